@@ -1,0 +1,28 @@
+"""docai turns documents into typed, checked data on your own machine.
+
+>>> import docai
+>>> document = docai.process("report.pdf")          # doctest: +SKIP
+>>> document.tables[0].cells[0].text                # doctest: +SKIP
+
+Importing docai loads neither torch nor a PDF library: those arrive with the first call that needs them.
+"""
+
+from docai import errors
+from docai._version import __version__
+from docai.errors import DocaiError
+from docai.limits import Limits
+from docai.records import Document, Figure, Issue, Molecule, Score, Table, Text
+
+__all__ = [
+    "DocaiError",
+    "Document",
+    "Figure",
+    "Issue",
+    "Limits",
+    "Molecule",
+    "Score",
+    "Table",
+    "Text",
+    "__version__",
+    "errors",
+]

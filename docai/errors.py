@@ -1,0 +1,141 @@
+"""Every error docai raises on purpose, in one tree.
+
+    DocaiError
+    ├── InputError                      the source cannot be read
+    │   ├── SourceNotFoundError
+    │   ├── EmptySourceError
+    │   ├── NotADocumentError           no known file signature
+    │   ├── UnsupportedTypeError        a known type that docai does not read
+    │   ├── DamagedSourceError          truncated or broken beyond repair
+    │   ├── EncryptedSourceError
+    │   │   ├── PasswordRequiredError
+    │   │   └── WrongPasswordError
+    │   ├── PageNotFoundError
+    │   └── LimitError                  the source is larger than the limits allow
+    │       ├── TooManyBytesError
+    │       ├── TooManyPagesError
+    │       └── TooManyPixelsError
+    ├── ConfigurationError              the call, a setting or the installation is wrong
+    │   ├── UnknownHeadError
+    │   ├── UnknownModelError
+    │   ├── HeadNotAvailableError       the chosen base has no weights for a head
+    │   ├── SettingError
+    │   ├── DeviceError
+    │   └── MissingDependencyError      an optional package is needed and absent
+    └── ModelError                      a checkpoint or an answer is unusable
+        ├── CheckpointError
+        ├── AdapterError
+        └── GenerationError
+
+Each message is one sentence (or two) that says what happened, to which input, and what to do.
+"""
+
+from __future__ import annotations
+
+
+class DocaiError(Exception):
+    """Root of the tree: ``except docai.DocaiError`` catches everything docai raises on purpose."""
+
+
+class InputError(DocaiError):
+    """A source cannot be read. ``source`` is its name as it appears in messages."""
+
+    def __init__(self, message: str, *, source: str) -> None:
+        super().__init__(message)
+        self.source = source
+
+
+class SourceNotFoundError(InputError):
+    """The path does not exist, or is not a file."""
+
+
+class EmptySourceError(InputError):
+    """The source has no bytes, or no pages."""
+
+
+class NotADocumentError(InputError):
+    """The bytes carry no signature of a document or image type."""
+
+
+class UnsupportedTypeError(InputError):
+    """The type is known, and docai does not read it."""
+
+
+class DamagedSourceError(InputError):
+    """The source is truncated or broken so that nothing can be read from it."""
+
+
+class EncryptedSourceError(InputError):
+    """The source is encrypted and was not opened."""
+
+
+class PasswordRequiredError(EncryptedSourceError):
+    """The source is encrypted and no password was given."""
+
+
+class WrongPasswordError(EncryptedSourceError):
+    """The source is encrypted and the given password does not open it."""
+
+
+class PageNotFoundError(InputError):
+    """A page was asked for that the source does not have, or the page range cannot be read."""
+
+
+class LimitError(InputError):
+    """The source is larger than :class:`docai.Limits` allows."""
+
+
+class TooManyBytesError(LimitError):
+    """The file is larger than ``Limits.max_bytes``."""
+
+
+class TooManyPagesError(LimitError):
+    """More pages are to be read than ``Limits.max_pages``."""
+
+
+class TooManyPixelsError(LimitError):
+    """An image declares more pixels than ``Limits.max_pixels``; found before decoding."""
+
+
+class ConfigurationError(DocaiError):
+    """The call, a setting or the installation is wrong."""
+
+
+class UnknownHeadError(ConfigurationError):
+    """No head of that name is registered."""
+
+
+class UnknownModelError(ConfigurationError):
+    """The model is neither an embedded one, a local folder, nor a hub id that is present."""
+
+
+class HeadNotAvailableError(ConfigurationError):
+    """The chosen base carries no weights for the head."""
+
+
+class SettingError(ConfigurationError):
+    """A setting has a value that cannot be used."""
+
+
+class DeviceError(ConfigurationError):
+    """The device is unknown or not present on this machine."""
+
+
+class MissingDependencyError(ConfigurationError):
+    """An optional package is needed for this call and is not installed."""
+
+
+class ModelError(DocaiError):
+    """A checkpoint or an answer of a model is unusable."""
+
+
+class CheckpointError(ModelError):
+    """A checkpoint folder is incomplete, damaged, or not a PaliGemma 2."""
+
+
+class AdapterError(ModelError):
+    """A LoRA adapter does not fit the base it was loaded into."""
+
+
+class GenerationError(ModelError):
+    """The engine could not produce an answer."""

@@ -1,0 +1,68 @@
+"""The heads. A head is data plus a parser: a new one is a new entry here, never a branch elsewhere.
+
+Prompts and target formats are docai's own: none were published with PaliGemma 2's table, molecule,
+score and spotting results. `docs` of each format: the parser's module docstring.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from docai.errors import UnknownHeadError
+from docai.parsers.base import Parser
+from docai.parsers.molecule import parse_molecule
+from docai.parsers.score import parse_score
+from docai.parsers.table import parse_table
+from docai.parsers.text import parse_text
+from docai.records import Molecule, RecordBase, Score, Table, Text
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How one head's answers are decoded. Never shared between heads of a batch."""
+
+    num_beams: int = 1
+    """1 is greedy."""
+    max_repeats: int = 8
+    """A tail of this many equal periods is a loop: generation stops and is marked `loop`."""
+    max_period: int = 64
+    """Longest period, in tokens, that counts as a loop."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """One thing a PaliGemma 2 can be asked to read."""
+
+    name: str
+    prompt: str
+    parser: Parser
+    record: type[RecordBase]
+    max_tokens: int
+    """Tokens of the longest answer; a checkpoint may declare fewer, a caller may allow fewer."""
+    resolution: int = 896
+    """Side of the square crop, pixels."""
+    decoding: Decoding = Decoding()
+
+
+HEADS: Mapping[str, Head] = MappingProxyType(
+    {
+        head.name: head
+        for head in (
+            Head("table", "table to html", parse_table, Table, max_tokens=4096),
+            Head("molecule", "molecule to smiles", parse_molecule, Molecule, max_tokens=256),
+            Head("score", "score to kern", parse_score, Score, max_tokens=1024),
+            Head("text", "spot text", parse_text, Text, max_tokens=2048),
+        )
+    }
+)
+
+
+def get_head(name: str) -> Head:
+    """The registered head of that name. Raises :class:`UnknownHeadError`."""
+    try:
+        return HEADS[name]
+    except KeyError:
+        known = ", ".join(HEADS)
+        raise UnknownHeadError(f"There is no head {name!r}; the heads are: {known}.") from None

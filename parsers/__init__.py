@@ -1,0 +1,1 @@
+"""Model text to typed content. Pure and total: no torch, no I/O, and any string gives an answer."""
