@@ -9,8 +9,10 @@ Importing docai loads neither torch nor a PDF library: those arrive with the fir
 
 from docai import errors
 from docai._version import __version__
+from docai.api import Pipeline, parse, process, read
 from docai.errors import DocaiError
 from docai.limits import Limits
+from docai.models.scripted import ScriptedEngine
 from docai.records import Document, Figure, Issue, Molecule, Score, Table, Text
 
 __all__ = [
@@ -20,9 +22,14 @@ __all__ = [
     "Issue",
     "Limits",
     "Molecule",
+    "Pipeline",
     "Score",
+    "ScriptedEngine",
     "Table",
     "Text",
     "__version__",
     "errors",
+    "parse",
+    "process",
+    "read",
 ]

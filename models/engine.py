@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from docai.errors import GenerationError
 from docai.models.heads import Head
 from docai.records import FinishReason
 
@@ -69,3 +70,75 @@ class Engine(Protocol):
             HeadNotAvailableError: a request names a head without weights.
         """
         ...
+
+
+def check_crop(request: Request) -> None:
+    """Raise :class:`GenerationError` unless the crop is RGB and exactly as large as its head reads.
+
+    Engines never resize: a crop of another shape would be squashed, and its boxes would be wrong.
+    """
+    image, side = request.image, request.head.resolution
+    if image.mode != "RGB" or image.size != (side, side):
+        raise GenerationError(
+            f"The head {request.head.name!r} reads RGB crops of {side} x {side} px, and this one is "
+            f"{image.mode} of {image.width} x {image.height} px. Make it with docai.pipelines.crops."
+        )
+
+
+def answer(engine: Engine, requests: Sequence[Request]) -> list[Generation]:
+    """Answer each request, in order; what goes wrong with one crop stays with that crop.
+
+    A blank crop never reaches the model: its answer is empty and finishes as ``blank``. A crop of the wrong
+    shape finishes as ``error``. Requests go to the engine head by head. Where the engine fails on a batch
+    (out of memory, say), the batch is halved until the crops that fail are alone; those finish as
+    ``error``, with the reason in :attr:`Generation.error`.
+
+    Raises:
+        ConfigurationError: the engine has no weights for a head, or is not set up.
+    """
+    answers: dict[int, Generation] = {}
+    batches: dict[str, list[int]] = {}
+    for index, request in enumerate(requests):
+        early = _without_model(request)
+        if early is not None:
+            answers[index] = early
+        else:
+            batches.setdefault(request.head.name, []).append(index)
+    for indices in batches.values():
+        generations = _answer_batch(engine, [requests[index] for index in indices])
+        answers.update(zip(indices, generations, strict=True))
+    return [answers[index] for index in range(len(requests))]
+
+
+def _without_model(request: Request) -> Generation | None:
+    from docai.models.blank import is_blank
+
+    try:
+        check_crop(request)
+    except GenerationError as error:
+        return _failed(request, error)
+    if is_blank(request.image):
+        return Generation(text="", finish_reason="blank", prompt=request.head.prompt)
+    return None
+
+
+def _answer_batch(engine: Engine, requests: Sequence[Request]) -> list[Generation]:
+    try:
+        return engine.generate(requests)
+    except (RuntimeError, MemoryError, GenerationError) as error:
+        # PyTorch's errors are RuntimeErrors. Only the message is kept: the traceback holds on to tensors.
+        failure = _failed(requests[0], error)
+    if len(requests) == 1:
+        return [failure]
+    middle = len(requests) // 2
+    return _answer_batch(engine, requests[:middle]) + _answer_batch(engine, requests[middle:])
+
+
+def _failed(request: Request, error: Exception) -> Generation:
+    message = str(error) or "no reason given"
+    return Generation(
+        text="",
+        finish_reason="error",
+        prompt=request.head.prompt,
+        error=f"{type(error).__name__}: {message}",
+    )

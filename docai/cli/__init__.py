@@ -1,1 +1,8 @@
-"""The command line."""
+"""The command line: ``docai``, or ``python -m docai.cli``.
+
+One module per command; :mod:`docai.cli.app` puts them together.
+"""
+
+from docai.cli.app import main
+
+__all__ = ["main"]

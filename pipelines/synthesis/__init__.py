@@ -1,1 +1,30 @@
+"""The data engine: endless seeded pairs of picture and target for every head."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from docai.errors import UnknownHeadError
+from docai.pipelines.synthesis import molecule, score, table, text
+from docai.pipelines.synthesis.base import Generator, Mark, Sample, Split, split_of, stream
+
+GENERATORS: Mapping[str, Generator[Any]] = MappingProxyType(
+    {module.generate.head: module.generate for module in (molecule, score, table, text)}
+)
+
+__all__ = ["GENERATORS", "Generator", "Mark", "Sample", "Split", "samples", "split_of"]
+
+
+def samples(
+    head: str, seed: int, start: int = 0, difficulty: float = 1.0, split: Split = "train"
+) -> Iterator[Sample]:
+    """Endless samples of one head; sample i depends only on head, seed, i, difficulty and split.
+
+    The splits are disjoint by content key. Raises :class:`docai.errors.UnknownHeadError`.
+    """
+    if head not in GENERATORS:
+        known = ", ".join(GENERATORS)
+        raise UnknownHeadError(f"There is no generator for head {head!r}; there are: {known}.")
+    return stream(GENERATORS[head], seed, start, difficulty, split)

@@ -1,0 +1,69 @@
+# Needs Python 3.11 or later with venv, git and make. Everything else goes into $(VENV).
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+OUT ?= out
+SOURCES := docai models parsers pipelines samples tests benchmarks
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint types format sample schema bench build hooks clean
+
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.runtime ## Install, read samples/report.pdf with the embedded model, show what was found
+	@echo "Reading samples/report.pdf with the embedded model; this takes a minute or two."
+	@$(BIN)/docai process samples/report.pdf -o $(OUT)/report.json --overlay $(OUT)/overlay \
+	  || { code=$$?; [ $$code -eq 3 ] || exit $$code; \
+	       echo "Some answers of the small embedded model have errors (docai's exit code 3): each is an issue of its record."; }
+	@echo "The JSON is in $(OUT)/report.json, the pages with the regions drawn on them in $(OUT)/overlay/."
+
+test: $(VENV)/.dev ## Install with the development tools, run the tests
+	$(BIN)/python -m pytest
+
+check: lint types test ## All checks of a change: lint, types, tests
+
+lint: $(VENV)/.dev ## Linter and formatter (ruff), changing nothing
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+
+types: $(VENV)/.dev ## Type checker (mypy --strict) over the package of a freshly built wheel
+	$(BIN)/python scripts/check_types.py
+
+format: $(VENV)/.dev ## Format and mend what ruff can mend
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+sample: $(VENV)/.dev ## Make samples/report.pdf and its truth file again
+	$(BIN)/python samples/make_report.py
+
+schema: $(VENV)/.dev ## Write docai/schema.json again after a change of the records
+	$(BIN)/python -m docai.schema
+
+bench: $(VENV)/.dev ## Measure (prints tables; see benchmarks/)
+	@for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit; done
+
+build: $(VENV)/.dev ## Build the source distribution and the wheel into dist/
+	rm -rf build dist
+	$(BIN)/python -m build
+
+hooks: $(VENV)/.dev ## Run lint and types before each commit
+	$(BIN)/pre-commit install
+
+clean: ## Remove what the other targets made, the virtual environment too
+	rm -rf $(VENV) $(OUT) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# The stamps make an installation again whenever what it depends on has changed.
+$(VENV)/.runtime: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing docai into $(VENV); the first time this takes a few minutes."
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing docai and its development tools into $(VENV); the first time this takes a few minutes."
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@ $(VENV)/.runtime
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit("docai needs Python 3.11 or later; name one: make PYTHON=python3.12 …" if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -m venv $(VENV)

@@ -1,0 +1,216 @@
+"""What a user calls: :func:`process`, :func:`read`, :func:`parse`, and :class:`Pipeline` for many calls."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from docai.errors import HeadNotAvailableError, SettingError
+from docai.limits import Limits
+from docai.models.heads import get_head
+from docai.records import BBox, Document, RecordBase
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from docai.models.engine import Engine
+    from docai.pipelines.assemble import TextLayer
+    from docai.pipelines.convert import Options, ProgressCallback
+
+UNIT_SQUARE: BBox = (0.0, 0.0, 896.0, 896.0)
+
+
+class Pipeline:
+    """Keeps one model for many documents. It is loaded at the first call that needs it.
+
+    Args:
+        model: an embedded model's name (``"nano"``), a local folder, or a hub id such as
+            ``org/name@revision`` whose files are already on this machine.
+        device: ``"auto"`` (CUDA where there is one, else CPU), ``"cpu"``, ``"cuda"``, ``"cuda:1"``, …
+        heads: names of the heads to use; None is all.
+        text_layer: ``"prefer"`` takes text from the PDF's own words where they can be believed;
+            ``"verify"`` lets the model read too and reports where they differ; ``"ignore"`` is the model
+            alone.
+        limits: bounds on size and time; :class:`docai.Limits` has the defaults.
+        engine: answers in place of ``model``, such as :class:`docai.ScriptedEngine` in tests.
+
+    Raises:
+        SettingError: ``text_layer`` is none of the three.
+        UnknownHeadError: a head of that name does not exist.
+    """
+
+    def __init__(
+        self,
+        model: str | Path = "nano",
+        *,
+        device: str = "auto",
+        heads: Collection[str] | None = None,
+        text_layer: TextLayer = "prefer",
+        limits: Limits | None = None,
+        engine: Engine | None = None,
+    ) -> None:
+        if text_layer not in ("prefer", "verify", "ignore"):
+            raise SettingError(
+                f"text_layer is {text_layer!r}; it has to be 'prefer', 'verify' or 'ignore'."
+            )
+        if isinstance(heads, str):
+            raise SettingError(f"heads is the string {heads!r}; give a list such as [{heads!r}].")
+        self._model = model
+        self._device = device
+        self._heads = None if heads is None else frozenset(get_head(name).name for name in heads)
+        self._text_layer: TextLayer = text_layer
+        self._limits = limits or Limits()
+        self._engine = engine
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, loaded on first use.
+
+        Raises:
+            UnknownModelError, CheckpointError, DeviceError: the model cannot be loaded.
+        """
+        if self._engine is None:
+            from docai.models.paligemma import PaliGemmaEngine
+
+            self._engine = PaliGemmaEngine.load(self._model, device=self._device)
+        return self._engine
+
+    def process(
+        self,
+        source: str | Path | bytes | BinaryIO,
+        *,
+        pages: str | Sequence[int] | None = None,
+        password: str | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> Document:
+        """Read a PDF or image into a :class:`Document`; see :func:`process`."""
+        from docai.pipelines.convert import convert
+        from docai.pipelines.ingest import open_source
+
+        with open_source(source, password=password, limits=self._limits) as opened:
+            return convert(opened, self.engine, self._options(), pages=pages, progress=progress)
+
+    def read(self, image: Image | str | Path | bytes | BinaryIO, head: str) -> RecordBase:
+        """Read one image, or the first page of a document, as one region; see :func:`read`."""
+        from docai.pipelines.convert import read_whole_page
+        from docai.pipelines.ingest import open_source
+
+        name = get_head(head).name
+        if name not in self.engine.heads():
+            raise HeadNotAvailableError(
+                f"The model {self.engine.name} has no weights for {name}: make them with "
+                f"'docai train {name} --base {self.engine.name} -o DIR', or choose another model."
+            )
+        with open_source(_as_source(image), limits=self._limits) as opened:
+            return read_whole_page(opened, self.engine, self._options(), name)
+
+    def _options(self) -> Options:
+        from docai.pipelines.convert import Options
+
+        return Options(heads=self._heads, text_layer=self._text_layer, limits=self._limits)
+
+
+def process(
+    source: str | Path | bytes | BinaryIO,
+    *,
+    pages: str | Sequence[int] | None = None,
+    heads: Collection[str] | None = None,
+    model: str | Path = "nano",
+    device: str = "auto",
+    password: str | None = None,
+    text_layer: TextLayer = "prefer",
+    limits: Limits | None = None,
+    progress: ProgressCallback | None = None,
+) -> Document:
+    """Read a PDF or image into typed records.
+
+    Args:
+        source: a path, the bytes, or a binary file object of a PDF, PNG, JPEG, TIFF, WebP or BMP.
+        pages: such as ``"1-3,7"`` or ``[1, 2, 3, 7]``, from 1; None is all.
+        heads, model, device, text_layer, limits: see :class:`Pipeline`.
+        password: opens an encrypted PDF.
+        progress: called with :class:`docai.pipelines.convert.Progress` as the work goes on.
+
+    Returns:
+        A :class:`Document`. A failure in one region or page is an issue there and leaves the rest whole.
+
+    Raises:
+        InputError: the source cannot be read; its subclasses say why.
+        ConfigurationError: a head, model, device or setting cannot be used.
+    """
+    pipeline = Pipeline(model, device=device, heads=heads, text_layer=text_layer, limits=limits)
+    return pipeline.process(source, pages=pages, password=password, progress=progress)
+
+
+def read(
+    image: Image | str | Path | bytes | BinaryIO,
+    head: str,
+    *,
+    model: str | Path = "nano",
+    device: str = "auto",
+    text_layer: TextLayer = "prefer",
+    limits: Limits | None = None,
+) -> RecordBase:
+    """Read one image as one region with one head: ``docai.read("aspirin.png", head="molecule")``.
+
+    Args:
+        image: a Pillow image, or anything :func:`process` takes; of a document its first page.
+        head: ``"table"``, ``"molecule"``, ``"score"`` or ``"text"``.
+        model, device, text_layer, limits: see :class:`Pipeline`.
+
+    Returns:
+        A :class:`Table`, :class:`Molecule`, :class:`Score` or :class:`Text`.
+
+    Raises:
+        InputError, ConfigurationError: as :func:`process`.
+    """
+    pipeline = Pipeline(model, device=device, text_layer=text_layer, limits=limits)
+    return pipeline.read(image, head)
+
+
+def parse(head: str, text: str) -> RecordBase:
+    """The record of a model text, without any model: what :func:`process` would make of it.
+
+    Boxes are in pixels of the 896 px square that the model would have seen. Any text gives a record.
+
+    Raises:
+        UnknownHeadError: there is no such head.
+    """
+    from docai.pipelines.answers import map_boxes
+    from docai.pipelines.assemble import content_fields
+
+    entry = get_head(head)
+    parsed = entry.parser(text)
+    side = UNIT_SQUARE[2]
+    content = map_boxes(
+        parsed.content, lambda box: (box[0] * side, box[1] * side, box[2] * side, box[3] * side)
+    )
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    identifier = f"p1-{entry.name}-{digest[:10]}"
+    return entry.record(
+        id=identifier,
+        page=1,
+        bbox=UNIT_SQUARE,
+        head=entry.name,
+        prompt=entry.prompt,
+        raw=text,
+        evidence=["model"],
+        repaired=parsed.repaired,
+        issues=[issue.model_copy(update={"page": 1, "region": identifier}) for issue in parsed.issues],
+        **content_fields(content),
+    )
+
+
+def _as_source(image: Image | str | Path | bytes | BinaryIO) -> str | Path | bytes | BinaryIO:
+    """A Pillow image as PNG bytes; anything else as it is."""
+    from PIL.Image import Image as PillowImage
+
+    if not isinstance(image, PillowImage):
+        return image
+    buffer = io.BytesIO()
+    picture = image if image.mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16") else image.convert("RGB")
+    picture.save(buffer, format="PNG")
+    return buffer.getvalue()

@@ -1,0 +1,3 @@
+from docai.cli.app import main
+
+main()

@@ -1,0 +1,51 @@
+"""The ``docai`` command: every command in one place. A new one is a module and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, NoReturn
+
+import typer
+
+from docai._version import __version__
+from docai.cli import doctor, process, schema
+from docai.cli.console import EXIT_CODES, FAILED, USAGE, show_error
+from docai.errors import AdapterError, CheckpointError, ConfigurationError, DocaiError
+
+app = typer.Typer(
+    name="docai",
+    help="Documents into typed, checked data on your own machine.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+for module in (process, doctor, schema):
+    module.register(app)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"docai {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and leave with its exit code. ``arguments`` are those of the process if None."""
+    try:
+        app(args=None if arguments is None else list(arguments), prog_name="docai")
+    except DocaiError as error:
+        show_error(error)
+        is_setup = isinstance(error, (ConfigurationError, CheckpointError, AdapterError))
+        raise SystemExit(USAGE if is_setup else FAILED) from None
+    raise SystemExit(0)

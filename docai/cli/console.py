@@ -1,0 +1,36 @@
+"""What all commands share: the exit codes, and the console for people on standard error."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+FAILED = 1
+USAGE = 2
+ISSUES = 3
+INTERRUPTED = 130
+
+EXIT_CODES = (
+    "Exit codes: 0 all succeeded · 1 an input failed (the others are still written) · 2 usage or "
+    "configuration · 3 finished, with error-level issues in some records · 130 interrupted."
+)
+
+
+def people() -> Console:
+    """A console on standard error; standard output is for data.
+
+    Made when it is needed, so that it follows a redirected stream.
+    """
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
+
+
+def show_error(error: Exception, *, console: Console | None = None) -> None:
+    """One line that a person understands; an error without words shows its type."""
+    from rich.text import Text
+
+    message = Text("error: ", style="bold red").append(str(error) or type(error).__name__, style="default")
+    (console or people()).print(message, soft_wrap=True)

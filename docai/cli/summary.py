@@ -1,0 +1,109 @@
+"""A document in words, for the person at the terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from docai.records import Document, Figure, Molecule, Record, Score, Severity, Table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+MAX_ROWS = 60
+MAX_ISSUES = 8
+_WIDTH = 56
+_COLORS: dict[Severity, str] = {"error": "red", "warning": "yellow", "info": "blue"}
+
+
+def print_records(document: Document, console: Console) -> None:
+    """One row per record, and the first issues, worst first."""
+    from rich import box
+    from rich.table import Table as Grid
+    from rich.text import Text
+
+    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in ("page", "kind", "what was read", "from", "confidence", "issues"):
+        grid.add_column(title, justify="right" if title in ("page", "confidence", "issues") else "left")
+    for record in document.records[:MAX_ROWS]:
+        grid.add_row(
+            str(record.page),
+            record.kind,
+            Text(shorten(describe(record)), overflow="ellipsis", no_wrap=True),
+            ", ".join(record.evidence),
+            "" if record.confidence.value is None else f"{record.confidence.value:.2f}",
+            str(len(record.issues) or ""),
+        )
+    if document.records:
+        console.print(grid)
+    if len(document.records) > MAX_ROWS:
+        console.print(f"… and {len(document.records) - MAX_ROWS} more records.")
+    order = list(_COLORS)
+    issues = sorted(document.iter_issues(), key=lambda issue: order.index(issue.severity))
+    for issue in issues[:MAX_ISSUES]:
+        where = f"page {issue.page}: " if issue.page else ""
+        console.print(
+            Text(f"{issue.severity:8}", style=_COLORS[issue.severity]).append(
+                f"{where}{issue.message} [{issue.code}]", style="default"
+            ),
+            soft_wrap=True,
+        )
+    if len(issues) > MAX_ISSUES:
+        console.print(f"… and {len(issues) - MAX_ISSUES} more issues in the JSON.")
+
+
+def print_line(
+    document: Document, source: Path, target: Path | None, overlay: Path | None, console: Console
+) -> None:
+    """What became of one input: counts, time and where the results are."""
+    from rich.text import Text
+
+    line = Text(source.name, style="bold")
+    n_pages = len(document.pages)
+    line.append(f" · {_count(n_pages, 'page')} · {_kinds(document)}", style="default")
+    severities = Counter(issue.severity for issue in document.iter_issues())
+    for severity in ("error", "warning"):
+        if severities[severity]:
+            line.append(f" · {_count(severities[severity], severity)}", style=_COLORS[severity])
+    line.append(f" · {document.stats.seconds:.1f} s", style="default")
+    console.print(line, soft_wrap=True)
+    if target:
+        console.print(Text(f"  result:   {target}"), soft_wrap=True)
+    if overlay:
+        console.print(Text(f"  pictures: {overlay}-page-….png"), soft_wrap=True)
+
+
+def describe(record: Record) -> str:
+    """The content of a record in a few words."""
+    if isinstance(record, Table):
+        first = " | ".join(cell.text for cell in record.cells if cell.row == 0)
+        return f"{record.n_rows} rows × {record.n_cols} columns: {first}"
+    if isinstance(record, Molecule):
+        if record.smiles and record.is_valid:
+            return f"{record.formula}  {record.smiles}"
+        return f"not a valid structure: {record.raw}" if record.raw else "no structure"
+    if isinstance(record, Score):
+        notes = " ".join(record.kern.split())
+        state = "" if record.is_valid else ", not valid"
+        return (
+            f"{_count(record.n_measures, 'measure')} in {_count(record.n_spines, 'spine')}{state}: {notes}"
+        )
+    if isinstance(record, Figure):
+        return record.text or "(no head reads this)"
+    return record.text
+
+
+def shorten(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= _WIDTH else flat[: _WIDTH - 1] + "…"
+
+
+def _kinds(document: Document) -> str:
+    counts = Counter(record.kind for record in document.records)
+    kinds = ("table", "molecule", "score", "text", "figure")
+    return ", ".join(_count(counts[kind], kind) for kind in kinds if counts[kind]) or "nothing found"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

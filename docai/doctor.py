@@ -1,0 +1,150 @@
+"""What this installation can do: versions, device, memory, heads and their weights."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from docai._version import __version__
+from docai.errors import DocaiError
+
+PACKAGES = (
+    "torch",
+    "transformers",
+    "peft",
+    "tokenizers",
+    "pymupdf",
+    "opencv-python-headless",
+    "rdkit",
+    "music21",
+    "pillow",
+    "numpy",
+    "pydantic",
+)
+
+
+@dataclass(frozen=True)
+class ModelReport:
+    """One model, as ``docai.json`` of its folder describes it."""
+
+    name: str
+    checkpoint: str | None
+    """``name@revision``; None where it cannot be opened."""
+    heads: Mapping[str, str | None]
+    """Head → where its weights are (``base`` or the adapter's folder); None: it has none."""
+    folder: Path | None = None
+    n_bytes: int = 0
+    problem: str | None = None
+    """Why it cannot be opened, in one sentence."""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """All that ``docai doctor`` shows, apart from the settings."""
+
+    versions: Mapping[str, str | None]
+    """Distribution → installed version; None: not installed."""
+    device: str | None
+    """What the wanted device is; None where it cannot be used."""
+    device_problem: str | None
+    devices: tuple[str, ...]
+    """Every device of this machine, with its memory."""
+    memory_total: int | None
+    """Bytes; None where the system does not say."""
+    memory_available: int | None
+    models: tuple[ModelReport, ...]
+    """The configured model first, then the other embedded ones."""
+
+    @property
+    def is_healthy(self) -> bool:
+        """The configured device and model can be used."""
+        return (
+            self.device_problem is None
+            and self.models[0].problem is None
+            and None not in self.versions.values()
+        )
+
+
+def diagnose(model: str = "nano", device: str = "auto") -> Diagnosis:
+    """Look at this machine and at ``model``. Loads torch, and no weights; never goes to the network."""
+    from docai.models.checkpoints import embedded_models
+
+    chosen, problem, devices = _devices(device)
+    total, available = _memory()
+    names = [model, *(name for name in embedded_models() if name != model)]
+    return Diagnosis(
+        versions=_versions(),
+        device=chosen,
+        device_problem=problem,
+        devices=devices,
+        memory_total=total,
+        memory_available=available,
+        models=tuple(_model(name) for name in names),
+    )
+
+
+def _versions() -> dict[str, str | None]:
+    found: dict[str, str | None] = {"docai": __version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = None
+    return found
+
+
+def _devices(wanted: str) -> tuple[str | None, str | None, tuple[str, ...]]:
+    import torch
+
+    from docai.models.devices import choose_device
+
+    devices = [f"cpu: {os.cpu_count()} cores, {torch.get_num_threads()} threads used"]
+    for index in range(torch.cuda.device_count()):
+        properties = torch.cuda.get_device_properties(index)
+        devices.append(f"cuda:{index}: {properties.name}, {gigabytes(properties.total_memory)}")
+    try:
+        return str(choose_device(wanted)), None, tuple(devices)
+    except DocaiError as error:
+        return None, str(error), tuple(devices)
+
+
+def _memory() -> tuple[int | None, int | None]:
+    """Total and available bytes, where the system tells."""
+    if sys.platform == "win32":
+        return None, None
+    page = os.sysconf("SC_PAGE_SIZE")
+    available = os.sysconf("SC_AVPHYS_PAGES") * page if "SC_AVPHYS_PAGES" in os.sysconf_names else None
+    info = Path("/proc/meminfo")
+    if info.exists():
+        # SC_AVPHYS_PAGES leaves out the caches, which Linux gives back when memory is asked for.
+        for line in info.read_text("ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                available = int(line.split()[1]) * 1024
+    return os.sysconf("SC_PHYS_PAGES") * page, available
+
+
+def _model(name: str) -> ModelReport:
+    from docai.models.checkpoints import find_checkpoint
+    from docai.models.heads import HEADS
+
+    try:
+        checkpoint = find_checkpoint(name)
+    except DocaiError as error:
+        return ModelReport(name, None, dict.fromkeys(HEADS), problem=str(error))
+    weights = checkpoint.heads
+    return ModelReport(
+        name,
+        checkpoint.id,
+        {head: (weights[head].adapter or "base") if head in weights else None for head in HEADS},
+        checkpoint.folder,
+        sum(path.stat().st_size for path in checkpoint.folder.rglob("*.safetensors")),
+    )
+
+
+def gigabytes(n_bytes: int) -> str:
+    return f"{n_bytes / 2**30:.1f} GiB"

@@ -1,0 +1,158 @@
+"""Settings of the command line, each with the place it came from.
+
+A value is taken from the first of: what the caller gives (a call argument or a flag), the environment
+(``DOCAI_MODEL``), the file ``docai.toml`` in the current folder (``model = "nano"``), the default. The
+names are the same everywhere. A limit is switched off with ``none``.
+
+Nothing is read before :func:`load_settings` is called. The Python API takes its arguments as they are:
+it reads neither the environment nor a file.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from docai.errors import SettingError
+from docai.limits import Limits
+
+ENV_PREFIX = "DOCAI_"
+SETTINGS_FILE = "docai.toml"
+
+_WORDS = {
+    "model": "an embedded model such as nano, a folder, or a hub id such as organisation/name@revision",
+    "device": "auto, cpu, cuda or cuda:<number>",
+    "text_layer": "prefer, verify or ignore",
+    "download": "true or false",
+}
+_LIMIT_WORDS = "a number above 0, or none to switch the limit off"
+
+
+class Settings(Limits, BaseSettings):
+    """All settings, checked. Made by :func:`load_settings`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX,
+        env_ignore_empty=True,
+        toml_file=SETTINGS_FILE,
+        frozen=True,
+        extra="forbid",
+        protected_namespaces=(),
+    )
+
+    model: str = Field(default="nano", min_length=1, description="Checkpoint that reads the regions.")
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="Where it runs.")
+    text_layer: Literal["prefer", "verify", "ignore"] = Field(
+        default="prefer", description="What a PDF's own words are used for."
+    )
+    download: bool = Field(default=False, description="Let the hub be asked for weights that are not here.")
+
+    @field_validator(*Limits.model_fields, mode="before")
+    @classmethod
+    def _none_in_words(cls, value: object) -> object:
+        """Neither the environment nor TOML can spell None."""
+        return None if isinstance(value, str) and value.strip().lower() == "none" else value
+
+    @property
+    def limits(self) -> Limits:
+        return Limits.model_validate(self.model_dump(include=set(Limits.model_fields)))
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+@dataclass(frozen=True)
+class LoadedSettings:
+    """The settings, and for each name where its value came from, in words."""
+
+    values: Settings
+    origins: Mapping[str, str]
+
+
+def load_settings(given: Mapping[str, Any] | None = None, *, as_flags: bool = False) -> LoadedSettings:
+    """Read the environment and ``docai.toml``, under what the caller gives.
+
+    Args:
+        given: values by setting name; None means "not given".
+        as_flags: name the values of ``given`` as flags (``--text-layer``) in origins and errors.
+
+    Raises:
+        SettingError: a value cannot be used, or ``docai.toml`` cannot be read; the message says where the
+            value came from and which are allowed.
+    """
+    arguments = {name: value for name, value in (given or {}).items() if value is not None}
+    try:
+        from_env = EnvSettingsSource(Settings)()
+        from_file = TomlConfigSettingsSource(Settings)()
+    except (tomllib.TOMLDecodeError, OSError, UnicodeDecodeError) as error:
+        raise SettingError(
+            f"The settings file {_file()} cannot be read ({error}); mend or remove it."
+        ) from error
+    origins: dict[str, str] = {}
+    for name in {*Settings.model_fields, *arguments, *from_file}:
+        if name in arguments:
+            origins[name] = f"flag --{name.replace('_', '-')}" if as_flags else f"argument {name}"
+        elif name in from_env:
+            origins[name] = f"environment {ENV_PREFIX}{name.upper()}"
+        elif name in from_file:
+            origins[name] = f"file {_file()}"
+        else:
+            origins[name] = "default"
+    try:
+        values = Settings(**arguments)
+    except ValidationError as error:
+        raise SettingError(_explain(error, origins)) from error
+    return LoadedSettings(values, {name: origins[name] for name in Settings.model_fields})
+
+
+def unknown_variables() -> list[str]:
+    """Names in the environment that look like settings and are none; a typo should not pass unseen."""
+    known = {ENV_PREFIX + name.upper() for name in Settings.model_fields} | {"DOCAI_REAL_DATA"}
+    return sorted(
+        name for name in os.environ if name.upper().startswith(ENV_PREFIX) and name.upper() not in known
+    )
+
+
+def _file() -> Path:
+    return Path(SETTINGS_FILE).absolute()
+
+
+def _explain(error: ValidationError, origins: Mapping[str, str]) -> str:
+    problem = error.errors()[0]
+    name = str(problem["loc"][0]) if problem["loc"] else "?"
+    origin = origins.get(name, "?")
+    if problem["type"] == "extra_forbidden":
+        known = ", ".join(Settings.model_fields)
+        return f"There is no setting {name!r} ({origin}); the settings are: {known}."
+    allowed = _WORDS.get(name, _LIMIT_WORDS)
+    return f"The setting {name} cannot be {problem['input']!r} ({origin}); use {allowed}."
+
+
+def describe_settings(loaded: LoadedSettings) -> list[tuple[str, str, str]]:
+    """Rows of name, value and origin, in declaration order."""
+    values: BaseModel = loaded.values
+    return [
+        (name, "none" if value is None else str(value), loaded.origins[name])
+        for name, value in values.model_dump().items()
+    ]

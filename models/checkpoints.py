@@ -1,0 +1,318 @@
+"""From a model's name to a checked checkpoint folder, without loading torch.
+
+A model is named in one of three ways:
+
+* an embedded model, such as ``nano``: a sub-package of ``docai.models`` that carries a ``docai.json``;
+* a folder;
+* ``organisation/name@revision`` on the Hugging Face hub, where the revision is a commit, tag or branch.
+  Only files that are already on this machine are used unless the caller asks for a download.
+
+A folder is a stock Hugging Face PaliGemma 2 checkpoint: ``config.json``, safetensors weights, tokenizer
+and image processor. Beside them ``docai.json`` says which heads the weights can answer::
+
+    {"name": "nano", "revision": "1",
+     "heads": {"table": {"adapter": null, "max_tokens": 1024},
+               "score": {"adapter": "adapters/score", "max_tokens": 512}}}
+
+``adapter`` is a LoRA folder inside the checkpoint, or null where the base weights answer. A folder
+without ``docai.json`` (an official pre-trained checkpoint) has no heads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pydantic import BaseModel, Field, ValidationError
+
+from docai.errors import AdapterError, CheckpointError, HeadNotAvailableError, UnknownModelError
+
+MANIFEST = "docai.json"
+# What PaliGemmaConfig assumes where the file is silent.
+DEFAULT_IMAGE_SIZE = 224
+DEFAULT_PATCH_SIZE = 14
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_DOWNLOADED = ["*.json", "*.safetensors", "tokenizer.model", "adapters/**"]
+
+
+class HeadWeights(BaseModel):
+    """What a checkpoint says about one head."""
+
+    adapter: str | None = Field(default=None, description="LoRA folder inside the checkpoint.")
+    max_tokens: int | None = Field(default=None, gt=0, description="Longest answer it was trained on.")
+
+
+class Manifest(BaseModel):
+    """The content of ``docai.json``. Unknown fields are left alone, so that later versions can add some."""
+
+    name: str = Field(min_length=1)
+    revision: str = Field(min_length=1)
+    heads: dict[str, HeadWeights] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A folder that passed the checks of :func:`open_checkpoint`."""
+
+    folder: Path
+    name: str
+    revision: str
+    heads: Mapping[str, HeadWeights]
+    config: Mapping[str, Any]
+    """``config.json`` as it stands, before transformers fills in its defaults."""
+    has_manifest: bool
+
+    @property
+    def id(self) -> str:
+        """``name@revision``, as records carry it."""
+        return f"{self.name}@{self.revision}"
+
+    @property
+    def image_size(self) -> int:
+        """Side of the crop it reads, pixels."""
+        return int(self.config["vision_config"].get("image_size", DEFAULT_IMAGE_SIZE))
+
+    @property
+    def patch_size(self) -> int:
+        """Side of one image token, pixels."""
+        return int(self.config["vision_config"].get("patch_size", DEFAULT_PATCH_SIZE))
+
+    @property
+    def n_image_tokens(self) -> int:
+        return (self.image_size // self.patch_size) ** 2
+
+    def require_head(self, head: str) -> HeadWeights:
+        """The head's entry. Raises :class:`HeadNotAvailableError` with the command that makes one."""
+        try:
+            return self.heads[head]
+        except KeyError:
+            raise head_not_available(head, self.heads, self.id, str(self.folder)) from None
+
+
+def head_not_available(head: str, heads: Mapping[str, Any], model: str, base: str) -> HeadNotAvailableError:
+    """The error for a head without weights in ``model``, whose files are named ``base``."""
+    has = ", ".join(heads) or "none"
+    return HeadNotAvailableError(
+        f"The model {model} has no weights for the head {head!r} (it has: {has}). "
+        f"Train them with `docai train {head} --base {base} -o DIR`, or choose another model."
+    )
+
+
+def embedded_models() -> dict[str, Path]:
+    """Name → folder of the checkpoints that ship inside the package."""
+    folders = Path(str(files("docai.models")))
+    return {path.parent.name: path.parent for path in sorted(folders.glob(f"*/{MANIFEST}"))}
+
+
+def find_checkpoint(model: str | Path, *, download: bool = False) -> Checkpoint:
+    """The checkpoint that ``model`` names, checked.
+
+    Args:
+        model: an embedded name, a folder, or ``organisation/name@revision``.
+        download: let the hub be asked for files that are not on this machine yet.
+
+    Raises:
+        UnknownModelError: nothing of that name is here.
+        CheckpointError: the folder is incomplete, damaged, or not a PaliGemma 2.
+    """
+    embedded = embedded_models()
+    if isinstance(model, str) and model in embedded:
+        return open_checkpoint(embedded[model])
+    if str(model) and Path(model).is_dir():
+        return open_checkpoint(Path(model))
+    repository, _, revision = str(model).partition("@")
+    if isinstance(model, Path) or not _HUB_ID.fullmatch(repository):
+        raise UnknownModelError(
+            f"There is no model {str(model)!r}: it is neither an embedded model ({_listed(embedded)}), "
+            "nor a folder, nor a hub id such as google/paligemma2-3b-pt-896@<revision>."
+        )
+    if not revision:
+        raise UnknownModelError(
+            f"The hub model {repository} needs a revision, so that records can say which weights answered: "
+            f"write {repository}@<commit or tag>."
+        )
+    folder = _hub_folder(repository, revision, download=download)
+    return open_checkpoint(folder, default_name=repository, default_revision=folder.name)
+
+
+def _hub_folder(repository: str, revision: str, *, download: bool) -> Path:
+    """The local snapshot of a hub repository, whose folder is named by its commit."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(
+            snapshot_download(
+                repository, revision=revision, allow_patterns=_DOWNLOADED, local_files_only=not download
+            )
+        )
+    except LocalEntryNotFoundError as error:
+        do = (
+            "The hub could not be reached; check the network."
+            if download
+            else "docai downloads nothing by itself: pass `download=True`, or copy the folder here."
+        )
+        raise UnknownModelError(
+            f"The model {repository}@{revision} is not complete on this machine. {do} "
+            f"Embedded models: {_listed(embedded_models())}."
+        ) from error
+    except (HfHubHTTPError, HFValidationError) as error:
+        raise UnknownModelError(
+            f"The hub did not give {repository}@{revision}: {str(error).splitlines()[0]} "
+            "Check the name and revision, and that its licence was accepted by the account logged in here."
+        ) from error
+
+
+@dataclass(frozen=True)
+class AdapterFolder:
+    """A LoRA adapter outside its base: what ``docai train`` writes."""
+
+    folder: Path
+    weights: HeadWeights
+    revision: str
+
+
+def open_adapter(folder: Path, head: str) -> AdapterFolder:
+    """The adapter of ``head`` in ``folder``: a PEFT folder, or one whose ``docai.json`` names it.
+
+    Raises:
+        AdapterError: there is none.
+        CheckpointError: ``docai.json`` cannot be used.
+    """
+    manifest = _read_manifest(folder) if (folder / MANIFEST).is_file() else None
+    weights = manifest.heads.get(head, HeadWeights()) if manifest else HeadWeights()
+    inside = folder / (weights.adapter or ".")
+    files_needed = (inside / "adapter_config.json", inside / "adapter_model.safetensors")
+    for path in files_needed:
+        if not path.is_file():
+            raise AdapterError(
+                f"The folder {folder} has no adapter for the head {head!r}: {path.name} is missing; "
+                "give a folder that `docai train` wrote."
+            )
+    revision = manifest.revision if manifest else _fingerprint(files_needed[0], [files_needed[1]])
+    return AdapterFolder(inside, weights, revision)
+
+
+def open_checkpoint(
+    folder: Path, *, default_name: str | None = None, default_revision: str | None = None
+) -> Checkpoint:
+    """Read and check the checkpoint in ``folder``.
+
+    Args:
+        folder: where the files are.
+        default_name: name for records where there is no ``docai.json``; by default the folder's name.
+        default_revision: its revision; by default a hash over the configuration and the weight headers.
+
+    Raises:
+        CheckpointError: as for :func:`find_checkpoint`.
+    """
+    config = _read_json(folder / "config.json")
+    _check_config(config, folder)
+    weights = _weight_files(folder)
+    if not (folder / "tokenizer.json").is_file() and not (folder / "tokenizer.model").is_file():
+        _fail(folder, "it has neither tokenizer.json nor tokenizer.model")
+    if not any((folder / name).is_file() for name in ("preprocessor_config.json", "processor_config.json")):
+        _fail(folder, "it has neither preprocessor_config.json nor processor_config.json")
+
+    has_manifest = (folder / MANIFEST).is_file()
+    if has_manifest:
+        manifest = _read_manifest(folder)
+    else:
+        manifest = Manifest(
+            name=default_name or folder.resolve().name,
+            revision=default_revision or _fingerprint(folder / "config.json", weights),
+        )
+    for head, entry in manifest.heads.items():
+        if entry.adapter is not None and not (folder / entry.adapter / "adapter_config.json").is_file():
+            _fail(folder, f"the adapter {entry.adapter!r} of the head {head!r} is missing")
+    return Checkpoint(folder, manifest.name, manifest.revision, manifest.heads, config, has_manifest)
+
+
+def _check_config(config: Mapping[str, Any], folder: Path) -> None:
+    """PaliGemma 2 is PaliGemma with a Gemma 2 decoder and a SigLIP tower; version 1 has a Gemma decoder."""
+    model_type = config.get("model_type")
+    text, vision = config.get("text_config"), config.get("vision_config")
+    if model_type != "paligemma" or not isinstance(text, dict) or not isinstance(vision, dict):
+        _fail(folder, f"it is not a PaliGemma 2 (model_type is {model_type!r}, expected 'paligemma')")
+    if text.get("model_type") != "gemma2":
+        decoder = text.get("model_type", "gemma")
+        _fail(folder, f"it is not a PaliGemma 2 (its decoder is {decoder!r}, expected 'gemma2')")
+    if vision.get("model_type", "siglip_vision_model") != "siglip_vision_model":
+        _fail(folder, f"it is not a PaliGemma 2 (its image tower is {vision['model_type']!r})")
+    width = text.get("hidden_size", 2304)
+    projected = config.get("projection_dim", vision.get("projection_dim", width))
+    if projected != width:
+        _fail(folder, f"its image tokens are {projected} wide and its decoder {width}")
+    size, patch = vision.get("image_size", DEFAULT_IMAGE_SIZE), vision.get("patch_size", DEFAULT_PATCH_SIZE)
+    if size % patch:
+        _fail(folder, f"its image size of {size} px is not a whole number of patches of {patch} px")
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        shards = _read_json(index).get("weight_map", {})
+        paths = [folder / name for name in sorted(set(shards.values()))]
+    else:
+        paths = [folder / "model.safetensors"]
+    missing = [path.name for path in paths if not path.is_file()]
+    if missing or not paths:
+        _fail(folder, f"its weights are missing: {', '.join(missing) or index.name}")
+    return paths
+
+
+def _fingerprint(config: Path, weights: list[Path]) -> str:
+    """Names the weights without reading gigabytes: configuration, tensor tables and file sizes."""
+    digest = hashlib.sha256(config.read_bytes())
+    for path in weights:
+        with path.open("rb") as file:
+            head = file.read(8)
+            digest.update(head + file.read(min(int.from_bytes(head, "little"), 1 << 24)))
+            digest.update(file.read(1 << 16))
+        digest.update(str(path.stat().st_size).encode())
+    return digest.hexdigest()[:12]
+
+
+def _read_manifest(folder: Path) -> Manifest:
+    try:
+        return Manifest.model_validate(_read_json(folder / MANIFEST))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise CheckpointError(
+            f"The {MANIFEST} of {folder} cannot be used: {where}: {first['msg']}. Mend that field."
+        ) from error
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CheckpointError(_message(path.parent, f"{path.name} is missing")) from error
+    except (OSError, ValueError) as error:
+        raise CheckpointError(_message(path.parent, f"{path.name} cannot be read: {error}")) from error
+    if not isinstance(content, dict):
+        _fail(path.parent, f"{path.name} is not a JSON object")
+    return content
+
+
+def _message(folder: Path, problem: str) -> str:
+    return (
+        f"The folder {folder} is not a usable checkpoint: {problem}. "
+        "Give the folder of a complete PaliGemma 2 checkpoint with safetensors weights."
+    )
+
+
+def _fail(folder: Path, problem: str) -> NoReturn:
+    raise CheckpointError(_message(folder, problem))
+
+
+def _listed(names: Mapping[str, Any]) -> str:
+    return ", ".join(names) or "none here"

@@ -1,0 +1,130 @@
+"""Decoding: when an answer ends, how likely each of its tokens was, and its exact text."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+from transformers import LogitsProcessor, StoppingCriteria
+
+from docai.models.heads import Decoding
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+StopReason = Literal["stop", "length", "loop"]
+
+
+class LoopDetector:
+    """Finds out whether one growing sequence has begun to repeat itself.
+
+    It loops when its tail is one period of at most ``max_period`` tokens, ``max_repeats`` times over. The
+    tail must also be ``max_period`` tokens long, because short periods are honest content: a carbon
+    chain, a row of empty cells, a bar of rests.
+
+    The cost is that of ``max_period`` comparisons per token, whatever the length of the sequence.
+    """
+
+    def __init__(self, decoding: Decoding) -> None:
+        periods = np.arange(1, decoding.max_period + 1)
+        # A tail of n periods has n - 1 of them equal to the one before.
+        self._needed = np.maximum(periods * decoding.max_repeats, decoding.max_period) - periods
+        self._equal = np.zeros(decoding.max_period, dtype=np.int64)
+        self._recent = np.full(decoding.max_period, -1, dtype=np.int64)
+
+    def add(self, token: int) -> bool:
+        """Take the next token; True when the sequence loops."""
+        # _recent[p - 1] is the token p positions back; _equal counts how long it has been the same.
+        self._equal = np.where(self._recent == token, self._equal + 1, 0)
+        self._recent = np.roll(self._recent, 1)
+        self._recent[0] = token
+        return bool((self._equal >= self._needed).any())
+
+
+class AnswerEnd(StoppingCriteria):  # type: ignore[misc]
+    """Ends each answer of a batch on its own: end token, token budget, or loop.
+
+    Rows that have ended are padded by ``generate``; :attr:`lengths` says where each answer really stops.
+    """
+
+    def __init__(
+        self, prompt_length: int, budgets: Sequence[int], end_tokens: Collection[int], decoding: Decoding
+    ) -> None:
+        self._prompt_length = prompt_length
+        self._budgets = budgets
+        self._end_tokens = frozenset(end_tokens)
+        self._loops = [LoopDetector(decoding) for _ in budgets]
+        self.lengths: list[int | None] = [None] * len(budgets)
+        """Tokens of each answer, its end token left out; None while it is being written."""
+        self.reasons: list[StopReason] = ["length"] * len(budgets)
+
+    def __call__(self, input_ids: torch.Tensor, scores: object, **kwargs: object) -> torch.Tensor:
+        written = input_ids.shape[1] - self._prompt_length
+        for row, token in enumerate(input_ids[:, -1].tolist()):
+            if self.lengths[row] is None:
+                self._take(row, token, written)
+        ended = [length is not None for length in self.lengths]
+        return torch.tensor(ended, device=input_ids.device)
+
+    def _take(self, row: int, token: int, written: int) -> None:
+        if token in self._end_tokens:
+            self.lengths[row], self.reasons[row] = written - 1, "stop"
+        elif self._loops[row].add(token):
+            self.lengths[row], self.reasons[row] = written, "loop"
+        elif written >= self._budgets[row]:
+            self.lengths[row], self.reasons[row] = written, "length"
+
+
+def find_end(
+    tokens: Sequence[int], budget: int, end_tokens: Collection[int], decoding: Decoding
+) -> tuple[int, StopReason]:
+    """Length and reason of one finished answer, as :class:`AnswerEnd` would have found them (for beams)."""
+    loop = LoopDetector(decoding)
+    for index, token in enumerate(tokens[:budget]):
+        if token in end_tokens:
+            return index, "stop"
+        if loop.add(token):
+            return index + 1, "loop"
+    return min(len(tokens), budget), "length"
+
+
+class GreedyLogProbs(LogitsProcessor):  # type: ignore[misc]
+    """Notes the log-probability of each greedy choice and changes nothing.
+
+    ``generate`` could return the logits of all steps, at 1 MB per token and crop for a vocabulary of
+    257,216. This keeps one number.
+    """
+
+    def __init__(self) -> None:
+        self._steps: list[torch.Tensor] = []
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        logits = scores.float()
+        self._steps.append(logits.amax(dim=-1) - logits.logsumexp(dim=-1))
+        return scores
+
+    def rows(self) -> list[list[float]]:
+        """One list per row of the batch, one number per step."""
+        stacked: list[list[float]] = torch.stack(self._steps, dim=1).tolist()
+        return stacked
+
+
+def token_texts(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> list[str]:
+    """The text that each token adds, so that joined they are the exact text of the answer.
+
+    A character whose bytes are spread over several tokens belongs to the last of them; bytes that never
+    become a character are U+FFFD. Special tokens such as ``<loc0000>`` are kept, and so is every space,
+    tab and newline.
+    """
+    backend = tokenizer.backend_tokenizer
+    texts: list[str] = []
+    start = 0
+    for index in range(len(ids)):
+        text = backend.decode(ids[start : index + 1], skip_special_tokens=False)
+        # UTF-8 has at most four bytes for a character: more waiting tokens cannot complete one.
+        waits = text.endswith("\ufffd") and index - start < 3 and index + 1 < len(ids)
+        texts.append("" if waits else text)
+        start = start if waits else index + 1
+    return texts

@@ -1,0 +1,102 @@
+"""Model and processor of a checked checkpoint, as PaliGemma 2 needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from docai.errors import CheckpointError
+from docai.models import guards
+from docai.models.attention import AttentionChoice, choose_attention
+from docai.models.checkpoints import Checkpoint
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PaliGemmaForConditionalGeneration, PaliGemmaProcessor
+
+
+def load_base(
+    checkpoint: Checkpoint, dtype: torch.dtype, attention: AttentionChoice = "auto"
+) -> PaliGemmaForConditionalGeneration:
+    """The model on the CPU, ready for inference, without any setting of decoding left over from its files.
+
+    Raises:
+        CheckpointError: the weights do not fill the model, or its configuration says too little.
+    """
+    from safetensors import SafetensorError
+    from transformers import GenerationConfig, PaliGemmaConfig, PaliGemmaForConditionalGeneration
+
+    folder = str(checkpoint.folder)
+    config = PaliGemmaConfig.from_pretrained(folder, local_files_only=True)
+    config = guards.explicit_soft_caps(
+        config, checkpoint.config, required=checkpoint.has_manifest, folder=folder
+    )
+    config = guards.prepare_config(config)
+    try:
+        with _no_progress_bars():
+            model, report = PaliGemmaForConditionalGeneration.from_pretrained(
+                folder,
+                config=config,
+                dtype=dtype,
+                attn_implementation=choose_attention(config, attention),
+                use_safetensors=True,
+                local_files_only=True,
+                output_loading_info=True,
+            )
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise CheckpointError(
+            f"The weights in {folder} cannot be loaded: {error}. Copy them again."
+        ) from error
+    wrong = [*report["missing_keys"], *report["unexpected_keys"], *report["mismatched_keys"]]
+    if wrong:
+        raise CheckpointError(
+            f"The weights in {folder} are not those of its config.json: {len(wrong)} tensors are missing, "
+            f"left over or of another shape, such as {wrong[0]}. Copy the whole checkpoint again."
+        )
+    # generate() fills in whatever a call leaves open from here; a file must not switch on sampling.
+    model.generation_config = GenerationConfig()
+    model.requires_grad_(False)
+    return model.eval()
+
+
+def load_processor(checkpoint: Checkpoint) -> PaliGemmaProcessor:
+    """The checkpoint's own processor, padding on the left.
+
+    Raises:
+        CheckpointError: it makes another image than the model reads.
+    """
+    from transformers import PaliGemmaProcessor
+
+    folder = str(checkpoint.folder)
+    processor = PaliGemmaProcessor.from_pretrained(folder, local_files_only=True)
+    size = processor.image_processor.size
+    if (size["height"], size["width"]) != (checkpoint.image_size, checkpoint.image_size):
+        raise CheckpointError(
+            f"The image processor in {folder} makes images of {size['width']} x {size['height']} px and "
+            f"the model reads {checkpoint.image_size} px: 448 and 896 checkpoints are different weights. "
+            "Use the processor files that came with the weights."
+        )
+    if processor.image_seq_length != checkpoint.n_image_tokens:
+        raise CheckpointError(
+            f"The image processor in {folder} makes room for {processor.image_seq_length} image tokens and "
+            f"the model gives {checkpoint.n_image_tokens}. "
+            "Use the processor files that came with the weights."
+        )
+    guards.left_padding(processor)
+    return processor
+
+
+@contextmanager
+def _no_progress_bars() -> Iterator[None]:
+    """transformers draws a bar on standard error, even for a model that loads at once."""
+    from transformers.utils import logging
+
+    if not logging.is_progress_bar_enabled():
+        yield
+        return
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.enable_progress_bar()

@@ -1,0 +1,239 @@
+"""The engine that runs PaliGemma 2 through transformers' own model and processor."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from docai.errors import CheckpointError, GenerationError
+from docai.models import guards
+from docai.models.adapters import load_adapters
+from docai.models.answers import Answer, Vocabulary, write_answers
+from docai.models.attention import AttentionChoice
+from docai.models.checkpoints import (
+    Checkpoint,
+    HeadWeights,
+    find_checkpoint,
+    head_not_available,
+    open_adapter,
+)
+from docai.models.decoding import token_texts
+from docai.models.devices import choose_device, choose_dtype
+from docai.models.engine import Generation, Request, check_crop
+from docai.models.loading import load_base, load_processor
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import BatchFeature, PaliGemmaForConditionalGeneration, PaliGemmaProcessor
+
+IMAGE_TOKEN = "<image>"
+
+
+class PaliGemmaEngine:
+    """PaliGemma 2 with one LoRA adapter per head on one base. Made by :meth:`load`.
+
+    Calls from several threads wait for each other: the active adapter belongs to the model.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        model: PaliGemmaForConditionalGeneration,
+        processor: PaliGemmaProcessor,
+        heads: Mapping[str, HeadWeights],
+        *,
+        adapters: PeftModel | None,
+        adapted: Mapping[str, str],
+        batch_size: int,
+    ) -> None:
+        """Use :meth:`load`.
+
+        Args:
+            checkpoint: where the weights came from.
+            model: the base, into which the layers of ``adapters`` are injected.
+            processor: pads on the left.
+            heads: the heads that can be answered.
+            adapters: switches the injected layers; None where there are none.
+            adapted: head → what its records call the weights, for heads with an adapter of that name.
+            batch_size: most crops that go through the model at once.
+        """
+        self.checkpoint = checkpoint
+        self.batch_size = batch_size
+        self._model = model
+        self._processor = processor
+        self._heads = dict(heads)
+        self._adapters = adapters
+        self._adapted = dict(adapted)
+        self._lock = threading.Lock()
+        self._context = int(model.config.text_config.max_position_embeddings)
+        self._vocabulary = Vocabulary.of(model, processor)
+
+    @classmethod
+    def load(
+        cls,
+        model: str | Path = "nano",
+        *,
+        device: str = "auto",
+        dtype: str | None = None,
+        batch_size: int | None = None,
+        adapters: Mapping[str, str | Path] | None = None,
+        attention: AttentionChoice = "auto",
+        download: bool = False,
+    ) -> PaliGemmaEngine:
+        """Load a checkpoint.
+
+        Args:
+            model: an embedded model, a folder, or ``organisation/name@revision`` of the hub.
+            device: ``auto`` is the first CUDA device where there is one, else the CPU.
+            dtype: ``float32`` or ``bfloat16``; None is bfloat16 on CUDA and float32 on a CPU.
+            batch_size: most crops that go through the model at once; None is 16 on CUDA, 4 on a CPU.
+            adapters: head → LoRA folder, besides (and instead of) those of the checkpoint.
+            attention: ``auto`` is fused where the checkpoint allows it.
+            download: let files that are not here yet be fetched from the hub.
+
+        Raises:
+            UnknownModelError: there is no such model here.
+            CheckpointError: the checkpoint is not a usable PaliGemma 2.
+            AdapterError: an adapter does not fit the base.
+            DeviceError: the device is unknown or not present.
+            SettingError: the number format cannot be used.
+        """
+        checkpoint = find_checkpoint(model, download=download)
+        where = choose_device(device)
+        number = choose_dtype(dtype, where)
+        base = load_base(checkpoint, number, attention)
+        heads = dict(checkpoint.heads)
+        folders = {
+            head: checkpoint.folder / entry.adapter
+            for head, entry in heads.items()
+            if entry.adapter is not None
+        }
+        ids = {head: f"{checkpoint.id}+{head}" for head in folders}
+        for head, adapter_folder in (adapters or {}).items():
+            adapter = open_adapter(Path(adapter_folder), head)
+            heads[head], folders[head] = adapter.weights, adapter.folder
+            ids[head] = f"{checkpoint.id}+{head}@{adapter.revision}"
+        peft_model = load_adapters(base, folders) if folders else None
+        return cls(
+            checkpoint,
+            base.to(where),
+            load_processor(checkpoint),
+            heads,
+            adapters=peft_model,
+            adapted=ids,
+            batch_size=batch_size or (16 if where.type == "cuda" else 4),
+        )
+
+    @property
+    def name(self) -> str:
+        return self.checkpoint.id
+
+    @property
+    def device(self) -> str:
+        return str(self._model.device)
+
+    def heads(self) -> frozenset[str]:
+        return frozenset(self._heads)
+
+    def generate(self, requests: Sequence[Request]) -> list[Generation]:
+        """Answer each request, in order. A batch never mixes heads, adapters or ways of decoding.
+
+        Raises:
+            HeadNotAvailableError: a request names a head without weights.
+            CheckpointError: a head was made for another resolution than the checkpoint's.
+            GenerationError: a crop is not RGB, or not as large as its head reads.
+        """
+        for request in requests:
+            self._check(request)
+        groups: dict[tuple[object, ...], list[int]] = {}
+        for index, request in enumerate(requests):
+            groups.setdefault(self._group(request), []).append(index)
+        answers: dict[int, Generation] = {}
+        with self._lock:
+            for indices in groups.values():
+                for start in range(0, len(indices), self.batch_size):
+                    batch = indices[start : start + self.batch_size]
+                    answers.update(zip(batch, self._answer([requests[i] for i in batch]), strict=True))
+        return [answers[index] for index in range(len(requests))]
+
+    def _check(self, request: Request) -> None:
+        head = request.head
+        if head.name not in self._heads:
+            raise head_not_available(
+                head.name, self._heads, self.checkpoint.id, str(self.checkpoint.folder)
+            )
+        if head.resolution != self.checkpoint.image_size:
+            raise CheckpointError(
+                f"The head {head.name!r} reads crops of {head.resolution} px and {self.checkpoint.id} "
+                f"reads {self.checkpoint.image_size} px: 448 and 896 checkpoints are different weights. "
+                f"Use a {head.resolution} px checkpoint."
+            )
+        check_crop(request)
+        if request.max_tokens is not None and request.max_tokens < 1:
+            raise GenerationError(f"max_tokens must be at least 1, and is {request.max_tokens}.")
+
+    def _group(self, request: Request) -> tuple[object, ...]:
+        decoding = request.head.decoding
+        # One beam search has one length; greedy answers each end on their own.
+        budget = self._budget(request) if decoding.num_beams > 1 else None
+        return request.head.name, decoding, budget
+
+    def _budget(self, request: Request) -> int:
+        limits = (request.head.max_tokens, self._heads[request.head.name].max_tokens, request.max_tokens)
+        return min(limit for limit in limits if limit is not None)
+
+    def _answer(self, requests: Sequence[Request]) -> list[Generation]:
+        """Answer one batch: one head, one way of decoding."""
+        head = requests[0].head
+        inputs = self._encode(requests)
+        prompt_length = inputs["input_ids"].shape[1]
+        room = self._context - prompt_length
+        budgets = [min(self._budget(request), room) for request in requests]
+        with torch.inference_mode(), self._adapter(head.name):
+            answers = write_answers(self._model, inputs, budgets, head.decoding, self._vocabulary)
+        return [self._generation(*pair) for pair in zip(requests, answers, strict=True)]
+
+    def _generation(self, request: Request, answer: Answer) -> Generation:
+        texts = token_texts(self._processor.tokenizer, answer.tokens)
+        kept = [i for i, token in enumerate(answer.tokens) if token not in self._vocabulary.silent]
+        tokens = tuple(texts[i] for i in kept)
+        return Generation(
+            text="".join(tokens),
+            finish_reason=answer.reason,
+            tokens=tokens,
+            logprobs=tuple(answer.logprobs[i] for i in kept),
+            checkpoint=self._adapted.get(request.head.name, self.checkpoint.id),
+            prompt=request.head.prompt,
+        )
+
+    def _encode(self, requests: Sequence[Request]) -> BatchFeature:
+        """Image tokens, ``<bos>``, prompt and newline, left padded, on the model's device."""
+        # NumPy, because the processor turns PyTorch tensors back to NumPy in a way NumPy 2 warns about.
+        inputs = self._processor(
+            images=[[request.image] for request in requests],
+            text=[IMAGE_TOKEN + request.head.prompt for request in requests],
+            padding="longest",
+            return_tensors="np",
+        ).convert_to_tensors("pt")
+        guards.drop_labels(inputs)
+        guards.require_token_types(inputs)
+        guards.require_ends_with_text(inputs["attention_mask"])
+        inputs["pixel_values"] = inputs["pixel_values"].to(self._model.dtype)
+        return inputs.to(self._model.device)
+
+    @contextmanager
+    def _adapter(self, head: str) -> Iterator[None]:
+        """The model as ``head`` uses it: with its own adapter, or with none."""
+        if self._adapters is None:
+            yield
+        elif head in self._adapted:
+            self._adapters.set_adapter(head, inference_mode=True)
+            yield
+        else:
+            with self._adapters.disable_adapter():
+                yield

@@ -1,0 +1,110 @@
+"""An engine without a model: it replays texts that you give it, to test code built on docai."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+from docai.errors import ConfigurationError, HeadNotAvailableError
+from docai.models.engine import Generation, Request
+from docai.records import FinishReason
+
+Script = str | Sequence[str] | Callable[[Request], str | Generation]
+"""What one head answers: always the same text, one text after another, or what a function says."""
+
+_PIECES = re.compile(r"<loc\d{4}>|<seg\d{3}>|</?\w+>|\w+|\s|.", re.DOTALL)
+
+
+class ScriptedEngine:
+    """Replays given texts, head by head.
+
+    >>> from PIL import Image
+    >>> from docai.models.engine import Request
+    >>> from docai.models.heads import get_head
+    >>> engine = ScriptedEngine({"molecule": "CCO"})
+    >>> crop = Image.new("RGB", (896, 896))
+    >>> engine.generate([Request(get_head("molecule"), crop)])[0].text
+    'CCO'
+
+    A function may raise, to play a model that fails, or return a whole :class:`Generation`.
+    """
+
+    def __init__(
+        self,
+        answers: Mapping[str, Script],
+        *,
+        finish_reason: FinishReason = "stop",
+        logprob: float = -0.1,
+        checkpoint: str = "scripted@0",
+        name: str = "scripted",
+    ) -> None:
+        """
+        Args:
+            answers: head → what it answers. Heads that are left out have no weights.
+            finish_reason: of every answer given as text.
+            logprob: natural log-probability of every token of such an answer; at most 0.
+            checkpoint: what records call the weights.
+            name: of the engine.
+        """
+        self.requests: list[Request] = []
+        """Every request so far, in order."""
+        self._answers = dict(answers)
+        self._used = dict.fromkeys(answers, 0)
+        self._finish_reason = finish_reason
+        self._logprob = logprob
+        self._checkpoint = checkpoint
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def device(self) -> str:
+        return "none"
+
+    def heads(self) -> frozenset[str]:
+        return frozenset(self._answers)
+
+    def generate(self, requests: Sequence[Request]) -> list[Generation]:
+        """The next text for each request.
+
+        Raises:
+            HeadNotAvailableError: nothing was given for a head.
+            ConfigurationError: a head has been asked more often than it was given texts.
+        """
+        return [self._answer(request) for request in requests]
+
+    def _answer(self, request: Request) -> Generation:
+        head = request.head.name
+        if head not in self._answers:
+            raise HeadNotAvailableError(
+                f"The scripted engine was given no texts for the head {head!r}; "
+                f"it has: {', '.join(self._answers) or 'none'}."
+            )
+        self.requests.append(request)
+        script = self._answers[head]
+        if isinstance(script, str):
+            return self._generation(request, script)
+        if callable(script):
+            answer = script(request)
+            return answer if isinstance(answer, Generation) else self._generation(request, answer)
+        index = self._used[head]
+        if index >= len(script):
+            raise ConfigurationError(
+                f"The scripted engine has no text left for the head {head!r}: "
+                f"it was given {len(script)} and asked {index + 1} times. Give it more."
+            )
+        self._used[head] += 1
+        return self._generation(request, script[index])
+
+    def _generation(self, request: Request, text: str) -> Generation:
+        tokens = tuple(_PIECES.findall(text))
+        return Generation(
+            text=text,
+            finish_reason=self._finish_reason,
+            tokens=tokens,
+            logprobs=(self._logprob,) * len(tokens),
+            checkpoint=self._checkpoint,
+            prompt=request.head.prompt,
+        )

@@ -1,0 +1,137 @@
+"""Every issue code of the parsers, in one place: how bad it is, whether it repairs, what it means.
+
+A code is stable: once released it keeps its meaning. An ``error`` says that the record as a whole
+cannot be trusted; a ``warning`` that a part of it was repaired or is doubtful; an ``info`` that
+something was read in a particular way. A code with ``repairs`` marks the record as repaired: its
+content is not what the model's text literally says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from docai.records import Severity
+
+
+class Code(NamedTuple):
+    """What one issue code stands for."""
+
+    severity: Severity
+    meaning: str
+    repairs: bool = False
+
+
+def _info(meaning: str) -> Code:
+    return Code("info", meaning)
+
+
+def _warning(meaning: str) -> Code:
+    return Code("warning", meaning)
+
+
+def _error(meaning: str) -> Code:
+    return Code("error", meaning)
+
+
+def _tidied(meaning: str) -> Code:
+    return Code("info", meaning, repairs=True)
+
+
+def _repaired(meaning: str) -> Code:
+    return Code("warning", meaning, repairs=True)
+
+
+def _lost(meaning: str) -> Code:
+    return Code("error", meaning, repairs=True)
+
+
+CODES: Mapping[str, Code] = MappingProxyType(
+    {
+        # Tables
+        "table-empty": _error("The text holds no table cell."),
+        "table-no-table-tag": _repaired("The cells stand in no <table>; one was put around them."),
+        "table-truncated": _lost("The HTML ends before </table>, so rows may be missing."),
+        "table-fenced": _tidied("A Markdown code fence around the HTML was taken off."),
+        "table-bad-character": _repaired("A character that no document can hold became U+FFFD."),
+        "table-too-deep": _lost("Tags are nested deeper than HTML readers go; what is inside is lost."),
+        "table-second-table": _lost("More than one table was written; only the first was read."),
+        "table-nested-table": _repaired("A table inside a cell was read as text of that cell."),
+        "table-text-outside": _repaired("Text before or after the table was left out."),
+        "table-stray-text": _repaired("Text inside the table but in no cell was left out."),
+        "table-raw-less-than": _info("A raw '<' that opens no HTML tag was read as text."),
+        "table-stray-loc": _repaired("Location tokens outside a coords attribute were left out."),
+        "table-row-without-tr": _repaired("Cells stand in no <tr>; a row was put around them."),
+        "table-bad-span": _repaired("A colspan or rowspan is no number in range; the nearest one was used."),
+        "table-span-past-section": _repaired("A rowspan reaches past its row group and was cut there."),
+        "table-span-clipped": _repaired("A colspan reaches past all other rows and was cut there."),
+        "table-overlap": _repaired("Two cells claim the same place; the later one was narrowed."),
+        "table-ragged-row": _repaired("A row is shorter than the table; empty cells fill it."),
+        "table-too-large": _lost("The table has more rows or columns than docai reads; the rest is left out."),
+        "table-repeated-rows": _warning("Many equal rows follow each other, as when a model loops."),
+        "table-bad-box": _repaired("A cell's location tokens make no box; the box was left out."),
+        "table-tiles-differ": _warning("The row bands of one table were read with different widths."),
+        # Molecules
+        "molecule-empty": _error("The text holds no SMILES."),
+        "molecule-fenced": _tidied("A code fence, quotes or a label around the SMILES were taken off."),
+        "molecule-bad-character": _repaired("A look-alike of an ASCII character was replaced by it."),
+        "molecule-extra-text": _repaired("Text after the SMILES was left out."),
+        "molecule-too-long": _error("The SMILES is longer, or has more atoms, than docai reads."),
+        "molecule-reaction": _error("The text is a reaction, not a molecule."),
+        "molecule-ring-closure": _error("A ring is opened and never closed, or closed onto itself."),
+        "molecule-unknown-atom": _error("What stands for an atom is neither element nor label."),
+        "molecule-syntax": _error("The text breaks the SMILES grammar."),
+        "molecule-valence": _error("An atom has more bonds than its element allows."),
+        "molecule-kekulisation": _error("An aromatic ring has no arrangement of single and double bonds."),
+        "molecule-sanitisation": _error("RDKit refuses the structure for another reason."),
+        "molecule-r-group": _info("An R-group became a numbered dummy atom, as in [R1] to [1*]."),
+        "molecule-abbreviation": Code(
+            "info", "An abbreviation such as [Ph] was written out as atoms.", repairs=True
+        ),
+        "molecule-unknown-label": _repaired("A label is neither element nor known group; it became *."),
+        "molecule-ambiguous-label": _warning("A symbol may be an element or a group: see the message."),
+        "molecule-no-inchi": _warning("The structure has no InChI, as with dummy atoms."),
+        "molecule-no-molblock": _warning("RDKit could lay out no V2000 mol block."),
+        # Scores
+        "score-empty": _error("The text holds no kern data."),
+        "score-fenced": _tidied("A Markdown code fence around the kern was taken off."),
+        "score-bad-character": _repaired("A character that no document can hold became U+FFFD."),
+        "score-line-ends": _tidied("Line ends, or spaces around lines, were normalised."),
+        "score-empty-line": _repaired("Empty lines were taken out."),
+        "score-spaces-for-tabs": _repaired("Spaces between the spines became tabs."),
+        "score-no-exclusive": _error("The first line does not name the spines (**kern)."),
+        "score-no-kern": _error("No spine is **kern."),
+        "score-spine-count": _error("A line has more or fewer fields than there are spines."),
+        "score-empty-field": _error("A field is empty; kern writes '.' where nothing happens."),
+        "score-mixed-line": _error("A line mixes interpretations, barlines, comments and data."),
+        "score-bad-join": _error("A spine is joined (*v) with no neighbour to join."),
+        "score-ambiguous-join": _warning("One line joins the parts of two spines; each was kept apart."),
+        "score-bad-exchange": _error("Spines are exchanged (*x) other than in one pair."),
+        "score-bad-exclusive": _error("A ** interpretation stands where no new spine begins."),
+        "score-after-end": _error("Data follow the line that ends all spines."),
+        "score-no-terminator": _error("A spine is not ended by *-, as when the text was cut off."),
+        "score-bad-token": _warning("A field breaks the grammar of kern notes and rests."),
+        "score-barline-mismatch": _warning("A barline is not written, or not the same, in all spines."),
+        "score-misaligned": _warning("Notes of one line do not start at the same time."),
+        "score-measure-duration": _warning("The durations of a measure do not add up to the meter."),
+        "score-no-meter": _info("No meter (*M) is given, so durations were not checked."),
+        "score-too-long": _warning("The score is too long for MusicXML to be made."),
+        "score-musicxml-partial": _warning("MusicXML holds the lines before the first broken one."),
+        "score-musicxml-failed": _warning("music21 could not make MusicXML."),
+        "score-notes-lost": _warning("MusicXML has another number of notes than the kern."),
+        # Text
+        "text-empty": _warning("The text holds no word."),
+        "text-fenced": _tidied("A Markdown code fence around the words was taken off."),
+        "text-bad-character": _repaired("A character that no document can hold became U+FFFD."),
+        "text-no-boxes": _warning("No word has a box."),
+        "text-missing-box": _warning("A word has no box."),
+        "text-bad-box": _repaired("Location tokens before a word make no box; the box was left out."),
+        "text-reversed-box": _repaired("A box had its minimum and maximum exchanged; they were put right."),
+        "text-zero-area-box": _repaired("A box without area was widened by half a bin on each side."),
+        "text-empty-label": _repaired("A box has no word; it was left out."),
+        "text-missing-separator": _repaired("Two words stand together without ' ; ' and were parted."),
+        "text-trailing-separator": _tidied("A ' ; ' at the end of a line was taken off."),
+        "text-truncated": _warning("The text ends inside location tokens; the last word may be missing."),
+    }
+)

@@ -1,0 +1,288 @@
+"""Pages of a PDF, through PyMuPDF."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pymupdf
+from PIL import Image
+
+from docai.errors import (
+    DamagedSourceError,
+    EncryptedSourceError,
+    PasswordRequiredError,
+    TooManyPixelsError,
+    WrongPasswordError,
+)
+from docai.limits import Limits
+from docai.pipelines.ingest.page import VECTOR_SCALE, Page, PageWord
+from docai.pipelines.ingest.quiet import quiet_mupdf as quiet_mupdf
+from docai.records import BBox
+
+_COVERED = 0.5
+"""Share of a box that images must cover for it to count as scanned."""
+
+_MAX_NATIVE_SCALE = 1200 / 72
+"""Above the density of any scanner: a larger one is a big picture shown small, such as a logo."""
+
+_MUPDF_ERRORS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError, pymupdf.mupdf.FzErrorBase)
+"""What PyMuPDF is seen to raise on damaged pages: its own errors are of no one class."""
+
+
+class PdfFile:
+    """An open PDF: how many pages it has, and each of them."""
+
+    def __init__(self, data: Path | bytes, *, name: str, password: str | None, limits: Limits) -> None:
+        self._name = name
+        self._limits = limits
+        with quiet_mupdf():
+            self._document = _open(data, name)
+            try:
+                _unlock(self._document, name, password)
+                self.n_pages = _count(self._document, name)
+            except BaseException:
+                self._document.close()
+                raise
+            self.repaired = bool(self._document.is_repaired)
+
+    def page(self, number: int) -> PdfPage:
+        return PdfPage(self._document, number, source=self._name, limits=self._limits)
+
+    def close(self) -> None:
+        with quiet_mupdf():
+            self._document.close()
+            # PyMuPDF keeps every message of a process: over a batch of damaged files that grows.
+            pymupdf.TOOLS.reset_mupdf_warnings()
+
+
+class PdfPage(Page):
+    """See :class:`Page`."""
+
+    def __init__(self, document: Any, number: int, *, source: str, limits: Limits) -> None:
+        super().__init__(source, limits)
+        self._document = document
+        self.number = number
+        self.dpi = 72.0
+        self._pdf: Any = None
+        self._display_list: Any = None
+        self._words: list[PageWord] | None = None
+        self._images: list[tuple[BBox, float]] | None = None
+        with self._readable():
+            rect = self.pdf.rect
+            self.rotation = int(self.pdf.rotation)
+            # MuPDF shows a page that is not there as an empty sheet of letter paper.
+            if not document.xref_get_keys(self.pdf.xref):
+                raise ValueError("its object is missing")
+        self.width, self.height = float(rect.width), float(rect.height)
+        if not (0 < self.width < math.inf and 0 < self.height < math.inf):
+            raise DamagedSourceError(
+                f"Page {number} of {source} has no area: leave it out with pages=...", source=source
+            )
+
+    @property
+    def pdf(self) -> Any:
+        if self._document.is_closed:
+            raise ValueError(f"page {self.number} of {self._source} was used after its source was closed")
+        if self._pdf is None:
+            with self._readable():
+                self._pdf = self._document.load_page(self.number - 1)
+        return self._pdf
+
+    def words(self) -> list[PageWord]:
+        if self._words is None:
+            with self._readable():
+                found = self.pdf.get_text("words", sort=False)
+                # get_text speaks of the page before its rotation.
+                turn = self.pdf.rotation_matrix
+                placed = [
+                    PageWord(text, tuple(pymupdf.Rect(*box) * turn), block, line)
+                    for *box, text, block, line, _ in found
+                ]
+            self._words = _displayed(placed, self.width, self.height)
+        return list(self._words)
+
+    def native_scale(self, bbox: BBox) -> float:
+        area = max((bbox[2] - bbox[0]) * (bbox[3] - bbox[1]), 1e-9)
+        covered, scale = 0.0, 0.0
+        for box, image_scale in self._placed_images():
+            overlap = _overlap(bbox, box)
+            covered += overlap
+            if overlap > 0.01 * area:
+                scale = max(scale, image_scale)
+        if covered < _COVERED * area or scale == 0.0:
+            return VECTOR_SCALE
+        return min(scale, _MAX_NATIVE_SCALE)
+
+    def release(self) -> None:
+        self._pdf = self._display_list = self._words = self._images = None
+
+    def _placed_images(self) -> list[tuple[BBox, float]]:
+        """Displayed box and pixels per point of each image that the page shows."""
+        if self._images is None:
+            with self._readable():
+                turn = self.pdf.rotation_matrix
+                images = []
+                for info in self.pdf.get_image_info():
+                    a, b, c, d, _, _ = info["transform"]
+                    across, down = math.hypot(a, b), math.hypot(c, d)
+                    if across > 0 and down > 0:
+                        scale = max(info["width"] / across, info["height"] / down)
+                        images.append((tuple(pymupdf.Rect(info["bbox"]) * turn), scale))
+            self._images = images
+        return self._images
+
+    def _raster(self, x0: float, y0: float, scale: float, size: tuple[int, int]) -> Image.Image:
+        window = pymupdf.Rect(x0, y0, x0 + size[0] / scale, y0 + size[1] / scale)
+        if (window & pymupdf.Rect(self.bbox)).is_empty:
+            return Image.new("RGB", size, "white")
+        with self._readable():
+            if self._display_list is None:
+                self._check_images()
+                self._display_list = self.pdf.get_displaylist()
+            pixmap = self._display_list.get_pixmap(
+                matrix=pymupdf.Matrix(scale, 0, 0, scale, -x0 * scale, -y0 * scale),
+                colorspace=pymupdf.csRGB,
+                alpha=0,
+                clip=window,
+            )
+            drawn = Image.frombytes("RGB", (pixmap.width, pixmap.height), pixmap.samples)
+        if drawn.size == size and (pixmap.x, pixmap.y) == (0, 0):
+            return drawn
+        canvas = Image.new("RGB", size, "white")
+        canvas.paste(drawn, (pixmap.x, pixmap.y))
+        return canvas
+
+    def _check_images(self) -> None:
+        """An image inside a PDF declares its size, too: refuse a bomb before it is unpacked."""
+        most = self._limits.max_pixels
+        if most is None:
+            return
+        for _, _, width, height, *_ in self.pdf.get_images(full=True):
+            if width * height > most:
+                raise TooManyPixelsError(
+                    f"Page {self.number} of {self._source} shows an image of {width} x {height} pixels, "
+                    f"more than the limit of {most:,}: leave the page out or raise Limits(max_pixels=...).",
+                    source=self._source,
+                )
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        """Turn what PyMuPDF raises into an error that names the page."""
+        if self._document.is_closed:
+            raise ValueError(f"page {self.number} of {self._source} was used after its source was closed")
+        with quiet_mupdf():
+            try:
+                yield
+            except _MUPDF_ERRORS as error:
+                raise DamagedSourceError(
+                    f"Page {self.number} of {self._source} cannot be read ({error}): leave it out with "
+                    "pages=..., or repair the file, for example with `qpdf` or by printing it to PDF.",
+                    source=self._source,
+                ) from error
+
+
+def _open(data: Path | bytes, name: str) -> Any:
+    try:
+        if isinstance(data, bytes):
+            document = pymupdf.open(stream=data, filetype="pdf")
+        else:
+            # By its path, MuPDF reads only the parts of the file that it needs.
+            document = pymupdf.open(str(data), filetype="pdf")
+    except _MUPDF_ERRORS as error:
+        cause = str(error.__cause__ or error)
+        if "encryption" in cause or "crypt" in cause:
+            raise EncryptedSourceError(
+                f"{name} is encrypted in a way that no password opens (a certificate, an unknown method): "
+                "save a copy without protection and give docai that.",
+                source=name,
+            ) from error
+        raise _damaged(name) from error
+    if not document.is_pdf:
+        document.close()
+        raise _damaged(name)
+    return document
+
+
+def _unlock(document: Any, name: str, password: str | None) -> None:
+    if not document.needs_pass:
+        return
+    if password is None:
+        raise PasswordRequiredError(
+            f"{name} is encrypted and no password was given: pass password=... (--password).", source=name
+        )
+    if not document.authenticate(password):
+        raise WrongPasswordError(
+            f"The password given does not open {name}: check it, and mind upper and lower case.",
+            source=name,
+        )
+
+
+def _count(document: Any, name: str) -> int:
+    """Number of pages; raises where none can be read at all, as in a file cut off in the middle."""
+    try:
+        n_pages = int(document.page_count)
+        if n_pages > 0 and document.is_repaired:
+            _first_readable(document, n_pages)
+    except _MUPDF_ERRORS as error:
+        raise _damaged(name) from error
+    if n_pages <= 0:
+        raise _damaged(name)
+    return n_pages
+
+
+def _first_readable(document: Any, n_pages: int) -> None:
+    """Load the first page that can be loaded; raises the last error where none of the first 50 can."""
+    last = min(n_pages, 50) - 1
+    for index in range(last + 1):
+        try:
+            document.load_page(index)
+        except _MUPDF_ERRORS:
+            if index == last:
+                raise
+        else:
+            return
+
+
+def _damaged(name: str) -> DamagedSourceError:
+    return DamagedSourceError(
+        f"{name} begins like a PDF but no page can be read from it, so it is cut off or broken: get the "
+        "file again, or repair it, for example with `qpdf`.",
+        source=name,
+    )
+
+
+def _displayed(words: list[PageWord], width: float, height: float) -> list[PageWord]:
+    """Words that show on the page, cut to it, each once.
+
+    Bold is sometimes faked by drawing a text twice, a hair apart. MuPDF drops such copies of single
+    characters; copies that come as whole words, often much later in the file, are dropped here.
+    """
+    kept: list[PageWord] = []
+    seen: dict[str, list[BBox]] = {}
+    for word in words:
+        x0, y0, x1, y1 = word.bbox
+        if x1 < 0 or y1 < 0 or x0 > width or y0 > height:
+            continue
+        twins = seen.setdefault(word.text, [])
+        if any(_is_same_place(word.bbox, twin) for twin in twins):
+            continue
+        twins.append(word.bbox)
+        cut = (max(x0, 0.0), max(y0, 0.0), min(x1, width), min(y1, height))
+        kept.append(word._replace(bbox=cut))
+    return kept
+
+
+def _is_same_place(box: BBox, other: BBox) -> bool:
+    """Both edges differ by less than a fifth of the shorter side, that is of the letters' height."""
+    slack = 0.2 * min(box[2] - box[0], box[3] - box[1])
+    return all(abs(a - b) <= slack for a, b in zip(box, other, strict=True))
+
+
+def _overlap(box: BBox, other: BBox) -> float:
+    width = min(box[2], other[2]) - max(box[0], other[0])
+    height = min(box[3], other[3]) - max(box[1], other[1])
+    return max(width, 0.0) * max(height, 0.0)

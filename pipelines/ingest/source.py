@@ -1,0 +1,268 @@
+"""A source of pages: opened under limits, read lazily, closed for sure."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Protocol
+
+from docai.errors import (
+    ConfigurationError,
+    EmptySourceError,
+    InputError,
+    NotADocumentError,
+    PageNotFoundError,
+    SourceNotFoundError,
+    TooManyBytesError,
+    TooManyPagesError,
+)
+from docai.limits import Limits
+from docai.pipelines.ingest.detect import HEAD_BYTES, TAIL_BYTES, detect_type
+from docai.pipelines.ingest.page import Page
+
+_CHUNK = 1 << 20
+
+
+class _File(Protocol):
+    n_pages: int
+    repaired: bool
+
+    def page(self, number: int) -> Page: ...
+
+    def close(self) -> None: ...
+
+
+class Source:
+    """An open source; use it in a ``with`` block. Made by :func:`open_source`.
+
+    Attributes:
+        name: as in messages: the path as given, the file object's name, or ``<bytes>``.
+        type: ``pdf``, ``png``, ``jpeg``, ``tiff``, ``webp`` or ``bmp``.
+        n_bytes, sha256: of the file.
+        n_pages: pages it has, read or not.
+        repaired: a damaged PDF that could be mended; something may be missing.
+    """
+
+    def __init__(
+        self, file: _File, *, name: str, kind: str, n_bytes: int, sha256: str, limits: Limits
+    ) -> None:
+        self._file = file
+        self._limits = limits
+        self.name = name
+        self.type = kind
+        self.n_bytes = n_bytes
+        self.sha256 = sha256
+        self.n_pages = file.n_pages
+        self.repaired = file.repaired
+
+    def numbers(self, selection: str | Sequence[int] | None = None) -> Sequence[int]:
+        """The page numbers that ``selection`` names, ascending, each once.
+
+        Args:
+            selection: such as ``"1-3,7"``, ``"5-"`` (to the end), ``"-3"`` (from the first), a sequence of
+                numbers from 1, or None for all.
+
+        Raises:
+            PageNotFoundError: the source has no such page, or the selection cannot be understood.
+            TooManyPagesError: more than ``Limits.max_pages``.
+        """
+        if selection is None:
+            chosen: Sequence[int] = range(1, self.n_pages + 1)
+        else:
+            chosen = sorted(set(self._selected(selection)))
+        if not chosen:
+            raise PageNotFoundError(
+                f"The page selection for {self.name} is empty: give pages such as '1-3,7'.",
+                source=self.name,
+            )
+        most = self._limits.max_pages
+        if most is not None and len(chosen) > most:
+            raise TooManyPagesError(
+                f"{len(chosen)} pages of {self.name} are to be read, more than the limit of {most}: choose "
+                "some with pages='1-100' or raise Limits(max_pages=...).",
+                source=self.name,
+            )
+        return chosen
+
+    @contextmanager
+    def page(self, number: int) -> Iterator[Page]:
+        """One page, released at the end of the block.
+
+        Raises:
+            PageNotFoundError: there is no such page.
+            DamagedSourceError, TooManyPixelsError: this page cannot be read; others may.
+        """
+        self._check(number, str(number))
+        page = self._file.page(number)
+        try:
+            yield page
+        finally:
+            page.release()
+
+    def pages(self, selection: str | Sequence[int] | None = None) -> Iterator[Page]:
+        """The pages one after the other, each released when the next is asked for.
+
+        The first page that cannot be read ends this iterator with its error. To go on with the others,
+        take :meth:`numbers` and open each with :meth:`page`.
+        """
+        for number in self.numbers(selection):
+            with self.page(number) as page:
+                yield page
+
+    def close(self) -> None:
+        """Close the file. Pages can not be used any more."""
+        self._file.close()
+
+    def __enter__(self) -> Source:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _selected(self, selection: str | Sequence[int]) -> Iterator[int]:
+        if not isinstance(selection, str):
+            for number in selection:
+                if not isinstance(number, int):
+                    raise self._unreadable(repr(number))
+                self._check(number, str(number))
+                yield number
+            return
+        for part in filter(None, (part.strip() for part in selection.split(","))):
+            match = re.fullmatch(r"([0-9]*)\s*(-?)\s*([0-9]*)", part)
+            if match is None or part == "-":
+                raise self._unreadable(part)
+            low, dash, high = match.groups()
+            first = int(low) if low else 1
+            last = int(high) if high else (self.n_pages if dash else first)
+            self._check(first, part)
+            self._check(last, part)
+            if first > last:
+                raise self._unreadable(part)
+            yield from range(first, last + 1)
+
+    def _check(self, number: int, part: str) -> None:
+        if not 1 <= number <= self.n_pages:
+            has = "1 page" if self.n_pages == 1 else f"{self.n_pages} pages"
+            raise PageNotFoundError(
+                f"Page {number} (in the selection '{part}') does not exist: {self.name} has {has}, "
+                "counted from 1.",
+                source=self.name,
+            )
+
+    def _unreadable(self, part: str) -> PageNotFoundError:
+        return PageNotFoundError(
+            f"The page selection '{part}' for {self.name} cannot be understood: "
+            "write it like '1-3,7' or '5-'.",
+            source=self.name,
+        )
+
+
+def open_source(
+    source: str | Path | bytes | BinaryIO, *, password: str | None = None, limits: Limits | None = None
+) -> Source:
+    """Open a PDF or an image.
+
+    Args:
+        source: path, whole content, or a file object opened in binary mode (read from where it stands,
+            left open). A file given by its path is not read whole into memory.
+        password: opens an encrypted PDF; not used for other files.
+        limits: None stands for the defaults.
+
+    Raises:
+        InputError: one of its subclasses, see :mod:`docai.errors`.
+        ConfigurationError: ``source`` is none of those.
+    """
+    limits = limits or Limits()
+    name, data, n_bytes = _read(source, limits)
+    if n_bytes == 0:
+        raise EmptySourceError(
+            f"{name} is empty (0 bytes): check that it was written whole, or that the file object "
+            "stands at its start.",
+            source=name,
+        )
+    with data.open("rb") if isinstance(data, Path) else BytesIO(data) as stream:
+        head = stream.read(HEAD_BYTES)
+        stream.seek(max(0, n_bytes - TAIL_BYTES))
+        kind = detect_type(head, stream.read(TAIL_BYTES), source=name)
+        stream.seek(0)
+        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    file: _File
+    if kind == "pdf":
+        from docai.pipelines.ingest.pdf import PdfFile
+
+        file = PdfFile(data, name=name, password=password, limits=limits)
+    else:
+        from docai.pipelines.ingest.image import ImageFile
+
+        file = ImageFile(data, kind, name=name, limits=limits)
+    return Source(file, name=name, kind=kind, n_bytes=n_bytes, sha256=sha256, limits=limits)
+
+
+def _read(source: str | Path | bytes | BinaryIO, limits: Limits) -> tuple[str, Path | bytes, int]:
+    """Name, content or path to it, and number of bytes."""
+    if isinstance(source, (str, Path)):
+        name, path = str(source), Path(source)
+        n_bytes = _file_size(path, name)
+        _check_bytes(n_bytes, name, limits)
+        return name, path, n_bytes
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        _check_bytes(len(source), "<bytes>", limits)
+        return "<bytes>", bytes(source), len(source)
+    try:
+        read = source.read
+    except AttributeError:
+        raise ConfigurationError(
+            f"A source is a path, bytes or a binary file object, not {type(source).__name__}."
+        ) from None
+    try:
+        name = str(source.name)
+    except AttributeError:
+        name = f"<{type(source).__name__}>"
+    parts: list[bytes] = []
+    n_bytes = 0
+    while chunk := read(_CHUNK):
+        if not isinstance(chunk, bytes):
+            raise NotADocumentError(
+                f"{name} was opened as text, which destroys documents: open it in binary mode ('rb').",
+                source=name,
+            )
+        n_bytes += len(chunk)
+        _check_bytes(n_bytes, name, limits)
+        parts.append(chunk)
+    return name, b"".join(parts), n_bytes
+
+
+def _file_size(path: Path, name: str) -> int:
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        hint = "docai reads local files only, so download it first" if "://" in name else "check the path"
+        raise SourceNotFoundError(f"{name} does not exist: {hint}.", source=name) from None
+    except OSError as error:
+        raise InputError(
+            f"{name} cannot be read ({error.strerror}): check its permissions.", source=name
+        ) from error
+    if stat.S_ISDIR(status.st_mode):
+        raise SourceNotFoundError(f"{name} is a folder: give the files in it one by one.", source=name)
+    if not stat.S_ISREG(status.st_mode):
+        raise SourceNotFoundError(
+            f"{name} is not a regular file: open it and give docai the file object.", source=name
+        )
+    return status.st_size
+
+
+def _check_bytes(n_bytes: int, name: str, limits: Limits) -> None:
+    if limits.max_bytes is not None and n_bytes > limits.max_bytes:
+        raise TooManyBytesError(
+            f"{name} has more than the {limits.max_bytes:,} bytes allowed: split it or raise "
+            "Limits(max_bytes=...).",
+            source=name,
+        )

@@ -1,0 +1,298 @@
+"""What a figure shows, judged by its ink: a score, a table, a molecule, or none of these.
+
+Each judge looks at one crop and answers with a score in 0…1 and the observations behind it; the best judge
+above one half wins, and what nobody claims is a plain figure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from docai.pipelines.layout.pixels import Gray, Parts, binarise, level_lines, parts_of, staves, upright_lines
+from docai.records import BBox, Kind
+
+SIDE = 900
+"""Longest side that is looked at, pixels: a larger image is reduced first."""
+Verdict = tuple[float, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Look:
+    """One image with what all judges need of it."""
+
+    gray: Gray
+    ink: Gray
+    parts: Parts
+    level: list[BBox]
+    upright: list[BBox]
+    words: int | None
+    """Native words in it, where the source has a text layer."""
+
+    @property
+    def width(self) -> int:
+        return int(self.ink.shape[1])
+
+    @property
+    def height(self) -> int:
+        return int(self.ink.shape[0])
+
+
+def classify_image(image: Image.Image) -> tuple[Kind, float, tuple[str, ...]]:
+    """What one figure crop shows: kind, score 0…1, evidence. Any size and mode; alpha is put on white."""
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        layered = image.convert("RGBA")
+        paper = Image.new("RGBA", layered.size, "white")
+        image = Image.alpha_composite(paper, layered)
+    return judge(np.asarray(image.convert("L")))
+
+
+def judge(gray: Gray, words: int | None = None) -> tuple[Kind, float, tuple[str, ...]]:
+    """:func:`classify_image` of a gray array, with the number of native words where it is known."""
+    look = look_at(gray, words)
+    if look is None:
+        return "figure", 0.3, ("no ink",)
+    verdicts: list[tuple[Kind, Verdict]] = [
+        ("score", _score(look)),
+        ("table", _table(look)),
+        ("molecule", _molecule(look)),
+    ]
+    kind, (value, evidence) = max(verdicts, key=lambda item: item[1][0])
+    if value > 0.5:
+        return kind, round(min(value, 0.99), 3), evidence
+    return "figure", round(1 - value, 3), (f"no head fits; nearest was {kind} with {value:.2f}", *evidence)
+
+
+def look_at(gray: Gray, words: int | None = None) -> Look | None:
+    """Measure an image; None where it is blank."""
+    if min(gray.shape) < 3:
+        return None
+    longest = max(gray.shape)
+    if longest > SIDE:
+        gray = np.asarray(cv2.resize(gray, None, fx=SIDE / longest, fy=SIDE / longest, interpolation=cv2.INTER_AREA))
+    elif longest < SIDE * 0.7:
+        factor = min(3.0, SIDE / longest)
+        gray = np.asarray(cv2.resize(gray, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC))
+    gray = np.asarray(cv2.copyMakeBorder(gray, 6, 6, 6, 6, cv2.BORDER_CONSTANT, value=255))
+    ink = binarise(gray)
+    parts = parts_of(ink)
+    if not len(parts.areas):
+        return None
+    x0, y0 = parts.boxes[:, :2].min(axis=0)
+    x1, y1 = parts.boxes[:, 2:].max(axis=0)
+    ink, gray = np.ascontiguousarray(ink[y0:y1, x0:x1]), np.ascontiguousarray(gray[y0:y1, x0:x1])
+    height, width = ink.shape
+    level = level_lines(gray, max(20, width // 6))
+    upright = upright_lines(gray, max(16, min(height // 5, 60)))
+    return Look(gray, ink, parts_of(ink), level, upright, words)
+
+
+def _score(look: Look) -> Verdict:
+    found = staves(look.gray, max(40, look.width // 4))
+    found = [staff for staff in found if staff.bbox[2] - staff.bbox[0] > 0.3 * look.width]
+    if not found:
+        return 0.0, ("no five-line staff",)
+    loose = max(_loose_between(look, staff.bbox, staff.space) for staff in found)
+    if loose > 0.12:
+        return 0.3, (f"{len(found)} groups of five lines with loose glyphs between them, as in a table",)
+    covered = sum(staff.bbox[3] - staff.bbox[1] for staff in found) / look.height
+    value = min(0.98, 0.75 + 0.1 * len(found) + 0.2 * covered)
+    return value, (f"{len(found)} five-line stave{'s' if len(found) > 1 else ''}",)
+
+
+def _loose_between(look: Look, box: BBox, space: float) -> float:
+    """Width of the glyphs that stand free between a staff's lines, as a share of its length.
+
+    Notes, clefs and bar lines touch the lines; the words of a ruled table do not.
+    """
+    x0, y0, x1, y1 = box
+    boxes, high = look.parts.boxes, look.parts.heights
+    free = (boxes[:, 1] > y0 + 1) & (boxes[:, 3] < y1 - 1) & (boxes[:, 0] >= x0) & (boxes[:, 2] <= x1)
+    free &= (high < 0.9 * space) & (high > 0.2 * space) & (look.parts.widths < 4 * space)
+    return float(look.parts.widths[free].sum()) / max(1.0, x1 - x0)
+
+
+def _table(look: Look) -> Verdict:
+    photo = _midtones(look)
+    grid = _grid(look)
+    columns, rows = _columns(look)
+    evidence = []
+    value = 0.0
+    if grid is not None and _glyphs(look).sum() >= 4:
+        n_level, n_upright, crossings = grid
+        evidence.append(f"ruled grid of {n_level} by {n_upright} lines, {crossings:.0%} of crossings present")
+        value = 0.55 + 0.4 * crossings if n_level >= 3 and n_upright >= 3 else 0.45
+    if columns >= 2 and rows >= 3:
+        evidence.append(f"{rows} rows aligned in {columns} columns")
+        value = max(value, 0.6) + 0.05 * min(columns, 4)
+        rules = _wide_rules(look)
+        if rules >= 2:
+            evidence.append(f"{rules} rules across the whole width")
+            value += 0.1
+    if photo > 0.35:
+        return min(value, 0.4), (*evidence, f"{photo:.0%} halftones")
+    return min(value, 0.97), tuple(evidence) or ("no grid and no aligned columns",)
+
+
+def _grid(look: Look) -> tuple[int, int, float] | None:
+    """Distinct long rules both ways and the share of their crossings that exist."""
+    level = _distinct([(y0 + y1) / 2 for x0, y0, x1, y1 in look.level if x1 - x0 > 0.55 * look.width])
+    upright = _distinct([(x0 + x1) / 2 for x0, y0, x1, y1 in look.upright if y1 - y0 > 0.5 * look.height])
+    if len(level) < 2 or len(upright) < 2:
+        return None
+    thick = cv2.dilate(look.ink, np.ones((7, 7), np.uint8))
+    hits = [thick[min(int(y), look.height - 1), min(int(x), look.width - 1)] > 0 for y in level for x in upright]
+    return len(level), len(upright), sum(hits) / len(hits)
+
+
+def _wide_rules(look: Look) -> int:
+    return len(_distinct([(y0 + y1) / 2 for x0, y0, x1, y1 in look.level if x1 - x0 > 0.9 * look.width]))
+
+
+def _distinct(values: list[float], apart: float = 5) -> list[float]:
+    kept: list[float] = []
+    for value in sorted(values):
+        if not kept or value - kept[-1] > apart:
+            kept.append(value)
+    return kept
+
+
+def _columns(look: Look) -> tuple[int, int]:
+    """Columns and rows of glyphs: white lanes that run through at least three rows of text."""
+    parts = look.parts
+    high = parts.heights
+    glyph = _glyphs(look)
+    if glyph.sum() < 9:
+        return 0, 0
+    size = float(np.median(high[glyph]))
+    covered = float(parts.areas[glyph].sum()) / float((look.ink > 0).sum())
+    mask = np.zeros(look.ink.shape, np.uint8)
+    for x0, y0, x1, y1 in parts.boxes[glyph]:
+        mask[y0:y1, x0:x1] = 1
+    rows = _spans(mask.any(axis=1), 1)
+    rows = [(a, b) for a, b in rows if b - a >= 0.5 * size]
+    if len(rows) < 3 or any(b - a > 4 * size for a, b in rows):
+        return 0, len(rows)
+    gap = max(3, round(1.1 * size))
+    filled = np.array([cv2.dilate(mask[a:b].max(axis=0)[None], np.ones((1, 3), np.uint8))[0] for a, b in rows])
+    # One row may cross a lane: a spanning header or a note.
+    lanes = _spans(filled.sum(axis=0) <= max(0, len(rows) // 8), gap)
+    inner = [(a, b) for a, b in lanes if a > 0 and b < look.width]
+    edges = [0, *((a + b) // 2 for a, b in inner), look.width]
+    cells = [float(filled[:, a:b].any(axis=1).mean()) for a, b in zip(edges, edges[1:], strict=False)]
+    columns = sum(share >= 0.4 for share in cells)
+    ruled = _grid(look) is not None or _wide_rules(look) >= 2
+    if covered < (0.2 if ruled else 0.75):
+        return 0, len(rows)
+    return columns, len(rows)
+
+
+def _glyphs(look: Look) -> NDArray[np.bool_]:
+    """Which parts are the size of a letter, judged by the middle of their own sizes."""
+    parts, high = look.parts, look.parts.heights
+    glyph = (high >= 4) & (high <= max(12, look.height // 4)) & (parts.widths <= 6 * np.maximum(high, 4))
+    glyph &= parts.areas >= 6
+    if not glyph.any():
+        return np.asarray(glyph)
+    size = float(np.median(high[glyph]))
+    return np.asarray(glyph & (high <= 2.5 * size) & (high >= 0.3 * size))
+
+
+def _letters_share(look: Look) -> float:
+    """Share of the ink that is in parts of one letter's height: near one for text, small for drawings."""
+    parts, high = look.parts, look.parts.heights
+    glyph = _glyphs(look)
+    if glyph.sum() < 8:
+        return 0.0
+    size = float(np.percentile(high[glyph], 75))
+    letter = glyph & (high <= 1.5 * size) & (parts.widths <= 2.5 * size)
+    return float(parts.areas[letter].sum()) / float(parts.areas.sum())
+
+
+def _spans(flags: np.ndarray[tuple[int], np.dtype[np.bool_]], least: int) -> list[tuple[int, int]]:
+    """Runs of True of at least that length, as half-open intervals."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], flags.astype(np.int8), [0]))))
+    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a >= least]
+
+
+def _midtones(look: Look) -> float:
+    """Share of pixels that are neither paper nor full ink: high in photographs."""
+    soft = (look.gray > 60) & (look.gray < 215)
+    return float(cv2.erode(soft.astype(np.uint8), np.ones((3, 3), np.uint8)).mean())
+
+
+def _molecule(look: Look) -> Verdict:
+    photo = _midtones(look)
+    density = float((look.ink > 0).mean())
+    if photo > 0.08 or density > 0.45:
+        return 0.1, (f"{photo:.0%} halftones, {density:.0%} ink: not a line drawing",)
+    distance = cv2.distanceTransform(look.ink, cv2.DIST_L2, 3)
+    stroke = 2 * float(np.percentile(distance[look.ink > 0], 95))
+    size = float(max(look.width, look.height))
+    if stroke > max(5.0, 0.06 * size):
+        return 0.15, (f"strokes {stroke:.0f} px wide: filled areas",)
+    segments = _segments(look, stroke)
+    if len(segments) < 3:
+        return 0.2, (f"{len(segments)} straight strokes",)
+    lengths, angles = segments[:, 0], segments[:, 1]
+    typical = float(np.median(lengths[lengths >= np.median(lengths)]))
+    skew = np.minimum(angles % 90, 90 - angles % 90)
+    slanted = float(lengths[skew > 8].sum() / lengths.sum())
+    bonds = lengths[(lengths > 0.45 * typical) & (lengths < 2.2 * typical)]
+    alike = float(bonds.sum() / lengths.sum())
+    longest = float(lengths.max()) / typical
+    glyphs = _loose_glyphs(look, typical)
+    value = 0.35 + 0.3 * min(1.0, slanted / 0.45) + 0.25 * alike
+    evidence = [
+        f"{len(bonds)} thin strokes of like length",
+        f"{slanted:.0%} of the strokes slanted",
+        f"{glyphs} glyph-sized parts",
+    ]
+    frame = _frame_lines(look)
+    if frame:
+        evidence.append(f"{frame} long axis-parallel lines")
+        value -= 0.25 * min(frame, 2)
+    if longest > 5:
+        value -= 0.1
+    if slanted < 0.2:
+        value -= 0.2
+    if glyphs > 12 + 2.0 * len(bonds):
+        evidence.append("more glyphs than strokes")
+        value -= 0.3
+    letters = _letters_share(look)
+    if letters > 0.6 and _columns(look)[1] >= 3:
+        evidence.append(f"{letters:.0%} of the ink in parts of one letter height")
+        value -= 0.5
+    if look.words is not None and look.words > 15 + len(bonds):
+        value -= 0.3
+    return max(0.0, min(value, 0.97)), tuple(evidence)
+
+
+def _frame_lines(look: Look) -> int:
+    """Lines along the axes that span most of the drawing: axes, frames and rules, which molecules lack."""
+    level = sum(x1 - x0 > 0.6 * look.width and x1 - x0 > 60 for x0, _, x1, _ in look.level)
+    upright = sum(y1 - y0 > 0.6 * look.height and y1 - y0 > 60 for _, y0, _, y1 in look.upright)
+    return int(level + upright)
+
+
+def _loose_glyphs(look: Look, stroke: float) -> int:
+    parts = look.parts
+    small = (parts.widths < 0.8 * stroke) & (parts.heights < 0.8 * stroke) & (parts.areas > 8)
+    return int(small.sum())
+
+
+def _segments(look: Look, stroke: float) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    """Straight strokes as rows of (length, angle in degrees 0…180). Both edges of a stroke count."""
+    smooth = cv2.GaussianBlur(255 - look.ink, (0, 0), 0.8)
+    found = cv2.createLineSegmentDetector(cv2.LSD_REFINE_STD).detect(smooth)[0]
+    if found is None:
+        return np.zeros((0, 2))
+    lines = found.reshape(-1, 4).astype(np.float64)
+    dx, dy = lines[:, 2] - lines[:, 0], lines[:, 3] - lines[:, 1]
+    lengths, angles = np.hypot(dx, dy), np.degrees(np.arctan2(dy, dx)) % 180
+    keep = lengths > max(8.0, 2.5 * stroke)
+    return np.stack([lengths[keep], angles[keep]], axis=1)

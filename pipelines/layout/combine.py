@@ -1,0 +1,214 @@
+"""Join what the layout model, the drawings, the images and the words say into regions.
+
+Drawings and images that show something are judged by their pixels. The layout model is believed on text,
+and on tables unless the pixels say otherwise. Words that nobody claims become text regions of their own,
+so that each word is in exactly one region.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from docai.pipelines.layout.boxes import (
+    area,
+    common,
+    grow,
+    holds,
+    iou,
+    join_touching,
+    overlap,
+    share_inside,
+    touches,
+    union,
+)
+from docai.pipelines.layout.classify import judge
+from docai.pipelines.layout.types import Clues, Found
+from docai.records import BBox
+
+LABEL_REACH = 5.0
+"""Points within which a short word belongs to a drawing: atom labels, axis labels."""
+SMALLEST = 10.0
+"""Points: a drawing smaller than this both ways is a bullet or an ornament."""
+
+
+def combine(clues: Clues) -> list[Found]:
+    """Regions with their words, in no particular order."""
+    tables = [box for box, label in clues.model if label == "table"]
+    shown = _graphics(clues)
+    found = [region for box in shown if (region := _judge_graphic(clues, box, tables)) is not None]
+    found += _model_tables(clues, found)
+    found += _ruled_tables(clues, found)
+    found = _without_overlaps(found)
+    found += _texts(clues, found)
+    assign(clues, found)
+    return [region for region in found if region.kind != "text" or region.items]
+
+
+def _graphics(clues: Clues) -> list[BBox]:
+    """Drawings and images, joined where they overlap or where a label stands between them."""
+    prose = _prose(clues)
+    labels = [item.bbox for item in clues.items if item.n_chars <= 5 and item.line not in prose]
+    seeds = [box for box in clues.graphics if max(box[2] - box[0], box[3] - box[1]) >= SMALLEST]
+    seeds += [box for box, label in clues.model if label == "picture"]
+    seeds = join_touching(seeds, 1.0)
+    reach = LABEL_REACH
+    near = [label for label in labels if any(touches(grow(seed, reach), label) for seed in seeds)]
+    joined = join_touching([*seeds, *near], 2.5)
+    return [box for box in joined if any(share_inside(seed, box) > 0.5 for seed in seeds)]
+
+
+def _prose(clues: Clues) -> set[tuple[int, int]]:
+    """Native lines long enough that their short words are not labels."""
+    widths: dict[tuple[int, int], int] = defaultdict(int)
+    for item in clues.items:
+        widths[item.line] += item.n_chars + 1
+    return {line for line, chars in widths.items() if chars > 14}
+
+
+def _judge_graphic(clues: Clues, box: BBox, tables: list[BBox]) -> Found | None:
+    """A region for one drawing or image, or None where it only frames or underlays text."""
+    inside = [item for item in clues.items if holds(box, item.bbox)]
+    lines: dict[tuple[int, int], int] = defaultdict(int)
+    for item in inside:
+        lines[item.line] += 1
+    kind, score, evidence = judge(clues.gray(box), len(inside))
+    table = max(tables, key=lambda other: common(other, box), default=None)
+    if table is not None and common(table, box) > 0.5 * min(area(table), area(box)):
+        larger = area(box) > 2.5 * area(table)
+        if kind in ("table", "figure") and not larger:
+            return Found("table", union([table, box]), 0.95, ["layout model: table", *evidence])
+        if kind == "figure" and larger and inside:
+            return None
+    if kind == "figure" and inside:
+        text_share = sum(area(item.bbox) for item in inside) / max(1.0, area(box))
+        long_lines = sum(count for count in lines.values() if count >= 5)
+        if long_lines > 0.6 * len(inside) and len(inside) >= 8 and text_share > 0.12:
+            return None
+    if kind == "figure" and len(inside) <= 3 and inside:
+        words = union([item.bbox for item in inside])
+        if share_inside(box, grow(words, 6)) > 0.9:
+            return None
+    return Found(kind, box, score, list(evidence))
+
+
+def _model_tables(clues: Clues, found: list[Found]) -> list[Found]:
+    """Tables that only the layout model saw, drawn out to the rules and words they reach."""
+    added = []
+    for box, label in clues.model:
+        if label != "table" or any(share_inside(box, other.bbox) > 0.5 for other in found):
+            continue
+        words = [item.bbox for item in clues.items if holds(box, item.bbox)]
+        rules = [
+            rule
+            for rule in clues.rules
+            if touches(grow(box, 4, 8), rule) and overlap(rule[0], rule[2], box[0], box[2]) > 0.8
+            and rule[2] - rule[0] < 1.3 * (box[2] - box[0])
+        ]  # fmt: skip
+        if not words and not rules:
+            continue
+        evidence = ["layout model: table"]
+        if rules:
+            evidence.append(f"{len(rules)} rules")
+        added.append(Found("table", union([box, *words, *rules]), 0.9 if rules else 0.85, evidence))
+    return added
+
+
+def _ruled_tables(clues: Clues, found: list[Found]) -> list[Found]:
+    """Stacks of level rules of one extent with words between them that the pixels take for a table."""
+    level = [rule for rule in clues.rules if rule[2] - rule[0] > 60 and rule[3] - rule[1] < 4]
+    level.sort(key=lambda rule: rule[1])
+    added: list[Found] = []
+    while level:
+        stack = [level.pop(0)]
+        for rule in list(level):
+            last = stack[-1]
+            alike = iou((last[0], 0, last[2], 1), (rule[0], 0, rule[2], 1)) > 0.95
+            if alike and rule[1] - last[3] < 320:
+                stack.append(rule)
+                level.remove(rule)
+        box = union(stack)
+        if len(stack) < 2 or any(common(box, other.bbox) > 0.3 * area(box) for other in [*found, *added]):
+            continue
+        words = sum(holds(box, item.bbox) for item in clues.items)
+        if words < 4:
+            continue
+        kind, score, evidence = judge(clues.gray(box), words)
+        if kind == "table":
+            added.append(Found("table", box, score, list(evidence)))
+    return added
+
+
+def _without_overlaps(found: list[Found]) -> list[Found]:
+    """One region where two say much the same; the surer and larger one stays."""
+    kept: list[Found] = []
+    for region in sorted(found, key=lambda r: (r.kind == "figure", -area(r.bbox))):
+        if all(share_inside(region.bbox, other.bbox) < 0.6 for other in kept):
+            kept.append(region)
+    return kept
+
+
+def _texts(clues: Clues, found: list[Found]) -> list[Found]:
+    texts = []
+    for box, label in clues.model:
+        if label in ("table", "picture") or any(share_inside(box, other.bbox) > 0.6 for other in found):
+            continue
+        texts.append(Found("text", box, 0.9, [f"layout model: {label}"], label=label))
+    return texts
+
+
+def assign(clues: Clues, found: list[Found], *, move: bool = True) -> None:
+    """Give each word to one region, and make text regions of those that are left.
+
+    ``move``: text regions and tables take the extent of their words.
+    """
+    for region in found:
+        region.items = []
+    drawn = [region for region in found if region.kind != "text"]
+    texts = [region for region in found if region.kind == "text"]
+    left: list[int] = []
+    for index, item in enumerate(clues.items):
+        home = _home(item.bbox, drawn, 0.5) or _home(item.bbox, texts, 0.3)
+        if home is None:
+            left.append(index)
+        else:
+            home.items.append(index)
+    for region in texts if move else ():
+        if region.items:
+            region.bbox = union([clues.items[index].bbox for index in region.items])
+    for region in drawn if move else ():
+        if region.items and region.kind == "table":
+            region.bbox = union([region.bbox, *(clues.items[index].bbox for index in region.items)])
+    found += _left_over(clues, left, texts)
+
+
+def _home(box: BBox, regions: list[Found], least: float) -> Found | None:
+    best = max(regions, key=lambda region: share_inside(box, region.bbox), default=None)
+    return best if best is not None and share_inside(box, best.bbox) >= least else None
+
+
+def _left_over(clues: Clues, left: list[int], texts: list[Found]) -> list[Found]:
+    """Words in no box: back to the region that has the rest of their line, else blocks of near lines."""
+    owners = {clues.items[index].line: region for region in texts for index in region.items}
+    lines: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for index in left:
+        item = clues.items[index]
+        owner = owners.get(item.line)
+        high = item.bbox[3] - item.bbox[1]
+        if owner is not None and touches(grow(owner.bbox, 1.5 * high, 0), item.bbox):
+            owner.items.append(index)
+            owner.bbox = union([owner.bbox, item.bbox])
+        else:
+            lines[item.line].append(index)
+    added: list[Found] = []
+    for indices in lines.values():
+        box = union([clues.items[index].bbox for index in indices])
+        high = box[3] - box[1]
+        for region in added:
+            last = clues.items[region.items[-1]].bbox
+            if touches(grow(region.bbox, high, 0.6 * high), box) and 0.6 < high / max(last[3] - last[1], 0.1) < 1.7:
+                region.items += indices
+                region.bbox = union([region.bbox, box])
+                break
+        else:
+            added.append(Found("text", box, 0.6, ["words outside the layout model's boxes"], items=list(indices)))
+    return added

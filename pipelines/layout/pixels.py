@@ -1,0 +1,179 @@
+"""Measurements on the ink of an image: binarising, line segments, staves, glyph-sized parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from docai.pipelines.layout.boxes import union
+from docai.records import BBox
+
+Gray = NDArray[np.uint8]
+FAINT = 20
+"""Gray levels that a line must stand out from its surroundings."""
+
+
+def flatten(gray: Gray) -> Gray:
+    """The image with its paper's own shade, which a scan varies over the page, divided out."""
+    small = cv2.resize(gray, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA) if min(gray.shape) > 400 else gray
+    paper = cv2.medianBlur(cv2.dilate(small, np.ones((7, 7), np.uint8)), min(max(15, min(small.shape) // 10 | 1), 51))
+    paper = cv2.resize(paper, (gray.shape[1], gray.shape[0]), interpolation=cv2.INTER_LINEAR)
+    # Where the surroundings are dark there is a picture, not shaded paper: leave it dark.
+    level = float(np.percentile(paper, 90)) or 255.0
+    paper = np.maximum(paper, np.uint8(min(255, level * 0.8)))
+    return np.asarray(cv2.divide(gray, paper, scale=255))
+
+
+def binarise(gray: Gray) -> Gray:
+    """Ink as 255 on 0."""
+    flat = flatten(gray)
+    threshold, _ = cv2.threshold(flat, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    threshold = min(max(threshold, 165), 205)
+    return np.asarray((flat < threshold).astype(np.uint8) * 255)
+
+
+def solid_areas(gray: Gray, side: int) -> list[BBox]:
+    """Boxes of areas, at least ``side`` pixels both ways, in which no paper shows: pictures, fills."""
+    flat = cv2.blur(flatten(gray), (5, 5))
+    tinted = (flat < 236).astype(np.uint8) * 255
+    found = parts_of(np.asarray(cv2.morphologyEx(tinted, cv2.MORPH_OPEN, np.ones((side, side), np.uint8))))
+    return [(float(a), float(b), float(c), float(d)) for a, b, c, d in found.boxes]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Connected components of ink: ``boxes`` (n, 4) as x0 y0 x1 y1, ``areas`` (n,) in pixels, label image."""
+
+    boxes: NDArray[np.int32]
+    areas: NDArray[np.int32]
+    labels: NDArray[np.int32]
+
+    @property
+    def widths(self) -> NDArray[np.int32]:
+        return np.asarray(self.boxes[:, 2] - self.boxes[:, 0])
+
+    @property
+    def heights(self) -> NDArray[np.int32]:
+        return np.asarray(self.boxes[:, 3] - self.boxes[:, 1])
+
+
+def parts_of(ink: Gray) -> Parts:
+    """Connected components, eight neighbours; label i + 1 is part i."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
+    boxes = stats[1:, :4].astype(np.int32)
+    boxes[:, 2:] += boxes[:, :2]
+    return Parts(boxes, stats[1:, cv2.CC_STAT_AREA].astype(np.int32), np.asarray(labels))
+
+
+def level_lines(gray: Gray, length: int) -> list[BBox]:
+    """Thin horizontal lines of at least ``length`` pixels, dark or faint, straight or slightly wavering.
+
+    What is thin from above (a black hat) and goes on sideways (an opening) is a line, however light: a
+    hairline of a third of a pixel is still seen where a threshold on its gray would lose it.
+    """
+    thin = cv2.morphologyEx(gray, cv2.MORPH_BLACKHAT, np.ones((11, 1), np.uint8))
+    thin = cv2.dilate(thin, np.ones((2, 1), np.uint8))
+    kernel = np.ones((1, max(10, length // 4)), np.uint8)
+    strength = cv2.morphologyEx(cv2.morphologyEx(thin, cv2.MORPH_CLOSE, np.ones((1, 3), np.uint8)), cv2.MORPH_OPEN, kernel)
+    runs = (strength > FAINT).astype(np.uint8) * 255
+    runs = cv2.morphologyEx(runs, cv2.MORPH_CLOSE, np.ones((1, 9), np.uint8))
+    found = parts_of(np.asarray(runs))
+    wide, high = found.widths, found.heights
+    thick = found.areas / np.maximum(1, wide)
+    keep = (wide >= length) & (thick <= 9) & (high <= np.maximum(9, wide // 12))
+    return [_core(found, int(index)) for index in np.flatnonzero(keep)]
+
+
+def _core(parts: Parts, index: int) -> BBox:
+    """The box of a line without the beam or clef that clings to it: only rows that it fills."""
+    x0, y0, x1, y1 = (int(value) for value in parts.boxes[index])
+    profile = (parts.labels[y0:y1, x0:x1] == index + 1).sum(axis=1)
+    rows = np.flatnonzero(profile >= 0.5 * profile.max())
+    peak = int(profile.argmax())
+    rows = rows[np.abs(rows - peak) <= 4]
+    return float(x0), float(y0 + rows[0]), float(x1), float(y0 + rows[-1] + 1)
+
+
+def upright_lines(gray: Gray, length: int) -> list[BBox]:
+    """Thin vertical lines of at least ``length`` pixels."""
+    turned = level_lines(np.ascontiguousarray(gray.T), length)
+    return [(y0, x0, y1, x1) for x0, y0, x1, y1 in turned]
+
+
+@dataclass(frozen=True)
+class Staff:
+    """Five equally spaced lines; ``space`` is the distance between two of them."""
+
+    bbox: BBox
+    space: float
+
+
+def staves(gray: Gray, least: int) -> list[Staff]:
+    """Groups of five level lines of like extent at equal distances, top to bottom, ``least`` pixels long."""
+    rows = _join_rows(level_lines(gray, max(16, least // 4)), least)
+    rows.sort(key=lambda row: row[1])
+    free = set(range(len(rows)))
+    found: list[Staff] = []
+    for first in range(len(rows)):
+        if first not in free:
+            continue
+        group = _five_from(rows, first, free)
+        if group is None:
+            continue
+        free -= set(group)
+        boxes = [rows[index] for index in group]
+        space = (_middle(boxes[-1]) - _middle(boxes[0])) / 4
+        low = min(box[0] for box in boxes), min(box[1] for box in boxes)
+        found.append(Staff((*low, max(box[2] for box in boxes), max(box[3] for box in boxes)), space))
+    return found
+
+
+def _five_from(rows: list[BBox], first: int, free: set[int]) -> list[int] | None:
+    """Indices of a staff whose top line is ``first``: each next line at one equal step below."""
+    top = rows[first]
+    near = [i for i in range(first + 1, len(rows)) if i in free and _alike(top, rows[i])]
+    for second in near[:6]:
+        step = _middle(rows[second]) - _middle(top)
+        if step < 3:
+            continue
+        group = [first, second]
+        for count in range(2, 6):
+            wanted = _middle(top) + count * step
+            slack = max(1.5, 0.22 * step)
+            hits = [i for i in near if i not in group and abs(_middle(rows[i]) - wanted) <= slack]
+            if not hits:
+                break
+            group.append(min(hits, key=lambda i: abs(_middle(rows[i]) - wanted)))
+        if len(group) == 5:
+            return group
+    return None
+
+
+def _alike(a: BBox, b: BBox) -> bool:
+    shorter = min(a[2] - a[0], b[2] - b[0])
+    longer = max(a[2] - a[0], b[2] - b[0])
+    return min(a[2], b[2]) - max(a[0], b[0]) > 0.75 * shorter and shorter > 0.5 * longer
+
+
+def _join_rows(lines: list[BBox], least: float) -> list[BBox]:
+    """Unite the pieces of one line, which notes and bar lines break; keep what is then long enough."""
+    chains: list[list[BBox]] = []
+    for line in sorted(lines):
+        fitting = [
+            chain
+            for chain in chains
+            if abs(_middle(line) - _middle(chain[-1])) <= 2.5
+            and -10 < line[0] - chain[-1][2] < max(40.0, 0.75 * (chain[-1][2] - chain[0][0]))
+        ]
+        if fitting:
+            max(fitting, key=lambda chain: chain[-1][2]).append(line)
+        else:
+            chains.append([line])
+    return [box for box in map(union, chains) if box[2] - box[0] >= least]
+
+
+def _middle(line: BBox) -> float:
+    return (line[1] + line[3]) / 2

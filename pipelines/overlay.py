@@ -1,0 +1,135 @@
+"""Pages with what was found drawn on them: each record's box in its kind's colour, with a label."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import BinaryIO
+
+from PIL import Image, ImageDraw, ImageFont
+
+from docai.limits import Limits
+from docai.pipelines.ingest import open_source
+from docai.records import BBox, Document, Kind, Record
+
+COLORS: Mapping[Kind, tuple[int, int, int]] = MappingProxyType(
+    {
+        "table": (0, 114, 178),
+        "molecule": (0, 140, 100),
+        "score": (170, 60, 150),
+        "text": (110, 110, 110),
+        "figure": (200, 90, 0),
+    }
+)
+"""One colour per kind, apart from each other for colour-blind readers too (after Okabe and Ito)."""
+
+LONG_SIDE = 1600
+"""Pixels of the longer side of a page picture."""
+_FILL_ALPHA = 28
+
+
+def draw_document(
+    document: Document,
+    source: str | Path | bytes | BinaryIO,
+    *,
+    password: str | None = None,
+    limits: Limits | None = None,
+    long_side: int = LONG_SIDE,
+) -> Iterator[tuple[int, Image.Image]]:
+    """Page number and picture of every page of ``document`` that could be read, one at a time.
+
+    Args:
+        document: what was read from ``source``.
+        source: the same source again; its pages are rendered anew.
+        long_side: of each picture, pixels.
+
+    Raises:
+        InputError: the source cannot be opened any more.
+    """
+    numbers = [page.number for page in document.pages if page.origin != "failed"]
+    if not numbers:
+        return
+    with open_source(source, password=password, limits=limits or Limits()) as pages:
+        for page in pages.pages(numbers):
+            scale = page.fit_scale(long_side / max(page.width, page.height, 1.0))
+            records = [record for record in document.records if record.page == page.number]
+            yield page.number, draw_overlay(page.render(scale=scale), records, scale)
+
+
+def draw_overlay(page_image: Image.Image, records: Sequence[Record], scale: float) -> Image.Image:
+    """A copy of ``page_image`` with the records drawn on it, in RGB.
+
+    Args:
+        page_image: the page.
+        records: those of this page; boxes in points.
+        scale: pixels of ``page_image`` per point.
+    """
+    picture = page_image.convert("RGB")
+    size = max(11, round(max(picture.size) / 110))
+    font = ImageFont.load_default(size)
+    width = max(2, size // 6)
+    draw = ImageDraw.Draw(picture, "RGBA")
+    boxes = [_to_pixels(record.bbox, scale) for record in records]
+    for record, box in zip(records, boxes, strict=True):
+        color = COLORS[record.kind]
+        if record.polygon and len(record.polygon) > 2:
+            draw.polygon([(x * scale, y * scale) for x, y in record.polygon], outline=color, width=width)
+        draw.rectangle(box, fill=(*color, _FILL_ALPHA), outline=color, width=width)
+    taken: list[tuple[float, float, float, float]] = []
+    for record, box in zip(records, boxes, strict=True):
+        text = label(record)
+        left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
+        margin = width
+        extent = (right - left + 2 * margin, bottom - top + 2 * margin)
+        place = _free_place(box, extent, picture.size, taken)
+        taken.append(place)
+        draw.rectangle(place, fill=COLORS[record.kind])
+        draw.text(
+            (place[0] + margin - left, place[1] + margin - top), text, fill=(255, 255, 255), font=font
+        )
+    return picture
+
+
+def label(record: Record) -> str:
+    """Kind, head, confidence, and a mark where something is wrong: ``table · table 0.87 !``."""
+    words = [record.kind, "·", record.head or "no head"]
+    if record.confidence.value is not None:
+        words.append(f"{record.confidence.value:.2f}")
+    if any(issue.severity == "error" for issue in record.issues):
+        words.append("!")
+    return " ".join(words)
+
+
+def _to_pixels(bbox: BBox, scale: float) -> tuple[float, float, float, float]:
+    x0, y0, x1, y1 = (value * scale for value in bbox)
+    return min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)
+
+
+def _free_place(
+    box: tuple[float, float, float, float],
+    extent: tuple[float, float],
+    page: tuple[int, int],
+    taken: Sequence[tuple[float, float, float, float]],
+) -> tuple[float, float, float, float]:
+    """Where the label goes: above the box, else below, else inside; on the page and over no other label."""
+    width, height = extent
+    x0, y0, x1, y1 = box
+    for x, y in (
+        (x0, y0 - height),
+        (x1 - width, y0 - height),
+        (x0, y1),
+        (x1 - width, y1),
+        (x0, y0),
+        (x0, y0 - height),
+    ):
+        x = min(max(x, 0.0), max(page[0] - width, 0.0))
+        y = min(max(y, 0.0), max(page[1] - height, 0.0))
+        place = (x, y, x + width, y + height)
+        if not any(_overlap(place, other) for other in taken):
+            return place
+    return place
+
+
+def _overlap(a: Sequence[float], b: Sequence[float]) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]

@@ -1,0 +1,169 @@
+"""Endless training samples from background processes, cut into patches where they are drawn."""
+
+from __future__ import annotations
+
+import multiprocessing
+import queue
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from multiprocessing.context import SpawnProcess
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from docai.models.heads import HEADS
+from docai.pipelines.training.nano import _LETTERS, build_processor
+from docai.pipelines.training.patches import SparseSample, cut_patches, patches_to_keep, symbol_grid
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+    from docai.pipelines.synthesis.base import Sample
+
+_ATOMS = (
+    *("C", "N", "O", "S", "P", "F", "Cl", "Br", "I", "B", "Si", "Se", "H", "Na", "K", "Li"),
+    *("N+", "O-", "S-", "S+", "N-", "P+", "C-", "C+", "Na+", "K+", "Cl-", "Br-", "I-"),
+)
+
+
+@cache
+def symbol_vocabulary() -> dict[str, int]:
+    """Index of every symbol that the dense auxiliary task names. 0 is none, 1 any other symbol."""
+    pitches = [
+        letter * octave + accidental
+        for letters, octaves in (("cdefgab", 4), ("CDEFGAB", 3))
+        for letter in letters
+        for octave in range(1, octaves + 1)
+        for accidental in ("", "#", "-", "n")
+    ]
+    names = [*_LETTERS, *(f"molecule:{atom}" for atom in _ATOMS), *(f"score:{pitch}" for pitch in pitches)]
+    return {name: index for index, name in enumerate(dict.fromkeys(names), start=2)}
+
+
+def n_symbols() -> int:
+    """Classes of the auxiliary task."""
+    return len(symbol_vocabulary()) + 2
+
+
+def cut_sample(
+    sample: Sample,
+    tokenizer: PreTrainedTokenizerFast,
+    generator: np.random.Generator,
+    *,
+    whole: bool = False,
+) -> SparseSample:
+    """Cut a sample into patches and tokens. ``whole`` keeps every patch."""
+    patches = cut_patches(sample.image)
+    keep = np.arange(len(patches)) if whole else patches_to_keep(patches, generator)
+    shared = sample.head in ("text", "table")
+    marks = [
+        mark if shared else type(mark)(mark.x, mark.y, f"{sample.head}:{mark.label}") for mark in sample.marks
+    ]
+    prompt = "<bos>" + HEADS[sample.head].prompt + "\n"
+    return SparseSample(
+        patches=patches[keep],
+        positions=keep.astype(np.int64),
+        symbols=symbol_grid(marks, symbol_vocabulary())[keep],
+        prompt=np.array(tokenizer(prompt, add_special_tokens=False).input_ids, dtype=np.int64),
+        suffix=np.array(
+            tokenizer(sample.target + "<eos>", add_special_tokens=False).input_ids, dtype=np.int64
+        ),
+        head=sample.head,
+    )
+
+
+@dataclass(frozen=True)
+class FeedSettings:
+    """What the background processes draw."""
+
+    weights: Mapping[str, float]
+    """Relative frequency of each head."""
+    seed: int
+    max_text_tokens: int = 420
+    """Longer targets are not trained on."""
+
+
+def _draw_forever(
+    settings: FeedSettings,
+    worker: int,
+    difficulty: multiprocessing.sharedctypes.Synchronized[float],  # type: ignore[type-arg]
+    out: multiprocessing.Queue[SparseSample],
+) -> None:
+    """Body of one process: draws until it is terminated."""
+    from docai.pipelines.synthesis import GENERATORS
+
+    tokenizer = build_processor().tokenizer
+    generator = np.random.default_rng((settings.seed, worker))
+    chooser = random.Random(f"{settings.seed}-{worker}")
+    heads, weights = list(settings.weights), list(settings.weights.values())
+    while True:
+        head = chooser.choices(heads, weights)[0]
+        # Easy samples stay in the mixture, so that what was learnt first is not forgotten.
+        level = difficulty.value * chooser.random() ** 0.5
+        sample = GENERATORS[head](chooser, level)
+        cut = cut_sample(sample, tokenizer, generator)
+        if len(cut.suffix) <= settings.max_text_tokens:
+            out.put(cut)
+
+
+class Feed:
+    """Background drawing with a buffer that is drawn from several times.
+
+    Drawing a picture costs about as much as learning from it on the same cores; each sample is therefore
+    used up to ``reuse`` times, with the others of the buffer in between.
+    """
+
+    def __init__(self, settings: FeedSettings, *, workers: int = 1, capacity: int = 6_000, reuse: float = 3.0):
+        context = multiprocessing.get_context("spawn")
+        self._queue: multiprocessing.Queue[SparseSample] = context.Queue(maxsize=256)
+        self._difficulty = context.Value("d", 0.0)
+        self._buffer: list[SparseSample] = []
+        self._capacity = capacity
+        self._reuse = reuse
+        self._random = random.Random(settings.seed)
+        self.n_drawn = 0
+        self.n_used = 0
+        self._processes: Sequence[SpawnProcess] = [
+            context.Process(
+                target=_draw_forever, args=(settings, worker, self._difficulty, self._queue), daemon=True
+            )
+            for worker in range(workers)
+        ]
+
+    def __enter__(self) -> Feed:
+        for process in self._processes:
+            process.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for process in self._processes:
+            process.terminate()
+        for process in self._processes:
+            process.join()
+
+    def set_difficulty(self, value: float) -> None:
+        """0…1, from now on."""
+        self._difficulty.value = value
+
+    def take(self, count: int) -> list[SparseSample]:
+        """``count`` samples of the buffer. Waits for fresh ones where it has been used enough."""
+        while len(self._buffer) < 4 * count or self.n_used > self.n_drawn * self._reuse:
+            self._receive()
+        self.n_used += count
+        return self._random.sample(self._buffer, count)
+
+    def _receive(self) -> None:
+        try:
+            sample = self._queue.get(timeout=120)
+        except queue.Empty:
+            raise RuntimeError("No training sample arrived for two minutes.") from None
+        self.n_drawn += 1
+        if len(self._buffer) < self._capacity:
+            self._buffer.append(sample)
+        else:
+            self._buffer[self.n_drawn % self._capacity] = sample

@@ -1,0 +1,222 @@
+"""The embedded checkpoint's architecture: PaliGemma 2 made small, in its exact file layout.
+
+Everything is transformers' own PaliGemma 2: a SigLIP tower at 896 px, the linear projector, a Gemma 2
+decoder, a fast tokenizer with ``<image>``, 1024 ``<loc>`` and 128 ``<seg>`` tokens. Only the sizes differ:
+patch 28 instead of 14 (1024 image tokens instead of 4096), width 256, 6 + 6 layers, and a vocabulary of
+characters and of the heads' own markup instead of Gemma's 257,152 pieces.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from docai.models.heads import HEADS
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+    from transformers import PaliGemmaForConditionalGeneration, PaliGemmaProcessor
+
+IMAGE_SIZE = 896
+PATCH_SIZE = 28
+WIDTH = 256
+
+_SPECIAL = ("<pad>", "<eos>", "<bos>", "<unk>", "<image>")
+_MARKUP = (
+    *("<table>", "</table>", "<thead>", "</thead>", "<tbody>", "</tbody>", "<tr>", "</tr>"),
+    *("<td>", "</td>", '<td coords="', '">', '" colspan="', '" rowspan="', '<td colspan="', '<td rowspan="'),
+    *(" ; ", "**kern", "*clefG2", "*clefF4", "*-", "*k[", "*M"),
+)
+_LETTERS = (
+    "\t\n"
+    + "".join(chr(code) for code in range(0x20, 0x7F))
+    + "".join(chr(code) for code in range(0xA1, 0x100) if code != 0xAD)
+    + "".join(chr(code) for code in range(0x391, 0x3CA) if code != 0x3A2)
+    + "–—‘’“”•…€†‡′″←→−≈≤≥"
+)
+
+
+def build_tokenizer_json() -> str:
+    """A character tokenizer in the format of `tokenizers`: no merges, bytes for what it has no letter for."""
+    from tokenizers import AddedToken, Tokenizer, decoders, models
+
+    pieces = [*_SPECIAL, *dict.fromkeys(_LETTERS), *(f"<0x{byte:02X}>" for byte in range(256))]
+    tokenizer = Tokenizer(
+        models.BPE(
+            vocab={piece: index for index, piece in enumerate(pieces)},
+            merges=[],
+            byte_fallback=True,
+            unk_token="<unk>",
+        )
+    )
+    tokenizer.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
+    tokenizer.add_special_tokens([AddedToken(piece, normalized=False, special=True) for piece in _SPECIAL])
+    prompts = [head.prompt for head in HEADS.values()]
+    locations = [f"<loc{index:04d}>" for index in range(1024)] + [f"<seg{index:03d}>" for index in range(128)]
+    tokenizer.add_tokens([AddedToken(piece, normalized=False) for piece in [*_MARKUP, *prompts, *locations]])
+    return tokenizer.to_str()
+
+
+def build_processor() -> PaliGemmaProcessor:
+    """The stock processor over the character tokenizer."""
+    from tokenizers import Tokenizer
+    from transformers import PaliGemmaProcessor, PreTrainedTokenizerFast, SiglipImageProcessor
+
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer.from_str(build_tokenizer_json()),
+        bos_token="<bos>",
+        eos_token="<eos>",
+        pad_token="<pad>",
+        unk_token="<unk>",
+        padding_side="left",
+        clean_up_tokenization_spaces=False,
+    )
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<image>"]})
+    image_processor = SiglipImageProcessor(size={"height": IMAGE_SIZE, "width": IMAGE_SIZE})
+    image_processor.image_seq_length = (IMAGE_SIZE // PATCH_SIZE) ** 2
+    return PaliGemmaProcessor(image_processor=image_processor, tokenizer=tokenizer)
+
+
+def build_model(
+    processor: PaliGemmaProcessor, patches: NDArray[np.uint8] | None = None
+) -> PaliGemmaForConditionalGeneration:
+    """A fresh model: random weights, a 2-D sin-cos start for the position embeddings.
+
+    Args:
+        processor: gives the vocabulary.
+        patches: (N, 784) grey levels of patches with ink, N at least 784. Their whitened principal
+            components start the patch embedding: a random start spends most of a short training on
+            finding a basis in which strokes can be told apart.
+    """
+    import torch
+    from transformers import PaliGemmaConfig, PaliGemmaForConditionalGeneration
+    from transformers.models.gemma2 import Gemma2Config
+    from transformers.models.siglip import SiglipVisionConfig
+
+    vision = SiglipVisionConfig(
+        hidden_size=WIDTH,
+        intermediate_size=4 * WIDTH,
+        num_hidden_layers=6,
+        num_attention_heads=4,
+        image_size=IMAGE_SIZE,
+        patch_size=PATCH_SIZE,
+        projection_dim=WIDTH,
+        vision_use_head=False,
+    )
+    text = Gemma2Config(
+        vocab_size=len(processor.tokenizer),
+        hidden_size=WIDTH,
+        intermediate_size=3 * WIDTH,
+        num_hidden_layers=6,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=64,
+        query_pre_attn_scalar=64,
+        max_position_embeddings=8192,
+        sliding_window=8192,
+        attn_logit_softcapping=None,
+        final_logit_softcapping=None,
+        pad_token_id=0,
+        eos_token_id=1,
+        bos_token_id=2,
+        tie_word_embeddings=True,
+    )
+    config = PaliGemmaConfig(
+        vision_config=vision,
+        text_config=text,
+        image_token_id=processor.image_token_id,
+        projection_dim=WIDTH,
+        hidden_size=WIDTH,
+        pad_token_id=0,
+        eos_token_id=1,
+        bos_token_id=2,
+        tie_word_embeddings=True,
+    )
+    model = PaliGemmaForConditionalGeneration(config)
+    embeddings = model.model.vision_tower.embeddings
+    with torch.no_grad():
+        embeddings.position_embedding.weight.copy_(
+            sincos_positions(IMAGE_SIZE // PATCH_SIZE, WIDTH) * 0.1,
+        )
+        kernel = embeddings.patch_embedding.weight
+        kernel.copy_(kernel.mean(dim=1, keepdim=True).expand_as(kernel))
+        first = processor.tokenizer.convert_tokens_to_ids("<loc0000>")
+        words = model.get_input_embeddings().weight
+        words[first : first + 1024] = location_codes(1024, WIDTH) * words.std()
+        if patches is not None:
+            components, offset = principal_components(patches)
+            grey = torch.from_numpy(components).view(WIDTH, 1, PATCH_SIZE, PATCH_SIZE)
+            kernel.copy_(grey.expand_as(kernel) / kernel.shape[1])
+            embeddings.patch_embedding.bias.copy_(torch.from_numpy(offset))
+    return model
+
+
+def principal_components(patches: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Weights ``(256, 784)`` and bias ``(256,)`` that whiten patches scaled to -1…1.
+
+    Weak components are damped, so that noise is not blown up to the size of strokes.
+    """
+    import numpy as np
+
+    values = patches.astype(np.float64) / 127.5 - 1.0
+    mean = values.mean(axis=0)
+    variances, vectors = np.linalg.eigh(np.cov(values - mean, rowvar=False))
+    strongest = np.argsort(variances)[::-1][:WIDTH]
+    scale = 1.0 / np.sqrt(variances[strongest] + variances[strongest].mean())
+    weights = vectors[:, strongest].T * scale[:, None]
+    return weights.astype(np.float32), (-weights @ mean).astype(np.float32)
+
+
+def location_codes(bins: int, width: int) -> torch.Tensor:
+    """Start of the ``<loc>`` embeddings, ``(bins, width)``, of unit variance: close for neighbouring bins.
+
+    Input and output embeddings are tied, so a bin next to the right one starts as a near miss instead of
+    one wrong answer among a thousand.
+    """
+    import torch
+
+    periods = torch.logspace(math.log10(2.0), math.log10(1.0 / 64), width // 2)
+    angle = 2 * math.pi * torch.arange(bins)[:, None] / (bins - 1) / periods[None, :]
+    return torch.cat([angle.sin(), angle.cos()], dim=1) * math.sqrt(2.0)
+
+
+def sincos_positions(side: int, width: int) -> torch.Tensor:
+    """Fixed 2-D position code, ``(side * side, width)``, as in MoCo v3 (arXiv 2104.02057, appendix)."""
+    import torch
+
+    quarter = width // 4
+    frequency = torch.exp(-math.log(10_000.0) * torch.arange(quarter) / quarter)
+    angle = torch.arange(side)[:, None] * frequency[None, :]
+    code = torch.cat([angle.sin(), angle.cos()], dim=1)
+    rows = code[:, None, :].expand(side, side, -1)
+    columns = code[None, :, :].expand(side, side, -1)
+    return torch.cat([rows, columns], dim=2).reshape(side * side, width)
+
+
+def save_checkpoint(
+    model: PaliGemmaForConditionalGeneration,
+    processor: PaliGemmaProcessor,
+    folder: Path,
+    *,
+    name: str,
+    revision: str,
+    max_tokens: dict[str, int],
+) -> None:
+    """Write a folder that ``process(model=folder)`` takes: bf16 weights, processor files, ``docai.json``."""
+    import copy
+
+    import torch
+
+    folder.mkdir(parents=True, exist_ok=True)
+    copy.deepcopy(model).to(torch.bfloat16).save_pretrained(folder)
+    processor.save_pretrained(folder)
+    manifest = {
+        "name": name,
+        "revision": revision,
+        "heads": {head: {"adapter": None, "max_tokens": limit} for head, limit in max_tokens.items()},
+    }
+    (folder / "docai.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")

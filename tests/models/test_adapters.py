@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import PaliGemmaForConditionalGeneration
+
+from docai.errors import AdapterError
+from docai.models import adapters
+from docai.models.adapters import LORA_TARGETS
+from docai.models.engine import Request
+from docai.models.paligemma import PaliGemmaEngine
+from tests.models.tiny import build_adapter, build_tiny, noise, tiny_head
+
+Tensors = dict[str, torch.Tensor]
+
+
+@pytest.fixture
+def adapter(tiny_adapters: dict[str, Path], tmp_path: Path) -> Path:
+    """A copy of an adapter, to be damaged."""
+    shutil.copytree(tiny_adapters["score"], tmp_path / "score")
+    return tmp_path / "score"
+
+
+def rewrite(folder: Path, change: object) -> None:
+    path = folder / "adapter_model.safetensors"
+    save_file(change(load_file(path)), path, metadata={"format": "pt"})  # type: ignore[operator]
+
+
+def text(folder: Path, adapter: Path | None) -> str:
+    heads = {} if adapter is None else {"table": adapter}
+    engine = PaliGemmaEngine.load(folder, device="cpu", adapters=heads)
+    return engine.generate([Request(tiny_head("table"), noise())])[0].text
+
+
+def test_targets_are_the_decoder_and_the_projector_only(tiny_folder: Path) -> None:
+    model = PaliGemmaForConditionalGeneration.from_pretrained(tiny_folder)
+    hit = {name for name, _ in model.named_modules() if re.fullmatch(LORA_TARGETS, name)}
+    linear = {name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
+    assert hit == {name for name in linear if "vision_tower" not in name and name != "lm_head"}
+    assert any(name.endswith("vision_tower.encoder.layers.0.self_attn.q_proj") for name in linear)
+
+
+def test_a_renamed_tensor_is_an_error_and_would_be_dropped_silently(
+    tiny_folder: Path, adapter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = text(tiny_folder, adapter)
+    rewrite(
+        adapter, lambda tensors: {key.replace("language_model", "text"): t for key, t in tensors.items()}
+    )
+    with pytest.raises(AdapterError, match=r"lacks \d+ tensors"):
+        text(tiny_folder, adapter)
+
+    monkeypatch.setattr(adapters, "require_fit", lambda *args: None)
+    monkeypatch.setattr(adapters, "require_arrived", lambda *args: None)
+    assert text(tiny_folder, adapter) != trained
+
+
+def test_one_missing_tensor_is_an_error(tiny_folder: Path, adapter: Path) -> None:
+    rewrite(adapter, lambda tensors: dict(list(tensors.items())[1:]))
+    with pytest.raises(AdapterError, match="lacks 1 tensors"):
+        text(tiny_folder, adapter)
+
+
+def test_an_untrained_adapter_is_an_error(
+    tiny_folder: Path, adapter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rewrite(adapter, lambda tensors: {k: t * 0 if "lora_B" in k else t for k, t in tensors.items()})
+    with pytest.raises(AdapterError, match="does nothing"):
+        text(tiny_folder, adapter)
+    monkeypatch.setattr(adapters, "require_arrived", lambda *args: None)
+    assert text(tiny_folder, adapter) == text(tiny_folder, None), "it would have passed for the bare base"
+
+
+def test_an_adapter_of_another_base_is_an_error(tiny_folder: Path, tmp_path: Path) -> None:
+    deep = build_tiny(tmp_path / "deep", text={"num_hidden_layers": 6})
+    with pytest.raises(AdapterError, match="have no place"):
+        text(tiny_folder, build_adapter(deep, tmp_path / "deep-lora"))
+    wide = build_tiny(tmp_path / "wide", text={"intermediate_size": 96})
+    with pytest.raises(AdapterError, match="has room for"):
+        text(tiny_folder, build_adapter(wide, tmp_path / "wide-lora"))
+
+
+def test_an_adapter_that_did_not_arrive_is_an_error(
+    tiny_folder: Path, adapter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("peft.set_peft_model_state_dict", lambda *args, **kwargs: None)
+    with pytest.raises(AdapterError, match="was not loaded"):
+        text(tiny_folder, adapter)
+
+
+def test_damaged_files_are_errors(tiny_folder: Path, adapter: Path, tmp_path: Path) -> None:
+    weights = adapter / "adapter_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:100])
+    with pytest.raises(AdapterError, match="cannot be read"):
+        text(tiny_folder, adapter)
+    (adapter / "adapter_config.json").write_text("{")
+    with pytest.raises(AdapterError, match="cannot be read"):
+        text(tiny_folder, adapter)
+    with pytest.raises(AdapterError, match=r"adapter_config\.json is missing"):
+        text(tiny_folder, tmp_path)
+
+
+def test_adapters_inside_a_checkpoint(
+    tiny_folder: Path, tiny_adapters: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_folder, folder)
+    shutil.copytree(tiny_adapters["score"], folder / "adapters" / "table")
+    entry = {"adapter": "adapters/table", "max_tokens": 24}
+    (folder / "docai.json").write_text(
+        json.dumps({"name": "own", "revision": "7", "heads": {"table": entry}})
+    )
+    engine = PaliGemmaEngine.load(folder, device="cpu")
+    (answer,) = engine.generate([Request(tiny_head("table"), noise())])
+    assert answer.checkpoint == "own@7+table"
+    assert answer.text == text(tiny_folder, tiny_adapters["score"])
+
+
+def test_an_adapter_folder_may_state_its_revision_and_length(tiny_folder: Path, adapter: Path) -> None:
+    manifest = {"name": "trained", "revision": "r3", "heads": {"table": {"max_tokens": 6}}}
+    (adapter / "docai.json").write_text(json.dumps(manifest))
+    engine = PaliGemmaEngine.load(tiny_folder, device="cpu", adapters={"table": adapter})
+    (answer,) = engine.generate([Request(tiny_head("table"), noise())])
+    assert (answer.n_tokens, answer.checkpoint) == (6, "tiny@0+table@r3")

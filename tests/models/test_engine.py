@@ -1,0 +1,104 @@
+"""`answer`: blank crops, bad crops and failing batches, over any engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from PIL import Image
+
+from docai.errors import ConfigurationError, GenerationError, HeadNotAvailableError
+from docai.models.engine import Engine, Generation, Request, answer
+from docai.models.paligemma import PaliGemmaEngine
+from docai.models.scripted import ScriptedEngine
+from tests.models.tiny import IMAGE_SIZE, noise, tiny_head
+
+WHITE = Image.new("RGB", (IMAGE_SIZE, IMAGE_SIZE), "white")
+
+
+class Fragile(ScriptedEngine):
+    """Fails on every batch that holds one of the bad crops, or that is larger than it can take."""
+
+    def __init__(
+        self, bad: Sequence[Image.Image] = (), most: int = 100, error: Exception | None = None
+    ) -> None:
+        super().__init__({"table": lambda request: f"crop {request.image.getpixel((0, 0))}", "text": "t"})
+        self.bad, self.most, self.error = bad, most, error or RuntimeError("CUDA out of memory")
+        self.batches: list[int] = []
+
+    def generate(self, requests: Sequence[Request]) -> list[Generation]:
+        self.batches.append(len(requests))
+        if len(requests) > self.most or any(request.image in self.bad for request in requests):
+            raise self.error
+        return super().generate(requests)
+
+
+def test_a_blank_crop_never_reaches_the_engine() -> None:
+    engine = ScriptedEngine({"table": "<table></table>"})
+    head = tiny_head()
+    answers = answer(engine, [Request(head, WHITE), Request(head, noise()), Request(head, WHITE)])
+    assert [a.finish_reason for a in answers] == ["blank", "stop", "blank"]
+    assert [a.text for a in answers] == ["", "<table></table>", ""]
+    assert len(engine.requests) == 1
+    assert answers[0].prompt == head.prompt
+    assert answers[0].n_tokens == 0
+
+
+def test_a_crop_of_the_wrong_shape_is_an_error_of_its_own() -> None:
+    engine = ScriptedEngine({"table": "x"})
+    images = [noise(), noise(size=IMAGE_SIZE + 1), noise().convert("L"), noise()]
+    answers = answer(engine, [Request(tiny_head(), image) for image in images])
+    assert [a.finish_reason for a in answers] == ["stop", "error", "error", "stop"]
+    assert "RGB crops of 56 x 56 px" in (answers[1].error or "")
+    assert len(engine.requests) == 2
+
+
+def test_one_bad_crop_does_not_take_the_others_down() -> None:
+    images = [noise(i) for i in range(9)]
+    engine = Fragile(bad=[images[4]])
+    answers = answer(engine, [Request(tiny_head(), image) for image in images])
+    assert [a.finish_reason for a in answers] == ["stop"] * 4 + ["error"] + ["stop"] * 4
+    assert answers[4].error == "RuntimeError: CUDA out of memory"
+    assert answers[4].text == ""
+    expected = [f"crop {image.getpixel((0, 0))}" for image in images]
+    assert [a.text for a in answers[:4] + answers[5:]] == expected[:4] + expected[5:]
+
+
+def test_a_batch_too_large_is_halved() -> None:
+    engine = Fragile(most=3)
+    answers = answer(engine, [Request(tiny_head(), noise(i)) for i in range(8)])
+    assert {a.finish_reason for a in answers} == {"stop"}
+    assert engine.batches == [8, 4, 2, 2, 4, 2, 2]
+
+
+def test_the_engine_gets_one_head_at_a_time_and_order_is_kept() -> None:
+    engine = Fragile()
+    heads = ["table", "text", "table", "text", "table"]
+    answers = answer(engine, [Request(tiny_head(name), noise(i)) for i, name in enumerate(heads)])
+    assert engine.batches == [3, 2]
+    assert [a.prompt for a in answers] == [f"read {name}" for name in heads]
+
+
+@pytest.mark.parametrize("error", [MemoryError(), GenerationError("no end"), RuntimeError()])
+def test_other_failures_stay_with_their_crop(error: Exception) -> None:
+    (failed,) = answer(Fragile(most=0, error=error), [Request(tiny_head(), noise())])
+    assert failed.finish_reason == "error"
+    assert (failed.error or "").startswith(type(error).__name__)
+
+
+def test_a_wrong_set_up_is_not_hidden() -> None:
+    with pytest.raises(HeadNotAvailableError):
+        answer(ScriptedEngine({"text": "x"}), [Request(tiny_head("table"), noise())])
+    with pytest.raises(ConfigurationError, match="no text left"):
+        answer(ScriptedEngine({"table": []}), [Request(tiny_head("table"), noise())])
+    with pytest.raises(KeyboardInterrupt):
+        answer(Fragile(most=0, error=KeyboardInterrupt()), [Request(tiny_head(), noise())])  # type: ignore[arg-type]
+
+
+def test_a_real_engine_behind_it(tiny_engine: PaliGemmaEngine) -> None:
+    engine: Engine = tiny_engine
+    requests = [Request(tiny_head(), noise()), Request(tiny_head("text"), WHITE)]
+    answers = answer(engine, requests)
+    assert [a.finish_reason for a in answers] == ["length", "blank"]
+    assert answers[0] == tiny_engine.generate(requests[:1])[0]
+    assert answer(engine, []) == []

@@ -1,0 +1,96 @@
+"""What every generator promises: reproducible, disjoint splits, contents inside the square."""
+
+from __future__ import annotations
+
+import multiprocessing
+import random
+from collections import Counter
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from docai import errors
+from docai.pipelines.synthesis import GENERATORS, Sample, samples, split_of
+
+HEADS = ("table", "molecule", "score", "text")
+HARDNESS = (0.0, 0.5, 1.0)
+
+
+def fingerprint(sample: Sample) -> tuple[str, bytes, tuple[object, ...]]:
+    return sample.target, sample.image.tobytes(), sample.marks
+
+
+def draw_in_worker(head: str) -> tuple[str, bytes, tuple[object, ...]]:
+    return fingerprint(GENERATORS[head](random.Random(11), 0.8))
+
+
+def test_there_is_a_generator_for_every_head() -> None:
+    from docai.models.heads import HEADS as REGISTERED
+
+    assert set(GENERATORS) == set(REGISTERED) == set(HEADS)
+
+
+def test_an_unknown_head_names_the_known_ones() -> None:
+    with pytest.raises(errors.UnknownHeadError, match="molecule, score, table, text"):
+        samples("caption", seed=1)
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("difficulty", HARDNESS)
+def test_the_content_lies_in_a_white_rgb_square(head: str, difficulty: float) -> None:
+    for sample in islice(samples(head, seed=5, difficulty=difficulty), 4):
+        assert sample.head == head
+        assert (sample.image.mode, sample.image.size) == ("RGB", (896, 896))
+        pixels = np.asarray(sample.image.convert("L"))
+        ink = np.argwhere(pixels < 150)
+        assert len(ink)
+        edge = np.concatenate([pixels[:6].ravel(), pixels[-6:].ravel(), pixels[:, :6].ravel()])
+        assert edge.min() > 215
+        middle = (ink.min(axis=0) + ink.max(axis=0)) / 2
+        assert np.abs(middle - 448).max() < 60
+        assert all(0 < mark.x < 896 and 0 < mark.y < 896 for mark in sample.marks)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_a_sample_depends_on_its_index_alone(head: str) -> None:
+    in_a_row = [fingerprint(sample) for sample in islice(samples(head, seed=3), 3)]
+    alone = fingerprint(next(samples(head, seed=3, start=2)))
+    assert in_a_row[2] == alone
+    assert fingerprint(next(samples(head, seed=4, start=2))) != alone
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_another_process_draws_the_same(head: str) -> None:
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.apply(draw_in_worker, (head,)) == draw_in_worker(head)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_the_splits_are_disjoint_by_content(head: str) -> None:
+    train = list(islice(samples(head, seed=1, difficulty=0.2), 30))
+    held_out = list(islice(samples(head, seed=1, difficulty=0.2, split="held-out"), 4))
+    assert {split_of(sample.key) for sample in train} == {"train"}
+    assert {split_of(sample.key) for sample in held_out} == {"held-out"}
+
+
+def test_about_one_key_in_twenty_is_held_out() -> None:
+    counts = Counter(split_of(f"key {n}") for n in range(4000))
+    assert 150 < counts["held-out"] < 250
+
+
+def test_calling_a_generator_gives_training_content_unless_asked() -> None:
+    generator = GENERATORS["text"]
+    keys = [generator(random.Random(n), 0.0).key for n in range(60)]
+    assert {split_of(key) for key in keys} == {"train"}
+    keys = [generator(random.Random(n), 0.0, None).key for n in range(300)]
+    assert {split_of(key) for key in keys} == {"train", "held-out"}
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_difficulty_makes_targets_longer(head: str) -> None:
+    mean = {
+        hardness: np.mean([len(s.target) for s in islice(samples(head, seed=2, difficulty=hardness), 12)])
+        for hardness in (0.0, 1.0)
+    }
+    assert mean[1.0] > 1.5 * mean[0.0]

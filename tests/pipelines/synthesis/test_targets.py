@@ -1,0 +1,186 @@
+"""Targets say what the pictures show, in the format that the head's own parser reads."""
+
+from __future__ import annotations
+
+import random
+import re
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from docai.parsers.molecule import parse_molecule
+from docai.parsers.score import parse_score
+from docai.parsers.table import parse_table
+from docai.parsers.text import parse_text
+from docai.pipelines.synthesis import Sample, fonts, kern, samples
+from docai.pipelines.synthesis.base import Box, loc
+from docai.pipelines.synthesis.table import Grid, TableCell, to_html
+from docai.records import BBox
+
+HARDNESS = (0.0, 0.5, 1.0)
+
+
+def ink_fills(sample: Sample, box: BBox) -> None:
+    """The box, as shares of the square, is tight: ink reaches near each of its sides."""
+    pixels = np.asarray(sample.image.convert("L")).astype(int)
+    x0, y0, x1, y1 = (round(v * 896) for v in box)
+    inside = pixels[y0:y1, x0:x1]
+    ink = np.argwhere(inside < (int(inside.min()) + int(np.median(pixels))) / 2)
+    assert len(ink)
+    height, width = inside.shape
+    top, left = ink.min(axis=0)
+    bottom, right = ink.max(axis=0)
+    assert top <= 5
+    assert left <= 5
+    assert height - bottom <= 6
+    assert width - right <= 6
+
+
+@pytest.mark.parametrize("difficulty", HARDNESS)
+def test_text_targets_parse_to_tight_word_boxes(difficulty: float) -> None:
+    for sample in islice(samples("text", seed=8, difficulty=difficulty), 6):
+        parsed = parse_text(sample.target)
+        assert not parsed.issues
+        assert "\n".join(line.text for line in parsed.content.lines) == sample.key
+        for line in parsed.content.lines:
+            for word in line.words:
+                assert word.bbox is not None
+                if min(word.bbox[2] - word.bbox[0], word.bbox[3] - word.bbox[1]) > 0.015:
+                    ink_fills(sample, word.bbox)
+        assert "".join(mark.label for mark in sample.marks) == re.sub(r"\s", "", sample.key)
+
+
+@pytest.mark.parametrize("difficulty", HARDNESS)
+def test_table_targets_parse_to_a_full_grid(difficulty: float) -> None:
+    for sample in islice(samples("table", seed=8, difficulty=difficulty), 8):
+        parsed = parse_table(sample.target)
+        assert not parsed.issues
+        content = parsed.content
+        assert (
+            sum(cell.row_span * cell.col_span for cell in content.cells) == content.n_rows * content.n_cols
+        )
+        for cell in content.cells:
+            assert (cell.bbox is None) == (cell.text == "")
+        for column in range(content.n_cols):
+            assert any(
+                cell.text and cell.col <= column < cell.col + cell.col_span for cell in content.cells
+            )
+
+
+def test_table_html_escapes_text_and_leaves_empty_cells_without_coords() -> None:
+    grid = Grid(2, 2, 1, (TableCell(0, 0, "a<b&c", 2), TableCell(1, 0, ""), TableCell(1, 1, "1")))
+    html = to_html(grid, {(0, 0): Box(0, 448, 896, 896), (1, 1): Box(1, 2, 3, 4)})
+    assert html == (
+        '<table><thead><tr><td coords="<loc0512><loc0000><loc1023><loc1023>" colspan="2">a&lt;b&amp;c</td></tr>'
+        '</thead><tbody><tr><td></td><td coords="<loc0002><loc0001><loc0005><loc0003>">1</td></tr></tbody>'
+        "</table>"
+    )
+
+
+def test_loc_bins_go_y_first_and_stay_in_range() -> None:
+    assert loc(Box(-3, 448, 900, 896)) == "<loc0512><loc0000><loc1023><loc1023>"
+
+
+@pytest.mark.parametrize("difficulty", HARDNESS)
+def test_molecule_targets_are_canonical_and_marks_are_the_atoms(difficulty: float) -> None:
+    from rdkit import Chem
+
+    for sample in islice(samples("molecule", seed=8, difficulty=difficulty), 10):
+        parsed = parse_molecule(sample.target)
+        assert parsed.content.is_valid
+        assert parsed.content.smiles == sample.target == Chem.CanonSmiles(sample.target)
+        atoms = Chem.MolFromSmiles(sample.target).GetAtoms()
+        assert sorted(atom.GetSymbol() for atom in atoms) == sorted(
+            mark.label.rstrip("+-0123456789") for mark in sample.marks
+        )
+
+
+def test_a_double_bond_has_the_geometry_it_is_drawn_with() -> None:
+    from docai.pipelines.synthesis.base import Plan
+    from docai.pipelines.synthesis.molecule import draw
+
+    sample = draw(Plan("", "CC=CCl"), random.Random(1), 0.0)
+    assert sample.target in ("C/C=C/Cl", "C/C=C\\Cl")
+
+
+def test_atoms_are_marked_where_they_are_drawn() -> None:
+    from docai.pipelines.synthesis.base import Plan
+    from docai.pipelines.synthesis.molecule import draw
+
+    sample = draw(Plan("", "CCCl"), random.Random(4), 0.0)
+    pixels = np.asarray(sample.image.convert("L"))
+    for mark in sample.marks:
+        x, y = round(mark.x), round(mark.y)
+        assert pixels[y - 12 : y + 13, x - 12 : x + 13].min() < 100
+
+
+@pytest.mark.parametrize("difficulty", HARDNESS)
+def test_score_targets_parse_without_issues(difficulty: float) -> None:
+    for sample in islice(samples("score", seed=8, difficulty=difficulty), 5):
+        parsed = parse_score(sample.target)
+        assert parsed.content.is_valid, parsed.issues
+        assert not parsed.issues
+        notes = [
+            note
+            for line in sample.target.split("\n")
+            if line[0] not in "*="
+            for token in line.split("\t")
+            for note in token.split(" ")
+            if note != "." and "r" not in note
+        ]
+        pitches = [re.sub(r"[^a-gA-G#n-]", "", note) for note in notes]
+        assert sorted(mark.label for mark in sample.marks) == sorted(pitches)
+
+
+def test_measures_are_full_and_spines_aligned() -> None:
+    for seed in range(60):
+        lines = [line.split("\t") for line in kern.passage(random.Random(seed), seed / 60).split("\n")]
+        assert len({len(line) for line in lines}) == 1
+        n_beats, beat = kern.METERS[lines[3][0]]
+        for spine in range(len(lines[0])):
+            filled = None
+            for token in (line[spine] for line in lines[4:-1]):
+                if token.startswith("="):
+                    assert filled in (None, n_beats * beat)
+                    filled = 0
+                elif token != ".":
+                    recip = re.match(r"\d+\.*", token)
+                    assert recip is not None
+                    filled += kern.quarters(recip[0])
+
+
+def test_accidentals_are_drawn_where_the_target_has_them() -> None:
+    """Verovio's own choice of signs agrees: `n` where a natural is seen, `#` and `-` whenever sounding."""
+    from docai.pipelines.synthesis.engraver import engraver
+
+    for seed in range(25):
+        target = kern.passage(random.Random(seed), 1.0)
+        svg = engraver().engrave(target + "\n", {})
+        assert svg is not None
+        naturals = len(re.findall(r'class="accid">\s*<use[^>]*href="#E261', svg))
+        assert naturals == len(re.findall(r"[a-gA-G]n", target))
+
+
+def test_the_engraver_survives_music_that_fells_verovio() -> None:
+    from docai.pipelines.synthesis.engraver import Engraver
+
+    own = Engraver()
+    good = "**kern\n*clefG2\n*M4/4\n=1\n1c\n==\n*-\n"
+    try:
+        assert own.engrave("**kern\t**kern\n*clefG2\n4c\t4d\t4e\n*-\n", {}) is None
+        svg = own.engrave(good, {})
+        assert svg is not None
+        assert "notehead" in svg
+    finally:
+        own.close()
+
+
+def test_faces_cover_all_letters() -> None:
+    tofu = {name: fonts.face(name, 40).font.getmask("\uffff").getbbox() for name in fonts.faces()}
+    for name in fonts.faces():
+        for letter in "AZaz09%$&;":
+            mask = fonts.face(name, 40).font.getmask(letter)
+            assert mask.getbbox() is not None, (name, letter)
+            assert mask.getbbox() != tofu[name] or letter in "$&%", (name, letter)
+    assert len(fonts.faces()) >= 12

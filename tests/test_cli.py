@@ -1,0 +1,367 @@
+"""The command line: what is written where, and with which exit code it leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw
+
+import docai.cli.process
+from docai.api import Pipeline
+from docai.cli import main
+from docai.cli.outputs import plan_names
+from docai.errors import CheckpointError, DamagedSourceError, DocaiError, UnknownModelError
+from docai.models.scripted import ScriptedEngine
+from docai.records import Document, Issue
+
+from .documents import full_document
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in list(os.environ):
+        if name.upper().startswith("DOCAI_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs `docai` with these arguments: exit code, standard output, standard error."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as left:
+            main([str(argument) for argument in arguments])
+        assert isinstance(left.value.code, int)
+        streams = capsys.readouterr()
+        return left.value.code, streams.out, streams.err
+
+    return call
+
+
+class FakePipeline:
+    """Answers by file name; counts what it is asked."""
+
+    def __init__(self, answers: Mapping[str, Document | BaseException]) -> None:
+        self.answers = answers
+        self.calls: list[dict[str, object]] = []
+
+    def process(self, source: Path, **options: object) -> Document:
+        self.calls.append({"source": source, **options})
+        answer = self.answers.get(source.name, full_document())
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakePipeline]:
+    def install(**answers: Document | BaseException) -> FakePipeline:
+        pipeline = FakePipeline({f"{stem}.pdf": answer for stem, answer in answers.items()})
+        monkeypatch.setattr(docai.cli.process, "make_pipeline", lambda settings, heads: pipeline)
+        return pipeline
+
+    return install
+
+
+def flawed() -> Document:
+    document = full_document()
+    document.records[1].issues.append(
+        Issue(code="smiles-invalid", severity="error", stage="parser", message="Not a molecule.", page=1)
+    )
+    return document
+
+
+def damaged(name: str) -> DocaiError:
+    return DamagedSourceError(f"{name} is damaged.", source=name)
+
+
+def test_one_input_goes_to_a_file(run: Run, fake: Callable[..., FakePipeline]) -> None:
+    fake()
+    code, out, err = run("process", "a.pdf", "-o", "new/out.json")
+    assert code == 0
+    assert Document.from_json(Path("new/out.json").read_bytes()) == full_document()
+    assert out == ""
+    assert "2 pages" in err
+    assert "1 molecule" in err
+    assert "new/out.json" in err
+    assert [path.name for path in Path("new").iterdir()] == ["out.json"]
+
+
+def test_several_inputs_go_to_a_folder_and_share_one_pipeline(
+    run: Run, fake: Callable[..., FakePipeline]
+) -> None:
+    pipeline = fake()
+    code, _, _ = run("process", "a.pdf", "b.pdf", "-o", "out")
+    assert code == 0
+    assert sorted(path.name for path in Path("out").iterdir()) == ["a.json", "b.json"]
+    assert [call["source"] for call in pipeline.calls] == [Path("a.pdf"), Path("b.pdf")]
+
+
+def test_same_named_inputs_do_not_overwrite_each_other(run: Run, fake: Callable[..., FakePipeline]) -> None:
+    fake()
+    code, _, _ = run("process", "x/a.pdf", "y/a.pdf", "x/b.pdf", "-o", "out")
+    assert code == 0
+    written = sorted(str(path.relative_to("out")) for path in Path("out").rglob("*.json"))
+    assert written == ["b.json", "x/a.pdf.json", "y/a.pdf.json"]
+
+
+def test_names_of_outputs() -> None:
+    def names(*paths: str) -> list[str]:
+        return [str(name) for name in plan_names([Path(path) for path in paths], ".json")]
+
+    assert names("a.pdf", "a.png") == ["a.pdf.json", "a.png.json"]
+    assert names("a.pdf", "A.PDF") == ["0000-a.pdf.json", "0001-A.PDF.json"]
+    assert names("p/q/a.pdf", "p/r/a.pdf") == ["q/a.pdf.json", "r/a.pdf.json"]
+    assert names("../a.pdf", "a.b.pdf") == ["a.json", "a.b.json"]
+    assert len(set(names("x/a.pdf", "y/a.pdf", "a.pdf.pdf", "y/a.tiff"))) == 4
+
+
+def test_same_file_twice_is_read_once(run: Run, fake: Callable[..., FakePipeline]) -> None:
+    pipeline = fake()
+    run("process", "a.pdf", "./a.pdf", "-o", "out.json")
+    assert len(pipeline.calls) == 1
+
+
+def test_json_on_standard_output_is_nothing_but_json(run: Run, fake: Callable[..., FakePipeline]) -> None:
+    fake()
+    code, out, err = run("process", "a.pdf", "--json", "-")
+    assert code == 0
+    assert Document.from_json(out) == full_document()
+    assert "1 molecule" in err
+
+
+def test_several_inputs_on_standard_output_are_json_lines(
+    run: Run, fake: Callable[..., FakePipeline]
+) -> None:
+    fake()
+    _, out, _ = run("process", "a.pdf", "b.pdf", "--json", "-")
+    assert [Document.from_json(line) for line in out.rstrip("\n").split("\n")] == [full_document()] * 2
+
+
+def test_nothing_but_text_on_standard_error_without_a_terminal(
+    run: Run, fake: Callable[..., FakePipeline]
+) -> None:
+    pipeline = fake()
+    _, _, err = run("process", "a.pdf", "-o", "out.json")
+    assert "\x1b" not in err
+    assert pipeline.calls[0]["progress"] is None
+
+
+def test_pages_and_password_reach_the_pipeline(run: Run, fake: Callable[..., FakePipeline]) -> None:
+    pipeline = fake()
+    run("process", "a.pdf", "-o", "out.json", "--pages", "1-3,7", "--password", "secret")
+    assert (pipeline.calls[0]["pages"], pipeline.calls[0]["password"]) == ("1-3,7", "secret")
+
+
+def test_exit_1_when_an_input_failed_and_the_others_are_written(
+    run: Run, fake: Callable[..., FakePipeline]
+) -> None:
+    fake(bad=damaged("bad.pdf"), flawed=flawed())
+    code, _, err = run("process", "bad.pdf", "a.pdf", "flawed.pdf", "-o", "out")
+    assert code == 1
+    assert sorted(path.name for path in Path("out").iterdir()) == ["a.json", "flawed.json"]
+    assert "error: bad.pdf is damaged." in err
+    assert "2 of 3 inputs read" in err
+
+
+def test_exit_1_when_docai_itself_fails_and_the_error_is_shown(
+    run: Run, fake: Callable[..., FakePipeline]
+) -> None:
+    fake(bad=ZeroDivisionError("inside"))
+    code, _, err = run("process", "bad.pdf", "a.pdf", "-o", "out")
+    assert code == 1
+    assert Path("out/a.json").exists()
+    assert "ZeroDivisionError: inside" in err
+    assert "Traceback" in err
+
+
+def test_exit_1_when_the_result_cannot_be_written(run: Run, fake: Callable[..., FakePipeline]) -> None:
+    fake()
+    Path("file").write_text("not a folder")
+    code, _, err = run("process", "a.pdf", "-o", "file/out.json")
+    assert code == 1
+    assert "file" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["process"], "Missing argument"),
+        (["process", "a.pdf"], "Say where the result goes"),
+        (["process", "a.pdf", "-o", "out.xlsx"], "extensions are: .json"),
+        (["process", "a.pdf", "b.pdf", "-o", "out.json"], "give a folder"),
+        (["process", "a.pdf", "--json", "out.json"], "-o out.json"),
+        (["process", "a.pdf", "-o", "o.json", "--heads", "chart"], "no head 'chart'"),
+        (["process", "a.pdf", "-o", "o.json", "--text-layer", "maybe"], "prefer, verify or ignore"),
+        (["process", "a.pdf", "-o", "o.json", "--device", "gpu"], "cuda"),
+        (["process", "a.pdf", "-o", "o.json", "--no-such"], "No such option"),
+        (["no-such"], "No such command"),
+    ],
+)
+def test_exit_2_for_usage_and_configuration(run: Run, arguments: list[str], message: str) -> None:
+    code, out, err = run(*arguments)
+    assert code == 2
+    assert message in err
+    assert out == ""
+
+
+@pytest.mark.parametrize("error", [UnknownModelError("There is no model 'x'."), CheckpointError("Broken.")])
+def test_exit_2_when_the_model_cannot_be_used(
+    run: Run, fake: Callable[..., FakePipeline], error: DocaiError
+) -> None:
+    pipeline = fake(a=error, b=error)
+    code, _, err = run("process", "a.pdf", "b.pdf", "-o", "out")
+    assert code == 2
+    assert str(error) in err
+    assert len(pipeline.calls) == 1
+
+
+def test_exit_2_for_a_bad_environment(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCAI_TEXT_LAYER", "maybe")
+    code, _, err = run("process", "a.pdf", "-o", "out.json")
+    assert code == 2
+    assert "environment DOCAI_TEXT_LAYER" in err
+
+
+def test_exit_3_when_a_record_has_an_error(run: Run, fake: Callable[..., FakePipeline]) -> None:
+    fake(flawed=flawed())
+    code, _, err = run("process", "a.pdf", "flawed.pdf", "-o", "out")
+    assert code == 3
+    assert Path("out/flawed.json").exists()
+    assert "1 error" in err
+
+
+def test_exit_130_when_interrupted_and_what_was_finished_is_kept(
+    run: Run, fake: Callable[..., FakePipeline]
+) -> None:
+    fake(b=KeyboardInterrupt())
+    code, _, err = run("process", "a.pdf", "b.pdf", "c.pdf", "-o", "out")
+    assert code == 130
+    assert [path.name for path in Path("out").iterdir()] == ["a.json"]
+    assert "Interrupted" in err
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["process", "--help"]])
+def test_help_lists_the_exit_codes(run: Run, arguments: list[str]) -> None:
+    code, out, _ = run(*arguments)
+    assert code == 0
+    words = " ".join(out.split())
+    for meaning in ("0 all succeeded", "1 an input failed", "2 usage or", "3 finished", "130 interrupted"):
+        assert meaning in words
+
+
+def test_flags_and_environment_reach_the_real_pipeline(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
+    made: list[object] = []
+
+    class Recorder(FakePipeline):
+        def __init__(self, **options: object) -> None:
+            super().__init__({})
+            made.append(options)
+
+    monkeypatch.setattr("docai.api.Pipeline", Recorder)
+    monkeypatch.setenv("DOCAI_MAX_PAGES", "5")
+    monkeypatch.setenv("DOCAI_DEVICE", "cpu")
+    run(
+        "process",
+        "a.pdf",
+        "-o",
+        "o.json",
+        "--heads",
+        "table, score",
+        "--model",
+        "m",
+        "--text-layer",
+        "ignore",
+    )
+    (options,) = made
+    assert isinstance(options, dict)
+    assert options["heads"] == ["table", "score"]
+    assert (options["model"], options["device"], options["text_layer"]) == ("m", "cpu", "ignore")
+    assert options["limits"].max_pages == 5
+
+
+def test_the_whole_way_with_a_scripted_engine(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = Image.new("RGB", (600, 400), "white")
+    draw = ImageDraw.Draw(picture)
+    for x in range(100, 501, 100):
+        draw.line([(x, 100), (x, 300)], "black", 3)
+    for y in range(100, 301, 50):
+        draw.line([(100, y), (500, y)], "black", 3)
+    picture.save("grid.png", dpi=(144, 144))
+    answers = {"table": "<table><tr><td>7</td></tr></table>", "molecule": "C", "score": "", "text": ""}
+    engine = ScriptedEngine(answers)
+    monkeypatch.setattr(docai.cli.process, "make_pipeline", lambda settings, heads: Pipeline(engine=engine))
+    code, _, err = run("process", "grid.png", "-o", "grid.json", "--overlay", "pictures")
+    assert code == 0, err
+    document = Document.from_json(Path("grid.json").read_bytes())
+    assert [record.kind for record in document.records] == ["table"]
+    assert document.tables[0].cells[0].text == "7"
+    with Image.open("pictures/grid-page-001.png") as overlay:
+        assert overlay.size == (1600, 1067)
+        colors = overlay.convert("RGB").getcolors(1 << 24)
+    assert any(color == (0, 114, 178) for _, color in colors or [])
+
+
+def test_missing_file_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = ScriptedEngine({})
+    monkeypatch.setattr(docai.cli.process, "make_pipeline", lambda settings, heads: Pipeline(engine=engine))
+    code, _, err = run("process", "missing.pdf", "-o", "out.json")
+    assert code == 1
+    assert "missing.pdf" in err
+    assert not Path("out.json").exists()
+
+
+def test_schema_prints_the_committed_schema(run: Run) -> None:
+    code, out, _ = run("schema")
+    assert code == 0
+    committed = Path(docai.schema.__file__ or "").with_name("schema.json").read_text("utf-8")
+    assert out == committed
+    assert json.loads(out)["title"].startswith("docai Document")
+
+
+def test_doctor_shows_versions_heads_and_origins(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCAI_TEXT_LAYER", "verify")
+    monkeypatch.setenv("DOCAI_TXT_LAYER", "verify")
+    code, out, _ = run("doctor", "--device", "cpu")
+    rows = [" ".join(line.split()) for line in out.splitlines()]
+    assert code == 0, out
+    assert "text_layer verify environment DOCAI_TEXT_LAYER" in rows
+    assert "device cpu flag --device" in rows
+    assert "model nano default" in rows
+    assert any(row.startswith("torch 2.") for row in rows)
+    for head in ("table", "molecule", "score", "text"):
+        assert any(row.startswith(f"head {head} can run") for row in rows)
+    assert any("DOCAI_TXT_LAYER is no setting" in row for row in rows)
+
+
+def test_doctor_leaves_with_2_when_the_model_cannot_be_used(run: Run) -> None:
+    code, out, _ = run("doctor", "--model", "no-such-model", "--device", "cpu")
+    assert code == 2
+    assert "PROBLEM" in out
+    assert "no-such-model" in out
+
+
+def test_version(run: Run) -> None:
+    assert run("--version")[:2] == (0, f"docai {docai.__version__}\n")
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, docai.cli\n"
+        "try:\n    docai.cli.main(['process', '--help'])\n"
+        "except SystemExit as left:\n    assert left.code == 0\n"
+        "heavy = {'torch', 'transformers', 'pymupdf', 'rdkit', 'music21', 'cv2', 'numpy', 'PIL'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,118 @@
+"""Where settings come from, and what is said about bad ones."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from docai.errors import SettingError
+from docai.limits import Limits
+from docai.settings import describe_settings, load_settings, unknown_variables
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in list(os.environ):
+        if name.upper().startswith("DOCAI_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_defaults() -> None:
+    loaded = load_settings()
+    assert (loaded.values.model, loaded.values.device, loaded.values.text_layer) == (
+        "nano",
+        "auto",
+        "prefer",
+    )
+    assert loaded.values.download is False
+    assert loaded.values.limits == Limits()
+    assert set(loaded.origins.values()) == {"default"}
+
+
+def test_each_place_overrides_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("docai.toml").write_text('model = "file"\ndevice = "cuda:1"\ntext_layer = "verify"\n')
+    monkeypatch.setenv("DOCAI_MODEL", "environment")
+    monkeypatch.setenv("DOCAI_DEVICE", "cuda")
+    loaded = load_settings({"model": "call", "device": None}, as_flags=True)
+    assert (loaded.values.model, loaded.origins["model"]) == ("call", "flag --model")
+    assert (loaded.values.device, loaded.origins["device"]) == ("cuda", "environment DOCAI_DEVICE")
+    assert loaded.values.text_layer == "verify"
+    assert loaded.origins["text_layer"] == f"file {Path('docai.toml').absolute()}"
+    assert loaded.origins["max_pages"] == "default"
+
+
+def test_limits_come_from_every_place_and_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("docai.toml").write_text('max_pages = 7\nmax_pixels = "none"\n')
+    monkeypatch.setenv("DOCAI_MAX_BYTES", "None")
+    monkeypatch.setenv("DOCAI_MAX_SECONDS_PER_PAGE", "2.5")
+    limits = load_settings().values.limits
+    assert limits == Limits(max_pages=7, max_pixels=None, max_bytes=None, max_seconds_per_page=2.5)
+
+
+def test_settings_are_read_at_the_call_and_not_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = load_settings()
+    monkeypatch.setenv("DOCAI_MODEL", "later")
+    assert before.values.model == "nano"
+    assert load_settings().values.model == "later"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("DOCAI_TEXT_LAYER", "maybe", "prefer, verify or ignore"),
+        ("DOCAI_DEVICE", "gpu", "auto, cpu, cuda"),
+        ("DOCAI_MAX_PAGES", "0", "above 0"),
+        ("DOCAI_MAX_PAGES", "many", "above 0"),
+        ("DOCAI_DOWNLOAD", "perhaps", "true or false"),
+    ],
+)
+def test_bad_value_names_its_origin_and_what_is_allowed(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, allowed: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingError) as caught:
+        load_settings()
+    assert f"environment {name}" in str(caught.value)
+    assert repr(value) in str(caught.value)
+    assert allowed in str(caught.value)
+
+
+def test_bad_flag_is_named_as_a_flag() -> None:
+    with pytest.raises(SettingError, match="flag --text-layer"):
+        load_settings({"text_layer": "x"}, as_flags=True)
+    with pytest.raises(SettingError, match="argument text_layer"):
+        load_settings({"text_layer": "x"})
+
+
+def test_unknown_name_in_the_file() -> None:
+    Path("docai.toml").write_text("modle = 'nano'\n")
+    with pytest.raises(SettingError, match=r"no setting 'modle' .*docai\.toml.*model"):
+        load_settings()
+
+
+def test_file_that_is_no_toml() -> None:
+    Path("docai.toml").write_text("model = \n")
+    with pytest.raises(SettingError, match=r"docai\.toml cannot be read"):
+        load_settings()
+
+
+def test_empty_variable_counts_as_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCAI_MODEL", "")
+    assert load_settings().origins["model"] == "default"
+
+
+def test_mistyped_variable_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCAI_MODLE", "x")
+    monkeypatch.setenv("DOCAI_REAL_DATA", "x")
+    monkeypatch.setenv("DOCAI_MODEL", "x")
+    assert unknown_variables() == ["DOCAI_MODLE"]
+
+
+def test_description_has_every_setting_with_its_origin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCAI_MAX_PAGES", "none")
+    rows = describe_settings(load_settings())
+    assert ("max_pages", "none", "environment DOCAI_MAX_PAGES") in rows
+    assert ("model", "nano", "default") in rows
