@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
 
 from docai.models.decoding import AnswerEnd, GreedyLogProbs, StopReason, find_end
+from docai.models.guards import text_config
 from docai.models.heads import Decoding
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Vocabulary:
     def of(cls, model: PaliGemmaForConditionalGeneration, processor: PaliGemmaProcessor) -> Vocabulary:
         """From the tokenizer, and the end tokens that the decoder's configuration adds."""
         tokenizer = processor.tokenizer
-        more = model.config.text_config.eos_token_id
+        more = text_config(model.config).eos_token_id
         listed = more if isinstance(more, list) else [] if more is None else [more]
         ends = dict.fromkeys([tokenizer.eos_token_id, *listed])
         return cls(tokenizer.pad_token_id, tokenizer.bos_token_id, tuple(ends))
@@ -71,7 +72,7 @@ def write_answers(
 
 def _settings(budgets: Sequence[int], vocabulary: Vocabulary, num_beams: int) -> GenerationConfig:
     """Everything that decides the answer, stated: nothing is taken over from a file or another head."""
-    return GenerationConfig(
+    return GenerationConfig(  # type: ignore[no-untyped-call]
         do_sample=False,
         num_beams=num_beams,
         max_new_tokens=max(budgets),
@@ -93,7 +94,8 @@ def _follow(
     prompt_length = inputs["input_ids"].shape[1]
     end = AnswerEnd(prompt_length, budgets, vocabulary.ends, decoding)
     logprobs = GreedyLogProbs()
-    sequences = model.generate(
+    # Its declared type does not admit PaliGemma.
+    sequences: torch.Tensor = cast(Any, model).generate(
         **inputs,
         generation_config=_settings(budgets, vocabulary, num_beams=1),
         stopping_criteria=StoppingCriteriaList([end]),
@@ -116,7 +118,8 @@ def _search(
     vocabulary: Vocabulary,
 ) -> list[Answer]:
     prompt_length = inputs["input_ids"].shape[1]
-    sequences = model.generate(
+    # Its declared type does not admit PaliGemma.
+    sequences: torch.Tensor = cast(Any, model).generate(
         **inputs, generation_config=_settings(budgets, vocabulary, num_beams=decoding.num_beams)
     )
     logprobs = _score(model, inputs, sequences).tolist()
@@ -138,7 +141,7 @@ def _score(
     written = sequences[:, inputs["input_ids"].shape[1] :]
     ones = torch.ones_like(written)
     mask = torch.cat([inputs["attention_mask"], ones], dim=1)
-    logits = model(
+    logits: torch.Tensor = model(
         input_ids=sequences,
         pixel_values=inputs["pixel_values"],
         attention_mask=mask,
@@ -147,4 +150,5 @@ def _score(
         position_ids=mask.cumsum(dim=1).clamp(min=1),
         logits_to_keep=written.shape[1] + 1,
     ).logits[:, :-1]
-    return logits.float().log_softmax(dim=-1).gather(2, written[..., None]).squeeze(2)
+    chosen = logits.gather(2, written[..., None]).squeeze(2).float()
+    return chosen - logits.float().logsumexp(dim=-1)

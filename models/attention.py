@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from docai.errors import CheckpointError
+from docai.models.guards import text_config
 
 if TYPE_CHECKING:
     import torch
@@ -33,11 +34,12 @@ def choose_attention(config: PaliGemmaConfig, wanted: AttentionChoice = "auto") 
     Raises:
         CheckpointError: ``fused`` was asked for and the checkpoint caps its scores.
     """
-    capped = config.text_config.attn_logit_softcapping is not None
+    cap = text_config(config).attn_logit_softcapping
+    capped = cap is not None
     if wanted == "fused" and capped:
         raise CheckpointError(
             "Fused attention was asked for, but this checkpoint caps its attention scores "
-            f"(attn_logit_softcapping = {config.text_config.attn_logit_softcapping}); use attention='auto'."
+            f"(attn_logit_softcapping = {cap}); use attention='auto'."
         )
     if wanted == "eager" or capped:
         return {"": "eager", "text_config": "eager", "vision_config": "sdpa"}

@@ -43,7 +43,7 @@ class LoopDetector:
         return bool((self._equal >= self._needed).any())
 
 
-class AnswerEnd(StoppingCriteria):  # type: ignore[misc]
+class AnswerEnd(StoppingCriteria):
     """Ends each answer of a batch on its own: end token, token budget, or loop.
 
     Rows that have ended are padded by ``generate``; :attr:`lengths` says where each answer really stops.
@@ -90,7 +90,7 @@ def find_end(
     return min(len(tokens), budget), "length"
 
 
-class GreedyLogProbs(LogitsProcessor):  # type: ignore[misc]
+class GreedyLogProbs(LogitsProcessor):
     """Notes the log-probability of each greedy choice and changes nothing.
 
     ``generate`` could return the logits of all steps, at 1 MB per token and crop for a vocabulary of

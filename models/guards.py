@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from docai.errors import CheckpointError, GenerationError
 
 if TYPE_CHECKING:
     import torch
-    from transformers import BatchFeature, PaliGemmaConfig, PaliGemmaProcessor
+    from transformers import BatchFeature, Gemma2Config, PaliGemmaConfig, PaliGemmaProcessor
 
 MAX_SEQUENCE = 8192
 """Positions that Gemma 2 was trained on, so the longest sequence: image tokens, prompt and answer."""
+
+
+def text_config(config: PaliGemmaConfig) -> Gemma2Config:
+    """The decoder's part, whose type transformers leaves open."""
+    return cast("Gemma2Config", config.text_config)
 
 
 def prepare_config(config: PaliGemmaConfig) -> PaliGemmaConfig:
@@ -29,7 +34,7 @@ def prepare_config(config: PaliGemmaConfig) -> PaliGemmaConfig:
     model is built, because the layers read the configuration once.
     """
     config = copy.deepcopy(config)
-    text = config.text_config
+    text = text_config(config)
     text.layer_types = ["full_attention"] * text.num_hidden_layers
     # Read by engines that ignore layer_types, and by the mask for sliding layers, which nobody uses now.
     text.sliding_window = max(text.sliding_window or 0, 2 * MAX_SEQUENCE)
@@ -43,8 +48,8 @@ def without_soft_caps(config: PaliGemmaConfig) -> PaliGemmaConfig:
     in inference as well, which :func:`explicit_soft_caps` sees to.
     """
     config = copy.deepcopy(config)
-    config.text_config.attn_logit_softcapping = None
-    config.text_config.final_logit_softcapping = None
+    text_config(config).attn_logit_softcapping = None
+    text_config(config).final_logit_softcapping = None
     return config
 
 
@@ -66,10 +71,10 @@ def explicit_soft_caps(
         CheckpointError: a cap is required and not stated.
     """
     config = copy.deepcopy(config)
-    text = written["text_config"]
+    stated = written["text_config"]
     for cap in ("attn_logit_softcapping", "final_logit_softcapping"):
-        if cap in text:
-            setattr(config.text_config, cap, text[cap])
+        if cap in stated:
+            setattr(text_config(config), cap, stated[cap])
         elif required:
             raise CheckpointError(
                 f"The config.json of {folder} does not state text_config.{cap}; "

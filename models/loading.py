@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from docai.errors import CheckpointError
 from docai.models import guards
@@ -35,7 +35,7 @@ def load_base(
     config = guards.prepare_config(config)
     try:
         with _no_progress_bars():
-            model, report = PaliGemmaForConditionalGeneration.from_pretrained(
+            loaded: Any = PaliGemmaForConditionalGeneration.from_pretrained(
                 folder,
                 config=config,
                 dtype=dtype,
@@ -48,6 +48,8 @@ def load_base(
         raise CheckpointError(
             f"The weights in {folder} cannot be loaded: {error}. Copy them again."
         ) from error
+    model: PaliGemmaForConditionalGeneration
+    model, report = loaded
     wrong = [*report["missing_keys"], *report["unexpected_keys"], *report["mismatched_keys"]]
     if wrong:
         raise CheckpointError(
@@ -55,9 +57,10 @@ def load_base(
             f"left over or of another shape, such as {wrong[0]}. Copy the whole checkpoint again."
         )
     # generate() fills in whatever a call leaves open from here; a file must not switch on sampling.
-    model.generation_config = GenerationConfig()
+    model.generation_config = GenerationConfig()  # type: ignore[no-untyped-call]
     model.requires_grad_(False)
-    return model.eval()
+    model.eval()  # type: ignore[no-untyped-call]
+    return model
 
 
 def load_processor(checkpoint: Checkpoint) -> PaliGemmaProcessor:
@@ -95,8 +98,8 @@ def _no_progress_bars() -> Iterator[None]:
     if not logging.is_progress_bar_enabled():
         yield
         return
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
-        logging.enable_progress_bar()
+        logging.enable_progress_bar()  # type: ignore[no-untyped-call]

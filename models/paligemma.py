@@ -70,7 +70,7 @@ class PaliGemmaEngine:
         self._adapters = adapters
         self._adapted = dict(adapted)
         self._lock = threading.Lock()
-        self._context = int(model.config.text_config.max_position_embeddings)
+        self._context = guards.text_config(model.config).max_position_embeddings
         self._vocabulary = Vocabulary.of(model, processor)
 
     @classmethod
@@ -119,9 +119,10 @@ class PaliGemmaEngine:
             heads[head], folders[head] = adapter.weights, adapter.folder
             ids[head] = f"{checkpoint.id}+{head}@{adapter.revision}"
         peft_model = load_adapters(base, folders) if folders else None
+        base.to(where)  # type: ignore[arg-type]
         return cls(
             checkpoint,
-            base.to(where),
+            base,
             load_processor(checkpoint),
             heads,
             adapters=peft_model,
@@ -214,7 +215,7 @@ class PaliGemmaEngine:
     def _encode(self, requests: Sequence[Request]) -> BatchFeature:
         """Image tokens, ``<bos>``, prompt and newline, left padded, on the model's device."""
         # NumPy, because the processor turns PyTorch tensors back to NumPy in a way NumPy 2 warns about.
-        inputs = self._processor(
+        inputs: BatchFeature = self._processor(
             images=[[request.image] for request in requests],
             text=[IMAGE_TOKEN + request.head.prompt for request in requests],
             padding="longest",
@@ -224,7 +225,8 @@ class PaliGemmaEngine:
         guards.require_token_types(inputs)
         guards.require_ends_with_text(inputs["attention_mask"])
         inputs["pixel_values"] = inputs["pixel_values"].to(self._model.dtype)
-        return inputs.to(self._model.device)
+        on_device: BatchFeature = inputs.to(self._model.device)
+        return on_device
 
     @contextmanager
     def _adapter(self, head: str) -> Iterator[None]:

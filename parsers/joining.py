@@ -28,7 +28,9 @@ def join_contents(parts: Sequence[Parsed[Content]]) -> Parsed[Content]:
         table, more = _join_tables(tables)
         return Parsed(table, (*issues, *more), repaired or bool(more))
     if isinstance(first, ScoreContent):
-        joined = parse_score(join_kern([content.kern for content in contents if isinstance(content, ScoreContent)]))
+        joined = parse_score(
+            join_kern([content.kern for content in contents if isinstance(content, ScoreContent)])
+        )
         return Parsed(joined.content, (*issues, *joined.issues), True)
     raise TypeError(f"{type(first).__name__} is not read in tiles.")
 

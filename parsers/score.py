@@ -1,10 +1,129 @@
-"""score parser."""
+"""The score head: Humdrum ``**kern``, to a checked score and MusicXML.
+
+The format is Humdrum text: one spine per staff, lowest first, fields parted by tabs, lines by line
+feeds, from the line of ``**kern`` to the line of ``*-``::
+
+    **kern	**kern
+    *clefF4	*clefG2
+    *k[b-]	*k[b-]
+    *M2/4	*M2/4
+    =1	=1
+    4FF 4F	8a/L
+    .	8b-/J
+    4C	4cc
+    ==	==
+    *-	*-
+
+Valid means that the spine structure is sound (see :mod:`docai.parsers.spines`); what bars and fields say
+is checked too, as warnings. ``n_measures`` counts the stretches between barlines that hold notes or rests.
+"""
 
 from __future__ import annotations
 
+import re
+
 from docai.parsers.base import Parsed
+from docai.parsers.cleaning import replace_unholdable, strip_fence
+from docai.parsers.kern import MeasureCheck
+from docai.parsers.musicxml import ConversionError, kern_to_musicxml
+from docai.parsers.notes import Notes, quote
+from docai.parsers.spines import Spine, SpineReader
 from docai.records import ScoreContent
+
+MAX_MUSICXML_CHARS = 16_384
+"""About four printed pages; music21 reads some twenty thousand characters a second."""
+
+_LINE_END = re.compile(r"\r\n?|[\n\v\f\x85\u2028\u2029]")
+_SPACED_HEADER = re.compile(r"^\*\*\w+(?P<gap> +)\*\*\w+(?: +\*\*\w+)*$", re.MULTILINE)
 
 
 def parse_score(text: str) -> Parsed[ScoreContent]:
-    return Parsed(ScoreContent())
+    """The score that the text describes; ``kern`` is the text with its line ends put right."""
+    notes = Notes()
+    lines = _prepare(text, notes)
+    if not any(line.startswith("**") or "\t" in line for line in lines):
+        notes.add("score-empty", "The text holds no kern data.")
+        return Parsed(ScoreContent(kern=_join(lines)), notes.issues(), notes.repaired)
+    reader = SpineReader(lines, notes)
+    check = MeasureCheck(notes)
+    spines: tuple[Spine, ...] = ()
+    n_sound = 0
+    for line in reader:
+        if line.kind == "data":
+            check.data(line)
+        elif line.kind == "barline":
+            check.barline(line)
+        else:
+            check.interpretation(line)
+        spines = line.spines
+        if reader.first_broken is None:
+            n_sound = check.n_notes
+    check.end(spines)
+    if not check.n_measures and not notes.has_errors:
+        notes.add("score-empty", "The score holds neither note nor rest.")
+    is_valid = not notes.has_errors
+    content = ScoreContent(
+        kern=_join(lines),
+        musicxml=_musicxml(lines, reader.first_broken, n_sound, notes),
+        n_spines=reader.n_kern,
+        n_measures=check.n_measures,
+        is_valid=is_valid,
+    )
+    return Parsed(content, notes.issues(), notes.repaired)
+
+
+def _prepare(text: str, notes: Notes) -> list[str]:
+    text, fenced = strip_fence(text)
+    if fenced:
+        notes.add("score-fenced", "A code fence around the kern was taken off.")
+    text, n_bad = replace_unholdable(text)
+    if n_bad:
+        notes.add("score-bad-character", f"{n_bad} unreadable characters were replaced.")
+    raw = _LINE_END.split(text)
+    lines = [line.strip(" ") for line in raw]
+    if lines != text.split("\n"):
+        notes.add("score-line-ends", "Line ends, or spaces around lines, were normalised.")
+    while lines and not lines[-1]:
+        lines.pop()
+    while lines and not lines[0]:
+        lines.pop(0)
+    if "" in lines:
+        notes.add("score-empty-line", f"{lines.count('')} empty lines were taken out.")
+        lines = [line for line in lines if line]
+    return _tabbed(lines, notes)
+
+
+def _tabbed(lines: list[str], notes: Notes) -> list[str]:
+    header = _SPACED_HEADER.search("\n".join(lines))
+    if header is None or any("\t" in line for line in lines):
+        return lines
+    notes.add("score-spaces-for-tabs", "Spaces between the spines became tabs.")
+    gap = re.compile(" {2,}" if len(header["gap"]) > 1 else " ")
+    return [line if line.startswith("!!") else gap.sub("\t", line) for line in lines]
+
+
+def _join(lines: list[str]) -> str:
+    return "".join(line + "\n" for line in lines)
+
+
+def _musicxml(lines: list[str], first_broken: int | None, n_notes: int, notes: Notes) -> str | None:
+    """MusicXML of the sound lines, where there are any. Every note that it lacks is an issue."""
+    kern = _join(lines[:first_broken])
+    if not n_notes or not any(line.startswith("**") for line in lines[:first_broken]):
+        return None
+    if len(kern) > MAX_MUSICXML_CHARS:
+        notes.add(
+            "score-too-long",
+            f"MusicXML is made of up to {MAX_MUSICXML_CHARS} characters; the score has {len(kern)}.",
+        )
+        return None
+    try:
+        musicxml, n_found = kern_to_musicxml(kern)
+    except ConversionError as error:
+        notes.add("score-musicxml-failed", f"music21 made no MusicXML: {quote(str(error))}.")
+        return None
+    if first_broken is not None:
+        notes.add("score-musicxml-partial", f"MusicXML holds the {first_broken} lines before the broken one.")
+    if n_found != n_notes:
+        notes.add("score-notes-lost", f"The kern has {n_notes} notes, the MusicXML {n_found}.")
+    return musicxml

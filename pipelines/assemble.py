@@ -82,8 +82,10 @@ def plan_region(
         return plan
     try:
         plan.crops = tile_region(page, region.kind, region.bbox, words=region.words)
-    except Exception as error:  # noqa: BLE001 - kept as an issue: other regions of the page must go on
-        plan.note("crop-failed", "error", f"The region could not be cropped: {type(error).__name__}: {error}")
+    except Exception as error:
+        plan.note(
+            "crop-failed", "error", f"The region could not be cropped: {type(error).__name__}: {error}"
+        )
     if region.kind not in available:
         plan.refuse("head-not-available", f"the model has no weights for the {region.kind} head.")
     return plan
@@ -182,9 +184,7 @@ def _with_table_evidence(
 
 def _record(plan: Plan, kind: type[RecordBase], content: Any, **provenance: Any) -> RecordBase:
     region = plan.region
-    issues = [
-        issue.model_copy(update={"page": plan.page, "region": plan.id}) for issue in plan.issues
-    ]
+    issues = [issue.model_copy(update={"page": plan.page, "region": plan.id}) for issue in plan.issues]
     return kind(
         id=plan.id,
         page=plan.page,

@@ -36,9 +36,8 @@ def text_height(page: Page, bbox: BBox, words: Sequence[PageWord] = ()) -> float
 
     The tenth percentile: one superscript must not part a page that is legible otherwise.
     """
-    heights = [min(w.bbox[3] - w.bbox[1], w.bbox[2] - w.bbox[0] + 1e9 * (len(w.text) > 1)) for w in words]
-    if heights:
-        return float(np.percentile(heights, 10))
+    if words:
+        return float(np.percentile([_letter_height(word) for word in words], 10))
     import cv2
 
     ink, scale = _ink(page, bbox)
@@ -116,6 +115,12 @@ def choose_cuts(gaps: Sequence[tuple[float, float]], top: float, bottom: float, 
     return cuts
 
 
+def _letter_height(word: PageWord) -> float:
+    """Height of the word's box across its direction: long words that are higher than wide stand up."""
+    x0, y0, x1, y1 = word.bbox
+    return x1 - x0 if len(word.text) > 5 and y1 - y0 > x1 - x0 else y1 - y0
+
+
 def _gaps(page: Page, bbox: BBox, words: Sequence[PageWord]) -> list[tuple[float, float]]:
     """Bands of the region, (top, bottom) in points, that no word or no ink reaches into."""
     if words:
@@ -162,9 +167,12 @@ def _staves(ink: Mask) -> list[tuple[int, int]]:
     if len(steps) < 20:
         return []
     space = int(np.bincount(steps).argmax())
-    # Summed over one space and a half, a line counts fully also where it is bent or aslant.
-    density = cv2.blur(lines.sum(axis=1).astype(np.float32)[:, None], (1, int(1.5 * space) | 1))[:, 0]
-    runs = _runs(density > 0.35 * np.percentile(density, 98))
+    # Each line counts by its upper edge, however thick, summed over two spaces: so it counts fully also
+    # where it is bent or aslant.
+    edges = lines.astype(np.int16)
+    edges[1:] = np.maximum(edges[1:] - edges[:-1], 0)
+    density = cv2.blur(edges.sum(axis=1).astype(np.float32)[:, None], (1, 2 * space + 1))[:, 0]
+    runs = [(a + space, b - space) for a, b in _runs(density > 0.35 * density.max())]
     return [(a, b - 1) for a, b in runs if 3 * space <= b - a]
 
 

@@ -129,7 +129,9 @@ def read_whole_page(source: Source, engine: Engine, options: Options, head: str)
     """
     with source.page(1) as page:
         words = tuple(page.words()) if options.text_layer != "ignore" else ()
-        region = Region(get_head(head).record.model_fields["kind"].default, page.bbox, 1.0, ("caller",), words=words)
+        region = Region(
+            get_head(head).record.model_fields["kind"].default, page.bbox, 1.0, ("caller",), words=words
+        )
         plan = plan_region(source.sha256, page, region, engine.heads(), options.text_layer)
         requests = [
             Request(HEADS[head], crop.image, options.limits.max_tokens_per_region) for crop in plan.crops
@@ -176,7 +178,7 @@ def _convert_page(run: _Run, number: int, n_pages: int) -> None:
             records = _read_regions(run, page, layout, n_pages, started)
     except DocaiError as error:
         run.document.issues.append(page_issue(number, "page-failed", str(error)))
-    except Exception as error:  # noqa: BLE001 - the error is kept as an issue; other pages must go on
+    except Exception as error:
         run.document.issues.append(
             page_issue(number, "page-failed", f"Page {number} failed: {type(error).__name__}: {error}")
         )
@@ -190,11 +192,7 @@ def _read_regions(
 ) -> list[RecordBase]:
     """One record for each region, in reading order."""
     options = run.options
-    wanted = [
-        region
-        for region in layout.regions
-        if options.heads is None or region.kind in options.heads
-    ]
+    wanted = [region for region in layout.regions if options.heads is None or region.kind in options.heads]
     if len(wanted) < len(layout.regions):
         run.document.issues.append(
             page_issue(

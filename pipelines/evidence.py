@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from docai.parsers.grid import canonical_html
 from docai.pipelines.answers import Answer
 from docai.pipelines.ingest import Page, PageWord
-from docai.parsers.grid import canonical_html
 from docai.pipelines.table_finder import find_table
 from docai.pipelines.words import lines_from_words
 from docai.records import (
@@ -61,7 +61,7 @@ def weigh_table(
     if not words:
         return Weighed(model, ("model",), (), (), answer.confidence, False)
     native = [word.text for word in words]
-    filled, fill_issues = (fill_cells(model, words) if prefer_words else (model, []))
+    filled, fill_issues = fill_cells(model, words) if prefer_words else (model, [])
     own = agreement(cell_words(filled), native) if answer.is_sound and model.n_rows else 0.0
     other = find_table(page, bbox, words)
     others = agreement(cell_words(other), native) if other is not None else 0.0
@@ -75,9 +75,7 @@ def weigh_table(
         if answer.is_sound
         else "the model's answer is invalid or incomplete"
     )
-    alternatives = (
-        (Alternative(source="model", content=model.html, reason=reason),) if model.cells else ()
-    )
+    alternatives = (Alternative(source="model", content=model.html, reason=reason),) if model.cells else ()
     issue = _issue("table-from-finder", "warning", f"The table finder was believed: {reason}.")
     confidence = Confidence(value=others, method=_METHOD)
     return Weighed(other, ("text-layer", "table-finder"), alternatives, (issue,), confidence, True)
@@ -130,9 +128,7 @@ def text_from_words(words: Sequence[PageWord]) -> TextContent:
     return TextContent(text="\n".join(line.text for line in lines), lines=lines)
 
 
-def fill_cells(
-    content: TableContent, words: Sequence[PageWord]
-) -> tuple[TableContent, list[Issue]]:
+def fill_cells(content: TableContent, words: Sequence[PageWord]) -> tuple[TableContent, list[Issue]]:
     """Give each cell with a box the words whose centres lie in it; the changes are issues.
 
     A cell without words keeps its text: a box that is a little off must not blank a cell.

@@ -70,7 +70,7 @@ def draw_overlay(page_image: Image.Image, records: Sequence[Record], scale: floa
     font = ImageFont.load_default(size)
     width = max(2, size // 6)
     draw = ImageDraw.Draw(picture, "RGBA")
-    boxes = [_to_pixels(record.bbox, scale) for record in records]
+    boxes = [_around(record.bbox, scale, width) for record in records]
     for record, box in zip(records, boxes, strict=True):
         color = COLORS[record.kind]
         if record.polygon and len(record.polygon) > 2:
@@ -101,9 +101,10 @@ def label(record: Record) -> str:
     return " ".join(words)
 
 
-def _to_pixels(bbox: BBox, scale: float) -> tuple[float, float, float, float]:
+def _around(bbox: BBox, scale: float, width: int) -> tuple[float, float, float, float]:
+    """The box in pixels, wider by its line, so that the line covers nothing of what is inside."""
     x0, y0, x1, y1 = (value * scale for value in bbox)
-    return min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)
+    return min(x0, x1) - width, min(y0, y1) - width, max(x0, x1) + width, max(y0, y1) + width
 
 
 def _free_place(

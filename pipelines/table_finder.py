@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from docai.parsers.grid import canonical_html, fill_grid
 from docai.pipelines.ingest import Page, PageWord
 from docai.pipelines.ingest.pdf import quiet_mupdf
-from docai.parsers.grid import canonical_html, fill_grid
 from docai.records import BBox, Cell, TableContent
 
 EDGE_TOLERANCE = 2.0

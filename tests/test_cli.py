@@ -297,6 +297,9 @@ def test_the_whole_way_with_a_scripted_engine(run: Run, monkeypatch: pytest.Monk
         draw.line([(x, 100), (x, 300)], "black", 3)
     for y in range(100, 301, 50):
         draw.line([(100, y), (500, y)], "black", 3)
+    for x in range(130, 500, 100):
+        for y in range(110, 300, 50):
+            draw.text((x, y), str(x + y), "black", font_size=24)
     picture.save("grid.png", dpi=(144, 144))
     answers = {"table": "<table><tr><td>7</td></tr></table>", "molecule": "C", "score": "", "text": ""}
     engine = ScriptedEngine(answers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,6 +12,7 @@ FAILED = 1
 USAGE = 2
 ISSUES = 3
 INTERRUPTED = 130
+LOG_WIDTH = 110
 
 EXIT_CODES = (
     "Exit codes: 0 all succeeded · 1 an input failed (the others are still written) · 2 usage or "
@@ -25,7 +27,8 @@ def people() -> Console:
     """
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False)
+    # A log has no width of its own; Rich would take 80 columns.
+    return Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else LOG_WIDTH)
 
 
 def show_error(error: Exception, *, console: Console | None = None) -> None:

@@ -49,7 +49,7 @@ def doctor(
         raise typer.Exit(USAGE)
 
 
-def _model_rows(report: ModelReport) -> list[tuple[str, ...]]:
+def _model_rows(report: ModelReport) -> list[tuple[str, str]]:
     if report.problem:
         return [("PROBLEM", report.problem)]
     size = f"{report.n_bytes / 2**20:.1f} MiB of weights"

@@ -80,10 +80,9 @@ def run_jobs(
         except Exception:
             # A fault of docai itself. It is shown whole, and the other inputs still get their turn.
             n_failed += 1
-            console.print_exception()
-            console.print(
-                f"[bold red]error:[/] {job.source} failed; this is a bug in docai, please report it."
-            )
+            console.print(traceback.format_exc().rstrip(), markup=False, soft_wrap=True)
+            bug = RuntimeError(f"{job.source} could not be read; this is a bug in docai, please report it.")
+            show_error(bug, console=console)
         else:
             n_flawed += any(issue.severity == "error" for issue in document.iter_issues())
             if len(jobs) == 1:

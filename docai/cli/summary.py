@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from docai.records import Document, Figure, Molecule, Record, Score, Severity, Table
+from docai.records import Document, Figure, Kind, Molecule, Record, Score, Severity, Table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,7 +25,8 @@ def print_records(document: Document, console: Console) -> None:
 
     grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
     for title in ("page", "kind", "what was read", "from", "confidence", "issues"):
-        grid.add_column(title, justify="right" if title in ("page", "confidence", "issues") else "left")
+        is_number = title in ("page", "confidence", "issues")
+        grid.add_column(title, justify="right" if is_number else "left", no_wrap=title == "from")
     for record in document.records[:MAX_ROWS]:
         grid.add_row(
             str(record.page),
@@ -101,7 +102,7 @@ def shorten(text: str) -> str:
 
 def _kinds(document: Document) -> str:
     counts = Counter(record.kind for record in document.records)
-    kinds = ("table", "molecule", "score", "text", "figure")
+    kinds: tuple[Kind, ...] = ("table", "molecule", "score", "text", "figure")
     return ", ".join(_count(counts[kind], kind) for kind in kinds if counts[kind]) or "nothing found"
 
 

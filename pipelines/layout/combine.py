@@ -36,6 +36,7 @@ def combine(clues: Clues) -> list[Found]:
     tables = [box for box, label in clues.model if label == "table"]
     shown = _graphics(clues)
     found = [region for box in shown if (region := _judge_graphic(clues, box, tables)) is not None]
+    found = _joined_scores(found)
     found += _model_tables(clues, found)
     found += _ruled_tables(clues, found)
     found = _without_overlaps(found)
@@ -89,6 +90,23 @@ def _judge_graphic(clues: Clues, box: BBox, tables: list[BBox]) -> Found | None:
         if share_inside(box, grow(words, 6)) > 0.9:
             return None
     return Found(kind, box, score, list(evidence))
+
+
+def _joined_scores(found: list[Found]) -> list[Found]:
+    """Systems of one passage, one below the other, as one region."""
+    scores = sorted((region for region in found if region.kind == "score"), key=lambda r: r.bbox[1])
+    joined: list[Found] = []
+    for region in scores:
+        for other in joined:
+            gap = region.bbox[1] - other.bbox[3]
+            high = region.bbox[3] - region.bbox[1]
+            if overlap(other.bbox[0], other.bbox[2], region.bbox[0], region.bbox[2]) > 0.7 and gap < 0.6 * high:
+                other.bbox = union([other.bbox, region.bbox])
+                other.evidence.append("joined with the next system")
+                break
+        else:
+            joined.append(region)
+    return [region for region in found if region.kind != "score"] + joined
 
 
 def _model_tables(clues: Clues, found: list[Found]) -> list[Found]:

@@ -84,6 +84,23 @@ def pixels(page: pymupdf.Page, box: BBox) -> NDArray[np.uint8]:
     return samples.reshape(found.height, found.stride)[:, : found.width].copy()
 
 
+def to_letters(page: pymupdf.Page, boxes: list[BBox]) -> list[BBox]:
+    """Boxes of text drawn in to the letters they show: fonts declare far more room above than they use."""
+    scale = 2.0
+    found = page.get_pixmap(matrix=pymupdf.Matrix(scale, scale), colorspace=pymupdf.csGRAY)
+    gray = np.frombuffer(found.samples, np.uint8).reshape(found.height, found.stride)
+    trimmed = []
+    for box in boxes:
+        x0, y0, x1, y1 = (max(0, round(value * scale)) for value in box)
+        crop = gray[y0:y1, x0:x1]
+        rows = np.flatnonzero((crop.max(axis=1) - crop.min(axis=1)) > 60) if crop.size else np.array([])
+        if len(rows):
+            top, low = (y0 + rows[0]) / scale - 1, (y0 + rows[-1] + 1) / scale + 1
+            box = (box[0], max(box[1], top), box[2], min(box[3], low))
+        trimmed.append(box)
+    return trimmed
+
+
 def drawings(page: pymupdf.Page) -> tuple[list[BBox], list[BBox]]:
     """Clusters of visible vector drawings, and apart from them thin rules that stand alone."""
     page_box = tuple(page.rect)

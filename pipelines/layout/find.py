@@ -11,7 +11,7 @@ import numpy as np
 from docai.pipelines.layout import deskew
 from docai.pipelines.layout.boxes import area, clip, common, holds, union
 from docai.pipelines.layout.combine import assign, combine
-from docai.pipelines.layout.digital import digital_clues, text_turn, upright
+from docai.pipelines.layout.digital import digital_clues, text_turn, to_letters, upright
 from docai.pipelines.layout.frame import Frame
 from docai.pipelines.layout.order import lines_of, reading_order
 from docai.pipelines.layout.raster import DPI, SCALE, raster_clues, set_upright
@@ -80,7 +80,11 @@ def _from_pdf(page: Page, words: list[PageWord], origin: Origin) -> PageLayout:
     frame = Frame(page.width, page.height, turn)
     with upright(page.pdf, turn) as sheet:
         clues = digital_clues(sheet, words, [frame.enter(word.bbox) for word in words])
-        found = reading_order(combine(clues), clues.width)
+        found = combine(clues)
+        texts = [region for region in found if region.kind == "text"]
+        for region, box in zip(texts, to_letters(sheet, [region.bbox for region in texts]), strict=True):
+            region.bbox = box
+        found = reading_order(found, clues.width)
     regions = [
         _region(region, number, clues.items, words, frame.leave(region.bbox), None)
         for number, region in enumerate(found)

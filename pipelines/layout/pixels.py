@@ -37,7 +37,7 @@ def binarise(gray: Gray) -> Gray:
 
 def solid_areas(gray: Gray, side: int) -> list[BBox]:
     """Boxes of areas, at least ``side`` pixels both ways, in which no paper shows: pictures, fills."""
-    flat = cv2.blur(flatten(gray), (5, 5))
+    flat = cv2.blur(flatten(gray), (3, 3))
     tinted = (flat < 236).astype(np.uint8) * 255
     found = parts_of(np.asarray(cv2.morphologyEx(tinted, cv2.MORPH_OPEN, np.ones((side, side), np.uint8))))
     return [(float(a), float(b), float(c), float(d)) for a, b, c, d in found.boxes]
@@ -68,13 +68,13 @@ def parts_of(ink: Gray) -> Parts:
     return Parts(boxes, stats[1:, cv2.CC_STAT_AREA].astype(np.int32), np.asarray(labels))
 
 
-def level_lines(gray: Gray, length: int) -> list[BBox]:
+def level_lines(gray: Gray, length: int, thickness: int = 10) -> list[BBox]:
     """Thin horizontal lines of at least ``length`` pixels, dark or faint, straight or slightly wavering.
 
     What is thin from above (a black hat) and goes on sideways (an opening) is a line, however light: a
     hairline of a third of a pixel is still seen where a threshold on its gray would lose it.
     """
-    thin = cv2.morphologyEx(gray, cv2.MORPH_BLACKHAT, np.ones((11, 1), np.uint8))
+    thin = cv2.morphologyEx(gray, cv2.MORPH_BLACKHAT, np.ones((thickness + 1, 1), np.uint8))
     thin = cv2.dilate(thin, np.ones((2, 1), np.uint8))
     kernel = np.ones((1, max(10, length // 4)), np.uint8)
     strength = cv2.morphologyEx(cv2.morphologyEx(thin, cv2.MORPH_CLOSE, np.ones((1, 3), np.uint8)), cv2.MORPH_OPEN, kernel)
@@ -113,7 +113,7 @@ class Staff:
 
 def staves(gray: Gray, least: int) -> list[Staff]:
     """Groups of five level lines of like extent at equal distances, top to bottom, ``least`` pixels long."""
-    rows = _join_rows(level_lines(gray, max(16, least // 4)), least)
+    rows = _join_rows(level_lines(gray, max(16, least // 4), thickness=6), least)
     rows.sort(key=lambda row: row[1])
     free = set(range(len(rows)))
     found: list[Staff] = []
@@ -147,9 +147,18 @@ def _five_from(rows: list[BBox], first: int, free: set[int]) -> list[int] | None
             if not hits:
                 break
             group.append(min(hits, key=lambda i: abs(_middle(rows[i]) - wanted)))
-        if len(group) == 5:
+        inner = [i for i in near if _middle(top) < _middle(rows[i]) < _middle(top) + 4.4 * step]
+        if len(group) == 5 and len(inner) == 4 and not _goes_on(top, step, near, rows):
             return group
     return None
+
+
+def _goes_on(top: BBox, step: float, near: list[int], rows: list[BBox]) -> bool:
+    """Whether a sixth line follows at the same distance: the rows of a table do, a staff does not."""
+    slack = max(1.5, 0.22 * step)
+    edges = (_middle(top) - step, _middle(top) + 5 * step)
+    others = [row for row in rows if row is not top and _alike(top, row)]
+    return any(abs(_middle(row) - edge) <= slack for row in others for edge in edges)
 
 
 def _alike(a: BBox, b: BBox) -> bool:

@@ -129,9 +129,10 @@ def _drawn(gray: Gray, parts: Parts, letter: float, scores: list[BBox]) -> tuple
     wide, high = parts.widths, parts.heights
     large = np.maximum(wide, high) > 3.2 * letter
     thin = np.minimum(wide, high) <= max(4, 0.4 * letter)
-    boxes = [(float(a), float(b), float(c), float(d)) for a, b, c, d in parts.boxes[large & ~thin]]
-    boxes = [box for box, w, h in zip(boxes, wide[large & ~thin], high[large & ~thin], strict=True)
-             if not (h < 2.2 * letter and w < 12 * letter)]  # fmt: skip
+    # Letters that run together fill their box; the lines of a drawing do not.
+    sparse = parts.areas < 0.22 * wide * high
+    shown = large & ~thin & (sparse | (high > 4.5 * letter) | ((wide > 14 * letter) & (high > 2.2 * letter)))
+    boxes = [(float(a), float(b), float(c), float(d)) for a, b, c, d in parts.boxes[shown]]
     rules = [(float(a), float(b), float(c), float(d)) for a, b, c, d in parts.boxes[large & thin]]
     rules += level_lines(gray, round(6 * letter))
     rules = join_touching(rules, 3, 2)
@@ -142,7 +143,7 @@ def _drawn(gray: Gray, parts: Parts, letter: float, scores: list[BBox]) -> tuple
 
 
 def _pictures(gray: Gray, letter: float) -> list[BBox]:
-    return solid_areas(gray, max(9, round(1.2 * letter)))
+    return solid_areas(gray, max(24, round(3.2 * letter)))
 
 
 def text_rows(parts: Parts, letter: float, without: list[BBox]) -> list[Row]:

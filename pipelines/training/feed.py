@@ -60,7 +60,8 @@ def cut_sample(
     keep = np.arange(len(patches)) if whole else patches_to_keep(patches, generator)
     shared = sample.head in ("text", "table")
     marks = [
-        mark if shared else type(mark)(mark.x, mark.y, f"{sample.head}:{mark.label}") for mark in sample.marks
+        mark if shared else type(mark)(mark.x, mark.y, f"{sample.head}:{mark.label}")
+        for mark in sample.marks
     ]
     prompt = "<bos>" + HEADS[sample.head].prompt + "\n"
     return SparseSample(
@@ -116,7 +117,9 @@ class Feed:
     used up to ``reuse`` times, with the others of the buffer in between.
     """
 
-    def __init__(self, settings: FeedSettings, *, workers: int = 1, capacity: int = 6_000, reuse: float = 3.0):
+    def __init__(
+        self, settings: FeedSettings, *, workers: int = 1, capacity: int = 6_000, reuse: float = 3.0
+    ):
         context = multiprocessing.get_context("spawn")
         self._queue: multiprocessing.Queue[SparseSample] = context.Queue(maxsize=256)
         self._difficulty = context.Value("d", 0.0)

@@ -28,7 +28,16 @@ WIDTH = 256
 _SPECIAL = ("<pad>", "<eos>", "<bos>", "<unk>", "<image>")
 _MARKUP = (
     *("<table>", "</table>", "<thead>", "</thead>", "<tbody>", "</tbody>", "<tr>", "</tr>"),
-    *("<td>", "</td>", '<td coords="', '">', '" colspan="', '" rowspan="', '<td colspan="', '<td rowspan="'),
+    *(
+        "<td>",
+        "</td>",
+        '<td coords="',
+        '">',
+        '" colspan="',
+        '" rowspan="',
+        '<td colspan="',
+        '<td rowspan="',
+    ),
     *(" ; ", "**kern", "*clefG2", "*clefF4", "*-", "*k[", "*M"),
 )
 _LETTERS = (
@@ -56,8 +65,12 @@ def build_tokenizer_json() -> str:
     tokenizer.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
     tokenizer.add_special_tokens([AddedToken(piece, normalized=False, special=True) for piece in _SPECIAL])
     prompts = [head.prompt for head in HEADS.values()]
-    locations = [f"<loc{index:04d}>" for index in range(1024)] + [f"<seg{index:03d}>" for index in range(128)]
-    tokenizer.add_tokens([AddedToken(piece, normalized=False) for piece in [*_MARKUP, *prompts, *locations]])
+    locations = [f"<loc{index:04d}>" for index in range(1024)] + [
+        f"<seg{index:03d}>" for index in range(128)
+    ]
+    tokenizer.add_tokens(
+        [AddedToken(piece, normalized=False) for piece in [*_MARKUP, *prompts, *locations]]
+    )
     return tokenizer.to_str()
 
 

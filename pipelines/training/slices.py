@@ -6,6 +6,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,6 +67,8 @@ class Progress:
     minutes: float = 0.0
     step: int = 0
     samples: int = 0
+    interrupted: bool = False
+    """The last slice was ended by Ctrl-C; it resumes like any other."""
 
 
 def train_slice(
@@ -130,7 +133,8 @@ def train_slice(
     last_report = last_save = started
     sums: dict[str, float] = {}
     feed_settings = FeedSettings(settings.weights, seed=settings.seed * 1_000_003 + progress.step)
-    with Feed(feed_settings, workers=settings.workers) as feed:
+    with Feed(feed_settings, workers=settings.workers) as feed, suppress(KeyboardInterrupt):
+        progress.interrupted = True
         while progress.minutes < min(begun + minutes, settings.total_minutes):
             share = progress.minutes / settings.total_minutes
             difficulty = settings.difficulty * min(1.0, 0.1 + share / settings.difficulty_share)
@@ -158,11 +162,14 @@ def train_slice(
                 }
                 with (folder / "log.jsonl").open("a", encoding="utf-8") as log:
                     log.write(json.dumps(row) + "\n")
-                report(" ".join(f"{k}={v:.3f}" if isinstance(v, float) else f"{k}={v}" for k, v in row.items()))
+                report(
+                    " ".join(f"{k}={v:.3f}" if isinstance(v, float) else f"{k}={v}" for k, v in row.items())
+                )
                 sums, last_report = {}, now
             if now - last_save > 600:
                 save()
                 last_save = now
+        progress.interrupted = False
     save()
     return progress
 
@@ -213,7 +220,10 @@ def training_step(
             logits.float().flatten(0, 1), batch.labels.flatten(), ignore_index=IGNORE, reduction="sum"
         )
         losses = torch.nn.functional.cross_entropy(
-            named.float().view(-1, n_symbols()), batch.symbols.flatten(), ignore_index=IGNORE, reduction="none"
+            named.float().view(-1, n_symbols()),
+            batch.symbols.flatten(),
+            ignore_index=IGNORE,
+            reduction="none",
         )
         # Most quarters are empty: all of them together weigh as much as a third of the symbols.
         empty = batch.symbols.flatten() == 0
