@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= out
-SOURCES := docai models parsers pipelines samples tests benchmarks
+SOURCES := docai models parsers pipelines samples scripts tests benchmarks
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check lint types format sample schema bench build hooks clean
@@ -40,8 +40,10 @@ sample: $(VENV)/.dev ## Make samples/report.pdf and its truth file again
 schema: $(VENV)/.dev ## Write docai/schema.json again after a change of the records
 	$(BIN)/python -m docai.schema
 
-bench: $(VENV)/.dev ## Measure (prints tables; see benchmarks/)
-	@for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit; done
+bench: $(VENV)/.dev ## Measure region finding and the embedded model (several minutes)
+	$(BIN)/python benchmarks/regions.py
+	$(BIN)/python benchmarks/regions.py --scan
+	$(BIN)/python benchmarks/nano.py
 
 build: $(VENV)/.dev ## Build the source distribution and the wheel into dist/
 	rm -rf build dist

@@ -8,10 +8,10 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from docai.errors import HeadNotAvailableError, SettingError
+from docai.errors import EmptySourceError, SettingError
 from docai.limits import Limits
 from docai.models.heads import get_head
-from docai.records import BBox, Document, RecordBase
+from docai.records import Document, RecordBase
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from docai.models.engine import Engine
     from docai.pipelines.assemble import TextLayer
     from docai.pipelines.convert import Options, ProgressCallback
-
-UNIT_SQUARE: BBox = (0.0, 0.0, 896.0, 896.0)
+    from docai.pipelines.given import GivenRegions
 
 
 class Pipeline:
@@ -38,7 +37,7 @@ class Pipeline:
         engine: answers in place of ``model``, such as :class:`docai.ScriptedEngine` in tests.
 
     Raises:
-        SettingError: ``text_layer`` is none of the three.
+        SettingError: ``text_layer`` is none of the three, or ``heads`` is no list of names.
         UnknownHeadError: a head of that name does not exist.
     """
 
@@ -53,11 +52,11 @@ class Pipeline:
         engine: Engine | None = None,
     ) -> None:
         if text_layer not in ("prefer", "verify", "ignore"):
-            raise SettingError(
-                f"text_layer is {text_layer!r}; it has to be 'prefer', 'verify' or 'ignore'."
-            )
+            raise SettingError(f"text_layer is {text_layer!r}; it has to be 'prefer', 'verify' or 'ignore'.")
         if isinstance(heads, str):
             raise SettingError(f"heads is the string {heads!r}; give a list such as [{heads!r}].")
+        if heads is not None and not heads:
+            raise SettingError("heads is empty, so nothing would be read; leave it out to use all heads.")
         self._model = model
         self._device = device
         self._heads = None if heads is None else frozenset(get_head(name).name for name in heads)
@@ -84,14 +83,27 @@ class Pipeline:
         *,
         pages: str | Sequence[int] | None = None,
         password: str | None = None,
+        regions: GivenRegions | None = None,
         progress: ProgressCallback | None = None,
     ) -> Document:
-        """Read a PDF or image into a :class:`Document`; see :func:`process`."""
+        """Read a PDF or image into a :class:`Document`; see :func:`process`.
+
+        ``regions`` takes the place of layout on the pages it names: page number → ``(kind, bbox)`` pairs in
+        reading order, such as ``{1: [("table", (72, 100, 523, 300))]}``, boxes in page points. Only words
+        inside the boxes are read.
+
+        Raises:
+            SettingError: a region is of no kind there is, or its box has no area.
+        """
         from docai.pipelines.convert import convert
+        from docai.pipelines.given import check_given
         from docai.pipelines.ingest import open_source
 
+        check_given(regions or {})
         with open_source(source, password=password, limits=self._limits) as opened:
-            return convert(opened, self.engine, self._options(), pages=pages, progress=progress)
+            return convert(
+                opened, self.engine, self._options(), pages=pages, regions=regions, progress=progress
+            )
 
     def read(self, image: Image | str | Path | bytes | BinaryIO, head: str) -> RecordBase:
         """Read one image, or the first page of a document, as one region; see :func:`read`."""
@@ -99,11 +111,6 @@ class Pipeline:
         from docai.pipelines.ingest import open_source
 
         name = get_head(head).name
-        if name not in self.engine.heads():
-            raise HeadNotAvailableError(
-                f"The model {self.engine.name} has no weights for {name}: make them with "
-                f"'docai train {name} --base {self.engine.name} -o DIR', or choose another model."
-            )
         with open_source(_as_source(image), limits=self._limits) as opened:
             return read_whole_page(opened, self.engine, self._options(), name)
 
@@ -179,12 +186,12 @@ def parse(head: str, text: str) -> RecordBase:
     Raises:
         UnknownHeadError: there is no such head.
     """
-    from docai.pipelines.answers import map_boxes
+    from docai.pipelines.answers import map_boxes, storable
     from docai.pipelines.assemble import content_fields
 
     entry = get_head(head)
     parsed = entry.parser(text)
-    side = UNIT_SQUARE[2]
+    side = entry.resolution
     content = map_boxes(
         parsed.content, lambda box: (box[0] * side, box[1] * side, box[2] * side, box[3] * side)
     )
@@ -193,11 +200,11 @@ def parse(head: str, text: str) -> RecordBase:
     return entry.record(
         id=identifier,
         page=1,
-        bbox=UNIT_SQUARE,
+        bbox=(0.0, 0.0, side, side),
         head=entry.name,
         prompt=entry.prompt,
-        raw=text,
-        evidence=["model"],
+        raw=storable(text),
+        evidence=["model"] if text.strip() else [],
         repaired=parsed.repaired,
         issues=[issue.model_copy(update={"page": 1, "region": identifier}) for issue in parsed.issues],
         **content_fields(content),
@@ -205,12 +212,38 @@ def parse(head: str, text: str) -> RecordBase:
 
 
 def _as_source(image: Image | str | Path | bytes | BinaryIO) -> str | Path | bytes | BinaryIO:
-    """A Pillow image as PNG bytes; anything else as it is."""
+    """A Pillow image as PNG bytes, upright as its EXIF tag says; anything else as it is."""
+    from PIL import ImageOps
     from PIL.Image import Image as PillowImage
 
     if not isinstance(image, PillowImage):
         return image
+    if 0 in image.size:
+        raise EmptySourceError(
+            f"The image has no pixels ({image.width} x {image.height}): check how it was made.",
+            source="<image>",
+        )
     buffer = io.BytesIO()
-    picture = image if image.mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16") else image.convert("RGB")
-    picture.save(buffer, format="PNG")
+    _for_png(ImageOps.exif_transpose(image)).save(buffer, format="PNG", compress_level=1)
     return buffer.getvalue()
+
+
+def _for_png(image: Image) -> Image:
+    """The image in a mode that PNG has, 8 bits deep where it has no color."""
+    import numpy as np
+    from PIL.Image import fromarray
+
+    if image.mode in ("1", "L", "LA", "P", "RGB", "RGBA"):
+        return image
+    if image.mode.startswith("I") or image.mode == "F":
+        values = np.nan_to_num(np.asarray(image, dtype=np.float64))
+        low, high = float(values.min()), float(values.max())
+        if image.mode.startswith("I;16") or (image.mode == "I" and low >= 0 and 255 < high < 65536):
+            values = values / 257
+        elif low < 0 or high > 255 or (image.mode == "F" and high <= 1):
+            # No range of its own: from black to white.
+            values = (values - min(low, 0)) / max(high - min(low, 0), 1e-9) * 255
+        return fromarray(values.round().astype(np.uint8))
+    if image.mode == "La":
+        return image.convert("LA")
+    return image.convert("RGBA" if image.mode in ("PA", "RGBa") else "RGB")

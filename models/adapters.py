@@ -71,10 +71,15 @@ def load_adapter(model: PeftModel, name: str, folder: Path) -> None:
     """
     from peft import get_peft_model_state_dict, set_peft_model_state_dict
 
+    def state() -> Tensors:
+        # By default PEFT asks the hub for the base that adapter_config.json names.
+        found: Tensors = get_peft_model_state_dict(model, adapter_name=name, save_embedding_layers=False)
+        return found
+
     weights = read_weights(folder)
-    require_fit(weights, get_peft_model_state_dict(model, adapter_name=name), folder)
+    require_fit(weights, state(), folder)
     set_peft_model_state_dict(model, weights, adapter_name=name)
-    require_arrived(weights, get_peft_model_state_dict(model, adapter_name=name), folder)
+    require_arrived(weights, state(), folder)
 
 
 def require_fit(weights: Tensors, room: Tensors, folder: Path) -> None:
@@ -134,6 +139,4 @@ def read_weights(folder: Path) -> Tensors:
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:
-        raise AdapterError(
-            f"The weights {path} cannot be read: {error}. Copy the adapter again."
-        ) from error
+        raise AdapterError(f"The weights {path} cannot be read: {error}. Copy the adapter again.") from error

@@ -72,7 +72,7 @@ def write_answers(
 
 def _settings(budgets: Sequence[int], vocabulary: Vocabulary, num_beams: int) -> GenerationConfig:
     """Everything that decides the answer, stated: nothing is taken over from a file or another head."""
-    return GenerationConfig(  # type: ignore[no-untyped-call]
+    return GenerationConfig(
         do_sample=False,
         num_beams=num_beams,
         max_new_tokens=max(budgets),
@@ -104,9 +104,7 @@ def _follow(
     tokens = sequences[:, prompt_length:].tolist()
     return [
         Answer(row[:length], steps[:length], reason)
-        for row, steps, length, reason in zip(
-            tokens, logprobs.rows(), end.lengths, end.reasons, strict=True
-        )
+        for row, steps, length, reason in zip(tokens, logprobs.rows(), end.lengths, end.reasons, strict=True)
     ]
 
 

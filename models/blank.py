@@ -58,7 +58,7 @@ def _strokes(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
     closed = cv2.morphologyEx(gray, cv2.MORPH_CLOSE, kernel, borderType=cv2.BORDER_REPLICATE)
     # Only what the closing left: dark strokes would make the gaps between them look like light ones.
     paper = cv2.morphologyEx(closed, cv2.MORPH_OPEN, kernel, borderType=cv2.BORDER_REPLICATE)
-    strokes: NDArray[np.uint8] = cv2.absdiff(gray, paper)  # type: ignore[assignment]
+    strokes: NDArray[np.uint8] = np.asarray(cv2.absdiff(gray, paper), dtype=np.uint8)
     return strokes
 
 

@@ -25,9 +25,7 @@ def choose_device(wanted: str = "auto") -> torch.device:
     try:
         device = torch.device(wanted)
     except RuntimeError as error:
-        raise DeviceError(
-            f"There is no device {wanted!r}; use auto, cpu, cuda or cuda:<number>."
-        ) from error
+        raise DeviceError(f"There is no device {wanted!r}; use auto, cpu, cuda or cuda:<number>.") from error
     if device.type == "cuda":
         if not torch.cuda.is_available():
             raise DeviceError(

@@ -57,9 +57,9 @@ def load_base(
             f"left over or of another shape, such as {wrong[0]}. Copy the whole checkpoint again."
         )
     # generate() fills in whatever a call leaves open from here; a file must not switch on sampling.
-    model.generation_config = GenerationConfig()  # type: ignore[no-untyped-call]
+    model.generation_config = GenerationConfig()
     model.requires_grad_(False)
-    model.eval()  # type: ignore[no-untyped-call]
+    model.eval()
     return model
 
 
@@ -98,8 +98,8 @@ def _no_progress_bars() -> Iterator[None]:
     if not logging.is_progress_bar_enabled():
         yield
         return
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()
     try:
         yield
     finally:
-        logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+        logging.enable_progress_bar()

@@ -138,6 +138,11 @@ class PaliGemmaEngine:
     def device(self) -> str:
         return str(self._model.device)
 
+    @property
+    def dtype(self) -> str:
+        """Number format of the weights, such as ``float32``."""
+        return str(self._model.dtype).removeprefix("torch.")
+
     def heads(self) -> frozenset[str]:
         return frozenset(self._heads)
 
@@ -165,9 +170,7 @@ class PaliGemmaEngine:
     def _check(self, request: Request) -> None:
         head = request.head
         if head.name not in self._heads:
-            raise head_not_available(
-                head.name, self._heads, self.checkpoint.id, str(self.checkpoint.folder)
-            )
+            raise head_not_available(head.name, self._heads, self.checkpoint.id, str(self.checkpoint.folder))
         if head.resolution != self.checkpoint.image_size:
             raise CheckpointError(
                 f"The head {head.name!r} reads crops of {head.resolution} px and {self.checkpoint.id} "

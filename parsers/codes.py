@@ -71,7 +71,8 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "table-too-large": _lost("The table has more rows or columns than docai reads; the rest is left out."),
         "table-repeated-rows": _warning("Many equal rows follow each other, as when a model loops."),
         "table-bad-box": _repaired("A cell's location tokens make no box; the box was left out."),
-        "table-tiles-differ": _warning("The row bands of one table were read with different widths."),
+        "table-tiles-differ": _repaired("The row bands of one table were read with different widths."),
+        "table-tiles-headed": _tidied("A head inside a table that was read in row bands became plain rows."),
         # Molecules
         "molecule-empty": _error("The text holds no SMILES."),
         "molecule-fenced": _tidied("A code fence, quotes or a label around the SMILES were taken off."),

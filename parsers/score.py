@@ -30,8 +30,10 @@ from docai.parsers.notes import Notes, quote
 from docai.parsers.spines import Spine, SpineReader
 from docai.records import ScoreContent
 
-MAX_MUSICXML_CHARS = 16_384
-"""About four printed pages; music21 reads some twenty thousand characters a second."""
+MAX_WORK = 8_000_000
+"""Under two seconds of music21 by our estimate: some 16,000 characters, or one measure of 200 notes."""
+_CHAR_WORK = 500
+_BARLINE_WORK = 12
 
 _LINE_END = re.compile(r"\r\n?|[\n\v\f\x85\u2028\u2029]")
 _SPACED_HEADER = re.compile(r"^\*\*\w+(?P<gap> +)\*\*\w+(?: +\*\*\w+)*$", re.MULTILINE)
@@ -62,9 +64,14 @@ def parse_score(text: str) -> Parsed[ScoreContent]:
     if not check.n_measures and not notes.has_errors:
         notes.add("score-empty", "The score holds neither note nor rest.")
     is_valid = not notes.has_errors
+    work = check.work + _BARLINE_WORK * check.n_barlines**2
+    if reader.first_broken is not None and n_sound:
+        notes.add(
+            "score-musicxml-partial", f"MusicXML ends before line {reader.first_broken + 1}, which is broken."
+        )
     content = ScoreContent(
         kern=_join(lines),
-        musicxml=_musicxml(lines, reader.first_broken, n_sound, notes),
+        musicxml=_musicxml(lines[: reader.first_broken], n_sound, work, notes),
         n_spines=reader.n_kern,
         n_measures=check.n_measures,
         is_valid=is_valid,
@@ -106,24 +113,19 @@ def _join(lines: list[str]) -> str:
     return "".join(line + "\n" for line in lines)
 
 
-def _musicxml(lines: list[str], first_broken: int | None, n_notes: int, notes: Notes) -> str | None:
-    """MusicXML of the sound lines, where there are any. Every note that it lacks is an issue."""
-    kern = _join(lines[:first_broken])
-    if not n_notes or not any(line.startswith("**") for line in lines[:first_broken]):
+def _musicxml(lines: list[str], n_notes: int, work: int, notes: Notes) -> str | None:
+    """MusicXML of sound lines, where they hold a note. Every note that it lacks is an issue."""
+    if not n_notes:
         return None
-    if len(kern) > MAX_MUSICXML_CHARS:
-        notes.add(
-            "score-too-long",
-            f"MusicXML is made of up to {MAX_MUSICXML_CHARS} characters; the score has {len(kern)}.",
-        )
+    kern = _join(lines)
+    if work + _CHAR_WORK * len(kern) > MAX_WORK:
+        notes.add("score-too-long", "The score is too long, or its measures too full, for MusicXML.")
         return None
     try:
         musicxml, n_found = kern_to_musicxml(kern)
     except ConversionError as error:
         notes.add("score-musicxml-failed", f"music21 made no MusicXML: {quote(str(error))}.")
         return None
-    if first_broken is not None:
-        notes.add("score-musicxml-partial", f"MusicXML holds the {first_broken} lines before the broken one.")
     if n_found != n_notes:
         notes.add("score-notes-lost", f"The kern has {n_notes} notes, the MusicXML {n_found}.")
     return musicxml

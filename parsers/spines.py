@@ -29,6 +29,7 @@ class Spine:
     time: Fraction = field(default_factory=Fraction)
     has_notes: bool = False
     is_timed: bool = True
+    n_fields: int = 0
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ class SpineReader:
 
     def _single(self, mark: str, spine: Spine) -> list[Spine]:
         if mark == "*^":
-            return [spine, replace(spine, has_notes=False)]
+            return [spine, replace(spine, has_notes=False, n_fields=0)]
         if mark == "*+":
             return [spine, Spine("", spine.track)]
         if mark.startswith("**"):

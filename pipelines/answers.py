@@ -11,6 +11,7 @@ from docai.models.engine import Generation
 from docai.models.heads import Head
 from docai.parsers.base import Parsed
 from docai.parsers.joining import join_contents
+from docai.pipelines.codes import make_issue
 from docai.pipelines.crops import Crop
 from docai.records import (
     BBox,
@@ -20,7 +21,6 @@ from docai.records import (
     FinishReason,
     Issue,
     Line,
-    Severity,
     TableContent,
     TextContent,
     Word,
@@ -31,19 +31,17 @@ B = TypeVar("B", Cell, Line, Word)
 TILE_SEPARATOR = "\n\f\n"
 """Between the raw texts of the tiles of one region."""
 
-_UNFINISHED: dict[str, tuple[str, Severity, str]] = {
+_UNFINISHED: dict[FinishReason, tuple[str, str]] = {
     "length": (
         "model-output-cut",
-        "error",
         "The model reached its token limit: the end of the region is missing.",
     ),
     "loop": (
         "model-output-loop",
-        "error",
         "The model repeated itself and was stopped: what follows is missing.",
     ),
-    "blank": ("model-blank-crop", "warning", "The region shows nothing: no model was asked."),
-    "error": ("model-failed", "error", "The model could not answer."),
+    "blank": ("model-blank-crop", "The region shows nothing: no model was asked."),
+    "error": ("model-failed", "The model could not answer."),
 }
 
 
@@ -57,7 +55,7 @@ class Answer:
     raw: str
     finish_reason: FinishReason
     n_tokens: int
-    checkpoint: str
+    checkpoint: str | None
     prompt: str
     confidence: Confidence
 
@@ -69,27 +67,39 @@ class Answer:
 
 def region_answer(head: Head, crops: Sequence[Crop], generations: Sequence[Generation]) -> Answer:
     """Parse the answer to each crop of one region and join them. One generation for each crop."""
-    parsed = [head.parser(generation.text) for generation in generations]
-    placed = [
-        Parsed(
-            map_boxes(one.content, lambda box, crop=crop: crop.transform.from_unit(box)),  # type: ignore[misc]
-            one.issues,
-            one.repaired,
-        )
-        for one, crop in zip(parsed, crops, strict=True)
-    ]
-    joined = placed[0] if len(placed) == 1 else join_contents(placed)
+    parsed = [_parse(head, one, crop) for one, crop in zip(generations, crops, strict=True)]
+    joined = parsed[0] if len(parsed) == 1 else join_contents(parsed)
+    checkpoints = dict.fromkeys(one.checkpoint for one in generations if one.checkpoint)
     return Answer(
         content=joined.content,
         issues=(*unfinished_issues(generations), *joined.issues),
         repaired=joined.repaired,
-        raw=TILE_SEPARATOR.join(generation.text for generation in generations),
-        finish_reason=worst_finish([generation.finish_reason for generation in generations]),
-        n_tokens=sum(generation.n_tokens for generation in generations),
-        checkpoint=generations[0].checkpoint,
-        prompt=generations[0].prompt,
+        raw=raw_text(generations),
+        finish_reason=worst_finish([one.finish_reason for one in generations]),
+        n_tokens=sum(one.n_tokens for one in generations),
+        checkpoint=next(iter(checkpoints), None),
+        prompt=head.prompt,
         confidence=answer_confidence(generations, joined.issues),
     )
+
+
+def _parse(head: Head, generation: Generation, crop: Crop) -> Parsed[Content]:
+    parsed = head.parser(generation.text)
+    if generation.finish_reason in ("blank", "error") and not generation.text:
+        # Why there is no text is an issue already; that an empty text holds nothing is none.
+        return Parsed(parsed.content)
+    content = map_boxes(parsed.content, crop.transform.from_unit)
+    return Parsed(content, parsed.issues, parsed.repaired)
+
+
+def raw_text(generations: Sequence[Generation]) -> str:
+    """The model's text of one region; those of its tiles are parted by :data:`TILE_SEPARATOR`."""
+    return storable(TILE_SEPARATOR.join(one.text for one in generations))
+
+
+def storable(text: str) -> str:
+    """The text with U+FFFD for each lone surrogate, which no JSON can hold."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def unfinished_issues(generations: Sequence[Generation]) -> list[Issue]:
@@ -97,12 +107,12 @@ def unfinished_issues(generations: Sequence[Generation]) -> list[Issue]:
     issues = []
     for index, generation in enumerate(generations):
         if generation.finish_reason in _UNFINISHED:
-            code, severity, message = _UNFINISHED[generation.finish_reason]
+            code, message = _UNFINISHED[generation.finish_reason]
             if generation.error:
-                message = f"{message} {generation.error}"
+                message = f"{message} {storable(generation.error)}"
             if len(generations) > 1:
                 message = f"Tile {index + 1} of {len(generations)}: {message}"
-            issues.append(Issue(code=code, severity=severity, stage="model", message=message))
+            issues.append(make_issue(code, message))
     return issues
 
 
@@ -122,9 +132,9 @@ def answer_confidence(generations: Sequence[Generation], issues: Sequence[Issue]
     unfinished = any(generation.finish_reason in ("length", "loop", "error") for generation in generations)
     if unfinished or any(issue.severity == "error" for issue in issues):
         return Confidence(value=0.0, method=f"{method}; 0 because the answer is invalid or incomplete")
-    if not logprobs:
-        return Confidence()
-    return Confidence(value=min(1.0, math.exp(sum(logprobs) / len(logprobs))), method=method)
+    value = math.exp(sum(logprobs) / len(logprobs)) if logprobs else math.nan
+    # An engine that measures nothing, or a broken number: neither is a confidence.
+    return Confidence() if math.isnan(value) else Confidence(value=min(1.0, value), method=method)
 
 
 def map_boxes(content: Content, place: Callable[[BBox], BBox]) -> Content:

@@ -1,27 +1,33 @@
 """One source into one :class:`~docai.records.Document`: page by page, region by region.
 
-A page is laid out, its regions are cropped and put to their heads in one call of the engine, and each
-answer becomes a record. What fails stays where it failed: in its region, or in its page.
+A page is laid out, its regions are cropped and put to their heads, some in one call of the engine, and
+each answer becomes a record. What fails stays where it failed: in its region, or in its page.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Literal
+from typing import TYPE_CHECKING
 
 from docai._version import __version__
-from docai.errors import DocaiError, HeadNotAvailableError
+from docai.errors import ConfigurationError, DocaiError
 from docai.limits import Limits
-from docai.models.engine import Engine, Request, answer
+from docai.models.checkpoints import head_not_available
+from docai.models.engine import Engine, Generation, Request, answer
 from docai.models.heads import HEADS, get_head
-from docai.pipelines.assemble import Plan, TextLayer, finish_record, plan_region
+from docai.pipelines.assemble import Plan, TextLayer, crop_region, finish_record, plan_regions
+from docai.pipelines.codes import make_issue
+from docai.pipelines.given import GivenRegions, given_layout, whole_page
 from docai.pipelines.ingest import Page, Source
 from docai.pipelines.layout import PageLayout, Region, find_regions
-from docai.records import Document, Issue, PageInfo, RecordBase, SourceInfo, Stage, Stats
+from docai.records import Document, PageInfo, RecordBase, SourceInfo, Stage, Stats
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 REGIONS_AT_ONCE = 8
 """Regions put to the engine in one call: enough to batch, few enough to report progress and stop in time."""
@@ -29,7 +35,7 @@ REGIONS_AT_ONCE = 8
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a conversion is. ``done`` of ``total`` regions of page ``page`` are read."""
+    """How far a conversion is. ``done`` of the ``total`` regions that a model reads on ``page`` are read."""
 
     stage: Stage
     page: int
@@ -60,6 +66,7 @@ class _Run:
     options: Options
     progress: ProgressCallback
     document: Document
+    given: GivenRegions | None
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
@@ -70,6 +77,9 @@ class _Run:
         finally:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - started
 
+    def note(self, code: str, message: str, page: int) -> None:
+        self.document.issues.append(make_issue(code, message, page=page))
+
 
 def convert(
     source: Source,
@@ -77,35 +87,31 @@ def convert(
     options: Options,
     *,
     pages: str | Sequence[int] | None = None,
+    regions: GivenRegions | None = None,
     progress: ProgressCallback | None = None,
 ) -> Document:
     """Read the chosen pages of an open source.
 
+    What ``progress`` raises ends the conversion and is passed on.
+
     Raises:
         PageNotFoundError, TooManyPagesError: the selection does not fit the source.
-        UnknownHeadError, HeadNotAvailableError: a head was asked for by name that cannot be had.
+        ConfigurationError: a head was asked for that cannot be had, or the engine is not set up.
     """
     check_heads(engine, options.heads)
     started = time.perf_counter()
-    document = Document(
-        source=SourceInfo(
-            name=source.name,
-            type=source.type,
-            n_bytes=source.n_bytes,
-            sha256=source.sha256,
-            n_pages=source.n_pages,
-        )
+    info = SourceInfo(
+        name=source.name,
+        type=source.type,
+        n_bytes=source.n_bytes,
+        sha256=source.sha256,
+        n_pages=source.n_pages,
     )
-    run = _Run(source, engine, options, progress or _silent, document)
+    document = Document(source=info)
     if source.repaired:
-        document.issues.append(
-            Issue(
-                code="source-repaired",
-                severity="warning",
-                stage="ingest",
-                message=f"{source.name} is damaged and was repaired on opening; something may be missing.",
-            )
-        )
+        message = f"{source.name} is damaged and was repaired on opening; something may be missing."
+        document.issues.append(make_issue("source-repaired", message))
+    run = _Run(source, engine, options, progress or _silent, document, regions)
     numbers = source.numbers(pages)
     for number in numbers:
         _convert_page(run, number, len(numbers))
@@ -126,31 +132,46 @@ def read_whole_page(source: Source, engine: Engine, options: Options, head: str)
 
     Raises:
         InputError: the page cannot be read.
+        ConfigurationError: there is no such head, or it has no weights.
     """
+    check_heads(engine, frozenset([head]))
     with source.page(1) as page:
-        words = tuple(page.words()) if options.text_layer != "ignore" else ()
-        region = Region(
-            get_head(head).record.model_fields["kind"].default, page.bbox, 1.0, ("caller",), words=words
-        )
-        plan = plan_region(source.sha256, page, region, engine.heads(), options.text_layer)
-        requests = [
-            Request(HEADS[head], crop.image, options.limits.max_tokens_per_region) for crop in plan.crops
-        ]
-        generations = answer(engine, requests) if requests else []
-        return finish_record(plan, page, generations, options.text_layer)
+        kind = HEADS[head].record.model_fields["kind"].default
+        region = whole_page(page, kind, use_text_layer=options.text_layer != "ignore")
+        plans = plan_regions(source.sha256, page.number, [region], engine.heads(), options.text_layer)
+        crops = crop_region(plans[0], page)
+        requests = [_request(plans[0], crop.image, options.limits) for crop in crops]
+        return finish_record(plans[0], page, crops, ask(engine, requests), options.text_layer)
 
 
 def check_heads(engine: Engine, heads: frozenset[str] | None) -> None:
     """Refuse heads that do not exist or have no weights before any page is read."""
     for name in sorted(heads or ()):
         get_head(name)
-    missing = sorted((heads or frozenset()) - engine.heads())
-    if missing or not engine.heads():
-        wanted = missing[0] if missing else "table"
-        raise HeadNotAvailableError(
-            f"The model {engine.name} has no weights for {', '.join(missing) or 'any head'}: make them with "
-            f"'docai train {wanted} --base {engine.name} -o DIR', or choose another model."
-        )
+    has = engine.heads()
+    # A model may lack some heads: their regions say so. One that has none is not worth starting with.
+    wanted = heads or (frozenset() if has else frozenset(HEADS))
+    if missing := sorted(wanted - has):
+        raise head_not_available(missing[0], dict.fromkeys(sorted(has)), engine.name, engine.name)
+
+
+def ask(engine: Engine, requests: Sequence[Request]) -> list[Generation]:
+    """Answer each request; whatever an engine raises over one of them is that one's answer.
+
+    Raises:
+        ConfigurationError: the engine is not set up.
+    """
+    if not requests:
+        return []
+    try:
+        return answer(engine, requests)
+    except ConfigurationError:
+        raise
+    except Exception as error:
+        failure = f"{type(error).__name__}: {error}"
+    if len(requests) > 1:
+        return [generation for request in requests for generation in ask(engine, [request])]
+    return [Generation("", "error", prompt=requests[0].head.prompt, error=failure)]
 
 
 def _silent(progress: Progress) -> None:
@@ -160,76 +181,89 @@ def _silent(progress: Progress) -> None:
 def _convert_page(run: _Run, number: int, n_pages: int) -> None:
     started = time.perf_counter()
     info = PageInfo(number=number, width=0, height=0, origin="failed")
-    records: list[RecordBase] = []
-    run.progress(Progress("ingest", number, n_pages))
-    try:
-        with run.source.page(number) as page:
-            info = info.model_copy(
-                update={
-                    "width": page.width,
-                    "height": page.height,
-                    "rotation": page.rotation,
-                    "dpi": page.dpi,
-                }
-            )
-            with run.timed("layout"):
-                layout = find_regions(page, use_text_layer=run.options.text_layer != "ignore")
-            info = info.model_copy(update={"origin": layout.origin, "n_words": len(page.words())})
-            records = _read_regions(run, page, layout, n_pages, started)
-    except DocaiError as error:
-        run.document.issues.append(page_issue(number, "page-failed", str(error)))
-    except Exception as error:
-        run.document.issues.append(
-            page_issue(number, "page-failed", f"Page {number} failed: {type(error).__name__}: {error}")
-        )
-    info = info.model_copy(update={"seconds": round(time.perf_counter() - started, 3)})
     run.document.pages.append(info)
-    run.document.records.extend(records)  # type: ignore[arg-type]
+    run.progress(Progress("ingest", number, n_pages))
+    with ExitStack() as stack:
+        try:
+            with run.timed("ingest"):
+                page = stack.enter_context(run.source.page(number))
+                info.width, info.height = page.width, page.height
+                info.rotation, info.dpi = page.rotation, page.dpi
+                info.n_words = len(page.words())
+            with run.timed("layout"):
+                layout = _lay_out(run, page)
+        except DocaiError as error:
+            run.note("page-failed", str(error), number)
+        except Exception as error:
+            # Damaged pages are seen to raise anything; it is kept, and the other pages are read.
+            run.note("page-failed", f"Page {number} failed: {type(error).__name__}: {error}", number)
+        else:
+            info.origin = layout.origin
+            _read_regions(run, page, layout, n_pages, started)
+    info.seconds = round(time.perf_counter() - started, 3)
 
 
-def _read_regions(
-    run: _Run, page: Page, layout: PageLayout, n_pages: int, started: float
-) -> list[RecordBase]:
-    """One record for each region, in reading order."""
+def _lay_out(run: _Run, page: Page) -> PageLayout:
+    use_text_layer = run.options.text_layer != "ignore"
+    if run.given is not None and page.number in run.given:
+        return given_layout(page, run.given[page.number], use_text_layer=use_text_layer)
+    try:
+        return find_regions(page, use_text_layer=use_text_layer)
+    except Exception as error:
+        if not use_text_layer or not page.words():
+            raise
+        failure = f"{type(error).__name__}: {error}"
+    run.note(
+        "layout-failed",
+        f"The regions of page {page.number} could not be found ({failure}); its words are kept as one text.",
+        page.number,
+    )
+    return PageLayout((whole_page(page, "text", use_text_layer=True),), "born-digital")
+
+
+def _read_regions(run: _Run, page: Page, layout: PageLayout, n_pages: int, started: float) -> None:
+    """Add one record for each region, in reading order. Crops are made a few at a time: they are large."""
     options = run.options
-    wanted = [region for region in layout.regions if options.heads is None or region.kind in options.heads]
-    if len(wanted) < len(layout.regions):
-        run.document.issues.append(
-            page_issue(
-                page.number,
-                "regions-not-asked-for",
-                f"{len(layout.regions) - len(wanted)} regions of other kinds were left out, as `heads` asks.",
-                severity="info",
-            )
-        )
-    with run.timed("crop"):
-        plans = [
-            plan_region(run.source.sha256, page, region, run.engine.heads(), options.text_layer)
-            for region in wanted
-        ]
+    wanted = _asked_for(run, page, layout)
+    plans = plan_regions(run.source.sha256, page.number, wanted, run.engine.heads(), options.text_layer)
     _stop_at_region_limit(plans, options.limits)
-    total = sum(plan.is_asked for plan in plans)
-    records: list[RecordBase] = []
+    total, done = sum(plan.is_asked for plan in plans), 0
     for start in range(0, len(plans), REGIONS_AT_ONCE):
-        done = sum(plan.is_asked for plan in plans[:start])
         run.progress(Progress("model", page.number, n_pages, done, total))
         some = plans[start : start + REGIONS_AT_ONCE]
+        done += sum(plan.is_asked for plan in some)
         if _out_of_time(started, options.limits):
             for plan in some:
-                plan.refuse("page-time-limit", "Limits(max_seconds_per_page=...) was used up before it.")
+                if plan.is_asked:
+                    plan.refuse("page-time-limit", "Limits(max_seconds_per_page=...) was used up before it.")
+        with run.timed("crop"):
+            crops = [crop_region(plan, page) for plan in some]
         requests = [
-            Request(HEADS[plan.region.kind], crop.image, options.limits.max_tokens_per_region)
-            for plan in some
-            for crop in plan.crops
+            _request(plan, crop.image, options.limits)
+            for plan, its_crops in zip(some, crops, strict=True)
+            for crop in its_crops
         ]
         with run.timed("model"):
-            generations = iter(answer(run.engine, requests) if requests else [])
+            answers = iter(ask(run.engine, requests))
         with run.timed("parse"):
-            for plan in some:
-                answers = list(islice(generations, len(plan.crops)))
-                records.append(finish_record(plan, page, answers, options.text_layer))
+            for plan, its_crops in zip(some, crops, strict=True):
+                its_answers = list(islice(answers, len(its_crops)))
+                record = finish_record(plan, page, its_crops, its_answers, options.text_layer)
+                run.document.records.append(record)  # type: ignore[arg-type]
     run.progress(Progress("model", page.number, n_pages, total, total))
-    return records
+
+
+def _asked_for(run: _Run, page: Page, layout: PageLayout) -> list[Region]:
+    heads = run.options.heads
+    wanted = [region for region in layout.regions if heads is None or region.kind in heads]
+    if n_left_out := len(layout.regions) - len(wanted):
+        message = f"{n_left_out} regions of other kinds were left out, as `heads` asks."
+        run.note("regions-not-asked-for", message, page.number)
+    return wanted
+
+
+def _request(plan: Plan, image: Image, limits: Limits) -> Request:
+    return Request(HEADS[plan.region.kind], image, limits.max_tokens_per_region)
 
 
 def _stop_at_region_limit(plans: Sequence[Plan], limits: Limits) -> None:
@@ -237,19 +271,10 @@ def _stop_at_region_limit(plans: Sequence[Plan], limits: Limits) -> None:
     left = limits.max_regions_per_page
     if left is None:
         return
-    for plan in plans:
-        if plan.is_asked and left <= 0:
-            plan.refuse("region-limit", "The page has more regions than Limits(max_regions_per_page=...).")
-        left -= plan.is_asked
+    for plan in [plan for plan in plans if plan.is_asked][left:]:
+        plan.refuse("region-limit", "the page has more regions than Limits(max_regions_per_page=...).")
 
 
 def _out_of_time(started: float, limits: Limits) -> bool:
     most = limits.max_seconds_per_page
     return most is not None and time.perf_counter() - started > most
-
-
-def page_issue(
-    number: int, code: str, message: str, *, severity: Literal["info", "warning", "error"] = "error"
-) -> Issue:
-    """An issue of one page."""
-    return Issue(code=code, severity=severity, stage="ingest", message=message, page=number)

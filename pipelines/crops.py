@@ -181,10 +181,8 @@ def _cuts(page: Page, kind: Kind, bbox: BBox, room: int, words: Sequence[PageWor
     most = max(room * height / bands.LEGIBLE_HEIGHT, width)
     if bbox[3] - bbox[1] <= most:
         return []
-    if kind == "table":
-        candidates = bands.row_gaps(page, bbox, words)
-    else:
-        candidates = bands.line_gaps(page, bbox, words)
+    find_gaps = bands.row_gaps if kind == "table" else bands.line_gaps
+    candidates = find_gaps(page, bbox, words)
     return bands.choose_cuts(candidates, bbox[1], bbox[3], most)
 
 

@@ -11,37 +11,45 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from docai.parsers.grid import canonical_html
 from docai.pipelines.answers import Answer
+from docai.pipelines.cells import agreement, cell_words, fill_cells, plain, same_grid
+from docai.pipelines.codes import make_issue
 from docai.pipelines.ingest import Page, PageWord
 from docai.pipelines.table_finder import find_table
 from docai.pipelines.words import lines_from_words
 from docai.records import (
     Alternative,
     BBox,
-    Cell,
     Confidence,
+    Content,
     Evidence,
     Issue,
-    Severity,
     TableContent,
     TextContent,
 )
 
 MIN_AGREEMENT = 0.9
-"""Share of the words inside a region that a table has to hold, and hold no more than, to be believed."""
+"""Agreement (see :func:`agreement`) from which a reading is believed whatever another witness says."""
+
+_METHOD = "agreement of the cells with the PDF's own words in the region (word F1)"
+_EXAMPLES = 3
 
 
 @dataclass(frozen=True)
 class Weighed:
-    """A table after its evidence was weighed."""
+    """The content of a record after its evidence was weighed."""
 
-    content: TableContent
+    content: Content
     evidence: tuple[Evidence, ...]
-    alternatives: tuple[Alternative, ...]
-    issues: tuple[Issue, ...]
     confidence: Confidence
-    repaired: bool
+    alternatives: tuple[Alternative, ...] = ()
+    issues: tuple[Issue, ...] = ()
+    repaired: bool = False
+
+
+def unweighed(answer: Answer) -> Weighed:
+    """The model's answer where there is nothing to hold it against."""
+    return Weighed(answer.content, ("model",) if answer.raw.strip() else (), answer.confidence)
 
 
 def weigh_table(
@@ -51,75 +59,81 @@ def weigh_table(
 
     The words inside the region first replace the text of the model's cells where the cells have boxes.
     Then each grid is compared with those words, as multisets of words (F1). The model's grid is believed
-    where it is sound and reaches ``MIN_AGREEMENT`` or the finder does not beat it; else the finder's is.
-    With ``prefer_words`` False (``text_layer="verify"``) the model's cells keep their own text, and a
-    disagreement is an issue. Coordinates are page points.
+    where its answer is sound and reaches :data:`MIN_AGREEMENT` or the finder does not beat it, and where
+    the finder sees none; else the finder's is. With ``prefer_words`` False (``text_layer="verify"``) the
+    model's cells keep their own text, and what differs is an issue. Coordinates are page points.
     """
     model = answer.content
     if not isinstance(model, TableContent):
         raise TypeError(f"A table is weighed, not {type(model).__name__}.")
     if not words:
-        return Weighed(model, ("model",), (), (), answer.confidence, False)
+        return unweighed(answer)
     native = [word.text for word in words]
-    filled, fill_issues = fill_cells(model, words) if prefer_words else (model, [])
-    own = agreement(cell_words(filled), native) if answer.is_sound and model.n_rows else 0.0
-    other = find_table(page, bbox, words)
+    filled, changes, fill_issues = fill_cells(model, words)
+    held = filled if prefer_words else model
+    own = agreement(cell_words(held), native) if model.cells else 0.0
+    other, finder_issues = _witness(page, bbox, words)
     others = agreement(cell_words(other), native) if other is not None else 0.0
-    if own >= MIN_AGREEMENT or (other is None and model.cells) or (own >= others and model.cells):
-        return _believe_model(answer, filled, fill_issues, other, own, prefer_words)
+    if model.cells and (other is None or (answer.is_sound and (own >= MIN_AGREEMENT or own >= others))):
+        issues = [*fill_issues, *_cell_issues(changes, len(model.cells), prefer_words)]
+        alternatives: list[Alternative] = []
+        if changes and not prefer_words:
+            reason = "the model's own text was asked for, by text_layer='verify'"
+            alternatives.append(Alternative(source="text-layer", content=filled.html, reason=reason))
+        if other is not None and not same_grid(held, other):
+            issues.append(_grids_differ(held, other))
+            reason = f"the model's cells agree with the PDF's own words by {own:.0%}, its own by {others:.0%}"
+            alternatives.append(Alternative(source="table-finder", content=other.html, reason=reason))
+        issues += [*_word_issues(cell_words(held), native, own), *finder_issues]
+        evidence: list[Evidence] = ["model"]
+        if own >= MIN_AGREEMENT or (changes and prefer_words):
+            evidence.append("text-layer")
+        if other is not None and same_grid(held, other):
+            evidence.append("table-finder")
+        confidence = Confidence(value=own, method=_METHOD) if answer.is_sound else answer.confidence
+        return Weighed(
+            held,
+            tuple(evidence),
+            confidence,
+            tuple(alternatives),
+            tuple(issues),
+            bool(changes) and prefer_words,
+        )
     if other is None:
-        issue = _issue("table-unread", "error", "Neither the model nor the table finder made out a table.")
-        return Weighed(model, ("model",), (), (issue,), Confidence(value=0.0, method=_METHOD), False)
-    reason = (
-        f"holds {own:.0%} of the PDF's own words in the region, the table finder's grid {others:.0%}"
-        if answer.is_sound
-        else "the model's answer is invalid or incomplete"
-    )
-    alternatives = (Alternative(source="model", content=model.html, reason=reason),) if model.cells else ()
-    issue = _issue("table-from-finder", "warning", f"The table finder was believed: {reason}.")
-    confidence = Confidence(value=others, method=_METHOD)
-    return Weighed(other, ("text-layer", "table-finder"), alternatives, (issue,), confidence, True)
+        issue = make_issue("table-unread", "Neither the model nor the table finder made out a table.")
+        nothing = Confidence(value=0.0, method=_METHOD)
+        return Weighed(model, unweighed(answer).evidence, nothing, (), (*finder_issues, issue))
+    return _believe_finder(answer, model, other, own, others, native)
 
 
-_METHOD = "agreement of the cells with the PDF's own words in the region (word F1)"
-
-
-def _believe_model(
-    answer: Answer,
-    content: TableContent,
-    fill_issues: Sequence[Issue],
-    other: TableContent | None,
-    own: float,
-    prefer_words: bool,
+def _believe_finder(
+    answer: Answer, model: TableContent, other: TableContent, own: float, others: float, native: Sequence[str]
 ) -> Weighed:
-    issues = list(fill_issues)
-    alternatives: tuple[Alternative, ...] = ()
-    if other is not None and (other.n_rows, other.n_cols) != (content.n_rows, content.n_cols):
-        reason = (
-            f"the grid of {content.n_rows} x {content.n_cols} was believed, because its cells agree with "
-            f"the PDF's own words by {own:.0%}"
-        )
-        alternatives = (Alternative(source="table-finder", content=other.html, reason=reason),)
-        issues.append(
-            _issue(
-                "table-grids-differ",
-                "warning",
-                f"The model sees {content.n_rows} x {content.n_cols} cells, the table finder "
-                f"{other.n_rows} x {other.n_cols}.",
-            )
-        )
-    if own < MIN_AGREEMENT:
-        issues.append(
-            _issue(
-                "table-words-disagree",
-                "error" if own < 0.5 else "warning",
-                f"The cells agree with the PDF's own words by {own:.0%} only.",
-            )
-        )
-    evidence: tuple[Evidence, ...] = ("model", "text-layer") if prefer_words or own else ("model",)
-    repaired = bool(fill_issues)
-    confidence = Confidence(value=own, method=_METHOD)
-    return Weighed(content, evidence, alternatives, tuple(issues), confidence, repaired)
+    if not model.cells:
+        reason = "the model gave no table"
+    elif answer.is_sound:
+        reason = f"the model's cells agree with the PDF's own words by {own:.0%}, its own by {others:.0%}"
+    else:
+        reason = "the model's answer is invalid or incomplete"
+    alternatives = (Alternative(source="model", content=model.html, reason=reason),) if model.cells else ()
+    issues = (
+        make_issue("table-from-finder", f"The table finder was believed: {reason}."),
+        *_word_issues(cell_words(other), native, others),
+    )
+    confidence = Confidence(value=others, method=_METHOD)
+    return Weighed(other, ("text-layer", "table-finder"), confidence, alternatives, issues, repaired=True)
+
+
+def unread_table(page: Page, bbox: BBox, words: Sequence[PageWord]) -> Weighed | None:
+    """What the table finder sees of a table that no model read; None where it sees nothing."""
+    other, issues = _witness(page, bbox, words)
+    if other is None:
+        return None
+    native = [word.text for word in words]
+    share = agreement(cell_words(other), native)
+    issues += _word_issues(cell_words(other), native, share)
+    confidence = Confidence(value=share, method=_METHOD)
+    return Weighed(other, ("text-layer", "table-finder"), confidence, (), tuple(issues))
 
 
 def text_from_words(words: Sequence[PageWord]) -> TextContent:
@@ -128,68 +142,84 @@ def text_from_words(words: Sequence[PageWord]) -> TextContent:
     return TextContent(text="\n".join(line.text for line in lines), lines=lines)
 
 
-def fill_cells(content: TableContent, words: Sequence[PageWord]) -> tuple[TableContent, list[Issue]]:
-    """Give each cell with a box the words whose centres lie in it; the changes are issues.
+def weigh_text(answer: Answer, native: TextContent, *, believed: bool) -> Weighed:
+    """Hold the model's reading of a text against the PDF's own words there.
 
-    A cell without words keeps its text: a box that is a little off must not blank a cell.
+    ``believed`` False (the words look broken): the model's reading is the content and the words are kept
+    as an alternative. Else the words are the content, and the reading is kept where it differs.
     """
-    found: dict[int, list[str]] = {}
-    boxes = [(index, cell.bbox) for index, cell in enumerate(content.cells) if cell.bbox is not None]
-    for word in words:
-        x, y = (word.bbox[0] + word.bbox[2]) / 2, (word.bbox[1] + word.bbox[3]) / 2
-        for index, box in boxes:
-            if box[0] <= x <= box[2] and box[1] <= y <= box[3]:
-                found.setdefault(index, []).append(word.text)
-                break
-    cells: list[Cell] = []
-    changed = 0
-    for index, cell in enumerate(content.cells):
-        text = " ".join(found[index]) if index in found else cell.text
-        changed += text != cell.text
-        cells.append(cell.model_copy(update={"text": text}))
-    if not changed:
-        return content, []
-    issue = _issue(
-        "table-cells-corrected",
-        "info",
-        f"{changed} of {len(cells)} cells took their text from the PDF's own words.",
-    )
-    html = canonical_html(cells, content.n_rows, content.n_cols)
-    return content.model_copy(update={"cells": cells, "html": html}), [issue]
-
-
-def cell_words(content: TableContent) -> list[str]:
-    """All words of all cells."""
-    return [word for cell in content.cells for word in cell.text.split()]
-
-
-def agreement(found: Sequence[str], native: Sequence[str]) -> float:
-    """F1 of two multisets of words; 1 where both are empty."""
-    if not found and not native:
-        return 1.0
-    common = sum((Counter(found) & Counter(native)).values())
-    return 2 * common / (len(found) + len(native))
-
-
-def compare_text(answer: Answer, native: TextContent) -> tuple[list[Issue], list[Alternative], Confidence]:
-    """Check the PDF's own text against the model's reading of it (``text_layer="verify"``)."""
     model = answer.content
     if not isinstance(model, TextContent):
-        raise TypeError(f"A text is compared, not {type(model).__name__}.")
+        raise TypeError(f"A text is weighed, not {type(model).__name__}.")
+    if not believed:
+        broken = Alternative(source="text-layer", content=native.text, reason="the words look broken")
+        alone = unweighed(answer)
+        return Weighed(model, alone.evidence, alone.confidence, (broken,))
+    if answer.finish_reason in ("blank", "error"):
+        return Weighed(native, ("text-layer",), Confidence(), repaired=True)
     share = agreement(model.text.split(), native.text.split())
     confidence = Confidence(
         value=share, method="agreement of the PDF's own words with the model's reading (word F1)"
     )
-    if share >= MIN_AGREEMENT:
-        return [], [], confidence
-    issue = _issue(
+    if share == 1.0:
+        return Weighed(native, ("text-layer", "model"), confidence)
+    issue = make_issue(
         "text-layer-disagrees",
-        "warning",
-        f"The model's reading agrees with the PDF's own words by {share:.0%} only; the words were believed.",
+        f"The model's reading agrees with the PDF's own words by {share:.0%}; the words were believed. "
+        + _difference(model.text.split(), native.text.split()),
+        severity="warning" if share < MIN_AGREEMENT else "info",
     )
-    reason = "the PDF's own words were believed"
-    return [issue], [Alternative(source="model", content=answer.raw, reason=reason)], confidence
+    kept = Alternative(source="model", content=answer.raw, reason="the PDF's own words were believed")
+    evidence: tuple[Evidence, ...] = ("text-layer", "model") if share >= MIN_AGREEMENT else ("text-layer",)
+    return Weighed(native, evidence, confidence, (kept,), (issue,), repaired=True)
 
 
-def _issue(code: str, severity: Severity, message: str) -> Issue:
-    return Issue(code=code, severity=severity, stage="evidence", message=message)
+def _witness(page: Page, bbox: BBox, words: Sequence[PageWord]) -> tuple[TableContent | None, list[Issue]]:
+    """What the table finder sees. Its failure is an issue: it must not take the model's answer along."""
+    try:
+        return find_table(page, bbox, words), []
+    except Exception as error:
+        message = f"The table finder failed and could not bear witness: {type(error).__name__}: {error}"
+        return None, [make_issue("table-finder-failed", message)]
+
+
+def _cell_issues(changes: Sequence[tuple[str, str]], n_cells: int, prefer_words: bool) -> list[Issue]:
+    if not changes:
+        return []
+    shown = "; ".join(f"{theirs!r} for {ours!r}" for ours, theirs in changes[:_EXAMPLES])
+    number = f"{len(changes)} of {n_cells} cells"
+    if prefer_words:
+        message = f"{number} took their text from the PDF's own words: {shown}."
+        return [make_issue("table-cells-corrected", message)]
+    return [make_issue("table-cells-differ", f"{number} differ from the PDF's own words: {shown}.")]
+
+
+def _grids_differ(held: TableContent, other: TableContent) -> Issue:
+    sizes = [f"{grid.n_rows} x {grid.n_cols}" for grid in (held, other)]
+    if sizes[0] == sizes[1]:
+        message = (
+            f"Both the model and the table finder see {sizes[0]} cells, but not the same in all of them."
+        )
+        return make_issue("table-grids-differ", message, severity="info")
+    return make_issue(
+        "table-grids-differ", f"The model sees {sizes[0]} cells, the table finder {sizes[1]}; rows x columns."
+    )
+
+
+def _word_issues(found: Sequence[str], native: Sequence[str], share: float) -> list[Issue]:
+    if share == 1.0:
+        return []
+    message = f"The cells agree with the PDF's own words by {share:.0%} only. {_difference(found, native)}"
+    return [make_issue("table-words-disagree", message, severity="error" if share < 0.5 else "warning")]
+
+
+def _difference(found: Sequence[str], native: Sequence[str]) -> str:
+    """The words that only one side has, as a sentence or two."""
+    ours, theirs = Counter(map(plain, found)), Counter(map(plain, native))
+    parts = []
+    for title, words in (("Only in the PDF", theirs - ours), ("Only in the reading", ours - theirs)):
+        if words:
+            shown = ", ".join(repr(word) for word in list(words)[:_EXAMPLES])
+            more = words.total() - min(_EXAMPLES, len(words))
+            parts.append(f"{title}: {shown}" + (f" and {more} more." if more > 0 else "."))
+    return " ".join(parts)

@@ -85,9 +85,7 @@ def draw_overlay(page_image: Image.Image, records: Sequence[Record], scale: floa
         place = _free_place(box, extent, picture.size, taken)
         taken.append(place)
         draw.rectangle(place, fill=COLORS[record.kind])
-        draw.text(
-            (place[0] + margin - left, place[1] + margin - top), text, fill=(255, 255, 255), font=font
-        )
+        draw.text((place[0] + margin - left, place[1] + margin - top), text, fill=(255, 255, 255), font=font)
     return picture
 
 

@@ -1,52 +1,83 @@
-"""PyMuPDF's table finder as a witness: a grid from rules and aligned words, filled with the PDF's words."""
+"""PyMuPDF's table finder as a witness: a grid from rules and aligned words, filled with the PDF's words.
+
+The finder's own cell texts are not used: they were seen to tear decimal numbers apart. It also leaves out
+rows and columns that no rule closes, and puts too many columns where it has only words to go by; both
+are mended by where the words stand.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from itertools import groupby, pairwise
 from typing import Any
 
 from docai.parsers.grid import canonical_html, fill_grid
+from docai.pipelines.cells import WIDE_GAP, agreement, cell_text, cell_words, holds
 from docai.pipelines.ingest import Page, PageWord
-from docai.pipelines.ingest.pdf import quiet_mupdf
+from docai.pipelines.ingest.quiet import quiet_mupdf
+from docai.pipelines.layout.digital import text_turn, upright
+from docai.pipelines.layout.frame import Frame
 from docai.records import BBox, Cell, TableContent
 
 EDGE_TOLERANCE = 2.0
 """Points within which two cell edges are one grid line."""
 
+_REACH = 4.0
+"""Points around a region in which its outer rules may lie."""
+_GOOD = 0.85
+"""Agreement with the words from which no other strategy is tried."""
+_WORD_SPACE = 0.7
+"""Gap between words of one line, in heights of a word, up to which they belong together."""
+
 
 def find_table(page: Page, bbox: BBox, words: Sequence[PageWord]) -> TableContent | None:
     """The grid that PyMuPDF sees inside ``bbox``, its cells filled with ``words``; None where it sees none.
 
-    First from ruled lines, then from the alignment of words. Coordinates are displayed page points. The
-    finder's own cell texts are not used: they were seen to tear decimal numbers apart.
+    First from ruled lines, then from the alignment of words: the first that holds most of the words, else
+    the best of them. Coordinates are displayed page points; text that is turned on the page is read upright.
     """
-    if page.pdf is None:
+    if page.pdf is None or not words:
         return None
-    with quiet_mupdf(), upright_page(page) as upright:
-        for strategy in ("lines_strict", "lines", "text"):
-            tables = upright.find_tables(clip=bbox, strategy=strategy).tables
-            best = max(tables, key=lambda table: _overlap(tuple(table.bbox), bbox), default=None)
-            if best is not None and _overlap(tuple(best.bbox), bbox) > 0.5:
-                boxes = [tuple(cell) for row in best.rows for cell in row.cells if cell is not None]
-                content = grid_from_boxes(boxes, words)
-                if content.n_rows >= 2 and content.n_cols >= 2:
-                    return content
-    return None
+    with quiet_mupdf():
+        frame = Frame(page.width, page.height, text_turn(page.pdf))
+        placed = [word._replace(bbox=frame.enter(word.bbox)) for word in words]
+        with upright(page.pdf, frame.turn) as sheet:
+            found = _best_grid(sheet, frame.enter(bbox), placed)
+    if found is None:
+        return None
+    cells = [
+        cell if cell.bbox is None else cell.model_copy(update={"bbox": frame.leave(cell.bbox)})
+        for cell in found.cells
+    ]
+    return found.model_copy(update={"cells": cells})
 
 
-@contextmanager
-def upright_page(page: Page) -> Iterator[Any]:
-    """The PyMuPDF page, or a copy with its rotation baked in: the finder misses tables on rotated pages."""
-    import pymupdf
+def _best_grid(sheet: Any, bbox: BBox, words: Sequence[PageWord]) -> TableContent | None:
+    native = [word.text for word in words]
+    best: tuple[float, TableContent] | None = None
+    for boxes in _candidates(sheet, bbox, words):
+        content = grid_from_boxes([*boxes, *outer_boxes(boxes, words)], words)
+        if content.n_rows < 2 or content.n_cols < 2:
+            continue
+        share = agreement(cell_words(content), native)
+        if best is None or share > best[0]:
+            best = (share, content)
+        if share >= _GOOD:
+            break
+    return best[1] if best is not None and best[0] > 0 else None
 
-    if page.rotation == 0:
-        yield page.pdf
-        return
-    with pymupdf.open() as copy:
-        target = copy.new_page(width=page.width, height=page.height)
-        target.show_pdf_page(target.rect, page.pdf.parent, page.pdf.number, rotate=-page.rotation)
-        yield target
+
+def _candidates(sheet: Any, bbox: BBox, words: Sequence[PageWord]) -> Iterator[list[BBox]]:
+    """Boxes of the cells that each strategy sees."""
+    x0, y0, x1, y1 = bbox
+    clip = (x0 - _REACH, y0 - _REACH, x1 + _REACH, y1 + _REACH)
+    for strategy in ("lines_strict", "lines", "text"):
+        tables = sheet.find_tables(clip=clip, strategy=strategy).tables
+        best = max(tables, key=lambda table: sum(holds(table.bbox, word) for word in words), default=None)
+        if best is None:
+            continue
+        boxes: list[BBox] = [tuple(cell) for row in best.rows for cell in row.cells if cell is not None]
+        yield _without_false_columns(boxes, words) if strategy == "text" else boxes
 
 
 def grid_from_boxes(boxes: Sequence[BBox], words: Sequence[PageWord]) -> TableContent:
@@ -59,30 +90,92 @@ def grid_from_boxes(boxes: Sequence[BBox], words: Sequence[PageWord]) -> TableCo
     rows = _lines(edge for box in boxes for edge in (box[1], box[3]))
     cells: list[Cell] = []
     taken: set[tuple[int, int]] = set()
+    left = list(words)
     for box in sorted(set(boxes), key=lambda item: (item[1], item[0])):
-        left, right = _nearest(columns, box[0]), _nearest(columns, box[2])
+        first, last = _nearest(columns, box[0]), _nearest(columns, box[2])
         top, bottom = _nearest(rows, box[1]), _nearest(rows, box[3])
-        places = {(row, col) for row in range(top, bottom) for col in range(left, right)}
+        places = {(row, col) for row in range(top, bottom) for col in range(first, last)}
         if not places or places & taken:
             continue
         taken |= places
-        inside = [
-            word
-            for word in words
-            if box[0] <= (word.bbox[0] + word.bbox[2]) / 2 < box[2]
-            and box[1] <= (word.bbox[1] + word.bbox[3]) / 2 < box[3]
-        ]
+        inside = [word for word in left if holds(box, word)]
+        left = [word for word in left if not holds(box, word)]
         cells.append(
             Cell(
                 row=top,
-                col=left,
+                col=first,
                 row_span=bottom - top,
-                col_span=right - left,
-                text=" ".join(word.text for word in inside),
+                col_span=last - first,
+                text=cell_text(inside),
                 bbox=box,
             )
         )
     return _without_empty_lines(cells)
+
+
+def outer_boxes(boxes: Sequence[BBox], words: Sequence[PageWord]) -> list[BBox]:
+    """Boxes for a row or column of words on each side of the grid, where rules do not close it.
+
+    Above and below, words that stand together take the columns that they reach over.
+    """
+    if not boxes:
+        return []
+    x0, y0 = min(box[0] for box in boxes), min(box[1] for box in boxes)
+    x1, y1 = max(box[2] for box in boxes), max(box[3] for box in boxes)
+    middles = [((w.bbox[0] + w.bbox[2]) / 2, (w.bbox[1] + w.bbox[3]) / 2, w.bbox) for w in words]
+    rows = list(pairwise(_lines(edge for box in boxes for edge in (box[1], box[3]))))
+    added: list[BBox] = []
+    left = [box for x, y, box in middles if x < x0 and y0 <= y < y1]
+    right = [box for x, y, box in middles if x >= x1 and y0 <= y < y1]
+    # A gap of nothing between word and rule would put the word's centre on the line.
+    if left:
+        edge = min(box[0] for box in left) - 1
+        added += [(edge, top, x0, bottom) for top, bottom in rows]
+    if right:
+        edge = max(box[2] for box in right) + 1
+        added += [(x1, top, edge, bottom) for top, bottom in rows]
+    columns = _lines(edge for box in (*boxes, *added) for edge in (box[0], box[2]))
+    above = [box for x, y, box in middles if y < y0 and columns[0] <= x < columns[-1]]
+    below = [box for x, y, box in middles if y >= y1 and columns[0] <= x < columns[-1]]
+    if above:
+        added += _spread(above, columns, min(box[1] for box in above) - 1, y0)
+    if below:
+        added += _spread(below, columns, y1, max(box[3] for box in below) + 1)
+    return added
+
+
+def _spread(words: Sequence[BBox], columns: Sequence[float], top: float, bottom: float) -> list[BBox]:
+    """One row between two heights: a box for each run of columns that words reach over together."""
+    ordered = sorted(words, key=lambda box: (round(box[1]), box[0]))
+    joined: set[int] = set()
+    for number, word in enumerate(ordered, start=1):
+        reach = word[2]
+        for after in ordered[number : number + 1]:
+            if 0 <= after[0] - word[2] < _WORD_SPACE * (word[3] - word[1]):
+                reach = after[0]
+        joined |= {i for i, x in enumerate(columns) if word[0] + EDGE_TOLERANCE < x < reach - 1}
+    edges = [x for index, x in enumerate(columns) if index not in joined]
+    return [(start, top, end, bottom) for start, end in pairwise(edges)]
+
+
+def _without_false_columns(boxes: Sequence[BBox], words: Sequence[PageWord]) -> list[BBox]:
+    """The grid that the text strategy sees, without column lines that part words of one phrase.
+
+    A line is false where it parts neighbors that stand a word's space apart more often than such that
+    stand farther apart. The strategy's grids have no spans.
+    """
+    columns = _lines(edge for box in boxes for edge in (box[0], box[2]))
+    rows = _lines(edge for box in boxes for edge in (box[1], box[3]))
+    close, wide = [0] * len(columns), [0] * len(columns)
+    for _, line in groupby(words, key=lambda word: (word.block, word.line)):
+        for one, two in pairwise(sorted(word.bbox for word in line)):
+            gap, height = two[0] - one[2], max(one[3] - one[1], two[3] - two[1])
+            for index, x in enumerate(columns):
+                if (one[0] + one[2]) / 2 < x <= (two[0] + two[2]) / 2:
+                    close[index] += gap < _WORD_SPACE * height
+                    wide[index] += gap > WIDE_GAP / 2 * height
+    edges = [x for index, x in enumerate(columns) if close[index] <= wide[index]]
+    return [(left, top, right, bottom) for top, bottom in pairwise(rows) for left, right in pairwise(edges)]
 
 
 def _without_empty_lines(cells: Sequence[Cell]) -> TableContent:
@@ -122,13 +215,3 @@ def _lines(edges: Iterator[float]) -> list[float]:
 
 def _nearest(lines: Sequence[float], edge: float) -> int:
     return min(range(len(lines)), key=lambda index: abs(lines[index] - edge))
-
-
-def _overlap(box: BBox, other: BBox) -> float:
-    """Intersection over the smaller of the two areas."""
-    width = min(box[2], other[2]) - max(box[0], other[0])
-    height = min(box[3], other[3]) - max(box[1], other[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    areas = [(b[2] - b[0]) * (b[3] - b[1]) for b in (box, other)]
-    return width * height / max(min(areas), 1e-9)

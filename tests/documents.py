@@ -45,18 +45,14 @@ def full_document() -> Document:
                 evidence=["model", "text-layer"],
                 alternatives=[Alternative(source="table-finder", content="<table/>", reason="Fewer rows.")],
                 native_text="α β",
-                issues=[
-                    Issue(code="table-open", severity="warning", stage="parser", message="Cut.", page=1)
-                ],
+                issues=[Issue(code="table-open", severity="warning", stage="parser", message="Cut.", page=1)],
                 repaired=True,
                 region_score=0.9,
                 region_evidence=["ruled grid"],
                 html="<table><tr><td>α</td></tr></table>",
                 n_rows=1,
                 n_cols=1,
-                cells=[
-                    Cell(row=0, col=0, text="α", is_header=True, bbox=(51, 61, 70, 71), confidence=1 / 3)
-                ],
+                cells=[Cell(row=0, col=0, text="α", is_header=True, bbox=(51, 61, 70, 71), confidence=1 / 3)],
             ),
             Molecule(
                 id="m1",

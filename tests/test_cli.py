@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -157,6 +158,12 @@ def test_nothing_but_text_on_standard_error_without_a_terminal(
     assert pipeline.calls[0]["progress"] is None
 
 
+@pytest.mark.parametrize("pages", ["3", "1-3,7", "5-", "-3", "2 - 4, 9"])
+def test_page_ranges_that_are_understood(run: Run, fake: Callable[..., FakePipeline], pages: str) -> None:
+    fake()
+    assert run("process", "a.pdf", "-o", "out.json", f"--pages={pages}")[0] == 0
+
+
 def test_pages_and_password_reach_the_pipeline(run: Run, fake: Callable[..., FakePipeline]) -> None:
     pipeline = fake()
     run("process", "a.pdf", "-o", "out.json", "--pages", "1-3,7", "--password", "secret")
@@ -201,6 +208,8 @@ def test_exit_1_when_the_result_cannot_be_written(run: Run, fake: Callable[..., 
         (["process", "a.pdf", "-o", "out.xlsx"], "extensions are: .json"),
         (["process", "a.pdf", "b.pdf", "-o", "out.json"], "give a folder"),
         (["process", "a.pdf", "--json", "out.json"], "-o out.json"),
+        (["process", "a.pdf", "-o", "o.json", "--pages", "one"], "1-3,7"),
+        (["process", "a.pdf", "-o", "o.json", "--pages", "1,,"], "1-3,7"),
         (["process", "a.pdf", "-o", "o.json", "--heads", "chart"], "no head 'chart'"),
         (["process", "a.pdf", "-o", "o.json", "--text-layer", "maybe"], "prefer, verify or ignore"),
         (["process", "a.pdf", "-o", "o.json", "--device", "gpu"], "cuda"),
@@ -251,6 +260,33 @@ def test_exit_130_when_interrupted_and_what_was_finished_is_kept(
     assert "Interrupted" in err
 
 
+SLOW = """
+import signal, sys, time
+import docai.cli.process
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+class Slow:
+    def process(self, source, **options):
+        print("started", file=sys.stderr, flush=True)
+        time.sleep(60)
+
+docai.cli.process.make_pipeline = lambda settings, heads: Slow()
+docai.cli.main(["process", "a.pdf", "-o", "out.json"])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
+def test_ctrl_c_leaves_with_130_and_no_traceback() -> None:
+    command = [sys.executable, "-c", SLOW]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr is not None
+        assert running.stderr.readline() == "started\n"
+        running.send_signal(signal.SIGINT)
+        said = running.stderr.read()
+    assert running.returncode == 130
+    assert said == "Interrupted; what was finished is written.\n"
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["process", "--help"]])
 def test_help_lists_the_exit_codes(run: Run, arguments: list[str]) -> None:
     code, out, _ = run(*arguments)
@@ -294,11 +330,11 @@ def test_the_whole_way_with_a_scripted_engine(run: Run, monkeypatch: pytest.Monk
     picture = Image.new("RGB", (600, 400), "white")
     draw = ImageDraw.Draw(picture)
     for x in range(100, 501, 100):
-        draw.line([(x, 100), (x, 300)], "black", 3)
-    for y in range(100, 301, 50):
+        draw.line([(x, 50), (x, 350)], "black", 3)
+    for y in range(50, 351, 50):
         draw.line([(100, y), (500, y)], "black", 3)
     for x in range(130, 500, 100):
-        for y in range(110, 300, 50):
+        for y in range(60, 350, 50):
             draw.text((x, y), str(x + y), "black", font_size=24)
     picture.save("grid.png", dpi=(144, 144))
     answers = {"table": "<table><tr><td>7</td></tr></table>", "molecule": "C", "score": "", "text": ""}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,9 @@ from docai.errors import SettingError
 if TYPE_CHECKING:
     from docai.api import Pipeline
     from docai.settings import Settings
+
+_PART = r"\s*(\d+|\d+\s*-\s*\d*|-\s*\d+)\s*"
+_PAGES = re.compile(f"{_PART}(,{_PART})*")
 
 
 def register(app: typer.Typer) -> None:
@@ -79,6 +83,8 @@ def process(
         raise SettingError(f"--json takes only `-`, standard output; for a file use `-o {json}`.")
     if out is None and json is None:
         raise SettingError("Say where the result goes: `-o out.json`, `-o FOLDER`, or `--json -`.")
+    if pages is not None and not _PAGES.fullmatch(pages):
+        raise SettingError(f"--pages cannot be {pages!r}; write it like `1-3,7` or `5-`.")
     given = {"model": model, "device": device, "text_layer": text_layer, "download": download}
     settings = load_settings(given, as_flags=True).values
     wanted = [name.strip() for name in heads.split(",") if name.strip()] if heads is not None else None

@@ -66,12 +66,12 @@ def run_jobs(
         try:
             with _progress(console, job.source.name) as report:
                 document = pipeline.process(job.source, pages=pages, password=password, progress=report)
-                if job.overlay:
-                    _write_overlays(document, job, password, limits)
             if job.target:
                 outputs.write_atomically(job.target, export(document, job.target))
             if to_stdout:
                 _write_stdout(document, one_line=len(jobs) > 1)
+            if job.overlay:
+                _write_overlays(document, job.source, job.overlay, password, limits)
         except (ConfigurationError, CheckpointError, AdapterError):
             raise
         except (DocaiError, OSError) as error:
@@ -98,13 +98,14 @@ def _write_stdout(document: Document, *, one_line: bool) -> None:
     sys.stdout.flush()
 
 
-def _write_overlays(document: Document, job: Job, password: str | None, limits: Limits) -> None:
+def _write_overlays(
+    document: Document, source: Path, stem: Path, password: str | None, limits: Limits
+) -> None:
     from docai.pipelines.overlay import draw_document
 
-    assert job.overlay is not None
-    job.overlay.parent.mkdir(parents=True, exist_ok=True)
-    for number, image in draw_document(document, job.source, password=password, limits=limits):
-        image.save(job.overlay.with_name(f"{job.overlay.name}-page-{number:03d}.png"))
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    for number, image in draw_document(document, source, password=password, limits=limits):
+        image.save(stem.with_name(f"{stem.name}-page-{number:03d}.png"))
 
 
 @contextmanager
@@ -122,6 +123,6 @@ def _progress(console: Console, name: str) -> Iterator[ProgressCallback | None]:
 
         def report(progress: Progress) -> None:
             where = f"{name}  page {progress.page} of {progress.n_pages}  {progress.stage}"
-            bar.update(task, description=where, completed=progress.done, total=progress.total)
+            bar.update(task, description=where, completed=progress.done, total=progress.total or None)
 
         yield report

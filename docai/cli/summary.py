@@ -87,9 +87,7 @@ def describe(record: Record) -> str:
     if isinstance(record, Score):
         notes = " ".join(record.kern.split())
         state = "" if record.is_valid else ", not valid"
-        return (
-            f"{_count(record.n_measures, 'measure')} in {_count(record.n_spines, 'spine')}{state}: {notes}"
-        )
+        return f"{_count(record.n_measures, 'measure')} in {_count(record.n_spines, 'spine')}{state}: {notes}"
     if isinstance(record, Figure):
         return record.text or "(no head reads this)"
     return record.text

@@ -1,14 +1,22 @@
-"""``docai train``: the embedded checkpoint in slices."""
+"""``docai train``: an adapter for one head on a base of the user's, or the embedded checkpoint in slices."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from docai.cli.console import EXIT_CODES, INTERRUPTED, people
-from docai.errors import SettingError
+from docai.errors import SettingError, UnknownHeadError
+
+if TYPE_CHECKING:
+    from docai.pipelines.training.adapters import AdapterRun
+
+NANO = "nano"
+_HEAD_PANEL = "A head on a base"
+_FOR_HEAD = ("base", "data", "steps", "batch", "accumulate", "learning_rate", "rank", "device")
+_FOR_NANO = ("minutes", "total_minutes")
 
 
 def register(app: typer.Typer) -> None:
@@ -16,30 +24,128 @@ def register(app: typer.Typer) -> None:
 
 
 def train(
-    what: Annotated[str, typer.Argument(metavar="WHAT", help="nano: the embedded checkpoint, all heads.")],
+    context: typer.Context,
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="WHAT", help="A head (table, molecule, score, text), or nano: the embedded checkpoint."
+        ),
+    ],
     out: Annotated[
         Path,
         typer.Option("-o", "--out", metavar="DIR", help="Run folder; a run found there is resumed."),
     ],
-    minutes: Annotated[float, typer.Option(metavar="M", min=0.05, help="Length of this slice.")] = 60.0,
+    seed: Annotated[int, typer.Option(metavar="S", min=0, help="Seed of weights and data.")] = 1,
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", min=0, help="Processes that prepare pairs.")
+    ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="A folder or hub id@revision.", rich_help_panel=_HEAD_PANEL),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="From docai synth. Default: drawn.", rich_help_panel=_HEAD_PANEL),
+    ] = None,
+    steps: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Of the whole run.", rich_help_panel=_HEAD_PANEL)
+    ] = 1_000,
+    batch: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Pairs at once.", rich_help_panel=_HEAD_PANEL)
+    ] = 4,
+    accumulate: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Batches per step.", rich_help_panel=_HEAD_PANEL)
+    ] = 1,
+    learning_rate: Annotated[
+        float, typer.Option(metavar="X", help="Highest rate.", rich_help_panel=_HEAD_PANEL)
+    ] = 1e-4,
+    rank: Annotated[
+        int, typer.Option(metavar="R", min=1, help="Of the LoRA matrices.", rich_help_panel=_HEAD_PANEL)
+    ] = 16,
+    device: Annotated[
+        str, typer.Option(metavar="DEVICE", help="auto, cpu or cuda.", rich_help_panel=_HEAD_PANEL)
+    ] = "auto",
+    minutes: Annotated[
+        float,
+        typer.Option(metavar="M", min=0.05, help="Length of this slice.", rich_help_panel=NANO),
+    ] = 60.0,
     total_minutes: Annotated[
         float | None,
-        typer.Option(metavar="T", min=0.05, help="Length of the whole schedule. Default: this slice."),
+        typer.Option(
+            metavar="T",
+            min=0.05,
+            help="Length of the whole schedule. Default: this slice.",
+            rich_help_panel=NANO,
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(metavar="S", help="Seed of weights and data.")] = 1,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that draw.")] = 1,
 ) -> None:
-    """Train the embedded checkpoint from nothing on drawn pairs, on this machine's CPU.
+    """Train the weights of a head.
 
-    Stops by the clock and leaves DIR/state.pt, from which the next slice goes on, and DIR/checkpoint, which
-    `docai process --model DIR/checkpoint` takes. Ctrl-C also leaves both.
+    `docai train HEAD --base MODEL -o DIR` fine-tunes a LoRA adapter for one head on a PaliGemma 2 that is
+    on this machine. DIR is then a checkpoint: `docai process --model DIR`.
+
+    `docai train nano -o DIR` trains the embedded checkpoint from nothing on this machine's CPU and stops by
+    the clock. It leaves DIR/state.pt, from which the next slice goes on, and DIR/checkpoint.
+
+    Ctrl-C ends either after the step it is in, with everything saved; the same command goes on from there.
     """
-    if what != "nano":
-        raise SettingError(f"There is nothing called {what!r} to train; so far only nano can be trained.")
+    for name in _FOR_HEAD if what == NANO else _FOR_NANO:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name != "DEFAULT":
+            raise SettingError(f"--{name.replace('_', '-')} has no meaning for `docai train {what}`.")
+    if what == NANO:
+        _train_nano(out, minutes, total_minutes, seed, workers)
+        return
+    from docai.models.heads import HEADS
+
+    if what not in HEADS:
+        raise UnknownHeadError(
+            f"There is nothing called {what!r} to train; there are the heads {', '.join(HEADS)}, and {NANO}."
+        )
+    if base is None:
+        raise SettingError(
+            f"`docai train {what}` needs --base: the folder of a PaliGemma 2, or a hub id such as "
+            "google/paligemma2-3b-pt-896@<revision> whose files are on this machine."
+        )
+    console = people()
+    try:
+        from docai.pipelines.training.adapters import AdapterSettings, train_adapter
+
+        settings = AdapterSettings(
+            steps=steps,
+            batch=batch,
+            accumulate=accumulate,
+            learning_rate=learning_rate,
+            rank=rank,
+            seed=seed,
+            device=device,
+            workers=workers,
+        )
+        run: AdapterRun | None = train_adapter(
+            HEADS[what],
+            base,
+            out,
+            settings,
+            data=data,
+            report=lambda line: console.print(line, markup=False, soft_wrap=True),
+        )
+    except KeyboardInterrupt:
+        # Before the first step, or a second Ctrl-C: the state saved last is what the next run goes on from.
+        run = None
+    if run is None or run.interrupted:
+        console.print("Interrupted; the same command goes on from what is saved.", soft_wrap=True)
+        raise typer.Exit(INTERRUPTED)
+    loss = "" if run.loss is None else f", loss {run.loss:.4f}"
+    console.print(f"{run.step} steps{loss}; checkpoint in {out}", markup=False, soft_wrap=True)
+
+
+def _train_nano(
+    out: Path, minutes: float, total_minutes: float | None, seed: int, workers: int | None
+) -> None:
     from docai.pipelines.training.slices import SliceSettings, train_slice
 
     console = people()
-    settings = SliceSettings(total_minutes=total_minutes or minutes, seed=seed, workers=workers)
+    settings = SliceSettings(total_minutes=total_minutes or minutes, seed=seed, workers=workers or 1)
     progress = train_slice(out, minutes, settings, lambda row: console.print(row, soft_wrap=True))
     console.print(
         f"{progress.step} steps, {progress.samples} samples, {progress.minutes:.1f} of "

@@ -13,7 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from docai.pipelines.layout.pixels import Gray, Parts, binarise, level_lines, parts_of, staves, upright_lines
+from docai.pipelines.layout.pixels import (
+    Gray,
+    Parts,
+    binarise,
+    level_lines,
+    loose_between,
+    parts_of,
+    staves,
+    upright_lines,
+)
 from docai.records import BBox, Kind
 
 SIDE = 900
@@ -57,7 +66,7 @@ def judge(gray: Gray, words: int | None = None) -> tuple[Kind, float, tuple[str,
     if look is None:
         return "figure", 0.3, ("no ink",)
     verdicts: list[tuple[Kind, Verdict]] = [
-        ("score", _score(look)),
+        ("score", _score_at_any_size(gray, look)),
         ("table", _table(look)),
         ("molecule", _molecule(look)),
     ]
@@ -67,15 +76,16 @@ def judge(gray: Gray, words: int | None = None) -> tuple[Kind, float, tuple[str,
     return "figure", round(1 - value, 3), (f"no head fits; nearest was {kind} with {value:.2f}", *evidence)
 
 
-def look_at(gray: Gray, words: int | None = None) -> Look | None:
-    """Measure an image; None where it is blank."""
+def look_at(gray: Gray, words: int | None = None, side: int = SIDE) -> Look | None:
+    """Measure an image, reduced to ``side``; None where it is blank."""
     if min(gray.shape) < 3:
         return None
     longest = max(gray.shape)
-    if longest > SIDE:
-        gray = np.asarray(cv2.resize(gray, None, fx=SIDE / longest, fy=SIDE / longest, interpolation=cv2.INTER_AREA))
-    elif longest < SIDE * 0.7:
-        factor = min(3.0, SIDE / longest)
+    if longest > side:
+        factor = side / longest
+        gray = np.asarray(cv2.resize(gray, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA))
+    elif longest < side * 0.7:
+        factor = min(3.0, side / longest)
         gray = np.asarray(cv2.resize(gray, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC))
     gray = np.asarray(cv2.copyMakeBorder(gray, 6, 6, 6, 6, cv2.BORDER_CONSTANT, value=255))
     ink = binarise(gray)
@@ -91,29 +101,26 @@ def look_at(gray: Gray, words: int | None = None) -> Look | None:
     return Look(gray, ink, parts_of(ink), level, upright, words)
 
 
+def _score_at_any_size(gray: Gray, look: Look) -> Verdict:
+    """A page of music, reduced, loses its hairlines: where none show, look again at twice the size."""
+    verdict = _score(look)
+    if verdict[0] > 0.5 or max(gray.shape) < 1.3 * SIDE or min(gray.shape) < 0.2 * max(gray.shape):
+        return verdict
+    closer = look_at(gray, look.words, side=2 * SIDE)
+    return verdict if closer is None else max(verdict, _score(closer))
+
+
 def _score(look: Look) -> Verdict:
     found = staves(look.gray, max(40, look.width // 4))
     found = [staff for staff in found if staff.bbox[2] - staff.bbox[0] > 0.3 * look.width]
     if not found:
         return 0.0, ("no five-line staff",)
-    loose = max(_loose_between(look, staff.bbox, staff.space) for staff in found)
+    loose = max(loose_between(look.parts, staff) for staff in found)
     if loose > 0.12:
         return 0.3, (f"{len(found)} groups of five lines with loose glyphs between them, as in a table",)
     covered = sum(staff.bbox[3] - staff.bbox[1] for staff in found) / look.height
     value = min(0.98, 0.75 + 0.1 * len(found) + 0.2 * covered)
     return value, (f"{len(found)} five-line stave{'s' if len(found) > 1 else ''}",)
-
-
-def _loose_between(look: Look, box: BBox, space: float) -> float:
-    """Width of the glyphs that stand free between a staff's lines, as a share of its length.
-
-    Notes, clefs and bar lines touch the lines; the words of a ruled table do not.
-    """
-    x0, y0, x1, y1 = box
-    boxes, high = look.parts.boxes, look.parts.heights
-    free = (boxes[:, 1] > y0 + 1) & (boxes[:, 3] < y1 - 1) & (boxes[:, 0] >= x0) & (boxes[:, 2] <= x1)
-    free &= (high < 0.9 * space) & (high > 0.2 * space) & (look.parts.widths < 4 * space)
-    return float(look.parts.widths[free].sum()) / max(1.0, x1 - x0)
 
 
 def _table(look: Look) -> Verdict:

@@ -35,7 +35,9 @@ def combine(clues: Clues) -> list[Found]:
     """Regions with their words, in no particular order."""
     tables = [box for box, label in clues.model if label == "table"]
     shown = _graphics(clues)
-    found = [region for box in shown if (region := _judge_graphic(clues, box, tables)) is not None]
+    found = [Found("score", box, 0.95, ["five-line staves on the page"]) for box in clues.scores]
+    for box in shown:
+        found += _judged(clues, box, tables)
     found = _joined_scores(found)
     found += _model_tables(clues, found)
     found += _ruled_tables(clues, found)
@@ -49,13 +51,35 @@ def _graphics(clues: Clues) -> list[BBox]:
     """Drawings and images, joined where they overlap or where a label stands between them."""
     prose = _prose(clues)
     labels = [item.bbox for item in clues.items if item.n_chars <= 5 and item.line not in prose]
-    seeds = [box for box in clues.graphics if max(box[2] - box[0], box[3] - box[1]) >= SMALLEST]
-    seeds += [box for box, label in clues.model if label == "picture"]
-    seeds = join_touching(seeds, 1.0)
+    seeds = _join(_seeds(clues), _paragraphs(clues), 1.0)
     reach = LABEL_REACH
     near = [label for label in labels if any(touches(grow(seed, reach), label) for seed in seeds)]
-    joined = join_touching([*seeds, *near], 2.5)
+    joined = _join([*seeds, *near], _paragraphs(clues), 2.5)
     return [box for box in joined if any(share_inside(seed, box) > 0.5 for seed in seeds)]
+
+
+def _seeds(clues: Clues) -> list[BBox]:
+    seeds = [box for box in clues.graphics if max(box[2] - box[0], box[3] - box[1]) >= SMALLEST]
+    return seeds + [box for box, label in clues.model if label == "picture"]
+
+
+def _paragraphs(clues: Clues) -> list[BBox]:
+    """Boxes of running text of at least three lines, which no figure may swallow by being joined."""
+    found = []
+    for box, label in clues.model:
+        if label in ("text", "list-item") and box[3] - box[1] > 30 and box[2] - box[0] > 100:
+            found.append(box)
+    return found
+
+
+def _join(boxes: list[BBox], paragraphs: list[BBox], reach: float) -> list[BBox]:
+    """Unite near boxes. One that already lies over paragraphs, a frame or a background, stays alone."""
+    over = [box for box in boxes if any(holds(box, paragraph) for paragraph in paragraphs)]
+    free = [box for box in boxes if box not in over]
+    joined = join_touching(free, reach)
+    swallowing = [box for box in joined if any(holds(box, paragraph) for paragraph in paragraphs)]
+    kept = [box for box in joined if box not in swallowing]
+    return [*over, *kept, *(box for box in free if any(share_inside(box, big) > 0.9 for big in swallowing))]
 
 
 def _prose(clues: Clues) -> set[tuple[int, int]]:
@@ -64,6 +88,28 @@ def _prose(clues: Clues) -> set[tuple[int, int]]:
     for item in clues.items:
         widths[item.line] += item.n_chars + 1
     return {line for line, chars in widths.items() if chars > 14}
+
+
+def _judged(clues: Clues, box: BBox, tables: list[BBox]) -> list[Found]:
+    """The region of a drawing; where it only lies under much text, those of its parts that do not."""
+    inside = sum(holds(box, item.bbox) for item in clues.items)
+    pictures = [other for other, label in clues.model if label == "picture"]
+    region = _judge_graphic(clues, box, tables)
+    spread = area(box) > 0.2 * clues.width * clues.height and inside > 30
+    lies_under = spread and not any(iou(box, picture) > 0.5 for picture in pictures)
+    if region is not None and not (region.kind == "figure" and lies_under):
+        return [region]
+    if not lies_under:
+        return []
+    parts = [
+        seed
+        for seed in _seeds(clues)
+        if share_inside(seed, box) > 0.95
+        and area(seed) < 0.5 * area(box)
+        and sum(holds(seed, item.bbox) for item in clues.items) < 10
+    ]
+    judged = (_judge_graphic(clues, part, tables) for part in join_touching(parts, 1.0))
+    return [part for part in judged if part is not None]
 
 
 def _judge_graphic(clues: Clues, box: BBox, tables: list[BBox]) -> Found | None:
@@ -76,7 +122,8 @@ def _judge_graphic(clues: Clues, box: BBox, tables: list[BBox]) -> Found | None:
     table = max(tables, key=lambda other: common(other, box), default=None)
     if table is not None and common(table, box) > 0.5 * min(area(table), area(box)):
         larger = area(box) > 2.5 * area(table)
-        if kind in ("table", "figure") and not larger:
+        doubted = clues.seen and kind == "figure" and score > 0.85
+        if kind in ("table", "figure") and not larger and not doubted:
             return Found("table", union([table, box]), 0.95, ["layout model: table", *evidence])
         if kind == "figure" and larger and inside:
             return None

@@ -42,12 +42,16 @@ def upright(page: pymupdf.Page, turn: int) -> Iterator[pymupdf.Page]:
     if turn == 0 and page.rotation == 0:
         yield page
         return
-    width, height = page.rect.width, page.rect.height
-    if turn % 2:
-        width, height = height, width
-    with pymupdf.open() as document:
+    with pymupdf.open() as copy, pymupdf.open() as document:
+        # On a copy, since show_pdf_page mistakes the size of a page with a rotation of its own.
+        copy.insert_pdf(page.parent, from_page=page.number, to_page=page.number, annots=False, links=False)
+        quarters = (turn + page.rotation // 90) % 4
+        copy[0].set_rotation(0)
+        width, height = copy[0].rect.width, copy[0].rect.height
+        if quarters % 2:
+            width, height = height, width
         sheet = document.new_page(width=width, height=height)
-        sheet.show_pdf_page(sheet.rect, page.parent, page.number, rotate=-90 * turn)
+        sheet.show_pdf_page(sheet.rect, copy, 0, rotate=-90 * quarters)
         yield sheet
 
 
@@ -76,9 +80,9 @@ def model_boxes(page: pymupdf.Page) -> list[Labelled]:
 
 
 def pixels(page: pymupdf.Page, box: BBox) -> NDArray[np.uint8]:
-    """A box of the page in gray, its long side about ``JUDGED_PIXELS``, between 100 and 400 dpi."""
+    """A box of the page in gray, its long side about ``JUDGED_PIXELS``, between 150 and 400 dpi."""
     longest = max(box[2] - box[0], box[3] - box[1], 1.0)
-    scale = min(max(JUDGED_PIXELS / longest, 100 / 72), 400 / 72)
+    scale = min(max(JUDGED_PIXELS / longest, 150 / 72), 400 / 72)
     found = page.get_pixmap(matrix=pymupdf.Matrix(scale, scale), clip=box, colorspace=pymupdf.csGRAY)
     samples = np.frombuffer(found.samples, np.uint8)
     return samples.reshape(found.height, found.stride)[:, : found.width].copy()

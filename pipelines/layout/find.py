@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from docai.pipelines.layout import deskew
-from docai.pipelines.layout.boxes import area, clip, common, holds, union
+from docai.pipelines.layout.boxes import area, clip, grow, union
 from docai.pipelines.layout.combine import assign, combine
 from docai.pipelines.layout.digital import digital_clues, text_turn, to_letters, upright
 from docai.pipelines.layout.frame import Frame
@@ -37,7 +37,10 @@ def find_regions(page: Page, *, use_text_layer: bool = True) -> PageLayout:
     words = page.words() if use_text_layer else []
     origin = _origin(page, words)
     if origin == "blank":
-        return PageLayout((), "blank")
+        if use_text_layer:
+            return PageLayout((), "blank")
+        # Text is all that such a page can show, and it was not looked at.
+        origin = "born-digital"
     if words and (origin == "born-digital" or (origin == "mixed" and not _text_in_image(page, words))):
         return _from_pdf(page, words, origin)
     return _from_pixels(page, words, origin)
@@ -98,6 +101,9 @@ def _from_pixels(page: Page, words: list[PageWord], origin: Origin) -> PageLayou
         return PageLayout((), "blank")
     clues = raster_clues(seen)
     found = combine(clues)
+    for region in found:
+        if region.kind == "text":
+            region.bbox = grow(region.bbox, 0, 1)
     placing = _Placing(page, seen.turn, seen.skew)
     items: list[Item] = []
     if words:

@@ -68,7 +68,7 @@ def parts_of(ink: Gray) -> Parts:
     return Parts(boxes, stats[1:, cv2.CC_STAT_AREA].astype(np.int32), np.asarray(labels))
 
 
-def level_lines(gray: Gray, length: int, thickness: int = 10) -> list[BBox]:
+def level_lines(gray: Gray, length: int, thickness: int = 10, faint: int = FAINT) -> list[BBox]:
     """Thin horizontal lines of at least ``length`` pixels, dark or faint, straight or slightly wavering.
 
     What is thin from above (a black hat) and goes on sideways (an opening) is a line, however light: a
@@ -78,23 +78,29 @@ def level_lines(gray: Gray, length: int, thickness: int = 10) -> list[BBox]:
     thin = cv2.dilate(thin, np.ones((2, 1), np.uint8))
     kernel = np.ones((1, max(10, length // 4)), np.uint8)
     strength = cv2.morphologyEx(cv2.morphologyEx(thin, cv2.MORPH_CLOSE, np.ones((1, 3), np.uint8)), cv2.MORPH_OPEN, kernel)
-    runs = (strength > FAINT).astype(np.uint8) * 255
+    runs = (strength > faint).astype(np.uint8) * 255
     runs = cv2.morphologyEx(runs, cv2.MORPH_CLOSE, np.ones((1, 9), np.uint8))
     found = parts_of(np.asarray(runs))
-    wide, high = found.widths, found.heights
-    thick = found.areas / np.maximum(1, wide)
-    keep = (wide >= length) & (thick <= 9) & (high <= np.maximum(9, wide // 12))
-    return [_core(found, int(index)) for index in np.flatnonzero(keep)]
+    wide = found.widths
+    lines = [line for index in np.flatnonzero(wide >= length) for line in _split(found, int(index), length)]
+    return [line for line in lines if line[3] - line[1] <= thickness]
 
 
-def _core(parts: Parts, index: int) -> BBox:
-    """The box of a line without the beam or clef that clings to it: only rows that it fills."""
+def _split(parts: Parts, index: int, length: int) -> list[BBox]:
+    """The lines of one part: runs of rows that it fills. Beams and clefs join the lines of a staff."""
     x0, y0, x1, y1 = (int(value) for value in parts.boxes[index])
-    profile = (parts.labels[y0:y1, x0:x1] == index + 1).sum(axis=1)
-    rows = np.flatnonzero(profile >= 0.5 * profile.max())
-    peak = int(profile.argmax())
-    rows = rows[np.abs(rows - peak) <= 4]
-    return float(x0), float(y0 + rows[0]), float(x1), float(y0 + rows[-1] + 1)
+    mask = parts.labels[y0:y1, x0:x1] == index + 1
+    profile = mask.sum(axis=1)
+    if y1 - y0 <= 9:
+        full = profile >= 0.5 * profile.max()
+    else:
+        full = profile >= max(length, 0.5 * profile.max())
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], full.astype(np.int8), [0]))))
+    lines = []
+    for top, low in zip(edges[::2], edges[1::2], strict=True):
+        columns = np.flatnonzero(mask[top:low].any(axis=0))
+        lines.append((float(x0 + columns[0]), float(y0 + top), float(x0 + columns[-1] + 1), float(y0 + low)))
+    return [line for line in lines if line[2] - line[0] >= length]
 
 
 def upright_lines(gray: Gray, length: int) -> list[BBox]:
@@ -113,7 +119,9 @@ class Staff:
 
 def staves(gray: Gray, least: int) -> list[Staff]:
     """Groups of five level lines of like extent at equal distances, top to bottom, ``least`` pixels long."""
-    rows = _join_rows(level_lines(gray, max(16, least // 4), thickness=6), least)
+    # Averaging along the lines lifts hairlines out of the noise, and notes and letters into gray bands.
+    along = np.asarray(cv2.blur(gray, (25, 1)))
+    rows = _join_rows(level_lines(along, max(16, least // 4), thickness=6, faint=9), least)
     rows.sort(key=lambda row: row[1])
     free = set(range(len(rows)))
     found: list[Staff] = []
@@ -129,6 +137,18 @@ def staves(gray: Gray, least: int) -> list[Staff]:
         low = min(box[0] for box in boxes), min(box[1] for box in boxes)
         found.append(Staff((*low, max(box[2] for box in boxes), max(box[3] for box in boxes)), space))
     return found
+
+
+def loose_between(parts: Parts, staff: Staff) -> float:
+    """Width of the glyphs that stand free between a staff's lines, as a share of its length.
+
+    Notes, clefs and bar lines touch the lines; the words of a ruled table do not.
+    """
+    x0, y0, x1, y1 = staff.bbox
+    boxes, high = parts.boxes, parts.heights
+    free = (boxes[:, 1] > y0 + 1) & (boxes[:, 3] < y1 - 1) & (boxes[:, 0] >= x0) & (boxes[:, 2] <= x1)
+    free &= (high < 0.9 * staff.space) & (high > 0.2 * staff.space) & (parts.widths < 4 * staff.space)
+    return float(parts.widths[free].sum()) / max(1.0, x1 - x0)
 
 
 def _five_from(rows: list[BBox], first: int, free: set[int]) -> list[int] | None:
@@ -147,6 +167,7 @@ def _five_from(rows: list[BBox], first: int, free: set[int]) -> list[int] | None
             if not hits:
                 break
             group.append(min(hits, key=lambda i: abs(_middle(rows[i]) - wanted)))
+            step = (_middle(rows[group[-1]]) - _middle(top)) / count
         inner = [i for i in near if _middle(top) < _middle(rows[i]) < _middle(top) + 4.4 * step]
         if len(group) == 5 and len(inner) == 4 and not _goes_on(top, step, near, rows):
             return group
@@ -175,7 +196,7 @@ def _join_rows(lines: list[BBox], least: float) -> list[BBox]:
             chain
             for chain in chains
             if abs(_middle(line) - _middle(chain[-1])) <= 2.5
-            and -10 < line[0] - chain[-1][2] < max(40.0, 0.75 * (chain[-1][2] - chain[0][0]))
+            and -10 < line[0] - chain[-1][2] < 40
         ]
         if fitting:
             max(fitting, key=lambda chain: chain[-1][2]).append(line)

@@ -77,6 +77,10 @@ class Clues:
     rules: list[BBox]
     gray: Callable[[BBox], NDArray[np.uint8]]
     """Gray pixels of a box, at a resolution fit for judging it."""
+    scores: list[BBox] = field(default_factory=list)
+    """Passages of music, where the whole page has been searched for staves."""
+    seen: bool = False
+    """The words were seen in pixels, not read: what the layout model makes of them is less sure."""
 
 
 @dataclass

@@ -99,8 +99,13 @@ class Face:
         return self.font.getlength(text)
 
     def ink(self, text: str) -> tuple[float, float, float, float]:
-        """Ink box relative to the pen position at the top of the ascent."""
-        return self.font.getbbox(text)
+        """Ink box relative to the pen position at the top of the ascent.
+
+        Of the drawn mask: Pillow's ``getbbox`` reaches from the pen to the advance, not from ink to ink.
+        """
+        mask, (left, top) = self.font.getmask2(text, "L")
+        x0, y0, x1, y1 = mask.getbbox() or (0, 0, 0, 0)
+        return left + x0, top + y0, left + x1, top + y1
 
     def centres(self, text: str) -> list[tuple[float, float]]:
         """Centre of each character's ink, relative to the pen position at the top of the ascent."""

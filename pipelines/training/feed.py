@@ -90,7 +90,7 @@ class FeedSettings:
 def _draw_forever(
     settings: FeedSettings,
     worker: int,
-    difficulty: multiprocessing.sharedctypes.Synchronized[float],  # type: ignore[type-arg]
+    difficulty: multiprocessing.sharedctypes.Synchronized[float],
     out: multiprocessing.Queue[SparseSample],
 ) -> None:
     """Body of one process: draws until it is terminated."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from docai.models.heads import HEADS
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 IMAGE_SIZE = 896
 PATCH_SIZE = 28
 WIDTH = 256
+MAX_POSITIONS = 8192
 
 _SPECIAL = ("<pad>", "<eos>", "<bos>", "<unk>", "<image>")
 _MARKUP = (
@@ -65,12 +66,8 @@ def build_tokenizer_json() -> str:
     tokenizer.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
     tokenizer.add_special_tokens([AddedToken(piece, normalized=False, special=True) for piece in _SPECIAL])
     prompts = [head.prompt for head in HEADS.values()]
-    locations = [f"<loc{index:04d}>" for index in range(1024)] + [
-        f"<seg{index:03d}>" for index in range(128)
-    ]
-    tokenizer.add_tokens(
-        [AddedToken(piece, normalized=False) for piece in [*_MARKUP, *prompts, *locations]]
-    )
+    locations = [f"<loc{index:04d}>" for index in range(1024)] + [f"<seg{index:03d}>" for index in range(128)]
+    tokenizer.add_tokens([AddedToken(piece, normalized=False) for piece in [*_MARKUP, *prompts, *locations]])
     return tokenizer.to_str()
 
 
@@ -89,8 +86,11 @@ def build_processor() -> PaliGemmaProcessor:
         clean_up_tokenization_spaces=False,
     )
     tokenizer.add_special_tokens({"additional_special_tokens": ["<image>"]})
-    image_processor = SiglipImageProcessor(size={"height": IMAGE_SIZE, "width": IMAGE_SIZE})
-    image_processor.image_seq_length = (IMAGE_SIZE // PATCH_SIZE) ** 2
+    # The processor asks its image processor for the number of image tokens.
+    image_processor = SiglipImageProcessor(
+        size={"height": IMAGE_SIZE, "width": IMAGE_SIZE},
+        image_seq_length=(IMAGE_SIZE // PATCH_SIZE) ** 2,
+    )
     return PaliGemmaProcessor(image_processor=image_processor, tokenizer=tokenizer)
 
 
@@ -107,50 +107,10 @@ def build_model(
     """
     import torch
     from transformers import PaliGemmaConfig, PaliGemmaForConditionalGeneration
-    from transformers.models.gemma2 import Gemma2Config
-    from transformers.models.siglip import SiglipVisionConfig
 
-    vision = SiglipVisionConfig(
-        hidden_size=WIDTH,
-        intermediate_size=4 * WIDTH,
-        num_hidden_layers=6,
-        num_attention_heads=4,
-        image_size=IMAGE_SIZE,
-        patch_size=PATCH_SIZE,
-        projection_dim=WIDTH,
-        vision_use_head=False,
-    )
-    text = Gemma2Config(
-        vocab_size=len(processor.tokenizer),
-        hidden_size=WIDTH,
-        intermediate_size=3 * WIDTH,
-        num_hidden_layers=6,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=64,
-        query_pre_attn_scalar=64,
-        max_position_embeddings=8192,
-        sliding_window=8192,
-        attn_logit_softcapping=None,
-        final_logit_softcapping=None,
-        pad_token_id=0,
-        eos_token_id=1,
-        bos_token_id=2,
-        tie_word_embeddings=True,
-    )
-    config = PaliGemmaConfig(
-        vision_config=vision,
-        text_config=text,
-        image_token_id=processor.image_token_id,
-        projection_dim=WIDTH,
-        hidden_size=WIDTH,
-        pad_token_id=0,
-        eos_token_id=1,
-        bos_token_id=2,
-        tie_word_embeddings=True,
-    )
+    config = PaliGemmaConfig.from_dict(_configuration(processor))
     model = PaliGemmaForConditionalGeneration(config)
-    embeddings = model.model.vision_tower.embeddings
+    embeddings: Any = model.model.vision_tower.embeddings
     with torch.no_grad():
         embeddings.position_embedding.weight.copy_(
             sincos_positions(IMAGE_SIZE // PATCH_SIZE, WIDTH) * 0.1,
@@ -158,7 +118,7 @@ def build_model(
         kernel = embeddings.patch_embedding.weight
         kernel.copy_(kernel.mean(dim=1, keepdim=True).expand_as(kernel))
         first = processor.tokenizer.convert_tokens_to_ids("<loc0000>")
-        words = model.get_input_embeddings().weight
+        words: Any = model.get_input_embeddings().weight
         words[first : first + 1024] = location_codes(1024, WIDTH) * words.std()
         if patches is not None:
             components, offset = principal_components(patches)
@@ -166,6 +126,47 @@ def build_model(
             kernel.copy_(grey.expand_as(kernel) / kernel.shape[1])
             embeddings.patch_embedding.bias.copy_(torch.from_numpy(offset))
     return model
+
+
+def _configuration(processor: PaliGemmaProcessor) -> dict[str, Any]:
+    """PaliGemma 2's configuration at the embedded checkpoint's sizes."""
+    special = {"pad_token_id": 0, "eos_token_id": 1, "bos_token_id": 2, "tie_word_embeddings": True}
+    vision = {
+        "model_type": "siglip_vision_model",
+        "hidden_size": WIDTH,
+        "intermediate_size": 4 * WIDTH,
+        "num_hidden_layers": 6,
+        "num_attention_heads": 4,
+        "image_size": IMAGE_SIZE,
+        "patch_size": PATCH_SIZE,
+        "projection_dim": WIDTH,
+        "vision_use_head": False,
+    }
+    text = {
+        "model_type": "gemma2",
+        "vocab_size": len(processor.tokenizer),
+        "hidden_size": WIDTH,
+        "intermediate_size": 3 * WIDTH,
+        "num_hidden_layers": 6,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": 64,
+        "query_pre_attn_scalar": 64,
+        "max_position_embeddings": MAX_POSITIONS,
+        # Beyond the longest sequence, so that every layer attends in full, as PaliGemma 2 was trained.
+        "sliding_window": MAX_POSITIONS,
+        "attn_logit_softcapping": None,
+        "final_logit_softcapping": None,
+        **special,
+    }
+    return {
+        "vision_config": vision,
+        "text_config": text,
+        "image_token_index": processor.image_token_id,
+        "projection_dim": WIDTH,
+        "hidden_size": WIDTH,
+        **special,
+    }
 
 
 def principal_components(patches: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -225,7 +226,8 @@ def save_checkpoint(
     import torch
 
     folder.mkdir(parents=True, exist_ok=True)
-    copy.deepcopy(model).to(torch.bfloat16).save_pretrained(folder)
+    half: Any = copy.deepcopy(model)
+    half.to(torch.bfloat16).save_pretrained(folder)
     processor.save_pretrained(folder)
     manifest = {
         "name": name,

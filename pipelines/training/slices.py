@@ -127,7 +127,7 @@ def train_slice(
             max_tokens=NANO_MAX_TOKENS,
         )
 
-    held_out = held_out_samples(count=12, tokenizer=processor.tokenizer, seed=settings.seed)
+    held_out = held_out_samples(count=6, tokenizer=processor.tokenizer, seed=settings.seed)
     model.train()
     started, begun = time.monotonic(), progress.minutes
     last_report = last_save = started
@@ -230,7 +230,7 @@ def training_step(
         share = 0.3 * n_marks / max(1, sum(int((sample.symbols == 0).sum()) for sample in samples))
         symbol = (losses * torch.where(empty, share, 1.0)).sum()
         loss: torch.Tensor = answer / n_targets + symbol_weight * symbol / n_marks
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         answer_total += answer.item()
         symbol_total += symbol.item()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -50,9 +50,7 @@ def test_a_renamed_tensor_is_an_error_and_would_be_dropped_silently(
     tiny_folder: Path, adapter: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trained = text(tiny_folder, adapter)
-    rewrite(
-        adapter, lambda tensors: {key.replace("language_model", "text"): t for key, t in tensors.items()}
-    )
+    rewrite(adapter, lambda tensors: {key.replace("language_model", "text"): t for key, t in tensors.items()})
     with pytest.raises(AdapterError, match=r"lacks \d+ tensors"):
         text(tiny_folder, adapter)
 

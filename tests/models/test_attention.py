@@ -99,7 +99,5 @@ def test_a_mask_that_hides_nothing_is_left_out() -> None:
     def everything(*args: torch.Tensor) -> torch.Tensor:
         return torch.ones((), dtype=torch.bool)
 
-    assert (
-        fused_mask(batch_size=1, q_length=4, kv_length=4, mask_function=everything, use_vmap=True) is None
-    )
+    assert fused_mask(batch_size=1, q_length=4, kv_length=4, mask_function=everything, use_vmap=True) is None
     assert fused_mask(batch_size=1, q_length=4, kv_length=4) is not None

@@ -95,9 +95,7 @@ def test_a_hub_model_that_is_here(copy: Path, monkeypatch: pytest.MonkeyPatch, t
     assert {(call["repository"], call["revision"]) for call in calls} == {("org/name", "v1")}
 
 
-def test_a_hub_model_that_is_not_here_is_not_fetched(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_hub_model_that_is_not_here_is_not_fetched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     import socket
 
     def no_network(*args: object, **kwargs: object) -> None:

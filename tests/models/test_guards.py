@@ -29,8 +29,7 @@ def answers(engine: PaliGemmaEngine, *prompts: str) -> list[Generation]:
 
 def same(one: list[Generation], other: list[Generation]) -> bool:
     return all(
-        a.tokens == b.tokens
-        and torch.allclose(torch.tensor(a.logprobs), torch.tensor(b.logprobs), atol=1e-4)
+        a.tokens == b.tokens and torch.allclose(torch.tensor(a.logprobs), torch.tensor(b.logprobs), atol=1e-4)
         for a, b in zip(one, other, strict=True)
     )
 
@@ -115,9 +114,7 @@ def test_prompts_of_different_length_are_padded_left(
     tiny_engine: PaliGemmaEngine, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prompts = ("a", "a much longer prompt", "read")
-    alone = [
-        tiny_engine.generate([Request(tiny_head(prompt=p), noise(i))])[0] for i, p in enumerate(prompts)
-    ]
+    alone = [tiny_engine.generate([Request(tiny_head(prompt=p), noise(i))])[0] for i, p in enumerate(prompts)]
     assert same(answers(tiny_engine, *prompts), alone)
 
     monkeypatch.setattr(guards, "left_padding", lambda processor: None)
@@ -128,9 +125,7 @@ def test_prompts_of_different_length_are_padded_left(
     assert not same(answers(unguarded, *prompts), alone)
 
 
-def test_labels_never_reach_the_model(
-    tiny_engine: PaliGemmaEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_labels_never_reach_the_model(tiny_engine: PaliGemmaEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[set[str]] = []
     generate = PaliGemmaForConditionalGeneration.generate
 
@@ -165,17 +160,11 @@ def test_soft_cap_of_the_logits_must_be_stated(
 
     monkeypatch.setattr(guards, "explicit_soft_caps", lambda config, *args, **kwargs: config)
     (capped,), (stated,) = answers(PaliGemmaEngine.load(silent_folder, device="cpu")), answers(tiny_engine)
-    assert capped.logprobs != pytest.approx(stated.logprobs, abs=1e-4), (
-        "transformers put in a cap of its own"
-    )
+    assert capped.logprobs != pytest.approx(stated.logprobs, abs=1e-4), "transformers put in a cap of its own"
 
 
-def test_stated_soft_cap_changes_the_log_probabilities(
-    tiny_engine: PaliGemmaEngine, tmp_path: Path
-) -> None:
-    folder = build_tiny(
-        tmp_path, heads={"table": {"max_tokens": 24}}, text={"final_logit_softcapping": 5.0}
-    )
+def test_stated_soft_cap_changes_the_log_probabilities(tiny_engine: PaliGemmaEngine, tmp_path: Path) -> None:
+    folder = build_tiny(tmp_path, heads={"table": {"max_tokens": 24}}, text={"final_logit_softcapping": 5.0})
     (capped,), (free,) = answers(PaliGemmaEngine.load(folder, device="cpu")), answers(tiny_engine)
     # The cap is monotonic: greedy text stays.
     assert capped.tokens == free.tokens

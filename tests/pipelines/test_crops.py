@@ -145,9 +145,7 @@ def test_native_crop_shows_the_same_at_the_scale_of_its_evidence(boxes: Page) ->
     native = crop.native()
     scale = 300 / 72
     shown = crop.shown
-    assert native.size == pytest.approx(
-        ((shown[2] - shown[0]) * scale, (shown[3] - shown[1]) * scale), abs=1
-    )
+    assert native.size == pytest.approx(((shown[2] - shown[0]) * scale, (shown[3] - shown[1]) * scale), abs=1)
     assert shown[0] == pytest.approx(100 - 20 / crop.transform.scale, abs=1)
     assert extent(native)[2] - extent(native)[0] == pytest.approx(300 * scale, abs=2)
 

@@ -57,24 +57,22 @@ def test_table_targets_parse_to_a_full_grid(difficulty: float) -> None:
         parsed = parse_table(sample.target)
         assert not parsed.issues
         content = parsed.content
-        assert (
-            sum(cell.row_span * cell.col_span for cell in content.cells) == content.n_rows * content.n_cols
-        )
+        assert sum(cell.row_span * cell.col_span for cell in content.cells) == content.n_rows * content.n_cols
         for cell in content.cells:
             assert (cell.bbox is None) == (cell.text == "")
         for column in range(content.n_cols):
-            assert any(
-                cell.text and cell.col <= column < cell.col + cell.col_span for cell in content.cells
-            )
+            assert any(cell.text and cell.col <= column < cell.col + cell.col_span for cell in content.cells)
 
 
 def test_table_html_escapes_text_and_leaves_empty_cells_without_coords() -> None:
     grid = Grid(2, 2, 1, (TableCell(0, 0, "a<b&c", 2), TableCell(1, 0, ""), TableCell(1, 1, "1")))
     html = to_html(grid, {(0, 0): Box(0, 448, 896, 896), (1, 1): Box(1, 2, 3, 4)})
     assert html == (
-        '<table><thead><tr><td coords="<loc0512><loc0000><loc1023><loc1023>" colspan="2">a&lt;b&amp;c</td></tr>'
-        '</thead><tbody><tr><td></td><td coords="<loc0002><loc0001><loc0005><loc0003>">1</td></tr></tbody>'
-        "</table>"
+        "<table><thead><tr>"
+        '<td coords="<loc0512><loc0000><loc1023><loc1023>" colspan="2">a&lt;b&amp;c</td>'
+        "</tr></thead><tbody><tr>"
+        '<td></td><td coords="<loc0002><loc0001><loc0005><loc0003>">1</td>'
+        "</tr></tbody></table>"
     )
 
 

@@ -48,8 +48,8 @@ def test_table_folder_is_pubtabnet(tmp_path: Path) -> None:
 
 def test_pubtabnet_object_of_a_known_table() -> None:
     target = (
-        '<table><thead><tr><td coords="<loc0100><loc0200><loc0300><loc0400>" colspan="2">a&lt;</td></tr></thead>'
-        "<tbody><tr><td></td><td></td></tr></tbody></table>"
+        '<table><thead><tr><td coords="<loc0100><loc0200><loc0300><loc0400>" colspan="2">a&lt;</td></tr>'
+        "</thead><tbody><tr><td></td><td></td></tr></tbody></table>"
     )
     assert pubtabnet_html(target) == {
         "cells": [{"tokens": ["a", "<"], "bbox": [175, 88, 350, 263]}, {"tokens": []}, {"tokens": []}],

@@ -1,0 +1,187 @@
+"""The folder of a fine-tuning run, which is also a checkpoint that ``process(model=…)`` takes.
+
+    DIR/config.json, tokenizer, image processor     the base's, with the soft caps that were trained with
+    DIR/*.safetensors                               the base's weights, hard links where the disk allows
+    DIR/adapters/HEAD/                              the LoRA adapter
+    DIR/docai.json                                  name, revision, base, and the head's entry
+    DIR/training.json                               what was trained on what, and how far
+    DIR/rejected.jsonl                              pairs that were not trained on, where there are any
+    DIR/state/checkpoint-N/                         what a resumed run goes on from
+
+Heads that the base answers already stay, so that heads can be trained one after the other.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from docai.errors import SettingError
+from docai.models.checkpoints import MANIFEST, Checkpoint
+
+if TYPE_CHECKING:
+    import torch
+    from peft import LoraConfig
+
+    from docai.pipelines.training.pairs import Rejected
+
+RUN_FILE = "training.json"
+REJECTED_FILE = "rejected.jsonl"
+STATE_FOLDER = "state"
+_SOFT_CAPS = ("attn_logit_softcapping", "final_logit_softcapping")
+
+
+def open_run(folder: Path, identity: Mapping[str, object]) -> bool:
+    """Make ``folder`` a run folder. True where it holds this run already.
+
+    Args:
+        folder: new, empty, or of an earlier run.
+        identity: what a run cannot change on the way: head, base, data, rank, seed.
+
+    Raises:
+        SettingError: it cannot be written, or holds something else or another run.
+    """
+    path = folder / RUN_FILE
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            _require_same_run(path, identity)
+            return True
+        if any(folder.iterdir()):
+            raise SettingError(
+                f"The folder {folder} holds files that are not of a training; give a new or empty folder."
+            )
+        write_json(path, {"run": dict(identity)})
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    return False
+
+
+def _require_same_run(path: Path, identity: Mapping[str, object]) -> None:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))["run"]
+        differences = [
+            f"{name} was {found.get(name)!r} and is now {value!r}"
+            for name, value in identity.items()
+            if found.get(name) != value
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SettingError(f"The file {path} is damaged; give a new folder.") from error
+    if differences:
+        raise SettingError(
+            f"The folder {path.parent} holds another training: {'; '.join(differences)}. Give a new folder "
+            "to start afresh, or the same settings to go on."
+        )
+
+
+def lay_base(base: Checkpoint, folder: Path, head: str) -> None:
+    """Put the base's files into ``folder``, ready to be loaded: weights linked, the rest copied.
+
+    A base without heads gets its soft caps switched off, in writing: PaliGemma 2 was transferred to its
+    tasks without them (arXiv 2412.03555, section 3), and inference follows what config.json states. A base
+    with heads keeps its own caps, or those heads would change.
+
+    Raises:
+        SettingError: the folder cannot be written.
+    """
+    config: dict[str, Any] = copy.deepcopy(dict(base.config))
+    if not base.heads:
+        config["text_config"].update(dict.fromkeys(_SOFT_CAPS))
+    made_here = {"config.json", MANIFEST, RUN_FILE}
+    kept = [entry.adapter for name, entry in base.heads.items() if entry.adapter and name != head]
+    try:
+        write_json(folder / "config.json", config)
+        for path in sorted(base.folder.iterdir()):
+            if path.suffix == ".safetensors":
+                _link(path.resolve(), folder / path.name)
+            elif (path.suffix == ".json" and path.name not in made_here) or path.name == "tokenizer.model":
+                shutil.copyfile(path, folder / path.name)
+        for adapter in kept:
+            shutil.copytree(base.folder / adapter, folder / adapter, dirs_exist_ok=True)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
+def _link(source: Path, target: Path) -> None:
+    if target.exists() and target.stat().st_size == source.stat().st_size:
+        return
+    partial = target.with_name(target.name + ".partial")
+    partial.unlink(missing_ok=True)
+    try:
+        os.link(source, partial)
+    except OSError:
+        # Another disk, or one without links.
+        shutil.copyfile(source, partial)
+    partial.replace(target)
+
+
+def latest_state(folder: Path) -> Path | None:
+    """The last complete state of the run. The trainer writes ``trainer_state.json`` last."""
+    found = [
+        path.parent
+        for path in (folder / STATE_FOLDER).glob("checkpoint-*/trainer_state.json")
+        if path.parent.name.rpartition("-")[2].isdigit()
+    ]
+    return max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+
+def write_adapter(folder: Path, head: str, weights: Mapping[str, torch.Tensor], config: LoraConfig) -> Path:
+    """Write a PEFT folder to ``adapters/HEAD`` and return it. The old one stays until this is complete."""
+    from safetensors.torch import save_file
+
+    target = folder / "adapters" / head
+    partial = target.with_name(head + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    save_file(tensors, partial / "adapter_model.safetensors", metadata={"format": "pt"})
+    config = copy.deepcopy(config)
+    # PEFT puts this machine's path here. The base lies beside the adapter, and docai.json names it.
+    config.base_model_name_or_path = None
+    config.inference_mode = True
+    config.save_pretrained(str(partial))
+    if target.exists():
+        shutil.rmtree(target)
+    partial.replace(target)
+    return target
+
+
+def write_manifest(folder: Path, base: Checkpoint, head: str, max_tokens: int) -> None:
+    """Write ``docai.json``. The revision is a hash of the adapter's weights."""
+    adapter = f"adapters/{head}"
+    weights = (folder / adapter / "adapter_model.safetensors").read_bytes()
+    heads: dict[str, object] = {name: entry.model_dump() for name, entry in base.heads.items()}
+    heads[head] = {"adapter": adapter, "max_tokens": max_tokens}
+    manifest = {
+        "name": f"{base.name}-{head}",
+        "revision": hashlib.sha256(weights).hexdigest()[:12],
+        "base": base.id,
+        "heads": heads,
+    }
+    write_json(folder / MANIFEST, manifest)
+
+
+def write_rejected(folder: Path, rejected: Sequence[Rejected]) -> None:
+    """Write ``rejected.jsonl``, one object a line; no file where there is none."""
+    path = folder / REJECTED_FILE
+    path.unlink(missing_ok=True)
+    if rejected:
+        lines = [json.dumps(item._asdict(), ensure_ascii=False) + "\n" for item in rejected]
+        path.write_text("".join(lines), encoding="utf-8")
+
+
+def write_json(path: Path, content: Mapping[str, object]) -> None:
+    """Write ``content`` so that a reader never sees half of it."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+def _unwritable(folder: Path, error: OSError) -> SettingError:
+    return SettingError(f"The folder {folder} cannot be written: {error}; give another folder.")

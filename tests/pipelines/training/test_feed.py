@@ -1,0 +1,98 @@
+"""Samples from background processes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import random
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from docai.pipelines.synthesis import Mark, Sample
+from docai.pipelines.training import feed as feeding
+from docai.pipelines.training.feed import Feed, FeedSettings, cut_sample, n_symbols, symbol_vocabulary
+from docai.pipelines.training.nano import build_processor
+from docai.pipelines.training.patches import SparseSample
+
+from .conftest import SMILES
+
+
+class EnoughError(Exception):
+    pass
+
+
+def drawn(settings: FeedSettings, worker: int, count: int) -> list[SparseSample]:
+    """The first samples of one process's work, drawn here."""
+    found: list[SparseSample] = []
+
+    def put(sample: SparseSample) -> None:
+        found.append(sample)
+        if len(found) == count:
+            raise EnoughError
+
+    with pytest.raises(EnoughError):
+        feeding._draw_forever(settings, worker, SimpleNamespace(value=0.0), SimpleNamespace(put=put))  # type: ignore[arg-type]
+    return found
+
+
+def same(one: SparseSample, other: SparseSample) -> bool:
+    return (
+        one.head == other.head
+        and np.array_equal(one.suffix, other.suffix)
+        and np.array_equal(one.positions, other.positions)
+        and np.array_equal(one.patches, other.patches)
+    )
+
+
+def test_a_process_draws_the_same_again_and_another_process_draws_others() -> None:
+    settings = FeedSettings({"text": 0.5, "molecule": 0.5}, seed=4)
+    first = drawn(settings, 0, 5)
+    assert {sample.head for sample in first} == {"text", "molecule"}
+    assert all(same(one, other) for one, other in zip(first, drawn(settings, 0, 5), strict=True))
+    assert not any(same(one, other) for one, other in zip(first, drawn(settings, 1, 5), strict=True))
+
+
+def test_long_targets_are_left_out() -> None:
+    settings = FeedSettings({"molecule": 1.0}, seed=4, max_text_tokens=12)
+    assert all(len(sample.suffix) <= 12 for sample in drawn(settings, 0, 4))
+
+
+def test_processes_end_with_the_feed_even_when_it_fails() -> None:
+    feed = Feed(FeedSettings({"molecule": 1.0}, seed=1), workers=1)
+    with pytest.raises(EnoughError), feed:
+        batch = feed.take(2)
+        assert [sample.head for sample in batch] == ["molecule"] * 2
+        assert len({sample.suffix.tobytes() for sample in batch}) == 2, "no sample twice in a batch"
+        raise EnoughError
+    assert not any(process.is_alive() for process in feed._processes)
+    assert not multiprocessing.active_children()
+
+
+def test_a_sample_is_used_about_as_often_as_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    feed = Feed(FeedSettings({"molecule": 1.0}, seed=1), workers=0, capacity=10, reuse=2.0)
+    numbers = iter(range(1_000))
+    monkeypatch.setattr(feed._queue, "get", lambda timeout: next(numbers))
+    taken: list[object] = [sample for _ in range(50) for sample in feed.take(2)]
+    assert feed.n_used == 100
+    assert feed.n_drawn == 49, "the batch after the limit waits for fresh ones"
+    assert len(feed._buffer) == 10
+    assert max(taken) > 40, "old samples make room"  # type: ignore[type-var]
+
+
+def test_symbols_of_text_and_tables_are_shared_and_others_are_told_apart() -> None:
+    tokenizer = build_processor().tokenizer
+    image = random_image()
+    names = symbol_vocabulary()
+    assert n_symbols() == max(names.values()) + 1
+    for head, key in (("text", "C"), ("table", "C"), ("molecule", "molecule:C")):
+        sample = Sample(head, image, SMILES[0], (Mark(30, 3, "C"),), "key")
+        cut = cut_sample(sample, tokenizer, np.random.default_rng(0), whole=True)
+        assert cut.symbols[1].tolist() == [names[key], 0, 0, 0]
+
+
+def random_image() -> object:
+    from PIL import Image
+
+    pixels = np.random.default_rng(random.Random(0).randint(0, 9)).integers(0, 255, (896, 896), np.uint8)
+    return Image.fromarray(pixels).convert("RGB")
