@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections import Counter
+from itertools import pairwise
 
 from docai import Limits
 from docai.pipelines.ingest import open_source
@@ -50,7 +51,9 @@ def found_on(page: SyntheticPage) -> tuple[Region, ...]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0, help="first seed")
     parser.add_argument("--scan", action="store_true", help="measure 200 dpi scans of the pages")
@@ -70,11 +73,13 @@ def main() -> None:
         claimed.update(region.kind for region in found)
         hit.update(page.truth[t].kind for t, _ in chosen)
         places = [f for _, f in chosen]
-        in_order += sum(a < b for a, b in zip(places, places[1:], strict=False))
+        in_order += sum(a < b for a, b in pairwise(places))
         pairs += max(0, len(places) - 1)
         if arguments.verbose:
             _tell(seed, page, found, chosen)
-    print(f"{arguments.count} pages from seed {arguments.seed}, {'scans' if arguments.scan else 'born-digital'}")
+    print(
+        f"{arguments.count} pages from seed {arguments.seed}, {'scans' if arguments.scan else 'born-digital'}"
+    )
     print(f"{'class':10} {'true':>6} {'found':>6} {'precision':>10} {'recall':>8}")
     for kind in (*KINDS, "all"):
         t, f, h = (sum(c.values()) if kind == "all" else c[kind] for c in (true, claimed, hit))

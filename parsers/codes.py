@@ -68,7 +68,9 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "table-span-clipped": _repaired("A colspan reaches past all other rows and was cut there."),
         "table-overlap": _repaired("Two cells claim the same place; the later one was narrowed."),
         "table-ragged-row": _repaired("A row is shorter than the table; empty cells fill it."),
-        "table-too-large": _lost("The table has more rows or columns than docai reads; the rest is left out."),
+        "table-too-large": _lost(
+            "The table has more rows or columns than docai reads; the rest is left out."
+        ),
         "table-repeated-rows": _warning("Many equal rows follow each other, as when a model loops."),
         "table-bad-box": _repaired("A cell's location tokens make no box; the box was left out."),
         "table-tiles-differ": _repaired("The row bands of one table were read with different widths."),

@@ -62,9 +62,7 @@ def lay_out(groups: Iterable[RowGroup], notes: Notes) -> TableContent:
     return TableContent(html=canonical_html(cells, n_rows, n_cols), n_rows=n_rows, n_cols=n_cols, cells=cells)
 
 
-def fill_grid(
-    cells: Iterable[Cell], n_rows: int, n_cols: int, notes: Notes | None = None
-) -> list[Cell]:
+def fill_grid(cells: Iterable[Cell], n_rows: int, n_cols: int, notes: Notes | None = None) -> list[Cell]:
     """The cells, which must not overlap, with empty ones where places are missing, in row order.
 
     An empty cell covers one place; where thousands are missing, it covers the whole gap in its row. It

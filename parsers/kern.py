@@ -19,6 +19,7 @@ from docai.parsers.spines import Spine, SpineLine
 _NUMBER = re.compile(r"(\d{1,4})(?:%(\d{1,4}))?(\.{0,4})")
 _DIGITS = re.compile(r"\d[\d%.]*")
 _PITCH = re.compile(r"([a-gA-G])\1*")
+_MAX_OCTAVES = 8
 _ACCIDENTALS = re.compile(r"#{1,3}|-{1,3}|n")
 _SIGNS = re.compile(r"""[\[\]_LJKk(){}&'"`~^;:,zZvVTtMmSsWwOo$RPpqQxXyYuUhHiIjNl?@<>|+/\\]*""")
 _METER = re.compile(r"\*M(\d{1,3})/(\d{1,4})")
@@ -26,10 +27,13 @@ _SPECIAL_BAR = re.compile(r"=.*[:|!=]|=.*-")
 _MAX_DENOMINATOR = 1_000_000
 """Beyond it durations are nonsense, and exact sums of nonsense take for ever."""
 
-# music21's time grows with the cube of the notes of a measure and the square of those of a chord; a
-# duration that no note value can write costs it seconds. Measured with music21 10.5, in units of 0.2 us.
+# A note costs music21 about a millisecond, and with it grow the cube of the fields of a measure and the
+# square of the notes of a chord; a duration that no note value can write costs seconds. Measured with
+# music21 10.5, in units of 0.2 us.
+_FIELD_WORK = 4_000
 _CHORD_WORK = 15
 _ODD_WORK = 10_000_000
+_ODD_NUMBER = re.compile(r"%|\d{4}|0\d")
 _LONGEST = 64
 _SHORTEST = 1024
 
@@ -51,6 +55,8 @@ def read_field(text: str) -> KernField | None:
         numbers = _DIGITS.findall(token)
         pitches = [match[0] for match in _PITCH.finditer(token)]
         if len(numbers) > 1 or len(pitches) > 1 or not (pitches or is_rest):
+            return None
+        if pitches and len(pitches[0]) > _MAX_OCTAVES:
             return None
         signs = token.replace("r", "", 1)
         for part in (*numbers, *pitches):
@@ -90,6 +96,8 @@ class MeasureCheck:
     notes: Notes
     n_measures: int = 0
     n_notes: int = 0
+    n_fields: int = 0
+    """Fields of notes or rests, also those that cannot be read."""
     n_barlines: int = 0
     work: int = 0
     """What the notes cost music21, in units of 0.2 us on one core of 2026."""
@@ -100,6 +108,7 @@ class MeasureCheck:
     _seen_meter: bool = field(default=False)
 
     def interpretation(self, line: SpineLine) -> None:
+        self.work += _FIELD_WORK * len(line.fields)
         for spine, text in zip(line.spines, line.fields, strict=True):
             match = _METER.fullmatch(text)
             if match and int(match[2]):
@@ -114,14 +123,16 @@ class MeasureCheck:
             if spine.kind != "**kern" or text == ".":
                 continue
             self._has_data = True
+            self.n_fields += 1
             parsed = read_field(text)
             if parsed is None:
                 self.notes.add("score-bad-token", f"Line {line.number}: {quote(text)} is no note or rest.")
+                self.work += _ODD_WORK if _ODD_NUMBER.search(text) else _FIELD_WORK
                 spine.is_timed = False
                 continue
             self.n_notes += parsed.n_notes
             spine.n_fields += 1
-            self.work += _CHORD_WORK * parsed.n_notes**2
+            self.work += _FIELD_WORK + _CHORD_WORK * parsed.n_notes**2
             if parsed.duration > _LONGEST or parsed.duration.denominator > _SHORTEST:
                 self.work += _ODD_WORK
             if not parsed.duration:
@@ -139,6 +150,7 @@ class MeasureCheck:
 
     def barline(self, line: SpineLine) -> None:
         self.n_barlines += 1
+        self.work += _FIELD_WORK * len(line.fields)
         self._close(line.spines, at_special=any(_SPECIAL_BAR.match(text) for text in line.fields))
 
     def end(self, spines: Sequence[Spine]) -> None:

@@ -69,14 +69,13 @@ LIKELY_GROUPS = frozenset({"Ac", "Pr", "Ts", "Ar"})
 DOUBTFUL_ELEMENTS = frozenset({"Y", "W", "U", "Ra", "Rb", "Th", "Am", "Np", "No", "Nd", "Yb", "Lu"})
 """Element symbols that may as well be labels; they are read as elements, and that is said."""
 
-# fmt: off
-ELEMENTS = frozenset(
+_SYMBOLS = (
     "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr "
     "Rb Sr Y Zr Nb Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb "
     "Lu Hf Ta W Re Os Ir Pt Au Hg Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U Np Pu Am Cm Bk Cf Es Fm Md No Lr Rf "
-    "Db Sg Bh Hs Mt Ds Rg Cn Nh Fl Mc Lv Ts Og".split()
+    "Db Sg Bh Hs Mt Ds Rg Cn Nh Fl Mc Lv Ts Og"
 )
-# fmt: on
+ELEMENTS = frozenset(_SYMBOLS.split())
 
 R_GROUP = re.compile(r"R[_^]?(\d{0,3})('*|’*)")
 _ATOM = re.compile(

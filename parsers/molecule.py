@@ -35,7 +35,9 @@ MAX_ATOMS = 300
 """RDKit's layout, ring search and InChI grow faster than the structure; no crop shows a larger one."""
 
 _WRAPPING = re.compile(r"\A\s*(?:(?:canonical |isomeric )?smiles\s*[:=]\s*)?[\"'`]*\s*", re.IGNORECASE)
-_LOOK_ALIKES = str.maketrans({"−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "＝": "=", "≡": "#", "’": "'"})
+_LOOK_ALIKES = str.maketrans(
+    {"−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "＝": "=", "≡": "#", "’": "'"}
+)
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 _BRACKET = re.compile(r"\[([^\[\]]*)\]")
 _MAP = re.compile(r":(\d{1,9})\]")

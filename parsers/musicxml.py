@@ -26,14 +26,17 @@ def kern_to_musicxml(kern: str) -> tuple[str, int]:
     A note of a chord counts as one. The same kern always gives the same text. Raises ConversionError.
     """
     # music21 warns and prints while it reads what it does not know; the issues say what was lost.
-    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
-        with contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            try:
-                xml, n_notes = _convert(kern)
-            except Exception as error:
-                # music21 raises errors of any type on music it does not understand.
-                raise ConversionError(f"{type(error).__name__}: {error}") from error
+    with (
+        warnings.catch_warnings(),
+        contextlib.redirect_stderr(io.StringIO()),
+        contextlib.redirect_stdout(io.StringIO()),
+    ):
+        warnings.simplefilter("ignore")
+        try:
+            xml, n_notes = _convert(kern)
+        except Exception as error:
+            # music21 raises errors of any type on music it does not understand.
+            raise ConversionError(f"{type(error).__name__}: {error}") from error
     ids: dict[str, str] = {}
     xml = _PART_ID.sub(lambda m: m[1] + ids.setdefault(m[2], f"P{len(ids) + 1}") + m[3], xml)
     return _INVENTED.sub("", _DATE.sub("", xml)), n_notes

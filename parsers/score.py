@@ -30,12 +30,14 @@ from docai.parsers.notes import Notes, quote
 from docai.parsers.spines import Spine, SpineReader
 from docai.records import ScoreContent
 
-MAX_WORK = 8_000_000
-"""Under two seconds of music21 by our estimate: some 16,000 characters, or one measure of 200 notes."""
-_CHAR_WORK = 500
+MAX_WORK = 10_000_000
+"""Some two seconds of music21 by our estimate: 1,500 notes in all, or one measure of 200."""
+_CHAR_WORK = 200
+_SPINE_WORK = 50_000
 _BARLINE_WORK = 12
 
 _LINE_END = re.compile(r"\r\n?|[\n\v\f\x85\u2028\u2029]")
+_RECORD = re.compile(r"!!![A-Za-z][\w@-]*:")
 _SPACED_HEADER = re.compile(r"^\*\*\w+(?P<gap> +)\*\*\w+(?: +\*\*\w+)*$", re.MULTILINE)
 
 
@@ -49,7 +51,7 @@ def parse_score(text: str) -> Parsed[ScoreContent]:
     reader = SpineReader(lines, notes)
     check = MeasureCheck(notes)
     spines: tuple[Spine, ...] = ()
-    n_sound = 0
+    n_sound = n_notes = 0
     for line in reader:
         if line.kind == "data":
             check.data(line)
@@ -59,19 +61,19 @@ def parse_score(text: str) -> Parsed[ScoreContent]:
             check.interpretation(line)
         spines = line.spines
         if reader.first_broken is None:
-            n_sound = check.n_notes
+            n_sound, n_notes = check.n_fields, check.n_notes
     check.end(spines)
     if not check.n_measures and not notes.has_errors:
         notes.add("score-empty", "The score holds neither note nor rest.")
     is_valid = not notes.has_errors
-    work = check.work + _BARLINE_WORK * check.n_barlines**2
+    work = check.work + _BARLINE_WORK * check.n_barlines**2 + _SPINE_WORK * reader.n_kern
     if reader.first_broken is not None and n_sound:
         notes.add(
             "score-musicxml-partial", f"MusicXML ends before line {reader.first_broken + 1}, which is broken."
         )
     content = ScoreContent(
         kern=_join(lines),
-        musicxml=_musicxml(lines[: reader.first_broken], n_sound, work, notes),
+        musicxml=_musicxml(lines[: reader.first_broken], n_notes, work, notes) if n_sound else None,
         n_spines=reader.n_kern,
         n_measures=check.n_measures,
         is_valid=is_valid,
@@ -88,7 +90,7 @@ def _prepare(text: str, notes: Notes) -> list[str]:
         notes.add("score-bad-character", f"{n_bad} unreadable characters were replaced.")
     raw = _LINE_END.split(text)
     lines = [line.strip(" ") for line in raw]
-    if lines != text.split("\n"):
+    if any(lines) and lines != text.split("\n"):
         notes.add("score-line-ends", "Line ends, or spaces around lines, were normalised.")
     while lines and not lines[-1]:
         lines.pop()
@@ -114,10 +116,9 @@ def _join(lines: list[str]) -> str:
 
 
 def _musicxml(lines: list[str], n_notes: int, work: int, notes: Notes) -> str | None:
-    """MusicXML of sound lines, where they hold a note. Every note that it lacks is an issue."""
-    if not n_notes:
-        return None
-    kern = _join(lines)
+    """MusicXML of sound lines that hold notes or rests. Every note that it lacks is an issue."""
+    # music21 stumbles over records without a value; other comments are of no use to it.
+    kern = _join([line for line in lines if not line.startswith("!") or _RECORD.match(line)])
     if work + _CHAR_WORK * len(kern) > MAX_WORK:
         notes.add("score-too-long", "The score is too long, or its measures too full, for MusicXML.")
         return None

@@ -61,7 +61,8 @@ class SpineReader:
 
     def __iter__(self) -> Iterator[SpineLine]:
         """The sound lines that are not comments; the broken ones are noted and left out."""
-        for self._index, line in enumerate(self._lines):
+        for index, line in enumerate(self._lines):
+            self._index = index
             if line.startswith("!!") or not line:
                 continue
             fields = line.split("\t")
@@ -72,16 +73,16 @@ class SpineReader:
                 self._fault("score-after-end", f"{self._where()} follows the end of all spines.")
                 continue
             kind = self._kind(fields)
-            if kind is None:
-                continue
-            if kind == "comment":
+            if kind is None or kind == "comment":
                 continue
             yield SpineLine(self._index + 1, kind, tuple(fields), tuple(self._spines))
             if kind == "interpretation":
                 self._manipulate(fields)
         if self._spines:
             self._index = len(self._lines)
-            self._fault("score-no-terminator", f"{len(self._spines)} spines are not ended by *-.", broken=False)
+            self._fault(
+                "score-no-terminator", f"{len(self._spines)} spines are not ended by *-.", broken=False
+            )
 
     def _start(self, fields: list[str]) -> None:
         if not all(name.startswith("**") and len(name) > 2 for name in fields):
@@ -104,10 +105,10 @@ class SpineReader:
             self._fault("score-empty-field", f"{self._where()} has an empty field.")
             return None
         first = fields[0][0]
-        for mark, kind in (("*", "interpretation"), ("!", "comment")):
+        for mark in "*!":
             n_marked = sum(text[0] == mark for text in fields)
             if n_marked == len(fields):
-                return kind  # type: ignore[return-value]
+                return "interpretation" if mark == "*" else "comment"
             if n_marked:
                 self._fault("score-mixed-line", f"{self._where()} is neither wholly {mark} nor wholly data.")
                 return None
@@ -118,7 +119,7 @@ class SpineReader:
             if len(bars) < len(fields) or len({_bar_number(text) for text in bars}) > 1:
                 self._notes.add("score-barline-mismatch", f"{self._where()}: the barlines differ.")
             return "barline"
-        self._fault("score-mixed-line", f"{self._where()} has barlines and data; {first!r} begins it.")
+        self._fault("score-mixed-line", f"{self._where()} has barlines and data; it begins with {first!r}.")
         return None
 
     def _manipulate(self, fields: Sequence[str]) -> None:
@@ -157,7 +158,9 @@ class SpineReader:
         tracks = [list(run) for _, run in groupby(spines, key=lambda spine: spine.track)]
         if len(tracks) > 1 and all(len(track) > 1 for track in tracks):
             # Humdrum itself would make one spine of them all; writers mean the parts of each.
-            self._notes.add("score-ambiguous-join", f"{self._where()} joins the parts of {len(tracks)} spines.")
+            self._notes.add(
+                "score-ambiguous-join", f"{self._where()} joins the parts of {len(tracks)} spines."
+            )
         else:
             tracks = [spines]
         return [

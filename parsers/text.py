@@ -76,6 +76,8 @@ def _read_words(raw: str, notes: Notes) -> Iterator[Word]:
         is_last = index + 1 == len(tokens)
         label = raw[match.end() : None if is_last else tokens[index + 1].start()]
         rest, separated = _split_separator(label)
+        if not is_last and label.strip() == ";":
+            rest, separated = "", True
         if is_last and separated and rest.strip():
             notes.add("text-trailing-separator", f"Nothing follows the ' ; ' after {quote(rest)}.")
             label = rest

@@ -5,7 +5,6 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Sequence
-from itertools import groupby, pairwise
 
 from docai.parsers.grid import canonical_html, tidy
 from docai.pipelines.codes import make_issue
@@ -118,11 +117,12 @@ def _contradicts(own: str, boxed: str, native: Collection[str]) -> bool:
 
 
 def _is_torn(words: Sequence[PageWord]) -> bool:
-    for _, line in groupby(words, key=lambda word: (word.block, word.line)):
-        boxes = sorted(word.bbox for word in line)
-        for one, two in pairwise(boxes):
-            if two[0] - one[2] > WIDE_GAP * max(one[3] - one[1], two[3] - two[1]):
-                return True
+    """Somewhere the next word to the right, at the same height, stands as far off as columns do."""
+    boxes = sorted(word.bbox for word in words)
+    for index, (_, top, right, bottom) in enumerate(boxes):
+        level = [box for box in boxes[index + 1 :] if box[1] < (top + bottom) / 2 < box[3]]
+        if level and level[0][0] - right > WIDE_GAP * (bottom - top):
+            return True
     return False
 
 

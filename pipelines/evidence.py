@@ -116,8 +116,9 @@ def _believe_finder(
     else:
         reason = "the model's answer is invalid or incomplete"
     alternatives = (Alternative(source="model", content=model.html, reason=reason),) if model.cells else ()
+    differ = f" {_difference(cell_words(model), native)}" if model.cells else ""
     issues = (
-        make_issue("table-from-finder", f"The table finder was believed: {reason}."),
+        make_issue("table-from-finder", f"The table finder was believed: {reason}.{differ}"),
         *_word_issues(cell_words(other), native, others),
     )
     confidence = Confidence(value=others, method=_METHOD)

@@ -13,7 +13,10 @@ MAX_GAP = 1.5
 """Gap, in heights of the line, up to which two pieces at one height are one line ("1." and its title)."""
 
 # Scripts that are written without spaces: a break between two such characters is the PDF's, not a space.
-_UNSPACED = r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3000-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff01-\uff60]"
+_UNSPACED = (
+    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3000-\u30ff\u31f0-\u31ff"
+    r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff01-\uff60]"
+)
 _UNSPACED_END = re.compile(_UNSPACED + r"\Z")
 _UNSPACED_START = re.compile(_UNSPACED)
 _TOUCHING = 0.15

@@ -7,6 +7,7 @@ above one half wins, and what nobody claims is a plain figure.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -152,7 +153,9 @@ def _grid(look: Look) -> tuple[int, int, float] | None:
     if len(level) < 2 or len(upright) < 2:
         return None
     thick = cv2.dilate(look.ink, np.ones((7, 7), np.uint8))
-    hits = [thick[min(int(y), look.height - 1), min(int(x), look.width - 1)] > 0 for y in level for x in upright]
+    hits = [
+        thick[min(int(y), look.height - 1), min(int(x), look.width - 1)] > 0 for y in level for x in upright
+    ]
     return len(level), len(upright), sum(hits) / len(hits)
 
 
@@ -180,17 +183,19 @@ def _columns(look: Look) -> tuple[int, int]:
     mask = np.zeros(look.ink.shape, np.uint8)
     for x0, y0, x1, y1 in parts.boxes[glyph]:
         mask[y0:y1, x0:x1] = 1
-    rows = _spans(mask.any(axis=1), 1)
+    rows = _spans(np.asarray(mask.any(axis=1)), 1)
     rows = [(a, b) for a, b in rows if b - a >= 0.5 * size]
     if len(rows) < 3 or any(b - a > 4 * size for a, b in rows):
         return 0, len(rows)
     gap = max(3, round(1.1 * size))
-    filled = np.array([cv2.dilate(mask[a:b].max(axis=0)[None], np.ones((1, 3), np.uint8))[0] for a, b in rows])
+    filled = np.array(
+        [cv2.dilate(mask[a:b].max(axis=0)[None], np.ones((1, 3), np.uint8))[0] for a, b in rows]
+    )
     # One row may cross a lane: a spanning header or a note.
     lanes = _spans(filled.sum(axis=0) <= max(0, len(rows) // 8), gap)
     inner = [(a, b) for a, b in lanes if a > 0 and b < look.width]
     edges = [0, *((a + b) // 2 for a, b in inner), look.width]
-    cells = [float(filled[:, a:b].any(axis=1).mean()) for a, b in zip(edges, edges[1:], strict=False)]
+    cells = [float(filled[:, a:b].any(axis=1).mean()) for a, b in pairwise(edges)]
     columns = sum(share >= 0.4 for share in cells)
     ruled = _grid(look) is not None or _wide_rules(look) >= 2
     if covered < (0.2 if ruled else 0.75):
@@ -220,7 +225,7 @@ def _letters_share(look: Look) -> float:
     return float(parts.areas[letter].sum()) / float(parts.areas.sum())
 
 
-def _spans(flags: np.ndarray[tuple[int], np.dtype[np.bool_]], least: int) -> list[tuple[int, int]]:
+def _spans(flags: NDArray[np.bool_], least: int) -> list[tuple[int, int]]:
     """Runs of True of at least that length, as half-open intervals."""
     edges = np.flatnonzero(np.diff(np.concatenate(([0], flags.astype(np.int8), [0]))))
     return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a >= least]
@@ -292,7 +297,7 @@ def _loose_glyphs(look: Look, stroke: float) -> int:
     return int(small.sum())
 
 
-def _segments(look: Look, stroke: float) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+def _segments(look: Look, stroke: float) -> NDArray[np.float64]:
     """Straight strokes as rows of (length, angle in degrees 0…180). Both edges of a stroke count."""
     smooth = cv2.GaussianBlur(255 - look.ink, (0, 0), 0.8)
     found = cv2.createLineSegmentDetector(cv2.LSD_REFINE_STD).detect(smooth)[0]

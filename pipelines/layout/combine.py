@@ -8,6 +8,7 @@ so that each word is in exactly one region.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 
 from docai.pipelines.layout.boxes import (
     area,
@@ -64,22 +65,44 @@ def _seeds(clues: Clues) -> list[BBox]:
 
 
 def _paragraphs(clues: Clues) -> list[BBox]:
-    """Boxes of running text of at least three lines, which no figure may swallow by being joined."""
+    """Boxes of running text of two lines or more, which no figure may swallow by being joined."""
     found = []
     for box, label in clues.model:
-        if label in ("text", "list-item") and box[3] - box[1] > 30 and box[2] - box[0] > 100:
+        if label in ("text", "list-item") and box[3] - box[1] > 18 and box[2] - box[0] > 150:
             found.append(box)
     return found
 
 
 def _join(boxes: list[BBox], paragraphs: list[BBox], reach: float) -> list[BBox]:
     """Unite near boxes. One that already lies over paragraphs, a frame or a background, stays alone."""
-    over = [box for box in boxes if any(holds(box, paragraph) for paragraph in paragraphs)]
-    free = [box for box in boxes if box not in over]
+
+    def swallows(box: BBox) -> bool:
+        return any(share_inside(paragraph, box) > 0.3 for paragraph in paragraphs)
+
+    over = [box for box in boxes if swallows(box)]
+    free = [box for box in boxes if not swallows(box)]
     joined = join_touching(free, reach)
-    swallowing = [box for box in joined if any(holds(box, paragraph) for paragraph in paragraphs)]
-    kept = [box for box in joined if box not in swallowing]
-    return [*over, *kept, *(box for box in free if any(share_inside(box, big) > 0.9 for big in swallowing))]
+    kept = [box for box in joined if not swallows(box)]
+    for big in (box for box in joined if swallows(box)):
+        kept += _join_short_of(swallows, [box for box in free if share_inside(box, big) > 0.9], reach)
+    return [*over, *kept]
+
+
+def _join_short_of(swallows: Callable[[BBox], bool], boxes: list[BBox], reach: float) -> list[BBox]:
+    """Unite near boxes one pair at a time, but for unions that would lie over a paragraph."""
+    groups: list[BBox] = []
+    for box in sorted(boxes, key=area, reverse=True):
+        current, others = box, groups
+        merged = True
+        while merged:
+            merged = False
+            for other in others:
+                both = union([current, other])
+                if touches(grow(current, reach), other) and not swallows(both):
+                    current, others, merged = both, [group for group in others if group != other], True
+                    break
+        groups = [*others, current]
+    return groups
 
 
 def _prose(clues: Clues) -> set[tuple[int, int]]:
@@ -147,7 +170,10 @@ def _joined_scores(found: list[Found]) -> list[Found]:
         for other in joined:
             gap = region.bbox[1] - other.bbox[3]
             high = region.bbox[3] - region.bbox[1]
-            if overlap(other.bbox[0], other.bbox[2], region.bbox[0], region.bbox[2]) > 0.7 and gap < 0.6 * high:
+            if (
+                overlap(other.bbox[0], other.bbox[2], region.bbox[0], region.bbox[2]) > 0.7
+                and gap < 0.6 * high
+            ):
                 other.bbox = union([other.bbox, region.bbox])
                 other.evidence.append("joined with the next system")
                 break
@@ -270,10 +296,15 @@ def _left_over(clues: Clues, left: list[int], texts: list[Found]) -> list[Found]
         high = box[3] - box[1]
         for region in added:
             last = clues.items[region.items[-1]].bbox
-            if touches(grow(region.bbox, high, 0.6 * high), box) and 0.6 < high / max(last[3] - last[1], 0.1) < 1.7:
+            if (
+                touches(grow(region.bbox, high, 0.6 * high), box)
+                and 0.6 < high / max(last[3] - last[1], 0.1) < 1.7
+            ):
                 region.items += indices
                 region.bbox = union([region.bbox, box])
                 break
         else:
-            added.append(Found("text", box, 0.6, ["words outside the layout model's boxes"], items=list(indices)))
+            added.append(
+                Found("text", box, 0.6, ["words outside the layout model's boxes"], items=list(indices))
+            )
     return added

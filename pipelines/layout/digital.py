@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pymupdf
@@ -29,10 +29,18 @@ def text_turn(page: pymupdf.Page) -> int:
     for block in page.get_text("dict", flags=flags)["blocks"]:
         for line in block.get("lines", ()):
             x, y = line["dir"]
-            run = 0 if abs(x) >= abs(y) and x > 0 else 1 if abs(y) > abs(x) and y > 0 else 2 if abs(x) >= abs(y) else 3
+            run = (
+                0
+                if abs(x) >= abs(y) and x > 0
+                else 1
+                if abs(y) > abs(x) and y > 0
+                else 2
+                if abs(x) >= abs(y)
+                else 3
+            )
             votes[run] += sum(len(span["text"]) for span in line["spans"])
     # Direction 1 is downwards: text turned clockwise by a quarter, to which the page's own rotation adds.
-    turned = (votes.index(max(votes)) + page.rotation // 90) % 4
+    turned = (votes.index(max(votes)) + int(page.rotation) // 90) % 4
     return (4 - turned) % 4
 
 
@@ -121,7 +129,7 @@ def drawings(page: pymupdf.Page) -> tuple[list[BBox], list[BBox]]:
     return [box for box in clusters if box not in rules], rules
 
 
-def _shows(path: dict[str, object], page_box: tuple[float, ...]) -> bool:
+def _shows(path: dict[str, Any], page_box: tuple[float, ...]) -> bool:
     """Whether a path is seen on white paper and is no background of the whole page."""
     box = pymupdf.Rect(path["rect"])
     if box.is_infinite or not touching(box, page_box):
@@ -136,7 +144,7 @@ def touching(box: pymupdf.Rect, page_box: tuple[float, ...]) -> bool:
     return bool(box.x1 >= 0 and box.y1 >= 0 and box.x0 <= page_box[2] and box.y0 <= page_box[3])
 
 
-def _coarse_clusters(paths: list[dict[str, object]], width: float, height: float) -> list[BBox]:
+def _coarse_clusters(paths: list[dict[str, Any]], width: float, height: float) -> list[BBox]:
     """Clusters by painting the paths' boxes on a grid of one point: linear in the number of paths."""
     import cv2
 

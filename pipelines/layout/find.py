@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, cast
 
 import cv2
@@ -14,7 +13,7 @@ from docai.pipelines.layout.combine import assign, combine
 from docai.pipelines.layout.digital import digital_clues, text_turn, to_letters, upright
 from docai.pipelines.layout.frame import Frame
 from docai.pipelines.layout.order import lines_of, reading_order
-from docai.pipelines.layout.raster import DPI, SCALE, raster_clues, set_upright
+from docai.pipelines.layout.raster import SCALE, raster_clues, set_upright
 from docai.pipelines.layout.types import Clues, Found, Item, Origin, PageLayout, Region
 from docai.records import BBox, Point
 
@@ -141,7 +140,12 @@ class _Placing:
         """A displayed box in the frame: its centre moves, its size stays."""
         x0, y0, x1, y1 = self.frame.enter(box)
         x, y = self.matrix @ np.array([(x0 + x1) / 2, (y0 + y1) / 2, 1.0])
-        return float(x - (x1 - x0) / 2), float(y - (y1 - y0) / 2), float(x + (x1 - x0) / 2), float(y + (y1 - y0) / 2)
+        return (
+            float(x - (x1 - x0) / 2),
+            float(y - (y1 - y0) / 2),
+            float(x + (x1 - x0) / 2),
+            float(y + (y1 - y0) / 2),
+        )
 
     def corners(self, box: BBox) -> tuple[Point, ...]:
         """A frame's box as the four displayed corners, clockwise from its top left."""
@@ -162,7 +166,11 @@ def _region(
     texts = [word.text for word in words]
     lines = lines_of(found.items, items, texts)
     placed = tuple(
-        words[index]._replace(block=number, line=line) for line, indices in enumerate(lines) for index in indices
+        words[index]._replace(block=number, line=line)
+        for line, indices in enumerate(lines)
+        for index in indices
     )
     score = min(1.0, max(0.0, float(found.score)))
-    return Region(found.kind, cast(BBox, tuple(map(float, box))), score, tuple(found.evidence), polygon, placed)
+    return Region(
+        found.kind, cast(BBox, tuple(map(float, box))), score, tuple(found.evidence), polygon, placed
+    )

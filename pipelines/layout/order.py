@@ -33,7 +33,11 @@ def _cut(regions: list[Found]) -> list[Found]:
         return [region for column in columns for region in _cut(column)]
     rows = _split(regions, 1)
     if len(rows) > 1:
-        return [region for band in _bands(rows) for region in (_cut(band) if len(band) < len(regions) else _rows(rows))]
+        return [
+            region
+            for band in _bands(rows)
+            for region in (_cut(band) if len(band) < len(regions) else _rows(rows))
+        ]
     return _by_precedence(regions)
 
 
@@ -76,7 +80,9 @@ def _by_precedence(regions: list[Found]) -> list[Found]:
     rest = sorted(regions, key=lambda r: (r.bbox[1], r.bbox[0]))
     ordered: list[Found] = []
     while rest:
-        first = next((r for r in rest if not any(_before(o.bbox, r.bbox) for o in rest if o is not r)), rest[0])
+        first = next(
+            (r for r in rest if not any(_before(o.bbox, r.bbox) for o in rest if o is not r)), rest[0]
+        )
         rest.remove(first)
         ordered.append(first)
     return ordered
@@ -117,7 +123,8 @@ def _room(index: int, line: list[int], items: list[Item]) -> bool:
     """Whether a word does not lie on top of words of another native line."""
     box, native = items[index].bbox, items[index].line
     return all(
-        items[other].line == native or overlap(box[0], box[2], items[other].bbox[0], items[other].bbox[2]) < 0.5
+        items[other].line == native
+        or overlap(box[0], box[2], items[other].bbox[0], items[other].bbox[2]) < 0.5
         for other in line
     )
 

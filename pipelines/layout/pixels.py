@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from docai.pipelines.layout.boxes import union
+from docai.pipelines.layout.boxes import touches, union
 from docai.records import BBox
 
 Gray = NDArray[np.uint8]
@@ -18,8 +18,14 @@ FAINT = 20
 
 def flatten(gray: Gray) -> Gray:
     """The image with its paper's own shade, which a scan varies over the page, divided out."""
-    small = cv2.resize(gray, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA) if min(gray.shape) > 400 else gray
-    paper = cv2.medianBlur(cv2.dilate(small, np.ones((7, 7), np.uint8)), min(max(15, min(small.shape) // 10 | 1), 51))
+    small = (
+        cv2.resize(gray, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+        if min(gray.shape) > 400
+        else gray
+    )
+    paper = cv2.medianBlur(
+        cv2.dilate(small, np.ones((7, 7), np.uint8)), min(max(15, min(small.shape) // 10 | 1), 51)
+    )
     paper = cv2.resize(paper, (gray.shape[1], gray.shape[0]), interpolation=cv2.INTER_LINEAR)
     # Where the surroundings are dark there is a picture, not shaded paper: leave it dark.
     level = float(np.percentile(paper, 90)) or 255.0
@@ -68,18 +74,25 @@ def parts_of(ink: Gray) -> Parts:
     return Parts(boxes, stats[1:, cv2.CC_STAT_AREA].astype(np.int32), np.asarray(labels))
 
 
-def level_lines(gray: Gray, length: int, thickness: int = 10, faint: int = FAINT) -> list[BBox]:
+def level_lines(
+    gray: Gray, length: int, thickness: int = 10, faint: int = FAINT, piece: int = 0
+) -> list[BBox]:
     """Thin horizontal lines of at least ``length`` pixels, dark or faint, straight or slightly wavering.
 
     What is thin from above (a black hat) and goes on sideways (an opening) is a line, however light: a
-    hairline of a third of a pixel is still seen where a threshold on its gray would lose it.
+    hairline of a third of a pixel is still seen where a threshold on its gray would lose it. With ``piece``,
+    lines are cut every so many pixels, so that one that rises over its length is still level in each piece.
     """
     thin = cv2.morphologyEx(gray, cv2.MORPH_BLACKHAT, np.ones((thickness + 1, 1), np.uint8))
     thin = cv2.dilate(thin, np.ones((2, 1), np.uint8))
     kernel = np.ones((1, max(10, length // 4)), np.uint8)
-    strength = cv2.morphologyEx(cv2.morphologyEx(thin, cv2.MORPH_CLOSE, np.ones((1, 3), np.uint8)), cv2.MORPH_OPEN, kernel)
+    strength = cv2.morphologyEx(
+        cv2.morphologyEx(thin, cv2.MORPH_CLOSE, np.ones((1, 3), np.uint8)), cv2.MORPH_OPEN, kernel
+    )
     runs = (strength > faint).astype(np.uint8) * 255
     runs = cv2.morphologyEx(runs, cv2.MORPH_CLOSE, np.ones((1, 9), np.uint8))
+    if piece:
+        runs[:, piece::piece] = 0
     found = parts_of(np.asarray(runs))
     wide = found.widths
     lines = [line for index in np.flatnonzero(wide >= length) for line in _split(found, int(index), length)]
@@ -91,10 +104,8 @@ def _split(parts: Parts, index: int, length: int) -> list[BBox]:
     x0, y0, x1, y1 = (int(value) for value in parts.boxes[index])
     mask = parts.labels[y0:y1, x0:x1] == index + 1
     profile = mask.sum(axis=1)
-    if y1 - y0 <= 9:
-        full = profile >= 0.5 * profile.max()
-    else:
-        full = profile >= max(length, 0.5 * profile.max())
+    least = 0.5 * profile.max()
+    full = profile >= (least if y1 - y0 <= 9 else max(length, least))
     edges = np.flatnonzero(np.diff(np.concatenate(([0], full.astype(np.int8), [0]))))
     lines = []
     for top, low in zip(edges[::2], edges[1::2], strict=True):
@@ -118,24 +129,36 @@ class Staff:
 
 
 def staves(gray: Gray, least: int) -> list[Staff]:
-    """Groups of five level lines of like extent at equal distances, top to bottom, ``least`` pixels long."""
-    # Averaging along the lines lifts hairlines out of the noise, and notes and letters into gray bands.
-    along = np.asarray(cv2.blur(gray, (25, 1)))
-    rows = _join_rows(level_lines(along, max(16, least // 4), thickness=6, faint=9), least)
+    """Groups of five level lines of like extent at equal distances, top to bottom, ``least`` pixels long.
+
+    Looked for in three ways, the one that finds most first, the others adding what it left:
+    averaged along the lines, which lifts hairlines out of the noise; as they are, where notes stand so close
+    that averaging drowns the lines; and in short pieces, for pages that were not flat.
+    """
+    ways = ((25, 9, 0), (1, FAINT, 0), (1, FAINT, 160))
+    found: list[Staff] = []
+    for more in sorted((_staves(gray, least, *way) for way in ways), key=len, reverse=True):
+        free = [staff for staff in more if not any(touches(staff.bbox, other.bbox) for other in found)]
+        found += free
+    return sorted(found, key=lambda staff: staff.bbox[1])
+
+
+def _staves(gray: Gray, least: int, average: int, faint: int, piece: int) -> list[Staff]:
+    along = np.asarray(cv2.blur(gray, (average, 1))) if average > 1 else gray
+    lines = level_lines(along, max(16, least // 4), thickness=6, faint=faint, piece=piece)
+    rows = _join_rows(lines, least)
     rows.sort(key=lambda row: row[1])
     free = set(range(len(rows)))
     found: list[Staff] = []
     for first in range(len(rows)):
-        if first not in free:
-            continue
-        group = _five_from(rows, first, free)
-        if group is None:
-            continue
-        free -= set(group)
-        boxes = [rows[index] for index in group]
-        space = (_middle(boxes[-1]) - _middle(boxes[0])) / 4
-        low = min(box[0] for box in boxes), min(box[1] for box in boxes)
-        found.append(Staff((*low, max(box[2] for box in boxes), max(box[3] for box in boxes)), space))
+        group = _five_from(rows, first, free) if first in free else None
+        if group is not None:
+            free -= set(group)
+            boxes = [rows[index] for index in group]
+            staff = Staff(union(boxes), (_middle(boxes[-1]) - _middle(boxes[0])) / 4)
+            # Five grid lines of a chart are about as high as they are wide; a bar of music is not.
+            if staff.bbox[2] - staff.bbox[0] > 13 * staff.space:
+                found.append(staff)
     return found
 
 
@@ -195,8 +218,7 @@ def _join_rows(lines: list[BBox], least: float) -> list[BBox]:
         fitting = [
             chain
             for chain in chains
-            if abs(_middle(line) - _middle(chain[-1])) <= 2.5
-            and -10 < line[0] - chain[-1][2] < 40
+            if abs(_middle(line) - _middle(chain[-1])) <= 2.5 and -10 < line[0] - chain[-1][2] < 40
         ]
         if fitting:
             max(fitting, key=lambda chain: chain[-1][2]).append(line)

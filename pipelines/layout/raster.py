@@ -16,15 +16,24 @@ import pymupdf
 from docai.pipelines.layout import deskew
 from docai.pipelines.layout.boxes import grow, join_touching, overlap, touches, union
 from docai.pipelines.layout.digital import model_boxes
-from docai.pipelines.layout.pixels import Gray, Parts, binarise, level_lines, loose_between, parts_of, solid_areas, staves
+from docai.pipelines.layout.pixels import (
+    Gray,
+    Parts,
+    binarise,
+    level_lines,
+    loose_between,
+    parts_of,
+    solid_areas,
+    staves,
+)
 from docai.pipelines.layout.types import Clues, Item
 from docai.records import BBox
 
 DPI = 150
 """Pixels per inch at which pages are looked at; hairlines of staves still show, small print still parts."""
 SCALE = DPI / 72
-LARGEST_SPACE = 20
-"""Pixels between two lines of the largest staff: 3.4 mm; engraved music has 1.5 to 2."""
+LOW_ROW = 15
+"""Pixels, 7 points: rows of words between rules are hardly lower."""
 
 
 @dataclass(frozen=True)
@@ -91,14 +100,24 @@ def raster_clues(page: Upright) -> Clues:
     with ghost_page(rows, width / SCALE, height / SCALE) as ghost:
         model = model_boxes(ghost[0])
     graphics = [_points(box) for box in drawn]
-    return Clues(width / SCALE, height / SCALE, items, model, graphics, [_points(r) for r in rules], crop, [_points(s) for s in scores], seen=True)
+    return Clues(
+        width / SCALE,
+        height / SCALE,
+        items,
+        model,
+        graphics,
+        [_points(r) for r in rules],
+        crop,
+        [_points(s) for s in scores],
+        seen=True,
+    )
 
 
 def letter_height(parts: Parts) -> float:
     """Height of the usual small letter, pixels."""
     high, wide = parts.heights, parts.widths
     usual = (high >= 5) & (high <= 70) & (wide >= 2) & (wide <= 100)
-    return float(np.median(high[usual])) if usual.any() else 12.0
+    return min(14.0, float(np.median(high[usual]))) if usual.any() else 12.0
 
 
 def score_boxes(gray: Gray, parts: Parts) -> list[BBox]:
@@ -106,7 +125,8 @@ def score_boxes(gray: Gray, parts: Parts) -> list[BBox]:
     found = staves(gray, 90)
     passages: list[BBox] = []
     for staff in found:
-        if staff.space > LARGEST_SPACE or loose_between(parts, staff) > 0.12:
+        # The rows of a table are rarely lower; where they might be, look for words between the rules.
+        if staff.space > LOW_ROW and loose_between(parts, staff) > 0.12:
             continue
         x0, _, x1, _ = staff.bbox
         reach = grow(staff.bbox, 3 * staff.space, 3.5 * staff.space)
@@ -116,7 +136,7 @@ def score_boxes(gray: Gray, parts: Parts) -> list[BBox]:
         near &= (parts.heights < 40 * staff.space) & (parts.widths < 1.3 * (x1 - x0))
         held = [(float(a), float(b), float(c), float(d)) for a, b, c, d in boxes[near]]
         box = union([staff.bbox, *held])
-        if sum(parts.areas[near]) < 1.2 * 5 * (x1 - x0):
+        if near.sum() < 4 and parts.areas[near].sum() < 6 * (x1 - x0):
             continue  # five bare lines are the rules of something else
         for index, other in enumerate(passages):
             same = overlap(other[0], other[2], box[0], box[2]) > 0.7
@@ -140,6 +160,8 @@ def _drawn(gray: Gray, parts: Parts, letter: float, scores: list[BBox]) -> tuple
     rules = [(float(a), float(b), float(c), float(d)) for a, b, c, d in parts.boxes[large & thin]]
     rules += level_lines(gray, round(6 * letter))
     rules = join_touching(rules, 3, 2)
+    strokes = [rule for rule in rules if max(rule[2] - rule[0], rule[3] - rule[1]) < 8 * letter]
+    boxes += [rule for rule in strokes if any(touches(grow(rule, letter), box) for box in boxes)]
     boxes += _pictures(gray, letter)
     outside = [box for box in boxes if not any(touches(box, score) for score in scores)]
     rules = [rule for rule in rules if not any(touches(rule, box) for box in [*outside, *scores])]

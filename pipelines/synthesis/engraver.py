@@ -6,6 +6,7 @@ answered by one with ``svg``, empty where Verovio refuses. It imports nothing of
 
 from __future__ import annotations
 
+import atexit
 import json
 import subprocess
 import sys
@@ -69,7 +70,9 @@ class Engraver:
 @lru_cache(maxsize=1)
 def engraver() -> Engraver:
     """The one engraver of this process. It ends when its standard input does, so with its owner."""
-    return Engraver()
+    shared = Engraver()
+    atexit.register(shared.close)
+    return shared
 
 
 def _serve() -> None:

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pymupdf
@@ -23,15 +24,38 @@ from PIL import Image
 from docai.pipelines.synthesis.words import ENGLISH, UNITS, number
 from docai.records import BBox, Kind
 
-SMILES = """
-CC(=O)Nc1ccc(O)cc1 CC(=O)Oc1ccccc1C(=O)O Cn1cnc2c1c(=O)n(C)c(=O)n2C CC(C)Cc1ccc(C(C)C(=O)O)cc1 OC(=O)c1ccccc1O
-CN1CCC[C@H]1c1cccnc1 NCCc1ccc(O)c(O)c1 C1CCC(CC1)Nc1ncnc2ccccc12 COc1ccc2[nH]cc(CCNC(C)=O)c2c1 ClC1=CC=CC=C1C(=O)NC
-O=C(O)CCc1ccc(Br)cc1 FC(F)(F)c1ccc(CN2CCOCC2)cc1 CC1=CC(=O)c2ccccc2C1=O O=C1NC(=O)C(N1)(c1ccccc1)c1ccccc1
-CCN(CC)CCNC(=O)c1ccc(N)cc1 CCOC(=O)C1=C(C)NC(C)=C(C1)C(=O)OC c1ccc2c(c1)[nH]c1ccccc12 N#Cc1ccc(Oc2ccccc2)cc1
-CS(=O)(=O)c1ccc(C(=O)O)cc1 O=[N+]([O-])c1ccc(NN=Cc2ccccc2)cc1 C[C@@H](N)C(=O)N1CCC[C@H]1C(=O)O CC(C)(C)OC(=O)NCC#C
-OCC1OC(O)C(O)C(O)C1O CC12CCC3C(CCC4=CC(=O)CCC34C)C1CCC2O CN(C)CCOC(c1ccccc1)c1ccccc1 O=C(c1ccccc1)c1ccc(F)cc1
-CCCCC(CC)COC(=O)c1ccccc1 Cc1cc(C)c(NC(=O)C)c(C)c1 C=CCc1ccc(O)c(OC)c1 Clc1ccc(cc1)C(c1ccccc1)N1CCNCC1
-""".split()
+SMILES = (
+    "CC(=O)Nc1ccc(O)cc1",
+    "CC(=O)Oc1ccccc1C(=O)O",
+    "Cn1cnc2c1c(=O)n(C)c(=O)n2C",
+    "CC(C)Cc1ccc(C(C)C(=O)O)cc1",
+    "OC(=O)c1ccccc1O",
+    "CN1CCC[C@H]1c1cccnc1",
+    "NCCc1ccc(O)c(O)c1",
+    "C1CCC(CC1)Nc1ncnc2ccccc12",
+    "COc1ccc2[nH]cc(CCNC(C)=O)c2c1",
+    "ClC1=CC=CC=C1C(=O)NC",
+    "O=C(O)CCc1ccc(Br)cc1",
+    "FC(F)(F)c1ccc(CN2CCOCC2)cc1",
+    "CC1=CC(=O)c2ccccc2C1=O",
+    "O=C1NC(=O)C(N1)(c1ccccc1)c1ccccc1",
+    "CCN(CC)CCNC(=O)c1ccc(N)cc1",
+    "CCOC(=O)C1=C(C)NC(C)=C(C1)C(=O)OC",
+    "c1ccc2c(c1)[nH]c1ccccc12",
+    "N#Cc1ccc(Oc2ccccc2)cc1",
+    "CS(=O)(=O)c1ccc(C(=O)O)cc1",
+    "O=[N+]([O-])c1ccc(NN=Cc2ccccc2)cc1",
+    "C[C@@H](N)C(=O)N1CCC[C@H]1C(=O)O",
+    "CC(C)(C)OC(=O)NCC#C",
+    "OCC1OC(O)C(O)C(O)C1O",
+    "CC12CCC3C(CCC4=CC(=O)CCC34C)C1CCC2O",
+    "CN(C)CCOC(c1ccccc1)c1ccccc1",
+    "O=C(c1ccccc1)c1ccc(F)cc1",
+    "CCCCC(CC)COC(=O)c1ccccc1",
+    "Cc1cc(C)c(NC(=O)C)c(C)c1",
+    "C=CCc1ccc(O)c(OC)c1",
+    "Clc1ccc(cc1)C(c1ccccc1)N1CCNCC1",
+)
 N_SCORES = 24
 
 
@@ -138,7 +162,8 @@ parts = []
 for seed in range(int(sys.argv[1])):
     rng = random.Random(seed)
     toolkit.setOptions({
-        "pageWidth": rng.choice((1300, 1600, 2000)), "pageHeight": 6000, "adjustPageHeight": True, "scale": 40,
+        "pageWidth": rng.choice((1300, 1600, 2000)), "pageHeight": 6000, "adjustPageHeight": True,
+        "scale": 40,
         "header": "none", "footer": "none", "pageMarginTop": 60, "pageMarginBottom": 60,
         "pageMarginLeft": 80, "pageMarginRight": 40,
     })
@@ -153,7 +178,7 @@ def _flatten(svg: str) -> str:
     from lxml import etree
 
     space, link = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}href"
-    root = etree.fromstring(svg.encode())
+    root: Any = etree.fromstring(svg.encode())
     for shape in ("path", "ellipse", "polygon", "polyline", "rect"):
         for element in root.iter(space + shape):
             if element.get("stroke-width"):
@@ -164,9 +189,7 @@ def _flatten(svg: str) -> str:
         group.extend(copy.deepcopy(child) for child in glyphs[use.get(link)[1:]])
         use.getparent().replace(use, group)
     unwanted = [element for name in ("defs", "style", "text") for element in root.iter(space + name)]
-    unwanted += [
-        group for group in root.iter(space + "g") if "placeholder" in group.get("class", "").split()
-    ]
+    unwanted += [group for group in root.iter(space + "g") if "placeholder" in group.get("class", "").split()]
     for element in unwanted:
         element.getparent().remove(element)
     width = float(root.get("width").removesuffix("px"))
@@ -199,11 +222,7 @@ def _table(rng: random.Random, width: float) -> Picture:
         ("FONTSIZE", (0, 0), (-1, -1), size),
         ("TOPPADDING", (0, 0), (-1, -1), rng.uniform(1, 4)),
         ("BOTTOMPADDING", (0, 0), (-1, -1), rng.uniform(1.5, 4)),
-        *(
-            ("ALIGN", (c, 0), (c, -1), rng.choice(("RIGHT", "CENTER")))
-            for c in range(columns)
-            if numeric[c]
-        ),
+        *(("ALIGN", (c, 0), (c, -1), rng.choice(("RIGHT", "CENTER"))) for c in range(columns) if numeric[c]),
     ]
     if rng.random() < 0.5:
         style.append(("FONTNAME", (0, 0), (-1, 0), "Helvetica-Bold"))
@@ -244,7 +263,7 @@ def _figure(rng: random.Random, width: float) -> Picture:
     return _cut("figure", buffer.getvalue())
 
 
-def _chart(canvas: object, rng: random.Random, wide: float, high: float) -> None:
+def _chart(canvas: Any, rng: random.Random, wide: float, high: float) -> None:
     from reportlab.graphics import renderPDF
     from reportlab.graphics.charts.barcharts import VerticalBarChart
     from reportlab.graphics.charts.lineplots import LinePlot
@@ -273,7 +292,7 @@ def _chart(canvas: object, rng: random.Random, wide: float, high: float) -> None
     renderPDF.draw(drawing, canvas, 0, 0)
 
 
-def _photo(canvas: object, rng: random.Random, wide: float, high: float) -> None:
+def _photo(canvas: Any, rng: random.Random, wide: float, high: float) -> None:
     from reportlab.lib.utils import ImageReader
 
     noise = np.random.default_rng(rng.randrange(1 << 30))
@@ -281,40 +300,40 @@ def _photo(canvas: object, rng: random.Random, wide: float, high: float) -> None
     smooth = Image.fromarray(cells).resize((int(wide * 2), int(high * 2)), Image.Resampling.BICUBIC)
     grain = noise.normal(0, 8, (smooth.height, smooth.width, 1))
     photo = Image.fromarray((np.asarray(smooth) * 0.85 + grain).clip(0, 235).astype(np.uint8))
-    canvas.drawImage(ImageReader(photo), 0, 0, wide, high)  # type: ignore[attr-defined]
+    canvas.drawImage(ImageReader(photo), 0, 0, wide, high)
 
 
-def _logo(canvas: object, rng: random.Random, wide: float, high: float) -> None:
+def _logo(canvas: Any, rng: random.Random, wide: float, high: float) -> None:
     from reportlab.lib.colors import Color
 
     draw, side = canvas, min(wide, high) * 0.8
-    draw.setFillColor(Color(0.1, 0.1, 0.5))  # type: ignore[attr-defined]
-    draw.rect(side * 0.2, side * 0.2, side * 0.6, side * 0.6, stroke=0, fill=1)  # type: ignore[attr-defined]
+    draw.setFillColor(Color(0.1, 0.1, 0.5))
+    draw.rect(side * 0.2, side * 0.2, side * 0.6, side * 0.6, stroke=0, fill=1)
     for _ in range(rng.randint(2, 5)):
-        draw.setFillColor(Color(*(rng.uniform(0, 0.75) for _ in range(3))))  # type: ignore[attr-defined]
+        draw.setFillColor(Color(*(rng.uniform(0, 0.75) for _ in range(3))))
         x, y, r = side * rng.uniform(0.2, 0.8), side * rng.uniform(0.2, 0.8), side * rng.uniform(0.12, 0.2)
         shape = rng.randrange(3)
         if shape == 0:
-            draw.circle(x, y, r, stroke=0, fill=1)  # type: ignore[attr-defined]
+            draw.circle(x, y, r, stroke=0, fill=1)
         elif shape == 1:
-            draw.roundRect(x - r, y - r, 2 * r, 2 * r, r / 4, stroke=0, fill=1)  # type: ignore[attr-defined]
+            draw.roundRect(x - r, y - r, 2 * r, 2 * r, r / 4, stroke=0, fill=1)
         else:
-            draw.wedge(x - r, y - r, x + r, y + r, rng.uniform(0, 360), 200, stroke=0, fill=1)  # type: ignore[attr-defined]
+            draw.wedge(x - r, y - r, x + r, y + r, rng.uniform(0, 360), 200, stroke=0, fill=1)
 
 
-def _diagram(canvas: object, rng: random.Random, wide: float, high: float) -> None:
+def _diagram(canvas: Any, rng: random.Random, wide: float, high: float) -> None:
     draw, steps = canvas, rng.randint(2, 4)
     room = wide / steps
-    draw.setFont("Helvetica", 7)  # type: ignore[attr-defined]
+    draw.setFont("Helvetica", 7)
     for row in range(2):
         y = high * (0.6 if row else 0.1)
         for step in range(steps):
             x = step * room
-            draw.rect(x, y, room * 0.65, high * 0.25)  # type: ignore[attr-defined]
-            draw.drawCentredString(x + room * 0.325, y + high * 0.1, rng.choice(ENGLISH))  # type: ignore[attr-defined]
+            draw.rect(x, y, room * 0.65, high * 0.25)
+            draw.drawCentredString(x + room * 0.325, y + high * 0.1, rng.choice(ENGLISH))
             if step + 1 < steps:
-                draw.line(x + room * 0.65, y + high * 0.12, x + room, y + high * 0.12)  # type: ignore[attr-defined]
-    draw.line(room * 0.3, high * 0.35, room * 0.3, high * 0.6)  # type: ignore[attr-defined]
+                draw.line(x + room * 0.65, y + high * 0.12, x + room, y + high * 0.12)
+    draw.line(room * 0.3, high * 0.35, room * 0.3, high * 0.6)
 
 
 MAKERS: dict[Kind, Callable[[random.Random, float], Picture]] = {

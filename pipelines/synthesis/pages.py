@@ -18,7 +18,7 @@ from docai.records import BBox, Kind
 
 FONTS = (("helv", "hebo", "heit"), ("tiro", "tibo", "tiit"), ("tiro", "hebo", "tiit"))
 ASCENT, DESCENT = 0.74, 0.22
-"""Ems above and below the baseline that the true box of a line of text spans: its letters, not its leading."""
+"""Ems above and below the baseline that a true line of text spans: its letters, not its leading."""
 RASTER_SHARE = 0.4
 
 
@@ -48,9 +48,7 @@ def synthetic_page(seed: int) -> SyntheticPage:
         width, height = rng.choice(((595.0, 842.0), (612.0, 792.0)))
         writer = _Writer(rng, document.new_page(width=width, height=height), rng.choice(FONTS))
         writer.write()
-        return SyntheticPage(
-            seed, bytes(document.tobytes(deflate=True)), width, height, tuple(writer.truth)
-        )
+        return SyntheticPage(seed, bytes(document.tobytes(deflate=True)), width, height, tuple(writer.truth))
 
 
 def scanned(page: SyntheticPage, *, dpi: int = 200) -> SyntheticPage:
@@ -110,9 +108,7 @@ class _Writer:
         if rng.random() < 0.5:
             self._line(self._text(rng.randint(3, 7)), left, margin * 0.55, self.faces[2], self.size * 0.85)
         if rng.random() < 0.35:
-            top = (
-                self._heading(left, top, right - left, self.size * rng.uniform(1.6, 2.0), words=(4, 9)) + 6
-            )
+            top = self._heading(left, top, right - left, self.size * rng.uniform(1.6, 2.0), words=(4, 9)) + 6
         if rng.random() < 0.25:
             top = self._float(left, top, right - left, bottom) + self.leading
         columns = rng.choice((1, 2, 2))
@@ -152,9 +148,7 @@ class _Writer:
                 y += self.gap + self.leading * 0.2
             else:
                 text = self._text(rng.randint(25, 110)) + "."
-                y = self._paragraph(
-                    text, x, y, wide, bottom, indent=self.size * 1.5 if self.indented else 0
-                )
+                y = self._paragraph(text, x, y, wide, bottom, indent=self.size * 1.5 if self.indented else 0)
                 y += self.gap
             last = kind
 
@@ -166,7 +160,8 @@ class _Writer:
         captioned = rng.random() < 0.75
         if y + drawn.height + (3 * self.leading if captioned else 0) > bottom:
             return y - self.leading
-        words = f"{'Table' if kind == 'table' else 'Figure'} {rng.randint(1, 20)}: {self._text(rng.randint(4, 16))}."
+        name = "Table" if kind == "table" else "Figure"
+        words = f"{name} {rng.randint(1, 20)}: {self._text(rng.randint(4, 16))}."
         size = self.size * 0.88
         if captioned and kind == "table":
             y = self._paragraph(words, x, y, wide, bottom, size=size) + rng.uniform(4, 9)
@@ -197,9 +192,7 @@ class _Writer:
         face, size = face or self.faces[0], size or self.size
         self.page.insert_text((x, baseline), text, fontname=face, fontsize=size)
         width = self.fonts[face].text_length(text, size)
-        self.truth.append(
-            Truth("text", (x, baseline - ASCENT * size, x + width, baseline + DESCENT * size))
-        )
+        self.truth.append(Truth("text", (x, baseline - ASCENT * size, x + width, baseline + DESCENT * size)))
 
     def _paragraph(
         self, text: str, x: float, y: float, wide: float, bottom: float, *,
@@ -225,9 +218,7 @@ class _Writer:
         for index, words in enumerate(lines):
             start = x + (indent if index == 0 else 0)
             natural = font.text_length(" ".join(words), size)
-            stretched = (
-                self.justified and index + 1 < len(lines) and len(words) > 1 and face == self.faces[0]
-            )
+            stretched = self.justified and index + 1 < len(lines) and len(words) > 1 and face == self.faces[0]
             extra = (x + wide - start - natural) / (len(words) - 1) if stretched else 0
             if extra > space * 2:
                 extra = 0

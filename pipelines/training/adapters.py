@@ -145,7 +145,7 @@ def train_adapter(
     trainer = Trainer(
         model=model,
         args=_arguments(folder, settings, device),
-        train_dataset=pairs,  # type: ignore[arg-type]
+        train_dataset=pairs,
         data_collator=Collator(processor, head),
         callbacks=[keeper],
     )
@@ -258,7 +258,7 @@ def _arguments(folder: Path, settings: AdapterSettings, device: torch.device) ->
         seed=settings.seed,
         dataloader_num_workers=workers,
         dataloader_pin_memory=on_gpu,
-        logging_steps=settings.report_steps,
+        logging_steps=min(settings.report_steps, settings.steps),
         # Saved by the clock (see _Keeper): a step may take a second or some minutes.
         save_strategy="no",
         save_total_limit=2,

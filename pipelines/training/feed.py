@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import queue
 import random
+import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -60,8 +62,7 @@ def cut_sample(
     keep = np.arange(len(patches)) if whole else patches_to_keep(patches, generator)
     shared = sample.head in ("text", "table")
     marks = [
-        mark if shared else type(mark)(mark.x, mark.y, f"{sample.head}:{mark.label}")
-        for mark in sample.marks
+        mark if shared else type(mark)(mark.x, mark.y, f"{sample.head}:{mark.label}") for mark in sample.marks
     ]
     prompt = "<bos>" + HEADS[sample.head].prompt + "\n"
     return SparseSample(
@@ -91,23 +92,36 @@ def _draw_forever(
     settings: FeedSettings,
     worker: int,
     difficulty: multiprocessing.sharedctypes.Synchronized[float],
+    whole: multiprocessing.sharedctypes.Synchronized[float],
     out: multiprocessing.Queue[SparseSample],
 ) -> None:
-    """Body of one process: draws until it is terminated."""
+    """Body of one process: draws until it is terminated, or its trainer is gone."""
     from docai.pipelines.synthesis import GENERATORS
 
     tokenizer = build_processor().tokenizer
     generator = np.random.default_rng((settings.seed, worker))
     chooser = random.Random(f"{settings.seed}-{worker}")
     heads, weights = list(settings.weights), list(settings.weights.values())
-    while True:
+    trainer = os.getppid()
+    # A trainer that is killed leaves no time to end its processes: they notice that they were handed over.
+    while os.getppid() == trainer:
         head = chooser.choices(heads, weights)[0]
         # Easy samples stay in the mixture, so that what was learnt first is not forgotten.
         level = difficulty.value * chooser.random() ** 0.5
         sample = GENERATORS[head](chooser, level)
-        cut = cut_sample(sample, tokenizer, generator)
+        cut = cut_sample(sample, tokenizer, generator, whole=chooser.random() < whole.value)
         if len(cut.suffix) <= settings.max_text_tokens:
-            out.put(cut)
+            _put(cut, out, trainer)
+
+
+def _put(cut: SparseSample, out: multiprocessing.Queue[SparseSample], trainer: int) -> None:
+    """Wait for room in the queue for as long as the trainer lives."""
+    while os.getppid() == trainer:
+        try:
+            out.put(cut, timeout=5)
+        except queue.Full:
+            continue
+        return
 
 
 class Feed:
@@ -123,6 +137,7 @@ class Feed:
         context = multiprocessing.get_context("spawn")
         self._queue: multiprocessing.Queue[SparseSample] = context.Queue(maxsize=256)
         self._difficulty = context.Value("d", 0.0)
+        self._whole = context.Value("d", 0.0)
         self._buffer: list[SparseSample] = []
         self._capacity = capacity
         self._reuse = reuse
@@ -131,14 +146,19 @@ class Feed:
         self.n_used = 0
         self._processes: Sequence[SpawnProcess] = [
             context.Process(
-                target=_draw_forever, args=(settings, worker, self._difficulty, self._queue), daemon=True
+                target=_draw_forever,
+                args=(settings, worker, self._difficulty, self._whole, self._queue),
+                daemon=True,
             )
             for worker in range(workers)
         ]
 
     def __enter__(self) -> Feed:
+        # Ctrl-C is for the trainer alone; the processes inherit that they ignore it.
+        previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
         for process in self._processes:
             process.start()
+        signal.signal(signal.SIGINT, previous)
         return self
 
     def __exit__(
@@ -153,6 +173,12 @@ class Feed:
         """0…1, from now on."""
         self._difficulty.value = value
 
+    def set_whole(self, share: float) -> None:
+        """Share of samples, 0…1, that keep every patch, from now on. The buffer is emptied on a change."""
+        if share != self._whole.value:
+            self._whole.value = share
+            self._buffer.clear()
+
     def take(self, count: int) -> list[SparseSample]:
         """``count`` samples of the buffer. Waits for fresh ones where it has been used enough."""
         while len(self._buffer) < 4 * count or self.n_used > self.n_drawn * self._reuse:
@@ -161,10 +187,17 @@ class Feed:
         return self._random.sample(self._buffer, count)
 
     def _receive(self) -> None:
-        try:
-            sample = self._queue.get(timeout=120)
-        except queue.Empty:
-            raise RuntimeError("No training sample arrived for two minutes.") from None
+        while True:
+            try:
+                sample = self._queue.get(timeout=5)
+                break
+            except queue.Empty:
+                ended = [process.exitcode for process in self._processes if process.exitcode is not None]
+                if ended:
+                    raise RuntimeError(
+                        f"A process that draws training samples ended with exit code {ended[0]}; "
+                        "what it said is on standard error."
+                    ) from None
         self.n_drawn += 1
         if len(self._buffer) < self._capacity:
             self._buffer.append(sample)

@@ -229,6 +229,8 @@ def save_checkpoint(
     half: Any = copy.deepcopy(model)
     half.to(torch.bfloat16).save_pretrained(folder)
     processor.save_pretrained(folder)
+    # safetensors makes its files readable by their owner alone.
+    (folder / "model.safetensors").chmod(0o644)
     manifest = {
         "name": name,
         "revision": revision,

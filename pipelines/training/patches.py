@@ -140,9 +140,16 @@ def forward(
     Returns the tower's features ``(B, K, width)`` and the logits ``(B, T, vocabulary)`` of the text
     positions. With all 1024 patches kept they equal the stock forward pass.
     """
+    features = encode_patches(model, batch)
+    return features, answer_logits(model, batch, features)
+
+
+def answer_logits(
+    model: PaliGemmaForConditionalGeneration, batch: SparseBatch, features: torch.Tensor
+) -> torch.Tensor:
+    """The projector and the decoder over the tower's features: logits ``(B, T, vocabulary)``."""
     import torch
 
-    features = encode_patches(model, batch)
     image = model.model.multi_modal_projector(features)
     words = model.get_input_embeddings()(batch.text)
     embeddings = torch.cat([image, words.to(image.dtype)], dim=1)
@@ -163,7 +170,8 @@ def forward(
         position_ids=position_ids,
         use_cache=False,
     ).last_hidden_state
-    return features, model.lm_head(hidden[:, batch.patches.shape[1] :])
+    logits: torch.Tensor = model.lm_head(hidden[:, batch.patches.shape[1] :])
+    return logits
 
 
 def encode_patches(model: PaliGemmaForConditionalGeneration, batch: SparseBatch) -> torch.Tensor:

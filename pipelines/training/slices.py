@@ -17,8 +17,10 @@ from docai.pipelines.training.patches import (
     IGNORE,
     SUBCELLS,
     SparseSample,
+    answer_logits,
     collate,
     cut_patches,
+    encode_patches,
     forward,
 )
 
@@ -28,8 +30,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from transformers import PaliGemmaForConditionalGeneration
 
-NANO_MAX_TOKENS = {"table": 640, "molecule": 96, "score": 384, "text": 512}
-"""Longest answer of each head of the embedded checkpoint, in tokens."""
+NANO_MAX_TOKENS = {"table": 420, "molecule": 96, "score": 384, "text": 420}
+"""Longest answer of each head of the embedded checkpoint, in tokens; the longest it is trained on."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,10 @@ class SliceSettings:
     weights: Mapping[str, float] = field(
         default_factory=lambda: {"text": 0.3, "table": 0.25, "molecule": 0.25, "score": 0.2}
     )
+    last_share: float = 0.2
+    """Last share of the schedule, in which ``whole_share`` of the samples keep their white patches: that is
+    what reading sees, at four times the price."""
+    whole_share: float = 0.5
     learning_rate: float = 1e-3
     warmup_share: float = 0.03
     weight_decay: float = 0.05
@@ -49,8 +55,9 @@ class SliceSettings:
     """Padded tokens, image and text, that go through the model at once."""
     symbol_weight: float = 1.0
     """Weight of the auxiliary task at the start; a quarter of it at the end."""
-    whole_share: float = 0.0
-    """Last share of the schedule that runs on whole squares."""
+    tower_share: float = 0.35
+    """First share of the schedule in which only the tower learns, from the auxiliary task: the decoder has
+    nothing to read before the tower tells symbols apart."""
     report_minutes: float = 2.0
     difficulty: float = 0.5
     """Difficulty of the hardest samples, 0…1."""
@@ -132,18 +139,29 @@ def train_slice(
     started, begun = time.monotonic(), progress.minutes
     last_report = last_save = started
     sums: dict[str, float] = {}
-    feed_settings = FeedSettings(settings.weights, seed=settings.seed * 1_000_003 + progress.step)
+    feed_settings = FeedSettings(
+        settings.weights,
+        seed=settings.seed * 1_000_003 + progress.step,
+        max_text_tokens=max(NANO_MAX_TOKENS.values()),
+    )
     with Feed(feed_settings, workers=settings.workers) as feed, suppress(KeyboardInterrupt):
         progress.interrupted = True
         while progress.minutes < min(begun + minutes, settings.total_minutes):
             share = progress.minutes / settings.total_minutes
             difficulty = settings.difficulty * min(1.0, 0.1 + share / settings.difficulty_share)
             feed.set_difficulty(difficulty)
+            feed.set_whole(settings.whole_share if share > 1.0 - settings.last_share else 0.0)
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate_at(share, settings)
             weight = settings.symbol_weight * (1.0 - 0.75 * share)
             losses = training_step(
-                model, symbols, optimizer, feed.take(settings.batch_samples), settings.micro_tokens, weight
+                model,
+                symbols,
+                optimizer,
+                feed.take(settings.batch_samples),
+                settings.micro_tokens,
+                weight,
+                tower_only=share < settings.tower_share,
             )
             for name, value in losses.items():
                 sums[name] = sums.get(name, 0.0) + value
@@ -203,22 +221,26 @@ def training_step(
     samples: Sequence[SparseSample],
     micro_tokens: int,
     symbol_weight: float,
+    *,
+    tower_only: bool = False,
 ) -> dict[str, float]:
-    """One optimiser step over ``samples``, in micro-batches of similar length. Returns mean losses."""
+    """One optimiser step over ``samples``, in micro-batches of similar length. Returns mean losses.
+
+    With ``tower_only`` the decoder is neither run nor changed.
+    """
     import torch
 
     optimizer.zero_grad(set_to_none=True)
     n_targets = sum(len(sample.suffix) for sample in samples)
     n_marks = max(1, sum(int((sample.symbols > 0).sum()) for sample in samples))
-    answer_total = symbol_total = 0.0
+    n_empty = max(1, sum(int((sample.symbols == 0).sum()) for sample in samples))
+    totals = {"symbol": 0.0} if tower_only else {"symbol": 0.0, "answer": 0.0}
     for group in micro_batches(samples, micro_tokens):
         batch = collate(group)
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            features, logits = forward(model, batch)
+            features = encode_patches(model, batch)
             named = symbols(features)
-        answer = torch.nn.functional.cross_entropy(
-            logits.float().flatten(0, 1), batch.labels.flatten(), ignore_index=IGNORE, reduction="sum"
-        )
+            logits = None if tower_only else answer_logits(model, batch, features)
         losses = torch.nn.functional.cross_entropy(
             named.float().view(-1, n_symbols()),
             batch.symbols.flatten(),
@@ -227,15 +249,19 @@ def training_step(
         )
         # Most quarters are empty: all of them together weigh as much as a third of the symbols.
         empty = batch.symbols.flatten() == 0
-        share = 0.3 * n_marks / max(1, sum(int((sample.symbols == 0).sum()) for sample in samples))
-        symbol = (losses * torch.where(empty, share, 1.0)).sum()
-        loss: torch.Tensor = answer / n_targets + symbol_weight * symbol / n_marks
+        symbol = (losses * torch.where(empty, 0.3 * n_marks / n_empty, 1.0)).sum() / n_marks
+        loss: torch.Tensor = symbol_weight * symbol
+        totals["symbol"] += symbol.item()
+        if logits is not None:
+            answer = torch.nn.functional.cross_entropy(
+                logits.float().flatten(0, 1), batch.labels.flatten(), ignore_index=IGNORE, reduction="sum"
+            )
+            loss = loss + answer / n_targets
+            totals["answer"] += answer.item() / n_targets
         loss.backward()
-        answer_total += answer.item()
-        symbol_total += symbol.item()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimizer.step()
-    return {"answer": answer_total / n_targets, "symbol": symbol_total / n_marks}
+    return totals
 
 
 def micro_batches(samples: Sequence[SparseSample], tokens: int) -> list[list[SparseSample]]:

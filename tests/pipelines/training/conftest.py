@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from docai.models.heads import HEADS, Head
+from docai.pipelines.synthesis.engraver import engraver
 from tests.models.tiny import IMAGE_SIZE, build_tiny
 
 SMILES = ("CCO", "c1ccccc1", "CC(=O)O", "NCCN")
@@ -18,6 +20,13 @@ SMILES = ("CCO", "c1ccccc1", "CC(=O)O", "NCCN")
 def one_thread() -> None:
     """Tiny matrices gain nothing from threads, and lose a lot on a busy machine."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def close_engraver() -> Iterator[None]:
+    """Verovio's process, where a test drew scores here."""
+    yield
+    engraver().close()
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from docai.models.paligemma import PaliGemmaEngine
 from docai.pipelines.synthesis import samples
 from docai.pipelines.training import slices
 from docai.pipelines.training.feed import cut_sample
-from docai.pipelines.training.nano import build_processor
+from docai.pipelines.training.nano import build_model, build_processor
 from docai.pipelines.training.patches import SparseSample
 from docai.pipelines.training.slices import (
     NANO_MAX_TOKENS,
@@ -30,7 +31,12 @@ from docai.pipelines.training.slices import (
 )
 
 SETTINGS = SliceSettings(
-    total_minutes=600.0, weights={"molecule": 1.0}, batch_samples=2, report_minutes=0.0, difficulty=0.0
+    total_minutes=600.0,
+    weights={"molecule": 1.0},
+    batch_samples=2,
+    tower_share=0.0,
+    report_minutes=0.0,
+    difficulty=0.0,
 )
 
 
@@ -66,6 +72,9 @@ class FakeFeed:
     def set_difficulty(self, value: float) -> None:
         assert value == 0.0
 
+    def set_whole(self, share: float) -> None:
+        assert 0.0 <= share <= 1.0
+
     def take(self, count: int) -> list[SparseSample]:
         self.n_taken += 1
         if self.n_taken == self.stop_after:
@@ -79,9 +88,20 @@ def feed(monkeypatch: pytest.MonkeyPatch, cut: list[SparseSample]) -> FakeFeed:
     fake = FakeFeed(cut)
     monkeypatch.setattr(slices, "Feed", fake)
     monkeypatch.setattr(slices, "held_out_samples", lambda **options: {"molecule": cut[-1:]})
-    patches = np.random.default_rng(0).integers(0, 255, (800, 784)).astype(np.uint8)
-    monkeypatch.setattr(slices, "patch_statistics", lambda seed: patches)
+    monkeypatch.setattr(slices, "patch_statistics", lambda seed: None)
+    monkeypatch.setattr(slices, "build_model", shallow_model)
     return fake
+
+
+def shallow_model(processor: PaliGemmaProcessor, patches: None) -> PaliGemmaForConditionalGeneration:
+    """The embedded architecture with one layer of each kind, so that a step takes little."""
+    model = build_model(processor, patches)
+    tower, decoder = model.model.vision_tower, model.model.language_model
+    tower.encoder.layers = tower.encoder.layers[:1]
+    decoder.layers = decoder.layers[:1]
+    tower.config.num_hidden_layers = decoder.config.num_hidden_layers = 1
+    decoder.config.layer_types = decoder.config.layer_types[:1]
+    return model
 
 
 def state(folder: Path) -> dict[str, object]:
@@ -126,8 +146,22 @@ def test_steps_teach_and_ctrl_c_keeps_them(feed: FakeFeed, tmp_path: Path) -> No
     assert (tmp_path / "checkpoint/docai.json").exists()
 
 
-def test_a_schedule_that_is_over_takes_no_step(feed: FakeFeed, tmp_path: Path) -> None:
+def test_the_tower_learns_first_and_the_decoder_waits(feed: FakeFeed, tmp_path: Path) -> None:
     train_slice(tmp_path, 1e-6, SETTINGS, lambda line: None)
+    before = state(tmp_path)["model"]
+    tower_first = replace(SETTINGS, tower_share=0.5)
+    assert train_slice(tmp_path, 1e-6, tower_first, lambda line: None).step == 2
+    after = state(tmp_path)["model"]
+    changed = {name for name, tensor in after.items() if not torch.equal(tensor, before[name])}  # type: ignore[attr-defined, index]
+    assert any("vision_tower.encoder" in name for name in changed)
+    assert all("vision_tower" in name for name in changed)
+    last = json.loads((tmp_path / "log.jsonl").read_text().splitlines()[-1])
+    assert "answer" not in last
+    assert last["symbol"] > 0
+
+
+def test_a_schedule_that_is_over_takes_no_step(feed: FakeFeed, tmp_path: Path) -> None:
+    assert train_slice(tmp_path, 1e-6, SETTINGS, lambda line: None).step == 1
     over = SliceSettings(total_minutes=1e-7, weights={"molecule": 1.0}, difficulty=0.0)
     assert train_slice(tmp_path, 5.0, over, lambda line: None).step == 1
 

@@ -1,0 +1,250 @@
+"""The calls a user makes, with an engine that replays texts."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+import docai
+from docai import Limits, Pipeline, ScriptedEngine
+from docai.errors import (
+    EmptySourceError,
+    HeadNotAvailableError,
+    NotADocumentError,
+    SettingError,
+    TooManyBytesError,
+    UnknownHeadError,
+)
+from docai.models.heads import HEADS
+from docai.records import Molecule, RecordBase, Score, Table, Text
+
+ENGINE = {"table": "<table><tr><td>a</td></tr></table>", "molecule": "OCC", "score": "", "text": "hi"}
+MODES = [
+    "1",
+    "L",
+    "LA",
+    "La",
+    "P",
+    "PA",
+    "RGB",
+    "RGBA",
+    "RGBa",
+    "RGBX",
+    "CMYK",
+    "YCbCr",
+    "LAB",
+    "HSV",
+    "I",
+    "F",
+    "I;16",
+    "I;16B",
+]
+
+
+def _drawing(size: tuple[int, int] = (200, 120)) -> Image.Image:
+    image = Image.new("L", size, 255)
+    ImageDraw.Draw(image).line((20, 20, 150, 90), fill=0, width=4)
+    return image
+
+
+def _in_mode(mode: str) -> Image.Image:
+    gray = _drawing()
+    if mode == "I;16":
+        return Image.fromarray(np.asarray(gray).astype(np.uint16) * 257)
+    if mode == "I;16B":
+        data = (np.asarray(gray).astype(">u2") * 257).tobytes()
+        return Image.frombytes("I;16B", gray.size, data)
+    if mode == "PA":
+        return gray.convert("P").convert("PA")
+    if mode in ("RGBa", "La"):
+        return gray.convert("RGBA" if mode == "RGBa" else "LA").convert(mode)
+    if mode == "LAB":
+        lightness = gray.point(lambda value: value)
+        flat = Image.new("L", gray.size, 128)
+        return Image.merge("LAB", (lightness, flat, flat))
+    return gray.convert("RGB").convert(mode) if mode in ("HSV", "CMYK", "YCbCr") else gray.convert(mode)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_read_takes_a_picture_of_any_mode(mode: str) -> None:
+    image = _in_mode(mode)
+    assert image.mode == mode
+    engine = ScriptedEngine(ENGINE)
+    record = Pipeline(engine=engine).read(image, "molecule")
+    assert isinstance(record, Molecule)
+    assert (record.smiles, record.finish_reason) == ("CCO", "stop")
+    crop = np.asarray(engine.requests[0].image.convert("L"))
+    assert crop.max() >= 250, "paper is white"
+    assert crop.min() < 60, "ink is black"
+    assert (crop > 200).mean() > 0.9, "and there is more paper than ink"
+
+
+@pytest.mark.parametrize("factor", [1.0, 1 / 255, 10.0])
+def test_numbers_without_a_range_are_read_from_black_to_white(factor: float) -> None:
+    image = Image.fromarray(np.asarray(_drawing(), dtype=np.float32) * np.float32(factor))
+    engine = ScriptedEngine(ENGINE)
+    Pipeline(engine=engine).read(image, "molecule")
+    crop = np.asarray(engine.requests[0].image.convert("L"))
+    assert (crop.min() < 60, crop.max() >= 250) == (True, True)
+
+
+def test_a_picture_and_its_file_give_the_same_crop(tmp_path: Path) -> None:
+    """Also where the file says that it lies on its side."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = tmp_path / "turned.png"
+    _drawing().save(path, exif=exif)
+    engine = ScriptedEngine(ENGINE)
+    pipeline = Pipeline(engine=engine)
+    with Image.open(path) as image:
+        records = [pipeline.read(source, "molecule") for source in (image, path, path.read_bytes())]
+    assert [record.bbox for record in records] == [(0, 0, 120, 200)] * 3
+    assert len({request.image.tobytes() for request in engine.requests}) == 1
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"), [("table", Table), ("molecule", Molecule), ("score", Score), ("text", Text)]
+)
+def test_read_gives_the_record_of_its_head(head: str, kind: type[RecordBase]) -> None:
+    record = Pipeline(engine=ScriptedEngine(ENGINE)).read(_drawing(), head)
+    assert isinstance(record, kind)
+    assert (record.page, record.head, record.prompt) == (1, head, HEADS[head].prompt)
+    assert (record.raw, record.checkpoint) == (ENGINE[head], "scripted@0")
+    assert record.region_evidence == ["given by the caller"]
+
+
+def test_read_takes_the_first_page_of_a_document(make_pdf: Callable[..., bytes]) -> None:
+    engine = ScriptedEngine(ENGINE)
+    record = Pipeline(engine=engine).read(make_pdf("first page", "second page"), "text")
+    assert isinstance(record, Text)
+    assert record.text == "first page"
+    assert not engine.requests
+    record = Pipeline(engine=engine, text_layer="ignore").read(make_pdf("first page"), "text")
+    assert isinstance(record, Text)
+    assert (record.text, record.native_text) == ("hi", None)
+
+
+def test_a_blank_picture_reaches_no_model() -> None:
+    engine = ScriptedEngine(ENGINE)
+    record = Pipeline(engine=engine).read(Image.new("RGB", (50, 50), "white"), "score")
+    assert (record.finish_reason, record.raw) == ("blank", "")
+    assert not engine.requests
+
+
+def test_read_refuses_what_it_cannot_read() -> None:
+    pipeline = Pipeline(engine=ScriptedEngine({"text": "hi"}))
+    with pytest.raises(UnknownHeadError, match="'chart'"):
+        pipeline.read(_drawing(), "chart")
+    with pytest.raises(HeadNotAvailableError, match="'table'"):
+        pipeline.read(_drawing(), "table")
+    with pytest.raises(EmptySourceError, match="no pixels"):
+        pipeline.read(Image.new("RGB", (0, 5)), "text")
+    with pytest.raises(NotADocumentError):
+        pipeline.read(b"plain words", "text")
+
+
+def test_a_bad_source_is_refused_before_the_model_is_loaded() -> None:
+    with pytest.raises(NotADocumentError):
+        docai.read(b"plain words", "text", model="/no/such/model")
+    with pytest.raises(NotADocumentError):
+        docai.process(b"plain words", model="/no/such/model")
+
+
+HOSTILE = [
+    "",
+    " \n\t",
+    "\x00\x01\x1b[31m",
+    "\ud800\udfff\ud83d",
+    "<loc9999>" * 50,
+    "<table>" * 300,
+    "<td " * 2000,
+    "((((" * 500,
+    "**kern\t**kern\n*^\n",
+    "\t" * 3000,
+    "﷽" * 500,
+    "<table><tr><td rowspan='99999' colspan='99999'>x",
+    "🙂" * 100,
+]
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_parse_is_total(head: str, text: str) -> None:
+    record = docai.parse(head, text)
+    assert isinstance(record, HEADS[head].record)
+    assert type(record).model_validate_json(record.model_dump_json()) == record
+    assert {issue.region for issue in record.issues} <= {record.id}
+    if text.isprintable():
+        assert record.raw == text
+
+
+def test_parse_gives_boxes_in_pixels_of_the_crop() -> None:
+    record = docai.parse("text", "<loc0000><loc0000><loc1023><loc1023> word")
+    assert isinstance(record, Text)
+    assert record.bbox == record.lines[0].bbox == record.lines[0].words[0].bbox == (0, 0, 896, 896)
+    assert record.finish_reason == "not-run"
+    assert record.checkpoint is None
+    assert record.evidence == ["model"]
+
+
+def test_parse_is_what_process_makes_of_a_text() -> None:
+    parsed = docai.parse("molecule", "OCC")
+    read = Pipeline(engine=ScriptedEngine(ENGINE)).read(_drawing(), "molecule")
+    assert isinstance(parsed, Molecule)
+    assert isinstance(read, Molecule)
+    assert (parsed.smiles, parsed.inchikey, parsed.formula) == (read.smiles, read.inchikey, read.formula)
+    assert parsed.id == docai.parse("molecule", "OCC").id != docai.parse("molecule", "CCO").id
+
+
+def test_parse_refuses_an_unknown_head() -> None:
+    with pytest.raises(UnknownHeadError, match="table"):
+        docai.parse("chart", "")
+
+
+def test_settings_of_a_pipeline_are_checked_at_once() -> None:
+    with pytest.raises(SettingError, match="'always'"):
+        Pipeline(text_layer="always")  # type: ignore[arg-type]
+    with pytest.raises(SettingError, match="a list such as"):
+        Pipeline(heads="table")
+    with pytest.raises(SettingError, match="empty"):
+        Pipeline(heads=[])
+    with pytest.raises(UnknownHeadError, match="'chart'"):
+        Pipeline(heads=["table", "chart"])
+
+
+def test_limits_reach_the_source(make_pdf: Callable[..., bytes]) -> None:
+    pipeline = Pipeline(engine=ScriptedEngine(ENGINE), limits=Limits(max_bytes=10))
+    with pytest.raises(TooManyBytesError):
+        pipeline.process(make_pdf())
+
+
+def test_sources_of_every_kind_give_the_same_document(make_pdf: Callable[..., bytes], tmp_path: Path) -> None:
+    data = make_pdf("Hello world")
+    path = tmp_path / "a.pdf"
+    path.write_bytes(data)
+    pipeline = Pipeline(engine=ScriptedEngine(ENGINE))
+    documents = [pipeline.process(source) for source in (path, str(path), data, BytesIO(data))]
+    assert len({document.model_dump_json(include={"records"}) for document in documents}) == 1
+    assert documents[0].source.name == str(path)
+
+
+def test_the_signature_of_process_is_the_promised_one() -> None:
+    parameters = inspect.signature(docai.process).parameters
+    defaults = {
+        "pages": None,
+        "heads": None,
+        "model": "nano",
+        "device": "auto",
+        "password": None,
+        "text_layer": "prefer",
+        "limits": None,
+        "progress": None,
+    }
+    assert {name: parameter.default for name, parameter in list(parameters.items())[1:]} == defaults
+    assert {parameter.kind for parameter in list(parameters.values())[1:]} == {inspect.Parameter.KEYWORD_ONLY}
