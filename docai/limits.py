@@ -24,5 +24,7 @@ class Limits(BaseModel):
         default=4_096, gt=0, description="Tokens a head may write for one region."
     )
     max_regions_per_page: int | None = Field(
-        default=500, gt=0, description="Regions of one page that are read; the rest become figures."
+        default=500,
+        gt=0,
+        description="Regions of one page put to the model; the rest are kept unread, as errors.",
     )

@@ -68,6 +68,17 @@ def plan_names(inputs: Sequence[Path], suffix: str) -> list[Path]:
     ]
 
 
+def make_folder(path: Path) -> Path:
+    """The folder, made where it is missing, before long work begins. Raises :class:`SettingError`."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingError(
+            f"The folder {path} cannot be made: {error.strerror}. Choose another with -o."
+        ) from None
+    return path
+
+
 def write_atomically(path: Path, data: bytes) -> None:
     """Write ``data`` so that ``path`` never holds half of it. Raises ``OSError``."""
     path.parent.mkdir(parents=True, exist_ok=True)

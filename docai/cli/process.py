@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -77,6 +78,8 @@ def process(
     Settings come from the flag, then DOCAI_… in the environment, then docai.toml, then the default.
     `docai doctor` shows each with its origin.
     """
+    import pymupdf
+
     from docai.settings import load_settings
 
     if json not in (None, "-"):
@@ -88,6 +91,8 @@ def process(
     given = {"model": model, "device": device, "text_layer": text_layer, "download": download}
     settings = load_settings(given, as_flags=True).values
     wanted = [name.strip() for name in heads.split(",") if name.strip()] if heads is not None else None
+    # By default PyMuPDF writes its messages to standard output, which is for data here.
+    pymupdf.set_messages(stream=sys.stderr)
     files = outputs.unique_inputs(inputs)
     jobs = plan_jobs(files, out, overlay)
     try:

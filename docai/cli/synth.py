@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from docai.cli.console import EXIT_CODES, people
+from docai.cli.outputs import make_folder
 from docai.errors import SettingError
 
 
@@ -49,7 +50,7 @@ def synth(
         raise MissingDependencyError(
             f"docai synth needs the package {error.name}: pip install 'docai[synth]'."
         ) from None
-    written = write_pairs(head, count, seed, out, difficulty=difficulty, split=chosen)
+    written = write_pairs(head, count, seed, make_folder(out), difficulty=difficulty, split=chosen)
     if preview is not None:
         shown = list(islice(samples(head, seed, difficulty=difficulty, split=chosen), min(count, 24)))
         contact_sheet(shown).save(preview)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from docai.cli.console import EXIT_CODES, INTERRUPTED, people
+from docai.cli.outputs import make_folder
 from docai.errors import SettingError, UnknownHeadError
 
 if TYPE_CHECKING:
@@ -146,7 +147,9 @@ def _train_nano(
 
     console = people()
     settings = SliceSettings(total_minutes=total_minutes or minutes, seed=seed, workers=workers or 1)
-    progress = train_slice(out, minutes, settings, lambda row: console.print(row, soft_wrap=True))
+    progress = train_slice(
+        make_folder(out), minutes, settings, lambda row: console.print(row, soft_wrap=True)
+    )
     console.print(
         f"{progress.step} steps, {progress.samples} samples, {progress.minutes:.1f} of "
         f"{settings.total_minutes:.1f} minutes; checkpoint in {out / 'checkpoint'}"

@@ -18,6 +18,7 @@ from docai.pipelines.layout.pixels import (
     Gray,
     Parts,
     binarise,
+    join_rows,
     level_lines,
     loose_between,
     parts_of,
@@ -97,7 +98,7 @@ def look_at(gray: Gray, words: int | None = None, side: int = SIDE) -> Look | No
     x1, y1 = parts.boxes[:, 2:].max(axis=0)
     ink, gray = np.ascontiguousarray(ink[y0:y1, x0:x1]), np.ascontiguousarray(gray[y0:y1, x0:x1])
     height, width = ink.shape
-    level = level_lines(gray, max(20, width // 6))
+    level = join_rows(level_lines(gray, max(20, width // 6)), 20)
     upright = upright_lines(gray, max(16, min(height // 5, 60)))
     return Look(gray, ink, parts_of(ink), level, upright, words)
 

@@ -46,14 +46,28 @@ def _rows(rows: list[list[Found]]) -> list[Found]:
 
 
 def _bands(rows: list[list[Found]]) -> list[list[Found]]:
-    """Neighbouring rows joined where together they still fall into columns."""
-    bands: list[list[Found]] = []
+    """Neighbouring rows joined where together they still fall into columns.
+
+    A heading alone in its row begins what follows: it is never the last row of a band.
+    """
+    bands: list[list[list[Found]]] = []
     for row in rows:
-        if bands and len(_split([*bands[-1], *row], 0)) > 1 and _shares_lane(bands[-1], row):
-            bands[-1] = [*bands[-1], *row]
+        band = [region for earlier in bands[-1] for region in earlier] if bands else []
+        if band and len(_split([*band, *row], 0)) > 1 and _shares_lane(band, row):
+            bands[-1].append(row)
         else:
-            bands.append(row)
-    return bands
+            bands.append([row])
+    parted = []
+    for index, joined in enumerate(bands):
+        headings: list[list[Found]] = []
+        while index < len(bands) - 1 and len(joined) > 1 and _is_heading(joined[-1]):
+            headings.insert(0, joined.pop())
+        parted += [[region for row in joined for region in row], *headings]
+    return parted
+
+
+def _is_heading(row: list[Found]) -> bool:
+    return len(row) == 1 and row[0].label in ("section-header", "title")
 
 
 def _shares_lane(band: list[Found], row: list[Found]) -> bool:

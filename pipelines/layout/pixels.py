@@ -96,7 +96,7 @@ def level_lines(
     found = parts_of(np.asarray(runs))
     wide = found.widths
     lines = [line for index in np.flatnonzero(wide >= length) for line in _split(found, int(index), length)]
-    return [line for line in lines if line[3] - line[1] <= thickness]
+    return [line for line in lines if line[3] - line[1] <= thickness + 3]
 
 
 def _split(parts: Parts, index: int, length: int) -> list[BBox]:
@@ -116,7 +116,7 @@ def _split(parts: Parts, index: int, length: int) -> list[BBox]:
 
 def upright_lines(gray: Gray, length: int) -> list[BBox]:
     """Thin vertical lines of at least ``length`` pixels."""
-    turned = level_lines(np.ascontiguousarray(gray.T), length)
+    turned = join_rows(level_lines(np.ascontiguousarray(gray.T), length), length)
     return [(y0, x0, y1, x1) for x0, y0, x1, y1 in turned]
 
 
@@ -146,7 +146,7 @@ def staves(gray: Gray, least: int) -> list[Staff]:
 def _staves(gray: Gray, least: int, average: int, faint: int, piece: int) -> list[Staff]:
     along = np.asarray(cv2.blur(gray, (average, 1))) if average > 1 else gray
     lines = level_lines(along, max(16, least // 4), thickness=6, faint=faint, piece=piece)
-    rows = _join_rows(lines, least)
+    rows = join_rows(lines, least)
     rows.sort(key=lambda row: row[1])
     free = set(range(len(rows)))
     found: list[Staff] = []
@@ -211,7 +211,7 @@ def _alike(a: BBox, b: BBox) -> bool:
     return min(a[2], b[2]) - max(a[0], b[0]) > 0.75 * shorter and shorter > 0.5 * longer
 
 
-def _join_rows(lines: list[BBox], least: float) -> list[BBox]:
+def join_rows(lines: list[BBox], least: float) -> list[BBox]:
     """Unite the pieces of one line, which notes and bar lines break; keep what is then long enough."""
     chains: list[list[BBox]] = []
     for line in sorted(lines):

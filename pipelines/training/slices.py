@@ -87,7 +87,7 @@ def train_slice(
     """Train for ``minutes`` or to the end of the schedule, from ``folder/state.pt`` where there is one.
 
     Writes ``state.pt`` (weights, optimiser, progress), ``log.jsonl`` (one line a report) and
-    ``checkpoint/`` (a folder that ``process(model=…)`` takes) at the end of the slice and every ten minutes.
+    ``checkpoint/`` (a folder that ``process(model=…)`` takes) at the end of the slice and every four minutes.
     """
     import torch
 
@@ -184,7 +184,7 @@ def train_slice(
                     " ".join(f"{k}={v:.3f}" if isinstance(v, float) else f"{k}={v}" for k, v in row.items())
                 )
                 sums, last_report = {}, now
-            if now - last_save > 600:
+            if now - last_save > 240:
                 save()
                 last_save = now
         progress.interrupted = False

@@ -33,7 +33,7 @@ def make_pdf(draw, width: float = 595, height: float = 842) -> bytes:
 
 
 def two_columns(page) -> None:
-    page.insert_textbox((60, 60, 540, 90), "A Heading Over Both Columns", fontsize=20, fontname="hebo")
+    page.insert_text((60, 82), "A Heading Over Both Columns", fontsize=20, fontname="hebo")
     for column, x in enumerate((60, 310)):
         for row in range(3):
             name = f"Block{column}{row} "
