@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= out
-SOURCES := docai models parsers pipelines samples scripts tests benchmarks
+SOURCES := docai models parsers pipelines samples .ci tests benchmarks
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check lint types format sample schema bench build hooks clean
@@ -28,7 +28,7 @@ lint: $(VENV)/.dev ## Linter and formatter (ruff), changing nothing
 	$(BIN)/ruff format --check $(SOURCES)
 
 types: $(VENV)/.dev ## Type checker (mypy --strict) over the package of a freshly built wheel
-	$(BIN)/python scripts/check_types.py
+	$(BIN)/python .ci/check_types.py
 
 format: $(VENV)/.dev ## Format and mend what ruff can mend
 	$(BIN)/ruff check --fix $(SOURCES)

@@ -1,6 +1,6 @@
 """Runs mypy --strict over the package as a user gets it: built into a wheel, and unpacked.
 
-    python scripts/check_types.py
+    python .ci/check_types.py
 
 The tree itself cannot be checked as one package, because its four folders only become ``docai`` when
 they are installed. Needs the development tools of ``pip install docai[dev]``; uses no network.
