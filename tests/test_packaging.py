@@ -36,7 +36,7 @@ def _packages() -> set[str]:
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    spec = spec_from_file_location("check_types", ROOT / "scripts" / "check_types.py")
+    spec = spec_from_file_location("check_types", ROOT / ".ci" / "check_types.py")
     assert spec is not None
     assert spec.loader is not None
     module = module_from_spec(spec)
