@@ -49,7 +49,7 @@ build: $(VENV)/.dev ## Build the source distribution and the wheel into dist/
 	rm -rf build dist
 	$(BIN)/python -m build
 
-hooks: $(VENV)/.dev ## Run lint and types before each commit
+hooks: $(VENV)/.dev ## Run lint and types before each commit, the tests before each push
 	$(BIN)/pre-commit install
 
 clean: ## Remove what the other targets made, the virtual environment too
