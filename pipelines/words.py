@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+from docai.pipelines.boxes import union
 from docai.pipelines.ingest import PageWord
 from docai.records import BBox, Line, Word
 
@@ -34,7 +35,7 @@ def lines_from_words(words: Sequence[PageWord]) -> list[Line]:
     for pieces in _joined(list(_pieces(words))):
         text = pieces[0].text + "".join(_space(one, two) + two.text for one, two in pairwise(pieces))
         items = [Word(text=word.text, bbox=word.bbox) for word in pieces]
-        lines.append(Line(text=text, bbox=_union(pieces), words=items))
+        lines.append(Line(text=text, bbox=union(word.bbox for word in pieces), words=items))
     return lines
 
 
@@ -55,7 +56,11 @@ def _joined(pieces: Sequence[list[PageWord]]) -> Iterator[list[PageWord]]:
     """Put pieces together that MuPDF parted at a wide gap within one printed line."""
     current: list[PageWord] = []
     for piece in pieces:
-        if current and current[-1].block == piece[0].block and _side_by_side(_union(current), _union(piece)):
+        if (
+            current
+            and current[-1].block == piece[0].block
+            and _side_by_side(union(word.bbox for word in current), union(word.bbox for word in piece))
+        ):
             current += piece
             continue
         if current:
@@ -78,8 +83,3 @@ def _space(one: PageWord, two: PageWord) -> str:
     height = min(one.bbox[3] - one.bbox[1], two.bbox[3] - two.bbox[1])
     gap = max(one.bbox[0], two.bbox[0]) - min(one.bbox[2], two.bbox[2])
     return "" if gap < _TOUCHING * height else " "
-
-
-def _union(words: Sequence[PageWord]) -> BBox:
-    x0, y0, x1, y1 = zip(*(word.bbox for word in words), strict=True)
-    return min(x0), min(y0), max(x1), max(y1)

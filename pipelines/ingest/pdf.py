@@ -19,6 +19,7 @@ from docai.errors import (
     WrongPasswordError,
 )
 from docai.limits import Limits
+from docai.pipelines.boxes import common
 from docai.pipelines.ingest.page import VECTOR_SCALE, Page, PageWord
 from docai.pipelines.ingest.quiet import quiet_mupdf as quiet_mupdf
 from docai.records import BBox
@@ -109,7 +110,7 @@ class PdfPage(Page):
         area = max((bbox[2] - bbox[0]) * (bbox[3] - bbox[1]), 1e-9)
         covered, scale = 0.0, 0.0
         for box, image_scale in self._placed_images():
-            overlap = _overlap(bbox, box)
+            overlap = common(bbox, box)
             covered += overlap
             if overlap > 0.01 * area:
                 scale = max(scale, image_scale)
@@ -280,9 +281,3 @@ def _is_same_place(box: BBox, other: BBox) -> bool:
     """Both edges differ by less than a fifth of the shorter side, that is of the letters' height."""
     slack = 0.2 * min(box[2] - box[0], box[3] - box[1])
     return all(abs(a - b) <= slack for a, b in zip(box, other, strict=True))
-
-
-def _overlap(box: BBox, other: BBox) -> float:
-    width = min(box[2], other[2]) - max(box[0], other[0])
-    height = min(box[3], other[3]) - max(box[1], other[1])
-    return max(width, 0.0) * max(height, 0.0)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 
-from docai.pipelines.layout.boxes import (
+from docai.pipelines.boxes import (
     area,
     common,
     grow,

@@ -10,7 +10,7 @@ import numpy as np
 import pymupdf
 from numpy.typing import NDArray
 
-from docai.pipelines.layout.boxes import area, clip, grow, join_touching
+from docai.pipelines.boxes import area, clip, grow, join_touching
 from docai.pipelines.layout.types import Clues, Item, Labelled
 from docai.records import BBox
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, cast
 import cv2
 import numpy as np
 
+from docai.pipelines.boxes import area, clip, grow, union
 from docai.pipelines.layout import deskew
-from docai.pipelines.layout.boxes import area, clip, grow, union
 from docai.pipelines.layout.combine import assign, combine
 from docai.pipelines.layout.digital import digital_clues, text_turn, to_letters, upright
 from docai.pipelines.layout.frame import Frame

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from docai.pipelines.layout.boxes import overlap
+from docai.pipelines.boxes import overlap
 from docai.pipelines.layout.types import Found, Item
 from docai.records import BBox
 

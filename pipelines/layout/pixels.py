@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from docai.pipelines.layout.boxes import touches, union
+from docai.pipelines.boxes import touches, union
 from docai.records import BBox
 
 Gray = NDArray[np.uint8]

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 import pymupdf
 
+from docai.pipelines.boxes import grow, join_touching, overlap, touches, union
 from docai.pipelines.layout import deskew
-from docai.pipelines.layout.boxes import grow, join_touching, overlap, touches, union
 from docai.pipelines.layout.digital import model_boxes
 from docai.pipelines.layout.pixels import (
     Gray,

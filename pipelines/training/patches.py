@@ -60,12 +60,17 @@ def cut_patches(image: Image) -> NDArray[np.uint8]:
     return np.ascontiguousarray(tiles.reshape(N_PATCHES, PATCH_SIZE * PATCH_SIZE))
 
 
+def has_ink(patches: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Which of (N, 784) patches show something darker than paper and its noise, ``(N,)``."""
+    dark: NDArray[np.bool_] = patches.min(axis=1) < 190
+    return dark
+
+
 def patches_to_keep(
     patches: NDArray[np.uint8], generator: np.random.Generator, *, extra: float = 0.06
 ) -> NDArray[np.int64]:
     """Raster indices of the patches with ink, and of a random share ``extra`` of the others."""
-    ink = patches.min(axis=1) < 190
-    return np.flatnonzero(ink | (generator.random(N_PATCHES) < extra))
+    return np.flatnonzero(has_ink(patches) | (generator.random(N_PATCHES) < extra))
 
 
 def symbol_grid(marks: Sequence[Mark], vocabulary: dict[str, int]) -> NDArray[np.int16]:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from docai.pipelines.training.patches import (
     cut_patches,
     encode_patches,
     forward,
+    has_ink,
 )
 
 if TYPE_CHECKING:
@@ -200,9 +202,9 @@ def patch_statistics(seed: int, *, samples_per_head: int = 48) -> NDArray[np.uin
 
     found = []
     for head in GENERATORS:
-        for sample, _ in zip(samples(head, seed, difficulty=0.3), range(samples_per_head), strict=False):
+        for sample in islice(samples(head, seed, difficulty=0.3), samples_per_head):
             patches = cut_patches(sample.image)
-            found.append(patches[patches.min(axis=1) < 190])
+            found.append(patches[has_ink(patches)])
     return np.concatenate(found)
 
 

@@ -9,9 +9,9 @@ from PIL import Image
 
 from docai import Limits
 from docai.errors import DocaiError
+from docai.pipelines.boxes import iou
 from docai.pipelines.ingest import open_source
 from docai.pipelines.layout import PageLayout, find_regions
-from docai.pipelines.layout.boxes import iou
 from docai.pipelines.synthesis.pages import scanned, synthetic_page
 
 LONG = (

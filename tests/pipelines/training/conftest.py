@@ -8,12 +8,25 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image, ImageDraw
+from transformers import PaliGemmaForConditionalGeneration, PaliGemmaProcessor
 
 from docai.models.heads import HEADS, Head
 from docai.pipelines.synthesis.engraver import engraver
+from docai.pipelines.training.nano import build_model, build_processor
 from tests.models.tiny import IMAGE_SIZE, build_tiny
 
 SMILES = ("CCO", "c1ccccc1", "CC(=O)O", "NCCN")
+
+
+@pytest.fixture(scope="module")
+def processor() -> PaliGemmaProcessor:
+    return build_processor()
+
+
+@pytest.fixture(scope="module")
+def model(processor: PaliGemmaProcessor) -> PaliGemmaForConditionalGeneration:
+    torch.manual_seed(0)
+    return build_model(processor).eval()
 
 
 @pytest.fixture(scope="session", autouse=True)

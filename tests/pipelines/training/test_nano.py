@@ -17,8 +17,6 @@ from docai.models.loading import load_base, load_processor
 from docai.pipelines.synthesis import samples
 from docai.pipelines.training.nano import (
     WIDTH,
-    build_model,
-    build_processor,
     location_codes,
     principal_components,
     save_checkpoint,
@@ -26,17 +24,6 @@ from docai.pipelines.training.nano import (
 )
 
 LIMITS = {"table": 640, "text": 512}
-
-
-@pytest.fixture(scope="module")
-def processor() -> PaliGemmaProcessor:
-    return build_processor()
-
-
-@pytest.fixture(scope="module")
-def model(processor: PaliGemmaProcessor) -> PaliGemmaForConditionalGeneration:
-    torch.manual_seed(0)
-    return build_model(processor).eval()
 
 
 @pytest.fixture(scope="module")

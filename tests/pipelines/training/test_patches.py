@@ -14,7 +14,6 @@ from transformers import PaliGemmaForConditionalGeneration, PaliGemmaProcessor
 from docai.models.heads import HEADS
 from docai.pipelines.synthesis import Mark, samples
 from docai.pipelines.training.feed import cut_sample
-from docai.pipelines.training.nano import build_model, build_processor
 from docai.pipelines.training.patches import (
     IGNORE,
     N_PATCHES,
@@ -25,17 +24,6 @@ from docai.pipelines.training.patches import (
     patches_to_keep,
     symbol_grid,
 )
-
-
-@pytest.fixture(scope="module")
-def processor() -> PaliGemmaProcessor:
-    return build_processor()
-
-
-@pytest.fixture(scope="module")
-def model(processor: PaliGemmaProcessor) -> PaliGemmaForConditionalGeneration:
-    torch.manual_seed(0)
-    return build_model(processor).eval()
 
 
 @pytest.fixture(scope="module")
