@@ -64,6 +64,8 @@ $(VENV)/.runtime: pyproject.toml constraints.txt | $(BIN)/python
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing docai and its development tools into $(VENV); the first time this takes a few minutes."
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[eval]' \
+	  || echo "GriTS and OMR-NED stay unmeasured: their packages could not be built (pylcs wants a C++ compiler)."
 	@touch $@ $(VENV)/.runtime
 
 $(BIN)/python:

@@ -21,6 +21,8 @@
     │   ├── HeadNotAvailableError       the chosen base has no weights for a head
     │   ├── SettingError
     │   ├── DeviceError
+    │   ├── DatasetError                a data set to train on or measure by cannot be used
+    │   ├── PredictionsError            a file of predictions, or a report of an evaluation
     │   └── MissingDependencyError      an optional package is needed and absent
     └── ModelError                      a checkpoint or an answer is unusable
         ├── CheckpointError
@@ -119,6 +121,14 @@ class SettingError(ConfigurationError):
 
 class DeviceError(ConfigurationError):
     """The device is unknown or not present on this machine."""
+
+
+class DatasetError(ConfigurationError):
+    """A data set, for training or evaluation, is missing, empty, mixed or of another layout."""
+
+
+class PredictionsError(ConfigurationError):
+    """A file of predictions, or the report of an evaluation, cannot be used."""
 
 
 class MissingDependencyError(ConfigurationError):

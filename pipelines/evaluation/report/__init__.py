@@ -1,0 +1,1 @@
+"""What an evaluation leaves behind: report.json and a page for people."""
