@@ -36,6 +36,8 @@ class Mark:
     x: float
     y: float
     label: str
+    span: tuple[int, int] | None = None
+    """Start and end of the characters of the target that are read here."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 MAX_HEAVY_ATOMS = 25
 MAX_BOND_PIXELS = 150.0
 ELEMENTS = frozenset(("C", "N", "O", "S", "P", "F", "Cl", "Br", "I", "B", "Si", "Se", "Na", "K", "Li"))
+_ATOM = re.compile(r"\[[^\]]+\]|Br|Cl|[BCNOPSFIbcnops]")
+"""One atom in RDKit's SMILES."""
 _BOND_LENGTH = 1.5
 """Of RDKit's 2-D coordinates, in its units."""
 
@@ -58,14 +61,17 @@ def draw(plan: Plan[str], rng: random.Random, difficulty: float) -> Sample:
     left, top = (round(v) for v in place(gray.shape[1], gray.shape[0], rng, difficulty))
     square = np.full((SIZE, SIZE), 255, np.uint8)
     square[top : top + gray.shape[0], left : left + gray.shape[1]] = gray
-    marks = tuple(
-        Mark(left + x, top + y, _label(atom))
-        for atom, (x, y) in zip(molecule.GetAtoms(), points, strict=True)
-    )
     image = to_rgb(degrade(square, rng, difficulty))
     Chem.DetectBondStereochemistry(molecule)
     Chem.AssignStereochemistry(molecule, cleanIt=True, force=True)
-    return Sample("molecule", image, Chem.MolToSmiles(molecule), marks, plan.key)
+    smiles = Chem.MolToSmiles(molecule)
+    written = molecule.GetPropsAsDict(includePrivate=True, includeComputed=True)["_smilesAtomOutputOrder"]
+    spans = dict(zip(written, (match.span() for match in _ATOM.finditer(smiles)), strict=True))
+    marks = tuple(
+        Mark(left + x, top + y, _label(atom), spans[atom.GetIdx()])
+        for atom, (x, y) in zip(molecule.GetAtoms(), points, strict=True)
+    )
+    return Sample("molecule", image, smiles, marks, plan.key)
 
 
 @lru_cache(maxsize=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -103,8 +103,9 @@ def set_in_square(piece: Engraving, rng: random.Random, difficulty: float) -> Sa
     if rng.random() < 0.4 * difficulty:
         square, matrix = tilt(square, rng, 0.8)
         points = points @ matrix.T
-    labels = [mark.label for mark in piece.marks]
-    marks = tuple(Mark(float(p[0]), float(p[1]), label) for p, label in zip(points, labels, strict=True))
+    marks = tuple(
+        replace(mark, x=float(p[0]), y=float(p[1])) for p, mark in zip(points, piece.marks, strict=True)
+    )
     image = to_rgb(degrade(square, rng, difficulty))
     return Sample("score", image, piece.kern, marks, piece.kern)
 
@@ -148,6 +149,9 @@ class ScorePool:
         packed = [np.frombuffer(png, np.uint8) for _, png, _, _ in self.pieces]
         marks = [np.array([(m.x, m.y) for m in marks]).reshape(-1, 2) for _, _, marks, _ in self.pieces]
         labels = [" ".join(m.label for m in marks) for _, _, marks, _ in self.pieces]
+        spans = [
+            np.array([m.span or (-1, -1) for m in marks]).reshape(-1, 2) for _, _, marks, _ in self.pieces
+        ]
         with path.open("wb") as file:
             np.savez(
                 file,
@@ -156,6 +160,7 @@ class ScorePool:
                 png_size=np.array([len(png) for png in packed]),
                 points=np.concatenate(marks),
                 labels=np.array(labels),
+                spans=np.concatenate(spans),
                 space=np.array([space for *_, space in self.pieces]),
             )
 
@@ -166,10 +171,14 @@ class ScorePool:
             ends = np.cumsum(data["png_size"])
             images = np.split(data["png"], ends[:-1])
             labels = [text.split() for text in data["labels"].tolist()]
-            points = np.split(data["points"], np.cumsum([len(names) for names in labels])[:-1])
+            cuts = np.cumsum([len(names) for names in labels])[:-1]
+            points, spans = np.split(data["points"], cuts), np.split(data["spans"], cuts)
             marks = [
-                tuple(Mark(float(x), float(y), name) for (x, y), name in zip(spots, names, strict=True))
-                for spots, names in zip(points, labels, strict=True)
+                tuple(
+                    Mark(float(x), float(y), name, (int(start), int(end)) if end > 0 else None)
+                    for (x, y), name, (start, end) in zip(spots, names, ends, strict=True)
+                )
+                for spots, names, ends in zip(points, labels, spans, strict=True)
             ]
             rows = zip(data["kern"].tolist(), images, marks, data["space"].tolist(), strict=True)
             return cls(tuple((kern, png.tobytes(), spots, space) for kern, png, spots, space in rows))
@@ -214,12 +223,14 @@ def _rasterise(svg: str, kern: str, longer_side: float) -> Engraving:
     ys, xs = np.nonzero(gray < 200)
     x0, y0 = int(xs.min()), int(ys.min())
     cut = np.ascontiguousarray(gray[y0 : int(ys.max()) + 1, x0 : int(xs.max()) + 1])
-    marks = tuple(Mark(x * scale - x0, y * scale - y0, label) for x, y, label in _noteheads(inner, kern))
+    marks = tuple(
+        replace(mark, x=mark.x * scale - x0, y=mark.y * scale - y0) for mark in _noteheads(inner, kern)
+    )
     return Engraving(kern, cut, marks, _SPACE * scale)
 
 
-def _noteheads(svg: object, kern: str) -> Iterator[tuple[float, float, str]]:
-    """Centre in Verovio's units and kern pitch of each notehead; notes are named by line and field."""
+def _noteheads(svg: object, kern: str) -> Iterator[Mark]:
+    """Each notehead, in Verovio's units, with its kern pitch; notes are named by line and field."""
     from lxml import etree
 
     assert isinstance(svg, etree._Element)
@@ -237,8 +248,15 @@ def _noteheads(svg: object, kern: str) -> Iterator[tuple[float, float, str]]:
         if at is None or head not in _HEAD_WIDTH:
             continue
         line, field, note = int(name[1]) - 1, int(name[2]) - 1, int(name[3] or 1) - 1
-        label = re.sub(r"[^a-gA-G#n-]", "", rows[line][field].split(" ")[note])
-        yield float(at[1]) + dx + _HEAD_WIDTH[head] / 2, float(at[2]) + dy, label
+        notes = rows[line][field].split(" ")
+        start = sum(map(len, rows[line][:field])) + field + sum(map(len, notes[:note])) + note
+        start += sum(len("\t".join(row)) + 1 for row in rows[:line])
+        yield Mark(
+            float(at[1]) + dx + _HEAD_WIDTH[head] / 2,
+            float(at[2]) + dy,
+            re.sub(r"[^a-gA-G#n-]", "", notes[note]),
+            (start, start + len(notes[note])),
+        )
 
 
 generate: Generator[str] = Generator("score", compose, draw)

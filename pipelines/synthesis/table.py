@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import html
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -110,6 +112,19 @@ def to_html(grid: Grid, boxes: dict[tuple[int, int], Box]) -> str:
     return f"<table><thead>{head}</thead><tbody>{body}</tbody></table>"
 
 
+def _spans(cells: Sequence[TableCell], target: str) -> dict[tuple[int, int], list[tuple[int, int]]]:
+    """Start and end in ``target`` of each character of each cell, by (row, col); ``&`` is ``&amp;`` there."""
+    spans = {}
+    end = 0
+    for cell in sorted(cells, key=lambda cell: cell.row):
+        escaped = [html.escape(letter, quote=False) for letter in cell.text]
+        start = target.index(f">{''.join(escaped)}</td>", end) + 1
+        ends = list(accumulate(map(len, escaped), initial=start))
+        spans[cell.row, cell.col] = list(pairwise(ends))
+        end = ends[-1]
+    return spans
+
+
 def draw(plan: Plan[Grid], rng: random.Random, difficulty: float) -> Sample:
     grid = plan.content
     style = _style(rng, grid.n_cols, difficulty)
@@ -126,7 +141,7 @@ def draw(plan: Plan[Grid], rng: random.Random, difficulty: float) -> Sample:
     _draw_fills(pen, grid, style, metrics, left, top)
     _draw_rules(pen, grid, style, metrics, left, top)
     boxes: dict[tuple[int, int], Box] = {}
-    marks: list[Mark] = []
+    glyphs: list[tuple[TableCell, int, float, float]] = []
     for cell in grid.cells:
         if not cell.text:
             continue
@@ -139,10 +154,13 @@ def draw(plan: Plan[Grid], rng: random.Random, difficulty: float) -> Sample:
         pen.text((x, y), cell.text, fill=style.ink, font=face.font)
         ink = face.ink(cell.text)
         boxes[cell.row, cell.col] = Box(x + ink[0], y + ink[1], x + ink[2], y + ink[3])
-        centres = zip(cell.text, face.centres(cell.text), strict=True)
-        marks.extend(Mark(x + cx, y + cy, letter) for letter, (cx, cy) in centres if letter != " ")
+        centres = enumerate(face.centres(cell.text))
+        glyphs.extend((cell, n, x + cx, y + cy) for n, (cx, cy) in centres if cell.text[n] != " ")
     gray = degrade(np.asarray(image), rng, difficulty)
-    return Sample("table", to_rgb(gray), to_html(grid, boxes), tuple(marks), plan.key)
+    target = to_html(grid, boxes)
+    spans = _spans(grid.cells, target)
+    marks = tuple(Mark(x, y, cell.text[n], spans[cell.row, cell.col][n]) for cell, n, x, y in glyphs)
+    return Sample("table", to_rgb(gray), target, marks, plan.key)
 
 
 def _header(rng: random.Random, n_cols: int, difficulty: float) -> list[TableCell]:

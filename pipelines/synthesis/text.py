@@ -75,19 +75,20 @@ def draw(plan: Plan[list[list[str]]], rng: random.Random, difficulty: float) -> 
     if style.paper < 255:
         pen.rectangle((left - 12, top - 12, left + width + 12, top + height + 12), fill=style.paper)
     marks: list[Mark] = []
-    target: list[str] = []
+    target = ""
     for line in lines:
-        items = []
+        separator = "\n" if target else ""
         for word in line:
             x, y = round(left + word.x), round(top + word.y)
             pen.text((x, y), word.text, fill=style.ink, font=face.font)
             x0, y0, x1, y1 = face.ink(word.text)
-            items.append(f"{loc(Box(x + x0, y + y0, x + x1, y + y1))} {word.text}")
-            centres = zip(word.text, face.centres(word.text), strict=True)
-            marks.extend(Mark(x + cx, y + cy, character) for character, (cx, cy) in centres)
-        target.append(" ; ".join(items))
+            target += f"{separator}{loc(Box(x + x0, y + y0, x + x1, y + y1))} "
+            separator = " ; "
+            centres = enumerate(zip(word.text, face.centres(word.text), strict=True), start=len(target))
+            marks.extend(Mark(x + cx, y + cy, character, (n, n + 1)) for n, (character, (cx, cy)) in centres)
+            target += word.text
     gray = degrade(np.asarray(image), rng, difficulty)
-    return Sample("text", to_rgb(gray), "\n".join(target), tuple(marks), plan.key)
+    return Sample("text", to_rgb(gray), target, tuple(marks), plan.key)
 
 
 def _largest_font(rng: random.Random, difficulty: float) -> int:

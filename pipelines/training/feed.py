@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import queue
 import random
+import re
 import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,14 +18,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from docai.models.heads import HEADS
+from docai.pipelines.synthesis.base import BINS, SIZE
 from docai.pipelines.training.nano import _LETTERS, build_processor
-from docai.pipelines.training.patches import SparseSample, cut_patches, patches_to_keep, symbol_grid
+from docai.pipelines.training.patches import (
+    SparseSample,
+    cut_patches,
+    patch_at,
+    patches_to_keep,
+    symbol_grid,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
     from docai.pipelines.synthesis.base import Sample
 
+_BOX = re.compile(r"<loc(\d{4})><loc(\d{4})><loc(\d{4})><loc(\d{4})>")
 _ATOMS = (
     *("C", "N", "O", "S", "P", "F", "Cl", "Br", "I", "B", "Si", "Se", "H", "Na", "K", "Li"),
     *("N+", "O-", "S-", "S+", "N-", "P+", "C-", "C+", "Na+", "K+", "Cl-", "Br-", "I-"),
@@ -59,7 +68,11 @@ def cut_sample(
 ) -> SparseSample:
     """Cut a sample into patches and tokens. ``whole`` keeps every patch."""
     patches = cut_patches(sample.image)
-    keep = np.arange(len(patches)) if whole else patches_to_keep(patches, generator)
+    encoded = tokenizer(sample.target + "<eos>", add_special_tokens=False, return_offsets_mapping=True)
+    shown = shown_at(sample, encoded.offset_mapping)
+    needed = [patch for patch in shown if patch >= 0]
+    keep = np.arange(len(patches)) if whole else patches_to_keep(patches, generator, needed=needed)
+    order = {int(patch): index for index, patch in enumerate(keep)}
     shared = sample.head in ("text", "table")
     marks = [
         mark if shared else type(mark)(mark.x, mark.y, f"{sample.head}:{mark.label}") for mark in sample.marks
@@ -70,11 +83,29 @@ def cut_sample(
         positions=keep.astype(np.int64),
         symbols=symbol_grid(marks, symbol_vocabulary())[keep],
         prompt=np.array(tokenizer(prompt, add_special_tokens=False).input_ids, dtype=np.int64),
-        suffix=np.array(
-            tokenizer(sample.target + "<eos>", add_special_tokens=False).input_ids, dtype=np.int64
-        ),
+        suffix=np.array(encoded.input_ids, dtype=np.int64),
+        pointers=np.array([order.get(patch, -1) for patch in shown], dtype=np.int64),
         head=sample.head,
     )
+
+
+def shown_at(sample: Sample, offsets: Sequence[tuple[int, int]]) -> list[int]:
+    """The patch that shows what each token of the target says, by its characters; -1 where none does.
+
+    A letter, atom or note is shown at its centre; the first two locations of a box at its top left corner,
+    the last two at the bottom right one.
+    """
+    by_character: dict[int, int] = {}
+    for mark in sample.marks:
+        for character in range(*(mark.span or (0, 0))):
+            by_character[character] = patch_at(mark.x, mark.y)
+    for box in _BOX.finditer(sample.target):
+        y0, x0, y1, x1 = (int(bin_) / (BINS - 1) * SIZE for bin_ in box.groups())
+        middle = box.start(3) - len("<loc")
+        corners = (patch_at(x0 + 2, y0 + 2), patch_at(x1 - 2, y1 - 2))
+        by_character |= dict.fromkeys(range(box.start(), middle), corners[0])
+        by_character |= dict.fromkeys(range(middle, box.end()), corners[1])
+    return [by_character.get(start, -1) if end > start else -1 for start, end in offsets]
 
 
 @dataclass(frozen=True)
@@ -132,7 +163,7 @@ class Feed:
     """
 
     def __init__(
-        self, settings: FeedSettings, *, workers: int = 1, capacity: int = 6_000, reuse: float = 3.0
+        self, settings: FeedSettings, *, workers: int = 1, capacity: int = 6_000, reuse: float = 1.5
     ):
         context = multiprocessing.get_context("spawn")
         self._queue: multiprocessing.Queue[SparseSample] = context.Queue(maxsize=256)

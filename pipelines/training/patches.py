@@ -29,6 +29,8 @@ N_PATCHES = SIDE * SIDE
 SUBCELLS = 2
 """Each patch is asked what lies in each of its 2 x 2 quarters."""
 IGNORE = -100
+POINTING_HEAD = 0
+"""The attention head that is taught where to look, in the decoder layer half-way up: later ones use it."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class SparseSample:
     prompt: NDArray[np.int64]
     suffix: NDArray[np.int64]
     """Ends with the end token."""
+    pointers: NDArray[np.int64]
+    """As long as ``suffix``: which of the K patches shows what the token says; -1 where none does."""
     head: str
 
     @property
@@ -67,10 +71,25 @@ def has_ink(patches: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def patches_to_keep(
-    patches: NDArray[np.uint8], generator: np.random.Generator, *, extra: float = 0.06
+    patches: NDArray[np.uint8],
+    generator: np.random.Generator,
+    *,
+    needed: Sequence[int] = (),
+    extra: float = 0.06,
 ) -> NDArray[np.int64]:
-    """Raster indices of the patches with ink, and of a random share ``extra`` of the others."""
-    return np.flatnonzero(has_ink(patches) | (generator.random(N_PATCHES) < extra))
+    """Raster indices of the patches with ink, of those ``needed``, and of a share ``extra`` of the rest.
+
+    The middle of a large letter may be white: it is needed where something is to be read there.
+    """
+    keep = has_ink(patches) | (generator.random(N_PATCHES) < extra)
+    keep[list(needed)] = True
+    return np.flatnonzero(keep)
+
+
+def patch_at(x: float, y: float) -> int:
+    """Raster index of the patch at a point in square pixels, the nearest one where it lies outside."""
+    column, row = (min(max(int(value // PATCH_SIZE), 0), SIDE - 1) for value in (x, y))
+    return row * SIDE + column
 
 
 def symbol_grid(marks: Sequence[Mark], vocabulary: dict[str, int]) -> NDArray[np.int16]:
@@ -102,6 +121,8 @@ class SparseBatch:
     """(B, T) token ids: prompt, suffix, padding."""
     labels: torch.Tensor
     """(B, T), the token each position has to predict; -100 outside the suffix."""
+    pointers: torch.Tensor
+    """(B, T), the image token that shows the token to be predicted; -1 where none does."""
     text_valid: torch.Tensor
     prefix: torch.Tensor
     """(B, T), bool: the prompt."""
@@ -120,6 +141,7 @@ def collate(samples: Sequence[SparseSample]) -> SparseBatch:
     symbols = torch.full((size, n_image, SUBCELLS * SUBCELLS), IGNORE, dtype=torch.long)
     text = torch.zeros(size, n_text, dtype=torch.long)
     labels = torch.full((size, n_text), IGNORE, dtype=torch.long)
+    pointers = torch.full((size, n_text), -1, dtype=torch.long)
     text_valid = torch.zeros(size, n_text, dtype=torch.bool)
     prefix = torch.zeros(size, n_text, dtype=torch.bool)
     for row, sample in enumerate(samples):
@@ -134,7 +156,8 @@ def collate(samples: Sequence[SparseSample]) -> SparseBatch:
         text_valid[row, : len(ids)] = True
         prefix[row, :start] = True
         labels[row, start - 1 : len(ids) - 1] = ids[start:]
-    return SparseBatch(patches, positions, image_valid, symbols, text, labels, text_valid, prefix)
+        pointers[row, start - 1 : len(ids) - 1] = torch.from_numpy(sample.pointers)
+    return SparseBatch(patches, positions, image_valid, symbols, text, labels, pointers, text_valid, prefix)
 
 
 def forward(
@@ -146,13 +169,17 @@ def forward(
     positions. With all 1024 patches kept they equal the stock forward pass.
     """
     features = encode_patches(model, batch)
-    return features, answer_logits(model, batch, features)
+    return features, answer(model, batch, features)[0]
 
 
-def answer_logits(
+def answer(
     model: PaliGemmaForConditionalGeneration, batch: SparseBatch, features: torch.Tensor
-) -> torch.Tensor:
-    """The projector and the decoder over the tower's features: logits ``(B, T, vocabulary)``."""
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The projector and the decoder over the tower's features.
+
+    Returns logits ``(B, T, vocabulary)``, and how much the pointing head attends to each image token,
+    ``(B, T, K)``.
+    """
     import torch
 
     image = model.model.multi_modal_projector(features)
@@ -169,14 +196,17 @@ def answer_logits(
     text_positions = N_PATCHES + torch.arange(batch.text.shape[1], device=valid.device)
     position_ids = torch.cat([batch.positions, text_positions.expand(len(batch.text), -1)], dim=1) + 1
 
-    hidden = model.model.language_model(
+    output = model.model.language_model(
         inputs_embeds=embeddings,
         attention_mask={"full_attention": mask, "sliding_attention": mask},
         position_ids=position_ids,
         use_cache=False,
-    ).last_hidden_state
-    logits: torch.Tensor = model.lm_head(hidden[:, batch.patches.shape[1] :])
-    return logits
+        output_attentions=True,
+    )
+    n_image = batch.patches.shape[1]
+    logits: torch.Tensor = model.lm_head(output.last_hidden_state[:, n_image:])
+    half_way = output.attentions[(len(output.attentions) - 1) // 2]
+    return logits, half_way[:, POINTING_HEAD, n_image:, :n_image]
 
 
 def encode_patches(model: PaliGemmaForConditionalGeneration, batch: SparseBatch) -> torch.Tensor:

@@ -18,7 +18,7 @@ from docai.pipelines.training.patches import (
     IGNORE,
     SUBCELLS,
     SparseSample,
-    answer_logits,
+    answer,
     collate,
     cut_patches,
     encode_patches,
@@ -57,7 +57,10 @@ class SliceSettings:
     """Padded tokens, image and text, that go through the model at once."""
     symbol_weight: float = 1.0
     """Weight of the auxiliary task at the start; a quarter of it at the end."""
-    tower_share: float = 0.35
+    pointer_weight: float = 0.3
+    """Weight of the pointing head's loss: where to look is told, not only what is to be said there. Without
+    it the decoder needs many times the samples to find the letters that the tower has read."""
+    tower_share: float = 0.2
     """First share of the schedule in which only the tower learns, from the auxiliary task: the decoder has
     nothing to read before the tower tells symbols apart."""
     report_minutes: float = 2.0
@@ -163,6 +166,7 @@ def train_slice(
                 feed.take(settings.batch_samples),
                 settings.micro_tokens,
                 weight,
+                settings.pointer_weight,
                 tower_only=share < settings.tower_share,
             )
             for name, value in losses.items():
@@ -223,6 +227,7 @@ def training_step(
     samples: Sequence[SparseSample],
     micro_tokens: int,
     symbol_weight: float,
+    pointer_weight: float,
     *,
     tower_only: bool = False,
 ) -> dict[str, float]:
@@ -236,13 +241,14 @@ def training_step(
     n_targets = sum(len(sample.suffix) for sample in samples)
     n_marks = max(1, sum(int((sample.symbols > 0).sum()) for sample in samples))
     n_empty = max(1, sum(int((sample.symbols == 0).sum()) for sample in samples))
-    totals = {"symbol": 0.0} if tower_only else {"symbol": 0.0, "answer": 0.0}
+    n_shown = max(1, sum(int((sample.pointers >= 0).sum()) for sample in samples))
+    totals = {"symbol": 0.0} if tower_only else {"symbol": 0.0, "answer": 0.0, "pointer": 0.0}
     for group in micro_batches(samples, micro_tokens):
         batch = collate(group)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             features = encode_patches(model, batch)
             named = symbols(features)
-            logits = None if tower_only else answer_logits(model, batch, features)
+            answered = None if tower_only else answer(model, batch, features)
         losses = torch.nn.functional.cross_entropy(
             named.float().view(-1, n_symbols()),
             batch.symbols.flatten(),
@@ -254,16 +260,25 @@ def training_step(
         symbol = (losses * torch.where(empty, 0.3 * n_marks / n_empty, 1.0)).sum() / n_marks
         loss: torch.Tensor = symbol_weight * symbol
         totals["symbol"] += symbol.item()
-        if logits is not None:
-            answer = torch.nn.functional.cross_entropy(
+        if answered is not None:
+            logits, attention = answered
+            said = torch.nn.functional.cross_entropy(
                 logits.float().flatten(0, 1), batch.labels.flatten(), ignore_index=IGNORE, reduction="sum"
             )
-            loss = loss + answer / n_targets
-            totals["answer"] += answer.item() / n_targets
+            pointed = pointer_loss(attention, batch.pointers)
+            loss = loss + said / n_targets + pointer_weight * pointed / n_shown
+            totals["answer"] += said.item() / n_targets
+            totals["pointer"] += pointed.item() / n_shown
         loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimizer.step()
     return totals
+
+
+def pointer_loss(attention: torch.Tensor, pointers: torch.Tensor) -> torch.Tensor:
+    """Sum, over the tokens that are shown somewhere, of -log of the attention ``(B, T, K)`` paid to it."""
+    at_place = attention.float().gather(2, pointers.clamp(min=0).unsqueeze(2)).squeeze(2)
+    return -at_place[pointers >= 0].clamp(min=1e-6).log().sum()
 
 
 def micro_batches(samples: Sequence[SparseSample], tokens: int) -> list[list[SparseSample]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from html import unescape
 from itertools import islice
 
 import numpy as np
@@ -74,6 +75,23 @@ def test_table_html_escapes_text_and_leaves_empty_cells_without_coords() -> None
         '<td></td><td coords="<loc0002><loc0001><loc0005><loc0003>">1</td>'
         "</tr></tbody></table>"
     )
+
+
+@pytest.mark.parametrize("head", ["text", "table", "molecule", "score"])
+def test_marks_name_the_characters_of_the_target_that_they_show(head: str) -> None:
+    for sample in islice(samples(head, 5, difficulty=0.6), 4):
+        assert sample.marks
+        for mark in sample.marks:
+            assert mark.span is not None
+            written = unescape(sample.target[slice(*mark.span)])
+            if head in ("text", "table"):
+                assert written == mark.label
+            elif head == "molecule":
+                assert mark.label.rstrip("+-0123456789").lower() in written.lower()
+            else:
+                assert re.sub(r"[^a-gA-G#n-]", "", written) == mark.label
+        spans = [mark.span for mark in sample.marks]
+        assert len(set(spans)) == len(spans), "no two marks show the same characters"
 
 
 def test_loc_bins_go_y_first_and_stay_in_range() -> None:

@@ -98,5 +98,17 @@ def test_symbols_of_text_and_tables_are_shared_and_others_are_told_apart() -> No
         assert cut.symbols[1].tolist() == [names[key], 0, 0, 0]
 
 
+def test_tokens_point_to_the_patch_that_shows_them() -> None:
+    tokenizer = build_processor().tokenizer
+    box = "<loc0032><loc0064><loc0128><loc0512>"
+    marks = (Mark(100, 60, "a", (37, 38)), Mark(300, 60, "b", (38, 39)), Mark(5, 5, "?"))
+    sample = Sample("text", image(), f"{box} ab", marks, "key")
+    cut = cut_sample(sample, tokenizer, np.random.default_rng(0))
+    assert tokenizer.convert_ids_to_tokens(cut.suffix)[-3:] == ["a", "b", "<eos>"]
+    shown = [None if pointer < 0 else int(cut.positions[pointer]) for pointer in cut.pointers]
+    corners = [1 * 32 + 2, 3 * 32 + 15]  # (58, 30) and (446, 110) px
+    assert shown == [corners[0], corners[0], corners[1], corners[1], None, 2 * 32 + 3, 2 * 32 + 10, None]
+
+
 def image() -> Image.Image:
     return Image.new("RGB", (896, 896), "white")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
@@ -27,6 +28,7 @@ from docai.pipelines.training.slices import (
     SliceSettings,
     learning_rate_at,
     micro_batches,
+    pointer_loss,
     train_slice,
 )
 
@@ -184,3 +186,10 @@ def test_the_rate_rises_then_falls() -> None:
 
 def test_progress_starts_at_nothing() -> None:
     assert Progress() == Progress(minutes=0.0, step=0, samples=0, interrupted=False)
+
+
+def test_the_pointing_head_is_paid_for_looking_at_the_right_patch() -> None:
+    attention = torch.tensor([[[0.5, 0.25, 0.25], [0.0, 1.0, 0.0], [0.2, 0.3, 0.5]]])
+    pointers = torch.tensor([[0, 1, -1]])
+    assert pointer_loss(attention, pointers).item() == pytest.approx(math.log(2))
+    assert pointer_loss(attention, torch.tensor([[1, 0, -1]])).item() > 10
