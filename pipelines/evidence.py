@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from docai.pipelines.answers import Answer
-from docai.pipelines.cells import agreement, cell_words, fill_cells, plain, same_grid
 from docai.pipelines.codes import make_issue
 from docai.pipelines.ingest import Page, PageWord
-from docai.pipelines.table_finder import find_table
+from docai.pipelines.tables.cells import agreement, cell_words, fill_cells, plain, same_grid
+from docai.pipelines.tables.finder import find_table
 from docai.pipelines.words import lines_from_words
 from docai.records import (
     Alternative,

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 
 from docai.errors import SettingError
-from docai.pipelines.cells import holds
 from docai.pipelines.ingest import Page
 from docai.pipelines.layout import PageLayout, Region
+from docai.pipelines.tables.cells import holds
 from docai.records import BBox, Kind
 
 GivenRegions = Mapping[int, Sequence[tuple[Kind, BBox]]]

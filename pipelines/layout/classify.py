@@ -6,8 +6,9 @@ above one half wins, and what nobody claims is a plain figure.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -132,9 +133,14 @@ def _table(look: Look) -> Verdict:
     evidence = []
     value = 0.0
     if grid is not None and _glyphs(look).sum() >= 4:
-        n_level, n_upright, crossings = grid
-        evidence.append(f"ruled grid of {n_level} by {n_upright} lines, {crossings:.0%} of crossings present")
-        value = 0.55 + 0.4 * crossings if n_level >= 3 and n_upright >= 3 else 0.45
+        evidence.append(f"ruled grid of {grid.n_level} by {grid.n_upright} lines, {grid.crossed:.0%} crossed")
+        if grid.n_level >= 3 and grid.n_upright >= 3:
+            # The gridlines of a chart cross as well, but its fields are empty or full of curves and bars.
+            letters = _letters_in_grid(look)
+            evidence.append(f"{grid.filled:.0%} of its fields filled, {letters:.0%} of their ink letters")
+            value = 0.05 + 0.9 * grid.crossed * grid.filled * letters
+        else:
+            value = 0.45
     if columns >= 2 and rows >= 3:
         evidence.append(f"{rows} rows aligned in {columns} columns")
         value = max(value, 0.6) + 0.05 * min(columns, 4)
@@ -147,8 +153,22 @@ def _table(look: Look) -> Verdict:
     return min(value, 0.97), tuple(evidence) or ("no grid and no aligned columns",)
 
 
-def _grid(look: Look) -> tuple[int, int, float] | None:
-    """Distinct long rules both ways and the share of their crossings that exist."""
+class _Grid(NamedTuple):
+    """Long rules both ways: how many, and the shares of their crossings that exist and of the fields
+    between them that hold a glyph."""
+
+    n_level: int
+    n_upright: int
+    crossed: float
+    filled: float
+
+    @property
+    def is_frame(self) -> bool:
+        """A box around something, which says nothing of what is in it."""
+        return self.n_level == 2 and self.n_upright == 2
+
+
+def _grid(look: Look) -> _Grid | None:
     level = _distinct([(y0 + y1) / 2 for x0, y0, x1, y1 in look.level if x1 - x0 > 0.55 * look.width])
     upright = _distinct([(x0 + x1) / 2 for x0, y0, x1, y1 in look.upright if y1 - y0 > 0.5 * look.height])
     if len(level) < 2 or len(upright) < 2:
@@ -157,7 +177,43 @@ def _grid(look: Look) -> tuple[int, int, float] | None:
     hits = [
         thick[min(int(y), look.height - 1), min(int(x), look.width - 1)] > 0 for y in level for x in upright
     ]
-    return len(level), len(upright), sum(hits) / len(hits)
+    boxes = look.parts.boxes[_glyphs(look)]
+    across = np.searchsorted(upright, (boxes[:, 0] + boxes[:, 2]) / 2)
+    down = np.searchsorted(level, (boxes[:, 1] + boxes[:, 3]) / 2)
+    inside = (across > 0) & (across < len(upright)) & (down > 0) & (down < len(level))
+    fields = set(zip(across[inside].tolist(), down[inside].tolist(), strict=True))
+    n_fields = (len(level) - 1) * (len(upright) - 1)
+    return _Grid(len(level), len(upright), sum(hits) / len(hits), len(fields) / n_fields)
+
+
+def is_ruled_grid(gray: Gray) -> bool:
+    """Whether rules cross all over an image and text fills the fields between them."""
+    look = look_at(gray)
+    grid = None if look is None else _grid(look)
+    if look is None or grid is None or min(grid.n_level, grid.n_upright) < 3:
+        return False
+    return grid.crossed * grid.filled * _letters_in_grid(look) > 0.5
+
+
+def _is_ruled(look: Look) -> bool:
+    """Rules part rows or columns of letters here: more than a frame, and no axes and gridlines."""
+    grid = _grid(look)
+    if grid is None:
+        return _wide_rules(look) >= 2
+    letters = _letters_in_grid(look)
+    if grid.is_frame or grid.crossed < 0.7 or letters < 0.5:
+        return False
+    return min(grid.n_level, grid.n_upright) < 3 or grid.filled * letters > 0.5
+
+
+def _letters_in_grid(look: Look) -> float:
+    """Share of the ink besides rules that is in parts the size of a letter."""
+    ink = look.ink.copy()
+    for x0, y0, x1, y1 in [*look.level, *look.upright]:
+        ink[max(0, int(y0) - 1) : int(y1) + 2, max(0, int(x0) - 1) : int(x1) + 2] = 0
+    rest = replace(look, ink=ink, parts=parts_of(ink))
+    whole = float(rest.parts.areas.sum())
+    return float(rest.parts.areas[_glyphs(rest)].sum()) / whole if whole else 0.0
 
 
 def _wide_rules(look: Look) -> int:
@@ -198,8 +254,11 @@ def _columns(look: Look) -> tuple[int, int]:
     edges = [0, *((a + b) // 2 for a, b in inner), look.width]
     cells = [float(filled[:, a:b].any(axis=1).mean()) for a, b in pairwise(edges)]
     columns = sum(share >= 0.4 for share in cells)
-    ruled = _grid(look) is not None or _wide_rules(look) >= 2
-    if covered < (0.2 if ruled else 0.75):
+    start = int(np.flatnonzero(filled.any(axis=0))[0])
+    inner = [(a, b) for a, b in inner if a > start]
+    if columns == 2 and len(inner) == 1 and inner[0][0] - start < 3 * size and not _is_ruled(look):
+        columns = 1  # the numbers or bullets of a list
+    if covered < (0.2 if _is_ruled(look) else 0.75):
         return 0, len(rows)
     return columns, len(rows)
 

@@ -22,7 +22,8 @@ from docai.pipelines.boxes import (
     touches,
     union,
 )
-from docai.pipelines.layout.classify import judge
+from docai.pipelines.layout.classify import is_ruled_grid, judge
+from docai.pipelines.layout.tables import is_tabular, model_tables, parted, ruled_tables, without_notes
 from docai.pipelines.layout.types import Clues, Found
 from docai.records import BBox
 
@@ -40,9 +41,13 @@ def combine(clues: Clues) -> list[Found]:
     for box in shown:
         found += _judged(clues, box, tables)
     found = _joined_scores(found)
-    found += _model_tables(clues, found)
-    found += _ruled_tables(clues, found)
+    parted(clues, found)
+    found += model_tables(clues, found)
+    found += ruled_tables(clues, found)
     found = _without_overlaps(found)
+    for region in found:
+        if region.kind == "table":
+            without_notes(clues, region)
     found += _texts(clues, found)
     assign(clues, found)
     return [region for region in found if region.kind != "text" or region.items]
@@ -143,13 +148,27 @@ def _judge_graphic(clues: Clues, box: BBox, tables: list[BBox]) -> Found | None:
         lines[item.line] += 1
     kind, score, evidence = judge(clues.gray(box), len(inside))
     table = max(tables, key=lambda other: common(other, box), default=None)
+    drawn = _drawn(clues, box)
     if table is not None and common(table, box) > 0.5 * min(area(table), area(box)):
         larger = area(box) > 2.5 * area(table)
         doubted = clues.seen and kind == "figure" and score > 0.85
         if kind in ("table", "figure") and not larger and not doubted:
-            return Found("table", union([table, box]), 0.95, ["layout model: table", *evidence])
+            return Found(
+                "table",
+                union([table, drawn]),
+                0.95,
+                ["layout model: table", *evidence],
+                drawn=drawn,
+                named=table,
+                is_grid=kind == "table",
+            )
         if kind == "figure" and larger and inside:
             return None
+    if kind == "table" and inside and not clues.seen and not _is_table_of_words(clues, box):
+        kind, score = "figure", 0.6
+        evidence = (*evidence, "but its words do not stand in cells")
+    if kind == "table":
+        return Found(kind, drawn, score, list(evidence), drawn=drawn)
     if kind == "figure" and inside:
         text_share = sum(area(item.bbox) for item in inside) / max(1.0, area(box))
         long_lines = sum(count for count in lines.values() if count >= 5)
@@ -160,6 +179,23 @@ def _judge_graphic(clues: Clues, box: BBox, tables: list[BBox]) -> Found | None:
         if share_inside(box, grow(words, 6)) > 0.9:
             return None
     return Found(kind, box, score, list(evidence))
+
+
+def _is_table_of_words(clues: Clues, box: BBox) -> bool:
+    """Whether the words of a drawing bear out that it is a table.
+
+    What the layout model, which sees the words, calls a picture must be a ruled grid: the axes of charts
+    side by side stand in rows and columns too.
+    """
+    if not is_tabular([item.bbox for item in clues.items if holds(box, item.bbox)]):
+        return False
+    pictured = any(label == "picture" and iou(box, other) > 0.5 for other, label in clues.model)
+    return not pictured or is_ruled_grid(clues.gray(box))
+
+
+def _drawn(clues: Clues, box: BBox) -> BBox:
+    """A joined box without the labels around it: short words near a ruled table are no part of it."""
+    return union([seed for seed in _seeds(clues) if share_inside(seed, box) > 0.5] or [box])
 
 
 def _joined_scores(found: list[Found]) -> list[Found]:
@@ -180,53 +216,6 @@ def _joined_scores(found: list[Found]) -> list[Found]:
         else:
             joined.append(region)
     return [region for region in found if region.kind != "score"] + joined
-
-
-def _model_tables(clues: Clues, found: list[Found]) -> list[Found]:
-    """Tables that only the layout model saw, drawn out to the rules and words they reach."""
-    added = []
-    for box, label in clues.model:
-        if label != "table" or any(share_inside(box, other.bbox) > 0.5 for other in found):
-            continue
-        words = [item.bbox for item in clues.items if holds(box, item.bbox)]
-        rules = [
-            rule
-            for rule in clues.rules
-            if touches(grow(box, 4, 8), rule) and overlap(rule[0], rule[2], box[0], box[2]) > 0.8
-            and rule[2] - rule[0] < 1.3 * (box[2] - box[0])
-        ]  # fmt: skip
-        if not words and not rules:
-            continue
-        evidence = ["layout model: table"]
-        if rules:
-            evidence.append(f"{len(rules)} rules")
-        added.append(Found("table", union([box, *words, *rules]), 0.9 if rules else 0.85, evidence))
-    return added
-
-
-def _ruled_tables(clues: Clues, found: list[Found]) -> list[Found]:
-    """Stacks of level rules of one extent with words between them that the pixels take for a table."""
-    level = [rule for rule in clues.rules if rule[2] - rule[0] > 60 and rule[3] - rule[1] < 4]
-    level.sort(key=lambda rule: rule[1])
-    added: list[Found] = []
-    while level:
-        stack = [level.pop(0)]
-        for rule in list(level):
-            last = stack[-1]
-            alike = iou((last[0], 0, last[2], 1), (rule[0], 0, rule[2], 1)) > 0.95
-            if alike and rule[1] - last[3] < 320:
-                stack.append(rule)
-                level.remove(rule)
-        box = union(stack)
-        if len(stack) < 2 or any(common(box, other.bbox) > 0.3 * area(box) for other in [*found, *added]):
-            continue
-        words = sum(holds(box, item.bbox) for item in clues.items)
-        if words < 4:
-            continue
-        kind, score, evidence = judge(clues.gray(box), words)
-        if kind == "table":
-            added.append(Found("table", box, score, list(evidence)))
-    return added
 
 
 def _without_overlaps(found: list[Found]) -> list[Found]:

@@ -10,7 +10,7 @@ import numpy as np
 import pymupdf
 from numpy.typing import NDArray
 
-from docai.pipelines.boxes import area, clip, grow, join_touching
+from docai.pipelines.boxes import area, clip, grow, join_touching, share_inside
 from docai.pipelines.layout.types import Clues, Item, Labelled
 from docai.records import BBox
 
@@ -70,15 +70,22 @@ def digital_clues(page: pymupdf.Page, words: list[PageWord], boxes: list[BBox]) 
         Item(box, (word.block, word.line), len(word.text)) for word, box in zip(words, boxes, strict=True)
     ]
     graphics, rules = drawings(page)
-    for info in page.get_image_info():
-        box = clip(tuple(info["bbox"]), width, height)
-        if area(box) < 0.85 * width * height or not items:
-            graphics.append(box)
+    images = [clip(tuple(info["bbox"]), width, height) for info in page.get_image_info()]
+    under = _background(images, width, height) if items else []
+    graphics += [box for box in images if box not in under]
 
     def gray(box: BBox) -> NDArray[np.uint8]:
         return pixels(page, grow(box, 1))
 
     return Clues(width, height, items, model_boxes(page), [g for g in graphics if area(g) > 0], rules, gray)
+
+
+def _background(images: list[BBox], width: float, height: float) -> list[BBox]:
+    """Images that lie under nearly the whole page, alone or as tiles that touch."""
+    tiled = [box for box in join_touching(images, 1) if area(box) > 0.85 * width * height]
+    tiles = [box for box in images if any(share_inside(box, whole) > 0.99 for whole in tiled)]
+    covers = sum(area(box) for box in tiles) > 0.8 * width * height
+    return [box for box in tiles if covers or area(box) > 0.85 * width * height]
 
 
 def model_boxes(page: pymupdf.Page) -> list[Labelled]:

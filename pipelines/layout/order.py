@@ -8,6 +8,9 @@ from docai.pipelines.boxes import overlap
 from docai.pipelines.layout.types import Found, Item
 from docai.records import BBox
 
+_MOSTLY = 0.7
+"""Share of its width that a figure must have in a column to be read with it."""
+
 
 def reading_order(regions: list[Found], width: float) -> list[Found]:
     """Regions as they are read: heads first, feet last, between them by recursive cuts (Nagy's X-Y cut).
@@ -29,6 +32,8 @@ def _cut(regions: list[Found]) -> list[Found]:
     if len(regions) <= 1:
         return regions
     columns = _split(regions, 0)
+    if len(columns) == 1:
+        columns = _columns_of_text(regions)
     if len(columns) > 1:
         return [region for column in columns for region in _cut(column)]
     rows = _split(regions, 1)
@@ -39,6 +44,31 @@ def _cut(regions: list[Found]) -> list[Found]:
             for region in (_cut(band) if len(band) < len(regions) else _rows(rows))
         ]
     return _by_precedence(regions)
+
+
+def _columns_of_text(regions: list[Found]) -> list[list[Found]]:
+    """The columns that the text falls into, with what else lies for the most part in one of them.
+
+    Images have margins that nobody sees: their boxes may reach into the next column. One column where
+    something lies across.
+    """
+    columns = _split([region for region in regions if region.kind == "text"], 0)
+    if len(columns) < 2:
+        return []
+    spans = [
+        (min(region.bbox[0] for region in column), max(region.bbox[2] for region in column))
+        for column in columns
+    ]
+    for region in regions:
+        if region.kind == "text":
+            continue
+        x0, _, x1, _ = region.bbox
+        shares = [(min(x1, right) - max(x0, left)) / max(x1 - x0, 0.1) for left, right in spans]
+        best = shares.index(max(shares))
+        if shares[best] < _MOSTLY:
+            return []
+        columns[best].append(region)
+    return columns
 
 
 def _rows(rows: list[list[Found]]) -> list[Found]:

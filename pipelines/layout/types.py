@@ -93,3 +93,9 @@ class Found:
     evidence: list[str]
     items: list[int] = field(default_factory=list)
     label: str = ""
+    drawn: BBox | None = None
+    """Tables: extent of their rules."""
+    named: BBox | None = None
+    """Tables: the layout model's box, where it saw one there."""
+    is_grid: bool = False
+    """Tables: the pixels alone show one."""

@@ -12,10 +12,10 @@ from docai.models.heads import HEADS
 from docai.parsers.table import parse_table
 from docai.pipelines import evidence
 from docai.pipelines.answers import Answer, region_answer
-from docai.pipelines.cells import agreement, fill_cells, plain
 from docai.pipelines.crops import Crop, make_crop
 from docai.pipelines.evidence import Weighed, unread_table, weigh_table, weigh_text
 from docai.pipelines.ingest import Page, PageWord, open_source
+from docai.pipelines.tables.cells import agreement, fill_cells, plain
 from docai.records import BBox, Cell, FinishReason, TableContent, TextContent
 
 BOX: BBox = (50, 50, 290, 140)

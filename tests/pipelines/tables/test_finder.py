@@ -10,7 +10,7 @@ import pytest
 
 from docai.limits import Limits
 from docai.pipelines.ingest import Page, PageWord, open_source
-from docai.pipelines.table_finder import find_table, grid_from_boxes, outer_boxes
+from docai.pipelines.tables.finder import find_table, grid_from_boxes, outer_boxes
 from docai.records import BBox, TableContent
 
 

@@ -1,23 +1,26 @@
-"""PyMuPDF's table finder as a witness: a grid from rules and aligned words, filled with the PDF's words.
+"""A second witness of tables: a grid from rules, else from where the words stand, filled with those words.
 
-The finder's own cell texts are not used: they were seen to tear decimal numbers apart. It also leaves out
-rows and columns that no rule closes, and puts too many columns where it has only words to go by; both
-are mended by where the words stand.
+Ruled grids are PyMuPDF's, but not its cell texts, which were seen to tear decimal numbers apart. It leaves
+out rows and columns that no rule closes, and takes rows that no rule parts for one: the first is mended
+here, and where the second happens the words are asked.
 """
 
 from __future__ import annotations
 
-import math
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from itertools import groupby, pairwise
+from itertools import pairwise
 from typing import Any
 
 from docai.parsers.grid import canonical_html, fill_grid
-from docai.pipelines.cells import WIDE_GAP, agreement, cell_text, cell_words, holds
 from docai.pipelines.ingest import Page, PageWord
 from docai.pipelines.ingest.quiet import quiet_mupdf
 from docai.pipelines.layout.digital import text_turn, upright
 from docai.pipelines.layout.frame import Frame
+from docai.pipelines.tables.cells import agreement, cell_text, cell_words, holds
+from docai.pipelines.tables.grid_checks import count_lines, is_lumped, soundness
+from docai.pipelines.tables.rulings import rulings
+from docai.pipelines.tables.word_rows import grid_from_words
 from docai.records import BBox, Cell, TableContent
 
 EDGE_TOLERANCE = 2.0
@@ -25,22 +28,22 @@ EDGE_TOLERANCE = 2.0
 
 _MOST_LINES = 3
 """Lines of text that one row outside of the rules may have; more are rows that the rules do not part."""
-_LUMP_LINES = 5
-"""Lines of text in all cells of a row from which it is taken for several rows that no rules part."""
 _REACH = 4.0
 """Points around a region in which its outer rules may lie."""
 _GOOD = 0.99
-"""Agreement with the words from which no other strategy is tried. Chosen on ICDAR 2013's EU documents."""
+"""Agreement with the words from which a grid of rules holds them all."""
+_SOUND = 0.9
+"""Share of neighboring words that a grid of rules treats as they stand, from which it is believed."""
 _WORD_SPACE = 0.7
 """Gap between words of one line, in heights of a word, up to which they belong together."""
 
 
 def find_table(page: Page, bbox: BBox, words: Sequence[PageWord]) -> TableContent | None:
-    """The grid that PyMuPDF sees inside ``bbox``, its cells filled with ``words``; None where it sees none.
+    """The grid inside ``bbox``, its cells filled with ``words``; None where these stand in no two columns.
 
-    First from ruled lines, then from the white space between words, then from their alignment: the first
-    that holds nearly all of the words, else the best of them. Coordinates are displayed page points; text
-    that is turned on the page is read upright.
+    First from ruled lines. Where their grid loses words, keeps rows or columns together that stand apart
+    as such, or parts phrases, it is from the white between the words, with what rules there are.
+    Coordinates are displayed page points; text that is turned on the page is read upright.
     """
     if page.pdf is None or not words:
         return None
@@ -60,32 +63,36 @@ def find_table(page: Page, bbox: BBox, words: Sequence[PageWord]) -> TableConten
 
 def _best_grid(sheet: Any, bbox: BBox, words: Sequence[PageWord]) -> TableContent | None:
     native = [word.text for word in words]
+    x0, y0, x1, y1 = bbox
+    around = (x0 - _REACH, y0 - _REACH, x1 + _REACH, y1 + _REACH)
+    rules = rulings(sheet, around)
+    walls = _lines(rule.at for rule in rules.upright)
     best: tuple[tuple[bool, float], TableContent] | None = None
-    for boxes in _candidates(sheet, bbox, words):
+    for strategy in ("lines_strict", "lines"):
+        boxes = _finder_boxes(sheet, around, words, strategy)
+        boxes = [*boxes, *outer_boxes(boxes, words)]
         content = grid_from_boxes(boxes, words)
         if content.n_rows < 2 or content.n_cols < 2:
             continue
-        share = agreement(cell_words(content), native)
-        rank = (not _is_lumped(boxes, words), share)
-        if best is None or rank > best[0]:
+        held = agreement(cell_words(content), native)
+        places = [cell.bbox for cell in content.cells if cell.bbox is not None]
+        # Without upright rules PyMuPDF makes columns of the ends of level ones.
+        closed = content.n_cols <= len(walls) + 1
+        rank = (held >= _GOOD and closed and not is_lumped(places, words), soundness(places, words))
+        if rank >= (True, _SOUND):
+            return content
+        if held > 0 and (best is None or rank > best[0]):
             best = (rank, content)
-        if rank >= (True, _GOOD):
-            break
-    return best[1] if best is not None and best[0][1] > 0 else None
+    free = grid_from_words(words, rules)
+    if free is None or free.n_rows < 2:
+        return best[1] if best is not None else None
+    boxes = [cell.bbox for cell in free.cells if cell.bbox is not None]
+    if best is not None and best[0] > (True, soundness(boxes, words)):
+        return best[1]
+    return free
 
 
-def _candidates(sheet: Any, bbox: BBox, words: Sequence[PageWord]) -> Iterator[list[BBox]]:
-    """Boxes of the cells that each way of looking gives, the surest first."""
-    for strategy in ("lines_strict", "lines"):
-        boxes = _finder_boxes(sheet, bbox, words, strategy)
-        yield [*boxes, *outer_boxes(boxes, words)]
-    yield _page_grid(sheet, bbox, words)
-    yield _without_false_columns(_finder_boxes(sheet, bbox, words, "text"), words)
-
-
-def _finder_boxes(sheet: Any, bbox: BBox, words: Sequence[PageWord], strategy: str) -> list[BBox]:
-    x0, y0, x1, y1 = bbox
-    clip = (x0 - _REACH, y0 - _REACH, x1 + _REACH, y1 + _REACH)
+def _finder_boxes(sheet: Any, clip: BBox, words: Sequence[PageWord], strategy: str) -> list[BBox]:
     # That the region is a table is known: asking PyMuPDF's layout model again takes seconds.
     finder = sheet.find_tables(clip=clip, strategy=strategy, use_layout=False)
     if finder is None:
@@ -94,16 +101,6 @@ def _finder_boxes(sheet: Any, bbox: BBox, words: Sequence[PageWord], strategy: s
     if best is None:
         return []
     return [tuple(cell) for row in best.rows for cell in row.cells if cell is not None]
-
-
-def _page_grid(sheet: Any, bbox: BBox, words: Sequence[PageWord]) -> list[BBox]:
-    """MuPDF's own grid of the white space between words."""
-    from pymupdf import Rect
-    from pymupdf.table import TABLE_DETECTOR_FLAGS, make_table_from_bbox
-
-    text = sheet.get_textpage(flags=TABLE_DETECTOR_FLAGS)
-    boxes = make_table_from_bbox(text, [Rect(word.bbox) for word in words], Rect(bbox))
-    return [tuple(box) for box in boxes]
 
 
 def grid_from_boxes(boxes: Sequence[BBox], words: Sequence[PageWord]) -> TableContent:
@@ -136,7 +133,40 @@ def grid_from_boxes(boxes: Sequence[BBox], words: Sequence[PageWord]) -> TableCo
                 bbox=box,
             )
         )
+    cells += _unboxed(left, rows, columns, taken)
     return _without_empty_lines(cells)
+
+
+def _unboxed(
+    words: Sequence[PageWord],
+    rows: Sequence[float],
+    columns: Sequence[float],
+    taken: set[tuple[int, int]],
+) -> list[Cell]:
+    """Cells for words inside the grid that no box holds: each as wide as the gap between the boxes is."""
+    found: dict[tuple[int, int, int], list[PageWord]] = {}
+    for word in words:
+        x, y = sum(word.bbox[::2]) / 2, sum(word.bbox[1::2]) / 2
+        row, col = bisect_right(rows, y) - 1, bisect_right(columns, x) - 1
+        inside = 0 <= row < len(rows) - 1 and 0 <= col < len(columns) - 1
+        if not inside or (row, col) in taken:
+            continue
+        first = last = col
+        while first > 0 and (row, first - 1) not in taken:
+            first -= 1
+        while last < len(columns) - 2 and (row, last + 1) not in taken:
+            last += 1
+        found.setdefault((row, first, last), []).append(word)
+    return [
+        Cell(
+            row=row,
+            col=first,
+            col_span=last - first + 1,
+            text=cell_text(inside),
+            bbox=(columns[first], rows[row], columns[last + 1], rows[row + 1]),
+        )
+        for (row, first, last), inside in found.items()
+    ]
 
 
 def outer_boxes(boxes: Sequence[BBox], words: Sequence[PageWord]) -> list[BBox]:
@@ -163,34 +193,11 @@ def outer_boxes(boxes: Sequence[BBox], words: Sequence[PageWord]) -> list[BBox]:
     columns = _lines(edge for box in (*boxes, *added) for edge in (box[0], box[2]))
     above = [box for x, y, box in middles if y < y0 and columns[0] <= x < columns[-1]]
     below = [box for x, y, box in middles if y >= y1 and columns[0] <= x < columns[-1]]
-    if above and _n_lines(above) <= _MOST_LINES:
+    if above and count_lines(above) <= _MOST_LINES:
         added += _spread(above, columns, min(box[1] for box in above) - 1, y0)
-    if below and _n_lines(below) <= _MOST_LINES:
+    if below and count_lines(below) <= _MOST_LINES:
         added += _spread(below, columns, y1, max(box[3] for box in below) + 1)
     return added
-
-
-def _n_lines(boxes: Sequence[BBox]) -> int:
-    """Lines of text: runs of boxes that overlap in height, told apart by their middles."""
-    count, bottom = 0, -math.inf
-    for box in sorted(boxes, key=lambda box: box[1] + box[3]):
-        if (box[1] + box[3]) / 2 > bottom:
-            count, bottom = count + 1, box[3]
-    return count
-
-
-def _is_lumped(boxes: Sequence[BBox], words: Sequence[PageWord]) -> bool:
-    """A row of the grid is really several: nearly all its cells hold the same large number of lines."""
-    rows: dict[tuple[int, int], list[int]] = {}
-    for box in set(boxes):
-        inside = [word.bbox for word in words if holds(box, word)]
-        if inside:
-            rows.setdefault((round(box[1]), round(box[3])), []).append(_n_lines(inside))
-    for counts in rows.values():
-        alike = sum(count >= max(counts) - 1 for count in counts)
-        if max(counts) >= _LUMP_LINES and alike >= max(2, 0.9 * len(counts)):
-            return True
-    return False
 
 
 def _spread(words: Sequence[BBox], columns: Sequence[float], top: float, bottom: float) -> list[BBox]:
@@ -205,26 +212,6 @@ def _spread(words: Sequence[BBox], columns: Sequence[float], top: float, bottom:
         joined |= {i for i, x in enumerate(columns) if word[0] + EDGE_TOLERANCE < x < reach - 1}
     edges = [x for index, x in enumerate(columns) if index not in joined]
     return [(start, top, end, bottom) for start, end in pairwise(edges)]
-
-
-def _without_false_columns(boxes: Sequence[BBox], words: Sequence[PageWord]) -> list[BBox]:
-    """The grid that the text strategy sees, without column lines that part words of one phrase.
-
-    A line is false where it parts neighbors that stand a word's space apart more often than such that
-    stand farther apart. The strategy's grids have no spans.
-    """
-    columns = _lines(edge for box in boxes for edge in (box[0], box[2]))
-    rows = _lines(edge for box in boxes for edge in (box[1], box[3]))
-    close, wide = [0] * len(columns), [0] * len(columns)
-    for _, line in groupby(words, key=lambda word: (word.block, word.line)):
-        for one, two in pairwise(sorted(word.bbox for word in line)):
-            gap, height = two[0] - one[2], max(one[3] - one[1], two[3] - two[1])
-            for index, x in enumerate(columns):
-                if (one[0] + one[2]) / 2 < x <= (two[0] + two[2]) / 2:
-                    close[index] += gap < _WORD_SPACE * height
-                    wide[index] += gap > WIDE_GAP / 2 * height
-    edges = [x for index, x in enumerate(columns) if close[index] <= wide[index]]
-    return [(left, top, right, bottom) for top, bottom in pairwise(rows) for left, right in pairwise(edges)]
 
 
 def _without_empty_lines(cells: Sequence[Cell]) -> TableContent:

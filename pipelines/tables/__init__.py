@@ -1,0 +1,1 @@
+"""Tables of born-digital pages: a grid from rules and words, a witness beside the model."""
