@@ -91,6 +91,9 @@ class Prediction(Data):
     seconds: float | None = Field(default=None, ge=0)
     n_tokens: int | None = Field(default=None, ge=0)
     peak_bytes: int | None = Field(default=None, ge=0, description="Peak resident memory of the process.")
+    issues: dict[str, int] = Field(
+        default_factory=dict, description="Error-level issues of the answer and its pages, by code."
+    )
 
 
 class Ratio(NamedTuple):
@@ -105,12 +108,15 @@ class Ratio(NamedTuple):
 
 
 class Detection(NamedTuple):
-    """One region that was found. ``iou`` is that with the best truth of its class which no region of a
-    higher score has taken, 0 where there is none."""
+    """One region that was found."""
 
     kind: Kind
     score: float
     iou: float
+    """With the best truth of its class, taken or not; 0 where there is none."""
+    matched_at: tuple[float, ...] = ()
+    """The IoU thresholds at which it is the match of a truth. Regions of higher scores choose first, so at
+    each threshold other truths may be left."""
 
 
 class Belief(NamedTuple):

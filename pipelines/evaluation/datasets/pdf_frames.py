@@ -1,0 +1,113 @@
+"""Coordinates of truth files over PDFs, turned into points of the page as it is displayed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from docai.pipelines.evaluation.datasets.formats import MalformedError
+from docai.records import BBox
+
+_UNREADABLE = "Its PDF cannot be read."
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One page. ``width`` and ``height`` in points, as displayed."""
+
+    width: float
+    height: float
+    media_height: float
+    offset: tuple[float, float]
+    """From the media box's top left to the crop box's."""
+    turn: tuple[float, float, float, float, float, float]
+    """The page's rotation as a matrix."""
+
+    def from_bottom_left(self, box: BBox) -> BBox:
+        """A box whose origin is the bottom left corner of the page as displayed."""
+        x0, y0, x1, y1 = box
+        return x0, self.height - y1, x1, self.height - y0
+
+    def from_media_box(self, box: BBox) -> BBox:
+        """A box whose origin is the bottom left of the media box, before the page's own rotation."""
+        dx, dy = self.offset
+        x0, y0, x1, y1 = box
+        a, b, c, d, e, f = self.turn
+        corners = ((x0 - dx, self.media_height - y1 - dy), (x1 - dx, self.media_height - y0 - dy))
+        (px, py), (qx, qy) = ((a * x + c * y + e, b * x + d * y + f) for x, y in corners)
+        return min(px, qx), min(py, qy), max(px, qx), max(py, qy)
+
+
+class Frames:
+    """The frames of pages; the PDF asked for last stays open."""
+
+    def __init__(self) -> None:
+        self._path: Path | None = None
+        self._document: Any = None
+        self._frames: dict[int, Frame] = {}
+
+    def __enter__(self) -> Frames:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
+
+    def of(self, path: Path, page: int) -> Frame:
+        """The frame of a page, counted from 1.
+
+        Raises:
+            MalformedError: the PDF cannot be read, or has no such page.
+        """
+        if path != self._path:
+            self._open(path)
+        if page not in self._frames:
+            self._frames[page] = self._frame(page)
+        return self._frames[page]
+
+    def _open(self, path: Path) -> None:
+        import pymupdf
+
+        from docai.pipelines.ingest.quiet import quiet_mupdf
+
+        self._close()
+        with quiet_mupdf():
+            try:
+                self._document = pymupdf.open(str(path), filetype="pdf")
+            except (RuntimeError, ValueError, OSError, pymupdf.mupdf.FzErrorBase) as error:
+                raise MalformedError(_UNREADABLE) from error
+        self._path = path
+
+    def _close(self) -> None:
+        if self._document is not None:
+            self._document.close()
+        self._document = self._path = None
+        self._frames = {}
+
+    def _frame(self, page: int) -> Frame:
+        import pymupdf
+
+        from docai.pipelines.ingest.quiet import quiet_mupdf
+
+        with quiet_mupdf():
+            try:
+                count = self._document.page_count
+                if not 1 <= page <= count:
+                    raise MalformedError("Its PDF has no such page.")
+                found = self._document.load_page(page - 1)
+                media, crop = found.mediabox, found.cropbox
+                return Frame(
+                    width=float(found.rect.width),
+                    height=float(found.rect.height),
+                    media_height=float(media.height),
+                    # PyMuPDF gives the media box in PDF's own direction and the crop box from its top.
+                    offset=(float(crop.x0 - media.x0), float(crop.y0)),
+                    turn=tuple(found.rotation_matrix),
+                )
+            except MalformedError:
+                raise
+            except (RuntimeError, ValueError, IndexError, pymupdf.mupdf.FzErrorBase) as error:
+                raise MalformedError(_UNREADABLE) from error
