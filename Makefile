@@ -6,10 +6,10 @@ OUT ?= out
 SOURCES := docai models parsers pipelines samples .ci tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types format sample schema bench build hooks clean
+.PHONY: help demo test check lint types format sample schema bench peers peers-env build hooks clean
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.runtime ## Install, read samples/report.pdf with the embedded model, show what was found
 	@echo "Reading samples/report.pdf with the embedded model; this takes a minute or two."
@@ -45,6 +45,11 @@ bench: $(VENV)/.dev ## Measure region finding and the embedded model (several mi
 	$(BIN)/python benchmarks/regions.py --scan
 	$(BIN)/python benchmarks/nano.py
 
+peers: $(VENV)/.dev peers-env ## Measure docai beside other tools, write benchmarks/RESULTS.md
+	$(BIN)/python benchmarks/peers/run.py --write
+
+peers-env: .venv-peers/.installed ## Environment of the Python tools that docai is measured beside
+
 build: $(VENV)/.dev ## Build the source distribution and the wheel into dist/
 	rm -rf build dist
 	$(BIN)/python -m build
@@ -53,7 +58,7 @@ hooks: $(VENV)/.dev ## Run lint and types before each commit, the tests before e
 	$(BIN)/pre-commit install
 
 clean: ## Remove what the other targets made, the virtual environment too
-	rm -rf $(VENV) $(OUT) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-peers $(OUT) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # The stamps make an installation again whenever what it depends on has changed.
 $(VENV)/.runtime: pyproject.toml constraints.txt | $(BIN)/python
@@ -67,6 +72,11 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[eval]' \
 	  || echo "GriTS and OMR-NED stay unmeasured: their packages could not be built (pylcs wants a C++ compiler)."
 	@touch $@ $(VENV)/.runtime
+
+.venv-peers/.installed: benchmarks/peers/requirements.txt
+	@$(PYTHON) -m venv .venv-peers
+	@.venv-peers/bin/python -m pip install --quiet --requirement benchmarks/peers/requirements.txt
+	@touch $@
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("docai needs Python 3.11 or later; name one: make PYTHON=python3.12 …" if sys.version_info < (3, 11) else 0)'
