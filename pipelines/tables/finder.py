@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 from docai.parsers.grid import canonical_html, fill_grid
+from docai.pipelines.boxes import union
 from docai.pipelines.ingest import Page, PageWord
 from docai.pipelines.ingest.quiet import quiet_mupdf
 from docai.pipelines.layout.digital import text_turn, upright
@@ -54,11 +55,15 @@ def find_table(page: Page, bbox: BBox, words: Sequence[PageWord]) -> TableConten
             found = _best_grid(sheet, frame.enter(bbox), placed)
     if found is None:
         return None
-    cells = [
-        cell if cell.bbox is None else cell.model_copy(update={"bbox": frame.leave(cell.bbox)})
-        for cell in found.cells
-    ]
+    cells = [_tight(cell, placed, frame) for cell in found.cells]
     return found.model_copy(update={"cells": cells})
+
+
+def _tight(cell: Cell, words: Sequence[PageWord], frame: Frame) -> Cell:
+    """The cell with the box of its words, as the table head gives it; none where it is empty."""
+    place = cell.bbox
+    inside = [word.bbox for word in words if place is not None and holds(place, word)]
+    return cell.model_copy(update={"bbox": frame.leave(union(inside)) if inside else None})
 
 
 def _best_grid(sheet: Any, bbox: BBox, words: Sequence[PageWord]) -> TableContent | None:

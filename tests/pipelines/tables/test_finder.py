@@ -72,6 +72,18 @@ def test_a_rotated_page_gives_the_same_table(rotation: int, cropped: bool) -> No
             assert inside == [cell.text]
 
 
+def test_a_cells_box_is_that_of_its_text_and_an_empty_cell_has_none() -> None:
+    document = _ruled()
+    document[0].add_redact_annot(pymupdf.Rect(142, 132, 218, 158))
+    document[0].apply_redactions()
+    with _opened(document) as page:
+        table = _found(page)
+        boxes = {word.text: word.bbox for word in page.words()}
+    assert {(cell.row, cell.col) for cell in table.cells if not cell.text} == {(1, 1)}
+    for cell in table.cells:
+        assert cell.bbox == (pytest.approx(boxes[cell.text]) if cell.text else None)
+
+
 def _holds(box: BBox, word: BBox) -> bool:
     return box[0] <= word[0] and box[1] <= word[1] and word[2] <= box[2] and word[3] <= box[3]
 
