@@ -17,6 +17,7 @@ from docai.cli import main
 from docai.cli.evaluate import print_comparison
 from docai.models.engine import Request
 from docai.models.scripted import ScriptedEngine
+from docai.pipelines.evaluation.datasets import FORMATS
 
 Run = Callable[..., tuple[int, str, str]]
 DATA = "molscribe:molecules/test.csv"
@@ -198,3 +199,11 @@ def test_the_command_line_loads_nothing_heavy_for_it() -> None:
     code = f"import sys, docai.cli; print([name for name in '{heavy}'.split() if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_formats_are_listed_on_standard_output(run: Run) -> None:
+    code, out, err = run("--formats")
+    assert (code, err) == (0, "")
+    lines = dict(line.split(maxsplit=1) for line in out.splitlines())
+    assert lines.keys() == FORMATS.keys()
+    assert lines["icdar2013"].startswith("pages of table: ")

@@ -102,6 +102,9 @@ def evaluate(
         tuple[Path, Path] | None,
         typer.Option(metavar="OLD NEW", help="Compare two report folders; -o writes the comparison."),
     ] = None,
+    formats: Annotated[
+        bool, typer.Option("--formats", help="List the formats of data sets and leave.")
+    ] = False,
 ) -> None:
     """Measure reading by the reference metrics of each field, and write a report.
 
@@ -111,6 +114,9 @@ def evaluate(
 
     `docai evaluate --compare OLD NEW` says which measures became better or worse, with a paired test.
     """
+    if formats:
+        _print_formats()
+        return
     if compare is not None:
         _only(context, "compare", "out")
         _compare(*compare, out)
@@ -160,6 +166,13 @@ def evaluate(
     console.print(f"  report:   {folder / 'report.html'}", markup=False, soft_wrap=True)
     if predictions is None and found.counts.failed:
         raise typer.Exit(FAILED)
+
+
+def _print_formats() -> None:
+    from docai.pipelines.evaluation.datasets import FORMATS
+
+    for name, found in sorted(FORMATS.items()):
+        typer.echo(f"{name:20} {found.unit}s of {', '.join(found.kinds)}: {found.summary}")
 
 
 def make_engine(settings: Settings) -> Engine:
