@@ -98,8 +98,8 @@ def _spine(
         tokens: list[tuple[str, Fraction]] = []
         for group in _rhythm(rng, setting):
             rests = [rng.random() < 0.1 * (0.3 + setting.difficulty) for _ in group]
-            beams = _beams(group, rests)
-            for recip, is_rest, beam in zip(group, rests, beams, strict=True):
+            marks = beams(group, rests)
+            for recip, is_rest, beam in zip(group, rests, marks, strict=True):
                 leap = rng.choice((-1, 1)) * rng.choice((0, 1, 1, 1, 2, 2, 3, 4, 5))
                 position = min(max(position + leap, low), high)
                 if is_rest:
@@ -137,7 +137,7 @@ def _rhythm(rng: random.Random, setting: _Passage) -> list[tuple[str, ...]]:
     return groups
 
 
-def _beams(group: tuple[str, ...], rests: list[bool]) -> list[str]:
+def beams(group: tuple[str, ...], rests: list[bool]) -> list[str]:
     """Beam marks of each note of a group: L opens, J closes, K and k are hooks."""
     flags = [
         0 if is_rest else max(0, int(recip.rstrip(".")).bit_length() - 3)

@@ -1,8 +1,13 @@
-"""Structure drawings by RDKit for the `molecule` head.
+"""Structure drawings for the `molecule` head, by RDKit and, where it is installed, Indigo.
 
-Molecules come from the list in RDKit's own wheel and from pairs of them joined by a bond. The target is
-the canonical isomeric SMILES of what was drawn: a double bond whose geometry the source left open has
-one once it is on paper.
+Up to difficulty ``noise.MILD`` molecules come from the first list in RDKit's own wheel and from pairs of
+them joined by a bond, drawn plainly by RDKit. From there on molecules of more lists and new ones put
+together from their rings, linkers and groups come in, up to 40 heavy atoms, with R-groups, charges, isotopes,
+salts and stereo, abbreviated groups, more looks, and Indigo.
+
+The target is the canonical isomeric SMILES of what was drawn, abbreviations written out: a double bond
+whose geometry the source left open has one once it is on paper. Each atom has a mark; all atoms of an
+abbreviation have theirs at the label, under the label's text.
 """
 
 from __future__ import annotations
@@ -10,8 +15,6 @@ from __future__ import annotations
 import math
 import random
 import re
-from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,110 +26,88 @@ from docai.pipelines.synthesis.base import (
     Mark,
     Plan,
     Sample,
+    UndrawableError,
     lerp,
     place,
     room,
     to_rgb,
 )
-from docai.pipelines.synthesis.noise import degrade
+from docai.pipelines.synthesis.molecule_abbreviations import (
+    LABEL,
+    MEMBERS,
+    SOURCE,
+    condense,
+    name_open_places,
+)
+from docai.pipelines.synthesis.molecule_details import adorn
+from docai.pipelines.synthesis.molecule_indigo import draw_with_indigo, is_present
+from docai.pipelines.synthesis.molecule_looks import Points, draw_with_rdkit, pick_look
+from docai.pipelines.synthesis.molecule_parts import MAX_HEAVY_ATOMS, from_list, joined, recombined
+from docai.pipelines.synthesis.noise import degrade, distort, follow, harsh
 
 if TYPE_CHECKING:
-    from rdkit.Chem import Mol
+    from rdkit.Chem import Atom, Mol
 
-MAX_HEAVY_ATOMS = 25
 MAX_BOND_PIXELS = 150.0
-ELEMENTS = frozenset(("C", "N", "O", "S", "P", "F", "Cl", "Br", "I", "B", "Si", "Se", "Na", "K", "Li"))
-_ATOM = re.compile(r"\[[^\]]+\]|Br|Cl|[BCNOPSFIbcnops]")
+_ATOM = re.compile(r"\[[^\]]+\]|Br|Cl|[BCNOPSFIbcnops*]")
 """One atom in RDKit's SMILES."""
 _BOND_LENGTH = 1.5
 """Of RDKit's 2-D coordinates, in its units."""
+_CLOSEST = 0.25
+"""Bond lengths that two atoms are at least apart."""
 
 
 def compose(rng: random.Random, difficulty: float) -> Plan[str]:
     """Content is a canonical SMILES; the key is that of the molecule without its stereo."""
+    beyond = harsh(difficulty)
     while True:
-        size = lerp(rng, (2, 8), (5, MAX_HEAVY_ATOMS), difficulty)
-        join = size >= 6 and rng.random() < 0.6
-        smiles = _joined(rng, size) if join else rng.choice(_pool()[size])
+        smiles = _skeleton(rng, difficulty)
+        if smiles is not None and beyond > 0:
+            smiles = adorn(smiles, rng, beyond)
         if smiles is not None and ("." not in smiles or rng.random() < 0.5 * difficulty):
             return Plan(_without_stereo(smiles), smiles)
 
 
+def _skeleton(rng: random.Random, difficulty: float) -> str | None:
+    """About as large as the difficulty asks; None where a try at it failed."""
+    beyond = harsh(difficulty)
+    if beyond == 0:
+        size = lerp(rng, (2, 8), (5, 25), difficulty)
+    else:
+        size = lerp(rng, (3, 14), (6, MAX_HEAVY_ATOMS), beyond)
+        if rng.random() < 0.6 * beyond:
+            return recombined(rng, size)
+    wide = rng.random() < beyond
+    if size >= 6 and rng.random() < 0.6:
+        return joined(rng, size, wide)
+    return from_list(rng, size, wide)
+
+
 def draw(plan: Plan[str], rng: random.Random, difficulty: float) -> Sample:
+    """Picture, target and marks. Raises :class:`UndrawableError` where RDKit does not settle on a SMILES."""
     from rdkit import Chem
 
+    beyond = harsh(difficulty)
     molecule = Chem.MolFromSmiles(plan.content)
-    _lay_out(molecule, rng)
-    gray, points = _render(molecule, rng, difficulty)
+    shown = _arrange(molecule, rng, beyond)
+    gray, points, bond = _render(shown, rng, difficulty)
     left, top = (round(v) for v in place(gray.shape[1], gray.shape[0], rng, difficulty))
     square = np.full((SIZE, SIZE), 255, np.uint8)
     square[top : top + gray.shape[0], left : left + gray.shape[1]] = gray
-    image = to_rgb(degrade(square, rng, difficulty))
-    Chem.DetectBondStereochemistry(molecule)
-    Chem.AssignStereochemistry(molecule, cleanIt=True, force=True)
-    smiles = Chem.MolToSmiles(molecule)
-    written = molecule.GetPropsAsDict(includePrivate=True, includeComputed=True)["_smilesAtomOutputOrder"]
-    spans = dict(zip(written, (match.span() for match in _ATOM.finditer(smiles)), strict=True))
-    marks = tuple(
-        Mark(left + x, top + y, _label(atom), spans[atom.GetIdx()])
-        for atom, (x, y) in zip(molecule.GetAtoms(), points, strict=True)
-    )
-    return Sample("molecule", image, smiles, marks, plan.key)
-
-
-@lru_cache(maxsize=1)
-def _pool() -> tuple[tuple[str, ...], ...]:
-    """Canonical SMILES of RDKit's list by number of heavy atoms, 0…MAX_HEAVY_ATOMS."""
-    from rdkit import Chem, RDConfig, rdBase
-
-    by_size: list[set[str]] = [set() for _ in range(MAX_HEAVY_ATOMS + 1)]
-    source = Path(RDConfig.RDDataDir) / "NCI" / "first_5K.smi"
-    # The list holds molecules that do not sanitise; RDKit would report each on standard error.
-    with rdBase.BlockLogs():
-        for line in source.read_text().splitlines():
-            molecule = Chem.MolFromSmiles(line.split()[0])
-            if molecule is not None and _fit(molecule):
-                by_size[molecule.GetNumHeavyAtoms()].add(Chem.MolToSmiles(molecule))
-    return tuple(tuple(sorted(group)) for group in by_size)
-
-
-def _fit(molecule: Mol) -> bool:
-    from rdkit import Chem
-
-    atoms = list(molecule.GetAtoms())
-    return (
-        2 <= molecule.GetNumHeavyAtoms() <= MAX_HEAVY_ATOMS
-        and len(Chem.GetMolFrags(molecule)) <= 2
-        and all(
-            atom.GetSymbol() in ELEMENTS and not atom.GetNumRadicalElectrons() and not atom.GetIsotope()
-            for atom in atoms
-        )
-    )
-
-
-def _joined(rng: random.Random, size: int) -> str | None:
-    """Two molecules of the list with a bond between them, ``size`` heavy atoms; None where it fails."""
-    from rdkit import Chem
-
-    first = rng.randint(2, size - 2)
-    parts = [Chem.MolFromSmiles(rng.choice(_pool()[n])) for n in (first, size - first)]
-    if any(len(Chem.GetMolFrags(part)) > 1 for part in parts):
-        return None
-    ends = []
-    for part, offset in zip(parts, (0, first), strict=True):
-        open_atoms = [
-            atom.GetIdx() + offset
-            for atom in part.GetAtoms()
-            if atom.GetNumImplicitHs() and atom.GetSymbol() in ("C", "N", "O")
-        ]
-        if not open_atoms:
-            return None
-        ends.append(rng.choice(open_atoms))
-    both = Chem.RWMol(Chem.CombineMols(*parts))
-    if both.GetAtomWithIdx(ends[0]).GetSymbol() != "C" and both.GetAtomWithIdx(ends[1]).GetSymbol() != "C":
-        return None
-    both.AddBond(ends[0], ends[1], Chem.BondType.SINGLE)
-    return None if Chem.SanitizeMol(both, catchErrors=True) else str(Chem.MolToSmiles(both))
+    spots = np.array(points) + np.array((left, top))
+    if rng.random() < 0.4 * beyond:
+        square, matrix = distort(square, rng, beyond)
+        spots = follow(matrix, spots)
+    image = to_rgb(degrade(square, rng, difficulty, detail=bond / 6))
+    smiles, spans = _written(molecule)
+    marks = []
+    for atom, (x, y) in zip(shown.GetAtoms(), spots.tolist(), strict=True):
+        if atom.HasProp(MEMBERS):
+            members = [int(member) for member in atom.GetProp(MEMBERS).split()]
+        else:
+            members = [atom.GetIntProp(SOURCE)] if atom.HasProp(SOURCE) else []
+        marks += [Mark(x, y, _label(atom), spans[member]) for member in members]
+    return Sample("molecule", image, smiles, tuple(marks), plan.key)
 
 
 def _without_stereo(smiles: str) -> str:
@@ -135,13 +116,120 @@ def _without_stereo(smiles: str) -> str:
     return str(Chem.CanonSmiles(smiles, useChiral=0))
 
 
-def _lay_out(molecule: Mol, rng: random.Random) -> None:
-    """2-D coordinates, turned and sometimes mirrored; stereo is read from them afterwards."""
+def _written(molecule: Mol) -> tuple[str, dict[int, tuple[int, int]]]:
+    """The SMILES that reading it again gives, and the place of each atom in it."""
+    from rdkit import Chem
+
+    first = Chem.MolToSmiles(molecule)
+    again = Chem.MolFromSmiles(first)
+    smiles = Chem.MolToSmiles(again)
+    if smiles != first and Chem.CanonSmiles(smiles) != smiles:
+        raise UndrawableError(f"{first} and {smiles} are not settled")
+    order = [_output_order(molecule)[index] for index in _output_order(again)]
+    return smiles, dict(zip(order, (match.span() for match in _ATOM.finditer(smiles)), strict=True))
+
+
+def _output_order(molecule: Mol) -> list[int]:
+    properties = molecule.GetPropsAsDict(includePrivate=True, includeComputed=True)
+    return list(properties["_smilesAtomOutputOrder"])
+
+
+def _arrange(molecule: Mol, rng: random.Random, beyond: float) -> Mol:
+    """What is to be drawn, laid out and with wedges; ``molecule`` gets the stereo that it then shows."""
+    from rdkit import Chem
+
+    if beyond > 0 and rng.random() < 0.3 + 0.3 * beyond:
+        shown = _condensed(molecule, rng, beyond)
+        if shown is not None:
+            return shown
+    shown = Chem.Mol(molecule)
+    for atom in shown.GetAtoms():
+        atom.SetIntProp(SOURCE, atom.GetIdx())
+    shown = _with_hydrogens(shown, rng)
+    _lay_out(shown, rng, beyond)
+    molecule.RemoveAllConformers()
+    flat = Chem.Conformer(molecule.GetNumAtoms())
+    for index in range(molecule.GetNumAtoms()):
+        flat.SetAtomPosition(index, shown.GetConformer().GetAtomPosition(index))
+    molecule.AddConformer(flat)
+    _read_geometry(molecule)
+    _read_geometry(shown)
+    _finish(shown, rng)
+    return shown
+
+
+def _condensed(molecule: Mol, rng: random.Random, beyond: float) -> Mol | None:
+    """With groups as labels; None where there are none, or a double bond would change its geometry."""
+    from rdkit import Chem
     from rdkit.Chem import rdDepictor
+
+    whole = Chem.Mol(molecule)
+    rdDepictor.Compute2DCoords(whole)
+    _read_geometry(whole)
+    shown = condense(whole, rng, rng.uniform(0.4, 1.0))
+    if shown is None or shown.GetNumBonds() == 0:
+        return None
+    shown.RemoveAllConformers()
+    shown = _with_hydrogens(shown, rng)
+    before = Chem.MolToSmiles(shown)
+    _lay_out(shown, rng, beyond)
+    _read_geometry(shown)
+    if Chem.MolToSmiles(shown) != before:
+        return None
+    molecule.RemoveAllConformers()
+    molecule.AddConformer(whole.GetConformer())
+    _read_geometry(molecule)
+    _finish(shown, rng)
+    return shown
+
+
+def _with_hydrogens(shown: Mol, rng: random.Random) -> Mol:
+    """Hydrogens drawn at stereo centres: sometimes at all, often where rings leave no other bond to wedge."""
+    from rdkit import Chem
+
+    centres = [atom for atom in shown.GetAtoms() if atom.GetChiralTag() and atom.GetTotalNumHs()]
+    if not centres:
+        return shown
+    everywhere, at_fusions = rng.random() < 0.15, rng.random() < 0.6
+    chosen = [
+        atom.GetIdx()
+        for atom in centres
+        if everywhere or (at_fusions and all(bond.IsInRing() for bond in atom.GetBonds()))
+    ]
+    return Chem.AddHs(shown, onlyOnAtoms=chosen) if chosen else shown
+
+
+def _read_geometry(molecule: Mol) -> None:
+    """Double bonds are as they lie in the plane."""
+    from rdkit import Chem
+
+    Chem.DetectBondStereochemistry(molecule)
+    Chem.AssignStereochemistry(molecule, cleanIt=True, force=True)
+
+
+def _finish(shown: Mol, rng: random.Random) -> None:
+    from rdkit import Chem
+
+    name_open_places(shown, rng)
+    Chem.WedgeMolBonds(shown, shown.GetConformer())
+
+
+def _lay_out(molecule: Mol, rng: random.Random, beyond: float) -> None:
+    """2-D coordinates, turned and sometimes mirrored; stereo is read from them afterwards."""
+    from rdkit.Chem import rdCoordGen, rdDepictor
     from rdkit.Geometry import Point3D
 
     rdDepictor.SetPreferCoordGen(False)
-    rdDepictor.Compute2DCoords(molecule, canonOrient=rng.random() < 0.5)
+    canonical = rng.random() < 0.5
+    if beyond > 0 and rng.random() < 0.2:
+        rdCoordGen.AddCoords(molecule)
+    else:
+        templates = beyond > 0 and rng.random() < 0.3
+        rdDepictor.Compute2DCoords(molecule, canonOrient=canonical, useRingTemplates=templates)
+    if _is_crowded(molecule):
+        rdCoordGen.AddCoords(molecule)
+        if _is_crowded(molecule):
+            raise UndrawableError("atoms lie on each other")
     angle = rng.choice((0.0, 0.0, math.pi / 6, math.pi / 2, rng.uniform(0, 2 * math.pi)))
     flip = rng.choice((1, -1))
     cosine, sine = math.cos(angle), math.sin(angle)
@@ -151,42 +239,39 @@ def _lay_out(molecule: Mol, rng: random.Random) -> None:
         conformer.SetAtomPosition(index, turned)
 
 
-def _render(molecule: Mol, rng: random.Random, difficulty: float) -> tuple[Gray, list[tuple[float, float]]]:
-    """The drawing, cut close, with its atoms' positions in it; its longer side fits the square's room."""
-    import cv2
-    from rdkit.Chem.Draw import rdMolDraw2D
+def _is_crowded(molecule: Mol) -> bool:
+    """Whether two atoms lie so near each other that a person could not tell them apart."""
+    places = molecule.GetConformer().GetPositions()[:, :2]
+    apart = np.square(places[:, None] - places[None, :]).sum(axis=2)
+    np.fill_diagonal(apart, np.inf)
+    return bool(apart.min() < (_CLOSEST * _BOND_LENGTH) ** 2)
 
+
+def _render(molecule: Mol, rng: random.Random, difficulty: float) -> tuple[Gray, Points, float]:
+    """The drawing, cut close, with its atoms' places in it and its bonds' length, pixels.
+
+    Its longer side fits the square's room.
+    """
+    beyond = harsh(difficulty)
     positions = molecule.GetConformer().GetPositions()
     extent = float(np.ptp(positions[:, :2], axis=0).max()) + 1.6
     free = room(rng, difficulty)
-    scale = min(free / extent, rng.uniform(0.6, 1.0) * MAX_BOND_PIXELS / _BOND_LENGTH)
+    bond = min(free / extent * _BOND_LENGTH, rng.uniform(0.6, 1.0) * MAX_BOND_PIXELS)
     # Large drawings are made smaller and enlarged: cheaper, and screenshots look like that.
-    detail = rng.uniform(0.6, 1.0) if scale > 40 else 1.0
-
-    canvas = rdMolDraw2D.MolDraw2DCairo(-1, -1)
-    options = canvas.drawOptions()
-    options.useBWAtomPalette()
-    options.scalingFactor = scale * detail
-    options.padding = 0.0
-    options.bondLineWidth = max(1.0, scale * detail * rng.uniform(0.025, 0.045 + 0.045 * difficulty))
-    options.scaleBondWidth = False
-    options.baseFontSize = rng.uniform(0.5, 0.55 + 0.25 * difficulty)
-    options.minFontSize, options.maxFontSize = 6, -1
-    options.multipleBondOffset = rng.uniform(0.11, 0.2)
-    options.additionalAtomLabelPadding = rng.uniform(0.0, 0.1)
-    options.explicitMethyl = rng.random() < 0.15 * difficulty
-    options.fontFile = rng.choice(_font_files())
-    rdMolDraw2D.PrepareAndDrawMolecule(canvas, molecule)
-    canvas.FinishDrawing()
-    packed = np.frombuffer(canvas.GetDrawingText(), np.uint8)
-    gray = np.asarray(cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE), dtype=np.uint8)
-    spots = [canvas.GetDrawCoords(index) for index in range(molecule.GetNumAtoms())]
-    return _cut(gray, [(spot.x, spot.y) for spot in spots], 1 / detail, free)
+    detail = rng.uniform(0.6, 1.0) if bond > 60 else 1.0
+    look = pick_look(rng, difficulty, beyond, bond * detail)
+    if beyond > 0 and rng.random() < 0.2 + 0.25 * beyond and is_present() and molecule.GetNumBonds():
+        try:
+            gray, points = draw_with_indigo(molecule, look, rng)
+        except UndrawableError:
+            gray, points = draw_with_rdkit(molecule, look)
+    else:
+        gray, points = draw_with_rdkit(molecule, look)
+    gray, points, zoom = _cut(gray, points, 1 / detail, free)
+    return gray, points, bond * detail * zoom
 
 
-def _cut(
-    gray: Gray, points: list[tuple[float, float]], zoom: float, free: float
-) -> tuple[Gray, list[tuple[float, float]]]:
+def _cut(gray: Gray, points: Points, zoom: float, free: float) -> tuple[Gray, Points, float]:
     """Cut to the ink and enlarge, by less than ``zoom`` where the longer side would exceed ``free``."""
     import cv2
 
@@ -196,22 +281,17 @@ def _cut(
     zoom = min(zoom, free / max(cut.shape))
     width, height = max(1, int(cut.shape[1] * zoom)), max(1, int(cut.shape[0] * zoom))
     way = cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR
-    large = cv2.resize(cut, (width, height), interpolation=way)
-    return large, [((x - x0) * zoom, (y - y0) * zoom) for x, y in points]
+    large = np.asarray(cv2.resize(cut, (width, height), interpolation=way), np.uint8)
+    return large, [((x - x0) * zoom, (y - y0) * zoom) for x, y in points], zoom
 
 
-def _label(atom: object) -> str:
-    """Element with its charge, such as ``N+`` or ``O-2``."""
-    charge = atom.GetFormalCharge()  # type: ignore[attr-defined]
+def _label(atom: Atom) -> str:
+    """The text of a label, or the element with its charge, such as ``N+`` or ``O-2``."""
+    if atom.HasProp(LABEL):
+        return str(atom.GetProp(LABEL))
+    charge = atom.GetFormalCharge()
     sign = "" if not charge else "+" if charge > 0 else "-"
-    return f"{atom.GetSymbol()}{sign}{abs(charge) if abs(charge) > 1 else ''}"  # type: ignore[attr-defined]
-
-
-@lru_cache(maxsize=1)
-def _font_files() -> tuple[str, ...]:
-    from rdkit import RDConfig
-
-    return ("", *(str(path) for path in sorted((Path(RDConfig.RDDataDir) / "Fonts").glob("*.ttf"))))
+    return f"{atom.GetSymbol()}{sign}{abs(charge) if abs(charge) > 1 else ''}"
 
 
 generate: Generator[str] = Generator("molecule", compose, draw)

@@ -1,280 +1,43 @@
-"""Small tables for the `table` head, drawn directly: HTML with the box of each cell's text."""
+"""Tables for the `table` head: HTML with the box of each cell's text.
+
+Easy ones are drawn directly (:mod:`table_plain`); from a difficulty of 0.35 on more and more are laid out
+and rendered as documents are (:mod:`table_render`), where ReportLab is installed.
+"""
 
 from __future__ import annotations
 
-import html
+import importlib.util
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from functools import cache
 
-import numpy as np
-from PIL import Image, ImageDraw
+from docai.pipelines.synthesis import table_content, table_plain
+from docai.pipelines.synthesis.base import Generator, Plan, Sample
+from docai.pipelines.synthesis.table_grid import Grid, TableCell, to_html
 
-from docai.pipelines.synthesis import fonts
-from docai.pipelines.synthesis.base import (
-    SIZE,
-    Box,
-    Generator,
-    Mark,
-    Plan,
-    Sample,
-    lerp,
-    loc,
-    place,
-    room,
-    to_rgb,
-)
-from docai.pipelines.synthesis.noise import degrade
-from docai.pipelines.synthesis.words import ENGLISH, letters, number, random_word
+__all__ = ["Grid", "TableCell", "compose", "draw", "generate", "to_html"]
 
-MAX_FONT_SIZE = 110
-PRINT_FONT_SIZES = (44, 80)
-"""Font sizes that print comes to where the crop step enlarges as far as it will, pixels."""
-_PROBE_SIZE = 40
-
-
-@dataclass(frozen=True)
-class TableCell:
-    """A cell at its top left grid position."""
-
-    row: int
-    col: int
-    text: str
-    col_span: int = 1
-
-
-@dataclass(frozen=True)
-class Grid:
-    """What a table says, without its looks."""
-
-    n_rows: int
-    n_cols: int
-    n_header_rows: int
-    cells: tuple[TableCell, ...]
-
-
-@dataclass(frozen=True)
-class _Style:
-    face: str
-    header_face: str
-    ruling: str
-    """grid, rows, booktabs or none."""
-    rule: int
-    pad_x: float
-    pad_y: float
-    """Cell padding in ems."""
-    align: tuple[float, ...]
-    """Per column: 0 left, 0.5 centred, 1 right."""
-    ink: int
-    header_fill: int
-    stripe_fill: int
-
-
-@dataclass(frozen=True)
-class _Metrics:
-    """Column and row edges, pixels from the table's top left."""
-
-    xs: tuple[float, ...]
-    ys: tuple[float, ...]
+_DIRECT_SHARE = 0.08
+"""Of the hardest samples, drawn directly: what was learnt first stays in the mixture."""
 
 
 def compose(rng: random.Random, difficulty: float) -> Plan[Grid]:
-    n_cols = lerp(rng, (2, 2), (2, 5), difficulty)
-    n_body = lerp(rng, (1, 1), (1, 5), difficulty)
-    header = _header(rng, n_cols, difficulty)
-    n_header = header[-1].row + 1
-    numeric = [rng.random() < 0.65 for _ in range(n_cols)]
-    numeric[0] = numeric[0] and rng.random() < 0.3
-    body = [
-        TableCell(row, col, _body_text(rng, numeric[col], difficulty))
-        for row in range(n_header, n_header + n_body)
-        for col in range(n_cols)
-    ]
-    if rng.random() < 0.3 * difficulty:
-        # Not in the first column, whose label may be missing: a column without any text cannot be seen.
-        blank = rng.randrange(n_body) * n_cols + rng.randint(1, n_cols - 1)
-        body[blank] = TableCell(body[blank].row, body[blank].col, "")
-    grid = Grid(n_header + n_body, n_cols, n_header, (*header, *body))
-    return Plan(to_html(grid, {}), grid)
-
-
-def to_html(grid: Grid, boxes: dict[tuple[int, int], Box]) -> str:
-    """The target of the table head; ``boxes`` are the cells' text boxes by (row, col), square pixels."""
-    rows: list[list[str]] = [[] for _ in range(grid.n_rows)]
-    for cell in grid.cells:
-        box = boxes.get((cell.row, cell.col))
-        coords = "" if box is None else f' coords="{loc(box)}"'
-        span = "" if cell.col_span == 1 else f' colspan="{cell.col_span}"'
-        rows[cell.row].append(f"<td{coords}{span}>{html.escape(cell.text, quote=False)}</td>")
-    lines = [f"<tr>{''.join(cells)}</tr>" for cells in rows]
-    head, body = "".join(lines[: grid.n_header_rows]), "".join(lines[grid.n_header_rows :])
-    return f"<table><thead>{head}</thead><tbody>{body}</tbody></table>"
-
-
-def _spans(cells: Sequence[TableCell], target: str) -> dict[tuple[int, int], list[tuple[int, int]]]:
-    """Start and end in ``target`` of each character of each cell, by (row, col); ``&`` is ``&amp;`` there."""
-    spans = {}
-    end = 0
-    for cell in sorted(cells, key=lambda cell: cell.row):
-        escaped = [html.escape(letter, quote=False) for letter in cell.text]
-        start = target.index(f">{''.join(escaped)}</td>", end) + 1
-        ends = list(accumulate(map(len, escaped), initial=start))
-        spans[cell.row, cell.col] = list(pairwise(ends))
-        end = ends[-1]
-    return spans
+    above = (difficulty - table_content.EASIEST) / (1 - table_content.EASIEST)
+    if above > 0 and rng.random() < min(1 - _DIRECT_SHARE, 2 * above) and _has_layout_engine():
+        return table_content.compose(rng, difficulty)
+    return table_plain.compose(rng, difficulty)
 
 
 def draw(plan: Plan[Grid], rng: random.Random, difficulty: float) -> Sample:
-    grid = plan.content
-    style = _style(rng, grid.n_cols, difficulty)
-    probe = _measure(grid, style, _PROBE_SIZE)
-    free = room(rng, difficulty)
-    size = int(_PROBE_SIZE * free / max(probe.xs[-1], probe.ys[-1]))
-    size = max(8, min(_largest_font(rng, difficulty), size))
-    metrics = _measure(grid, style, size)
-    corner = place(metrics.xs[-1], metrics.ys[-1], rng, difficulty)
-    left, top = round(corner[0]), round(corner[1])
+    if plan.content.numeric is None:
+        return table_plain.draw(plan, rng, difficulty)
+    from docai.pipelines.synthesis import table_render
 
-    image = Image.new("L", (SIZE, SIZE), 255)
-    pen = ImageDraw.Draw(image)
-    _draw_fills(pen, grid, style, metrics, left, top)
-    _draw_rules(pen, grid, style, metrics, left, top)
-    boxes: dict[tuple[int, int], Box] = {}
-    glyphs: list[tuple[TableCell, int, float, float]] = []
-    for cell in grid.cells:
-        if not cell.text:
-            continue
-        face = fonts.face(style.header_face if cell.row < grid.n_header_rows else style.face, size)
-        x0, x1 = metrics.xs[cell.col], metrics.xs[cell.col + cell.col_span]
-        pad = style.pad_x * size
-        align = 0.5 if cell.col_span > 1 else style.align[cell.col]
-        x = round(left + x0 + pad + (x1 - x0 - 2 * pad - face.advance(cell.text)) * align)
-        y = round(top + (metrics.ys[cell.row] + metrics.ys[cell.row + 1] - face.height) / 2)
-        pen.text((x, y), cell.text, fill=style.ink, font=face.font)
-        ink = face.ink(cell.text)
-        boxes[cell.row, cell.col] = Box(x + ink[0], y + ink[1], x + ink[2], y + ink[3])
-        centres = enumerate(face.centres(cell.text))
-        glyphs.extend((cell, n, x + cx, y + cy) for n, (cx, cy) in centres if cell.text[n] != " ")
-    gray = degrade(np.asarray(image), rng, difficulty)
-    target = to_html(grid, boxes)
-    spans = _spans(grid.cells, target)
-    marks = tuple(Mark(x, y, cell.text[n], spans[cell.row, cell.col][n]) for cell, n, x, y in glyphs)
-    return Sample("table", to_rgb(gray), target, marks, plan.key)
+    return table_render.draw(plan, rng, difficulty)
 
 
-def _header(rng: random.Random, n_cols: int, difficulty: float) -> list[TableCell]:
-    """One row of labels, or a row of group labels over it."""
-    labels = [TableCell(0, col, _label(rng, difficulty)) for col in range(n_cols)]
-    if rng.random() < 0.3 * difficulty:
-        labels[0] = TableCell(0, 0, "")
-    if n_cols < 3 or rng.random() > 0.35 * difficulty:
-        return labels
-    group = rng.randint(2, n_cols - 1)
-    start = rng.randint(1, n_cols - group)
-    if rng.random() < 0.5:
-        merged = TableCell(0, start, _label(rng, difficulty), group)
-        return [*labels[:start], merged, *labels[start + group :]]
-    above = [TableCell(0, col, "") for col in range(n_cols) if not start <= col < start + group]
-    above.insert(start, TableCell(0, start, _label(rng, difficulty), group))
-    return above + [TableCell(1, cell.col, cell.text) for cell in labels]
-
-
-def _label(rng: random.Random, difficulty: float) -> str:
-    words = [rng.choice(ENGLISH) if rng.random() < 0.6 else letters(rng, rng.randint(2, 7))]
-    if rng.random() < 0.3 * difficulty:
-        words.append(rng.choice(ENGLISH))
-    return " ".join(words).capitalize() if rng.random() < 0.8 else " ".join(words)
-
-
-def _body_text(rng: random.Random, numeric: bool, difficulty: float) -> str:
-    if numeric:
-        return number(rng, difficulty)
-    if rng.random() < 0.7:
-        return _label(rng, difficulty)
-    return random_word(rng, difficulty)
-
-
-def _largest_font(rng: random.Random, difficulty: float) -> int:
-    return rng.randint(*PRINT_FONT_SIZES) if rng.random() < difficulty else MAX_FONT_SIZE
-
-
-def _style(rng: random.Random, n_cols: int, difficulty: float) -> _Style:
-    face = fonts.pick(rng, upright=rng.random() > 0.3 * difficulty)
-    ruling = rng.choice(
-        ("grid", "grid", "rows", "booktabs", "none") if difficulty > 0.2 else ("grid", "booktabs")
-    )
-    plain = rng.random() > 0.4 * difficulty
-    return _Style(
-        face=face,
-        header_face=fonts.bold(face) if rng.random() < 0.6 else face,
-        ruling=ruling,
-        rule=rng.choice((1, 1, 2, 3)),
-        pad_x=rng.uniform(0.35, 0.6 + 0.7 * difficulty),
-        pad_y=rng.uniform(0.08, 0.25 + 0.3 * difficulty),
-        align=tuple(rng.choice((0.0, 0.0, 0.5, 1.0)) for _ in range(n_cols)),
-        ink=rng.randint(0, round(20 + 60 * difficulty)),
-        header_fill=255 if plain else rng.randint(205, 250),
-        stripe_fill=255 if plain or rng.random() < 0.5 else rng.randint(225, 250),
-    )
-
-
-def _measure(grid: Grid, style: _Style, size: int) -> _Metrics:
-    """Edges of columns and rows for a font size; a spanning cell widens the last column it covers."""
-    pad = 2 * style.pad_x * size
-    widths = [0.0] * grid.n_cols
-    for cell in sorted(grid.cells, key=lambda cell: cell.col_span):
-        name = style.header_face if cell.row < grid.n_header_rows else style.face
-        wanted = fonts.face(name, size).advance(cell.text) + pad
-        have = sum(widths[cell.col : cell.col + cell.col_span])
-        widths[cell.col + cell.col_span - 1] += max(0.0, wanted - have)
-    row = fonts.face(style.face, size).height + 2 * style.pad_y * size
-    xs = [0.0]
-    for width in widths:
-        xs.append(xs[-1] + width)
-    return _Metrics(tuple(xs), tuple(row * index for index in range(grid.n_rows + 1)))
-
-
-def _draw_fills(
-    pen: ImageDraw.ImageDraw, grid: Grid, style: _Style, metrics: _Metrics, left: int, top: int
-) -> None:
-    for row in range(grid.n_rows):
-        striped = (row - grid.n_header_rows) % 2 == 1
-        fill = style.header_fill if row < grid.n_header_rows else style.stripe_fill if striped else 255
-        if fill < 255:
-            y0, y1 = metrics.ys[row], metrics.ys[row + 1]
-            pen.rectangle((left, top + y0, left + metrics.xs[-1], top + y1), fill=fill)
-
-
-def _draw_rules(
-    pen: ImageDraw.ImageDraw, grid: Grid, style: _Style, metrics: _Metrics, left: int, top: int
-) -> None:
-    right = left + metrics.xs[-1]
-    for index, y in enumerate(metrics.ys):
-        edge = index in (0, grid.n_header_rows, grid.n_rows)
-        if style.ruling in ("grid", "rows") or (style.ruling == "booktabs" and edge):
-            inside_merge = _under_group(grid, index) if style.ruling == "grid" else None
-            start = left if inside_merge is None else left + metrics.xs[inside_merge[0]]
-            stop = right if inside_merge is None else left + metrics.xs[inside_merge[1]]
-            width = style.rule + (1 if style.ruling == "booktabs" and index != grid.n_header_rows else 0)
-            pen.line((start, top + y, stop, top + y), fill=style.ink, width=width)
-    for cell in grid.cells:
-        group = _under_group(grid, cell.row + 1)
-        if style.ruling == "booktabs" and group is not None and cell.col_span > 1:
-            y = top + metrics.ys[cell.row + 1]
-            x0, x1 = (left + metrics.xs[col] for col in group)
-            pen.line((x0 + 4, y, x1 - 4, y), fill=style.ink, width=style.rule)
-        if style.ruling == "grid":
-            y0, y1 = (top + metrics.ys[row] for row in (cell.row, cell.row + 1))
-            for x in (metrics.xs[cell.col], metrics.xs[cell.col + cell.col_span]):
-                pen.line((left + x, y0, left + x, y1), fill=style.ink, width=style.rule)
-
-
-def _under_group(grid: Grid, row: int) -> tuple[int, int] | None:
-    """Columns of the group label right above grid line ``row`` inside a two-row header."""
-    if row != 1 or grid.n_header_rows != 2:
-        return None
-    return next(((c.col, c.col + c.col_span) for c in grid.cells if c.row == 0 and c.col_span > 1), None)
+@cache
+def _has_layout_engine() -> bool:
+    return all(importlib.util.find_spec(name) is not None for name in ("reportlab", "pymupdf"))
 
 
 generate: Generator[Grid] = Generator("table", compose, draw)

@@ -40,11 +40,12 @@ def test_the_content_lies_in_a_white_rgb_square(head: str, difficulty: float) ->
         assert sample.head == head
         assert (sample.image.mode, sample.image.size) == ("RGB", (896, 896))
         pixels = np.asarray(sample.image.convert("L"))
-        ink = np.argwhere(pixels < 150)
-        assert len(ink)
+        assert pixels.min() < 150
         edge = np.concatenate([pixels[:6].ravel(), pixels[-6:].ravel(), pixels[:, :6].ravel()])
         assert edge.min() > 215
-        middle = (ink.min(axis=0) + ink.max(axis=0)) / 2
+        # Shadows and tinted sheets may be as dark as ink: the whole sheet lies in the middle.
+        content = np.argwhere(pixels < 250)
+        middle = (content.min(axis=0) + content.max(axis=0)) / 2
         assert np.abs(middle - 448).max() < 60
         assert all(0 < mark.x < 896 and 0 < mark.y < 896 for mark in sample.marks)
 

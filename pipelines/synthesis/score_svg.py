@@ -1,0 +1,178 @@
+"""From Verovio's drawing to pixels, noteheads and the target that says exactly what is drawn."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from docai.pipelines.synthesis.base import Gray, Mark, UndrawableError
+
+if TYPE_CHECKING:
+    from lxml import etree
+
+_SPACE = 180.0
+"""Distance between staff lines in Verovio's units."""
+_HEAD_WIDTH = {"E0A0": 431.0, "E0A1": 341.0, "E0A2": 304.0, "E0A3": 212.0, "E0A4": 212.0}
+"""Notehead glyph (SMuFL) to its width in Verovio's units, at the scale of full notes."""
+_FULL_SCALE = 0.72
+_NATURAL = "E261"
+_NOTE_ID = re.compile(r"note-L(\d+)F(\d+)(?:S(\d+))?$")
+_TRANSLATE = re.compile(r"translate\(\s*(-?[\d.]+)[ ,]+(-?[\d.]+)\s*\)(?:\s*scale\(\s*([\d.]+))?")
+_PITCH = re.compile(r"([a-gA-G]+)([#n-]*)")
+_SVG = "{http://www.w3.org/2000/svg}"
+_HREF = "{http://www.w3.org/1999/xlink}href"
+_DRAWN = {
+    "slur": r"\(",
+    "tie": r"[\[_]",
+    "fermata": ";",
+    "trill": "[Tt]",
+    "mordent": "[MmWw]",
+    "turn": "S",
+}
+"""Class of a drawn element to what the kern has for each."""
+
+
+@dataclass(frozen=True)
+class Engraving:
+    """A piece as ink, cut close, with its noteheads' centres in its pixels."""
+
+    kern: str
+    """With ``n`` exactly where a natural sign is drawn."""
+    gray: Gray
+    marks: tuple[Mark, ...]
+    space: float
+    """Pixels between staff lines."""
+    key: str
+    """What the splits are told apart by."""
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """A notehead in Verovio's units and the place of its note in the kern."""
+
+    line: int
+    field: int
+    note: int
+    x: float
+    y: float
+    is_natural: bool
+
+
+def read_drawing(svg: str, kern: str, key: str, longer_side: float, n_added: int = 0) -> Engraving:
+    """Rasterise Verovio's drawing of ``kern``, and find its notes.
+
+    ``n_added`` lines stood below the first of what was engraved, and do not in ``kern``.
+
+    Raises :class:`UndrawableError` where it shows other notes, slurs, ties or ornaments than the kern has.
+    """
+    import cv2
+    import resvg_py
+    from lxml import etree
+
+    root = etree.fromstring(svg.encode())
+    inner = root.find(f"{_SVG}svg")
+    assert inner is not None
+    rows = [[field.split(" ") for field in line.split("\t")] for line in kern.split("\n")]
+    heads = list(_noteheads(inner, n_added))
+    _compare(inner, rows, heads)
+    for head in heads:
+        notes = rows[head.line][head.field]
+        notes[head.note] = _with_natural(notes[head.note], head.is_natural)
+    width, height = (float(v) for v in inner.attrib["viewBox"].split()[2:])
+    scale = longer_side / max(width, height)
+    png = resvg_py.svg_to_bytes(
+        svg_string=svg,
+        background="white",
+        width=max(1, round(width * scale)),
+        skip_system_fonts=True,
+        serif_family="STIXGeneral",
+        font_files=_text_faces() if "<text" in svg else [],
+    )
+    packed = np.frombuffer(bytes(png), np.uint8)
+    gray = np.asarray(cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE), dtype=np.uint8)
+    scale = gray.shape[1] / width
+    ys, xs = np.nonzero(gray < 200)
+    x0, y0 = int(xs.min()), int(ys.min())
+    cut = np.ascontiguousarray(gray[y0 : int(ys.max()) + 1, x0 : int(xs.max()) + 1])
+    marks = tuple(replace(mark, x=mark.x * scale - x0, y=mark.y * scale - y0) for mark in _marks(rows, heads))
+    text = "\n".join("\t".join(" ".join(notes) for notes in row) for row in rows)
+    return Engraving(text, cut, marks, _SPACE * scale, key)
+
+
+def _with_natural(note: str, is_seen: bool) -> str:
+    """The kern of a note with ``n``, or without it."""
+    pitch = _PITCH.search(note)
+    if pitch is None or is_seen == ("n" in pitch[2]):
+        return note
+    return note[: pitch.start()] + pitch[1] + ("n" if is_seen else "") + note[pitch.end() :]
+
+
+@cache
+def _text_faces() -> list[str]:
+    """The face of measure numbers, from Matplotlib, which music21 depends on; without it they stay away."""
+    spec = find_spec("matplotlib")
+    folders = spec.submodule_search_locations if spec else None
+    faces = [Path(folder) / "mpl-data/fonts/ttf/STIXGeneral.ttf" for folder in folders or ()]
+    return [str(face) for face in faces if face.is_file()]
+
+
+def _noteheads(svg: etree._Element, n_added: int) -> Iterator[_Drawn]:
+    """Each notehead; Verovio names notes by line, field and, in chords, number in the kern."""
+    page = svg.find(f"{_SVG}g")
+    shift = _TRANSLATE.match(page.get("transform", "")) if page is not None else None
+    dx, dy = (float(shift[1]), float(shift[2])) if shift else (0.0, 0.0)
+    for group in svg.iter(f"{_SVG}g"):
+        name = _NOTE_ID.match(group.get("id", ""))
+        if name is None:
+            continue
+        glyphs = [(use.get(_HREF, "")[1:5], use) for use in group.iter(f"{_SVG}use")]
+        glyph = next(((code, use) for code, use in glyphs if code in _HEAD_WIDTH), None)
+        at = _TRANSLATE.match(glyph[1].get("transform", "")) if glyph else None
+        if glyph is None or at is None:
+            raise UndrawableError("A note has no notehead.")
+        half = _HEAD_WIDTH[glyph[0]] / 2 * float(at[3] or _FULL_SCALE) / _FULL_SCALE
+        line, field, note = int(name[1]) - 1 - n_added, int(name[2]) - 1, int(name[3] or 1) - 1
+        is_natural = any(code == _NATURAL for code, _ in glyphs)
+        yield _Drawn(line, field, note, float(at[1]) + dx + half, float(at[2]) + dy, is_natural)
+
+
+def _compare(svg: etree._Element, rows: list[list[list[str]]], heads: list[_Drawn]) -> None:
+    """Raise where the drawing and the kern differ."""
+    written = [
+        (line, field, note)
+        for line, row in enumerate(rows)
+        if row[0][0][:1] not in "*=!"
+        for field, notes in enumerate(row)
+        for note, text in enumerate(notes)
+        if text != "." and "r" not in text
+    ]
+    if sorted((head.line, head.field, head.note) for head in heads) != written:
+        raise UndrawableError("Verovio drew other notes.")
+    seen = Counter(group.get("class", "").split(" ")[0] for group in svg.iter(f"{_SVG}g"))
+    data = "\t".join(note for row in rows if row[0][0][:1] not in "*=!" for notes in row for note in notes)
+    for name, pattern in _DRAWN.items():
+        if seen[name] != len(re.findall(pattern, data)):
+            raise UndrawableError(f"Verovio drew {seen[name]} elements of class {name}.")
+
+
+def _marks(rows: list[list[list[str]]], heads: list[_Drawn]) -> Iterator[Mark]:
+    starts: dict[tuple[int, int, int], int] = {}
+    at = 0
+    for line, row in enumerate(rows):
+        for field, notes in enumerate(row):
+            for note, text in enumerate(notes):
+                starts[line, field, note] = at
+                at += len(text) + 1
+    for head in heads:
+        text = rows[head.line][head.field][head.note]
+        start = starts[head.line, head.field, head.note]
+        pitch = _PITCH.search(text)
+        yield Mark(head.x, head.y, pitch[0] if pitch else "", (start, start + len(text)))
