@@ -13,13 +13,19 @@ from docai.models.checkpoints import Checkpoint
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PaliGemmaForConditionalGeneration, PaliGemmaProcessor
+    from transformers import BitsAndBytesConfig, PaliGemmaForConditionalGeneration, PaliGemmaProcessor
 
 
 def load_base(
-    checkpoint: Checkpoint, dtype: torch.dtype, attention: AttentionChoice = "auto"
+    checkpoint: Checkpoint,
+    dtype: torch.dtype,
+    attention: AttentionChoice = "auto",
+    *,
+    quantization: BitsAndBytesConfig | None = None,
 ) -> PaliGemmaForConditionalGeneration:
     """The model on the CPU, ready for inference, without any setting of decoding left over from its files.
+
+    With ``quantization`` the model comes out on the first CUDA device, where bitsandbytes puts it.
 
     Raises:
         CheckpointError: the weights do not fill the model, or its configuration says too little.
@@ -34,11 +40,12 @@ def load_base(
     )
     config = guards.prepare_config(config)
     try:
-        with _no_progress_bars():
+        with no_progress_bars():
             loaded: Any = PaliGemmaForConditionalGeneration.from_pretrained(
                 folder,
                 config=config,
                 dtype=dtype,
+                quantization_config=quantization,
                 attn_implementation=choose_attention(config, attention),
                 use_safetensors=True,
                 local_files_only=True,
@@ -91,7 +98,7 @@ def load_processor(checkpoint: Checkpoint) -> PaliGemmaProcessor:
 
 
 @contextmanager
-def _no_progress_bars() -> Iterator[None]:
+def no_progress_bars() -> Iterator[None]:
     """transformers draws a bar on standard error, even for a model that loads at once."""
     from transformers.utils import logging
 

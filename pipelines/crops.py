@@ -186,8 +186,12 @@ def _cuts(page: Page, kind: Kind, bbox: BBox, room: int, words: Sequence[PageWor
     return bands.choose_cuts(candidates, bbox[1], bbox[3], most)
 
 
-def _cut(page: Page, bbox: BBox, size: int, margin: int, window: BBox) -> Crop:
-    """The crop; nothing outside of ``window`` (page points) is shown."""
+def fit_square(bbox: BBox, *, size: int = CROP_SIZE, margin: int = MARGIN) -> CropTransform:
+    """Where a region (displayed page points) comes to lie in its square; nothing is drawn.
+
+    Raises:
+        ValueError: the margin leaves no room.
+    """
     room = size - 2 * margin
     if room <= 0 or margin < 0:
         raise ValueError(f"a crop of {size} px has no room for a margin of {margin} px")
@@ -196,7 +200,16 @@ def _cut(page: Page, bbox: BBox, size: int, margin: int, window: BBox) -> Crop:
     width, height = x1 - x0, y1 - y0
     scale = min(MAX_SCALE, room / max(width, height, room / MAX_SCALE))
     left, top = (size - width * scale) / 2, (size - height * scale) / 2
-    transform = CropTransform(x0 - left / scale, y0 - top / scale, scale, size)
+    return CropTransform(x0 - left / scale, y0 - top / scale, scale, size)
+
+
+def _cut(page: Page, bbox: BBox, size: int, margin: int, window: BBox) -> Crop:
+    """The crop; nothing outside of ``window`` (page points) is shown."""
+    transform = fit_square(bbox, size=size, margin=margin)
+    x0, x1 = sorted((bbox[0], bbox[2]))
+    y0, y1 = sorted((bbox[1], bbox[3]))
+    width, height, scale = x1 - x0, y1 - y0, transform.scale
+    left, top = (size - width * scale) / 2, (size - height * scale) / 2
     inside = transform.to_crop(window)
     # Whole pixels, so that drawing needs no second resampling.
     pixels = (

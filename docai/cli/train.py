@@ -16,7 +16,26 @@ if TYPE_CHECKING:
 
 NANO = "nano"
 _HEAD_PANEL = "A head on a base"
-_FOR_HEAD = ("base", "data", "steps", "batch", "accumulate", "learning_rate", "rank", "device")
+_DATA_PANEL = "Its data"
+_FOR_HEAD = (
+    "base",
+    "data",
+    "steps",
+    "batch",
+    "accumulate",
+    "learning_rate",
+    "label_smoothing",
+    "max_tokens",
+    "rank",
+    "full",
+    "four_bit",
+    "checkpointing",
+    "difficulty",
+    "max_rejected",
+    "held_out",
+    "measure_steps",
+    "device",
+)
 _FOR_NANO = ("minutes", "total_minutes")
 
 
@@ -44,28 +63,104 @@ def train(
         str | None,
         typer.Option(metavar="MODEL", help="A folder or hub id@revision.", rich_help_panel=_HEAD_PANEL),
     ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(metavar="FOLDER", help="From docai synth. Default: drawn.", rich_help_panel=_HEAD_PANEL),
-    ] = None,
     steps: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Of the whole run.", rich_help_panel=_HEAD_PANEL)
-    ] = 1_000,
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="Of the whole run. Default: the preset.", rich_help_panel=_HEAD_PANEL
+        ),
+    ] = None,
     batch: Annotated[
         int, typer.Option(metavar="N", min=1, help="Pairs at once.", rich_help_panel=_HEAD_PANEL)
     ] = 4,
     accumulate: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Batches per step.", rich_help_panel=_HEAD_PANEL)
-    ] = 1,
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Batches per step. Default: as make 256 pairs.",
+            rich_help_panel=_HEAD_PANEL,
+        ),
+    ] = None,
     learning_rate: Annotated[
-        float, typer.Option(metavar="X", help="Highest rate.", rich_help_panel=_HEAD_PANEL)
-    ] = 1e-4,
+        float | None,
+        typer.Option(metavar="X", help="Highest rate. Default: the preset.", rich_help_panel=_HEAD_PANEL),
+    ] = None,
+    label_smoothing: Annotated[
+        float | None,
+        typer.Option(metavar="X", help="0 to below 1. Default: the preset.", rich_help_panel=_HEAD_PANEL),
+    ] = None,
+    max_tokens: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="Longest answer. Default: the head's.", rich_help_panel=_HEAD_PANEL
+        ),
+    ] = None,
+    full: Annotated[
+        bool,
+        typer.Option("--full", help="Train all weights, no LoRA adapter.", rich_help_panel=_HEAD_PANEL),
+    ] = False,
     rank: Annotated[
         int, typer.Option(metavar="R", min=1, help="Of the LoRA matrices.", rich_help_panel=_HEAD_PANEL)
     ] = 16,
+    four_bit: Annotated[
+        bool,
+        typer.Option(
+            "--four-bit",
+            help="Hold the base in 4 bits (GPU, bitsandbytes).",
+            rich_help_panel=_HEAD_PANEL,
+        ),
+    ] = False,
+    checkpointing: Annotated[
+        bool | None,
+        typer.Option(
+            "--checkpointing/--no-checkpointing",
+            help="Compute activations twice, keep none. Default: on a GPU.",
+            rich_help_panel=_HEAD_PANEL,
+        ),
+    ] = None,
     device: Annotated[
         str, typer.Option(metavar="DEVICE", help="auto, cpu or cuda.", rich_help_panel=_HEAD_PANEL)
     ] = "auto",
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="DATA",
+            help="A folder of docai synth, or FORMAT:PATH as in docai evaluate; repeatable. Default: drawn.",
+            rich_help_panel=_DATA_PANEL,
+        ),
+    ] = None,
+    difficulty: Annotated[
+        float,
+        typer.Option(metavar="X", min=0, max=1, help="Of drawn pairs, 0 to 1.", rich_help_panel=_DATA_PANEL),
+    ] = 1.0,
+    max_rejected: Annotated[
+        float,
+        typer.Option(
+            metavar="X",
+            min=0,
+            max=1,
+            help="Share that may be unusable; more stops the run.",
+            rich_help_panel=_DATA_PANEL,
+        ),
+    ] = 0.2,
+    held_out: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            min=0,
+            help="Most pairs measured by, 2 % of the data at most; 0: none.",
+            rich_help_panel=_DATA_PANEL,
+        ),
+    ] = 100,
+    measure_steps: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Steps between two measurements. Default: ten in all.",
+            rich_help_panel=_DATA_PANEL,
+        ),
+    ] = None,
     minutes: Annotated[
         float,
         typer.Option(metavar="M", min=0.05, help="Length of this slice.", rich_help_panel=NANO),
@@ -82,8 +177,10 @@ def train(
 ) -> None:
     """Train the weights of a head.
 
-    `docai train HEAD --base MODEL -o DIR` fine-tunes a LoRA adapter for one head on a PaliGemma 2 that is
-    on this machine. DIR is then a checkpoint: `docai process --model DIR`.
+    `docai train HEAD --base MODEL -o DIR` fine-tunes a LoRA adapter (or, with --full, all weights) for one
+    head on a PaliGemma 2 that is on this machine. DIR is then a checkpoint: `docai process --model DIR`.
+    What is not given is as in PaliGemma 2's paper. The data is checked first: DIR/rejected.jsonl lists what
+    cannot be used. Where pairs are held out, the best weights on them are what DIR ends with.
 
     `docai train nano -o DIR` trains the embedded checkpoint from nothing on this machine's CPU and stops by
     the clock. It leaves DIR/state.pt, from which the next slice goes on, and DIR/checkpoint.
@@ -117,9 +214,18 @@ def train(
             batch=batch,
             accumulate=accumulate,
             learning_rate=learning_rate,
+            label_smoothing=label_smoothing,
+            full=full,
             rank=rank,
+            four_bit=four_bit,
+            checkpointing=checkpointing,
             seed=seed,
             device=device,
+            max_tokens=max_tokens,
+            difficulty=difficulty,
+            max_rejected=max_rejected,
+            held_out=held_out,
+            measure_steps=measure_steps,
             workers=workers,
         )
         run: AdapterRun | None = train_adapter(
@@ -127,7 +233,7 @@ def train(
             base,
             out,
             settings,
-            data=data,
+            data=data or (),
             report=lambda line: console.print(line, markup=False, soft_wrap=True),
         )
     except KeyboardInterrupt:
@@ -137,7 +243,9 @@ def train(
         console.print("Interrupted; the same command goes on from what is saved.", soft_wrap=True)
         raise typer.Exit(INTERRUPTED)
     loss = "" if run.loss is None else f", loss {run.loss:.4f}"
-    console.print(f"{run.step} steps{loss}; checkpoint in {out}", markup=False, soft_wrap=True)
+    best = run.best
+    measured = "" if best is None else f", {best.metric} {best.value:.4f} held out, at step {best.step}"
+    console.print(f"{run.step} steps{loss}{measured}; checkpoint in {out}", markup=False, soft_wrap=True)
 
 
 def _train_nano(

@@ -1,77 +1,45 @@
-"""Fine-tuning of one head: a LoRA adapter on any PaliGemma 2, by transformers' Trainer and PEFT."""
+"""Fine-tuning of one head on any PaliGemma 2, by transformers' Trainer and PEFT."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import os
-import signal
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model_state_dict
-from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments, set_seed
+from peft import PeftModel
+from transformers import PrinterCallback, Trainer, TrainingArguments
 
-from docai.errors import CheckpointError, DeviceError, SettingError
-from docai.models.adapters import LORA_TARGETS, attach, read_weights, require_arrived, require_fit
+from docai.errors import CheckpointError, DeviceError
+from docai.models.adapters import read_weights, require_arrived, require_fit
 from docai.models.checkpoints import Checkpoint, find_checkpoint, open_checkpoint
 from docai.models.devices import choose_device, choose_dtype
 from docai.models.guards import MAX_SEQUENCE
 from docai.models.heads import Head
-from docai.models.loading import load_base, load_processor
+from docai.models.loading import load_processor, no_progress_bars
 from docai.pipelines.training import folders
-from docai.pipelines.training.pairs import (
-    Collator,
-    DrawnPairs,
-    FolderPairs,
-    Pairs,
-    Rejected,
-    TargetRules,
-    describe_rejected,
-    read_pairs,
-)
+from docai.pipelines.training.best import BestWeights, Measured, adapter_weights
+from docai.pipelines.training.build import WholeTrainer, build_model, four_bit_config, smoothed_loss
+from docai.pipelines.training.checks import TargetRules
+from docai.pipelines.training.keeper import HeldOut, Keeper, Report
+from docai.pipelines.training.memory import require_room
+from docai.pipelines.training.metrics import metric_for
+from docai.pipelines.training.pairs import Collator
+from docai.pipelines.training.prepare import RunData, checked_pairs, drawn_pairs, list_pairs
+from docai.pipelines.training.presets import Recipe
+from docai.pipelines.training.settings import AdapterSettings
 
 if TYPE_CHECKING:
-    from transformers import TrainerControl, TrainerState
+    from transformers import PaliGemmaForConditionalGeneration
 
-Report = Callable[[str], None]
+__all__ = ["AdapterRun", "AdapterSettings", "train_adapter"]
 
-_DRAWN_CHECKS = 24
+_MEASURED = 10
+"""Times that the held-out pairs are read in a run, where nothing else is said."""
 _VERSIONS = ("torch", "transformers", "peft", "docai")
-
-
-@dataclass(frozen=True)
-class AdapterSettings:
-    """How one adapter is trained."""
-
-    steps: int = 1_000
-    """Steps of the optimiser in all, over every resumed part."""
-    batch: int = 4
-    """Pairs that go through the model at once."""
-    accumulate: int = 1
-    """Batches per step."""
-    learning_rate: float = 1e-4
-    warmup_share: float = 0.03
-    rank: int = 16
-    """Of the LoRA matrices; their scale, alpha, is twice that."""
-    seed: int = 0
-    """Of the adapter's start, the order of the pairs, and what is drawn."""
-    device: str = "auto"
-    max_tokens: int | None = None
-    """Longest target, in tokens; None is the head's own limit."""
-    difficulty: float = 1.0
-    """Of drawn pairs, 0…1."""
-    workers: int | None = None
-    """Processes that prepare pairs; None is one per core, 8 at most, beside a GPU and none beside a CPU."""
-    save_minutes: float = 10.0
-    """Between two states that a run can go on from."""
-    report_steps: int = 10
 
 
 @dataclass(frozen=True)
@@ -84,6 +52,8 @@ class AdapterRun:
     """The last one reported, per token; None where no step was taken."""
     n_rejected: int
     interrupted: bool
+    best: Measured | None = None
+    """The held-out measurement of the weights that the checkpoint has; None where nothing was measured."""
 
 
 def train_adapter(
@@ -92,69 +62,89 @@ def train_adapter(
     folder: Path,
     settings: AdapterSettings,
     *,
-    data: Path | None = None,
+    data: Sequence[str | Path] = (),
     report: Report,
 ) -> AdapterRun:
-    """Fine-tune one LoRA adapter and write it with its base to ``folder``.
+    """Fine-tune one head and write it with its base to ``folder``: a LoRA adapter, or all weights.
 
     A run found in ``folder`` is resumed. Ctrl-C ends the run after the step it is in, with its state and
-    the adapter as it stands written; a second one ends it at once, with the last state left.
+    the weights as they stand written; a second one ends it at once, with the last state left. Where pairs
+    are held out, the checkpoint has the weights that read them best, else the last ones.
 
     Args:
         head: what is trained.
         base: an embedded name, a folder, or a hub id whose files are on this machine.
         folder: see :mod:`docai.pipelines.training.folders`.
         settings: see there.
-        data: a folder of pairs; None draws them.
+        data: folders that ``docai synth`` wrote, and ``FORMAT:PATH`` of
+            :mod:`docai.pipelines.evaluation.datasets`; none draws pairs.
         report: gets a line for a person now and then.
 
     Raises:
         UnknownModelError, CheckpointError: the base is not here, not a PaliGemma 2, or for another
             resolution than the head's.
         DeviceError: the device is not here, or its memory is too small.
-        SettingError: a setting cannot be used, there is nothing to train on, or ``folder`` cannot be used.
-        MissingDependencyError: pairs are to be drawn and a package for it is not installed.
+        SettingError: a setting cannot be used, there is nothing to train on, too much of the data cannot
+            be used (``rejected.jsonl`` in ``folder`` says what), or ``folder`` cannot be used.
+        DatasetError: a data set is not of its format.
+        MissingDependencyError: pairs are to be drawn or measured, or a base is to be held in 4 bits, and a
+            package for it is not installed.
     """
-    _check_settings(settings)
+    recipe = settings.recipe(head)
     source = find_checkpoint(base)
     max_tokens = _longest_answer(head, source, settings)
-    device = choose_device(settings.device)
-    if device.type == "cuda" and device.index:
-        raise DeviceError(
-            f"Training uses the first CUDA device it sees; set CUDA_VISIBLE_DEVICES={device.index}."
-        )
+    device = _device(settings)
+    require_room(
+        source.folder, device, wanted=settings.device, full=settings.full, four_bit=settings.four_bit
+    )
+    metric = metric_for(head) if settings.held_out else None
     processor = load_processor(source)
     rules = TargetRules(head, processor.tokenizer, max_tokens)
-    listed = None if data is None else read_pairs(data)
+    listed, rejected = list_pairs(data, head)
     identity = {
         "head": head.name,
         "base": source.id,
-        "data": str(data.resolve()) if data else f"drawn, difficulty {settings.difficulty:g}",
+        "data": [_name(spec) for spec in data] or f"drawn, difficulty {settings.difficulty:g}",
+        "full": settings.full,
         "rank": settings.rank,
         "seed": settings.seed,
         "max_tokens": max_tokens,
+        "held_out": settings.held_out,
     }
     folders.open_run(folder, identity)
-    pairs, rejected = _usable_pairs(rules, settings, listed, report)
-    folders.lay_base(source, folder, head.name)
-    folders.write_rejected(folder, rejected)
+    found = (
+        checked_pairs(rules, settings, listed, rejected, folder, report)
+        if data
+        else drawn_pairs(rules, settings, recipe, folder, report)
+    )
+    base_folder = _lay_base(source, folder, head.name, settings)
 
     # Loaded from where it will be loaded for reading, so that both see the same configuration.
-    model = build_adapter_model(open_checkpoint(folder), settings, device)
-    keeper = _Keeper(settings, report)
-    trainer = Trainer(
+    laid = open_checkpoint(base_folder)
+    model = build_model(laid, settings, device)
+    best = BestWeights(folder, _stored_dtype(source))
+    held_out = None
+    if metric is not None and found.held_out is not None:
+        every = settings.measure_steps or max(1, recipe.steps // _MEASURED)
+        held_out = HeldOut(found.held_out, head, processor, metric, max_tokens, settings.batch, every)
+    keeper = Keeper(best, held_out, save_minutes=settings.save_minutes, report=report)
+    n_pairs = f"{recipe.step_size} pairs a step"
+    report(f"{recipe.steps} steps, {n_pairs}, rate {recipe.learning_rate:g}, {device}")
+    trainer_class = WholeTrainer if settings.full else Trainer
+    trainer = trainer_class(
         model=model,
-        args=_arguments(folder, settings, device),
-        train_dataset=pairs,
+        args=_arguments(folder, settings, recipe, device),
+        train_dataset=found.train,
         data_collator=Collator(processor, head),
         callbacks=[keeper],
+        compute_loss_func=smoothed_loss(recipe.label_smoothing) if recipe.label_smoothing else None,
     )
     trainer.remove_callback(PrinterCallback)
     state = folders.latest_state(folder)
     if state is not None:
         report(f"resumed from {state}")
     try:
-        with keeper.listening():
+        with keeper.listening(), no_progress_bars():
             trainer.train(resume_from_checkpoint=None if state is None else str(state))
     except torch.OutOfMemoryError as error:
         raise DeviceError(
@@ -163,37 +153,28 @@ def train_adapter(
         ) from error
 
     loss = next((row["loss"] for row in reversed(trainer.state.log_history) if "loss" in row), None)
-    run = AdapterRun(folder, trainer.state.global_step, loss, len(rejected), keeper.interrupted)
-    _write_result(run, model, head.name, max_tokens, source)
-    summary = {"step": run.step, "loss": loss, "n_rejected": run.n_rejected}
-    versions = {name: importlib.metadata.version(name) for name in _VERSIONS}
-    about = {"run": identity, "settings": asdict(settings), "result": summary, "versions": versions}
-    folders.write_json(folder / folders.RUN_FILE, about)
+    step = trainer.state.global_step
+    run = AdapterRun(folder, step, loss, len(found.rejected), keeper.interrupted, best.measured())
+    _write_result(run, model, best, head.name, max_tokens, source)
+    _write_about(run, identity, settings, recipe, found)
     return run
 
 
-def build_adapter_model(checkpoint: Checkpoint, settings: AdapterSettings, device: torch.device) -> PeftModel:
-    """The base, frozen, with a fresh adapter ``default`` that trains in float32.
-
-    The guards of :mod:`docai.models.guards` are in ``load_base``: full attention in every layer, and the
-    soft caps that the checkpoint states.
-    """
-    set_seed(settings.seed)
-    base = load_base(checkpoint, choose_dtype(None, device))
-    config = LoraConfig(r=settings.rank, lora_alpha=2 * settings.rank, target_modules=LORA_TARGETS)
-    model = attach(base, config, "default")
-    for parameter in model.parameters():
-        if parameter.requires_grad:
-            # Small steps would be lost in the 8 bits of a bfloat16.
-            parameter.data = parameter.data.float()
-    return model
+def _device(settings: AdapterSettings) -> torch.device:
+    device = choose_device(settings.device)
+    if device.type == "cuda" and device.index:
+        raise DeviceError(
+            f"Training uses the first CUDA device it sees; set CUDA_VISIBLE_DEVICES={device.index}."
+        )
+    if settings.four_bit:
+        four_bit_config(device)
+    return device
 
 
-def _check_settings(settings: AdapterSettings) -> None:
-    for name in ("steps", "batch", "accumulate", "rank", "learning_rate"):
-        value = asdict(settings)[name]
-        if value <= 0:
-            raise SettingError(f"The setting {name} is {value}; it has to be above 0.")
+def _name(spec: str | Path) -> str:
+    """The same for the same data, wherever the command is called from."""
+    name, colon, rest = str(spec).rpartition(":")
+    return f"{name}{colon}{Path(rest).expanduser().resolve()}"
 
 
 def _longest_answer(head: Head, base: Checkpoint, settings: AdapterSettings) -> int:
@@ -215,42 +196,37 @@ def _longest_answer(head: Head, base: Checkpoint, settings: AdapterSettings) -> 
     return min(head.max_tokens, room, settings.max_tokens or room)
 
 
-def _usable_pairs(
-    rules: TargetRules, settings: AdapterSettings, listed: FolderPairs | None, report: Report
-) -> tuple[Pairs, list[Rejected]]:
-    """The data, checked, and what is not trained on. Raises :class:`SettingError` where nothing is left."""
-    pairs: Pairs
-    if listed is None:
-        needed = settings.steps * settings.batch * settings.accumulate
-        drawn = DrawnPairs(rules.head.name, settings.seed, settings.difficulty, needed, rules)
-        rejected, n_checked = drawn.check(_DRAWN_CHECKS), _DRAWN_CHECKS
-        pairs, n_usable = drawn, n_checked - len(rejected)
-    else:
-        pairs, rejected = listed.check(rules)
-        n_checked, n_usable = len(listed), len(pairs)
-    report(f"{n_usable} of {n_checked} {'pairs' if listed else 'drawn pairs tried'} can be used")
-    lines = describe_rejected(rejected)
-    for line in lines:
-        report(line)
-    if not n_usable:
-        why = f": {'; '.join(line.strip() for line in lines)}" if lines else ""
-        raise SettingError(f"There is nothing to train the head {rules.head.name!r} on{why}.")
-    return pairs, rejected
+def _lay_base(source: Checkpoint, folder: Path, head: str, settings: AdapterSettings) -> Path:
+    """Lay out the checkpoint and return the folder that the base is loaded from."""
+    if not settings.full:
+        folders.lay_base(source, folder, head)
+        return folder
+    folders.lay_base(source, folder, head, weights=False)
+    folders.lay_base(source, folder / folders.BASE_FOLDER, head)
+    return folder / folders.BASE_FOLDER
 
 
-def _arguments(folder: Path, settings: AdapterSettings, device: torch.device) -> TrainingArguments:
+def _stored_dtype(base: Checkpoint) -> torch.dtype:
+    """In which whole weights are written: as the base's own."""
+    named = base.config.get("dtype") or base.config.get("torch_dtype") or "float32"
+    return torch.bfloat16 if named == "bfloat16" else torch.float32
+
+
+def _arguments(
+    folder: Path, settings: AdapterSettings, recipe: Recipe, device: torch.device
+) -> TrainingArguments:
     on_gpu = device.type == "cuda"
     workers = settings.workers
     if workers is None:
         workers = min(8, os.cpu_count() or 1) if on_gpu else 0
     arguments = TrainingArguments(
         output_dir=str(folder / folders.STATE_FOLDER),
-        max_steps=settings.steps,
-        per_device_train_batch_size=settings.batch,
-        gradient_accumulation_steps=settings.accumulate,
-        learning_rate=settings.learning_rate,
+        max_steps=recipe.steps,
+        per_device_train_batch_size=recipe.batch,
+        gradient_accumulation_steps=recipe.accumulate,
+        learning_rate=recipe.learning_rate,
         lr_scheduler_type="cosine",
-        warmup_steps=round(settings.warmup_share * settings.steps),
+        warmup_steps=round(settings.warmup_share * recipe.steps),
         optim="adamw_torch",
         max_grad_norm=1.0,
         bf16=choose_dtype(None, device) == torch.bfloat16,
@@ -258,8 +234,8 @@ def _arguments(folder: Path, settings: AdapterSettings, device: torch.device) ->
         seed=settings.seed,
         dataloader_num_workers=workers,
         dataloader_pin_memory=on_gpu,
-        logging_steps=min(settings.report_steps, settings.steps),
-        # Saved by the clock (see _Keeper): a step may take a second or some minutes.
+        logging_steps=min(settings.report_steps, recipe.steps),
+        # Saved by the clock (see Keeper): a step may take a second or some minutes.
         save_strategy="no",
         save_total_limit=2,
         # Our collator takes pairs, which have no columns.
@@ -274,9 +250,22 @@ def _arguments(folder: Path, settings: AdapterSettings, device: torch.device) ->
     return arguments
 
 
-def _write_result(run: AdapterRun, model: PeftModel, head: str, max_tokens: int, base: Checkpoint) -> None:
-    """Write the adapter and the manifest, and prove that what lies on the disk is what was trained."""
-    weights = get_peft_model_state_dict(model, adapter_name="default", save_embedding_layers=False)
+def _write_result(
+    run: AdapterRun,
+    model: PeftModel | PaliGemmaForConditionalGeneration,
+    best: BestWeights,
+    head: str,
+    max_tokens: int,
+    base: Checkpoint,
+) -> None:
+    """Write the weights and the manifest, and prove that what lies on the disk is what was trained."""
+    if not isinstance(model, PeftModel):
+        if run.best is None:
+            best.keep(model, None)
+        folders.write_weights(run.folder, best.path)
+        folders.write_manifest(run.folder, base, head, max_tokens, full=True)
+        return
+    weights = adapter_weights(model) if run.best is None else best.adapter()
     if run.interrupted and not any(bool(value.any()) for name, value in weights.items() if "lora_B" in name):
         # The rate starts at zero, so an early Ctrl-C leaves an adapter that changes nothing.
         return
@@ -287,56 +276,26 @@ def _write_result(run: AdapterRun, model: PeftModel, head: str, max_tokens: int,
     folders.write_manifest(run.folder, base, head, max_tokens)
 
 
-class _Keeper(TrainerCallback):
-    """Saves by the clock, at the end and on Ctrl-C, and hands progress on."""
-
-    def __init__(self, settings: AdapterSettings, report: Report) -> None:
-        self.interrupted = False
-        self._seconds = 60 * settings.save_minutes
-        self._report = report
-        self._saved = time.monotonic()
-
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        now = time.monotonic()
-        finished = state.global_step >= state.max_steps
-        if self.interrupted or finished or now - self._saved > self._seconds:
-            control.should_save = True
-            self._saved = now
-        if self.interrupted:
-            control.should_training_stop = True
-            # A run that ended on its last step was not interrupted.
-            self.interrupted = not finished
-
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, float] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        if logs and "loss" in logs:
-            self._report(
-                f"step {state.global_step} of {state.max_steps}  loss {logs['loss']:.4f}  "
-                f"rate {logs['learning_rate']:.2e}"
-            )
-
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Take the first Ctrl-C as a wish to stop. Signals go to the main thread: elsewhere do nothing."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = signal.getsignal(signal.SIGINT)
-
-        def stop(number: int, frame: FrameType | None) -> None:
-            self.interrupted = True
-            signal.signal(signal.SIGINT, before)
-
-        signal.signal(signal.SIGINT, stop)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before)
+def _write_about(
+    run: AdapterRun,
+    identity: dict[str, Any],
+    settings: AdapterSettings,
+    recipe: Recipe,
+    data: RunData,
+) -> None:
+    """Write ``training.json``: what was trained on what, and how far."""
+    result = {
+        "step": run.step,
+        "loss": run.loss,
+        "n_train": len(data.train),
+        "n_held_out": 0 if data.held_out is None else len(data.held_out),
+        "n_rejected": run.n_rejected,
+        "held_out": None if run.best is None else asdict(run.best),
+    }
+    about = {
+        "run": identity,
+        "settings": asdict(settings) | asdict(recipe),
+        "result": result,
+        "versions": {name: importlib.metadata.version(name) for name in _VERSIONS},
+    }
+    folders.write_json(run.folder / folders.RUN_FILE, about)

@@ -7,8 +7,11 @@
     DIR/training.json                               what was trained on what, and how far
     DIR/rejected.jsonl                              pairs that were not trained on, where there are any
     DIR/state/checkpoint-N/                         what a resumed run goes on from
+    DIR/state/best/                                 the weights that read the held-out pairs best
 
-Heads that the base answers already stay, so that heads can be trained one after the other.
+Heads that the base answers already stay, so that heads can be trained one after the other. A full fine-tune
+changes the weights below them, so it keeps none: its DIR has weights of its own and no adapter, and the
+base lies in ``DIR/state/base``.
 """
 
 from __future__ import annotations
@@ -29,11 +32,14 @@ if TYPE_CHECKING:
     import torch
     from peft import LoraConfig
 
-    from docai.pipelines.training.pairs import Rejected
+    from docai.pipelines.training.checks import Rejected
 
 RUN_FILE = "training.json"
 REJECTED_FILE = "rejected.jsonl"
 STATE_FOLDER = "state"
+BEST_FOLDER = "state/best"
+BASE_FOLDER = "state/base"
+_INDEX = "model.safetensors.index.json"
 _SOFT_CAPS = ("attn_logit_softcapping", "final_logit_softcapping")
 
 
@@ -80,8 +86,10 @@ def _require_same_run(path: Path, identity: Mapping[str, object]) -> None:
         )
 
 
-def lay_base(base: Checkpoint, folder: Path, head: str) -> None:
+def lay_base(base: Checkpoint, folder: Path, head: str, *, weights: bool = True) -> None:
     """Put the base's files into ``folder``, ready to be loaded: weights linked, the rest copied.
+
+    Without ``weights`` there are none, and no adapters, which belong to them.
 
     A base without heads gets its soft caps switched off, in writing: PaliGemma 2 was transferred to its
     tasks without them (arXiv 2412.03555, section 3), and inference follows what config.json states. A base
@@ -95,11 +103,16 @@ def lay_base(base: Checkpoint, folder: Path, head: str) -> None:
         config["text_config"].update(dict.fromkeys(_SOFT_CAPS))
     made_here = {"config.json", MANIFEST, RUN_FILE}
     kept = [entry.adapter for name, entry in base.heads.items() if entry.adapter and name != head]
+    if not weights:
+        made_here.add(_INDEX)
+        kept = []
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "config.json", config)
         for path in sorted(base.folder.iterdir()):
             if path.suffix == ".safetensors":
-                _link(path.resolve(), folder / path.name)
+                if weights:
+                    _link(path.resolve(), folder / path.name)
             elif (path.suffix == ".json" and path.name not in made_here) or path.name == "tokenizer.model":
                 shutil.copyfile(path, folder / path.name)
         for adapter in kept:
@@ -152,19 +165,51 @@ def write_adapter(folder: Path, head: str, weights: Mapping[str, torch.Tensor], 
     return target
 
 
-def write_manifest(folder: Path, base: Checkpoint, head: str, max_tokens: int) -> None:
-    """Write ``docai.json``. The revision is a hash of the adapter's weights."""
-    adapter = f"adapters/{head}"
-    weights = (folder / adapter / "adapter_model.safetensors").read_bytes()
-    heads: dict[str, object] = {name: entry.model_dump() for name, entry in base.heads.items()}
+def write_weights(folder: Path, source: Path) -> None:
+    """Give the checkpoint in ``folder`` the whole weights that lie in ``source``, linked.
+
+    A manifest there is removed first: until :func:`write_manifest` the folder answers no head.
+
+    Raises:
+        SettingError: the folder cannot be written.
+    """
+    try:
+        (folder / MANIFEST).unlink(missing_ok=True)
+        for old in (*folder.glob("*.safetensors"), folder / _INDEX):
+            old.unlink(missing_ok=True)
+        for path in sorted(source.glob("*.safetensors")):
+            _link(path, folder / path.name)
+        if (source / _INDEX).exists():
+            shutil.copyfile(source / _INDEX, folder / _INDEX)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
+def write_manifest(folder: Path, base: Checkpoint, head: str, max_tokens: int, *, full: bool = False) -> None:
+    """Write ``docai.json``. The revision is a hash of the weights that were trained."""
+    adapter = None if full else f"adapters/{head}"
+    heads: dict[str, object] = {}
+    if not full:
+        heads |= {name: entry.model_dump() for name, entry in base.heads.items()}
     heads[head] = {"adapter": adapter, "max_tokens": max_tokens}
+    trained = sorted(folder.glob("*.safetensors" if full else f"{adapter}/adapter_model.safetensors"))
     manifest = {
         "name": f"{base.name}-{head}",
-        "revision": hashlib.sha256(weights).hexdigest()[:12],
+        "revision": _hash(trained),
         "base": base.id,
         "heads": heads,
     }
     write_json(folder / MANIFEST, manifest)
+
+
+def _hash(files: Sequence[Path]) -> str:
+    """Of one file, or of several in their order; the first 12 hexadecimal digits of SHA-256."""
+    digest = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as file:
+            while chunk := file.read(1 << 24):
+                digest.update(chunk)
+    return digest.hexdigest()[:12]
 
 
 def write_rejected(folder: Path, rejected: Sequence[Rejected]) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,10 +14,13 @@ from PIL import Image, ImageOps
 from docai.errors import CheckpointError, MissingDependencyError, SettingError
 from docai.models import guards
 from docai.models.heads import Head
+from docai.pipelines.training.checks import Rejected, TargetRules
 
 if TYPE_CHECKING:
     import torch
-    from transformers import BatchFeature, PaliGemmaProcessor, PreTrainedTokenizerBase
+    from transformers import BatchFeature, PaliGemmaProcessor
+
+    from docai.pipelines.synthesis import Split
 
 PAIRS_FILE = "pairs.jsonl"
 IGNORE = -100
@@ -42,50 +44,16 @@ class Pairs(Protocol):
     def __getitem__(self, index: int, /) -> Pair: ...
 
 
-class Rejected(NamedTuple):
-    """A pair that is not trained on."""
-
-    name: str
-    reason: str
-    """A stable code: ``parser``, ``too-long`` or ``image``."""
-    detail: str
-
-
-@dataclass(frozen=True)
-class TargetRules:
-    """Which targets a head can be trained on."""
-
-    head: Head
-    tokenizer: PreTrainedTokenizerBase
-    max_tokens: int
-    """Tokens of the longest target, its end token included."""
-
-    def too_long(self, target: str) -> int | None:
-        """The number of tokens, where there are too many."""
-        text = f"{target}{self.tokenizer.eos_token}"
-        count = len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
-        return count if count > self.max_tokens else None
-
-    def check(self, name: str, target: str) -> Rejected | None:
-        """Why the target cannot be used: the head's own parser finds an error in it, or it is too long."""
-        for issue in self.head.parser(target).issues:
-            if issue.severity == "error":
-                return Rejected(name, "parser", f"{issue.code}: {issue.message}")
-        count = self.too_long(target)
-        if count is not None:
-            return Rejected(name, "too-long", f"{count} tokens, and {self.max_tokens} are trained on")
-        return None
-
-
 @dataclass(frozen=True)
 class DrawnPairs:
-    """Pairs of the data engine. Pair i depends on the head, the seed, the difficulty and i alone."""
+    """Pairs of the data engine. Pair i depends on the settings here and i alone."""
 
     head: str
     seed: int
     difficulty: float
     count: int
     rules: TargetRules
+    split: Split = "train"
 
     def __len__(self) -> int:
         return self.count
@@ -94,7 +62,7 @@ class DrawnPairs:
         """Pair ``index``; where its target is too long, the next in the stream that is not."""
         from docai.pipelines.synthesis import samples
 
-        drawn = samples(self.head, self.seed, start=index, difficulty=self.difficulty)
+        drawn = samples(self.head, self.seed, start=index, difficulty=self.difficulty, split=self.split)
         for sample in islice(drawn, _REDRAWS):
             if self.rules.too_long(sample.target) is None:
                 return Pair(sample.image, sample.target)
@@ -112,7 +80,7 @@ class DrawnPairs:
         try:
             from docai.pipelines.synthesis import samples
 
-            drawn = islice(samples(self.head, self.seed, difficulty=self.difficulty), count)
+            drawn = islice(samples(self.head, self.seed, difficulty=self.difficulty, split=self.split), count)
             checks = [self.rules.check(f"drawn {i}", sample.target) for i, sample in enumerate(drawn)]
         except ModuleNotFoundError as error:
             raise MissingDependencyError(
@@ -122,42 +90,85 @@ class DrawnPairs:
         return [rejected for rejected in checks if rejected is not None]
 
 
+class Listed(Protocol):
+    """One pair of a list, drawn or read when it is asked for."""
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+
+    @property
+    def path(self) -> Path:
+        """The file that its picture is in."""
+
+    @property
+    def target(self) -> str: ...
+
+    @property
+    def content(self) -> str:
+        """What the split goes by: equal for pairs that show the same thing."""
+
+    def draw(self, size: int, /) -> Pair:
+        """The pair for crops of ``size`` pixels a side; its picture may have any size."""
+
+
 class FilePair(NamedTuple):
     """A line of ``pairs.jsonl``."""
 
     path: Path
     target: str
+    key: str | None = None
+
+    @property
+    def name(self) -> str:
+        return str(self.path)
+
+    @property
+    def content(self) -> str:
+        return self.key or self.target
+
+    def draw(self, size: int) -> Pair:
+        with Image.open(self.path) as image:
+            return Pair(image.convert("RGB"), self.target)
 
 
 @dataclass(frozen=True)
-class FolderPairs:
+class ListedPairs:
     """Pairs whose pictures lie in files."""
 
-    files: Sequence[FilePair]
+    listed: Sequence[Listed]
+    size: int
+    """Side of the crops, pixels."""
 
     def __len__(self) -> int:
-        return len(self.files)
+        return len(self.listed)
 
     def __getitem__(self, index: int) -> Pair:
-        path, target = self.files[index]
-        with Image.open(path) as image:
-            return Pair(image.convert("RGB"), target)
-
-    def check(self, rules: TargetRules) -> tuple[FolderPairs, list[Rejected]]:
-        """The pairs that can be trained on, and the others."""
-        usable: list[FilePair] = []
-        rejected: list[Rejected] = []
-        for file in self.files:
-            fault = _image_fault(file.path) or rules.check(str(file.path), file.target)
-            if fault is None:
-                usable.append(file)
-            else:
-                rejected.append(fault)
-        return FolderPairs(usable), rejected
+        return self.listed[index].draw(self.size)
 
 
-def read_pairs(folder: Path) -> FolderPairs:
-    """The pairs that ``docai synth`` wrote to ``folder``: ``image`` and ``target`` of each line.
+def read_source(spec: str | Path, head: Head) -> tuple[list[Listed], list[Rejected]]:
+    """The pairs of one ``--data``: ``FORMAT:PATH``, or a folder that ``docai synth`` wrote.
+
+    Returns:
+        The pairs, unchecked, and the cases of which no pair can be made.
+
+    Raises:
+        SettingError, DatasetError: there is no such thing, or nothing of it can be used.
+    """
+    from docai.pipelines.training.datasets import is_dataset, read_dataset
+
+    if isinstance(spec, str) and is_dataset(spec):
+        crops, rejected = read_dataset(spec, head)
+        return list(crops), rejected
+    if isinstance(spec, str) and not Path(spec).exists() and ":" in spec:
+        # Says which formats there are.
+        read_dataset(spec, head)
+    return list(read_pairs(Path(spec))), []
+
+
+def read_pairs(folder: Path) -> list[FilePair]:
+    """The pairs that ``docai synth`` wrote to ``folder``: ``image``, ``target`` and ``key`` of each line.
 
     Raises:
         SettingError: the folder or its list is missing, or the list cannot be read.
@@ -184,8 +195,9 @@ def read_pairs(folder: Path) -> FolderPairs:
             raise SettingError(_bad_line(path, number)) from error
         if not isinstance(image, str) or not isinstance(target, str):
             raise SettingError(_bad_line(path, number))
-        files.append(FilePair(folder / image, target))
-    return FolderPairs(files)
+        key = entry.get("key")
+        files.append(FilePair(folder / image, target, key if isinstance(key, str) else None))
+    return files
 
 
 def _bad_line(path: Path, number: int) -> str:
@@ -193,24 +205,6 @@ def _bad_line(path: Path, number: int) -> str:
         f"Line {number} of {path} is not an object with the texts image and target; "
         "the folder may be half written: write it again, or take the line out."
     )
-
-
-def _image_fault(path: Path) -> Rejected | None:
-    try:
-        with Image.open(path) as image:
-            image.verify()
-    # Pillow raises SyntaxError for a broken PNG; a bomb is refused by its declared size.
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        return Rejected(str(path), "image", str(error) or type(error).__name__)
-    return None
-
-
-def describe_rejected(rejected: Iterable[Rejected], *, shown: int = 5) -> list[str]:
-    """Lines for people: how many of each reason, and the first few."""
-    listed = list(rejected)
-    counts = Counter(item.reason for item in listed)
-    lines = [f"not used, {reason}: {count}" for reason, count in sorted(counts.items())]
-    return lines + [f"  {item.name}: {item.detail}" for item in listed[:shown]]
 
 
 @dataclass(frozen=True)
@@ -252,6 +246,20 @@ def encode_pairs(processor: PaliGemmaProcessor, head: Head, pairs: Sequence[Pair
     ).convert_to_tensors("pt")
     guards.require_token_types(inputs)
     require_suffix_labels(inputs)
+    guards.require_ends_with_text(inputs["attention_mask"])
+    return inputs
+
+
+def encode_prompts(processor: PaliGemmaProcessor, head: Head, images: Sequence[Image.Image]) -> BatchFeature:
+    """Pictures of any size as the model is asked to read them: no suffix, padded on the left."""
+    inputs: BatchFeature = processor(
+        images=[[square(image, head.resolution)] for image in images],
+        text=[_IMAGE_TOKEN + head.prompt for _ in images],
+        padding="longest",
+        return_tensors="np",
+    ).convert_to_tensors("pt")
+    guards.drop_labels(inputs)
+    guards.require_token_types(inputs)
     guards.require_ends_with_text(inputs["attention_mask"])
     return inputs
 

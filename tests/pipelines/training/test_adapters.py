@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,15 +25,26 @@ from docai.models.checkpoints import open_checkpoint
 from docai.models.engine import Request
 from docai.models.heads import Head
 from docai.models.paligemma import PaliGemmaEngine
-from docai.pipelines.training import adapters
-from docai.pipelines.training.adapters import AdapterSettings, build_adapter_model, train_adapter
+from docai.pipelines.training import adapters, prepare
+from docai.pipelines.training.adapters import AdapterSettings, train_adapter
+from docai.pipelines.training.build import build_model
 from docai.pipelines.training.pairs import Collator, read_pairs
 from tests.models.tiny import build_tiny, noise
 
 from .conftest import write_pairs_folder
 
 FAST = AdapterSettings(
-    steps=30, batch=4, learning_rate=2e-2, rank=8, seed=1, device="cpu", difficulty=0.0, report_steps=1
+    steps=30,
+    batch=4,
+    accumulate=1,
+    learning_rate=2e-2,
+    label_smoothing=0.0,
+    rank=8,
+    seed=1,
+    device="cpu",
+    difficulty=0.0,
+    held_out=0,
+    report_steps=1,
 )
 Losses = list[float]
 
@@ -57,7 +69,7 @@ def trained(
     """A finished run and what it reported."""
     folder = tmp_path_factory.mktemp("trained") / "run"
     lines: list[str] = []
-    run = train_adapter(molecule, tiny_base, folder, FAST, data=pairs_folder, report=lines.append)
+    run = train_adapter(molecule, tiny_base, folder, FAST, data=[pairs_folder], report=lines.append)
     assert (run.step, run.interrupted, run.n_rejected) == (30, False, 0)
     return folder, lines
 
@@ -94,7 +106,7 @@ def test_the_model_is_built_with_full_attention_and_without_soft_caps(
     trained: tuple[Path, list[str]], molecule: Head
 ) -> None:
     folder, _ = trained
-    model = build_adapter_model(open_checkpoint(folder), FAST, torch.device("cpu"))
+    model = build_model(open_checkpoint(folder), FAST, torch.device("cpu"))
     text = model.get_base_model().config.text_config
     assert set(text.layer_types) == {"full_attention"}
     assert text.sliding_window > 8192
@@ -115,7 +127,7 @@ def test_the_loss_is_that_of_the_stock_model_with_eager_attention(
 
     checkpoint = open_checkpoint(trained[0])
     pairs = read_pairs(pairs_folder)
-    batch = Collator(load_processor(checkpoint), molecule)([pairs[i] for i in range(4)])
+    batch = Collator(load_processor(checkpoint), molecule)([pair.draw(56) for pair in pairs])
     fused = load_base(checkpoint, torch.float32, "fused").train()(**batch).loss
     eager = load_base(checkpoint, torch.float32, "eager").train()(**batch).loss
     assert fused.item() == pytest.approx(eager.item(), rel=1e-5)
@@ -127,7 +139,7 @@ def test_a_finished_run_is_not_trained_further(
     shutil.copytree(trained[0], tmp_path / "run")
     before = weights(tmp_path / "run")
     lines: list[str] = []
-    run = train_adapter(molecule, tiny_base, tmp_path / "run", FAST, data=pairs_folder, report=lines.append)
+    run = train_adapter(molecule, tiny_base, tmp_path / "run", FAST, data=[pairs_folder], report=lines.append)
     assert run.step == 30
     assert any(line.startswith("resumed from") for line in lines)
     after = weights(tmp_path / "run")
@@ -146,14 +158,14 @@ def test_ctrl_c_leaves_a_run_that_ends_like_one_never_interrupted(
         if line.startswith("step 8 "):
             os.kill(os.getpid(), signal.SIGINT)
 
-    run = train_adapter(molecule, tiny_base, folder, FAST, data=pairs_folder, report=interrupt)
+    run = train_adapter(molecule, tiny_base, folder, FAST, data=[pairs_folder], report=interrupt)
     assert run.interrupted
     assert 8 <= run.step <= 9
     assert signal.getsignal(signal.SIGINT) is handler
     assert PaliGemmaEngine.load(folder, device="cpu").heads() == {"molecule"}, "usable as it stands"
 
     rest: list[str] = []
-    run = train_adapter(molecule, tiny_base, folder, FAST, data=pairs_folder, report=rest.append)
+    run = train_adapter(molecule, tiny_base, folder, FAST, data=[pairs_folder], report=rest.append)
     assert (run.step, run.interrupted) == (30, False)
     assert len(losses(rest)) == 30 - len(losses(seen))
     whole = weights(trained[0])
@@ -175,7 +187,7 @@ def test_states_are_saved_by_the_clock(
 ) -> None:
     settings = replace(FAST, steps=3, save_minutes=0.0)
     train_adapter(
-        molecule, tiny_base, tmp_path / "run", settings, data=pairs_folder, report=lambda line: None
+        molecule, tiny_base, tmp_path / "run", settings, data=[pairs_folder], report=lambda line: None
     )
     states = sorted(path.name for path in (tmp_path / "run/state").iterdir())
     assert states == ["checkpoint-2", "checkpoint-3"], "the last two"
@@ -185,7 +197,7 @@ def test_pairs_are_drawn_where_no_folder_is_given(tiny_base: Path, molecule: Hea
     lines: list[str] = []
     settings = replace(FAST, steps=2, batch=2, accumulate=2)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(adapters, "_DRAWN_CHECKS", 2)
+        patch.setattr(prepare, "_DRAWN_CHECKS", 2)
         run = train_adapter(molecule, tiny_base, tmp_path / "run", settings, report=lines.append)
     assert lines[0] == "2 of 2 drawn pairs tried can be used"
     assert run.step == 2
@@ -200,7 +212,7 @@ def test_heads_are_added_one_after_the_other(
     text = replace(molecule, name="text", prompt="spot text")
     folder = tmp_path / "both"
     train_adapter(
-        text, trained[0], folder, replace(FAST, steps=2), data=pairs_folder, report=lambda line: None
+        text, trained[0], folder, replace(FAST, steps=2), data=[pairs_folder], report=lambda line: None
     )
     both = PaliGemmaEngine.load(folder, device="cpu")
     assert both.heads() == {"molecule", "text"}
@@ -212,7 +224,12 @@ def test_a_base_with_heads_keeps_its_soft_caps(pairs_folder: Path, molecule: Hea
     caps = {"attn_logit_softcapping": 50.0, "final_logit_softcapping": 30.0}
     base = build_tiny(tmp_path / "base", text=caps, heads={"table": {"adapter": None}})
     train_adapter(
-        molecule, base, tmp_path / "run", replace(FAST, steps=2), data=pairs_folder, report=lambda line: None
+        molecule,
+        base,
+        tmp_path / "run",
+        replace(FAST, steps=2),
+        data=[pairs_folder],
+        report=lambda line: None,
     )
     stated = json.loads((tmp_path / "run/config.json").read_text())["text_config"]
     assert stated["final_logit_softcapping"] == 30.0
@@ -250,11 +267,11 @@ def refuse(
     folder: Path,
     *,
     settings: AdapterSettings = FAST,
-    data: Path | None = None,
+    data: Sequence[str | Path] = (),
 ) -> None:
     """The call is refused before a model is loaded."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(adapters, "build_adapter_model", lambda *args: pytest.fail("too late"))
+        patch.setattr(adapters, "build_model", lambda *args: pytest.fail("too late"))
         with pytest.raises(error, match=match):
             train_adapter(head, base, folder, settings, data=data, report=lambda line: None)
 
@@ -279,7 +296,7 @@ def test_settings_that_cannot_be_used_are_refused(molecule: Head, tiny_base: Pat
         SettingError, "learning_rate is 0", molecule, tiny_base, run, settings=replace(FAST, learning_rate=0)
     )
     refuse(DeviceError, "no device 'tpu9x'", molecule, tiny_base, run, settings=replace(FAST, device="tpu9x"))
-    refuse(SettingError, "no data folder", molecule, tiny_base, run, data=tmp_path / "none")
+    refuse(SettingError, "no data folder", molecule, tiny_base, run, data=[tmp_path / "none"])
     assert not run.exists()
 
 
@@ -287,9 +304,9 @@ def test_a_folder_that_cannot_take_the_run_is_refused(
     trained: tuple[Path, list[str]], molecule: Head, tiny_base: Path, pairs_folder: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
-    refuse(SettingError, "cannot be written", molecule, tiny_base, tmp_path / "file/run", data=pairs_folder)
-    refuse(SettingError, "not of a training", molecule, tiny_base, tmp_path, data=pairs_folder)
-    refuse(SettingError, "not of a training", molecule, tiny_base, tiny_base, data=pairs_folder)
+    refuse(SettingError, "cannot be written", molecule, tiny_base, tmp_path / "file/run", data=[pairs_folder])
+    refuse(SettingError, "not of a training", molecule, tiny_base, tmp_path, data=[pairs_folder])
+    refuse(SettingError, "not of a training", molecule, tiny_base, tiny_base, data=[pairs_folder])
     other = replace(FAST, rank=2)
     refuse(
         SettingError,
@@ -298,22 +315,22 @@ def test_a_folder_that_cannot_take_the_run_is_refused(
         tiny_base,
         trained[0],
         settings=other,
-        data=pairs_folder,
+        data=[pairs_folder],
     )
 
 
 def test_data_without_a_usable_pair_stops_clearly(molecule: Head, tiny_base: Path, tmp_path: Path) -> None:
     data = write_pairs_folder(tmp_path / "data", ("C1CC", "not a molecule"))
-    refuse(SettingError, "nothing to train .*parser: 2", molecule, tiny_base, tmp_path / "run", data=data)
+    refuse(SettingError, "nothing to train .*parser: 2", molecule, tiny_base, tmp_path / "run", data=[data])
     (data / "pairs.jsonl").write_text("")
-    refuse(SettingError, "nothing to train", molecule, tiny_base, tmp_path / "run2", data=data)
+    refuse(SettingError, "nothing to train", molecule, tiny_base, tmp_path / "run2", data=[data])
 
 
 def test_rejected_pairs_are_written_down(molecule: Head, tiny_base: Path, tmp_path: Path) -> None:
     data = write_pairs_folder(tmp_path / "data", ("CCO", "C1CC", "CCN"))
     lines: list[str] = []
-    settings = replace(FAST, steps=1, batch=1)
-    run = train_adapter(molecule, tiny_base, tmp_path / "run", settings, data=data, report=lines.append)
+    settings = replace(FAST, steps=1, batch=1, max_rejected=0.5)
+    run = train_adapter(molecule, tiny_base, tmp_path / "run", settings, data=[data], report=lines.append)
     assert run.n_rejected == 1
     assert lines[:2] == ["2 of 3 pairs can be used", "not used, parser: 1"]
     (written,) = (tmp_path / "run/rejected.jsonl").read_text().splitlines()
@@ -326,6 +343,6 @@ def test_an_adapter_that_learnt_nothing_is_not_passed_off_as_one(
     settings = replace(FAST, steps=1, learning_rate=1e-60)
     with pytest.raises(AdapterError, match="does nothing"):
         train_adapter(
-            molecule, tiny_base, tmp_path / "run", settings, data=pairs_folder, report=lambda line: None
+            molecule, tiny_base, tmp_path / "run", settings, data=[pairs_folder], report=lambda line: None
         )
     assert not (tmp_path / "run/docai.json").exists()

@@ -47,7 +47,20 @@ def base_896(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_whole_way(run: Run, base_896: Path, pairs_folder: Path) -> None:
-    options = ("--base", base_896, "--data", pairs_folder, "--batch", 1, "--device", "cpu", "-o", "out")
+    options = (
+        "--base",
+        base_896,
+        "--data",
+        pairs_folder,
+        "--batch",
+        1,
+        "--accumulate",
+        1,
+        "--device",
+        "cpu",
+        "-o",
+        "out",
+    )
     code, out, err = run("molecule", "--steps", 2, "--rank", 2, *options)
     assert (code, out) == (0, ""), err
     assert "4 of 4 pairs can be used" in err

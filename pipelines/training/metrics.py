@@ -1,0 +1,182 @@
+"""How well the weights of a run read held-out pairs: one figure of the head's own, and exact match.
+
+============  ======================================================================================
+``table``     TEDS of the canonical form, mean (:mod:`docai.pipelines.evaluation.metrics.teds`)
+``molecule``  equal isomeric canonical SMILES, share
+``score``     symbol error rate, a ratio of sums, 0 is best
+``text``      end-to-end F1 of words at an IoU of 0.5, by HierText's rules
+============  ======================================================================================
+
+``exact`` is the share of answers that are the target to the character; a head that is not in the table is
+judged by it. Answers are greedy, and end by themselves or at the longest target's length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, cast
+
+import torch
+
+from docai.errors import LimitError
+from docai.models.answers import Vocabulary, write_answers
+from docai.models.decoding import token_texts
+from docai.models.heads import Head
+from docai.parsers.base import Parser
+from docai.pipelines.evaluation.base import SpottedWord
+from docai.pipelines.training.pairs import Pair, Pairs, encode_prompts
+from docai.records import MoleculeContent, TextContent
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PaliGemmaForConditionalGeneration, PaliGemmaProcessor
+
+Answers = Sequence[tuple[str, str]]
+"""Answer and target of each pair."""
+
+_UNIT: Final = 1024.0
+"""Side of the square in which boxes are compared; the shares of areas do not depend on it."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One figure over all held-out pairs."""
+
+    name: str
+    higher_is_better: bool
+    of: Callable[[Parser, Answers], float]
+    """Raises ``MissingDependencyError`` where its package is not installed."""
+    probe: str = ""
+    """An answer that takes all of its packages to measure."""
+
+    def is_better(self, value: float, best: float | None) -> bool:
+        """Whether ``value`` is better than the best so far."""
+        return best is None or (value > best if self.higher_is_better else value < best)
+
+
+def _exact(parser: Parser, answers: Answers) -> float:
+    return sum(answer == target for answer, target in answers) / len(answers)
+
+
+def _teds(parser: Parser, answers: Answers) -> float:
+    from docai.pipelines.evaluation.metrics.teds import teds_canonical
+
+    total = 0.0
+    for answer, target in answers:
+        try:
+            total += teds_canonical(answer, target)
+        except LimitError:
+            # An answer that runs on until it is cut: no more than a fraction would be its due.
+            continue
+    return total / len(answers)
+
+
+def _same_molecule(parser: Parser, answers: Answers) -> float:
+    def smiles(text: str) -> str | None:
+        content = parser(text).content
+        return content.smiles if isinstance(content, MoleculeContent) else None
+
+    pairs = ((smiles(answer), smiles(target)) for answer, target in answers)
+    return sum(given is not None and given == true for given, true in pairs) / len(answers)
+
+
+def _symbol_errors(parser: Parser, answers: Answers) -> float:
+    from docai.pipelines.evaluation.metrics.scores import kern_error_rates
+
+    given, true = zip(*answers, strict=True)
+    symbols = kern_error_rates(given, true, preparation="printed").symbols
+    return symbols.value or 0.0
+
+
+def _word_f1(parser: Parser, answers: Answers) -> float:
+    from docai.pipelines.evaluation.metrics.spotting import spotting_corpus
+
+    def words(text: str) -> list[SpottedWord]:
+        content = parser(text).content
+        if not isinstance(content, TextContent):
+            return []
+        found = []
+        for word in (word for line in content.lines for word in line.words):
+            if word.bbox is not None:
+                x0, y0, x1, y1 = (value * _UNIT for value in word.bbox)
+                found.append(SpottedWord(text=word.text, polygon=[(x0, y0), (x1, y0), (x1, y1), (x0, y1)]))
+        return found
+
+    result = spotting_corpus([words(answer) for answer, _ in answers], [words(true) for _, true in answers])
+    return result.end_to_end.f1
+
+
+_EXACT = Metric("exact", higher_is_better=True, of=_exact)
+_METRICS: Mapping[str, Metric] = {
+    "table": Metric("TEDS", higher_is_better=True, of=_teds, probe="<table><tr><td>a</td></tr></table>"),
+    "molecule": Metric("exact SMILES", higher_is_better=True, of=_same_molecule),
+    "score": Metric("SER", higher_is_better=False, of=_symbol_errors, probe="**kern\n4c\n*-"),
+    "text": Metric(
+        "word F1", higher_is_better=True, of=_word_f1, probe="<loc0000><loc0000><loc0009><loc0009> a"
+    ),
+}
+
+
+def metric_for(head: Head) -> Metric:
+    """The figure that a head is judged by.
+
+    Raises:
+        MissingDependencyError: a package that it measures with is not installed.
+    """
+    metric = _METRICS.get(head.name, _EXACT)
+    metric.of(head.parser, [(metric.probe, metric.probe)])
+    return metric
+
+
+def read_pairs_with(
+    model: PaliGemmaForConditionalGeneration | PeftModel,
+    processor: PaliGemmaProcessor,
+    head: Head,
+    pairs: Pairs,
+    *,
+    max_tokens: int,
+    batch: int,
+) -> list[tuple[str, str]]:
+    """What the model as it stands answers to each pair, and the target. The model's mode is left as it was.
+
+    Args:
+        max_tokens: longest answer, its end token included.
+        batch: crops at once.
+    """
+    base = _base_of(model)
+    vocabulary = Vocabulary.of(base, processor)
+    answers: list[tuple[str, str]] = []
+    on_gpu = base.device.type == "cuda"
+    precision = torch.autocast(base.device.type, torch.bfloat16, enabled=on_gpu)
+    with torch.no_grad(), precision, _reading(base):
+        for start in range(0, len(pairs), batch):
+            some: list[Pair] = [pairs[index] for index in range(start, min(start + batch, len(pairs)))]
+            inputs = encode_prompts(processor, head, [pair.image for pair in some])
+            inputs = inputs.to(base.device)
+            inputs["pixel_values"] = inputs["pixel_values"].to(base.dtype)
+            written = write_answers(base, inputs, [max_tokens] * len(some), head.decoding, vocabulary)
+            for pair, answer in zip(some, written, strict=True):
+                kept = [token for token in answer.tokens if token not in vocabulary.silent]
+                answers.append(("".join(token_texts(processor.tokenizer, kept)), pair.target))
+    return answers
+
+
+def _base_of(model: PaliGemmaForConditionalGeneration | PeftModel) -> PaliGemmaForConditionalGeneration:
+    from peft import PeftModel
+
+    if isinstance(model, PeftModel):
+        return cast("PaliGemmaForConditionalGeneration", model.get_base_model())
+    return model
+
+
+@contextmanager
+def _reading(model: PaliGemmaForConditionalGeneration) -> Iterator[None]:
+    """Without dropout, and with a cache in spite of gradient checkpointing."""
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)
