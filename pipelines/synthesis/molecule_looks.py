@@ -129,9 +129,13 @@ def _own_fonts() -> tuple[str, ...]:
 
 
 def _pick_font(rng: random.Random, beyond: float) -> str:
-    """One of RDKit's fonts, or past the plain looks one of the machine's that has all the letters."""
-    if rng.random() < 0.5 * beyond and fonts.system_faces():
-        name = rng.choice(fonts.system_faces())
+    """One of RDKit's fonts, or past the plain looks one of the machine's that has all the letters.
+
+    Faces of the held-out split are for text and tables alone, where the letters are what is read.
+    """
+    trained_on = [name for name in fonts.system_faces() if not fonts.is_held_out(name)]
+    if rng.random() < 0.5 * beyond and trained_on:
+        name = rng.choice(trained_on)
         if fonts.covers(name, _CHARACTERS):
             return name
     return rng.choice(_own_fonts())
