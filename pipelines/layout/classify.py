@@ -6,52 +6,16 @@ above one half wins, and what nobody claims is a plain figure.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import NamedTuple
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from docai.pipelines.layout.pixels import (
-    Gray,
-    Parts,
-    binarise,
-    join_rows,
-    level_lines,
-    loose_between,
-    parts_of,
-    staves,
-    upright_lines,
-)
-from docai.records import BBox, Kind
+from docai.pipelines.layout.look import SIDE, Look, look_at
+from docai.pipelines.layout.pixels import Gray, loose_between, staves
+from docai.records import Kind
 
-SIDE = 900
-"""Longest side that is looked at, pixels: a larger image is reduced first."""
 Verdict = tuple[float, tuple[str, ...]]
-
-
-@dataclass(frozen=True)
-class Look:
-    """One image with what all judges need of it."""
-
-    gray: Gray
-    ink: Gray
-    parts: Parts
-    level: list[BBox]
-    upright: list[BBox]
-    words: int | None
-    """Native words in it, where the source has a text layer."""
-
-    @property
-    def width(self) -> int:
-        return int(self.ink.shape[1])
-
-    @property
-    def height(self) -> int:
-        return int(self.ink.shape[0])
 
 
 def classify_image(image: Image.Image) -> tuple[Kind, float, tuple[str, ...]]:
@@ -79,29 +43,10 @@ def judge(gray: Gray, words: int | None = None) -> tuple[Kind, float, tuple[str,
     return "figure", round(1 - value, 3), (f"no head fits; nearest was {kind} with {value:.2f}", *evidence)
 
 
-def look_at(gray: Gray, words: int | None = None, side: int = SIDE) -> Look | None:
-    """Measure an image, reduced to ``side``; None where it is blank."""
-    if min(gray.shape) < 3:
-        return None
-    longest = max(gray.shape)
-    if longest > side:
-        factor = side / longest
-        gray = np.asarray(cv2.resize(gray, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA))
-    elif longest < side * 0.7:
-        factor = min(3.0, side / longest)
-        gray = np.asarray(cv2.resize(gray, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC))
-    gray = np.asarray(cv2.copyMakeBorder(gray, 6, 6, 6, 6, cv2.BORDER_CONSTANT, value=255))
-    ink = binarise(gray)
-    parts = parts_of(ink)
-    if not len(parts.areas):
-        return None
-    x0, y0 = parts.boxes[:, :2].min(axis=0)
-    x1, y1 = parts.boxes[:, 2:].max(axis=0)
-    ink, gray = np.ascontiguousarray(ink[y0:y1, x0:x1]), np.ascontiguousarray(gray[y0:y1, x0:x1])
-    height, width = ink.shape
-    level = join_rows(level_lines(gray, max(20, width // 6)), 20)
-    upright = upright_lines(gray, max(16, min(height // 5, 60)))
-    return Look(gray, ink, parts_of(ink), level, upright, words)
+def is_ruled_grid(gray: Gray) -> bool:
+    """Whether rules cross all over an image and text fills the fields between them."""
+    look = look_at(gray)
+    return look is not None and look.gridded > 0.5
 
 
 def _score_at_any_size(gray: Gray, look: Look) -> Verdict:
@@ -127,178 +72,32 @@ def _score(look: Look) -> Verdict:
 
 
 def _table(look: Look) -> Verdict:
-    photo = _midtones(look)
-    grid = _grid(look)
-    columns, rows = _columns(look)
+    grid = look.grid
+    columns, rows = look.columns
     evidence = []
     value = 0.0
-    if grid is not None and _glyphs(look).sum() >= 4:
+    if grid is not None and look.glyphs.sum() >= 4:
         evidence.append(f"ruled grid of {grid.n_level} by {grid.n_upright} lines, {grid.crossed:.0%} crossed")
         if grid.n_level >= 3 and grid.n_upright >= 3:
-            # The gridlines of a chart cross as well, but its fields are empty or full of curves and bars.
-            letters = _letters_in_grid(look)
-            evidence.append(f"{grid.filled:.0%} of its fields filled, {letters:.0%} of their ink letters")
-            value = 0.05 + 0.9 * grid.crossed * grid.filled * letters
+            evidence.append(
+                f"{grid.filled:.0%} of its fields filled, {look.letters_in_grid:.0%} of their ink letters"
+            )
+            value = 0.05 + 0.9 * look.gridded
         else:
             value = 0.45
     if columns >= 2 and rows >= 3:
         evidence.append(f"{rows} rows aligned in {columns} columns")
         value = max(value, 0.6) + 0.05 * min(columns, 4)
-        rules = _wide_rules(look)
-        if rules >= 2:
-            evidence.append(f"{rules} rules across the whole width")
+        if look.wide_rules >= 2:
+            evidence.append(f"{look.wide_rules} rules across the whole width")
             value += 0.1
-    if photo > 0.35:
-        return min(value, 0.4), (*evidence, f"{photo:.0%} halftones")
+    if look.midtones > 0.35:
+        return min(value, 0.4), (*evidence, f"{look.midtones:.0%} halftones")
     return min(value, 0.97), tuple(evidence) or ("no grid and no aligned columns",)
 
 
-class _Grid(NamedTuple):
-    """Long rules both ways: how many, and the shares of their crossings that exist and of the fields
-    between them that hold a glyph."""
-
-    n_level: int
-    n_upright: int
-    crossed: float
-    filled: float
-
-    @property
-    def is_frame(self) -> bool:
-        """A box around something, which says nothing of what is in it."""
-        return self.n_level == 2 and self.n_upright == 2
-
-
-def _grid(look: Look) -> _Grid | None:
-    level = _distinct([(y0 + y1) / 2 for x0, y0, x1, y1 in look.level if x1 - x0 > 0.55 * look.width])
-    upright = _distinct([(x0 + x1) / 2 for x0, y0, x1, y1 in look.upright if y1 - y0 > 0.5 * look.height])
-    if len(level) < 2 or len(upright) < 2:
-        return None
-    thick = cv2.dilate(look.ink, np.ones((7, 7), np.uint8))
-    hits = [
-        thick[min(int(y), look.height - 1), min(int(x), look.width - 1)] > 0 for y in level for x in upright
-    ]
-    boxes = look.parts.boxes[_glyphs(look)]
-    across = np.searchsorted(upright, (boxes[:, 0] + boxes[:, 2]) / 2)
-    down = np.searchsorted(level, (boxes[:, 1] + boxes[:, 3]) / 2)
-    inside = (across > 0) & (across < len(upright)) & (down > 0) & (down < len(level))
-    fields = set(zip(across[inside].tolist(), down[inside].tolist(), strict=True))
-    n_fields = (len(level) - 1) * (len(upright) - 1)
-    return _Grid(len(level), len(upright), sum(hits) / len(hits), len(fields) / n_fields)
-
-
-def is_ruled_grid(gray: Gray) -> bool:
-    """Whether rules cross all over an image and text fills the fields between them."""
-    look = look_at(gray)
-    grid = None if look is None else _grid(look)
-    if look is None or grid is None or min(grid.n_level, grid.n_upright) < 3:
-        return False
-    return grid.crossed * grid.filled * _letters_in_grid(look) > 0.5
-
-
-def _is_ruled(look: Look) -> bool:
-    """Rules part rows or columns of letters here: more than a frame, and no axes and gridlines."""
-    grid = _grid(look)
-    if grid is None:
-        return _wide_rules(look) >= 2
-    letters = _letters_in_grid(look)
-    if grid.is_frame or grid.crossed < 0.7 or letters < 0.5:
-        return False
-    return min(grid.n_level, grid.n_upright) < 3 or grid.filled * letters > 0.5
-
-
-def _letters_in_grid(look: Look) -> float:
-    """Share of the ink besides rules that is in parts the size of a letter."""
-    ink = look.ink.copy()
-    for x0, y0, x1, y1 in [*look.level, *look.upright]:
-        ink[max(0, int(y0) - 1) : int(y1) + 2, max(0, int(x0) - 1) : int(x1) + 2] = 0
-    rest = replace(look, ink=ink, parts=parts_of(ink))
-    whole = float(rest.parts.areas.sum())
-    return float(rest.parts.areas[_glyphs(rest)].sum()) / whole if whole else 0.0
-
-
-def _wide_rules(look: Look) -> int:
-    return len(_distinct([(y0 + y1) / 2 for x0, y0, x1, y1 in look.level if x1 - x0 > 0.9 * look.width]))
-
-
-def _distinct(values: list[float], apart: float = 5) -> list[float]:
-    kept: list[float] = []
-    for value in sorted(values):
-        if not kept or value - kept[-1] > apart:
-            kept.append(value)
-    return kept
-
-
-def _columns(look: Look) -> tuple[int, int]:
-    """Columns and rows of glyphs: white lanes that run through at least three rows of text."""
-    parts = look.parts
-    high = parts.heights
-    glyph = _glyphs(look)
-    if glyph.sum() < 9:
-        return 0, 0
-    size = float(np.median(high[glyph]))
-    covered = float(parts.areas[glyph].sum()) / float((look.ink > 0).sum())
-    mask = np.zeros(look.ink.shape, np.uint8)
-    for x0, y0, x1, y1 in parts.boxes[glyph]:
-        mask[y0:y1, x0:x1] = 1
-    rows = _spans(np.asarray(mask.any(axis=1)), 1)
-    rows = [(a, b) for a, b in rows if b - a >= 0.5 * size]
-    if len(rows) < 3 or any(b - a > 4 * size for a, b in rows):
-        return 0, len(rows)
-    gap = max(3, round(1.1 * size))
-    filled = np.array(
-        [cv2.dilate(mask[a:b].max(axis=0)[None], np.ones((1, 3), np.uint8))[0] for a, b in rows]
-    )
-    # One row may cross a lane: a spanning header or a note.
-    lanes = _spans(filled.sum(axis=0) <= max(0, len(rows) // 8), gap)
-    inner = [(a, b) for a, b in lanes if a > 0 and b < look.width]
-    edges = [0, *((a + b) // 2 for a, b in inner), look.width]
-    cells = [float(filled[:, a:b].any(axis=1).mean()) for a, b in pairwise(edges)]
-    columns = sum(share >= 0.4 for share in cells)
-    start = int(np.flatnonzero(filled.any(axis=0))[0])
-    inner = [(a, b) for a, b in inner if a > start]
-    if columns == 2 and len(inner) == 1 and inner[0][0] - start < 3 * size and not _is_ruled(look):
-        columns = 1  # the numbers or bullets of a list
-    if covered < (0.2 if _is_ruled(look) else 0.75):
-        return 0, len(rows)
-    return columns, len(rows)
-
-
-def _glyphs(look: Look) -> NDArray[np.bool_]:
-    """Which parts are the size of a letter, judged by the middle of their own sizes."""
-    parts, high = look.parts, look.parts.heights
-    glyph = (high >= 4) & (high <= max(12, look.height // 4)) & (parts.widths <= 6 * np.maximum(high, 4))
-    glyph &= parts.areas >= 6
-    if not glyph.any():
-        return np.asarray(glyph)
-    size = float(np.median(high[glyph]))
-    return np.asarray(glyph & (high <= 2.5 * size) & (high >= 0.3 * size))
-
-
-def _letters_share(look: Look) -> float:
-    """Share of the ink that is in parts of one letter's height: near one for text, small for drawings."""
-    parts, high = look.parts, look.parts.heights
-    glyph = _glyphs(look)
-    if glyph.sum() < 8:
-        return 0.0
-    size = float(np.percentile(high[glyph], 75))
-    letter = glyph & (high <= 1.5 * size) & (parts.widths <= 2.5 * size)
-    return float(parts.areas[letter].sum()) / float(parts.areas.sum())
-
-
-def _spans(flags: NDArray[np.bool_], least: int) -> list[tuple[int, int]]:
-    """Runs of True of at least that length, as half-open intervals."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], flags.astype(np.int8), [0]))))
-    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a >= least]
-
-
-def _midtones(look: Look) -> float:
-    """Share of pixels that are neither paper nor full ink: high in photographs."""
-    soft = (look.gray > 60) & (look.gray < 215)
-    return float(cv2.erode(soft.astype(np.uint8), np.ones((3, 3), np.uint8)).mean())
-
-
 def _molecule(look: Look) -> Verdict:
-    photo = _midtones(look)
+    photo = look.midtones
     density = float((look.ink > 0).mean())
     if photo > 0.08 or density > 0.45:
         return 0.1, (f"{photo:.0%} halftones, {density:.0%} ink: not a line drawing",)
@@ -336,12 +135,23 @@ def _molecule(look: Look) -> Verdict:
         evidence.append("more glyphs than strokes")
         value -= 0.3
     letters = _letters_share(look)
-    if letters > 0.6 and _columns(look)[1] >= 3:
+    if letters > 0.6 and look.columns.n_rows >= 3:
         evidence.append(f"{letters:.0%} of the ink in parts of one letter height")
         value -= 0.5
     if look.words is not None and look.words > 15 + len(bonds):
         value -= 0.3
     return max(0.0, min(value, 0.97)), tuple(evidence)
+
+
+def _letters_share(look: Look) -> float:
+    """Share of the ink that is in parts of one letter's height: near one for text, small for drawings."""
+    parts, high = look.parts, look.parts.heights
+    glyph = look.glyphs
+    if glyph.sum() < 8:
+        return 0.0
+    size = float(np.percentile(high[glyph], 75))
+    letter = glyph & (high <= 1.5 * size) & (parts.widths <= 2.5 * size)
+    return float(parts.areas[letter].sum()) / float(parts.areas.sum())
 
 
 def _frame_lines(look: Look) -> int:
@@ -351,13 +161,14 @@ def _frame_lines(look: Look) -> int:
     return int(level + upright)
 
 
-def _loose_glyphs(look: Look, stroke: float) -> int:
+def _loose_glyphs(look: Look, bond: float) -> int:
+    """Parts smaller than a bond of that length, as atom labels are."""
     parts = look.parts
-    small = (parts.widths < 0.8 * stroke) & (parts.heights < 0.8 * stroke) & (parts.areas > 8)
+    small = (parts.widths < 0.8 * bond) & (parts.heights < 0.8 * bond) & (parts.areas > 8)
     return int(small.sum())
 
 
-def _segments(look: Look, stroke: float) -> NDArray[np.float64]:
+def _segments(look: Look, thickness: float) -> NDArray[np.float64]:
     """Straight strokes as rows of (length, angle in degrees 0…180). Both edges of a stroke count."""
     smooth = cv2.GaussianBlur(255 - look.ink, (0, 0), 0.8)
     found = cv2.createLineSegmentDetector(cv2.LSD_REFINE_STD).detect(smooth)[0]
@@ -366,5 +177,5 @@ def _segments(look: Look, stroke: float) -> NDArray[np.float64]:
     lines = found.reshape(-1, 4).astype(np.float64)
     dx, dy = lines[:, 2] - lines[:, 0], lines[:, 3] - lines[:, 1]
     lengths, angles = np.hypot(dx, dy), np.degrees(np.arctan2(dy, dx)) % 180
-    keep = lengths > max(8.0, 2.5 * stroke)
+    keep = lengths > max(8.0, 2.5 * thickness)
     return np.stack([lengths[keep], angles[keep]], axis=1)

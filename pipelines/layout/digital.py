@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MOST_PATHS = 3000
 """Above this many drawings PyMuPDF's clustering, quadratic in their number, is too slow."""
 JUDGED_PIXELS = 900
+"""Long side of a box that is judged by its pixels."""
 
 
 def text_turn(page: pymupdf.Page) -> int:
@@ -29,15 +30,8 @@ def text_turn(page: pymupdf.Page) -> int:
     for block in page.get_text("dict", flags=flags)["blocks"]:
         for line in block.get("lines", ()):
             x, y = line["dir"]
-            run = (
-                0
-                if abs(x) >= abs(y) and x > 0
-                else 1
-                if abs(y) > abs(x) and y > 0
-                else 2
-                if abs(x) >= abs(y)
-                else 3
-            )
+            is_level = abs(x) >= abs(y)
+            run = (0 if x > 0 else 2) if is_level else (1 if y > 0 else 3)
             votes[run] += sum(len(span["text"]) for span in line["spans"])
     # Direction 1 is downwards: text turned clockwise by a quarter, to which the page's own rotation adds.
     turned = (votes.index(max(votes)) + int(page.rotation) // 90) % 4

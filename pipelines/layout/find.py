@@ -86,7 +86,7 @@ def _from_pdf(page: Page, words: list[PageWord], origin: Origin) -> PageLayout:
         texts = [region for region in found if region.kind == "text"]
         for region, box in zip(texts, to_letters(sheet, [region.bbox for region in texts]), strict=True):
             region.bbox = box
-        found = reading_order(found, clues.width)
+        found = reading_order(found)
     regions = [
         _region(region, number, clues.items, words, frame.leave(region.bbox), None)
         for number, region in enumerate(found)
@@ -112,7 +112,7 @@ def _from_pixels(page: Page, words: list[PageWord], origin: Origin) -> PageLayou
     else:
         for region in found:
             region.items = []
-    ordered = reading_order(found, clues.width)
+    ordered = reading_order(found)
     regions = []
     for number, region in enumerate(ordered):
         corners = placing.corners(region.bbox)

@@ -12,7 +12,7 @@ _MOSTLY = 0.7
 """Share of its width that a figure must have in a column to be read with it."""
 
 
-def reading_order(regions: list[Found], width: float) -> list[Found]:
+def reading_order(regions: list[Found]) -> list[Found]:
     """Regions as they are read: heads first, feet last, between them by recursive cuts (Nagy's X-Y cut).
 
     A cut across the page, through white from edge to edge, comes before a cut between columns only where

@@ -46,7 +46,7 @@ def solid_areas(gray: Gray, side: int) -> list[BBox]:
     flat = cv2.blur(flatten(gray), (3, 3))
     tinted = (flat < 236).astype(np.uint8) * 255
     found = parts_of(np.asarray(cv2.morphologyEx(tinted, cv2.MORPH_OPEN, np.ones((side, side), np.uint8))))
-    return [(float(a), float(b), float(c), float(d)) for a, b, c, d in found.boxes]
+    return found.boxes_of(found.areas > 0)
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,10 @@ class Parts:
     @property
     def heights(self) -> NDArray[np.int32]:
         return np.asarray(self.boxes[:, 3] - self.boxes[:, 1])
+
+    def boxes_of(self, which: NDArray[np.bool_]) -> list[BBox]:
+        """Boxes of the parts that are True in ``which`` (n,)."""
+        return [(float(x0), float(y0), float(x1), float(y1)) for x0, y0, x1, y1 in self.boxes[which]]
 
 
 def parts_of(ink: Gray) -> Parts:
@@ -106,12 +110,17 @@ def _split(parts: Parts, index: int, length: int) -> list[BBox]:
     profile = mask.sum(axis=1)
     least = 0.5 * profile.max()
     full = profile >= (least if y1 - y0 <= 9 else max(length, least))
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], full.astype(np.int8), [0]))))
     lines = []
-    for top, low in zip(edges[::2], edges[1::2], strict=True):
+    for top, low in spans(np.asarray(full)):
         columns = np.flatnonzero(mask[top:low].any(axis=0))
         lines.append((float(x0 + columns[0]), float(y0 + top), float(x0 + columns[-1] + 1), float(y0 + low)))
     return [line for line in lines if line[2] - line[0] >= length]
+
+
+def spans(flags: NDArray[np.bool_], least: int = 1) -> list[tuple[int, int]]:
+    """Runs of True of at least that length, as half-open intervals."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], flags.astype(np.int8), [0]))))
+    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a >= least]
 
 
 def upright_lines(gray: Gray, length: int) -> list[BBox]:

@@ -134,8 +134,7 @@ def score_boxes(gray: Gray, parts: Parts) -> list[BBox]:
         near = (boxes[:, 2] >= reach[0]) & (boxes[:, 0] <= reach[2])
         near &= (boxes[:, 3] >= reach[1]) & (boxes[:, 1] <= reach[3])
         near &= (parts.heights < 40 * staff.space) & (parts.widths < 1.3 * (x1 - x0))
-        held = [(float(a), float(b), float(c), float(d)) for a, b, c, d in boxes[near]]
-        box = union([staff.bbox, *held])
+        box = union([staff.bbox, *parts.boxes_of(near)])
         if near.sum() < 4 and parts.areas[near].sum() < 6 * (x1 - x0):
             continue  # five bare lines are the rules of something else
         for index, other in enumerate(passages):
@@ -156,9 +155,8 @@ def _drawn(gray: Gray, parts: Parts, letter: float, scores: list[BBox]) -> tuple
     # Letters that run together fill their box; the lines of a drawing do not.
     sparse = parts.areas < 0.22 * wide * high
     shown = large & ~thin & (sparse | (high > 4.5 * letter) | ((wide > 14 * letter) & (high > 2.2 * letter)))
-    boxes = [(float(a), float(b), float(c), float(d)) for a, b, c, d in parts.boxes[shown]]
-    rules = [(float(a), float(b), float(c), float(d)) for a, b, c, d in parts.boxes[large & thin]]
-    rules += level_lines(gray, round(6 * letter))
+    boxes = parts.boxes_of(shown)
+    rules = parts.boxes_of(large & thin) + level_lines(gray, round(6 * letter))
     rules = join_touching(rules, 3, 2)
     strokes = [rule for rule in rules if max(rule[2] - rule[0], rule[3] - rule[1]) < 8 * letter]
     boxes += [rule for rule in strokes if any(touches(grow(rule, letter), box) for box in boxes)]
@@ -178,8 +176,7 @@ def text_rows(parts: Parts, letter: float, without: list[BBox]) -> list[Row]:
     letters = (high >= 0.55 * letter) & (high <= 3.2 * letter) & (wide <= 12 * letter) & (parts.areas >= 6)
     small = (high < 0.55 * letter) & (wide <= 2 * letter) & (parts.areas >= 3)
     rows: list[Row] = []
-    boxes = [(float(a), float(b), float(c), float(d)) for a, b, c, d in parts.boxes[letters]]
-    boxes = [box for box in boxes if not any(_inside(box, other) for other in without)]
+    boxes = [box for box in parts.boxes_of(letters) if not any(_inside(box, other) for other in without)]
     for box in sorted(boxes):
         best, most = None, 0.45
         for row in rows:
@@ -195,8 +192,7 @@ def text_rows(parts: Parts, letter: float, without: list[BBox]) -> list[Row]:
         else:
             best.letters.append(box)
     frames = [grow(row.bbox, 0.5 * letter, 0.35 * letter) for row in rows]
-    for a, b, c, d in parts.boxes[small]:
-        dot = (float(a), float(b), float(c), float(d))
+    for dot in parts.boxes_of(small):
         for row, frame in zip(rows, frames, strict=True):
             if _inside(dot, frame):
                 row.letters.append(dot)

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from docai.pipelines.layout import classify_image
-from docai.pipelines.synthesis.page_figures import picture
+from docai.pipelines.synthesis.pages.figures import picture
 
 DPI = 150
 

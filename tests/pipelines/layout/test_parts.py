@@ -37,7 +37,7 @@ def test_reading_order_of_title_columns_and_footer() -> None:
     )
     (foot,) = found((50, 780, 550, 790), label="page-footer")
     shuffled = [foot, right2, left2, title, right, left]
-    assert reading_order(shuffled, 600) == [title, left, left2, right, right2, foot]
+    assert reading_order(shuffled) == [title, left, left2, right, right2, foot]
 
 
 def test_wide_block_between_columns_parts_them() -> None:
@@ -48,7 +48,7 @@ def test_wide_block_between_columns_parts_them() -> None:
         (50, 320, 290, 500),
         (310, 320, 550, 500),
     )
-    assert reading_order([d, c, wide, b, a], 600) == [a, b, wide, c, d]
+    assert reading_order([d, c, wide, b, a]) == [a, b, wide, c, d]
 
 
 def test_lines_join_what_the_file_wrote_apart() -> None:

@@ -147,7 +147,7 @@ def test_figures_whose_margins_overlap_do_not_mix_the_columns() -> None:
         region("d", "text", (310, 50, 540, 155)),
         region("e", "figure", (300, 165, 540, 500)),
     ]
-    assert "".join(names[id(found)] for found in reading_order(regions, 600)) == "abcde"
+    assert "".join(names[id(found)] for found in reading_order(regions)) == "abcde"
 
 
 def _regions(document: pymupdf.Document) -> tuple[Region, ...]:
