@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import platform
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from docai._version import __version__
 from docai.errors import DocaiError
+from docai.surroundings import versions
 
 PACKAGES = (
     "torch",
@@ -78,7 +76,7 @@ def diagnose(model: str = "nano", device: str = "auto") -> Diagnosis:
     total, available = _memory()
     names = [model, *(name for name in embedded_models() if name != model)]
     return Diagnosis(
-        versions=_versions(),
+        versions=versions(PACKAGES),
         device=chosen,
         device_problem=problem,
         devices=devices,
@@ -86,16 +84,6 @@ def diagnose(model: str = "nano", device: str = "auto") -> Diagnosis:
         memory_available=available,
         models=tuple(_model(name) for name in names),
     )
-
-
-def _versions() -> dict[str, str | None]:
-    found: dict[str, str | None] = {"docai": __version__, "python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = None
-    return found
 
 
 def _devices(wanted: str) -> tuple[str | None, str | None, tuple[str, ...]]:

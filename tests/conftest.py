@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 MakePdf = Callable[..., bytes]
+Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +37,29 @@ def make_pdf() -> MakePdf:
         return data
 
     return make
+
+
+@pytest.fixture
+def own_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """An empty working folder, and no settings of docai in the environment."""
+    for name in list(os.environ):
+        if name.upper().startswith("DOCAI_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], own_folder: Path) -> Run:
+    """Runs `docai` in a folder of its own with these arguments: exit code, standard output and error."""
+    from docai.cli import main
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as left:
+            main([str(argument) for argument in arguments])
+        assert isinstance(left.value.code, int)
+        streams = capsys.readouterr()
+        return left.value.code, streams.out, streams.err
+
+    return call

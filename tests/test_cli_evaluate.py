@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw
 
 import docai.cli.evaluate
-from docai.cli import main
 from docai.cli.evaluate import print_comparison
 from docai.models.engine import Request
 from docai.models.scripted import ScriptedEngine
 from docai.pipelines.evaluation.datasets import FORMATS
 
-Run = Callable[..., tuple[int, str, str]]
+from .conftest import Run
+
 DATA = "molscribe:molecules/test.csv"
 
 
 @pytest.fixture(autouse=True)
-def _own_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in list(os.environ):
-        if name.upper().startswith("DOCAI_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
+def _molecules(own_folder: Path) -> None:
     images = Path("molecules/images")
     images.mkdir(parents=True)
     rows = ["image_id,file_path,SMILES"]
@@ -41,17 +37,9 @@ def _own_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
+def run(run: Run) -> Run:
     """Runs `docai evaluate` with these arguments: exit code, standard output, standard error."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as left:
-            main(["evaluate", *(str(argument) for argument in arguments)])
-        assert isinstance(left.value.code, int)
-        streams = capsys.readouterr()
-        return left.value.code, streams.out, streams.err
-
-    return call
+    return partial(run, "evaluate")
 
 
 @pytest.fixture

@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from docai.cli import main
 from docai.models.paligemma import PaliGemmaEngine
 from tests.models.tiny import build_tiny
 
-Run = Callable[..., tuple[int, str]]
+from .conftest import Run
+
+Train = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+def train(run: Run) -> Train:
     """Runs `docai train` with these arguments: exit code, standard error on one line."""
-    for name in list(os.environ):
-        if name.upper().startswith("DOCAI_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
 
     def call(*arguments: object) -> tuple[int, str]:
-        with pytest.raises(SystemExit) as left:
-            main(["train", *(str(argument) for argument in arguments)])
-        assert isinstance(left.value.code, int)
-        streams = capsys.readouterr()
-        assert streams.out == ""
-        return left.value.code, " ".join(streams.err.split())
+        code, out, err = run("train", *arguments)
+        assert out == ""
+        return code, " ".join(err.split())
 
     return call
 
@@ -49,30 +42,30 @@ def molecules(tmp_path: Path) -> Path:
     return tmp_path / "train.csv"
 
 
-def test_all_weights_are_trained_on_a_data_set(run: Run, base: Path, molecules: Path) -> None:
+def test_all_weights_are_trained_on_a_data_set(train: Train, base: Path, molecules: Path) -> None:
     options = ("--base", base, "--data", f"molscribe:{molecules}", "--full", "--device", "cpu", "-o", "out")
     short = ("--steps", 1, "--batch", 1, "--accumulate", 1)
-    code, err = run("molecule", *options, *short)
+    code, err = train("molecule", *options, *short)
     assert code == 2
     assert "1 of 3 pairs cannot be used (33%), more than the 20% that --max-rejected allows" in err
     assert Path("out/rejected.jsonl").read_text().count("\n") == 1
-    code, err = run("molecule", *options, *short, "--max-rejected", 0.5)
+    code, err = train("molecule", *options, *short, "--max-rejected", 0.5)
     assert code == 0, err
     assert "1 steps, 1 pairs a step, rate 0.0001, cpu" in err
     assert PaliGemmaEngine.load("out", device="cpu").heads() == {"molecule"}
 
 
-def test_data_that_cannot_be_used_is_exit_2(run: Run, base: Path, molecules: Path) -> None:
+def test_data_that_cannot_be_used_is_exit_2(train: Train, base: Path, molecules: Path) -> None:
     wrong = [
         ("molscrib:x", "one of these formats"),
         ("molscribe:nowhere", "nothing at nowhere"),
         ("nowhere", "no data folder nowhere"),
     ]
     for data, message in wrong:
-        code, err = run("molecule", "--base", base, "--data", data, "-o", "out")
+        code, err = train("molecule", "--base", base, "--data", data, "-o", "out")
         assert code == 2
         assert message in err
         assert not Path("out").exists()
-    code, err = run("table", "--base", base, "--data", f"molscribe:{molecules}", "-o", "out")
+    code, err = train("table", "--base", base, "--data", f"molscribe:{molecules}", "-o", "out")
     assert code == 2
     assert "nothing for the head 'table'" in err

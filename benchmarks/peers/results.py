@@ -8,7 +8,6 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 
 from adapters import ROOT
 from reading import Reading, seconds
@@ -17,6 +16,7 @@ from suites import Column
 from docai.pipelines.evaluation.base import CaseScore, Measure, Prediction
 from docai.pipelines.evaluation.statistics import bootstrap, corpus
 from docai.pipelines.evaluation.tasks import TASKS
+from docai.surroundings import processor
 
 REFERENCE = "docai"
 """Seconds are given as multiples of this tool's over the same cases."""
@@ -98,7 +98,7 @@ def header(command: str) -> Iterator[str]:
     load = os.getloadavg()[0]
     yield f"- commit {commit}, {date.today().isoformat()}, `{command}`"
     yield (
-        f"- {_processor()}, {os.cpu_count()} cores, {_memory()}, {platform.system()} {platform.machine()}, "
+        f"- {processor()}, {os.cpu_count()} cores, {_memory()}, {platform.system()} {platform.machine()}, "
         f"Python {platform.python_version()}; load average {load:.1f} when the run began"
     )
 
@@ -106,15 +106,6 @@ def header(command: str) -> Iterator[str]:
 def _git(*arguments: str) -> str:
     told = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
     return told.stdout.strip() if told.returncode == 0 else ""
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        return platform.processor() or "unknown processor"
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or "unknown processor"
 
 
 def _memory() -> str:

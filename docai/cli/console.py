@@ -31,6 +31,13 @@ def people() -> Console:
     return Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else LOG_WIDTH)
 
 
+def keep_output_clean() -> None:
+    """Send the messages of PyMuPDF, which it writes to standard output by default, to standard error."""
+    import pymupdf
+
+    pymupdf.set_messages(stream=sys.stderr)
+
+
 def show_error(error: Exception, *, console: Console | None = None) -> None:
     """One line that a person understands; an error without words shows its type."""
     from rich.text import Text

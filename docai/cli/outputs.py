@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from docai import files
 from docai.errors import SettingError
 from docai.exports import EXPORTERS, exporter_for
 
@@ -69,25 +70,8 @@ def plan_names(inputs: Sequence[Path], suffix: str) -> list[Path]:
 
 
 def make_folder(path: Path) -> Path:
-    """The folder, made where it is missing, before long work begins. Raises :class:`SettingError`."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SettingError(
-            f"The folder {path} cannot be made: {error.strerror}. Choose another with -o."
-        ) from None
-    return path
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write ``data`` so that ``path`` never holds half of it. Raises ``OSError``."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_bytes(data)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    """The folder of ``-o``, made where it is missing. Raises :class:`SettingError`."""
+    return files.make_folder(path, "Choose another with -o.")
 
 
 def _folded(path: Path) -> str:

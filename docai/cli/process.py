@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from docai.cli import outputs
-from docai.cli.console import EXIT_CODES, INTERRUPTED, people
+from docai.cli import options, outputs
+from docai.cli.console import EXIT_CODES, INTERRUPTED, keep_output_clean, people
 from docai.cli.runner import plan_jobs, run_jobs
 from docai.errors import SettingError
 
@@ -43,25 +42,11 @@ def process(
     heads: Annotated[
         str | None, typer.Option(metavar="NAMES", help="Only these heads: `table,molecule`. Default: all.")
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(metavar="MODEL", help="Embedded name, folder, or hub id@revision. Default: nano."),
-    ] = None,
-    device: Annotated[
-        str | None, typer.Option(metavar="DEVICE", help="auto, cpu, cuda, cuda:1. Default: auto.")
-    ] = None,
+    model: options.Model = None,
+    device: options.Device = None,
     password: Annotated[str | None, typer.Option(metavar="WORD", help="Opens encrypted PDFs.")] = None,
-    text_layer: Annotated[
-        str | None,
-        typer.Option(
-            metavar="USE",
-            help="Use of the PDF's own words: prefer, verify (by the model) or ignore. Default: prefer.",
-        ),
-    ] = None,
-    download: Annotated[
-        bool | None,
-        typer.Option("--download/--offline", help="Fetch weights that are not here. Default: offline."),
-    ] = None,
+    text_layer: options.TextLayer = None,
+    download: options.Download = None,
     json: Annotated[
         str | None,
         typer.Option(
@@ -78,8 +63,6 @@ def process(
     Settings come from the flag, then DOCAI_… in the environment, then docai.toml, then the default.
     `docai doctor` shows each with its origin.
     """
-    import pymupdf
-
     from docai.settings import load_settings
 
     if json not in (None, "-"):
@@ -91,8 +74,7 @@ def process(
     given = {"model": model, "device": device, "text_layer": text_layer, "download": download}
     settings = load_settings(given, as_flags=True).values
     wanted = [name.strip() for name in heads.split(",") if name.strip()] if heads is not None else None
-    # By default PyMuPDF writes its messages to standard output, which is for data here.
-    pymupdf.set_messages(stream=sys.stderr)
+    keep_output_clean()
     files = outputs.unique_inputs(inputs)
     jobs = plan_jobs(files, out, overlay)
     try:

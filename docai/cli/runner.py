@@ -15,6 +15,7 @@ from docai.cli.console import FAILED, ISSUES, people, show_error
 from docai.cli.summary import print_line, print_records
 from docai.errors import AdapterError, CheckpointError, ConfigurationError, DocaiError
 from docai.exports import export
+from docai.files import write_atomically
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -67,7 +68,7 @@ def run_jobs(
             with _progress(console, job.source.name) as report:
                 document = pipeline.process(job.source, pages=pages, password=password, progress=report)
             if job.target:
-                outputs.write_atomically(job.target, export(document, job.target))
+                write_atomically(job.target, export(document, job.target))
             if to_stdout:
                 _write_stdout(document, one_line=len(jobs) > 1)
             if job.overlay:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from docai._version import __version__
 from docai.errors import PredictionsError, SettingError
+from docai.files import make_folder
 from docai.limits import Limits
 from docai.models.heads import HEADS, get_head
 from docai.pipelines.assemble import TextLayer
@@ -112,7 +113,7 @@ def evaluate(
         dataset = as_pages(dataset)
     names = _task_names(dataset, tasks)
     dataset = replace(dataset, tasks=names)
-    folder = None if out is None else _make_folder(Path(out))
+    folder = None if out is None else make_folder(Path(out))
     report(EvaluationProgress("select"))
     selection = select(dataset, limit=limit, seed=seed)
     chosen = {
@@ -156,14 +157,6 @@ def _task_names(dataset: DataSet, tasks: Sequence[str] | None) -> tuple[str, ...
     if not names:
         raise SettingError("No task is given to measure by; leave tasks out to use those of the data set.")
     return names
-
-
-def _make_folder(path: Path) -> Path:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SettingError(f"The folder {path} cannot be made: {error.strerror}. Choose another.") from None
-    return path
 
 
 def _reader(

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import docai
-from docai._version import __version__
+from docai import surroundings
 from docai.pipelines.evaluation.report.model import Machine
 
 PACKAGES = (
@@ -38,13 +37,7 @@ _GIT_SECONDS = 10
 
 def versions() -> dict[str, str | None]:
     """docai, Python and :data:`PACKAGES`; None: not installed."""
-    found: dict[str, str | None] = {"docai": __version__, "python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = None
-    return found
+    return surroundings.versions(PACKAGES)
 
 
 def machine() -> Machine:
@@ -52,7 +45,7 @@ def machine() -> Machine:
     import torch
 
     return Machine(
-        cpu=_cpu(),
+        cpu=surroundings.processor(),
         n_cores=os.cpu_count() or 1,
         gpus=[torch.cuda.get_device_properties(index).name for index in range(torch.cuda.device_count())],
         system=f"{platform.system()} {platform.release()} {platform.machine()}",
@@ -78,12 +71,3 @@ def _git(root: Path, *arguments: str) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
-
-
-def _cpu() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text("utf-8", "replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine() or "unknown"

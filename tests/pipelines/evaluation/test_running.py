@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,8 +36,8 @@ from docai.pipelines.evaluation.running import SampleReader
 from docai.pipelines.evaluation.sampling import as_pages, readable, select
 from docai.pipelines.evaluation.scoring import score_cases
 from docai.records import BBox, Kind
+from tests.conftest import MakePdf
 
-MakePdf = Callable[..., bytes]
 TABLE = "<table><tbody><tr><td>a</td><td>b</td></tr></tbody></table>"
 SPOTTED = "<loc0000><loc0000><loc0512><loc1023> word"
 
