@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from docai.cli.console import EXIT_CODES, people
+from docai.cli.console import EXIT_CODES, FAILED, INTERRUPTED, people
 from docai.cli.outputs import make_folder
-from docai.errors import SettingError
+from docai.errors import MissingDependencyError, SettingError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from docai.pipelines.synthesis import Split
+
+_SHOWN = 24
+"""Pairs on the contact sheet."""
 
 
 def register(app: typer.Typer) -> None:
@@ -25,33 +35,108 @@ def synth(
         float, typer.Option(min=0.0, max=1.0, help="0 few large symbols, 1 many small ones.")
     ] = 1.0,
     split: Annotated[str, typer.Option(help="train or held-out; disjoint by content.")] = "train",
+    jobs: Annotated[
+        int | None,
+        typer.Option(metavar="J", min=1, help="Processes. Default: one a core; one for few pairs."),
+    ] = None,
     preview: Annotated[
-        Path | None, typer.Option(metavar="PNG", help="Also a contact sheet of the first 24.")
+        Path | None, typer.Option(metavar="PNG", help=f"Also a contact sheet of the first {_SHOWN}.")
     ] = None,
 ) -> None:
     """Draw pairs of an 896 px crop and its target, in the layout that the head's usual tools read.
 
     table: PubTabNet JSONL; molecule: MolScribe CSV; score: GrandStaff .krn beside .png; text: ICDAR 2015.
+    The pairs are the same, byte for byte, whatever the number of processes.
     """
-    from itertools import islice
-
     from docai.models.heads import get_head
 
     get_head(head)
     if split not in ("train", "held-out"):
         raise SettingError(f"--split is {split!r}; it has to be train or held-out.")
-    chosen: Literal["train", "held-out"] = "train" if split == "train" else "held-out"
-    try:
-        from docai.pipelines.synthesis import samples
-        from docai.pipelines.synthesis.write import contact_sheet, write_pairs
-    except ModuleNotFoundError as error:
-        from docai.errors import MissingDependencyError
+    chosen: Split = "train" if split == "train" else "held-out"
+    if preview is not None:
+        _check_preview(preview)
+    folder = make_folder(out)
+    console = people()
+    done = 0
 
+    def tell(n_done: int) -> None:
+        nonlocal done
+        done = n_done
+        show(n_done)
+
+    try:
+        from docai.pipelines.synthesis.write import processes_for, write_pairs
+
+        with _progress(console, count) as show:
+            written = write_pairs(
+                head,
+                count,
+                seed,
+                folder,
+                difficulty=difficulty,
+                split=chosen,
+                processes=jobs or processes_for(count),
+                progress=tell,
+            )
+        if preview is not None:
+            _draw_preview(preview, head, seed, difficulty, chosen, min(count, _SHOWN))
+    except ModuleNotFoundError as error:
         raise MissingDependencyError(
             f"docai synth needs the package {error.name}: pip install 'docai[synth]'."
         ) from None
-    written = write_pairs(head, count, seed, make_folder(out), difficulty=difficulty, split=chosen)
-    if preview is not None:
-        shown = list(islice(samples(head, seed, difficulty=difficulty, split=chosen), min(count, 24)))
-        contact_sheet(shown).save(preview)
-    people().print(f"{written.n_pairs} pairs of {written.n_keys} different contents in {written.folder}")
+    except KeyboardInterrupt:
+        console.print(
+            f"Interrupted; the {done} pairs listed in {folder} are complete. The same command begins anew.",
+            markup=False,
+            soft_wrap=True,
+        )
+        raise typer.Exit(INTERRUPTED) from None
+    rate = written.n_pairs / max(written.seconds, 1e-6)
+    n = written.n_processes
+    console.print(
+        f"{written.n_pairs} pairs of {written.n_keys} different contents in {written.folder}: "
+        f"{written.seconds:.1f} s, {rate:.1f} pairs a second"
+        + (f" by {n} processes, {rate / n:.1f} by each" if n > 1 else " by one process"),
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def _check_preview(path: Path) -> None:
+    """Before long work begins."""
+    if path.suffix.lower() != ".png":
+        raise SettingError(f"--preview is {path}; it has to be a .png file.")
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise SettingError(f"--preview is {path}; its folder is missing, or it is a folder itself.")
+
+
+def _draw_preview(path: Path, head: str, seed: int, difficulty: float, split: Split, count: int) -> None:
+    from itertools import islice
+
+    from docai.pipelines.synthesis import samples
+    from docai.pipelines.synthesis.sheet import contact_sheet
+
+    sheet = contact_sheet(list(islice(samples(head, seed, difficulty=difficulty, split=split), count)))
+    try:
+        sheet.save(path)
+    except OSError as error:
+        people().print(
+            f"The contact sheet {path} cannot be written: {error.strerror}. The pairs are complete.",
+            markup=False,
+            soft_wrap=True,
+        )
+        raise typer.Exit(FAILED) from None
+
+
+@contextmanager
+def _progress(console: Console, count: int) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal; nothing elsewhere."""
+    if not console.is_terminal:
+        yield lambda n_done: None
+        return
+    from rich.progress import Progress
+
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task("drawing", total=count)
+        yield lambda n_done: bar.update(task, completed=n_done)

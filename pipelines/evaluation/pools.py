@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -51,7 +52,7 @@ def _in_pool(
     """Results until all is done or the pool breaks; the items then under way go to ``unfinished``."""
     items = iter(items)
     under_way: deque[tuple[T, Future[R]]] = deque()
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+    with _pool(processes) as pool:
         try:
             while True:
                 for item in islice(items, 2 * processes - len(under_way)):
@@ -66,11 +67,22 @@ def _in_pool(
                 yield result
         except BrokenProcessPool:
             return
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _alone(function: Callable[[T], R], item: T) -> R | WorkerDied:
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    with _pool(1) as pool:
         try:
             return pool.submit(function, item).result()
         except BrokenProcessPool:
             return WorkerDied()
+
+
+def _pool(processes: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_leave_interrupts)
+
+
+def _leave_interrupts() -> None:
+    """Ctrl-C reaches every process of a terminal; the one that owns the pool ends the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -68,33 +69,41 @@ class Plan(NamedTuple, Generic[P]):
     content: P
 
 
+def split_of(key: str) -> Split:
+    """The split of a content key, where the content as a whole decides it; always the same."""
+    digest = hashlib.sha256(key.encode()).digest()
+    return "held-out" if int.from_bytes(digest[:4], "big") % HELD_OUT_SHARE == 0 else "train"
+
+
+def split_of_plan(plan: Plan[Any]) -> Split:
+    return split_of(plan.key)
+
+
 @dataclass(frozen=True)
 class Generator(Generic[P]):
     """Calling it gives one sample, a function of the state of ``rng``, the difficulty and the split.
 
-    ``compose`` decides the content, ``draw`` makes the picture and the target.
+    ``compose`` decides the content, where it can from what is only in the split; ``draw`` makes the picture
+    and the target; ``split_of`` tells which split the content is in.
     """
 
     head: str
-    compose: Callable[[random.Random, float], Plan[P]]
+    compose: Callable[[random.Random, float, Split], Plan[P]]
     draw: Callable[[Plan[P], random.Random, float], Sample]
+    split_of: Callable[[Plan[P]], Split] = split_of_plan
 
     def __call__(self, rng: random.Random, difficulty: float, split: Split | None = "train") -> Sample:
         """``difficulty`` 0 (few large symbols) to 1 (the hardest this version makes); split None: any."""
+        if split is None:
+            split = "train" if rng.randrange(HELD_OUT_SHARE) else "held-out"
         while True:
-            plan = self.compose(rng, difficulty)
-            if split is not None and split_of(plan.key) != split:
+            plan = self.compose(rng, difficulty, split)
+            if self.split_of(plan) != split:
                 continue
             try:
                 return self.draw(plan, rng, difficulty)
             except UndrawableError:
                 continue
-
-
-def split_of(key: str) -> Split:
-    """The split that a content key belongs to, always the same."""
-    digest = hashlib.sha256(key.encode()).digest()
-    return "held-out" if int.from_bytes(digest[:4], "big") % HELD_OUT_SHARE == 0 else "train"
 
 
 def stream(
@@ -108,8 +117,12 @@ def stream(
 
 
 def lerp(rng: random.Random, easy: tuple[int, int], hard: tuple[int, int], difficulty: float) -> int:
-    """A random integer from a range that moves from ``easy`` to ``hard`` as the difficulty rises."""
-    low, high = (round(a + (b - a) * difficulty) for a, b in zip(easy, hard, strict=True))
+    """A random integer from a range that moves from ``easy`` to ``hard`` as the difficulty rises.
+
+    An end between two integers is the one or the other, the oftener the nearer it is: nothing jumps.
+    """
+    up = rng.random()
+    low, high = (math.floor(a + (b - a) * difficulty + up) for a, b in zip(easy, hard, strict=True))
     return rng.randint(low, high)
 
 

@@ -63,12 +63,13 @@ _FOLDERS = (
     Path("/usr/local/share/fonts"),
 )
 _NOT_FOR_TEXT = re.compile(
-    r"symbol|emoji|math|dingbat|icon|awesome|braille|fallback|ornament|barcode|caps|D050000L"
+    r"symbol|emoji|math|dingbat|tamil|icon|awesome|braille|fallback|ornament|barcode|caps|D050000L"
     r"|lm(romanunsl|romandunh|sansquot)|STIX(Integrals|NonUnicode|Size|Variants)",
     re.I,
 )
 _NOTO_LATIN = re.compile(r"Noto(Sans|Serif|SansMono|Mono|SansDisplay|SerifDisplay)-")
 """Of the hundreds of Noto families, those made for the letters that are drawn here."""
+_STYLE = re.compile(r"[ _]*(bold|italic|oblique|regular|\[wght\])", re.I)
 _SLANTED = re.compile(r"ital|obli|slant|it$|bi$|boldit|bdita", re.I)
 _DESIGNS = (
     (re.compile(r"he(lv|it|bo|bi)$|NimbusSans|texgyreheros"), "NimbusSans"),
@@ -90,14 +91,33 @@ _DESIGNS = (
     (re.compile(r"NotoSerif"), "NotoSerif"),
     (re.compile(r"Noto(Sans)?Mono"), "NotoSansMono"),
     (re.compile(r"NotoSans"), "NotoSans"),
+    (re.compile(r"LinLibertine"), "LinLibertine"),
+    (re.compile(r"LinBiolinum"), "LinBiolinum"),
+    (re.compile(r"tuffy", re.I), "Tuffy"),
 )
 """Names of one design: clones, and the versions that other packages carry."""
+
+
+_carried: list[Path] = []
+
+
+def use_carried(folder: Path) -> None:
+    """Draw with the faces in ``folder`` and no others, from now on in this process.
+
+    For machines without the packages and fonts that another one draws with. A package's face is a file of
+    its name there, such as ``helv.otf``. ``/usr/share/fonts`` is not looked at: a seed then means the same.
+    """
+    if _carried != [folder]:
+        _carried[:] = [folder]
+        for cached in (faces, system_faces, _of_split, _designs, _has_glyph, _tells_case, face, font_bytes):
+            cached.cache_clear()
 
 
 @lru_cache(maxsize=1)
 def faces() -> tuple[str, ...]:
     """Names of the packages' faces that are present, in a fixed order."""
-    base = BASE14 if importlib.util.find_spec("pymupdf") is not None else ()
+    has_base = importlib.util.find_spec("pymupdf") is not None and not _carried
+    base = tuple(name for name in BASE14 if has_base or _carried_file(name) is not None)
     return base + tuple(name for name in MATPLOTLIB + REPORTLAB if _package_file(name) is not None)
 
 
@@ -105,8 +125,10 @@ def faces() -> tuple[str, ...]:
 def system_faces() -> tuple[str, ...]:
     """Paths of the machine's font files for Latin text, sorted by file name; one of each name."""
     found: dict[str, str] = {}
-    for folder in _FOLDERS:
+    for folder in _carried or _FOLDERS:
         for path in sorted(folder.rglob("*.[to]tf")):
+            if _carried and path.stem in BASE14 + MATPLOTLIB + REPORTLAB:
+                continue
             is_noto = path.name.startswith("Noto")
             if _NOT_FOR_TEXT.search(path.stem) or (is_noto and not _NOTO_LATIN.match(path.name)):
                 continue
@@ -120,7 +142,7 @@ def design(name: str) -> str:
     for pattern, known in _DESIGNS:
         if pattern.match(stem):
             return known
-    return re.sub(r"\d+$", "", stem.split("-")[0])
+    return re.sub(r"\d+$", "", _STYLE.sub("", stem.split("-")[0]))
 
 
 def is_held_out(name: str) -> bool:
@@ -207,7 +229,7 @@ class Face:
     @cached_property
     def font(self) -> ImageFont.FreeTypeFont:
         return ImageFont.truetype(
-            BytesIO(_font_bytes(self.name)), self.size, layout_engine=ImageFont.Layout.BASIC
+            BytesIO(font_bytes(self.name)), self.size, layout_engine=ImageFont.Layout.BASIC
         )
 
     @cached_property
@@ -276,16 +298,23 @@ def _glyph_ink(of: Face, character: str) -> tuple[float, float, float, float]:
 
 
 @lru_cache(maxsize=256)
-def _font_bytes(name: str) -> bytes:
-    if name in BASE14:
+def font_bytes(name: str) -> bytes:
+    if name in BASE14 and not _carried:
         import pymupdf
 
         return bytes(pymupdf.Font(name).buffer)
-    path = _package_file(name) or Path(name)
+    path = _carried_file(name) or _package_file(name) or Path(name)
     return path.read_bytes()
 
 
+def _carried_file(name: str) -> Path | None:
+    places = (folder / f"{name}{suffix}" for folder in _carried for suffix in (".ttf", ".otf"))
+    return next((path for path in places if path.is_file()), None)
+
+
 def _package_file(name: str) -> Path | None:
+    if _carried:
+        return _carried_file(name)
     for package, folder, names in (
         ("matplotlib", "mpl-data/fonts/ttf", MATPLOTLIB),
         ("reportlab", "fonts", REPORTLAB),

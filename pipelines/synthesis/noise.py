@@ -31,7 +31,9 @@ def harsh(strength: float) -> float:
     return max(0.0, (strength - MILD) / (1 - MILD))
 
 
-def degrade(gray: Gray, rng: random.Random, strength: float, *, detail: float = 16.0) -> Gray:
+def degrade(
+    gray: Gray, rng: random.Random, strength: float, *, detail: float = 16.0, fax: bool = True
+) -> Gray:
     """Noise of a scan or a photo, each kind sometimes; strength 0 leaves the picture.
 
     Changes the content and a margin around it, as a crop of a noisy page has it; the padding of the
@@ -43,6 +45,8 @@ def degrade(gray: Gray, rng: random.Random, strength: float, *, detail: float = 
         strength: 0…1.
         detail: height in pixels of the smallest symbol that must stay legible, as an x. Blur, resampling
             and fax are held to what leaves it so.
+        fax: whether it may become black and white alone, which turns a grey ground black, and what is
+            written on it with it.
     """
     if strength <= 0 or rng.random() > 0.25 + 0.6 * strength:
         return gray
@@ -58,7 +62,7 @@ def degrade(gray: Gray, rng: random.Random, strength: float, *, detail: float = 
     if y0 >= y1 or x0 >= x1:
         return gray
     noisy = gray.copy()
-    noisy[y0:y1, x0:x1] = _worsen(gray[y0:y1, x0:x1], rng, strength, detail)
+    noisy[y0:y1, x0:x1] = _worsen(gray[y0:y1, x0:x1], rng, strength, detail, fax)
     return noisy
 
 
@@ -70,7 +74,7 @@ def _inked(image: Gray) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     return np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
 
 
-def _worsen(image: Gray, rng: random.Random, strength: float, detail: float) -> Gray:
+def _worsen(image: Gray, rng: random.Random, strength: float, detail: float, fax: bool) -> Gray:
     import cv2
 
     height, width = image.shape[:2]
@@ -109,7 +113,7 @@ def _worsen(image: Gray, rng: random.Random, strength: float, detail: float) -> 
     if rng.random() < 0.2 * late:
         image = _dirt(image, rng, 0.004 * late)
     # A threshold would make the back as black as the front, and the picture say what its target does not.
-    if rng.random() < 0.12 * late and image.ndim == 2 and detail >= 11 and not seen_through:
+    if rng.random() < 0.12 * late and fax and image.ndim == 2 and detail >= 11 and not seen_through:
         return _fax(image, rng, local=lit, fine=detail < 14)
     if rng.random() < 0.3 * strength + 0.1 * late:
         quality = rng.randint(round(90 - 50 * strength - 8 * late), 92)

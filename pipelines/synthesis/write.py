@@ -1,38 +1,35 @@
-"""Samples on disk, in the layouts that each task's usual tools read, and on a contact sheet.
+"""Many samples on disk, drawn in as many processes as wanted; the layouts are in ``layouts``.
 
-Every folder also holds ``pairs.jsonl``: one object a line with ``image``, ``target`` and ``key``.
-
-=========  =======================================================================================
-table      PubTabNet 2.0.0: ``PubTabNet_2.0.0.jsonl``, pictures in ``train/`` or ``val/``
-molecule   MolScribe: ``molecules.csv`` with ``image_id,file_path,SMILES``, pictures in ``images/``
-score      GrandStaff: ``N.krn`` beside ``N.png``
-text       ICDAR 2015: ``gt_img_N.txt`` (UTF-8 with BOM, ``x1,y1,…,x4,y4,word``) beside ``img_N.png``
-=========  =======================================================================================
+Every folder also holds ``pairs.jsonl``: one object a line with ``image``, ``target`` and ``key``. A line is
+written once the files of its sample are, and whole or not at all: what a stopped run leaves can be used.
 """
 
 from __future__ import annotations
 
-import csv
+import errno
 import json
-import re
-import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import os
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import StringIO
+from functools import partial
 from itertools import islice
+from multiprocessing import parent_process
 from pathlib import Path
-from typing import TextIO
+from types import TracebackType
+from typing import Self
 
-from PIL import Image, ImageDraw
+from docai.errors import DocaiError, SettingError
+from docai.pipelines.evaluation.pools import WorkerDied, each_in_process
+from docai.pipelines.synthesis import samples
+from docai.pipelines.synthesis.base import Split
+from docai.pipelines.synthesis.layouts import INDEXES, Entry, save
 
-from docai.pipelines.synthesis import fonts, samples
-from docai.pipelines.synthesis.base import BINS, SIZE, Sample, Split
-
-_LOC = re.compile(r"<loc(\d{4})>")
-_WORD = re.compile(r"((?:<loc\d{4}>){4}) (\S+)")
-_SHEET_CELL = 320
-_CAPTION_LINES = 4
+PAIRS_FILE = "pairs.jsonl"
+PAIRS_PER_PROCESS = 32
+"""A process takes a second or two to start: it is not worth it for fewer pairs."""
+_LARGEST_CHUNK = 16
 
 
 @dataclass(frozen=True)
@@ -45,6 +42,13 @@ class Written:
     n_keys: int
     """Distinct contents."""
     n_target_characters: int
+    n_processes: int
+    seconds: float
+
+
+def processes_for(count: int) -> int:
+    """How many processes so many pairs are worth: at most one a core."""
+    return max(1, min(os.cpu_count() or 1, count // PAIRS_PER_PROCESS))
 
 
 def write_pairs(
@@ -56,130 +60,130 @@ def write_pairs(
     start: int = 0,
     difficulty: float = 1.0,
     split: Split = "train",
+    processes: int = 1,
+    progress: Callable[[int], None] | None = None,
 ) -> Written:
     """Write ``count`` pairs of one head, those from index ``start`` on; the folder is made.
 
-    Raises :class:`docai.errors.UnknownHeadError`, ``ValueError`` for a negative count, and ``OSError``.
+    The files are the same, byte for byte, whatever the number of processes. ``progress`` is told how many
+    pairs are complete. With more than one process a script needs ``if __name__ == "__main__"``.
+
+    Raises:
+        UnknownHeadError: there is no generator for ``head``.
+        SettingError: the folder cannot be written to.
+        MissingDependencyError: drawing needs a package that is not installed.
+        DocaiError: the disk is full, or a process died; the pairs listed by then are complete.
+        ValueError: a negative count.
     """
     if count < 0:
         raise ValueError(f"The count of pairs is {count}; it cannot be negative.")
-    stream = samples(head, seed, start=start, difficulty=difficulty, split=split)
-    folder.mkdir(parents=True, exist_ok=True)
+    samples(head, seed)
+    begun = time.perf_counter()
     keys: set[str] = set()
-    characters = 0
-    with (
-        (folder / "pairs.jsonl").open("w", encoding="utf-8") as pairs,
-        _index(head, folder) as index,
-    ):
-        for number, sample in enumerate(islice(stream, count), start):
-            image = _WRITERS[head](sample, number, folder, split, index)
-            line = {"image": image, "target": sample.target, "key": sample.key}
-            pairs.write(json.dumps(line, ensure_ascii=False) + "\n")
-            keys.add(sample.key)
-            characters += len(sample.target)
-    return Written(head, folder, count, len(keys), characters)
+    characters = n_done = 0
+    with _lists(head, folder) as lists:
+        size = max(1, min(_LARGEST_CHUNK, count // (4 * processes)))
+        chunks = [range(n, min(n + size, start + count)) for n in range(start, start + count, size)]
+        work = partial(_draw, head, seed, folder, difficulty, split)
+        outcomes = each_in_process(work, chunks, processes=min(processes, max(1, len(chunks))))
+        with _explained(folder, lambda: n_done):
+            for chunk, drawn in zip(chunks, outcomes, strict=True):
+                if isinstance(drawn, WorkerDied):
+                    raise DocaiError(
+                        f"The process that drew pairs {chunk[0]} to {chunk[-1]} died, perhaps for want of "
+                        f"memory; the {n_done} pairs before them are complete in {folder}. "
+                        "Try again with fewer processes."
+                    )
+                for entry in drawn:
+                    lists.append(entry)
+                    n_done += 1
+                    keys.add(entry.key)
+                    characters += len(entry.target)
+                if progress is not None:
+                    progress(n_done)
+    return Written(head, folder, count, len(keys), characters, processes, time.perf_counter() - begun)
 
 
-def contact_sheet(shown: Sequence[Sample], columns: int = 4) -> Image.Image:
-    """Small pictures with the beginnings of their targets below, to be looked at before training."""
-    face = fonts.face("cour", 11)
-    caption = face.height * _CAPTION_LINES + 8
-    rows = -(-len(shown) // columns)
-    sheet = Image.new("RGB", (columns * _SHEET_CELL, rows * (_SHEET_CELL + caption)), (225, 230, 235))
-    pen = ImageDraw.Draw(sheet)
-    for index, sample in enumerate(shown):
-        left = index % columns * _SHEET_CELL
-        top = index // columns * (_SHEET_CELL + caption)
-        small = sample.image.resize((_SHEET_CELL - 6, _SHEET_CELL - 6), Image.Resampling.BILINEAR)
-        sheet.paste(small, (left + 3, top + 3))
-        plain = _LOC.sub("", sample.target).replace(' coords=""', "").replace("\t", "  ")
-        lines = [part for line in plain.split("\n") for part in textwrap.wrap(line, 44)]
-        for number, line in enumerate(lines[:_CAPTION_LINES]):
-            y = top + _SHEET_CELL + number * face.height
-            pen.text((left + 4, y), line, fill=(20, 20, 20), font=face.font)
-    return sheet
+def _draw(head: str, seed: int, folder: Path, difficulty: float, split: Split, indices: range) -> list[Entry]:
+    """Draw and save the samples of those indices."""
+    if parent_process() is not None:
+        import cv2
+
+        # The cores are all taken by the other processes.
+        cv2.setNumThreads(1)
+    stream = samples(head, seed, start=indices.start, difficulty=difficulty, split=split)
+    drawn = zip(indices, islice(stream, len(indices)), strict=True)
+    return [save(sample, number, folder, split) for number, sample in drawn]
+
+
+class _List:
+    """A file that only ever holds whole lines, also where the disk is full."""
+
+    def __init__(self, path: Path) -> None:
+        # Unbuffered: what a failed write left can be taken back at once.
+        self._file = path.open("wb", buffering=0)
+        self._size = 0
+
+    def append(self, line: str) -> None:
+        data = line.encode()
+        try:
+            if self._file.write(data) != len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except BaseException:
+            self._file.truncate(self._size)
+            raise
+        self._size += len(data)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+
+@dataclass(frozen=True)
+class _Lists:
+    """``pairs.jsonl``, and the list that the layout has of its own."""
+
+    pairs: _List
+    index: _List | None
+
+    def append(self, entry: Entry) -> None:
+        if self.index is not None:
+            self.index.append(entry.index_line)
+        line = {"image": entry.image, "target": entry.target, "key": entry.key}
+        self.pairs.append(json.dumps(line, ensure_ascii=False) + "\n")
 
 
 @contextmanager
-def _index(head: str, folder: Path) -> Iterator[TextIO]:
-    """The file that lists all pairs in the layout of the head; for score and text there is none."""
-    names = {"table": "PubTabNet_2.0.0.jsonl", "molecule": "molecules.csv"}
-    if head not in names:
-        yield StringIO()
-        return
-    with (folder / names[head]).open("w", encoding="utf-8", newline="") as file:
-        if head == "molecule":
-            csv.writer(file).writerow(("image_id", "file_path", "SMILES"))
-        yield file
+def _lists(head: str, folder: Path) -> Iterator[_Lists]:
+    """The lists, begun anew. Raises :class:`docai.errors.SettingError` where they cannot be."""
+    index = INDEXES.get(head)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        pairs = _List(folder / PAIRS_FILE)
+    except OSError as error:
+        raise SettingError(
+            f"The folder {folder} cannot be written to: {error.strerror}. Choose another one."
+        ) from None
+    with pairs:
+        if index is None:
+            yield _Lists(pairs, None)
+            return
+        with _List(folder / index.name) as listed:
+            listed.append(index.head_line)
+            yield _Lists(pairs, listed)
 
 
-def _save(sample: Sample, folder: Path, name: str) -> str:
-    path = folder / name
-    path.parent.mkdir(exist_ok=True)
-    sample.image.save(path, compress_level=3)
-    return name
-
-
-def _write_table(sample: Sample, number: int, folder: Path, split: Split, index: TextIO) -> str:
-    part = "train" if split == "train" else "val"
-    name = f"table_{number:06d}.png"
-    line = {"filename": name, "split": part, "imgid": number, "html": pubtabnet_html(sample.target)}
-    index.write(json.dumps(line, ensure_ascii=False) + "\n")
-    return _save(sample, folder, f"{part}/{name}")
-
-
-def _write_molecule(sample: Sample, number: int, folder: Path, split: Split, index: TextIO) -> str:
-    name = _save(sample, folder, f"images/molecule_{number:06d}.png")
-    csv.writer(index).writerow((f"molecule_{number:06d}", name, sample.target))
-    return name
-
-
-def _write_score(sample: Sample, number: int, folder: Path, split: Split, index: TextIO) -> str:
-    (folder / f"score_{number:06d}.krn").write_text(sample.target + "\n", encoding="utf-8")
-    return _save(sample, folder, f"score_{number:06d}.png")
-
-
-def _write_text(sample: Sample, number: int, folder: Path, split: Split, index: TextIO) -> str:
-    lines = []
-    for coords, word in _WORD.findall(sample.target):
-        x0, y0, x1, y1 = _pixels(coords)
-        lines.append(f"{x0},{y0},{x1},{y0},{x1},{y1},{x0},{y1},{word}\r\n")
-    (folder / f"gt_img_{number}.txt").write_bytes("".join(lines).encode("utf-8-sig"))
-    return _save(sample, folder, f"img_{number}.png")
-
-
-def pubtabnet_html(target: str) -> dict[str, object]:
-    """A table target as PubTabNet's ``html`` object: structure tokens and cells with character tokens."""
-    from lxml import html as lxml_html
-
-    structure: list[str] = []
-    cells: list[dict[str, object]] = []
-    for part in lxml_html.fragment_fromstring(target):
-        structure.append(f"<{part.tag}>")
-        for row in part:
-            structure.append("<tr>")
-            for cell in row:
-                spans = [f' {name}="{cell.get(name)}"' for name in ("rowspan", "colspan") if cell.get(name)]
-                structure += ["<td", *spans, ">", "</td>"] if spans else ["<td>", "</td>"]
-                entry: dict[str, object] = {"tokens": list(cell.text or "")}
-                coords = cell.get("coords")
-                if coords is not None:
-                    entry["bbox"] = list(_pixels(coords))
-                cells.append(entry)
-            structure.append("</tr>")
-        structure.append(f"</{part.tag}>")
-    return {"cells": cells, "structure": {"tokens": structure}}
-
-
-def _pixels(coords: str) -> tuple[int, int, int, int]:
-    """``<locY0><locX0><locY1><locX1>`` to x0, y0, x1, y1 in square pixels."""
-    y0, x0, y1, x1 = (round(int(value) / (BINS - 1) * SIZE) for value in _LOC.findall(coords))
-    return x0, y0, x1, y1
-
-
-_WRITERS: Mapping[str, Callable[[Sample, int, Path, Split, TextIO], str]] = {
-    "table": _write_table,
-    "molecule": _write_molecule,
-    "score": _write_score,
-    "text": _write_text,
-}
+@contextmanager
+def _explained(folder: Path, n_done: Callable[[], int]) -> Iterator[None]:
+    """Errors of the disk, and of absent packages, in a sentence that says what is left."""
+    try:
+        yield
+    except OSError as error:
+        raise DocaiError(
+            f"Writing to {folder} failed: {error.strerror or error}. The {n_done()} pairs listed there are "
+            "complete; make room or choose another folder, and draw again."
+        ) from None

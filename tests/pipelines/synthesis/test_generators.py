@@ -13,6 +13,7 @@ import pytest
 
 from docai import errors
 from docai.pipelines.synthesis import GENERATORS, Sample, samples, split_of
+from docai.pipelines.synthesis.base import Plan, lerp
 
 HEADS = ("table", "molecule", "score", "text")
 HARDNESS = (0.0, 0.5, 1.0)
@@ -70,8 +71,7 @@ def test_another_process_draws_the_same(head: str) -> None:
 def test_the_splits_are_disjoint_by_content(head: str) -> None:
     train = list(islice(samples(head, seed=1, difficulty=0.2), 30))
     held_out = list(islice(samples(head, seed=1, difficulty=0.2, split="held-out"), 4))
-    assert {split_of(sample.key) for sample in train} == {"train"}
-    assert {split_of(sample.key) for sample in held_out} == {"held-out"}
+    assert not {sample.key for sample in train} & {sample.key for sample in held_out}
 
 
 def test_about_one_key_in_twenty_is_held_out() -> None:
@@ -81,10 +81,10 @@ def test_about_one_key_in_twenty_is_held_out() -> None:
 
 def test_calling_a_generator_gives_training_content_unless_asked() -> None:
     generator = GENERATORS["text"]
-    keys = [generator(random.Random(n), 0.0).key for n in range(60)]
-    assert {split_of(key) for key in keys} == {"train"}
-    keys = [generator(random.Random(n), 0.0, None).key for n in range(300)]
-    assert {split_of(key) for key in keys} == {"train", "held-out"}
+    plans = [Plan(generator(random.Random(n), 0.0).key, None) for n in range(60)]
+    assert {generator.split_of(plan) for plan in plans} == {"train"}
+    plans = [Plan(generator(random.Random(n), 0.0, None).key, None) for n in range(150)]
+    assert {generator.split_of(plan) for plan in plans} == {"train", "held-out"}
 
 
 @pytest.mark.parametrize("head", HEADS)
@@ -94,3 +94,28 @@ def test_difficulty_makes_targets_longer(head: str) -> None:
         for hardness in (0.0, 1.0)
     }
     assert mean[1.0] > 1.5 * mean[0.0]
+
+
+def test_sizes_grow_evenly_with_the_difficulty() -> None:
+    def mean(difficulty: float) -> float:
+        rng = random.Random(3)
+        return float(np.mean([lerp(rng, (1, 1), (1, 6), difficulty) for _ in range(4000)]))
+
+    means = [mean(step / 20) for step in range(21)]
+    steps = np.diff(means)
+    assert means[0] == 1
+    assert abs(means[-1] - 3.5) < 0.1
+    assert (steps > 0.03).all()
+    assert (steps < 0.25).all()
+
+
+def test_second_lines_of_text_come_in_little_by_little() -> None:
+    def share(difficulty: float) -> float:
+        plans = (GENERATORS["text"].compose(random.Random(n), difficulty, "train") for n in range(600))
+        return float(np.mean([len(plan.content.blocks[0]) > 1 for plan in plans]))
+
+    shares = [share(difficulty) for difficulty in (0.0, 0.04, 0.08, 0.12, 0.16)]
+    assert shares[0] == 0
+    assert shares == sorted(shares)
+    assert 0.02 < shares[1] < 0.2
+    assert max(np.diff(shares)) < 0.2
