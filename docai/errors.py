@@ -24,15 +24,19 @@
     │   ├── DatasetError                a data set to train on or measure by cannot be used
     │   ├── PredictionsError            a file of predictions, or a report of an evaluation
     │   └── MissingDependencyError      an optional package is needed and absent
-    └── ModelError                      a checkpoint or an answer is unusable
-        ├── CheckpointError
-        ├── AdapterError
-        └── GenerationError
+    ├── ModelError                      a checkpoint or an answer is unusable
+    │   ├── CheckpointError
+    │   ├── AdapterError
+    │   └── GenerationError
+    └── StoppedElsewhereError           another process of the same training stopped, and says why
 
 Each message is one sentence (or two) that says what happened, to which input, and what to do.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class DocaiError(Exception):
@@ -135,6 +139,26 @@ class MissingDependencyError(ConfigurationError):
     """An optional package is needed for this call and is not installed."""
 
 
+@contextmanager
+def needs(distribution: str, what: str, more: str = "") -> Iterator[None]:
+    """Around the import of an optional package: what it is for, and how to install it where it is absent.
+
+    >>> with needs("docai[metrics]", "TEDS"):
+    ...     import apted
+
+    ``more`` ends the sentence, such as ``", or give --data"``.
+
+    Raises:
+        MissingDependencyError: a package that is imported inside is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(
+            f"{what} needs the package {error.name}: pip install '{distribution}'{more}."
+        ) from None
+
+
 class ModelError(DocaiError):
     """A checkpoint or an answer of a model is unusable."""
 
@@ -149,3 +173,7 @@ class AdapterError(ModelError):
 
 class GenerationError(ModelError):
     """The engine could not produce an answer."""
+
+
+class StoppedElsewhereError(DocaiError):
+    """Another process of the same training stopped. Its own error says why; this one is not worth showing."""

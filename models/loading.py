@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -57,17 +57,29 @@ def load_base(
         ) from error
     model: PaliGemmaForConditionalGeneration
     model, report = loaded
-    wrong = [*report["missing_keys"], *report["unexpected_keys"], *report["mismatched_keys"]]
+    wrong = wrong_tensors(report)
     if wrong:
         raise CheckpointError(
-            f"The weights in {folder} are not those of its config.json: {len(wrong)} tensors are missing, "
-            f"left over or of another shape, such as {wrong[0]}. Copy the whole checkpoint again."
+            f"The weights in {folder} are not those of its config.json: {wrong}. "
+            "Copy the whole checkpoint again."
         )
     # generate() fills in whatever a call leaves open from here; a file must not switch on sampling.
     model.generation_config = GenerationConfig()
     model.requires_grad_(False)
     model.eval()
     return model
+
+
+def wrong_tensors(report: Mapping[str, Iterable[object]]) -> str | None:
+    """What did not fit, where something did not. ``from_pretrained`` itself goes on with random weights.
+
+    Args:
+        report: what ``from_pretrained(..., output_loading_info=True)`` returns beside the model.
+    """
+    wrong = [*report["missing_keys"], *report["unexpected_keys"], *report["mismatched_keys"]]
+    if not wrong:
+        return None
+    return f"{len(wrong)} tensors are missing, left over or of another shape, such as {wrong[0]}"
 
 
 def load_processor(checkpoint: Checkpoint) -> PaliGemmaProcessor:

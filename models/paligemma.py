@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from docai.errors import CheckpointError, GenerationError
+from docai.errors import CheckpointError, ConfigurationError, GenerationError
 from docai.models import guards
 from docai.models.adapters import load_adapters
 from docai.models.answers import Answer, Vocabulary, write_answers
@@ -29,9 +29,44 @@ from docai.models.loading import load_base, load_processor
 
 if TYPE_CHECKING:
     from peft import PeftModel
+    from PIL.Image import Image
     from transformers import BatchFeature, PaliGemmaForConditionalGeneration, PaliGemmaProcessor
 
+    from docai.models.constraints.matching import Constraint
+    from docai.models.constraints.matching import Vocabulary as Spelling
+    from docai.models.heads import Head
+
 IMAGE_TOKEN = "<image>"
+
+
+def encode_prompts(
+    processor: PaliGemmaProcessor,
+    prompt: str,
+    images: Sequence[Image],
+    *,
+    like: PaliGemmaForConditionalGeneration,
+) -> BatchFeature:
+    """What a model reads for one prompt: image tokens, ``<bos>``, prompt and newline, padded on the left.
+
+    Args:
+        processor: pads on the left.
+        prompt: without the image token and the newline.
+        images: as large as the model reads.
+        like: the model; the batch comes out on its device and in its number format.
+    """
+    # NumPy, because the processor turns PyTorch tensors back to NumPy in a way NumPy 2 warns about.
+    inputs: BatchFeature = processor(
+        images=[[image] for image in images],
+        text=[IMAGE_TOKEN + prompt for _ in images],
+        padding="longest",
+        return_tensors="np",
+    ).convert_to_tensors("pt")
+    guards.drop_labels(inputs)
+    guards.require_token_types(inputs)
+    guards.require_ends_with_text(inputs["attention_mask"])
+    inputs["pixel_values"] = inputs["pixel_values"].to(like.dtype)
+    on_device: BatchFeature = inputs.to(like.device)
+    return on_device
 
 
 class PaliGemmaEngine:
@@ -72,6 +107,8 @@ class PaliGemmaEngine:
         self._lock = threading.Lock()
         self._context = guards.text_config(model.config).max_position_embeddings
         self._vocabulary = Vocabulary.of(model, processor)
+        self._spelling: Spelling | None = None
+        self._constraints: dict[str, Constraint] = {}
 
     @classmethod
     def load(
@@ -191,15 +228,36 @@ class PaliGemmaEngine:
         limits = (request.head.max_tokens, self._heads[request.head.name].max_tokens, request.max_tokens)
         return min(limit for limit in limits if limit is not None)
 
+    def _constraint(self, head: Head) -> Constraint | None:
+        """The grammar of a head whose decoding is constrained; each is built once."""
+        if not head.decoding.constrained:
+            return None
+        if head.grammar is None:
+            raise ConfigurationError(
+                f"The head {head.name!r} has no grammar to constrain its decoding with: "
+                "name one in Head(grammar=...)."
+            )
+        if head.grammar not in self._constraints:
+            from docai.models.constraints import matching
+
+            if self._spelling is None:
+                self._spelling = matching.Vocabulary.of(self._processor.tokenizer, self._vocabulary.ends)
+            self._constraints[head.grammar] = matching.Constraint(head.grammar, self._spelling)
+        return self._constraints[head.grammar]
+
     def _answer(self, requests: Sequence[Request]) -> list[Generation]:
         """Answer one batch: one head, one way of decoding."""
         head = requests[0].head
-        inputs = self._encode(requests)
+        inputs = encode_prompts(
+            self._processor, head.prompt, [request.image for request in requests], like=self._model
+        )
         prompt_length = inputs["input_ids"].shape[1]
         room = self._context - prompt_length
         budgets = [min(self._budget(request), room) for request in requests]
         with torch.inference_mode(), self._adapter(head.name):
-            answers = write_answers(self._model, inputs, budgets, head.decoding, self._vocabulary)
+            answers = write_answers(
+                self._model, inputs, budgets, head.decoding, self._vocabulary, self._constraint(head)
+            )
         return [self._generation(*pair) for pair in zip(requests, answers, strict=True)]
 
     def _generation(self, request: Request, answer: Answer) -> Generation:
@@ -213,23 +271,8 @@ class PaliGemmaEngine:
             logprobs=tuple(answer.logprobs[i] for i in kept),
             checkpoint=self._adapted.get(request.head.name, self.checkpoint.id),
             prompt=request.head.prompt,
+            calibration=self._heads[request.head.name].calibration,
         )
-
-    def _encode(self, requests: Sequence[Request]) -> BatchFeature:
-        """Image tokens, ``<bos>``, prompt and newline, left padded, on the model's device."""
-        # NumPy, because the processor turns PyTorch tensors back to NumPy in a way NumPy 2 warns about.
-        inputs: BatchFeature = self._processor(
-            images=[[request.image] for request in requests],
-            text=[IMAGE_TOKEN + request.head.prompt for request in requests],
-            padding="longest",
-            return_tensors="np",
-        ).convert_to_tensors("pt")
-        guards.drop_labels(inputs)
-        guards.require_token_types(inputs)
-        guards.require_ends_with_text(inputs["attention_mask"])
-        inputs["pixel_values"] = inputs["pixel_values"].to(self._model.dtype)
-        on_device: BatchFeature = inputs.to(self._model.device)
-        return on_device
 
     @contextmanager
     def _adapter(self, head: str) -> Iterator[None]:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from docai.cli.console import EXIT_CODES, INTERRUPTED, people
-from docai.cli.outputs import make_folder
-from docai.errors import SettingError, UnknownHeadError
+from docai.cli.console import EXIT_CODES, INTERRUPTED, USAGE, people
+from docai.errors import SettingError, StoppedElsewhereError, UnknownHeadError
 
 if TYPE_CHECKING:
     from docai.pipelines.training.adapters import AdapterRun
+    from docai.pipelines.training.nano.settings import SliceSettings
 
 NANO = "nano"
 _HEAD_PANEL = "A head on a base"
 _DATA_PANEL = "Its data"
 _FOR_HEAD = (
     "base",
-    "data",
     "steps",
     "batch",
     "accumulate",
@@ -34,9 +36,10 @@ _FOR_HEAD = (
     "max_rejected",
     "held_out",
     "measure_steps",
-    "device",
 )
-_FOR_NANO = ("minutes", "total_minutes")
+_FOR_NANO = ("minutes", "total_minutes", "resume", "keep_optimizer", "pack", "megabytes")
+_FOR_PACK = ("total_minutes", "keep_optimizer", "data", "device", "resume")
+"""What has no meaning beside --pack."""
 
 
 def register(app: typer.Typer) -> None:
@@ -52,9 +55,9 @@ def train(
         ),
     ],
     out: Annotated[
-        Path,
+        Path | None,
         typer.Option("-o", "--out", metavar="DIR", help="Run folder; a run found there is resumed."),
-    ],
+    ] = None,
     seed: Annotated[int, typer.Option(metavar="S", min=0, help="Seed of weights and data.")] = 1,
     workers: Annotated[
         int | None, typer.Option(metavar="N", min=0, help="Processes that prepare pairs.")
@@ -118,14 +121,13 @@ def train(
             rich_help_panel=_HEAD_PANEL,
         ),
     ] = None,
-    device: Annotated[
-        str, typer.Option(metavar="DEVICE", help="auto, cpu or cuda.", rich_help_panel=_HEAD_PANEL)
-    ] = "auto",
+    device: Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu or cuda; nano too.")] = "auto",
     data: Annotated[
         list[str] | None,
         typer.Option(
             metavar="DATA",
-            help="A folder of docai synth, or FORMAT:PATH as in docai evaluate; repeatable. Default: drawn.",
+            help="A folder of docai synth, or FORMAT:PATH as in docai evaluate; repeatable. Default: drawn. "
+            "For nano: a folder of --pack to draw from.",
             rich_help_panel=_DATA_PANEL,
         ),
     ] = None,
@@ -170,20 +172,50 @@ def train(
         typer.Option(
             metavar="T",
             min=0.05,
-            help="Length of the whole schedule. Default: this slice.",
+            help="Length of the whole schedule. Default: as it was, at first this slice.",
             rich_help_panel=NANO,
         ),
     ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Go on from the state in DIR, which must have one. Without -o it is the run folder too.",
+            rich_help_panel=NANO,
+        ),
+    ] = None,
+    keep_optimizer: Annotated[
+        bool,
+        typer.Option(
+            "--keep-optimizer/--weights-only",
+            help="Save the optimiser and a checkpoint too, or only what is carried easily.",
+            rich_help_panel=NANO,
+        ),
+    ] = True,
+    pack: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Train nothing: write all that a slice needs on another machine, with the state of -o.",
+            rich_help_panel=NANO,
+        ),
+    ] = None,
+    megabytes: Annotated[
+        float,
+        typer.Option(metavar="N", min=1, help="Most that a pack takes, MiB.", rich_help_panel=NANO),
+    ] = 40.0,
 ) -> None:
     """Train the weights of a head.
 
     `docai train HEAD --base MODEL -o DIR` fine-tunes a LoRA adapter (or, with --full, all weights) for one
     head on a PaliGemma 2 that is on this machine. DIR is then a checkpoint: `docai process --model DIR`.
     What is not given is as in PaliGemma 2's paper. The data is checked first: DIR/rejected.jsonl lists what
-    cannot be used. Where pairs are held out, the best weights on them are what DIR ends with.
+    cannot be used. Where pairs are held out, the best weights on them are what DIR ends with. DIR/README.md
+    is its card. On several GPUs: `torchrun --nproc-per-node N -m docai train HEAD …`, or `accelerate launch`.
 
-    `docai train nano -o DIR` trains the embedded checkpoint from nothing on this machine's CPU and stops by
-    the clock. It leaves DIR/state.pt, from which the next slice goes on, and DIR/checkpoint.
+    `docai train nano -o DIR` trains the embedded checkpoint from nothing and stops by the clock. It leaves
+    DIR/state, from which the next slice goes on, DIR/log.jsonl and DIR/checkpoint. With --pack it writes a
+    folder to take to a machine without network and renderers; CONTRIBUTING.md has the commands.
 
     Ctrl-C ends either after the step it is in, with everything saved; the same command goes on from there.
     """
@@ -191,8 +223,24 @@ def train(
         source = context.get_parameter_source(name)
         if source is not None and source.name != "DEFAULT":
             raise SettingError(f"--{name.replace('_', '-')} has no meaning for `docai train {what}`.")
+    if what == NANO and pack is not None:
+        for name in _FOR_PACK:
+            source = context.get_parameter_source(name)
+            if source is not None and source.name != "DEFAULT":
+                raise SettingError(f"--{name.replace('_', '-')} has no meaning beside --pack.")
+        _pack_nano(pack, out, megabytes, minutes, seed, workers)
+        return
     if what == NANO:
-        _train_nano(out, minutes, total_minutes, seed, workers)
+        from docai.pipelines.training.nano.settings import SliceSettings
+
+        slice_settings = SliceSettings(
+            total_minutes=total_minutes,
+            seed=seed,
+            workers=workers,
+            device=device,
+            keep_optimizer=keep_optimizer,
+        )
+        _train_nano(out, resume, minutes, slice_settings, data or [])
         return
     from docai.models.heads import HEADS
 
@@ -200,6 +248,8 @@ def train(
         raise UnknownHeadError(
             f"There is nothing called {what!r} to train; there are the heads {', '.join(HEADS)}, and {NANO}."
         )
+    if out is None:
+        raise SettingError(f"`docai train {what}` needs -o: the folder that the run is kept in.")
     if base is None:
         raise SettingError(
             f"`docai train {what}` needs --base: the folder of a PaliGemma 2, or a hub id such as "
@@ -235,32 +285,76 @@ def train(
             settings,
             data=data or (),
             report=lambda line: console.print(line, markup=False, soft_wrap=True),
+            command=_typed(),
         )
+    except StoppedElsewhereError:
+        # The process that stopped says why; this one of several has nothing to add.
+        raise typer.Exit(USAGE) from None
     except KeyboardInterrupt:
         # Before the first step, or a second Ctrl-C: the state saved last is what the next run goes on from.
         run = None
+    says = os.environ.get("RANK", "0") == "0" if run is None else run.is_main
     if run is None or run.interrupted:
-        console.print("Interrupted; the same command goes on from what is saved.", soft_wrap=True)
+        if says:
+            console.print("Interrupted; the same command goes on from what is saved.", soft_wrap=True)
         raise typer.Exit(INTERRUPTED)
+    if not says:
+        return
     loss = "" if run.loss is None else f", loss {run.loss:.4f}"
     best = run.best
     measured = "" if best is None else f", {best.metric} {best.value:.4f} held out, at step {best.step}"
     console.print(f"{run.step} steps{loss}{measured}; checkpoint in {out}", markup=False, soft_wrap=True)
 
 
-def _train_nano(
-    out: Path, minutes: float, total_minutes: float | None, seed: int, workers: int | None
-) -> None:
-    from docai.pipelines.training.slices import SliceSettings, train_slice
+def _typed() -> str:
+    """The command line as it was typed, with the launcher where there was one."""
+    count = os.environ.get("WORLD_SIZE", "1")
+    start = "docai" if count == "1" else f"torchrun --nproc-per-node {count} -m docai"
+    return f"{start} {shlex.join(sys.argv[1:])}"
 
+
+def _train_nano(
+    out: Path | None, resume: Path | None, minutes: float, settings: SliceSettings, data: list[str]
+) -> None:
+    from docai.pipelines.training.nano.pack import require_pack
+    from docai.pipelines.training.nano.slices import train_slice
+    from docai.pipelines.training.nano.sources import Pack
+
+    folder = out or resume
+    if folder is None:
+        raise SettingError("`docai train nano` needs -o DIR to start or go on, or --resume DIR to go on.")
+    if len(data) > 1:
+        raise SettingError("`docai train nano` draws from one pack; give --data once.")
+    for pack in data:
+        require_pack(Path(pack))
     console = people()
-    settings = SliceSettings(total_minutes=total_minutes or minutes, seed=seed, workers=workers or 1)
     progress = train_slice(
-        make_folder(out), minutes, settings, lambda row: console.print(row, soft_wrap=True)
+        folder,
+        minutes,
+        settings,
+        lambda row: console.print(row, markup=False, soft_wrap=True),
+        source=Pack(Path(data[0])) if data else None,
+        resume=resume,
     )
     console.print(
-        f"{progress.step} steps, {progress.samples} samples, {progress.minutes:.1f} of "
-        f"{settings.total_minutes:.1f} minutes; checkpoint in {out / 'checkpoint'}"
+        f"{progress.step} steps, {progress.samples} samples, {progress.minutes:.1f} minutes trained; "
+        f"state in {folder / 'state'}",
+        markup=False,
+        soft_wrap=True,
     )
     if progress.interrupted:
         raise typer.Exit(INTERRUPTED)
+
+
+def _pack_nano(
+    pack: Path, run: Path | None, megabytes: float, minutes: float, seed: int, workers: int | None
+) -> None:
+    from docai.pipelines.training.nano.pack import PackSettings, write_pack
+
+    console = people()
+    settings = PackSettings(
+        megabytes, minutes, seed, workers=os.cpu_count() or 1 if workers is None else workers
+    )
+    parts = write_pack(pack, run, settings, lambda row: console.print(row, markup=False, soft_wrap=True))
+    listed = ", ".join(f"{name} {size / 2**20:.1f}" for name, size in parts.items())
+    console.print(f"{sum(parts.values()) / 2**20:.1f} MiB in {pack}: {listed}", markup=False, soft_wrap=True)

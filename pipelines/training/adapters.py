@@ -2,35 +2,46 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import os
+import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from peft import PeftModel
-from transformers import PrinterCallback, Trainer, TrainingArguments
+from transformers import PrinterCallback
 
 from docai.errors import CheckpointError, DeviceError
 from docai.models.adapters import read_weights, require_arrived, require_fit
 from docai.models.checkpoints import Checkpoint, find_checkpoint, open_checkpoint
-from docai.models.devices import choose_device, choose_dtype
 from docai.models.guards import MAX_SEQUENCE
 from docai.models.heads import Head
 from docai.models.loading import load_processor, no_progress_bars
 from docai.pipelines.training import folders
+from docai.pipelines.training.arguments import trainer_arguments, training_device
 from docai.pipelines.training.best import BestWeights, Measured, adapter_weights
-from docai.pipelines.training.build import WholeTrainer, build_model, four_bit_config, smoothed_loss
+from docai.pipelines.training.boards import tensorboard
+from docai.pipelines.training.build import build_model, smoothed_loss
 from docai.pipelines.training.checks import TargetRules
+from docai.pipelines.training.journal import Journal, earlier_parts
 from docai.pipelines.training.keeper import HeldOut, Keeper, Report
-from docai.pipelines.training.memory import require_room
+from docai.pipelines.training.memory import measure_weights, require_room
 from docai.pipelines.training.metrics import metric_for
 from docai.pipelines.training.pairs import Collator
-from docai.pipelines.training.prepare import RunData, checked_pairs, drawn_pairs, list_pairs
+from docai.pipelines.training.prepare import (
+    RunData,
+    checked_pairs,
+    drawn_name,
+    drawn_pairs,
+    list_pairs,
+    source_name,
+)
 from docai.pipelines.training.presets import Recipe
+from docai.pipelines.training.ranks import Ranks, join_ranks
 from docai.pipelines.training.settings import AdapterSettings
+from docai.pipelines.training.states import latest_state, require_disk, step_of
+from docai.pipelines.training.trainers import HeadTrainer, WholeTrainer, trained_weights
 
 if TYPE_CHECKING:
     from transformers import PaliGemmaForConditionalGeneration
@@ -39,7 +50,6 @@ __all__ = ["AdapterRun", "AdapterSettings", "train_adapter"]
 
 _MEASURED = 10
 """Times that the held-out pairs are read in a run, where nothing else is said."""
-_VERSIONS = ("torch", "transformers", "peft", "docai")
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,20 @@ class AdapterRun:
     interrupted: bool
     best: Measured | None = None
     """The held-out measurement of the weights that the checkpoint has; None where nothing was measured."""
+    is_main: bool = True
+    """False in all but one of the processes that a launcher started."""
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """What the main process found out before a model is loaded."""
+
+    source: Checkpoint
+    max_tokens: int
+    identity: dict[str, Any]
+    data: RunData
+    base_folder: Path
+    state: Path | None
 
 
 def train_adapter(
@@ -64,12 +88,16 @@ def train_adapter(
     *,
     data: Sequence[str | Path] = (),
     report: Report,
+    command: str | None = None,
 ) -> AdapterRun:
     """Fine-tune one head and write it with its base to ``folder``: a LoRA adapter, or all weights.
 
-    A run found in ``folder`` is resumed. Ctrl-C ends the run after the step it is in, with its state and
+    A run found in ``folder`` is resumed. Ctrl-C ends the run after the batch it is in, with its state and
     the weights as they stand written; a second one ends it at once, with the last state left. Where pairs
     are held out, the checkpoint has the weights that read them best, else the last ones.
+
+    Under ``torchrun`` or ``accelerate launch`` every process calls this with the same arguments, and one of
+    them, the main process, checks, reports and writes (see :mod:`docai.pipelines.training.ranks`).
 
     Args:
         head: what is trained.
@@ -79,32 +107,162 @@ def train_adapter(
         data: folders that ``docai synth`` wrote, and ``FORMAT:PATH`` of
             :mod:`docai.pipelines.evaluation.datasets`; none draws pairs.
         report: gets a line for a person now and then.
+        command: what was typed, for the card.
 
     Raises:
         UnknownModelError, CheckpointError: the base is not here, not a PaliGemma 2, or for another
             resolution than the head's.
         DeviceError: the device is not here, or its memory is too small.
         SettingError: a setting cannot be used, there is nothing to train on, too much of the data cannot
-            be used (``rejected.jsonl`` in ``folder`` says what), or ``folder`` cannot be used.
+            be used (``rejected.jsonl`` in ``folder`` says what), or ``folder`` cannot be used: another run
+            is in it, it cannot be written, or its disk is full.
         DatasetError: a data set is not of its format.
         MissingDependencyError: pairs are to be drawn or measured, or a base is to be held in 4 bits, and a
             package for it is not installed.
+        StoppedElsewhereError: another process of this training raised one of the others.
     """
-    recipe = settings.recipe(head)
+    begun = time.monotonic()
+    ranks = join_ranks()
+    if not ranks.is_main:
+        report = _say_nothing
+    ready = ranks.on_main(lambda: _prepare(head, base, folder, settings, data, ranks, report))
+    recipe = settings.recipe(head, ranks.count)
+    device = training_device(settings, ranks)
+    found = ready.data
+
+    # Loaded from where it will be loaded for reading, so that both see the same configuration.
+    laid = open_checkpoint(ready.base_folder)
+    processor = load_processor(laid)
+    model = build_model(laid, settings, device)
+    n_trained = trained_weights(model)
+    stored = _stored_dtype(ready.source)
+    step = 0 if ready.state is None else step_of(ready.state)
+    if ranks.is_main:
+        report(f"{recipe.steps} steps, {_step_size(recipe, len(found.train))}, {device}")
+    if step < recipe.steps:
+        kept = n_trained * stored.itemsize if settings.full else None
+        ranks.on_main(lambda: require_disk(folder, n_trained, kept, report))
+    journal = Journal(
+        folder=folder,
+        about={
+            "run": ready.identity,
+            "head": {"prompt": head.prompt, "resolution": head.resolution},
+            "base": {
+                "name": ready.source.name,
+                "revision": ready.source.revision,
+                "weights": measure_weights(ready.base_folder).total,
+                "trained": n_trained,
+            },
+            "settings": asdict(settings) | asdict(recipe),
+        },
+        device=device,
+        ranks=ranks,
+        command=command,
+        data=found,
+        begun=begun,
+        pairs=lambda: trainer.n_pairs,
+        earlier=earlier_parts(folder),
+        from_step=step,
+    )
+    best = BestWeights(folder, stored)
+    held_out = None
+    if found.held_out is not None:
+        every = settings.measure_steps or max(1, recipe.steps // _MEASURED)
+        held_out = HeldOut(
+            found.held_out,
+            head,
+            processor,
+            metric_for(head),
+            ready.max_tokens,
+            settings.batch,
+            every,
+            ranks,
+        )
+    keeper = Keeper(
+        best,
+        held_out,
+        save_minutes=settings.save_minutes,
+        report=report,
+        log=lambda logs: trainer.log(logs),
+        on_save=lambda state: journal.write(state, best.measured(), "running"),
+        ranks=ranks,
+    )
+    trainer = (WholeTrainer if settings.full else HeadTrainer)(
+        model=model,
+        args=trainer_arguments(folder, settings, recipe, device, len(found.train)),
+        train_dataset=found.train,
+        data_collator=Collator(processor, head),
+        callbacks=[keeper, *(tensorboard(folder, step, report) if ranks.is_main else ())],
+        compute_loss_func=smoothed_loss(recipe.label_smoothing) if recipe.label_smoothing else None,
+    )
+    trainer.ranks = ranks
+    trainer.remove_callback(PrinterCallback)
+    if ready.state is not None:
+        report(f"resumed from {ready.state}")
+    try:
+        with keeper.listening(), no_progress_bars():
+            trainer.train(resume_from_checkpoint=None if ready.state is None else str(ready.state))
+    except torch.OutOfMemoryError as error:
+        raise DeviceError(
+            f"The memory of {device} is too small for {settings.batch} crops of {head.resolution} px at "
+            f"once: lower --batch and raise --accumulate ({str(error).splitlines()[0]})."
+        ) from error
+
+    def finish() -> AdapterRun:
+        loss = next((row["loss"] for row in reversed(trainer.state.log_history) if "loss" in row), None)
+        run = AdapterRun(
+            folder,
+            trainer.state.global_step,
+            loss,
+            len(found.rejected),
+            keeper.interrupted,
+            best.measured(),
+        )
+        _write_result(run, model, best, head.name, ready.max_tokens, ready.source)
+        journal.write(trainer.state, run.best, "interrupted" if run.interrupted else "finished")
+        return run
+
+    run = ranks.on_main(finish)
+    return replace(run, is_main=ranks.is_main)
+
+
+def _say_nothing(line: str) -> None:
+    pass
+
+
+def _prepare(
+    head: Head,
+    base: str | Path,
+    folder: Path,
+    settings: AdapterSettings,
+    data: Sequence[str | Path],
+    ranks: Ranks,
+    report: Report,
+) -> _Prepared:
+    """Everything that can be found wrong before a model is loaded, and the run folder with its base."""
+    recipe = settings.recipe(head, ranks.count)
+    if Path(base).is_file():
+        raise CheckpointError(f"The base {base} is a file; give the folder of a PaliGemma 2 that it lies in.")
     source = find_checkpoint(base)
     max_tokens = _longest_answer(head, source, settings)
-    device = _device(settings)
+    device = training_device(settings, ranks)
     require_room(
-        source.folder, device, wanted=settings.device, full=settings.full, four_bit=settings.four_bit
+        source.folder,
+        device,
+        wanted=settings.device,
+        full=settings.full,
+        four_bit=settings.four_bit,
+        rank=settings.rank,
+        processes=ranks.count,
     )
-    metric = metric_for(head) if settings.held_out else None
-    processor = load_processor(source)
-    rules = TargetRules(head, processor.tokenizer, max_tokens)
-    listed, rejected = list_pairs(data, head)
+    if settings.held_out:
+        metric_for(head)
+    rules = TargetRules(head, load_processor(source).tokenizer, max_tokens)
+    listed = list_pairs(data, head)
     identity = {
         "head": head.name,
         "base": source.id,
-        "data": [_name(spec) for spec in data] or f"drawn, difficulty {settings.difficulty:g}",
+        "data": [source_name(spec) for spec in data] or drawn_name(settings),
         "full": settings.full,
         "rank": settings.rank,
         "seed": settings.seed,
@@ -112,69 +270,20 @@ def train_adapter(
         "held_out": settings.held_out,
     }
     folders.open_run(folder, identity)
-    found = (
-        checked_pairs(rules, settings, listed, rejected, folder, report)
-        if data
-        else drawn_pairs(rules, settings, recipe, folder, report)
-    )
+    if data:
+        found = checked_pairs(rules, settings, listed, folder, report)
+    else:
+        found = drawn_pairs(rules, settings, recipe, folder, report)
     base_folder = _lay_base(source, folder, head.name, settings)
-
-    # Loaded from where it will be loaded for reading, so that both see the same configuration.
-    laid = open_checkpoint(base_folder)
-    model = build_model(laid, settings, device)
-    best = BestWeights(folder, _stored_dtype(source))
-    held_out = None
-    if metric is not None and found.held_out is not None:
-        every = settings.measure_steps or max(1, recipe.steps // _MEASURED)
-        held_out = HeldOut(found.held_out, head, processor, metric, max_tokens, settings.batch, every)
-    keeper = Keeper(best, held_out, save_minutes=settings.save_minutes, report=report)
-    n_pairs = f"{recipe.step_size} pairs a step"
-    report(f"{recipe.steps} steps, {n_pairs}, rate {recipe.learning_rate:g}, {device}")
-    trainer_class = WholeTrainer if settings.full else Trainer
-    trainer = trainer_class(
-        model=model,
-        args=_arguments(folder, settings, recipe, device),
-        train_dataset=found.train,
-        data_collator=Collator(processor, head),
-        callbacks=[keeper],
-        compute_loss_func=smoothed_loss(recipe.label_smoothing) if recipe.label_smoothing else None,
-    )
-    trainer.remove_callback(PrinterCallback)
-    state = folders.latest_state(folder)
-    if state is not None:
-        report(f"resumed from {state}")
-    try:
-        with keeper.listening(), no_progress_bars():
-            trainer.train(resume_from_checkpoint=None if state is None else str(state))
-    except torch.OutOfMemoryError as error:
-        raise DeviceError(
-            f"The memory of {device} is too small for {settings.batch} crops of {head.resolution} px at "
-            f"once: lower --batch and raise --accumulate ({str(error).splitlines()[0]})."
-        ) from error
-
-    loss = next((row["loss"] for row in reversed(trainer.state.log_history) if "loss" in row), None)
-    step = trainer.state.global_step
-    run = AdapterRun(folder, step, loss, len(found.rejected), keeper.interrupted, best.measured())
-    _write_result(run, model, best, head.name, max_tokens, source)
-    _write_about(run, identity, settings, recipe, found)
-    return run
+    return _Prepared(source, max_tokens, identity, found, base_folder, latest_state(folder))
 
 
-def _device(settings: AdapterSettings) -> torch.device:
-    device = choose_device(settings.device)
-    if device.type == "cuda" and device.index:
-        raise DeviceError(
-            f"Training uses the first CUDA device it sees; set CUDA_VISIBLE_DEVICES={device.index}."
-        )
-    if settings.four_bit:
-        four_bit_config(device)
-    return device
-
-
-def _name(spec: str | Path) -> str:
-    """The same for the same data, wherever the command is called from."""
-    name, colon, rest = str(spec).rpartition(":")
-    return f"{name}{colon}{Path(rest).expanduser().resolve()}"
+def _step_size(recipe: Recipe, n_pairs: int) -> str:
+    """Of the steps, for people."""
+    if n_pairs < recipe.step_size:
+        return f"each one pass over the {n_pairs} pairs, rate {recipe.learning_rate:g}"
+    shared = f" by {recipe.processes} processes" if recipe.processes > 1 else ""
+    return f"{recipe.step_size} pairs a step{shared}, rate {recipe.learning_rate:g}"
 
 
 def _longest_answer(head: Head, base: Checkpoint, settings: AdapterSettings) -> int:
@@ -212,44 +321,6 @@ def _stored_dtype(base: Checkpoint) -> torch.dtype:
     return torch.bfloat16 if named == "bfloat16" else torch.float32
 
 
-def _arguments(
-    folder: Path, settings: AdapterSettings, recipe: Recipe, device: torch.device
-) -> TrainingArguments:
-    on_gpu = device.type == "cuda"
-    workers = settings.workers
-    if workers is None:
-        workers = min(8, os.cpu_count() or 1) if on_gpu else 0
-    arguments = TrainingArguments(
-        output_dir=str(folder / folders.STATE_FOLDER),
-        max_steps=recipe.steps,
-        per_device_train_batch_size=recipe.batch,
-        gradient_accumulation_steps=recipe.accumulate,
-        learning_rate=recipe.learning_rate,
-        lr_scheduler_type="cosine",
-        warmup_steps=round(settings.warmup_share * recipe.steps),
-        optim="adamw_torch",
-        max_grad_norm=1.0,
-        bf16=choose_dtype(None, device) == torch.bfloat16,
-        use_cpu=not on_gpu,
-        seed=settings.seed,
-        dataloader_num_workers=workers,
-        dataloader_pin_memory=on_gpu,
-        logging_steps=min(settings.report_steps, recipe.steps),
-        # Saved by the clock (see Keeper): a step may take a second or some minutes.
-        save_strategy="no",
-        save_total_limit=2,
-        # Our collator takes pairs, which have no columns.
-        remove_unused_columns=False,
-        label_names=["labels"],
-        report_to="none",
-        disable_tqdm=True,
-    )
-    if on_gpu:
-        # Where there are several, the Trainer would split batches over all by DataParallel.
-        arguments._n_gpu = 1
-    return arguments
-
-
 def _write_result(
     run: AdapterRun,
     model: PeftModel | PaliGemmaForConditionalGeneration,
@@ -259,6 +330,8 @@ def _write_result(
     base: Checkpoint,
 ) -> None:
     """Write the weights and the manifest, and prove that what lies on the disk is what was trained."""
+    if run.step == 0:
+        return
     if not isinstance(model, PeftModel):
         if run.best is None:
             best.keep(model, None)
@@ -274,28 +347,3 @@ def _write_result(
     require_fit(written, weights, target)
     require_arrived(written, weights, target)
     folders.write_manifest(run.folder, base, head, max_tokens)
-
-
-def _write_about(
-    run: AdapterRun,
-    identity: dict[str, Any],
-    settings: AdapterSettings,
-    recipe: Recipe,
-    data: RunData,
-) -> None:
-    """Write ``training.json``: what was trained on what, and how far."""
-    result = {
-        "step": run.step,
-        "loss": run.loss,
-        "n_train": len(data.train),
-        "n_held_out": 0 if data.held_out is None else len(data.held_out),
-        "n_rejected": run.n_rejected,
-        "held_out": None if run.best is None else asdict(run.best),
-    }
-    about = {
-        "run": identity,
-        "settings": asdict(settings) | asdict(recipe),
-        "result": result,
-        "versions": {name: importlib.metadata.version(name) for name in _VERSIONS},
-    }
-    folders.write_json(run.folder / folders.RUN_FILE, about)

@@ -19,6 +19,7 @@ from docai.errors import SettingError
 from docai.models.adapters import read_weights
 from docai.models.loading import no_progress_bars
 from docai.pipelines.training import folders
+from docai.pipelines.training.states import writing
 
 if TYPE_CHECKING:
     from transformers import PaliGemmaForConditionalGeneration, PreTrainedModel
@@ -35,6 +36,12 @@ class Measured:
     value: float
     exact: float
     """Share of answers that are the target to the character."""
+    n: int = 0
+    """Pairs that were read."""
+    low: float | None = None
+    """Where ``value`` lies with a probability of 95 %: from here …"""
+    high: float | None = None
+    """… to here; None where too few pairs were read to say."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +74,7 @@ class BestWeights:
             SettingError: it cannot be written.
         """
         partial = self.path.with_name(self.path.name + ".partial")
-        try:
+        with writing(partial, self.folder):
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(parents=True)
             self._save(model, partial)
@@ -76,11 +83,6 @@ class BestWeights:
             if self.path.exists():
                 shutil.rmtree(self.path)
             partial.replace(self.path)
-        except OSError as error:
-            raise SettingError(
-                f"The weights cannot be written to {partial}: {error}. Make room, and start the command "
-                "again: it goes on from the last state."
-            ) from error
 
     def _save(self, model: PeftModel | PaliGemmaForConditionalGeneration, partial: Path) -> None:
         if isinstance(model, PeftModel):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib.util
 import warnings
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
-from peft import LoraConfig, PeftModel, prepare_model_for_kbit_training
-from transformers import PaliGemmaForConditionalGeneration, Trainer, set_seed
+from peft import LoraConfig, PeftModel
+from transformers import PaliGemmaForConditionalGeneration, set_seed
 
-from docai.errors import CheckpointError, DeviceError, MissingDependencyError
+from docai.errors import DeviceError, MissingDependencyError
 from docai.models.adapters import LORA_TARGETS, attach
 from docai.models.checkpoints import Checkpoint
 from docai.models.devices import choose_dtype
@@ -42,9 +42,9 @@ def build_model(
         _recompute(whole, settings, device)
         return whole
     quantization = four_bit_config(device) if settings.four_bit else None
+    # Not through PEFT's prepare_model_for_kbit_training: it makes float32 of the embeddings and the vision
+    # tower, 4 GB of a 3B base, and what a bfloat16 base needs beside 4 bits is done here.
     base = load_base(checkpoint, choose_dtype(None, device), quantization=quantization)
-    if quantization is not None:
-        base = prepare_model_for_kbit_training(base, use_gradient_checkpointing=False)
     _recompute(base, settings, device)
     config = LoraConfig(r=settings.rank, lora_alpha=2 * settings.rank, target_modules=LORA_TARGETS)
     model = attach(base, config, "default")
@@ -68,34 +68,6 @@ def _recompute(
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
 
 
-class WholeTrainer(Trainer):
-    """Trains all weights, and goes on from a state with exactly those that lie there.
-
-    transformers writes PaliGemma's weights by other names than the model has. The Trainer itself goes on
-    from such a state with a line in the log and the weights of the base.
-    """
-
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: object = None) -> None:
-        trained: Any = self.model
-        found: Any = PaliGemmaForConditionalGeneration.from_pretrained(
-            resume_from_checkpoint,
-            config=trained.config,
-            dtype=trained.dtype,
-            use_safetensors=True,
-            local_files_only=True,
-            output_loading_info=True,
-        )
-        stored, report = found
-        wrong = [*report["missing_keys"], *report["unexpected_keys"], *report["mismatched_keys"]]
-        if wrong:
-            raise CheckpointError(
-                f"The state {resume_from_checkpoint} does not have the weights of this model: {len(wrong)} "
-                f"tensors are missing, left over or of another shape, such as {wrong[0]}. Remove that folder "
-                "to go on from the state before it."
-            )
-        trained.load_state_dict(stored.state_dict())
-
-
 def four_bit_config(device: torch.device) -> BitsAndBytesConfig:
     """Nf4 with bfloat16 arithmetic for the decoder; the vision tower and the projector stay as they are.
 
@@ -103,13 +75,18 @@ def four_bit_config(device: torch.device) -> BitsAndBytesConfig:
         MissingDependencyError: bitsandbytes is not installed.
         DeviceError: the device is not a CUDA device.
     """
+    if device.type != "cuda":
+        raise DeviceError(
+            "A base in 4 bits needs a CUDA device, and PyTorch finds none here; leave out --four-bit, or "
+            "train on a machine with a GPU."
+            if not torch.cuda.is_available()
+            else f"A base in 4 bits needs a CUDA device, not {device}; leave out --four-bit or --device."
+        )
     if importlib.util.find_spec("bitsandbytes") is None:
         raise MissingDependencyError(
-            "A base in 4 bits needs the package bitsandbytes: pip install bitsandbytes, or "
-            "leave out --four-bit."
+            "A base in 4 bits needs the package bitsandbytes: pip install 'docai[train]', or leave out "
+            "--four-bit."
         )
-    if device.type != "cuda":
-        raise DeviceError("A base in 4 bits needs a CUDA device; leave out --four-bit.")
     from transformers import BitsAndBytesConfig
 
     return BitsAndBytesConfig(

@@ -104,9 +104,13 @@ def image_fault(path: Path) -> str | None:
     if path.suffix.lower() == ".pdf":
         return None
     try:
+        if not path.stat().st_size:
+            return "the file is empty"
         with Image.open(path) as image:
             image.draft("RGB", _DRAFT)
             image.load()
+    except FileNotFoundError:
+        return "there is no such file"
     # Pillow raises SyntaxError for a broken PNG; a bomb is refused by its declared size.
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         return str(error) or type(error).__name__

@@ -5,8 +5,10 @@
     DIR/adapters/HEAD/                              the LoRA adapter
     DIR/docai.json                                  name, revision, base, and the head's entry
     DIR/training.json                               what was trained on what, and how far
+    DIR/README.md                                   its card, written from training.json
     DIR/rejected.jsonl                              pairs that were not trained on, where there are any
-    DIR/state/checkpoint-N/                         what a resumed run goes on from
+    DIR/state/checkpoint-N/                         what a resumed run goes on from (see .states)
+    DIR/state/tensorboard/                          curves, where tensorboard is installed
     DIR/state/best/                                 the weights that read the held-out pairs best
 
 Heads that the base answers already stay, so that heads can be trained one after the other. A full fine-tune
@@ -27,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 from docai.errors import SettingError
 from docai.models.checkpoints import MANIFEST, Checkpoint
+from docai.pipelines.training.states import STATE_FOLDER, writing
 
 if TYPE_CHECKING:
     import torch
@@ -36,9 +39,10 @@ if TYPE_CHECKING:
 
 RUN_FILE = "training.json"
 REJECTED_FILE = "rejected.jsonl"
-STATE_FOLDER = "state"
-BEST_FOLDER = "state/best"
-BASE_FOLDER = "state/base"
+CARD_FILE = "README.md"
+BEST_FOLDER = f"{STATE_FOLDER}/best"
+BASE_FOLDER = f"{STATE_FOLDER}/base"
+BOARD_FOLDER = f"{STATE_FOLDER}/tensorboard"
 _INDEX = "model.safetensors.index.json"
 _SOFT_CAPS = ("attn_logit_softcapping", "final_logit_softcapping")
 
@@ -54,6 +58,8 @@ def open_run(folder: Path, identity: Mapping[str, object]) -> bool:
         SettingError: it cannot be written, or holds something else or another run.
     """
     path = folder / RUN_FILE
+    if folder.is_file():
+        raise SettingError(f"The run folder {folder} is a file; give a new or empty folder.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if path.exists():
@@ -114,11 +120,18 @@ def lay_base(base: Checkpoint, folder: Path, head: str, *, weights: bool = True)
                 if weights:
                     _link(path.resolve(), folder / path.name)
             elif (path.suffix == ".json" and path.name not in made_here) or path.name == "tokenizer.model":
-                shutil.copyfile(path, folder / path.name)
+                _copy(path, folder / path.name)
         for adapter in kept:
             shutil.copytree(base.folder / adapter, folder / adapter, dirs_exist_ok=True)
     except OSError as error:
         raise _unwritable(folder, error) from error
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file so that a full disk leaves the one that was there."""
+    partial = target.with_name(target.name + ".partial")
+    shutil.copyfile(source, partial)
+    partial.replace(target)
 
 
 def _link(source: Path, target: Path) -> None:
@@ -134,34 +147,29 @@ def _link(source: Path, target: Path) -> None:
     partial.replace(target)
 
 
-def latest_state(folder: Path) -> Path | None:
-    """The last complete state of the run. The trainer writes ``trainer_state.json`` last."""
-    found = [
-        path.parent
-        for path in (folder / STATE_FOLDER).glob("checkpoint-*/trainer_state.json")
-        if path.parent.name.rpartition("-")[2].isdigit()
-    ]
-    return max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
-
-
 def write_adapter(folder: Path, head: str, weights: Mapping[str, torch.Tensor], config: LoraConfig) -> Path:
-    """Write a PEFT folder to ``adapters/HEAD`` and return it. The old one stays until this is complete."""
+    """Write a PEFT folder to ``adapters/HEAD`` and return it. The old one stays until this is complete.
+
+    Raises:
+        SettingError: the folder cannot be written.
+    """
     from safetensors.torch import save_file
 
     target = folder / "adapters" / head
     partial = target.with_name(head + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
-    save_file(tensors, partial / "adapter_model.safetensors", metadata={"format": "pt"})
     config = copy.deepcopy(config)
     # PEFT puts this machine's path here. The base lies beside the adapter, and docai.json names it.
     config.base_model_name_or_path = None
     config.inference_mode = True
-    config.save_pretrained(str(partial))
-    if target.exists():
-        shutil.rmtree(target)
-    partial.replace(target)
+    with writing(target, folder):
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        save_file(tensors, partial / "adapter_model.safetensors", metadata={"format": "pt"})
+        config.save_pretrained(str(partial))
+        if target.exists():
+            shutil.rmtree(target)
+        partial.replace(target)
     return target
 
 
@@ -173,16 +181,14 @@ def write_weights(folder: Path, source: Path) -> None:
     Raises:
         SettingError: the folder cannot be written.
     """
-    try:
+    with writing(folder / "model.safetensors", folder):
         (folder / MANIFEST).unlink(missing_ok=True)
         for old in (*folder.glob("*.safetensors"), folder / _INDEX):
             old.unlink(missing_ok=True)
         for path in sorted(source.glob("*.safetensors")):
             _link(path, folder / path.name)
         if (source / _INDEX).exists():
-            shutil.copyfile(source / _INDEX, folder / _INDEX)
-    except OSError as error:
-        raise _unwritable(folder, error) from error
+            _copy(source / _INDEX, folder / _INDEX)
 
 
 def write_manifest(folder: Path, base: Checkpoint, head: str, max_tokens: int, *, full: bool = False) -> None:
@@ -199,7 +205,8 @@ def write_manifest(folder: Path, base: Checkpoint, head: str, max_tokens: int, *
         "base": base.id,
         "heads": heads,
     }
-    write_json(folder / MANIFEST, manifest)
+    with writing(folder / MANIFEST, folder):
+        write_json(folder / MANIFEST, manifest)
 
 
 def _hash(files: Sequence[Path]) -> str:
@@ -223,8 +230,13 @@ def write_rejected(folder: Path, rejected: Sequence[Rejected]) -> None:
 
 def write_json(path: Path, content: Mapping[str, object]) -> None:
     """Write ``content`` so that a reader never sees half of it."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` so that a reader never sees half of it."""
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    partial.write_text(text, encoding="utf-8")
     partial.replace(path)
 
 

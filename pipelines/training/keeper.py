@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -16,7 +16,8 @@ from transformers import TrainerCallback
 from docai.models.heads import Head
 from docai.pipelines.training.best import BestWeights, Measured
 from docai.pipelines.training.metrics import Metric, read_pairs_with
-from docai.pipelines.training.pairs import Pairs
+from docai.pipelines.training.pairs import Pair, Pairs
+from docai.pipelines.training.ranks import Ranks
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     )
 
 Report = Callable[[str], None]
+
+MEASURED = "eval_"
+"""Before the names of what is measured on held-out pairs, in the Trainer's log."""
 
 
 @dataclass(frozen=True)
@@ -43,27 +47,92 @@ class HeldOut:
     batch: int
     every: int
     """Steps between two times; the last step is always one."""
+    ranks: Ranks
 
     def measure(self, model: PeftModel | PaliGemmaForConditionalGeneration, step: int) -> Measured:
-        answers = read_pairs_with(
-            model, self.processor, self.head, self.pairs, max_tokens=self.max_tokens, batch=self.batch
+        """How well the model reads them, each process its share."""
+        own = _Some(self.pairs, self.ranks.share(len(self.pairs)))
+        answers = self.ranks.joined(
+            read_pairs_with(
+                model, self.processor, self.head, own, max_tokens=self.max_tokens, batch=self.batch
+            )
         )
-        exact = sum(answer == target for answer, target in answers) / len(answers)
-        return Measured(step, self.metric.name, self.metric.of(self.head.parser, answers), exact)
+        return self.metric.measured(self.head.parser, answers, step)
+
+
+@dataclass(frozen=True)
+class _Some:
+    """Some of the pairs."""
+
+    pairs: Pairs
+    indices: Sequence[int]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: int) -> Pair:
+        return self.pairs[self.indices[index]]
 
 
 class Keeper(TrainerCallback):
-    """Saves by the clock, at the end and on Ctrl-C, measures now and then, and hands progress on."""
+    """Saves by the clock, at the end and on Ctrl-C, measures now and then, and hands progress on.
+
+    Each process has one. What they do together (saving, measuring, stopping) all do after the same step.
+    """
 
     def __init__(
-        self, best: BestWeights, held_out: HeldOut | None, *, save_minutes: float, report: Report
+        self,
+        best: BestWeights,
+        held_out: HeldOut | None,
+        *,
+        save_minutes: float,
+        report: Report,
+        log: Callable[[dict[str, float]], None],
+        on_save: Callable[[TrainerState], None],
+        ranks: Ranks,
     ) -> None:
+        """Make it before the Trainer.
+
+        Args:
+            best: where the best weights are kept.
+            held_out: what is measured by; None measures nothing.
+            save_minutes: between two states.
+            report: gets a line for a person.
+            log: the Trainer's own, so that what is measured goes where the loss goes.
+            on_save: is called in the main process after each state.
+            ranks: the processes of this training.
+        """
         self.interrupted = False
         self._best = best
         self._held_out = held_out
         self._seconds = 60 * save_minutes
         self._report = report
+        self._log = log
+        self._on_save = on_save
+        self._ranks = ranks
         self._saved = time.monotonic()
+        self._saved_step = 0
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        # Where it goes on from is saved, and nothing is lost before the first step.
+        self._saved_step = state.global_step
+
+    def on_substep_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """After a batch that is not the last of its step.
+
+        A step of 256 crops takes minutes on a small GPU, and a launcher waits half a minute after Ctrl-C.
+        What is left of the step is done again from its start.
+        """
+        (interrupted,) = self._ranks.any(self.interrupted)
+        if interrupted:
+            self.interrupted = True
+            # A state that is there already is not written over: the new one might not fit on the disk.
+            control.should_save = state.global_step != self._saved_step
+            control.should_training_stop = True
 
     def on_step_end(
         self,
@@ -73,30 +142,48 @@ class Keeper(TrainerCallback):
         model: PeftModel | PaliGemmaForConditionalGeneration | None = None,
         **kwargs: Any,
     ) -> None:
-        now = time.monotonic()
         finished = state.global_step >= state.max_steps
         held_out = self._held_out
         if held_out and model is not None and (finished or state.global_step % held_out.every == 0):
+            # The Trainer takes any log for the one of this step's loss.
+            should_log = control.should_log
             self._measure(held_out, model, state.global_step)
-        if self.interrupted or finished or now - self._saved > self._seconds:
+            control.should_log = should_log
+        is_time = self._ranks.is_main and time.monotonic() - self._saved > self._seconds
+        interrupted, is_time = self._ranks.any(self.interrupted, is_time)
+        if interrupted or finished or is_time:
             control.should_save = True
-            self._saved = now
-        if self.interrupted:
+            self._saved = time.monotonic()
+        # A run that ended on its last step was not interrupted.
+        self.interrupted = interrupted and not finished
+        if interrupted:
             control.should_training_stop = True
-            # A run that ended on its last step was not interrupted.
-            self.interrupted = not finished
+
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self._saved_step = state.global_step
+        self._ranks.together(lambda: self._on_save(state) if self._ranks.is_main else None)
 
     def _measure(
         self, held_out: HeldOut, model: PeftModel | PaliGemmaForConditionalGeneration, step: int
     ) -> None:
         measured = held_out.measure(model, step)
+        self._log({f"{MEASURED}{held_out.metric.key}": measured.value, f"{MEASURED}exact": measured.exact})
+        self._ranks.together(
+            lambda: self._keep_best(held_out, model, measured) if self._ranks.is_main else None
+        )
+
+    def _keep_best(
+        self, held_out: HeldOut, model: PeftModel | PaliGemmaForConditionalGeneration, measured: Measured
+    ) -> None:
         before = self._best.measured()
         is_best = held_out.metric.is_better(measured.value, None if before is None else before.value)
         if is_best:
             self._best.keep(model, measured)
         self._report(
-            f"step {step}  held out ({len(held_out.pairs)} pairs): {measured.metric} {measured.value:.4f}  "
-            f"exact {measured.exact:.4f}{'  best so far' if is_best else ''}"
+            f"step {measured.step}  held out ({len(held_out.pairs)} pairs): {measured.metric} "
+            f"{measured.value:.4f}  exact {measured.exact:.4f}{'  best so far' if is_best else ''}"
         )
 
     def on_log(

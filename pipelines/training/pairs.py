@@ -14,6 +14,7 @@ from PIL import Image, ImageOps
 from docai.errors import CheckpointError, MissingDependencyError, SettingError
 from docai.models import guards
 from docai.models.heads import Head
+from docai.models.paligemma import IMAGE_TOKEN
 from docai.pipelines.training.checks import Rejected, TargetRules
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 PAIRS_FILE = "pairs.jsonl"
 IGNORE = -100
 """Label of a position that is not predicted."""
-_IMAGE_TOKEN = "<image>"
 _REDRAWS = 64
 
 
@@ -174,6 +174,8 @@ def read_pairs(folder: Path) -> list[FilePair]:
         SettingError: the folder or its list is missing, or the list cannot be read.
     """
     path = folder / PAIRS_FILE
+    if folder.is_file():
+        raise SettingError(f"The data {folder} is a file; give the folder it lies in, or FORMAT:PATH.")
     if not folder.is_dir():
         raise SettingError(f"There is no data folder {folder}; make one with `docai synth HEAD -o DIR`.")
     if not path.is_file():
@@ -239,27 +241,13 @@ def encode_pairs(processor: PaliGemmaProcessor, head: Head, pairs: Sequence[Pair
     # NumPy, because the processor turns PyTorch tensors back to NumPy in a way NumPy 2 warns about.
     inputs: BatchFeature = processor(
         images=[[square(pair.image, head.resolution)] for pair in pairs],
-        text=[_IMAGE_TOKEN + head.prompt for _ in pairs],
+        text=[IMAGE_TOKEN + head.prompt for _ in pairs],
         suffix=[pair.target for pair in pairs],
         padding="longest",
         return_tensors="np",
     ).convert_to_tensors("pt")
     guards.require_token_types(inputs)
     require_suffix_labels(inputs)
-    guards.require_ends_with_text(inputs["attention_mask"])
-    return inputs
-
-
-def encode_prompts(processor: PaliGemmaProcessor, head: Head, images: Sequence[Image.Image]) -> BatchFeature:
-    """Pictures of any size as the model is asked to read them: no suffix, padded on the left."""
-    inputs: BatchFeature = processor(
-        images=[[square(image, head.resolution)] for image in images],
-        text=[_IMAGE_TOKEN + head.prompt for _ in images],
-        padding="longest",
-        return_tensors="np",
-    ).convert_to_tensors("pt")
-    guards.drop_labels(inputs)
-    guards.require_token_types(inputs)
     guards.require_ends_with_text(inputs["attention_mask"])
     return inputs
 

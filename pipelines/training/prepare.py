@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +17,30 @@ from docai.pipelines.training.pairs import DrawnPairs, Listed, ListedPairs, Pair
 from docai.pipelines.training.presets import Recipe
 from docai.pipelines.training.settings import AdapterSettings
 from docai.pipelines.training.splits import hold_out
+from docai.pipelines.training.states import writing
 
 _DRAWN_CHECKS = 24
 _HELD_OUT_SHARE = 0.02
+_SPLIT_LISTED = (
+    "Held-out pairs were chosen by a hash of their content (the key or target of a pair), so pairs of equal "
+    "content stand on one side, and the same ones are held out in any order of the data."
+)
+_SPLIT_DRAWN = (
+    "Pairs were drawn by docai's data engine, each once; what was not used counts the "
+    f"{_DRAWN_CHECKS} that were tried before the first step. Held-out pairs come from its held-out stream, "
+    "which shares no content with the one trained on (see docai.pipelines.synthesis)."
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """What became of the pairs of one source."""
+
+    name: str
+    n_train: int
+    n_held_out: int
+    rejected: Mapping[str, int]
+    """Reason (see :mod:`docai.pipelines.training.checks`) → pairs."""
 
 
 @dataclass(frozen=True)
@@ -28,30 +50,52 @@ class RunData:
     train: Pairs
     held_out: Pairs | None
     rejected: Sequence[Rejected]
+    sources: Sequence[Source] = ()
+    split: str = ""
+    """How the held-out pairs were taken, for people."""
 
 
-def list_pairs(data: Sequence[str | Path], head: Head) -> tuple[list[Listed], list[Rejected]]:
-    listed: list[Listed] = []
-    rejected: list[Rejected] = []
-    for spec in data:
-        pairs, bad = read_source(spec, head)
-        listed += pairs
-        rejected += bad
-    return listed, rejected
+@dataclass(frozen=True)
+class ListedSource:
+    """The pairs of one source, unchecked, and what its reader could make no pair of."""
+
+    name: str
+    pairs: Sequence[Listed]
+    rejected: Sequence[Rejected]
+
+
+def list_pairs(data: Sequence[str | Path], head: Head) -> list[ListedSource]:
+    """The pairs of each source.
+
+    Raises:
+        SettingError, DatasetError: see :func:`docai.pipelines.training.pairs.read_source`.
+    """
+    return [ListedSource(source_name(spec), *read_source(spec, head)) for spec in data]
+
+
+def source_name(spec: str | Path) -> str:
+    """The same for the same data, wherever the command is called from."""
+    name, colon, rest = str(spec).rpartition(":")
+    return f"{name}{colon}{Path(rest).expanduser().resolve()}"
 
 
 def checked_pairs(
     rules: TargetRules,
     settings: AdapterSettings,
-    listed: Sequence[Listed],
-    rejected: list[Rejected],
+    listed: Sequence[ListedSource],
     folder: Path,
     report: Report,
 ) -> RunData:
     """The listed pairs that can be used, apart. Raises :class:`SettingError` where too few are left."""
     processes = min(8, os.cpu_count() or 1) if settings.workers is None else settings.workers
-    usable, bad = check_pairs(listed, rules, processes=processes)
-    rejected = [*rejected, *bad]
+    usable: list[Listed] = []
+    rejected: list[Rejected] = []
+    found: list[tuple[ListedSource, list[Listed], list[Rejected]]] = []
+    for source in listed:
+        good, bad = check_pairs(source.pairs, rules, processes=processes)
+        found.append((source, good, [*source.rejected, *bad]))
+        usable += good
+        rejected += found[-1][2]
     n_all = len(usable) + len(rejected)
     _require_enough(rules.head, settings, folder, len(usable), rejected, f"{n_all} pairs", report)
     train, held = hold_out(usable, share=_HELD_OUT_SHARE, most=settings.held_out)
@@ -59,8 +103,16 @@ def checked_pairs(
         report(
             f"{len(held)} of them are held out" if held else "too few to hold one out: nothing is measured"
         )
+    taken = {id(pair) for pair in held}
+    sources = []
+    for source, good, bad in found:
+        n_held = sum(id(pair) in taken for pair in good)
+        reasons = Counter(item.reason for item in bad)
+        sources.append(Source(source.name, len(good) - n_held, n_held, dict(reasons)))
     size = rules.head.resolution
-    return RunData(ListedPairs(train, size), ListedPairs(held, size) if held else None, rejected)
+    return RunData(
+        ListedPairs(train, size), ListedPairs(held, size) if held else None, rejected, sources, _SPLIT_LISTED
+    )
 
 
 def drawn_pairs(
@@ -79,7 +131,15 @@ def drawn_pairs(
     if settings.held_out:
         n_held, name = settings.held_out, rules.head.name
         held = DrawnPairs(name, settings.seed, settings.difficulty, n_held, rules, split="held-out")
-    return RunData(drawn, held, rejected)
+    source = Source(
+        drawn_name(settings), needed, settings.held_out, dict(Counter(item.reason for item in rejected))
+    )
+    return RunData(drawn, held, rejected, [source], _SPLIT_DRAWN)
+
+
+def drawn_name(settings: AdapterSettings) -> str:
+    """What drawn pairs are called in the place of a source."""
+    return f"drawn, difficulty {settings.difficulty:g}"
 
 
 def _require_enough(
@@ -94,13 +154,14 @@ def _require_enough(
     counted: Sequence[Rejected] | None = None,
 ) -> None:
     """Write ``rejected.jsonl`` and go on only where enough is left; ``counted``: what is unusable."""
-    folders.write_rejected(folder, rejected)
+    with writing(folder / folders.REJECTED_FILE, folder):
+        folders.write_rejected(folder, rejected)
     report(f"{n_usable} of {what} can be used")
     lines = describe_rejected(rejected)
     for line in lines:
         report(line)
     if not n_usable:
-        why = f": {'; '.join(line.strip() for line in lines)}" if lines else ""
+        why = f": {'; '.join(line.strip().rstrip('.') for line in lines)}" if lines else ""
         raise SettingError(f"There is nothing to train the head {head.name!r} on{why}.")
     n_bad = len(rejected if counted is None else counted)
     share = n_bad / (n_usable + len(rejected))

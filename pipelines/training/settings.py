@@ -22,13 +22,14 @@ class AdapterSettings:
     """Batches per step; None makes 256 pairs a step, as in the paper."""
     learning_rate: float | None = None
     label_smoothing: float | None = None
-    warmup_share: float = 0.03
+    warmup_share: float = 0.05
+    """Of the steps, in which the rate rises from 0; from big_vision, see the presets."""
     full: bool = False
     """Train all weights rather than a LoRA adapter."""
     rank: int = 16
     """Of the LoRA matrices; their scale, alpha, is twice that."""
     four_bit: bool = False
-    """Hold the frozen base in 4 bits (nf4, by bitsandbytes, on a GPU): a third of the memory."""
+    """Hold the frozen base in 4 bits (nf4, by bitsandbytes, on a GPU): about half of its memory."""
     checkpointing: bool | None = None
     """Compute activations twice rather than keep them; None does so beside a GPU."""
     seed: int = 0
@@ -50,8 +51,8 @@ class AdapterSettings:
     """Between two states that a run can go on from."""
     report_steps: int = 10
 
-    def recipe(self, head: Head) -> Recipe:
-        """What is trained with, nothing left open.
+    def recipe(self, head: Head, processes: int = 1) -> Recipe:
+        """What is trained with by that many processes, nothing left open.
 
         Raises:
             SettingError: a setting cannot be used.
@@ -64,6 +65,7 @@ class AdapterSettings:
             accumulate=self.accumulate,
             learning_rate=self.learning_rate,
             label_smoothing=self.label_smoothing,
+            processes=processes,
         )
         numbers = asdict(recipe)
         for name in ("steps", "batch", "accumulate", "learning_rate"):

@@ -11,10 +11,11 @@ import torch
 from PIL import Image
 
 from docai.errors import CheckpointError, DeviceError, GenerationError, HeadNotAvailableError
+from docai.models.calibration import CalibrationMap
 from docai.models.devices import choose_device
 from docai.models.engine import Generation, Request
 from docai.models.heads import Decoding
-from docai.models.paligemma import PaliGemmaEngine
+from docai.models.paligemma import PaliGemmaEngine, encode_prompts
 from tests.models.tiny import build_tiny, noise, tiny_head
 
 
@@ -37,6 +38,18 @@ def test_every_answer_is_complete(tiny_engine: PaliGemmaEngine) -> None:
     assert answer.prompt == head.prompt
     assert tiny_engine.heads() == {"table", "text"}
     assert (tiny_engine.name, tiny_engine.device) == ("tiny@0", "cpu")
+
+
+def test_answers_carry_what_their_log_probabilities_are_worth(tiny_folder: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(tiny_folder, tmp_path / "copy")
+    manifest = json.loads((copy / "docai.json").read_text())
+    chosen = {"score": "minimum", "method": "logistic", "slope": 0.5, "n": 70}
+    manifest["heads"]["text"]["calibration"] = {"word": chosen}
+    (copy / "docai.json").write_text(json.dumps(manifest))
+    engine = PaliGemmaEngine.load(copy, device="cpu")
+    table, text = engine.generate([Request(tiny_head(head), noise()) for head in ("table", "text")])
+    assert table.calibration is None
+    assert text.calibration == {"word": CalibrationMap.model_validate(chosen)}
 
 
 def test_answers_keep_the_order_of_the_requests(tiny_engine: PaliGemmaEngine) -> None:
@@ -147,7 +160,8 @@ def test_beams_find_a_likelier_answer_and_carry_the_models_own_log_probabilities
 
 def test_pixels_reach_the_model_as_they_are(tiny_engine: PaliGemmaEngine) -> None:
     image = noise(3)
-    found = tiny_engine._encode([Request(tiny_head(), image)])["pixel_values"][0].numpy()
+    inputs = encode_prompts(tiny_engine._processor, "x", [image], like=tiny_engine._model)
+    found = inputs["pixel_values"][0].numpy()
     expected = (np.asarray(image, dtype=np.float32).transpose(2, 0, 1) / 255 - 0.5) / 0.5
     assert np.allclose(found, expected, atol=1e-6)
 

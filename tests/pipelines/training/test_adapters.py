@@ -29,6 +29,7 @@ from docai.pipelines.training import adapters, prepare
 from docai.pipelines.training.adapters import AdapterSettings, train_adapter
 from docai.pipelines.training.build import build_model
 from docai.pipelines.training.pairs import Collator, read_pairs
+from docai.pipelines.training.states import latest_state
 from tests.models.tiny import build_tiny, noise
 
 from .conftest import write_pairs_folder
@@ -177,7 +178,7 @@ def test_a_half_written_state_is_passed_over(trained: tuple[Path, list[str]], tm
     shutil.copytree(trained[0] / "state", tmp_path / "state")
     (tmp_path / "state/checkpoint-31").mkdir()
     shutil.copy(trained[0] / "adapters/molecule/adapter_model.safetensors", tmp_path / "state/checkpoint-31")
-    found = adapters.folders.latest_state(tmp_path)
+    found = latest_state(tmp_path)
     assert found is not None
     assert found.name == "checkpoint-30"
 
@@ -305,6 +306,7 @@ def test_a_folder_that_cannot_take_the_run_is_refused(
 ) -> None:
     (tmp_path / "file").write_text("")
     refuse(SettingError, "cannot be written", molecule, tiny_base, tmp_path / "file/run", data=[pairs_folder])
+    refuse(SettingError, "is a file", molecule, tiny_base, tmp_path / "file", data=[pairs_folder])
     refuse(SettingError, "not of a training", molecule, tiny_base, tmp_path, data=[pairs_folder])
     refuse(SettingError, "not of a training", molecule, tiny_base, tiny_base, data=[pairs_folder])
     other = replace(FAST, rank=2)

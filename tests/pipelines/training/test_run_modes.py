@@ -23,9 +23,9 @@ from docai.models.paligemma import PaliGemmaEngine
 from docai.pipelines.training import memory, prepare
 from docai.pipelines.training.adapters import AdapterSettings, train_adapter
 from docai.pipelines.training.best import Measured
-from docai.pipelines.training.build import build_model, smoothed_loss
+from docai.pipelines.training.build import build_model, four_bit_config, smoothed_loss
 from docai.pipelines.training.keeper import HeldOut
-from docai.pipelines.training.memory import bytes_needed, count_weights, require_room
+from docai.pipelines.training.memory import Weights, bytes_needed, measure_weights, require_room
 from docai.pipelines.training.metrics import metric_for, read_pairs_with
 from docai.pipelines.training.pairs import Collator, ListedPairs, read_pairs
 from docai.records import RecordBase
@@ -292,22 +292,18 @@ def test_a_head_of_the_callers_own_is_judged_by_exact_match(molecule: Head) -> N
     assert metric.of(molecule.parser, [("a", "a"), ("a", "b")]) == 0.5
 
 
-def test_four_bits_without_bitsandbytes_say_what_to_install(
+def test_four_bits_without_a_gpu_or_bitsandbytes_say_what_to_do(
     molecule: Head, tiny_base: Path, pairs_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     find = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name, *rest: None if name == "bitsandbytes" else find(name, *rest)
     )
-    with pytest.raises(MissingDependencyError, match="pip install bitsandbytes"):
-        train_adapter(
-            molecule,
-            tiny_base,
-            tmp_path / "run",
-            replace(FAST, four_bit=True),
-            data=[pairs_folder],
-            report=quiet,
-        )
+    settings = replace(FAST, four_bit=True)
+    with pytest.raises(DeviceError, match="needs a CUDA device"):
+        train_adapter(molecule, tiny_base, tmp_path / "run", settings, data=[pairs_folder], report=quiet)
+    with pytest.raises(MissingDependencyError, match=r"pip install 'docai\[train\]'"):
+        four_bit_config(torch.device("cuda"))
     assert not (tmp_path / "run").exists()
 
 
@@ -315,18 +311,37 @@ def test_a_base_that_is_too_large_is_refused_with_what_it_takes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     base = build_tiny(tmp_path / "base")
-    n_weights = count_weights(base)
+    weights = measure_weights(base)
     model = PaliGemmaForConditionalGeneration.from_pretrained(base)
-    assert n_weights == sum(weight.numel() for weight in model.parameters())
+    assert weights.total == sum(weight.numel() for weight in model.parameters())
     require_room(base, CPU, wanted="auto", full=True, four_bit=False)
 
-    monkeypatch.setattr(memory, "count_weights", lambda folder: 3_000_000_000)
-    with pytest.raises(DeviceError, match=r"3\.0B weights: it takes a GPU with more than 6 GiB .* 45 GiB"):
+    # The 3B model: 26 layers, 2304 wide, 8 heads of 256, 4 of keys, 9216 inside.
+    per_layer = [(2048, 2304), (1024, 2304), (1024, 2304), (2304, 2048), *3 * [(9216, 2304)]]
+    large = Weights(
+        3_032_000_000,
+        26 * sum(rows * columns for rows, columns in per_layer),
+        26 * sum(rows + columns for rows, columns in per_layer),
+    )
+    monkeypatch.setattr(memory, "measure_weights", lambda folder: large)
+    with pytest.raises(
+        DeviceError,
+        match=r"3\.0B weights\. .* 45 GiB for a full .* 6\.0 GiB for an adapter, or 3\.2 GiB with --four-bit",
+    ):
         require_room(base, CPU, wanted="auto", full=False, four_bit=False)
     monkeypatch.setattr(memory, "_memory_of", lambda device: 16 << 30)
     require_room(base, CPU, wanted="cpu", full=False, four_bit=False)
-    with pytest.raises(DeviceError, match=r"at least 44\.7 GiB before any crop; cpu has 16\.0 GiB"):
+    with pytest.raises(DeviceError, match=r"at least 45\.2 GiB before any crop; cpu has 16\.0 GiB"):
         require_room(base, CPU, wanted="cpu", full=True, four_bit=False)
-    assert bytes_needed(100, full=False, four_bit=True, on_gpu=True) < bytes_needed(
-        100, full=False, four_bit=False, on_gpu=True
-    )
+    with pytest.raises(DeviceError, match=r"by 2 processes takes at least 23\.2 GiB"):
+        require_room(base, CPU, wanted="cpu", full=False, four_bit=False, processes=2)
+
+
+def test_the_memory_of_an_adapter_is_counted_with_its_rank(molecule: Head, tiny_base: Path) -> None:
+    model = build_model(open_checkpoint(tiny_base), replace(FAST, rank=4), CPU)
+    n_trained = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
+    weights = measure_weights(tiny_base)
+    # The projector's adapter is not counted, one matrix beside the layers' many.
+    assert 0.9 * n_trained < 4 * weights.sides <= n_trained
+    plain = bytes_needed(weights, full=False, four_bit=False, on_gpu=False, rank=4)
+    assert plain == 4 * weights.total + 16 * 4 * weights.sides

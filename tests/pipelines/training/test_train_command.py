@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import inspect
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -13,9 +16,12 @@ import pytest
 from docai.cli import main
 from docai.cli.train import train
 from docai.models.paligemma import PaliGemmaEngine
-from docai.pipelines.training import adapters, slices
+from docai.pipelines.training import adapters
 from docai.pipelines.training.adapters import AdapterSettings
-from docai.pipelines.training.slices import Progress, SliceSettings
+from docai.pipelines.training.nano import pack, slices
+from docai.pipelines.training.nano.settings import SliceSettings
+from docai.pipelines.training.nano.sources import Pack
+from docai.pipelines.training.nano.state import Progress
 from tests.models.tiny import build_tiny
 
 Run = Callable[..., tuple[int, str, str]]
@@ -80,6 +86,8 @@ def test_exit_2_where_the_call_is_wrong(run: Run, base_896: Path, tiny_base: Pat
         (("table", "--base", "google/paligemma2-3b-pt-896"), "needs a revision"),
         (("table", "--base", tmp_path), "config.json is missing"),
         (("table", "--base", tiny_base), "reads 56 px"),
+        (("table", "--base", tiny_base / "config.json"), "config.json is a file; give the folder"),
+        (("table", "--base", base_896, "--data", tiny_base / "config.json"), "config.json is a file"),
         (("table", "--base", base_896, "--data", "nowhere"), "no data folder"),
         (("table", "--base", base_896, "--device", "cuda:99"), "cuda"),
         (("table", "--base", base_896, "--minutes", 3), "--minutes has no meaning for `docai train table`"),
@@ -95,6 +103,44 @@ def test_exit_2_where_the_call_is_wrong(run: Run, base_896: Path, tiny_base: Pat
         assert not Path("out").exists()
 
 
+def test_ctrl_c_leaves_a_state_that_the_same_command_goes_on_from(
+    run: Run, base_896: Path, pairs_folder: Path, tmp_path: Path
+) -> None:
+    options = [
+        "molecule",
+        "--base",
+        base_896,
+        "--data",
+        pairs_folder,
+        "--device",
+        "cpu",
+        "-o",
+        tmp_path / "out",
+    ]
+    options += ["--batch", 1, "--accumulate", 2, "--rank", 2, "--steps", 100_000, "--held-out", 0]
+    command = [sys.executable, "-m", "docai", "train", *(str(option) for option in options)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
+        assert process.stderr is not None
+        said = []
+        for line in process.stderr:
+            said.append(line)
+            if line.startswith("step 10 "):
+                process.send_signal(signal.SIGINT)
+    assert process.returncode == 130, said
+    assert said[-1].startswith("Interrupted; the same command goes on"), said
+    (state,) = (tmp_path / "out/state").glob("checkpoint-*")
+    step = int(state.name.partition("-")[2])
+    assert step >= 10
+    card = (tmp_path / "out/README.md").read_text()
+    assert f"not finished**: step {step} of 100,000" in card
+    assert "docai train molecule --base" in card
+    options[options.index(100_000)] = step + 1
+    code, _, err = run(*options)
+    assert code == 0, err
+    assert f"resumed from {state}" in err
+    assert f"{step + 1} steps" in err
+
+
 def test_exit_130_when_interrupted_before_the_first_step(
     run: Run, base_896: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,19 +154,69 @@ def test_exit_130_when_interrupted_before_the_first_step(
 
 
 def test_nano_and_heads_have_defaults_of_their_own(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[tuple[Path, float, SliceSettings]] = []
+    calls: list[tuple[Path, float, SliceSettings, object, object]] = []
 
-    def record(folder: Path, minutes: float, settings: SliceSettings, report: object) -> Progress:
-        calls.append((folder, minutes, settings))
+    def record(
+        folder: Path,
+        minutes: float,
+        settings: SliceSettings,
+        report: object,
+        *,
+        source: object,
+        resume: object,
+    ) -> Progress:
+        calls.append((folder, minutes, settings, source, resume))
         return Progress(interrupted=len(calls) == 2)
 
     monkeypatch.setattr(slices, "train_slice", record)
+    monkeypatch.setattr(pack, "require_pack", lambda folder: None)
     assert run("nano", "-o", "out", "--minutes", 2)[0] == 0
     assert run("nano", "-o", "out", "--total-minutes", 90, "--workers", 3)[0] == 130
+    options = ("--resume", "run", "--data", "pack", "--device", "cuda", "--weights-only")
+    assert run("nano", *options)[0] == 0
     assert calls == [
-        (Path("out"), 2.0, SliceSettings(total_minutes=2.0, workers=1)),
-        (Path("out"), 60.0, SliceSettings(total_minutes=90.0, workers=3)),
+        (Path("out"), 2.0, SliceSettings(), None, None),
+        (Path("out"), 60.0, SliceSettings(total_minutes=90.0, workers=3), None, None),
+        (
+            Path("run"),
+            60.0,
+            SliceSettings(device="cuda", keep_optimizer=False),
+            Pack(Path("pack")),
+            Path("run"),
+        ),
     ]
+
+
+def test_a_pack_is_written_with_the_state_of_a_run(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[Path, Path | None, pack.PackSettings]] = []
+
+    def record(folder: Path, of: Path | None, settings: pack.PackSettings, report: object) -> dict[str, int]:
+        calls.append((folder, of, settings))
+        return {"docai": 3 << 20, "fonts": 1 << 20}
+
+    monkeypatch.setattr(pack, "write_pack", record)
+    code, _, err = run("nano", "--pack", "p", "-o", "out", "--megabytes", 30, "--workers", 2)
+    assert code == 0
+    assert "4.0 MiB in p: docai 3.0, fonts 1.0" in err
+    assert calls == [(Path("p"), Path("out"), pack.PackSettings(megabytes=30.0, workers=2))]
+
+
+def test_nano_says_what_is_wrong_in_one_sentence(run: Run) -> None:
+    Path("empty").mkdir()
+    wrong: list[tuple[tuple[object, ...], str]] = [
+        (("nano",), "needs -o DIR to start or go on, or --resume DIR"),
+        (("nano", "--resume", "empty"), "There is no state to go on from in empty"),
+        (("nano", "-o", "out", "--data", "empty"), "empty cannot be drawn from: pack.json cannot be read"),
+        (("nano", "-o", "out", "--device", "cuda"), "finds no CUDA here"),
+        (("nano", "--pack", "p", "--device", "cpu"), "--device has no meaning beside --pack"),
+        (("table",), "`docai train table` needs -o"),
+        (("table", "-o", "out", "--resume", "empty"), "--resume has no meaning for `docai train table`"),
+    ]
+    for arguments, message in wrong:
+        code, out, err = run(*arguments)
+        assert (code, out) == (2, ""), (arguments, err)
+        assert message in " ".join(err.split()), (arguments, err)
+        assert not Path("out").exists()
 
 
 def test_the_defaults_in_the_help_are_those_of_the_settings() -> None:

@@ -13,8 +13,8 @@ from transformers import PaliGemmaForConditionalGeneration, PaliGemmaProcessor
 
 from docai.models.heads import HEADS
 from docai.pipelines.synthesis import Mark, samples
-from docai.pipelines.training.feed import cut_sample
-from docai.pipelines.training.patches import (
+from docai.pipelines.training.nano.feed import cut_sample
+from docai.pipelines.training.nano.patches import (
     IGNORE,
     N_PATCHES,
     SparseSample,
@@ -87,6 +87,25 @@ def test_a_patch_counts_by_its_place_and_padding_not_at_all(
     torch.testing.assert_close(other_order, alone, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(padded[:1, :n_text], alone, rtol=1e-4, atol=1e-4)
     assert not torch.allclose(elsewhere, alone, atol=1e-2), "where a patch lies matters"
+
+
+def test_the_white_patches_that_are_kept_stand_for_all(
+    model: PaliGemmaForConditionalGeneration, drawn: list[tuple[Image.Image, str, SparseSample]]
+) -> None:
+    """A sparse batch comes near to the whole square, far nearer than without weights on white keys."""
+    _, _, sample = drawn[0]
+    keep = patches_to_keep(sample.patches, np.random.default_rng(3))
+    cut = replace(sample, patches=sample.patches[keep], positions=keep, symbols=sample.symbols[keep])
+    batch = collate([cut])
+    n_white = int((batch.image_bias > 0).sum())
+    assert n_white > 20
+    assert batch.image_bias.exp().sum().item() == pytest.approx(N_PATCHES, rel=1e-5)
+    with torch.no_grad():
+        _, whole = forward(model, collate([sample]))
+        _, weighed = forward(model, batch)
+        _, plain = forward(model, replace(batch, image_bias=torch.zeros_like(batch.image_bias)))
+    assert collate([sample]).image_bias.abs().max() == 0
+    assert (weighed - whole).abs().mean() < 0.5 * (plain - whole).abs().mean()
 
 
 def test_labels_are_exactly_the_answer(drawn: list[tuple[Image.Image, str, SparseSample]]) -> None:

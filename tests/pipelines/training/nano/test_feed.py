@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,12 +11,11 @@ import pytest
 from PIL import Image
 
 from docai.pipelines.synthesis import Mark, Sample
-from docai.pipelines.training import feed as feeding
-from docai.pipelines.training.feed import Feed, FeedSettings, cut_sample, n_symbols, symbol_vocabulary
 from docai.pipelines.training.nano import build_processor
-from docai.pipelines.training.patches import SparseSample
-
-from .conftest import SMILES
+from docai.pipelines.training.nano import feed as feeding
+from docai.pipelines.training.nano.feed import Feed, FeedSettings, cut_sample, n_symbols, symbol_vocabulary
+from docai.pipelines.training.nano.patches import SparseSample
+from tests.pipelines.training.conftest import SMILES
 
 
 class EnoughError(Exception):
@@ -37,7 +37,7 @@ def drawn(settings: FeedSettings, worker: int, count: int) -> list[SparseSample]
             worker,
             SimpleNamespace(value=0.0),  # type: ignore[arg-type]
             SimpleNamespace(value=0.0),  # type: ignore[arg-type]
-            SimpleNamespace(put=put),  # type: ignore[arg-type]
+            SimpleNamespace(put=put, cancel_join_thread=lambda: None),  # type: ignore[arg-type]
         )
     return found
 
@@ -57,6 +57,8 @@ def test_a_process_draws_the_same_again_and_another_process_draws_others() -> No
     assert {sample.head for sample in first} == {"text", "molecule"}
     assert all(same(one, other) for one, other in zip(first, drawn(settings, 0, 5), strict=True))
     assert not any(same(one, other) for one, other in zip(first, drawn(settings, 1, 5), strict=True))
+    later = replace(settings, start=5)
+    assert not any(same(one, other) for one, other in zip(first, drawn(later, 0, 5), strict=True))
 
 
 def test_long_targets_are_left_out() -> None:

@@ -8,8 +8,9 @@ import queue
 import random
 import re
 import signal
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from multiprocessing.context import SpawnProcess
 from types import TracebackType
@@ -19,14 +20,15 @@ import numpy as np
 
 from docai.models.heads import HEADS
 from docai.pipelines.synthesis.base import BINS, SIZE
-from docai.pipelines.training.nano import _LETTERS, build_processor
-from docai.pipelines.training.patches import (
+from docai.pipelines.training.nano.model import LETTERS, build_processor
+from docai.pipelines.training.nano.patches import (
     SparseSample,
     cut_patches,
     patch_at,
     patches_to_keep,
     symbol_grid,
 )
+from docai.pipelines.training.nano.sources import Renderers, Source
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -50,7 +52,7 @@ def symbol_vocabulary() -> dict[str, int]:
         for octave in range(1, octaves + 1)
         for accidental in ("", "#", "-", "n")
     ]
-    names = [*_LETTERS, *(f"molecule:{atom}" for atom in _ATOMS), *(f"score:{pitch}" for pitch in pitches)]
+    names = [*LETTERS, *(f"molecule:{atom}" for atom in _ATOMS), *(f"score:{pitch}" for pitch in pitches)]
     return {name: index for index, name in enumerate(dict.fromkeys(names), start=2)}
 
 
@@ -115,8 +117,11 @@ class FeedSettings:
     weights: Mapping[str, float]
     """Relative frequency of each head."""
     seed: int
+    start: int = 0
+    """Samples that were learnt from before: what is drawn after them is drawn from other random numbers."""
     max_text_tokens: int = 420
     """Longer targets are not trained on."""
+    source: Source = field(default_factory=Renderers)
 
 
 def _draw_forever(
@@ -127,19 +132,19 @@ def _draw_forever(
     out: multiprocessing.Queue[SparseSample],
 ) -> None:
     """Body of one process: draws until it is terminated, or its trainer is gone."""
-    from docai.pipelines.synthesis import GENERATORS
-
     tokenizer = build_processor().tokenizer
-    generator = np.random.default_rng((settings.seed, worker))
-    chooser = random.Random(f"{settings.seed}-{worker}")
+    generator = np.random.default_rng((settings.seed, settings.start, worker))
+    chooser = random.Random(f"{settings.seed}/{settings.start}/{worker}")
     heads, weights = list(settings.weights), list(settings.weights.values())
     trainer = os.getppid()
-    # A trainer that is killed leaves no time to end its processes: they notice that they were handed over.
+    # A trainer that is killed leaves no time to end its processes: they notice that they were handed over,
+    # and end without waiting for somebody to take what they have drawn.
+    out.cancel_join_thread()
     while os.getppid() == trainer:
         head = chooser.choices(heads, weights)[0]
         # Easy samples stay in the mixture, so that what was learnt first is not forgotten.
         level = difficulty.value * chooser.random() ** 0.5
-        sample = GENERATORS[head](chooser, level)
+        sample = settings.source.draw(head, chooser, level)
         cut = cut_sample(sample, tokenizer, generator, whole=chooser.random() < whole.value)
         if len(cut.suffix) <= settings.max_text_tokens:
             _put(cut, out, trainer)
@@ -175,6 +180,8 @@ class Feed:
         self._random = random.Random(settings.seed)
         self.n_drawn = 0
         self.n_used = 0
+        self.waited = 0.0
+        """Seconds in which :meth:`take` waited for a sample."""
         self._processes: Sequence[SpawnProcess] = [
             context.Process(
                 target=_draw_forever,
@@ -218,6 +225,7 @@ class Feed:
         return self._random.sample(self._buffer, count)
 
     def _receive(self) -> None:
+        began = time.monotonic()
         while True:
             try:
                 sample = self._queue.get(timeout=5)
@@ -229,6 +237,7 @@ class Feed:
                         f"A process that draws training samples ended with exit code {ended[0]}; "
                         "what it said is on standard error."
                     ) from None
+        self.waited += time.monotonic() - began
         self.n_drawn += 1
         if len(self._buffer) < self._capacity:
             self._buffer.append(sample)

@@ -15,7 +15,7 @@ from docai.models.checkpoints import open_checkpoint
 from docai.models.heads import HEADS
 from docai.models.loading import load_base, load_processor
 from docai.pipelines.synthesis import samples
-from docai.pipelines.training.nano import (
+from docai.pipelines.training.nano.model import (
     WIDTH,
     location_codes,
     principal_components,

@@ -41,7 +41,7 @@ _MARKUP = (
     ),
     *(" ; ", "**kern", "*clefG2", "*clefF4", "*-", "*k[", "*M"),
 )
-_LETTERS = (
+LETTERS = (
     "\t\n"
     + "".join(chr(code) for code in range(0x20, 0x7F))
     + "".join(chr(code) for code in range(0xA1, 0x100) if code != 0xAD)
@@ -54,7 +54,7 @@ def build_tokenizer_json() -> str:
     """A character tokenizer in the format of `tokenizers`: no merges, bytes for what it has no letter for."""
     from tokenizers import AddedToken, Tokenizer, decoders, models
 
-    pieces = [*_SPECIAL, *dict.fromkeys(_LETTERS), *(f"<0x{byte:02X}>" for byte in range(256))]
+    pieces = [*_SPECIAL, *dict.fromkeys(LETTERS), *(f"<0x{byte:02X}>" for byte in range(256))]
     tokenizer = Tokenizer(
         models.BPE(
             vocab={piece: index for index, piece in enumerate(pieces)},
@@ -225,9 +225,12 @@ def save_checkpoint(
 
     import torch
 
+    from docai.models.loading import no_progress_bars
+
     folder.mkdir(parents=True, exist_ok=True)
-    half: Any = copy.deepcopy(model)
-    half.to(torch.bfloat16).save_pretrained(folder)
+    half: Any = copy.deepcopy(model).cpu()
+    with no_progress_bars():
+        half.to(torch.bfloat16).save_pretrained(folder)
     processor.save_pretrained(folder)
     # safetensors makes its files readable by their owner alone.
     (folder / "model.safetensors").chmod(0o644)

@@ -2,19 +2,20 @@
 
 Most of a crop that was padded to a square is white. A SigLIP tower and a Gemma 2 decoder treat image
 tokens as a set with positions, so a training step may leave white patches out: a fifth of the tokens is
-left on average, and a step costs about a fifth. Some white patches are always kept, and the last part of
-a training runs on whole squares, because that is what reading sees.
+left on average, and a step costs about a fifth. Some white patches are always kept, and each stands for
+several in every attention (:func:`key_bias`): the hundreds of white keys of a whole square, which is what
+reading sees, take their share of attention then, and a model that never met them reads nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from docai.pipelines.training.nano import IMAGE_SIZE, PATCH_SIZE
+from docai.pipelines.training.nano.model import IMAGE_SIZE, PATCH_SIZE
 
 if TYPE_CHECKING:
     import torch
@@ -86,6 +87,21 @@ def patches_to_keep(
     return np.flatnonzero(keep)
 
 
+def key_bias(patches: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """What is added to the attention scores of (K, 784) kept patches as keys, ``(K,)``.
+
+    The logarithm of how many patches of the square a patch stands for: each white one for an equal share of
+    all white ones. White patches differ in their positions alone, so attention over the kept ones then comes
+    near to attention over all.
+    """
+    white = ~has_ink(patches)
+    n_kept = int(white.sum())
+    bias = np.zeros(len(patches), np.float32)
+    if n_kept:
+        bias[white] = np.log((N_PATCHES - len(patches) + n_kept) / n_kept)
+    return bias
+
+
 def patch_at(x: float, y: float) -> int:
     """Raster index of the patch at a point in square pixels, the nearest one where it lies outside."""
     column, row = (min(max(int(value // PATCH_SIZE), 0), SIDE - 1) for value in (x, y))
@@ -110,54 +126,90 @@ class SparseBatch:
     """Samples padded to one length: B samples, K image tokens, T text tokens."""
 
     patches: torch.Tensor
-    """(B, K, 784), scaled to -1…1."""
+    """(B, K, 784) grey levels."""
     positions: torch.Tensor
     """(B, K)"""
     image_valid: torch.Tensor
     """(B, K), bool."""
+    image_bias: torch.Tensor
+    """(B, K), added to the attention scores of each image token as a key; see :func:`key_bias`."""
+    asked: torch.Tensor
+    """(M,) the patches that are asked what lies in them, counted over all B * K."""
     symbols: torch.Tensor
-    """(B, K, 4), -100 where padded."""
+    """(M, 4), their symbols, 0 for none."""
     text: torch.Tensor
     """(B, T) token ids: prompt, suffix, padding."""
     labels: torch.Tensor
     """(B, T), the token each position has to predict; -100 outside the suffix."""
+    said: torch.Tensor
+    """(N,) the places of ``labels`` inside the suffix, counted over all B * T."""
     pointers: torch.Tensor
     """(B, T), the image token that shows the token to be predicted; -1 where none does."""
     text_valid: torch.Tensor
     prefix: torch.Tensor
     """(B, T), bool: the prompt."""
 
+    def to(self, device: torch.device) -> SparseBatch:
+        """On a device; the copies to a CUDA device do not wait."""
+        if device.type == "cpu":
+            return self
+        moved = {
+            field.name: getattr(self, field.name).pin_memory().to(device, non_blocking=True)
+            for field in fields(self)
+        }
+        return SparseBatch(**moved)
 
-def collate(samples: Sequence[SparseSample]) -> SparseBatch:
-    """Pad to the longest; labels differ from -100 exactly where the suffix is predicted."""
+
+def collate(samples: Sequence[SparseSample], generator: np.random.Generator | None = None) -> SparseBatch:
+    """Pad to the longest; labels differ from -100 exactly where the suffix is predicted.
+
+    With ``generator`` not all patches are asked what lies in them: all that hold a symbol, and about as many
+    others, drawn by it. Most patches hold none, and asking them teaches little for its price.
+    """
     import torch
 
     size = len(samples)
     n_image = max(len(sample.positions) for sample in samples)
     n_text = max(len(sample.prompt) + len(sample.suffix) for sample in samples)
-    patches = torch.zeros(size, n_image, PATCH_SIZE * PATCH_SIZE)
-    positions = torch.zeros(size, n_image, dtype=torch.long)
-    image_valid = torch.zeros(size, n_image, dtype=torch.bool)
-    symbols = torch.full((size, n_image, SUBCELLS * SUBCELLS), IGNORE, dtype=torch.long)
-    text = torch.zeros(size, n_text, dtype=torch.long)
-    labels = torch.full((size, n_text), IGNORE, dtype=torch.long)
-    pointers = torch.full((size, n_text), -1, dtype=torch.long)
-    text_valid = torch.zeros(size, n_text, dtype=torch.bool)
-    prefix = torch.zeros(size, n_text, dtype=torch.bool)
+    patches = np.zeros((size, n_image, PATCH_SIZE * PATCH_SIZE), np.uint8)
+    positions = np.zeros((size, n_image), np.int64)
+    image_valid = np.zeros((size, n_image), np.bool_)
+    image_bias = np.zeros((size, n_image), np.float32)
+    text = np.zeros((size, n_text), np.int64)
+    labels = np.full((size, n_text), IGNORE, np.int64)
+    pointers = np.full((size, n_text), -1, np.int64)
+    text_valid = np.zeros((size, n_text), np.bool_)
+    prefix = np.zeros((size, n_text), np.bool_)
+    asked, symbols = [], []
     for row, sample in enumerate(samples):
         count = len(sample.positions)
-        patches[row, :count] = torch.from_numpy(sample.patches).float() / 127.5 - 1.0
-        positions[row, :count] = torch.from_numpy(sample.positions)
+        patches[row, :count] = sample.patches
+        positions[row, :count] = sample.positions
         image_valid[row, :count] = True
-        symbols[row, :count] = torch.from_numpy(sample.symbols).long()
-        ids = torch.from_numpy(np.concatenate([sample.prompt, sample.suffix]))
+        image_bias[row, :count] = key_bias(sample.patches)
+        some = _patches_to_ask(sample.symbols, generator)
+        asked.append(some + row * n_image)
+        symbols.append(sample.symbols[some].astype(np.int64))
+        ids = np.concatenate([sample.prompt, sample.suffix])
         start = len(sample.prompt)
         text[row, : len(ids)] = ids
         text_valid[row, : len(ids)] = True
         prefix[row, :start] = True
         labels[row, start - 1 : len(ids) - 1] = ids[start:]
-        pointers[row, start - 1 : len(ids) - 1] = torch.from_numpy(sample.pointers)
-    return SparseBatch(patches, positions, image_valid, symbols, text, labels, pointers, text_valid, prefix)
+        pointers[row, start - 1 : len(ids) - 1] = sample.pointers
+    arrays = (
+        *(patches, positions, image_valid, image_bias, np.concatenate(asked), np.concatenate(symbols)),
+        *(text, labels, np.flatnonzero(labels != IGNORE), pointers, text_valid, prefix),
+    )
+    return SparseBatch(*(torch.from_numpy(array) for array in arrays))
+
+
+def _patches_to_ask(symbols: NDArray[np.int16], generator: np.random.Generator | None) -> NDArray[np.int64]:
+    if generator is None:
+        return np.arange(len(symbols))
+    marked = (symbols > 0).any(axis=1)
+    share = max(16, int(marked.sum())) / max(1, len(symbols) - int(marked.sum()))
+    return np.flatnonzero(marked | (generator.random(len(symbols)) < share))
 
 
 def forward(
@@ -169,16 +221,20 @@ def forward(
     positions. With all 1024 patches kept they equal the stock forward pass.
     """
     features = encode_patches(model, batch)
-    return features, answer(model, batch, features)[0]
+    logits: torch.Tensor = model.lm_head(answer(model, batch, features))
+    return features, logits
 
 
 def answer(
-    model: PaliGemmaForConditionalGeneration, batch: SparseBatch, features: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """The projector and the decoder over the tower's features.
+    model: PaliGemmaForConditionalGeneration,
+    batch: SparseBatch,
+    features: torch.Tensor,
+    attention: list[torch.Tensor] | None = None,
+) -> torch.Tensor:
+    """The projector and the decoder over the tower's features: hidden states of the text ``(B, T, width)``.
 
-    Returns logits ``(B, T, vocabulary)``, and how much the pointing head attends to each image token,
-    ``(B, T, K)``.
+    Where ``attention`` is a list, what the pointing head pays to each image token, ``(B, T, K)``, is added
+    to it. It is worked out beside the layer, so that fused attention, which tells no weights, can be used.
     """
     import torch
 
@@ -193,20 +249,56 @@ def answer(
     # A padded query would have nothing to attend to and turn into NaN: it may see itself.
     itself = torch.eye(length, dtype=torch.bool, device=valid.device)
     mask = additive((valid[:, None, None, :] & (prefix[:, None, None, :] | causal)) | itself, image.dtype)
+    n_image = batch.patches.shape[1]
+    mask[..., :n_image] += batch.image_bias[:, None, None, :].to(mask.dtype)
     text_positions = N_PATCHES + torch.arange(batch.text.shape[1], device=valid.device)
     position_ids = torch.cat([batch.positions, text_positions.expand(len(batch.text), -1)], dim=1) + 1
 
-    output = model.model.language_model(
-        inputs_embeds=embeddings,
-        attention_mask={"full_attention": mask, "sliding_attention": mask},
-        position_ids=position_ids,
-        use_cache=False,
-        output_attentions=True,
+    decoder: Any = model.model.language_model
+
+    def watch(layer: Any, inputs: object, named: dict[str, Any]) -> None:
+        assert attention is not None
+        hidden, rotation = named["hidden_states"], named["position_embeddings"]
+        attention.append(_pointing(layer, hidden, rotation, mask, n_image))
+
+    half_way = decoder.layers[(len(decoder.layers) - 1) // 2].self_attn
+    hook = None if attention is None else half_way.register_forward_pre_hook(watch, with_kwargs=True)
+    try:
+        output = decoder(
+            inputs_embeds=embeddings,
+            attention_mask={"full_attention": mask, "sliding_attention": mask},
+            position_ids=position_ids,
+            use_cache=False,
+        )
+    finally:
+        if hook is not None:
+            hook.remove()
+    hidden: torch.Tensor = output.last_hidden_state[:, n_image:]
+    return hidden
+
+
+def _pointing(
+    layer: Any,
+    hidden: torch.Tensor,
+    rotation: tuple[torch.Tensor, torch.Tensor],
+    mask: torch.Tensor,
+    n_image: int,
+) -> torch.Tensor:
+    """Attention weights of one head of ``layer``, from the text to the image, ``(B, T, K)``."""
+    import torch
+    from transformers.models.gemma2.modeling_gemma2 import rotate_half
+
+    size, group = layer.head_dim, POINTING_HEAD // layer.num_key_value_groups
+    cosine, sine = rotation
+    query = torch.nn.functional.linear(
+        hidden[:, n_image:], layer.q_proj.weight[POINTING_HEAD * size : (POINTING_HEAD + 1) * size]
     )
-    n_image = batch.patches.shape[1]
-    logits: torch.Tensor = model.lm_head(output.last_hidden_state[:, n_image:])
-    half_way = output.attentions[(len(output.attentions) - 1) // 2]
-    return logits, half_way[:, POINTING_HEAD, n_image:, :n_image]
+    key = torch.nn.functional.linear(hidden, layer.k_proj.weight[group * size : (group + 1) * size])
+    query = query * cosine[:, n_image:] + rotate_half(query) * sine[:, n_image:]
+    key = key * cosine + rotate_half(key) * sine
+    scores = query @ key.transpose(1, 2) * layer.scaling + mask[:, 0, n_image:]
+    paid: torch.Tensor = scores.float().softmax(dim=-1)[:, :, :n_image]
+    return paid
 
 
 def encode_patches(model: PaliGemmaForConditionalGeneration, batch: SparseBatch) -> torch.Tensor:
@@ -217,10 +309,12 @@ def encode_patches(model: PaliGemmaForConditionalGeneration, batch: SparseBatch)
     kernel = tower.embeddings.patch_embedding
     # Grey patches: the three channels of the convolution see the same values, so their kernels add up.
     weight = kernel.weight.sum(dim=1).flatten(1)
-    embedded = torch.nn.functional.linear(batch.patches, weight, kernel.bias)
+    scaled = batch.patches.to(weight.dtype) / 127.5 - 1.0
+    embedded = torch.nn.functional.linear(scaled, weight, kernel.bias)
     embedded = embedded + tower.embeddings.position_embedding(batch.positions)
     itself = torch.eye(batch.image_valid.shape[1], dtype=torch.bool, device=batch.image_valid.device)
     mask = additive(batch.image_valid[:, None, None, :] | itself, embedded.dtype)
+    mask = mask + batch.image_bias[:, None, None, :].to(mask.dtype)
     hidden = embedded
     for layer in tower.encoder.layers:
         hidden = layer(hidden, attention_mask=mask)

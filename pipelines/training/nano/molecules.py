@@ -1,0 +1,302 @@
+"""Molecules as drawing descriptions: what RDKit laid out, kept small, and drawn where there is no RDKit.
+
+A description holds no pixels: places of atoms, what is written at them, and how each bond is drawn. Lines,
+letters, size, turn and noise are chosen when it is drawn, so that one gives many pictures.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from docai.pipelines.synthesis.base import Sample, Split, UndrawableError, split_of
+
+if TYPE_CHECKING:
+    from rdkit.Chem import Atom, Bond, Mol
+
+UNIT = 48
+"""Steps of the kept coordinates in one bond length of RDKit's layout, 1.5 Å."""
+_MAX_ATOMS = 250
+SMILES_ATOM = re.compile(r"\[[^\]]+\]|Br|Cl|[BCNOPSFIbcnops*]")
+"""One atom in RDKit's SMILES."""
+_LABEL_PART = re.compile(r"[A-Z][a-z']*|\d+|[a-z]+|.")
+
+
+class Stroke(IntEnum):
+    """How a bond is drawn. Sides are seen from its first atom to its second, y downwards."""
+
+    SINGLE = 0
+    DOUBLE = 1
+    DOUBLE_LEFT = 2
+    DOUBLE_RIGHT = 3
+    TRIPLE = 4
+    WEDGE = 5
+    HASH = 6
+    WAVY = 7
+
+
+class Label(NamedTuple):
+    """What is written at an atom. Parts are marked ``-`` on the line, ``_`` below it, ``^`` above it."""
+
+    east: tuple[str, ...]
+    """With the bond at its left end; the part at ``east_at`` stands on the atom."""
+    east_at: int
+    west: tuple[str, ...]
+    west_at: int
+    mark: str
+    """What the auxiliary task calls it."""
+
+
+class Described(NamedTuple):
+    """One molecule: A atoms, B bonds."""
+
+    smiles: str
+    places: NDArray[np.int16]
+    """(A, 2) in 1 / UNIT of a bond, y downwards."""
+    labels: NDArray[np.uint16]
+    """(A,) index into the labels."""
+    is_plain: NDArray[np.uint8]
+    """(A,) 1 for a carbon that is usually not written."""
+    bonds: NDArray[np.uint8]
+    """(B, 3) first atom, second atom, stroke."""
+    owners: NDArray[np.uint8]
+    """For each atom of the SMILES, in its order, the atom that shows it."""
+
+
+@dataclass(frozen=True)
+class Molecules:
+    """Many of them, the easy ones first."""
+
+    labels: tuple[Label, ...]
+    smiles: tuple[str, ...]
+    atoms: NDArray[np.int16]
+    """(N, 4): x, y, label, plain."""
+    bonds: NDArray[np.uint8]
+    owners: NDArray[np.uint8]
+    counts: NDArray[np.int32]
+    """(M, 3) atoms, bonds and owners of each."""
+
+    def __len__(self) -> int:
+        return len(self.smiles)
+
+    @cached_property
+    def _starts(self) -> NDArray[np.int64]:
+        ends: NDArray[np.int64] = np.cumsum(self.counts, axis=0, dtype=np.int64)
+        return ends - self.counts
+
+    def __getitem__(self, index: int) -> Described:
+        a, b, o = (int(value) for value in self._starts[index])
+        n_atoms, n_bonds, n_owners = (int(value) for value in self.counts[index])
+        atoms = self.atoms[a : a + n_atoms]
+        return Described(
+            self.smiles[index],
+            atoms[:, :2],
+            atoms[:, 2].astype(np.uint16),
+            atoms[:, 3].astype(np.uint8),
+            self.bonds[b : b + n_bonds],
+            self.owners[o : o + n_owners],
+        )
+
+    def draw(self, rng: random.Random, difficulty: float) -> Sample:
+        """One of the easier ``difficulty`` share, looked at afresh."""
+        from docai.pipelines.training.nano.strokes import draw
+
+        last = min(len(self), max(500, round(len(self) * difficulty)))
+        while True:
+            try:
+                return draw(self[rng.randrange(last)], self.labels, rng, difficulty)
+            except UndrawableError:
+                continue
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """For an ``.npz``."""
+        labels = "\n".join(
+            "\t".join((" ".join(one.east), str(one.east_at), " ".join(one.west), str(one.west_at), one.mark))
+            for one in self.labels
+        )
+        return {
+            "labels": np.frombuffer(labels.encode(), np.uint8),
+            "smiles": np.frombuffer("\n".join(self.smiles).encode(), np.uint8),
+            # Columns one after the other, the high bytes of places apart: that packs better.
+            "atoms": np.ascontiguousarray(self.atoms.T),
+            "bonds": np.ascontiguousarray(self.bonds.T),
+            "owners": self.owners,
+            "counts": self.counts,
+        }
+
+    @classmethod
+    def of(cls, arrays: dict[str, NDArray[np.generic]]) -> Molecules:
+        """From what :meth:`arrays` gave."""
+        labels = []
+        for line in arrays["labels"].tobytes().decode().split("\n"):
+            east, east_at, west, west_at, mark = line.split("\t")
+            labels.append(
+                Label(tuple(east.split(" ")), int(east_at), tuple(west.split(" ")), int(west_at), mark)
+            )
+        return cls(
+            tuple(labels),
+            tuple(arrays["smiles"].tobytes().decode().split("\n")),
+            np.asarray(arrays["atoms"].T, np.int16),
+            np.asarray(arrays["bonds"].T, np.uint8),
+            np.asarray(arrays["owners"], np.uint8),
+            np.asarray(arrays["counts"], np.int32),
+        )
+
+    @classmethod
+    def collect(cls, found: Sequence[tuple[Described, Sequence[Label]]]) -> Molecules:
+        """Of descriptions that each have labels of their own."""
+        index: dict[Label, int] = {}
+        atoms = []
+        for one, labels in found:
+            numbers = [index.setdefault(labels[label], len(index)) for label in one.labels]
+            atoms.append(np.column_stack([one.places, numbers, one.is_plain]).astype(np.int16))
+        return cls(
+            tuple(index),
+            tuple(one.smiles for one, _ in found),
+            np.concatenate(atoms),
+            np.concatenate([one.bonds for one, _ in found]),
+            np.concatenate([one.owners for one, _ in found]),
+            np.array([(len(a.places), len(a.bonds), len(a.owners)) for a, _ in found], np.int32),
+        )
+
+
+def describe(
+    rng: random.Random, difficulty: float, split: Split = "train"
+) -> tuple[Described, tuple[Label, ...]]:
+    """A random molecule as the generator of ``docai synth`` composes it and lays it out, by RDKit."""
+    from docai.pipelines.synthesis.molecule import generator
+
+    while True:
+        plan = generator.compose(rng, difficulty)
+        if split_of(plan.key) != split:
+            continue
+        try:
+            shown, smiles, spans = generator.lay_out(plan, rng, difficulty)
+        except UndrawableError:
+            continue
+        if shown.GetNumAtoms() <= _MAX_ATOMS:
+            return _described(shown, smiles, spans)
+
+
+def _described(
+    shown: Mol, smiles: str, spans: dict[int, tuple[int, int]]
+) -> tuple[Described, tuple[Label, ...]]:
+    from rdkit import Chem
+
+    from docai.pipelines.synthesis.molecule.generator import atom_members
+
+    drawn = Chem.Mol(shown)
+    Chem.Kekulize(drawn, clearAromaticFlags=True)
+    places = drawn.GetConformer().GetPositions()[:, :2] * (1.0, -1.0)
+    places = np.round((places - places.min(axis=0)) / 1.5 * UNIT).astype(np.int16)
+    labels: dict[Label, int] = {}
+    numbers = [labels.setdefault(_label(atom), len(labels)) for atom in drawn.GetAtoms()]
+    plain = [_is_plain(atom) for atom in drawn.GetAtoms()]
+    order = [start for start, _ in sorted(spans.values())]
+    shown_by = {spans[one][0]: atom.GetIdx() for atom in shown.GetAtoms() for one in atom_members(atom)}
+    return (
+        Described(
+            smiles,
+            places,
+            np.array(numbers, np.uint16),
+            np.array(plain, np.uint8),
+            np.array([_bond(bond, places) for bond in drawn.GetBonds()], np.uint8).reshape(-1, 3),
+            np.array([shown_by[start] for start in order], np.uint8),
+        ),
+        tuple(labels),
+    )
+
+
+def _is_plain(atom: Atom) -> bool:
+    from docai.pipelines.synthesis.molecule.abbreviations import LABEL
+
+    return (
+        atom.GetSymbol() == "C"
+        and not atom.GetFormalCharge()
+        and not atom.GetIsotope()
+        and not atom.HasProp(LABEL)
+        and atom.GetDegree() > 0
+    )
+
+
+def _label(atom: Atom) -> Label:
+    from docai.pipelines.synthesis.molecule.abbreviations import LABEL, LABEL_WEST
+    from docai.pipelines.synthesis.molecule.generator import atom_mark
+
+    mark = atom_mark(atom)
+    if atom.HasProp(LABEL):
+        east, west = _parts(atom.GetProp(LABEL)), _parts(atom.GetProp(LABEL_WEST))
+        last = max(index for index, part in enumerate(west) if part[0] == "-")
+        return Label(east, 0, west, last, mark)
+    n_hydrogens = atom.GetTotalNumHs()
+    hydrogens = [] if not n_hydrogens else ["-H"] if n_hydrogens == 1 else ["-H", f"_{n_hydrogens}"]
+    isotope = [f"^{atom.GetIsotope()}"] if atom.GetIsotope() else []
+    charge = atom.GetFormalCharge()
+    sign = "" if not charge else ("+" if charge > 0 else "-")
+    charged = [f"^{abs(charge) if abs(charge) > 1 else ''}{sign}"] if charge else []
+    symbol = f"-{atom.GetSymbol()}"
+    east = (*isotope, symbol, *hydrogens, *charged)
+    west = (*hydrogens, *isotope, symbol, *charged)
+    return Label(east, len(isotope), west, len(hydrogens) + len(isotope), mark)
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    """``CO2Et`` → ``-C -O _2 -Et``."""
+    found = _LABEL_PART.findall(text)
+    return tuple(
+        ("_" if part.isdigit() and index else "-") + part for index, part in enumerate(found) if part != " "
+    )
+
+
+def _bond(bond: Bond, places: NDArray[np.int16]) -> tuple[int, int, int]:
+    from rdkit import Chem
+
+    first, second = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()
+    direction = bond.GetBondDir()
+    if direction == Chem.BondDir.BEGINWEDGE:
+        return first, second, Stroke.WEDGE
+    if direction == Chem.BondDir.BEGINDASH:
+        return first, second, Stroke.HASH
+    if bond.GetBondType() == Chem.BondType.TRIPLE:
+        return first, second, Stroke.TRIPLE
+    if bond.GetBondType() == Chem.BondType.DOUBLE:
+        return first, second, _double(bond, places)
+    if direction == Chem.BondDir.UNKNOWN:
+        return first, second, Stroke.WAVY
+    return first, second, Stroke.SINGLE
+
+
+def _double(bond: Bond, places: NDArray[np.int16]) -> Stroke:
+    """The second line lies inside the ring, else on the side of the other bonds; ``=O`` is centred."""
+    first, second = bond.GetBeginAtom(), bond.GetEndAtom()
+    rings = [ring for ring in bond.GetOwningMol().GetRingInfo().AtomRings() if _has_bond(ring, bond)]
+    if rings:
+        others = min(rings, key=len)
+    else:
+        if 1 in (first.GetDegree(), second.GetDegree()):
+            return Stroke.DOUBLE
+        ends = [*_others(first, second), *_others(second, first)]
+        others = tuple(ends)
+    start, end = places[first.GetIdx()].astype(float), places[second.GetIdx()].astype(float)
+    towards = places[list(others)].astype(float).mean(axis=0) - (start + end) / 2
+    cross = (end - start)[0] * towards[1] - (end - start)[1] * towards[0]
+    if abs(cross) < 1e-6:
+        return Stroke.DOUBLE
+    # With y downwards a positive cross product lies on the right hand.
+    return Stroke.DOUBLE_RIGHT if cross > 0 else Stroke.DOUBLE_LEFT
+
+
+def _has_bond(ring: Sequence[int], bond: Bond) -> bool:
+    return bond.GetBeginAtomIdx() in ring and bond.GetEndAtomIdx() in ring
+
+
+def _others(atom: Atom, but: Atom) -> Iterator[int]:
+    return (one.GetIdx() for one in atom.GetNeighbors() if one.GetIdx() != but.GetIdx())

@@ -1,0 +1,260 @@
+"""What a training goes on from, kept so that a lost file is noticed and a full disk spares the last state.
+
+``DIR/state/state.json`` says where the training stands and names the shards, safetensors files of at most
+15 MB. It is replaced last and at once: before that the old state counts, after it the new one. A state of
+older versions, ``DIR/state.pt``, is read where there is no other.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import TYPE_CHECKING, Any
+
+from docai.errors import CheckpointError, SettingError
+
+if TYPE_CHECKING:
+    import torch
+
+    from docai.pipelines.training.nano.step import Learner
+
+INDEX = "state.json"
+OLD_STATE = "state.pt"
+SHARD_BYTES = 14_500_000
+_LAYOUT = 1
+_WEIGHT = "weight/"
+_MOMENTS = ("exp_avg/", "exp_avg_sq/", "step/")
+
+
+@dataclass
+class Progress:
+    """Where a training stands."""
+
+    minutes: float = 0.0
+    step: int = 0
+    samples: int = 0
+    interrupted: bool = False
+    """The last slice was ended by Ctrl-C; it resumes like any other."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A state on the disk, its files there and whole as far as can be seen without reading them."""
+
+    path: Path
+    """Of ``state.json`` or ``state.pt``."""
+    progress: Progress | None
+    """None for a ``state.pt``, which tells when it is loaded."""
+    total_minutes: float | None
+    has_optimizer: bool
+    rounding: float
+    """Largest relative error that the weights' number format brought, 0 for fp32."""
+    shards: tuple[Path, ...] = ()
+
+
+def find_state(folder: Path) -> Found | None:
+    """The state kept in a run's folder; None where there is none.
+
+    Raises:
+        CheckpointError: part of it is missing or cut off.
+    """
+    path = folder / "state" / INDEX
+    if not path.is_file():
+        shards = sorted((folder / "state").glob("*.safetensors"))
+        if shards:
+            raise CheckpointError(
+                f"{folder / 'state'} holds {len(shards)} shards without their {INDEX}: the state is half "
+                "written or half copied. Copy the whole folder again."
+            )
+        old = folder / OLD_STATE
+        return Found(old, None, None, True, 0.0) if old.is_file() else None
+    try:
+        index = json.loads(path.read_text(encoding="utf-8"))
+        progress = Progress(**index["progress"])
+        sizes = {path.with_name(name): int(size) for name, size in index["shards"].items()}
+        found = Found(
+            *(path, progress, float(index["total_minutes"])),
+            *(bool(index["optimizer"]), float(index["rounding"]), tuple(sizes)),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(
+            f"{path} cannot be read ({error}): the state is damaged or of another version. Copy it again."
+        ) from error
+    for shard, size in sizes.items():
+        if not shard.is_file() or shard.stat().st_size != size:
+            what = "is cut off" if shard.is_file() else "is missing"
+            raise CheckpointError(
+                f"{shard} {what}: the state is half written or half copied. Copy all {len(sizes)} shards."
+            )
+    return found
+
+
+def require_state(folder: Path) -> Found:
+    """As :func:`find_state`. Raises :class:`docai.errors.SettingError` where there is none."""
+    found = find_state(folder)
+    if found is None:
+        raise SettingError(
+            f"There is no state to go on from in {folder}: no state/{INDEX} and no {OLD_STATE}. "
+            "Give the folder of an earlier slice to --resume, or start one with -o alone."
+        )
+    return found
+
+
+def load_state(found: Found, learner: Learner) -> Progress:
+    """Fill the learner, and the optimiser where it was kept.
+
+    Raises:
+        CheckpointError: the files are damaged, or of another architecture.
+    """
+    import torch
+
+    if found.progress is None:
+        return _load_old(found.path, learner)
+    tensors = {name: tensor for shard in found.shards for name, tensor in _read(shard)}
+    parameters = dict(_parameters(learner))
+    kept = {name.removeprefix(_WEIGHT): one for name, one in tensors.items() if name.startswith(_WEIGHT)}
+    wrong = parameters.keys() ^ kept.keys()
+    wrong = wrong or {name for name, one in parameters.items() if one.shape != kept[name].shape}
+    if wrong:
+        raise CheckpointError(
+            f"The state in {found.path.parent} is of another architecture: {len(wrong)} tensors are missing, "
+            f"left over or of another shape, such as {min(wrong)}."
+        )
+    with torch.no_grad():
+        for name, parameter in parameters.items():
+            parameter.copy_(kept[name])
+            if f"{_MOMENTS[0]}{name}" in tensors:
+                learner.optimizer.state[parameter] = {
+                    moment.removesuffix("/"): tensors[moment + name].to(learner.device) for moment in _MOMENTS
+                }
+    return Progress(**asdict(found.progress))
+
+
+def save_state(
+    folder: Path,
+    learner: Learner,
+    progress: Progress,
+    *,
+    total_minutes: float,
+    keep_optimizer: bool = True,
+    half: bool = False,
+) -> int:
+    """Write ``folder/state`` and return its bytes.
+
+    ``half`` keeps the weights in bf16 and notes how far off that is.
+
+    Raises:
+        CheckpointError: the disk took no more; the state before is as it was.
+    """
+    import torch
+
+    home = folder / "state"
+    tensors: dict[str, torch.Tensor] = {}
+    rounding = 0.0
+    for name, parameter in _parameters(learner):
+        weight = parameter.detach().cpu()
+        if half:
+            rounded = weight.to(torch.bfloat16)
+            off = (rounded.float() - weight).abs() / weight.abs().clamp(min=1e-12)
+            rounding = max(rounding, float(off.max()))
+            weight = rounded
+        tensors[_WEIGHT + name] = weight.contiguous()
+        moments = learner.optimizer.state.get(parameter, {}) if keep_optimizer else {}
+        for moment in _MOMENTS if moments else ():
+            tensors[moment + name] = moments[moment.removesuffix("/")].detach().cpu().contiguous()
+    groups = list(_shards(tensors))
+    # Names tell this state from the last one: neither overwrites the other.
+    stamp = f"step-{progress.step}-{os.urandom(3).hex()}"
+    written: dict[str, int] = {}
+    index = home / INDEX
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        for number, group in enumerate(groups, start=1):
+            name = f"{stamp}-{number:02d}-of-{len(groups):02d}.safetensors"
+            written[name] = 0
+            written[name] = _write(home / name, group)
+        text = json.dumps(
+            {
+                "layout": _LAYOUT,
+                "progress": asdict(progress),
+                "total_minutes": total_minutes,
+                "optimizer": keep_optimizer,
+                "weights": "bfloat16" if half else "float32",
+                "rounding": rounding,
+                "shards": written,
+            },
+            indent=2,
+        )
+        partial = index.with_suffix(".partial")
+        partial.write_text(text + "\n", encoding="utf-8")
+        partial.replace(index)
+    except OSError as error:
+        for name in (*written, f"{index.stem}.partial"):
+            (home / name).unlink(missing_ok=True)
+        raise CheckpointError(
+            f"The state at step {progress.step} could not be saved in {home}: {error.strerror}. What was "
+            "saved there before is whole; make room, and the same command goes on from it."
+        ) from error
+    for other in home.glob("*.safetensors"):
+        if other.name not in written:
+            other.unlink()
+    return sum(written.values())
+
+
+def _parameters(learner: Learner) -> Iterator[tuple[str, torch.nn.Parameter]]:
+    """In the optimiser's order; tied weights once."""
+    yield from ((f"model.{name}", one) for name, one in learner.model.named_parameters())
+    yield from ((f"symbols.{name}", one) for name, one in learner.symbols.named_parameters())
+
+
+def _shards(tensors: dict[str, torch.Tensor]) -> Iterator[dict[str, torch.Tensor]]:
+    """Groups of at most SHARD_BYTES; a larger tensor has one of its own."""
+    group: dict[str, torch.Tensor] = {}
+    size = 0
+    for name, tensor in tensors.items():
+        if group and size + tensor.nbytes > SHARD_BYTES:
+            yield group
+            group, size = {}, 0
+        group[name] = tensor
+        size += tensor.nbytes
+    yield group
+
+
+def _write(path: Path, tensors: dict[str, torch.Tensor]) -> int:
+    """Its bytes. Made in memory, so that a full disk is Python's own error."""
+    from safetensors.torch import save
+
+    return path.write_bytes(save(tensors))
+
+
+def _read(shard: Path) -> Iterable[tuple[str, torch.Tensor]]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(shard).items()
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{shard} is damaged ({error}); copy it again.") from error
+
+
+def _load_old(path: Path, learner: Learner) -> Progress:
+    """A ``state.pt``: model, symbols, optimizer and progress by name."""
+    import torch
+
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        learner.model.load_state_dict(state["model"])
+        learner.symbols.load_state_dict(state["symbols"])
+        for group in state["optimizer"]["param_groups"]:
+            group["fused"], group["foreach"] = True, None
+        learner.optimizer.load_state_dict(state["optimizer"])
+        return Progress(**state["progress"])
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError, UnpicklingError) as error:
+        raise CheckpointError(
+            f"{path} cannot be used ({type(error).__name__}): it is damaged, half written, or of another "
+            "architecture. Copy it again."
+        ) from error

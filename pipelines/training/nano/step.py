@@ -1,0 +1,226 @@
+"""One step of the training of the embedded checkpoint: what learns, its losses and its rate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from docai.pipelines.synthesis.base import BINS
+from docai.pipelines.training.nano.feed import n_symbols
+from docai.pipelines.training.nano.model import WIDTH
+from docai.pipelines.training.nano.patches import (
+    SUBCELLS,
+    SparseSample,
+    answer,
+    collate,
+    encode_patches,
+)
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PaliGemmaForConditionalGeneration, PaliGemmaProcessor
+
+LOCATION_SPREAD = 1.5
+"""Standard deviation, in bins, of the target of a location."""
+LOCATION_WEIGHT = 0.4
+"""What a location counts beside a letter."""
+_LEAN = "docai_lean"
+
+
+@dataclass
+class Learner:
+    """All that a step changes."""
+
+    model: PaliGemmaForConditionalGeneration
+    symbols: torch.nn.Linear
+    """The head of the auxiliary task, which names what lies in each quarter of a patch."""
+    optimizer: torch.optim.Optimizer
+    device: torch.device
+    first_location: int
+    """Token id of ``<loc0000>``; the others follow."""
+
+    @classmethod
+    def of(
+        cls,
+        model: PaliGemmaForConditionalGeneration,
+        processor: PaliGemmaProcessor,
+        device: torch.device,
+        *,
+        learning_rate: float,
+        weight_decay: float,
+    ) -> Learner:
+        """A fresh head and optimiser for a model, on a device."""
+        import torch
+
+        symbols = torch.nn.Linear(WIDTH, SUBCELLS * SUBCELLS * n_symbols())
+        model.to(device)  # type: ignore[arg-type]
+        symbols.to(device)
+        _set_attention(model, _lean_attention() if device.type == "cpu" else "sdpa")
+        optimizer = torch.optim.AdamW(
+            [*model.parameters(), *symbols.parameters()],
+            lr=learning_rate,
+            betas=(0.9, 0.98),
+            weight_decay=weight_decay,
+            fused=True,
+        )
+        first_location = processor.tokenizer.convert_tokens_to_ids("<loc0000>")
+        return cls(model, symbols, optimizer, device, first_location)
+
+    @contextmanager
+    def stock_attention(self) -> Iterator[None]:
+        """The model as others load it: generation asks more of attention than a step does."""
+        before = self.model.model.language_model.config._attn_implementation
+        _set_attention(self.model, "sdpa")
+        try:
+            yield
+        finally:
+            _set_attention(self.model, before)
+
+
+def _set_attention(model: PaliGemmaForConditionalGeneration, name: str) -> None:
+    model.model.language_model.config._attn_implementation = name
+    model.model.vision_tower.config._attn_implementation = name
+
+
+def _lean_attention() -> str:
+    """Plain attention that stays in bf16, registered with transformers under the name that is returned.
+
+    On a CPU the fused kernel takes three times as long, for its backward pass with a mask is slow there, and
+    transformers' own plain one turns the scores to fp32 and back.
+    """
+    from transformers import AttentionInterface
+
+    AttentionInterface.register(_LEAN, _attend)
+    return _LEAN
+
+
+def _attend(
+    module: Any,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float,
+    **others: object,
+) -> tuple[torch.Tensor, None]:
+    """As transformers asks of an attention function. ``others``: dropout and soft caps, not used here."""
+    groups = query.shape[1] // key.shape[1]
+    if groups > 1:
+        key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
+    scores = (query * scaling) @ key.transpose(2, 3)
+    if attention_mask is not None:
+        scores = scores + attention_mask.to(scores.dtype)
+    return (scores.softmax(dim=-1) @ value).transpose(1, 2).contiguous(), None
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What each loss counts in one step."""
+
+    symbol: float
+    pointer: float
+    tower_only: bool = False
+    """The decoder is neither run nor changed."""
+
+
+def training_step(
+    learner: Learner,
+    samples: Sequence[SparseSample],
+    micro_tokens: int,
+    weights: Weights,
+    generator: np.random.Generator,
+) -> dict[str, torch.Tensor]:
+    """One optimiser step over ``samples``, in micro-batches of similar length.
+
+    Returns mean losses as scalars on the device: reading them waits for the step, so it is left to reports.
+    """
+    import torch
+
+    model, device = learner.model, learner.device
+    learner.optimizer.zero_grad(set_to_none=True)
+    batches = [collate(group, generator) for group in micro_batches(samples, micro_tokens)]
+    n_targets = sum(len(sample.suffix) for sample in samples)
+    n_marks = max(1, sum(int((batch.symbols > 0).sum()) for batch in batches))
+    n_empty = max(1, sum(int((batch.symbols == 0).sum()) for batch in batches))
+    n_shown = max(1, sum(int((sample.pointers >= 0).sum()) for sample in samples))
+    names = ("symbol",) if weights.tower_only else ("symbol", "answer", "pointer")
+    totals = {name: torch.zeros((), device=device) for name in names}
+    for batch in (batch.to(device) for batch in batches):
+        attention: list[torch.Tensor] = []
+        with torch.autocast(device.type, dtype=torch.bfloat16):
+            features = encode_patches(model, batch)
+            named = learner.symbols(features.flatten(0, 1)[batch.asked])
+            if not weights.tower_only:
+                hidden = answer(model, batch, features, attention)
+                logits = model.lm_head(hidden.flatten(0, 1)[batch.said])
+        losses = torch.nn.functional.cross_entropy(
+            named.float().view(-1, n_symbols()), batch.symbols.flatten(), reduction="none"
+        )
+        # Most quarters are empty: all of them together weigh as much as a third of the symbols.
+        empty = batch.symbols.flatten() == 0
+        symbol = (losses * torch.where(empty, 0.3 * n_marks / n_empty, 1.0)).sum() / n_marks
+        loss: torch.Tensor = weights.symbol * symbol
+        totals["symbol"] += symbol.detach()
+        if not weights.tower_only:
+            said = answer_loss(logits, batch.labels.flatten()[batch.said], learner.first_location)
+            pointed = pointer_loss(attention[0], batch.pointers)
+            loss = loss + said / n_targets + weights.pointer * pointed / n_shown
+            totals["answer"] += said.detach() / n_targets
+            totals["pointer"] += pointed.detach() / n_shown
+        loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    learner.optimizer.step()
+    return totals
+
+
+def answer_loss(logits: torch.Tensor, labels: torch.Tensor, first_location: int) -> torch.Tensor:
+    """Sum of the cross entropies of N tokens: logits ``(N, vocabulary)``, labels ``(N,)``.
+
+    A location may be a bin or two off: its target is spread over the bins beside it, and it counts less than
+    a letter. Told the one right bin of 1024, a model spends most of what it learns on coordinates.
+    """
+    import torch
+
+    chances = logits.float().log_softmax(dim=-1)
+    last = first_location + BINS - 1
+    placed = (labels >= first_location) & (labels <= last)
+    exact = -chances.gather(1, labels.unsqueeze(1)).squeeze(1)
+    beside = torch.arange(-4, 5, device=labels.device)
+    spread = (-0.5 * (beside / LOCATION_SPREAD) ** 2).softmax(dim=0)
+    around = (labels.unsqueeze(1) + beside).clamp(first_location, last)
+    near = -(chances.gather(1, around) * spread).sum(dim=1)
+    return torch.where(placed, LOCATION_WEIGHT * near, exact).sum()
+
+
+def pointer_loss(attention: torch.Tensor, pointers: torch.Tensor) -> torch.Tensor:
+    """Sum, over the tokens that are shown somewhere, of -log of the attention ``(B, T, K)`` paid to it."""
+    at_place = attention.float().gather(2, pointers.clamp(min=0).unsqueeze(2)).squeeze(2)
+    paid = at_place.clamp(min=1e-6).log()
+    return -paid.masked_fill(pointers < 0, 0.0).sum()
+
+
+def micro_batches(samples: Sequence[SparseSample], tokens: int) -> list[list[SparseSample]]:
+    """Groups of similar length whose padded size stays within ``tokens``."""
+    groups: list[list[SparseSample]] = []
+    longest = 0
+    for sample in sorted(samples, key=lambda item: item.length):
+        longest = max(longest, sample.length)
+        if groups and (len(groups[-1]) + 1) * longest <= tokens:
+            groups[-1].append(sample)
+        else:
+            groups.append([sample])
+            longest = sample.length
+    return groups
+
+
+def learning_rate_at(share: float, *, peak: float, warmup: float) -> float:
+    """Linear warm-up, then a cosine to a hundredth of the peak. ``share`` of the schedule is done."""
+    if share < warmup:
+        return peak * max(share / warmup, 0.02)
+    done = (share - warmup) / (1.0 - warmup)
+    return peak * (0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * min(1.0, done))))
