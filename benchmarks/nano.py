@@ -1,90 +1,150 @@
-"""What the embedded checkpoint reaches on drawn pairs that it was not trained on.
+"""What the embedded checkpoint reaches: the tables of its model card.
 
-    python benchmarks/nano.py [--model nano] [--count 30] [--seed 7]
+    python benchmarks/nano.py [--model nano] [--count 75] [--seed 7] [--write]
 
-Prints the table of the model card: per head and difficulty the share of exact answers, the character error
-rate of the answers (Levenshtein distance over true characters, summed over all pairs, location tokens left
-out), the share of answers that parse without an error, and seconds a crop; then what the tower is known to
-see.
+Draws held-out pairs (content and fonts that no training draws) at four difficulties, lets the model read
+them, and measures with the tasks of ``docai evaluate``; then does the same with the real documents at
+``DOCAI_REAL_DATA`` (by default ``../shared/real``), where that folder exists. Intervals are 95 % bootstrap
+intervals over the pairs. ``--write`` puts the tables between the marks in ``models/nano/README.md``.
 """
 
 from __future__ import annotations
 
 import argparse
-import re
-import statistics
-import time
-from collections.abc import Iterator
-from itertools import islice
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from rapidfuzz.distance import Levenshtein
-
-from docai.models.engine import Request, answer
-from docai.models.heads import HEADS
 from docai.models.paligemma import PaliGemmaEngine
-from docai.pipelines.synthesis import samples
+from docai.pipelines.evaluation.evaluation import Evaluation
+from docai.pipelines.evaluation.evaluator import evaluate
+from docai.pipelines.evaluation.report.model import MeasureSummary, TaskSummary
+from docai.pipelines.evaluation.report.summary import summarise
+from docai.pipelines.evaluation.tasks import TASKS
+from docai.pipelines.synthesis.write import write_pairs
 
-_LOCATION = re.compile(r"<loc\d{4}>")
+ROOT = Path(__file__).parent.parent
+CARD = ROOT / "models" / "nano" / "README.md"
+DIFFICULTIES = (0.0, 0.1, 0.3, 1.0)
+BEGIN, END = "<!-- begin: python benchmarks/nano.py --write -->", "<!-- end -->"
 
 
-def rows(model: str, count: int, seed: int) -> Iterator[str]:
-    """One Markdown row per head and difficulty."""
-    engine = PaliGemmaEngine.load(model, device="cpu")
-    yield f"checkpoint {engine.checkpoint.name}@{engine.checkpoint.revision}, {count} held-out pairs a row"
-    yield ""
-    yield "| head | difficulty | exact | character error rate | parses | seconds a crop |"
+@dataclass(frozen=True)
+class Reading:
+    """How one head is measured."""
+
+    head: str
+    task: str
+    measures: tuple[str, ...]
+    drawn: str
+    """The data set that :func:`write_pairs` leaves in a folder."""
+
+
+READINGS = (
+    Reading("table", "table", ("teds", "s-teds"), "pubtabnet:{}"),
+    Reading("molecule", "molecule", ("exact", "valid"), "molscribe:{}/molecules.csv"),
+    Reading("score", "score", ("ser", "parses"), "grandstaff:{}"),
+    Reading("text", "text-hiertext", ("f1", "det-f1"), "icdar2015:{}"),
+)
+REAL = (
+    ("table", "pubtabnet:{}/tables/pubtabnet", "10 PubTabNet tables"),
+    ("molecule", "molfiles:{}/molecules/uspto", "USPTO drawings"),
+    ("molecule", "molfiles:{}/molecules/clef2012", "CLEF 2012 drawings"),
+    ("score", "kern-pages:{}/scores/mozart", "4 scanned pages of Mozart"),
+    ("text", "icdar2015:{}/text/icdar2015", "5 street photographs"),
+)
+
+
+def drawn_rows(engine: PaliGemmaEngine, count: int, seed: int) -> Iterator[str]:
+    """One Markdown row per head and difficulty, and one over all difficulties of a head."""
+    yield "| head | difficulty | pairs | measured (95 % interval) | right as a whole | calibration error |"
     yield "|---|---|---|---|---|---|"
-    for name, head in HEADS.items():
-        for difficulty in (0.0, 0.3):
-            pairs = list(islice(samples(name, seed, difficulty=difficulty, split="held-out"), count))
-            started = time.perf_counter()
-            answers = answer(engine, [Request(head, pair.image) for pair in pairs])
-            seconds = (time.perf_counter() - started) / count
-            exact = distance = length = parses = 0
-            for pair, generation in zip(pairs, answers, strict=True):
-                truth, text = (_LOCATION.sub("", value) for value in (pair.target, generation.text))
-                exact += text == truth
-                distance += Levenshtein.distance(text, truth)
-                length += len(truth)
-                issues = head.parser(generation.text).issues
-                parses += generation.finish_reason == "stop" and all(i.severity != "error" for i in issues)
-            yield (
-                f"| {name} | {difficulty} | {exact}/{count} | {distance / length:.2f} | {parses}/{count} "
-                f"| {seconds:.1f} |"
-            )
+    with tempfile.TemporaryDirectory() as folder:
+        for reading in READINGS:
+            parts = []
+            for difficulty in DIFFICULTIES:
+                pairs = Path(folder) / reading.head / str(difficulty)
+                write_pairs(reading.head, count, seed, pairs, difficulty=difficulty, split="held-out")
+                found = evaluate(reading.drawn.format(pairs), engine=engine, tasks=[reading.task])
+                parts.append(found)
+                yield f"| {reading.head} | {difficulty} | {_cells(reading, found)} |"
+            cases = [case for part in parts for case in part.cases]
+            yield f"| {reading.head} | all | {_cells(reading, replace(parts[0], cases=cases))} |"
 
 
-def sights(model: str, count: int, seed: int) -> Iterator[str]:
-    """What the tower is known to see: the clef of a staff, and the height of the first word."""
-    engine = PaliGemmaEngine.load(model, device="cpu")
-    scores = list(islice(samples("score", seed, difficulty=0.0, split="held-out"), count))
-    answers = answer(engine, [Request(HEADS["score"], pair.image, max_tokens=4) for pair in scores])
-    pairs = zip(scores, answers, strict=True)
-    clefs = sum(pair.target.split("\n")[1] in generation.text for pair, generation in pairs)
-    yield f"first clef of a score at difficulty 0: {clefs}/{count} right"
-    texts = list(islice(samples("text", seed, difficulty=0.3, split="held-out"), count))
-    answers = answer(engine, [Request(HEADS["text"], pair.image, max_tokens=1) for pair in texts])
-    tops = [
-        abs(int(pair.target[4:8]) - int(generation.tokens[0][4:8]))
-        for pair, generation in zip(texts, answers, strict=True)
-        if generation.tokens and generation.tokens[0].startswith("<loc")
-    ]
-    yield (
-        f"top of the first word at difficulty 0.3: {len(tops)}/{count} answered, off by "
-        f"{statistics.mean(tops):.1f} of 1024 bins on average"
-    )
+def real_rows(engine: PaliGemmaEngine, real: Path) -> Iterator[str]:
+    """One Markdown row per set of real documents."""
+    yield "| head | real documents | n | measured (95 % interval) | right as a whole | calibration error |"
+    yield "|---|---|---|---|---|---|"
+    readings = {reading.head: reading for reading in READINGS}
+    for head, data, title in REAL:
+        found = evaluate(data.format(real), engine=engine, tasks=[readings[head].task])
+        yield f"| {head} | {title} | {_cells(readings[head], found)} |"
+
+
+def _cells(reading: Reading, found: Evaluation) -> str:
+    task = summarise(found, TASKS).tasks[0]
+    by_name = {measure.name: measure for measure in task.measures}
+    figures = ", ".join(_figure(by_name[name]) for name in reading.measures)
+    return f"{len(found.cases)} | {figures} | {_right(found, task)} | {_error(task)}"
+
+
+def _figure(measure: MeasureSummary) -> str:
+    if measure.value is None:
+        return f"{measure.label} –"
+    factor, digits, unit = (100, 1, " %") if measure.percent else (1, 3, "")
+    shown = f"{measure.label} {measure.value * factor:.{digits}f}{unit}"
+    if measure.interval is None:
+        return shown
+    low, high = (f"{bound * factor:.{digits}f}" for bound in (measure.interval.low, measure.interval.high))
+    return f"{shown} ({low}–{high})"
+
+
+def _right(found: Evaluation, task: TaskSummary) -> str:
+    beliefs = [belief for case in found.cases for belief in case.scores[task.name].beliefs]
+    return f"{sum(belief.is_right for belief in beliefs)}/{len(beliefs)}" if beliefs else "–"
+
+
+def _error(task: TaskSummary) -> str:
+    return "–" if task.calibration is None else f"{task.calibration.error:.3f}"
+
+
+def write_card(lines: Sequence[str]) -> None:
+    """Replace what stands between the marks of the model card."""
+    before, begin, rest = CARD.read_text("utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise SystemExit(f"{CARD} has lost the lines {BEGIN} and {END}.")
+    CARD.write_text("\n".join([before + begin, "", *lines, "", end + after]), encoding="utf-8")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--model", default="nano")
-    parser.add_argument("--count", type=int, default=30)
+    parser.add_argument("--count", type=int, default=75, help="pairs of a head at one difficulty")
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
-    for row in rows(arguments.model, arguments.count, arguments.seed):
-        print(row, flush=True)
-    for line in sights(arguments.model, arguments.count, arguments.seed):
-        print(line)
+    engine = PaliGemmaEngine.load(arguments.model, device="cpu")
+    lines = []
+
+    def say(line: str) -> None:
+        lines.append(line)
+        print(line, flush=True)
+
+    say(f"{engine.checkpoint.name}@{engine.checkpoint.revision}, seed {arguments.seed}:")
+    say("")
+    for row in drawn_rows(engine, arguments.count, arguments.seed):
+        say(row)
+    real = Path(os.environ.get("DOCAI_REAL_DATA", ROOT.parent / "shared" / "real"))
+    if real.is_dir():
+        say("")
+        for row in real_rows(engine, real):
+            say(row)
+    if arguments.write:
+        write_card(lines)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 
 BBox = tuple[float, float, float, float]
 Point = tuple[float, float]
@@ -23,7 +23,7 @@ Kind = Literal["table", "molecule", "score", "text", "figure"]
 Severity = Literal["info", "warning", "error"]
 Stage = Literal["ingest", "layout", "crop", "model", "parser", "validator", "evidence"]
 FinishReason = Literal["stop", "length", "loop", "blank", "error", "not-run"]
-Evidence = Literal["model", "text-layer", "table-finder", "layout"]
+Evidence = Literal["model", "text-layer", "table-finder", "layout", "osra", "tesseract"]
 
 
 class Data(BaseModel):
@@ -48,6 +48,10 @@ class Confidence(Data):
 
     value: float | None = Field(default=None, ge=0, le=1, description="None: not measured.")
     method: str = Field(default="none", description="Name of the method that gave `value`.")
+    parts: str = Field(
+        default="none",
+        description="Name of the method that gave the confidence of each cell, word, atom or measure.",
+    )
 
 
 class Alternative(Data):
@@ -56,6 +60,17 @@ class Alternative(Data):
     source: Evidence
     content: str = Field(description="In the head's own text format (HTML, SMILES, kern, text).")
     reason: str = Field(description="Why the record holds another answer.")
+
+
+class Attempt(Data):
+    """One time that a head was asked for a region, where its first answer was cut, looping or invalid."""
+
+    setting: str = Field(description="`first`, or the rung of docai.pipelines.retry that was tried.")
+    finish_reason: FinishReason
+    n_tokens: int = Field(ge=0)
+    is_sound: bool = Field(description="It ended by itself and parsed without an error.")
+    confidence: float | None = Field(default=None, ge=0, le=1)
+    believed: bool = Field(default=False, description="The record holds this one.")
 
 
 class Cell(Data):
@@ -80,6 +95,14 @@ class TableContent(Data):
     cells: list[Cell] = Field(default_factory=list)
 
 
+class Atom(Data):
+    """One atom of a molecule."""
+
+    symbol: str
+    number: int = Field(ge=1, description="Its number in the mol block.")
+    confidence: float | None = Field(default=None, ge=0, le=1)
+
+
 class MoleculeContent(Data):
     """A chemical structure. The chemistry fields are None where the SMILES is not valid."""
 
@@ -88,7 +111,16 @@ class MoleculeContent(Data):
     inchikey: str | None = None
     formula: str | None = Field(default=None, description="Hill notation.")
     molblock: str | None = Field(default=None, description="V2000 mol block with 2-D coordinates.")
+    atoms: list[Atom] = Field(default_factory=list, description="In the order of the SMILES.")
     is_valid: bool = False
+
+
+class Measure(Data):
+    """The notes between two barlines, as lines of ``kern``, counted from 1."""
+
+    first_line: int = Field(ge=1)
+    last_line: int = Field(ge=1)
+    confidence: float | None = Field(default=None, ge=0, le=1)
 
 
 class ScoreContent(Data):
@@ -98,6 +130,7 @@ class ScoreContent(Data):
     musicxml: str | None = None
     n_spines: int = Field(default=0, ge=0)
     n_measures: int = Field(default=0, ge=0)
+    measures: list[Measure] = Field(default_factory=list)
     is_valid: bool = False
 
 
@@ -149,6 +182,9 @@ class RecordBase(Data):
     confidence: Confidence = Field(default_factory=Confidence)
     evidence: list[Evidence] = Field(default_factory=list)
     alternatives: list[Alternative] = Field(default_factory=list)
+    attempts: list[Attempt] = Field(
+        default_factory=list, description="In their order; empty where the head was asked once."
+    )
     native_text: str | None = Field(
         default=None, description="The PDF's own words inside the region, in reading order."
     )

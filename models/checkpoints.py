@@ -14,7 +14,8 @@ and image processor. Beside them ``docai.json`` says which heads the weights can
      "heads": {"table": {"adapter": null, "max_tokens": 1024},
                "score": {"adapter": "adapters/score", "max_tokens": 512}}}
 
-``adapter`` is a LoRA folder inside the checkpoint, or null where the base weights answer. A folder
+``adapter`` is a LoRA folder inside the checkpoint, or null where the base weights answer; ``calibration``,
+where it was fitted, is as in :mod:`docai.models.calibration`. A folder
 without ``docai.json`` (an official pre-trained checkpoint) has no heads.
 """
 
@@ -32,6 +33,7 @@ from typing import Any, NoReturn
 from pydantic import BaseModel, Field, ValidationError
 
 from docai.errors import AdapterError, CheckpointError, HeadNotAvailableError, UnknownModelError
+from docai.models.calibration import CalibrationMap, Unit
 
 MANIFEST = "docai.json"
 # What PaliGemmaConfig assumes where the file is silent.
@@ -47,6 +49,9 @@ class HeadWeights(BaseModel):
 
     adapter: str | None = Field(default=None, description="LoRA folder inside the checkpoint.")
     max_tokens: int | None = Field(default=None, gt=0, description="Longest answer it was trained on.")
+    calibration: dict[Unit, CalibrationMap] | None = Field(
+        default=None, description="What its log-probabilities are worth; see docai calibrate."
+    )
 
 
 class Manifest(BaseModel):

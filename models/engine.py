@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from docai.errors import GenerationError
+from docai.models.calibration import Calibration
 from docai.models.heads import Head
 from docai.records import FinishReason
 
@@ -22,6 +23,8 @@ class Request:
     image: Image
     max_tokens: int | None = None
     """Upper bound for this request; None is the head's own."""
+    stretch: float = 1.0
+    """Times the budget that head and checkpoint declare; ``max_tokens`` stays the upper bound."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class Generation:
     prompt: str = ""
     error: str | None = None
     """Set where ``finish_reason`` is `error`: what happened, in one sentence."""
+    calibration: Calibration | None = None
+    """What the log-probabilities of these weights are worth; None where nobody has measured it."""
 
     @property
     def n_tokens(self) -> int:

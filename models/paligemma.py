@@ -225,8 +225,9 @@ class PaliGemmaEngine:
         return request.head.name, decoding, budget
 
     def _budget(self, request: Request) -> int:
-        limits = (request.head.max_tokens, self._heads[request.head.name].max_tokens, request.max_tokens)
-        return min(limit for limit in limits if limit is not None)
+        limits = (request.head.max_tokens, self._heads[request.head.name].max_tokens)
+        own = round(request.stretch * min(limit for limit in limits if limit is not None))
+        return own if request.max_tokens is None else min(own, request.max_tokens)
 
     def _constraint(self, head: Head) -> Constraint | None:
         """The grammar of a head whose decoding is constrained; each is built once."""

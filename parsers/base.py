@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from docai.parsers.traced import Span
 from docai.records import Content, Issue, Severity
 
 C = TypeVar("C", bound=Content, covariant=True)
@@ -23,6 +24,10 @@ class Parsed(Generic[C]):
     content: C
     issues: tuple[Issue, ...] = ()
     repaired: bool = False
+    spans: tuple[Span | None, ...] = ()
+    """For each part of the content (cell, word in reading order, atom, measure) the characters of the text
+    that it was read from, without its location tokens; for an empty cell the place where its text would
+    begin. None: the text does not have that part, a repair put it in."""
 
 
 Parser = Callable[[str], Parsed[Content]]

@@ -4,21 +4,33 @@ from __future__ import annotations
 
 import re
 
+from docai.parsers.traced import TracedText
+
 _FENCE = re.compile(r"\A\s*```[ \t]*[\w+*-]*[ \t]*\r?\n(?P<body>.*?)(?:\r?\n)?\s*(?:```\s*)?\Z", re.DOTALL)
 _INLINE_FENCE = re.compile(r"\A\s*`{1,3}(?P<body>[^`\r\n]*)`{1,3}\s*\Z")
 # C0 and C1 controls except tab and line ends, lone surrogates, and the two noncharacters of the BMP.
 _UNHOLDABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
-def strip_fence(text: str) -> tuple[str, bool]:
-    """The text inside a Markdown code fence around the whole of it, and whether there was one.
+def strip_fence(text: TracedText) -> bool:
+    """Keep what is inside a Markdown code fence around the whole text; says whether there was one.
 
     The closing fence may be missing: a cut-off answer has none.
     """
-    match = _FENCE.match(text) or _INLINE_FENCE.match(text)
-    return (match["body"], True) if match else (text, False)
+    match = _FENCE.match(text.text) or _INLINE_FENCE.match(text.text)
+    if match is None:
+        return False
+    text.keep(*match.span("body"))
+    return True
 
 
 def replace_unholdable(text: str) -> tuple[str, int]:
     """Put U+FFFD for what JSON, XML or a terminal cannot hold; a leading byte order mark just goes."""
     return _UNHOLDABLE.subn("\ufffd", text.removeprefix("\ufeff"))
+
+
+def replace_unholdable_in(text: TracedText) -> int:
+    """:func:`replace_unholdable` in place; returns how many characters were replaced."""
+    if text.text.startswith("\ufeff"):
+        text.keep(1, len(text.text))
+    return text.replace(_UNHOLDABLE, "\ufffd")

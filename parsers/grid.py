@@ -16,6 +16,7 @@ from html import escape
 
 from docai.parsers.cleaning import replace_unholdable
 from docai.parsers.notes import Notes
+from docai.parsers.traced import Span
 from docai.records import BBox, Cell, TableContent
 
 MAX_COLS = 1000
@@ -37,17 +38,25 @@ class RawCell:
     col_span: int = 1
     is_header: bool = False
     bbox: BBox | None = None
+    span: Span | None = None
+    """Where its text stands in the model's."""
 
 
 RowGroup = Sequence[Sequence[RawCell]]
+CellSpans = dict[tuple[int, int], Span | None]
+"""Row and column of a cell to the characters that it was read from."""
 
 
-def lay_out(groups: Iterable[RowGroup], notes: Notes) -> TableContent:
-    """Place the cells of each row group in turn and fill what is missing: a rectangular table."""
+def lay_out(groups: Iterable[RowGroup], notes: Notes, spans: CellSpans | None = None) -> TableContent:
+    """Place the cells of each row group in turn and fill what is missing: a rectangular table.
+
+    ``spans`` is given an entry for each cell that was written; those that fill gaps have none.
+    """
+    spans = {} if spans is None else spans
     cells: list[Cell] = []
     n_rows = 0
     for group in groups:
-        cells += _place_group(group, n_rows, notes)
+        cells += _place_group(group, n_rows, notes, spans)
         n_rows += len(group)
     n_cols = _width(cells, n_rows, notes)
     if n_cols == 0:
@@ -141,7 +150,7 @@ def tidy(text: str) -> str:
     return " ".join(replace_unholdable(text)[0].split())
 
 
-def _place_group(group: RowGroup, first_row: int, notes: Notes) -> Iterator[Cell]:
+def _place_group(group: RowGroup, first_row: int, notes: Notes, spans: CellSpans) -> Iterator[Cell]:
     """Cells of one row group. Occupied columns are the set bits of an integer: spans cost nothing."""
     busy = 0
     ending: dict[int, int] = {}
@@ -171,6 +180,7 @@ def _place_group(group: RowGroup, first_row: int, notes: Notes) -> Iterator[Cell
             if height > 1:
                 busy |= mask
                 ending[row + height] = ending.get(row + height, 0) | mask
+            spans[row, col] = raw.span
             yield Cell(
                 row=row,
                 col=col,

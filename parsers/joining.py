@@ -41,8 +41,21 @@ def join_contents(parts: Sequence[Parsed[Content]]) -> Parsed[Content]:
         return Parsed(table, (*issues, *notes.issues()), repaired or notes.repaired)
     if scores := _all_of(ScoreContent, contents):
         joined = parse_score(join_kern([score.kern for score in scores]))
-        return Parsed(joined.content, (*issues, *_new(joined.issues, issues)), True)
+        content = _with_confidence(joined.content, scores)
+        return Parsed(content, (*issues, *_new(joined.issues, issues)), True)
     raise TypeError(f"{' and '.join({type(one).__name__ for one in contents})} are not read in tiles.")
+
+
+def _with_confidence(joined: ScoreContent, parts: Sequence[ScoreContent]) -> ScoreContent:
+    """How sure each measure is, by the systems; nothing where the join has parted or merged measures."""
+    measures = [measure for part in parts for measure in part.measures]
+    if len(measures) != len(joined.measures):
+        return joined
+    sure = [
+        measure.model_copy(update={"confidence": own.confidence})
+        for measure, own in zip(joined.measures, measures, strict=True)
+    ]
+    return joined.model_copy(update={"measures": sure})
 
 
 def _all_of(kind: type[C], contents: Sequence[Content]) -> list[C]:

@@ -94,18 +94,25 @@ class MeasureCheck:
     """
 
     notes: Notes
-    n_measures: int = 0
+    measures: list[tuple[int, int]] = field(default_factory=list)
+    """Numbers of the first and the last line of notes of each measure."""
     n_notes: int = 0
     n_fields: int = 0
     """Fields of notes or rests, also those that cannot be read."""
     n_barlines: int = 0
     work: int = 0
     """What the notes cost music21, in units of 0.2 us on one core of 2026."""
-    _has_data: bool = False
+    _first_line: int | None = None
+    _last_line: int = 0
     _at_special: bool = True
     _held: str | None = None
     _misaligned: bool = False
     _seen_meter: bool = field(default=False)
+
+    @property
+    def n_measures(self) -> int:
+        """Stretches between barlines that hold notes or rests."""
+        return len(self.measures)
 
     def interpretation(self, line: SpineLine) -> None:
         self.work += _FIELD_WORK * len(line.fields)
@@ -122,7 +129,8 @@ class MeasureCheck:
         for spine, text in zip(line.spines, line.fields, strict=True):
             if spine.kind != "**kern" or text == ".":
                 continue
-            self._has_data = True
+            self._first_line = self._first_line or line.number
+            self._last_line = line.number
             self.n_fields += 1
             parsed = read_field(text)
             if parsed is None:
@@ -159,14 +167,15 @@ class MeasureCheck:
             self.notes.add("score-no-meter", "No meter is given, so durations were not checked against it.")
 
     def _close(self, spines: Sequence[Spine], *, at_special: bool) -> None:
-        if self._has_data:
+        if self._first_line is not None:
             # A measure that turns out to be the last one may be short: its finding waits for the next.
             if self._held:
                 self.notes.add("score-measure-duration", self._held)
-            self.n_measures += 1
+            self.measures.append((self._first_line, self._last_line))
             self._held = self._fault(spines, lenient=at_special or self._at_special)
         self._at_special = at_special
-        self._has_data = self._misaligned = False
+        self._first_line = None
+        self._misaligned = False
         for spine in spines:
             self.work += spine.n_fields**3
             spine.n_fields = 0

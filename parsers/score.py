@@ -15,20 +15,23 @@ feeds, from the line of ``**kern`` to the line of ``*-``::
     *-	*-
 
 Valid means that the spine structure is sound (see :mod:`docai.parsers.spines`); what bars and fields say
-is checked too, as warnings. ``n_measures`` counts the stretches between barlines that hold notes or rests.
+is checked too, as warnings. ``n_measures`` counts the stretches between barlines that hold notes or rests;
+``measures`` says which lines these are.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from docai.parsers.base import Parsed
-from docai.parsers.cleaning import replace_unholdable, strip_fence
+from docai.parsers.cleaning import replace_unholdable_in, strip_fence
 from docai.parsers.kern import MeasureCheck
 from docai.parsers.musicxml import ConversionError, kern_to_musicxml
 from docai.parsers.notes import Notes, quote
 from docai.parsers.spines import Spine, SpineReader
-from docai.records import ScoreContent
+from docai.parsers.traced import Span, TracedText
+from docai.records import Measure, ScoreContent
 
 MAX_WORK = 10_000_000
 """Some two seconds of music21 by our estimate: 1,500 notes in all, or one measure of 200."""
@@ -44,25 +47,13 @@ _SPACED_HEADER = re.compile(r"^\*\*\w+(?P<gap> +)\*\*\w+(?: +\*\*\w+)*$", re.MUL
 def parse_score(text: str) -> Parsed[ScoreContent]:
     """The score that the text describes; ``kern`` is the text with its line ends put right."""
     notes = Notes()
-    lines = _prepare(text, notes)
+    lines, spans = _prepare(text, notes)
     if not any(line.startswith("**") or "\t" in line for line in lines):
         notes.add("score-empty", "The text holds no kern data.")
         return Parsed(ScoreContent(kern=_join(lines)), notes.issues(), notes.repaired)
     reader = SpineReader(lines, notes)
     check = MeasureCheck(notes)
-    spines: tuple[Spine, ...] = ()
-    n_sound = n_notes = 0
-    for line in reader:
-        if line.kind == "data":
-            check.data(line)
-        elif line.kind == "barline":
-            check.barline(line)
-        else:
-            check.interpretation(line)
-        spines = line.spines
-        if reader.first_broken is None:
-            n_sound, n_notes = check.n_fields, check.n_notes
-    check.end(spines)
+    n_sound, n_notes = _walk(reader, check)
     if not check.n_measures and not notes.has_errors:
         notes.add("score-empty", "The score holds neither note nor rest.")
     is_valid = not notes.has_errors
@@ -76,30 +67,69 @@ def parse_score(text: str) -> Parsed[ScoreContent]:
         musicxml=_musicxml(lines[: reader.first_broken], n_notes, work, notes) if n_sound else None,
         n_spines=reader.n_kern,
         n_measures=check.n_measures,
+        measures=[Measure(first_line=first, last_line=last) for first, last in check.measures],
         is_valid=is_valid,
     )
-    return Parsed(content, notes.issues(), notes.repaired)
+    where = tuple((spans[first - 1][0], spans[last - 1][1]) for first, last in check.measures)
+    return Parsed(content, notes.issues(), notes.repaired, where)
 
 
-def _prepare(text: str, notes: Notes) -> list[str]:
-    text, fenced = strip_fence(text)
-    if fenced:
+def measure_texts(kern: str) -> list[str]:
+    """The lines of notes of each measure of a kern text, with line feeds between them."""
+    lines = _prepare(kern, Notes())[0]
+    check = MeasureCheck(Notes())
+    _walk(SpineReader(lines, Notes()), check)
+    return ["\n".join(lines[first - 1 : last]) for first, last in check.measures]
+
+
+def _walk(reader: SpineReader, check: MeasureCheck) -> tuple[int, int]:
+    """Take all lines through the check. Returns the fields and notes before the first broken line."""
+    spines: tuple[Spine, ...] = ()
+    n_sound = n_notes = 0
+    for line in reader:
+        if line.kind == "data":
+            check.data(line)
+        elif line.kind == "barline":
+            check.barline(line)
+        else:
+            check.interpretation(line)
+        spines = line.spines
+        if reader.first_broken is None:
+            n_sound, n_notes = check.n_fields, check.n_notes
+    check.end(spines)
+    return n_sound, n_notes
+
+
+def _prepare(raw: str, notes: Notes) -> tuple[list[str], list[Span]]:
+    """The lines as they should be written, and where each stands in the text."""
+    text = TracedText(raw)
+    if strip_fence(text):
         notes.add("score-fenced", "A code fence around the kern was taken off.")
-    text, n_bad = replace_unholdable(text)
-    if n_bad:
+    if n_bad := replace_unholdable_in(text):
         notes.add("score-bad-character", f"{n_bad} unreadable characters were replaced.")
-    raw = _LINE_END.split(text)
-    lines = [line.strip(" ") for line in raw]
-    if any(lines) and lines != text.split("\n"):
+    found = list(_split(text.text))
+    while found and not found[-1][0]:
+        found.pop()
+    first = next((index for index, (line, _) in enumerate(found) if line), 0)
+    found = found[first:]
+    if found and [line for line, _ in _split(text.text)] != text.text.split("\n"):
         notes.add("score-line-ends", "Line ends, or spaces around lines, were normalised.")
-    while lines and not lines[-1]:
-        lines.pop()
-    while lines and not lines[0]:
-        lines.pop(0)
-    if "" in lines:
-        notes.add("score-empty-line", f"{lines.count('')} empty lines were taken out.")
-        lines = [line for line in lines if line]
-    return _tabbed(lines, notes)
+    if n_empty := sum(not line for line, _ in found):
+        notes.add("score-empty-line", f"{n_empty} empty lines were taken out.")
+        found = [(line, span) for line, span in found if line]
+    lines = _tabbed([line for line, _ in found], notes)
+    return lines, [text.raw(*span) for _, span in found]
+
+
+def _split(text: str) -> Iterator[tuple[str, Span]]:
+    """The lines of a text without the spaces around them, and where they stand."""
+    start = 0
+    for end, after in (*((m.start(), m.end()) for m in _LINE_END.finditer(text)), (len(text), 0)):
+        line = text[start:end].lstrip(" ")
+        begin = end - len(line)
+        line = line.rstrip(" ")
+        yield line, (begin, begin + len(line))
+        start = after
 
 
 def _tabbed(lines: list[str], notes: Notes) -> list[str]:

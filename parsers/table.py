@@ -15,14 +15,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import count, groupby
 from typing import TYPE_CHECKING
 
 from docai.parsers.base import Parsed
 from docai.parsers.boxes import BoxFault, box_from_bins
-from docai.parsers.cleaning import replace_unholdable, strip_fence
-from docai.parsers.grid import MAX_COLS, MAX_ROW_SPAN, RawCell, lay_out, tidy
+from docai.parsers.cleaning import replace_unholdable_in, strip_fence
+from docai.parsers.grid import MAX_COLS, MAX_ROW_SPAN, CellSpans, RawCell, lay_out, tidy
 from docai.parsers.notes import Notes, quote
+from docai.parsers.traced import Span, TracedText
 from docai.records import BBox, Cell, TableContent
 
 if TYPE_CHECKING:
@@ -51,6 +52,13 @@ _CUT_TAG = re.compile(
     r"<(?:t[dh]\b(?>[^<>]*?\bcoords\s*=)\s*[\"']?(?:<loc\d*>\s*)*+(?:<[loc]{0,3}+\d*+)?[^<>]*|/?[a-z!][^<>]*|/?)\Z",
     re.IGNORECASE,
 )
+_NUMBER = "docai-number"
+# What may follow the name of a tag once every other '<' is text.
+_REST_OF_TAG = r"(?:\s[^<>]*)?/?>"
+_CELL_TAG = re.compile(rf"<t[dh](?={_REST_OF_TAG})", re.IGNORECASE)
+_STRUCTURE = re.compile(
+    rf"<(?P<slash>/?)(?P<tag>t[dhr]|thead|tbody|tfoot|table){_REST_OF_TAG}", re.IGNORECASE
+)
 _DIGITS = re.compile(r"\s*\+?(\d{1,9})")
 _TEXT_LOCS = re.compile(r"<loc\d{1,6}>")
 _BOX_FAULTS: dict[BoxFault, str] = {
@@ -64,36 +72,79 @@ _BOX_FAULTS: dict[BoxFault, str] = {
 def parse_table(text: str) -> Parsed[TableContent]:
     """The table that the text describes. Cell boxes are fractions 0…1 of the crop."""
     notes = Notes()
-    root = _read_html(_prepare(text, notes), notes)
+    traced = _prepare(text, notes)
+    root = _read_html(_numbered(traced.text), notes)
     content = TableContent(html="<table><tbody></tbody></table>")
+    spans: CellSpans = {}
     if root is not None:
-        content = lay_out(_read_groups(root, notes), notes)
+        content = lay_out(_read_groups(root, notes, _cell_spans(traced)), notes, spans)
     if not content.cells:
         notes.add("table-empty", "The text holds no table cell.")
     _note_loops(content.cells, notes)
-    return Parsed(content, notes.issues(), notes.repaired)
+    its_spans = tuple(spans.get((cell.row, cell.col)) for cell in content.cells)
+    return Parsed(content, notes.issues(), notes.repaired, its_spans)
 
 
-def _prepare(text: str, notes: Notes) -> str:
+def _prepare(raw: str, notes: Notes) -> TracedText:
     """Make the text HTML that lxml reads as it was meant: no ``<`` in attributes or raw in text."""
-    text, fenced = strip_fence(text)
-    if fenced:
+    text = TracedText(raw)
+    if strip_fence(text):
         notes.add("table-fenced", "A code fence around the HTML was taken off.")
-    text, n_bad = replace_unholdable(text)
-    if n_bad:
+    if n_bad := replace_unholdable_in(text):
         notes.add("table-bad-character", f"{n_bad} unreadable characters were replaced.")
-    if "</table" not in text.lower():
-        text, n_cut = _CUT_TAG.subn("", text)
-        if n_cut or "<table" in text.lower():
+    if "</table" not in text.text.lower():
+        n_cut = text.replace(_CUT_TAG, "")
+        if n_cut or "<table" in text.text.lower():
             notes.add("table-truncated", "The HTML ends before </table>: rows may be missing.")
-    text = _COORDS.sub(_rewrite_coords, text)
-    text = _SPAN_QUOTES.sub(r'\1"\2"', text)
-    text, n_raw = _RAW_LESS_THAN.subn("&lt;", text)
+    text.replace(_COORDS, _rewrite_coords)
+    text.replace(_SPAN_QUOTES, lambda match: f'{match[1]}"{match[2]}"')
+    n_raw = text.replace(_RAW_LESS_THAN, "&lt;")
     # A location token in a cell's text is met again, and noted, where the cell is read.
-    n_raw -= len(_TEXT_LOCS.findall(text.replace("&lt;", "<"))) if n_raw else 0
+    n_raw -= len(_TEXT_LOCS.findall(text.text.replace("&lt;", "<"))) if n_raw else 0
     if n_raw > 0:
         notes.add("table-raw-less-than", "A '<' that opens no HTML tag was read as text.", count=n_raw)
     return text
+
+
+def _numbered(html: str) -> str:
+    """The same with a number in the tag of each cell, by which lxml's element leads back to the text."""
+    numbers = count()
+    return _CELL_TAG.sub(lambda match: f"{match[0]} {_NUMBER}={next(numbers)} ", html)
+
+
+def _cell_spans(text: TracedText) -> list[Span]:
+    """Where the text of each cell stands in the model's, by the number of its tag.
+
+    A cell ends where the next part of its own table begins, or where it or its table is closed.
+    """
+    spans: list[Span] = []
+    open_cells: list[int | None] = [None]
+
+    def close(end: int) -> None:
+        number, open_cells[-1] = open_cells[-1], None
+        if number is None:
+            return
+        start = spans[number][0]
+        inside = text.text[start:end]
+        start += len(inside) - len(inside.lstrip())
+        spans[number] = text.raw(start, start + len(inside.strip()))
+
+    for match in _STRUCTURE.finditer(text.text):
+        tag = match["tag"].lower()
+        if tag == "table" and not match["slash"]:
+            if open_cells[-1] is not None:
+                open_cells.append(None)
+            continue
+        close(match.start())
+        if tag == "table" and len(open_cells) > 1:
+            open_cells.pop()
+        elif tag in _CELLS and not match["slash"]:
+            open_cells[-1] = len(spans)
+            spans.append((match.end(), match.end()))
+    while open_cells:
+        close(len(text.text))
+        open_cells.pop()
+    return spans
 
 
 def _rewrite_coords(match: re.Match[str]) -> str:
@@ -122,8 +173,10 @@ def _read_html(html: str, notes: Notes) -> _Element | None:
 class _Reader:
     """Walks the elements of one document and gathers the cells of its first table."""
 
-    def __init__(self, notes: Notes, *, has_table: bool) -> None:
+    def __init__(self, notes: Notes, spans: Sequence[Span], *, has_table: bool) -> None:
         self.notes = notes
+        self._spans = spans
+        self._numbers = frozenset(map(str, range(len(spans))))
         self.groups: list[list[list[RawCell]]] = []
         self._has_table = has_table
         self._table: _Element | None = None
@@ -204,11 +257,13 @@ class _Reader:
     def _new_cell(self, element: _Element, tag: str) -> RawCell:
         in_head = self._group is not None and self._group.tag == "thead"
         coords = element.get("coords")
+        number = element.get(_NUMBER)
         return RawCell(
             row_span=self._span(element, "rowspan", 0, MAX_ROW_SPAN),
             col_span=self._span(element, "colspan", 1, MAX_COLS),
             is_header=in_head or tag == "th",
             bbox=None if coords is None else self._box(coords.split()),
+            span=self._spans[int(number)] if number in self._numbers else None,
         )
 
     def _open_row(self) -> None:
@@ -255,10 +310,10 @@ class _Reader:
         return None
 
 
-def _read_groups(root: _Element, notes: Notes) -> Iterator[list[list[RawCell]]]:
+def _read_groups(root: _Element, notes: Notes, spans: Sequence[Span]) -> Iterator[list[list[RawCell]]]:
     from lxml import etree
 
-    reader = _Reader(notes, has_table=next(root.iter("table"), None) is not None)
+    reader = _Reader(notes, spans, has_table=next(root.iter("table"), None) is not None)
     for event, element in etree.iterwalk(root, events=("start", "end")):
         if event == "start":
             reader.start(element)

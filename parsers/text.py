@@ -19,59 +19,67 @@ from collections.abc import Iterator
 
 from docai.parsers.base import Parsed
 from docai.parsers.boxes import LOC, box_from_bins
-from docai.parsers.cleaning import replace_unholdable, strip_fence
+from docai.parsers.cleaning import replace_unholdable_in, strip_fence
 from docai.parsers.notes import Notes, quote
+from docai.parsers.traced import Span, TracedText
 from docai.records import BBox, Line, TextContent, Word
 
 _LOCS = re.compile(rf"(?:{LOC.pattern}\s*)+")
 _LINE_END = re.compile(r"\r\n|[\n\r\v\f\x85\u2028\u2029]")
+_UNSPACED = re.compile(r"\S+")
 _CUT_LOC = re.compile(r"<(?:l(?:o(?:c\d*)?)?)?\Z")
 
 
 def parse_text(text: str) -> Parsed[TextContent]:
     """The lines that the text describes. Boxes are fractions 0…1 of the crop; a line's is their union."""
     notes = Notes()
-    text, fenced = strip_fence(text)
-    if fenced:
+    traced = TracedText(text)
+    if strip_fence(traced):
         notes.add("text-fenced", "A code fence around the words was taken off.")
-    text, n_bad = replace_unholdable(text)
-    if n_bad:
+    if n_bad := replace_unholdable_in(traced):
         notes.add("text-bad-character", f"{n_bad} unreadable characters were replaced.")
-    has_locs = LOC.search(text) is not None
-    if has_locs:
-        text, n_cut = _CUT_LOC.subn("", text)
-        if n_cut or _ends_in_locs(text):
-            notes.add("text-truncated", "The text ends inside location tokens.")
-    lines = [line for raw in _LINE_END.split(text) if (line := _read_line(raw, notes)) is not None]
+    has_locs = LOC.search(traced.text) is not None
+    if has_locs and (traced.replace(_CUT_LOC, "") or _ends_in_locs(traced.text)):
+        notes.add("text-truncated", "The text ends inside location tokens.")
+    lines: list[Line] = []
+    spans: list[Span] = []
+    for start, end in _line_spans(traced.text):
+        found = list(_read_words(traced.text[start:end], notes))
+        if found:
+            words = [word for word, _ in found]
+            lines.append(Line(text=" ".join(word.text for word in words), bbox=union(words), words=words))
+            spans += [traced.raw(start + span[0], start + span[1]) for _, span in found]
     if not lines:
         notes.add("text-empty", "The text holds no word.")
     elif not has_locs:
         notes.add("text-no-boxes", "No word has a box.")
     content = TextContent(text="\n".join(line.text for line in lines), lines=lines)
-    return Parsed(content, notes.issues(), notes.repaired)
+    return Parsed(content, notes.issues(), notes.repaired, tuple(spans))
 
 
 def _ends_in_locs(text: str) -> bool:
     return text.rstrip().endswith(">") and LOC.match(text.rstrip()[text.rstrip().rfind("<") :]) is not None
 
 
-def _read_line(raw: str, notes: Notes) -> Line | None:
-    words = list(_read_words(raw, notes))
-    if not words:
-        return None
-    return Line(text=" ".join(word.text for word in words), bbox=union(words), words=words)
+def _line_spans(text: str) -> Iterator[Span]:
+    start = 0
+    for match in _LINE_END.finditer(text):
+        yield start, match.start()
+        start = match.end()
+    yield start, len(text)
 
 
-def _read_words(raw: str, notes: Notes) -> Iterator[Word]:
+def _read_words(raw: str, notes: Notes) -> Iterator[tuple[Word, Span]]:
+    """The words of one line, each with its place in it."""
     tokens = list(_LOCS.finditer(raw))
     before = raw[: tokens[0].start()] if tokens else raw
     if tokens:
         before, _ = _split_separator(before)
-    loose = _tidy(before).split()
+    loose = list(_UNSPACED.finditer(before))
     if loose and tokens:
-        notes.add("text-missing-box", f"{quote(loose[0])} has no box.", count=len(loose))
-    for text in loose:
-        yield Word(text=text)
+        notes.add("text-missing-box", f"{quote(_tidy(loose[0][0]))} has no box.", count=len(loose))
+    for found in loose:
+        yield Word(text=_tidy(found[0])), found.span()
     for index, match in enumerate(tokens):
         is_last = index + 1 == len(tokens)
         label = raw[match.end() : None if is_last else tokens[index + 1].start()]
@@ -87,7 +95,9 @@ def _read_words(raw: str, notes: Notes) -> Iterator[Word]:
             label = rest
         text = _tidy(label)
         if text:
-            yield Word(text=text, bbox=_box(match[0], text, notes))
+            start = match.end() + len(label) - len(label.lstrip())
+            end = match.end() + len(label.rstrip())
+            yield Word(text=text, bbox=_box(match[0], text, notes)), (start, end)
         else:
             notes.add("text-empty-label", "A box has no word.")
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from docai.models.engine import Generation
@@ -12,6 +11,7 @@ from docai.models.heads import Head
 from docai.parsers.base import Parsed
 from docai.parsers.joining import join_contents
 from docai.pipelines.codes import make_issue
+from docai.pipelines.confidence.parts import answer_confidence, with_part_confidence
 from docai.pipelines.crops import Crop
 from docai.records import (
     BBox,
@@ -79,7 +79,7 @@ def region_answer(head: Head, crops: Sequence[Crop], generations: Sequence[Gener
         n_tokens=sum(one.n_tokens for one in generations),
         checkpoint=next(iter(checkpoints), None),
         prompt=head.prompt,
-        confidence=answer_confidence(generations, joined.issues),
+        confidence=answer_confidence(generations, joined.issues, joined.content),
     )
 
 
@@ -88,8 +88,8 @@ def _parse(head: Head, generation: Generation, crop: Crop) -> Parsed[Content]:
     if generation.finish_reason in ("blank", "error") and not generation.text:
         # Why there is no text is an issue already; that an empty text holds nothing is none.
         return Parsed(parsed.content)
-    content = map_boxes(parsed.content, crop.transform.from_unit)
-    return Parsed(content, parsed.issues, parsed.repaired)
+    sure = with_part_confidence(parsed, generation)
+    return replace(sure, content=map_boxes(sure.content, crop.transform.from_unit))
 
 
 def raw_text(generations: Sequence[Generation]) -> str:
@@ -120,21 +120,6 @@ def worst_finish(reasons: Sequence[FinishReason]) -> FinishReason:
     """The finish reason of a region of several crops: the one that says most against it."""
     order: tuple[FinishReason, ...] = ("error", "loop", "length", "stop", "blank", "not-run")
     return min(reasons, key=order.index)
-
-
-def answer_confidence(generations: Sequence[Generation], issues: Sequence[Issue]) -> Confidence:
-    """The geometric mean of the token probabilities; 0 where the answer is cut, looping or invalid.
-
-    It is not calibrated: 0.9 does not mean right nine times in ten.
-    """
-    logprobs = [value for generation in generations for value in generation.logprobs]
-    method = "geometric mean of token probabilities, uncalibrated"
-    unfinished = any(generation.finish_reason in ("length", "loop", "error") for generation in generations)
-    if unfinished or any(issue.severity == "error" for issue in issues):
-        return Confidence(value=0.0, method=f"{method}; 0 because the answer is invalid or incomplete")
-    value = math.exp(sum(logprobs) / len(logprobs)) if logprobs else math.nan
-    # An engine that measures nothing, or a broken number: neither is a confidence.
-    return Confidence() if math.isnan(value) else Confidence(value=min(1.0, value), method=method)
 
 
 def map_boxes(content: Content, place: Callable[[BBox], BBox]) -> Content:

@@ -11,7 +11,7 @@ import typer
 
 from docai.cli.console import EXIT_CODES, FAILED, INTERRUPTED, people
 from docai.cli.outputs import make_folder
-from docai.errors import MissingDependencyError, SettingError
+from docai.errors import SettingError, needs
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -66,25 +66,22 @@ def synth(
         show(n_done)
 
     try:
-        from docai.pipelines.synthesis.write import processes_for, write_pairs
+        with needs("docai[synth]", "docai synth"):
+            from docai.pipelines.synthesis.write import processes_for, write_pairs
 
-        with _progress(console, count) as show:
-            written = write_pairs(
-                head,
-                count,
-                seed,
-                folder,
-                difficulty=difficulty,
-                split=chosen,
-                processes=jobs or processes_for(count),
-                progress=tell,
-            )
-        if preview is not None:
-            _draw_preview(preview, head, seed, difficulty, chosen, min(count, _SHOWN))
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(
-            f"docai synth needs the package {error.name}: pip install 'docai[synth]'."
-        ) from None
+            with _progress(console, count) as show:
+                written = write_pairs(
+                    head,
+                    count,
+                    seed,
+                    folder,
+                    difficulty=difficulty,
+                    split=chosen,
+                    processes=jobs or processes_for(count),
+                    progress=tell,
+                )
+            if preview is not None:
+                _draw_preview(preview, head, seed, difficulty, chosen, min(count, _SHOWN))
     except KeyboardInterrupt:
         console.print(
             f"Interrupted; the {done} pairs listed in {folder} are complete. The same command begins anew.",

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -49,6 +49,10 @@ class Item(Data):
     cells: list[Cell] = Field(default_factory=list, description="Tables: cells with boxes, where known.")
     words: list[SpottedWord] = Field(default_factory=list, description="Text: words with outlines.")
     confidence: float | None = Field(default=None, ge=0, le=1)
+    parts: list[Annotated[float, Field(ge=0, le=1)] | None] = Field(
+        default_factory=list,
+        description="Confidence of each atom of a canonical SMILES, or of each measure of a score.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +143,8 @@ class CaseScore:
     n_truth: Mapping[str, int] = field(default_factory=dict)
     """Truth regions by kind, for the recall that belongs to ``detections``."""
     beliefs: tuple[Belief, ...] = ()
+    part_beliefs: Mapping[str, tuple[Belief, ...]] = field(default_factory=dict)
+    """The same for other units than that of the task, such as ``cell``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,3 +172,5 @@ class Task:
     score: Callable[[Sample, Prediction | None], CaseScore]
     headline: str
     """The measure by which the worst cases are chosen."""
+    unit: str = "record"
+    """What its ``beliefs`` are about."""

@@ -148,7 +148,18 @@ def _item(record: Record, zoom: float, sample: Sample) -> Item:
         cells=[_cell(cell, zoom) for cell in record.cells] if isinstance(record, Table) else [],
         words=_words(record, zoom) if isinstance(record, Text) else [],
         confidence=confidence,
+        parts=_parts(record),
     )
+
+
+def _parts(record: Record) -> list[float | None]:
+    """How sure the atoms or measures are; cells and words say it themselves."""
+    match record:
+        case Molecule():
+            return [atom.confidence for atom in record.atoms]
+        case Score():
+            return [measure.confidence for measure in record.measures]
+    return []
 
 
 def _cell(cell: Cell, zoom: float) -> Cell:

@@ -31,11 +31,11 @@ def get_task(name: str) -> Task:
 
             return SCORE
         case "text-hiertext":
-            from docai.pipelines.evaluation.metrics.spotting import TEXT_HIERTEXT
+            from docai.pipelines.evaluation.metrics.spotting_tasks import TEXT_HIERTEXT
 
             return TEXT_HIERTEXT
         case "text-rrc":
-            from docai.pipelines.evaluation.metrics.spotting import TEXT_RRC
+            from docai.pipelines.evaluation.metrics.spotting_tasks import TEXT_RRC
 
             return TEXT_RRC
         case "words":

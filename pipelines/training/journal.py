@@ -6,7 +6,6 @@ the earlier parts: steps, pairs, time and machines add up over them.
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import os
 import platform
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
+from docai import surroundings
 from docai.pipelines.training import folders
 from docai.pipelines.training.best import Measured
 from docai.pipelines.training.card import card_text
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 Ended = Literal["running", "interrupted", "finished"]
 
-_PACKAGES = ("docai", "torch", "transformers", "peft", "accelerate", "bitsandbytes")
+_PACKAGES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes")
 _MAX_LOSSES = 100
 
 
@@ -155,14 +155,8 @@ def hardware(device: torch.device, count: int) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Of Python and of the packages that a result depends on."""
-    found = {"python": platform.python_version()}
-    for name in _PACKAGES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
+    """Of docai, Python and the packages that a result depends on, where they are installed."""
+    return {name: found for name, found in surroundings.versions(_PACKAGES).items() if found is not None}
 
 
 def _curve(rows: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:

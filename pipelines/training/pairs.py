@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from PIL import Image, ImageOps
 
-from docai.errors import CheckpointError, MissingDependencyError, SettingError
+from docai.errors import CheckpointError, SettingError, needs
 from docai.models import guards
 from docai.models.heads import Head
 from docai.models.paligemma import IMAGE_TOKEN
@@ -77,16 +77,11 @@ class DrawnPairs:
         Raises:
             MissingDependencyError: drawing needs a package that is not installed.
         """
-        try:
+        with needs("docai[synth]", "Drawing pairs", ", or give a folder of pairs"):
             from docai.pipelines.synthesis import samples
 
             drawn = islice(samples(self.head, self.seed, difficulty=self.difficulty, split=self.split), count)
             checks = [self.rules.check(f"drawn {i}", sample.target) for i, sample in enumerate(drawn)]
-        except ModuleNotFoundError as error:
-            raise MissingDependencyError(
-                f"Drawing pairs needs the package {error.name}: pip install 'docai[synth]', "
-                "or give a folder of pairs."
-            ) from None
         return [rejected for rejected in checks if rejected is not None]
 
 

@@ -162,12 +162,32 @@ def test_a_missing_shard_is_named(copy: Path) -> None:
             r"heads\.table\.max_tokens",
         ),
         ('{"name": "x", "revision": "1", "heads": {"table": {"adapter": "gone"}}}', "'gone'"),
+        (
+            '{"name": "x", "revision": "1", "heads": {"table": {"calibration": {"cell": {"score": "product", '
+            '"method": "isotonic", "x": [1], "y": [2], "n": 9}}}}}',
+            r"calibration\.cell: .*between 0 and 1",
+        ),
     ],
 )
 def test_a_bad_manifest_says_where(copy: Path, manifest: str, message: str) -> None:
     (copy / "docai.json").write_text(manifest)
     with pytest.raises(CheckpointError, match=message):
         open_checkpoint(copy)
+
+
+def test_what_log_probabilities_are_worth_is_read_where_it_is_there(copy: Path) -> None:
+    assert all(entry.calibration is None for entry in open_checkpoint(copy).heads.values())
+    entry = {"score": "product", "method": "isotonic", "x": [1], "y": [0.5], "n": 9, "later": "unknown"}
+    manifest = {
+        "name": "x",
+        "revision": "1",
+        "heads": {"table": {"calibration": {"record": entry}, "later": 1}, "text": {}},
+    }
+    (copy / "docai.json").write_text(json.dumps(manifest))
+    heads = open_checkpoint(copy).heads
+    assert heads["table"].calibration is not None
+    assert heads["table"].calibration["record"].apply([-3.0]) == 0.5
+    assert heads["text"].calibration is None
 
 
 def test_finding_a_checkpoint_loads_no_torch(tiny_folder: Path) -> None:

@@ -9,9 +9,18 @@ import pytest
 from docai.limits import Limits
 from docai.models.engine import Generation
 from docai.pipelines import assemble
-from docai.pipelines.assemble import Plan, TextLayer, crop_region, finish_record, plan_regions, record_id
+from docai.pipelines.assemble import (
+    Plan,
+    TextLayer,
+    begin_hearing,
+    crop_region,
+    finish_record,
+    plan_regions,
+    record_id,
+)
 from docai.pipelines.ingest import Page, PageWord, open_source
 from docai.pipelines.layout import Region
+from docai.pipelines.witnesses.panel import Panel
 from docai.records import BBox, Figure, Kind, Molecule, RecordBase, Table, Text
 
 BOX: BBox = (20, 20, 280, 60)
@@ -42,7 +51,8 @@ def _record(
     heads: tuple[str, ...] = ALL,
 ) -> RecordBase:
     plan = _plan(region, layer, heads)
-    return finish_record(plan, page, crop_region(plan, page), answers, layer)
+    hearing = begin_hearing(plan, page, Panel.choose("off"))
+    return finish_record(plan, crop_region(plan, page), answers, layer, hearing)
 
 
 def _codes(record: RecordBase) -> list[str]:

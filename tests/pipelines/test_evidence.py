@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -10,12 +12,14 @@ from docai.limits import Limits
 from docai.models.engine import Generation
 from docai.models.heads import HEADS
 from docai.parsers.table import parse_table
-from docai.pipelines import evidence
 from docai.pipelines.answers import Answer, region_answer
 from docai.pipelines.crops import Crop, make_crop
 from docai.pipelines.evidence import Weighed, unread_table, weigh_table, weigh_text
 from docai.pipelines.ingest import Page, PageWord, open_source
 from docai.pipelines.tables.cells import agreement, fill_cells, plain
+from docai.pipelines.witnesses import finder
+from docai.pipelines.witnesses.base import Case, Statement
+from docai.pipelines.witnesses.panel import hear
 from docai.records import BBox, Cell, FinishReason, TableContent, TextContent
 
 BOX: BBox = (50, 50, 290, 140)
@@ -60,8 +64,12 @@ def _answer(page: Page, text: str, finish: FinishReason = "stop", head: str = "t
     return region_answer(HEADS[head], [make_crop(page, BOX)], [Generation(text, finish)])
 
 
+def _found(page: Page) -> Statement:
+    return hear(finder.TableFinder(), Case(page, BOX, page.words()))
+
+
 def _weigh(page: Page, text: str, *, prefer: bool = True, finish: FinishReason = "stop") -> Weighed:
-    return weigh_table(_answer(page, text, finish), page, BOX, page.words(), prefer_words=prefer)
+    return weigh_table(_answer(page, text, finish), page.words(), _found(page), prefer_words=prefer)
 
 
 def _texts(weighed: Weighed) -> list[str]:
@@ -100,10 +108,24 @@ def test_misread_cells_are_corrected_from_the_words_in_their_boxes(page: Page) -
     assert "r0c1" in weighed.content.html
 
 
+def test_a_corrected_cell_has_no_longer_the_confidence_of_what_the_model_read(page: Page) -> None:
+    misread = [[text.replace("r1c1", "r1cl") for text in line] for line in TEXTS]
+    text = _html(make_crop(page, BOX), misread)
+    tokens = re.findall(r"<loc\d{4}>|.", text)
+    generation = Generation(text, "stop", tuple(tokens), (-0.5,) * len(tokens))
+    answer = region_answer(HEADS["table"], [make_crop(page, BOX)], [generation])
+    weighed = weigh_table(answer, page.words(), _found(page), prefer_words=True)
+    assert isinstance(weighed.content, TableContent)
+    sure = {cell.text: cell.confidence for cell in weighed.content.cells}
+    assert sure.pop("r1c1") is None
+    assert list(sure.values()) == pytest.approx([math.exp(-0.5)] * 8)
+    assert weighed.confidence.parts.startswith("geometric mean")
+
+
 def test_verify_keeps_the_models_text_and_says_what_differs(
     page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evidence, "find_table", lambda *_: None)
+    monkeypatch.setattr(finder, "find_table", lambda *_: None)
     texts = [["r0c0", "rOc1", "r0c2"], *TEXTS[1:]]
     weighed = _weigh(page, _html(make_crop(page, BOX), texts), prefer=False)
     assert _texts(weighed)[1] == "rOc1"
@@ -123,7 +145,7 @@ def test_verify_does_not_fill_the_cells_before_it_weighs_them(page: Page) -> Non
 
 
 def test_one_wrong_word_without_a_box_is_an_issue(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evidence, "find_table", lambda *_: None)
+    monkeypatch.setattr(finder, "find_table", lambda *_: None)
     texts = [*TEXTS[:2], ["r2c0", "r2c1", "9"]]
     weighed = _weigh(page, _html(texts=texts))
     assert "table-words-disagree" in _codes(weighed)
@@ -172,7 +194,7 @@ def test_one_box_around_everything_does_not_swallow_the_table(page: Page) -> Non
 def test_without_a_finder_the_model_stands_with_its_doubts(
     page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evidence, "find_table", lambda *_: None)
+    monkeypatch.setattr(finder, "find_table", lambda *_: None)
     weighed = _weigh(page, _html(texts=[["foo", "bar"]]))
     assert _texts(weighed) == ["foo", "bar"]
     assert [(issue.code, issue.severity) for issue in weighed.issues] == [("table-words-disagree", "error")]
@@ -181,7 +203,7 @@ def test_without_a_finder_the_model_stands_with_its_doubts(
 
 
 def test_where_neither_sees_a_table_that_is_an_error(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evidence, "find_table", lambda *_: None)
+    monkeypatch.setattr(finder, "find_table", lambda *_: None)
     weighed = _weigh(page, "no table here")
     assert [(issue.code, issue.severity) for issue in weighed.issues] == [("table-unread", "error")]
 
@@ -190,23 +212,23 @@ def test_a_finder_that_fails_leaves_the_models_table(page: Page, monkeypatch: py
     def broken(*_: object) -> None:
         raise RuntimeError("bad xref")
 
-    monkeypatch.setattr(evidence, "find_table", broken)
+    monkeypatch.setattr(finder, "find_table", broken)
     weighed = _weigh(page, _html(make_crop(page, BOX)))
     assert _texts(weighed) == ALL
     assert [(issue.code, "bad xref" in issue.message) for issue in weighed.issues] == [
-        ("table-finder-failed", True)
+        ("witness-failed", True)
     ]
 
 
 def test_without_words_there_is_nothing_to_weigh(page: Page) -> None:
     answer = _answer(page, _html())
-    weighed = weigh_table(answer, page, BOX, [], prefer_words=True)
+    weighed = weigh_table(answer, [], None, prefer_words=True)
     assert weighed.content == answer.content
     assert weighed.evidence == ("model",)
 
 
 def test_a_table_that_no_model_read_comes_from_the_finder(page: Page) -> None:
-    weighed = unread_table(page, BOX, page.words())
+    weighed = unread_table(page.words(), _found(page))
     assert weighed is not None
     assert _texts(weighed) == ALL
     assert weighed.evidence == ("text-layer", "table-finder")

@@ -23,7 +23,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from docai.errors import MissingDependencyError
+from docai.errors import needs
 from docai.parsers.cleaning import replace_unholdable
 from docai.parsers.grid import MAX_PLACES, RawCell, fill_grid, lay_out, tidy
 from docai.parsers.notes import Notes
@@ -41,7 +41,6 @@ _NO_BOX = (-2e9, -2e9, -1e9, -1e9)
 """Stands for a cell without a box: equal to itself alone, as an empty text is to an empty text."""
 
 _DIGITS = re.compile(r"0*([0-9]{1,6})")
-_NOT_INSTALLED = "GriTS needs the package grits-metric: pip install 'docai[eval]' (it wants a C++ compiler)."
 _TRUTH_TOO_LARGE = "A true table is too large for GriTS: it is left out for every reader."
 _PRED_TOO_LARGE = "A predicted table is far larger than its truth: its GriTS counts as 0."
 NO_CELL_BOXES = "A predicted table has no boxes of cells: GriTS-Loc is not defined."
@@ -219,10 +218,8 @@ def _n_characters(grid: list[list[str]]) -> tuple[int, int]:
 
 
 def _package() -> Any:
-    try:
+    with needs("docai[eval]", "GriTS", " (grits-metric, which wants a C++ compiler)"):
         import grits as package
-    except ModuleNotFoundError:
-        raise MissingDependencyError(_NOT_INSTALLED) from None
     return package
 
 

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from docai.parsers.labels import R_GROUP, is_label
 from docai.pipelines.boxes import iou
+from docai.pipelines.confidence.outcomes import right_atoms
 from docai.pipelines.evaluation.base import (
     Belief,
     CaseScore,
@@ -254,6 +255,7 @@ def _score(sample: Sample, prediction: Prediction | None) -> CaseScore:
     sums = dict.fromkeys((measure.name for measure in MEASURES), (0.0, 0.0))
     notes: list[str] = []
     beliefs: list[Belief] = []
+    atoms: list[Belief] = []
 
     def add(name: str, value: float | None, weight: int = 1) -> None:
         if value is not None:
@@ -274,12 +276,14 @@ def _score(sample: Sample, prediction: Prediction | None) -> CaseScore:
             notes += match.notes
             if pred.confidence is not None and match.exact is not None:
                 beliefs.append(Belief(pred.confidence, match.exact))
+            atoms += _atom_beliefs(pred, truth)
         else:
             notes += [MISSING, *(note for note in match.notes if note != INVALID)]
     for pred in pairs.surplus:
         add("precise", 0)
         if pred.confidence is not None:
             beliefs.append(Belief(pred.confidence, False))
+        atoms += [Belief(value, False) for value in pred.parts if value is not None]
     if pairs.surplus:
         notes.append(SURPLUS)
     if sample.unit == "page" and pairs.in_order and max(len(preds), len(truths)) > 1:
@@ -289,7 +293,21 @@ def _score(sample: Sample, prediction: Prediction | None) -> CaseScore:
         ratios={name: Ratio(*both) for name, both in sums.items()},
         notes=tuple(dict.fromkeys(notes)),
         beliefs=tuple(beliefs),
+        part_beliefs={"atom": tuple(atoms)} if atoms else {},
     )
+
+
+def _atom_beliefs(pred: Item, truth: Item) -> list[Belief]:
+    """How sure each atom is and whether the truth has it (:mod:`docai.pipelines.confidence.outcomes`)."""
+    mol = _read(truth.text, {})
+    if mol is None or not any(value is not None for value in pred.parts):
+        return []
+    right = right_atoms(pred.text, _canonical(mol))
+    if len(right) != len(pred.parts):
+        return []
+    return [
+        Belief(sure, is_right) for sure, is_right in zip(pred.parts, right, strict=True) if sure is not None
+    ]
 
 
 MEASURES = (

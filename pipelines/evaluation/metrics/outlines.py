@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from docai.errors import MissingDependencyError
+from docai.errors import needs
 from docai.pipelines.evaluation.base import SpottedWord
 from docai.records import Point
 
@@ -160,10 +160,6 @@ def _best_box(shape: Any) -> float:
 
 
 def _shapely() -> Any:
-    try:
+    with needs("docai[metrics]", "Comparing outlines"):
         import shapely
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(
-            f"Comparing outlines needs the package {error.name}: pip install 'docai[metrics]'."
-        ) from None
     return shapely

@@ -236,4 +236,4 @@ def _measures() -> Iterator[Measure]:
     yield Measure("order", "Region order", order, percent=True)
 
 
-REGIONS = Task(name="regions", measures=tuple(_measures()), score=_score, headline="f1-50")
+REGIONS = Task(name="regions", measures=tuple(_measures()), score=_score, headline="f1-50", unit="region")

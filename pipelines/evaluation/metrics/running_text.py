@@ -22,7 +22,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from docai.errors import MissingDependencyError
+from docai.errors import needs
 from docai.pipelines.evaluation.base import CaseScore, Item, Measure, Prediction, Ratio, Sample, Task
 
 _WORDLESS = ("molecule", "score")
@@ -74,12 +74,8 @@ def running_text(pred: Sequence[str], truth: Sequence[str]) -> TextResult:
     Raises:
         MissingDependencyError: rapidfuzz is not installed.
     """
-    try:
+    with needs("docai[metrics]", "Comparing texts"):
         from rapidfuzz.distance import LCSseq, Levenshtein
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(
-            f"Comparing texts needs the package {error.name}: pip install 'docai[metrics]'."
-        ) from None
     pred, truth = list(pred), list(truth)
     pred_chars, truth_chars = " ".join(pred), " ".join(truth)
     return TextResult(

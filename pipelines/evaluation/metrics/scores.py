@@ -16,9 +16,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from docai.errors import MissingDependencyError
+from docai.errors import MissingDependencyError, needs
 from docai.parsers.joining import join_kern
 from docai.parsers.score import parse_score
+from docai.pipelines.confidence.outcomes import right_measures
 from docai.pipelines.evaluation.base import (
     Belief,
     CaseScore,
@@ -121,12 +122,8 @@ def _edits(pred: str, truth: str, tokenisation: Tokenisation) -> dict[str, Ratio
 
 
 def _distance(pred: Sequence[str], truth: Sequence[str]) -> Ratio:
-    try:
+    with needs("docai[metrics]", "Comparing kern"):
         from rapidfuzz.distance import Levenshtein
-    except ModuleNotFoundError:
-        raise MissingDependencyError(
-            "The error rates of kern need the package rapidfuzz: pip install 'docai[metrics]'."
-        ) from None
     return Ratio(Levenshtein.distance(pred, truth), len(truth))
 
 
@@ -150,11 +147,25 @@ def _score(sample: Sample, prediction: Prediction | None) -> CaseScore:
     ratios["omr-ned"] = _omr_ned(pred, truth, notes)
     # One confidence belongs to one answer; what several systems are worth together is not known.
     sure = preds[0].confidence if len(preds) == 1 else None
+    measures = _measure_beliefs(preds[0], pred, truth) if len(preds) == 1 else ()
     return CaseScore(
         id=sample.id,
         ratios={measure.name: ratios[measure.name] for measure in MEASURES},
         notes=tuple(notes),
         beliefs=() if sure is None else (Belief(sure, not ratios["ser-printed"].numerator),),
+        part_beliefs={"measure": measures} if measures else {},
+    )
+
+
+def _measure_beliefs(item: Item, pred: str, truth: str) -> tuple[Belief, ...]:
+    """How sure each measure is and whether the truth has it (:mod:`docai.pipelines.confidence.outcomes`)."""
+    if not any(value is not None for value in item.parts):
+        return ()
+    right = right_measures(pred, truth)
+    if len(right) != len(item.parts):
+        return ()
+    return tuple(
+        Belief(sure, is_right) for sure, is_right in zip(item.parts, right, strict=True) if sure is not None
     )
 
 

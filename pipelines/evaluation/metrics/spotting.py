@@ -12,51 +12,28 @@
     are equal in upper case, the truth with or without one special character at either end. With
     ``word_spotting`` only truths that could stand in a dictionary are asked for, and compared as they would
     stand there. No lexicon is used.
-
-F1 is ``2 TP / (predictions + truths)``: the harmonic mean of precision and recall over the corpus, as both
-have it. Where nothing is asked for and nothing given, both call one image 1.0; here the measure is not
-defined on it, which leaves the same corpus figure since the references sum the counts too.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from docai.pipelines.evaluation.base import (
-    Belief,
-    CaseScore,
-    Item,
-    Measure,
-    Prediction,
-    Ratio,
-    Sample,
-    SpottedWord,
-    Task,
-)
-from docai.pipelines.evaluation.metrics.outlines import (
-    Outlines,
-    axis_aligned_ceiling,
-    ious,
-    outlines,
-    shares_inside,
-)
+from docai.pipelines.evaluation.base import SpottedWord
+from docai.pipelines.evaluation.metrics.outlines import Outlines, ious, outlines, shares_inside
 from docai.pipelines.evaluation.metrics.transcriptions import dictionary_form, same_transcription, same_word
 
 Protocol = Literal["hiertext", "rrc"]
 
-_IOU = 0.5
+IOU = 0.5
+"""Overlap from which (``hiertext``) or above which (``rrc``) two outlines match."""
 _IGNORED_SHARE = 0.5
 _EPSILON = 1e-5
 """The HierText evaluator's: added to areas that are divided by, and the area of an empty outline."""
 _UNREADABLE = "###"
-
-_Page = tuple[list[SpottedWord], list[SpottedWord]]
-"""Words given and words asked for."""
 
 
 class WordMatch(NamedTuple):
@@ -191,7 +168,7 @@ def _hiertext(preds: Sequence[SpottedWord], truths: Sequence[SpottedWord]) -> Sp
     if iou.size:
         best_prediction, best_truth = iou.argmax(axis=1), iou.argmax(axis=0)
         for row, col in enumerate(best_prediction):
-            if iou[row, col] >= _IOU and best_truth[col] == row:
+            if iou[row, col] >= IOU and best_truth[col] == row:
                 truth, prediction = int(cared[row]), int(kept[col])
                 is_right = preds[prediction].text == truths[truth].text
                 matches.append(WordMatch(truth, prediction, float(iou[row, col]), is_right))
@@ -218,7 +195,7 @@ def _rrc(preds: Sequence[SpottedWord], truths: Sequence[SpottedWord], word_spott
     free[kept] = True
     matches = []
     for truth in cared.tolist():
-        fitting = np.flatnonzero(free & (iou[truth] > _IOU))
+        fitting = np.flatnonzero(free & (iou[truth] > IOU))
         if fitting.size:
             prediction = int(fitting[0])
             free[prediction] = False
@@ -244,135 +221,3 @@ def _result(
         matches=tuple(matches),
         ignored=frozenset(range(len(given.shapes))) - frozenset(kept.tolist()),
     )
-
-
-def _score_hiertext(sample: Sample, prediction: Prediction | None) -> CaseScore:
-    pages, notes = _pages(sample, prediction)
-    result, beliefs = _sum_of_pages(pages, "hiertext")
-    ratios = _ratios(result) | {
-        "pq": Ratio(2 * result.iou_right, result.n_truth + result.n_predictions),
-        "det-pq": Ratio(2 * result.iou_found, result.n_truth + result.n_predictions),
-    }
-    return CaseScore(
-        sample.id, ratios | _ceiling(sample, above=False), (*notes, *_notes(result)), beliefs=beliefs
-    )
-
-
-def _score_rrc(sample: Sample, prediction: Prediction | None) -> CaseScore:
-    pages, notes = _pages(sample, prediction)
-    result, beliefs = _sum_of_pages(pages, "rrc")
-    spotted, _ = _sum_of_pages(pages, "rrc", word_spotting=True)
-    ratios = _ratios(result) | {
-        "word-spotting-f1": Ratio(2 * spotted.n_right, spotted.n_truth + spotted.n_predictions)
-    }
-    return CaseScore(
-        sample.id, ratios | _ceiling(sample, above=True), (*notes, *_notes(result)), beliefs=beliefs
-    )
-
-
-def _pages(sample: Sample, prediction: Prediction | None) -> tuple[list[_Page], tuple[str, ...]]:
-    """Predicted and true words, page by page."""
-    pages: defaultdict[int, _Page] = defaultdict(lambda: ([], []))
-    for item in sample.truth:
-        if item.kind == "text":
-            pages[item.page][1].extend(item.words)
-    if prediction is None:
-        return list(pages.values()), ("no prediction",)
-    for item in prediction.items:
-        if item.kind == "text":
-            pages[item.page][0].extend(item.words or _without_outline(item))
-    return list(pages.values()), () if prediction.error is None else ("the reader failed",)
-
-
-def _without_outline(item: Item) -> list[SpottedWord]:
-    return [SpottedWord(text=word, polygon=[]) for word in item.text.split()]
-
-
-def _sum_of_pages(
-    pages: Sequence[_Page], protocol: Protocol, *, word_spotting: bool = False
-) -> tuple[SpottingResult, tuple[Belief, ...]]:
-    total, beliefs = SpottingResult(protocol), []
-    for preds, truths in pages:
-        result = spotting(preds, truths, protocol, word_spotting=word_spotting)
-        right = {match.prediction for match in result.matches if match.is_right}
-        beliefs += [
-            Belief(word.confidence, place in right)
-            for place, word in enumerate(preds)
-            if word.confidence is not None and place not in result.ignored
-        ]
-        total += result
-    return total, tuple(beliefs)
-
-
-def _ratios(result: SpottingResult) -> dict[str, Ratio]:
-    both = result.n_truth + result.n_predictions
-    return {
-        "f1": Ratio(2 * result.n_right, both),
-        "precision": Ratio(result.n_right, result.n_predictions),
-        "recall": Ratio(result.n_right, result.n_truth),
-        "det-f1": Ratio(2 * result.n_found, both),
-        "det-precision": Ratio(result.n_found, result.n_predictions),
-        "det-recall": Ratio(result.n_found, result.n_truth),
-    }
-
-
-def _ceiling(sample: Sample, *, above: bool) -> dict[str, Ratio]:
-    words = [word for item in sample.truth if item.kind == "text" for word in item.words]
-    ceiling = axis_aligned_ceiling(words, threshold=_IOU, above=above)
-    return {
-        # A reader that gives just the words that can match has a precision of 1.
-        "ceiling": Ratio(2 * ceiling.n_possible, ceiling.n_possible + ceiling.n_truth),
-        "bounding-recall": Ratio(ceiling.n_bounding, ceiling.n_truth),
-    }
-
-
-def _notes(result: SpottingResult) -> tuple[str, ...]:
-    notes = {
-        "an outline that crosses itself was mended": result.n_mended,
-        "words without an outline count as predictions that match nothing": result.n_missing,
-        "no word is asked for: recall is not defined": not result.n_truth,
-        "no word is given: precision is not defined": not result.n_predictions,
-    }
-    return tuple(note for note, applies in notes.items() if applies)
-
-
-def _measures(protocol: str) -> tuple[Measure, ...]:
-    labels = {
-        "f1": "E2E F1",
-        "precision": "E2E precision",
-        "recall": "E2E recall",
-        "det-f1": "Detection F1",
-        "det-precision": "Detection precision",
-        "det-recall": "Detection recall",
-    }
-    return tuple(Measure(name, label, protocol, percent=True) for name, label in labels.items())
-
-
-_CEILINGS = (
-    Measure("ceiling", "F1 ceiling of upright boxes", "docai", percent=True),
-    Measure("bounding-recall", "Recall of the words' own bounding boxes", "docai", percent=True),
-)
-_HIERTEXT = "HierText evaluator.py, word end-to-end"
-_RRC = "ICDAR RRC script.py (E2E_iou_1_1), no lexicon"
-
-TEXT_HIERTEXT = Task(
-    name="text-hiertext",
-    measures=(
-        *_measures(_HIERTEXT),
-        Measure("pq", "E2E PQ", _HIERTEXT, percent=True),
-        Measure("det-pq", "Detection PQ", _HIERTEXT, percent=True),
-        *_CEILINGS,
-    ),
-    score=_score_hiertext,
-    headline="f1",
-)
-TEXT_RRC = Task(
-    name="text-rrc",
-    measures=(
-        *_measures(_RRC),
-        Measure("word-spotting-f1", "Word spotting F1", f"{_RRC}, WORD_SPOTTING", percent=True),
-        *_CEILINGS,
-    ),
-    score=_score_rrc,
-    headline="f1",
-)

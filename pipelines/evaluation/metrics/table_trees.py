@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from docai.errors import MissingDependencyError
+from docai.errors import needs
 from docai.parsers.table import parse_table
 
 if TYPE_CHECKING:
@@ -216,12 +216,8 @@ def distance(pred: Node, truth: Node) -> float:
     """
     if pred == truth:
         return 0.0
-    try:
+    with needs("docai[metrics]", "TEDS"):
         from apted import APTED
         from rapidfuzz.distance import Levenshtein  # noqa: F401  # found missing here, not in mid-work
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(
-            f"TEDS needs the package {error.name}: pip install 'docai[metrics]'."
-        ) from None
     labels = _Labels()
     return float(APTED(labels.branch(pred), labels.branch(truth), labels).compute_edit_distance())

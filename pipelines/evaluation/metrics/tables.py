@@ -19,7 +19,8 @@ an IoU of 0.5 and are not defined for tables without boxes. A truth without a re
 with what was predicted in its place. GriTS is not defined where ``grits-metric`` is not installed.
 
 **What is right**, for the calibration of confidences: the canonical forms of answer and truth are equal, so
-that its canonical TEDS is 1. An invented table is wrong.
+that its canonical TEDS is 1. An invented table is wrong. A cell is right where the true cell that begins at
+the same row and column has its text (:mod:`docai.pipelines.confidence.outcomes`).
 
 An item that has only cells is given the canonical HTML of their grid. Of an item with both, HTML gives
 everything but the boxes. GriTS-Loc is defined on cases whose truth has boxes of cells, unless a table was
@@ -32,9 +33,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from docai.errors import MissingDependencyError
+from docai.errors import MissingDependencyError, needs
 from docai.parsers.grid import canonical_html
+from docai.parsers.table import parse_table
 from docai.pipelines import boxes
+from docai.pipelines.confidence.outcomes import right_cells
 from docai.pipelines.evaluation.base import Belief, CaseScore, Item, Measure, Prediction, Ratio, Sample, Task
 from docai.pipelines.evaluation.metrics.grits import MAX_PAIRS as MAX_GRITS_PAIRS
 from docai.pipelines.evaluation.metrics.grits import (
@@ -139,10 +142,8 @@ def _pair_by_boxes(truths: Sequence[Item], preds: Sequence[Item]) -> Iterator[Ta
 
 
 def _assign(ious: Sequence[Sequence[float]]) -> Iterator[tuple[int, int]]:
-    try:
+    with needs("docai[metrics]", "Pairing tables"):
         from scipy.optimize import linear_sum_assignment
-    except ModuleNotFoundError:
-        raise MissingDependencyError("Pairing tables needs scipy: pip install 'docai[metrics]'.") from None
     # One pair that counts as found outweighs all overlap that the other pairs could gain.
     found = 1.0 + min(len(ious), len(ious[0]))
     gains = [[iou + found * (iou >= FOUND_IOU) for iou in row] for row in ious]
@@ -165,6 +166,7 @@ class _Tally:
         self._sums = {measure.name: [0.0, 0.0] for measure in MEASURES}
         self._notes: dict[str, None] = {}
         self._beliefs: list[Belief] = []
+        self._cells: list[Belief] = []
         self._max_teds_pairs = max_teds_pairs
         self._max_grits_pairs = max_grits_pairs
         self._invented_boxes = 0
@@ -186,6 +188,7 @@ class _Tally:
         canonical = self._add_teds(pred, truth)
         if pair.pred is not None and canonical is not None:
             self._believe(pair.pred, canonical == 1)
+            self._believe_cells(pair.pred, truth)
         self._add_grits(pair.pred, pair.truth)
 
     def case(self, name: str) -> CaseScore:
@@ -194,7 +197,8 @@ class _Tally:
         elif self._sums["grits-loc"][1]:
             self._sums["grits-loc"][1] += self._invented_boxes
         ratios = {measure: Ratio(*sums) for measure, sums in self._sums.items()}
-        return CaseScore(name, ratios, tuple(self._notes), beliefs=tuple(self._beliefs))
+        cells = {"cell": tuple(self._cells)} if self._cells else {}
+        return CaseScore(name, ratios, tuple(self._notes), beliefs=tuple(self._beliefs), part_beliefs=cells)
 
     def _add_found(self, pair: TablePair) -> None:
         if pair.iou is None:
@@ -210,6 +214,7 @@ class _Tally:
             return
         self._note(_INVENTED)
         self._believe(pred, False)
+        self._believe_cells(pred, "")
         self._add_grits(pred, None)
 
     def _add_teds(self, pred: str | None, truth: str) -> float | None:
@@ -240,6 +245,14 @@ class _Tally:
     def _believe(self, pred: Item, is_right: bool) -> None:
         if pred.confidence is not None:
             self._beliefs.append(Belief(pred.confidence, is_right))
+
+    def _believe_cells(self, pred: Item, truth: str) -> None:
+        sure = [cell for cell in pred.cells if cell.confidence is not None]
+        if not sure:
+            return
+        right = right_cells(sure, parse_table(truth).content.cells)
+        for cell, is_right in zip(sure, right, strict=True):
+            self._cells.append(Belief(cell.confidence or 0.0, is_right))
 
     def _add(self, name: str, numerator: float, denominator: float) -> None:
         self._sums[name][0] += numerator

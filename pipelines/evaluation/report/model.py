@@ -68,6 +68,7 @@ class Calibration(Data):
     error: Share = Field(description="Expected calibration error over the bins.")
     n: int = Field(ge=1)
     bins: list[ReliabilityBin]
+    unit: str = Field(default="record", description="What was believed: a record, cell, word, atom, …")
 
 
 class TaskSummary(Data):
@@ -78,9 +79,15 @@ class TaskSummary(Data):
     measures: list[MeasureSummary]
     average_precision: list[ClassPrecision] = Field(default_factory=list)
     calibration: Calibration | None = None
+    part_calibrations: list[Calibration] = Field(default_factory=list, description="Of other units.")
     notes: dict[str, int] = Field(
         default_factory=dict, description="What was counted in an unusual way, and on how many cases."
     )
+
+    @property
+    def calibrations(self) -> list[Calibration]:
+        """Of all units, the task's own first."""
+        return [*([self.calibration] if self.calibration else []), *self.part_calibrations]
 
     @property
     def main(self) -> MeasureSummary:

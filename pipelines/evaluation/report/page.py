@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from docai.errors import DocaiError, MissingDependencyError
+from docai.errors import DocaiError, needs
+from docai.files import write_atomically
 from docai.pipelines.evaluation.base import CaseScore, Prediction, Ratio, Sample
 from docai.pipelines.evaluation.predictions import keep_kinds
 from docai.pipelines.evaluation.report import figures
 from docai.pipelines.evaluation.report.differences import compare
 from docai.pipelines.evaluation.report.model import (
+    Calibration,
     ClassPrecision,
     Comparison,
     MeasureSummary,
@@ -62,7 +64,7 @@ class TaskView:
     published: Published | None
     caveats: Sequence[str]
     histogram: figures.Histogram | None
-    reliability: figures.Reliability | None
+    reliabilities: Sequence[tuple[Calibration, figures.Reliability]]
     precisions: Mapping[str, Sequence[ClassPrecision]] = field(default_factory=dict)
 
 
@@ -119,10 +121,8 @@ def worst(cases: Sequence[Scored], task: TaskSummary) -> list[Scored]:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
     # A lone surrogate of a broken id or answer must not cost the report.
-    part.write_bytes(text.encode("utf-8", "replace"))
-    part.replace(path)
+    write_atomically(path, text.encode("utf-8", "replace"))
 
 
 def _ratio(score: CaseScore | None, measure: str) -> Ratio:
@@ -144,7 +144,7 @@ def _task(task: TaskSummary, report: Report, evaluation: Evaluation) -> TaskView
         published=published,
         caveats=caveats(published, task.main.n, report.settings.get("resolution")) if published else (),
         histogram=figures.histogram(values),
-        reliability=figures.reliability(task.calibration) if task.calibration else None,
+        reliabilities=[(one, figures.reliability(one)) for one in task.calibrations],
         precisions=precisions,
     )
 
@@ -207,12 +207,8 @@ def _published(view: TaskView, measure: MeasureSummary) -> list[str]:
 
 
 def _render(template: str, **values: Any) -> str:
-    try:
+    with needs("docai[eval]", "The page of a report"):
         import jinja2
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(
-            f"The page of a report needs the package {error.name}: pip install 'docai[eval]'."
-        ) from None
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,

@@ -100,7 +100,8 @@ def _task(task: Task, scores: Sequence[CaseScore]) -> TaskSummary:
         headline=task.headline,
         measures=[_measure(measure, ratios(scores, measure.name)) for measure in task.measures],
         average_precision=list(_average_precision(scores)),
-        calibration=_calibration([belief for score in scores for belief in score.beliefs]),
+        calibration=_calibration([belief for score in scores for belief in score.beliefs], task.unit),
+        part_calibrations=list(_part_calibrations(scores)),
         notes=dict(notes.most_common()),
     )
 
@@ -120,7 +121,14 @@ def _average_precision(scores: Sequence[CaseScore]) -> Iterator[ClassPrecision]:
             )
 
 
-def _calibration(beliefs: Sequence[Belief]) -> Calibration | None:
+def _part_calibrations(scores: Sequence[CaseScore]) -> Iterator[Calibration]:
+    for unit in dict.fromkeys(unit for score in scores for unit in score.part_beliefs):
+        found = _calibration([one for score in scores for one in score.part_beliefs.get(unit, ())], unit)
+        if found is not None:
+            yield found
+
+
+def _calibration(beliefs: Sequence[Belief], unit: str) -> Calibration | None:
     error = expected_calibration_error(beliefs)
     if error is None:
         return None
@@ -128,6 +136,7 @@ def _calibration(beliefs: Sequence[Belief]) -> Calibration | None:
         error=error,
         n=len(beliefs),
         bins=[ReliabilityBin(**one._asdict()) for one in reliability(beliefs)],
+        unit=unit,
     )
 
 

@@ -3,10 +3,9 @@
 ``generator`` picks a piece and makes the sample. Pieces: ``plain`` short passages of one voice a staff,
 ``rich`` random ones with all that the head reads, ``corpus`` cuts of real ones, for which ``musicxml`` reads
 those in MusicXML; ``notation`` writes kern. Pictures: ``engraver`` is Verovio's process, ``svg`` reads its
-drawing. ``pool`` reuses engraved pieces.
+drawing.
 """
 
 from docai.pipelines.synthesis.score.generator import compose, draw, generate
-from docai.pipelines.synthesis.score.pool import ScorePool
 
-__all__ = ["ScorePool", "compose", "draw", "generate"]
+__all__ = ["compose", "draw", "generate"]

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from docai._version import __version__
 from docai.pipelines.training.nano.state import Progress
+from docai.surroundings import processor, versions
 
 if TYPE_CHECKING:
     import torch
@@ -60,24 +57,9 @@ class Reporter:
     def _machine(self) -> dict[str, object]:
         import torch
 
-        name = torch.cuda.get_device_name(self._device) if self._device.type == "cuda" else _processor()
-        return {"hardware": name, "cores": os.cpu_count(), "versions": _versions()}
-
-
-@cache
-def _processor() -> str:
-    """Its name where the system tells it."""
-    path = Path("/proc/cpuinfo")
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or platform.machine())
-
-
-@cache
-def _versions() -> dict[str, str]:
-    packages = ("torch", "transformers", "numpy")
-    return {
-        "docai": __version__,
-        "python": platform.python_version(),
-        **{name: version(name) for name in packages},
-    }
+        name = torch.cuda.get_device_name(self._device) if self._device.type == "cuda" else processor()
+        return {
+            "hardware": name,
+            "cores": os.cpu_count(),
+            "versions": versions(("torch", "transformers", "numpy")),
+        }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import random
 from itertools import islice
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from PIL import Image
 
 from docai.pipelines.synthesis import samples
 from docai.pipelines.synthesis.layouts import pubtabnet_html
-from docai.pipelines.synthesis.score import ScorePool
 from docai.pipelines.synthesis.sheet import contact_sheet
 from docai.pipelines.synthesis.write import write_pairs
 
@@ -107,13 +105,3 @@ def test_contact_sheet_shows_every_sample() -> None:
     half = rows.shape[0] // 2
     assert (rows[:half, rows.shape[1] // 2 :] < 100).any()
     assert not (rows[half:, rows.shape[1] // 2 :] < 100).any()
-
-
-def test_pool_is_kept_and_gives_looks_that_differ(tmp_path: Path) -> None:
-    pool = ScorePool.cached(tmp_path, 4, seed=2)
-    assert ScorePool.cached(tmp_path, 4, seed=2) == pool
-    assert [path.suffix for path in tmp_path.iterdir()] == [".npz"]
-    one, two = (pool.sample(random.Random(seed), 0.0) for seed in (1, 2))
-    assert one.target == two.target == pool.pieces[0][0]
-    assert one.image.tobytes() != two.image.tobytes()
-    assert len(one.marks) == len(pool.pieces[0][2])

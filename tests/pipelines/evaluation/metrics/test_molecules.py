@@ -255,6 +255,15 @@ def shares(score: CaseScore, *names: str) -> list[tuple[float, float]]:
     return [tuple(score.ratios[name]) for name in names]
 
 
+def test_atoms_are_held_against_those_of_the_canonical_truth() -> None:
+    sample = Sample(id="a", truth=(item("C(C)N"),))
+    sure = item("CCO").model_copy(update={"parts": [0.9, None, 0.2]})
+    score = MOLECULE.score(sample, Prediction(id="a", items=[sure]))
+    assert score.part_beliefs == {"atom": (Belief(0.9, True), Belief(0.2, False))}
+    other = sure.model_copy(update={"parts": [0.9]})
+    assert MOLECULE.score(sample, Prediction(id="a", items=[other])).part_beliefs == {}
+
+
 def test_a_crop_has_one_answer_and_all_measures() -> None:
     sample = Sample(id="a", truth=(item("CCO"),))
     score = MOLECULE.score(sample, Prediction(id="a", items=[item("OCC", confidence=0.9)]))

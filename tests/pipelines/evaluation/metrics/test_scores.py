@@ -184,6 +184,13 @@ def no_musicdiff(monkeypatch: pytest.MonkeyPatch) -> None:
 pytestmark = pytest.mark.usefixtures("no_musicdiff")
 
 
+def test_measures_are_held_against_those_of_the_truth() -> None:
+    truth = "**kern\n=1\n4c\n=2\n4d\n==\n*-\n"
+    sure = music(truth.replace("4d", "4e"))[0].model_copy(update={"parts": [0.9, 0.3]})
+    assert score([sure], music(truth)).part_beliefs == {"measure": (Belief(0.9, True), Belief(0.3, False))}
+    assert score(music(truth), music(truth)).part_beliefs == {}
+
+
 def test_a_right_answer_has_no_errors() -> None:
     case = score(music(GOLD, confidence=0.7), music(GOLD))
     assert list(case.ratios) == [measure.name for measure in SCORE.measures]

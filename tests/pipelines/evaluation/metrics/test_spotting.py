@@ -10,14 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from docai.pipelines.evaluation.base import Belief, Item, Prediction, Ratio, Sample, SpottedWord, Task
-from docai.pipelines.evaluation.metrics.spotting import (
-    TEXT_HIERTEXT,
-    TEXT_RRC,
-    Protocol,
-    SpottingResult,
-    spotting,
-    spotting_corpus,
-)
+from docai.pipelines.evaluation.metrics.spotting import Protocol, SpottingResult, spotting, spotting_corpus
+from docai.pipelines.evaluation.metrics.spotting_tasks import TEXT_HIERTEXT, TEXT_RRC
 from docai.pipelines.evaluation.metrics.transcriptions import dictionary_form, same_transcription
 from docai.records import Point
 
@@ -347,6 +341,16 @@ def test_beliefs_are_of_the_words_that_count() -> None:
     ]
     score = TEXT_HIERTEXT.score(Sample("a", (truth,)), Prediction(id="a", items=[page(*given_)]))
     assert score.beliefs == (Belief(0.9, True), Belief(0.3, False))
+
+
+def test_a_crop_is_right_as_a_whole_where_its_words_are() -> None:
+    sample = Sample("a", (page(word("Hello", 0, 40), word("you", 50, 90)),))
+    for text, is_right in (("you Hello", True), ("Hello", False)):
+        sure = page().model_copy(update={"text": text, "confidence": 0.6})
+        score = TEXT_RRC.score(sample, Prediction(id="a", items=[sure]))
+        assert score.part_beliefs == {"record": (Belief(0.6, is_right),)}
+    ignored = Sample("a", (page(word("Hello", 0, 40, ignore=True)),))
+    assert TEXT_RRC.score(ignored, Prediction(id="a", items=[sure])).part_beliefs == {}
 
 
 @pytest.mark.real

@@ -138,6 +138,23 @@ class TestCrops:
         assert wrong.beliefs == (Belief(0.8, False), Belief(0.7, False))
         assert crop(table(), table()).beliefs == ()
 
+    def test_cells_are_held_against_those_at_their_places(self) -> None:
+        sure = Item(
+            kind="table",
+            text="<table><tr><td>a</td><td>x</td></tr></table>",
+            cells=[
+                Cell(row=0, col=0, text="a", confidence=0.9),
+                Cell(row=0, col=1, text="x", confidence=0.4),
+                Cell(row=1, col=0, text=""),
+            ],
+        )
+        truth = table("<table><tr><td>a</td><td>b</td></tr></table>")
+        expected = (Belief(0.9, True), Belief(0.4, False))
+        assert crop(truth, sure).part_beliefs == {"cell": expected}
+        invented = crop(truth, table(truth.text), sure)
+        assert invented.part_beliefs == {"cell": (Belief(0.9, False), Belief(0.4, False))}
+        assert crop(truth, table()).part_beliefs == {}
+
 
 class TestPages:
     def test_missed_and_invented(self, grits: None) -> None:

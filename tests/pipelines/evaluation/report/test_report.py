@@ -26,6 +26,25 @@ def case_ids(page: str) -> list[str]:
     return [node.text_content() for node in html.fromstring(page).find_class("id")]
 
 
+def test_confidence_of_every_unit_is_reported(tmp_path: Path) -> None:
+    truth = Item(kind="molecule", text="CCO")
+    cases = []
+    for number, given in enumerate(("CCO", "CCN")):
+        answer = Item(kind="molecule", text=given, confidence=0.75, parts=[0.9, 0.8, 0.3])
+        name = str(number)
+        cases.append((Sample(id=name, truth=(truth,)), Prediction(id=name, items=[answer])))
+    report = write_report(tmp_path, evaluation("molecule", cases, kind="molecule"))
+    task = read_report(tmp_path).tasks[0]
+    assert task == report.tasks[0]
+    assert [(one.unit, one.n) for one in task.calibrations] == [("record", 2), ("atom", 6)]
+    assert task.calibrations[0].error == pytest.approx(0.25)
+    # Of each kind of atom two: sure by 0.9 and 0.8 and always right, by 0.3 and right once.
+    assert task.calibrations[1].error == pytest.approx((0.1 + 0.2 + 0.2) / 3)
+    page = (tmp_path / "report.html").read_text()
+    assert "confidence of each atom" in page
+    assert "Expected calibration error 0.167 over 6 atoms" in page
+
+
 def test_report_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     cases = [
         text_case("a", "one two", "one two"),
