@@ -35,8 +35,11 @@ Each message is one sentence (or two) that says what happened, to which input, a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class DocaiError(Exception):
