@@ -42,6 +42,17 @@ class ModelReport:
 
 
 @dataclass(frozen=True)
+class WitnessReport:
+    """A second reader. None of them is required."""
+
+    name: str
+    head: str
+    """The head beside which it reads."""
+    problem: str | None
+    """Why it cannot be used here, in one sentence."""
+
+
+@dataclass(frozen=True)
 class Diagnosis:
     """All that ``docai doctor`` shows, apart from the settings."""
 
@@ -57,6 +68,7 @@ class Diagnosis:
     memory_available: int | None
     models: tuple[ModelReport, ...]
     """The configured model first, then the other embedded ones."""
+    witnesses: tuple[WitnessReport, ...] = ()
 
     @property
     def is_healthy(self) -> bool:
@@ -83,6 +95,7 @@ def diagnose(model: str = "nano", device: str = "auto") -> Diagnosis:
         memory_total=total,
         memory_available=available,
         models=tuple(_model(name) for name in names),
+        witnesses=_witnesses(),
     )
 
 
@@ -114,6 +127,12 @@ def _memory() -> tuple[int | None, int | None]:
             if line.startswith("MemAvailable:"):
                 available = int(line.split()[1]) * 1024
     return os.sysconf("SC_PHYS_PAGES") * page, available
+
+
+def _witnesses() -> tuple[WitnessReport, ...]:
+    from docai.pipelines.witnesses.panel import known_witnesses
+
+    return tuple(WitnessReport(one.name, one.head, one.available()) for one in known_witnesses())
 
 
 def _model(name: str) -> ModelReport:

@@ -21,7 +21,7 @@ def doctor(
     model: Annotated[str | None, typer.Option(metavar="MODEL", help="Look at this model.")] = None,
     device: Annotated[str | None, typer.Option(metavar="DEVICE", help="Look at this device.")] = None,
 ) -> None:
-    """Show versions, device, memory, the heads that can run, and each setting with its origin.
+    """Show versions, device, memory, heads that can run, second readers, and each setting with its origin.
 
     The exit code is 2 where the chosen model or device cannot be used.
     """
@@ -42,6 +42,10 @@ def doctor(
     )
     for report in found.models:
         _section(f"Model {report.name}", _model_rows(report))
+    _section(
+        "Witnesses",
+        [(one.name, f"head {one.head}", one.problem or "installed") for one in found.witnesses],
+    )
     _section("Settings", describe_settings(settings))
     for name in unknown_variables():
         typer.echo(f"\nThe environment variable {name} is no setting of docai; is it a typing error?")

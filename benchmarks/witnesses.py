@@ -1,0 +1,265 @@
+"""What model, witness and both together reach on real documents: the numbers behind `witnesses="auto"`.
+
+    python benchmarks/witnesses.py [--model nano] [--real FOLDER] [--limit N] [--cases FILE]
+
+Prints Markdown. The documents are those at ``DOCAI_REAL_DATA`` (by default ``../shared/real``). Molecules are
+right where the isomeric canonical SMILES are equal. Texts are measured by the F1 of their words, on street
+photographs and on the paragraphs of born-digital PDFs, whose pages are drawn in gray at 150 and 200 dpi and
+whose own words are the truth; they are right where all words are equal. *Both* is what the rule in
+:mod:`docai.pipelines.witnesses.verdict` makes of the two; *agreed* counts the cases where they say the same.
+*Both, calibrated* is what they would make where each answer of the model had for its confidence the model's
+share of right answers in the set, which is the least that a calibration on such documents gives.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+from docai.errors import DocaiError
+from docai.models.engine import Engine, Request, answer
+from docai.models.heads import HEADS
+from docai.parsers.molecule import parse_molecule
+from docai.pipelines.answers import Answer, region_answer
+from docai.pipelines.confidence.parts import part_confidences, put_confidence
+from docai.pipelines.crops import tile_region
+from docai.pipelines.evaluation.base import Sample
+from docai.pipelines.evaluation.datasets.icdar_text import read_icdar2015
+from docai.pipelines.evaluation.datasets.molecules import read_molfiles
+from docai.pipelines.evidence import text_from_words
+from docai.pipelines.ingest import Page, open_source
+from docai.pipelines.layout import find_regions, text_layer_quality
+from docai.pipelines.tables.cells import agreement
+from docai.pipelines.witnesses.base import Case, Statement, Witness
+from docai.pipelines.witnesses.osra import Osra
+from docai.pipelines.witnesses.panel import hear
+from docai.pipelines.witnesses.tesseract import Tesseract
+from docai.pipelines.witnesses.verdict import weigh
+from docai.records import BBox, Content, MoleculeContent, TextContent
+
+MOLECULES = ("uspto", "clef2012", "usan", "testSet1")
+PDFS = ("pdfs", "tables/icdar2013-eu")
+DPI = (150, 200)
+MIN_WORDS, MIN_PAGE_WORDS = 5, 60
+PARAGRAPHS = 4
+"""Of one page."""
+SECONDS = 300.0
+"""For one region: what is measured here must not hang on how busy the machine is."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One region with its truth."""
+
+    name: str
+    page: Page
+    bbox: BBox
+    truth: str
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """What both said of one question."""
+
+    question: Question
+    model: Answer
+    is_calibrated: bool
+    witness: Statement
+    seconds: float
+    """That the witness took."""
+
+    def quality(self, content: Content | None) -> float:
+        """How good an answer is, 0…1."""
+        if isinstance(content, MoleculeContent):
+            return float(content.smiles is not None and content.smiles == _canonical(self.question.truth))
+        if isinstance(content, TextContent):
+            return agreement(content.text.split(), self.question.truth.split())
+        return 0.0
+
+    @property
+    def is_clear(self) -> bool:
+        return self.witness.content is not None and self.witness.is_clear
+
+    @property
+    def agreed(self) -> bool:
+        match self.model.content, self.witness.content:
+            case MoleculeContent() as model, MoleculeContent() as other:
+                return model.smiles is not None and model.smiles == other.smiles
+            case TextContent() as model, TextContent() as other:
+                return bool(model.text) and agreement(model.text.split(), other.text.split()) == 1.0
+        return False
+
+    def both(self) -> float:
+        return self.quality(weigh(self.model, self.witness, is_calibrated=self.is_calibrated).content)
+
+    def calibrated(self, share: float) -> float:
+        """The same for a model that knows how often it is right."""
+        content, own = self.model.content, self.model.confidence
+        if own.value != 0.0:
+            own = own.model_copy(update={"value": share})
+        content = put_confidence(content, [share] * len(part_confidences(content)))
+        sure = replace(self.model, content=content, confidence=own)
+        return self.quality(weigh(sure, self.witness, is_calibrated=True).content)
+
+
+def molecules(folder: Path) -> Iterator[Question]:
+    for sample in read_molfiles(folder):
+        if isinstance(sample, Sample) and sample.source is not None:
+            with open_source(sample.source) as source, source.page(1) as page:
+                yield Question(sample.id, page, page.bbox, sample.truth[0].text)
+
+
+def photographs(folder: Path) -> Iterator[Question]:
+    for sample in read_icdar2015(folder):
+        if isinstance(sample, Sample) and sample.source is not None:
+            words = [word.text for word in sample.truth[0].words if not word.ignore]
+            with open_source(sample.source) as source, source.page(1) as page:
+                yield Question(sample.id, page, page.bbox, " ".join(words))
+
+
+def paragraphs(folders: Sequence[Path]) -> Iterator[Question]:
+    """Paragraphs of the first page of each PDF that has enough words of its own."""
+    n_pages = 0
+    for path in sorted(path for folder in folders for path in folder.rglob("*.pdf")):
+        try:
+            drawn = _drawn(path, DPI[n_pages % len(DPI)])
+        except DocaiError:
+            continue
+        if drawn is None:
+            continue
+        n_pages += 1
+        data, truths = drawn
+        with open_source(data) as source, source.page(1) as page:
+            for number, (bbox, truth) in enumerate(truths):
+                yield Question(f"{path.name} {number}", page, bbox, truth)
+
+
+def _drawn(path: Path, dpi: int) -> tuple[bytes, list[tuple[BBox, str]]] | None:
+    """A page as a gray PNG, and boxes and words of paragraphs spread over it."""
+    with open_source(path) as source:
+        for number in source.numbers()[:5]:
+            with source.page(number) as page:
+                if len(page.words()) < MIN_PAGE_WORDS:
+                    continue
+                found = [
+                    (region.bbox, text_from_words(region.words).text)
+                    for region in find_regions(page).regions
+                    if region.kind == "text"
+                    and len(region.words) >= MIN_WORDS
+                    and text_layer_quality(region.words) > 0.9
+                ]
+                picture = io.BytesIO()
+                page.render(scale=dpi / 72).convert("L").save(picture, "PNG", dpi=(dpi, dpi))
+                return picture.getvalue(), found[:: max(1, len(found) // PARAGRAPHS)][:PARAGRAPHS]
+    return None
+
+
+def read(engine: Engine, kind: str, question: Question) -> tuple[Answer, bool]:
+    """The model's answer, and whether its confidence is calibrated."""
+    head = HEADS[kind]
+    crops = tile_region(question.page, head.record.model_fields["kind"].default, question.bbox)
+    generations = answer(engine, [Request(head, crop.image) for crop in crops])
+    maps = generations[0].calibration or {}
+    return region_answer(head, crops, generations), "record" in maps
+
+
+def measure(engine: Engine, witness: Witness, question: Question) -> Hearing:
+    model, is_calibrated = read(engine, witness.head, question)
+    started = time.perf_counter()
+    told = hear(witness, Case(question.page, question.bbox))
+    return Hearing(question, model, is_calibrated, told, time.perf_counter() - started)
+
+
+def _canonical(smiles: str) -> str | None:
+    return parse_molecule(smiles).content.smiles
+
+
+def row(title: str, witness: Witness, hearings: Sequence[Hearing]) -> str:
+    models = [one.quality(one.model.content) for one in hearings]
+    clear = [one.quality(one.witness.content) for one in hearings if one.is_clear]
+    agreed = [one.quality(one.model.content) for one in hearings if one.agreed]
+    share = sum(models) / max(1, len(models))
+    cells = (
+        title,
+        str(len(hearings)),
+        _mean(models),
+        f"{witness.name} {_mean([one.quality(one.witness.content) for one in hearings])}",
+        f"{len(clear)}: {_mean(clear)}, wholly right {_mean([float(value == 1) for value in clear])}",
+        _mean([one.both() for one in hearings]),
+        _mean([one.calibrated(share) for one in hearings]),
+        f"{sum(value == 1 for value in agreed)} of {len(agreed)}",
+        _mean([one.seconds for one in hearings]),
+    )
+    return "| " + " | ".join(cells) + " |"
+
+
+def _mean(values: Sequence[float]) -> str:
+    return f"{sum(values) / len(values):.3f}" if values else "–"
+
+
+def _told(title: str, one: Hearing) -> dict[str, str | float | None]:
+    """One case, as a line of the file of cases."""
+    return {
+        "set": title,
+        "name": one.question.name,
+        "truth": one.question.truth,
+        "model": one.model.raw,
+        "finish": one.model.finish_reason,
+        "confidence": one.model.confidence.value,
+        "witness": one.witness.text,
+        "clear": one.is_clear,
+        "issues": "; ".join(issue.message for issue in one.witness.issues),
+        "quality of the model": one.quality(one.model.content),
+        "quality of the witness": one.quality(one.witness.content),
+        "quality of both": one.both(),
+        "seconds": one.seconds,
+    }
+
+
+def main() -> None:
+    default = Path(os.environ.get("DOCAI_REAL_DATA") or "../shared/real")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", default="nano")
+    parser.add_argument("--real", type=Path, default=default, metavar="FOLDER")
+    parser.add_argument("--limit", type=int, help="cases of each set")
+    parser.add_argument("--cases", type=Path, metavar="FILE", help="write each case as a line of JSON")
+    arguments = parser.parse_args()
+    from docai.models.paligemma import PaliGemmaEngine
+
+    engine = PaliGemmaEngine.load(arguments.model, device="auto")
+    osra, tesseract = Osra(seconds=SECONDS), Tesseract(seconds=SECONDS)
+    sets: list[tuple[str, Witness, Iterator[Question]]] = [
+        ("text icdar2015", tesseract, photographs(arguments.real / "text/icdar2015")),
+        ("text of PDFs as scans", tesseract, paragraphs([arguments.real / name for name in PDFS])),
+        *((f"molecules {name}", osra, molecules(arguments.real / "molecules" / name)) for name in MOLECULES),
+    ]
+    print(f"{engine.name}, quality: exact molecules, F1 of words\n")
+    print(
+        "| set | cases | model | witness | witness where clear | both | both, calibrated "
+        "| agreed and right | s of the witness |\n|---|---|---|---|---|---|---|---|---|"
+    )
+    for title, witness, questions in sets:
+        missing = witness.available()
+        if missing is not None:
+            print(f"| {title} | – | – | {missing} | – | – | – | – | – |")
+            continue
+        hearings = []
+        for question in islice(questions, arguments.limit):
+            hearings.append(measure(engine, witness, question))
+            if arguments.cases:
+                with arguments.cases.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(_told(title, hearings[-1])) + "\n")
+        print(row(title, witness, hearings), flush=True)
+
+
+if __name__ == "__main__":
+    main()
