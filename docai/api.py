@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from docai.pipelines.assemble import TextLayer
     from docai.pipelines.convert import Options, ProgressCallback
     from docai.pipelines.given import GivenRegions
+    from docai.pipelines.retry import Retry
+    from docai.pipelines.witnesses.panel import Witnesses
 
 
 class Pipeline:
@@ -33,11 +35,17 @@ class Pipeline:
         text_layer: ``"prefer"`` takes text from the PDF's own words where they can be believed;
             ``"verify"`` lets the model read too and reports where they differ; ``"ignore"`` is the model
             alone.
+        witnesses: ``"auto"`` also asks the readers that are installed beside docai, OSRA for molecules and
+            Tesseract for words without a text layer, see :mod:`docai.pipelines.witnesses.verdict`;
+            ``"off"`` does not.
+        retry: ``"auto"`` asks the model again, in other ways, where its answer is invalid, looping or cut,
+            see :mod:`docai.pipelines.retry`; ``"off"`` does not.
         limits: bounds on size and time; :class:`docai.Limits` has the defaults.
         engine: answers in place of ``model``, such as :class:`docai.ScriptedEngine` in tests.
 
     Raises:
-        SettingError: ``text_layer`` is none of the three, or ``heads`` is no list of names.
+        SettingError: ``text_layer`` is none of the three, ``witnesses`` or ``retry`` none of the two, or
+            ``heads`` is no list of names.
         UnknownHeadError: a head of that name does not exist.
     """
 
@@ -48,11 +56,17 @@ class Pipeline:
         device: str = "auto",
         heads: Collection[str] | None = None,
         text_layer: TextLayer = "prefer",
+        witnesses: Witnesses = "auto",
+        retry: Retry = "off",
         limits: Limits | None = None,
         engine: Engine | None = None,
     ) -> None:
         if text_layer not in ("prefer", "verify", "ignore"):
             raise SettingError(f"text_layer is {text_layer!r}; it has to be 'prefer', 'verify' or 'ignore'.")
+        if witnesses not in ("auto", "off"):
+            raise SettingError(f"witnesses is {witnesses!r}; it has to be 'auto' or 'off'.")
+        if retry not in ("auto", "off"):
+            raise SettingError(f"retry is {retry!r}; it has to be 'auto' or 'off'.")
         if isinstance(heads, str):
             raise SettingError(f"heads is the string {heads!r}; give a list such as [{heads!r}].")
         if heads is not None and not heads:
@@ -61,6 +75,8 @@ class Pipeline:
         self._device = device
         self._heads = None if heads is None else frozenset(get_head(name).name for name in heads)
         self._text_layer: TextLayer = text_layer
+        self._witnesses: Witnesses = witnesses
+        self._retry: Retry = retry
         self._limits = limits or Limits()
         self._engine = engine
 
@@ -117,7 +133,13 @@ class Pipeline:
     def _options(self) -> Options:
         from docai.pipelines.convert import Options
 
-        return Options(heads=self._heads, text_layer=self._text_layer, limits=self._limits)
+        return Options(
+            heads=self._heads,
+            text_layer=self._text_layer,
+            limits=self._limits,
+            witnesses=self._witnesses,
+            retry=self._retry,
+        )
 
 
 def process(
@@ -129,6 +151,8 @@ def process(
     device: str = "auto",
     password: str | None = None,
     text_layer: TextLayer = "prefer",
+    witnesses: Witnesses = "auto",
+    retry: Retry = "off",
     limits: Limits | None = None,
     progress: ProgressCallback | None = None,
 ) -> Document:
@@ -137,7 +161,7 @@ def process(
     Args:
         source: a path, the bytes, or a binary file object of a PDF, PNG, JPEG, TIFF, WebP or BMP.
         pages: such as ``"1-3,7"`` or ``[1, 2, 3, 7]``, from 1; None is all.
-        heads, model, device, text_layer, limits: see :class:`Pipeline`.
+        heads, model, device, text_layer, witnesses, retry, limits: see :class:`Pipeline`.
         password: opens an encrypted PDF.
         progress: called with :class:`docai.pipelines.convert.Progress` as the work goes on.
 
@@ -148,7 +172,15 @@ def process(
         InputError: the source cannot be read; its subclasses say why.
         ConfigurationError: a head, model, device or setting cannot be used.
     """
-    pipeline = Pipeline(model, device=device, heads=heads, text_layer=text_layer, limits=limits)
+    pipeline = Pipeline(
+        model,
+        device=device,
+        heads=heads,
+        text_layer=text_layer,
+        witnesses=witnesses,
+        retry=retry,
+        limits=limits,
+    )
     return pipeline.process(source, pages=pages, password=password, progress=progress)
 
 
@@ -159,6 +191,8 @@ def read(
     model: str | Path = "nano",
     device: str = "auto",
     text_layer: TextLayer = "prefer",
+    witnesses: Witnesses = "auto",
+    retry: Retry = "off",
     limits: Limits | None = None,
 ) -> RecordBase:
     """Read one image as one region with one head: ``docai.read("aspirin.png", head="molecule")``.
@@ -166,7 +200,7 @@ def read(
     Args:
         image: a Pillow image, or anything :func:`process` takes; of a document its first page.
         head: ``"table"``, ``"molecule"``, ``"score"`` or ``"text"``.
-        model, device, text_layer, limits: see :class:`Pipeline`.
+        model, device, text_layer, witnesses, retry, limits: see :class:`Pipeline`.
 
     Returns:
         A :class:`Table`, :class:`Molecule`, :class:`Score` or :class:`Text`.
@@ -174,7 +208,9 @@ def read(
     Raises:
         InputError, ConfigurationError: as :func:`process`.
     """
-    pipeline = Pipeline(model, device=device, text_layer=text_layer, limits=limits)
+    pipeline = Pipeline(
+        model, device=device, text_layer=text_layer, witnesses=witnesses, retry=retry, limits=limits
+    )
     return pipeline.read(image, head)
 
 

@@ -36,6 +36,7 @@ _WORDS = {
     "model": "an embedded model such as nano, a folder, or a hub id such as organisation/name@revision",
     "device": "auto, cpu, cuda or cuda:<number>",
     "text_layer": "prefer, verify or ignore",
+    "witnesses": "auto or off",
     "download": "true or false",
 }
 _LIMIT_WORDS = "a number above 0, or none to switch the limit off"
@@ -57,6 +58,9 @@ class Settings(Limits, BaseSettings):
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="Where it runs.")
     text_layer: Literal["prefer", "verify", "ignore"] = Field(
         default="prefer", description="What a PDF's own words are used for."
+    )
+    witnesses: Literal["auto", "off"] = Field(
+        default="auto", description="Whether other readers that are installed are asked as well."
     )
     download: bool = Field(default=False, description="Let the hub be asked for weights that are not here.")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
+from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList, StoppingCriteriaList
 
 from docai.models.decoding import AnswerEnd, GreedyLogProbs, StopReason, find_end
 from docai.models.guards import text_config
@@ -15,6 +15,8 @@ from docai.models.heads import Decoding
 
 if TYPE_CHECKING:
     from transformers import BatchFeature, PaliGemmaForConditionalGeneration, PaliGemmaProcessor
+
+    from docai.models.constraints.matching import Constraint
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ def write_answers(
     budgets: Sequence[int],
     decoding: Decoding,
     vocabulary: Vocabulary,
+    constraint: Constraint | None = None,
 ) -> list[Answer]:
     """The answers of one batch.
 
@@ -64,10 +67,16 @@ def write_answers(
         budgets: most tokens of each answer; all equal for a beam search.
         decoding: for the whole batch.
         vocabulary: of the model.
+        constraint: the grammar that every answer has to keep; None is any text.
     """
+    mask = None
+    if constraint is not None:
+        from docai.models.constraints.mask import GrammarMask
+
+        mask = GrammarMask(constraint, inputs["input_ids"].shape[1], vocabulary.silent)
     if decoding.num_beams > 1:
-        return _search(model, inputs, budgets, decoding, vocabulary)
-    return _follow(model, inputs, budgets, decoding, vocabulary)
+        return _search(model, inputs, budgets, decoding, vocabulary, mask)
+    return _follow(model, inputs, budgets, decoding, vocabulary, mask)
 
 
 def _settings(budgets: Sequence[int], vocabulary: Vocabulary, num_beams: int) -> GenerationConfig:
@@ -90,10 +99,11 @@ def _follow(
     budgets: Sequence[int],
     decoding: Decoding,
     vocabulary: Vocabulary,
+    mask: LogitsProcessor | None,
 ) -> list[Answer]:
     prompt_length = inputs["input_ids"].shape[1]
     end = AnswerEnd(prompt_length, budgets, vocabulary.ends, decoding)
-    logprobs = GreedyLogProbs()
+    logprobs = GreedyLogProbs(mask)
     # Its declared type does not admit PaliGemma.
     sequences: torch.Tensor = cast(Any, model).generate(
         **inputs,
@@ -114,11 +124,14 @@ def _search(
     budgets: Sequence[int],
     decoding: Decoding,
     vocabulary: Vocabulary,
+    mask: LogitsProcessor | None,
 ) -> list[Answer]:
     prompt_length = inputs["input_ids"].shape[1]
     # Its declared type does not admit PaliGemma.
     sequences: torch.Tensor = cast(Any, model).generate(
-        **inputs, generation_config=_settings(budgets, vocabulary, num_beams=decoding.num_beams)
+        **inputs,
+        generation_config=_settings(budgets, vocabulary, num_beams=decoding.num_beams),
+        logits_processor=LogitsProcessorList([] if mask is None else [mask]),
     )
     logprobs = _score(model, inputs, sequences).tolist()
     answers = []

@@ -91,18 +91,26 @@ def find_end(
 
 
 class GreedyLogProbs(LogitsProcessor):
-    """Notes the log-probability of each greedy choice and changes nothing.
+    """Notes the log-probability of each greedy choice, and changes nothing but what ``mask`` changes.
+
+    It is the model's own, of the scores before the mask: a token that a grammar forced on the model counts
+    for as little as the model thought of it.
 
     ``generate`` could return the logits of all steps, at 1 MB per token and crop for a vocabulary of
     257,216. This keeps one number.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, mask: LogitsProcessor | None = None) -> None:
+        self._mask = mask
         self._steps: list[torch.Tensor] = []
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         logits = scores.float()
-        self._steps.append(logits.amax(dim=-1) - logits.logsumexp(dim=-1))
+        chosen = logits.amax(dim=-1)
+        if self._mask is not None:
+            scores = self._mask(input_ids, scores)
+            chosen = logits.gather(1, scores.argmax(dim=-1, keepdim=True)).squeeze(1)
+        self._steps.append(chosen - logits.logsumexp(dim=-1))
         return scores
 
     def rows(self) -> list[list[float]]:

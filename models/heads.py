@@ -29,6 +29,9 @@ class Decoding:
     """A tail of this many equal periods is a loop: generation stops and is marked `loop`."""
     max_period: int = 64
     """Longest period, in tokens, that counts as a loop."""
+    constrained: bool = False
+    """Only what the head's grammar allows is written; wants the extra ``constrained``. Off: it makes a model
+    that is lost write something well formed all the same, and what is well formed is harder to tell."""
 
 
 @dataclass(frozen=True)
@@ -44,16 +47,21 @@ class Head:
     resolution: int = 896
     """Side of the square crop, pixels."""
     decoding: Decoding = Decoding()
+    grammar: str | None = None
+    """Name in :data:`docai.models.constraints.grammars.GRAMMARS` of what its answers keep to when decoding is
+    constrained; None is a head that has none."""
 
 
 HEADS: Mapping[str, Head] = MappingProxyType(
     {
         head.name: head
         for head in (
-            Head("table", "table to html", parse_table, Table, max_tokens=4096),
-            Head("molecule", "molecule to smiles", parse_molecule, Molecule, max_tokens=256),
-            Head("score", "score to kern", parse_score, Score, max_tokens=1024),
-            Head("text", "spot text", parse_text, Text, max_tokens=2048),
+            Head("table", "table to html", parse_table, Table, max_tokens=4096, grammar="table-html"),
+            Head(
+                "molecule", "molecule to smiles", parse_molecule, Molecule, max_tokens=256, grammar="smiles"
+            ),
+            Head("score", "score to kern", parse_score, Score, max_tokens=1024, grammar="kern"),
+            Head("text", "spot text", parse_text, Text, max_tokens=2048, grammar="spotting"),
         )
     }
 )

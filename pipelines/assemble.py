@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from docai.models.engine import Generation
@@ -23,7 +23,12 @@ from docai.pipelines.evidence import (
 )
 from docai.pipelines.ingest import Page
 from docai.pipelines.layout import Region, text_layer_quality
+from docai.pipelines.retry import Reading
+from docai.pipelines.witnesses.base import Case, Statement
+from docai.pipelines.witnesses.panel import Hearing, Panel
+from docai.pipelines.witnesses.verdict import unread, weigh
 from docai.records import (
+    Alternative,
     BBox,
     Confidence,
     Content,
@@ -40,6 +45,10 @@ TextLayer = Literal["prefer", "verify", "ignore"]
 MIN_TEXT_LAYER_QUALITY = 0.5
 """A text layer below this is not believed: the model reads the text instead."""
 
+_READS_WORDS = {"table": True, "text": False}
+"""Whether the witness of a kind wants the PDF's own words, or the lack of them. Others take either."""
+_LIMITS = frozenset({"region-limit", "page-time-limit"})
+
 
 @dataclass
 class Plan:
@@ -54,6 +63,8 @@ class Plan:
     """The words can be read as they are."""
     is_asked: bool = False
     """The head of ``region.kind`` is to read the region."""
+    reading: Reading | None = None
+    """What came of asking, again where it had to be; None where that is still to be parsed."""
     issues: list[Issue] = field(default_factory=list)
 
     def refuse(self, code: str, message: str) -> None:
@@ -110,6 +121,20 @@ def crop_region(plan: Plan, page: Page) -> list[Crop]:
         return []
 
 
+def begin_hearing(plan: Plan, page: Page, panel: Panel, *, in_time: bool = True) -> Hearing | None:
+    """Put a region before the witness of its head; None where there is none, or nothing for it to say.
+
+    Words that a believed text layer has need no witness, and of a table it reads nothing but those. Where a
+    limit was reached, which ``in_time`` False says too, no program is asked.
+    """
+    kind = plan.region.kind
+    if kind not in HEADS or plan.is_believed is not _READS_WORDS.get(kind, plan.is_believed):
+        return None
+    at_limit = not in_time or any(issue.code in _LIMITS for issue in plan.issues)
+    words = plan.region.words if plan.is_believed else ()
+    return panel.begin(kind, Case(page, plan.region.bbox, words), at_once=at_limit)
+
+
 def record_id(source_sha256: str, page: int, kind: str, bbox: BBox) -> str:
     """Stable over runs: made from the source's bytes, the page, the kind and the box in whole points."""
     box = ",".join(str(round(value)) for value in bbox)
@@ -118,9 +143,13 @@ def record_id(source_sha256: str, page: int, kind: str, bbox: BBox) -> str:
 
 
 def finish_record(
-    plan: Plan, page: Page, crops: Sequence[Crop], generations: Sequence[Generation], text_layer: TextLayer
+    plan: Plan,
+    crops: Sequence[Crop],
+    generations: Sequence[Generation],
+    text_layer: TextLayer,
+    hearing: Hearing | None = None,
 ) -> RecordBase:
-    """Make the record of a region from the answers to its crops, in their order.
+    """Make the record of a region from the answers to its crops, in their order, and what a witness says.
 
     Never fails: what goes wrong is an issue, and the model's raw text and the PDF's words are kept.
     """
@@ -128,8 +157,8 @@ def finish_record(
         if plan.region.kind not in HEADS:
             return _figure(plan)
         if not generations:
-            return _unread_record(plan, page)
-        return _read_record(plan, page, crops, generations, text_layer)
+            return _unread_record(plan, hearing)
+        return _read_record(plan, crops, generations, text_layer, hearing)
     except Exception as error:
         message = f"The region could not be made a record: {type(error).__name__}: {error}"
         plan.issues.append(make_issue("record-failed", message))
@@ -143,14 +172,25 @@ def _figure(plan: Plan) -> RecordBase:
 
 
 def _read_record(
-    plan: Plan, page: Page, crops: Sequence[Crop], generations: Sequence[Generation], text_layer: TextLayer
+    plan: Plan,
+    crops: Sequence[Crop],
+    generations: Sequence[Generation],
+    text_layer: TextLayer,
+    hearing: Hearing | None,
 ) -> RecordBase:
     head = HEADS[plan.region.kind]
-    answer = region_answer(head, crops, generations)
-    weighed = _weigh(plan, page, answer, text_layer)
+    answer = plan.reading.answer if plan.reading else region_answer(head, crops, generations)
+    maps = generations[0].calibration or {}
+    is_calibrated = ("word" if plan.region.kind == "text" else "record") in maps
+    weighed = _weigh(plan, answer, text_layer, hearing() if hearing else None, is_calibrated=is_calibrated)
     issues = list(answer.issues)
     if "model" not in weighed.evidence and weighed.evidence:
         issues = _softened(issues)
+    alternatives = list(weighed.alternatives)
+    if plan.reading and plan.reading.first:
+        reason = plan.reading.message()
+        plan.issues.append(make_issue("model-asked-again", reason))
+        alternatives.append(Alternative(source="model", content=plan.reading.first.raw, reason=reason))
     plan.issues += [*issues, *weighed.issues]
     return _record(
         plan,
@@ -164,24 +204,32 @@ def _read_record(
         n_tokens=answer.n_tokens,
         confidence=weighed.confidence,
         evidence=list(weighed.evidence),
-        alternatives=list(weighed.alternatives),
+        alternatives=alternatives,
+        attempts=plan.reading.attempts if plan.reading else [],
         repaired=answer.repaired or weighed.repaired,
     )
 
 
-def _weigh(plan: Plan, page: Page, answer: Answer, text_layer: TextLayer) -> Weighed:
+def _weigh(
+    plan: Plan, answer: Answer, text_layer: TextLayer, statement: Statement | None, *, is_calibrated: bool
+) -> Weighed:
     region = plan.region
-    if plan.native is not None and region.kind == "text":
-        return weigh_text(answer, plan.native, believed=plan.is_believed)
     if plan.is_believed and region.kind == "table":
-        return weigh_table(answer, page, region.bbox, region.words, prefer_words=text_layer == "prefer")
-    return unweighed(answer)
+        return weigh_table(answer, region.words, statement, prefer_words=text_layer == "prefer")
+    if plan.native is not None and region.kind == "text":
+        weighed = weigh_text(answer, plan.native, believed=plan.is_believed)
+        if statement is None:
+            return weighed
+        heard = weigh(answer, statement, is_calibrated=is_calibrated)
+        return replace(heard, alternatives=(*heard.alternatives, *weighed.alternatives))
+    return unweighed(answer) if statement is None else weigh(answer, statement, is_calibrated=is_calibrated)
 
 
-def _unread_record(plan: Plan, page: Page) -> RecordBase:
+def _unread_record(plan: Plan, hearing: Hearing | None) -> RecordBase:
     """A region that no model read: what other evidence gives; why it was not read is an issue already."""
     head = HEADS[plan.region.kind]
     weighed: Weighed | None = None
+    statement = hearing() if hearing else None
     if plan.is_believed and plan.native is not None and head.name == "text":
         quality = Confidence(
             value=text_layer_quality(plan.region.words),
@@ -189,7 +237,9 @@ def _unread_record(plan: Plan, page: Page) -> RecordBase:
         )
         weighed = Weighed(plan.native, ("text-layer",), quality)
     elif plan.is_believed and head.name == "table":
-        weighed = unread_table(page, plan.region.bbox, plan.region.words)
+        weighed = unread_table(plan.region.words, statement)
+    elif statement is not None:
+        weighed = unread(statement)
     if weighed is None:
         return _bare_record(plan, ())
     plan.issues = [*_softened(plan.issues), *weighed.issues]

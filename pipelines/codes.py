@@ -43,6 +43,11 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "model-output-cut": Code("error", "model", "The token limit was reached; the end is missing."),
         "model-output-loop": Code("error", "model", "The model repeated itself and was stopped."),
         "model-blank-crop": Code("warning", "model", "The region shows nothing, and no model was asked."),
+        "model-asked-again": Code(
+            "warning",
+            "model",
+            "The first answer was cut, looping or invalid; a later attempt is believed.",
+        ),
         "model-failed": Code("error", "model", "The model could not answer; the message says why."),
         # Region: the PDF's own words
         "text-layer-not-believed": Code(
@@ -73,9 +78,19 @@ CODES: Mapping[str, Code] = MappingProxyType(
             "warning", "evidence", "The table finder's grid was believed, not the model's."
         ),
         "table-unread": Code("error", "evidence", "Neither the model nor the table finder made out a table."),
-        "table-finder-failed": Code(
-            "info", "evidence", "The table finder failed and could not bear witness."
+        # Region: other witnesses
+        "witness-believed": Code(
+            "warning", "evidence", "A second reader's answer was believed; the model's is in `alternatives`."
         ),
+        "witness-disagrees": Code(
+            "warning",
+            "evidence",
+            "A second reader has another answer, in `alternatives`; the model was believed.",
+        ),
+        "witness-silent": Code(
+            "info", "evidence", "A second reader saw nothing there that it could make out."
+        ),
+        "witness-failed": Code("info", "evidence", "A second reader failed and has nothing to say."),
     }
 )
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -19,15 +20,28 @@ from docai.limits import Limits
 from docai.models.checkpoints import head_not_available
 from docai.models.engine import Engine, Generation, Request, answer
 from docai.models.heads import HEADS, get_head
-from docai.pipelines.assemble import Plan, TextLayer, crop_region, finish_record, plan_regions
+from docai.pipelines.assemble import (
+    Plan,
+    TextLayer,
+    begin_hearing,
+    crop_region,
+    finish_record,
+    plan_regions,
+)
 from docai.pipelines.codes import make_issue
+from docai.pipelines.crops import Crop
 from docai.pipelines.given import GivenRegions, given_layout, whole_page
 from docai.pipelines.ingest import Page, Source
 from docai.pipelines.layout import PageLayout, Region, find_regions
+from docai.pipelines.retry import Reading, Retry, climb
+from docai.pipelines.witnesses.panel import Panel, Witnesses
 from docai.records import Document, PageInfo, RecordBase, SourceInfo, Stage, Stats
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+Answered = tuple[Sequence[Crop], Sequence[Generation]]
+"""The crops of one region and the answer to each."""
 
 REGIONS_AT_ONCE = 8
 """Regions put to the engine in one call: enough to batch, few enough to report progress and stop in time."""
@@ -55,6 +69,10 @@ class Options:
     """Heads to use; None is all. Regions of other kinds are counted and left out."""
     text_layer: TextLayer = "prefer"
     limits: Limits = field(default_factory=Limits)
+    retry: Retry = "off"
+    """``auto`` asks again where an answer is invalid, looping or cut; see :mod:`docai.pipelines.retry`."""
+    witnesses: Witnesses = "off"
+    """Off where nobody asks, so that what measures a model does not measure programs beside it."""
 
 
 @dataclass
@@ -67,6 +85,7 @@ class _Run:
     progress: ProgressCallback
     document: Document
     given: GivenRegions | None
+    panel: Panel
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
@@ -111,10 +130,11 @@ def convert(
     if source.repaired:
         message = f"{source.name} is damaged and was repaired on opening; something may be missing."
         document.issues.append(make_issue("source-repaired", message))
-    run = _Run(source, engine, options, progress or _silent, document, regions)
     numbers = source.numbers(pages)
-    for number in numbers:
-        _convert_page(run, number, len(numbers))
+    with Panel.choose(options.witnesses) as panel:
+        run = _Run(source, engine, options, progress or _silent, document, regions, panel)
+        for number in numbers:
+            _convert_page(run, number, len(numbers))
     document.stats = Stats(
         docai_version=__version__,
         model=engine.name,
@@ -135,13 +155,17 @@ def read_whole_page(source: Source, engine: Engine, options: Options, head: str)
         ConfigurationError: there is no such head, or it has no weights.
     """
     check_heads(engine, frozenset([head]))
-    with source.page(1) as page:
+    with source.page(1) as page, Panel.choose(options.witnesses) as panel:
         kind = HEADS[head].record.model_fields["kind"].default
         region = whole_page(page, kind, use_text_layer=options.text_layer != "ignore")
         plans = plan_regions(source.sha256, page.number, [region], engine.heads(), options.text_layer)
         crops = crop_region(plans[0], page)
         requests = [_request(plans[0], crop.image, options.limits) for crop in crops]
-        return finish_record(plans[0], page, crops, ask(engine, requests), options.text_layer)
+        hearing = begin_hearing(plans[0], page, panel)
+        answered: list[Answered] = [(crops, ask(engine, requests))]
+        if options.retry == "auto":
+            answered = _ask_again(engine, options, page, plans, answered, time.perf_counter())
+        return finish_record(plans[0], *answered[0], options.text_layer, hearing)
 
 
 def check_heads(engine: Engine, heads: frozenset[str] | None) -> None:
@@ -232,12 +256,15 @@ def _read_regions(run: _Run, page: Page, layout: PageLayout, n_pages: int, start
         run.progress(Progress("model", page.number, n_pages, done, total))
         some = plans[start : start + REGIONS_AT_ONCE]
         done += sum(plan.is_asked for plan in some)
-        if _out_of_time(started, options.limits):
+        is_late = _out_of_time(started, options.limits)
+        if is_late:
             for plan in some:
                 if plan.is_asked:
                     plan.refuse("page-time-limit", "Limits(max_seconds_per_page=...) was used up before it.")
         with run.timed("crop"):
             crops = [crop_region(plan, page) for plan in some]
+            # They read while the model does.
+            hearings = [begin_hearing(plan, page, run.panel, in_time=not is_late) for plan in some]
         requests = [
             _request(plan, crop.image, options.limits)
             for plan, its_crops in zip(some, crops, strict=True)
@@ -245,12 +272,47 @@ def _read_regions(run: _Run, page: Page, layout: PageLayout, n_pages: int, start
         ]
         with run.timed("model"):
             answers = iter(ask(run.engine, requests))
+            answered: list[Answered] = [
+                (its_crops, list(islice(answers, len(its_crops)))) for its_crops in crops
+            ]
+            if options.retry == "auto":
+                answered = _ask_again(run.engine, options, page, some, answered, started)
         with run.timed("parse"):
-            for plan, its_crops in zip(some, crops, strict=True):
-                its_answers = list(islice(answers, len(its_crops)))
-                record = finish_record(plan, page, its_crops, its_answers, options.text_layer)
+            for plan, (its_crops, its_answers), hearing in zip(some, answered, hearings, strict=True):
+                record = finish_record(plan, its_crops, its_answers, options.text_layer, hearing)
                 run.document.records.append(record)  # type: ignore[arg-type]
     run.progress(Progress("model", page.number, n_pages, total, total))
+
+
+def _ask_again(
+    engine: Engine,
+    options: Options,
+    page: Page,
+    plans: Sequence[Plan],
+    answered: Sequence[Answered],
+    started: float,
+) -> list[Answered]:
+    """What was asked and answered after the ladder of each head has done what it can; plans hear of it."""
+    for plan, (crops, generations) in zip(plans, answered, strict=True):
+        words = plan.region.words if plan.is_believed else ()
+        try:
+            if generations:
+                head = HEADS[plan.region.kind]
+                plan.reading = Reading.of(head, plan.region.bbox, words, crops, generations)
+        except Exception:
+            # Making the record meets it again, and says so there.
+            plan.reading = None
+    climb(
+        [plan.reading for plan in plans if plan.reading is not None],
+        page,
+        partial(ask, engine),
+        max_tokens=options.limits.max_tokens_per_region,
+        in_time=lambda: not _out_of_time(started, options.limits),
+    )
+    return [
+        (plan.reading.crops, plan.reading.generations) if plan.reading else given
+        for plan, given in zip(plans, answered, strict=True)
+    ]
 
 
 def _asked_for(run: _Run, page: Page, layout: PageLayout) -> list[Region]:

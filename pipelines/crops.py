@@ -137,6 +137,7 @@ def tile_region(
     size: int = CROP_SIZE,
     margin: int = MARGIN,
     words: Sequence[PageWord] = (),
+    tallest: float = math.inf,
 ) -> list[Crop]:
     """A region as one crop where that is legible, else as several from top to bottom.
 
@@ -149,12 +150,13 @@ def tile_region(
         page, bbox, size, margin: as in :func:`make_crop`.
         region_kind: what the region is.
         words: the text layer's words in the region; without them, pixels decide.
+        tallest: points that a tile of text or a table is high at most, also where more is legible.
 
     Raises:
         As :func:`make_crop`.
     """
     x0, y0, x1, y1 = bbox
-    cuts = [y0, *_cuts(page, region_kind, bbox, size - 2 * margin, words), y1]
+    cuts = [y0, *_cuts(page, region_kind, bbox, size - 2 * margin, words, tallest), y1]
     crops = []
     for index, (top, bottom) in enumerate(pairwise(cuts)):
         window = (
@@ -167,7 +169,9 @@ def tile_region(
     return crops
 
 
-def _cuts(page: Page, kind: Kind, bbox: BBox, room: int, words: Sequence[PageWord]) -> list[float]:
+def _cuts(
+    page: Page, kind: Kind, bbox: BBox, room: int, words: Sequence[PageWord], tallest: float
+) -> list[float]:
     """Heights on the page at which a region is parted; none where it is legible as a whole."""
     if kind == "score":
         return bands.system_cuts(page, bbox)
@@ -178,7 +182,7 @@ def _cuts(page: Page, kind: Kind, bbox: BBox, room: int, words: Sequence[PageWor
         return []
     width = max(bbox[2] - bbox[0], 1.0)
     # Parting makes tiles lower, not narrower: beyond a square nothing is gained.
-    most = max(room * height / bands.LEGIBLE_HEIGHT, width)
+    most = min(max(room * height / bands.LEGIBLE_HEIGHT, width), tallest)
     if bbox[3] - bbox[1] <= most:
         return []
     find_gaps = bands.row_gaps if kind == "table" else bands.line_gaps

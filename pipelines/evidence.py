@@ -3,6 +3,10 @@
 A born-digital page knows its words. They fill and check the cells of a table, and a second table finder
 that shares nothing with the model says what it sees. Which answer is believed is decided by one rule,
 stated in :func:`weigh_table`, and the other answer is kept on the record.
+
+Where the PDF's words took the place of the model's, the part's confidence is None: the model's number is
+about another text, and how sure a PDF is of its own words nobody has measured. Where they only agree with the
+model it stays the model's.
 """
 
 from __future__ import annotations
@@ -13,13 +17,12 @@ from dataclasses import dataclass
 
 from docai.pipelines.answers import Answer
 from docai.pipelines.codes import make_issue
-from docai.pipelines.ingest import Page, PageWord
+from docai.pipelines.ingest import PageWord
 from docai.pipelines.tables.cells import agreement, cell_words, fill_cells, plain, same_grid
-from docai.pipelines.tables.finder import find_table
+from docai.pipelines.witnesses.base import Statement
 from docai.pipelines.words import lines_from_words
 from docai.records import (
     Alternative,
-    BBox,
     Confidence,
     Content,
     Evidence,
@@ -53,7 +56,7 @@ def unweighed(answer: Answer) -> Weighed:
 
 
 def weigh_table(
-    answer: Answer, page: Page, bbox: BBox, words: Sequence[PageWord], *, prefer_words: bool
+    answer: Answer, words: Sequence[PageWord], finder: Statement | None, *, prefer_words: bool
 ) -> Weighed:
     """Decide between the model's table and the table finder's, by the words of the PDF.
 
@@ -62,6 +65,7 @@ def weigh_table(
     where its answer is sound and reaches :data:`MIN_AGREEMENT` or the finder does not beat it, and where
     the finder sees none; else the finder's is. With ``prefer_words`` False (``text_layer="verify"``) the
     model's cells keep their own text, and what differs is an issue. Coordinates are page points.
+    ``finder`` is what the table finder says of the region; None where it was not asked.
     """
     model = answer.content
     if not isinstance(model, TableContent):
@@ -70,9 +74,10 @@ def weigh_table(
         return unweighed(answer)
     native = [word.text for word in words]
     filled, changes, fill_issues = fill_cells(model, words)
+    filled = _without_stale_confidence(model, filled)
     held = filled if prefer_words else model
     own = agreement(cell_words(held), native) if model.cells else 0.0
-    other, finder_issues = _witness(page, bbox, words)
+    other, finder_issues = _grid(finder)
     others = agreement(cell_words(other), native) if other is not None else 0.0
     if model.cells and (other is None or (answer.is_sound and (own >= MIN_AGREEMENT or own >= others))):
         issues = [*fill_issues, *_cell_issues(changes, len(model.cells), prefer_words)]
@@ -90,7 +95,9 @@ def weigh_table(
             evidence.append("text-layer")
         if other is not None and same_grid(held, other):
             evidence.append("table-finder")
-        confidence = Confidence(value=own, method=_METHOD) if answer.is_sound else answer.confidence
+        confidence = answer.confidence
+        if answer.is_sound:
+            confidence = Confidence(value=own, method=_METHOD, parts=answer.confidence.parts)
         return Weighed(
             held,
             tuple(evidence),
@@ -104,6 +111,15 @@ def weigh_table(
         nothing = Confidence(value=0.0, method=_METHOD)
         return Weighed(model, unweighed(answer).evidence, nothing, (), (*finder_issues, issue))
     return _believe_finder(answer, model, other, own, others, native)
+
+
+def _without_stale_confidence(model: TableContent, filled: TableContent) -> TableContent:
+    """None for the cells whose text is no longer the one that the confidence is about."""
+    cells = [
+        cell if cell.text == own.text else cell.model_copy(update={"confidence": None})
+        for own, cell in zip(model.cells, filled.cells, strict=True)
+    ]
+    return filled.model_copy(update={"cells": cells})
 
 
 def _believe_finder(
@@ -125,9 +141,9 @@ def _believe_finder(
     return Weighed(other, ("text-layer", "table-finder"), confidence, alternatives, issues, repaired=True)
 
 
-def unread_table(page: Page, bbox: BBox, words: Sequence[PageWord]) -> Weighed | None:
+def unread_table(words: Sequence[PageWord], finder: Statement | None) -> Weighed | None:
     """What the table finder sees of a table that no model read; None where it sees nothing."""
-    other, issues = _witness(page, bbox, words)
+    other, issues = _grid(finder)
     if other is None:
         return None
     native = [word.text for word in words]
@@ -175,13 +191,12 @@ def weigh_text(answer: Answer, native: TextContent, *, believed: bool) -> Weighe
     return Weighed(native, evidence, confidence, (kept,), (issue,), repaired=True)
 
 
-def _witness(page: Page, bbox: BBox, words: Sequence[PageWord]) -> tuple[TableContent | None, list[Issue]]:
-    """What the table finder sees. Its failure is an issue: it must not take the model's answer along."""
-    try:
-        return find_table(page, bbox, words), []
-    except Exception as error:
-        message = f"The table finder failed and could not bear witness: {type(error).__name__}: {error}"
-        return None, [make_issue("table-finder-failed", message)]
+def _grid(finder: Statement | None) -> tuple[TableContent | None, list[Issue]]:
+    """The grid that the table finder sees, and what went wrong with it."""
+    if finder is None:
+        return None, []
+    content = finder.content
+    return content if isinstance(content, TableContent) else None, list(finder.issues)
 
 
 def _cell_issues(changes: Sequence[tuple[str, str]], n_cells: int, prefer_words: bool) -> list[Issue]:

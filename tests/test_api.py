@@ -243,6 +243,7 @@ def test_the_signature_of_process_is_the_promised_one() -> None:
         "device": "auto",
         "password": None,
         "text_layer": "prefer",
+        "witnesses": "auto",
         "limits": None,
         "progress": None,
     }

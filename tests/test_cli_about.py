@@ -40,6 +40,8 @@ def test_doctor_shows_versions_heads_and_origins(run: Run, monkeypatch: pytest.M
     assert "text_layer verify environment DOCAI_TEXT_LAYER" in rows
     assert "device cpu flag --device" in rows
     assert "model nano default" in rows
+    assert "witnesses auto default" in rows
+    assert "table-finder head table installed" in rows
     assert any(row.startswith("torch 2.") for row in rows)
     for head in ("table", "molecule", "score", "text"):
         assert any(row.startswith(f"head {head} can run") for row in rows)

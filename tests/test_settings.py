@@ -57,6 +57,7 @@ def test_settings_are_read_at_the_call_and_not_before(monkeypatch: pytest.Monkey
     [
         ("DOCAI_TEXT_LAYER", "maybe", "prefer, verify or ignore"),
         ("DOCAI_DEVICE", "gpu", "auto, cpu, cuda"),
+        ("DOCAI_WITNESSES", "osra", "auto or off"),
         ("DOCAI_MAX_PAGES", "0", "above 0"),
         ("DOCAI_MAX_PAGES", "many", "above 0"),
         ("DOCAI_DOWNLOAD", "perhaps", "true or false"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from docai.cli.console import FAILED, INTERRUPTED, people, show_error
+from docai.cli import options
+from docai.cli.console import FAILED, INTERRUPTED, keep_output_clean, people, show_error
 from docai.cli.outputs import make_folder
 from docai.errors import SettingError
 
@@ -58,21 +58,10 @@ def evaluate(
     head: Annotated[
         str | None, typer.Option(metavar="HEAD", help="Reads the crops. Default: that of the data.")
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(metavar="MODEL", help="Embedded name, folder, or hub id@revision. Default: nano."),
-    ] = None,
-    device: Annotated[
-        str | None, typer.Option(metavar="DEVICE", help="auto, cpu, cuda, cuda:1. Default: auto.")
-    ] = None,
-    text_layer: Annotated[
-        str | None,
-        typer.Option(metavar="USE", help="Use of PDF words: prefer, verify or ignore. Default: prefer."),
-    ] = None,
-    download: Annotated[
-        bool | None,
-        typer.Option("--download/--offline", help="Fetch weights that are not here. Default: offline."),
-    ] = None,
+    model: options.Model = None,
+    device: options.Device = None,
+    text_layer: options.TextLayer = None,
+    download: options.Download = None,
     find_regions: Annotated[
         bool,
         typer.Option("--find-regions", help="Put crops through the whole pipeline, as if they were pages."),
@@ -177,12 +166,9 @@ def _print_formats() -> None:
 
 def make_engine(settings: Settings) -> Engine:
     """The model that reads the samples."""
-    import pymupdf
-
     from docai.models.paligemma import PaliGemmaEngine
 
-    # By default PyMuPDF writes its messages to standard output, which is for data.
-    pymupdf.set_messages(stream=sys.stderr)
+    keep_output_clean()
     return PaliGemmaEngine.load(settings.model, device=settings.device, download=settings.download)
 
 
@@ -207,6 +193,9 @@ def print_report(report: Report, console: Console) -> None:
             value = "–" if part.value is None else f"{100 * part.value:.2f} %"
             label = f"AP {part.kind}, IoU {part.iou}"
             grid.add_row(label, value, "", str(part.n_truth), "", f"{part.n_found} found")
+        for sure in task.calibrations:
+            label = f"ECE, {sure.unit} confidence"
+            grid.add_row(label, f"{sure.error:.4f}", "", str(sure.n), "", "Guo et al. 2017, equal-mass bins")
     console.print(grid)
     counts = report.counts
     line = f"{report.reader} on {report.data.format}: samples {counts.samples}"

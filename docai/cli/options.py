@@ -18,6 +18,13 @@ TextLayer = Annotated[
         help="Use of the PDF's own words: prefer, verify (by the model) or ignore. Default: prefer.",
     ),
 ]
+Witnesses = Annotated[
+    str | None,
+    typer.Option(
+        metavar="auto|off",
+        help="Ask second readers that are installed (OSRA, Tesseract), or none. Default: auto.",
+    ),
+]
 Download = Annotated[
     bool | None,
     typer.Option("--download/--offline", help="Fetch weights that are not here. Default: offline."),

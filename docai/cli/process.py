@@ -46,6 +46,7 @@ def process(
     device: options.Device = None,
     password: Annotated[str | None, typer.Option(metavar="WORD", help="Opens encrypted PDFs.")] = None,
     text_layer: options.TextLayer = None,
+    witnesses: options.Witnesses = None,
     download: options.Download = None,
     json: Annotated[
         str | None,
@@ -71,7 +72,13 @@ def process(
         raise SettingError("Say where the result goes: `-o out.json`, `-o FOLDER`, or `--json -`.")
     if pages is not None and not _PAGES.fullmatch(pages):
         raise SettingError(f"--pages cannot be {pages!r}; write it like `1-3,7` or `5-`.")
-    given = {"model": model, "device": device, "text_layer": text_layer, "download": download}
+    given = {
+        "model": model,
+        "device": device,
+        "text_layer": text_layer,
+        "witnesses": witnesses,
+        "download": download,
+    }
     settings = load_settings(given, as_flags=True).values
     wanted = [name.strip() for name in heads.split(",") if name.strip()] if heads is not None else None
     keep_output_clean()
@@ -105,5 +112,6 @@ def make_pipeline(settings: Settings, heads: list[str] | None) -> Pipeline:
         device=settings.device,
         heads=heads,
         text_layer=settings.text_layer,
+        witnesses=settings.witnesses,
         limits=settings.limits,
     )
