@@ -49,6 +49,7 @@ class HeadWeights(BaseModel):
 
     adapter: str | None = Field(default=None, description="LoRA folder inside the checkpoint.")
     max_tokens: int | None = Field(default=None, gt=0, description="Longest answer it was trained on.")
+    constrained: bool = Field(default=False, description="Its answers keep to the head's grammar.")
     calibration: dict[Unit, CalibrationMap] | None = Field(
         default=None, description="What its log-probabilities are worth; see docai calibrate."
     )

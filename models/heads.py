@@ -30,8 +30,8 @@ class Decoding:
     max_period: int = 64
     """Longest period, in tokens, that counts as a loop."""
     constrained: bool = False
-    """Only what the head's grammar allows is written; wants the extra ``constrained``. Off: it makes a model
-    that is lost write something well formed all the same, and what is well formed is harder to tell."""
+    """Only what the head's grammar allows is written. Off unless the checkpoint's ``docai.json``
+    asks for it: a model that is lost then writes something well formed all the same, which is harder to tell."""
 
 
 @dataclass(frozen=True)

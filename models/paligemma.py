@@ -41,23 +41,23 @@ IMAGE_TOKEN = "<image>"
 
 def encode_prompts(
     processor: PaliGemmaProcessor,
-    prompt: str,
+    prompts: Sequence[str],
     images: Sequence[Image],
     *,
     like: PaliGemmaForConditionalGeneration,
 ) -> BatchFeature:
-    """What a model reads for one prompt: image tokens, ``<bos>``, prompt and newline, padded on the left.
+    """What a model reads: image tokens, ``<bos>``, prompt and newline, padded on the left.
 
     Args:
         processor: pads on the left.
-        prompt: without the image token and the newline.
-        images: as large as the model reads.
+        prompts: without the image token and the newline.
+        images: one for each prompt, as large as the model reads.
         like: the model; the batch comes out on its device and in its number format.
     """
     # NumPy, because the processor turns PyTorch tensors back to NumPy in a way NumPy 2 warns about.
     inputs: BatchFeature = processor(
         images=[[image] for image in images],
-        text=[IMAGE_TOKEN + prompt for _ in images],
+        text=[IMAGE_TOKEN + prompt for prompt in prompts],
         padding="longest",
         return_tensors="np",
     ).convert_to_tensors("pt")
@@ -230,8 +230,8 @@ class PaliGemmaEngine:
         return own if request.max_tokens is None else min(own, request.max_tokens)
 
     def _constraint(self, head: Head) -> Constraint | None:
-        """The grammar of a head whose decoding is constrained; each is built once."""
-        if not head.decoding.constrained:
+        """The grammar of a head whose decoding is constrained, by itself or by its weights; built once."""
+        if not (head.decoding.constrained or self._heads[head.name].constrained):
             return None
         if head.grammar is None:
             raise ConfigurationError(
@@ -249,8 +249,9 @@ class PaliGemmaEngine:
     def _answer(self, requests: Sequence[Request]) -> list[Generation]:
         """Answer one batch: one head, one way of decoding."""
         head = requests[0].head
+        prompts = [request.head.prompt for request in requests]
         inputs = encode_prompts(
-            self._processor, head.prompt, [request.image for request in requests], like=self._model
+            self._processor, prompts, [request.image for request in requests], like=self._model
         )
         prompt_length = inputs["input_ids"].shape[1]
         room = self._context - prompt_length

@@ -14,8 +14,8 @@ text      more-tokens (cut), tiles (cut, loop), tighter-crop (loop), constrained
 
 ``more-tokens`` doubles the budget, under the caller's limit; ``tiles`` parts the region in two or more
 between its rows or lines; ``tighter-crop`` hides the neighbours in the margin and ``wider-crop`` shows a
-twentieth more on every side; ``constrained`` holds the answer to the head's grammar, where the extra is
-installed; ``beam`` searches with four beams.
+twentieth more on every side; ``constrained`` holds the answer to the head's grammar, where llguidance
+is installed; ``beam`` searches with four beams.
 
 The first sound answer ends the climb, at most :data:`MAX_ATTEMPTS` are made, and their tokens together are
 at most :data:`MAX_BUDGETS` times the head's budget. Where none is sound the first answer stays: a record is
@@ -201,7 +201,7 @@ def _next(
 
 
 def can_constrain() -> bool:
-    """Whether the extra ``constrained`` is installed."""
+    """Whether llguidance is installed, which a machine that only trains may lack."""
     return find_spec("llguidance") is not None
 
 

@@ -50,7 +50,7 @@ class Vocabulary:
             return cls(_read_tokens(tokenizer, ends), location_terminal(tokenizer))
         except ModuleNotFoundError:
             raise MissingDependencyError(
-                "Constrained decoding needs the package llguidance: pip install 'docai[constrained]'."
+                "Constrained decoding needs the package llguidance: pip install llguidance."
             ) from None
 
 

@@ -193,7 +193,7 @@ def read_pairs_with(
         for start in range(0, len(pairs), batch):
             some: list[Pair] = [pairs[index] for index in range(start, min(start + batch, len(pairs)))]
             images = [square(pair.image, head.resolution) for pair in some]
-            inputs = encode_prompts(processor, head.prompt, images, like=base)
+            inputs = encode_prompts(processor, [head.prompt] * len(some), images, like=base)
             written = write_answers(base, inputs, [max_tokens] * len(some), head.decoding, vocabulary)
             for pair, answer in zip(some, written, strict=True):
                 kept = [token for token in answer.tokens if token not in vocabulary.silent]

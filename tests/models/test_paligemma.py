@@ -160,7 +160,7 @@ def test_beams_find_a_likelier_answer_and_carry_the_models_own_log_probabilities
 
 def test_pixels_reach_the_model_as_they_are(tiny_engine: PaliGemmaEngine) -> None:
     image = noise(3)
-    inputs = encode_prompts(tiny_engine._processor, "x", [image], like=tiny_engine._model)
+    inputs = encode_prompts(tiny_engine._processor, ["x"], [image], like=tiny_engine._model)
     found = inputs["pixel_values"][0].numpy()
     expected = (np.asarray(image, dtype=np.float32).transpose(2, 0, 1) / 255 - 0.5) / 0.5
     assert np.allclose(found, expected, atol=1e-6)

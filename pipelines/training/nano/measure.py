@@ -92,7 +92,7 @@ def exact_answers(
             if left <= 0 or not pairs:
                 continue
             images = [pair.image for pair in pairs]
-            inputs = encode_prompts(processor, HEADS[head].prompt, images, like=model)
+            inputs = encode_prompts(processor, [HEADS[head].prompt] * len(pairs), images, like=model)
             asked = inputs["input_ids"].shape[1]
             longest = max(len(processor.tokenizer(pair.target).input_ids) for pair in pairs) + 1
             tokens = stock.generate(
