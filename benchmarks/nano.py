@@ -1,6 +1,6 @@
 """What the embedded checkpoint reaches: the tables of its model card.
 
-    python benchmarks/nano.py [--model nano] [--count 75] [--seed 7] [--write]
+    python benchmarks/nano.py [--model nano] [--heads table text] [--count 75] [--seed 7] [--write]
 
 Draws held-out pairs (content and fonts that no training draws) at four difficulties, lets the model read
 them, and measures with the tasks of ``docai evaluate``; then does the same with the real documents at
@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from docai.models.heads import HEADS
 from docai.models.paligemma import PaliGemmaEngine
 from docai.pipelines.evaluation.evaluation import Evaluation
 from docai.pipelines.evaluation.evaluator import evaluate
@@ -57,12 +58,12 @@ REAL = (
 )
 
 
-def drawn_rows(engine: PaliGemmaEngine, count: int, seed: int) -> Iterator[str]:
+def drawn_rows(engine: PaliGemmaEngine, heads: Sequence[str], count: int, seed: int) -> Iterator[str]:
     """One Markdown row per head and difficulty, and one over all difficulties of a head."""
     yield "| head | difficulty | pairs | measured (95 % interval) | right as a whole | calibration error |"
     yield "|---|---|---|---|---|---|"
     with tempfile.TemporaryDirectory() as folder:
-        for reading in READINGS:
+        for reading in (one for one in READINGS if one.head in heads):
             parts = []
             for difficulty in DIFFICULTIES:
                 pairs = Path(folder) / reading.head / str(difficulty)
@@ -74,12 +75,12 @@ def drawn_rows(engine: PaliGemmaEngine, count: int, seed: int) -> Iterator[str]:
             yield f"| {reading.head} | all | {_cells(reading, replace(parts[0], cases=cases))} |"
 
 
-def real_rows(engine: PaliGemmaEngine, real: Path) -> Iterator[str]:
+def real_rows(engine: PaliGemmaEngine, heads: Sequence[str], real: Path) -> Iterator[str]:
     """One Markdown row per set of real documents."""
     yield "| head | real documents | n | measured (95 % interval) | right as a whole | calibration error |"
     yield "|---|---|---|---|---|---|"
     readings = {reading.head: reading for reading in READINGS}
-    for head, data, title in REAL:
+    for head, data, title in (one for one in REAL if one[0] in heads):
         found = evaluate(data.format(real), engine=engine, tasks=[readings[head].task])
         yield f"| {head} | {title} | {_cells(readings[head], found)} |"
 
@@ -123,6 +124,7 @@ def write_card(lines: Sequence[str]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--model", default="nano")
+    parser.add_argument("--heads", nargs="+", choices=list(HEADS), default=list(HEADS))
     parser.add_argument("--count", type=int, default=75, help="pairs of a head at one difficulty")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--write", action="store_true")
@@ -136,12 +138,12 @@ def main() -> None:
 
     say(f"{engine.checkpoint.name}@{engine.checkpoint.revision}, seed {arguments.seed}:")
     say("")
-    for row in drawn_rows(engine, arguments.count, arguments.seed):
+    for row in drawn_rows(engine, arguments.heads, arguments.count, arguments.seed):
         say(row)
     real = Path(os.environ.get("DOCAI_REAL_DATA", ROOT.parent / "shared" / "real"))
     if real.is_dir():
         say("")
-        for row in real_rows(engine, real):
+        for row in real_rows(engine, arguments.heads, real):
             say(row)
     if arguments.write:
         write_card(lines)
