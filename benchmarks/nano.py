@@ -60,7 +60,7 @@ REAL = (
 
 def drawn_rows(engine: PaliGemmaEngine, heads: Sequence[str], count: int, seed: int) -> Iterator[str]:
     """One Markdown row per head and difficulty, and one over all difficulties of a head."""
-    yield "| head | difficulty | pairs | measured (95 % interval) | right as a whole | calibration error |"
+    yield "| head | difficulty | pairs | measured (95 % interval) | right | calibration error |"
     yield "|---|---|---|---|---|---|"
     with tempfile.TemporaryDirectory() as folder:
         for reading in (one for one in READINGS if one.head in heads):
@@ -77,7 +77,7 @@ def drawn_rows(engine: PaliGemmaEngine, heads: Sequence[str], count: int, seed: 
 
 def real_rows(engine: PaliGemmaEngine, heads: Sequence[str], real: Path) -> Iterator[str]:
     """One Markdown row per set of real documents."""
-    yield "| head | real documents | n | measured (95 % interval) | right as a whole | calibration error |"
+    yield "| head | real documents | n | measured (95 % interval) | right | calibration error |"
     yield "|---|---|---|---|---|---|"
     readings = {reading.head: reading for reading in READINGS}
     for head, data, title in (one for one in REAL if one[0] in heads):
