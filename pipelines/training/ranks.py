@@ -15,6 +15,7 @@ from __future__ import annotations
 import atexit
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -29,6 +30,10 @@ T = TypeVar("T")
 _PATIENCE = timedelta(days=1)
 """How long a process waits for the others. The launcher ends all where one dies, so no wait is for nothing;
 PyTorch's own ten minutes would end a run while the main process checks a large data set."""
+
+
+_LEAVE = timedelta(seconds=15)
+"""How long the first to end waits for the others."""
 
 
 @dataclass(frozen=True)
@@ -116,5 +121,13 @@ def join_ranks() -> Ranks:
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
         dist.init_process_group(backend, timeout=_PATIENCE)
         # Not after each training: a second meeting under the same launcher finds the addresses of the first.
-        atexit.register(dist.destroy_process_group)
+        atexit.register(_leave)
     return Ranks(dist.get_rank(), count, int(os.environ.get("LOCAL_RANK", "0")))
+
+
+def _leave() -> None:
+    """Take leave together: a process that is gone while another still listens was seen to abort that one."""
+    # One that did not come, or a group that has no such barrier, is no reason to stay.
+    with suppress(RuntimeError, ValueError):
+        dist.monitored_barrier(timeout=_LEAVE)
+    dist.destroy_process_group()
