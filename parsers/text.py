@@ -27,7 +27,8 @@ from docai.records import BBox, Line, TextContent, Word
 _LOCS = re.compile(rf"(?:{LOC.pattern}\s*)+")
 _LINE_END = re.compile(r"\r\n|[\n\r\v\f\x85\u2028\u2029]")
 _UNSPACED = re.compile(r"\S+")
-_CUT_LOC = re.compile(r"<(?:l(?:o(?:c\d*)?)?)?\Z")
+# A lone "<" may be a word: it begins a location only where one is due.
+_CUT_LOC = re.compile(r"(?:<l(?:o(?:c\d*)?)?|(?:(?<=; )|(?<=\d>)|(?<=\n))<)\Z")
 
 
 def parse_text(text: str) -> Parsed[TextContent]:

@@ -118,6 +118,14 @@ def test_texts_are_nfc_and_quotes_stay_curly() -> None:
     assert words(parse_text(f"{LOCS} cafe\u0301 ; {LOCS} “x”")) == [["café", "“x”"]]
 
 
+def test_a_less_than_sign_at_the_end_is_a_word_unless_a_location_is_due() -> None:
+    assert words(parse_text(f"{LOCS} p ; {LOCS} <")) == [["p", "<"]]
+    for cut in (f"{LOCS} p ; <", f"{LOCS} p\n<", f"{LOCS} p ; <loc0001><", f"{LOCS} p ; <lo"):
+        parsed = parse_text(cut)
+        assert words(parsed) == [["p"]]
+        assert "text-truncated" in {issue.code for issue in parsed.issues}
+
+
 LABEL = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=8).filter(
     lambda text: text != ";" and "`" not in text
 )
