@@ -31,7 +31,7 @@ class Decoding:
     """Longest period, in tokens, that counts as a loop."""
     constrained: bool = False
     """Only what the head's grammar allows is written. Off unless the checkpoint's ``docai.json``
-    asks for it: a model that is lost then writes what is well formed all the same, which is harder to tell."""
+    asks for it: a lost model then writes what is well formed all the same, which is harder to tell."""
 
 
 @dataclass(frozen=True)
