@@ -21,7 +21,6 @@ NANO = "nano"
 _HEAD_PANEL = "A head on a base"
 _DATA_PANEL = "Its data"
 _FOR_HEAD = (
-    "base",
     "steps",
     "batch",
     "accumulate",
@@ -38,7 +37,7 @@ _FOR_HEAD = (
     "measure_steps",
 )
 _FOR_NANO = ("minutes", "total_minutes", "resume", "keep_optimizer", "pack", "megabytes")
-_FOR_PACK = ("total_minutes", "keep_optimizer", "data", "device", "resume")
+_FOR_PACK = ("base", "total_minutes", "keep_optimizer", "data", "device", "resume")
 """What has no meaning beside --pack."""
 
 
@@ -64,7 +63,11 @@ def train(
     ] = None,
     base: Annotated[
         str | None,
-        typer.Option(metavar="MODEL", help="A folder or hub id@revision.", rich_help_panel=_HEAD_PANEL),
+        typer.Option(
+            metavar="MODEL",
+            help="A folder or hub id@revision; for nano, itself or what was trained from it.",
+            rich_help_panel=_HEAD_PANEL,
+        ),
     ] = None,
     steps: Annotated[
         int | None,
@@ -213,9 +216,10 @@ def train(
     cannot be used. Where pairs are held out, the best weights on them are what DIR ends with. DIR/README.md
     is its card. On several GPUs: `torchrun --nproc-per-node N -m docai train HEAD …`, or `accelerate launch`.
 
-    `docai train nano -o DIR` trains the embedded checkpoint from nothing and stops by the clock. It leaves
-    DIR/state, from which the next slice goes on, DIR/log.jsonl and DIR/checkpoint. With --pack it writes a
-    folder to take to a machine without network and renderers; CONTRIBUTING.md has the commands.
+    `docai train nano -o DIR` trains the embedded checkpoint and stops by the clock: from nothing, or with
+    --base nano from the weights it has. It leaves DIR/state, from which the next slice goes on,
+    DIR/log.jsonl and DIR/checkpoint. With --pack it writes a folder to take to a machine without network
+    and renderers; CONTRIBUTING.md has the commands.
 
     Ctrl-C ends either after the step it is in, with everything saved; the same command goes on from there.
     """
@@ -234,6 +238,7 @@ def train(
         from docai.pipelines.training.nano.settings import SliceSettings
 
         slice_settings = SliceSettings(
+            base=base,
             total_minutes=total_minutes,
             seed=seed,
             workers=workers,

@@ -51,7 +51,7 @@ def token_accuracy(
 
     result: dict[str, float] = {}
     learner.model.eval()
-    with torch.no_grad(), torch.autocast(learner.device.type, dtype=torch.bfloat16):
+    with torch.no_grad(), learner.autocast():
         for head, cut in samples.items():
             right = total = 0
             for group in micro_batches(cut, micro_tokens):

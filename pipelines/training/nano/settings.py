@@ -18,6 +18,8 @@ NANO_MAX_TOKENS = {"table": 420, "molecule": 96, "score": 384, "text": 420}
 class SliceSettings:
     """How the embedded checkpoint is trained. Times are wall-clock."""
 
+    base: str | None = None
+    """Checkpoint whose weights a first slice begins with; None: random ones."""
     total_minutes: float | None = None
     """Length of the whole schedule, over all slices. None: as the state says, or else this slice."""
     weights: Mapping[str, float] = field(
@@ -43,7 +45,8 @@ class SliceSettings:
     it the decoder needs many times the samples to find the letters that the tower has read."""
     tower_share: float = 0.2
     """First share of the schedule in which only the tower learns, from the auxiliary task: the decoder has
-    nothing to read before the tower tells symbols apart."""
+    nothing to read before the tower tells symbols apart. Passed over where the start are the weights of a
+    checkpoint."""
     report_minutes: float | None = None
     """None: 2 on a CPU, half a minute on a GPU."""
     first_difficulty: float = 0.3

@@ -19,6 +19,7 @@ from docai.pipelines.training.nano.patches import cut_patches, has_ink
 from docai.pipelines.training.nano.report import Reporter
 from docai.pipelines.training.nano.settings import NANO_MAX_TOKENS, SliceSettings
 from docai.pipelines.training.nano.sources import Renderers, Source
+from docai.pipelines.training.nano.start import start_from
 from docai.pipelines.training.nano.state import (
     Found,
     Progress,
@@ -49,14 +50,17 @@ def train_slice(
 ) -> Progress:
     """Train for ``minutes``, the start and the end included, or to the end of the schedule.
 
-    Goes on from the state in ``resume``, which has to have one, or in ``folder``, where there is one. Writes
+    Goes on from the state in ``resume``, which has to have one, or in ``folder``, where there is one; else
+    begins with the weights of ``settings.base``, or with random ones. Writes
     to ``folder``: ``state/`` (see :mod:`.state`), ``log.jsonl`` (one line a report) and ``checkpoint/`` (a
     folder that ``process(model=…)`` takes), at the end of the slice and every four minutes.
 
     Raises:
         DeviceError: the device is not there.
         SettingError: ``resume`` holds no state, or ``minutes`` are too short to take a step and save it.
-        CheckpointError: the state is damaged, or the disk took no more of the new one.
+        UnknownModelError: there is no checkpoint ``settings.base``.
+        CheckpointError: the state is damaged, the base is not one of nano's, or the disk took no more of the
+            new state.
     """
     import torch
 
@@ -68,13 +72,17 @@ def train_slice(
     source = source or Renderers()
     torch.manual_seed(settings.seed)
     processor = build_processor()
-    model = build_model(processor, None if found else patch_statistics(source, settings.seed))
+    fresh = found is None and settings.base is None
+    model = build_model(processor, patch_statistics(source, settings.seed) if fresh else None)
     learner = Learner.of(
         *(model, processor, device),
         learning_rate=settings.learning_rate,
         weight_decay=settings.weight_decay,
     )
-    progress = load_state(found, learner) if found else Progress()
+    if found:
+        progress = load_state(found, learner)
+    else:
+        progress = start_from(settings.base, learner, processor) if settings.base else Progress()
     measured = held_out(
         source, processor, settings.seed, count=settings.n_held_out, n_answered=settings.n_answered
     )
@@ -218,7 +226,7 @@ class _Run:
         weights = Weights(
             symbol=settings.symbol_weight * (1.0 - 0.75 * share),
             pointer=settings.pointer_weight,
-            tower_only=share < settings.tower_share,
+            tower_only=progress.base is None and share < settings.tower_share,
         )
         samples = feed.take(settings.batch_samples)
         reporter.add(

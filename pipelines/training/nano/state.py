@@ -39,6 +39,8 @@ class Progress:
     samples: int = 0
     interrupted: bool = False
     """The last slice was ended by Ctrl-C; it resumes like any other."""
+    base: str | None = None
+    """``name@revision`` of the checkpoint whose weights it began with; None: random ones."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from docai.models.devices import has_bfloat16
 from docai.pipelines.synthesis.base import BINS
 from docai.pipelines.training.nano.feed import n_symbols
 from docai.pipelines.training.nano.model import WIDTH
@@ -70,6 +71,12 @@ class Learner:
         )
         first_location = processor.tokenizer.convert_tokens_to_ids("<loc0000>")
         return cls(model, symbols, optimizer, device, first_location)
+
+    def autocast(self) -> torch.autocast:
+        """bf16 in the matrix products where the device has it; fp32 throughout elsewhere."""
+        import torch
+
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=has_bfloat16(self.device))
 
     @contextmanager
     def stock_attention(self) -> Iterator[None]:
@@ -152,7 +159,7 @@ def training_step(
     totals = {name: torch.zeros((), device=device) for name in names}
     for batch in (batch.to(device) for batch in batches):
         attention: list[torch.Tensor] = []
-        with torch.autocast(device.type, dtype=torch.bfloat16):
+        with learner.autocast():
             features = encode_patches(model, batch)
             named = learner.symbols(features.flatten(0, 1)[batch.asked])
             if not weights.tower_only:

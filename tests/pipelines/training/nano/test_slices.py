@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import PaliGemmaForConditionalGeneration, PaliGemmaProcessor
 
-from docai.errors import DeviceError, SettingError
+from docai.errors import CheckpointError, DeviceError, SettingError, UnknownModelError
 from docai.models.engine import Request
 from docai.models.heads import HEADS
 from docai.models.paligemma import PaliGemmaEngine
@@ -163,6 +163,32 @@ def test_a_slice_is_resumed_and_its_checkpoint_reads(feed: FakeFeed, tmp_path: P
     crop = next(samples("molecule", 8, difficulty=0.0)).image
     (answer,) = engine.generate([Request(HEADS["molecule"], crop, max_tokens=2)])
     assert answer.n_tokens <= 2
+
+
+def test_the_weights_of_a_checkpoint_are_a_start(feed: FakeFeed, tmp_path: Path) -> None:
+    train_slice(tmp_path / "first", 10.0, SETTINGS, quiet)
+    base = str(tmp_path / "first/checkpoint")
+    # From nothing the tower learns alone at first; what has learnt to answer goes on with that.
+    settings = replace(SETTINGS, base=base, tower_share=0.5, learning_rate=0.0)
+    progress = train_slice(tmp_path / "second", 10.0, settings, quiet)
+    assert (progress.step, progress.samples, progress.base) == (2, 2, "nano@step-1")
+    assert "answer" in rows(tmp_path / "second")[0]
+    before, after = (
+        load_file(tmp_path / name / "checkpoint/model.safetensors") for name in ("first", "second")
+    )
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+    resumed = train_slice(tmp_path / "second", 10.0, settings, quiet)
+    assert (resumed.step, resumed.samples, resumed.base) == (3, 4, "nano@step-1"), "its own state comes first"
+
+
+def test_a_start_of_another_architecture_is_refused(feed: FakeFeed, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="another architecture than nano: [0-9]+ tensors differ"):
+        train_slice(tmp_path, 10.0, replace(SETTINGS, base="nano"), quiet)
+    with pytest.raises(UnknownModelError):
+        train_slice(tmp_path, 10.0, replace(SETTINGS, base="nanno"), quiet)
+    assert not list(tmp_path.iterdir())
 
 
 def test_whole_squares_are_answered_at_the_end(feed: FakeFeed, tmp_path: Path) -> None:
