@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,20 +25,27 @@ _FOR_HEAD = (
     "steps",
     "batch",
     "accumulate",
-    "learning_rate",
     "label_smoothing",
     "max_tokens",
     "rank",
     "full",
     "four_bit",
     "checkpointing",
-    "difficulty",
     "max_rejected",
     "held_out",
     "measure_steps",
 )
 _FOR_NANO = ("minutes", "total_minutes", "resume", "keep_optimizer", "pack", "megabytes")
-_FOR_PACK = ("base", "total_minutes", "keep_optimizer", "data", "device", "resume")
+_FOR_PACK = (
+    "base",
+    "learning_rate",
+    "difficulty",
+    "total_minutes",
+    "keep_optimizer",
+    "data",
+    "device",
+    "resume",
+)
 """What has no meaning beside --pack."""
 
 
@@ -89,7 +97,9 @@ def train(
     ] = None,
     learning_rate: Annotated[
         float | None,
-        typer.Option(metavar="X", help="Highest rate. Default: the preset.", rich_help_panel=_HEAD_PANEL),
+        typer.Option(
+            metavar="X", help="Highest rate; nano too. Default: the preset.", rich_help_panel=_HEAD_PANEL
+        ),
     ] = None,
     label_smoothing: Annotated[
         float | None,
@@ -136,7 +146,13 @@ def train(
     ] = None,
     difficulty: Annotated[
         float,
-        typer.Option(metavar="X", min=0, max=1, help="Of drawn pairs, 0 to 1.", rich_help_panel=_DATA_PANEL),
+        typer.Option(
+            metavar="X",
+            min=0,
+            max=1,
+            help="Of drawn pairs, 0 to 1. For nano 0.5 unless given, grown to.",
+            rich_help_panel=_DATA_PANEL,
+        ),
     ] = 1.0,
     max_rejected: Annotated[
         float,
@@ -224,13 +240,11 @@ def train(
     Ctrl-C ends either after the step it is in, with everything saved; the same command goes on from there.
     """
     for name in _FOR_HEAD if what == NANO else _FOR_NANO:
-        source = context.get_parameter_source(name)
-        if source is not None and source.name != "DEFAULT":
+        if _is_given(context, name):
             raise SettingError(f"--{name.replace('_', '-')} has no meaning for `docai train {what}`.")
     if what == NANO and pack is not None:
         for name in _FOR_PACK:
-            source = context.get_parameter_source(name)
-            if source is not None and source.name != "DEFAULT":
+            if _is_given(context, name):
                 raise SettingError(f"--{name.replace('_', '-')} has no meaning beside --pack.")
         _pack_nano(pack, out, megabytes, minutes, seed, workers)
         return
@@ -245,6 +259,13 @@ def train(
             device=device,
             keep_optimizer=keep_optimizer,
         )
+        if learning_rate is not None:
+            if learning_rate <= 0:
+                raise SettingError(f"learning_rate is {learning_rate:g}; it has to be above 0.")
+            slice_settings = replace(slice_settings, learning_rate=learning_rate)
+        if _is_given(context, "difficulty"):
+            first = min(difficulty, slice_settings.first_difficulty)
+            slice_settings = replace(slice_settings, difficulty=difficulty, first_difficulty=first)
         _train_nano(out, resume, minutes, slice_settings, data or [])
         return
     from docai.models.heads import HEADS
@@ -309,6 +330,11 @@ def train(
     best = run.best
     measured = "" if best is None else f", {best.metric} {best.value:.4f} held out, at step {best.step}"
     console.print(f"{run.step} steps{loss}{measured}; checkpoint in {out}", markup=False, soft_wrap=True)
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"
 
 
 def _typed() -> str:

@@ -91,7 +91,9 @@ def test_exit_2_where_the_call_is_wrong(run: Run, base_896: Path, tiny_base: Pat
         (("table", "--base", base_896, "--data", "nowhere"), "no data folder"),
         (("table", "--base", base_896, "--device", "cuda:99"), "cuda"),
         (("table", "--base", base_896, "--minutes", 3), "--minutes has no meaning for `docai train table`"),
-        (("nano", "--base", base_896), "--base has no meaning for `docai train nano`"),
+        (("nano", "--steps", 3), "--steps has no meaning for `docai train nano`"),
+        (("nano", "--base", base_896), "of another architecture than nano"),
+        (("nano", "--learning-rate", 0), "learning_rate is 0"),
         (("table", "--base", base_896, "--steps", 0), "--steps"),
         (("table", "--base", base_896, "--learning-rate", -1), "learning_rate is -1"),
     ]
@@ -174,6 +176,7 @@ def test_nano_and_heads_have_defaults_of_their_own(run: Run, monkeypatch: pytest
     assert run("nano", "-o", "out", "--total-minutes", 90, "--workers", 3)[0] == 130
     options = ("--resume", "run", "--data", "pack", "--device", "cuda", "--weights-only")
     assert run("nano", *options)[0] == 0
+    assert run("nano", "-o", "out", "--base", "nano", "--learning-rate", 2e-4, "--difficulty", 0.2)[0] == 0
     assert calls == [
         (Path("out"), 2.0, SliceSettings(), None, None),
         (Path("out"), 60.0, SliceSettings(total_minutes=90.0, workers=3), None, None),
@@ -183,6 +186,13 @@ def test_nano_and_heads_have_defaults_of_their_own(run: Run, monkeypatch: pytest
             SliceSettings(device="cuda", keep_optimizer=False),
             Pack(Path("pack")),
             Path("run"),
+        ),
+        (
+            Path("out"),
+            60.0,
+            SliceSettings(base="nano", learning_rate=2e-4, first_difficulty=0.2, difficulty=0.2),
+            None,
+            None,
         ),
     ]
 
