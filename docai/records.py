@@ -4,8 +4,8 @@ Boxes are ``(x0, y0, x1, y1)`` in PDF points (1/72 inch) with the origin at the 
 it is displayed: rotated by the page's own rotation and cut to its crop box. Pages count from 1. For an
 image file a point is ``72 / PageInfo.dpi`` pixels.
 
-A record is *content* (what a parser made of the model's text) plus *provenance* (where it was, who read
-it, how sure it is). The content classes stand alone so that parsers need no page and no model.
+A record is *content* (what a parser made of the model's text, :mod:`docai.contents`) plus *provenance*
+(where it was, who read it, how sure it is). The content classes are named here too.
 """
 
 from __future__ import annotations
@@ -13,23 +13,85 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-SCHEMA_VERSION = "1.2"
+from docai.contents import (
+    Atom,
+    BBox,
+    Cell,
+    Column,
+    ColumnKind,
+    Content,
+    Data,
+    Event,
+    FigureContent,
+    Fragment,
+    Label,
+    Line,
+    Measure,
+    MoleculeContent,
+    ScoreContent,
+    Stereo,
+    TableContent,
+    TextContent,
+    Tie,
+    Word,
+)
 
-BBox = tuple[float, float, float, float]
+__all__ = [
+    "SCHEMA_VERSION",
+    "Alternative",
+    "Atom",
+    "Attempt",
+    "BBox",
+    "Cell",
+    "Column",
+    "ColumnKind",
+    "Confidence",
+    "Content",
+    "Data",
+    "Document",
+    "Event",
+    "Evidence",
+    "Figure",
+    "FigureContent",
+    "FinishReason",
+    "Fragment",
+    "Issue",
+    "Kind",
+    "Label",
+    "Line",
+    "Measure",
+    "Molecule",
+    "MoleculeContent",
+    "PageInfo",
+    "Point",
+    "ReadBackResult",
+    "Record",
+    "RecordBase",
+    "Score",
+    "ScoreContent",
+    "Severity",
+    "SourceInfo",
+    "Stage",
+    "Stats",
+    "Stereo",
+    "Table",
+    "TableContent",
+    "Text",
+    "TextContent",
+    "Tie",
+    "Word",
+]
+
+SCHEMA_VERSION = "1.3"
+
 Point = tuple[float, float]
 Kind = Literal["table", "molecule", "score", "text", "figure"]
 Severity = Literal["info", "warning", "error"]
 Stage = Literal["ingest", "layout", "crop", "model", "parser", "validator", "evidence"]
 FinishReason = Literal["stop", "length", "loop", "blank", "error", "not-run"]
 Evidence = Literal["model", "text-layer", "table-finder", "layout", "osra", "tesseract"]
-
-
-class Data(BaseModel):
-    """Base of everything serialised: unknown fields are refused, so that a typo never passes."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class Issue(Data):
@@ -73,97 +135,14 @@ class Attempt(Data):
     believed: bool = Field(default=False, description="The record holds this one.")
 
 
-class Cell(Data):
-    """One table cell. ``row`` and ``col`` count from 0 and name its top left grid position."""
+class ReadBackResult(Data):
+    """How well the record, drawn again, matches the crop that it was read from."""
 
-    row: int = Field(ge=0)
-    col: int = Field(ge=0)
-    row_span: int = Field(default=1, ge=1)
-    col_span: int = Field(default=1, ge=1)
-    text: str = ""
-    is_header: bool = False
-    bbox: BBox | None = None
-    confidence: float | None = Field(default=None, ge=0, le=1)
-
-
-class TableContent(Data):
-    """A rectangular grid: each position is covered by exactly one cell."""
-
-    html: str = Field(default="", description="Canonical HTML of the grid, always rectangular.")
-    n_rows: int = Field(default=0, ge=0)
-    n_cols: int = Field(default=0, ge=0)
-    cells: list[Cell] = Field(default_factory=list)
-
-
-class Atom(Data):
-    """One atom of a molecule."""
-
-    symbol: str
-    number: int = Field(ge=1, description="Its number in the mol block.")
-    confidence: float | None = Field(default=None, ge=0, le=1)
-
-
-class MoleculeContent(Data):
-    """A chemical structure. The chemistry fields are None where the SMILES is not valid."""
-
-    smiles: str | None = Field(default=None, description="Canonical isomeric SMILES (RDKit).")
-    inchi: str | None = None
-    inchikey: str | None = None
-    formula: str | None = Field(default=None, description="Hill notation.")
-    molblock: str | None = Field(default=None, description="V2000 mol block with 2-D coordinates.")
-    atoms: list[Atom] = Field(default_factory=list, description="In the order of the SMILES.")
-    is_valid: bool = False
-
-
-class Measure(Data):
-    """The notes between two barlines, as lines of ``kern``, counted from 1."""
-
-    first_line: int = Field(ge=1)
-    last_line: int = Field(ge=1)
-    confidence: float | None = Field(default=None, ge=0, le=1)
-
-
-class ScoreContent(Data):
-    """A passage of music in Humdrum ``**kern``."""
-
-    kern: str = ""
-    musicxml: str | None = None
-    n_spines: int = Field(default=0, ge=0)
-    n_measures: int = Field(default=0, ge=0)
-    measures: list[Measure] = Field(default_factory=list)
-    is_valid: bool = False
-
-
-class Word(Data):
-    """One word with its box."""
-
-    text: str
-    bbox: BBox | None = None
-    confidence: float | None = Field(default=None, ge=0, le=1)
-
-
-class Line(Data):
-    """One line of text; ``text`` is its words joined by the spaces that belong between them."""
-
-    text: str
-    bbox: BBox | None = None
-    words: list[Word] = Field(default_factory=list)
-
-
-class TextContent(Data):
-    """Lines in reading order."""
-
-    text: str = Field(default="", description="Lines joined by newlines.")
-    lines: list[Line] = Field(default_factory=list)
-
-
-class FigureContent(Data):
-    """A region that no head reads."""
-
-    text: str = Field(default="", description="The PDF's own words inside the figure, if any.")
-
-
-Content = TableContent | MoleculeContent | ScoreContent | TextContent | FigureContent
+    similarity: float | None = Field(
+        default=None, ge=0, le=1, description="0: another thing; 1: just like it. None: not comparable."
+    )
+    reason: str = Field(default="", description="Why `similarity` is None, else empty.")
+    method: str = Field(description="How it was drawn and compared.")
 
 
 class RecordBase(Data):
@@ -184,6 +163,11 @@ class RecordBase(Data):
     alternatives: list[Alternative] = Field(default_factory=list)
     attempts: list[Attempt] = Field(
         default_factory=list, description="In their order; empty where the head was asked once."
+    )
+    read_back: ReadBackResult | None = Field(
+        default=None,
+        description="None: not read back, since that is off, nothing valid was read, the words are the "
+        "PDF's own, or what would draw it is not installed.",
     )
     native_text: str | None = Field(
         default=None, description="The PDF's own words inside the region, in reading order."

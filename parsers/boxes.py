@@ -17,6 +17,13 @@ LOC = re.compile(r"<loc(\d{1,6})>")
 """One location token, also one with the wrong number of digits: it is met and then refused."""
 
 BoxFault = Literal["count", "range", "reversed", "zero-area"]
+BOX_FAULTS: dict[BoxFault, str] = {
+    "count": "other than four location tokens",
+    "range": "a location past 1023",
+    "reversed": "its minimum after its maximum",
+    "zero-area": "no area",
+}
+"""Each fault as the end of a sentence that says what a box has."""
 
 
 def box_from_bins(bins: Sequence[int]) -> tuple[BBox | None, BoxFault | None]:
@@ -46,3 +53,9 @@ def _side(low: int, high: int) -> tuple[float, float]:
     if low < high:
         return low / last, high / last
     return max(0.0, (low - 0.5) / last), min(1.0, (high + 0.5) / last)
+
+
+def without_locs(text: str) -> str:
+    """The text of a cell without location tokens, also those that arise when others are taken out."""
+    text = LOC.sub("", text)
+    return text.replace("<", "") if LOC.search(text) else text

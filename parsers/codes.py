@@ -52,8 +52,8 @@ CODES: Mapping[str, Code] = MappingProxyType(
         # Tables
         "table-empty": _error("The text holds no table cell."),
         "table-no-table-tag": _repaired("The cells stand in no <table>; one was put around them."),
-        "table-truncated": _lost("The HTML ends before </table>, so rows may be missing."),
-        "table-fenced": _tidied("A Markdown code fence around the HTML was taken off."),
+        "table-truncated": _lost("The text ends before the table does, so rows may be missing."),
+        "table-fenced": _tidied("A Markdown code fence around the table was taken off."),
         "table-bad-character": _repaired("A character that no document can hold became U+FFFD."),
         "table-too-deep": _lost("Tags are nested deeper than HTML readers go; what is inside is lost."),
         "table-second-table": _lost("More than one table was written; only the first was read."),
@@ -61,6 +61,8 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "table-text-outside": _repaired("Text before or after the table was left out."),
         "table-stray-text": _repaired("Text inside the table but in no cell was left out."),
         "table-raw-less-than": _info("A raw '<' that opens no HTML tag was read as text."),
+        "table-tag-mismatch": _warning("A tag is not closed, or closed and not opened."),
+        "table-repeated-attribute": _repaired("An attribute stands twice in a tag; its first value counts."),
         "table-stray-loc": _repaired("Location tokens outside a coords attribute were left out."),
         "table-row-without-tr": _repaired("Cells stand in no <tr>; a row was put around them."),
         "table-bad-span": _repaired("A colspan or rowspan is no number in range; the nearest one was used."),
@@ -72,6 +74,10 @@ CODES: Mapping[str, Code] = MappingProxyType(
             "The table has more rows or columns than docai reads; the rest is left out."
         ),
         "table-repeated-rows": _warning("Many equal rows follow each other, as when a model loops."),
+        "table-header-detected": _info("The text marks no head; the first rows were taken for it."),
+        "table-otsl-span": _repaired("An OTSL span token contradicts its neighbours: see the message."),
+        "table-otsl-text": _repaired("Text follows an OTSL token that takes none; it became a cell."),
+        "table-own-location": _info("Location tokens of the whole table were left out."),
         "table-bad-box": _repaired("A cell's location tokens make no box; the box was left out."),
         "table-tiles-differ": _repaired("The row bands of one table were read with different widths."),
         "table-tiles-headed": _tidied("A head inside a table that was read in row bands became plain rows."),
@@ -88,16 +94,24 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "molecule-valence": _error("An atom has more bonds than its element allows."),
         "molecule-kekulisation": _error("An aromatic ring has no arrangement of single and double bonds."),
         "molecule-sanitisation": _error("RDKit refuses the structure for another reason."),
+        "molecule-dative-missing": _error(
+            "The structure is valid only with dative bonds (->) to its metal, which are not written."
+        ),
+        "molecule-dative-bond": _info("Bonds are dative; few other formats and tools have such bonds."),
+        "molecule-stereo-dropped": _repaired(
+            "A stereo mark stands where no configuration can be; it was dropped."
+        ),
         "molecule-r-group": _info("An R-group became a numbered dummy atom, as in [R1] to [1*]."),
         "molecule-abbreviation": Code(
             "info", "An abbreviation such as [Ph] was written out as atoms.", repairs=True
         ),
         "molecule-unknown-label": _repaired("A label is neither element nor known group; it became *."),
         "molecule-ambiguous-label": _warning("A symbol may be an element or a group: see the message."),
-        "molecule-no-inchi": _warning("The structure has no InChI, as with dummy atoms."),
-        "molecule-no-molblock": _warning("RDKit could lay out no V2000 mol block."),
+        "molecule-no-inchi": _info("The structure has no InChI, as with dummy atoms."),
+        "molecule-no-molblock": _warning("RDKit could lay out no mol block."),
         # Scores
         "score-empty": _error("The text holds no kern data."),
+        "score-ekern": _tidied("The text is ekern, bekern or a model's tokens; it was written as kern."),
         "score-fenced": _tidied("A Markdown code fence around the kern was taken off."),
         "score-bad-character": _repaired("A character that no document can hold became U+FFFD."),
         "score-line-ends": _tidied("Line ends, or spaces around lines, were normalised."),
@@ -115,6 +129,9 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "score-after-end": _error("Data follow the line that ends all spines."),
         "score-no-terminator": _error("A spine is not ended by *-, as when the text was cut off."),
         "score-bad-token": _warning("A field breaks the grammar of kern notes and rests."),
+        "score-chord-duration": _warning("The notes of a chord have different durations; the first counts."),
+        "score-tie-unpaired": _warning("A tie begins or ends, and no note of its pitch takes it up."),
+        "score-slur-unpaired": _warning("A slur begins or ends, and its other end is missing."),
         "score-barline-mismatch": _warning("A barline is not written, or not the same, in all spines."),
         "score-misaligned": _warning("Notes of one line do not start at the same time."),
         "score-measure-duration": _warning("The durations of a measure do not add up to the meter."),
@@ -123,6 +140,8 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "score-musicxml-partial": _warning("MusicXML holds the lines before the first broken one."),
         "score-musicxml-failed": _warning("music21 could not make MusicXML."),
         "score-notes-lost": _warning("MusicXML has another number of notes than the kern."),
+        "score-slurs-lost": _warning("MusicXML has fewer slurs than the kern."),
+        "score-midi-lost": _warning("MIDI has another number of notes than the kern."),
         # Text
         "text-empty": _warning("The text holds no word."),
         "text-fenced": _tidied("A Markdown code fence around the words was taken off."),
@@ -135,6 +154,9 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "text-empty-label": _repaired("A box has no word; it was left out."),
         "text-missing-separator": _repaired("Two words stand together without ' ; ' and were parted."),
         "text-trailing-separator": _tidied("A ' ; ' at the end of a line was taken off."),
+        "text-visual-order": _repaired(
+            "Words of a right-to-left line stood from left to right; they were put in reading order."
+        ),
         "text-truncated": _warning("The text ends inside location tokens; the last word may be missing."),
     }
 )

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from html import escape
 
 from docai.parsers.cleaning import replace_unholdable
+from docai.parsers.columns import describe_columns
+from docai.parsers.headers import find_head
 from docai.parsers.notes import Notes
 from docai.parsers.traced import Span
 from docai.records import BBox, Cell, TableContent
@@ -27,6 +29,7 @@ MAX_PLACES = 1 << 16
 """Rows times columns of a grid; no crop that a model can read holds more."""
 _MAX_SINGLE_FILLERS = 4096
 """More missing places than this are filled by one empty cell per gap, so that size stays linear."""
+_HEAD_FOUND = "The text marks no head; the first {} taken for it, as columns of numbers begin below."
 
 
 @dataclass
@@ -47,10 +50,13 @@ CellSpans = dict[tuple[int, int], Span | None]
 """Row and column of a cell to the characters that it was read from."""
 
 
-def lay_out(groups: Iterable[RowGroup], notes: Notes, spans: CellSpans | None = None) -> TableContent:
+def lay_out(
+    groups: Iterable[RowGroup], notes: Notes, spans: CellSpans | None = None, *, seek_head: bool = False
+) -> TableContent:
     """Place the cells of each row group in turn and fill what is missing: a rectangular table.
 
-    ``spans`` is given an entry for each cell that was written; those that fill gaps have none.
+    ``spans`` is given an entry for each cell that was written; those that fill gaps have none. With
+    ``seek_head`` the rows that :func:`docai.parsers.headers.find_head` takes for the head become headers.
     """
     spans = {} if spans is None else spans
     cells: list[Cell] = []
@@ -60,7 +66,7 @@ def lay_out(groups: Iterable[RowGroup], notes: Notes, spans: CellSpans | None = 
         n_rows += len(group)
     n_cols = _width(cells, n_rows, notes)
     if n_cols == 0:
-        return TableContent(html=canonical_html((), 0, 0))
+        return table_content((), 0, 0)
     if n_rows > MAX_PLACES // n_cols:
         n_rows = MAX_PLACES // n_cols
         notes.add("table-too-large", f"Rows after row {n_rows} were left out.")
@@ -68,7 +74,26 @@ def lay_out(groups: Iterable[RowGroup], notes: Notes, spans: CellSpans | None = 
         for cell in cells:
             cell.row_span = min(cell.row_span, n_rows - cell.row)
     cells = fill_grid(cells, n_rows, n_cols, notes)
-    return TableContent(html=canonical_html(cells, n_rows, n_cols), n_rows=n_rows, n_cols=n_cols, cells=cells)
+    if seek_head and (n_head := find_head(cells, n_rows, n_cols)):
+        notes.add(
+            "table-header-detected", _HEAD_FOUND.format("row is" if n_head == 1 else f"{n_head} rows are")
+        )
+        for cell in cells:
+            cell.is_header = cell.row < n_head
+    return table_content(cells, n_rows, n_cols)
+
+
+def table_content(cells: Iterable[Cell], n_rows: int, n_cols: int) -> TableContent:
+    """The table of a filled grid: its canonical HTML and its columns are made from the cells."""
+    cells = list(cells)
+    rows = _rows(cells, n_rows, n_cols)
+    columns = describe_columns(cells, _head_rows(rows), n_cols)
+    return TableContent(html=_html(rows), n_rows=n_rows, n_cols=n_cols, cells=cells, columns=columns)
+
+
+def head_rows(content: TableContent) -> int:
+    """Leading rows that hold nothing but header cells, none of which reaches below them."""
+    return _head_rows(_rows(content.cells, content.n_rows, content.n_cols))
 
 
 def fill_grid(cells: Iterable[Cell], n_rows: int, n_cols: int, notes: Notes | None = None) -> list[Cell]:
@@ -99,10 +124,19 @@ def fill_grid(cells: Iterable[Cell], n_rows: int, n_cols: int, notes: Notes | No
 
 def canonical_html(cells: Iterable[Cell], n_rows: int, n_cols: int) -> str:
     """Canonical HTML of a filled grid; :func:`docai.parsers.table.parse_table` gives the cells back."""
+    return _html(_rows(cells, n_rows, n_cols))
+
+
+def _rows(cells: Iterable[Cell], n_rows: int, n_cols: int) -> list[list[Cell]]:
+    """The cells by the row that they begin in."""
     rows: list[list[Cell]] = [[] for _ in range(n_rows)]
     for cell in cells:
         if cell.row < n_rows and cell.col < n_cols:
             rows[cell.row].append(cell)
+    return rows
+
+
+def _html(rows: Sequence[Sequence[Cell]]) -> str:
     n_head = _head_rows(rows)
     parts = ["<table>"]
     if n_head:
@@ -141,8 +175,7 @@ def table_from_rows(rows: Sequence[Sequence[str | None]], *, header_rows: int = 
                     is_header=r < header_rows,
                 )
             )
-    cells = fill_grid(cells, n_rows, n_cols)
-    return TableContent(html=canonical_html(cells, n_rows, n_cols), n_rows=n_rows, n_cols=n_cols, cells=cells)
+    return table_content(fill_grid(cells, n_rows, n_cols), n_rows, n_cols)
 
 
 def tidy(text: str) -> str:
@@ -242,7 +275,6 @@ def _gaps(cells: Iterable[Cell], n_rows: int, n_cols: int) -> Iterator[tuple[int
 
 
 def _head_rows(rows: Sequence[Sequence[Cell]]) -> int:
-    """Leading rows that hold nothing but header cells, none of which reaches below them."""
     n_head = reach = 0
     for index, row in enumerate(rows):
         if not all(cell.is_header for cell in row) or (not row and reach <= index):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from docai.parsers.base import Parsed
-from docai.parsers.grid import canonical_html, fill_grid
+from docai.parsers.grid import fill_grid, table_content
 from docai.parsers.notes import Notes
 from docai.parsers.score import parse_score
 from docai.records import Cell, Content, Issue, ScoreContent, TableContent, TextContent
@@ -97,8 +97,7 @@ def _join_tables(parts: Sequence[TableContent], notes: Notes) -> TableContent:
                 update["is_header"] = False
             cells.append(cell.model_copy(update=update))
         n_rows += part.n_rows
-    cells = fill_grid(cells, n_rows, n_cols)
-    return TableContent(html=canonical_html(cells, n_rows, n_cols), n_rows=n_rows, n_cols=n_cols, cells=cells)
+    return table_content(fill_grid(cells, n_rows, n_cols), n_rows, n_cols)
 
 
 def _head_rows(part: TableContent) -> int:

@@ -41,11 +41,12 @@ def test_a_changed_schema_is_written_only_with_a_new_version(
 
 FIXED_NAMES = {
     "Document": {"schema_version", "source", "pages", "records", "issues", "stats"},
-    "Table": {"html", "n_rows", "n_cols", "cells"},
+    "Table": {"html", "n_rows", "n_cols", "cells", "columns"},
     "Molecule": {"smiles", "inchi", "inchikey", "formula", "molblock", "is_valid"},
     "Score": {"kern", "musicxml", "n_spines", "n_measures", "is_valid"},
     "Text": {"text", "lines"},
     "Cell": {"row", "col", "row_span", "col_span", "text", "is_header", "bbox"},
+    "Column": {"name", "kind", "unit", "n_read", "n_missing", "n_unread"},
     "Line": {"text", "bbox", "words"},
     "Word": {"text", "bbox", "confidence"},
     "Confidence": {"value", "method"},

@@ -6,7 +6,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Collection, Sequence
 
-from docai.parsers.grid import canonical_html, tidy
+from docai.parsers.grid import table_content, tidy
 from docai.pipelines.codes import make_issue
 from docai.pipelines.ingest import PageWord
 from docai.pipelines.words import lines_from_words
@@ -50,8 +50,7 @@ def fill_cells(
         cell.model_copy(update={"text": changes.get(index, cell.text)})
         for index, cell in enumerate(content.cells)
     ]
-    html = canonical_html(cells, content.n_rows, content.n_cols)
-    filled = content.model_copy(update={"cells": cells, "html": html})
+    filled = table_content(cells, content.n_rows, content.n_cols)
     texts_of_pdf = [word.text for word in words]
     worse = agreement(cell_words(filled), texts_of_pdf) < agreement(cell_words(content), texts_of_pdf)
     if worse or contradicted > len(texts) - len(changes):

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
-from docai.parsers.grid import canonical_html, fill_grid
+from docai.parsers.grid import fill_grid, table_content
 from docai.pipelines.boxes import union
 from docai.pipelines.ingest import Page, PageWord
 from docai.pipelines.ingest.quiet import quiet_mupdf
@@ -239,10 +239,7 @@ def _without_empty_lines(cells: Sequence[Cell]) -> TableContent:
                     }
                 )
             )
-    filled = fill_grid(kept, len(rows), len(cols))
-    return TableContent(
-        html=canonical_html(filled, len(rows), len(cols)), n_rows=len(rows), n_cols=len(cols), cells=filled
-    )
+    return table_content(fill_grid(kept, len(rows), len(cols)), len(rows), len(cols))
 
 
 def _lines(edges: Iterator[float]) -> list[float]:

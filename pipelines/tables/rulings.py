@@ -41,7 +41,7 @@ def rulings(sheet: Any, bbox: BBox) -> Rulings:
             level.append(Rule(max(x0, bbox[0]), min(x1, bbox[2]), (y0 + y1) / 2))
         elif min(y1, bbox[3]) - max(y0, bbox[1]) > _LEAST and x1 - x0 < 1 and bbox[0] <= x0 <= bbox[2]:
             upright.append(Rule(max(y0, bbox[1]), min(y1, bbox[3]), (x0 + x1) / 2))
-    return Rulings(tuple(_joined(level)), tuple(_joined(upright)))
+    return Rulings(tuple(joined(level)), tuple(joined(upright)))
 
 
 def _strokes(sheet: Any) -> Iterator[BBox]:
@@ -65,7 +65,8 @@ def _strokes(sheet: Any) -> Iterator[BBox]:
                     yield from ((x0, y0, x1, y0), (x0, y1, x1, y1), (x0, y0, x0, y1), (x1, y0, x1, y1))
 
 
-def _joined(rules: Iterable[Rule]) -> list[Rule]:
+def joined(rules: Iterable[Rule]) -> list[Rule]:
+    """Rules with the pieces in one line made one, by ``at``."""
     joined: list[Rule] = []
     for rule in sorted(rules, key=lambda rule: (round(rule.at), rule.start)):
         # In this order, only the last ones can lie in one line with it: pages have thousands of strokes.

@@ -9,7 +9,7 @@ from math import prod
 
 import numpy as np
 
-from docai.parsers.grid import canonical_html, fill_grid
+from docai.parsers.grid import fill_grid, table_content
 from docai.pipelines.boxes import union
 from docai.pipelines.ingest import PageWord
 from docai.pipelines.tables.cells import cell_text
@@ -57,10 +57,7 @@ def grid_from_words(words: Sequence[PageWord], rules: Rulings) -> TableContent |
         n_rows += 1
     n_cols = len(sheet.edges) + 1
     cells = [_cell(block, words, n_head) for block in _without_collisions(blocks)]
-    filled = fill_grid(cells, n_rows, n_cols)
-    return TableContent(
-        html=canonical_html(filled, n_rows, n_cols), n_rows=n_rows, n_cols=n_cols, cells=filled
-    )
+    return table_content(fill_grid(cells, n_rows, n_cols), n_rows, n_cols)
 
 
 def _cell(block: _Block, words: Sequence[PageWord], n_head: int) -> Cell:

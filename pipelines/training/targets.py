@@ -80,7 +80,7 @@ def table_target(item: Item, locate: Locate) -> str:
     """
     cells: Sequence[Cell] = item.cells
     if not cells:
-        content = parse_table(item.text).content
+        content = parse_table(item.text, seek_head=False).content
         cells = content.cells if isinstance(content, TableContent) else []
     if not cells:
         raise NoTargetError("empty", "the table has no cells")

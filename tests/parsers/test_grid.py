@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from docai.parsers.grid import canonical_html, fill_grid, table_from_rows
+from docai.parsers.grid import canonical_html, fill_grid, head_rows, table_content, table_from_rows
 from docai.parsers.table import parse_table
 from docai.records import Cell, TableContent
 
@@ -49,6 +49,43 @@ def test_canonical_html_is_rectangular_and_parses_back_to_the_same_grid(html: st
     again = parse_table(first.html)
     assert again.content == first
     assert {issue.code for issue in again.issues} <= {"table-empty", "table-repeated-rows"}
+
+
+PIECES = [
+    "<table>", "</table>", "<thead>", "</thead>", "<tbody>", "</tbody>", "<tr>", "</tr>", "<td>", "</td>",
+    "<th>", "</th>", '<td colspan="3">', '<td rowspan="2">', "<td rowspan=0>",
+    '<th colspan=2 rowspan="9">', "<td col", "a", "b", "12", "3.5", " ", "<", "&lt;", "&", "<b>", "</b>",
+    "<br>", "```html\n", "<loc0001>", "x<y", "\n", "<otsl>", "<fcel>", "<lcel>", "<nl>", "<ched>",
+    "</otsl>",
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=40).map("".join))
+@settings(max_examples=300, deadline=None)
+def test_damaged_html_gives_canonical_html_that_parses_back_to_the_same_grid(text: str) -> None:
+    first = parse_table(text).content
+    assert_rectangular(first)
+    again = parse_table(first.html)
+    assert again.content == first
+    assert {issue.code for issue in again.issues} <= {"table-empty", "table-repeated-rows"}
+
+
+def test_a_head_that_was_found_stays_and_none_is_found_in_canonical_html() -> None:
+    rows = "<tr><td>{}</td><td>b</td></tr>" + "<tr><td>1</td><td>2</td></tr>" * 3
+    for corner, n_head in (("a", 1), ("7", 0)):
+        content = parse_table(f"<table>{rows.format(corner)}</table>").content
+        assert head_rows(content) == n_head
+        changed = table_content([*content.cells[:2], *content.cells[2:]], content.n_rows, content.n_cols)
+        changed.cells[0].text = "a"
+        html = canonical_html(changed.cells, changed.n_rows, changed.n_cols)
+        assert head_rows(parse_table(html).content) == n_head
+
+
+def test_the_columns_follow_the_cells() -> None:
+    content = table_from_rows([["a", "b"], ["x", "1"], ["y", "2"]])
+    assert [(column.name, column.kind) for column in content.columns] == [("a", "text"), ("b", "integer")]
+    cells = [cell.model_copy(update={"text": "2?"}) if cell.text == "2" else cell for cell in content.cells]
+    assert [column.kind for column in table_content(cells, 3, 2).columns] == ["text", "text"]
 
 
 def test_fill_grid_adds_what_is_missing() -> None:

@@ -53,6 +53,13 @@ def test_tables_are_joined_by_rows() -> None:
     assert not joined.issues
 
 
+def test_the_columns_of_a_joined_table_are_those_of_all_bands() -> None:
+    bands = ["<thead><tr><td>a</td></tr></thead><tr><td>1</td></tr>", "<tbody><tr><td>2.5</td></tr></tbody>"]
+    joined = join_contents([parse_table(f"<table>{band}</table>") for band in bands]).content
+    assert isinstance(joined, TableContent)
+    assert [(column.name, column.kind, column.n_read) for column in joined.columns] == [("a", "number", 2)]
+
+
 def test_a_head_in_a_later_band_becomes_plain_rows_and_that_is_said() -> None:
     band = "<table><thead><tr><td>a</td></tr></thead><tbody><tr><td>b</td></tr></tbody></table>"
     joined = join_contents([parse_table(band), parse_table(band)])

@@ -270,3 +270,107 @@ def test_the_grid_is_bounded() -> None:
     parsed = parse_table("<table><tr>" + "<td rowspan=65534><td>" * 600 + rows + "</table>")
     assert "table-too-large" in codes(parsed)
     assert parsed.content.n_rows * parsed.content.n_cols <= 1 << 16
+
+
+@pytest.mark.parametrize(
+    ("written", "read"), [("0", 1), ("1", 1), ("1000", 1000), ("1001", 1000), ("1000000000", 1000)]
+)
+def test_a_colspan_is_clamped_to_1_and_1000(written: str, read: int) -> None:
+    parsed = parse_table(table(f'<tr><td colspan="{written}">a</td></tr>'))
+    assert [cell.col_span for cell in parsed.content.cells] == [read]
+    assert codes(parsed) == (set() if int(written) == read else {"table-bad-span"})
+
+
+@pytest.mark.parametrize(
+    ("written", "n_rows", "read", "found"),
+    [
+        ("0", 3, 3, set()),
+        ("65534", 3, 3, {"table-span-past-section"}),
+        ("65535", 3, 3, {"table-bad-span", "table-span-past-section"}),
+        ("1000000000", 3, 3, {"table-bad-span", "table-span-past-section"}),
+        ("2", 3, 2, set()),
+    ],
+)
+def test_a_rowspan_is_clamped_to_0_and_65534(written: str, n_rows: int, read: int, found: set[str]) -> None:
+    rows = f'<tr><td rowspan="{written}">a</td><td>b</td></tr>' + "<tr><td>c</td></tr>" * (read - 1)
+    rows += "<tr><td>c</td><td>d</td></tr>" * (n_rows - read)
+    parsed = parse_table(table(rows))
+    assert (parsed.content.n_rows, parsed.content.cells[0].row_span) == (n_rows, read)
+    assert codes(parsed) == found
+
+
+@pytest.mark.parametrize("attribute", ["colspan", "rowspan"])
+def test_a_span_of_1e9_takes_no_memory(attribute: str) -> None:
+    import tracemalloc
+
+    html = table("<tr>" + f"<td {attribute}=1000000000>a</td>" * 3 + "</tr><tr><td>b</td></tr>")
+    parse_table(html)
+    tracemalloc.start()
+    try:
+        parse_table(html)
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_rowspan_past_its_tbody_does_not_leak_into_the_next() -> None:
+    parsed = parse_table(
+        '<table><tbody><tr><td rowspan="2">a</td><td>b</td></tr></tbody>'
+        "<tbody><tr><td>c</td><td>d</td></tr></tbody></table>"
+    )
+    assert codes(parsed) == {"table-span-past-section"}
+    assert texts(parsed) == [["a", "b"], ["c", "d"]]
+
+
+def test_newlines_inside_cells_are_spaces() -> None:
+    parsed = parse_table(table("<tr><td>a\nb\r\n  c</td><td>\n</td></tr>"))
+    assert texts(parsed) == [["a b c", ""]]
+    assert parsed.issues == ()
+
+
+@pytest.mark.parametrize(
+    "text", ["&lt;b&gt;", "&amp;lt;", "&#60;", "&#x3c;", "&nbsp;x&nbsp;", "AT&T", "&bogus;"]
+)
+def test_entities_come_out_and_survive_the_canonical_html(text: str) -> None:
+    content = parse_table(table(f"<tr><td>{text}</td></tr>")).content
+    [cell] = content.cells
+    assert cell.text == {"&lt;b&gt;": "<b>", "&amp;lt;": "&lt;", "&nbsp;x&nbsp;": "x"}.get(
+        text, "<" if text.startswith("&#") else text
+    )
+    assert parse_table(content.html).content == content
+
+
+def test_stray_text_is_not_moved_before_the_table() -> None:
+    parsed = parse_table("<table><tr>stray<td>a</td>more</tr>again<tr><td>b</td></tr></table>")
+    assert texts(parsed) == [["a"], ["b"]]
+    assert codes(parsed) == {"table-stray-text"}
+
+
+def test_a_duplicate_row_run_is_told_from_eight_on_and_keeps_its_rows() -> None:
+    row = '<tr><td colspan="2">a</td><td>1</td></tr>'
+    seven, eight = (parse_table(table("<tr><td>h</td><td>i</td><td>j</td></tr>" + row * n)) for n in (7, 8))
+    assert "table-repeated-rows" not in codes(seven)
+    assert "table-repeated-rows" in codes(eight)
+    assert eight.content.n_rows == 9
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_a_loop_of_several_rows_is_told(size: int) -> None:
+    block = "".join(f"<tr><td>{number}</td><td>x</td></tr>" for number in range(size))
+    assert "table-repeated-rows" in codes(parse_table(table("<tr><td>h</td><td>i</td></tr>" + block * 8)))
+    assert "table-repeated-rows" not in codes(parse_table(table(block * 5)))
+
+
+def test_a_truncated_loop_is_both() -> None:
+    parsed = parse_table("<table>" + "<tr><td>a</td><td>1</td></tr>" * 30 + "<tr><td>a</td><td")
+    assert codes(parsed) >= {"table-truncated", "table-repeated-rows", "table-ragged-row"}
+
+
+@pytest.mark.parametrize("order", ["colspan {} coords {}", "coords {} colspan {}"])
+def test_coords_and_spans_in_either_order_with_every_quoting(order: str) -> None:
+    for quote in ('"', "'", ""):
+        parts = {"colspan": f"colspan={quote}2{quote}", "coords": f"coords={quote}{LOCS}{quote}"}
+        attributes = " ".join(parts[name] for name in order.replace("{}", "").split())
+        parsed = parse_table(table(f"<tr><td {attributes}>a</td></tr><tr><td>b</td><td>c</td></tr>"))
+        assert parsed.issues == ()
+        assert (parsed.content.cells[0].bbox, parsed.content.cells[0].col_span) == (BOX, 2)

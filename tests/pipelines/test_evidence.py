@@ -256,6 +256,13 @@ def test_a_cell_whose_box_holds_no_word_keeps_its_text() -> None:
     assert _filled(content, *words) == ["one", "two", "three"]
 
 
+def test_the_columns_follow_the_words_that_filled_the_cells() -> None:
+    content = _grid(("1O", (0, 0, 50, 12)), ("20", None))
+    filled, changes, _ = fill_cells(content, [_word("10", 0, 0), _word("20", 0, 20, 1)])
+    assert len(changes) == 1
+    assert [(column.kind, column.n_read) for column in filled.columns] == [("integer", 2)]
+
+
 def test_a_box_that_reaches_into_the_next_row_does_not_take_its_word() -> None:
     content = _grid(("one", (0, 0, 50, 32)), ("twx", (0, 19, 50, 31)))
     words = [_word("one", 0, 0), _word("two", 0, 20, 1)]

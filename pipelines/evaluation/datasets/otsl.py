@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from docai.errors import DatasetError, MissingDependencyError
+from docai.parsers.otsl import CONTINUED, FIRST, HEADERS, ROW_END, place_cells
 from docai.pipelines.evaluation.base import Item, Sample, Skipped
 from docai.pipelines.evaluation.datasets.formats import (
     Entry,
@@ -28,10 +29,6 @@ from docai.records import Cell
 
 _EXPECTED = "rows with otsl and cells: a .jsonl, .json or .parquet file, or a folder of them"
 _SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".parquet")
-_FIRST = frozenset({"fcel", "ecel", "ched", "rhed", "srow"})
-_HEADER = "ched"
-_RIGHT = frozenset({"lcel", "xcel"})
-_DOWN = frozenset({"ucel", "xcel"})
 
 
 def read_otsl(path: Path) -> Iterator[Sample | Skipped]:
@@ -124,7 +121,7 @@ def _parquet_rows(file: Path) -> Iterator[Entry]:
 
 def _item(row: dict[str, Any]) -> Item:
     grid = _grid(row.get("otsl"))
-    places = otsl_cells(grid)
+    places = _cells(grid)
     contents = _contents(row.get("cells"))
     restored = row.get("html_restored")
     if restored is not None:
@@ -161,9 +158,9 @@ def _grid(tokens: Any) -> list[list[str]]:
     rows: list[list[str]] = [[]]
     for token in tokens:
         name = token.strip().strip("<>") if isinstance(token, str) else ""
-        if name == "nl":
+        if name == ROW_END:
             rows.append([])
-        elif name in _FIRST or name in _RIGHT or name in _DOWN:
+        elif name in FIRST or name in CONTINUED:
             rows[-1].append(name)
         else:
             raise MalformedError("Its OTSL holds an unknown token.")
@@ -174,37 +171,21 @@ def _grid(tokens: Any) -> list[list[str]]:
     return rows
 
 
-def otsl_cells(rows: list[list[str]]) -> list[Cell]:
-    """Cells without text of a rectangular OTSL grid, in row order.
-
-    A span of rows and columns may be written with ``lcel`` and ``ucel`` at its edges, or with ``xcel`` all
-    over, as these sets do.
-
-    Raises:
-        MalformedError: a token continues no cell, or two.
-    """
-    free = {(r, c) for r, row in enumerate(rows) for c in range(len(row))}
-    cells = []
-    for r, row in enumerate(rows):
-        for c, token in enumerate(row):
-            if token not in _FIRST:
-                continue
-            right = c + 1
-            while right < len(row) and row[right] in _RIGHT:
-                right += 1
-            down = r + 1
-            while down < len(rows) and rows[down][c] in _DOWN:
-                down += 1
-            covered = {(y, x) for y in range(r, down) for x in range(c, right)}
-            if not covered <= free or any(rows[y][x] in _FIRST for y, x in covered if (y, x) != (r, c)):
-                raise MalformedError("The spans of its OTSL are broken.")
-            free -= covered
-            cells.append(
-                Cell(row=r, col=c, row_span=down - r, col_span=right - c, is_header=token == _HEADER)
-            )
-    if free:
+def _cells(rows: list[list[str]]) -> list[Cell]:
+    """Cells without text of a rectangular OTSL grid, in row order."""
+    places, orphans = place_cells(rows)
+    if orphans:
         raise MalformedError("The spans of its OTSL are broken.")
-    return cells
+    return [
+        Cell(
+            row=place.row,
+            col=place.col,
+            row_span=place.row_span,
+            col_span=place.col_span,
+            is_header=place.token in HEADERS,
+        )
+        for place in places
+    ]
 
 
 FORMATS = (

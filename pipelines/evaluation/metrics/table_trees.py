@@ -69,7 +69,7 @@ def read_reference(html: str) -> TableTree | None:
 
 def read_canonical(html: str) -> TableTree | None:
     """The table in the form that :func:`teds_canonical` describes, or None where there is no cell."""
-    content = parse_table(html).content
+    content = parse_table(html, seek_head=False).content
     return _read(_wrap(content.html), _CANONICAL_CELLS) if content.cells else None
 
 

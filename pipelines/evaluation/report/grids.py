@@ -83,7 +83,7 @@ def _rows(item: Item | None) -> list[_Row]:
         return []
     cells: Sequence[Cell] = item.cells
     if item.text.strip():
-        cells = parse_table(item.text[:_MAX_HTML]).content.cells
+        cells = parse_table(item.text[:_MAX_HTML], seek_head=False).content.cells
     rows: list[_Row] = [[] for _ in range(max((cell.row + 1 for cell in cells), default=0))]
     for cell in sorted(cells, key=lambda cell: (cell.row, cell.col)):
         rows[cell.row].append(cell)

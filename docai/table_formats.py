@@ -1,0 +1,119 @@
+"""A table as HTML, CSV, Markdown and DataFrame: what the methods of :class:`docai.records.TableContent` do.
+
+Each starts from the cells alone, so that a table whose cells were changed comes out as it is now. Places that
+no cell covers are empty.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from docai.errors import needs
+from docai.parsers.columns import column_names, read_columns
+from docai.parsers.grid import canonical_html, fill_grid, head_rows
+from docai.records import TableContent
+
+if TYPE_CHECKING:
+    import pandas
+
+# Where CommonMark or GFM would see markup; an underscore inside a word is none.
+_MARKUP = re.compile(r"[\\|`*~\[\]]|(?<![^\W_])_|_(?![^\W_])|<(?=[A-Za-z/!?])|&(?=#?\w+;)")
+_BREAKS = re.compile(r"\r\n|\r|\n")
+
+
+def to_html(table: TableContent) -> str:
+    """See :meth:`docai.records.TableContent.to_html`."""
+    cells = fill_grid(table.cells, table.n_rows, table.n_cols)
+    return canonical_html(cells, table.n_rows, table.n_cols)
+
+
+def to_csv(table: TableContent, *, delimiter: str = ",", repeat_spans: bool = False) -> str:
+    """See :meth:`docai.records.TableContent.to_csv`."""
+    text = io.StringIO(newline="")
+    csv.writer(text, delimiter=delimiter).writerows(grid_of_texts(table, repeat_spans=repeat_spans))
+    return text.getvalue()
+
+
+def to_markdown(table: TableContent, *, repeat_spans: bool = False) -> str:
+    """See :meth:`docai.records.TableContent.to_markdown`. Ends with a newline; empty without columns.
+
+    GFM tables: https://github.github.com/gfm/#tables-extension-. They have one header row always, which is
+    empty where the table has no head.
+    """
+    if not table.n_cols:
+        return ""
+    n_head = head_rows(table)
+    rows = grid_of_texts(table, repeat_spans=repeat_spans)[n_head:]
+    columns = read_columns(list(zip(*rows, strict=True)) if rows else [()] * table.n_cols)
+    rule = ["---:" if column.is_numeric else "---" for column in columns]
+    names = column_names(table.cells, n_head, table.n_cols)
+    lines = [map(_escaped, names), rule, *(map(_escaped, row) for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def to_dataframe(table: TableContent, *, typed: bool = True, repeat_spans: bool = False) -> pandas.DataFrame:
+    """See :meth:`docai.records.TableContent.to_dataframe`.
+
+    Raises:
+        MissingDependencyError: pandas is not installed.
+    """
+    with needs("pandas", "A DataFrame"):
+        import pandas
+    n_head = head_rows(table)
+    rows = grid_of_texts(table, repeat_spans=repeat_spans)[n_head:]
+    texts = [[row[col] for row in rows] for col in range(table.n_cols)]
+    labels: Sequence[str | int] = range(table.n_cols)
+    if n_head:
+        labels = _unique(column_names(table.cells, n_head, table.n_cols))
+    series = []
+    units: dict[str | int, str] = {}
+    for label, words, column in zip(labels, texts, read_columns(texts), strict=True):
+        if not (typed and column.is_numeric):
+            values = pandas.array([word or None for word in words], dtype="string")
+        elif all(value is None or isinstance(value, int) for value in column.values):
+            values = pandas.array(list(column.values), dtype="Int64")
+        else:
+            values = pandas.array(list(column.values), dtype="Float64")
+        series.append(pandas.Series(values))
+        if typed and column.unit is not None:
+            units[label] = column.unit
+    frame = pandas.concat(series, axis=1) if series else pandas.DataFrame()
+    frame.columns = pandas.Index(labels)
+    frame.attrs["units"] = units
+    return frame
+
+
+def grid_of_texts(table: TableContent, *, repeat_spans: bool = False) -> list[list[str]]:
+    """The texts by row and column: at the top left of each cell, or at all places that it covers."""
+    grid = [[""] * table.n_cols for _ in range(table.n_rows)]
+    for cell in table.cells:
+        n_down, n_right = (cell.row_span, cell.col_span) if repeat_spans else (1, 1)
+        for row in grid[cell.row : cell.row + n_down]:
+            for col in range(cell.col, min(cell.col + n_right, table.n_cols)):
+                row[col] = cell.text
+    return grid
+
+
+def _escaped(text: str) -> str:
+    return _BREAKS.sub("<br>", _MARKUP.sub(r"\\\g<0>", text.strip()))
+
+
+def _unique(names: Sequence[str]) -> list[str]:
+    """The names, those that came before with ``.1``, ``.2``, … behind them, as pandas' readers do."""
+    taken = set(names)
+    seen: dict[str, int] = {}
+    unique = []
+    for name in names:
+        number = seen.get(name, -1) + 1
+        label = name if number == 0 else f"{name}.{number}"
+        while number and label in taken:
+            number += 1
+            label = f"{name}.{number}"
+        seen[name] = number
+        taken.add(label)
+        unique.append(label)
+    return unique
