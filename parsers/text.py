@@ -8,18 +8,19 @@ by a line feed, in reading order::
     <loc0060><loc0020><loc0100><loc0090> again
 
 A word may hold ``;``, ``<`` or spaces: it ends where location tokens begin. Text without location tokens
-is split at white space into words without boxes. Texts come out in Unicode NFC.
+is split at white space into words without boxes. Texts come out in Unicode NFC, Arabic ones in plain letters.
+Words of a line stand in the order in which they are read, those of Arabic and Hebrew from right to left.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 
 from docai.parsers.base import Parsed
 from docai.parsers.boxes import LOC, box_from_bins
 from docai.parsers.cleaning import replace_unholdable_in, strip_fence
+from docai.parsers.direction import direction, normal, reading_order
 from docai.parsers.notes import Notes, quote
 from docai.parsers.traced import Span, TracedText
 from docai.records import BBox, Line, TextContent, Word
@@ -47,8 +48,12 @@ def parse_text(text: str) -> Parsed[TextContent]:
     for start, end in _line_spans(traced.text):
         found = list(_read_words(traced.text[start:end], notes))
         if found:
-            words = [word for word, _ in found]
-            lines.append(Line(text=" ".join(word.text for word in words), bbox=union(words), words=words))
+            if order := reading_order([word for word, _ in found]):
+                notes.add(
+                    "text-visual-order", "Words of a right-to-left line were written from left to right."
+                )
+                found = [found[index] for index in order]
+            lines.append(line_of([word for word, _ in found]))
             spans += [traced.raw(start + span[0], start + span[1]) for _, span in found]
     if not lines:
         notes.add("text-empty", "The text holds no word.")
@@ -56,6 +61,12 @@ def parse_text(text: str) -> Parsed[TextContent]:
         notes.add("text-no-boxes", "No word has a box.")
     content = TextContent(text="\n".join(line.text for line in lines), lines=lines)
     return Parsed(content, notes.issues(), notes.repaired, tuple(spans))
+
+
+def line_of(words: list[Word]) -> Line:
+    """The line that consists of these words, which are in reading order."""
+    text = " ".join(word.text for word in words)
+    return Line(text=text, bbox=union(words), words=words, direction=direction(text))
 
 
 def _ends_in_locs(text: str) -> bool:
@@ -115,11 +126,13 @@ def _split_separator(label: str) -> tuple[str, bool]:
 
 
 def _tidy(label: str) -> str:
-    return unicodedata.normalize("NFC", " ".join(label.split()))
+    return normal(" ".join(label.split()))
 
 
 def _box(tokens: str, text: str, notes: Notes) -> BBox | None:
-    box, fault = box_from_bins([int(value) for value in LOC.findall(tokens)])
+    # One that has not four digits is no token of the model's vocabulary: it names no bin.
+    bins = [int(value) if len(value) == 4 else -1 for value in LOC.findall(tokens)]
+    box, fault = box_from_bins(bins)
     if fault in ("count", "range"):
         notes.add("text-bad-box", f"The location tokens before {quote(text)} make no box.")
     elif fault == "reversed":

@@ -10,9 +10,12 @@ from docai.models.engine import Generation
 from docai.models.heads import Head
 from docai.parsers.base import Parsed
 from docai.parsers.joining import join_contents
+from docai.parsers.text import union
+from docai.pipelines.boxes import grow, intersection
 from docai.pipelines.codes import make_issue
 from docai.pipelines.confidence.parts import answer_confidence, with_part_confidence
-from docai.pipelines.crops import Crop
+from docai.pipelines.crops import LOC_BINS, Crop
+from docai.pipelines.merging import merge_tiles
 from docai.records import (
     BBox,
     Cell,
@@ -26,7 +29,10 @@ from docai.records import (
     Word,
 )
 
-B = TypeVar("B", Cell, Line, Word)
+B = TypeVar("B", Cell, Word)
+
+_BINS_OFF = 2
+"""Location bins that a box may lie outside of the page and still be on it: it is rounded to bins."""
 
 TILE_SEPARATOR = "\n\f\n"
 """Between the raw texts of the tiles of one region."""
@@ -68,7 +74,7 @@ class Answer:
 def region_answer(head: Head, crops: Sequence[Crop], generations: Sequence[Generation]) -> Answer:
     """Parse the answer to each crop of one region and join them. One generation for each crop."""
     parsed = [_parse(head, one, crop) for one, crop in zip(generations, crops, strict=True)]
-    joined = parsed[0] if len(parsed) == 1 else join_contents(parsed)
+    joined = parsed[0] if len(parsed) == 1 else _join(parsed, [crop.bbox for crop in crops])
     checkpoints = dict.fromkeys(one.checkpoint for one in generations if one.checkpoint)
     return Answer(
         content=joined.content,
@@ -89,7 +95,32 @@ def _parse(head: Head, generation: Generation, crop: Crop) -> Parsed[Content]:
         # Why there is no text is an issue already; that an empty text holds nothing is none.
         return Parsed(parsed.content)
     sure = with_part_confidence(parsed, generation)
-    return replace(sure, content=map_boxes(sure.content, crop.transform.from_unit))
+    outside: list[BBox] = []
+
+    def place(box: BBox) -> BBox | None:
+        """The box on the page, cut to what the crop shows of it; None where that is nothing."""
+        placed = crop.transform.from_unit(box)
+        slack = _BINS_OFF / (LOC_BINS - 1) * crop.transform.size / crop.transform.scale
+        if intersection(placed, grow(crop.shown, slack)) != placed:
+            outside.append(placed)
+        return intersection(placed, crop.shown)
+
+    content = map_boxes(sure.content, place)
+    if not outside:
+        return replace(sure, content=content)
+    message = f"{len(outside)} boxes reach into the white around the page and were cut to it or left out."
+    issues = (*sure.issues, make_issue("model-box-outside", message))
+    return replace(sure, content=content, issues=issues, repaired=True)
+
+
+def _join(parts: Sequence[Parsed[Content]], tiles: Sequence[BBox]) -> Parsed[Content]:
+    """The tiles of one region as one content; words that two of them show are in it once."""
+    texts = [part.content for part in parts if isinstance(part.content, TextContent)]
+    if len(texts) < len(parts):
+        return join_contents(parts)
+    merged, found = merge_tiles(texts, tiles)
+    joined = join_contents(parts)
+    return Parsed(merged, (*joined.issues, *found), joined.repaired or bool(found))
 
 
 def raw_text(generations: Sequence[Generation]) -> str:
@@ -122,18 +153,19 @@ def worst_finish(reasons: Sequence[FinishReason]) -> FinishReason:
     return min(reasons, key=order.index)
 
 
-def map_boxes(content: Content, place: Callable[[BBox], BBox]) -> Content:
-    """The same content with ``place`` applied to each box."""
+def map_boxes(content: Content, place: Callable[[BBox], BBox | None]) -> Content:
+    """The same content with ``place`` applied to each box; a line's is that around its words."""
     if isinstance(content, TableContent):
         return content.model_copy(update={"cells": [_moved(cell, place) for cell in content.cells]})
     if isinstance(content, TextContent):
-        lines = [
-            _moved(line, place).model_copy(update={"words": [_moved(word, place) for word in line.words]})
-            for line in content.lines
-        ]
-        return content.model_copy(update={"lines": lines})
+        return content.model_copy(update={"lines": [_moved_line(line, place) for line in content.lines]})
     return content
 
 
-def _moved(item: B, place: Callable[[BBox], BBox]) -> B:
+def _moved_line(line: Line, place: Callable[[BBox], BBox | None]) -> Line:
+    words = [_moved(word, place) for word in line.words]
+    return line.model_copy(update={"words": words, "bbox": union(words)})
+
+
+def _moved(item: B, place: Callable[[BBox], BBox | None]) -> B:
     return item if item.bbox is None else item.model_copy(update={"bbox": place(item.bbox)})

@@ -28,6 +28,9 @@ _INK: Final = 160
 _JOINED: Final = 0.97
 """Share of the rows between two staves that a line joining them must cover: scans leave holes."""
 
+_LONG: Final = 5
+"""Characters above which a word that does not stand up is wider than high, whatever its letters."""
+
 Mask = NDArray[np.bool_]
 
 
@@ -115,10 +118,34 @@ def choose_cuts(gaps: Sequence[tuple[float, float]], top: float, bottom: float, 
     return cuts
 
 
+def overlapping(top: float, bottom: float, most: float, overlap: float) -> list[tuple[float, float]]:
+    """The fewest bands of equal height, none above ``most``, that share ``overlap`` with the next one.
+
+    One band where it is low enough already, or where bands would be hardly more than what they share.
+    """
+    if bottom - top <= most or most < 3 * overlap:
+        return [(top, bottom)]
+    n_bands = int(np.ceil((bottom - top - overlap) / (most - overlap)))
+    step = (bottom - top - overlap) / n_bands
+    tops = [top + step * index for index in range(n_bands)]
+    return [(start, start + step + overlap) for start in tops[:-1]] + [(tops[-1], bottom)]
+
+
+def stands_up(words: Sequence[PageWord]) -> bool:
+    """Whether most long words run up or down the page: a band from left to right cuts through all of them."""
+    n_long = sum(len(word.text) > _LONG for word in words)
+    return 2 * sum(_is_upright(word) for word in words) > n_long
+
+
 def _letter_height(word: PageWord) -> float:
     """Height of the word's box across its direction: long words that are higher than wide stand up."""
     x0, y0, x1, y1 = word.bbox
-    return x1 - x0 if len(word.text) > 5 and y1 - y0 > x1 - x0 else y1 - y0
+    return x1 - x0 if _is_upright(word) else y1 - y0
+
+
+def _is_upright(word: PageWord) -> bool:
+    x0, y0, x1, y1 = word.bbox
+    return len(word.text) > _LONG and y1 - y0 > x1 - x0
 
 
 def _gaps(page: Page, bbox: BBox, words: Sequence[PageWord]) -> list[tuple[float, float]]:

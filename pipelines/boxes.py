@@ -18,6 +18,12 @@ def common(a: BBox, b: BBox) -> float:
     return wide * high if wide > 0 and high > 0 else 0.0
 
 
+def intersection(a: BBox, b: BBox) -> BBox | None:
+    """The box that both share; None where that has no area."""
+    box = max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])
+    return box if area(box) > 0 else None
+
+
 def share_inside(inner: BBox, outer: BBox) -> float:
     """Part of ``inner`` that lies in ``outer``, 0…1."""
     whole = area(inner)

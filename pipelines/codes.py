@@ -49,6 +49,15 @@ CODES: Mapping[str, Code] = MappingProxyType(
             "The first answer was cut, looping or invalid; a later attempt is believed.",
         ),
         "model-failed": Code("error", "model", "The model could not answer; the message says why."),
+        "model-box-outside": Code(
+            "warning", "model", "A box lies where the crop shows no page; it was cut to the page or left out."
+        ),
+        "text-tiles-merged": Code("info", "model", "Words that two overlapping tiles show were read once."),
+        "text-tiles-differ": Code(
+            "warning",
+            "model",
+            "Words were read in two ways where tiles overlap; the message has both.",
+        ),
         # Region: the PDF's own words
         "text-layer-not-believed": Code(
             "warning", "evidence", "The PDF's own words look broken; they are kept in `native_text`."
@@ -91,6 +100,10 @@ CODES: Mapping[str, Code] = MappingProxyType(
             "info", "evidence", "A second reader saw nothing there that it could make out."
         ),
         "witness-failed": Code("info", "evidence", "A second reader failed and has nothing to say."),
+        # Region: read-back
+        "readback-differs": Code(
+            "warning", "validator", "Drawn again, the record is little like its crop: it may be wrong."
+        ),
     }
 )
 

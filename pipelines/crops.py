@@ -26,6 +26,10 @@ MAX_SCALE: Final = 6.0
 """Pixels per point above which a small region is not enlarged further. A 10 pt line is then 60 px high,
 four times what print on a full page gets: larger letters carry no more detail, and no head saw them."""
 
+OVERLAP: Final = 3.0
+"""Heights of small print that tiles share where they are parted through lines: one of three times its size is
+still whole in one of them."""
+
 LOC_BINS: Final = 1024
 
 Bins = tuple[int, int, int, int]
@@ -141,10 +145,12 @@ def tile_region(
 ) -> list[Crop]:
     """A region as one crop where that is legible, else as several from top to bottom.
 
-    The tiles cover the region without overlap. Text is parted between lines, a table between rows, a
-    score between systems, none of which is ever cut: where there is no such place, the tile stays
-    large. Of the margins of a tile those at a cut are white, so that no line is read twice. Molecules
-    and figures are one thing each and stay whole.
+    Text is parted between lines, a table between rows, a score between systems, and the tiles cover the
+    region without overlap. Where a text has no such place, as when its lines stand askew or its columns
+    are not in step, tiles overlap by some lines: what the border of one cuts stands whole in the other,
+    and :mod:`docai.pipelines.merging` reads it once. A table or a score is never cut: its tile stays
+    large. Of the margins of a tile those at a cut are white, so that no line is read twice. Molecules and
+    figures are one thing each and stay whole.
 
     Args:
         page, bbox, size, margin: as in :func:`make_crop`.
@@ -155,39 +161,42 @@ def tile_region(
     Raises:
         As :func:`make_crop`.
     """
-    x0, y0, x1, y1 = bbox
-    cuts = [y0, *_cuts(page, region_kind, bbox, size - 2 * margin, words, tallest), y1]
+    spans = _spans(page, region_kind, bbox, size - 2 * margin, words, tallest)
     crops = []
-    for index, (top, bottom) in enumerate(pairwise(cuts)):
+    for index, (top, bottom) in enumerate(spans):
         window = (
             page.bbox[0],
             page.bbox[1] if index == 0 else top,
             page.bbox[2],
-            page.bbox[3] if index == len(cuts) - 2 else bottom,
+            page.bbox[3] if index == len(spans) - 1 else bottom,
         )
-        crops.append(_cut(page, (x0, top, x1, bottom), size, margin, window))
+        crops.append(_cut(page, (bbox[0], top, bbox[2], bottom), size, margin, window))
     return crops
 
 
-def _cuts(
+def _spans(
     page: Page, kind: Kind, bbox: BBox, room: int, words: Sequence[PageWord], tallest: float
-) -> list[float]:
-    """Heights on the page at which a region is parted; none where it is legible as a whole."""
+) -> list[tuple[float, float]]:
+    """Top and bottom of each tile on the page; one where the region is legible as a whole."""
+    _, top, _, bottom = bbox
     if kind == "score":
-        return bands.system_cuts(page, bbox)
+        return list(pairwise([top, *bands.system_cuts(page, bbox), bottom]))
     if kind not in ("text", "table"):
-        return []
+        return [(top, bottom)]
     height = bands.text_height(page, bbox, words)
     if height is None:
-        return []
+        return [(top, bottom)]
     width = max(bbox[2] - bbox[0], 1.0)
     # Parting makes tiles lower, not narrower: beyond a square nothing is gained.
     most = min(max(room * height / bands.LEGIBLE_HEIGHT, width), tallest)
-    if bbox[3] - bbox[1] <= most:
-        return []
+    if bottom - top <= most:
+        return [(top, bottom)]
     find_gaps = bands.row_gaps if kind == "table" else bands.line_gaps
-    candidates = find_gaps(page, bbox, words)
-    return bands.choose_cuts(candidates, bbox[1], bbox[3], most)
+    cuts = bands.choose_cuts(find_gaps(page, bbox, words), top, bottom, most)
+    spans = list(pairwise([top, *cuts, bottom]))
+    if kind == "table" or bands.stands_up(words):
+        return spans
+    return [tile for span in spans for tile in bands.overlapping(*span, most, OVERLAP * height)]
 
 
 def fit_square(bbox: BBox, *, size: int = CROP_SIZE, margin: int = MARGIN) -> CropTransform:

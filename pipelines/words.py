@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+from docai.parsers.direction import direction, normal
 from docai.pipelines.boxes import union
 from docai.pipelines.ingest import PageWord
 from docai.records import BBox, Line, Word
@@ -27,15 +28,17 @@ def lines_from_words(words: Sequence[PageWord]) -> list[Line]:
     """Lines of the words in the order they are given, which is kept within lines too.
 
     Words of one PDF line that follow each other are a line, as are pieces of one block that stand at the
-    same height close together. Texts are untouched, also the order of right-to-left words. A line's text
-    has a space between words, except where its script has none and the words touch. Boxes are in page
-    points; a line's is the union of its words'.
+    same height close together. Texts are as :func:`~docai.parsers.direction.normal` has them; the words of
+    a right-to-left line follow each other from right to left, as they were given. A line's text has a space
+    between words, except where its script has none and the words touch. Boxes are in page points; a line's
+    is the union of its words'.
     """
     lines = []
     for pieces in _joined(list(_pieces(words))):
-        text = pieces[0].text + "".join(_space(one, two) + two.text for one, two in pairwise(pieces))
-        items = [Word(text=word.text, bbox=word.bbox) for word in pieces]
-        lines.append(Line(text=text, bbox=union(word.bbox for word in pieces), words=items))
+        text = normal(pieces[0].text + "".join(_space(one, two) + two.text for one, two in pairwise(pieces)))
+        items = [Word(text=normal(word.text), bbox=word.bbox) for word in pieces]
+        box = union(word.bbox for word in pieces)
+        lines.append(Line(text=text, bbox=box, words=items, direction=direction(text)))
     return lines
 
 

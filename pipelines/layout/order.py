@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import unicodedata
-
+from docai.parsers.direction import direction
 from docai.pipelines.boxes import overlap
 from docai.pipelines.layout.types import Found, Item
 from docai.records import BBox
@@ -174,15 +173,10 @@ def _room(index: int, line: list[int], items: list[Item]) -> bool:
 
 
 def _in_line(line: list[int], items: list[Item], texts: list[str] | None) -> list[int]:
-    if texts is not None and _right_to_left("".join(texts[index] for index in line)):
+    if texts is not None and direction("".join(texts[index] for index in line)) == "rtl":
         groups: dict[tuple[int, int], list[int]] = {}
         for index in sorted(line):
             groups.setdefault(items[index].line, []).append(index)
         ordered = sorted(groups.values(), key=lambda group: -max(items[i].bbox[2] for i in group))
         return [index for group in ordered for index in group]
     return sorted(line, key=lambda index: (items[index].bbox[0], index))
-
-
-def _right_to_left(text: str) -> bool:
-    kinds = [unicodedata.bidirectional(character) for character in text]
-    return sum(kind in ("R", "AL") for kind in kinds) > sum(kind == "L" for kind in kinds)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from docai.parsers.base import Parsed
+from docai.parsers.direction import normal
 from docai.parsers.text import parse_text
 from docai.records import TextContent
 
@@ -50,6 +50,29 @@ def test_location_tokens_that_make_no_box(locs: str) -> None:
     assert codes(parsed) == {"text-bad-box"}
     assert parsed.content.lines[0].words[0].bbox is None
     assert parsed.content.lines[0].bbox == BOX
+
+
+def test_locations_are_in_the_order_y_x_y_x_of_1024_bins() -> None:
+    [word] = parse_text("<loc0000><loc0256><loc0512><loc1023> a").content.lines[0].words
+    assert word.bbox == (256 / 1023, 0, 1, 512 / 1023)
+
+
+@pytest.mark.parametrize("locs", ["<loc0100><loc0200><loc0300><loc1024>", "<loc9999>" * 4])
+def test_a_location_past_the_last_bin_makes_no_box(locs: str) -> None:
+    parsed = parse_text(f"{locs} a")
+    assert words(parsed) == [["a"]]
+    assert "text-bad-box" in codes(parsed)
+    assert parsed.content.lines[0].bbox is None
+
+
+@pytest.mark.parametrize("label", ["###", "1,5", "A,B", "İstanbul", "STRASSE", "don’t", "„so“", "½", "ﬁx"])
+def test_commas_case_curly_quotes_and_unread_marks_stay_as_they_are(label: str) -> None:
+    assert words(parse_text(f"{LOCS} {label}")) == [[label]]
+
+
+def test_words_stay_words_and_lines_lines() -> None:
+    parsed = parse_text(f"{LOCS} New ; {LOCS} York\n{LOCS} New York")
+    assert words(parsed) == [["New", "York"], ["New York"]]
 
 
 def test_a_reversed_box_is_put_right() -> None:
@@ -142,5 +165,5 @@ def test_no_word_is_invented_or_lost_whatever_happens_to_the_boxes(
         return "".join(f"<loc{value:04d}>" for value in data.draw(bins))
 
     parsed = parse_text("\n".join(" ; ".join(f"{locs()} {label}" for label in line) for line in lines))
-    assert words(parsed) == [[unicodedata.normalize("NFC", label) for label in line] for line in lines]
+    assert list(map(sorted, words(parsed))) == [sorted(map(normal, line)) for line in lines]
     assert not re.search(r"<loc\d", parsed.content.text)

@@ -54,6 +54,42 @@ def test_every_box_of_a_table_is_moved_and_none_is_made_up() -> None:
     assert [cell.bbox for cell in moved.cells] == [(5, 5, 6, 6), None]
 
 
+def test_a_box_outside_of_the_page_is_cut_to_it_or_left_out(crops: list[Crop]) -> None:
+    crop = crops[0]
+    x1 = crop.shown[2]
+    texts = [
+        _word(crop, (30, 30, 60, 42), "in"),
+        _word(crop, (x1 - 20, 30, x1 + 30, 42), "part"),
+        "<loc0000><loc0000><loc0004><loc0100> out",
+    ]
+    answer = region_answer(HEADS["text"], crops[:1], [Generation(" ; ".join(texts), "stop")])
+    assert isinstance(answer.content, TextContent)
+    [line] = answer.content.lines
+    inside, part, out = line.words
+    assert (inside.text, part.text, out.text) == ("in", "part", "out")
+    assert inside.bbox == pytest.approx((30, 30, 60, 42), abs=0.3)
+    assert part.bbox == pytest.approx((x1 - 20, 30, x1, 42), abs=0.3)
+    assert out.bbox is None
+    assert line.bbox == pytest.approx((30, 30, x1, 42), abs=0.3)
+    assert [issue.code for issue in answer.issues] == ["model-box-outside"]
+    assert answer.repaired
+
+
+def test_words_in_two_overlapping_tiles_are_read_once(make_pdf: object) -> None:
+    boxes: dict[str, BBox] = {"top": (30, 30, 60, 42), "both": (30, 50, 60, 58), "end": (30, 90, 60, 102)}
+    with open_source(make_pdf(), limits=Limits()) as source, source.page(1) as page:  # type: ignore[operator]
+        tiles = [make_crop(page, (20, 20, 120, 70)), make_crop(page, (20, 45, 220, 160))]
+    texts = [
+        "\n".join(_word(crop, boxes[text], text) for text in shown)
+        for crop, shown in zip(tiles, (("top", "both"), ("both", "end")), strict=True)
+    ]
+    answer = region_answer(HEADS["text"], tiles, [Generation(text, "stop") for text in texts])
+    assert isinstance(answer.content, TextContent)
+    assert answer.content.text == "top\nboth\nend"
+    assert [issue.code for issue in answer.issues] == ["text-tiles-merged"]
+    assert answer.raw == TILE_SEPARATOR.join(texts)
+
+
 def test_tokens_add_up_and_the_worst_finish_counts(crops: list[Crop]) -> None:
     generations = [
         Generation("CC", "stop", ("C", "C"), (-0.1, -0.3), "nano@1"),

@@ -210,6 +210,59 @@ def test_no_line_is_shown_in_two_tiles() -> None:
         assert shown == len({round(word.bbox[1]) for word in page.words()})
 
 
+def staggered(upright: bool = False) -> bytes:
+    """Two columns of small print whose lines are half a line out of step: no gap runs through both."""
+
+    def draw(page: Any) -> None:
+        for line in range(100):
+            y = 40 + 7.0 * line
+            if upright:
+                if line < 30:
+                    page.insert_text(
+                        (35 + 6.0 * line, 780), "Upright words run up the page", fontsize=5, rotate=90
+                    )
+                continue
+            page.insert_text((35, y), f"left{line:02d} and so on", fontsize=5)
+            page.insert_text((125, y + 3.5), f"right{line:02d} so on", fontsize=5)
+
+    return page_with(draw, width=260)
+
+
+@pytest.mark.parametrize("use_words", [True, False])
+def test_text_without_a_gap_is_parted_into_tiles_that_overlap(use_words: bool) -> None:
+    bbox = (30.0, 30.0, 230.0, 750.0)
+    with open_source(staggered()) as source, source.page(1) as page:
+        words = [word for word in page.words() if word.bbox[3] <= bbox[3]]
+        tiles = tile_region(page, "text", bbox, words=words if use_words else ())
+        assert len(tiles) > 1
+        assert (tiles[0].bbox[1], tiles[-1].bbox[3]) == (bbox[1], bbox[3])
+        for upper, lower in pairwise(tiles):
+            assert upper.bbox[3] - lower.bbox[1] > 2 * 7
+            assert upper.shown[3] == pytest.approx(upper.bbox[3], abs=1 / upper.transform.scale)
+        for word in words:
+            assert any(tile.bbox[1] <= word.bbox[1] and word.bbox[3] <= tile.bbox[3] for tile in tiles)
+        for tile in tiles:
+            assert tile.transform.scale * 5 * 1.2 >= 8
+
+
+def test_upright_words_are_never_cut() -> None:
+    """Long as they are, they might be cut in both of two tiles that overlap."""
+    bbox = (30.0, 30.0, 230.0, 785.0)
+    with open_source(staggered(upright=True)) as source, source.page(1) as page:
+        assert_tiles_cover(tile_region(page, "text", bbox, words=page.words()), bbox)
+
+
+@given(st.floats(0, 500, **finite), st.floats(1, 3_000, **finite), st.floats(10, 900), st.floats(0.5, 60))
+def test_overlapping_bands_cover_all_and_share_what_they_should(
+    top: float, high: float, most: float, overlap: float
+) -> None:
+    spans = bands.overlapping(top, top + high, most, overlap)
+    assert (spans[0][0], spans[-1][1]) == (top, top + high)
+    assert len(spans) == 1 or all(end - start <= most + 1e-6 for start, end in spans)
+    for (_, end), (start, _) in pairwise(spans):
+        assert end - start == pytest.approx(overlap)
+
+
 @pytest.mark.parametrize("kind", ["molecule", "figure"])
 def test_molecules_and_figures_stay_whole(kind: Any) -> None:
     with open_source(prose(4, 5)) as source, source.page(1) as page:

@@ -1,0 +1,48 @@
+"""Captions in reading order: next to what they are about, in one column and in two."""
+
+from __future__ import annotations
+
+import pytest
+
+from docai.pipelines.layout.order import reading_order
+from docai.pipelines.layout.types import Found
+from docai.records import BBox, Kind
+
+
+def region(name: str, box: BBox, kind: Kind = "text") -> Found:
+    return Found(kind, box, 1.0, [], label=name)
+
+
+def names(regions: list[Found]) -> list[str]:
+    return [one.label for one in reading_order(regions)]
+
+
+ONE_COLUMN = [
+    region("before", (50, 50, 550, 200)),
+    region("figure", (150, 220, 450, 400), "figure"),
+    region("caption", (50, 410, 550, 440)),
+    region("after", (50, 460, 550, 700)),
+]
+IN_A_COLUMN = [
+    region("left", (50, 50, 290, 200)),
+    region("figure", (60, 220, 280, 400), "figure"),
+    region("caption", (50, 410, 290, 440)),
+    region("left on", (50, 460, 290, 700)),
+    region("right", (310, 50, 550, 420)),
+    region("right on", (310, 430, 550, 700)),
+]
+OVER_BOTH = [
+    region("table caption", (50, 50, 550, 70)),
+    region("table", (50, 80, 550, 250), "table"),
+    region("left", (50, 270, 290, 700)),
+    region("right", (310, 270, 550, 700)),
+]
+
+
+@pytest.mark.parametrize(
+    "page", [ONE_COLUMN, IN_A_COLUMN, OVER_BOTH], ids=["one", "in-a-column", "over-both"]
+)
+@pytest.mark.parametrize("turn", range(4))
+def test_a_caption_is_read_with_what_it_is_about(page: list[Found], turn: int) -> None:
+    shuffled = [*page[turn:], *page[:turn]][::-1]
+    assert names(shuffled) == [one.label for one in page]
