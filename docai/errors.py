@@ -28,6 +28,7 @@
     │   ├── CheckpointError
     │   ├── AdapterError
     │   └── GenerationError
+    ├── ExportError                     a record cannot be written in a format
     └── StoppedElsewhereError           another process of the same training stopped, and says why
 
 Each message is one sentence (or two) that says what happened, to which input, and what to do.
@@ -176,6 +177,10 @@ class AdapterError(ModelError):
 
 class GenerationError(ModelError):
     """The engine could not produce an answer."""
+
+
+class ExportError(DocaiError):
+    """A record, or what it holds, cannot be written in the format asked for."""
 
 
 class StoppedElsewhereError(DocaiError):

@@ -1,29 +1,26 @@
-"""Notes and durations of ``**kern`` fields, and whether they fill their measures.
+"""Whether the notes of a kern text start together and fill their measures.
 
-``**kern`` (https://www.humdrum.org/rep/kern/): a note is a duration (``4`` a quarter, ``8.`` dotted, ``3%2``
-a rational reciprocal, ``0`` a breve), a pitch letter repeated per octave, an accidental and signs for
-ties, beams, slurs and ornaments in any order; ``r`` is a rest, ``q`` a grace note; chords part their notes
-by spaces.
+Each field is read by :mod:`docai.parsers.kern_notes`, each note that is sound becomes an event.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from docai.parsers.events import EventList
+from docai.parsers.kern_notes import KernField, KernNote, read_field
 from docai.parsers.notes import Notes, quote
 from docai.parsers.spines import Spine, SpineLine
 
-_NUMBER = re.compile(r"(\d{1,4})(?:%(\d{1,4}))?(\.{0,4})")
-_DIGITS = re.compile(r"\d[\d%.]*")
-_PITCH = re.compile(r"([a-gA-G])\1*")
-_MAX_OCTAVES = 8
-_ACCIDENTALS = re.compile(r"#{1,3}|-{1,3}|n")
-_SIGNS = re.compile(r"""[\[\]_LJKk(){}&'"`~^;:,zZvVTtMmSsWwOo$RPpqQxXyYuUhHiIjNl?@<>|+/\\]*""")
+__all__ = ["KernField", "KernNote", "MeasureCheck", "read_field"]
+
 _METER = re.compile(r"\*M(\d{1,3})/(\d{1,4})")
+_TIMED_SIGN = re.compile(r"\*M[1-9]\d{0,2}/(?:1|2|4|8|16|32|64)|\*MM[1-9]\d{0,2}(?:\.\d{1,3})?")
 _SPECIAL_BAR = re.compile(r"=.*[:|!=]|=.*-")
+_LABEL = re.compile(r"\*>[^\[]*$")
 _MAX_DENOMINATOR = 1_000_000
 """Beyond it durations are nonsense, and exact sums of nonsense take for ever."""
 
@@ -34,55 +31,10 @@ _FIELD_WORK = 4_000
 _CHORD_WORK = 15
 _ODD_WORK = 10_000_000
 _ODD_NUMBER = re.compile(r"%|\d{4}|0\d")
+# music21 takes the better part of a second to divide a measure of 100 beats, and never ends with one of 200.
+_HUGE_METER = re.compile(r"\*M(?!M)(?:[^/]*\d{3}|6[5-9]|[7-9]\d|[^/]{9})")
 _LONGEST = 64
 _SHORTEST = 1024
-
-
-@dataclass(frozen=True)
-class KernField:
-    """One field of notes. ``duration`` is in quarter notes, 0 for grace notes."""
-
-    duration: Fraction
-    n_notes: int
-
-
-def read_field(text: str) -> KernField | None:
-    """What a data field says; None where it breaks the grammar. The null field is for the caller."""
-    duration: Fraction | None = None
-    n_notes = 0
-    for token in text.split(" "):
-        is_rest = "r" in token
-        numbers = _DIGITS.findall(token)
-        pitches = [match[0] for match in _PITCH.finditer(token)]
-        if len(numbers) > 1 or len(pitches) > 1 or not (pitches or is_rest):
-            return None
-        if pitches and len(pitches[0]) > _MAX_OCTAVES:
-            return None
-        signs = token.replace("r", "", 1)
-        for part in (*numbers, *pitches):
-            signs = signs.replace(part, "", 1)
-        if not _SIGNS.fullmatch(_ACCIDENTALS.sub("", signs, count=1)):
-            return None
-        if duration is None:
-            duration = Fraction(0) if "q" in token or "Q" in token else _duration("".join(numbers))
-            if duration is None:
-                return None
-        n_notes += not is_rest
-    return None if duration is None else KernField(duration, n_notes)
-
-
-def _duration(number: str) -> Fraction | None:
-    match = _NUMBER.fullmatch(number)
-    if match is None:
-        return None
-    recip, over, dots = match[1], match[2], len(match[3])
-    if not recip.strip("0"):
-        base = Fraction(4 * 2 ** len(recip))
-    elif over is not None and not int(over):
-        return None
-    else:
-        base = Fraction(4 * int(over or 1), int(recip))
-    return base * (2 - Fraction(1, 2**dots))
 
 
 @dataclass
@@ -94,6 +46,8 @@ class MeasureCheck:
     """
 
     notes: Notes
+    events: EventList | None = None
+    """Takes the notes and rests that can be read."""
     measures: list[tuple[int, int]] = field(default_factory=list)
     """Numbers of the first and the last line of notes of each measure."""
     n_notes: int = 0
@@ -102,6 +56,12 @@ class MeasureCheck:
     n_barlines: int = 0
     work: int = 0
     """What the notes cost music21, in units of 0.2 us on one core of 2026."""
+    signs: list[tuple[Fraction, str]] = field(default_factory=list)
+    """Meters and tempi, such as ``*M3/4`` and ``*MM72``, and when they are given in quarter notes."""
+    edges: set[Fraction] = field(default_factory=set)
+    """Times since the start, in quarter notes, at which the passage or a section of it begins or ends."""
+    _start: Fraction = field(default_factory=Fraction)
+    _now: Fraction = field(default_factory=Fraction)
     _first_line: int | None = None
     _last_line: int = 0
     _at_special: bool = True
@@ -116,45 +76,68 @@ class MeasureCheck:
 
     def interpretation(self, line: SpineLine) -> None:
         self.work += _FIELD_WORK * len(line.fields)
+        if self.events is not None:
+            self.events.interpretation(line)
+        for text in {text: None for text in line.fields if _TIMED_SIGN.fullmatch(text)}:
+            self.signs.append((self._start + _end_of(line.spines), text))
         for spine, text in zip(line.spines, line.fields, strict=True):
             match = _METER.fullmatch(text)
+            if _HUGE_METER.match(text):
+                self.work += _ODD_WORK
             if match and int(match[2]):
                 spine.meter = Fraction(4 * int(match[1]), int(match[2]))
                 self._seen_meter = True
             elif text == "*MX":
                 spine.meter = None
+            elif _LABEL.match(text):
+                self.edges.add(self._start + _end_of(line.spines))
 
     def data(self, line: SpineLine) -> None:
-        starts = set()
-        for spine, text in zip(line.spines, line.fields, strict=True):
-            if spine.kind != "**kern" or text == ".":
-                continue
-            self._first_line = self._first_line or line.number
-            self._last_line = line.number
-            self.n_fields += 1
-            parsed = read_field(text)
+        found = [
+            (column, spine, text, read_field(text))
+            for column, (spine, text) in enumerate(zip(line.spines, line.fields, strict=True))
+            if spine.kind == "**kern" and text != "."
+        ]
+        if not found:
+            return
+        self._first_line = self._first_line or line.number
+        self._last_line = line.number
+        self.n_fields += len(found)
+        starts = {
+            spine.time for _, spine, _, parsed in found if parsed and parsed.duration and spine.is_timed
+        }
+        # Where a spine has lost count, the others tell the time.
+        self._now = max(starts, default=self._now)
+        if len(starts) > 1 and not self._misaligned:
+            self._misaligned = True
+            self.notes.add("score-misaligned", f"Line {line.number}: its notes start at different times.")
+        for column, spine, text, parsed in found:
             if parsed is None:
                 self.notes.add("score-bad-token", f"Line {line.number}: {quote(text)} is no note or rest.")
                 self.work += _ODD_WORK if _ODD_NUMBER.search(text) else _FIELD_WORK
                 spine.is_timed = False
                 continue
-            self.n_notes += parsed.n_notes
-            spine.n_fields += 1
-            self.work += _FIELD_WORK + _CHORD_WORK * parsed.n_notes**2
-            if parsed.duration > _LONGEST or parsed.duration.denominator > _SHORTEST:
-                self.work += _ODD_WORK
-            if not parsed.duration:
-                continue
-            if spine.is_timed:
-                starts.add(spine.time)
-            spine.time += parsed.duration
-            spine.has_notes = True
-            if spine.time.denominator > _MAX_DENOMINATOR:
-                spine.is_timed = False
-                spine.time = Fraction()
-        if len(starts) > 1 and not self._misaligned:
-            self._misaligned = True
-            self.notes.add("score-misaligned", f"Line {line.number}: its notes start at different times.")
+            if self.events is not None:
+                onset = self._start + (spine.time if spine.is_timed else self._now)
+                self.events.add(line, column, parsed, onset, self.n_measures + 1)
+            self._count(line, spine, parsed)
+
+    def _count(self, line: SpineLine, spine: Spine, parsed: KernField) -> None:
+        self.n_notes += parsed.n_notes
+        spine.n_fields += 1
+        self.work += _FIELD_WORK + _CHORD_WORK * parsed.n_notes**2
+        if len(parsed.durations) > 1:
+            told = _told(parsed.durations)
+            self.notes.add("score-chord-duration", f"Line {line.number}: the notes of a chord last {told}.")
+        if parsed.duration > _LONGEST or parsed.duration.denominator > _SHORTEST:
+            self.work += _ODD_WORK
+        if not parsed.duration:
+            return
+        spine.time += parsed.duration
+        spine.has_notes = True
+        if spine.time.denominator > _MAX_DENOMINATOR:
+            spine.is_timed = False
+            spine.time = Fraction()
 
     def barline(self, line: SpineLine) -> None:
         self.n_barlines += 1
@@ -173,7 +156,11 @@ class MeasureCheck:
                 self.notes.add("score-measure-duration", self._held)
             self.measures.append((self._first_line, self._last_line))
             self._held = self._fault(spines, lenient=at_special or self._at_special)
+            self._start += _end_of(spines)
+        if at_special or not self.edges:
+            self.edges.add(self._start)
         self._at_special = at_special
+        self._now = Fraction()
         self._first_line = None
         self._misaligned = False
         for spine in spines:
@@ -189,10 +176,18 @@ class MeasureCheck:
         meters = {spine.meter for spine in timed}
         name = f"Measure {self.n_measures}"
         if len(lengths) > 1 and len(meters) == 1:
-            told = ", ".join(str(length) for length in sorted(lengths)[:4])
-            self.notes.add("score-measure-duration", f"{name}: the spines last {told} quarter notes.")
+            self.notes.add("score-measure-duration", f"{name}: the spines last {_told(lengths)}.")
             return None
         wrong = [spine for spine in timed if spine.meter is not None and spine.time != spine.meter]
         if not wrong or lenient:
             return None
         return f"{name} lasts {wrong[0].time} quarter notes; the meter says {wrong[0].meter}."
+
+
+def _end_of(spines: Sequence[Spine]) -> Fraction:
+    """How long the measure lasts so far."""
+    return max((spine.time for spine in spines if spine.is_timed), default=Fraction())
+
+
+def _told(lengths: Collection[Fraction]) -> str:
+    return f"{', '.join(map(str, sorted(lengths)[:4]))} quarter notes"

@@ -6,7 +6,11 @@ import contextlib
 import io
 import re
 import warnings
-from typing import Any
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+T = TypeVar("T")
 
 _DATE = re.compile(r"\s*<encoding-date>[^<]*</encoding-date>")
 # music21 fills in a title and a composer where there are none.
@@ -14,18 +18,59 @@ _INVENTED = re.compile(
     r"\s*<movement-title>Music21 Fragment</movement-title>|\s*<creator type=\"composer\">Music21</creator>"
 )
 _PART_ID = re.compile(r"(<(?:score-part|part) id=\")([^\"]+)(\")")
+_NOTE = re.compile(r"<note\b.*?</note>", re.DOTALL)
+_SLUR_START = re.compile(r"<slur\b[^>]*\btype=\"start\"")
 
 
 class ConversionError(Exception):
     """music21 failed; the message says how."""
 
 
-def kern_to_musicxml(kern: str) -> tuple[str, int]:
-    """MusicXML 4.0 of a Humdrum text whose spines are sound, and the number of notes music21 read.
+class Place(NamedTuple):
+    """Where a note is in the kern: its line from 1, the column its spine began in from 0, its MIDI pitch."""
 
-    A note of a chord counts as one. The same kern always gives the same text. Raises ConversionError.
+    line: int
+    column: int
+    midi: int | None
+
+
+class MusicXml(NamedTuple):
+    """MusicXML, and what was counted on the way."""
+
+    text: str
+    n_read: int
+    """Notes that music21 read; each note of a chord is one."""
+    n_sounding: int
+    """Notes in the MusicXML, tied ones counted once: music21 parts and ties what no single note can write."""
+    n_slurs: int
+    """Slurs in the MusicXML."""
+
+
+def kern_to_musicxml(kern: str, slurs: Collection[tuple[Place, Place]] = ()) -> MusicXml:
+    """MusicXML 4.0 of a Humdrum text whose spines are sound. The same kern always gives the same text.
+
+    music21 does not read the slurs of kern, so it is told of them.
+
+    Raises:
+        ConversionError: music21 failed.
     """
-    # music21 warns and prints while it reads what it does not know; the issues say what was lost.
+    xml, n_read = quietly(lambda: _convert(kern, slurs))
+    ids: dict[str, str] = {}
+    xml = _PART_ID.sub(lambda m: m[1] + ids.setdefault(m[2], f"P{len(ids) + 1}") + m[3], xml)
+    xml = _INVENTED.sub("", _DATE.sub("", xml))
+    n_sounding = sum(
+        ("<pitch>" in note or "<unpitched>" in note) and '<tie type="stop"' not in note
+        for note in _NOTE.findall(xml)
+    )
+    return MusicXml(xml, n_read, n_sounding, len(_SLUR_START.findall(xml)))
+
+
+def quietly(work: Callable[[], T]) -> T:
+    """What the work with music21 gives. It warns and prints about what it does not know; our issues say it.
+
+    Raises:
+        ConversionError: it failed.
+    """
     with (
         warnings.catch_warnings(),
         contextlib.redirect_stderr(io.StringIO()),
@@ -33,16 +78,13 @@ def kern_to_musicxml(kern: str) -> tuple[str, int]:
     ):
         warnings.simplefilter("ignore")
         try:
-            xml, n_notes = _convert(kern)
+            return work()
         except Exception as error:
             # music21 raises errors of any type on music it does not understand.
             raise ConversionError(f"{type(error).__name__}: {error}") from error
-    ids: dict[str, str] = {}
-    xml = _PART_ID.sub(lambda m: m[1] + ids.setdefault(m[2], f"P{len(ids) + 1}") + m[3], xml)
-    return _INVENTED.sub("", _DATE.sub("", xml)), n_notes
 
 
-def _convert(kern: str) -> tuple[str, int]:
+def _convert(kern: str, slurs: Collection[tuple[Place, Place]]) -> tuple[str, int]:
     from music21.humdrum.spineParser import HumdrumDataCollection
     from music21.musicxml.m21ToXml import GeneralObjectExporter
 
@@ -50,4 +92,27 @@ def _convert(kern: str) -> tuple[str, int]:
     collection.parse()
     score: Any = collection.stream
     n_notes = sum(len(sound.pitches) for sound in score.recurse().notes)
+    if slurs:
+        _add_slurs(score, slurs)
     return GeneralObjectExporter(score).parse().decode(), n_notes
+
+
+def _add_slurs(score: Any, slurs: Collection[tuple[Place, Place]]) -> None:
+    """Put slurs between the notes that music21 read from their places, where it did read them."""
+    from music21.spanner import Slur
+
+    # music21 keeps the line of a note as its priority, and the column of its spine in the name of its part.
+    sounds: dict[tuple[int, str], list[Any]] = defaultdict(list)
+    for part in score.parts:
+        for sound in part.recurse().notes:
+            sounds[sound.priority, str(part.id)].append(sound)
+    for start, end in slurs:
+        first, last = (
+            _sounding(sounds[place.line, f"spine_{place.column}"], place.midi) for place in (start, end)
+        )
+        if first is not None and last is not None:
+            score.insert(0, Slur(first, last))
+
+
+def _sounding(sounds: Sequence[Any], midi: int | None) -> Any:
+    return next((sound for sound in sounds if any(pitch.midi == midi for pitch in sound.pitches)), None)

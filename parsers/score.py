@@ -23,15 +23,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
 
 from docai.parsers.base import Parsed
 from docai.parsers.cleaning import replace_unholdable_in, strip_fence
+from docai.parsers.ekern import from_ekern
+from docai.parsers.events import EventList
 from docai.parsers.kern import MeasureCheck
-from docai.parsers.musicxml import ConversionError, kern_to_musicxml
+from docai.parsers.musicxml import ConversionError, MusicXml, Place, kern_to_musicxml
 from docai.parsers.notes import Notes, quote
+from docai.parsers.pairing import check_pairs, pair_slurs
 from docai.parsers.spines import Spine, SpineReader
 from docai.parsers.traced import Span, TracedText
-from docai.records import Measure, ScoreContent
+from docai.records import Event, Measure, ScoreContent
 
 MAX_WORK = 10_000_000
 """Some two seconds of music21 by our estimate: 1,500 notes in all, or one measure of 200."""
@@ -44,6 +49,21 @@ _RECORD = re.compile(r"!!![A-Za-z][\w@-]*:")
 _SPACED_HEADER = re.compile(r"^\*\*\w+(?P<gap> +)\*\*\w+(?: +\*\*\w+)*$", re.MULTILINE)
 
 
+@dataclass(frozen=True)
+class Sound:
+    """The lines of a kern text before the first broken one, and what they say."""
+
+    lines: list[str]
+    events: list[Event]
+    signs: list[tuple[Fraction, str]]
+    """Meters and tempi, and when they are given in quarter notes."""
+
+    @property
+    def n_sounding(self) -> int:
+        """Notes, tied ones counted once."""
+        return sum(event.kind == "note" and event.tie in (None, "start") for event in self.events)
+
+
 def parse_score(text: str) -> Parsed[ScoreContent]:
     """The score that the text describes; ``kern`` is the text with its line ends put right."""
     notes = Notes()
@@ -51,23 +71,25 @@ def parse_score(text: str) -> Parsed[ScoreContent]:
     if not any(line.startswith("**") or "\t" in line for line in lines):
         notes.add("score-empty", "The text holds no kern data.")
         return Parsed(ScoreContent(kern=_join(lines)), notes.issues(), notes.repaired)
-    reader = SpineReader(lines, notes)
-    check = MeasureCheck(notes)
-    n_sound, n_notes = _walk(reader, check)
+    reader, check = SpineReader(lines, notes), MeasureCheck(notes, EventList())
+    sound = _walk(reader, check)
+    events = check.events.events if check.events else []
+    check_pairs(events, check.edges, notes)
     if not check.n_measures and not notes.has_errors:
         notes.add("score-empty", "The score holds neither note nor rest.")
     is_valid = not notes.has_errors
     work = check.work + _BARLINE_WORK * check.n_barlines**2 + _SPINE_WORK * reader.n_kern
-    if reader.first_broken is not None and n_sound:
+    if reader.first_broken is not None and sound is not None:
         notes.add(
             "score-musicxml-partial", f"MusicXML ends before line {reader.first_broken + 1}, which is broken."
         )
     content = ScoreContent(
         kern=_join(lines),
-        musicxml=_musicxml(lines[: reader.first_broken], n_notes, work, notes) if n_sound else None,
+        musicxml=_musicxml(sound, work, notes) if sound is not None else None,
         n_spines=reader.n_kern,
         n_measures=check.n_measures,
         measures=[Measure(first_line=first, last_line=last) for first, last in check.measures],
+        events=events,
         is_valid=is_valid,
     )
     where = tuple((spans[first - 1][0], spans[last - 1][1]) for first, last in check.measures)
@@ -76,16 +98,27 @@ def parse_score(text: str) -> Parsed[ScoreContent]:
 
 def measure_texts(kern: str) -> list[str]:
     """The lines of notes of each measure of a kern text, with line feeds between them."""
-    lines = _prepare(kern, Notes())[0]
+    lines = kern_lines(kern)
     check = MeasureCheck(Notes())
     _walk(SpineReader(lines, Notes()), check)
     return ["\n".join(lines[first - 1 : last]) for first, last in check.measures]
 
 
-def _walk(reader: SpineReader, check: MeasureCheck) -> tuple[int, int]:
-    """Take all lines through the check. Returns the fields and notes before the first broken line."""
+def kern_lines(text: str) -> list[str]:
+    """The lines of a kern text as :func:`parse_score` reads them: line ends put right, ekern as kern."""
+    return _prepare(text, Notes())[0]
+
+
+def read_sound(kern: str) -> Sound | None:
+    """The sound lines of a kern text; None where they hold neither note nor rest."""
+    lines = kern_lines(kern)
+    return _walk(SpineReader(lines, Notes()), MeasureCheck(Notes(), EventList()))
+
+
+def _walk(reader: SpineReader, check: MeasureCheck) -> Sound | None:
+    """Take all lines through the check. Returns the lines before the first broken one if notes are there."""
     spines: tuple[Spine, ...] = ()
-    n_sound = n_notes = 0
+    n_fields = 0
     for line in reader:
         if line.kind == "data":
             check.data(line)
@@ -95,9 +128,14 @@ def _walk(reader: SpineReader, check: MeasureCheck) -> tuple[int, int]:
             check.interpretation(line)
         spines = line.spines
         if reader.first_broken is None:
-            n_sound, n_notes = check.n_fields, check.n_notes
+            n_fields = check.n_fields
     check.end(spines)
-    return n_sound, n_notes
+    if not n_fields or check.events is None:
+        return None
+    events, end = check.events.events, reader.first_broken
+    if end is not None:
+        events = [event for event in events if event.line <= end]
+    return Sound(list(reader.lines[:end]), events, check.signs)
 
 
 def _prepare(raw: str, notes: Notes) -> tuple[list[str], list[Span]]:
@@ -105,6 +143,8 @@ def _prepare(raw: str, notes: Notes) -> tuple[list[str], list[Span]]:
     text = TracedText(raw)
     if strip_fence(text):
         notes.add("score-fenced", "A code fence around the kern was taken off.")
+    if from_ekern(text):
+        notes.add("score-ekern", "The text is ekern or a model's tokens; it was written as kern.")
     if n_bad := replace_unholdable_in(text):
         notes.add("score-bad-character", f"{n_bad} unreadable characters were replaced.")
     found = list(_split(text.text))
@@ -145,18 +185,53 @@ def _join(lines: list[str]) -> str:
     return "".join(line + "\n" for line in lines)
 
 
-def _musicxml(lines: list[str], n_notes: int, work: int, notes: Notes) -> str | None:
-    """MusicXML of sound lines that hold notes or rests. Every note that it lacks is an issue."""
-    # music21 stumbles over records without a value; other comments are of no use to it.
-    kern = _join([line for line in lines if not line.startswith("!") or _RECORD.match(line)])
-    if work + _CHAR_WORK * len(kern) > MAX_WORK:
+def _musicxml(sound: Sound, work: int, notes: Notes) -> str | None:
+    """MusicXML, unless it would take too long."""
+    if work + _CHAR_WORK * sum(map(len, sound.lines)) > MAX_WORK:
         notes.add("score-too-long", "The score is too long, or its measures too full, for MusicXML.")
         return None
     try:
-        musicxml, n_found = kern_to_musicxml(kern)
+        return write_musicxml(sound, notes).text
     except ConversionError as error:
         notes.add("score-musicxml-failed", f"music21 made no MusicXML: {quote(str(error))}.")
         return None
-    if n_found != n_notes:
-        notes.add("score-notes-lost", f"The kern has {n_notes} notes, the MusicXML {n_found}.")
-    return musicxml
+
+
+def write_musicxml(sound: Sound, notes: Notes) -> MusicXml:
+    """MusicXML of sound lines. Every note and slur that it lacks is an issue.
+
+    Raises:
+        ConversionError: music21 failed.
+    """
+    # music21 stumbles over records without a value; other comments are of no use to it.
+    kept = [
+        number
+        for number, line in enumerate(sound.lines, start=1)
+        if not line.startswith("!") or _RECORD.match(line)
+    ]
+    slurs = _slurs(sound, {number: place for place, number in enumerate(kept, start=1)})
+    made = kern_to_musicxml(_join([sound.lines[number - 1] for number in kept]), slurs)
+    n_notes = sum(event.kind == "note" for event in sound.events)
+    if made.n_read != n_notes:
+        notes.add("score-notes-lost", f"The kern has {n_notes} notes, music21 read {made.n_read}.")
+    elif made.n_sounding != sound.n_sounding:
+        notes.add(
+            "score-notes-lost",
+            f"The kern has {sound.n_sounding} notes, the MusicXML {made.n_sounding}, tied ones counted once.",
+        )
+    if made.n_slurs < len(slurs):
+        notes.add("score-slurs-lost", f"The kern has {len(slurs)} slurs, the MusicXML {made.n_slurs}.")
+    return made
+
+
+def _slurs(sound: Sound, line_of: dict[int, int]) -> list[tuple[Place, Place]]:
+    """Where slurs begin and end; a slur from a note to itself is none that could be drawn."""
+    header = next((line.split("\t") for line in sound.lines if line.startswith("**")), [])
+    columns = [column for column, name in enumerate(header) if name == "**kern"]
+
+    def place(index: int) -> Place:
+        event = sound.events[index]
+        return Place(line_of[event.line], columns[event.spine - 1], event.midi)
+
+    pairs = pair_slurs(sound.events).pairs
+    return [(place(start), place(end)) for start, end in pairs if start != end]

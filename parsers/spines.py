@@ -16,6 +16,8 @@ from typing import Literal
 
 from docai.parsers.notes import Notes, quote
 
+_MANIPULATORS = frozenset(("*^", "*v", "*+", "*x", "*-"))
+
 LineKind = Literal["data", "barline", "interpretation"]
 
 
@@ -46,6 +48,7 @@ class SpineReader:
     """Walks the lines of one Humdrum text once; afterwards says how it was built.
 
     Attributes:
+        lines: What is read.
         n_kern: ``**kern`` spines at the start.
         first_broken: Index of the first line that breaks the structure; None where none does.
     """
@@ -53,15 +56,15 @@ class SpineReader:
     def __init__(self, lines: Sequence[str], notes: Notes) -> None:
         self.n_kern = 0
         self.first_broken: int | None = None
-        self._lines = lines
+        self.lines = lines
         self._notes = notes
-        self._spines: list[Spine] = []
+        self._spines: tuple[Spine, ...] = ()
         self._started = False
         self._index = 0
 
     def __iter__(self) -> Iterator[SpineLine]:
         """The sound lines that are not comments; the broken ones are noted and left out."""
-        for index, line in enumerate(self._lines):
+        for index, line in enumerate(self.lines):
             self._index = index
             if line.startswith("!!") or not line:
                 continue
@@ -75,11 +78,11 @@ class SpineReader:
             kind = self._kind(fields)
             if kind is None or kind == "comment":
                 continue
-            yield SpineLine(self._index + 1, kind, tuple(fields), tuple(self._spines))
+            yield SpineLine(self._index + 1, kind, tuple(fields), self._spines)
             if kind == "interpretation":
                 self._manipulate(fields)
         if self._spines:
-            self._index = len(self._lines)
+            self._index = len(self.lines)
             self._fault(
                 "score-no-terminator", f"{len(self._spines)} spines are not ended by *-.", broken=False
             )
@@ -89,7 +92,7 @@ class SpineReader:
             self._fault("score-no-exclusive", f"{self._where()} stands before the names of the spines.")
             return
         self._started = True
-        self._spines = [Spine(name, track) for track, name in enumerate(fields)]
+        self._spines = tuple(Spine(name, track) for track, name in enumerate(fields))
         self.n_kern = fields.count("**kern")
         if not self.n_kern:
             self._fault("score-no-kern", f"None of {quote(' '.join(fields))} is **kern.")
@@ -123,6 +126,8 @@ class SpineReader:
         return None
 
     def _manipulate(self, fields: Sequence[str]) -> None:
+        if not any(mark in _MANIPULATORS or mark.startswith("**") for mark in fields):
+            return
         before = self._spines
         after: list[Spine] = []
         for mark, run in groupby(zip(fields, before, strict=True), key=lambda pair: pair[0]):
@@ -138,7 +143,7 @@ class SpineReader:
                     after += self._single(mark, spine)
         if "*x" in fields:
             after = self._exchange(fields, after)
-        self._spines = after
+        self._spines = tuple(after)
 
     def _single(self, mark: str, spine: Spine) -> list[Spine]:
         if mark == "*^":

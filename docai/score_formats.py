@@ -1,0 +1,97 @@
+"""A score written in other formats: the encodings of kern as text, MusicXML and MIDI as bytes.
+
+MusicXML and MIDI go through music21, and their notes are counted in the kern and in what was written; what
+was lost is an issue of the :class:`ScoreFile`. They hold the kern up to its first broken line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from docai.errors import ExportError
+from docai.parsers.ekern import to_bekern as bekern_lines
+from docai.parsers.ekern import to_ekern as ekern_lines
+from docai.parsers.midi import write_midi
+from docai.parsers.musicxml import ConversionError
+from docai.parsers.notes import Notes
+from docai.parsers.score import Sound, kern_lines, read_sound, write_musicxml
+from docai.records import Issue
+
+
+class ScoreFile(bytes):
+    """The bytes of a file, and what was counted on the way.
+
+    Attributes:
+        n_notes: Notes of the kern; each note of a chord is one, tied notes together are one.
+        n_written: Notes of the file, counted in the same way.
+        issues: What the file lacks.
+    """
+
+    n_notes: int
+    n_written: int
+    issues: tuple[Issue, ...]
+
+    def __new__(
+        cls, data: bytes, *, n_notes: int = 0, n_written: int = 0, issues: Sequence[Issue] = ()
+    ) -> ScoreFile:
+        made = super().__new__(cls, data)
+        made.n_notes, made.n_written, made.issues = n_notes, n_written, tuple(issues)
+        return made
+
+
+def to_ekern(kern: str) -> str:
+    """The kern as ``**ekern``: ``@`` between the parts of a note, ``·`` before its signs.
+
+    Lossless: :func:`docai.parsers.score.parse_score` reads it back to the same notes.
+    """
+    return "".join(line + "\n" for line in ekern_lines(kern_lines(kern)))
+
+
+def to_bekern(kern: str) -> str:
+    """The kern as ``**bekern``: only durations, pitches, accidentals and what tells grace notes."""
+    return "".join(line + "\n" for line in bekern_lines(kern_lines(kern)))
+
+
+def to_musicxml(kern: str) -> ScoreFile:
+    """MusicXML 4.0, UTF-8. A second for each thousand notes or so; no score is too long.
+
+    Raises:
+        ExportError: there is no note or rest to write, or music21 fails.
+    """
+    sound, notes = _sound(kern, "MusicXML"), Notes()
+    try:
+        made = write_musicxml(sound, notes)
+    except ConversionError as error:
+        raise _failed("MusicXML", error) from error
+    return ScoreFile(
+        made.text.encode(), n_notes=sound.n_sounding, n_written=made.n_sounding, issues=notes.issues()
+    )
+
+
+def to_midi(kern: str) -> ScoreFile:
+    """A Standard MIDI File with a track for each kern spine, and the meters and tempi of the kern.
+
+    Tied notes sound once, grace notes for an eighth of a quarter note from the time of the note that they
+    ornament; ornaments, dynamics and repeats are not played. A pitch that MIDI does not have is lost, with an
+    issue. ``n_written`` counts note-on events.
+
+    Raises:
+        ExportError: there is no note or rest to write, or music21 fails.
+    """
+    sound, notes = _sound(kern, "MIDI"), Notes()
+    try:
+        made = write_midi(sound.events, sound.signs, notes)
+    except ConversionError as error:
+        raise _failed("MIDI", error) from error
+    return ScoreFile(made.data, n_notes=made.n_notes, n_written=made.n_written, issues=notes.issues())
+
+
+def _sound(kern: str, name: str) -> Sound:
+    sound = read_sound(kern)
+    if sound is None:
+        raise ExportError(f"The score holds no note or rest that could be written as {name}.")
+    return sound
+
+
+def _failed(name: str, error: ConversionError) -> ExportError:
+    return ExportError(f"music21 could not write the score as {name}: {error}. Its kern is still to be had.")
