@@ -1,14 +1,16 @@
 """What model, witness and both together reach on real documents: the numbers behind `witnesses="auto"`.
 
-    python benchmarks/witnesses.py [--model nano] [--real FOLDER] [--limit N] [--cases FILE]
+    python benchmarks/witnesses.py [--model nano] [--real FOLDER] [--limit N] [--only NAME] [--cases FILE]
 
-Prints Markdown. The documents are those at ``DOCAI_REAL_DATA`` (by default ``../shared/real``). Molecules are
-right where the isomeric canonical SMILES are equal. Texts are measured by the F1 of their words, on street
-photographs and on the paragraphs of born-digital PDFs, whose pages are drawn in gray at 150 and 200 dpi and
-whose own words are the truth; they are right where all words are equal. *Both* is what the rule in
-:mod:`docai.pipelines.witnesses.verdict` makes of the two; *agreed* counts the cases where they say the same.
-*Both, calibrated* is what they would make where each answer of the model had for its confidence the model's
-share of right answers in the set, which is the least that a calibration on such documents gives.
+Prints Markdown. The documents are those at ``DOCAI_REAL_DATA`` (by default ``../shared/real``). Molecules
+are right where the isomeric canonical SMILES are equal. Tables, as pictures, are measured by TEDS of the
+canonical HTML of both sides; besides published ones, drawn ones of several difficulties. Texts are measured
+by the F1 of their words, on street photographs and on the paragraphs of born-digital PDFs, whose pages are
+drawn in gray at 150 and 200 dpi and whose own words are the truth; they are right where all words are
+equal. *Both* is what the rule in :mod:`docai.pipelines.witnesses.verdict` makes of the two; *agreed* counts
+the cases where they say the same. *Both, calibrated* is what they would make where each answer of the model
+had for its confidence the model's share of right answers in the set, which is the least that a calibration
+on such documents gives.
 """
 
 from __future__ import annotations
@@ -33,21 +35,28 @@ from docai.pipelines.crops import tile_region
 from docai.pipelines.evaluation.base import Sample
 from docai.pipelines.evaluation.datasets.icdar_text import read_icdar2015
 from docai.pipelines.evaluation.datasets.molecules import read_molfiles
+from docai.pipelines.evaluation.datasets.pubtabnet import read_pubtabnet
+from docai.pipelines.evaluation.metrics.teds import teds_canonical
 from docai.pipelines.evidence import text_from_words
 from docai.pipelines.ingest import Page, open_source
 from docai.pipelines.layout import find_regions, text_layer_quality
-from docai.pipelines.tables.cells import agreement
+from docai.pipelines.synthesis import samples
+from docai.pipelines.tables.cells import agreement, same_grid
 from docai.pipelines.witnesses.base import Case, Statement, Witness
 from docai.pipelines.witnesses.osra import Osra
 from docai.pipelines.witnesses.panel import hear
+from docai.pipelines.witnesses.scanned_table import ScannedTables
 from docai.pipelines.witnesses.tesseract import Tesseract
 from docai.pipelines.witnesses.verdict import weigh
-from docai.records import BBox, Content, MoleculeContent, TextContent
+from docai.records import BBox, Content, MoleculeContent, TableContent, TextContent
 
 MOLECULES = ("uspto", "clef2012", "usan", "testSet1")
 PDFS = ("pdfs", "tables/icdar2013-eu")
 DPI = (150, 200)
 MIN_WORDS, MIN_PAGE_WORDS = 5, 60
+LEVELS = (0.3, 0.6, 1.0)
+"""Difficulties of drawn tables."""
+DRAWN = 30
 PARAGRAPHS = 4
 """Of one page."""
 SECONDS = 300.0
@@ -79,6 +88,8 @@ class Hearing:
         """How good an answer is, 0…1."""
         if isinstance(content, MoleculeContent):
             return float(content.smiles is not None and content.smiles == _canonical(self.question.truth))
+        if isinstance(content, TableContent):
+            return teds_canonical(content.html, self.question.truth)
         if isinstance(content, TextContent):
             return agreement(content.text.split(), self.question.truth.split())
         return 0.0
@@ -94,6 +105,8 @@ class Hearing:
                 return model.smiles is not None and model.smiles == other.smiles
             case TextContent() as model, TextContent() as other:
                 return bool(model.text) and agreement(model.text.split(), other.text.split()) == 1.0
+            case TableContent() as model, TableContent() as other:
+                return same_grid(model, other)
         return False
 
     def both(self) -> float:
@@ -114,6 +127,22 @@ def molecules(folder: Path) -> Iterator[Question]:
         if isinstance(sample, Sample) and sample.source is not None:
             with open_source(sample.source) as source, source.page(1) as page:
                 yield Question(sample.id, page, page.bbox, sample.truth[0].text)
+
+
+def tables(folder: Path) -> Iterator[Question]:
+    for sample in read_pubtabnet(folder):
+        if isinstance(sample, Sample) and sample.source is not None:
+            with open_source(sample.source) as source, source.page(1) as page:
+                yield Question(sample.id, page, page.bbox, sample.truth[0].text)
+
+
+def drawn_tables(difficulty: float) -> Iterator[Question]:
+    drawn = samples("table", 7, difficulty=difficulty, split="held-out")
+    for number, sample in enumerate(islice(drawn, DRAWN)):
+        file = io.BytesIO()
+        sample.image.save(file, "PNG")
+        with open_source(file.getvalue()) as source, source.page(1) as page:
+            yield Question(str(number), page, page.bbox, sample.target)
 
 
 def photographs(folder: Path) -> Iterator[Question]:
@@ -231,23 +260,29 @@ def main() -> None:
     parser.add_argument("--model", default="nano")
     parser.add_argument("--real", type=Path, default=default, metavar="FOLDER")
     parser.add_argument("--limit", type=int, help="cases of each set")
+    parser.add_argument("--only", default="", metavar="NAME", help="sets whose name begins so")
     parser.add_argument("--cases", type=Path, metavar="FILE", help="write each case as a line of JSON")
     arguments = parser.parse_args()
     from docai.models.paligemma import PaliGemmaEngine
 
     engine = PaliGemmaEngine.load(arguments.model, device="auto")
     osra, tesseract = Osra(seconds=SECONDS), Tesseract(seconds=SECONDS)
+    scanned = ScannedTables(seconds=SECONDS)
     sets: list[tuple[str, Witness, Iterator[Question]]] = [
         ("text icdar2015", tesseract, photographs(arguments.real / "text/icdar2015")),
         ("text of PDFs as scans", tesseract, paragraphs([arguments.real / name for name in PDFS])),
+        ("tables pubtabnet", scanned, tables(arguments.real / "tables/pubtabnet")),
+        *((f"tables drawn {level}", scanned, drawn_tables(level)) for level in LEVELS),
         *((f"molecules {name}", osra, molecules(arguments.real / "molecules" / name)) for name in MOLECULES),
     ]
-    print(f"{engine.name}, quality: exact molecules, F1 of words\n")
+    print(f"{engine.name}, quality: exact molecules, canonical TEDS, F1 of words\n")
     print(
         "| set | cases | model | witness | witness where clear | both | both, calibrated "
         "| agreed and right | s of the witness |\n|---|---|---|---|---|---|---|---|---|"
     )
     for title, witness, questions in sets:
+        if not title.startswith(arguments.only):
+            continue
         missing = witness.available()
         if missing is not None:
             print(f"| {title} | – | – | {missing} | – | – | – | – | – |")

@@ -107,6 +107,11 @@ class Witness(Protocol):
         """It needs nothing but :attr:`Case.picture`, and is safe to call from another thread."""
         ...
 
+    @property
+    def wants_words(self) -> bool | None:
+        """It reads regions with words of the PDF's own that can be believed, or those without; None: both."""
+        ...
+
     def available(self) -> str | None:
         """None where it can be used here, else why not, in one sentence."""
         ...

@@ -15,6 +15,7 @@ class TableFinder:
     name: Final[Evidence] = "table-finder"
     head: Final = "table"
     reads_pictures: Final = False
+    wants_words: Final = True
 
     def available(self) -> str | None:
         """Always there: PyMuPDF is one of docai's own requirements."""

@@ -28,6 +28,7 @@ class Osra:
     name: Final[Evidence] = "osra"
     head: Final = "molecule"
     reads_pictures: Final = True
+    wants_words: Final = None
 
     def __init__(self, program: str = PROGRAM, *, seconds: float = SECONDS) -> None:
         self._program = program

@@ -13,6 +13,7 @@ from docai.pipelines.codes import make_issue
 from docai.pipelines.witnesses.base import Case, Statement, Witness, WitnessError
 from docai.pipelines.witnesses.finder import TableFinder
 from docai.pipelines.witnesses.osra import Osra
+from docai.pipelines.witnesses.scanned_table import ScannedTables
 from docai.pipelines.witnesses.tesseract import Tesseract
 
 Witnesses = Literal["auto", "off"]
@@ -27,8 +28,9 @@ MOST_AT_ONCE = 4
 
 
 def known_witnesses() -> tuple[Witness, ...]:
-    """All there are, installed or not, one for a head. Scores have none."""
-    return (TableFinder(), Osra(), Tesseract())
+    """All there are, installed or not: for a head at most one that reads regions with words of the PDF's own,
+    and one that reads those without. Scores have none."""
+    return (TableFinder(), ScannedTables(), Osra(), Tesseract())
 
 
 class Panel:
@@ -38,7 +40,7 @@ class Panel:
     """
 
     def __init__(self, witnesses: Sequence[Witness] = ()) -> None:
-        self._by_head = {witness.head: witness for witness in witnesses if witness.available() is None}
+        self._here = [witness for witness in witnesses if witness.available() is None]
         workers = max(1, min(MOST_AT_ONCE, (os.cpu_count() or 2) // 2))
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="docai-witness")
 
@@ -49,15 +51,18 @@ class Panel:
 
     def heads(self) -> frozenset[str]:
         """The heads that have a witness here."""
-        return frozenset(self._by_head)
+        return frozenset(witness.head for witness in self._here)
 
     def begin(self, head: str, case: Case, *, at_once: bool = False) -> Hearing | None:
-        """Put a region before the witness of a head; None where there is none.
+        """Put a region before the witness of a head that reads such; None where there is none.
 
         With ``at_once`` none is asked that needs a picture: there is no time left for programs.
         Its picture is drawn here and now: pages are not to be used from other threads.
         """
-        witness = self._by_head.get(head)
+        witness = next(
+            (one for one in self._here if one.head == head and one.wants_words in (None, bool(case.words))),
+            None,
+        )
         if witness is None or (at_once and witness.reads_pictures):
             return None
         if not witness.reads_pictures:

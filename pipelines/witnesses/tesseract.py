@@ -50,6 +50,7 @@ class Tesseract:
     name: Final[Evidence] = "tesseract"
     head: Final = "text"
     reads_pictures: Final = True
+    wants_words: Final = False
 
     def __init__(self, *, tessdata: Path | None = None, seconds: float = SECONDS) -> None:
         self._tessdata = tessdata

@@ -24,6 +24,7 @@ class Reader:
     name: Evidence = "tesseract"
     head: str = "text"
     reads_pictures: bool = True
+    wants_words: bool | None = None
     threads: list[str] = field(default_factory=list)
 
     def available(self) -> str | None:
@@ -45,11 +46,12 @@ def page(make_pdf: object) -> Iterator[Page]:
         yield opened
 
 
-def test_there_is_one_witness_for_a_head_and_none_for_scores() -> None:
-    assert {witness.head: witness.name for witness in known_witnesses()} == {
-        "table": "table-finder",
-        "molecule": "osra",
-        "text": "tesseract",
+def test_there_is_one_witness_for_each_kind_of_region_and_none_for_scores() -> None:
+    assert {(witness.head, witness.wants_words): witness.name for witness in known_witnesses()} == {
+        ("table", True): "table-finder",
+        ("table", False): "tesseract",
+        ("molecule", None): "osra",
+        ("text", False): "tesseract",
     }
 
 
