@@ -184,7 +184,7 @@ def test_the_weights_of_a_checkpoint_are_a_start(feed: FakeFeed, tmp_path: Path)
 
 
 def test_a_start_of_another_architecture_is_refused(feed: FakeFeed, tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="another architecture than nano: [0-9]+ tensors differ"):
+    with pytest.raises(CheckpointError, match=r"another architecture than nano: [0-9]+ tensors differ"):
         train_slice(tmp_path, 10.0, replace(SETTINGS, base="nano"), quiet)
     with pytest.raises(UnknownModelError):
         train_slice(tmp_path, 10.0, replace(SETTINGS, base="nanno"), quiet)
