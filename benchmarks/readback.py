@@ -9,7 +9,8 @@ each with its right answer and ``--each`` corrupted ones, drawn by lot. AUC is t
 corrupted) pairs, over all pictures, in which the right answer has the higher similarity, ties half;
 "paired" is the same within each picture. Intervals: 95 %, from 500 bootstrap samples of pictures.
 Molecules are also held against pictures of something else ("decoy": marks, photographs, charts, text),
-which count in the fit and not in the AUC.
+which count in the fit and not in the AUC; the gate is fitted on them and right answers alone. "doubtful" are
+the shares below the similarity from which a record has the issue readback-differs.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import random
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ from docai.pipelines.readback.corruption import SUBTLE
 from docai.pipelines.readback.decoys import decoy
 from docai.pipelines.readback.ink import to_gray
 from docai.pipelines.readback.molecule import molecule_features, observe_molecule
+from docai.pipelines.readback.weighing import RULES
 from docai.pipelines.synthesis import Split, samples
 from docai.records import Content, MoleculeContent, ScoreContent
 
@@ -151,11 +153,11 @@ def answers(head: str, right: Content, each: int, rng: random.Random) -> Iterato
             yield name, wrong
 
 
-def fit(rows: Sequence[Row]) -> dict[str, Any]:
+def fit(rows: Sequence[Row], *, free: Collection[str] = CLUTTER, ridge: float = RIDGE) -> dict[str, Any]:
     """Logistic regression, right and corrupted answers of one weight together.
 
     What speaks for a record must not count against it because another feature says the same more loudly:
-    weights are bounded to their sign, but for :data:`CLUTTER`. Features of weight 0 are not stored.
+    weights are bounded to their sign, but for those in ``free``. Features of weight 0 are not stored.
     """
     from scipy.optimize import minimize
 
@@ -171,12 +173,12 @@ def fit(rows: Sequence[Row]) -> dict[str, Any]:
         odds = z @ beta
         p = 1 / (1 + np.exp(-np.clip(odds, -50, 50)))
         held = np.append(beta[:-1], 0.0)
-        value = (share * (np.logaddexp(0, odds) - y * odds)).sum() + 0.5 * RIDGE * (held @ held)
-        return float(value), z.T @ (share * (p - y)) + RIDGE * held
+        value = (share * (np.logaddexp(0, odds) - y * odds)).sum() + 0.5 * ridge * (held @ held)
+        return float(value), z.T @ (share * (p - y)) + ridge * held
 
-    bounds = [
-        (None, None) if name in CLUTTER else (0, None) if name in FOR else (None, 0) for name in names
-    ] + [(None, None)]
+    bounds = [(None, None) if name in free else (0, None) if name in FOR else (None, 0) for name in names] + [
+        (None, None)
+    ]
     beta = minimize(loss, np.zeros(len(names) + 1), jac=True, bounds=bounds, method="L-BFGS-B").x
     terms = {
         name: {"mean": round(float(m), 6), "scale": round(float(s), 6), "weight": round(float(w), 5)}
@@ -184,6 +186,12 @@ def fit(rows: Sequence[Row]) -> dict[str, Any]:
         if abs(w) >= 1e-4
     }
     return {"bias": round(float(beta[-1]), 5), "terms": terms}
+
+
+def fit_gate(rows: Sequence[Row]) -> dict[str, Any]:
+    """The model of molecules that tells right answers from pictures of something else."""
+    some = [row for row in rows if row.corruption in ("", DECOY)]
+    return fit(some, free=some[0].features, ridge=1.0)
 
 
 def auc(right: NDArray[np.float64], wrong: NDArray[np.float64]) -> float:
@@ -218,6 +226,7 @@ def judge_rows(head: str, rows: Sequence[Row]) -> dict[str, Any]:
     scores = np.array([model.similarity(row.features) for row in rows])
     names = np.array([row.corruption for row in rows])
     right, difficulty = names == "", np.array([row.difficulty for row in rows])
+    doubtful = scores < RULES[head].doubtful
     structural = ~right & ~np.isin(names, [*SUBTLE, DECOY])
     own = {row.picture: score for row, score in zip(rows, scores, strict=True) if not row.corruption}
     paired: dict[str, list[float]] = defaultdict(list)
@@ -245,6 +254,17 @@ def judge_rows(head: str, rows: Sequence[Row]) -> dict[str, Any]:
             "right": round(float(scores[right].mean()), 3),
             "corrupted": round(float(scores[~right & (names != DECOY)].mean()), 3),
         },
+        "doubtful": {
+            name: round(float(doubtful[some].mean()), 3)
+            for name, some in (
+                ("right", right),
+                ("right up to 0.6", right & (difficulty <= 0.6)),
+                ("corrupted", structural),
+                (DECOY, names == DECOY),
+            )
+            if some.any()
+        },
+        "low_right": [round(float(v), 3) for v in np.quantile(scores[right], (0.02, 0.05))],
         "n_right": int(right.sum()),
         "seconds_mean": round(float(seconds.mean()), 3),
         "seconds_p95": round(float(np.quantile(seconds, 0.95)), 3),
@@ -260,12 +280,22 @@ def store(head: str, fitted: dict[str, Any], command: str) -> None:
     base.judge.cache_clear()
 
 
+def store_gate(fitted: dict[str, Any], command: str) -> None:
+    """Put the gate of molecules into the file; its other model stays."""
+    held = json.loads(STORED.read_text("utf-8"))
+    held["heads"]["molecule"]["gate"] = {"command": command, **fitted}
+    STORED.write_text(json.dumps(held, indent=1) + "\n", "utf-8")
+    base.judge.cache_clear()
+
+
 def show(head: str, figures: dict[str, Any]) -> None:
     low, high = figures["interval"]
     print(f"{head}: AUC {figures['auc']:.3f} [{low:.3f}, {high:.3f}], {figures['n_right']} right answers;"
           f" with subtle corruptions {figures['auc_with_subtle']:.3f};"
           f" {figures['seconds_mean']:.3f} s, p95 {figures['seconds_p95']:.3f} s")  # fmt: skip
     print("  by difficulty: " + ", ".join(f"{d} {v:.3f}" for d, v in figures["by_difficulty"].items()))
+    print("  2 % and 5 % of right answers are below {} and {}".format(*figures["low_right"]))
+    print("  doubtful: " + ", ".join(f"{name} {v:.3f}" for name, v in figures["doubtful"].items()))
     for name, one in figures["by_corruption"].items():
         note = " (subtle)" if name in SUBTLE else ""
         print(f"  {name:20s} AUC {one['auc']:.3f}  paired {one['paired']}  n {one['n']}{note}")
@@ -281,6 +311,7 @@ def main() -> None:
     parser.add_argument(
         "--fit", action="store_true", help="fit on the training split and store the coefficients"
     )
+    parser.add_argument("--fit-gate", action="store_true", help="of molecules, fit and store the gate alone")
     parser.add_argument("--report", type=Path, help="write the figures as JSON")
     arguments = parser.parse_args()
     figures = {}
@@ -291,7 +322,15 @@ def main() -> None:
                 f"python benchmarks/readback.py --fit --heads {head} --n-train {arguments.n_train}"
                 f" --each {arguments.each} --seed {arguments.seed}"
             )
-            store(head, fit(rows), command)
+            fitted = fit(rows)
+            store(head, fitted, command)
+        if head == "molecule" and (arguments.fit or arguments.fit_gate):
+            rows, _ = measure(head, "train", arguments.n_train, 0, arguments.seed)
+            command = (
+                f"python benchmarks/readback.py --fit-gate --heads {head} --n-train {arguments.n_train}"
+                f" --seed {arguments.seed}"
+            )
+            store_gate(fit_gate(rows), command)
         rows, nothing = measure(head, "held-out", arguments.n, arguments.each, arguments.seed + 1000)
         figures[head] = judge_rows(head, rows) | {"not_comparable": dict(nothing)}
         show(head, figures[head])

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from docai.pipelines.assemble import TextLayer
     from docai.pipelines.convert import Options, ProgressCallback
     from docai.pipelines.given import GivenRegions
+    from docai.pipelines.readback.weighing import ReadBackSetting
     from docai.pipelines.retry import Retry
     from docai.pipelines.witnesses.panel import Witnesses
 
@@ -38,14 +39,16 @@ class Pipeline:
         witnesses: ``"auto"`` also asks the readers that are installed beside docai, OSRA for molecules and
             Tesseract for words without a text layer, see :mod:`docai.pipelines.witnesses.verdict`;
             ``"off"`` does not.
+        readback: ``"auto"`` draws each record that was read again, compares it with its crop, and lets that
+            count in the confidence, see :mod:`docai.pipelines.readback.weighing`; ``"off"`` does not.
         retry: ``"auto"`` asks the model again, in other ways, where its answer is invalid, looping or cut,
             see :mod:`docai.pipelines.retry`; ``"off"`` does not.
         limits: bounds on size and time; :class:`docai.Limits` has the defaults.
         engine: answers in place of ``model``, such as :class:`docai.ScriptedEngine` in tests.
 
     Raises:
-        SettingError: ``text_layer`` is none of the three, ``witnesses`` or ``retry`` none of the two, or
-            ``heads`` is no list of names.
+        SettingError: ``text_layer`` is none of the three, ``witnesses``, ``readback`` or ``retry`` none of
+            the two, or ``heads`` is no list of names.
         UnknownHeadError: a head of that name does not exist.
     """
 
@@ -57,6 +60,7 @@ class Pipeline:
         heads: Collection[str] | None = None,
         text_layer: TextLayer = "prefer",
         witnesses: Witnesses = "auto",
+        readback: ReadBackSetting = "auto",
         retry: Retry = "off",
         limits: Limits | None = None,
         engine: Engine | None = None,
@@ -65,6 +69,8 @@ class Pipeline:
             raise SettingError(f"text_layer is {text_layer!r}; it has to be 'prefer', 'verify' or 'ignore'.")
         if witnesses not in ("auto", "off"):
             raise SettingError(f"witnesses is {witnesses!r}; it has to be 'auto' or 'off'.")
+        if readback not in ("auto", "off"):
+            raise SettingError(f"readback is {readback!r}; it has to be 'auto' or 'off'.")
         if retry not in ("auto", "off"):
             raise SettingError(f"retry is {retry!r}; it has to be 'auto' or 'off'.")
         if isinstance(heads, str):
@@ -76,6 +82,7 @@ class Pipeline:
         self._heads = None if heads is None else frozenset(get_head(name).name for name in heads)
         self._text_layer: TextLayer = text_layer
         self._witnesses: Witnesses = witnesses
+        self._readback: ReadBackSetting = readback
         self._retry: Retry = retry
         self._limits = limits or Limits()
         self._engine = engine
@@ -138,6 +145,7 @@ class Pipeline:
             text_layer=self._text_layer,
             limits=self._limits,
             witnesses=self._witnesses,
+            readback=self._readback,
             retry=self._retry,
         )
 
@@ -152,6 +160,7 @@ def process(
     password: str | None = None,
     text_layer: TextLayer = "prefer",
     witnesses: Witnesses = "auto",
+    readback: ReadBackSetting = "auto",
     retry: Retry = "off",
     limits: Limits | None = None,
     progress: ProgressCallback | None = None,
@@ -161,7 +170,7 @@ def process(
     Args:
         source: a path, the bytes, or a binary file object of a PDF, PNG, JPEG, TIFF, WebP or BMP.
         pages: such as ``"1-3,7"`` or ``[1, 2, 3, 7]``, from 1; None is all.
-        heads, model, device, text_layer, witnesses, retry, limits: see :class:`Pipeline`.
+        heads, model, device, text_layer, witnesses, readback, retry, limits: see :class:`Pipeline`.
         password: opens an encrypted PDF.
         progress: called with :class:`docai.pipelines.convert.Progress` as the work goes on.
 
@@ -178,6 +187,7 @@ def process(
         heads=heads,
         text_layer=text_layer,
         witnesses=witnesses,
+        readback=readback,
         retry=retry,
         limits=limits,
     )
@@ -192,6 +202,7 @@ def read(
     device: str = "auto",
     text_layer: TextLayer = "prefer",
     witnesses: Witnesses = "auto",
+    readback: ReadBackSetting = "auto",
     retry: Retry = "off",
     limits: Limits | None = None,
 ) -> RecordBase:
@@ -200,7 +211,7 @@ def read(
     Args:
         image: a Pillow image, or anything :func:`process` takes; of a document its first page.
         head: ``"table"``, ``"molecule"``, ``"score"`` or ``"text"``.
-        model, device, text_layer, witnesses, retry, limits: see :class:`Pipeline`.
+        model, device, text_layer, witnesses, readback, retry, limits: see :class:`Pipeline`.
 
     Returns:
         A :class:`Table`, :class:`Molecule`, :class:`Score` or :class:`Text`.
@@ -209,7 +220,13 @@ def read(
         InputError, ConfigurationError: as :func:`process`.
     """
     pipeline = Pipeline(
-        model, device=device, text_layer=text_layer, witnesses=witnesses, retry=retry, limits=limits
+        model,
+        device=device,
+        text_layer=text_layer,
+        witnesses=witnesses,
+        readback=readback,
+        retry=retry,
+        limits=limits,
     )
     return pipeline.read(image, head)
 

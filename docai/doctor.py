@@ -53,6 +53,16 @@ class WitnessReport:
 
 
 @dataclass(frozen=True)
+class ReadBackReport:
+    """What draws the records of a head again. None of it is required."""
+
+    head: str
+    renderer: str
+    problem: str | None
+    """Why it cannot be used here, in one sentence: records of the head are not read back."""
+
+
+@dataclass(frozen=True)
 class Diagnosis:
     """All that ``docai doctor`` shows, apart from the settings."""
 
@@ -69,6 +79,7 @@ class Diagnosis:
     models: tuple[ModelReport, ...]
     """The configured model first, then the other embedded ones."""
     witnesses: tuple[WitnessReport, ...] = ()
+    readback: tuple[ReadBackReport, ...] = ()
 
     @property
     def is_healthy(self) -> bool:
@@ -96,6 +107,7 @@ def diagnose(model: str = "nano", device: str = "auto") -> Diagnosis:
         memory_available=available,
         models=tuple(_model(name) for name in names),
         witnesses=_witnesses(),
+        readback=_readback(),
     )
 
 
@@ -133,6 +145,12 @@ def _witnesses() -> tuple[WitnessReport, ...]:
     from docai.pipelines.witnesses.panel import known_witnesses
 
     return tuple(WitnessReport(one.name, one.head, one.available()) for one in known_witnesses())
+
+
+def _readback() -> tuple[ReadBackReport, ...]:
+    from docai.pipelines.readback.weighing import RENDERERS, missing_renderer
+
+    return tuple(ReadBackReport(head, name, missing_renderer(head)) for head, name in RENDERERS.items())
 
 
 def _model(name: str) -> ModelReport:

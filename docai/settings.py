@@ -37,6 +37,7 @@ _WORDS = {
     "device": "auto, cpu, cuda or cuda:<number>",
     "text_layer": "prefer, verify or ignore",
     "witnesses": "auto or off",
+    "readback": "auto or off",
     "download": "true or false",
 }
 _LIMIT_WORDS = "a number above 0, or none to switch the limit off"
@@ -61,6 +62,9 @@ class Settings(Limits, BaseSettings):
     )
     witnesses: Literal["auto", "off"] = Field(
         default="auto", description="Whether other readers that are installed are asked as well."
+    )
+    readback: Literal["auto", "off"] = Field(
+        default="auto", description="Whether records are drawn again and compared with their crops."
     )
     download: bool = Field(default=False, description="Let the hub be asked for weights that are not here.")
 

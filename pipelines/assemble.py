@@ -23,6 +23,7 @@ from docai.pipelines.evidence import (
 )
 from docai.pipelines.ingest import Page
 from docai.pipelines.layout import Region, text_layer_quality
+from docai.pipelines.readback.weighing import with_read_back
 from docai.pipelines.retry import Reading
 from docai.pipelines.witnesses.base import Case, Statement
 from docai.pipelines.witnesses.panel import Hearing, Panel
@@ -36,6 +37,7 @@ from docai.records import (
     Figure,
     FigureContent,
     Issue,
+    ReadBackResult,
     RecordBase,
     TextContent,
 )
@@ -45,8 +47,6 @@ TextLayer = Literal["prefer", "verify", "ignore"]
 MIN_TEXT_LAYER_QUALITY = 0.5
 """A text layer below this is not believed: the model reads the text instead."""
 
-_READS_WORDS = {"table": True, "text": False}
-"""Whether the witness of a kind wants the PDF's own words, or the lack of them. Others take either."""
 _LIMITS = frozenset({"region-limit", "page-time-limit"})
 
 
@@ -65,6 +65,10 @@ class Plan:
     """The head of ``region.kind`` is to read the region."""
     reading: Reading | None = None
     """What came of asking, again where it had to be; None where that is still to be parsed."""
+    views: Sequence[Crop] = ()
+    """What the record is drawn again and held against; none: it is not read back."""
+    unseen: ReadBackResult | None = None
+    """Why there are no views, where there should be."""
     issues: list[Issue] = field(default_factory=list)
 
     def refuse(self, code: str, message: str) -> None:
@@ -124,15 +128,26 @@ def crop_region(plan: Plan, page: Page) -> list[Crop]:
 def begin_hearing(plan: Plan, page: Page, panel: Panel, *, in_time: bool = True) -> Hearing | None:
     """Put a region before the witness of its head; None where there is none, or nothing for it to say.
 
-    Words that a believed text layer has need no witness, and of a table it reads nothing but those. Where a
-    limit was reached, which ``in_time`` False says too, no program is asked.
+    Where a limit was reached, which ``in_time`` False says too, no program is asked.
     """
     kind = plan.region.kind
-    if kind not in HEADS or plan.is_believed is not _READS_WORDS.get(kind, plan.is_believed):
+    if kind not in HEADS:
         return None
     at_limit = not in_time or any(issue.code in _LIMITS for issue in plan.issues)
     words = plan.region.words if plan.is_believed else ()
     return panel.begin(kind, Case(page, plan.region.bbox, words), at_once=at_limit)
+
+
+def look_again(plan: Plan, page: Page, crops: Sequence[Crop], hearing: Hearing | None) -> None:
+    """Have the record read back: from the crops of its head, or from new ones where a witness alone reads."""
+    plan.views = crops
+    if crops or hearing is None or plan.is_believed:
+        return
+    try:
+        plan.views = tile_region(page, plan.region.kind, plan.region.bbox)
+    except Exception as error:
+        message = f"it could not be drawn for reading back ({type(error).__name__}: {error})"
+        plan.unseen = ReadBackResult(reason=message, method="none")
 
 
 def record_id(source_sha256: str, page: int, kind: str, bbox: BBox) -> str:
@@ -191,6 +206,7 @@ def _read_record(
         reason = plan.reading.message()
         plan.issues.append(make_issue("model-asked-again", reason))
         alternatives.append(Alternative(source="model", content=plan.reading.first.raw, reason=reason))
+    weighed, read_back = with_read_back(weighed, plan.views)
     plan.issues += [*issues, *weighed.issues]
     return _record(
         plan,
@@ -206,6 +222,7 @@ def _read_record(
         evidence=list(weighed.evidence),
         alternatives=alternatives,
         attempts=plan.reading.attempts if plan.reading else [],
+        read_back=read_back,
         repaired=answer.repaired or weighed.repaired,
     )
 
@@ -242,12 +259,14 @@ def _unread_record(plan: Plan, hearing: Hearing | None) -> RecordBase:
         weighed = unread(statement)
     if weighed is None:
         return _bare_record(plan, ())
+    weighed, read_back = with_read_back(weighed, plan.views)
     plan.issues = [*_softened(plan.issues), *weighed.issues]
     return _record(
         plan,
         head.record,
         weighed.content,
         head=head.name,
+        read_back=read_back or plan.unseen,
         confidence=weighed.confidence,
         evidence=list(weighed.evidence),
     )

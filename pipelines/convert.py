@@ -26,6 +26,7 @@ from docai.pipelines.assemble import (
     begin_hearing,
     crop_region,
     finish_record,
+    look_again,
     plan_regions,
 )
 from docai.pipelines.codes import make_issue
@@ -33,6 +34,7 @@ from docai.pipelines.crops import Crop
 from docai.pipelines.given import GivenRegions, given_layout, whole_page
 from docai.pipelines.ingest import Page, Source
 from docai.pipelines.layout import PageLayout, Region, find_regions
+from docai.pipelines.readback.weighing import ReadBackSetting
 from docai.pipelines.retry import Reading, Retry, climb
 from docai.pipelines.witnesses.panel import Panel, Witnesses
 from docai.records import Document, PageInfo, RecordBase, SourceInfo, Stage, Stats
@@ -73,6 +75,8 @@ class Options:
     """``auto`` asks again where an answer is invalid, looping or cut; see :mod:`docai.pipelines.retry`."""
     witnesses: Witnesses = "off"
     """Off where nobody asks, so that what measures a model does not measure programs beside it."""
+    readback: ReadBackSetting = "off"
+    """``auto`` draws records again; see :mod:`docai.pipelines.readback.weighing`. Off as ``witnesses`` is."""
 
 
 @dataclass
@@ -165,6 +169,8 @@ def read_whole_page(source: Source, engine: Engine, options: Options, head: str)
         answered: list[Answered] = [(crops, ask(engine, requests))]
         if options.retry == "auto":
             answered = _ask_again(engine, options, page, plans, answered, time.perf_counter())
+        if options.readback == "auto":
+            look_again(plans[0], page, answered[0][0], hearing)
         return finish_record(plans[0], *answered[0], options.text_layer, hearing)
 
 
@@ -279,6 +285,8 @@ def _read_regions(run: _Run, page: Page, layout: PageLayout, n_pages: int, start
                 answered = _ask_again(run.engine, options, page, some, answered, started)
         with run.timed("parse"):
             for plan, (its_crops, its_answers), hearing in zip(some, answered, hearings, strict=True):
+                if options.readback == "auto":
+                    look_again(plan, page, its_crops, hearing)
                 record = finish_record(plan, its_crops, its_answers, options.text_layer, hearing)
                 run.document.records.append(record)  # type: ignore[arg-type]
     run.progress(Progress("model", page.number, n_pages, total, total))

@@ -244,6 +244,7 @@ def test_the_signature_of_process_is_the_promised_one() -> None:
         "password": None,
         "text_layer": "prefer",
         "witnesses": "auto",
+        "readback": "auto",
         "retry": "off",
         "limits": None,
         "progress": None,

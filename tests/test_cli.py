@@ -286,12 +286,14 @@ def test_flags_and_environment_reach_the_real_pipeline(monkeypatch: pytest.Monke
         "ignore",
         "--witnesses",
         "off",
+        "--readback",
+        "off",
     )
     (options,) = made
     assert isinstance(options, dict)
     assert options["heads"] == ["table", "score"]
     assert (options["model"], options["device"], options["text_layer"]) == ("m", "cpu", "ignore")
-    assert options["witnesses"] == "off"
+    assert (options["witnesses"], options["readback"]) == ("off", "off")
     assert options["limits"].max_pages == 5
 
 

@@ -41,6 +41,8 @@ def test_doctor_shows_versions_heads_and_origins(run: Run, monkeypatch: pytest.M
     assert "device cpu flag --device" in rows
     assert "model nano default" in rows
     assert "witnesses auto default" in rows
+    assert "readback auto default" in rows
+    assert "head molecule RDKit installed" in rows
     assert "table-finder head table installed" in rows
     assert any(row.startswith("torch 2.") for row in rows)
     for head in ("table", "molecule", "score", "text"):

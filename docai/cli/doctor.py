@@ -21,7 +21,8 @@ def doctor(
     model: Annotated[str | None, typer.Option(metavar="MODEL", help="Look at this model.")] = None,
     device: Annotated[str | None, typer.Option(metavar="DEVICE", help="Look at this device.")] = None,
 ) -> None:
-    """Show versions, device, memory, heads that can run, second readers, and each setting with its origin.
+    """Show versions, device, memory, heads that can run, second readers, what draws records again, and each
+    setting with its origin.
 
     The exit code is 2 where the chosen model or device cannot be used.
     """
@@ -45,6 +46,10 @@ def doctor(
     _section(
         "Witnesses",
         [(one.name, f"head {one.head}", one.problem or "installed") for one in found.witnesses],
+    )
+    _section(
+        "Read-back",
+        [(f"head {one.head}", one.renderer, one.problem or "installed") for one in found.readback],
     )
     _section("Settings", describe_settings(settings))
     for name in unknown_variables():

@@ -25,6 +25,13 @@ Witnesses = Annotated[
         help="Ask second readers that are installed (OSRA, Tesseract), or none. Default: auto.",
     ),
 ]
+ReadBack = Annotated[
+    str | None,
+    typer.Option(
+        metavar="auto|off",
+        help="Draw each record again, compare it with the page and say how alike they are. Default: auto.",
+    ),
+]
 Download = Annotated[
     bool | None,
     typer.Option("--download/--offline", help="Fetch weights that are not here. Default: offline."),

@@ -47,6 +47,7 @@ def process(
     password: Annotated[str | None, typer.Option(metavar="WORD", help="Opens encrypted PDFs.")] = None,
     text_layer: options.TextLayer = None,
     witnesses: options.Witnesses = None,
+    readback: options.ReadBack = None,
     download: options.Download = None,
     json: Annotated[
         str | None,
@@ -77,6 +78,7 @@ def process(
         "device": device,
         "text_layer": text_layer,
         "witnesses": witnesses,
+        "readback": readback,
         "download": download,
     }
     settings = load_settings(given, as_flags=True).values
@@ -113,5 +115,6 @@ def make_pipeline(settings: Settings, heads: list[str] | None) -> Pipeline:
         heads=heads,
         text_layer=settings.text_layer,
         witnesses=settings.witnesses,
+        readback=settings.readback,
         limits=settings.limits,
     )

@@ -10,6 +10,10 @@ clipping keeps one wild feature from deciding alone. ``python benchmarks/readbac
 drawn pairs of the training split, as many right answers by weight as corrupted ones; so 0.5 is where the two
 are equally likely in such a mixture. Weights are bounded to the sign that their feature should have, but for
 a few that tell how cluttered a score is; a feature without a weight is measured, and decides nothing.
+
+For molecules there is a second model of the same form, the ``gate``: fitted on right answers against pictures
+of something else, it tells how likely the picture is a structure drawing of about that molecule. The
+similarity is then the product of both, so that a logo or a photograph fails whatever its counts come to.
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +73,8 @@ class Judge:
 
     bias: float
     terms: Mapping[str, tuple[float, float, float]]
+    gate: Judge | None = None
+    """Whose similarity is a factor of this one's."""
 
     def pulls(self, features: Features) -> dict[str, float]:
         """What each feature adds to the log odds.
@@ -83,7 +90,8 @@ class Judge:
     def similarity(self, features: Features) -> float:
         """0 to 1; the same numbers always give the same."""
         odds = self.bias + sum(self.pulls(features).values())
-        return 1.0 / (1.0 + math.exp(-min(max(odds, -50.0), 50.0)))
+        own = 1.0 / (1.0 + math.exp(-min(max(odds, -50.0), 50.0)))
+        return own if self.gate is None else own * self.gate.similarity(features)
 
 
 @cache
@@ -96,9 +104,13 @@ def judge(kind: Kind) -> Judge:
     stored = json.loads(files(__package__).joinpath(COEFFICIENTS).read_text("utf-8"))
     if kind not in stored["heads"]:
         raise NotComparable(f"no coefficients are stored for {kind}")
-    one = stored["heads"][kind]
-    terms = {name: (term["mean"], term["scale"], term["weight"]) for name, term in one["terms"].items()}
-    return Judge(one["bias"], MappingProxyType(terms))
+    return _model(stored["heads"][kind])
+
+
+def _model(stored: Mapping[str, Any]) -> Judge:
+    terms = {name: (term["mean"], term["scale"], term["weight"]) for name, term in stored["terms"].items()}
+    gate = _model(stored["gate"]) if "gate" in stored else None
+    return Judge(stored["bias"], MappingProxyType(terms), gate)
 
 
 def judged(kind: Kind, features: Features) -> ReadBack:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lxml import etree
 
 MOST_CHARACTERS = 40_000
-SECONDS = 10.0
+SECONDS = 5.0
 """After which an engraving is given up."""
 _SPACE = 180.0
 """Distance between staff lines in Verovio's units."""
@@ -62,14 +62,20 @@ class Engraved:
 class _BoundedEngraver(Engraver):
     """Gives up a piece that Verovio does not finish."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._one_at_a_time = threading.Lock()
+
     def engrave_within(self, kern: str, seconds: float) -> str | None:
-        timer = threading.Timer(seconds, self._kill)
-        timer.daemon = True
-        timer.start()
-        try:
-            return self.engrave(kern, {})
-        finally:
-            timer.cancel()
+        """None where it takes longer, or Verovio refuses it. Several threads share the one process."""
+        with self._one_at_a_time:
+            timer = threading.Timer(seconds, self._kill)
+            timer.daemon = True
+            timer.start()
+            try:
+                return self.engrave(kern, {})
+            finally:
+                timer.cancel()
 
     def _kill(self) -> None:
         process: subprocess.Popen[str] | None = self._process
@@ -86,15 +92,22 @@ def _engraver() -> _BoundedEngraver:
     return shared
 
 
+def missing_engraver() -> str | None:
+    """Why no score can be engraved here; None where one can."""
+    for module, name in (("verovio", "Verovio"), ("resvg_py", "resvg")):
+        if find_spec(module) is None:
+            return f"{name} is not installed; install it with: pip install 'docai[synth]'"
+    return None
+
+
 def engraved(kern: str) -> Engraved:
     """The engraving of a kern as one system.
 
     Raises:
         NotComparable: there is no Verovio, it refuses the kern, or draws no note.
     """
-    for module, name in (("verovio", "Verovio"), ("resvg_py", "resvg")):
-        if find_spec(module) is None:
-            raise NotComparable(f"{name} is not installed; install it with: pip install 'docai[synth]'")
+    if missing := missing_engraver():
+        raise NotComparable(missing)
     if not kern.strip():
         raise NotComparable("the record holds no music")
     if len(kern) > MOST_CHARACTERS:

@@ -95,6 +95,7 @@ _NOTHING: Features = {
     "extra_bars": 1.0,
     "spacing": 1.0,
 }
+"""Where no staff is found. That is no proof: of one right score in seven on the hardest scans none is."""
 
 
 def _columns(drawn: Engraved) -> list[_Column]:

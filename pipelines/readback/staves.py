@@ -67,6 +67,16 @@ def observe_score(gray: Gray) -> Sheet:
     return Sheet(tuple(staves), heads, bars, blobs)
 
 
+def joined(sheets: Sequence[Sheet]) -> Sheet:
+    """Crops of one score, from the first to the last, as one."""
+    return Sheet(
+        tuple(staff for sheet in sheets for staff in sheet.staves),
+        tuple(one for sheet in sheets for one in sheet.heads),
+        tuple(one for sheet in sheets for one in sheet.bars),
+        tuple(one for sheet in sheets for one in sheet.blobs),
+    )
+
+
 def look_around(
     ink: Gray, staves: Sequence[Staff]
 ) -> tuple[tuple[Map, ...], tuple[Map, ...], tuple[Map, ...]]:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from docai.pipelines.readback.base import Gray, NotComparable
+from docai.pipelines.readback.base import Gray
 from docai.pipelines.readback.ink import drop_specks, paths, stroke_width, thin, to_ink
 
 MOST_INK = 0.35
@@ -74,10 +74,13 @@ def observe_structure(gray: Gray) -> Structure:
     depth = cv2.distanceTransform(ink, cv2.DIST_L2, 3)
     solid = float((depth > 1.5 * max(width, 2.0)).sum()) / max(1, int(ink.sum()))
     if (full > MOST_INK and len(ink) > 60) or int(lines.sum()) > MOST_LINES:
-        nothing = (0, 0, 0, 0)
-        n_lines = float(lines.sum())
-        return Structure(1.0, 0, 0, 0, nothing, 0, 0, 0, 0, (), 0, n_lines, 1.0, 1.0, 1.0, solid)
+        return _no_drawing(lines, solid)
     return _read(ink, lines, max(width, 1.0), solid)
+
+
+def _no_drawing(lines: Gray, solid: float) -> Structure:
+    """What is no line drawing at all: nothing in it is a bond, and all of it is odd."""
+    return Structure(1.0, 0, 0, 0, (0, 0, 0, 0), 0, 0, 0, 0, (), 0, float(lines.sum()), 1.0, 1.0, 1.0, solid)
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ def _read(ink: Gray, lines: Gray, width: float, solid: float) -> Structure:
     lengths = strokes.lengths
     long_ones = lengths[lengths > 3 * width]
     if not long_ones.size:
-        raise NotComparable("the picture shows no lines")
+        return _no_drawing(lines, solid)
     bond = _typical(long_ones)
     boxes = stats[:, :4].astype(float)
     largest = np.maximum(boxes[:, 2], boxes[:, 3])
