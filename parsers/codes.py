@@ -136,7 +136,7 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "score-misaligned": _warning("Notes of one line do not start at the same time."),
         "score-measure-duration": _warning("The durations of a measure do not add up to the meter."),
         "score-no-meter": _info("No meter (*M) is given, so durations were not checked."),
-        "score-too-long": _warning("The score is too long for MusicXML to be made."),
+        "score-too-long": _warning("The score is too long for MusicXML at once; `to_musicxml()` makes it."),
         "score-musicxml-partial": _warning("MusicXML holds the lines before the first broken one."),
         "score-musicxml-failed": _warning("music21 could not make MusicXML."),
         "score-notes-lost": _warning("MusicXML has another number of notes than the kern."),

@@ -38,8 +38,9 @@ from docai.parsers.spines import Spine, SpineReader
 from docai.parsers.traced import Span, TracedText
 from docai.records import Event, Measure, ScoreContent
 
-MAX_WORK = 10_000_000
-"""Some two seconds of music21 by our estimate: 1,500 notes in all, or one measure of 200."""
+MAX_WORK = 3_000_000
+"""Over half a second of music21 by our estimate: 500 notes in all, which is a page of two staves. Longer
+scores are written when they are asked for, by :meth:`docai.contents.ScoreContent.to_musicxml`."""
 _CHAR_WORK = 200
 _SPINE_WORK = 50_000
 _BARLINE_WORK = 12
@@ -188,7 +189,7 @@ def _join(lines: list[str]) -> str:
 def _musicxml(sound: Sound, work: int, notes: Notes) -> str | None:
     """MusicXML, unless it would take too long."""
     if work + _CHAR_WORK * sum(map(len, sound.lines)) > MAX_WORK:
-        notes.add("score-too-long", "The score is too long, or its measures too full, for MusicXML.")
+        notes.add("score-too-long", "The score is too long for MusicXML at once; to_musicxml() makes it.")
         return None
     try:
         return write_musicxml(sound, notes).text

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
+import pymupdf
+
 from docai.pipelines.ingest import PageWord, open_source
 from docai.pipelines.words import lines_from_words
 
@@ -35,6 +39,28 @@ def test_a_number_and_its_title_are_one_line_and_table_columns_are_not() -> None
 def test_the_order_of_right_to_left_words_is_kept() -> None:
     [line] = lines_from_words([word("שלום", 60, 90), word("עולם", 20, 55)])
     assert line.text == "שלום עולם"
+    assert line.direction == "rtl"
+    assert [word.text for word in line.words] == ["שלום", "עולם"]
+
+
+def test_letters_are_normalised_and_a_line_of_both_directions_has_that_of_most() -> None:
+    [line] = lines_from_words([word("\ufee3\ufeae\ufea3\ufe92\ufe8e", 60, 90), word("OK", 40, 55)])
+    assert (line.text, line.direction) == ("مرحبا OK", "rtl")
+    [line] = lines_from_words([word("cafe\u0301", 0, 30)])
+    assert (line.text, line.words[0].text, line.direction) == ("café", "café", "ltr")
+
+
+def test_right_to_left_words_of_a_pdf_are_read_from_the_right() -> None:
+    document = pymupdf.open()
+    html = '<p dir="rtl" style="font-size:20px">שלום עולם טוב</p>'
+    document.new_page().insert_htmlbox((50, 50, 550, 120), html)
+    with open_source(document.tobytes()) as source, source.page(1) as page:
+        [line] = lines_from_words(page.words())
+    assert (line.text, line.direction) == ("שלום עולם טוב", "rtl")
+    assert [one.bbox[0] > two.bbox[0] for one, two in pairwise(line.words) if one.bbox and two.bbox] == [
+        True,
+        True,
+    ]
 
 
 def test_scripts_without_spaces_get_none_where_words_touch() -> None:

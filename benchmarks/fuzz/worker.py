@@ -1,0 +1,144 @@
+"""One fuzzing process: atheris drives, the properties are checked, what breaks them is kept. See fuzz.py."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+import atheris
+
+with atheris.instrument_imports(include=["docai.parsers"]):
+    import docai.parsers.molecule
+    import docai.parsers.score
+    import docai.parsers.table
+    import docai.parsers.text  # noqa: F401 (all of them are instrumented)
+    from docai.models.heads import HEADS
+
+from inputs import SHORT, Mutator
+from properties import MAX_BYTES, MAX_MB, MAX_SECONDS, Violation, check, forget_peak, measured_parse, text_of
+
+from docai.parsers.musicxml import ConversionError
+
+_TOLD_EVERY = 2.0
+_DOUBTFUL = 0.1
+"""Seconds of wall clock from which the time of the processor is measured."""
+
+
+class Target:
+    """Called with each input. Faults are written to ``out``, one file for each kind, and the run goes on."""
+
+    def __init__(self, head: str, out: Path, n_wanted: int) -> None:
+        self.head = head
+        self.n_wanted = n_wanted
+        self.out = out
+        self.n_inputs = 0
+        self.n_long = 0
+        self.faults: dict[str, int] = {}
+        self.started = self.told = time.monotonic()
+        self.slowest = (0.0, 0.0, 0)
+        self.largest = (0.0, 0)
+
+    def __call__(self, data: bytes) -> None:
+        text = text_of(data)
+        self.n_inputs += 1
+        self.n_long += len(data) > MAX_BYTES // 2
+        try:
+            parsed, cost = measured_parse(self.head, text)
+            if cost.wall > _DOUBTFUL or cost.mb > MAX_MB:
+                # The machine may be busy, and the memory counts from an older peak.
+                parsed, cost = measured_parse(self.head, text, exact=True)
+            if cost.cpu > self.slowest[1]:
+                self.slowest = (cost.wall, cost.cpu, len(data))
+                self._keep("slowest", data)
+            if cost.mb > self.largest[0]:
+                self.largest = (cost.mb, len(data))
+                self._keep("largest", data)
+            if cost.cpu > MAX_SECONDS:
+                self._fault("slow", data, f"{cost.cpu:.2f} s of processor")
+            if cost.mb > MAX_MB:
+                self._fault("large", data, f"{cost.mb:.0f} MB")
+            check(self.head, text, parsed)
+            if self.n_inputs % 16 == 0 and HEADS[self.head].parser(text) != parsed:
+                raise Violation("two parses differ")
+        except Exception as error:  # any exception is what is looked for
+            self._fault(_kind(error), data, traceback.format_exc())
+        if self.n_inputs == self.n_wanted or time.monotonic() - self.told > _TOLD_EVERY:
+            self.tell()
+
+    def tell(self) -> None:
+        """Write how far the run is: libFuzzer ends the process without a last word."""
+        self.told = time.monotonic()
+        stats = {
+            "inputs": self.n_inputs,
+            "long": self.n_long,
+            "seconds": self.told - self.started,
+            "slowest": self.slowest,
+            "largest": self.largest,
+            "faults": self.faults,
+        }
+        (self.out / "stats.new").write_text(json.dumps(stats))
+        (self.out / "stats.new").replace(self.out / "stats.json")
+
+    def _keep(self, name: str, data: bytes) -> None:
+        (self.out / f"{name}.input").write_bytes(data)
+
+    def _fault(self, kind: str, data: bytes, told: str) -> None:
+        self.faults[kind] = self.faults.get(kind, 0) + 1
+        name = hashlib.sha256(kind.encode()).hexdigest()[:12]
+        kept = self.out / f"fault-{name}.input"
+        # The shortest input is the easiest to read.
+        if not kept.exists() or kept.stat().st_size > len(data):
+            kept.write_bytes(data)
+            (self.out / f"fault-{name}.txt").write_text(f"{kind}\n{told}", "utf-8", "backslashreplace")
+
+
+def _kind(error: Exception) -> str:
+    if isinstance(error, Violation):
+        return " ".join(map(str, error.args[:1] if error.args[0] == "content is no JSON" else error.args))
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"
+
+
+def _without_music21(head: str, share: float) -> None:
+    """Let music21 have only that share of the scores: it takes a hundred times what all else does.
+
+    Which ones is a function of the kern, so that two parses do not differ.
+    """
+    import docai.parsers.score as module
+
+    convert = module.kern_to_musicxml
+
+    def sometimes(kern: str, *rest: Any) -> Any:
+        digest = hashlib.sha256(kern.encode("utf-8", "surrogatepass")).digest()
+        if int.from_bytes(digest[:4], "big") >= share * 2**32:
+            raise ConversionError("left out in this run")
+        return convert(kern, *rest)
+
+    module.kern_to_musicxml = sometimes
+
+
+def main() -> None:
+    head, out, n_wanted, long_share, music21_share, *flags = sys.argv[1:]
+    if head == "score" and float(music21_share) < 1:
+        _without_music21(head, float(music21_share))
+    target = Target(head, Path(out), int(n_wanted))
+    HEADS[head].parser("C")  # libraries are loaded where they are first used
+    forget_peak()
+    mutate = Mutator(head, float(long_share))
+
+    def custom(data: bytes, max_size: int, seed: int) -> bytes:
+        if seed % 4 == 0 and len(data) <= 4 * SHORT:
+            return bytes(atheris.Mutate(data, min(max_size, max(len(data) + 64, 128))))
+        return mutate(text_of(data), seed, max_size).encode("utf-8", "surrogatepass")[:max_size]
+
+    atheris.Setup([sys.argv[0], *flags], target, custom_mutator=custom)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
