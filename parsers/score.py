@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from docai.parsers.base import Parsed
@@ -34,7 +34,7 @@ from docai.parsers.kern import MeasureCheck
 from docai.parsers.musicxml import ConversionError, MusicXml, Place, kern_to_musicxml
 from docai.parsers.notes import Notes, quote
 from docai.parsers.pairing import check_pairs, pair_slurs
-from docai.parsers.spines import Spine, SpineReader
+from docai.parsers.spines import Spine, SpineReader, kern_alone
 from docai.parsers.traced import Span, TracedText
 from docai.records import Event, Measure, ScoreContent
 
@@ -204,7 +204,9 @@ def write_musicxml(sound: Sound, notes: Notes) -> MusicXml:
     Raises:
         ConversionError: music21 failed.
     """
-    # music21 stumbles over records without a value; other comments are of no use to it.
+    # What other spines say, such as harmony, music21 takes for notes, and fails.
+    sound = replace(sound, lines=kern_alone(sound.lines))
+    # It stumbles over records without a value; other comments are of no use to it.
     kept = [
         number
         for number, line in enumerate(sound.lines, start=1)

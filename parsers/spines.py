@@ -200,3 +200,21 @@ class SpineReader:
 def _bar_number(barline: str) -> str:
     rest = barline.lstrip("=")
     return rest[: len(rest) - len(rest.lstrip("0123456789"))]
+
+
+def kern_alone(lines: Sequence[str]) -> list[str]:
+    """As many lines, without the fields of spines that are not ``**kern``: a comment where none is left.
+
+    ``lines`` are sound: see :attr:`SpineReader.first_broken`.
+    """
+    alone = list(lines)
+    header = next((index for index, line in enumerate(lines) if line.startswith("**")), None)
+    if header is None or set(lines[header].split("\t")) == {"**kern"}:
+        return alone
+    alone[header] = "\t".join(name for name in lines[header].split("\t") if name == "**kern")
+    for line in SpineReader(lines, Notes()):
+        fields = [
+            text for text, spine in zip(line.fields, line.spines, strict=True) if spine.kind == "**kern"
+        ]
+        alone[line.number - 1] = "\t".join(fields) or "!"
+    return alone

@@ -197,3 +197,15 @@ def test_verovio_is_never_in_this_process() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "True"]
+
+
+def test_spines_that_are_not_kern_do_not_reach_music21() -> None:
+    text = kern(
+        *("**harm **kern **kern", "*M4/4 *M4/4 *M4/4", "=1 =1 =1", "*^ * *", "I V (1c 1e", "*v *v * *"),
+        *("=2 =2 =2", "r 1d) 1f", "*- * *", "== ==", "*- *-"),
+    )
+    parsed = parse_score(text)
+    assert codes(parsed) == set()
+    assert parsed.content.musicxml is not None
+    assert parsed.content.musicxml.count("<pitch>") == 4
+    assert parsed.content.musicxml.count('<slur number="1" type="start"') == 1
