@@ -37,7 +37,8 @@ class Pipeline:
             ``"verify"`` lets the model read too and reports where they differ; ``"ignore"`` is the model
             alone.
         witnesses: ``"auto"`` also asks the readers that are installed beside docai, OSRA for molecules and
-            Tesseract for words without a text layer, see :mod:`docai.pipelines.witnesses.verdict`;
+            Tesseract for words and tables without a text layer, see
+            :mod:`docai.pipelines.witnesses.verdict`;
             ``"off"`` does not.
         readback: ``"auto"`` draws each record that was read again, compares it with its crop, and lets that
             count in the confidence, see :mod:`docai.pipelines.readback.weighing`; ``"off"`` does not.
