@@ -31,6 +31,8 @@ from docai.models.heads import HEADS
 from docai.models.paligemma import PaliGemmaEngine
 from docai.pipelines.confidence.outcomes import judge
 from docai.pipelines.confidence.parts import answer_confidence
+from docai.pipelines.evaluation.base import Belief
+from docai.pipelines.evaluation.metrics.calibration import brier_score, expected_calibration_error
 from docai.pipelines.readback import read_back
 from docai.pipelines.readback.weighing import RULES, combined
 from docai.pipelines.synthesis import samples
@@ -79,13 +81,17 @@ def figures(head: str, found: Sequence[Case]) -> dict[str, Any]:
     after = np.array([combined(case.confidence, case.similarity, rule) for case in found])
     true = np.array([case.true_similarity for case in found if case.true_similarity is not None])
     both = {"before": before, "after": after}
+    beliefs = {
+        name: [Belief(float(p), bool(came_true)) for p, came_true in zip(value, right, strict=True)]
+        for name, value in both.items()
+    }
     return {
         "n": len(found),
         "n_right": int(right.sum()),
         "auc_similarity": _round(auc(alike[right], alike[~right])),
         "auc": {name: _round(auc(value[right], value[~right])) for name, value in both.items()},
-        "brier": {name: _round(np.square(value - right).mean()) for name, value in both.items()},
-        "ece": {name: _round(ece(value, right)) for name, value in both.items()},
+        "brier": {name: _round(brier_score(one) or 0.0) for name, one in beliefs.items()},
+        "ece": {name: _round(expected_calibration_error(one, 10) or 0.0) for name, one in beliefs.items()},
         "mean_right": {name: _round(value[right].mean()) for name, value in both.items() if right.any()},
         "mean_wrong": {name: _round(value[~right].mean()) for name, value in both.items() if (~right).any()},
         "false_alarms": _round((alike[right] < rule.doubtful).mean()) if right.any() else None,
@@ -93,17 +99,6 @@ def figures(head: str, found: Sequence[Case]) -> dict[str, Any]:
         "alarms_on_wrong": _round((alike[~right] < rule.doubtful).mean()) if (~right).any() else None,
         "milliseconds": round(float(np.median([case.seconds for case in found])) * 1000),
     }
-
-
-def ece(confidence: Any, right: Any, bins: int = 10) -> float:
-    """Mean distance between confidence and share of right answers, over bins of equal width."""
-    where = np.minimum((confidence * bins).astype(int), bins - 1)
-    return float(
-        sum(
-            (where == b).mean() * abs(confidence[where == b].mean() - right[where == b].mean())
-            for b in np.unique(where)
-        )
-    )
 
 
 def _round(value: float) -> float:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Final
 
 from docai.parsers.molecule import parse_molecule
 from docai.pipelines.witnesses import programs
-from docai.pipelines.witnesses.base import Case, Statement, WitnessError
+from docai.pipelines.witnesses.base import Case, Statement
 from docai.records import Evidence
 
 PROGRAM = "osra"
@@ -36,15 +35,11 @@ class Osra:
 
     def available(self) -> str | None:
         """See :class:`~docai.pipelines.witnesses.base.Witness`."""
-        if shutil.which(self._program) is None:
-            return f"The program {self._program} is not installed (on Debian and Ubuntu: apt install osra)."
-        return None
+        return programs.missing(self._program, "osra")
 
     def read(self, case: Case) -> Statement:
         """The structures it sees as one, its parts joined by dots: fragments are drawn beside each other."""
-        found = shutil.which(self._program)
-        if found is None:
-            raise WitnessError(f"{self._program} is gone")
+        found = programs.find(self._program)
         with tempfile.TemporaryDirectory(prefix="docai-") as folder:
             file = Path(folder) / "region.png"
             case.picture.image.save(file, compress_level=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +23,25 @@ _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OPENBLAS_NU
 def environment() -> dict[str, str]:
     """The environment of this process, with one thread: several regions are read beside each other."""
     return os.environ | _ONE_THREAD
+
+
+def missing(program: str, package: str) -> str | None:
+    """Why a program cannot be run here, in one sentence; None where it can.
+
+    Args:
+        package: what Debian calls the package that has it.
+    """
+    if shutil.which(program) is not None:
+        return None
+    return f"The program {program} is not installed (on Debian and Ubuntu: apt install {package})."
+
+
+def find(program: str) -> str:
+    """Its path. Raises :class:`WitnessError` where it is not there any more."""
+    found = shutil.which(program)
+    if found is None:
+        raise WitnessError(f"{program} is gone")
+    return found
 
 
 def run(command: Sequence[str | Path], *, seconds: float, max_bytes: int) -> bytes:

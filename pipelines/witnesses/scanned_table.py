@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import io
-import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from docai.pipelines.ingest import PageWord
 from docai.pipelines.tables.rulings import Rule, Rulings, joined
 from docai.pipelines.tables.word_rows import grid_from_words
 from docai.pipelines.witnesses import programs
-from docai.pipelines.witnesses.base import Case, Picture, Statement, WitnessError
+from docai.pipelines.witnesses.base import Case, Picture, Statement
 from docai.pipelines.witnesses.tesseract import LANGUAGE
 from docai.records import BBox, Evidence, TableContent
 
@@ -93,10 +92,7 @@ class ScannedTables:
 
     def available(self) -> str | None:
         """See :class:`~docai.pipelines.witnesses.base.Witness`."""
-        if shutil.which(self._program) is None:
-            how = "on Debian and Ubuntu: apt install tesseract-ocr"
-            return f"The program {self._program} is not installed ({how})."
-        return None
+        return programs.missing(self._program, "tesseract-ocr")
 
     def read(self, case: Case) -> Statement:
         """The table it sees; None where its words stand in no two rows and columns."""
@@ -115,9 +111,7 @@ class ScannedTables:
         """In points of the grid; and the mean of its confidences, 0…1."""
         from PIL import Image
 
-        found = shutil.which(self._program)
-        if found is None:
-            raise WitnessError(f"{self._program} is gone")
+        found = programs.find(self._program)
         with tempfile.TemporaryDirectory(prefix="docai-") as folder:
             file = Path(folder) / "table.png"
             Image.fromarray(sheet.gray).save(file, compress_level=1)
