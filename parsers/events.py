@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from fractions import Fraction
 from typing import Any
 
 from docai.parsers.kern_notes import KernField, KernNote, tuplet_of
 from docai.parsers.spines import Spine, SpineLine
+from docai.parsers.ticks import Ticks, written
 from docai.records import Event
 
 _STAFF = re.compile(r"\*staff(\d{1,3})")
@@ -37,10 +37,10 @@ class EventList:
                 self._staves[spine.track] = max(1, int(match[1]))
                 self._spines = ()
 
-    def add(self, line: SpineLine, column: int, field: KernField, onset: Fraction, measure: int) -> None:
-        """Add the notes of one field, which start at ``onset`` (quarter notes since the start)."""
+    def add(self, line: SpineLine, column: int, field: KernField, onset: Ticks, measure: int) -> None:
+        """Add the notes of one field, which start at ``onset`` (ticks since the start)."""
         number, voice, staff = self._place(line.spines, column)
-        start = str(onset)
+        start = written(onset)
         for values in self._values_of(field):
             self.events.append(
                 Event(

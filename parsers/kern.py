@@ -6,14 +6,17 @@ Each field is read by :mod:`docai.parsers.kern_notes`, each note that is sound b
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
+from typing import NamedTuple
 
 from docai.parsers.events import EventList
 from docai.parsers.kern_notes import KernField, KernNote, read_field
 from docai.parsers.notes import Notes, quote
 from docai.parsers.spines import Spine, SpineLine
+from docai.parsers.ticks import PER_QUARTER, Ticks, denominator, in_quarters, to_ticks, written
 
 __all__ = ["KernField", "KernNote", "MeasureCheck", "read_field"]
 
@@ -24,17 +27,48 @@ _LABEL = re.compile(r"\*>[^\[]*$")
 _MAX_DENOMINATOR = 1_000_000
 """Beyond it durations are nonsense, and exact sums of nonsense take for ever."""
 
-# A note costs music21 about a millisecond, and with it grow the cube of the fields of a measure and the
-# square of the notes of a chord; a duration that no note value can write costs seconds. Measured with
-# music21 10.5, in units of 0.2 us.
-_FIELD_WORK = 4_000
+# A note costs music21 most of a millisecond and a measure twice that, and with it grow the cube of the fields
+# of a measure and the square of the notes of a chord; a duration that no note value can write costs seconds.
+# Measured with music21 10.5, in units of 0.2 us.
+_FIELD_WORK = 3_500
+_MEASURE_WORK = 7_000
 _CHORD_WORK = 15
 _ODD_WORK = 10_000_000
 _ODD_NUMBER = re.compile(r"%|\d{4}|0\d")
 # music21 takes the better part of a second to divide a measure of 100 beats, and never ends with one of 200.
 _HUGE_METER = re.compile(r"\*M(?!M)(?:[^/]*\d{3}|6[5-9]|[7-9]\d|[^/]{9})")
-_LONGEST = 64
+_LONGEST = 64 * PER_QUARTER
 _SHORTEST = 1024
+_LONGEST_KEPT = 64
+
+
+class _Sign(NamedTuple):
+    """What an interpretation says about time."""
+
+    is_timed: bool
+    """A meter or tempo that MIDI can have."""
+    is_huge: bool
+    meter: Ticks | None
+    """Length of a measure, where a meter is named."""
+    is_label: bool
+
+
+def _sign(text: str) -> _Sign:
+    return _remembered(text) if len(text) <= _LONGEST_KEPT else _read_sign(text)
+
+
+def _read_sign(text: str) -> _Sign:
+    match = _METER.fullmatch(text)
+    meter = to_ticks(Fraction(4 * int(match[1]), int(match[2]))) if match and int(match[2]) else None
+    return _Sign(
+        _TIMED_SIGN.fullmatch(text) is not None,
+        _HUGE_METER.match(text) is not None,
+        meter,
+        _LABEL.match(text) is not None,
+    )
+
+
+_remembered = lru_cache(maxsize=1 << 10)(_read_sign)
 
 
 @dataclass
@@ -58,10 +92,10 @@ class MeasureCheck:
     """What the notes cost music21, in units of 0.2 us on one core of 2026."""
     signs: list[tuple[Fraction, str]] = field(default_factory=list)
     """Meters and tempi, such as ``*M3/4`` and ``*MM72``, and when they are given in quarter notes."""
-    edges: set[Fraction] = field(default_factory=set)
-    """Times since the start, in quarter notes, at which the passage or a section of it begins or ends."""
-    _start: Fraction = field(default_factory=Fraction)
-    _now: Fraction = field(default_factory=Fraction)
+    edges: set[Ticks] = field(default_factory=set)
+    """Times since the start, in ticks, at which the passage or a section of it begins or ends."""
+    _start: Ticks = 0
+    _now: Ticks = 0
     _first_line: int | None = None
     _last_line: int = 0
     _at_special: bool = True
@@ -75,40 +109,45 @@ class MeasureCheck:
         return len(self.measures)
 
     def interpretation(self, line: SpineLine) -> None:
-        self.work += _FIELD_WORK * len(line.fields)
+        self.work += _FIELD_WORK * (len(line.fields) - line.fields.count("*"))
         if self.events is not None:
             self.events.interpretation(line)
-        for text in {text: None for text in line.fields if _TIMED_SIGN.fullmatch(text)}:
-            self.signs.append((self._start + _end_of(line.spines), text))
+        for text in dict.fromkeys(line.fields):
+            sign = _sign(text)
+            if sign.is_timed:
+                self.signs.append((in_quarters(self._start + _end_of(line.spines)), text))
+            if sign.is_label:
+                self.edges.add(self._start + _end_of(line.spines))
         for spine, text in zip(line.spines, line.fields, strict=True):
-            match = _METER.fullmatch(text)
-            if _HUGE_METER.match(text):
+            sign = _sign(text)
+            if sign.is_huge:
                 self.work += _ODD_WORK
-            if match and int(match[2]):
-                spine.meter = Fraction(4 * int(match[1]), int(match[2]))
+            if sign.meter is not None:
+                spine.meter = sign.meter
                 self._seen_meter = True
             elif text == "*MX":
                 spine.meter = None
-            elif _LABEL.match(text):
-                self.edges.add(self._start + _end_of(line.spines))
 
     def data(self, line: SpineLine) -> None:
-        found = [
-            (column, spine, text, read_field(text))
-            for column, (spine, text) in enumerate(zip(line.spines, line.fields, strict=True))
-            if spine.kind == "**kern" and text != "."
-        ]
+        found: list[tuple[int, Spine, str, KernField | None]] = []
+        start: Ticks | None = None
+        is_aligned = True
+        for column, (spine, text) in enumerate(zip(line.spines, line.fields, strict=True)):
+            if text == "." or spine.kind != "**kern":
+                continue
+            parsed = read_field(text)
+            found.append((column, spine, text, parsed))
+            if parsed is not None and parsed.ticks and spine.is_timed:
+                is_aligned = is_aligned and start in (None, spine.time)
+                start = spine.time if start is None else max(start, spine.time)
         if not found:
             return
         self._first_line = self._first_line or line.number
         self._last_line = line.number
         self.n_fields += len(found)
-        starts = {
-            spine.time for _, spine, _, parsed in found if parsed and parsed.duration and spine.is_timed
-        }
         # Where a spine has lost count, the others tell the time.
-        self._now = max(starts, default=self._now)
-        if len(starts) > 1 and not self._misaligned:
+        self._now = self._now if start is None else start
+        if not is_aligned and not self._misaligned:
             self._misaligned = True
             self.notes.add("score-misaligned", f"Line {line.number}: its notes start at different times.")
         for column, spine, text, parsed in found:
@@ -129,19 +168,19 @@ class MeasureCheck:
         if len(parsed.durations) > 1:
             told = _told(parsed.durations)
             self.notes.add("score-chord-duration", f"Line {line.number}: the notes of a chord last {told}.")
-        if parsed.duration > _LONGEST or parsed.duration.denominator > _SHORTEST:
+        if parsed.ticks > _LONGEST or parsed.duration.denominator > _SHORTEST:
             self.work += _ODD_WORK
-        if not parsed.duration:
+        if not parsed.ticks:
             return
-        spine.time += parsed.duration
+        spine.time += parsed.ticks
         spine.has_notes = True
-        if spine.time.denominator > _MAX_DENOMINATOR:
+        if _is_nonsense(spine.time):
             spine.is_timed = False
-            spine.time = Fraction()
+            spine.time = 0
 
     def barline(self, line: SpineLine) -> None:
         self.n_barlines += 1
-        self.work += _FIELD_WORK * len(line.fields)
+        self.work += _MEASURE_WORK * len(line.fields)
         self._close(line.spines, at_special=any(_SPECIAL_BAR.match(text) for text in line.fields))
 
     def end(self, spines: Sequence[Spine]) -> None:
@@ -157,37 +196,46 @@ class MeasureCheck:
             self.measures.append((self._first_line, self._last_line))
             self._held = self._fault(spines, lenient=at_special or self._at_special)
             self._start += _end_of(spines)
+            if _is_nonsense(self._start):
+                self._start = -(-self._start // PER_QUARTER) * PER_QUARTER
         if at_special or not self.edges:
             self.edges.add(self._start)
         self._at_special = at_special
-        self._now = Fraction()
+        self._now = 0
         self._first_line = None
         self._misaligned = False
         for spine in spines:
             self.work += spine.n_fields**3
             spine.n_fields = 0
-            spine.time = Fraction()
+            spine.time = 0
             spine.has_notes = False
             spine.is_timed = True
 
     def _fault(self, spines: Sequence[Spine], *, lenient: bool) -> str | None:
         timed = [spine for spine in spines if spine.kind == "**kern" and spine.has_notes and spine.is_timed]
         lengths = {spine.time for spine in timed}
-        meters = {spine.meter for spine in timed}
         name = f"Measure {self.n_measures}"
-        if len(lengths) > 1 and len(meters) == 1:
-            self.notes.add("score-measure-duration", f"{name}: the spines last {_told(lengths)}.")
+        if len(lengths) > 1 and len({spine.meter for spine in timed}) == 1:
+            told = _told(map(in_quarters, lengths))
+            self.notes.add("score-measure-duration", f"{name}: the spines last {told}.")
             return None
-        wrong = [spine for spine in timed if spine.meter is not None and spine.time != spine.meter]
-        if not wrong or lenient:
+        if lenient:
             return None
-        return f"{name} lasts {wrong[0].time} quarter notes; the meter says {wrong[0].meter}."
+        for spine in timed:
+            if spine.meter is not None and spine.time != spine.meter:
+                told = f"{written(spine.time)} quarter notes; the meter says {written(spine.meter)}"
+                return f"{name} lasts {told}."
+        return None
 
 
-def _end_of(spines: Sequence[Spine]) -> Fraction:
+def _end_of(spines: Sequence[Spine]) -> Ticks:
     """How long the measure lasts so far."""
-    return max((spine.time for spine in spines if spine.is_timed), default=Fraction())
+    return max((spine.time for spine in spines if spine.is_timed), default=0)
 
 
-def _told(lengths: Collection[Fraction]) -> str:
+def _is_nonsense(time: Ticks) -> bool:
+    return not isinstance(time, int) and denominator(time) > _MAX_DENOMINATOR
+
+
+def _told(lengths: Iterable[Fraction]) -> str:
     return f"{', '.join(map(str, sorted(lengths)[:4]))} quarter notes"

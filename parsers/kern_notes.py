@@ -9,10 +9,12 @@ by spaces.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from math import gcd
+from typing import NamedTuple
 
+from docai.parsers.ticks import Ticks, to_ticks
 from docai.records import Tie
 
 _NUMBER = re.compile(r"(\d{1,4})(?:%(\d{1,4}))?(\.{0,4})")
@@ -21,7 +23,11 @@ _PITCH = re.compile(r"([a-gA-G])\1*")
 _MAX_OCTAVES = 8
 _ACCIDENTALS = re.compile(r"#{1,3}|-{1,3}|n")
 _SIGNS = re.compile(r"""[\[\]_LJKk(){}&'"`~^;:,zZvVTtMmSsWwOo$RPpqQxXyYuUhHiIjNl?@<>|+/\\]*""")
-_GRACE = re.compile(r"[qQ]")
+# The usual order of the parts; any other is read part by part. Possessive, so that a search stays linear.
+_USUAL = re.compile(
+    rf"({_SIGNS.pattern}+)(\d[\d%.]*+)?({_SIGNS.pattern}+)(([a-gA-G])\5{{0,{_MAX_OCTAVES - 1}}})"
+    rf"({_ACCIDENTALS.pattern})?({_SIGNS.pattern}+)"
+)
 _SLURS = re.compile(r"&*[()]")
 _BEAMS = re.compile(r"[LJKk]")
 # What a Note has a place of its own for; the rest of its signs stay as they were written.
@@ -31,8 +37,7 @@ _LONGEST_KEPT = 64
 """Fields are read once and remembered, but for those too long to be music."""
 
 
-@dataclass(frozen=True, slots=True)
-class KernNote:
+class KernNote(NamedTuple):
     """One note or rest. ``duration`` is in quarter notes, 0 for a grace note, None where none is written."""
 
     duration: Fraction | None
@@ -47,28 +52,14 @@ class KernNote:
     is_grace: bool
 
     @property
-    def alteration(self) -> int:
-        """Semitones up, or down where negative."""
-        return self.accidental.count("#") - self.accidental.count("-")
-
-    @property
-    def octave(self) -> int:
-        """That of scientific pitch notation: middle C begins octave 4."""
-        return 3 + len(self.letters) if self.letters.islower() else 4 - len(self.letters)
-
-    @property
     def pitch(self) -> str:
         """In scientific pitch notation, such as ``Bb3`` or ``F##5``; empty for a rest."""
-        if self.is_rest:
-            return ""
-        return f"{self.letters[0].upper()}{self.accidental.strip('n').replace('-', 'b')}{self.octave}"
+        return "" if self.is_rest else _pitch(self.letters, self.accidental)[0]
 
     @property
     def semitone(self) -> int | None:
         """Semitones above MIDI's lowest note, perhaps out of its range; None for a rest."""
-        if self.is_rest:
-            return None
-        return 12 * (self.octave + 1) + _SEMITONES[self.letters[0].lower()] + self.alteration
+        return None if self.is_rest else _pitch(self.letters, self.accidental)[1]
 
     @property
     def tie(self) -> Tie | None:
@@ -78,23 +69,23 @@ class KernNote:
 
     @property
     def slurs(self) -> str:
-        return "".join(_SLURS.findall(self.signs))
+        return "".join(_SLURS.findall(self.signs)) if "(" in self.signs or ")" in self.signs else ""
 
     @property
     def beams(self) -> str:
-        return "".join(_BEAMS.findall(self.signs))
+        return "".join(_BEAMS.findall(self.signs)) if self.signs else ""
 
     @property
     def other_signs(self) -> str:
         """Articulations, ornaments, stems and the like: signs but those of ties, slurs, beams and grace."""
-        return _SLURS.sub("", self.signs).translate(_PLACED)
+        return _SLURS.sub("", self.signs).translate(_PLACED) if self.signs else ""
 
 
-@dataclass(frozen=True, slots=True)
-class KernField:
-    """One field of notes. ``duration`` is in quarter notes, 0 for grace notes."""
+class KernField(NamedTuple):
+    """One field of notes. ``duration`` is in quarter notes, 0 for grace notes; ``ticks`` is the same."""
 
     duration: Fraction
+    ticks: Ticks
     notes: tuple[KernNote, ...]
     n_notes: int
     """Notes without rests."""
@@ -118,36 +109,52 @@ def _read(text: str) -> KernField | None:
     first = notes[0].duration
     if first is None:
         return None
-    durations = frozenset(note.duration for note in notes if note.duration is not None)
-    return KernField(first, tuple(notes), sum(not note.is_rest for note in notes), durations)
+    written = {(note.recip, note.is_grace): note.duration for note in notes}
+    durations = frozenset(duration for duration in written.values() if duration is not None)
+    return KernField(first, to_ticks(first), tuple(notes), sum(not note.is_rest for note in notes), durations)
 
 
 _remembered = lru_cache(maxsize=1 << 12)(_read)
 
 
 def _read_note(token: str) -> KernNote | None:
-    is_rest, is_grace = "r" in token, _GRACE.search(token) is not None
-    numbers = _DIGITS.findall(token)
-    pitches = [match[0] for match in _PITCH.finditer(token)]
-    if len(numbers) > 1 or len(pitches) > 1 or not (pitches or is_rest):
-        return None
-    recip, letters = "".join(numbers), "".join(pitches)
-    if len(letters) > _MAX_OCTAVES:
-        return None
-    signs = token.replace("r", "", 1)
-    for part in (recip, letters):
-        signs = signs.replace(part, "", 1)
-    found = _ACCIDENTALS.search(signs)
-    accidental = found[0] if found else ""
-    signs = signs.replace(accidental, "", 1)
-    if not _SIGNS.fullmatch(signs):
-        return None
+    if match := _USUAL.fullmatch(token):
+        before, recip, between, letters, _, accidental, after = match.groups("")
+        signs, is_rest = before + between + after, False
+    else:
+        is_rest = "r" in token
+        numbers = _DIGITS.findall(token)
+        pitches = [match[0] for match in _PITCH.finditer(token)]
+        if len(numbers) > 1 or len(pitches) > 1 or not (pitches or is_rest):
+            return None
+        recip, letters = "".join(numbers), "".join(pitches)
+        if len(letters) > _MAX_OCTAVES:
+            return None
+        signs = token.replace("r", "", 1)
+        for part in (recip, letters):
+            signs = signs.replace(part, "", 1)
+        found = _ACCIDENTALS.search(signs)
+        accidental = found[0] if found else ""
+        signs = signs.replace(accidental, "", 1)
+        if not _SIGNS.fullmatch(signs):
+            return None
     duration = read_recip(recip) if recip else None
     if recip and duration is None:
         return None
+    is_grace = "q" in token or "Q" in token
     return KernNote(
         Fraction(0) if is_grace else duration, recip, letters, accidental, signs, is_rest, is_grace
     )
+
+
+@lru_cache(maxsize=1 << 10)
+def _pitch(letters: str, accidental: str) -> tuple[str, int]:
+    """In scientific pitch notation, and in semitones above MIDI's lowest note."""
+    # Middle C begins octave 4.
+    octave = 3 + len(letters) if letters.islower() else 4 - len(letters)
+    alteration = accidental.count("#") - accidental.count("-")
+    name = f"{letters[0].upper()}{accidental.strip('n').replace('-', 'b')}{octave}"
+    return name, 12 * (octave + 1) + _SEMITONES[letters[0].lower()] + alteration
 
 
 def read_recip(recip: str) -> Fraction | None:
@@ -157,21 +164,24 @@ def read_recip(recip: str) -> Fraction | None:
         return None
     number, over, dots = match[1], match[2], len(match[3])
     if not number.strip("0"):
-        base = Fraction(4 * 2 ** len(number))
+        above, below = 4 << len(number), 1
     elif over is not None and not int(over):
         return None
     else:
-        base = Fraction(4 * int(over or 1), int(number))
-    return base * (2 - Fraction(1, 2**dots))
+        above, below = 4 * int(over or 1), int(number)
+    return Fraction(above * ((2 << dots) - 1), below << dots)
 
 
+@lru_cache(maxsize=1 << 10)
 def tuplet_of(recip: str) -> str | None:
     """Such as ``3:2``, three in the time of two; None where notes of the value need no tuplet."""
     match = _NUMBER.fullmatch(recip)
     if match is None or not match[1].strip("0"):
         return None
-    value = Fraction(int(match[2] or 1), int(match[1]))
-    odd = value.denominator // (value.denominator & -value.denominator)
-    if odd == 1 or value.numerator & (value.numerator - 1):
+    above, below = int(match[2] or 1), int(match[1])
+    common = gcd(above, below)
+    above, below = above // common, below // common
+    odd = below // (below & -below)
+    if odd == 1 or above & (above - 1):
         return None
     return f"{odd}:{1 << (odd.bit_length() - 1)}"

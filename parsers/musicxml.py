@@ -17,7 +17,9 @@ _DATE = re.compile(r"\s*<encoding-date>[^<]*</encoding-date>")
 _INVENTED = re.compile(
     r"\s*<movement-title>Music21 Fragment</movement-title>|\s*<creator type=\"composer\">Music21</creator>"
 )
+# It makes them up anew each time.
 _PART_ID = re.compile(r"(<(?:score-part|part) id=\")([^\"]+)(\")")
+_INSTRUMENT_ID = re.compile(r"(<(?:score-instrument|midi-instrument|instrument) id=\")([^\"]+)(\")")
 _NOTE = re.compile(r"<note\b.*?</note>", re.DOTALL)
 _SLUR_START = re.compile(r"<slur\b[^>]*\btype=\"start\"")
 
@@ -55,14 +57,18 @@ def kern_to_musicxml(kern: str, slurs: Collection[tuple[Place, Place]] = ()) -> 
         ConversionError: music21 failed.
     """
     xml, n_read = quietly(lambda: _convert(kern, slurs))
-    ids: dict[str, str] = {}
-    xml = _PART_ID.sub(lambda m: m[1] + ids.setdefault(m[2], f"P{len(ids) + 1}") + m[3], xml)
+    xml = _numbered(_INSTRUMENT_ID, "I", _numbered(_PART_ID, "P", xml))
     xml = _INVENTED.sub("", _DATE.sub("", xml))
     n_sounding = sum(
         ("<pitch>" in note or "<unpitched>" in note) and '<tie type="stop"' not in note
         for note in _NOTE.findall(xml)
     )
     return MusicXml(xml, n_read, n_sounding, len(_SLUR_START.findall(xml)))
+
+
+def _numbered(pattern: re.Pattern[str], letter: str, xml: str) -> str:
+    ids: dict[str, str] = {}
+    return pattern.sub(lambda m: m[1] + ids.setdefault(m[2], f"{letter}{len(ids) + 1}") + m[3], xml)
 
 
 def quietly(work: Callable[[], T]) -> T:
@@ -94,7 +100,16 @@ def _convert(kern: str, slurs: Collection[tuple[Place, Place]]) -> tuple[str, in
     n_notes = sum(len(sound.pitches) for sound in score.recurse().notes)
     if slurs:
         _add_slurs(score, slurs)
-    return GeneralObjectExporter(score).parse().decode(), n_notes
+    # As GeneralObjectExporter.parse() does it, but for its deep copy of a score that nobody else has.
+    score.makeRests(
+        refStreamOrTimeRange=[0.0, score.highestTime],
+        fillGaps=True,
+        inPlace=True,
+        hideRests=True,
+        timeRangeFromBarDuration=True,
+    )
+    exporter = GeneralObjectExporter()
+    return exporter.parseWellformedObject(exporter.fromScore(score)).decode(), n_notes
 
 
 def _add_slurs(score: Any, slurs: Collection[tuple[Place, Place]]) -> None:

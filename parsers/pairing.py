@@ -14,14 +14,15 @@ import re
 from bisect import bisect_right
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Collection, Iterator, Sequence
-from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
 from docai.parsers.notes import Notes
+from docai.parsers.ticks import Ticks, read_ticks
 from docai.records import Event
 
 _SLUR = re.compile(r"(&*)([()])")
+_LONGEST_KEPT = 64
 
 
 class Pairs(NamedTuple):
@@ -34,13 +35,13 @@ class Pairs(NamedTuple):
 
 def pair_ties(events: Sequence[Event]) -> Pairs:
     """Each tied note with the note that takes it up, by the end of the tie."""
-    waiting: dict[tuple[int | str | None, Fraction], dict[int, deque[int]]] = {}
+    waiting: dict[tuple[int | str | None, Ticks], dict[int, deque[int]]] = {}
     pairs: list[tuple[int, int]] = []
     open_ends: list[int] = []
     for index, event in enumerate(events):
         if event.tie is None or event.kind == "rest":
             continue
-        onset = _time(event.onset)
+        onset = read_ticks(event.onset)
         if event.tie != "start":
             spines = waiting.get((_pitch(event), onset))
             if spines:
@@ -51,7 +52,7 @@ def pair_ties(events: Sequence[Event]) -> Pairs:
             else:
                 open_ends.append(index)
         if event.tie != "end":
-            spines = waiting.setdefault((_pitch(event), onset + _time(event.duration)), {})
+            spines = waiting.setdefault((_pitch(event), onset + read_ticks(event.duration)), {})
             spines.setdefault(event.spine, deque()).append(index)
     open_starts = [start for spines in waiting.values() for starts in spines.values() for start in starts]
     return _pair_the_untimed(events, Pairs(pairs, open_starts, open_ends))
@@ -73,11 +74,6 @@ def _pair_the_untimed(events: Sequence[Event], found: Pairs) -> Pairs:
         else:
             open_ends.append(index)
     return Pairs(sorted(pairs), sorted(index for starts in left.values() for index in starts), open_ends)
-
-
-@lru_cache(maxsize=1 << 12)
-def _time(text: str) -> Fraction:
-    return Fraction(text)
 
 
 def _pitch(event: Event) -> int | str | None:
@@ -137,17 +133,18 @@ def _score(_: Event) -> object:
     return None
 
 
-def check_pairs(events: Sequence[Event], edges: Collection[Fraction], notes: Notes) -> None:
-    """Note the ties and slurs without another end; ``edges`` are the times where sections begin and end."""
+def check_pairs(events: Sequence[Event], edges: Collection[Ticks], notes: Notes) -> None:
+    """Note the ties and slurs without another end; ``edges`` are the times, in ticks,
+    where sections begin and end."""
     ties = pair_ties(events)
     for index in ties.open_ends:
-        if _time(events[index].onset) not in edges:
+        if read_ticks(events[index].onset) not in edges:
             notes.add(
                 "score-tie-unpaired", f"{_named(events[index])} ends a tie that no note before it begins."
             )
     for index in ties.open_starts:
         event = events[index]
-        if _time(event.onset) + _time(event.duration) not in edges:
+        if read_ticks(event.onset) + read_ticks(event.duration) not in edges:
             notes.add("score-tie-unpaired", f"{_named(event)} begins a tie that no note after it takes up.")
     slurs = pair_slurs(events)
     section_of = _sections(events, edges)
@@ -166,13 +163,13 @@ def check_pairs(events: Sequence[Event], edges: Collection[Fraction], notes: Not
             notes.add("score-slur-unpaired", f"{_named(events[index])} begins a slur that none ends.")
 
 
-def _sections(events: Sequence[Event], edges: Collection[Fraction]) -> Callable[[int], tuple[int, int]]:
+def _sections(events: Sequence[Event], edges: Collection[Ticks]) -> Callable[[int], tuple[int, int]]:
     """What tells the section and the spine that an event is in."""
     borders = sorted(edges)
 
     def section_of(index: int) -> tuple[int, int]:
         event = events[index]
-        return bisect_right(borders, _time(event.onset)), event.spine
+        return bisect_right(borders, read_ticks(event.onset)), event.spine
 
     return section_of
 
@@ -189,10 +186,28 @@ def _slurred(events: Sequence[Event]) -> Iterator[tuple[int, int, int, int]]:
     for index, event in enumerate(events):
         if event.chord > 1:
             continue
+        if not event.chord:
+            if event.slurs:
+                yield from ((index, *mark) for mark in _slurs_of((event.slurs,)))
+            continue
         last = index + 1
-        while event.chord and last < len(events) and events[last].chord > 1:
+        while last < len(events) and events[last].chord > 1:
             last += 1
-        counts = [Counter(_SLUR.findall(note.slurs)) for note in events[index:last] if note.slurs]
-        for level in sorted({amps for count in counts for amps, _ in count}, key=len):
-            starts, ends = (max(count[level, mark] for count in counts) for mark in "()")
-            yield index, len(level), starts, ends
+        if slurs := tuple(note.slurs for note in events[index:last] if note.slurs):
+            yield from ((index, *mark) for mark in _slurs_of(slurs))
+
+
+def _slurs_of(slurs: tuple[str, ...]) -> tuple[tuple[int, int, int], ...]:
+    """Level, starts and ends of the slurs that the notes of one field carry."""
+    return _remembered(slurs) if sum(map(len, slurs)) <= _LONGEST_KEPT else _read_slurs(slurs)
+
+
+def _read_slurs(slurs: tuple[str, ...]) -> tuple[tuple[int, int, int], ...]:
+    counts = [Counter(_SLUR.findall(written)) for written in slurs]
+    return tuple(
+        (len(level), *(max(count[level, mark] for count in counts) for mark in "()"))
+        for level in sorted({amps for count in counts for amps, _ in count}, key=len)
+    )
+
+
+_remembered = lru_cache(maxsize=1 << 10)(_read_slurs)

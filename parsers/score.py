@@ -38,8 +38,8 @@ from docai.parsers.spines import Spine, SpineReader, kern_alone
 from docai.parsers.traced import Span, TracedText
 from docai.records import Event, Measure, ScoreContent
 
-MAX_WORK = 3_000_000
-"""Over half a second of music21 by our estimate: 500 notes in all, which is a page of two staves. Longer
+MAX_WORK = 2_600_000
+"""Half a second of music21 by our estimate: 400 notes in all with four in a measure, 500 with sixteen. Longer
 scores are written when they are asked for, by :meth:`docai.contents.ScoreContent.to_musicxml`."""
 _CHAR_WORK = 200
 _SPINE_WORK = 50_000
@@ -149,11 +149,12 @@ def _prepare(raw: str, notes: Notes) -> tuple[list[str], list[Span]]:
     if n_bad := replace_unholdable_in(text):
         notes.add("score-bad-character", f"{n_bad} unreadable characters were replaced.")
     found = list(_split(text.text))
+    is_tidy = [line for line, _ in found] == text.text.split("\n")
     while found and not found[-1][0]:
         found.pop()
     first = next((index for index, (line, _) in enumerate(found) if line), 0)
     found = found[first:]
-    if found and [line for line, _ in _split(text.text)] != text.text.split("\n"):
+    if found and not is_tidy:
         notes.add("score-line-ends", "Line ends, or spaces around lines, were normalised.")
     if n_empty := sum(not line for line, _ in found):
         notes.add("score-empty-line", f"{n_empty} empty lines were taken out.")
@@ -165,11 +166,13 @@ def _prepare(raw: str, notes: Notes) -> tuple[list[str], list[Span]]:
 def _split(text: str) -> Iterator[tuple[str, Span]]:
     """The lines of a text without the spaces around them, and where they stand."""
     start = 0
-    for end, after in (*((m.start(), m.end()) for m in _LINE_END.finditer(text)), (len(text), 0)):
-        line = text[start:end].lstrip(" ")
-        begin = end - len(line)
-        line = line.rstrip(" ")
-        yield line, (begin, begin + len(line))
+    for end, after in (*(match.span() for match in _LINE_END.finditer(text)), (len(text), 0)):
+        line = text[start:end]
+        if line[:1] == " " or line[-1:] == " ":
+            line = line.lstrip(" ")
+            start = end - len(line)
+            line = line.rstrip(" ")
+        yield line, (start, start + len(line))
         start = after
 
 

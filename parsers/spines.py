@@ -9,12 +9,12 @@ converter21 and verovio each lose notes or crash on a broken structure, so it is
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from fractions import Fraction
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Literal
 
 from docai.parsers.notes import Notes, quote
+from docai.parsers.ticks import Ticks
 
 _MANIPULATORS = frozenset(("*^", "*v", "*+", "*x", "*-"))
 
@@ -23,12 +23,13 @@ LineKind = Literal["data", "barline", "interpretation"]
 
 @dataclass
 class Spine:
-    """One living spine or, after a split, a part of one. Times are quarter notes since the barline."""
+    """One living spine or, after a split, a part of one. Times are ticks since the barline."""
 
     kind: str
     track: int
-    meter: Fraction | None = None
-    time: Fraction = field(default_factory=Fraction)
+    meter: Ticks | None = None
+    """Length of a measure, in ticks."""
+    time: Ticks = 0
     has_notes: bool = False
     is_timed: bool = True
     n_fields: int = 0
@@ -108,18 +109,18 @@ class SpineReader:
             self._fault("score-empty-field", f"{self._where()} has an empty field.")
             return None
         first = fields[0][0]
+        firsts = {text[0] for text in fields}
         for mark in "*!":
-            n_marked = sum(text[0] == mark for text in fields)
-            if n_marked == len(fields):
-                return "interpretation" if mark == "*" else "comment"
-            if n_marked:
+            if mark in firsts:
+                if len(firsts) == 1:
+                    return "interpretation" if mark == "*" else "comment"
                 self._fault("score-mixed-line", f"{self._where()} is neither wholly {mark} nor wholly data.")
                 return None
-        bars = [text for text in fields if text[0] == "="]
-        if not bars:
+        if "=" not in firsts:
             return "data"
         if all(text[0] == "=" or text == "." for text in fields):
-            if len(bars) < len(fields) or len({_bar_number(text) for text in bars}) > 1:
+            texts = set(fields)
+            if "." in texts or (len(texts) > 1 and len({_bar_number(text) for text in texts}) > 1):
                 self._notes.add("score-barline-mismatch", f"{self._where()}: the barlines differ.")
             return "barline"
         self._fault("score-mixed-line", f"{self._where()} has barlines and data; it begins with {first!r}.")

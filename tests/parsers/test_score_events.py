@@ -187,3 +187,20 @@ def test_each_note_starts_where_the_one_before_it_ends(notes: list[tuple[str, st
         f"{letter.upper()}{sign.strip('n').replace('-', 'b')}{3 + n if letter.islower() else 4 - n}"
         for _, letter, n, sign in notes
     ]
+
+
+def test_measures_without_a_common_measure_of_time_have_an_onset_that_can_be_written() -> None:
+    primes = [n for n in range(2, 10_000) if all(n % d for d in range(2, int(n**0.5) + 1))]
+    found = events("**kern\n" + "".join(f"{prime}c\n=\n" for prime in primes) + "*-\n")
+    onsets = [Fraction(event.onset) for event in found]
+    assert onsets == sorted(onsets)
+    assert max(onset.denominator for onset in onsets) <= 1_000_000
+
+
+@pytest.mark.parametrize(
+    "recip", ["4", "8.", "3", "20", "28", "44", "256..", "13", "1000", "3%2", "9%7", "0"]
+)
+def test_onsets_are_exact(recip: str) -> None:
+    first, second, third = events(kern("**kern", f"{recip}c", f"{recip}d", f"{recip}e", "*-"))
+    assert Fraction(second.onset) == Fraction(first.duration)
+    assert Fraction(third.onset) == 2 * Fraction(first.duration)

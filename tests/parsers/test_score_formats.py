@@ -209,3 +209,12 @@ def test_spines_that_are_not_kern_do_not_reach_music21() -> None:
     assert parsed.content.musicxml is not None
     assert parsed.content.musicxml.count("<pitch>") == 4
     assert parsed.content.musicxml.count('<slur number="1" type="start"') == 1
+
+
+def test_the_same_kern_always_gives_the_same_musicxml() -> None:
+    text = kern(
+        "**kern **kern", "*ICvox *ICvox", "*Ioboe *Iflt", "*M4/4 *M4/4", "=1 =1", "1c 1e", "== ==", "*- *-"
+    )
+    first, second = parse_score(text), parse_score(text)
+    assert "<midi-instrument" in (first.content.musicxml or "")
+    assert first == second
