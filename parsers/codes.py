@@ -61,7 +61,9 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "table-text-outside": _repaired("Text before or after the table was left out."),
         "table-stray-text": _repaired("Text inside the table but in no cell was left out."),
         "table-raw-less-than": _info("A raw '<' that opens no HTML tag was read as text."),
-        "table-tag-mismatch": _warning("A tag is not closed, or closed and not opened."),
+        "table-tag-mismatch": _warning(
+            "A tag is not closed, or closed and not opened, or stands in another where HTML allows none."
+        ),
         "table-repeated-attribute": _repaired("An attribute stands twice in a tag; its first value counts."),
         "table-stray-loc": _repaired("Location tokens outside a coords attribute were left out."),
         "table-row-without-tr": _repaired("Cells stand in no <tr>; a row was put around them."),
@@ -132,6 +134,7 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "score-chord-duration": _warning("The notes of a chord have different durations; the first counts."),
         "score-tie-unpaired": _warning("A tie begins or ends, and no note of its pitch takes it up."),
         "score-slur-unpaired": _warning("A slur begins or ends, and its other end is missing."),
+        "score-phrase-unpaired": _warning("A phrase begins or ends, and its other end is missing."),
         "score-barline-mismatch": _warning("A barline is not written, or not the same, in all spines."),
         "score-misaligned": _warning("Notes of one line do not start at the same time."),
         "score-measure-duration": _warning("The durations of a measure do not add up to the meter."),

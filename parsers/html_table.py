@@ -179,7 +179,9 @@ class _Reader:
                 self.notes.add("table-second-table", "More than one table was written; the first was read.")
         elif tag == "table" and self._table is None:
             self._table = element
-        elif tag == "table" and self._cell is not None:
+        elif tag == "table" and self._cell is None:
+            self.notes.add("table-tag-mismatch", "A <table> stands in a <table>, and in no cell.")
+        elif tag == "table":
             self._nested += 1
             self.notes.add("table-nested-table", "A table inside a cell was read as text of that cell.")
         elif not self._nested and (self._table is not None or not self._has_table):
@@ -222,6 +224,8 @@ class _Reader:
     def _start_structure(self, element: _Element, tag: str) -> None:
         self.declares_head |= tag in _GROUPS or tag == "th"
         if tag in _GROUPS:
+            if self._group is not None:
+                self.notes.add("table-tag-mismatch", f"A <{tag}> stands in a <{self._group.tag}>.")
             self._close_row()
             self._group = element
         elif tag == "tr":

@@ -6,6 +6,9 @@ abbreviation (``[Ph]``), which is written out, an R-group (``[R1]``), which beco
 else (``[X]``), which becomes ``*``. The SMILES with its labels is kept beside the one written out. What
 follows the first white space is left out, and that is noted.
 
+What may be a label and an element is read as the group that drawings mean by it (``[Ac]``, ``[Ts]``), or else
+as the element (``[Y]``, ``[Ra]``, ``[Rb]``); a warning says which, see :mod:`docai.parsers.labels`.
+
 Valid means: RDKit sanitises it. It does not mean that it is what the drawing shows.
 """
 

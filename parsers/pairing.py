@@ -1,7 +1,8 @@
-"""Ties and slurs: which note goes on as which, and which of them have no other end.
+"""Ties, slurs and phrases: which note goes on as which, and which of them have no other end.
 
 A tie joins a note to one of the same pitch that starts where it ends, in its own spine if there is one, else
-in another (hands cross). A slur ends in the voice it began in, else in another of its spine, else anywhere.
+in another (hands cross). A slur ends in the voice it began in, else in another of its spine, else anywhere,
+and so does a phrase.
 
 What may lie outside the passage is no finding: ties that end at its first note or begin at its last, and
 slurs whose other end would be before all others, or after all others, of their spine. The same goes for
@@ -15,13 +16,16 @@ from bisect import bisect_right
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from docai.parsers.notes import Notes
 from docai.parsers.ticks import Ticks, read_ticks
 from docai.records import Event
 
-_SLUR = re.compile(r"(&*)([()])")
+Brackets = Literal["()", "{}"]
+"""Of slurs, of phrases."""
+
+_MARKS: dict[Brackets, re.Pattern[str]] = {"()": re.compile(r"(&*)([()])"), "{}": re.compile(r"(&*)([{}])")}
 _LONGEST_KEPT = 64
 
 
@@ -82,9 +86,13 @@ def _pitch(event: Event) -> int | str | None:
 
 def pair_slurs(events: Sequence[Event]) -> Pairs:
     """Each note on which a slur begins with the note on which it ends. A chord counts by its first note."""
+    return _pair_marks(events, "()")
+
+
+def _pair_marks(events: Sequence[Event], brackets: Brackets) -> Pairs:
     pairs: list[tuple[int, int]] = []
     marks: dict[int, list[tuple[int, bool]]] = defaultdict(list)
-    for index, level, starts, ends in _slurred(events):
+    for index, level, starts, ends in _marked(events, brackets):
         # Editors write an elided slur on one note where its other note is hidden, as a grace note left out.
         own = min(starts, ends) if level else 0
         pairs += [(index, index)] * own
@@ -95,6 +103,13 @@ def pair_slurs(events: Sequence[Event]) -> Pairs:
             found, of_level = _innermost(events, of_level, scope)
             pairs += found
         left += of_level
+    if brackets == "{}":
+        # A phrase may be one note, where a slur is none.
+        alone = {index for index, is_start in left if is_start} & {
+            index for index, is_start in left if not is_start
+        }
+        pairs += [(index, index) for index in alone]
+        left = [(index, is_start) for index, is_start in left if index not in alone]
     left.sort()
     return Pairs(
         sorted(pairs),
@@ -134,7 +149,7 @@ def _score(_: Event) -> object:
 
 
 def check_pairs(events: Sequence[Event], edges: Collection[Ticks], notes: Notes) -> None:
-    """Note the ties and slurs without another end; ``edges`` are the times, in ticks,
+    """Note the ties, slurs and phrases without another end; ``edges`` are the times, in ticks,
     where sections begin and end."""
     ties = pair_ties(events)
     for index in ties.open_ends:
@@ -146,21 +161,35 @@ def check_pairs(events: Sequence[Event], edges: Collection[Ticks], notes: Notes)
         event = events[index]
         if read_ticks(event.onset) + read_ticks(event.duration) not in edges:
             notes.add("score-tie-unpaired", f"{_named(event)} begins a tie that no note after it takes up.")
-    slurs = pair_slurs(events)
     section_of = _sections(events, edges)
+    _check_marks(events, "()", "slur", "score-slur-unpaired", section_of, notes)
+    _check_marks(events, "{}", "phrase", "score-phrase-unpaired", section_of, notes)
+
+
+def _check_marks(
+    events: Sequence[Event],
+    brackets: Brackets,
+    name: str,
+    code: str,
+    section_of: Callable[[int], tuple[int, int]],
+    notes: Notes,
+) -> None:
+    found = _pair_marks(events, brackets)
+    if not found.open_starts and not found.open_ends:
+        return
     first_start: dict[tuple[int, int], int] = {}
     last_end: dict[tuple[int, int], int] = {}
-    for index, _, starts, ends in _slurred(events):
+    for index, _, starts, ends in _marked(events, brackets):
         if starts:
             first_start.setdefault(section_of(index), index)
         if ends:
             last_end[section_of(index)] = index
-    for index in slurs.open_ends:
+    for index in found.open_ends:
         if first_start.get(section_of(index), index) < index:
-            notes.add("score-slur-unpaired", f"{_named(events[index])} ends a slur that none begins.")
-    for index in slurs.open_starts:
+            notes.add(code, f"{_named(events[index])} ends a {name} that none begins.")
+    for index in found.open_starts:
         if last_end.get(section_of(index), index) > index:
-            notes.add("score-slur-unpaired", f"{_named(events[index])} begins a slur that none ends.")
+            notes.add(code, f"{_named(events[index])} begins a {name} that none ends.")
 
 
 def _sections(events: Sequence[Event], edges: Collection[Ticks]) -> Callable[[int], tuple[int, int]]:
@@ -178,8 +207,8 @@ def _named(event: Event) -> str:
     return f"Line {event.line}: {event.pitch or 'a rest'} in spine {event.spine}"
 
 
-def _slurred(events: Sequence[Event]) -> Iterator[tuple[int, int, int, int]]:
-    """Place, level, starts and ends of each field with slurs: the ``&`` before a mark are its level.
+def _marked(events: Sequence[Event], brackets: Brackets) -> Iterator[tuple[int, int, int, int]]:
+    """Place, level, starts and ends of each field with such marks: the ``&`` before a mark are its level.
 
     The notes of a chord may each carry the same slur.
     """
@@ -187,27 +216,33 @@ def _slurred(events: Sequence[Event]) -> Iterator[tuple[int, int, int, int]]:
         if event.chord > 1:
             continue
         if not event.chord:
-            if event.slurs:
-                yield from ((index, *mark) for mark in _slurs_of((event.slurs,)))
+            if signs := _signs(event, brackets):
+                yield from ((index, *mark) for mark in _read_marks((signs,), brackets))
             continue
         last = index + 1
         while last < len(events) and events[last].chord > 1:
             last += 1
-        if slurs := tuple(note.slurs for note in events[index:last] if note.slurs):
-            yield from ((index, *mark) for mark in _slurs_of(slurs))
+        if each := tuple(signs for note in events[index:last] if (signs := _signs(note, brackets))):
+            yield from ((index, *mark) for mark in _read_marks(each, brackets))
 
 
-def _slurs_of(slurs: tuple[str, ...]) -> tuple[tuple[int, int, int], ...]:
-    """Level, starts and ends of the slurs that the notes of one field carry."""
-    return _remembered(slurs) if sum(map(len, slurs)) <= _LONGEST_KEPT else _read_slurs(slurs)
+def _signs(event: Event, brackets: Brackets) -> str:
+    if brackets == "()":
+        return event.slurs
+    return event.signs if "{" in event.signs or "}" in event.signs else ""
 
 
-def _read_slurs(slurs: tuple[str, ...]) -> tuple[tuple[int, int, int], ...]:
-    counts = [Counter(_SLUR.findall(written)) for written in slurs]
+def _read_marks(signs: tuple[str, ...], brackets: Brackets) -> tuple[tuple[int, int, int], ...]:
+    """Level, starts and ends of the marks that the notes of one field carry."""
+    return _remembered(signs, brackets) if sum(map(len, signs)) <= _LONGEST_KEPT else _read(signs, brackets)
+
+
+def _read(signs: tuple[str, ...], brackets: Brackets) -> tuple[tuple[int, int, int], ...]:
+    counts = [Counter(_MARKS[brackets].findall(of_note)) for of_note in signs]
     return tuple(
-        (len(level), *(max(count[level, mark] for count in counts) for mark in "()"))
+        (len(level), *(max(count[level, mark] for count in counts) for mark in brackets))
         for level in sorted({amps for count in counts for amps, _ in count}, key=len)
     )
 
 
-_remembered = lru_cache(maxsize=1 << 10)(_read_slurs)
+_remembered = lru_cache(maxsize=1 << 10)(_read)

@@ -1,4 +1,4 @@
-"""Ties and slurs: what pairs, what may lie outside the passage, and what is told."""
+"""Ties, slurs and phrases: what pairs, what may lie outside the passage, and what is told."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from docai.parsers.score import parse_score
 from .scores import codes, kern
 
 TIE, SLUR = "score-tie-unpaired", "score-slur-unpaired"
+PHRASE = "score-phrase-unpaired"
 
 
 def one(*bars: str) -> str:
@@ -109,3 +110,39 @@ def test_a_slur_ends_in_its_own_voice_first() -> None:
         ("C4", "C4"),
         ("E4", "F4"),
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        one("{4c,4d,4e,4f}", "1c"),
+        one("2c,{2d", "1e", "2e},2c", "1c"),
+        one("{(4c,4d),(4e,4f)}", "1c"),
+        one("{4c,4d&{,4e},4f&}", "1c"),
+        one("{2c+{2e,2d}+2f}", "1c"),
+        one("2c,2d}", "{1c}"),
+        one("{1c}", "2c,{2d"),
+        one("{1c}", "{2c,2d}", "{1e}"),
+        kern("**kern", "*M4/4", "=1", "{2c", "*^", "2d}\t2f", "*v\t*v", "=2", "{1c}", "==", "*-"),
+    ],
+)
+def test_phrases_that_pair_or_reach_out_of_the_passage_are_no_finding(text: str) -> None:
+    assert parse_score(text).issues == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        one("{4c,4d},4e},4f", "{1c}"),
+        one("{4c,{4d,4e},4f", "1c", "{2c,2d}"),
+        one("{2c,2d}", "2c},2d", "{2e,2f}"),
+        one("{2c,2d}", "{2c,2d", "{2e,2f}"),
+    ],
+)
+def test_a_phrase_without_its_other_end_is_told(text: str) -> None:
+    assert PHRASE in codes(parse_score(text))
+
+
+def test_a_phrase_is_no_slur() -> None:
+    assert codes(parse_score(one("{4c,(4d},4e),4f", "1c"))) == set()
+    assert SLUR in codes(parse_score(one("{4c,(4d},4e,4f", "{1c)}", "(1c)", "(1d", "(1e)", "1f")))

@@ -224,6 +224,10 @@ def test_a_huge_meter_never_reaches_music21(meter: str, monkeypatch: pytest.Monk
         ("<table><tr><td><i>a</td></tr></table>", "table-tag-mismatch"),
         ("<table><tr><td>a</i></td></tr></table>", "table-tag-mismatch"),
         ("<table><tr><td>a</td></td></tr></table>", "table-tag-mismatch"),
+        ("<table><table><tr><td>a</td></tr></table></table>", "table-tag-mismatch"),
+        ("<table><table><tr><td>a</td></tr></table>", "table-tag-mismatch"),
+        ("<table><thead><thead><tr><td>a</td></tr></thead></thead></table>", "table-tag-mismatch"),
+        ("<table><thead><thead><tr><td>a</td></tr></thead></table>", "table-tag-mismatch"),
         ('<table><tr><td colspan="1" colspan="1">a</td></tr></table>', "table-repeated-attribute"),
     ],
 )
@@ -231,6 +235,18 @@ def test_tags_that_do_not_pair_are_told(html: str, code: str) -> None:
     parsed = parse_table(html)
     assert [issue.code for issue in parsed.issues] == [code]
     assert [cell.text for cell in parsed.content.cells] == ["a"]
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<table><tbody><tr><td>a</td></tr><tbody><tr><td>b</td></tr></table>",
+        "<table><thead><tr><th>a</th></tr><tbody><tr><td>b</td></tr></table>",
+        "<table><tr><td>a</td></tr><tfoot><tr><td>b</td></tr></tfoot></table>",
+    ],
+)
+def test_tags_that_html_lets_be_left_out_are_no_finding(html: str) -> None:
+    assert parse_table(html).issues == ()
 
 
 @pytest.mark.parametrize(
