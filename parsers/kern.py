@@ -27,10 +27,11 @@ _LABEL = re.compile(r"\*>[^\[]*$")
 _MAX_DENOMINATOR = 1_000_000
 """Beyond it durations are nonsense, and exact sums of nonsense take for ever."""
 
-# A note costs music21 most of a millisecond and a measure twice that, and with it grow the cube of the fields
-# of a measure and the square of the notes of a chord; a duration that no note value can write costs seconds.
-# Measured with music21 10.5, in units of 0.2 us.
+# A note costs music21 most of a millisecond, a further one of its chord half of one, a measure one and a half;
+# with it grow the cube of the fields of a measure and the square of the notes of a chord; a duration that no
+# note value can write costs seconds. Measured with music21 10.5, in units of 0.2 us.
 _FIELD_WORK = 3_500
+_NOTE_WORK = 2_500
 _MEASURE_WORK = 7_000
 _CHORD_WORK = 15
 _ODD_WORK = 10_000_000
@@ -164,7 +165,7 @@ class MeasureCheck:
     def _count(self, line: SpineLine, spine: Spine, parsed: KernField) -> None:
         self.n_notes += parsed.n_notes
         spine.n_fields += 1
-        self.work += _FIELD_WORK + _CHORD_WORK * parsed.n_notes**2
+        self.work += _FIELD_WORK + _NOTE_WORK * (len(parsed.notes) - 1) + _CHORD_WORK * parsed.n_notes**2
         if len(parsed.durations) > 1:
             told = _told(parsed.durations)
             self.notes.add("score-chord-duration", f"Line {line.number}: the notes of a chord last {told}.")

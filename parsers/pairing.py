@@ -239,8 +239,9 @@ def _read_marks(signs: tuple[str, ...], brackets: Brackets) -> tuple[tuple[int, 
 
 def _read(signs: tuple[str, ...], brackets: Brackets) -> tuple[tuple[int, int, int], ...]:
     counts = [Counter(_MARKS[brackets].findall(of_note)) for of_note in signs]
+    start, end = brackets
     return tuple(
-        (len(level), *(max(count[level, mark] for count in counts) for mark in brackets))
+        (len(level), max(count[level, start] for count in counts), max(count[level, end] for count in counts))
         for level in sorted({amps for count in counts for amps, _ in count}, key=len)
     )
 

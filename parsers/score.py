@@ -38,10 +38,10 @@ from docai.parsers.spines import Spine, SpineReader, kern_alone
 from docai.parsers.traced import Span, TracedText
 from docai.records import Event, Measure, ScoreContent
 
-MAX_WORK = 2_800_000
+MAX_WORK = 2_500_000
 """Half a second of music21 by our estimate: 400 notes in all with four in a measure, 500 with sixteen. Longer
 scores are written when they are asked for, by :meth:`docai.contents.ScoreContent.to_musicxml`."""
-_CHAR_WORK = 200
+_CHAR_WORK = 100
 _SPINE_WORK = 50_000
 _BARLINE_WORK = 12
 

@@ -10,7 +10,7 @@ from itertools import islice
 from docai.pipelines.synthesis import samples
 
 SHORT = 300
-"""Most inputs are no longer, so that many can be had; :data:`LONG_SHARE` of them are blown up."""
+"""Most inputs are no longer (characters), so that many can be had; :data:`LONG_SHARE` are blown up."""
 LONG_SHARE = 0.0001
 
 LOCS = "<loc0100><loc0200><loc0300><loc0400>"
@@ -91,6 +91,7 @@ TOKENS = {
         "!", "!!", "!!!COM: x", "!!LO:LB:g=original", "4c", "8.ddL", "16r", "2%3c", "0e", "00f", "0000c",
         "1%9999c", "q", "qq", "Q", "[4c", "4c]", "4c_", "(4c", "4c)", "4c#", "4c--", "4cn", "L", "J", "k",
         "K", ";", "T", "'", "~", "P", "4C 4E 4G", " ", "@", "·", "8@f@#·L", "<b>", "<t>", "<s>", "x", "yy",
+        "*Ioboe", "{4c", "4c}",
     ],
     "text": [
         LOCS, "<loc0000>", "<loc1023>", "<loc1024>", "<loc12345>", "<loc>", "<loc", "<lo", "<l", " ; ",
@@ -159,7 +160,7 @@ class Mutator:
         return whole[0] + body[: max(room, 0)] + whole[2] if rng.random() < 0.7 else body[:max_chars]
 
     def _shorten(self, text: str, rng: random.Random) -> str:
-        if len(text) <= 2 * SHORT:
+        if len(text) <= SHORT:
             return text
         start = rng.randrange(SHORT)
         return text[:start] + text[len(text) - (SHORT - start) :]

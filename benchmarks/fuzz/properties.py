@@ -84,7 +84,7 @@ def forget_peak() -> None:
 
 
 def check(head: str, text: str, parsed: Parsed[Content]) -> None:
-    """Raise :class:`Violation` where the parse is not what every parse has to be."""
+    """Raise :class:`Violation` where the parse is not what every parse has to be; see also the content."""
     for issue in parsed.issues:
         entry = CODES.get(issue.code)
         if entry is None or not issue.code.startswith(f"{head}-"):
@@ -93,16 +93,19 @@ def check(head: str, text: str, parsed: Parsed[Content]) -> None:
             raise Violation("issue other than its code says", issue.code)
     if parsed.repaired != any(CODES[issue.code].repairs for issue in parsed.issues):
         raise Violation("repaired without an issue, or the other way round")
-    content = parsed.content
+    for span in parsed.spans:
+        if span is not None and not 0 <= span[0] <= span[1] <= len(text):
+            raise Violation("span outside the text", span)
+
+
+def check_content(content: Content) -> None:
+    """Raise :class:`Violation` where the content does not survive JSON, or its table is no sound one."""
     try:
         again = type(content).model_validate_json(content.model_dump_json())
     except ValueError as error:
         raise Violation("content is no JSON", str(error)) from error
     if again != content:
         raise Violation("content changes through JSON")
-    for span in parsed.spans:
-        if span is not None and not 0 <= span[0] <= span[1] <= len(text):
-            raise Violation("span outside the text", span)
     if isinstance(content, TableContent):
         _check_table(content)
 
@@ -141,6 +144,7 @@ def main() -> None:
         fault = ""
         try:
             check(head, text, parsed)
+            check_content(parsed.content)
         except Violation as violation:
             fault = " ".join(map(str, violation.args))
         print(json.dumps({"file": file, **cost._asdict(), "fault": fault}), flush=True)
