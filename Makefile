@@ -19,7 +19,7 @@ demo: $(VENV)/.runtime ## Install, read samples/report.pdf with the embedded mod
 	@echo "The JSON is in $(OUT)/report.json, the pages with the regions drawn on them in $(OUT)/overlay/."
 
 test: $(VENV)/.dev ## Install with the development tools, run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 check: lint types test ## All checks of a change: lint, types, tests
 

@@ -2,11 +2,50 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
+import onnxruntime
 import pytest
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # As many workers as cores: threads of their own would only wait for each other. Before NumPy, torch and
+    # OpenCV are imported; what tests start as a process has it from here too.
+    os.environ["OMP_NUM_THREADS"] = os.environ["OPENCV_FOR_THREADS_NUM"] = "1"
+    # PyMuPDF's layout model asks for as many threads as there are cores, and they wait for work by looping.
+    _session_options = onnxruntime.SessionOptions
+
+    def _one_thread() -> onnxruntime.SessionOptions:
+        options = _session_options()
+        options.intra_op_num_threads = 1
+        return options
+
+    onnxruntime.SessionOptions = _one_thread
+
+# A machine that does other things beside the tests is no failure.
+hypothesis.settings.register_profile("docai", deadline=None)
+hypothesis.settings.load_profile("docai")
+
+SLOW_FILES = (
+    "test_real.py",
+    "test_report.py",
+    "pipelines/layout/test_find.py",
+    "pipelines/training/test_overfit.py",
+    "pipelines/training/test_run_modes.py",
+    "pipelines/training/test_adapters.py",
+    "models/test_nano.py",
+    "pipelines/training/test_train_command.py",
+    "pipelines/training/test_several_processes.py",
+    "pipelines/readback/test_corruption.py",
+    "pipelines/synthesis/test_generators.py",
+    "models/test_constraints.py",
+    "pipelines/synthesis/test_command.py",
+    "test_packaging.py",
+)
+"""Those that take longest, longest first: a file is one worker's, and none shall begin one of these last."""
 
 MakePdf = Callable[..., bytes]
 Run = Callable[..., tuple[int, str, str]]
@@ -73,3 +112,15 @@ def _no_programs() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(panel, "known_witnesses", lambda: (panel.TableFinder(),))
         yield
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    folder = Path(__file__).parent
+    place = {folder / name: number for number, name in enumerate(SLOW_FILES)}
+    items.sort(key=lambda item: place.get(item.path, len(SLOW_FILES)))
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: looking through it for garbage again and again takes a second each."""
+    gc.collect()
+    gc.freeze()
