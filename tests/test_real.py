@@ -31,9 +31,28 @@ def words_in(document: docai.Document) -> Counter[str]:
     return found
 
 
-def test_every_pdf_converts_with_all_its_words(real_data: Path, pipeline: docai.Pipeline) -> None:
-    from docai.pipelines.ingest import open_source
+def test_every_pdf_converts_with_all_its_words(
+    real_data: Path, pipeline: docai.Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from docai.pipelines import convert
+    from docai.pipelines.ingest import Page, open_source
+    from docai.pipelines.layout import PageLayout, find_regions
 
+    laid_out = 0
+    wrong: list[object] = []
+
+    def checked(page: Page, *, use_text_layer: bool) -> PageLayout:
+        """The regions of a page, and that each of its words is in just one of them."""
+        nonlocal laid_out
+        found = find_regions(page, use_text_layer=use_text_layer)
+        held = Counter((word.text, word.bbox) for region in found.regions for word in region.words)
+        lost = Counter((word.text, word.bbox) for word in page.words())
+        lost.subtract(held)
+        wrong.extend((path.name, page.number, word) for word, number in lost.items() if number)
+        laid_out += 1
+        return found
+
+    monkeypatch.setattr(convert, "find_regions", checked)
     files = sorted(real_data.glob("pdfs/*/*.pdf"))
     assert len(files) >= 28
     missing = total = 0
@@ -54,6 +73,8 @@ def test_every_pdf_converts_with_all_its_words(real_data: Path, pipeline: docai.
         assert docai.Document.from_json(document.to_json()) == document
         missing += (native - words_in(document)).total()
         total += native.total()
+    assert laid_out >= 36
+    assert not wrong
     assert total > 8_000
     assert missing <= 0.005 * total
 

@@ -8,7 +8,6 @@ import pytest
 from PIL import Image
 
 from docai import Limits
-from docai.errors import DocaiError
 from docai.pipelines.boxes import iou
 from docai.pipelines.ingest import open_source
 from docai.pipelines.layout import PageLayout, find_regions
@@ -157,24 +156,6 @@ def test_white_image_is_blank() -> None:
 def test_stray_words_become_a_region() -> None:
     found, words = layout_of(make_pdf(lambda page: page.insert_text((500, 820), "x7")))
     assert every_word_once(found, words)
-
-
-@pytest.mark.real
-def test_real_pdfs_keep_every_word(real_data) -> None:
-    paths = sorted((real_data / "pdfs").rglob("*.pdf"))
-    assert paths
-    for path in paths:
-        if "federal-register" in path.name or path.name == "empty.pdf":
-            continue
-        password = (
-            "1234" if path.name.startswith("encrypted") else "test" if "password" in path.name else None
-        )
-        try:
-            with open_source(path, password=password, limits=Limits()) as source:
-                page = next(iter(source.pages("1")))
-                assert every_word_once(find_regions(page), page.words()), path.name
-        except DocaiError as error:
-            pytest.fail(f"{path.name}: {error}")
 
 
 @pytest.mark.real
