@@ -27,8 +27,8 @@ _LABEL = re.compile(r"\*>[^\[]*$")
 _MAX_DENOMINATOR = 1_000_000
 """Beyond it durations are nonsense, and exact sums of nonsense take for ever."""
 
-# A note costs music21 most of a millisecond, a further one of its chord half of one, a measure one and a half;
-# with it grow the cube of the fields of a measure and the square of the notes of a chord; a duration that no
+# A note costs music21 most of a millisecond, a further one of its chord half of one, a measure 1.5; with
+# these grow the cube of the fields of a measure and the square of the notes of a chord; a duration that no
 # note value can write costs seconds. Measured with music21 10.5, in units of 0.2 us.
 _FIELD_WORK = 3_500
 _NOTE_WORK = 2_500

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import islice, product
 
 from docai.pipelines.synthesis import samples
 
@@ -231,6 +231,7 @@ def long_loops(head: str, max_chars: int) -> Iterator[str]:
 
 # What makes most work for its length: start, period, end. Sound text goes further through a parser than
 # loops of one word do. Of molecules and scores also such as are no longer than the parser's own limits.
+_NOTE_PARTS = (("", "(", "["), ("4", "8.", "3", "20%3"), "aBcDe", ("", "#", "--"), ("", ")", "]", ";~"), "LJ")
 _SOUND: dict[str, tuple[tuple[str, str, str], ...]] = {
     "table": (
         ("<table>", "<tr>" + "<td>a</td>" * 30 + "</tr>", "</table>"),
@@ -252,8 +253,15 @@ _SOUND: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("**kern\n", "(4c\n", "*-\n"),
         ("**kern\n*M1/4\n", "4c\n=\n", "*-\n"),
         ("**kern\t**kern\n", "4c\t4e 4g\n", "*-\t*-\n"),
-        ("**kern\n*M4/4\n" + "=\n4c\n4d\n4e\n4f\n" * 200 + "==\n*-\n", "\n", ""),
-        ("**kern\n*M4/4\n=\n" + "16c\n" * 200 + "==\n*-\n", "\n", ""),
+        ("**kern\n4", "c ", "c\n*-\n"),
+        ("**kern\n", "".join(f"{number}c\n" for number in range(1001, 9999, 2)), "*-\n"),
+        ("**kern\n", "".join(f"{number}c\n=\n" for number in range(5001, 9999, 2)), "*-\n"),
+        ("**kern\n", "".join(f"{''.join(parts)}\n" for parts in product(*_NOTE_PARTS)), "*-\n"),
+        # As much as music21 is given at once.
+        ("**kern\n*M4/4\n" + "=\n4c\n4d\n4e\n4f\n" * 95 + "==\n*-\n", "\n", ""),
+        ("**kern\n*M4/4\n" + "=\n1c\n" * 200 + "==\n*-\n", "\n", ""),
+        ("**kern\n*M4/4\n" + "=\n4c 4e 4g\n4c 4f 4a\n2d\n" * 60 + "==\n*-\n", "\n", ""),
+        ("**kern\n*M4/4\n=\n" + "16c\n" * 100 + "==\n*-\n", "\n", ""),
     ),
     "text": (
         ("", f"{LOCS} word ; ", ""),

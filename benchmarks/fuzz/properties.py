@@ -24,6 +24,9 @@ MAX_BYTES = 65_536
 """Longest input that the limits below are promised for."""
 MAX_SECONDS = 1.0
 MAX_MB = 100.0
+_MORE_TIMES = 4
+"""What is over the limit of time is measured so often again, and the least counts: other work on the machine
+only adds to it, by half where two share a core."""
 _MB = 1 << 20
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _STATM = os.open("/proc/self/statm", os.O_RDONLY)
@@ -64,6 +67,12 @@ def measured_parse(head: str, text: str, *, exact: bool = False) -> tuple[Parsed
     parsed = HEADS[head].parser(text)
     wall, cpu = time.perf_counter() - wall, clock() - cpu
     return parsed, Cost(wall, cpu, max(0.0, peak_mb() - before))
+
+
+def load_libraries(head: str) -> None:
+    """Let what is loaded at its first use, RDKit or music21, be there before anything is measured."""
+    for text in ("C", "**kern\n4c\n*-\n"):
+        HEADS[head].parser(text)
 
 
 def resident_mb() -> float:
@@ -137,10 +146,12 @@ def unboxed(content: TableContent) -> TableContent:
 
 def main() -> None:
     head, *files = sys.argv[1:]
-    HEADS[head].parser("C")  # libraries are loaded where they are first used
+    load_libraries(head)
     for file in files:
         text = text_of(Path(file).read_bytes())
         parsed, cost = measured_parse(head, text, exact=True)
+        for _ in range(_MORE_TIMES if cost.cpu > MAX_SECONDS else 0):
+            cost = min(cost, measured_parse(head, text, exact=True)[1], key=lambda cost: cost.cpu)
         fault = ""
         try:
             check(head, text, parsed)

@@ -30,6 +30,7 @@ from properties import (
     check,
     check_content,
     forget_peak,
+    load_libraries,
     measured_parse,
     text_of,
 )
@@ -155,7 +156,7 @@ def main() -> None:
     if head == "score" and float(music21_share) < 1:
         _without_music21(head, float(music21_share))
     target = Target(head, Path(out), int(n_wanted))
-    HEADS[head].parser("C")  # libraries are loaded where they are first used
+    load_libraries(head)
     gc.freeze()  # the libraries stay; to look through them again and again takes time
     forget_peak()
     mutate = Mutator(head, float(long_share))
