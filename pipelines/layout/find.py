@@ -10,10 +10,8 @@ import numpy as np
 from docai.pipelines.boxes import area, clip, grow, union
 from docai.pipelines.layout import deskew
 from docai.pipelines.layout.combine import assign, combine
-from docai.pipelines.layout.digital import digital_clues, text_turn, to_letters, upright
 from docai.pipelines.layout.frame import Frame
 from docai.pipelines.layout.order import lines_of, reading_order
-from docai.pipelines.layout.raster import SCALE, raster_clues, set_upright
 from docai.pipelines.layout.types import Clues, Found, Item, Origin, PageLayout, Region
 from docai.records import BBox, Point
 
@@ -78,6 +76,9 @@ def _text_in_image(page: Page, words: list[PageWord]) -> bool:
 
 
 def _from_pdf(page: Page, words: list[PageWord], origin: Origin) -> PageLayout:
+    # Where they are used: PyMuPDF loads its layout model at once, which takes a second.
+    from docai.pipelines.layout.digital import digital_clues, text_turn, to_letters, upright
+
     turn = text_turn(page.pdf)
     frame = Frame(page.width, page.height, turn)
     with upright(page.pdf, turn) as sheet:
@@ -95,6 +96,8 @@ def _from_pdf(page: Page, words: list[PageWord], origin: Origin) -> PageLayout:
 
 
 def _from_pixels(page: Page, words: list[PageWord], origin: Origin) -> PageLayout:
+    from docai.pipelines.layout.raster import SCALE, raster_clues, set_upright
+
     seen = set_upright(np.asarray(page.render(scale=SCALE).convert("L")))
     if not seen.ink.any():
         return PageLayout((), "blank")

@@ -16,7 +16,6 @@ from docai.parsers.grid import fill_grid, table_content
 from docai.pipelines.boxes import union
 from docai.pipelines.ingest import Page, PageWord
 from docai.pipelines.ingest.quiet import quiet_mupdf
-from docai.pipelines.layout.digital import text_turn, upright
 from docai.pipelines.layout.frame import Frame
 from docai.pipelines.tables.cells import agreement, cell_text, cell_words, holds
 from docai.pipelines.tables.grid_checks import count_lines, is_lumped, soundness
@@ -48,6 +47,8 @@ def find_table(page: Page, bbox: BBox, words: Sequence[PageWord]) -> TableConten
     """
     if page.pdf is None or not words:
         return None
+    from docai.pipelines.layout.digital import text_turn, upright
+
     with quiet_mupdf():
         frame = Frame(page.width, page.height, text_turn(page.pdf))
         placed = [word._replace(bbox=frame.enter(word.bbox)) for word in words]
