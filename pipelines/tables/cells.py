@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Sequence
 
@@ -107,6 +108,21 @@ def holds(box: BBox, word: PageWord) -> bool:
     """The word's centre lies in the box."""
     x, y = (word.bbox[0] + word.bbox[2]) / 2, (word.bbox[1] + word.bbox[3]) / 2
     return box[0] <= x < box[2] and box[1] <= y < box[3]
+
+
+class Centres:
+    """Words by the height of their centres: those in a box are found without asking each."""
+
+    def __init__(self, words: Sequence[PageWord]) -> None:
+        middles = [((x0 + x1) / 2, (y0 + y1) / 2) for x0, y0, x1, y1 in (word.bbox for word in words)]
+        self._order = sorted(range(len(words)), key=lambda place: middles[place][1])
+        self._heights = [middles[place][1] for place in self._order]
+        self._across = [x for x, _ in middles]
+
+    def inside(self, box: BBox) -> list[int]:
+        """Places of the words that the box :func:`holds`, in the order of the words."""
+        low, high = bisect_left(self._heights, box[1]), bisect_left(self._heights, box[3])
+        return sorted(place for place in self._order[low:high] if box[0] <= self._across[place] < box[2])
 
 
 def _contradicts(own: str, boxed: str, native: Collection[str]) -> bool:

@@ -17,7 +17,7 @@ from docai.pipelines.boxes import union
 from docai.pipelines.ingest import Page, PageWord
 from docai.pipelines.ingest.quiet import quiet_mupdf
 from docai.pipelines.layout.frame import Frame
-from docai.pipelines.tables.cells import agreement, cell_text, cell_words, holds
+from docai.pipelines.tables.cells import Centres, agreement, cell_text, cell_words, holds
 from docai.pipelines.tables.grid_checks import count_lines, is_lumped, soundness
 from docai.pipelines.tables.rulings import rulings
 from docai.pipelines.tables.word_rows import grid_from_words
@@ -56,14 +56,14 @@ def find_table(page: Page, bbox: BBox, words: Sequence[PageWord]) -> TableConten
             found = _best_grid(sheet, frame.enter(bbox), placed)
     if found is None:
         return None
-    cells = [_tight(cell, placed, frame) for cell in found.cells]
+    centres = Centres(placed)
+    cells = [_tight(cell, placed, centres, frame) for cell in found.cells]
     return found.model_copy(update={"cells": cells})
 
 
-def _tight(cell: Cell, words: Sequence[PageWord], frame: Frame) -> Cell:
+def _tight(cell: Cell, words: Sequence[PageWord], centres: Centres, frame: Frame) -> Cell:
     """The cell with the box of its words, as the table head gives it; none where it is empty."""
-    place = cell.bbox
-    inside = [word.bbox for word in words if place is not None and holds(place, word)]
+    inside = [] if cell.bbox is None else [words[place].bbox for place in centres.inside(cell.bbox)]
     return cell.model_copy(update={"bbox": frame.leave(union(inside)) if inside else None})
 
 
@@ -119,7 +119,7 @@ def grid_from_boxes(boxes: Sequence[BBox], words: Sequence[PageWord]) -> TableCo
     rows = _lines(edge for box in boxes for edge in (box[1], box[3]))
     cells: list[Cell] = []
     taken: set[tuple[int, int]] = set()
-    left = list(words)
+    centres, left = Centres(words), dict(enumerate(words))
     for box in sorted(set(boxes), key=lambda item: (item[1], item[0])):
         first, last = _nearest(columns, box[0]), _nearest(columns, box[2])
         top, bottom = _nearest(rows, box[1]), _nearest(rows, box[3])
@@ -127,8 +127,7 @@ def grid_from_boxes(boxes: Sequence[BBox], words: Sequence[PageWord]) -> TableCo
         if not places or places & taken:
             continue
         taken |= places
-        inside = [word for word in left if holds(box, word)]
-        left = [word for word in left if not holds(box, word)]
+        inside = [left.pop(place) for place in centres.inside(box) if place in left]
         cells.append(
             Cell(
                 row=top,
@@ -139,7 +138,7 @@ def grid_from_boxes(boxes: Sequence[BBox], words: Sequence[PageWord]) -> TableCo
                 bbox=box,
             )
         )
-    cells += _unboxed(left, rows, columns, taken)
+    cells += _unboxed(tuple(left.values()), rows, columns, taken)
     return _without_empty_lines(cells)
 
 

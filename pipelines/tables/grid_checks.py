@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from docai.pipelines.ingest import PageWord
-from docai.pipelines.tables.cells import holds
+from docai.pipelines.tables.cells import Centres
 from docai.pipelines.tables.phrases import PHRASE_GAP, text_rows
 from docai.pipelines.tables.word_grid import is_leader, is_value
 from docai.records import BBox
@@ -29,7 +29,10 @@ def soundness(boxes: Sequence[BBox], words: Sequence[PageWord]) -> float:
     A lane is free of words in most lines of its column: the wide spaces of justified text are not.
     """
     words = [word for word in words if not is_leader(word.text)]
-    homes = [next((i for i, box in enumerate(boxes) if holds(box, word)), -1) for word in words]
+    centres, homes = Centres(words), [-1] * len(words)
+    for number in reversed(range(len(boxes))):
+        for place in centres.inside(boxes[number]):
+            homes[place] = number
     places = [word.bbox for word in words]
     rows = text_rows(places)
     right = wrong = 0
@@ -64,8 +67,9 @@ def is_lumped(boxes: Sequence[BBox], words: Sequence[PageWord]) -> bool:
     """A row of the grid is really several: nearly all its cells hold the same large number of lines, or
     two of them are stacks of values."""
     rows: dict[tuple[int, int], list[list[PageWord]]] = {}
+    centres = Centres(words)
     for box in set(boxes):
-        inside = [word for word in words if holds(box, word)]
+        inside = [words[place] for place in centres.inside(box)]
         if inside:
             rows.setdefault((round(box[1]), round(box[3])), []).append(inside)
     for cells in rows.values():
