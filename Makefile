@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= out
+# A file is one process's, in the order of tests/conftest.py. The tests start many processes, which compile
+# docai each time where bytecode is not kept.
+PYTEST ?= --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 SOURCES := docai models parsers pipelines samples .ci tests benchmarks
 
 .DEFAULT_GOAL := help
@@ -19,7 +22,7 @@ demo: $(VENV)/.runtime ## Install, read samples/report.pdf with the embedded mod
 	@echo "The JSON is in $(OUT)/report.json, the pages with the regions drawn on them in $(OUT)/overlay/."
 
 test: $(VENV)/.dev ## Install with the development tools, run the tests
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest $(PYTEST)
 
 check: lint types test ## All checks of a change: lint, types, tests
 

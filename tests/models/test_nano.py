@@ -93,7 +93,7 @@ def test_each_head_answers_in_its_own_format(engine: PaliGemmaEngine, head: str)
 
 def test_it_sees_where_the_first_word_stands(engine: PaliGemmaEngine) -> None:
     """On pictures it was not trained on: the tower is looked through, nothing is looked up."""
-    pairs = list(islice(samples("text", 11, difficulty=0.3, split="held-out"), 12))
+    pairs = list(islice(samples("text", 11, difficulty=0.3, split="held-out"), 8))
     answers = engine.generate([Request(HEADS["text"], pair.image, max_tokens=1) for pair in pairs])
     true = [int(pair.target[4:8]) for pair in pairs]
     found = [int(answer.tokens[0][4:8]) for answer in answers]
@@ -101,9 +101,9 @@ def test_it_sees_where_the_first_word_stands(engine: PaliGemmaEngine) -> None:
 
 
 def test_it_tells_the_clefs_apart(engine: PaliGemmaEngine) -> None:
-    pairs = list(islice(samples("score", 11, difficulty=0.0, split="held-out"), 12))
+    pairs = list(islice(samples("score", 11, difficulty=0.0, split="held-out"), 8))
     answers = engine.generate([Request(HEADS["score"], pair.image, max_tokens=4) for pair in pairs])
     true = [pair.target.split("\n")[1] for pair in pairs]
     assert len(set(true)) == 2
     right = [clef in answer.text for clef, answer in zip(true, answers, strict=True)]
-    assert sum(right) >= 11
+    assert sum(right) >= 7

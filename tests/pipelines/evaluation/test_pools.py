@@ -23,6 +23,12 @@ def test_a_process_that_dies_loses_its_own_item_only() -> None:
     assert list(each_in_process(operator.call, work, processes=2)) == expected
 
 
+def test_a_process_starts_without_a_pdf_library_or_torch() -> None:
+    """PyMuPDF would load its layout model too: a second for each process."""
+    loaded = "{'pymupdf', 'torch', 'transformers'} & set(__import__('sys').modules)"
+    assert list(each_in_process(eval, [loaded], processes=2)) == [set()]
+
+
 def test_nothing_is_done_without_items_and_items_are_read_as_needed() -> None:
     assert list(each_in_process(abs, [], processes=2)) == []
     read = []
