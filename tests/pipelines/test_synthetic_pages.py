@@ -47,9 +47,14 @@ def test_true_regions_do_not_overlap(pages) -> None:
                 assert min(wide, high) <= 1.0
 
 
-def test_kinds_of_all_heads_appear() -> None:
-    kinds = {region.kind for seed in range(1000, 1010) for region in synthetic_page(seed).truth}
-    assert kinds == {"text", "table", "molecule", "score", "figure"}
+def test_kinds_of_all_heads_appear(pages) -> None:
+    wanted = {"text", "table", "molecule", "score", "figure"}
+    kinds = {region.kind for page in pages.values() for region in page.truth}
+    for seed in set(range(1000, 1010)) - set(SEEDS):
+        if kinds >= wanted:
+            break
+        kinds |= {region.kind for region in synthetic_page(seed).truth}
+    assert kinds == wanted
 
 
 def test_a_scan_has_no_words_and_its_truth_turns_with_it(pages) -> None:

@@ -1,6 +1,7 @@
 """Pages in, regions out: what users see of layout."""
 
 from collections import Counter
+from functools import lru_cache
 from io import BytesIO
 
 import pymupdf
@@ -17,6 +18,9 @@ LONG = (
     "Prose that fills a paragraph of several lines so that a layout model has something to look at, "
     "with words of many lengths and the usual marks, set in one narrow column of the page. "
 )
+
+
+drawn = lru_cache(synthetic_page)
 
 
 def layout_of(data: bytes, **options: bool) -> tuple[PageLayout, list]:
@@ -98,7 +102,7 @@ def test_lines_are_numbered_within_a_region() -> None:
 
 @pytest.mark.parametrize("seed", [1000, 1011])
 def test_synthetic_page_is_found(seed: int) -> None:
-    page = synthetic_page(seed)
+    page = drawn(seed)
     found, words = layout_of(page.pdf)
     assert every_word_once(found, words)
     for true in page.truth:
@@ -107,7 +111,7 @@ def test_synthetic_page_is_found(seed: int) -> None:
 
 @pytest.mark.parametrize("from_pixels", [False, True], ids=["scan", "text-layer-ignored"])
 def test_pixels_alone_are_enough(from_pixels: bool) -> None:
-    page = synthetic_page(1000)
+    page = drawn(1000)
     page = page if from_pixels else scanned(page)
     found, _ = layout_of(page.pdf, use_text_layer=not from_pixels)
     hit = [
@@ -119,12 +123,12 @@ def test_pixels_alone_are_enough(from_pixels: bool) -> None:
 
 
 def test_invisible_words_of_a_scan_are_kept() -> None:
-    scan = scanned(synthetic_page(1002))
+    scan = scanned(drawn(1002))
 
     def add_layer(page) -> None:
         with pymupdf.open("pdf", scan.pdf) as source:
             page.show_pdf_page(page.rect, source, 0)
-        with pymupdf.open("pdf", synthetic_page(1002).pdf) as clean:
+        with pymupdf.open("pdf", drawn(1002).pdf) as clean:
             for x0, _, _, y1, text, *_ in clean[0].get_text("words"):
                 page.insert_text((x0, y1 - 2), text, fontsize=9, render_mode=3)
 
@@ -135,7 +139,7 @@ def test_invisible_words_of_a_scan_are_kept() -> None:
 
 
 def test_skew_is_reported_with_polygons() -> None:
-    scan = scanned(synthetic_page(1013))
+    scan = scanned(drawn(1013))
     found, _ = layout_of(scan.pdf)
     assert found.skew == pytest.approx(-0.98, abs=0.08)
     assert all(region.polygon is not None and len(region.polygon) == 4 for region in found.regions)
