@@ -6,7 +6,7 @@ import re
 
 from docai.parsers.traced import TracedText
 
-_FENCE = re.compile(r"\A\s*```[ \t]*[\w+*-]*[ \t]*\r?\n(?P<body>.*?)(?:\r?\n)?\s*(?:```\s*)?\Z", re.DOTALL)
+_FENCE = re.compile(r"\A\s*```[ \t]*+[\w+*-]*+[ \t]*+\r?\n")
 _INLINE_FENCE = re.compile(r"\A\s*`{1,3}(?P<body>[^`\r\n]*)`{1,3}\s*\Z")
 # C0 and C1 controls except tab and line ends, lone surrogates, and the two noncharacters of the BMP.
 _UNHOLDABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -17,11 +17,14 @@ def strip_fence(text: TracedText) -> bool:
 
     The closing fence may be missing: a cut-off answer has none.
     """
-    match = _FENCE.match(text.text) or _INLINE_FENCE.match(text.text)
-    if match is None:
-        return False
-    text.keep(*match.span("body"))
-    return True
+    if opening := _FENCE.match(text.text):
+        body = text.text[opening.end() :].rstrip()
+        text.keep(opening.end(), opening.end() + len(body.removesuffix("```").rstrip()))
+        return True
+    if inline := _INLINE_FENCE.match(text.text):
+        text.keep(*inline.span("body"))
+        return True
+    return False
 
 
 def replace_unholdable(text: str) -> tuple[str, int]:

@@ -15,11 +15,29 @@ Direction = Literal["ltr", "rtl"]
 # Arabic letters in the shape that they have at one place of a word: type, not text.
 _SHAPE = re.compile("[\ufb50-\ufdff\ufe70-\ufefc]")
 _LTR_RUN = re.compile(r"L(?:[LN]*L)?")
+_MAX_MARKS = 30
+"""More combining characters stand on no letter (Unicode Standard Annex 15, stream-safe text format)."""
 
 
 def normal(text: str) -> str:
-    """The text in NFC, with plain letters for Arabic presentation forms. Ligatures such as ``ﬁ`` stay."""
-    return unicodedata.normalize("NFC", _SHAPE.sub(_letters, text))
+    """The text in NFC, with plain letters for Arabic presentation forms. Ligatures such as ``ﬁ`` stay.
+
+    Where more than thirty combining characters follow each other they stay as they are.
+    """
+    plain = _SHAPE.sub(_letters, text)
+    # To put marks in order takes a time that grows with the square of their number.
+    return unicodedata.normalize("NFC", plain) if _is_stream_safe(plain) else plain
+
+
+def _is_stream_safe(text: str) -> bool:
+    if len(text) <= _MAX_MARKS or text.isascii():
+        return True
+    run = 0
+    for character in text:
+        run = run + 1 if unicodedata.combining(character) else 0
+        if run > _MAX_MARKS:
+            return False
+    return True
 
 
 def _letters(shape: re.Match[str]) -> str:

@@ -38,7 +38,7 @@ _CELL_TAGS = re.compile(r"(<t[dh]\s)([^<>]*)", re.IGNORECASE)
 _SPAN_QUOTES = re.compile(r"\b((?:col|row)span\s*=\s*)[\"']?(-?\w+)[\"']?(?=[\s/]|\Z)", re.IGNORECASE)
 # Possessive and atomic parts keep each search linear: a model may write one endless tag.
 _CUT_TAG = re.compile(
-    r"<(?:t[dh]\b(?>[^<>]*?\bcoords\s*=)\s*[\"']?(?:<loc\d*>\s*)*+(?:<[loc]{0,3}+\d*+)?[^<>]*|/?[a-z!][^<>]*|/?)\Z",
+    r"<(?:t[dh]\b(?>[^<>]*?\bcoords\s*=)\s*+[\"']?+(?:<loc\d*>\s*)*+(?:<[loc]{0,3}+\d*+)?[^<>]*|/?[a-z!][^<>]*|/?)\Z",
     re.IGNORECASE,
 )
 _ATTRIBUTES = re.compile(r"(?:\A|\s)(coords|colspan|rowspan)\s*=", re.IGNORECASE)

@@ -173,8 +173,10 @@ class MeasureCheck:
             self.work += _ODD_WORK
         if not parsed.ticks:
             return
-        spine.time += parsed.ticks
         spine.has_notes = True
+        if not spine.is_timed:
+            return
+        spine.time += parsed.ticks
         if _is_nonsense(spine.time):
             spine.is_timed = False
             spine.time = 0

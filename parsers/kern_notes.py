@@ -28,7 +28,7 @@ _USUAL = re.compile(
     rf"({_SIGNS.pattern}+)(\d[\d%.]*+)?({_SIGNS.pattern}+)(([a-gA-G])\5{{0,{_MAX_OCTAVES - 1}}})"
     rf"({_ACCIDENTALS.pattern})?({_SIGNS.pattern}+)"
 )
-_SLURS = re.compile(r"&*[()]")
+_SLURS = re.compile(r"(?<!&)&*+[()]")
 _BEAMS = re.compile(r"[LJKk]")
 # What a Note has a place of its own for; the rest of its signs stay as they were written.
 _PLACED = str.maketrans("", "", "[]_LJKkqQ")

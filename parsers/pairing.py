@@ -25,7 +25,10 @@ from docai.records import Event
 Brackets = Literal["()", "{}"]
 """Of slurs, of phrases."""
 
-_MARKS: dict[Brackets, re.Pattern[str]] = {"()": re.compile(r"(&*)([()])"), "{}": re.compile(r"(&*)([{}])")}
+_MARKS: dict[Brackets, re.Pattern[str]] = {
+    "()": re.compile(r"(?<!&)(&*+)([()])"),
+    "{}": re.compile(r"(?<!&)(&*+)([{}])"),
+}
 _LONGEST_KEPT = 64
 
 

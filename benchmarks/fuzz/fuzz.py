@@ -1,11 +1,11 @@
 """Coverage-guided fuzzing of one head's parser: no exception, no broken promise, bounded time and memory.
 
-    python benchmarks/fuzz/fuzz.py HEAD [--inputs N] [--seconds S] [--corpus DIR]
+    python benchmarks/fuzz/fuzz.py HEAD [--inputs N] [--seconds S] [--corpus DIR] [--skip-loops]
 
 needs ``pip install docai[fuzz,synth]`` (atheris; Linux). The inputs are drawn truths and hand-made answers,
 changed by libFuzzer's own mutations and by ones that know the format's parts; most are no longer than 300
 characters, one in ten thousand is blown up to 64 KiB, and before all a text of each word of the format
-repeated to 64 KiB is read.
+repeated to 64 KiB is read, and those that pumps.py finds to be slow.
 
 For every input: the parser returns, in time and memory; its issues are listed codes; spans lie in the text.
 For one in eight, drawn by a hash of the input: the content survives JSON; a table is a full grid whose
@@ -158,7 +158,10 @@ def read_loops(head: str, folder: Path) -> list[dict[str, Any]]:
     """Measure the texts of 64 KiB that are one word of the format again and again."""
     out = folder / "loops"
     out.mkdir(exist_ok=True)
-    files = []
+    for old in out.iterdir():
+        old.unlink()
+    subprocess.run([sys.executable, str(HERE / "pumps.py"), head, str(out)], check=True)
+    files = sorted(out.iterdir())
     for number, text in enumerate(long_loops(head, MAX_BYTES)):
         files.append(out / f"loop-{number:03}")
         files[-1].write_bytes(text.encode("utf-8", "surrogatepass")[:MAX_BYTES])
@@ -179,11 +182,14 @@ def main() -> None:
     parser.add_argument(
         "--music21", type=float, default=0.02, metavar="P", help="share of scores whose MusicXML is made"
     )
+    parser.add_argument(
+        "--skip-loops", action="store_true", help="without the loops of 64 KiB, as where a run goes on"
+    )
     args = parser.parse_args()
     folder = (args.corpus or Path("out") / "fuzz" / args.head).resolve()
     os.environ["PYTHONPATH"] = os.pathsep.join([str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])])
     prepare(args.head, folder, args.drawn)
-    loops = read_loops(args.head, folder)
+    loops = [] if args.skip_loops else read_loops(args.head, folder)
     run = run_processes(args, folder)
     measured = loops + measure(args.head, sorted(run.suspects | set(run.crashes)))
     sys.exit(tell(args.head, run, measured))
