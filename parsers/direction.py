@@ -24,6 +24,8 @@ def normal(text: str) -> str:
 
     Where more than thirty combining characters follow each other they stay as they are.
     """
+    if text.isascii():
+        return text
     plain = _SHAPE.sub(_letters, text)
     # To put marks in order takes a time that grows with the square of their number.
     return unicodedata.normalize("NFC", plain) if _is_stream_safe(plain) else plain
@@ -48,6 +50,8 @@ def _letters(shape: re.Match[str]) -> str:
 
 def direction(text: str) -> Direction:
     """``rtl`` where most of the characters that have a direction of their own run from right to left."""
+    if text.isascii():
+        return "ltr"
     kinds = [unicodedata.bidirectional(character) for character in text]
     return "rtl" if sum(kind in ("R", "AL") for kind in kinds) > kinds.count("L") else "ltr"
 
@@ -58,8 +62,10 @@ def reading_order(words: Sequence[Word]) -> list[int] | None:
     None where there is nothing to put right: the line runs from left to right, a word has no box, or the
     order of the boxes is not that of the looks. Words of a left-to-right script keep their order within.
     """
+    if direction("".join(word.text for word in words)) == "ltr":
+        return None
     classes = "".join(_class(word.text) for word in words)
-    if classes.count("R") < 2 or direction("".join(word.text for word in words)) == "ltr":
+    if classes.count("R") < 2:
         return None
     boxes = [word.bbox for word in words if word.bbox is not None]
     middles = [box[0] + box[2] for box in boxes]
