@@ -34,6 +34,7 @@ _FIELD_WORK = 3_500
 _NOTE_WORK = 2_500
 _MEASURE_WORK = 7_000
 _CHORD_WORK = 15
+_KEY_WORK = 400
 _ODD_WORK = 10_000_000
 _ODD_NUMBER = re.compile(r"%|\d{4}|0\d")
 # music21 takes the better part of a second to divide a measure of 100 beats, and never ends with one of 200.
@@ -123,6 +124,8 @@ class MeasureCheck:
             sign = _sign(text)
             if sign.is_huge:
                 self.work += _ODD_WORK
+            if text.startswith("*k["):
+                self.work += _KEY_WORK * len(text)
             if sign.meter is not None:
                 spine.meter = sign.meter
                 self._seen_meter = True
@@ -154,7 +157,7 @@ class MeasureCheck:
         for column, spine, text, parsed in found:
             if parsed is None:
                 self.notes.add("score-bad-token", f"Line {line.number}: {quote(text)} is no note or rest.")
-                self.work += _ODD_WORK if _ODD_NUMBER.search(text) else _FIELD_WORK
+                self.work += _ODD_WORK if _ODD_NUMBER.search(text) else _chord_work(text.count(" ") + 1)
                 spine.is_timed = False
                 continue
             if self.events is not None:
@@ -165,7 +168,7 @@ class MeasureCheck:
     def _count(self, line: SpineLine, spine: Spine, parsed: KernField) -> None:
         self.n_notes += parsed.n_notes
         spine.n_fields += 1
-        self.work += _FIELD_WORK + _NOTE_WORK * (len(parsed.notes) - 1) + _CHORD_WORK * parsed.n_notes**2
+        self.work += _chord_work(len(parsed.notes))
         if len(parsed.durations) > 1:
             told = _told(parsed.durations)
             self.notes.add("score-chord-duration", f"Line {line.number}: the notes of a chord last {told}.")
@@ -234,6 +237,10 @@ class MeasureCheck:
 def _end_of(spines: Sequence[Spine]) -> Ticks:
     """How long the measure lasts so far."""
     return max((spine.time for spine in spines if spine.is_timed), default=0)
+
+
+def _chord_work(n_notes: int) -> int:
+    return _FIELD_WORK + _NOTE_WORK * (n_notes - 1) + _CHORD_WORK * n_notes**2
 
 
 def _is_nonsense(time: Ticks) -> bool:

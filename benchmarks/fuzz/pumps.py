@@ -17,6 +17,7 @@ from pathlib import Path
 from inputs import LOCS, dictionary
 from properties import MAX_BYTES, load_libraries
 
+import docai.parsers.score
 from docai.models.heads import HEADS
 
 _SHORT_BYTES = 8_192
@@ -37,7 +38,7 @@ _STARTS = {
     "score": ("**kern\n", "**kern\n4c", "**kern\n4", "**kern\n*", "**kern\n=", "**ekern\n4@", "**kern <b>4c"),
     "text": (LOCS, f"{LOCS} a", "<loc", "a ; "),
 }
-_ENDS = ("", "x", ">", "\n```", '"', "\n*-\n")
+_ENDS = ("", "x", ">", "\n```")
 
 
 def pumped(head: str) -> Iterator[tuple[str, str, str]]:
@@ -57,6 +58,7 @@ def filled(start: str, word: str, end: str, n_bytes: int) -> str:
 def main() -> None:
     head, folder = sys.argv[1:]
     load_libraries(head)
+    docai.parsers.score.MAX_WORK = -1  # music21 is held to its own bound
     slow: list[tuple[float, tuple[str, str, str]]] = []
     for parts in pumped(head):
         text = filled(*parts, _SHORT_BYTES)
