@@ -290,7 +290,7 @@ def test_comments_and_spines_that_are_not_kern() -> None:
         ["**kern", "=1", "·".join(["4c"] * 5000), "=", "*-"],
         [" ".join([field] * 400) for field in ("**kern", "=1", "4c", "4c", "4c", "4c", "4c", "=", "*-")],
         ["**kern", *["="] * 8000, "4c", "*-"],
-        ["**kern", "4c" + "a+" * 4000, "*-"],
+        ["**kern", "4c" + "a·" * 4000, "*-"],
         ["**kern", "*k[" + "f#c#" * 4000 + "]", "4c", "*-"],
     ],
     ids=["one-measure", "durations", "chord", "spines", "barlines", "bad-chord", "key"],
