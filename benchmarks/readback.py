@@ -55,7 +55,9 @@ RIDGE = 3.0
 """Penalty on the squared weights: some features say nearly the same."""
 FOR = frozenset(
     [
-        "agreeing",
+        "margin",
+        "worst_margin",
+        "whole",
         "fit",
         "worst_fit",
         "alike",
@@ -325,11 +327,12 @@ def main() -> None:
             fitted = fit(rows)
             store(head, fitted, command)
         if head == "molecule" and (arguments.fit or arguments.fit_gate):
-            rows, _ = measure(head, "train", arguments.n_train, 0, arguments.seed)
-            command = (
-                f"python benchmarks/readback.py --fit-gate --heads {head} --n-train {arguments.n_train}"
-                f" --seed {arguments.seed}"
-            )
+            if not arguments.fit:
+                rows, _ = measure(head, "train", arguments.n_train, 0, arguments.seed)
+                command = (
+                    f"python benchmarks/readback.py --fit-gate --heads {head} --n-train {arguments.n_train}"
+                    f" --seed {arguments.seed}"
+                )
             store_gate(fit_gate(rows), command)
         rows, nothing = measure(head, "held-out", arguments.n, arguments.each, arguments.seed + 1000)
         figures[head] = judge_rows(head, rows) | {"not_comparable": dict(nothing)}

@@ -48,12 +48,12 @@ def to_gray(image: Image.Image | Gray) -> Gray:
     return np.ascontiguousarray(gray)
 
 
-def to_ink(gray: Gray) -> Gray:
+def to_ink(gray: Gray, share: float = 0.45) -> Gray:
     """Ink as 1 on 0: what stands out from its surroundings, darker or lighter, by enough.
 
     The surroundings are a median, which steps where a fill or a patch of scanned paper begins; print on a
     dark fill is ink as well. Show-through and noise stay below the threshold, which follows the contrast of
-    the print. Specks of up to two pixels are left out.
+    the print: it is ``share`` of what print typically stands out by. Specks of up to two pixels are left out.
 
     Raises:
         NotComparable: there is none.
@@ -68,11 +68,25 @@ def to_ink(gray: Gray) -> Gray:
     if strong.size < _MIN_INK:
         raise NotComparable("the picture is blank")
     typical = float(np.percentile(strong, 80))
-    threshold = min(max(0.45 * typical, _FAINT), 80.0)
+    threshold = min(max(share * typical, _FAINT), 80.0 * share / 0.45)
     ink = drop_specks((contrast > threshold).astype(np.uint8), 3)
     if int(ink.sum()) < _MIN_INK:
         raise NotComparable("the picture is blank")
     return ink
+
+
+def without_frame(gray: Gray) -> Gray:
+    """Without the white that gray paper was filled up with to a square: where it ends looks like ink.
+
+    Rows and columns at the edges that are 255 throughout go where what they surround has another edge, by
+    more than half of it; white paper stays as it is.
+    """
+    rows, columns = (np.flatnonzero((gray < 255).any(axis=axis)) for axis in (1, 0))
+    if not rows.size:
+        return gray
+    inner = gray[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    edge = np.concatenate([inner[0], inner[-1], inner[:, 0], inner[:, -1]])
+    return np.ascontiguousarray(inner) if float((edge < 255).mean()) > 0.5 else gray
 
 
 def drop_specks(ink: Gray, smallest: int) -> Gray:

@@ -4,22 +4,35 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from docai.pipelines.readback.base import Gray
-from docai.pipelines.readback.ink import drop_specks, paths, stroke_width, thin, to_ink
+from docai.pipelines.readback.ink import drop_specks, stroke_width, thin, to_ink
+from docai.pipelines.readback.letters import likenesses
+from docai.pipelines.readback.matching import BondGraph
+from docai.pipelines.readback.strokes import (
+    Points,
+    Strokes,
+    circles,
+    hashed_bonds,
+    inside_rings,
+    joined,
+    split_long,
+    straight_strokes,
+    typical_length,
+    without_parallels,
+)
 
 MOST_INK = 0.35
 """Share of a picture that is ink beyond which it is no line drawing."""
 MOST_LINES = 20_000
 """Pixels of thinned lines beyond which they are no drawing's: noise, a photograph, a page of print."""
-
-Points = NDArray[np.float64]
+MOST_STROKES = 1500
+"""Straight pieces beyond which the same holds; they are compared with each other."""
 
 
 @dataclass(frozen=True)
@@ -56,15 +69,45 @@ class Structure:
     """Standard deviation of the bonds' lengths over their mean."""
     solid: float
     """Share of the ink that lies deeper than strokes are: filled areas."""
+    graph: BondGraph
+    points: Points
+    """Middles of the graph's places, (n, 2) as x, y, pixels of ``ink``."""
+    labels: tuple[NDArray[np.int64], ...]
+    """Letters at each place, (k, 4) as x, y, w, h, pixels of ``ink``; k = 0 where bonds only meet."""
+    ink: Gray
+    _alike: dict[int, NDArray[np.float64]] = field(default_factory=dict, repr=False)
+
+    def alike(self, place: int) -> NDArray[np.float64]:
+        """What the letters at a place are like, see :func:`docai.pipelines.readback.letters.likenesses`."""
+        if place not in self._alike:
+            self._alike[place] = likenesses(self.ink, self.labels[place])
+        return self._alike[place]
 
 
-def observe_structure(gray: Gray) -> Structure:
-    """Read the strokes of a crop.
+@dataclass(frozen=True)
+class Traces:
+    """The strokes of a crop, before it is known how long a bond is."""
+
+    ink: Gray
+    n_line: int
+    """Pixels of the thinned lines."""
+    width: float
+    """Of a stroke, pixels."""
+    solid: float
+    """See :class:`Structure`."""
+    strokes: Strokes | None
+    """None where the picture is no line drawing."""
+    components: NDArray[np.int32]
+    stats: NDArray[np.int32]
+
+
+def trace(gray: Gray, share: float = 0.45) -> Traces:
+    """The strokes of a crop; ``share`` as in :func:`docai.pipelines.readback.ink.to_ink`.
 
     Raises:
         NotComparable: it is blank.
     """
-    ink = to_ink(gray)
+    ink = to_ink(gray, share)
     ys, xs = np.nonzero(ink)
     ink = np.ascontiguousarray(ink[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1])
     full = float(ink.mean())
@@ -73,55 +116,69 @@ def observe_structure(gray: Gray) -> Structure:
     width = stroke_width(ink, lines)
     depth = cv2.distanceTransform(ink, cv2.DIST_L2, 3)
     solid = float((depth > 1.5 * max(width, 2.0)).sum()) / max(1, int(ink.sum()))
-    if (full > MOST_INK and len(ink) > 60) or int(lines.sum()) > MOST_LINES:
-        return _no_drawing(lines, solid)
-    return _read(ink, lines, max(width, 1.0), solid)
+    width = max(width, 1.0)
+    _, found, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
+    labels = np.asarray(found, np.int32)
+    n_line = int(lines.sum())
+    strokes = None
+    if (full <= MOST_INK or len(ink) <= 64) and n_line <= MOST_LINES:
+        strokes = straight_strokes(lines, labels, max(2.0, 0.9 * width))
+        if not 0 < int((strokes.lengths > 3 * width).sum()) <= MOST_STROKES:
+            strokes = None
+    return Traces(
+        ink, n_line, width, solid, strokes, np.asarray(labels, np.int32), np.asarray(stats, np.int32)
+    )
 
 
-def _no_drawing(lines: Gray, solid: float) -> Structure:
+def _no_drawing(traces: Traces) -> Structure:
     """What is no line drawing at all: nothing in it is a bond, and all of it is odd."""
-    return Structure(1.0, 0, 0, 0, (0, 0, 0, 0), 0, 0, 0, 0, (), 0, float(lines.sum()), 1.0, 1.0, 1.0, solid)
+    graph = BondGraph(np.zeros(0, np.int64), (), ())
+    return Structure(
+        1.0, 0, 0, 0, (0, 0, 0, 0), 0, 0, 0, 0, (), 0, float(traces.n_line), 1.0, 1.0, 1.0, traces.solid,
+        graph, np.zeros((0, 2)), (), traces.ink,
+    )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class _Strokes:
-    """Straight pieces (n, 4) as x0 y0 x1 y1, and the component of the ink that each is in."""
+def read_structure(traces: Traces, scale: float = 1.0) -> Structure:
+    """The graph that strokes make.
 
-    ends: Points
-    component: NDArray[np.int64]
-
-    @property
-    def lengths(self) -> Points:
-        return np.asarray(np.hypot(self.ends[:, 2] - self.ends[:, 0], self.ends[:, 3] - self.ends[:, 1]))
-
-
-def _read(ink: Gray, lines: Gray, width: float, solid: float) -> Structure:
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
-    strokes = _straight(lines, labels, max(2.0, 0.9 * width))
+    Args:
+        traces: of a crop.
+        scale: what a bond is taken to be longer than the typical stroke; where every carbon has letters, the
+            strokes of bonds are shorter than those of letters.
+    """
+    if traces.strokes is None:
+        return _no_drawing(traces)
+    ink, width, strokes, stats = traces.ink, traces.width, traces.strokes, traces.stats
     lengths = strokes.lengths
-    long_ones = lengths[lengths > 3 * width]
-    if not long_ones.size:
-        return _no_drawing(lines, solid)
-    bond = _typical(long_ones)
+    bond = scale * typical_length(lengths[lengths > 3 * width])
     boxes = stats[:, :4].astype(float)
     largest = np.maximum(boxes[:, 2], boxes[:, 3])
     longest = np.zeros(len(stats))
     np.maximum.at(longest, strokes.component, lengths)
-    is_circle = _circles(strokes, stats, bond)
+    is_circle = circles(strokes, stats, bond)
     # A letter is smaller than a bond and its strokes are much shorter; a lone bond is one thin stroke.
     n_strokes = np.bincount(strokes.component, minlength=len(stats))
     thickness = stats[:, cv2.CC_STAT_AREA] / np.maximum(longest, 1.0)
-    is_line = (n_strokes <= 2) & (thickness < 1.9 * width) & (longest > 0.3 * bond)
-    is_letter = (largest < 0.75 * bond) & (largest > 0.15 * bond) & ~is_line & ~is_circle
+    is_thin = (n_strokes <= 2) & (thickness < 1.9 * width + 1)
+    is_line = is_thin & (longest > 0.3 * bond)
+    is_letter = (largest < 0.75 * bond) & (largest > 0.15 * bond) & ~is_thin & ~is_circle
+    # Letters that touch are as wide as a bond and more, of strokes none of which is.
+    touching = (boxes[:, 3] < 0.75 * bond) & (boxes[:, 2] < 2.5 * bond) & (longest < 0.55 * bond)
+    is_letter |= touching & (largest >= 0.75 * bond) & (n_strokes >= 4) & ~is_circle
     is_letter &= np.minimum(boxes[:, 2], boxes[:, 3]) > 1.2 * width
+    is_letter &= ~inside_rings(ink, traces.components, len(stats), bond)
+    is_dash = (largest < 0.45 * bond) & (n_strokes <= 2) & (largest > width)
+    is_dash[0] = False
+    hashed, in_hash = hashed_bonds(boxes, is_dash, bond)
+    is_letter &= ~in_hash
     is_letter[0] = False
-    groups = _label_boxes(boxes[is_letter], bond)
+    groups, members = _label_boxes(boxes[is_letter], bond)
     chosen = ~is_letter[strokes.component] & ~is_circle[strokes.component] & (lengths > 0.35 * bond)
     short = is_line[strokes.component] & ~chosen & (lengths > 2 * width)
-    hashed, in_hash = _hashed(strokes.ends, is_line[strokes.component] & (lengths < 0.5 * bond), bond)
-    ends = strokes.ends[(chosen | (short & (lengths > 0.2 * bond))) & ~in_hash]
-    single, doubled = _without_parallels(np.concatenate([ends, hashed]), bond)
-    graph = _graph(single, groups, bond)
+    ends = strokes.ends[(chosen | (short & (lengths > 0.2 * bond))) & ~in_hash[strokes.component]]
+    single, is_double, beside = without_parallels(split_long(np.concatenate([ends, hashed]), bond), bond)
+    graph = _graph(single, is_double, beside, groups, members, bond)
     kept = np.hypot(single[:, 2] - single[:, 0], single[:, 3] - single[:, 1]) if len(single) else np.ones(1)
     in_letters = is_letter[strokes.component] | is_circle[strokes.component]
     usual = (lengths > 0.45 * bond) & (lengths < 1.6 * bond)
@@ -129,7 +186,7 @@ def _read(ink: Gray, lines: Gray, width: float, solid: float) -> Structure:
     return Structure(
         bond=bond,
         n_bonds=len(single),
-        n_doubled=doubled,
+        n_doubled=int(is_double.sum()),
         n_places=graph.n_places,
         degrees=graph.degrees,
         n_free_ends=graph.n_free_ends,
@@ -142,118 +199,33 @@ def _read(ink: Gray, lines: Gray, width: float, solid: float) -> Structure:
         label_ink=float(stats[is_letter, cv2.CC_STAT_AREA].sum()) / max(1, int(ink.sum())),
         odd=odd,
         spread=float(kept.std() / max(kept.mean(), 1.0)),
-        solid=solid,
+        solid=traces.solid,
+        graph=graph.bonds,
+        points=graph.points,
+        labels=tuple(
+            boxes[is_letter][members == label].astype(np.int64) if label >= 0 else np.zeros((0, 4), np.int64)
+            for label in graph.labels.tolist()
+        ),
+        ink=ink,
     )
 
 
-def _straight(lines: Gray, labels: NDArray[np.int32], tolerance: float) -> _Strokes:
-    ends, component = [], []
-    for path in paths(lines):
-        corners = cv2.approxPolyDP(path.reshape(-1, 1, 2), tolerance, False).reshape(-1, 2)
-        if len(corners) == 2 and bool((corners[0] == corners[1]).all()):
-            corners = path[[0, len(path) // 2, -1]]
-        for a, b in pairwise(corners):
-            ends.append((float(a[0]), float(a[1]), float(b[0]), float(b[1])))
-            component.append(int(labels[a[1], a[0]]))
-    return _Strokes(np.array(ends, np.float64).reshape(-1, 4), np.array(component, np.int64))
+def _label_boxes(boxes: Points, bond: float) -> tuple[Points, NDArray[np.int64]]:
+    """Letters (n, 4: x, y, w, h) that stand near each other as labels (m, 4: x0, y0, x1, y1).
 
-
-def _typical(lengths: Points) -> float:
-    """The length about which most strokes lie, within a fifth either way, by the squares of their lengths."""
-    ordered = np.sort(lengths)
-    sums = np.concatenate([[0.0], np.cumsum(np.square(ordered))])
-    low = np.searchsorted(ordered, ordered / 1.2)
-    high = np.searchsorted(ordered, ordered * 1.2, side="right")
-    best = int(np.argmax(sums[high] - sums[low]))
-    return float(np.median(ordered[low[best] : high[best]]))
-
-
-def _circles(strokes: _Strokes, stats: NDArray[np.int32], bond: float) -> NDArray[np.bool_]:
-    """Components that are round: the corners of their strokes lie evenly far from their middle."""
-    found = np.zeros(len(stats), bool)
-    for index in range(1, len(stats)):
-        x, y, w, h = (float(v) for v in stats[index, :4])
-        if not (0.6 * bond < w < 1.8 * bond and 0.8 < w / max(h, 1.0) < 1.25):
-            continue
-        own = strokes.ends[strokes.component == index]
-        if len(own) < 6:
-            continue
-        radius = np.hypot(own[:, 0] - (x + w / 2), own[:, 1] - (y + h / 2))
-        found[index] = bool(radius.std() < 0.08 * radius.mean())
-    return found
-
-
-def _label_boxes(boxes: Points, bond: float) -> Points:
-    """Letters (n, 4: x, y, w, h) that stand near each other as labels (m, 4: x0, y0, x1, y1)."""
+    And the number of the label that each letter is in, (n,).
+    """
     if not len(boxes):
-        return np.zeros((0, 4))
+        return np.zeros((0, 4)), np.zeros(0, np.int64)
     ends = np.column_stack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]])
     reach = 0.5 * np.median(boxes[:, 2:].max(axis=1))
     reach = min(float(reach), 0.25 * bond)
     wide = np.minimum(ends[:, None, 2], ends[None, :, 2]) - np.maximum(ends[:, None, 0], ends[None, :, 0])
     tall = np.minimum(ends[:, None, 3], ends[None, :, 3]) - np.maximum(ends[:, None, 1], ends[None, :, 1])
-    groups = _joined((wide > -reach) & (tall > -0.3 * reach))
-    merged = [
-        (*ends[groups == g, :2].min(axis=0), *ends[groups == g, 2:].max(axis=0)) for g in np.unique(groups)
-    ]
-    return np.array(merged, np.float64)
-
-
-def _joined(near: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Number of the group of each of n things, of which ``near`` (n, n) says which two belong together."""
-    group = np.arange(len(near))
-    while True:
-        lowest = np.where(near | np.eye(len(near), dtype=bool), group[None, :], len(near)).min(axis=1)
-        lowest = lowest[lowest]
-        if np.array_equal(lowest, group):
-            return np.asarray(group, np.int64)
-        group = lowest
-
-
-def _hashed(ends: Points, is_dash: NDArray[np.bool_], bond: float) -> tuple[Points, NDArray[np.bool_]]:
-    """Rows of four and more dashes, about a bond long, as one stroke each; and which strokes they were."""
-    dashes = np.flatnonzero(is_dash)
-    used = np.zeros(len(ends), bool)
-    found = []
-    if 4 <= len(dashes) <= 400:
-        middles = (ends[dashes, :2] + ends[dashes, 2:]) / 2
-        apart = np.hypot(middles[:, None, 0] - middles[None, :, 0], middles[:, None, 1] - middles[None, :, 1])
-        groups = _joined(apart < 0.22 * bond)
-        for group in np.unique(groups):
-            own = middles[groups == group]
-            if len(own) < 4:
-                continue
-            first = own.mean(axis=0)
-            axis = np.linalg.svd(own - first, full_matrices=False)[2][0]
-            along = (own - first) @ axis
-            if 0.4 * bond < np.ptp(along) < 1.5 * bond:
-                found.append((*(first + along.min() * axis), *(first + along.max() * axis)))
-                used[dashes[groups == group]] = True
-    return np.array(found, np.float64).reshape(-1, 4), used
-
-
-def _without_parallels(ends: Points, bond: float) -> tuple[Points, int]:
-    """Strokes of double and triple bonds made one; how many had another beside them."""
-    vectors = ends[:, 2:] - ends[:, :2]
-    lengths = np.maximum(np.hypot(vectors[:, 0], vectors[:, 1]), 1e-9)
-    units = vectors / lengths[:, None]
-    order = np.argsort(-lengths, kind="stable")
-    kept: list[int] = []
-    beside: set[int] = set()
-    for index in order.tolist():
-        middle = (ends[index, :2] + ends[index, 2:]) / 2
-        for other in kept:
-            if abs(float(units[index] @ units[other])) < 0.985:
-                continue
-            from_start = middle - ends[other, :2]
-            along = float(from_start @ units[other])
-            across = abs(float(from_start[0] * units[other][1] - from_start[1] * units[other][0]))
-            if across < 0.38 * bond and 0.1 * lengths[other] < along < 0.9 * lengths[other]:
-                beside.add(other)
-                break
-        else:
-            kept.append(index)
-    return ends[sorted(kept)], len(beside)
+    groups = joined((wide > -reach) & (tall > -0.3 * reach))
+    names, members = np.unique(groups, return_inverse=True)
+    merged = [(*ends[groups == g, :2].min(axis=0), *ends[groups == g, 2:].max(axis=0)) for g in names]
+    return np.array(merged, np.float64), np.asarray(members, np.int64)
 
 
 @dataclass(frozen=True)
@@ -262,24 +234,44 @@ class _Graph:
     degrees: tuple[int, int, int, int]
     n_free_ends: int
     n_pieces: int
+    bonds: BondGraph
+    points: Points
+    labels: NDArray[np.int64]
+    """The label at each place, -1 where there is none."""
 
 
-def _graph(ends: Points, labels: Points, bond: float) -> _Graph:
-    """Ends of strokes that lie together are one place, and so is a label with the ends that point at it."""
+def _graph(
+    ends: Points,
+    is_double: NDArray[np.bool_],
+    beside: Points,
+    labels: Points,
+    members: NDArray[np.int64],
+    bond: float,
+) -> _Graph:
+    """Ends of strokes that lie together are one place, and so is a label with the ends that point at it.
+
+    ``beside`` as :func:`without_parallels` gives it.
+    """
     points = ends.reshape(-1, 2)
     n_labels = len(labels)
     near = np.zeros((len(points) + n_labels,) * 2, bool)
     if len(points):
         apart = np.hypot(points[:, None, 0] - points[None, :, 0], points[:, None, 1] - points[None, :, 1])
         near[: len(points), : len(points)] = apart < 0.28 * bond
+        for x, y, kept_x, kept_y in beside.tolist():
+            own = np.hypot(*(points - (kept_x, kept_y)).T) < 1
+            others = np.hypot(*(points - (x, y)).T) < 0.2 * bond
+            near[: len(points), : len(points)] |= (
+                own[:, None] & others[None, :] | others[:, None] & own[None, :]
+            )
     if len(points) and n_labels:
         dx = np.maximum(labels[:, 0] - points[:, None, 0], points[:, None, 0] - labels[:, 2])
         dy = np.maximum(labels[:, 1] - points[:, None, 1], points[:, None, 1] - labels[:, 3])
         touches = np.hypot(np.maximum(dx, 0), np.maximum(dy, 0)) < 0.35 * bond
         near[: len(points), len(points) :] = touches
         near[len(points) :, : len(points)] = touches.T
-    groups = _joined(near)
-    places, counts = np.unique(groups, return_counts=True)
+    groups = joined(near)
+    places, at, counts = np.unique(groups, return_inverse=True, return_counts=True)
     labelled = set(groups[len(points) :].tolist())
     degree = np.bincount(groups[: len(points)], minlength=len(groups))[places] if len(points) else counts * 0
     histogram = (*tuple(int((degree == n).sum()) for n in (1, 2, 3)), int((degree >= 4).sum()))
@@ -287,8 +279,43 @@ def _graph(ends: Points, labels: Points, bond: float) -> _Graph:
     linked = near.copy()
     for index in range(0, len(points), 2):
         linked[index, index + 1] = linked[index + 1, index] = True
-    n_pieces = len(np.unique(_joined(linked)))
-    return _Graph(len(places), (histogram[0], histogram[1], histogram[2], histogram[3]), free, n_pieces)
+    n_pieces = len(np.unique(joined(linked)))
+    bonds, middles, label_at = _bonds(points, is_double, labels, at, len(places))
+    letters = np.array([0 if label < 0 else int((members == label).sum()) for label in label_at], np.int64)
+    return _Graph(
+        len(places),
+        (histogram[0], histogram[1], histogram[2], histogram[3]),
+        free,
+        n_pieces,
+        BondGraph(letters, tuple(bonds), tuple(bonds.values())),
+        middles,
+        label_at,
+    )
+
+
+def _bonds(
+    points: Points, is_double: NDArray[np.bool_], labels: Points, at: NDArray[np.int64], n: int
+) -> tuple[dict[tuple[int, int], bool], Points, NDArray[np.int64]]:
+    """Bonds between places with whether they are doubled, the places' middles, the label at each.
+
+    ``at`` is the place of each end and, after these, of each label. Of several labels at one place the
+    first counts.
+    """
+    bonds: dict[tuple[int, int], bool] = {}
+    for index, doubled in enumerate(is_double.tolist()):
+        a, b = sorted((int(at[2 * index]), int(at[2 * index + 1])))
+        if a != b:
+            bonds[a, b] = bonds.get((a, b), False) or doubled
+    middles, label_at = np.zeros((n, 2)), np.full(n, -1, np.int64)
+    for place in range(n):
+        own = points[at[: len(points)] == place]
+        own_labels = np.flatnonzero(at[len(points) :] == place)
+        if own_labels.size:
+            label_at[place] = own_labels[0]
+            box = labels[own_labels[0]]
+            own = np.array([[(box[0] + box[2]) / 2, (box[1] + box[3]) / 2]])
+        middles[place] = own.mean(axis=0)
+    return bonds, middles, label_at
 
 
 def _holes(ends: Points, labels: Points, bond: float, shape: Sequence[int]) -> tuple[float, ...]:
