@@ -141,8 +141,8 @@ def _groups(mol: Mol, largest_first: bool) -> dict[int, tuple[str, tuple[int, ..
     labelled = rdAbbreviations.LabelMolAbbreviations(mol, _definitions(largest_first), _COVERAGE)
     found = {}
     for group in Chem.GetMolSubstanceGroups(labelled):
-        points = group.GetAttachPoints() if group.HasProp("LABEL") else ()
-        if len(points) == 1:
+        points = list(group.GetAttachPoints())
+        if group.HasProp("LABEL") and len(points) == 1:
             found[int(points[0].aIdx)] = (str(group.GetProp("LABEL")), tuple(group.GetAtoms()))
     return found
 

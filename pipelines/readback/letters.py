@@ -48,7 +48,7 @@ def _templates() -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         for j, letter in enumerate(LETTERS):
             image = Image.new("L", (2 * _EM, 2 * _EM), 0)
             ImageDraw.Draw(image).text((_EM // 2, _EM // 2), letter, fill=255, font=face)
-            drawn = np.asarray(image.crop(image.getbbox()), np.float32) / 255
+            drawn = np.asarray(np.asarray(image.crop(image.getbbox()), np.float32) / 255, np.float32)
             shapes[i, j] = _vector(drawn)
             ratios[i, j] = np.log(drawn.shape[1] / drawn.shape[0])
     return shapes, ratios
