@@ -1,4 +1,4 @@
-"""The trainer learns: every head's 32 pairs by heart, read back by the engine from the run folder."""
+"""The trainer learns: every head's pairs by heart, read back by the engine from the run folder."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from docai.pipelines.training.adapters import AdapterSettings, train_adapter
 from docai.pipelines.training.pairs import read_pairs
 from tests.models.tiny import IMAGE_SIZE, build_tiny
 
-N_PAIRS = 32
-STEPS = {"table": 140, "molecule": 110, "score": 110, "text": 80}
+PAIRS = {"table": 8, "molecule": 8, "score": 8, "text": 32}
+"""One head learns as many as tell both numbers apart, the others one row of them."""
+STEPS = {"table": 80, "molecule": 60, "score": 60, "text": 80}
 """Some thirty more than each takes."""
 
 
@@ -37,7 +38,7 @@ def target(head: str, number: int) -> str:
 def write_pairs(folder: Path, head: str) -> Path:
     folder.mkdir()
     lines = []
-    for number in range(N_PAIRS):
+    for number in range(PAIRS[head]):
         first, second = divmod(number, 8)
         image = Image.new("RGB", (IMAGE_SIZE, IMAGE_SIZE), "white")
         drawing = ImageDraw.Draw(image)
@@ -50,13 +51,13 @@ def write_pairs(folder: Path, head: str) -> Path:
 
 
 @pytest.mark.parametrize("name", HEADS)
-def test_all_weights_learn_32_pairs_by_heart(name: str, tmp_path: Path) -> None:
+def test_all_weights_learn_their_pairs_by_heart(name: str, tmp_path: Path) -> None:
     base = build_tiny(tmp_path / "base", text={"num_hidden_layers": 2}, scale=0.1)
     head = replace(HEADS[name], resolution=IMAGE_SIZE)
     settings = AdapterSettings(
         full=True,
         steps=STEPS[name],
-        batch=32,
+        batch=PAIRS[name],
         accumulate=1,
         learning_rate=5e-3,
         label_smoothing=0.0,
@@ -69,8 +70,8 @@ def test_all_weights_learn_32_pairs_by_heart(name: str, tmp_path: Path) -> None:
     data = write_pairs(tmp_path / "data", name)
     run = train_adapter(head, base, tmp_path / "run", settings, data=[data], report=lambda line: None)
     assert run.n_rejected == 0
-    engine = PaliGemmaEngine.load(tmp_path / "run", device="cpu", batch_size=N_PAIRS)
+    engine = PaliGemmaEngine.load(tmp_path / "run", device="cpu", batch_size=PAIRS[name])
     pairs = read_pairs(data)
     answers = engine.generate([Request(head, pair.draw(IMAGE_SIZE).image) for pair in pairs])
     assert [answer.text for answer in answers] == [pair.target for pair in pairs]
-    assert len({answer.text for answer in answers}) == N_PAIRS
+    assert len({answer.text for answer in answers}) == PAIRS[name]
