@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
@@ -96,14 +97,37 @@ class FakeFeed:
 @pytest.fixture
 def feed(monkeypatch: pytest.MonkeyPatch, cut: list[SparseSample]) -> FakeFeed:
     """A slice without drawing: its samples, its held-out samples and its patches are at hand."""
+    return put_at_hand(monkeypatch, cut)
+
+
+def put_at_hand(patch: pytest.MonkeyPatch, cut: list[SparseSample]) -> FakeFeed:
     fake = FakeFeed(cut)
-    monkeypatch.setattr(slices, "Feed", fake)
+    patch.setattr(slices, "Feed", fake)
     whole = list(islice(samples("molecule", 8, difficulty=0.0), 1))
     kept = HeldOut({"molecule": cut[-1:]}, {"molecule": whole})
-    monkeypatch.setattr(slices, "held_out", lambda *arguments, **options: kept)
-    monkeypatch.setattr(slices, "patch_statistics", lambda source, seed: None)
-    monkeypatch.setattr(slices, "build_model", shallow_model)
+    patch.setattr(slices, "held_out", lambda *arguments, **options: kept)
+    patch.setattr(slices, "patch_statistics", lambda source, seed: None)
+    patch.setattr(slices, "build_model", shallow_model)
     return fake
+
+
+@pytest.fixture(scope="module")
+def first(
+    cut: list[SparseSample], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Progress, list[str]]:
+    """A slice of one step: its folder, not to be changed, where it ended, and what it reported."""
+    folder, lines = tmp_path_factory.mktemp("first") / "run", []
+    with pytest.MonkeyPatch.context() as patch:
+        feed = put_at_hand(patch, cut)
+        progress = train_slice(folder, 10.0, SETTINGS, lines.append)
+    assert feed.starts == [0]
+    return folder, progress, lines
+
+
+@pytest.fixture
+def begun(first: tuple[Path, Progress, list[str]], tmp_path: Path) -> Path:
+    """A folder in which that step was taken."""
+    return shutil.copytree(first[0], tmp_path / "begun")
 
 
 def shallow_model(processor: PaliGemmaProcessor, patches: None) -> PaliGemmaForConditionalGeneration:
@@ -132,15 +156,17 @@ def quiet(line: str) -> None:
     pass
 
 
-def test_a_slice_is_resumed_and_its_checkpoint_reads(feed: FakeFeed, tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    lines: list[str] = []
-    first = train_slice(folder, 10.0, SETTINGS, lines.append)
-    assert (first.step, first.samples, first.interrupted) == (1, 2, False)
+def test_a_slice_is_resumed_and_its_checkpoint_reads(
+    feed: FakeFeed, first: tuple[Path, Progress, list[str]], begun: Path
+) -> None:
+    _, before, lines = first
+    assert (before.step, before.samples, before.interrupted) == (1, 2, False)
+    assert len(lines) == 2
+    folder, lines = begun, []
     second = train_slice(folder, 10.0, replace(SETTINGS, total_minutes=None), lines.append)
     assert (second.step, second.samples) == (2, 4)
-    assert second.minutes > first.minutes
-    assert feed.starts == [0, 2], "a resumed slice draws other samples"
+    assert second.minutes > before.minutes
+    assert feed.starts == [2], "a resumed slice draws other samples"
     found = find_state(folder)
     assert found is not None
     assert found.total_minutes == 600.0, "the schedule is the first slice's"
@@ -149,7 +175,7 @@ def test_a_slice_is_resumed_and_its_checkpoint_reads(feed: FakeFeed, tmp_path: P
     assert steps == {2.0}
     log = rows(folder)
     assert [row["step"] for row in log] == [1, 1, 2, 2]
-    assert len(lines) == 4
+    assert len(lines) == 2
     assert 0.0 <= log[0]["molecule_accuracy"] <= 1.0
     assert log[0]["answer"] > 0
     assert log[0]["hardware"]
@@ -165,16 +191,17 @@ def test_a_slice_is_resumed_and_its_checkpoint_reads(feed: FakeFeed, tmp_path: P
     assert answer.n_tokens <= 2
 
 
-def test_the_weights_of_a_checkpoint_are_a_start(feed: FakeFeed, tmp_path: Path) -> None:
-    train_slice(tmp_path / "first", 10.0, SETTINGS, quiet)
-    base = str(tmp_path / "first/checkpoint")
+def test_the_weights_of_a_checkpoint_are_a_start(
+    feed: FakeFeed, first: tuple[Path, Progress, list[str]], tmp_path: Path
+) -> None:
+    base = first[0] / "checkpoint"
     # From nothing the tower learns alone at first; what has learnt to answer goes on with that.
-    settings = replace(SETTINGS, base=base, tower_share=0.5, learning_rate=0.0)
+    settings = replace(SETTINGS, base=str(base), tower_share=0.5, learning_rate=0.0)
     progress = train_slice(tmp_path / "second", 10.0, settings, quiet)
     assert (progress.step, progress.samples, progress.base) == (2, 2, "nano@step-1")
     assert "answer" in rows(tmp_path / "second")[0]
     before, after = (
-        load_file(tmp_path / name / "checkpoint/model.safetensors") for name in ("first", "second")
+        load_file(folder / "model.safetensors") for folder in (base, tmp_path / "second/checkpoint")
     )
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
@@ -191,15 +218,14 @@ def test_a_start_of_another_architecture_is_refused(feed: FakeFeed, tmp_path: Pa
     assert not list(tmp_path.iterdir())
 
 
-def test_whole_squares_are_answered_at_the_end(feed: FakeFeed, tmp_path: Path) -> None:
-    train_slice(tmp_path, 10.0, SETTINGS, quiet)
-    assert rows(tmp_path)[-1]["molecule_exact"] == "0/1"
+def test_whole_squares_are_answered_at_the_end(first: tuple[Path, Progress, list[str]]) -> None:
+    assert rows(first[0])[-1]["molecule_exact"] == "0/1"
 
 
 def test_steps_teach_and_ctrl_c_keeps_them(feed: FakeFeed, tmp_path: Path) -> None:
-    feed.stop_after = 9
+    feed.stop_after = 6
     progress = train_slice(tmp_path, 10.0, replace(SETTINGS, max_steps=None), quiet)
-    assert (progress.step, progress.interrupted) == (8, True)
+    assert (progress.step, progress.interrupted) == (5, True)
     answers = [row["answer"] for row in rows(tmp_path) if "answer" in row]
     assert answers[-1] < answers[0]
     found = find_state(tmp_path)
@@ -208,11 +234,10 @@ def test_steps_teach_and_ctrl_c_keeps_them(feed: FakeFeed, tmp_path: Path) -> No
     assert (tmp_path / "checkpoint/docai.json").exists()
 
 
-def test_the_tower_learns_first_and_the_decoder_waits(feed: FakeFeed, tmp_path: Path) -> None:
-    train_slice(tmp_path, 10.0, SETTINGS, quiet)
-    before = kept(tmp_path)
-    assert train_slice(tmp_path, 10.0, replace(SETTINGS, tower_share=0.5), quiet).step == 2
-    after = kept(tmp_path)
+def test_the_tower_learns_first_and_the_decoder_waits(feed: FakeFeed, begun: Path) -> None:
+    before = kept(begun)
+    assert train_slice(begun, 10.0, replace(SETTINGS, tower_share=0.5), quiet).step == 2
+    after = kept(begun)
     changed = {
         name
         for name in after
@@ -220,14 +245,13 @@ def test_the_tower_learns_first_and_the_decoder_waits(feed: FakeFeed, tmp_path: 
     }
     assert any("vision_tower.encoder" in name for name in changed)
     assert all("vision_tower" in name for name in changed)
-    last = rows(tmp_path)[-2]
+    last = rows(begun)[-2]
     assert "answer" not in last
     assert last["symbol"] > 0
 
 
-def test_a_schedule_that_is_over_takes_no_step(feed: FakeFeed, tmp_path: Path) -> None:
-    assert train_slice(tmp_path, 10.0, SETTINGS, quiet).step == 1
-    assert train_slice(tmp_path, 10.0, replace(SETTINGS, total_minutes=1e-7), quiet).step == 1
+def test_a_schedule_that_is_over_takes_no_step(feed: FakeFeed, begun: Path) -> None:
+    assert train_slice(begun, 10.0, replace(SETTINGS, total_minutes=1e-7), quiet).step == 1
 
 
 def test_weights_alone_are_carried_and_the_optimiser_is_rebuilt(feed: FakeFeed, tmp_path: Path) -> None:
