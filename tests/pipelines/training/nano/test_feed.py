@@ -67,13 +67,13 @@ def test_long_targets_are_left_out() -> None:
 
 
 def test_processes_end_with_the_feed_even_when_it_fails() -> None:
-    feed = Feed(FeedSettings({"molecule": 1.0}, seed=1), workers=1)
+    feed = Feed(FeedSettings({"text": 1.0}, seed=1), workers=1)
     try:
         with feed:
             batch = feed.take(2)
             raise EnoughError
     except EnoughError:
-        assert [sample.head for sample in batch] == ["molecule"] * 2
+        assert [sample.head for sample in batch] == ["text"] * 2
         assert batch[0] is not batch[1], "no sample twice in a batch"
     assert not any(process.is_alive() for process in feed._processes)
     assert not multiprocessing.active_children()
