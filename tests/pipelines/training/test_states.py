@@ -7,6 +7,7 @@ import resource
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +22,7 @@ from docai.pipelines.training.folders import lay_base
 from docai.pipelines.training.states import in_bytes, latest_state, require_disk, writing
 
 FAST = AdapterSettings(
-    steps=6,
+    steps=3,
     batch=2,
     accumulate=1,
     learning_rate=1e-2,
@@ -65,32 +66,32 @@ def test_a_full_disk_leaves_the_last_state_and_the_same_call_goes_on(
     with small_files() as limit:
 
         def fill(line: str) -> None:
-            if line.startswith("step 4 "):
-                size = (folder / "state/checkpoint-3" / failing).stat().st_size
+            if line.startswith("step 2 "):
+                size = (folder / "state/checkpoint-1" / failing).stat().st_size
                 limit.append(size - 4096)
 
         with pytest.raises(
-            SettingError, match=r"checkpoint-4 cannot be written: .*It takes .* free"
+            SettingError, match=r"checkpoint-2 cannot be written: .*It takes .* free"
         ) as error:
             train_adapter(molecule, tiny_base, folder, FAST, data=[pairs_folder], report=fill)
-    assert f"{folder / 'state/checkpoint-3'} is whole" in str(error.value)
-    assert not (folder / "state/checkpoint-4").exists(), "the half state takes no room"
+    assert f"{folder / 'state/checkpoint-1'} is whole" in str(error.value)
+    assert not (folder / "state/checkpoint-2").exists(), "the half state takes no room"
     lines: list[str] = []
     run = train_adapter(molecule, tiny_base, folder, FAST, data=[pairs_folder], report=lines.append)
-    assert run.step == 6
-    assert f"resumed from {folder / 'state/checkpoint-3'}" in lines
+    assert run.step == 3
+    assert f"resumed from {folder / 'state/checkpoint-1'}" in lines
     about = json.loads((folder / "training.json").read_text())
     assert [(part["from_step"], part["to_step"], part["ended"]) for part in about["parts"]] == [
-        (0, 3, "running"),
-        (3, 6, "finished"),
+        (0, 1, "running"),
+        (1, 3, "finished"),
     ]
 
 
 def test_a_disk_that_is_full_at_the_end_keeps_the_old_adapter(
     molecule: Head, tiny_base: Path, pairs_folder: Path, tmp_path: Path
 ) -> None:
-    folder = tmp_path / "run"
-    train_adapter(molecule, tiny_base, folder, FAST, data=[pairs_folder], report=lambda line: None)
+    folder, settings = tmp_path / "run", replace(FAST, steps=2)
+    train_adapter(molecule, tiny_base, folder, settings, data=[pairs_folder], report=lambda line: None)
     path = folder / "adapters/molecule/adapter_model.safetensors"
     before = path.read_bytes()
     with small_files() as limit:
@@ -100,7 +101,7 @@ def test_a_disk_that_is_full_at_the_end_keeps_the_old_adapter(
                 limit.append(len(before) - 4096)
 
         with pytest.raises(SettingError, match="adapters/molecule cannot be written"):
-            train_adapter(molecule, tiny_base, folder, FAST, data=[pairs_folder], report=fill)
+            train_adapter(molecule, tiny_base, folder, settings, data=[pairs_folder], report=fill)
     assert path.read_bytes() == before
 
 
