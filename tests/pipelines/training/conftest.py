@@ -52,7 +52,9 @@ def molecule() -> Head:
 def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random base as Google's are: no docai.json, soft caps on. Not to be changed."""
     caps = {"attn_logit_softcapping": 50.0, "final_logit_softcapping": 30.0}
-    return build_tiny(tmp_path_factory.mktemp("base") / "tiny", text=caps, scale=0.1)
+    # One layer of each kind.
+    text = caps | {"num_hidden_layers": 2}
+    return build_tiny(tmp_path_factory.mktemp("base") / "tiny", text=text, scale=0.1)
 
 
 @pytest.fixture(scope="session")

@@ -65,7 +65,8 @@ def test_a_full_fine_tune_is_a_checkpoint_of_its_own(
 ) -> None:
     before = (tiny_base / "model.safetensors").read_bytes()
     folder = tmp_path / "run"
-    train_adapter(molecule, tiny_base, folder, replace(FAST, full=True), data=[pairs_folder], report=quiet)
+    settings = replace(FAST, steps=2, full=True)
+    train_adapter(molecule, tiny_base, folder, settings, data=[pairs_folder], report=quiet)
     assert (tiny_base / "model.safetensors").read_bytes() == before, (
         "links to the base are not written through"
     )
@@ -85,18 +86,18 @@ def test_a_full_fine_tune_is_a_checkpoint_of_its_own(
 def test_a_full_fine_tune_resumes_like_one_never_interrupted(
     molecule: Head, tiny_base: Path, pairs_folder: Path, tmp_path: Path
 ) -> None:
-    settings = replace(FAST, full=True, label_smoothing=0.1, accumulate=2, batch=2)
+    settings = replace(FAST, steps=5, full=True, label_smoothing=0.1, accumulate=2, batch=2)
     train_adapter(molecule, tiny_base, tmp_path / "whole", settings, data=[pairs_folder], report=quiet)
 
     def interrupt(line: str) -> None:
-        if line.startswith("step 3 "):
+        if line.startswith("step 2 "):
             os.kill(os.getpid(), signal.SIGINT)
 
     parts = tmp_path / "parts"
     run = train_adapter(molecule, tiny_base, parts, settings, data=[pairs_folder], report=interrupt)
     assert run.interrupted
     run = train_adapter(molecule, tiny_base, parts, settings, data=[pairs_folder], report=quiet)
-    assert (run.step, run.interrupted) == (8, False)
+    assert (run.step, run.interrupted) == (5, False)
     whole = trained_weights(tmp_path / "whole")
     for name, tensor in trained_weights(parts).items():
         torch.testing.assert_close(tensor, whole[name], rtol=1e-4, atol=1e-6)
@@ -106,10 +107,10 @@ def test_other_heads_do_not_outlive_a_full_fine_tune(
     molecule: Head, tiny_base: Path, pairs_folder: Path, tmp_path: Path
 ) -> None:
     text = replace(molecule, name="text", prompt="spot text")
-    base = tmp_path / "text"
-    train_adapter(text, tiny_base, base, FAST, data=[pairs_folder], report=quiet)
+    base, settings = tmp_path / "text", replace(FAST, steps=1)
+    train_adapter(text, tiny_base, base, settings, data=[pairs_folder], report=quiet)
     folder = tmp_path / "run"
-    train_adapter(molecule, base, folder, replace(FAST, full=True), data=[pairs_folder], report=quiet)
+    train_adapter(molecule, base, folder, replace(settings, full=True), data=[pairs_folder], report=quiet)
     assert PaliGemmaEngine.load(folder, device="cpu").heads() == {"molecule"}
 
 
@@ -136,11 +137,12 @@ def test_accumulated_batches_are_one_batch(
 ) -> None:
     for smoothing in (0.0, 0.1):
         whole, parts = [], []
-        settings = replace(FAST, steps=3, label_smoothing=smoothing)
+        settings = replace(FAST, steps=2, label_smoothing=smoothing)
         for batch, lines in ((4, whole), (1, parts)):
             folder = tmp_path / f"{batch}-{smoothing}"
             one = replace(settings, batch=batch, accumulate=4 // batch)
             train_adapter(molecule, tiny_base, folder, one, data=[pairs_folder], report=lines.append)
+        assert len(losses(whole)) == 2, "the second is that of weights moved by the first"
         assert losses(parts) == pytest.approx(losses(whole), rel=2e-3)
 
 
@@ -151,7 +153,7 @@ def test_computing_activations_twice_changes_nothing(
     found = []
     for checkpointing in (False, True):
         lines: list[str] = []
-        settings = replace(FAST, steps=4, full=full, checkpointing=checkpointing)
+        settings = replace(FAST, steps=2, full=full, checkpointing=checkpointing)
         folder = tmp_path / str(checkpointing)
         train_adapter(molecule, tiny_base, folder, settings, data=[pairs_folder], report=lines.append)
         found.append(losses(lines))
@@ -170,10 +172,10 @@ def test_held_out_pairs_are_measured_and_not_trained_on(
     monkeypatch.setattr(prepare, "_HELD_OUT_SHARE", 1.0)
     data = write_pairs_folder(tmp_path / "data", ("C", "CC", "CCC", "N", "NC", "O"))
     lines: list[str] = []
-    settings = replace(FAST, held_out=2, measure_steps=3, max_tokens=8)
+    settings = replace(FAST, steps=5, held_out=2, measure_steps=2, max_tokens=8)
     run = train_adapter(molecule, tiny_base, tmp_path / "run", settings, data=[data], report=lines.append)
     measured = [line for line in lines if "held out (" in line]
-    assert [line.split()[1] for line in measured] == ["3", "6", "8"]
+    assert [line.split()[1] for line in measured] == ["2", "4", "5"]
     assert run.best is not None
     assert run.best.metric == "exact SMILES"
     about = json.loads((tmp_path / "run/training.json").read_text())
@@ -193,17 +195,17 @@ def test_the_checkpoint_has_the_best_weights_and_not_the_last(
         learning = {name: value for name, value in model.named_parameters() if value.requires_grad}
         name = next(name for name in learning if "layers.1.mlp.up_proj" in name and "lora_A" not in name)
         seen[step] = learning[name].detach().clone()
-        return Measured(step, "stub", {2: 0.1, 4: 0.9, 6: 0.5, 8: 0.9}[step], 0.0)
+        return Measured(step, "stub", {1: 0.1, 2: 0.9, 3: 0.5, 4: 0.9}[step], 0.0)
 
     monkeypatch.setattr(HeldOut, "measure", measure)
     data = write_pairs_folder(tmp_path / "data", ("C", "CC", "CCC", "N", "NC", "O"))
     folder = tmp_path / "run"
-    settings = replace(FAST, held_out=2, measure_steps=2, full=full)
+    settings = replace(FAST, steps=4, held_out=2, measure_steps=1, full=full)
     for _ in range(2):
         # A finished run that is called again ends with the same.
         run = train_adapter(molecule, tiny_base, folder, settings, data=[data], report=quiet)
         assert run.best is not None
-        assert run.best.step == 4, "the first of two that are as good"
+        assert run.best.step == 2, "the first of two that are as good"
         path = folder / ("model.safetensors" if full else "adapters/molecule/adapter_model.safetensors")
         written = {
             name: value
@@ -211,8 +213,8 @@ def test_the_checkpoint_has_the_best_weights_and_not_the_last(
             if "layers.1.mlp.up_proj" in name and "lora_A" not in name and "vision" not in name
         }
         (value,) = written.values()
-        assert torch.equal(value, seen[4])
-        assert not torch.equal(value, seen[8])
+        assert torch.equal(value, seen[2])
+        assert not torch.equal(value, seen[4])
 
 
 def test_too_much_unusable_data_stops_the_run_before_a_model_is_loaded(
@@ -224,7 +226,7 @@ def test_too_much_unusable_data_stops_the_run_before_a_model_is_loaded(
         train_adapter(molecule, tiny_base, folder, FAST, data=[data], report=quiet)
     (line,) = (folder / "rejected.jsonl").read_text().splitlines()
     assert json.loads(line)["reason"] == "parser"
-    settings = replace(FAST, max_rejected=0.25)
+    settings = replace(FAST, steps=1, max_rejected=0.25)
     run = train_adapter(molecule, tiny_base, folder, settings, data=[data], report=quiet)
     assert run.n_rejected == 1, "more may be allowed in the same folder"
 
@@ -247,7 +249,7 @@ def test_answers_to_pairs_are_those_of_the_engine(
     from docai.models.engine import Request
 
     folder = tmp_path / "run"
-    train_adapter(molecule, tiny_base, folder, FAST, data=[pairs_folder], report=quiet)
+    train_adapter(molecule, tiny_base, folder, replace(FAST, steps=4), data=[pairs_folder], report=quiet)
     head = replace(molecule, max_tokens=9)
     checkpoint = open_checkpoint(folder)
     pairs = ListedPairs(read_pairs(pairs_folder), 56)
