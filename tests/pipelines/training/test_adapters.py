@@ -34,8 +34,9 @@ from tests.models.tiny import build_tiny, noise
 
 from .conftest import write_pairs_folder
 
+STEPS = 16
 FAST = AdapterSettings(
-    steps=30,
+    steps=STEPS,
     batch=4,
     accumulate=1,
     learning_rate=2e-2,
@@ -71,7 +72,7 @@ def trained(
     folder = tmp_path_factory.mktemp("trained") / "run"
     lines: list[str] = []
     run = train_adapter(molecule, tiny_base, folder, FAST, data=[pairs_folder], report=lines.append)
-    assert (run.step, run.interrupted, run.n_rejected) == (30, False, 0)
+    assert (run.step, run.interrupted, run.n_rejected) == (STEPS, False, 0)
     return folder, lines
 
 
@@ -79,7 +80,7 @@ def test_the_loss_falls(trained: tuple[Path, list[str]]) -> None:
     _, lines = trained
     assert lines[0] == "4 of 4 pairs can be used"
     values = losses(lines)
-    assert len(values) == 30
+    assert len(values) == STEPS
     assert sum(values[-3:]) < 0.7 * sum(values[:3])
 
 
@@ -141,7 +142,7 @@ def test_a_finished_run_is_not_trained_further(
     before = weights(tmp_path / "run")
     lines: list[str] = []
     run = train_adapter(molecule, tiny_base, tmp_path / "run", FAST, data=[pairs_folder], report=lines.append)
-    assert run.step == 30
+    assert run.step == STEPS
     assert any(line.startswith("resumed from") for line in lines)
     after = weights(tmp_path / "run")
     assert all(torch.equal(after[name], before[name]) for name in before)
@@ -156,19 +157,19 @@ def test_ctrl_c_leaves_a_run_that_ends_like_one_never_interrupted(
 
     def interrupt(line: str) -> None:
         seen.append(line)
-        if line.startswith("step 8 "):
+        if line.startswith("step 6 "):
             os.kill(os.getpid(), signal.SIGINT)
 
     run = train_adapter(molecule, tiny_base, folder, FAST, data=[pairs_folder], report=interrupt)
     assert run.interrupted
-    assert 8 <= run.step <= 9
+    assert 6 <= run.step <= 7
     assert signal.getsignal(signal.SIGINT) is handler
     assert PaliGemmaEngine.load(folder, device="cpu").heads() == {"molecule"}, "usable as it stands"
 
     rest: list[str] = []
     run = train_adapter(molecule, tiny_base, folder, FAST, data=[pairs_folder], report=rest.append)
-    assert (run.step, run.interrupted) == (30, False)
-    assert len(losses(rest)) == 30 - len(losses(seen))
+    assert (run.step, run.interrupted) == (STEPS, False)
+    assert len(losses(rest)) == STEPS - len(losses(seen))
     whole = weights(trained[0])
     for name, tensor in weights(folder).items():
         torch.testing.assert_close(tensor, whole[name], rtol=1e-4, atol=1e-6)
@@ -176,11 +177,13 @@ def test_ctrl_c_leaves_a_run_that_ends_like_one_never_interrupted(
 
 def test_a_half_written_state_is_passed_over(trained: tuple[Path, list[str]], tmp_path: Path) -> None:
     shutil.copytree(trained[0] / "state", tmp_path / "state")
-    (tmp_path / "state/checkpoint-31").mkdir()
-    shutil.copy(trained[0] / "adapters/molecule/adapter_model.safetensors", tmp_path / "state/checkpoint-31")
+    (tmp_path / f"state/checkpoint-{STEPS + 1}").mkdir()
+    shutil.copy(
+        trained[0] / "adapters/molecule/adapter_model.safetensors", tmp_path / f"state/checkpoint-{STEPS + 1}"
+    )
     found = latest_state(tmp_path)
     assert found is not None
-    assert found.name == "checkpoint-30"
+    assert found.name == f"checkpoint-{STEPS}"
 
 
 def test_states_are_saved_by_the_clock(
@@ -205,6 +208,9 @@ def test_pairs_are_drawn_where_no_folder_is_given(tiny_base: Path, molecule: Hea
     about = json.loads((tmp_path / "run/training.json").read_text())
     assert about["run"]["data"] == "drawn, difficulty 0"
     assert about["result"]["step"] == 2
+    card = (tmp_path / "run/README.md").read_text()
+    assert "`drawn, difficulty 0`" in card
+    assert "held-out stream" in card
 
 
 def test_heads_are_added_one_after_the_other(
@@ -213,7 +219,7 @@ def test_heads_are_added_one_after_the_other(
     text = replace(molecule, name="text", prompt="spot text")
     folder = tmp_path / "both"
     train_adapter(
-        text, trained[0], folder, replace(FAST, steps=2), data=[pairs_folder], report=lambda line: None
+        text, trained[0], folder, replace(FAST, steps=1), data=[pairs_folder], report=lambda line: None
     )
     both = PaliGemmaEngine.load(folder, device="cpu")
     assert both.heads() == {"molecule", "text"}
@@ -222,13 +228,13 @@ def test_heads_are_added_one_after_the_other(
 
 
 def test_a_base_with_heads_keeps_its_soft_caps(pairs_folder: Path, molecule: Head, tmp_path: Path) -> None:
-    caps = {"attn_logit_softcapping": 50.0, "final_logit_softcapping": 30.0}
-    base = build_tiny(tmp_path / "base", text=caps, heads={"table": {"adapter": None}})
+    text = {"attn_logit_softcapping": 50.0, "final_logit_softcapping": 30.0, "num_hidden_layers": 2}
+    base = build_tiny(tmp_path / "base", text=text, heads={"table": {"adapter": None}})
     train_adapter(
         molecule,
         base,
         tmp_path / "run",
-        replace(FAST, steps=2),
+        replace(FAST, steps=1),
         data=[pairs_folder],
         report=lambda line: None,
     )

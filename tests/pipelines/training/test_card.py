@@ -137,17 +137,6 @@ def test_the_card_of_an_official_base_and_of_an_unfinished_run(told: tuple[Path,
     assert "pubtabnet:/a\\|b" in card
 
 
-def test_drawn_pairs_are_named_with_their_split(
-    molecule: Head, tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(prepare, "_DRAWN_CHECKS", 2)
-    settings = replace(SETTINGS, steps=1, difficulty=0.0, held_out=0, max_tokens=40)
-    train_adapter(molecule, tiny_base, tmp_path / "run", settings, report=lambda line: None)
-    card = (tmp_path / "run/README.md").read_text()
-    assert "`drawn, difficulty 0`" in card
-    assert "held-out stream" in card
-
-
 def test_no_curves_without_tensorboard_and_that_is_said_once(
     molecule: Head, tiny_base: Path, pairs_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
