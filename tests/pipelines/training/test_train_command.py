@@ -49,7 +49,8 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp
 @pytest.fixture(scope="module")
 def base_896(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny base that reads what the registered heads read."""
-    return build_tiny(tmp_path_factory.mktemp("base") / "tiny", image_size=896, patch_size=112)
+    folder, text = tmp_path_factory.mktemp("base") / "tiny", {"num_hidden_layers": 2}
+    return build_tiny(folder, image_size=896, patch_size=112, text=text)
 
 
 def test_the_whole_way(run: Run, base_896: Path, pairs_folder: Path) -> None:
@@ -119,7 +120,7 @@ def test_ctrl_c_leaves_a_state_that_the_same_command_goes_on_from(
         "-o",
         tmp_path / "out",
     ]
-    options += ["--batch", 1, "--accumulate", 2, "--rank", 2, "--steps", 100_000, "--held-out", 0]
+    options += ["--batch", 1, "--accumulate", 1, "--rank", 2, "--steps", 100_000, "--held-out", 0]
     command = [sys.executable, "-m", "docai", "train", *(str(option) for option in options)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
         assert process.stderr is not None
