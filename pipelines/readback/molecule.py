@@ -25,6 +25,8 @@ LONGER = (1.4, 1.9, 2.6, 3.6)
 """Bond by typical stroke where that is a letter's: in drawings with large letters, or many."""
 SHORTER = (0.35, 0.55)
 """Bond by typical stroke where that is two or three in line, as at a triple bond."""
+IN_LINE = 0.2
+"""Share of a small drawing's strokes that are longer or shorter than bonds where it may have such."""
 MOST_PAIRS = 16
 """Of a view of the crop and a drawing of the molecule, the likeliest first, that are laid onto each other."""
 _FAR = 3
@@ -50,7 +52,8 @@ def observe_molecule(gray: Gray) -> Views:
     if not traces:
         raise blank
     views = [read_structure(one) for one in traces]
-    scales = LONGER if views[0].n_pieces >= 5 else SHORTER if views[0].n_places <= 6 else ()
+    in_line = views[0].n_places <= 6 and views[0].odd > IN_LINE
+    scales = LONGER if views[0].n_pieces >= 5 else SHORTER if in_line else ()
     views += [read_structure(traces[0], scale) for scale in scales]
     return tuple(views)
 

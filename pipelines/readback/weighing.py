@@ -67,15 +67,14 @@ class Rule:
 RULES: Final[Mapping[Kind, Rule]] = MappingProxyType(
     {
         "table": Rule(unseen=0.2, mistaken=0.03, doubtful=0.05),
-        "molecule": Rule(unseen=0.5, mistaken=0.001, doubtful=0.1),
+        "molecule": Rule(unseen=0.2, mistaken=0.01, doubtful=0.25),
         "score": Rule(unseen=0.2, mistaken=0.03, doubtful=0.07),
         "text": Rule(unseen=0.2, mistaken=0.03, doubtful=0.1),
     }
 )
-"""``unseen`` and ``mistaken`` are rounded from answers of nano and, for molecules, OSRA to drawn crops
-(``benchmarks/readback_answers.py``): few, so none is fitted to the digit. Of molecules, half of the one-atom
-errors look right, and drawings that no comparison follows already have a middling similarity; so what is far
-below is taken at its word. ``doubtful`` is where few right answers lie, see ``benchmarks/readback.py``."""
+"""``unseen`` and ``mistaken`` are rounded from answers of nano to drawn crops
+(``benchmarks/readback_answers.py``): few, so none is fitted to the digit. ``doubtful`` is where few right
+answers lie, see ``benchmarks/readback.py``."""
 
 _UNKNOWN: Final = 0.5
 _OF_THE_PDF: Final = frozenset(("text-layer", "table-finder"))

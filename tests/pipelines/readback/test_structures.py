@@ -186,3 +186,10 @@ def test_features_are_finite_whatever_the_picture() -> None:
         except NotComparable:
             continue
         assert all(np.isfinite(value) for value in features.values())
+
+
+def test_a_triangle_is_no_hexagon() -> None:
+    picture = np.full((600, 600), 255, np.uint8)
+    cv2.polylines(picture, [np.array([[300, 100], [500, 450], [100, 450]])], True, 0, 6)
+    assert laid_onto("C1CC1", picture).doubt == 0
+    assert laid_onto("c1ccccc1", picture).doubt >= 3
