@@ -215,7 +215,7 @@ def test_whatever_ends_under_random_logits_is_well_formed(
     # What music21 makes of each score takes most of the time, and is not the question.
     monkeypatch.setattr(docai.parsers.score, "MAX_WORK", 0)
     n_ended = 0
-    for seed in range(200):
+    for seed in range(100):
         text = walk(constraints[head], tokenizer, CLOSING[head], seed, most=220)
         if text is None:
             continue
@@ -224,7 +224,7 @@ def test_whatever_ends_under_random_logits_is_well_formed(
         errors = {issue.code for issue in issues if issue.severity == "error"}
         assert errors <= UNPROMISED[head], text
         assert not {issue.code for issue in issues} & NEVER[head], text
-    assert n_ended >= 100
+    assert n_ended >= 50
 
 
 def heads(**decoding: object) -> Iterator[Head]:
@@ -232,8 +232,7 @@ def heads(**decoding: object) -> Iterator[Head]:
         yield replace(head, resolution=IMAGE_SIZE, decoding=replace(Decoding(), **decoding))
 
 
-@pytest.mark.parametrize("num_beams", [1, 3])
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize(("seed", "num_beams"), [(0, 1), (1, 3)])
 def test_a_model_with_random_weights_keeps_to_the_grammar_or_is_marked(
     tmp_path: Path,
     constraints: dict[str, Constraint],
