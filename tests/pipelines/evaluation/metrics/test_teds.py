@@ -224,13 +224,13 @@ tables = st.builds(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(tables)
 def test_a_table_is_equal_to_itself(table: str) -> None:
     assert teds(table, table) == teds(table, table, True) == teds_canonical(table, table) == 1
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(tables, tables)
 def test_symmetric_at_most_one_and_structure_is_never_lower(first: str, second: str) -> None:
     score = teds(first, second)
@@ -247,7 +247,7 @@ pieces = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(pieces)
 def test_any_text_has_a_score(text: str) -> None:
     for pred in (text, document(f"<table>{text}</table>")):
