@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from docai.parsers.events import EventList
-from docai.parsers.kern_notes import KernField, KernNote, read_field
+from docai.parsers.kern_notes import KernField, KernNote, has_odd_number, read_field
 from docai.parsers.notes import Notes, quote
 from docai.parsers.spines import Spine, SpineLine
 from docai.parsers.ticks import PER_QUARTER, Ticks, denominator, in_quarters, to_ticks, written
@@ -157,7 +157,8 @@ class MeasureCheck:
         for column, spine, text, parsed in found:
             if parsed is None:
                 self.notes.add("score-bad-token", f"Line {line.number}: {quote(text)} is no note or rest.")
-                self.work += _ODD_WORK if _ODD_NUMBER.search(text) else _chord_work(text.count(" ") + 1)
+                is_odd = _ODD_NUMBER.search(text) or has_odd_number(text)
+                self.work += _ODD_WORK if is_odd else _chord_work(text.count(" ") + 1)
                 spine.is_timed = False
                 continue
             if self.events is not None:
@@ -190,6 +191,9 @@ class MeasureCheck:
         self._close(line.spines, at_special=any(_SPECIAL_BAR.match(text) for text in line.fields))
 
     def end(self, spines: Sequence[Spine]) -> None:
+        # Without barlines music21 makes measures, and takes notes apart for them.
+        if not self.n_barlines and any(_is_uneven(spine.time) for spine in spines):
+            self.work += _ODD_WORK
         self._close(spines, at_special=True)
         if self.n_notes and not self._seen_meter:
             self.notes.add("score-no-meter", "No meter is given, so durations were not checked against it.")
@@ -241,6 +245,12 @@ def _end_of(spines: Sequence[Spine]) -> Ticks:
 
 def _chord_work(n_notes: int) -> int:
     return _FIELD_WORK + _NOTE_WORK * (n_notes - 1) + _CHORD_WORK * n_notes**2
+
+
+def _is_uneven(time: Ticks) -> bool:
+    """No sum of halves, quarters, eighths and so on."""
+    below = denominator(time)
+    return below & (below - 1) != 0
 
 
 def _is_nonsense(time: Ticks) -> bool:

@@ -17,15 +17,15 @@ from typing import NamedTuple
 from docai.parsers.ticks import Ticks, to_ticks
 from docai.records import Tie
 
-_NUMBER = re.compile(r"(\d{1,4})(?:%(\d{1,4}))?(\.{0,4})")
-_DIGITS = re.compile(r"\d[\d%.]*")
+_NUMBER = re.compile(r"([0-9]{1,4})(?:%([0-9]{1,4}))?(\.{0,4})")
+_DIGITS = re.compile(r"[0-9][0-9%.]*")
 _PITCH = re.compile(r"([a-gA-G])\1*")
 _MAX_OCTAVES = 8
 _ACCIDENTALS = re.compile(r"#{1,3}|-{1,3}|n")
 _SIGNS = re.compile(r"""[\[\]_LJKk(){}&'"`~^;:,zZvVTtMmSsWwOo$RPpqQxXyYuUhHiIjNl?@<>|+/\\]*""")
 # The usual order of the parts; any other is read part by part. Possessive, so that a search stays linear.
 _USUAL = re.compile(
-    rf"({_SIGNS.pattern}+)(\d[\d%.]*+)?({_SIGNS.pattern}+)(([a-gA-G])\5{{0,{_MAX_OCTAVES - 1}}})"
+    rf"({_SIGNS.pattern}+)([0-9][0-9%.]*+)?({_SIGNS.pattern}+)(([a-gA-G])\5{{0,{_MAX_OCTAVES - 1}}})"
     rf"({_ACCIDENTALS.pattern})?({_SIGNS.pattern}+)"
 )
 _SLURS = re.compile(r"(?<!&)&*+[()]")
@@ -170,6 +170,15 @@ def read_recip(recip: str) -> Fraction | None:
     else:
         above, below = 4 * int(over or 1), int(number)
     return Fraction(above * ((2 << dots) - 1), below << dots)
+
+
+def has_odd_number(text: str) -> bool:
+    """Whether a field that breaks the grammar has a number that is no duration, or several in one note."""
+    for token in text.split(" "):
+        numbers = re.findall(r"\d[\d%.]*", token)
+        if len(numbers) > 1 or any(read_recip(number) is None for number in numbers):
+            return True
+    return False
 
 
 @lru_cache(maxsize=1 << 10)

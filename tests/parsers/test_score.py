@@ -292,8 +292,20 @@ def test_comments_and_spines_that_are_not_kern() -> None:
         ["**kern", *["="] * 8000, "4c", "*-"],
         ["**kern", "4c" + "a·" * 4000, "*-"],
         ["**kern", "*k[" + "f#c#" * 4000 + "]", "4c", "*-"],
+        ["**kern", "96c", "4c", "4c", "*-"],
+        ["**kern", "٣.ALK6.AL", "8.AL8.AL8.AL", "8.AL", "*-"],
     ],
-    ids=["one-measure", "durations", "chord", "spines", "barlines", "bad-chord", "key"],
+    ids=[
+        "one-measure",
+        "durations",
+        "chord",
+        "spines",
+        "barlines",
+        "bad-chord",
+        "key",
+        "no-barline",
+        "two-numbers",
+    ],
 )
 def test_runaway_scores_never_reach_music21(lines: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_: str) -> tuple[str, int]:
