@@ -20,7 +20,7 @@ import numpy as np
 
 from docai.models.heads import HEADS
 from docai.pipelines.synthesis.base import BINS, SIZE
-from docai.pipelines.training.nano.model import LETTERS, build_processor
+from docai.pipelines.training.nano.model import LETTERS, build_tokenizer
 from docai.pipelines.training.nano.patches import (
     SparseSample,
     cut_patches,
@@ -132,7 +132,7 @@ def _draw_forever(
     out: multiprocessing.Queue[SparseSample],
 ) -> None:
     """Body of one process: draws until it is terminated, or its trainer is gone."""
-    tokenizer = build_processor().tokenizer
+    tokenizer = build_tokenizer()
     generator = np.random.default_rng((settings.seed, settings.start, worker))
     chooser = random.Random(f"{settings.seed}/{settings.start}/{worker}")
     heads, weights = list(settings.weights), list(settings.weights.values())

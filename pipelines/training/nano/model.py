@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
     from numpy.typing import NDArray
-    from transformers import PaliGemmaForConditionalGeneration, PaliGemmaProcessor
+    from transformers import PaliGemmaForConditionalGeneration, PaliGemmaProcessor, PreTrainedTokenizerFast
 
 IMAGE_SIZE = 896
 PATCH_SIZE = 28
@@ -76,8 +76,20 @@ def build_tokenizer_json() -> str:
 
 def build_processor() -> PaliGemmaProcessor:
     """The stock processor over the character tokenizer."""
+    from transformers import PaliGemmaProcessor, SiglipImageProcessor
+
+    # The processor asks its image processor for the number of image tokens.
+    image_processor = SiglipImageProcessor(
+        size={"height": IMAGE_SIZE, "width": IMAGE_SIZE},
+        image_seq_length=(IMAGE_SIZE // PATCH_SIZE) ** 2,
+    )
+    return PaliGemmaProcessor(image_processor=image_processor, tokenizer=build_tokenizer())
+
+
+def build_tokenizer() -> PreTrainedTokenizerFast:
+    """The processor's tokenizer, for what needs no more: it loads no torch."""
     from tokenizers import Tokenizer
-    from transformers import PaliGemmaProcessor, PreTrainedTokenizerFast, SiglipImageProcessor
+    from transformers import PreTrainedTokenizerFast
 
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=Tokenizer.from_str(build_tokenizer_json()),
@@ -89,12 +101,7 @@ def build_processor() -> PaliGemmaProcessor:
         clean_up_tokenization_spaces=False,
     )
     tokenizer.add_special_tokens({"additional_special_tokens": ["<image>"]})
-    # The processor asks its image processor for the number of image tokens.
-    image_processor = SiglipImageProcessor(
-        size={"height": IMAGE_SIZE, "width": IMAGE_SIZE},
-        image_seq_length=(IMAGE_SIZE // PATCH_SIZE) ** 2,
-    )
-    return PaliGemmaProcessor(image_processor=image_processor, tokenizer=tokenizer)
+    return tokenizer
 
 
 def build_model(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
+import subprocess
+import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -10,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from docai.pipelines.synthesis import Mark, Sample
+from docai.pipelines.synthesis import Mark, Sample, samples
 from docai.pipelines.training.nano import build_processor
 from docai.pipelines.training.nano import feed as feeding
 from docai.pipelines.training.nano.feed import Feed, FeedSettings, cut_sample, n_symbols, symbol_vocabulary
@@ -77,6 +80,24 @@ def test_processes_end_with_the_feed_even_when_it_fails() -> None:
         assert batch[0] is not batch[1], "no sample twice in a batch"
     assert not any(process.is_alive() for process in feed._processes)
     assert not multiprocessing.active_children()
+
+
+def test_drawing_loads_no_torch_and_tokens_are_those_of_the_processor() -> None:
+    code = """
+import sys
+from docai.pipelines.training.nano.feed import cut_sample
+from docai.pipelines.training.nano.model import build_tokenizer
+from docai.pipelines.synthesis import samples
+import numpy as np
+print(cut_sample(next(samples("text", 5)), build_tokenizer(), np.random.default_rng(0)).suffix.tolist())
+print("torch" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    suffix, has_torch = done.stdout.splitlines()
+    assert has_torch == "False"
+    tokenizer = build_processor().tokenizer
+    drawn_here = cut_sample(next(samples("text", 5)), tokenizer, np.random.default_rng(0))
+    assert json.loads(suffix) == drawn_here.suffix.tolist()
 
 
 def test_a_sample_is_used_about_as_often_as_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
