@@ -304,6 +304,6 @@ def test_every_data_set_of_the_real_documents_opens(
     peers: dict[str, ModuleType], real_data: Path, tmp_path: Path
 ) -> None:
     for suite in peers["suites"].SUITES:
-        cases = list(suite.open(real_data, tmp_path))
+        cases = suite.open(real_data, tmp_path)
         assert any(isinstance(case, Sample) and case.source is not None for case in cases), suite.name
     assert {suite.kind for suite in peers["suites"].SUITES} == {"table", "molecule", "score", "text"}
