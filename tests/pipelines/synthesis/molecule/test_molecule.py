@@ -253,7 +253,7 @@ def test_without_indigo_rdkit_draws_all(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(molecule, "is_present", lambda: False)
     monkeypatch.setattr(molecule, "draw_with_indigo", refuse)
-    assert len(drawn(30, 1.0)) == 30
+    assert len(drawn(12, 1.0)) == 12
 
 
 def test_what_indigo_refuses_is_drawn_by_rdkit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -265,16 +265,16 @@ def test_what_indigo_refuses_is_drawn_by_rdkit(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(molecule, "is_present", lambda: True)
     monkeypatch.setattr(molecule, "draw_with_indigo", refuse)
-    assert len(drawn(30, 1.0)) == 30
+    assert len(drawn(12, 1.0)) == 12
     assert refused
 
 
 def test_indigo_draws_other_pixels_than_rdkit() -> None:
     pytest.importorskip("indigo", reason="epam.indigo is not installed")
-    sample = drawn(40, 1.0)
+    sample = drawn(12, 1.0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(molecule, "is_present", lambda: False)
-        plain = drawn(40, 1.0)
+        plain = drawn(12, 1.0)
     assert any(
         one.target == other.target and one.image != other.image
         for one, other in zip(sample, plain, strict=True)
