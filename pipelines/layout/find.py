@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 import cv2
 import numpy as np
 
+from docai.parsers.direction import direction
 from docai.pipelines.boxes import area, clip, grow, union
 from docai.pipelines.layout import deskew
 from docai.pipelines.layout.combine import assign, combine
@@ -87,7 +88,7 @@ def _from_pdf(page: Page, words: list[PageWord], origin: Origin) -> PageLayout:
         texts = [region for region in found if region.kind == "text"]
         for region, box in zip(texts, to_letters(sheet, [region.bbox for region in texts]), strict=True):
             region.bbox = box
-        found = reading_order(found)
+        found = reading_order(found, right_to_left=_right_to_left(words))
     regions = [
         _region(region, number, clues.items, words, frame.leave(region.bbox), None)
         for number, region in enumerate(found)
@@ -115,7 +116,7 @@ def _from_pixels(page: Page, words: list[PageWord], origin: Origin) -> PageLayou
     else:
         for region in found:
             region.items = []
-    ordered = reading_order(found)
+    ordered = reading_order(found, right_to_left=_right_to_left(words))
     regions = []
     for number, region in enumerate(ordered):
         corners = placing.corners(region.bbox)
@@ -123,6 +124,11 @@ def _from_pixels(page: Page, words: list[PageWord], origin: Origin) -> PageLayou
         polygon = corners if seen.skew else None
         regions.append(_region(region, number, items, words, box, polygon))
     return PageLayout(tuple(regions), origin, float(_signed(seen.turn)) + seen.skew)
+
+
+def _right_to_left(words: list[PageWord]) -> bool:
+    """Whether most of a page's text runs from right to left."""
+    return direction("".join(word.text for word in words)) == "rtl"
 
 
 def _signed(turn: int) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from docai.parsers.direction import direction
 from docai.pipelines.boxes import overlap
 from docai.pipelines.layout.types import Found, Item
@@ -11,12 +13,18 @@ _MOSTLY = 0.7
 """Share of its width that a figure must have in a column to be read with it."""
 
 
-def reading_order(regions: list[Found]) -> list[Found]:
+def reading_order(regions: list[Found], *, right_to_left: bool = False) -> list[Found]:
     """Regions as they are read: heads first, feet last, between them by recursive cuts (Nagy's X-Y cut).
 
     A cut across the page, through white from edge to edge, comes before a cut between columns only where
-    the bands it makes do not share one column structure.
+    the bands it makes do not share one column structure. ``right_to_left``: the text runs so, and columns
+    follow each other so as well.
     """
+    if right_to_left:
+        # The order of what a mirror shows.
+        mirrored = [replace(r, bbox=(-r.bbox[2], r.bbox[1], -r.bbox[0], r.bbox[3])) for r in regions]
+        own = {id(image): region for image, region in zip(mirrored, regions, strict=True)}
+        return [own[id(image)] for image in reading_order(mirrored)]
     heads = [r for r in regions if r.label == "page-header"]
     feet = [r for r in regions if r.label == "page-footer"]
     body = [r for r in regions if r.label not in ("page-header", "page-footer")]

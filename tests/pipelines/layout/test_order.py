@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+import docai
 from docai.pipelines.layout.order import reading_order
 from docai.pipelines.layout.types import Found
 from docai.records import BBox, Kind
@@ -46,3 +49,27 @@ OVER_BOTH = [
 def test_a_caption_is_read_with_what_it_is_about(page: list[Found], turn: int) -> None:
     shuffled = [*page[turn:], *page[:turn]][::-1]
     assert names(shuffled) == [one.label for one in page]
+
+
+def test_columns_of_text_from_right_to_left_follow_each_other_so() -> None:
+    mirrored = [
+        replace(one, bbox=(600 - one.bbox[2], one.bbox[1], 600 - one.bbox[0], one.bbox[3]))
+        for one in IN_A_COLUMN
+    ]
+    found = reading_order(mirrored, right_to_left=True)
+    assert [one.label for one in found] == [one.label for one in IN_A_COLUMN]
+    assert names(mirrored)[0] == "right"
+
+
+def test_a_hebrew_page_of_two_columns_is_read_from_the_right() -> None:
+    import pymupdf
+
+    document = pymupdf.open()
+    page = document.new_page()
+    for x, text in ((50, "טור שני של הדף "), (320, "טור ראשון של הדף ")):
+        page.insert_htmlbox((x, 80, x + 230, 700), f'<p dir="rtl" style="font-size:12px">{text * 60}</p>')
+    read = docai.Pipeline(engine=docai.ScriptedEngine({"text": ""})).process(document.tobytes())
+    texts = [one.text for one in read.records if isinstance(one, docai.Text)]
+    assert len(texts) == 2
+    assert "ראשון" in texts[0]
+    assert "שני" in texts[1]
