@@ -25,7 +25,7 @@ from docai.pipelines.training.boards import tensorboard
 from docai.pipelines.training.build import build_model, smoothed_loss
 from docai.pipelines.training.checks import TargetRules
 from docai.pipelines.training.journal import Journal, earlier_parts
-from docai.pipelines.training.keeper import HeldOut, Keeper, Report
+from docai.pipelines.training.keeper import AllStepsDone, HeldOut, Keeper, Report
 from docai.pipelines.training.memory import measure_weights, require_room
 from docai.pipelines.training.metrics import metric_for
 from docai.pipelines.training.pairs import Collator
@@ -202,6 +202,8 @@ def train_adapter(
     try:
         with keeper.listening(), no_progress_bars():
             trainer.train(resume_from_checkpoint=None if ready.state is None else str(ready.state))
+    except AllStepsDone:
+        pass
     except torch.OutOfMemoryError as error:
         raise DeviceError(
             f"The memory of {device} is too small for {settings.batch} crops of {head.resolution} px at "

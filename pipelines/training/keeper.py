@@ -74,6 +74,10 @@ class _Some:
         return self.pairs[self.indices[index]]
 
 
+class AllStepsDone(Exception):  # noqa: N818 - no error: it ends a run that has nothing left to do
+    """The state that a run goes on from is its last."""
+
+
 class Keeper(TrainerCallback):
     """Saves by the clock, at the end and on Ctrl-C, measures now and then, and hands progress on.
 
@@ -116,6 +120,9 @@ class Keeper(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
+        if state.global_step >= state.max_steps:
+            # The Trainer looks at the number of steps after a step: it would take one more.
+            raise AllStepsDone
         # Where it goes on from is saved, and nothing is lost before the first step.
         self._saved_step = state.global_step
 

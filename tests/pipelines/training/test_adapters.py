@@ -148,6 +148,18 @@ def test_a_finished_run_is_not_trained_further(
     assert all(torch.equal(after[name], before[name]) for name in before)
 
 
+def test_a_run_that_ended_in_the_middle_of_its_pairs_takes_no_step_more(
+    tiny_base: Path, pairs_folder: Path, molecule: Head, tmp_path: Path
+) -> None:
+    short = replace(FAST, steps=3, batch=3)
+    first = train_adapter(molecule, tiny_base, tmp_path / "run", short, data=[pairs_folder], report=str)
+    before = weights(tmp_path / "run")
+    again = train_adapter(molecule, tiny_base, tmp_path / "run", short, data=[pairs_folder], report=str)
+    assert (first.step, again.step) == (3, 3)
+    after = weights(tmp_path / "run")
+    assert all(torch.equal(after[name], before[name]) for name in before)
+
+
 def test_ctrl_c_leaves_a_run_that_ends_like_one_never_interrupted(
     trained: tuple[Path, list[str]], tiny_base: Path, pairs_folder: Path, molecule: Head, tmp_path: Path
 ) -> None:
