@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
+from math import lcm
 from typing import NamedTuple
 
 from docai.parsers.events import EventList
@@ -39,6 +40,10 @@ _ODD_WORK = 10_000_000
 _ODD_NUMBER = re.compile(r"%|\d{4}|0\d")
 # music21 takes the better part of a second to divide a measure of 100 beats, and never ends with one of 200.
 _HUGE_METER = re.compile(r"\*M(?!M)(?:[^/]*\d{3}|6[5-9]|[7-9]\d|[^/]{9})")
+# Without a meter or barlines music21 looks for meters that the notes fill, and takes for ever over those of
+# odd parts: triplets and quintuplets together are the most that it is asked then.
+_MOST_ODD = 45_045
+_MOST_ODD_UNMEASURED = 15
 _LONGEST = 64 * PER_QUARTER
 _SHORTEST = 1024
 _LONGEST_KEPT = 64
@@ -104,6 +109,8 @@ class MeasureCheck:
     _held: str | None = None
     _misaligned: bool = False
     _seen_meter: bool = field(default=False)
+    _odd: int = 1
+    """Least number of parts of a note of two, four, eight and so on in which all durations are whole."""
 
     @property
     def n_measures(self) -> int:
@@ -175,6 +182,9 @@ class MeasureCheck:
             self.notes.add("score-chord-duration", f"Line {line.number}: the notes of a chord last {told}.")
         if parsed.ticks > _LONGEST or parsed.duration.denominator > _SHORTEST:
             self.work += _ODD_WORK
+        below = parsed.duration.denominator
+        if below & (below - 1) and self._odd <= _MOST_ODD:
+            self._odd = lcm(self._odd, below // (below & -below))
         if not parsed.ticks:
             return
         spine.has_notes = True
@@ -191,6 +201,9 @@ class MeasureCheck:
         self._close(line.spines, at_special=any(_SPECIAL_BAR.match(text) for text in line.fields))
 
     def end(self, spines: Sequence[Spine]) -> None:
+        is_measured = self.n_barlines and self._seen_meter
+        if self._odd > (_MOST_ODD if is_measured else _MOST_ODD_UNMEASURED):
+            self.work += _ODD_WORK
         # Without barlines music21 makes measures, and takes notes apart for them.
         if not self.n_barlines and any(_is_uneven(spine.time) for spine in spines):
             self.work += _ODD_WORK
