@@ -72,7 +72,7 @@ FOR = frozenset(
     ]
 )
 """Features that speak for a record; all others speak against it."""
-CLUTTER = frozenset(("bars", "worst_bar", "stray", "lost", "spacing"))
+CLUTTER = frozenset(("bars", "worst_bar", "crowd", "spacing"))
 """Features of scores that tell how much one weak head means; they may weigh either way."""
 RESAMPLES = 500
 STORED = Path(base.__file__).with_name(base.COEFFICIENTS)
@@ -159,11 +159,12 @@ def fit(rows: Sequence[Row], *, free: Collection[str] = CLUTTER, ridge: float = 
     """Logistic regression, right and corrupted answers of one weight together.
 
     What speaks for a record must not count against it because another feature says the same more loudly:
-    weights are bounded to their sign, but for those in ``free``. Features of weight 0 are not stored.
+    weights are bounded to their sign, but for those in ``free``. Features of weight 0 are not stored. Scores
+    unlike anything in the picture are left out: all of them have the same features, right or wrong.
     """
     from scipy.optimize import minimize
 
-    rows = [row for row in rows if not row.corruption.endswith("_letter")]
+    rows = [row for row in rows if not row.corruption.endswith("_letter") and not row.features.get("unlike")]
     names = sorted(rows[0].features)
     y = np.array([not row.corruption for row in rows], np.float64)
     x = np.array([[row.features[name] for name in names] for row in rows])

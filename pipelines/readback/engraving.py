@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from docai.pipelines.readback.base import Gray, NotComparable
-from docai.pipelines.readback.staves import Map, Staff, look_around
+from docai.pipelines.readback.staff_lines import Staff
+from docai.pipelines.readback.staves import Strip, look_around
 from docai.pipelines.synthesis.score.engraver import Engraver
 
 if TYPE_CHECKING:
@@ -30,6 +31,11 @@ _WIDEST = 2400.0
 """Pixels of that drawing."""
 _HEADS = {"E0A0": 431.0, "E0A1": 341.0, "E0A2": 304.0, "E0A3": 212.0, "E0A4": 212.0}
 """Notehead glyph (SMuFL) to its width in those units."""
+_OPTIONS: dict[str, float | str] = {"spacingStaff": 24}
+"""Staves so far apart that no ledger line of one comes near another."""
+_SIGNS = frozenset(("clef", "keySig", "meterSig", "rest", "mRest"))
+_TO_MIDDLE = 0.5
+"""Staff spaces from the left edge of such a sign to about its middle."""
 _SVG = "{http://www.w3.org/2000/svg}"
 _HREF = "{http://www.w3.org/1999/xlink}href"
 _PLACE = re.compile(r"translate\(\s*(-?[\d.]+)[ ,]+(-?[\d.]+)")
@@ -55,8 +61,10 @@ class Engraved:
     heads: tuple[Head, ...]
     bars: tuple[float, ...]
     """Where barlines stand, from left to right."""
-    blobs: tuple[Map, ...]
-    """For each staff (STEPS, n): what looks like a notehead in this drawing, whether it is one or not."""
+    signs: tuple[float, ...]
+    """Where clefs, key signatures, meters and rests stand, in no order."""
+    strips: tuple[Strip, ...]
+    """The drawing looked at as a crop is, from ``x`` 0."""
 
 
 class _BoundedEngraver(Engraver):
@@ -73,7 +81,7 @@ class _BoundedEngraver(Engraver):
             timer.daemon = True
             timer.start()
             try:
-                return self.engrave(kern, {})
+                return self.engrave(kern, _OPTIONS)
             finally:
                 timer.cancel()
 
@@ -129,6 +137,7 @@ def read_engraving(svg: str) -> Engraved:
     root = etree.fromstring(svg.encode())
     heads: list[Head] = []
     bars: list[float] = []
+    signs: list[float] = []
     tops: dict[int, float] = {}
     right = 0.0
     for measure in root.iter(f"{_SVG}g"):
@@ -142,6 +151,7 @@ def read_engraving(svg: str) -> Engraved:
             right = max(right, float(line[3]))
             tops.setdefault(number, float(line[2]))
             heads += _heads(staff, number, float(line[2]))
+            signs += _signs(staff)
         for bar in measure:
             if _class(bar) == "barLine":
                 found = [_LINE.match(path.get("d", "")) for path in bar.iter(f"{_SVG}path")]
@@ -151,15 +161,15 @@ def read_engraving(svg: str) -> Engraved:
         raise NotComparable("Verovio draws no staff for the kern")
     bars.sort()
     apart = [bar for i, bar in enumerate(bars) if i == 0 or bar - bars[i - 1] > 0.5]
-    blobs = _blobs(svg, root, [tops[number] for number in sorted(tops)], right)
-    return Engraved(len(tops), right / _SPACE, tuple(heads), tuple(apart), blobs)
+    strips = _strips(svg, root, [tops[number] for number in sorted(tops)], right)
+    return Engraved(len(tops), right / _SPACE, tuple(heads), tuple(apart), tuple(signs), strips)
 
 
 def _class(group: etree._Element) -> str:
     return group.get("class", "").split(" ")[0]
 
 
-def _blobs(svg: str, root: etree._Element, tops: list[float], right: float) -> tuple[Map, ...]:
+def _strips(svg: str, root: etree._Element, tops: list[float], right: float) -> tuple[Strip, ...]:
     """The drawing looked at as a crop is."""
     inner = root.find(f"{_SVG}svg")
     page = inner.find(f"{_SVG}g") if inner is not None else None
@@ -169,17 +179,18 @@ def _blobs(svg: str, root: etree._Element, tops: list[float], right: float) -> t
     width = float(inner.get("viewBox", "").split()[2])
     gray = _raster(svg, max(1, round(min(width / _SPACE * _PIXELS, _WIDEST))))
     scale = gray.shape[1] / width
-    ink = (gray < 128).astype(np.uint8)
     left, upper = float(shift[1]) * scale, float(shift[2]) * scale
     staves = [
         Staff(
-            tuple(upper + (top + i * _SPACE) * scale for i in range(5)),
+            np.full(gray.shape[1], upper + top * scale - 0.5, np.float32),
+            _SPACE * scale,
             round(left),
             round(left + right * scale),
+            1.0,
         )
         for top in tops
     ]
-    return look_around(ink, staves)[2]
+    return look_around(np.asarray(1 - gray / 255, np.float32), staves)
 
 
 def _raster(svg: str, width: int) -> Gray:
@@ -201,4 +212,14 @@ def _heads(staff: etree._Element, number: int, top: float) -> list[Head]:
                 x = (float(place[1]) + _HEADS[code] / 2) / _SPACE
                 step = round((float(place[2]) - top) / (_SPACE / 2))
                 found.append(Head(number, x, step, code not in ("E0A4",)))
+    return found
+
+
+def _signs(staff: etree._Element) -> list[float]:
+    found = []
+    for group in staff.iter(f"{_SVG}g"):
+        use = next(group.iter(f"{_SVG}use"), None) if _class(group) in _SIGNS else None
+        place = _PLACE.match(use.get("transform", "")) if use is not None else None
+        if place:
+            found.append(float(place[1]) / _SPACE + _TO_MIDDLE)
     return found

@@ -1,57 +1,52 @@
-"""Staves of a crop, and where on them noteheads and barlines seem to be."""
+"""Staves of a crop brought to one scale, and where on them noteheads and barlines seem to be."""
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from docai.pipelines.readback.base import Gray
-from docai.pipelines.readback.ink import to_ink
+from docai.pipelines.readback.ink import without_frame
+from docai.pipelines.readback.staff_lines import Map, Staff, darkness, find_staves
 
+UNIT = 8
+"""Rows and columns of a strip to a staff space."""
+STEP = UNIT // 2
+"""Rows from a line to the space below it."""
 BEYOND = 10
 """Half spaces above and below a staff that are looked at: five ledger lines."""
-STEPS = 9 + 2 * BEYOND
-"""Heights at which a head can stand; number :data:`BEYOND` is the top line."""
+TOP = (BEYOND // 2 + 1) * UNIT
+"""Row of the top line in a strip."""
+ROWS = TOP + (4 + BEYOND // 2 + 1) * UNIT
+"""Of a strip."""
 _NEAR = 6
 """Half spaces above and below within which what looks like a head is counted."""
-_MOST_PEAKS = 150
-"""Rows that may be staff lines; a page of music has half as many."""
-PER_SPACE = 4
-"""Columns to a staff space."""
-
-Map = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Staff:
-    """Rows of the five lines, and the columns they run over, pixels of the straightened crop."""
+class Strip:
+    """One staff: :data:`UNIT` rows and columns to a staff space, the top line in row :data:`TOP`."""
 
-    lines: tuple[float, ...]
-    left: int
-    right: int
-
-    @property
-    def space(self) -> float:
-        return (self.lines[4] - self.lines[0]) / 4
+    ink: Map
+    """(ROWS, n): darkness 0..1, staff lines taken out."""
+    heads: Map
+    """(ROWS, n): how much a notehead, filled, centred there would explain: 1 for one that stands alone."""
+    bars: Map
+    """(n,): how dark the lightest fifth of the staff's height is."""
+    height: float
+    """Of the top line, in staff spaces from the top of the crop."""
+    reach: tuple[int, int]
+    """First and last row that is not as likely of the staff above or below."""
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """A crop brought to one scale: :data:`PER_SPACE` columns to a staff space, staves with their heights."""
+    """The strips of a crop from the top down."""
 
-    staves: tuple[Staff, ...]
-    heads: tuple[Map, ...]
-    """For each staff (STEPS, n): share of a notehead's place that is ink, 0..1, staff lines taken out."""
-    bars: tuple[Map, ...]
-    """For each staff (n,): share of the staff's height that is ink."""
-    blobs: tuple[Map, ...]
-    """For each staff (STEPS, n): 1 in the middle of what looks like a notehead, else 0."""
+    strips: tuple[Strip, ...]
 
 
 def observe_score(gray: Gray) -> Sheet:
@@ -60,192 +55,110 @@ def observe_score(gray: Gray) -> Sheet:
     Raises:
         NotComparable: the crop is blank.
     """
-    ink = to_ink(gray)
-    straight, ink = _straightened(gray, ink)
-    staves = _staves(straight, ink)
-    heads, bars, blobs = look_around(ink, staves)
-    return Sheet(tuple(staves), heads, bars, blobs)
+    dark = darkness(without_frame(gray))
+    return Sheet(look_around(dark, find_staves(dark)))
 
 
 def joined(sheets: Sequence[Sheet]) -> Sheet:
     """Crops of one score, from the first to the last, as one."""
-    return Sheet(
-        tuple(staff for sheet in sheets for staff in sheet.staves),
-        tuple(one for sheet in sheets for one in sheet.heads),
-        tuple(one for sheet in sheets for one in sheet.bars),
-        tuple(one for sheet in sheets for one in sheet.blobs),
-    )
+    return Sheet(tuple(strip for sheet in sheets for strip in sheet.strips))
 
 
-def look_around(
-    ink: Gray, staves: Sequence[Staff]
-) -> tuple[tuple[Map, ...], tuple[Map, ...], tuple[Map, ...]]:
-    """Heads, bars and blobs of each staff, see :class:`Sheet`.
+def look_around(dark: Map, staves: Sequence[Staff]) -> tuple[Strip, ...]:
+    """The strip of each staff.
 
-    Blobs count up to :data:`_NEAR` steps from the staff and up to halfway to the next: what lies beyond is
-    as likely the next one's, which stands elsewhere in another engraving.
+    Args:
+        dark: 0 paper to 1 ink.
+        staves: from the top down.
     """
-    heads, bars, blobs = [], [], []
+    if not staves:
+        return ()
+    # What stands above each other in a system must do so in its strips, wherever a faint staff seems to
+    # begin, and at one scale. On a turned sheet what is below lies to the left as lines fall to the right.
+    slope = float(np.median([staff.slope for staff in staves]))
+    turned = [slope * (float(np.median(staff.top)) + 2 * staff.space) for staff in staves]
+    left = min(staff.left + more for staff, more in zip(staves, turned, strict=True))
+    right = max(staff.right + more for staff, more in zip(staves, turned, strict=True))
+    wide = float(np.median([staff.space for staff in staves])) / UNIT
+    strips = []
     for index, staff in enumerate(staves):
-        around = _around_staff(ink, staff)
-        heads.append(around[0])
-        bars.append(around[1])
-        above, below = _NEAR, _NEAR
-        if index > 0:
-            above = min(above, int((staff.lines[0] - staves[index - 1].lines[4]) / staff.space))
+        above = below = float(_NEAR) / 2
+        if index:
+            above = min(above, _between(staves[index - 1], staff) / 2)
         if index + 1 < len(staves):
-            below = min(below, int((staves[index + 1].lines[0] - staff.lines[4]) / staff.space))
-        blobs.append(around[2])
-        blobs[-1][: max(0, BEYOND - above + 1)] = 0
-        blobs[-1][BEYOND + 8 + below :] = 0
-    return tuple(heads), tuple(bars), tuple(blobs)
+            below = min(below, _between(staff, staves[index + 1]) / 2)
+        reach = (max(0, round(TOP - above * UNIT)), min(ROWS - 1, round(TOP + (4 + below) * UNIT)))
+        strips.append(_strip(dark, staff, (left - turned[index], right - turned[index]), wide, reach))
+    return tuple(strips)
 
 
-def _straightened(gray: Gray, ink: Gray) -> tuple[Gray, Gray]:
-    """The crop sheared upright so that its longest lines are level, by up to 1.5 degrees."""
-    runs = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((1, 25), np.uint8))
-    ys, xs = np.nonzero(runs)
-    if len(ys) < 50:
-        return gray, ink
-    slopes = np.linspace(-0.026, 0.026, 27)
-    sharp = [float(np.square(np.bincount(_rows(ys - slope * xs))).sum()) for slope in slopes]
-    slope = float(slopes[int(np.argmax(sharp))])
-    if abs(slope) < 1e-4:
-        return gray, ink
-    matrix = np.array([[1, 0, 0], [-slope, 1, slope * ink.shape[1] / 2]], np.float64)
-    size = (ink.shape[1], ink.shape[0])
-    level = cv2.warpAffine(gray, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    moved = cv2.warpAffine(ink, matrix, size, flags=cv2.INTER_NEAREST)
-    return np.asarray(level, np.uint8), np.asarray(moved, np.uint8)
+def _between(upper: Staff, lower: Staff) -> float:
+    """Staff spaces from the lowest line of one to the highest of the next."""
+    return max(1.0, float(np.median(lower.top - upper.top)) / upper.space - 4)
 
 
-def _rows(values: NDArray[np.float64]) -> NDArray[np.int64]:
-    rows = np.rint(values).astype(np.int64)
-    return np.asarray(rows - rows.min(), np.int64)
-
-
-def _staves(gray: Gray, ink: Gray) -> list[Staff]:
-    """Five level lines each, evenly apart.
-
-    Faint lines count: what a row holds is how much darker than the rows around it its median run is.
-    """
-    smooth = cv2.blur(gray, (31, 1))
-    around = cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, np.ones((7, 1), np.uint8))
-    thin = np.minimum(cv2.subtract(around, smooth), 60).astype(np.float64)
-    runs = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((1, 21), np.uint8))
-    strength = thin.mean(axis=1) / 60 + runs.mean(axis=1)
-    peaks = [
-        y
-        for y in range(1, len(strength) - 1)
-        if strength[y] >= strength[y - 1] and strength[y] > strength[y + 1] and strength[y] > 0.04
-    ]
-    peaks = sorted(sorted(peaks, key=lambda y: -strength[y])[:_MOST_PEAKS])
-    found: list[tuple[float, list[int]]] = []
-    for i, first in enumerate(peaks):
-        for second in peaks[i + 1 :]:
-            if second - first > len(strength) / 5:
-                break
-            lines = _continued(first, second, peaks) if second - first >= 3 else None
-            if lines is None:
-                continue
-            weakest = float(strength[lines].min())
-            between = max(float(strength[(a + b) // 2]) for a, b in pairwise(lines))
-            if between < 0.75 * weakest:
-                found.append((float(strength[lines].mean()) + weakest, lines))
-    chosen: list[list[int]] = []
-    for _, lines in sorted(found, key=lambda pair: (-pair[0], pair[1])):
-        space = (lines[4] - lines[0]) / 4
-        usual = (chosen[0][4] - chosen[0][0]) / 4 if chosen else space
-        apart = all(lines[0] > other[4] + space or lines[4] < other[0] - space for other in chosen)
-        if apart and abs(space - usual) < 0.25 * usual:
-            chosen.append(lines)
-    heaviest = max((float(strength[lines].mean()) for lines in chosen), default=0.0)
-    chosen = [lines for lines in chosen if float(strength[lines].mean()) > 0.4 * heaviest]
-    return [_with_extent(lines, thin, runs) for lines in sorted(chosen)]
-
-
-def _continued(first: int, second: int, peaks: list[int]) -> list[int] | None:
-    """Five of the rows, evenly apart as the first two are; None where there are none."""
-    lines = [first, second]
-    while len(lines) < 5:
-        goal = first + (lines[-1] - first) / (len(lines) - 1) * len(lines)
-        place = bisect_left(peaks, goal)
-        near = min(peaks[max(0, place - 1) : place + 1], key=lambda y: abs(y - goal))
-        if abs(near - goal) > max(1.0, 0.14 * (second - first)) or near <= lines[-1]:
-            return None
-        lines.append(near)
-    return lines
-
-
-def _with_extent(lines: list[int], thin: NDArray[np.float64], runs: Gray) -> Staff:
-    """From where to where at least three of the lines are seen."""
-    seen = np.zeros(runs.shape[1])
-    for y in lines:
-        rows = slice(max(0, y - 1), y + 2)
-        seen += (runs[rows].any(axis=0)) | (thin[rows].max(axis=0) > 12)
-    columns = np.flatnonzero(cv2.blur((seen >= 3).astype(np.float32)[None], (15, 1))[0] > 0.5)
-    left, right = (int(columns[0]), int(columns[-1]) + 1) if columns.size else (0, runs.shape[1])
-    return Staff(tuple(float(y) for y in lines), left, max(right, left + 1))
-
-
-def _around_staff(ink: Gray, staff: Staff) -> tuple[Map, Map, Map]:
-    """Heads, bars and blobs of one staff, see :class:`Sheet`."""
-    unit = 2 * PER_SPACE
-    scale_x = scale_y = unit / staff.space
-    width = max(4, round((staff.right - staff.left) * scale_x))
-    top = staff.lines[0] - (BEYOND / 2 + 1) * staff.space
-    height = round((4 + BEYOND + 2) * unit)
-    matrix = np.array([[scale_x, 0, -staff.left * scale_x], [0, scale_y, -top * scale_y]], np.float64)
-    way = cv2.INTER_AREA if scale_x < 1 else cv2.INTER_LINEAR
-    window = cv2.warpAffine(
-        (ink * 255).astype(np.uint8), matrix, (width, height), flags=way, borderMode=cv2.BORDER_CONSTANT
+def _strip(dark: Map, staff: Staff, span: tuple[float, float], wide: float, reach: tuple[int, int]) -> Strip:
+    scale = staff.space / UNIT
+    width = max(2 * UNIT, round((span[1] - span[0]) / wide))
+    x = (span[0] + (np.arange(width) + 0.5) * wide - 0.5).astype(np.float32)
+    top = np.interp(x, np.arange(len(staff.top)), staff.top)
+    rows = top[None, :] + (np.arange(ROWS)[:, None] - TOP) * scale
+    if scale > 1.2:
+        first = max(0, int(rows.min()) - 8)
+        part = cv2.GaussianBlur(dark[first : max(first + 1, int(rows.max()) + 8)], (0, 0), 0.4 * scale)
+        rows = rows - first
+    else:
+        part = dark
+    held = cv2.remap(
+        part,
+        np.ascontiguousarray(np.broadcast_to(x, rows.shape)),
+        rows.astype(np.float32),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_CONSTANT,
     )
-    window = (window > 110).astype(np.uint8)
-    rows = [round((BEYOND / 2 + 1 + i) * unit) for i in range(5)]
-    bars = window[rows[0] : rows[4] + 1].mean(axis=0).astype(np.float32)
-    # Before the lines go: they close a hollow head that lies between two of them.
-    bare = _without_lines(_filled(window, unit, 0.5), rows)
-    solid = _filled(bare, unit, 0.9)
-    heads = cv2.morphologyEx(
-        solid, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (unit - 1, unit * 5 // 8))
-    )
-    share = cv2.blur(heads.astype(np.float32), (unit, unit * 3 // 4))
-    picked = [round((1 + step / 2) * unit) for step in range(STEPS)]
-    response = share[picked][:, :: unit // PER_SPACE]
-    return (
-        np.ascontiguousarray(response),
-        np.ascontiguousarray(cv2.dilate(bars[None], np.ones((1, 3)))[0][:: unit // PER_SPACE]),
-        _peaks(response),
-    )
+    held = np.clip(held, 0, 1)
+    inside = cv2.dilate(held[TOP : TOP + 4 * UNIT + 1], np.ones((1, 3), np.uint8))
+    bars = np.quantile(inside, 0.2, axis=0).astype(np.float32)
+    bare = without_lines(held)
+    return Strip(bare, head_response(bare), bars, float(np.median(staff.top)) / staff.space, reach)
 
 
-def _without_lines(window: Gray, rows: list[int]) -> Gray:
-    """Staff lines taken out where nothing stands above or below them."""
-    bare = window.copy()
-    for row in rows:
-        above, below = window[row - 3], window[row + 3]
-        bare[row - 2 : row + 3, (above == 0) & (below == 0)] = 0
-    return bare
+def without_lines(held: Map) -> Map:
+    """The strip less what its rows hold all along, but for where something stands above and below a line."""
+    usual = np.zeros_like(held)
+    wide = 60 * UNIT
+    for left in range(0, held.shape[1], wide):
+        # The last part reaches back: a short one would be all barline.
+        part = held[:, max(0, min(left, held.shape[1] - wide)) : left + wide]
+        usual[:, left : left + wide] = np.median(part, axis=1)[:, None]
+    bare = np.clip((held - usual) / np.maximum(1 - usual, 0.35), 0, 1)
+    result = bare.copy()
+    for row in range(TOP, TOP + 4 * UNIT + 1, UNIT):
+        across = np.minimum(bare[row - 3], bare[row + 3])
+        result[row - 2 : row + 3] = np.maximum(bare[row - 2 : row + 3], across)
+    return np.asarray(result, np.float32)
 
 
-def _filled(bare: Gray, unit: int, most: float) -> Gray:
-    """Hollow heads filled: holes up to ``most`` squared staff spaces."""
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(1 - bare, connectivity=4)
-    small = (
-        (stats[:, cv2.CC_STAT_AREA] < most * unit * unit)
-        & (stats[:, cv2.CC_STAT_WIDTH] < 1.1 * unit)
-        & (stats[:, cv2.CC_STAT_HEIGHT] < 1.1 * unit)
-    )
-    small[0] = False
-    return np.asarray(bare | small[labels].astype(np.uint8), np.uint8)
+def _head_template() -> Map:
+    """A tilted ellipse that adds up to 1, in a ring that adds up to -0.6."""
+    half = 9
+    y, x = np.mgrid[-half : half + 1, -half : half + 1] / UNIT
+    turn = np.deg2rad(-22)
+    along, across = x * np.cos(turn) + y * np.sin(turn), -x * np.sin(turn) + y * np.cos(turn)
+    inside = (along / 0.62) ** 2 + (across / 0.42) ** 2 <= 1
+    around = ((x / 0.95) ** 2 + (y / 0.85) ** 2 <= 1) & ~(((x / 0.75) ** 2 + (y / 0.6) ** 2) <= 1)
+    return np.asarray(inside / inside.sum() - 0.6 * around / around.sum(), np.float32)
 
 
-def _peaks(response: Map) -> Map:
-    """1 at one place of each summit of the response that is high enough."""
-    window = np.ones((3, 2 * (PER_SPACE // 2) + 3), np.uint8)
-    summits = ((response >= cv2.dilate(response, window)) & (response > 0.55)).astype(np.uint8)
-    _, _, _, middles = cv2.connectedComponentsWithStats(summits, connectivity=8)
-    peaks = np.zeros_like(response)
-    for x, y in middles[1:].tolist():
-        peaks[round(y), round(x)] = 1
-    return peaks
+_HEAD = _head_template()
+_HOLE = np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5)), np.uint8)
+_BEAM = np.ones((1, 5 * UNIT // 2), np.uint8)
+"""Longer than two heads side by side."""
+
+
+def head_response(bare: Map) -> Map:
+    """Of each place, see :attr:`Strip.heads`; the holes of hollow heads are closed first, and beams go."""
+    closed = cv2.morphologyEx(bare, cv2.MORPH_CLOSE, _HOLE)
+    thick = cv2.dilate(bare, np.ones((3, 1), np.uint8))
+    beams = np.minimum(cv2.morphologyEx(thick, cv2.MORPH_OPEN, _BEAM), closed)
+    return np.asarray(cv2.filter2D(closed - beams, -1, _HEAD, borderType=cv2.BORDER_CONSTANT), np.float32)
