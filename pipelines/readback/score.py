@@ -33,8 +33,8 @@ _SIDEWAYS = 3
 _PRESENT = 0.5
 """Share of the usual head's response from which something counts as one."""
 _LEAST_LIKE = 0.5
-"""Mean correlation of the heads below which the staves show other music, or none: of right answers on the
-hardest scans, one in a hundred has less than 0.68."""
+"""Mean correlation of the heads, or of the columns of silent music, below which the staves show other music, or
+none: of right answers to drawn crops one in a hundred has less than 0.68."""
 _CLOSE = np.ones((5, 11), np.uint8)
 """Rows and columns within which a head explains another."""
 
@@ -70,7 +70,8 @@ def score_features(seen: Sheet, content: ScoreContent) -> Features:
     columns = columns_of(drawn)
     places, fits = lay(crop, drawn, columns)
     heads = _head_features(crop, drawn, columns, places)
-    if heads["heads"] < _LEAST_LIKE:
+    events = _column_features(columns, fits)
+    if (heads["heads"] if drawn.heads else events["alike"]) < _LEAST_LIKE:
         # What is below the usual says nothing where nothing is as it should be, as on empty staves.
         return {**_NOTHING, "no_staves": 0.0}
     return {
@@ -78,7 +79,7 @@ def score_features(seen: Sheet, content: ScoreContent) -> Features:
         "no_staves": 0.0,
         "staves": min(abs(math.log(n_seen / (drawn.n_staves * n_systems))), 1.5),
         "crowd": math.log1p(len(drawn.heads)),
-        **_column_features(columns, fits),
+        **events,
         **heads,
         **_difference_features(crop, drawn, columns, places),
         **_bar_features(crop, columns, places),

@@ -81,6 +81,12 @@ def test_systems_below_each_other_are_read_as_one_after_the_other() -> None:
     assert similarity(HEAD + SECOND + FIRST + END, both) < right / 3
 
 
+def test_silent_music_is_compared_by_its_rests() -> None:
+    silent = "**kern\n*clefG2\n*M3/4\n=1\n2r\n4r\n=2\n4r\n2r\n==\n*-"
+    assert similarity(silent, picture(silent)) > 0.3
+    assert similarity(silent, picture(KERN)) < 0.1
+
+
 @pytest.mark.parametrize("what", ["logo", "lines of text", "grain", "ruled paper"])
 def test_what_is_no_score_is_not_like_one(what: str) -> None:
     picture(KERN)
