@@ -33,8 +33,8 @@ _SIDEWAYS = 3
 _PRESENT = 0.5
 """Share of the usual head's response from which something counts as one."""
 _LEAST_LIKE = 0.5
-"""Mean correlation of the heads, or of the columns of silent music, below which the staves show other music, or
-none: of right answers to drawn crops one in a hundred has less than 0.68."""
+"""Mean correlation of the heads, or of the columns of silent music, below which the staves show other
+music, or none: of right answers to drawn crops one in a hundred has less than 0.68."""
 _CLOSE = np.ones((5, 11), np.uint8)
 """Rows and columns within which a head explains another."""
 
