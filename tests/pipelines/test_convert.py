@@ -188,7 +188,7 @@ def test_one_region_that_fails_leaves_the_others() -> None:
             raise ValueError(f"odd tensor {asked}")
         return "CCO"
 
-    document = Pipeline(engine=_engine(molecule=read)).process(_lines(3), regions=_boxes(3))
+    document = Pipeline(engine=_engine(molecule=read), readback="off").process(_lines(3), regions=_boxes(3))
     # The first call fails as a batch; of the three that are then asked alone, the last fails again.
     assert [record.finish_reason for record in document.molecules] == ["stop", "stop", "error"]
     (issue,) = [*document.iter_issues()]
@@ -288,16 +288,16 @@ def test_a_page_out_of_time_keeps_what_was_read(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(convert, "_out_of_time", lambda started, limits: bool(asked))
     n = REGIONS_AT_ONCE + 2
-    document = Pipeline(engine=_engine(molecule=read)).process(_lines(n), regions=_boxes(n))
+    document = Pipeline(engine=_engine(molecule=read), readback="off").process(_lines(n), regions=_boxes(n))
     assert len(asked) == REGIONS_AT_ONCE
     assert [record.finish_reason for record in document.records[-3:]] == ["stop", "not-run", "not-run"]
     assert _codes(document) == ["page-time-limit"] * 2
 
 
 def test_time_is_taken_from_the_limits() -> None:
-    pipeline = Pipeline(engine=_engine(), limits=Limits(max_seconds_per_page=1e-9))
+    pipeline = Pipeline(engine=_engine(), readback="off", limits=Limits(max_seconds_per_page=1e-9))
     assert _codes(pipeline.process(_lines(1), regions=_boxes(1))) == ["page-time-limit"]
-    pipeline = Pipeline(engine=_engine(), limits=Limits(max_seconds_per_page=None))
+    pipeline = Pipeline(engine=_engine(), readback="off", limits=Limits(max_seconds_per_page=None))
     assert not _codes(pipeline.process(_lines(1), regions=_boxes(1)))
 
 
