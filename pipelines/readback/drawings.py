@@ -43,7 +43,6 @@ class Drawing:
     """Of each bond: its double line may be at the bond beside it, or a circle."""
     ring_areas: tuple[float, ...]
     """Of the rings as regular polygons, in squared bond lengths, largest first."""
-    n_pieces: int
 
     @property
     def n_atoms(self) -> int:
@@ -57,13 +56,6 @@ class Drawing:
     def n_double(self) -> int:
         """Double and triple bonds, aromatic rings drawn with alternating ones."""
         return sum(self.graph.is_double)
-
-    @property
-    def degrees(self) -> tuple[int, int, int, int]:
-        """Atoms of one, two, three, four and more bonds."""
-        found = self.graph.degrees
-        one, two, three = (int((found == n).sum()) for n in (1, 2, 3))
-        return one, two, three, int((found > 3).sum())
 
     @property
     def n_free_ends(self) -> int:
@@ -206,7 +198,6 @@ def _drawing(mol: Mol, groups: dict[int, tuple[str, tuple[int, ...]]]) -> Drawin
         hydrogens=tuple(int(mol.GetAtomWithIdx(index).GetTotalNumHs()) for index in kept),
         aromatic=tuple(aromatic),
         ring_areas=tuple(sorted((_polygon(len(ring)) for ring in rings), reverse=True)),
-        n_pieces=len(Chem.GetMolFrags(mol)),
     )
 
 

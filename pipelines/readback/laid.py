@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docai.pipelines.readback.drawings import Drawing
-from docai.pipelines.readback.letters import margin
 from docai.pipelines.readback.matching import MOST_PLACES, BondGraph, Match, match
 from docai.pipelines.readback.structure import Structure
 
@@ -113,7 +112,7 @@ class Laid:
             len(graph.neighbours[place]) == 1
             and graph.letters[place] == 1
             and self.drawing.hydrogens[self.at[root]] > 0
-            and margin(self.seen.alike(place), "H") > 0
+            and self.seen.margin(place, "H") > 0
         )
 
     @property
@@ -155,7 +154,7 @@ class Laid:
     def margins(self) -> NDArray[np.float64]:
         """Of each label that could be looked at: by how much its letters are the atom's, -2..2."""
         found = [
-            margin(self.seen.alike(place), wanted_letters(self.drawing, atom))
+            self.seen.margin(place, wanted_letters(self.drawing, atom))
             for place, atom in self.at.items()
             if self.seen.graph.letters[place]
         ]
@@ -214,7 +213,7 @@ def laid(seen: Structure, drawing: Drawing) -> Laid:
     fits = np.ones((seen.graph.n, graph.n))
     if seen.graph.n <= MOST_PLACES:
         for place in np.flatnonzero(seen.graph.letters).tolist():
-            by_letters = {letters: _fit(margin(seen.alike(place), letters)) for letters in set(wanted)}
+            by_letters = {letters: _fit(seen.margin(place, letters)) for letters in set(wanted)}
             fits[place] = [by_letters[letters] for letters in wanted]
     return Laid(seen, replace(drawing, graph=graph), match(seen.graph, graph, fits))
 

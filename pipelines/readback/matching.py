@@ -9,7 +9,6 @@ side must be one on the other; of several starts the one that keeps most bonds i
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -115,26 +114,17 @@ def match(seen: BondGraph, own: BondGraph, fits: NDArray[np.float64]) -> Match:
 
     ``fits`` (places, atoms), 0 to 1: how well the letters at a place are those of an atom.
     """
-    nothing = Match(np.full(own.n, -1, np.int64), (), 0.0)
     if not own.n or not 0 < seen.n <= MOST_PLACES:
-        return nothing
+        return Match(np.full(own.n, -1, np.int64), (), 0.0)
     alike = likeness(seen, own, fits)
     # A place that is like one atom only is the surest start.
     rarity = alike - 0.5 * (
         np.partition(alike, -min(2, own.n), axis=1)[:, -min(2, own.n)][:, None]
         + np.partition(alike, -min(2, seen.n), axis=0)[-min(2, seen.n)][None, :]
     )
-    order = np.argsort(-(alike + rarity), axis=None, kind="stable")[: 4 * STARTS]
-    starts: list[tuple[int, int]] = []
-    for flat in order.tolist():
-        start = (flat // own.n, flat % own.n)
-        if all(start[0] != place or start[1] != atom for place, atom in starts):
-            starts.append(start)
-        if len(starts) == STARTS:
-            break
-    return max(
-        (_grown(seen, own, alike, fits, start) for start in starts), key=lambda m: m.score, default=nothing
-    )
+    surest = np.argsort(-(alike + rarity), axis=None, kind="stable")[:STARTS].tolist()
+    grown = (_grown(seen, own, alike, fits, divmod(flat, own.n)) for flat in surest)
+    return max(grown, key=lambda one: one.score)
 
 
 def _grown(
@@ -183,9 +173,7 @@ def _next_start(
     return (int(place), int(atom)) if free[place, atom] > _LIKELY else None
 
 
-def _kept(
-    seen: BondGraph, own: BondGraph, places: Sequence[int] | NDArray[np.int64]
-) -> tuple[tuple[int, int], ...]:
+def _kept(seen: BondGraph, own: BondGraph, places: NDArray[np.int64]) -> tuple[tuple[int, int], ...]:
     kept = []
     for index, (a, b) in enumerate(own.bonds):
         pair = sorted((int(places[a]), int(places[b])))

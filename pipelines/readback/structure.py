@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from docai.pipelines.readback.base import Gray
 from docai.pipelines.readback.ink import drop_specks, stroke_width, thin, to_ink
-from docai.pipelines.readback.letters import likenesses
+from docai.pipelines.readback.letters import likenesses, margin
 from docai.pipelines.readback.matching import BondGraph
 from docai.pipelines.readback.strokes import (
     Points,
@@ -45,10 +45,6 @@ class Structure:
     """Straight strokes about as long as a bond, parallel ones counted once."""
     n_doubled: int
     """Of these, those with a parallel stroke beside them."""
-    n_places: int
-    """Atoms: where bonds end or meet, and labels that touch none."""
-    degrees: tuple[int, int, int, int]
-    """Places by the number of bonds there: one, two, three, four and more."""
     n_free_ends: int
     """Places of one bond without a label."""
     n_labels: int
@@ -76,12 +72,23 @@ class Structure:
     """Letters at each place, (k, 4) as x, y, w, h, pixels of ``ink``; k = 0 where bonds only meet."""
     ink: Gray
     _alike: dict[int, NDArray[np.float64]] = field(default_factory=dict, repr=False)
+    _margins: dict[tuple[int, str], float] = field(default_factory=dict, repr=False)
 
-    def alike(self, place: int) -> NDArray[np.float64]:
-        """What the letters at a place are like, see :func:`docai.pipelines.readback.letters.likenesses`."""
-        if place not in self._alike:
-            self._alike[place] = likenesses(self.ink, self.labels[place])
-        return self._alike[place]
+    @property
+    def n_places(self) -> int:
+        """Atoms: where bonds end or meet, and labels that touch none."""
+        return self.graph.n
+
+    def margin(self, place: int, wanted: str) -> float:
+        """How much the letters at a place are the wanted ones, see :func:`.letters.margin`.
+
+        Remembered, since several drawings of a molecule are laid onto the same structure.
+        """
+        if (place, wanted) not in self._margins:
+            if place not in self._alike:
+                self._alike[place] = likenesses(self.ink, self.labels[place])
+            self._margins[place, wanted] = margin(self._alike[place], wanted)
+        return self._margins[place, wanted]
 
 
 @dataclass(frozen=True)
@@ -125,16 +132,14 @@ def trace(gray: Gray, share: float = 0.45) -> Traces:
         strokes = straight_strokes(lines, labels, max(2.0, 0.9 * width))
         if not 0 < int((strokes.lengths > 3 * width).sum()) <= MOST_STROKES:
             strokes = None
-    return Traces(
-        ink, n_line, width, solid, strokes, np.asarray(labels, np.int32), np.asarray(stats, np.int32)
-    )
+    return Traces(ink, n_line, width, solid, strokes, labels, np.asarray(stats, np.int32))
 
 
 def _no_drawing(traces: Traces) -> Structure:
     """What is no line drawing at all: nothing in it is a bond, and all of it is odd."""
     graph = BondGraph(np.zeros(0, np.int64), (), ())
     return Structure(
-        1.0, 0, 0, 0, (0, 0, 0, 0), 0, 0, 0, 0, (), 0, float(traces.n_line), 1.0, 1.0, 1.0, traces.solid,
+        1.0, 0, 0, 0, 0, 0, 0, (), 0, float(traces.n_line), 1.0, 1.0, 1.0, traces.solid,
         graph, np.zeros((0, 2)), (), traces.ink,
     )  # fmt: skip
 
@@ -187,8 +192,6 @@ def read_structure(traces: Traces, scale: float = 1.0) -> Structure:
         bond=bond,
         n_bonds=len(single),
         n_doubled=int(is_double.sum()),
-        n_places=graph.n_places,
-        degrees=graph.degrees,
         n_free_ends=graph.n_free_ends,
         n_labels=len(groups),
         n_letters=int(is_letter.sum()),
@@ -230,8 +233,6 @@ def _label_boxes(boxes: Points, bond: float) -> tuple[Points, NDArray[np.int64]]
 
 @dataclass(frozen=True)
 class _Graph:
-    n_places: int
-    degrees: tuple[int, int, int, int]
     n_free_ends: int
     n_pieces: int
     bonds: BondGraph
@@ -274,7 +275,6 @@ def _graph(
     places, at, counts = np.unique(groups, return_inverse=True, return_counts=True)
     labelled = set(groups[len(points) :].tolist())
     degree = np.bincount(groups[: len(points)], minlength=len(groups))[places] if len(points) else counts * 0
-    histogram = (*tuple(int((degree == n).sum()) for n in (1, 2, 3)), int((degree >= 4).sum()))
     free = sum(int(d) == 1 and int(p) not in labelled for p, d in zip(places, degree, strict=True))
     linked = near.copy()
     for index in range(0, len(points), 2):
@@ -283,8 +283,6 @@ def _graph(
     bonds, middles, label_at = _bonds(points, is_double, labels, at, len(places))
     letters = np.array([0 if label < 0 else int((members == label).sum()) for label in label_at], np.int64)
     return _Graph(
-        len(places),
-        (histogram[0], histogram[1], histogram[2], histogram[3]),
         free,
         n_pieces,
         BondGraph(letters, tuple(bonds), tuple(bonds.values())),
