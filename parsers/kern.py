@@ -9,13 +9,13 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import lru_cache
 from math import lcm
 from typing import NamedTuple
 
 from docai.parsers.events import EventList
 from docai.parsers.kern_notes import KernField, KernNote, has_odd_number, read_field
 from docai.parsers.notes import Notes, quote
+from docai.parsers.remembering import of_short_texts
 from docai.parsers.spines import Spine, SpineLine
 from docai.parsers.ticks import PER_QUARTER, Ticks, denominator, in_quarters, to_ticks, written
 
@@ -46,7 +46,6 @@ _MOST_ODD = 45_045
 _MOST_ODD_UNMEASURED = 15
 _LONGEST = 64 * PER_QUARTER
 _SHORTEST = 1024
-_LONGEST_KEPT = 64
 
 
 class _Sign(NamedTuple):
@@ -60,11 +59,8 @@ class _Sign(NamedTuple):
     is_label: bool
 
 
+@of_short_texts(1 << 10)
 def _sign(text: str) -> _Sign:
-    return _remembered(text) if len(text) <= _LONGEST_KEPT else _read_sign(text)
-
-
-def _read_sign(text: str) -> _Sign:
     match = _METER.fullmatch(text)
     meter = to_ticks(Fraction(4 * int(match[1]), int(match[2]))) if match and int(match[2]) else None
     return _Sign(
@@ -73,9 +69,6 @@ def _read_sign(text: str) -> _Sign:
         meter,
         _LABEL.match(text) is not None,
     )
-
-
-_remembered = lru_cache(maxsize=1 << 10)(_read_sign)
 
 
 @dataclass

@@ -14,6 +14,7 @@ from functools import lru_cache
 from math import gcd
 from typing import NamedTuple
 
+from docai.parsers.remembering import of_short_texts
 from docai.parsers.ticks import Ticks, to_ticks
 from docai.records import Tie
 
@@ -33,8 +34,6 @@ _BEAMS = re.compile(r"[LJKk]")
 # What a Note has a place of its own for; the rest of its signs stay as they were written.
 _PLACED = str.maketrans("", "", "[]_LJKkqQ")
 _SEMITONES = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
-_LONGEST_KEPT = 64
-"""Fields are read once and remembered, but for those too long to be music."""
 
 
 class KernNote(NamedTuple):
@@ -93,12 +92,9 @@ class KernField(NamedTuple):
     """Those written in it: one, where the notes of a chord agree."""
 
 
+@of_short_texts(1 << 12)
 def read_field(text: str) -> KernField | None:
     """What a data field says; None where it breaks the grammar. The null field is for the caller."""
-    return _remembered(text) if len(text) <= _LONGEST_KEPT else _read(text)
-
-
-def _read(text: str) -> KernField | None:
     notes = []
     for token in text.split(" "):
         note = _read_note(token)
@@ -112,9 +108,6 @@ def _read(text: str) -> KernField | None:
     written = {(note.recip, note.is_grace): note.duration for note in notes}
     durations = frozenset(duration for duration in written.values() if duration is not None)
     return KernField(first, to_ticks(first), tuple(notes), sum(not note.is_rest for note in notes), durations)
-
-
-_remembered = lru_cache(maxsize=1 << 12)(_read)
 
 
 def _read_note(token: str) -> KernNote | None:

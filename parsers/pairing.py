@@ -19,6 +19,7 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from docai.parsers.notes import Notes
+from docai.parsers.remembering import LONGEST
 from docai.parsers.ticks import Ticks, read_ticks
 from docai.records import Event
 
@@ -29,7 +30,6 @@ _MARKS: dict[Brackets, re.Pattern[str]] = {
     "()": re.compile(r"(?<!&)(&*+)([()])"),
     "{}": re.compile(r"(?<!&)(&*+)([{}])"),
 }
-_LONGEST_KEPT = 64
 
 
 class Pairs(NamedTuple):
@@ -237,7 +237,7 @@ def _signs(event: Event, brackets: Brackets) -> str:
 
 def _read_marks(signs: tuple[str, ...], brackets: Brackets) -> tuple[tuple[int, int, int], ...]:
     """Level, starts and ends of the marks that the notes of one field carry."""
-    return _remembered(signs, brackets) if sum(map(len, signs)) <= _LONGEST_KEPT else _read(signs, brackets)
+    return _remembered(signs, brackets) if sum(map(len, signs)) <= LONGEST else _read(signs, brackets)
 
 
 def _read(signs: tuple[str, ...], brackets: Brackets) -> tuple[tuple[int, int, int], ...]:
