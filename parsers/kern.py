@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import lcm
 from typing import NamedTuple
 
 from docai.parsers.events import EventList
@@ -40,10 +39,6 @@ _ODD_WORK = 10_000_000
 _ODD_NUMBER = re.compile(r"%|\d{4}|0\d")
 # music21 takes the better part of a second to divide a measure of 100 beats, and never ends with one of 200.
 _HUGE_METER = re.compile(r"\*M(?!M)(?:[^/]*\d{3}|6[5-9]|[7-9]\d|[^/]{9})")
-# Without a meter or barlines music21 looks for meters that the notes fill, and takes for ever over those of
-# odd parts: triplets and quintuplets together are the most that it is asked then.
-_MOST_ODD = 45_045
-_MOST_ODD_UNMEASURED = 15
 _LONGEST = 64 * PER_QUARTER
 _SHORTEST = 1024
 
@@ -102,8 +97,6 @@ class MeasureCheck:
     _held: str | None = None
     _misaligned: bool = False
     _seen_meter: bool = field(default=False)
-    _odd: int = 1
-    """Least number of parts of a note of two, four, eight and so on in which all durations are whole."""
 
     @property
     def n_measures(self) -> int:
@@ -175,9 +168,6 @@ class MeasureCheck:
             self.notes.add("score-chord-duration", f"Line {line.number}: the notes of a chord last {told}.")
         if parsed.ticks > _LONGEST or parsed.duration.denominator > _SHORTEST:
             self.work += _ODD_WORK
-        below = parsed.duration.denominator
-        if below & (below - 1) and self._odd <= _MOST_ODD:
-            self._odd = lcm(self._odd, below // (below & -below))
         if not parsed.ticks:
             return
         spine.has_notes = True
@@ -194,12 +184,6 @@ class MeasureCheck:
         self._close(line.spines, at_special=any(_SPECIAL_BAR.match(text) for text in line.fields))
 
     def end(self, spines: Sequence[Spine]) -> None:
-        is_measured = self.n_barlines and self._seen_meter
-        if self._odd > (_MOST_ODD if is_measured else _MOST_ODD_UNMEASURED):
-            self.work += _ODD_WORK
-        # Without barlines music21 makes measures, and takes notes apart for them.
-        if not self.n_barlines and any(_is_uneven(spine.time) for spine in spines):
-            self.work += _ODD_WORK
         self._close(spines, at_special=True)
         if self.n_notes and not self._seen_meter:
             self.notes.add("score-no-meter", "No meter is given, so durations were not checked against it.")
@@ -251,12 +235,6 @@ def _end_of(spines: Sequence[Spine]) -> Ticks:
 
 def _chord_work(n_notes: int) -> int:
     return _FIELD_WORK + _NOTE_WORK * (n_notes - 1) + _CHORD_WORK * n_notes**2
-
-
-def _is_uneven(time: Ticks) -> bool:
-    """No sum of halves, quarters, eighths and so on."""
-    below = denominator(time)
-    return below & (below - 1) != 0
 
 
 def _is_nonsense(time: Ticks) -> bool:

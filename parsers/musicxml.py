@@ -93,6 +93,7 @@ def quietly(work: Callable[[], T]) -> T:
 def _convert(kern: str, slurs: Collection[tuple[Place, Place]]) -> tuple[str, int]:
     from music21.humdrum.spineParser import HumdrumDataCollection
     from music21.musicxml.m21ToXml import GeneralObjectExporter
+    from music21.stream import Measure
 
     collection = HumdrumDataCollection(kern)
     collection.parse()
@@ -100,6 +101,10 @@ def _convert(kern: str, slurs: Collection[tuple[Place, Place]]) -> tuple[str, in
     n_notes = sum(len(sound.pitches) for sound in score.recurse().notes)
     if slurs:
         _add_slurs(score, slurs)
+    for measure in score.recurse().getElementsByClass(Measure):
+        # Asked for the length of a measure without a meter, music21 looks for the meter that its notes fill,
+        # for a minute where that is one of 541/28. Where there is none it takes the length of the notes.
+        measure.bestTimeSignature = _no_meter
     # As GeneralObjectExporter.parse() does it, but for its deep copy of a score that nobody else has.
     score.makeRests(
         refStreamOrTimeRange=[0.0, score.highestTime],
@@ -110,6 +115,12 @@ def _convert(kern: str, slurs: Collection[tuple[Place, Place]]) -> tuple[str, in
     )
     exporter = GeneralObjectExporter()
     return exporter.parseWellformedObject(exporter.fromScore(score)).decode(), n_notes
+
+
+def _no_meter() -> None:
+    from music21.meter import MeterException
+
+    raise MeterException("no meter is given")
 
 
 def _add_slurs(score: Any, slurs: Collection[tuple[Place, Place]]) -> None:

@@ -292,10 +292,7 @@ def test_comments_and_spines_that_are_not_kern() -> None:
         ["**kern", *["="] * 8000, "4c", "*-"],
         ["**kern", "4c" + "a·" * 4000, "*-"],
         ["**kern", "*k[" + "f#c#" * 4000 + "]", "4c", "*-"],
-        ["**kern", "96c", "4c", "4c", "*-"],
         ["**kern", "٣.ALK6.AL", "8.AL8.AL8.AL", "8.AL", "*-"],
-        ["**kern", "4c", "1023c", "4c", "4c", "1000c", "4c", "*-"],
-        ["**kern", "=1", "4c", "1023c", "4c", "=2", "4c", "1000c", "4c", "==", "*-"],
     ],
     ids=[
         "one-measure",
@@ -305,10 +302,7 @@ def test_comments_and_spines_that_are_not_kern() -> None:
         "barlines",
         "bad-chord",
         "key",
-        "no-barline",
         "two-numbers",
-        "no-meter",
-        "no-meter-but-barlines",
     ],
 )
 def test_runaway_scores_never_reach_music21(lines: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -218,3 +218,32 @@ def test_the_same_kern_always_gives_the_same_musicxml() -> None:
     first, second = parse_score(text), parse_score(text)
     assert "<midi-instrument" in (first.content.musicxml or "")
     assert first == second
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["**kern", *["12c"] * 7, "=", "4c", "==", "*-"],
+        ["**kern", "=1", "4c", "1023c", "4c", "=2", "4c", "1000c", "4c", "==", "*-"],
+        ["**kern", "64c", *["4c"] * 20, "*-"],
+        ["**kern", "2e", "r>=1-", *["2r"] * 20, "7r", "4c", "*-"],
+    ],
+    ids=["triplets", "odd", "one-measure", "broken-token"],
+)
+def test_music21_looks_for_no_meter_where_none_is_given(
+    lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object) -> None:
+        raise AssertionError("it takes a minute over a meter of 541/28")
+
+    monkeypatch.setattr("music21.meter.bestTimeSignature", refuse)
+    musicxml = parse_score(kern(*lines)).content.musicxml or ""
+    tied_on = musicxml.count('<tie type="stop"')
+    assert musicxml.count("<pitch>") - tied_on == sum(line[-1] in "ce" for line in lines)
+    assert "<time>" not in musicxml
+
+
+def test_measures_of_triplets_without_a_meter_get_no_rests() -> None:
+    musicxml = parse_score(kern("**kern", *["12c"] * 7, "=", "4c", "==", "*-")).content.musicxml or ""
+    assert musicxml.count("<measure") == 2
+    assert "<rest" not in musicxml
