@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from docai.parsers.events import EventList
-from docai.parsers.kern_notes import KernField, KernNote, has_odd_number, read_field
+from docai.parsers.kern_notes import KernField, KernNote, read_field, read_recip
 from docai.parsers.notes import Notes, quote
 from docai.parsers.remembering import of_short_texts
 from docai.parsers.spines import Spine, SpineLine
@@ -20,7 +20,7 @@ from docai.parsers.ticks import PER_QUARTER, Ticks, denominator, in_quarters, to
 
 __all__ = ["KernField", "KernNote", "MeasureCheck", "read_field"]
 
-_METER = re.compile(r"\*M(\d{1,3})/(\d{1,4})")
+_METER = re.compile(r"\*M([0-9]{1,3}(?:\+[0-9]{1,3}){0,7})/([0-9]{1,4})")
 _TIMED_SIGN = re.compile(r"\*M[1-9]\d{0,2}/(?:1|2|4|8|16|32|64)|\*MM[1-9]\d{0,2}(?:\.\d{1,3})?")
 _SPECIAL_BAR = re.compile(r"=.*[:|!=]|=.*-")
 _LABEL = re.compile(r"\*>[^\[]*$")
@@ -28,19 +28,13 @@ _MAX_DENOMINATOR = 1_000_000
 """Beyond it durations are nonsense, and exact sums of nonsense take for ever."""
 
 # A note costs music21 most of a millisecond, a further one of its chord half of one, a measure 1.5; with
-# these grow the cube of the fields of a measure and the square of the notes of a chord; a duration that no
-# note value can write costs seconds. Measured with music21 10.5, in units of 0.2 us.
+# these grow the cube of the fields of a measure and the square of the notes of a chord. Measured with music21
+# 10.5, in units of 0.2 us.
 _FIELD_WORK = 3_500
 _NOTE_WORK = 2_500
 _MEASURE_WORK = 7_000
 _CHORD_WORK = 15
 _KEY_WORK = 400
-_ODD_WORK = 10_000_000
-_ODD_NUMBER = re.compile(r"%|\d{4}|0\d")
-# music21 takes the better part of a second to divide a measure of 100 beats, and never ends with one of 200.
-_HUGE_METER = re.compile(r"\*M(?!M)(?:[^/]*\d{3}|6[5-9]|[7-9]\d|[^/]{9})")
-_LONGEST = 64 * PER_QUARTER
-_SHORTEST = 1024
 
 
 class _Sign(NamedTuple):
@@ -48,7 +42,6 @@ class _Sign(NamedTuple):
 
     is_timed: bool
     """A meter or tempo that MIDI can have."""
-    is_huge: bool
     meter: Ticks | None
     """Length of a measure, where a meter is named."""
     is_label: bool
@@ -57,10 +50,10 @@ class _Sign(NamedTuple):
 @of_short_texts(1 << 10)
 def _sign(text: str) -> _Sign:
     match = _METER.fullmatch(text)
-    meter = to_ticks(Fraction(4 * int(match[1]), int(match[2]))) if match and int(match[2]) else None
+    beat = read_recip(match[2]) if match else None
+    meter = to_ticks(beat * sum(map(int, match[1].split("+")))) if match and beat else None
     return _Sign(
         _TIMED_SIGN.fullmatch(text) is not None,
-        _HUGE_METER.match(text) is not None,
         meter,
         _LABEL.match(text) is not None,
     )
@@ -83,6 +76,8 @@ class MeasureCheck:
     n_fields: int = 0
     """Fields of notes or rests, also those that cannot be read."""
     n_barlines: int = 0
+    n_cut: int = 0
+    """Measures by the meter that notes last longer than theirs: in MusicXML they are cut into as many."""
     work: int = 0
     """What the notes cost music21, in units of 0.2 us on one core of 2026."""
     signs: list[tuple[Fraction, str]] = field(default_factory=list)
@@ -115,8 +110,6 @@ class MeasureCheck:
                 self.edges.add(self._start + _end_of(line.spines))
         for spine, text in zip(line.spines, line.fields, strict=True):
             sign = _sign(text)
-            if sign.is_huge:
-                self.work += _ODD_WORK
             if text.startswith("*k["):
                 self.work += _KEY_WORK * len(text)
             if sign.meter is not None:
@@ -150,8 +143,6 @@ class MeasureCheck:
         for column, spine, text, parsed in found:
             if parsed is None:
                 self.notes.add("score-bad-token", f"Line {line.number}: {quote(text)} is no note or rest.")
-                is_odd = _ODD_NUMBER.search(text) or has_odd_number(text)
-                self.work += _ODD_WORK if is_odd else _chord_work(text.count(" ") + 1)
                 spine.is_timed = False
                 continue
             if self.events is not None:
@@ -166,8 +157,8 @@ class MeasureCheck:
         if len(parsed.durations) > 1:
             told = _told(parsed.durations)
             self.notes.add("score-chord-duration", f"Line {line.number}: the notes of a chord last {told}.")
-        if parsed.ticks > _LONGEST or parsed.duration.denominator > _SHORTEST:
-            self.work += _ODD_WORK
+        if spine.meter and parsed.ticks > spine.meter:
+            self.n_cut += int(parsed.ticks // spine.meter)
         if not parsed.ticks:
             return
         spine.has_notes = True

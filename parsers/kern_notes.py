@@ -156,22 +156,13 @@ def read_recip(recip: str) -> Fraction | None:
     if match is None:
         return None
     number, over, dots = match[1], match[2], len(match[3])
+    if over is not None and not (int(number) and int(over)):
+        return None
     if not number.strip("0"):
         above, below = 4 << len(number), 1
-    elif over is not None and not int(over):
-        return None
     else:
         above, below = 4 * int(over or 1), int(number)
     return Fraction(above * ((2 << dots) - 1), below << dots)
-
-
-def has_odd_number(text: str) -> bool:
-    """Whether a field that breaks the grammar has a number that is no duration, or several in one note."""
-    for token in text.split(" "):
-        numbers = re.findall(r"\d[\d%.]*", token)
-        if len(numbers) > 1 or any(read_recip(number) is None for number in numbers):
-            return True
-    return False
 
 
 @lru_cache(maxsize=1 << 10)

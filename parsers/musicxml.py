@@ -10,6 +10,8 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple, TypeVar
 
+from docai.parsers.kern_notes import read_field
+
 T = TypeVar("T")
 
 _DATE = re.compile(r"\s*<encoding-date>[^<]*</encoding-date>")
@@ -22,6 +24,16 @@ _PART_ID = re.compile(r"(<(?:score-part|part) id=\")([^\"]+)(\")")
 _INSTRUMENT_ID = re.compile(r"(<(?:score-instrument|midi-instrument|instrument) id=\")([^\"]+)(\")")
 _NOTE = re.compile(r"<note\b.*?</note>", re.DOTALL)
 _SLUR_START = re.compile(r"<slur\b[^>]*\btype=\"start\"")
+
+
+_METER = re.compile(r"\*M([0-9]{1,3}(?:\+[0-9]{1,3}){0,7})/(0{1,3}|[0-9]{1,3})")
+_BEATS = {"0": 2, "00": 4, "000": 8, **{str(2**n): 1 for n in range(8)}}
+"""Denominators that music21 can write, and the beats that it makes of one."""
+_MOST_BEATS = 64
+"""It takes the better part of a second to divide a measure of 100 beats, and never ends with one of 200."""
+_LONGEST = 64
+"""Quarter notes. It takes seconds over longer notes, and fails at those whose parts are shorter than this."""
+_SHORTEST = 1024
 
 
 class ConversionError(Exception):
@@ -46,6 +58,40 @@ class MusicXml(NamedTuple):
     """Notes in the MusicXML, tied ones counted once: music21 parts and ties what no single note can write."""
     n_slurs: int
     """Slurs in the MusicXML."""
+
+
+def writable(lines: Sequence[str]) -> tuple[list[str], list[str]]:
+    """As many lines, of what music21 can write alone; and the meters that it cannot write as they are.
+
+    Of a sum of beats it gets the total. What breaks the grammar it takes for something else, such as every
+    digit of ``*M1/8;*MM60`` for one meter, and may never come to an end. ``lines`` are sound, and all spines
+    are ``**kern``.
+    """
+    lost: list[str] = []
+    clean = [line if line[:1] in ("!", "=") else _clean(line, lost) for line in lines]
+    return clean, lost
+
+
+def _clean(line: str, lost: list[str]) -> str:
+    fields = line.split("\t")
+    for index, text in enumerate(fields):
+        if text.startswith("*M") and not text.startswith("*MM"):
+            match = _METER.fullmatch(text)
+            total = sum(map(int, match[1].split("+"))) if match else 0
+            is_known = match is not None and 0 < total * _BEATS.get(match[2], 0) <= _MOST_BEATS
+            fields[index] = f"*M{total}/{match[2]}" if match and is_known else "*"
+            if match and (not is_known or "+" in match[1]):
+                lost.append(text)
+        elif text != "." and text[:1] not in ("*", "!", "=") and not _is_writable(text):
+            fields[index] = "."
+    return "\t".join(fields)
+
+
+def _is_writable(text: str) -> bool:
+    field = read_field(text)
+    return field is not None and all(
+        duration <= _LONGEST and duration.denominator <= _SHORTEST for duration in field.durations
+    )
 
 
 def kern_to_musicxml(kern: str, slurs: Collection[tuple[Place, Place]] = ()) -> MusicXml:

@@ -31,7 +31,7 @@ from docai.parsers.cleaning import replace_unholdable_in, strip_fence
 from docai.parsers.ekern import from_ekern
 from docai.parsers.events import EventList
 from docai.parsers.kern import MeasureCheck
-from docai.parsers.musicxml import ConversionError, MusicXml, Place, kern_to_musicxml
+from docai.parsers.musicxml import ConversionError, MusicXml, Place, kern_to_musicxml, writable
 from docai.parsers.notes import Notes, quote
 from docai.parsers.pairing import check_pairs, pair_slurs
 from docai.parsers.spines import Spine, SpineReader, kern_alone
@@ -44,6 +44,7 @@ scores are written when they are asked for, by :meth:`docai.contents.ScoreConten
 _CHAR_WORK = 100
 _SPINE_WORK = 50_000
 _BARLINE_WORK = 12
+_CUT_WORK = 7_000
 
 _LINE_END = re.compile(r"\r\n?|[\n\v\f\x85\u2028\u2029]")
 _RECORD = re.compile(r"!!![A-Za-z][\w@-]*:")
@@ -79,7 +80,8 @@ def parse_score(text: str) -> Parsed[ScoreContent]:
     if not check.n_measures and not notes.has_errors:
         notes.add("score-empty", "The score holds neither note nor rest.")
     is_valid = not notes.has_errors
-    work = check.work + _BARLINE_WORK * check.n_barlines**2 + _SPINE_WORK * reader.n_kern
+    n_measures = check.n_barlines + check.n_cut
+    work = check.work + _CUT_WORK * check.n_cut + _BARLINE_WORK * n_measures**2 + _SPINE_WORK * reader.n_kern
     if reader.first_broken is not None and sound is not None:
         notes.add(
             "score-musicxml-partial", f"MusicXML ends before line {reader.first_broken + 1}, which is broken."
@@ -202,13 +204,16 @@ def _musicxml(sound: Sound, work: int, notes: Notes) -> str | None:
 
 
 def write_musicxml(sound: Sound, notes: Notes) -> MusicXml:
-    """MusicXML of sound lines. Every note and slur that it lacks is an issue.
+    """MusicXML of sound lines. Every note, slur and meter that it lacks is an issue.
 
     Raises:
         ConversionError: music21 failed.
     """
     # What other spines say, such as harmony, music21 takes for notes, and fails.
-    sound = replace(sound, lines=kern_alone(sound.lines))
+    lines, lost_meters = writable(kern_alone(sound.lines))
+    sound = replace(sound, lines=lines)
+    for meter in lost_meters:
+        notes.add("score-meter-lost", f"music21 cannot write the meter {quote(meter)} as it is.")
     # It stumbles over records without a value; other comments are of no use to it.
     kept = [
         number

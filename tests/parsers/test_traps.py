@@ -208,14 +208,38 @@ def test_a_location_has_four_digits(wrong: str) -> None:
     assert cell.content.cells[0].bbox is None
 
 
-@pytest.mark.parametrize("meter", ["*M998/4", "*M2+200/4", "*M1998/1", "*M97/4"])
-def test_a_huge_meter_never_reaches_music21(meter: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
-        raise AssertionError("music21 does not end")
-
-    monkeypatch.setattr("docai.parsers.score.kern_to_musicxml", refuse)
+@pytest.mark.parametrize(
+    ("meter", "is_lost"),
+    [
+        ("*M998/4", True),
+        ("*M2+200/4", True),
+        ("*M999/1", True),
+        ("*M97/4", True),
+        ("*M1/129", True),
+        ("*M1998/1", False),
+        ("*M1/8;*MM60<t>=1-", False),
+        ("*Mx", False),
+        ("*MX", False),
+    ],
+)
+def test_a_huge_meter_never_reaches_music21(meter: str, is_lost: bool) -> None:
     parsed = parse_score(kern("**kern", meter, "=1", "4c", "==", "*-"))
-    assert "score-too-long" in {issue.code for issue in parsed.issues}
+    assert ("score-meter-lost" in {issue.code for issue in parsed.issues}) == is_lost
+    assert "<pitch>" in (parsed.content.musicxml or "")
+    assert "<time>" not in (parsed.content.musicxml or "")
+
+
+@pytest.mark.parametrize(
+    ("meter", "beats", "beat_type"),
+    [("*M4/2", "4", "2"), ("*M2/0", "4", "1"), ("*M1/00", "4", "1"), ("*M2+3/8", "5", "8")],
+)
+def test_meters_of_breves_and_of_sums(meter: str, beats: str, beat_type: str) -> None:
+    length = {"*M4/2": "0c", "*M2/0": "00c", "*M1/00": "00c", "*M2+3/8": "8%5c"}[meter]
+    parsed = parse_score(kern("**kern", meter, *["=", length] * 3, "==", "*-"))
+    assert [issue.code for issue in parsed.issues] == ["score-meter-lost"] * ("+" in meter)
+    xml = parsed.content.musicxml or ""
+    assert f"<beats>{beats}</beats>" in xml
+    assert f"<beat-type>{beat_type}</beat-type>" in xml
 
 
 @pytest.mark.parametrize(
