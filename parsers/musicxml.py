@@ -8,6 +8,7 @@ import re
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
+from fractions import Fraction
 from typing import Any, NamedTuple, TypeVar
 
 from docai.parsers.kern_notes import read_field
@@ -32,8 +33,11 @@ _BEATS = {"0": 2, "00": 4, "000": 8, **{str(2**n): 1 for n in range(8)}}
 _MOST_BEATS = 64
 """It takes the better part of a second to divide a measure of 100 beats, and never ends with one of 200."""
 _LONGEST = 64
-"""Quarter notes. It takes seconds over longer notes, and fails at those whose parts are shorter than this."""
-_SHORTEST = 1024
+"""Quarter notes. It takes seconds over longer notes."""
+_SHORTEST = Fraction(1, 256)
+"""Quarter notes. It fails at shorter notes."""
+_MOST_PARTS = 1024
+"""Of a quarter note, into which durations may divide it."""
 
 
 class ConversionError(Exception):
@@ -90,7 +94,8 @@ def _clean(line: str, lost: list[str]) -> str:
 def _is_writable(text: str) -> bool:
     field = read_field(text)
     return field is not None and all(
-        duration <= _LONGEST and duration.denominator <= _SHORTEST for duration in field.durations
+        not duration or (_SHORTEST <= duration <= _LONGEST and duration.denominator <= _MOST_PARTS)
+        for duration in field.durations
     )
 
 

@@ -339,7 +339,7 @@ def test_a_score_of_rests_is_a_score() -> None:
 
 @pytest.mark.parametrize(
     "broken",
-    ["8d1%9999c", "0000c1", "4c" + "·2" * 4000, "٣.ALK6.AL", "r>=1-", "9999d", "0%65c", "<t>J"],
+    ["8d1%9999c", "0000c1", "4c" + "·2" * 4000, "٣.ALK6.AL", "r>=1-", "9999d", "2048d", "0%65c", "<t>J"],
 )
 def test_what_is_no_note_never_reaches_music21(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
