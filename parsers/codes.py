@@ -144,7 +144,7 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "score-musicxml-failed": _warning("music21 could not make MusicXML."),
         "score-notes-lost": _warning("MusicXML has another number of notes than the kern."),
         "score-slurs-lost": _warning("MusicXML has fewer slurs than the kern."),
-        "score-meter-lost": _warning("MusicXML lacks a meter of the kern, or the parts of one."),
+        "score-meter-lost": _warning("MusicXML or MIDI lacks a meter of the kern, or the parts of one."),
         "score-midi-lost": _warning("MIDI has another number of notes than the kern."),
         # Text
         "text-empty": _warning("The text holds no word."),

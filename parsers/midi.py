@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from docai.parsers.musicxml import quietly
-from docai.parsers.notes import Notes
+from docai.parsers.musicxml import MOST_BEATS, quietly
+from docai.parsers.notes import Notes, quote
 from docai.parsers.pairing import pair_ties
 from docai.records import Event
 
@@ -28,16 +28,24 @@ class Midi(NamedTuple):
 def write_midi(events: Sequence[Event], signs: Sequence[tuple[Fraction, str]], notes: Notes) -> Midi:
     """A track for each spine. ``signs`` are meters and tempi in kern, and when they are given.
 
-    Every note that the file lacks is an issue.
+    Every note and meter that the file lacks is an issue.
 
     Raises:
         ConversionError: music21 failed.
     """
     played = _played(events)
-    data, n_written = quietly(lambda: _written(played, signs))
+    kept = [(time, text) for time, text in signs if _n_beats(text) <= MOST_BEATS]
+    for text in {text: None for _, text in signs if _n_beats(text) > MOST_BEATS}:
+        notes.add("score-meter-lost", f"music21 cannot write the meter {quote(text)}.")
+    data, n_written = quietly(lambda: _written(played, kept))
     if n_written != len(played):
         notes.add("score-midi-lost", f"The kern has {len(played)} notes, the MIDI file {n_written}.")
     return Midi(data, len(played), n_written)
+
+
+def _n_beats(sign: str) -> int:
+    """Of a meter; 0 of a tempo."""
+    return 0 if sign.startswith("*MM") else int(sign[2:].partition("/")[0])
 
 
 def _played(events: Sequence[Event]) -> list[tuple[Event, Fraction]]:

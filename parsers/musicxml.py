@@ -30,7 +30,7 @@ _SLUR_START = re.compile(r"<slur\b[^>]*\btype=\"start\"")
 _METER = re.compile(r"\*M([0-9]{1,3}(?:\+[0-9]{1,3}){0,7})/(0{1,3}|[0-9]{1,3})")
 _BEATS = {"0": 2, "00": 4, "000": 8, **{str(2**n): 1 for n in range(8)}}
 """Denominators that music21 can write, and the beats that it makes of one."""
-_MOST_BEATS = 64
+MOST_BEATS = 64
 """It takes the better part of a second to divide a measure of 100 beats, and never ends with one of 200."""
 _LONGEST = 64
 """Quarter notes. It takes seconds over longer notes."""
@@ -82,7 +82,7 @@ def _clean(line: str, lost: list[str]) -> str:
         if text.startswith("*M") and not text.startswith("*MM"):
             match = _METER.fullmatch(text)
             total = sum(map(int, match[1].split("+"))) if match else 0
-            is_known = match is not None and 0 < total * _BEATS.get(match[2], 0) <= _MOST_BEATS
+            is_known = match is not None and 0 < total * _BEATS.get(match[2], 0) <= MOST_BEATS
             fields[index] = f"*M{total}/{match[2]}" if match and is_known else "*"
             if match and (not is_known or "+" in match[1]):
                 lost.append(text)

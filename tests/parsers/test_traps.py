@@ -229,6 +229,12 @@ def test_a_huge_meter_never_reaches_music21(meter: str, is_lost: bool) -> None:
     assert "<time>" not in (parsed.content.musicxml or "")
 
 
+def test_a_huge_meter_stops_no_midi() -> None:
+    made = parse_score(kern("**kern", "*M998/4", "=1", "4c", "==", "*-")).content.to_midi()
+    assert [issue.code for issue in made.issues] == ["score-meter-lost"]
+    assert made.n_written == 1
+
+
 @pytest.mark.parametrize(
     ("meter", "beats", "beat_type"),
     [("*M4/2", "4", "2"), ("*M2/0", "4", "1"), ("*M1/00", "4", "1"), ("*M2+3/8", "5", "8")],
