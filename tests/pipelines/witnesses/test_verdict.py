@@ -13,7 +13,7 @@ from docai.pipelines.codes import make_issue
 from docai.pipelines.confidence.parts import part_confidences, put_confidence
 from docai.pipelines.evidence import Weighed
 from docai.pipelines.witnesses.base import Statement
-from docai.pipelines.witnesses.verdict import TRUST, agreed, contradicted, unread, weigh
+from docai.pipelines.witnesses.verdict import TRUST, UNCLEAR, agreed, contradicted, unread, weigh
 from docai.records import (
     Confidence,
     FinishReason,
@@ -158,6 +158,39 @@ def test_a_witness_that_is_not_clear_decides_nothing(text: str, calibrated: bool
     assert weighed.confidence == model.confidence
     assert _codes(weighed) == ["witness-silent"]
     assert [one.content for one in weighed.alternatives] == ["*c1ccccc1"]
+
+
+@pytest.mark.parametrize("clear", [True, False])
+@pytest.mark.parametrize(
+    ("sure", "finish"), [(0.0, "length"), (0.0, "loop"), (0.05, "stop")], ids=["cut", "loop", "worse"]
+)
+def test_an_unclear_text_takes_the_place_of_one_that_is_worse(
+    clear: bool, sure: float, finish: FinishReason
+) -> None:
+    model = _text("tvvo reoders", sure=sure, finish=finish)
+    weighed = weigh(model, _tesseract("two readers {", clear=clear), is_calibrated=True)
+    assert isinstance(weighed.content, TextContent)
+    assert weighed.content.text == "two readers {"
+    assert weighed.evidence == ("tesseract",)
+    assert _codes(weighed) == ["witness-believed"]
+    assert ("could not make out all" in weighed.issues[0].message) is not clear
+    trust = TRUST if clear else UNCLEAR
+    assert weighed.confidence.value == pytest.approx(trust["tesseract"].record, abs=0.03)
+
+
+@pytest.mark.parametrize(("sure", "calibrated"), [(0.05, False), (0.5, True)])
+def test_an_unclear_text_changes_nothing_where_the_model_may_be_better(sure: float, calibrated: bool) -> None:
+    model = _text("tvvo reoders", sure=sure)
+    weighed = weigh(model, _tesseract("two readers {", clear=False), is_calibrated=calibrated)
+    assert weighed.content == model.content
+    assert weighed.confidence == model.confidence
+    assert _codes(weighed) == ["witness-silent"]
+
+
+def test_an_unclear_answer_that_is_the_model_s_confirms_it() -> None:
+    weighed = weigh(_molecule("*c1ccccc1"), _osra("*c1ccccc1", clear=False), is_calibrated=True)
+    assert weighed.evidence == ("model", "osra")
+    assert (weighed.confidence.value or 0) > 0.9
 
 
 def test_a_witness_that_sees_nothing_is_named() -> None:
