@@ -219,7 +219,7 @@ _EVERYTHING = frozenset[tuple[str, Input]]().union(
 )
 
 PEERS: tuple[Peer, ...] = (
-    Peer("docai", _EVERYTHING, "embedded model nano; text layer preferred", own_python=True),
+    Peer("docai", _EVERYTHING, "embedded model nano; text layer preferred; no witnesses", own_python=True),
     Peer(
         "osra",
         _reads("molecule", "image", "document"),
