@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from docai.parsers.events import EventList
-from docai.parsers.kern_notes import KernField, KernNote, read_field, read_recip
+from docai.parsers.kern_notes import METER, KernField, KernNote, read_field, read_recip
 from docai.parsers.notes import Notes, quote
 from docai.parsers.remembering import of_short_texts
 from docai.parsers.spines import Spine, SpineLine
@@ -20,8 +20,7 @@ from docai.parsers.ticks import PER_QUARTER, Ticks, denominator, in_quarters, to
 
 __all__ = ["KernField", "KernNote", "MeasureCheck", "read_field"]
 
-_METER = re.compile(r"\*M([0-9]{1,3}(?:\+[0-9]{1,3}){0,7})/([0-9]{1,4})")
-_TIMED_SIGN = re.compile(r"\*M[1-9]\d{0,2}/(?:1|2|4|8|16|32|64)|\*MM[1-9]\d{0,2}(?:\.\d{1,3})?")
+_TEMPO = re.compile(r"\*MM[1-9]\d{0,2}(?:\.\d{1,3})?")
 _SPECIAL_BAR = re.compile(r"=.*[:|!=]|=.*-")
 _LABEL = re.compile(r"\*>[^\[]*$")
 _MAX_DENOMINATOR = 1_000_000
@@ -41,7 +40,7 @@ class _Sign(NamedTuple):
     """What an interpretation says about time."""
 
     is_timed: bool
-    """A meter or tempo that MIDI can have."""
+    """A meter or tempo."""
     meter: Ticks | None
     """Length of a measure, where a meter is named."""
     is_label: bool
@@ -49,11 +48,11 @@ class _Sign(NamedTuple):
 
 @of_short_texts(1 << 10)
 def _sign(text: str) -> _Sign:
-    match = _METER.fullmatch(text)
+    match = METER.fullmatch(text)
     beat = read_recip(match[2]) if match else None
     meter = to_ticks(beat * sum(map(int, match[1].split("+")))) if match and beat else None
     return _Sign(
-        _TIMED_SIGN.fullmatch(text) is not None,
+        match is not None or _TEMPO.fullmatch(text) is not None,
         meter,
         _LABEL.match(text) is not None,
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from docai.parsers.musicxml import MOST_BEATS, quietly
+from docai.parsers.musicxml import plain_meter, quietly
 from docai.parsers.notes import Notes, quote
 from docai.parsers.pairing import pair_ties
 from docai.records import Event
@@ -34,18 +34,19 @@ def write_midi(events: Sequence[Event], signs: Sequence[tuple[Fraction, str]], n
         ConversionError: music21 failed.
     """
     played = _played(events)
-    kept = [(time, text) for time, text in signs if _n_beats(text) <= MOST_BEATS]
-    for text in {text: None for _, text in signs if _n_beats(text) > MOST_BEATS}:
+    written = [(time, _plain(text), text) for time, text in signs]
+    for text in dict.fromkeys(text for _, sign, text in written if sign is None):
         notes.add("score-meter-lost", f"music21 cannot write the meter {quote(text)}.")
+    kept = [(time, sign) for time, sign, _ in written if sign is not None]
     data, n_written = quietly(lambda: _written(played, kept))
     if n_written != len(played):
         notes.add("score-midi-lost", f"The kern has {len(played)} notes, the MIDI file {n_written}.")
     return Midi(data, len(played), n_written)
 
 
-def _n_beats(sign: str) -> int:
-    """Of a meter; 0 of a tempo."""
-    return 0 if sign.startswith("*MM") else int(sign[2:].partition("/")[0])
+def _plain(sign: str) -> str | float | None:
+    """A meter, or quarter notes a minute; None where it cannot be written."""
+    return float(sign[3:]) if sign.startswith("*MM") else plain_meter(sign)
 
 
 def _played(events: Sequence[Event]) -> list[tuple[Event, Fraction]]:
@@ -65,7 +66,7 @@ def _played(events: Sequence[Event]) -> list[tuple[Event, Fraction]]:
 
 
 def _written(
-    played: Sequence[tuple[Event, Fraction]], signs: Sequence[tuple[Fraction, str]]
+    played: Sequence[tuple[Event, Fraction]], signs: Sequence[tuple[Fraction, str | float]]
 ) -> tuple[bytes, int]:
     from music21.meter import TimeSignature
     from music21.midi.translate import streamToMidiFile
@@ -79,10 +80,9 @@ def _written(
         parts[number] = Part(id=f"P{number}")
         score.insert(0, parts[number])
     first = next(iter(parts.values()))
-    for time, text in signs:
-        is_tempo = text.startswith("*MM")
-        sign: Any = MetronomeMark(number=float(text[3:])) if is_tempo else TimeSignature(text[2:])
-        first.insert(time, sign)
+    for time, sign in signs:
+        mark: Any = TimeSignature(sign) if isinstance(sign, str) else MetronomeMark(number=sign)
+        first.insert(time, mark)
     for event, length in played:
         if event.midi is not None:
             parts[event.spine].insert(Fraction(event.onset), Note(event.midi, quarterLength=length))

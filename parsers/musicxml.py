@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple, TypeVar
 
-from docai.parsers.kern_notes import read_field
+from docai.parsers.kern_notes import METER, read_field
 
 T = TypeVar("T")
 
@@ -26,11 +26,9 @@ _INSTRUMENT_ID = re.compile(r"(<(?:score-instrument|midi-instrument|instrument) 
 _NOTE = re.compile(r"<note\b.*?</note>", re.DOTALL)
 _SLUR_START = re.compile(r"<slur\b[^>]*\btype=\"start\"")
 
-
-_METER = re.compile(r"\*M([0-9]{1,3}(?:\+[0-9]{1,3}){0,7})/(0{1,3}|[0-9]{1,3})")
-_BEATS = {"0": 2, "00": 4, "000": 8, **{str(2**n): 1 for n in range(8)}}
-"""Denominators that music21 can write, and the beats that it makes of one."""
-MOST_BEATS = 64
+_BEATS = {"0": (2, "1"), "00": (4, "1"), "000": (8, "1"), **{str(2**n): (1, str(2**n)) for n in range(8)}}
+"""Values of a beat in kern; into how many beats of what value MusicXML and MIDI have to divide one."""
+_MOST_BEATS = 64
 """It takes the better part of a second to divide a measure of 100 beats, and never ends with one of 200."""
 _LONGEST = 64
 """Quarter notes. It takes seconds over longer notes."""
@@ -80,11 +78,9 @@ def _clean(line: str, lost: list[str]) -> str:
     fields = line.split("\t")
     for index, text in enumerate(fields):
         if text.startswith("*M") and not text.startswith("*MM"):
-            match = _METER.fullmatch(text)
-            total = sum(map(int, match[1].split("+"))) if match else 0
-            is_known = match is not None and 0 < total * _BEATS.get(match[2], 0) <= MOST_BEATS
-            fields[index] = f"*M{total}/{match[2]}" if match and is_known else "*"
-            if match and (not is_known or "+" in match[1]):
+            meter = plain_meter(text)
+            fields[index] = f"*M{meter}" if meter else "*"
+            if METER.fullmatch(text) and (not meter or "+" in text):
                 lost.append(text)
         elif text != "." and text[:1] not in ("*", "!", "=") and not _is_writable(text):
             fields[index] = "."
@@ -97,6 +93,14 @@ def _is_writable(text: str) -> bool:
         not duration or (_SHORTEST <= duration <= _LONGEST and duration.denominator <= _MOST_PARTS)
         for duration in field.durations
     )
+
+
+def plain_meter(text: str) -> str | None:
+    """A meter of kern as music21 can write it: ``5/8`` for ``*M2+3/8``; None where it cannot."""
+    match = METER.fullmatch(text)
+    n, value = _BEATS.get(match[2], (0, "")) if match else (0, "")
+    n_beats = n * sum(map(int, match[1].split("+"))) if match else 0
+    return f"{n_beats}/{value}" if 0 < n_beats <= _MOST_BEATS else None
 
 
 def kern_to_musicxml(kern: str, slurs: Collection[tuple[Place, Place]] = ()) -> MusicXml:

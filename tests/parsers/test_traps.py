@@ -216,6 +216,8 @@ def test_a_location_has_four_digits(wrong: str) -> None:
         ("*M999/1", True),
         ("*M97/4", True),
         ("*M1/129", True),
+        ("*M1/0000", True),
+        ("*M0/4", True),
         ("*M1998/1", False),
         ("*M1/8;*MM60<t>=1-", False),
         ("*Mx", False),
@@ -246,6 +248,7 @@ def test_meters_of_breves_and_of_sums(meter: str, beats: str, beat_type: str) ->
     xml = parsed.content.musicxml or ""
     assert f"<beats>{beats}</beats>" in xml
     assert f"<beat-type>{beat_type}</beat-type>" in xml
+    assert not parsed.content.to_midi().issues
 
 
 @pytest.mark.parametrize(
