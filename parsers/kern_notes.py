@@ -19,7 +19,7 @@ from docai.parsers.ticks import Ticks, to_ticks
 from docai.records import Tie
 
 METER = re.compile(r"\*M([0-9]{1,3}(?:\+[0-9]{1,3}){0,7})/([0-9]{1,4})")
-"""Beats, which may be a sum, and the value of one as of a note: ``*M3/4``, ``*M2+3/8``, in breves ``*M1/0``."""
+"""Beats, which may be a sum, and the value of one, as of a note: ``*M3/4``, ``*M2+3/8``, breves ``*M1/0``."""
 _NUMBER = re.compile(r"([0-9]{1,4})(?:%([0-9]{1,4}))?(\.{0,4})")
 _DIGITS = re.compile(r"[0-9][0-9%.]*")
 _PITCH = re.compile(r"([a-gA-G])\1*")
