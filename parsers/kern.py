@@ -157,7 +157,9 @@ class MeasureCheck:
             told = _told(parsed.durations)
             self.notes.add("score-chord-duration", f"Line {line.number}: the notes of a chord last {told}.")
         if spine.meter and parsed.ticks > spine.meter:
-            self.n_cut += int(parsed.ticks // spine.meter)
+            n_cut = parsed.ticks // spine.meter
+            self.n_cut += n_cut
+            self.work += _MEASURE_WORK * n_cut
         if not parsed.ticks:
             return
         spine.has_notes = True

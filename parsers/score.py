@@ -44,7 +44,6 @@ scores are written when they are asked for, by :meth:`docai.contents.ScoreConten
 _CHAR_WORK = 100
 _SPINE_WORK = 50_000
 _BARLINE_WORK = 12
-_CUT_WORK = 7_000
 
 _LINE_END = re.compile(r"\r\n?|[\n\v\f\x85\u2028\u2029]")
 _RECORD = re.compile(r"!!![A-Za-z][\w@-]*:")
@@ -81,7 +80,7 @@ def parse_score(text: str) -> Parsed[ScoreContent]:
         notes.add("score-empty", "The score holds neither note nor rest.")
     is_valid = not notes.has_errors
     n_measures = check.n_barlines + check.n_cut
-    work = check.work + _CUT_WORK * check.n_cut + _BARLINE_WORK * n_measures**2 + _SPINE_WORK * reader.n_kern
+    work = check.work + _BARLINE_WORK * n_measures**2 + _SPINE_WORK * reader.n_kern
     if reader.first_broken is not None and sound is not None:
         notes.add(
             "score-musicxml-partial", f"MusicXML ends before line {reader.first_broken + 1}, which is broken."
