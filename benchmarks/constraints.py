@@ -2,7 +2,7 @@
 
     python benchmarks/constraints.py [--samples 20] [--pieces 257000]
 
-Both read the same grammars (:mod:`docai.models.constraints.grammars`) over two vocabularies: nano's, and one
+Both read the same grammars (:mod:`docai.models.grammars`) over two vocabularies: nano's, and one
 of Gemma's size, made here of random pieces, bytes, HTML tags, and ``<loc>`` and ``<seg>`` as added tokens.
 Synthetic targets at full difficulty are walked token by token, as a model would write them. Printed, for each
 library, vocabulary and head: seconds to read the vocabulary and to compile the grammar, microseconds of the
@@ -25,8 +25,8 @@ import numpy as np
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from docai.models.checkpoints import find_checkpoint
-from docai.models.constraints.grammars import GRAMMARS, INLINE_TAGS
-from docai.models.constraints.matching import Constraint, location_terminal
+from docai.models.constrained import Constraint, location_terminal
+from docai.models.grammars import GRAMMARS, INLINE_TAGS
 from docai.models.heads import HEADS
 from docai.pipelines.synthesis import samples
 
@@ -64,7 +64,7 @@ class _LLGuidance:
 
 
 def _llguidance(tokenizer: PreTrainedTokenizerBase) -> Callable[[str], Callable[[], Walker]]:
-    from docai.models.constraints.matching import Vocabulary
+    from docai.models.constrained import Vocabulary
 
     vocabulary = Vocabulary.of(tokenizer, [tokenizer.eos_token_id])
 

@@ -27,11 +27,11 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 from unittest import mock
 
+from docai.contents import Content
 from docai.models.heads import HEADS
 from docai.parsers.base import Parsed
-from docai.parsers.musicxml import ConversionError
+from docai.parsers.score_music21 import ConversionError
 from docai.pipelines.synthesis import samples
-from docai.records import Content
 
 Way = Literal["drop", "repeat", "swap", "cut"]
 Span = tuple[int, int]

@@ -19,10 +19,10 @@ from pathlib import Path
 
 from docai.models.heads import HEADS
 from docai.models.paligemma import PaliGemmaEngine
-from docai.pipelines.evaluation.evaluation import Evaluation
 from docai.pipelines.evaluation.evaluator import evaluate
 from docai.pipelines.evaluation.report.model import MeasureSummary, TaskSummary
 from docai.pipelines.evaluation.report.summary import summarise
+from docai.pipelines.evaluation.scoring import Evaluation
 from docai.pipelines.evaluation.tasks import TASKS
 from docai.pipelines.synthesis.write import write_pairs
 

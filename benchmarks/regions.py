@@ -18,7 +18,7 @@ from collections import Counter
 from itertools import pairwise
 
 from docai import Limits
-from docai.pipelines.boxes import iou
+from docai.geometry import iou
 from docai.pipelines.ingest import open_source
 from docai.pipelines.layout import Region, find_regions
 from docai.pipelines.synthesis.pages import SyntheticPage, Truth, scanned, synthetic_page

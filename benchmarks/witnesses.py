@@ -7,7 +7,7 @@ are right where the isomeric canonical SMILES are equal. Tables, as pictures, ar
 canonical HTML of both sides; besides published ones, drawn ones of several difficulties. Texts are measured
 by the F1 of their words, on street photographs and on the paragraphs of born-digital PDFs, whose pages are
 drawn in gray at 150 and 200 dpi and whose own words are the truth; they are right where all words are
-equal. *Both* is what the rule in :mod:`docai.pipelines.witnesses.verdict` makes of the two; *agreed* counts
+equal. *Both* is what the rule in :mod:`docai.pipelines.evidence.arbiter` makes of the two; *agreed* counts
 the cases where they say the same. *Both, calibrated* is what they would make where each answer of the model
 had for its confidence the model's share of right answers in the set, which is the least that a calibration
 on such documents gives.
@@ -25,30 +25,36 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
+from docai.contents import (
+    Content,
+    MoleculeContent,
+    TableContent,
+    TextContent,
+    part_confidences,
+    put_confidence,
+)
 from docai.errors import DocaiError
+from docai.geometry import BBox
 from docai.models.engine import Engine, Request, answer
 from docai.models.heads import HEADS
 from docai.parsers.molecule import parse_molecule
-from docai.pipelines.answers import Answer, region_answer
-from docai.pipelines.confidence.parts import part_confidences, put_confidence
-from docai.pipelines.crops import tile_region
+from docai.pipelines.crops.tiling import tile_region
 from docai.pipelines.evaluation.base import Sample
 from docai.pipelines.evaluation.datasets.icdar_text import read_icdar2015
 from docai.pipelines.evaluation.datasets.molecules import read_molfiles
 from docai.pipelines.evaluation.datasets.pubtabnet import read_pubtabnet
 from docai.pipelines.evaluation.metrics.teds import teds_canonical
-from docai.pipelines.evidence import text_from_words
+from docai.pipelines.evidence.arbiter import weigh
+from docai.pipelines.evidence.base import Case, Statement, Witness, same_grid
+from docai.pipelines.evidence.osra import Osra
+from docai.pipelines.evidence.panel import hear
+from docai.pipelines.evidence.scanned_table import ScannedTables
+from docai.pipelines.evidence.tesseract import Tesseract
 from docai.pipelines.ingest import Page, open_source
 from docai.pipelines.layout import find_regions, text_layer_quality
+from docai.pipelines.recognition.answer import Answer, region_answer
 from docai.pipelines.synthesis import samples
-from docai.pipelines.tables.cells import agreement, same_grid
-from docai.pipelines.witnesses.base import Case, Statement, Witness
-from docai.pipelines.witnesses.osra import Osra
-from docai.pipelines.witnesses.panel import hear
-from docai.pipelines.witnesses.scanned_table import ScannedTables
-from docai.pipelines.witnesses.tesseract import Tesseract
-from docai.pipelines.witnesses.verdict import weigh
-from docai.records import BBox, Content, MoleculeContent, TableContent, TextContent
+from docai.pipelines.words import agreement, text_from_words
 
 MOLECULES = ("uspto", "clef2012", "usan", "testSet1")
 PDFS = ("pdfs", "tables/icdar2013-eu")

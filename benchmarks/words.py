@@ -14,7 +14,7 @@ from collections import Counter
 from pathlib import Path
 
 import docai
-from docai.parsers.direction import normal
+from docai.parsers.text import normal
 from docai.pipelines.ingest import open_source
 
 HEADS = ("table", "molecule", "score", "text")

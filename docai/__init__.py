@@ -10,10 +10,11 @@ Importing docai loads neither torch nor a PDF library: those arrive with the fir
 from docai import errors
 from docai._version import __version__
 from docai.api import Pipeline, parse, process, read
+from docai.contents import Issue
 from docai.errors import DocaiError
 from docai.limits import Limits
 from docai.models.scripted import ScriptedEngine
-from docai.records import Document, Figure, Issue, Molecule, Score, Table, Text
+from docai.records import Document, Figure, Molecule, Score, Table, Text
 
 __all__ = [
     "DocaiError",

@@ -17,12 +17,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from docai.models.engine import Engine
-    from docai.pipelines.assemble import TextLayer
-    from docai.pipelines.convert import Options, ProgressCallback
-    from docai.pipelines.given import GivenRegions
-    from docai.pipelines.readback.weighing import ReadBackSetting
-    from docai.pipelines.retry import Retry
-    from docai.pipelines.witnesses.panel import Witnesses
+    from docai.options import Options, ReadBackSetting, Retry, TextLayer, Witnesses
+    from docai.pipelines.convert import ProgressCallback
+    from docai.pipelines.layout.given import GivenRegions
 
 
 class Pipeline:
@@ -38,12 +35,12 @@ class Pipeline:
             alone.
         witnesses: ``"auto"`` also asks the readers that are installed beside docai, OSRA for molecules and
             Tesseract for words and tables without a text layer, see
-            :mod:`docai.pipelines.witnesses.verdict`;
+            :mod:`docai.pipelines.evidence.arbiter`;
             ``"off"`` does not.
         readback: ``"auto"`` draws each record that was read again, compares it with its crop, and lets that
-            count in the confidence, see :mod:`docai.pipelines.readback.weighing`; ``"off"`` does not.
+            count in the confidence, see :mod:`docai.pipelines.readback.compare`; ``"off"`` does not.
         retry: ``"auto"`` asks the model again, in other ways, where its answer is invalid, looping or cut,
-            see :mod:`docai.pipelines.retry`; ``"off"`` does not.
+            see :mod:`docai.pipelines.recognition.retry`; ``"off"`` does not.
         limits: bounds on size and time; :class:`docai.Limits` has the defaults.
         engine: answers in place of ``model``, such as :class:`docai.ScriptedEngine` in tests.
 
@@ -120,8 +117,8 @@ class Pipeline:
             SettingError: a region is of no kind there is, or its box has no area.
         """
         from docai.pipelines.convert import convert
-        from docai.pipelines.given import check_given
         from docai.pipelines.ingest import open_source
+        from docai.pipelines.layout.given import check_given
 
         check_given(regions or {})
         with open_source(source, password=password, limits=self._limits) as opened:
@@ -139,7 +136,7 @@ class Pipeline:
             return read_whole_page(opened, self.engine, self._options(), name)
 
     def _options(self) -> Options:
-        from docai.pipelines.convert import Options
+        from docai.options import Options
 
         return Options(
             heads=self._heads,
@@ -240,8 +237,9 @@ def parse(head: str, text: str) -> RecordBase:
     Raises:
         UnknownHeadError: there is no such head.
     """
-    from docai.pipelines.answers import map_boxes, storable
-    from docai.pipelines.assemble import content_fields
+    from docai.contents import map_boxes
+    from docai.pipelines.recognition.answer import storable
+    from docai.pipelines.region import content_fields
 
     entry = get_head(head)
     parsed = entry.parser(text)

@@ -5,17 +5,18 @@ Boxes are as in :mod:`docai.records`; those of a parser alone are shares 0…1 o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from docai.geometry import BBox
+
 if TYPE_CHECKING:
-    import pandas
+    pass
 
-    from docai.score_formats import ScoreFile
-
-BBox = tuple[float, float, float, float]
 ColumnKind = Literal["text", "integer", "number", "percent", "currency", "empty"]
+
 Tie = Literal["start", "continue", "end"]
 
 
@@ -64,45 +65,6 @@ class TableContent(Data):
     columns: list[Column] = Field(
         default_factory=list, description="From the left; empty in documents before format 1.3."
     )
-
-    def to_html(self) -> str:
-        """The cells as canonical HTML, as ``html`` has them unless they were changed since."""
-        from docai.table_formats import to_html
-
-        return to_html(self)
-
-    def to_csv(self, *, delimiter: str = ",", repeat_spans: bool = False) -> str:
-        """All rows as CSV (RFC 4180, lines end in CR LF), header rows first as they stand.
-
-        The text of a cell that spans several places stands at its top left, or with ``repeat_spans`` at each.
-        """
-        from docai.table_formats import to_csv
-
-        return to_csv(self, delimiter=delimiter, repeat_spans=repeat_spans)
-
-    def to_markdown(self, *, repeat_spans: bool = False) -> str:
-        """A pipe table of GitHub Flavored Markdown: the names of the columns, then the rows below the head.
-
-        Columns of numbers are aligned to the right; text that Markdown would take for markup is escaped.
-        """
-        from docai.table_formats import to_markdown
-
-        return to_markdown(self, repeat_spans=repeat_spans)
-
-    def to_dataframe(self, *, typed: bool = True, repeat_spans: bool = False) -> pandas.DataFrame:
-        """The rows below the head as a pandas DataFrame, with the names of the columns.
-
-        A name that comes again is numbered as pandas does (``n``, ``n.1``); a table without a head has the
-        numbers 0, 1, … in their place. Columns of numbers are ``Int64`` or ``Float64``, missing ones NA, all
-        others ``string``; percents are not divided. ``DataFrame.attrs["units"]`` has the units by name.
-        With ``typed`` False every column is ``string``.
-
-        Raises:
-            MissingDependencyError: pandas is not installed.
-        """
-        from docai.table_formats import to_dataframe
-
-        return to_dataframe(self, typed=typed, repeat_spans=repeat_spans)
 
 
 class Atom(Data):
@@ -224,38 +186,6 @@ class ScoreContent(Data):
     )
     is_valid: bool = False
 
-    def to_ekern(self) -> str:
-        """The kern as ``**ekern``, each note in its parts; see :mod:`docai.score_formats`."""
-        from docai.score_formats import to_ekern
-
-        return to_ekern(self.kern)
-
-    def to_bekern(self) -> str:
-        """The kern as ``**bekern``: durations, pitches and accidentals alone."""
-        from docai.score_formats import to_bekern
-
-        return to_bekern(self.kern)
-
-    def to_musicxml(self) -> ScoreFile:
-        """MusicXML 4.0 of the kern up to its first broken line, however long it takes.
-
-        Raises:
-            ExportError: there is no note or rest to write, or music21 fails.
-        """
-        from docai.score_formats import to_musicxml
-
-        return to_musicxml(self.kern)
-
-    def to_midi(self) -> ScoreFile:
-        """A Standard MIDI File of the kern up to its first broken line, tied notes as one.
-
-        Raises:
-            ExportError: there is no note or rest to write, or music21 fails.
-        """
-        from docai.score_formats import to_midi
-
-        return to_midi(self.kern)
-
 
 class Word(Data):
     """One word with its box."""
@@ -276,6 +206,15 @@ class Line(Data):
     )
 
 
+def box_of_words(words: Sequence[Word]) -> BBox | None:
+    """The smallest box around those of the words; None where none has one."""
+    boxes = [word.bbox for word in words if word.bbox is not None]
+    if not boxes:
+        return None
+    x0, y0, x1, y1 = zip(*boxes, strict=True)
+    return min(x0), min(y0), max(x1), max(y1)
+
+
 class TextContent(Data):
     """Lines in reading order."""
 
@@ -290,3 +229,108 @@ class FigureContent(Data):
 
 
 Content = TableContent | MoleculeContent | ScoreContent | TextContent | FigureContent
+
+Severity = Literal["info", "warning", "error"]
+
+Stage = Literal["ingest", "layout", "crop", "model", "parser", "validator", "evidence"]
+
+
+class Issue(Data):
+    """Something a reader of the result should know."""
+
+    code: str = Field(description="Stable, kebab-case, such as `table-ragged-row`.")
+    severity: Severity
+    stage: Stage
+    message: str = Field(description="One sentence a person understands.")
+    page: int | None = Field(default=None, description="Page number, from 1.")
+    region: str | None = Field(default=None, description="Id of the record it belongs to.")
+
+
+Unit = Literal["record", "cell", "word", "atom", "measure"]
+
+B = TypeVar("B", Cell, Word)
+
+
+def map_boxes(content: Content, place: Callable[[BBox], BBox | None]) -> Content:
+    """The same content with ``place`` applied to each box; a line's is that around its words."""
+    if isinstance(content, TableContent):
+        return content.model_copy(update={"cells": [_moved(cell, place) for cell in content.cells]})
+    if isinstance(content, TextContent):
+        return content.model_copy(update={"lines": [_moved_line(line, place) for line in content.lines]})
+    return content
+
+
+def _moved_line(line: Line, place: Callable[[BBox], BBox | None]) -> Line:
+    words = [_moved(word, place) for word in line.words]
+    return line.model_copy(update={"words": words, "bbox": box_of_words(words)})
+
+
+def _moved(item: B, place: Callable[[BBox], BBox | None]) -> B:
+    return item if item.bbox is None else item.model_copy(update={"bbox": place(item.bbox)})
+
+
+P = TypeVar("P", Cell, Word)
+
+
+def unit_of(content: Content) -> Unit | None:
+    """What the content consists of; None for a figure."""
+    match content:
+        case TableContent():
+            return "cell"
+        case MoleculeContent():
+            return "atom"
+        case ScoreContent():
+            return "measure"
+        case TextContent():
+            return "word"
+    return None
+
+
+def put_confidence(content: Content, values: Sequence[float | None]) -> Content:
+    """The content with these confidences on its parts, in their order.
+
+    Raises:
+        ValueError: there are more or fewer values than parts.
+    """
+    match content:
+        case TableContent():
+            cells = [_sure(*pair) for pair in zip(content.cells, values, strict=True)]
+            return content.model_copy(update={"cells": cells})
+        case MoleculeContent():
+            atoms = [
+                atom.model_copy(update={"confidence": value})
+                for atom, value in zip(content.atoms, values, strict=True)
+            ]
+            return content.model_copy(update={"atoms": atoms})
+        case ScoreContent():
+            measures = [
+                measure.model_copy(update={"confidence": value})
+                for measure, value in zip(content.measures, values, strict=True)
+            ]
+            return content.model_copy(update={"measures": measures})
+        case TextContent():
+            left = iter(values)
+            lines = [
+                line.model_copy(update={"words": [_sure(word, next(left)) for word in line.words]})
+                for line in content.lines
+            ]
+            return content.model_copy(update={"lines": lines})
+    return content
+
+
+def part_confidences(content: Content) -> list[float | None]:
+    """The confidences of the parts, in their order."""
+    match content:
+        case TableContent():
+            return [cell.confidence for cell in content.cells]
+        case MoleculeContent():
+            return [atom.confidence for atom in content.atoms]
+        case ScoreContent():
+            return [measure.confidence for measure in content.measures]
+        case TextContent():
+            return [word.confidence for line in content.lines for word in line.words]
+    return []
+
+
+def _sure(part: P, value: float | None) -> P:
+    return part.model_copy(update={"confidence": value})

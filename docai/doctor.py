@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from docai.environment import versions
 from docai.errors import DocaiError
-from docai.surroundings import versions
 
 PACKAGES = (
     "torch",
@@ -142,13 +142,13 @@ def _memory() -> tuple[int | None, int | None]:
 
 
 def _witnesses() -> tuple[WitnessReport, ...]:
-    from docai.pipelines.witnesses.panel import known_witnesses
+    from docai.pipelines.evidence.panel import known_witnesses
 
     return tuple(WitnessReport(one.name, one.head, one.available()) for one in known_witnesses())
 
 
 def _readback() -> tuple[ReadBackReport, ...]:
-    from docai.pipelines.readback.weighing import RENDERERS, missing_renderer
+    from docai.pipelines.readback.compare import RENDERERS, missing_renderer
 
     return tuple(ReadBackReport(head, name, missing_renderer(head)) for head, name in RENDERERS.items())
 

@@ -17,7 +17,6 @@ from pydantic import Field
 
 from docai.contents import (
     Atom,
-    BBox,
     Cell,
     Column,
     ColumnKind,
@@ -26,17 +25,23 @@ from docai.contents import (
     Event,
     FigureContent,
     Fragment,
+    Issue,
     Label,
     Line,
     Measure,
     MoleculeContent,
     ScoreContent,
+    Severity,
+    Stage,
     Stereo,
     TableContent,
     TextContent,
     Tie,
     Word,
 )
+from docai.geometry import BBox
+from docai.score_formats import ScoreExports
+from docai.table_formats import TableExports
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -87,22 +92,12 @@ __all__ = [
 SCHEMA_VERSION = "1.3"
 
 Point = tuple[float, float]
+
 Kind = Literal["table", "molecule", "score", "text", "figure"]
-Severity = Literal["info", "warning", "error"]
-Stage = Literal["ingest", "layout", "crop", "model", "parser", "validator", "evidence"]
+
 FinishReason = Literal["stop", "length", "loop", "blank", "error", "not-run"]
+
 Evidence = Literal["model", "text-layer", "table-finder", "layout", "osra", "tesseract"]
-
-
-class Issue(Data):
-    """Something a reader of the result should know."""
-
-    code: str = Field(description="Stable, kebab-case, such as `table-ragged-row`.")
-    severity: Severity
-    stage: Stage
-    message: str = Field(description="One sentence a person understands.")
-    page: int | None = Field(default=None, description="Page number, from 1.")
-    region: str | None = Field(default=None, description="Id of the record it belongs to.")
 
 
 class Confidence(Data):
@@ -127,7 +122,9 @@ class Alternative(Data):
 class Attempt(Data):
     """One time that a head was asked for a region, where its first answer was cut, looping or invalid."""
 
-    setting: str = Field(description="`first`, or the rung of docai.pipelines.retry that was tried.")
+    setting: str = Field(
+        description="`first`, or the rung of docai.pipelines.recognition.retry that was tried."
+    )
     finish_reason: FinishReason
     n_tokens: int = Field(ge=0)
     is_sound: bool = Field(description="It ended by itself and parsed without an error.")
@@ -180,7 +177,7 @@ class RecordBase(Data):
     )
 
 
-class Table(RecordBase, TableContent):
+class Table(RecordBase, TableExports):
     kind: Literal["table"] = "table"
 
 
@@ -188,7 +185,7 @@ class Molecule(RecordBase, MoleculeContent):
     kind: Literal["molecule"] = "molecule"
 
 
-class Score(RecordBase, ScoreContent):
+class Score(RecordBase, ScoreExports):
     kind: Literal["score"] = "score"
 
 

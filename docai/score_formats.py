@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from docai.contents import Issue, ScoreContent
 from docai.errors import ExportError
-from docai.parsers.ekern import to_bekern as bekern_lines
-from docai.parsers.ekern import to_ekern as ekern_lines
-from docai.parsers.midi import write_midi
-from docai.parsers.musicxml import ConversionError
-from docai.parsers.notes import Notes
+from docai.parsers.base import Notes
 from docai.parsers.score import Sound, kern_lines, read_sound, write_musicxml
-from docai.records import Issue
+from docai.parsers.score_ekern import to_bekern as bekern_lines
+from docai.parsers.score_ekern import to_ekern as ekern_lines
+from docai.parsers.score_music21 import ConversionError, write_midi
 
 
 class ScoreFile(bytes):
@@ -95,3 +94,31 @@ def _sound(kern: str, name: str) -> Sound:
 
 def _failed(name: str, error: ConversionError) -> ExportError:
     return ExportError(f"music21 could not write the score as {name}: {error}. Its kern is still to be had.")
+
+
+class ScoreExports(ScoreContent):
+    """A score's content with the formats it can be written in, as methods."""
+
+    def to_ekern(self) -> str:
+        """The kern as ``**ekern``, each note in its parts; see :mod:`docai.score_formats`."""
+        return to_ekern(self.kern)
+
+    def to_bekern(self) -> str:
+        """The kern as ``**bekern``: durations, pitches and accidentals alone."""
+        return to_bekern(self.kern)
+
+    def to_musicxml(self) -> ScoreFile:
+        """MusicXML 4.0 of the kern up to its first broken line, however long it takes.
+
+        Raises:
+            ExportError: there is no note or rest to write, or music21 fails.
+        """
+        return to_musicxml(self.kern)
+
+    def to_midi(self) -> ScoreFile:
+        """A Standard MIDI File of the kern up to its first broken line, tied notes as one.
+
+        Raises:
+            ExportError: there is no note or rest to write, or music21 fails.
+        """
+        return to_midi(self.kern)

@@ -1,4 +1,4 @@
-"""A table as HTML, CSV, Markdown and DataFrame: what the methods of :class:`docai.records.TableContent` do.
+"""A table as HTML, CSV, Markdown and DataFrame: what the methods of :class:`docai.Table` do.
 
 Each starts from the cells alone, so that a table whose cells were changed comes out as it is now. Places that
 no cell covers are empty.
@@ -12,10 +12,10 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from docai.contents import TableContent
 from docai.errors import needs
-from docai.parsers.columns import column_names, read_columns
-from docai.parsers.grid import canonical_html, fill_grid, head_rows
-from docai.records import TableContent
+from docai.parsers.table_columns import column_names, read_columns
+from docai.parsers.table_grid import canonical_html, fill_grid, head_rows
 
 if TYPE_CHECKING:
     import pandas
@@ -26,20 +26,20 @@ _BREAKS = re.compile(r"\r\n|\r|\n")
 
 
 def to_html(table: TableContent) -> str:
-    """See :meth:`docai.records.TableContent.to_html`."""
+    """See :meth:`TableExports.to_html`."""
     cells = fill_grid(table.cells, table.n_rows, table.n_cols)
     return canonical_html(cells, table.n_rows, table.n_cols)
 
 
 def to_csv(table: TableContent, *, delimiter: str = ",", repeat_spans: bool = False) -> str:
-    """See :meth:`docai.records.TableContent.to_csv`."""
+    """See :meth:`TableExports.to_csv`."""
     text = io.StringIO(newline="")
     csv.writer(text, delimiter=delimiter).writerows(grid_of_texts(table, repeat_spans=repeat_spans))
     return text.getvalue()
 
 
 def to_markdown(table: TableContent, *, repeat_spans: bool = False) -> str:
-    """See :meth:`docai.records.TableContent.to_markdown`. Ends with a newline; empty without columns.
+    """See :meth:`TableExports.to_markdown`. Ends with a newline; empty without columns.
 
     GFM tables: https://github.github.com/gfm/#tables-extension-. They have one header row always, which is
     empty where the table has no head.
@@ -56,7 +56,7 @@ def to_markdown(table: TableContent, *, repeat_spans: bool = False) -> str:
 
 
 def to_dataframe(table: TableContent, *, typed: bool = True, repeat_spans: bool = False) -> pandas.DataFrame:
-    """See :meth:`docai.records.TableContent.to_dataframe`.
+    """See :meth:`TableExports.to_dataframe`.
 
     Raises:
         MissingDependencyError: pandas is not installed.
@@ -117,3 +117,38 @@ def _unique(names: Sequence[str]) -> list[str]:
         taken.add(label)
         unique.append(label)
     return unique
+
+
+class TableExports(TableContent):
+    """A table's content with the formats it can be written in, as methods."""
+
+    def to_html(self) -> str:
+        """The cells as canonical HTML, as ``html`` has them unless they were changed since."""
+        return to_html(self)
+
+    def to_csv(self, *, delimiter: str = ",", repeat_spans: bool = False) -> str:
+        """All rows as CSV (RFC 4180, lines end in CR LF), header rows first as they stand.
+
+        The text of a cell that spans several places stands at its top left, or with ``repeat_spans`` at each.
+        """
+        return to_csv(self, delimiter=delimiter, repeat_spans=repeat_spans)
+
+    def to_markdown(self, *, repeat_spans: bool = False) -> str:
+        """A pipe table of GitHub Flavored Markdown: the names of the columns, then the rows below the head.
+
+        Columns of numbers are aligned to the right; text that Markdown would take for markup is escaped.
+        """
+        return to_markdown(self, repeat_spans=repeat_spans)
+
+    def to_dataframe(self, *, typed: bool = True, repeat_spans: bool = False) -> pandas.DataFrame:
+        """The rows below the head as a pandas DataFrame, with the names of the columns.
+
+        A name that comes again is numbered as pandas does (``n``, ``n.1``); a table without a head has the
+        numbers 0, 1, … in their place. Columns of numbers are ``Int64`` or ``Float64``, missing ones NA, all
+        others ``string``; percents are not divided. ``DataFrame.attrs["units"]`` has the units by name.
+        With ``typed`` False every column is ``string``.
+
+        Raises:
+            MissingDependencyError: pandas is not installed.
+        """
+        return to_dataframe(self, typed=typed, repeat_spans=repeat_spans)

@@ -21,8 +21,9 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, Field, FiniteFloat, model_validator
 
+from docai.contents import Unit
+
 Score = Literal["product", "geometric-mean", "minimum"]
-Unit = Literal["record", "cell", "word", "atom", "measure"]
 
 SCORES: Final[Mapping[Score, str]] = {
     "product": "the product of token probabilities",
@@ -33,6 +34,7 @@ SCORES: Final[Mapping[Score, str]] = {
 
 _SUREST: Final = -1e-6
 """Natural logarithm of the greatest score: float32 tells no larger ones apart."""
+
 _LEAST: Final = -1e4
 
 

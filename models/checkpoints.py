@@ -32,8 +32,9 @@ from typing import Any, NoReturn
 
 from pydantic import BaseModel, Field, ValidationError
 
+from docai.contents import Unit
 from docai.errors import AdapterError, CheckpointError, HeadNotAvailableError, UnknownModelError
-from docai.models.calibration import CalibrationMap, Unit
+from docai.models.calibration import CalibrationMap
 
 MANIFEST = "docai.json"
 # What PaliGemmaConfig assumes where the file is silent.

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from docai.errors import GenerationError
+from docai.errors import ConfigurationError, GenerationError
 from docai.models.calibration import Calibration
-from docai.models.heads import Head
+from docai.models.checkpoints import head_not_available
+from docai.models.heads import HEADS, Head, get_head
 from docai.records import FinishReason
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def check_crop(request: Request) -> None:
     if image.mode != "RGB" or image.size != (side, side):
         raise GenerationError(
             f"The head {request.head.name!r} reads RGB crops of {side} x {side} px, and this one is "
-            f"{image.mode} of {image.width} x {image.height} px. Make it with docai.pipelines.crops."
+            f"{image.mode} of {image.width} x {image.height} px. Make it with docai.pipelines.crops.crop."
         )
 
 
@@ -147,3 +148,33 @@ def _failed(request: Request, error: Exception) -> Generation:
         prompt=request.head.prompt,
         error=f"{type(error).__name__}: {message}",
     )
+
+
+def check_heads(engine: Engine, heads: frozenset[str] | None) -> None:
+    """Refuse heads that do not exist or have no weights before any page is read."""
+    for name in sorted(heads or ()):
+        get_head(name)
+    has = engine.heads()
+    # A model may lack some heads: their regions say so. One that has none is not worth starting with.
+    wanted = heads or (frozenset() if has else frozenset(HEADS))
+    if missing := sorted(wanted - has):
+        raise head_not_available(missing[0], dict.fromkeys(sorted(has)), engine.name, engine.name)
+
+
+def ask(engine: Engine, requests: Sequence[Request]) -> list[Generation]:
+    """Answer each request; whatever an engine raises over one of them is that one's answer.
+
+    Raises:
+        ConfigurationError: the engine is not set up.
+    """
+    if not requests:
+        return []
+    try:
+        return answer(engine, requests)
+    except ConfigurationError:
+        raise
+    except Exception as error:
+        failure = f"{type(error).__name__}: {error}"
+    if len(requests) > 1:
+        return [generation for request in requests for generation in ask(engine, [request])]
+    return [Generation("", "error", prompt=requests[0].head.prompt, error=failure)]

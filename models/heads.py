@@ -7,8 +7,9 @@ score and spotting results. `docs` of each format: the parser's module docstring
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Final, Literal
 
 from docai.errors import UnknownHeadError
 from docai.parsers.base import Parser
@@ -48,7 +49,7 @@ class Head:
     """Side of the square crop, pixels."""
     decoding: Decoding = Decoding()
     grammar: str | None = None
-    """Name in :data:`docai.models.constraints.grammars.GRAMMARS` of what its answers keep to when decoding is
+    """Name in :data:`docai.models.grammars.GRAMMARS` of what its answers keep to when decoding is
     constrained; None is a head that has none."""
 
 
@@ -74,3 +75,45 @@ def get_head(name: str) -> Head:
     except KeyError:
         known = ", ".join(HEADS)
         raise UnknownHeadError(f"There is no head {name!r}; the heads are: {known}.") from None
+
+
+Fault = Literal["cut", "loop", "invalid"]
+
+_ALL: Final = frozenset[Fault](("cut", "loop", "invalid"))
+
+_LOST: Final = frozenset[Fault](("loop", "invalid"))
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One way of asking again. What it does not name stays as it was."""
+
+    name: str
+    against: frozenset[Fault] = _ALL
+    stretch: float = 1.0
+    crop: Literal["same", "tighter", "wider", "tiles"] = "same"
+    constrained: bool = False
+    num_beams: int | None = None
+
+
+_MORE = Rung("more-tokens", frozenset(("cut",)), stretch=2.0)
+
+_TILES = Rung("tiles", frozenset(("cut", "loop")), crop="tiles")
+
+_TIGHTER = Rung("tighter-crop", crop="tighter")
+
+_WIDER = Rung("wider-crop", crop="wider")
+
+_CONSTRAINED = Rung("constrained", _LOST, constrained=True)
+
+_BEAM = Rung("beam", _LOST, num_beams=4)
+
+LADDERS: Mapping[str, tuple[Rung, ...]] = MappingProxyType(
+    {
+        "table": (_MORE, _TILES, _CONSTRAINED, _WIDER),
+        "molecule": (_CONSTRAINED, _TIGHTER, _WIDER, _BEAM),
+        "score": (_MORE, _CONSTRAINED, _WIDER, replace(_BEAM, against=frozenset(("invalid",)))),
+        "text": (_MORE, _TILES, replace(_TIGHTER, against=frozenset(("loop",))), _CONSTRAINED),
+    }
+)
+"""Head → its rungs. A head that is not here is asked once."""

@@ -13,7 +13,6 @@ import torch
 from docai.errors import CheckpointError, ConfigurationError, GenerationError
 from docai.models import guards
 from docai.models.adapters import load_adapters
-from docai.models.answers import Answer, Vocabulary, write_answers
 from docai.models.attention import AttentionChoice
 from docai.models.checkpoints import (
     Checkpoint,
@@ -22,9 +21,9 @@ from docai.models.checkpoints import (
     head_not_available,
     open_adapter,
 )
-from docai.models.decoding import token_texts
 from docai.models.devices import choose_device, choose_dtype
 from docai.models.engine import Generation, Request, check_crop
+from docai.models.generation import Answer, Vocabulary, token_texts, write_answers
 from docai.models.loading import load_base, load_processor
 
 if TYPE_CHECKING:
@@ -32,8 +31,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from transformers import BatchFeature, PaliGemmaForConditionalGeneration, PaliGemmaProcessor
 
-    from docai.models.constraints.matching import Constraint
-    from docai.models.constraints.matching import Vocabulary as Spelling
+    from docai.models.constrained import Constraint
+    from docai.models.constrained import Vocabulary as Spelling
     from docai.models.heads import Head
 
 IMAGE_TOKEN = "<image>"
@@ -239,7 +238,7 @@ class PaliGemmaEngine:
                 "name one in Head(grammar=...)."
             )
         if head.grammar not in self._constraints:
-            from docai.models.constraints import matching
+            from docai.models import constrained as matching
 
             if self._spelling is None:
                 self._spelling = matching.Vocabulary.of(self._processor.tokenizer, self._vocabulary.ends)

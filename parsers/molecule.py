@@ -7,7 +7,7 @@ else (``[X]``), which becomes ``*``. The SMILES with its labels is kept beside t
 follows the first white space is left out, and that is noted.
 
 What may be a label and an element is read as the group that drawings mean by it (``[Ac]``, ``[Ts]``), or else
-as the element (``[Y]``, ``[Ra]``, ``[Rb]``); a warning says which, see :mod:`docai.parsers.labels`.
+as the element (``[Y]``, ``[Ra]``, ``[Rb]``); a warning says which, see :mod:`docai.parsers.molecule_labels`.
 
 Valid means: RDKit sanitises it. It does not mean that it is what the drawing shows.
 """
@@ -17,23 +17,20 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from docai.parsers.base import Parsed
-from docai.parsers.cleaning import strip_fence
-from docai.parsers.expansion import (
+from docai.contents import MoleculeContent
+from docai.parsers.base import Notes, Parsed, Span, TracedText, quote, strip_fence
+from docai.parsers.molecule_labels import (
     BRACKET,
     Origin,
     expanded_size,
+    is_atom,
     labelled_smiles,
     of_kept,
     owners,
     replace_labels,
     write_out,
 )
-from docai.parsers.labels import is_atom
-from docai.parsers.notes import Notes, quote
-from docai.parsers.structure import describe, marks_of, needs_dative
-from docai.parsers.traced import Span, TracedText
-from docai.records import MoleculeContent
+from docai.parsers.molecule_structure import describe, marks_of, needs_dative
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol

@@ -14,9 +14,9 @@ feeds, from the line of ``**kern`` to the line of ``*-``::
     ==	==
     *-	*-
 
-Valid means that the spine structure is sound (see :mod:`docai.parsers.spines`); what bars and fields say
-is checked too, as warnings. ``n_measures`` counts the stretches between barlines that hold notes or rests;
-``measures`` says which lines these are.
+Valid means that the spine structure is sound (see :mod:`docai.parsers.score_spines`); what bars and fields
+say is checked too, as warnings. ``n_measures`` counts the stretches between barlines that hold notes or
+rests; ``measures`` says which lines these are.
 """
 
 from __future__ import annotations
@@ -26,17 +26,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from docai.parsers.base import Parsed
-from docai.parsers.cleaning import replace_unholdable_in, strip_fence
-from docai.parsers.ekern import from_ekern
-from docai.parsers.events import EventList
-from docai.parsers.kern import MeasureCheck
-from docai.parsers.musicxml import ConversionError, MusicXml, Place, kern_to_musicxml, writable
-from docai.parsers.notes import Notes, quote
-from docai.parsers.pairing import check_pairs, pair_slurs
-from docai.parsers.spines import Spine, SpineReader, kern_alone
-from docai.parsers.traced import Span, TracedText
-from docai.records import Event, Measure, ScoreContent
+from docai.contents import Event, Measure, ScoreContent
+from docai.parsers.base import Notes, Parsed, Span, TracedText, quote, replace_unholdable_in, strip_fence
+from docai.parsers.score_ekern import from_ekern
+from docai.parsers.score_measures import EventList, MeasureCheck
+from docai.parsers.score_music21 import ConversionError, MusicXml, Place, kern_to_musicxml, writable
+from docai.parsers.score_spines import Spine, SpineReader, kern_alone
+from docai.parsers.score_ties import check_pairs, pair_slurs
 
 MAX_WORK = 2_500_000
 """Half a second of music21 by our estimate: 400 notes in all with four in a measure, 500 with sixteen. Longer

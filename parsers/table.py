@@ -5,15 +5,15 @@ The format, as the model is trained to write it::
     <table><thead><tr><td coords="<loc0012><loc0034><loc0050><loc0200>" colspan="2">text</td>…</tr></thead>
     <tbody>…</tbody></table>
 
-``coords`` is the cell's text box as y0, x0, y1, x1 (see :mod:`docai.parsers.boxes`), on non-empty cells
+``coords`` is the cell's text box as y0, x0, y1, x1 (see :mod:`docai.parsers.locations`), on non-empty cells
 only. Rows of ``<thead>`` and ``<th>`` cells anywhere are headers. Inline tags (``<b> <i> <sup> <sub>`` …)
 are allowed in cells; their text is kept. Everything else HTML allows is read as HTML; what it does not
 allow is repaired, and each repair is an issue of the record. OTSL is read where its tokens come before any
-tag of a table, see :mod:`docai.parsers.otsl`.
+tag of a table, see :mod:`docai.parsers.table_otsl`.
 
 Where the text names no head, neither by ``<th>``, ``<thead>`` or ``<tbody>`` nor by ``ched``, a head over
-columns of numbers is found by the rule of :mod:`docai.parsers.headers`, and an issue says so. Canonical HTML
-always has a ``<tbody>``: it is read back as it is.
+columns of numbers is found by the rule of :mod:`docai.parsers.table_columns`, and an issue says so. Canonical
+HTML always has a ``<tbody>``: it is read back as it is.
 """
 
 from __future__ import annotations
@@ -21,14 +21,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-from docai.parsers.base import Parsed
-from docai.parsers.cleaning import replace_unholdable_in, strip_fence
-from docai.parsers.grid import CellSpans, lay_out
-from docai.parsers.html_table import read_html
-from docai.parsers.notes import Notes
-from docai.parsers.otsl import is_otsl, read_otsl
-from docai.parsers.traced import TracedText
-from docai.records import Cell, TableContent
+from docai.contents import Cell, TableContent
+from docai.parsers.base import Notes, Parsed, TracedText, replace_unholdable_in, strip_fence
+from docai.parsers.table_grid import CellSpans, lay_out
+from docai.parsers.table_html import read_html
+from docai.parsers.table_otsl import is_otsl, read_otsl
 
 _LOOP_ROWS = 8
 """So many equal rows, or equal blocks of rows, in a run are taken for a loop of the model."""

@@ -1,8 +1,8 @@
 """The text head: words with location tokens, to lines of words with boxes.
 
 The format, as the model is trained to write it: a word is four location tokens (y0, x0, y1, x1, see
-:mod:`docai.parsers.boxes`), a space, and the word as printed; words of a line are joined by `` ; ``, lines
-by a line feed, in reading order::
+:mod:`docai.parsers.locations`), a space, and the word as printed; words of a line are joined by `` ; ``,
+lines by a line feed, in reading order::
 
     <loc0010><loc0020><loc0050><loc0100> Hello ; <loc0010><loc0110><loc0050><loc0200> world
     <loc0060><loc0020><loc0100><loc0090> again
@@ -15,19 +15,98 @@ Words of a line stand in the order in which they are read, those of Arabic and H
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Literal
 
-from docai.parsers.base import Parsed
-from docai.parsers.boxes import LOC, box_from_bins
-from docai.parsers.cleaning import replace_unholdable_in, strip_fence
-from docai.parsers.direction import direction, normal, reading_order
-from docai.parsers.notes import Notes, quote
-from docai.parsers.traced import Span, TracedText
-from docai.records import BBox, Line, TextContent, Word
+from docai.contents import Line, TextContent, Word, box_of_words
+from docai.geometry import BBox
+from docai.parsers.base import Notes, Parsed, Span, TracedText, quote, replace_unholdable_in, strip_fence
+from docai.parsers.locations import LOC, box_from_bins
+
+Direction = Literal["ltr", "rtl"]
+
+# Arabic letters in the shape that they have at one place of a word: type, not text.
+_SHAPE = re.compile("[\ufb50-\ufdff\ufe70-\ufefc]")
+
+_LTR_RUN = re.compile(r"L(?:[LN]*L)?")
+
+_MAX_MARKS = 30
+"""More combining characters stand on no letter (Unicode Standard Annex 15, stream-safe text format)."""
+
+
+def normal(text: str) -> str:
+    """The text in NFC, with plain letters for Arabic presentation forms. Ligatures such as ``ﬁ`` stay.
+
+    Where more than thirty combining characters follow each other they stay as they are.
+    """
+    if text.isascii():
+        return text
+    plain = _SHAPE.sub(_letters, text)
+    # To put marks in order takes a time that grows with the square of their number.
+    return unicodedata.normalize("NFC", plain) if _is_stream_safe(plain) else plain
+
+
+def _is_stream_safe(text: str) -> bool:
+    if len(text) <= _MAX_MARKS or text.isascii():
+        return True
+    run = 0
+    for character in text:
+        run = run + 1 if unicodedata.combining(character) else 0
+        if run > _MAX_MARKS:
+            return False
+    return True
+
+
+def _letters(shape: re.Match[str]) -> str:
+    letters = unicodedata.normalize("NFKC", shape[0])
+    # A mark without its letter, or a whole phrase in one character, would part the word.
+    return shape[0] if " " in letters else letters
+
+
+def direction(text: str) -> Direction:
+    """``rtl`` where most of the characters that have a direction of their own run from right to left."""
+    if text.isascii():
+        return "ltr"
+    kinds = [unicodedata.bidirectional(character) for character in text]
+    return "rtl" if sum(kind in ("R", "AL") for kind in kinds) > kinds.count("L") else "ltr"
+
+
+def reading_order(words: Sequence[Word]) -> list[int] | None:
+    """Indices of the words of a right-to-left line that was written as it looks, from left to right.
+
+    None where there is nothing to put right: the line runs from left to right, a word has no box, or the
+    order of the boxes is not that of the looks. Words of a left-to-right script keep their order within.
+    """
+    if direction("".join(word.text for word in words)) == "ltr":
+        return None
+    classes = "".join(_class(word.text) for word in words)
+    if classes.count("R") < 2:
+        return None
+    boxes = [word.bbox for word in words if word.bbox is not None]
+    middles = [box[0] + box[2] for box in boxes]
+    if len(boxes) < len(words) or not all(one < two for one, two in pairwise(middles)):
+        return None
+    order = list(range(len(words)))
+    for run in _LTR_RUN.finditer(classes):
+        order[slice(*run.span())] = reversed(order[slice(*run.span())])
+    return order[::-1]
+
+
+def _class(text: str) -> str:
+    """``L`` or ``R``, or ``N`` for a word of digits and signs alone, which has no direction of its own."""
+    if direction(text) == "rtl":
+        return "R"
+    return "L" if any(unicodedata.bidirectional(character) == "L" for character in text) else "N"
+
 
 _LOCS = re.compile(rf"(?:{LOC.pattern}\s*)+")
+
 _LINE_END = re.compile(r"\r\n|[\n\r\v\f\x85\u2028\u2029]")
+
 _UNSPACED = re.compile(r"\S+")
+
 # A lone "<" may be a word: it begins a location only where one is due.
 _CUT_LOC = re.compile(r"(?:<l(?:o(?:c\d*)?)?|(?:(?<=; )|(?<=\d>)|(?<=\n))<)\Z")
 
@@ -66,7 +145,7 @@ def parse_text(text: str) -> Parsed[TextContent]:
 def line_of(words: list[Word]) -> Line:
     """The line that consists of these words, which are in reading order."""
     text = " ".join(word.text for word in words)
-    return Line(text=text, bbox=union(words), words=words, direction=direction(text))
+    return Line(text=text, bbox=box_of_words(words), words=words, direction=direction(text))
 
 
 def _ends_in_locs(text: str) -> bool:
@@ -140,12 +219,3 @@ def _box(tokens: str, text: str, notes: Notes) -> BBox | None:
     elif fault == "zero-area":
         notes.add("text-zero-area-box", f"The box of {quote(text)} has no area.")
     return box
-
-
-def union(words: list[Word]) -> BBox | None:
-    """The smallest box around those of the words; None where none has one."""
-    boxes = [word.bbox for word in words if word.bbox is not None]
-    if not boxes:
-        return None
-    x0, y0, x1, y1 = zip(*boxes, strict=True)
-    return min(x0), min(y0), max(x1), max(y1)

@@ -15,29 +15,21 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from docai._version import __version__
-from docai.errors import ConfigurationError, DocaiError
+from docai.contents import Stage
+from docai.errors import DocaiError
+from docai.issues import make_issue
 from docai.limits import Limits
-from docai.models.checkpoints import head_not_available
-from docai.models.engine import Engine, Generation, Request, answer
-from docai.models.heads import HEADS, get_head
-from docai.pipelines.assemble import (
-    Plan,
-    TextLayer,
-    begin_hearing,
-    crop_region,
-    finish_record,
-    look_again,
-    plan_regions,
-)
-from docai.pipelines.codes import make_issue
-from docai.pipelines.crops import Crop
-from docai.pipelines.given import GivenRegions, given_layout, whole_page
+from docai.models.engine import Engine, Generation, Request, ask, check_heads
+from docai.models.heads import HEADS
+from docai.options import Options
+from docai.pipelines.crops.crop import Crop
+from docai.pipelines.evidence.panel import Panel
 from docai.pipelines.ingest import Page, Source
 from docai.pipelines.layout import PageLayout, Region, find_regions
-from docai.pipelines.readback.weighing import ReadBackSetting
-from docai.pipelines.retry import Reading, Retry, climb
-from docai.pipelines.witnesses.panel import Panel, Witnesses
-from docai.records import Document, PageInfo, RecordBase, SourceInfo, Stage, Stats
+from docai.pipelines.layout.given import GivenRegions, given_layout, whole_page
+from docai.pipelines.recognition.retry import Reading, climb
+from docai.pipelines.region import Plan, begin_hearing, crop_region, finish_record, look_again, plan_regions
+from docai.records import Document, PageInfo, RecordBase, SourceInfo, Stats
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -61,22 +53,6 @@ class Progress:
 
 
 ProgressCallback = Callable[[Progress], None]
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a conversion is asked for."""
-
-    heads: frozenset[str] | None = None
-    """Heads to use; None is all. Regions of other kinds are counted and left out."""
-    text_layer: TextLayer = "prefer"
-    limits: Limits = field(default_factory=Limits)
-    retry: Retry = "off"
-    """``auto`` asks again where an answer is invalid, looping or cut; see :mod:`docai.pipelines.retry`."""
-    witnesses: Witnesses = "off"
-    """Off where nobody asks, so that what measures a model does not measure programs beside it."""
-    readback: ReadBackSetting = "off"
-    """``auto`` draws records again; see :mod:`docai.pipelines.readback.weighing`. Off as ``witnesses`` is."""
 
 
 @dataclass
@@ -172,36 +148,6 @@ def read_whole_page(source: Source, engine: Engine, options: Options, head: str)
         if options.readback == "auto":
             look_again(plans[0], page, answered[0][0], hearing)
         return finish_record(plans[0], *answered[0], options.text_layer, hearing)
-
-
-def check_heads(engine: Engine, heads: frozenset[str] | None) -> None:
-    """Refuse heads that do not exist or have no weights before any page is read."""
-    for name in sorted(heads or ()):
-        get_head(name)
-    has = engine.heads()
-    # A model may lack some heads: their regions say so. One that has none is not worth starting with.
-    wanted = heads or (frozenset() if has else frozenset(HEADS))
-    if missing := sorted(wanted - has):
-        raise head_not_available(missing[0], dict.fromkeys(sorted(has)), engine.name, engine.name)
-
-
-def ask(engine: Engine, requests: Sequence[Request]) -> list[Generation]:
-    """Answer each request; whatever an engine raises over one of them is that one's answer.
-
-    Raises:
-        ConfigurationError: the engine is not set up.
-    """
-    if not requests:
-        return []
-    try:
-        return answer(engine, requests)
-    except ConfigurationError:
-        raise
-    except Exception as error:
-        failure = f"{type(error).__name__}: {error}"
-    if len(requests) > 1:
-        return [generation for request in requests for generation in ask(engine, [request])]
-    return [Generation("", "error", prompt=requests[0].head.prompt, error=failure)]
 
 
 def _silent(progress: Progress) -> None:

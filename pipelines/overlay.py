@@ -9,9 +9,10 @@ from typing import BinaryIO
 
 from PIL import Image, ImageDraw, ImageFont
 
+from docai.geometry import BBox
 from docai.limits import Limits
 from docai.pipelines.ingest import open_source
-from docai.records import BBox, Document, Kind, Record
+from docai.records import Document, Kind, Record
 
 COLORS: Mapping[Kind, tuple[int, int, int]] = MappingProxyType(
     {

@@ -36,13 +36,13 @@ SLOW_FILES = (
     "parsers/test_total.py",
     "models/test_nano.py",
     "pipelines/readback/test_readback.py",
-    "pipelines/readback/test_corruption.py",
+    "benchmarks/test_corruption.py",
     "parsers/test_real.py",
     "pipelines/synthesis/test_generators.py",
     "pipelines/test_convert.py",
     "pipelines/training/test_several_processes.py",
     "pipelines/test_synthetic_pages.py",
-    "models/test_constraints.py",
+    "models/test_constrained.py",
     "pipelines/training/test_overfit.py",
     "pipelines/training/test_train_command.py",
     "pipelines/training/test_run_modes.py",
@@ -111,7 +111,7 @@ def run(capsys: pytest.CaptureFixture[str], own_folder: Path) -> Run:
 @pytest.fixture(autouse=True, scope="session")
 def _no_programs() -> Iterator[None]:
     """Leave out witnesses that happen to be installed here: what a test gives must not hang on them."""
-    from docai.pipelines.witnesses import panel
+    from docai.pipelines.evidence import panel
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(panel, "known_witnesses", lambda: (panel.TableFinder(),))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from docai.contents import Cell, Issue, Line, Word
 from docai.records import (
     Alternative,
-    Cell,
     Confidence,
     Document,
     Figure,
-    Issue,
-    Line,
     Molecule,
     PageInfo,
     Score,
@@ -17,7 +15,6 @@ from docai.records import (
     Stats,
     Table,
     Text,
-    Word,
 )
 
 

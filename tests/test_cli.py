@@ -14,9 +14,10 @@ from PIL import Image, ImageDraw
 import docai.cli.process
 from docai.api import Pipeline
 from docai.cli.outputs import plan_names
+from docai.contents import Issue
 from docai.errors import CheckpointError, DamagedSourceError, DocaiError, UnknownModelError
 from docai.models.scripted import ScriptedEngine
-from docai.records import Document, Issue
+from docai.records import Document
 
 from .conftest import Run
 from .documents import full_document

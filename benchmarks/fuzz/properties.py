@@ -15,10 +15,10 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from docai.contents import Content, TableContent
+from docai.issues import CODES
 from docai.models.heads import HEADS
 from docai.parsers.base import Parsed
-from docai.parsers.codes import CODES
-from docai.records import Content, TableContent
 
 MAX_BYTES = 65_536
 """Longest input that the limits below are promised for."""

@@ -35,7 +35,7 @@ from properties import (
     text_of,
 )
 
-from docai.parsers.musicxml import ConversionError
+from docai.parsers.score_music21 import ConversionError
 
 CONTENT_EVERY = 8
 """The content of one input in so many is checked: that takes as long as several parses."""

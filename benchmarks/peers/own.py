@@ -10,7 +10,7 @@ import tools
 
 import docai
 from docai import Limits
-from docai.pipelines.convert import Options
+from docai.options import Options
 from docai.pipelines.evaluation.base import Item, Sample
 from docai.pipelines.evaluation.running import SampleReader
 from docai.records import Kind

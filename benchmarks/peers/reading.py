@@ -13,7 +13,7 @@ from adapters import FOLDER, ROOT, Peer, input_of
 
 from docai.pipelines.evaluation.base import Prediction
 from docai.pipelines.evaluation.predictions import PredictionLog
-from docai.pipelines.evaluation.sampling import Selection
+from docai.pipelines.evaluation.running import Selection
 from docai.records import Kind
 
 _PRODUCT = ("docai", "models", "parsers", "pipelines")

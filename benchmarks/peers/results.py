@@ -13,10 +13,10 @@ from adapters import ROOT
 from reading import Reading, seconds
 from suites import Column
 
+from docai.environment import processor
 from docai.pipelines.evaluation.base import CaseScore, Measure, Prediction
 from docai.pipelines.evaluation.statistics import bootstrap, corpus
 from docai.pipelines.evaluation.tasks import TASKS
-from docai.surroundings import processor
 
 REFERENCE = "docai"
 """Seconds are given as multiples of this tool's over the same cases."""

@@ -31,7 +31,7 @@ from suites import SUITES, Suite
 
 from docai.errors import DatasetError
 from docai.pipelines.evaluation.datasets.dataset import DataSet
-from docai.pipelines.evaluation.sampling import Selection, readable, select
+from docai.pipelines.evaluation.running import Selection, readable, select
 from docai.pipelines.evaluation.scoring import score_cases
 
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"

@@ -9,7 +9,7 @@ import typer
 
 from docai._version import __version__
 from docai.cli import calibrate, doctor, evaluate, process, schema, synth, train
-from docai.cli.console import EXIT_CODES, FAILED, USAGE, show_error
+from docai.cli.common import EXIT_CODES, FAILED, USAGE, show_error
 from docai.errors import AdapterError, CheckpointError, ConfigurationError, DocaiError
 
 app = typer.Typer(

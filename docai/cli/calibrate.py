@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from docai.cli.console import INTERRUPTED, people
+from docai.cli.common import INTERRUPTED, people
 from docai.errors import SettingError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from docai.pipelines.confidence.calibrate import HeadResult, ProgressCallback
+    from docai.pipelines.calibration.calibrate import HeadResult, ProgressCallback
 
 _EPILOG = (
     "Exit codes: 0 the maps are written · 1 the model gave nothing to calibrate · 2 usage, configuration or "
@@ -72,8 +72,8 @@ def calibrate(
     """
     from docai.cli.evaluate import make_engine
     from docai.models.checkpoints import find_checkpoint
-    from docai.pipelines.confidence import calibrate as fitting
-    from docai.pipelines.confidence.stored import check_new, check_writable, write_calibration, write_copy
+    from docai.pipelines.calibration import calibrate as fitting
+    from docai.pipelines.calibration.store import check_new, check_writable, write_calibration, write_copy
     from docai.settings import load_settings
 
     settings = load_settings({"model": model, "device": device}, as_flags=True).values
@@ -167,7 +167,7 @@ def _progress(console: Console) -> Iterator[ProgressCallback]:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
-    from docai.pipelines.confidence.calibrate import CalibrationProgress
+    from docai.pipelines.calibration.calibrate import CalibrationProgress
 
     if not console.is_terminal:
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from docai.cli.console import USAGE
+from docai.cli.common import USAGE
 
 if TYPE_CHECKING:
     from docai.doctor import ModelReport

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from docai.cli import options
-from docai.cli.console import FAILED, INTERRUPTED, keep_output_clean, people, show_error
+from docai.cli import common as options
+from docai.cli.common import FAILED, INTERRUPTED, keep_output_clean, people, show_error
 from docai.cli.outputs import make_folder
 from docai.errors import SettingError
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from rich.table import Table as Grid
 
     from docai.models.engine import Engine
-    from docai.pipelines.evaluation.evaluation import Evaluation
     from docai.pipelines.evaluation.evaluator import EvaluationCallback, EvaluationProgress
     from docai.pipelines.evaluation.report.model import Comparison, Report
+    from docai.pipelines.evaluation.scoring import Evaluation
     from docai.settings import Settings
 
 _EPILOG = (

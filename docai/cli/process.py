@@ -3,21 +3,139 @@
 from __future__ import annotations
 
 import re
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from docai.cli import options, outputs
-from docai.cli.console import EXIT_CODES, INTERRUPTED, keep_output_clean, people
-from docai.cli.runner import plan_jobs, run_jobs
-from docai.errors import SettingError
+from docai.cli import common as options
+from docai.cli import outputs
+from docai.cli.common import EXIT_CODES, FAILED, INTERRUPTED, ISSUES, keep_output_clean, people, show_error
+from docai.cli.summary import print_line, print_records
+from docai.errors import AdapterError, CheckpointError, ConfigurationError, DocaiError, SettingError
+from docai.exports import export
+from docai.files import write_atomically
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from docai.api import Pipeline
+    from docai.limits import Limits
+    from docai.pipelines.convert import Progress, ProgressCallback
+    from docai.records import Document
     from docai.settings import Settings
 
+
+@dataclass(frozen=True)
+class Job:
+    """One input and where its results go."""
+
+    source: Path
+    target: Path | None
+    overlay: Path | None
+    """Folder and name of the overlay pictures; the page number and ``.png`` come behind it."""
+
+
+def plan_jobs(files: Sequence[Path], out: Path | None, overlay: Path | None) -> list[Job]:
+    """Raises :class:`docai.errors.SettingError` where the inputs do not fit ``out``."""
+    targets: Sequence[Path | None] = outputs.plan_outputs(files, out) if out else [None] * len(files)
+    stems: Sequence[Path | None] = [None] * len(files)
+    if overlay:
+        stems = [overlay / name for name in outputs.plan_names(files, "")]
+    return [Job(*parts) for parts in zip(files, targets, stems, strict=True)]
+
+
+def run_jobs(
+    pipeline: Pipeline,
+    jobs: Sequence[Job],
+    *,
+    pages: str | None,
+    password: str | None,
+    limits: Limits,
+    to_stdout: bool,
+) -> int:
+    """Read every input and write its results; an input that fails does not stop the others.
+
+    Returns the exit code: 0, ``FAILED`` or ``ISSUES``.
+
+    Raises:
+        ConfigurationError, CheckpointError, AdapterError: the fault is not the input's, and all would fail.
+    """
+    console = people()
+    n_failed = n_flawed = 0
+    for job in jobs:
+        try:
+            with _progress(console, job.source.name) as report:
+                document = pipeline.process(job.source, pages=pages, password=password, progress=report)
+            if job.target:
+                write_atomically(job.target, export(document, job.target))
+            if to_stdout:
+                _write_stdout(document, one_line=len(jobs) > 1)
+            if job.overlay:
+                _write_overlays(document, job.source, job.overlay, password, limits)
+        except (ConfigurationError, CheckpointError, AdapterError):
+            raise
+        except (DocaiError, OSError) as error:
+            n_failed += 1
+            show_error(error, console=console)
+        except Exception:
+            # A fault of docai itself. It is shown whole, and the other inputs still get their turn.
+            n_failed += 1
+            console.print(traceback.format_exc().rstrip(), markup=False, soft_wrap=True)
+            bug = RuntimeError(f"{job.source} could not be read; this is a bug in docai, please report it.")
+            show_error(bug, console=console)
+        else:
+            n_flawed += any(issue.severity == "error" for issue in document.iter_issues())
+            if len(jobs) == 1:
+                print_records(document, console)
+            print_line(document, job.source, job.target, job.overlay, console)
+    if len(jobs) > 1:
+        console.print(f"{len(jobs) - n_failed} of {len(jobs)} inputs read.")
+    return FAILED if n_failed else ISSUES if n_flawed else 0
+
+
+def _write_stdout(document: Document, *, one_line: bool) -> None:
+    sys.stdout.write(document.to_json(indent=None if one_line else 2) + "\n")
+    sys.stdout.flush()
+
+
+def _write_overlays(
+    document: Document, source: Path, stem: Path, password: str | None, limits: Limits
+) -> None:
+    from docai.pipelines.overlay import draw_document
+
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    for number, image in draw_document(document, source, password=password, limits=limits):
+        image.save(stem.with_name(f"{stem.name}-page-{number:03d}.png"))
+
+
+@contextmanager
+def _progress(console: Console, name: str) -> Iterator[ProgressCallback | None]:
+    """What the pipeline is to report to: a bar on a terminal, nothing elsewhere."""
+    if not console.is_terminal:
+        yield None
+        return
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
+    with Bar(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(name, total=None)
+
+        def report(progress: Progress) -> None:
+            where = f"{name}  page {progress.page} of {progress.n_pages}  {progress.stage}"
+            bar.update(task, description=where, completed=progress.done, total=progress.total or None)
+
+        yield report
+
+
 _PART = r"\s*(\d+|\d+\s*-\s*\d*|-\s*\d+)\s*"
+
 _PAGES = re.compile(f"{_PART}(,{_PART})*")
 
 

@@ -6,7 +6,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from docai.records import Document, Figure, Kind, Molecule, Record, Score, Severity, Table
+from docai.contents import Severity
+from docai.records import Document, Figure, Kind, Molecule, Record, Score, Table
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from docai.cli.console import EXIT_CODES, FAILED, INTERRUPTED, people
+from docai.cli.common import EXIT_CODES, FAILED, INTERRUPTED, people
 from docai.cli.outputs import make_folder
 from docai.errors import SettingError, needs
 
@@ -112,7 +112,7 @@ def _draw_preview(path: Path, head: str, seed: int, difficulty: float, split: Sp
     from itertools import islice
 
     from docai.pipelines.synthesis import samples
-    from docai.pipelines.synthesis.sheet import contact_sheet
+    from docai.pipelines.synthesis.write import contact_sheet
 
     sheet = contact_sheet(list(islice(samples(head, seed, difficulty=difficulty, split=split), count)))
     try:

@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from docai.cli.console import EXIT_CODES, INTERRUPTED, USAGE, people
+from docai.cli.common import EXIT_CODES, INTERRUPTED, USAGE, people
+from docai.cli.train_nano import _FOR_NANO, _FOR_PACK, NANO, _pack_nano, _train_nano
 from docai.errors import SettingError, StoppedElsewhereError, UnknownHeadError
 
 if TYPE_CHECKING:
-    from docai.pipelines.training.adapters import AdapterRun
-    from docai.pipelines.training.nano.settings import SliceSettings
+    from docai.pipelines.training.finetune import AdapterRun
 
-NANO = "nano"
 _HEAD_PANEL = "A head on a base"
+
 _DATA_PANEL = "Its data"
+
 _FOR_HEAD = (
     "steps",
     "batch",
@@ -35,18 +36,6 @@ _FOR_HEAD = (
     "held_out",
     "measure_steps",
 )
-_FOR_NANO = ("minutes", "total_minutes", "resume", "keep_optimizer", "pack", "megabytes")
-_FOR_PACK = (
-    "base",
-    "learning_rate",
-    "difficulty",
-    "total_minutes",
-    "keep_optimizer",
-    "data",
-    "device",
-    "resume",
-)
-"""What has no meaning beside --pack."""
 
 
 def register(app: typer.Typer) -> None:
@@ -283,7 +272,8 @@ def train(
         )
     console = people()
     try:
-        from docai.pipelines.training.adapters import AdapterSettings, train_adapter
+        from docai.pipelines.training.finetune import train_adapter
+        from docai.pipelines.training.settings import AdapterSettings
 
         settings = AdapterSettings(
             steps=steps,
@@ -342,50 +332,3 @@ def _typed() -> str:
     count = os.environ.get("WORLD_SIZE", "1")
     start = "docai" if count == "1" else f"torchrun --nproc-per-node {count} -m docai"
     return f"{start} {shlex.join(sys.argv[1:])}"
-
-
-def _train_nano(
-    out: Path | None, resume: Path | None, minutes: float, settings: SliceSettings, data: list[str]
-) -> None:
-    from docai.pipelines.training.nano.pack import require_pack
-    from docai.pipelines.training.nano.slices import train_slice
-    from docai.pipelines.training.nano.sources import Pack
-
-    folder = out or resume
-    if folder is None:
-        raise SettingError("`docai train nano` needs -o DIR to start or go on, or --resume DIR to go on.")
-    if len(data) > 1:
-        raise SettingError("`docai train nano` draws from one pack; give --data once.")
-    for pack in data:
-        require_pack(Path(pack))
-    console = people()
-    progress = train_slice(
-        folder,
-        minutes,
-        settings,
-        lambda row: console.print(row, markup=False, soft_wrap=True),
-        source=Pack(Path(data[0])) if data else None,
-        resume=resume,
-    )
-    console.print(
-        f"{progress.step} steps, {progress.samples} samples, {progress.minutes:.1f} minutes trained; "
-        f"state in {folder / 'state'}",
-        markup=False,
-        soft_wrap=True,
-    )
-    if progress.interrupted:
-        raise typer.Exit(INTERRUPTED)
-
-
-def _pack_nano(
-    pack: Path, run: Path | None, megabytes: float, minutes: float, seed: int, workers: int | None
-) -> None:
-    from docai.pipelines.training.nano.pack import PackSettings, write_pack
-
-    console = people()
-    settings = PackSettings(
-        megabytes, minutes, seed, workers=os.cpu_count() or 1 if workers is None else workers
-    )
-    parts = write_pack(pack, run, settings, lambda row: console.print(row, markup=False, soft_wrap=True))
-    listed = ", ".join(f"{name} {size / 2**20:.1f}" for name, size in parts.items())
-    console.print(f"{sum(parts.values()) / 2**20:.1f} MiB in {pack}: {listed}", markup=False, soft_wrap=True)

@@ -18,7 +18,9 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
-from docai.records import BBox, Cell, Data, Kind, Point
+from docai.contents import Cell, Data
+from docai.geometry import BBox
+from docai.records import Kind, Point
 
 Unit = Literal["crop", "page"]
 """What a sample is: one region to be read by one head, or pages on which regions have to be found."""

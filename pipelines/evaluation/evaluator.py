@@ -12,12 +12,11 @@ from docai._version import __version__
 from docai.errors import PredictionsError, SettingError
 from docai.files import make_folder
 from docai.limits import Limits
+from docai.models.engine import check_heads
 from docai.models.heads import HEADS, get_head
-from docai.pipelines.assemble import TextLayer
-from docai.pipelines.convert import Options, check_heads
+from docai.options import Options, TextLayer
 from docai.pipelines.evaluation.base import Prediction
 from docai.pipelines.evaluation.datasets import DataSet, open_dataset
-from docai.pipelines.evaluation.evaluation import Evaluation, Scored
 from docai.pipelines.evaluation.prediction_files import read_predictions
 from docai.pipelines.evaluation.predictions import (
     PREDICTIONS_NAME,
@@ -26,9 +25,8 @@ from docai.pipelines.evaluation.predictions import (
     some,
     write_predictions,
 )
-from docai.pipelines.evaluation.running import SampleReader
-from docai.pipelines.evaluation.sampling import Selection, as_pages, readable, select
-from docai.pipelines.evaluation.scoring import score_cases
+from docai.pipelines.evaluation.running import SampleReader, Selection, as_pages, readable, select
+from docai.pipelines.evaluation.scoring import Evaluation, Scored, score_cases
 from docai.pipelines.evaluation.tasks import get_task
 
 if TYPE_CHECKING:

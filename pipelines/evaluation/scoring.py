@@ -4,27 +4,60 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context
+from typing import TYPE_CHECKING
 
 from docai.errors import DocaiError
-from docai.pipelines.evaluation.base import CaseScore, Prediction, Ratio, Sample, Task
-from docai.pipelines.evaluation.pools import WorkerDied, each_in_process
+from docai.pipelines.evaluation.base import CaseScore, Prediction, Ratio, Sample, Skipped, Task
 from docai.pipelines.evaluation.predictions import keep_kinds
 from docai.pipelines.evaluation.tasks import get_task
+from docai.pipelines.external.workers import WorkerDied, each_in_process
 from docai.records import Kind
 
+if TYPE_CHECKING:
+    from docai.pipelines.evaluation.datasets import DataSet
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One case. ``scores`` is by the name of the task."""
+
+    sample: Sample
+    prediction: Prediction | None
+    scores: Mapping[str, CaseScore]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """All cases of one data set, read by one reader."""
+
+    dataset: DataSet
+    reader: str
+    """Such as ``nano@step-6765 (head table)`` or the name of a file of predictions."""
+    cases: Sequence[Scored]
+    skipped: Sequence[Skipped]
+    unknown_predictions: int
+    """Predictions whose id is that of no sample."""
+    settings: Mapping[str, str]
+    seconds: float
+
+
 FindTask = Callable[[str], Task]
+
 Case = tuple[Sample, Prediction | None]
+
 Scores = dict[str, CaseScore]
 
 SECONDS_ALONE = 3.0
 """What takes less is not worth starting processes for."""
+
 DIED = "not scored: the process that scored it died"
+
 _ALL_KINDS = "words"
 """The task whose truth is the words of all kinds of regions."""
 

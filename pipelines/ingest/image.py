@@ -17,9 +17,9 @@ from PIL import ExifTags, Image, ImageCms
 from PIL.TiffImagePlugin import TiffImageFile
 
 from docai.errors import DamagedSourceError, TooManyPixelsError
+from docai.geometry import BBox
 from docai.limits import Limits
 from docai.pipelines.ingest.page import Page, PageWord
-from docai.records import BBox
 
 _DPI_RANGE: Final = (50.0, 2400.0)
 """Resolutions outside of this are placeholders that software wrote, not measurements."""

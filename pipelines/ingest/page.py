@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from PIL import Image
 
 from docai.errors import TooManyPixelsError
-from docai.records import BBox
+from docai.geometry import BBox
 
 if TYPE_CHECKING:
     from docai.limits import Limits

@@ -18,11 +18,10 @@ from docai.errors import (
     TooManyPixelsError,
     WrongPasswordError,
 )
+from docai.geometry import BBox, common
 from docai.limits import Limits
-from docai.pipelines.boxes import common
 from docai.pipelines.ingest.page import VECTOR_SCALE, Page, PageWord
 from docai.pipelines.ingest.quiet import quiet_mupdf as quiet_mupdf
-from docai.records import BBox
 
 _COVERED = 0.5
 """Share of a box that images must cover for it to count as scanned."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 
-from docai.pipelines.boxes import (
+from docai.geometry import (
+    BBox,
     area,
     common,
     grow,
@@ -25,7 +26,6 @@ from docai.pipelines.boxes import (
 from docai.pipelines.layout.classify import is_ruled_grid, judge
 from docai.pipelines.layout.tables import is_tabular, model_tables, parted, ruled_tables, without_notes
 from docai.pipelines.layout.types import Clues, Found
-from docai.records import BBox
 
 LABEL_REACH = 5.0
 """Points within which a short word belongs to a drawing: atom labels, axis labels."""

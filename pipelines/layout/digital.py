@@ -10,9 +10,8 @@ import numpy as np
 import pymupdf
 from numpy.typing import NDArray
 
-from docai.pipelines.boxes import area, clip, grow, join_touching, share_inside
+from docai.geometry import BBox, area, clip, grow, join_touching, share_inside
 from docai.pipelines.layout.types import Clues, Item, Labelled
-from docai.records import BBox
 
 if TYPE_CHECKING:
     from docai.pipelines.ingest import PageWord

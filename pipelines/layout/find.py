@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, cast
 import cv2
 import numpy as np
 
-from docai.parsers.direction import direction
-from docai.pipelines.boxes import area, clip, grow, union
+from docai.geometry import BBox, Frame, area, clip, grow, union
+from docai.parsers.text import direction
 from docai.pipelines.layout import deskew
 from docai.pipelines.layout.combine import assign, combine
-from docai.pipelines.layout.frame import Frame
 from docai.pipelines.layout.order import lines_of, reading_order
 from docai.pipelines.layout.types import Clues, Found, Item, Origin, PageLayout, Region
-from docai.records import BBox, Point
+from docai.records import Point
 
 if TYPE_CHECKING:
     from docai.pipelines.ingest import Page, PageWord

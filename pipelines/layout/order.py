@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from docai.parsers.direction import direction
-from docai.pipelines.boxes import overlap
+from docai.geometry import BBox, overlap
+from docai.parsers.text import direction
 from docai.pipelines.layout.types import Found, Item
-from docai.records import BBox
 
 _MOSTLY = 0.7
 """Share of its width that a figure must have in a column to be read with it."""

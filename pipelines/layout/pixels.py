@@ -8,8 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from docai.pipelines.boxes import touches, union
-from docai.records import BBox
+from docai.geometry import BBox, touches, union
 
 Gray = NDArray[np.uint8]
 FAINT = 20

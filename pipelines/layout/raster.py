@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pymupdf
 
-from docai.pipelines.boxes import grow, join_touching, overlap, touches, union
+from docai.geometry import BBox, grow, join_touching, overlap, touches, union
 from docai.pipelines.layout import deskew
 from docai.pipelines.layout.digital import model_boxes
 from docai.pipelines.layout.pixels import (
@@ -27,7 +27,6 @@ from docai.pipelines.layout.pixels import (
     staves,
 )
 from docai.pipelines.layout.types import Clues, Item
-from docai.records import BBox
 
 DPI = 150
 """Pixels per inch at which pages are looked at; hairlines of staves still show, small print still parts."""

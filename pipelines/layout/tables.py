@@ -7,11 +7,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from docai.pipelines.boxes import area, common, grow, holds, iou, overlap, share_inside, touches, union
+from docai.geometry import BBox, area, common, grow, holds, iou, overlap, share_inside, touches, union
 from docai.pipelines.layout.classify import judge
 from docai.pipelines.layout.types import Clues, Found
-from docai.pipelines.tables.phrases import phrases, text_rows
-from docai.records import BBox
+from docai.pipelines.words import phrases, text_rows
 
 
 def is_tabular(words: Sequence[BBox]) -> bool:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from docai.records import BBox, Kind, Point
+from docai.geometry import BBox
+from docai.records import Kind, Point
 
 if TYPE_CHECKING:
     from docai.pipelines.ingest import PageWord

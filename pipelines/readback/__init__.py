@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from docai.contents import Content
 from docai.pipelines.readback.base import ReadBack
-from docai.records import Content
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -27,6 +27,6 @@ def read_back(content: Content, image: Image.Image | Gray) -> ReadBack:
         Its ``similarity`` is None, and ``reason`` says why, where nothing can be compared: a blank crop, an
         invalid record, a figure, a record without boxes, or Verovio or resvg not installed.
     """
-    from docai.pipelines.readback.comparing import compare
+    from docai.pipelines.readback.compare import compare
 
     return compare(content, image)

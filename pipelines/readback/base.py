@@ -6,7 +6,7 @@ logistic model turns them into the similarity,
     similarity = 1 / (1 + exp(-(bias + sum_i weight_i * min(max((x_i - mean_i) / scale_i, -4), 4))))
 
 with ``mean``, ``scale``, ``weight`` and ``bias`` stored in ``coefficients.json`` beside this module; the
-clipping keeps one wild feature from deciding alone. ``python benchmarks/readback.py --fit`` fits them on
+clipping keeps one wild feature from deciding alone. ``python benchmarks/readback/run.py --fit`` fits them on
 drawn pairs of the training split, as many right answers by weight as corrupted ones; so 0.5 is where the two
 are equally likely in such a mixture. Weights are bounded to the sign that their feature should have, but for
 a few that tell how cluttered a score is; a feature without a weight is measured, and decides nothing.

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from docai.records import BBox
+from docai.geometry import BBox
 
 _THIN = 3.0
 """Points up to which a filled box is a rule; a higher one is a shade, whose edges may close a table."""

@@ -16,12 +16,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from docai.pipelines.boxes import union
+from docai.geometry import BBox, union
 from docai.pipelines.ingest import PageWord
-from docai.pipelines.tables.cells import WIDE_GAP
-from docai.pipelines.tables.phrases import phrases, text_rows
 from docai.pipelines.tables.rulings import Rule, Rulings
-from docai.records import BBox
+from docai.pipelines.words import WIDE_GAP, phrases, text_rows
 
 _GAP = 0.65
 """Gap in heights of a word that parts phrases of a table's line: columns may stand closer than phrases of

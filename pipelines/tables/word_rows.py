@@ -9,13 +9,13 @@ from math import prod
 
 import numpy as np
 
-from docai.parsers.grid import fill_grid, table_content
-from docai.pipelines.boxes import union
+from docai.contents import Cell, TableContent
+from docai.geometry import union
+from docai.parsers.table_grid import fill_grid, table_content
 from docai.pipelines.ingest import PageWord
-from docai.pipelines.tables.cells import cell_text
 from docai.pipelines.tables.rulings import Rulings
 from docai.pipelines.tables.word_grid import Line, Piece, Sheet, is_value, lay_out_words, wraps
-from docai.records import Cell, TableContent
+from docai.pipelines.words import cell_text
 
 _TIGHT = 0.93
 """Distance of two lines over that of usual rows, below which they are lines of one row."""

@@ -26,7 +26,7 @@ from PIL import Image
 
 from docai.models.heads import Head
 from docai.parsers.base import Parser
-from docai.pipelines.evaluation.pools import WorkerDied, each_in_process
+from docai.pipelines.external.workers import WorkerDied, each_in_process
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

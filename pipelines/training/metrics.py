@@ -21,17 +21,16 @@ from typing import TYPE_CHECKING, Final, cast
 
 import torch
 
+from docai.contents import MoleculeContent, TextContent
 from docai.errors import LimitError
-from docai.models.answers import Vocabulary, write_answers
-from docai.models.decoding import token_texts
+from docai.models.generation import Vocabulary, token_texts, write_answers
 from docai.models.heads import Head
 from docai.models.paligemma import encode_prompts
 from docai.parsers.base import Parser
 from docai.pipelines.evaluation.base import Ratio, SpottedWord
 from docai.pipelines.evaluation.statistics import bootstrap, corpus
-from docai.pipelines.training.best import Measured
+from docai.pipelines.training.best_weights import Measured
 from docai.pipelines.training.pairs import Pair, Pairs, square
-from docai.records import MoleculeContent, TextContent
 
 if TYPE_CHECKING:
     from peft import PeftModel

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from docai.pipelines.synthesis import Split
 
 PAIRS_FILE = "pairs.jsonl"
+
 IGNORE = -100
 """Label of a position that is not predicted."""
+
 _REDRAWS = 64
 
 
@@ -140,26 +142,6 @@ class ListedPairs:
 
     def __getitem__(self, index: int) -> Pair:
         return self.listed[index].draw(self.size)
-
-
-def read_source(spec: str | Path, head: Head) -> tuple[list[Listed], list[Rejected]]:
-    """The pairs of one ``--data``: ``FORMAT:PATH``, or a folder that ``docai synth`` wrote.
-
-    Returns:
-        The pairs, unchecked, and the cases of which no pair can be made.
-
-    Raises:
-        SettingError, DatasetError: there is no such thing, or nothing of it can be used.
-    """
-    from docai.pipelines.training.datasets import is_dataset, read_dataset
-
-    if isinstance(spec, str) and is_dataset(spec):
-        crops, rejected = read_dataset(spec, head)
-        return list(crops), rejected
-    if isinstance(spec, str) and not Path(spec).exists() and ":" in spec:
-        # Says which formats there are.
-        read_dataset(spec, head)
-    return list(read_pairs(Path(spec))), []
 
 
 def read_pairs(folder: Path) -> list[FilePair]:

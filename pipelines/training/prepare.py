@@ -2,29 +2,59 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from docai.errors import SettingError
 from docai.models.heads import Head
-from docai.pipelines.training import folders
+from docai.pipelines.training import run_folder as folders
+from docai.pipelines.training.callbacks import Report
 from docai.pipelines.training.checks import Rejected, TargetRules, check_pairs, describe_rejected
-from docai.pipelines.training.keeper import Report
-from docai.pipelines.training.pairs import DrawnPairs, Listed, ListedPairs, Pairs, read_source
-from docai.pipelines.training.presets import Recipe
-from docai.pipelines.training.settings import AdapterSettings
-from docai.pipelines.training.splits import hold_out
-from docai.pipelines.training.states import writing
+from docai.pipelines.training.pairs import DrawnPairs, Listed, ListedPairs, Pairs, read_pairs
+from docai.pipelines.training.run_folder import writing
+from docai.pipelines.training.settings import AdapterSettings, Recipe
+
+L = TypeVar("L", bound=Listed)
+
+
+def hold_out(pairs: Sequence[L], *, share: float, most: int) -> tuple[list[L], list[L]]:
+    """Pairs to train on and held-out pairs, disjoint by content, both in their order.
+
+    A hash of the content decides, not the place: pairs of equal content stay together, and the same pairs
+    are held out again in another order. At least half of the data is trained on.
+
+    Args:
+        share: of the pairs, about, 0…1.
+        most: most pairs that are held out.
+    """
+    ranks = [_rank(pair.content) for pair in pairs]
+    lowest = sorted(ranks)
+    n_most = min(most, len(pairs) // 2)
+    limit = min(share, lowest[n_most]) if n_most < len(lowest) else share
+    held = [pair for pair, rank in zip(pairs, ranks, strict=True) if rank < limit]
+    return [pair for pair, rank in zip(pairs, ranks, strict=True) if rank >= limit], held
+
+
+def _rank(content: str) -> float:
+    """0…1, evenly spread over contents."""
+    digest = hashlib.sha256(content.encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:6], "big") / (1 << 48)
+
 
 _DRAWN_CHECKS = 24
+
 _HELD_OUT_SHARE = 0.02
+
 _SPLIT_LISTED = (
     "Held-out pairs were chosen by a hash of their content (the key or target of a pair), so pairs of equal "
     "content stand on one side, and the same ones are held out in any order of the data."
 )
+
 _SPLIT_DRAWN = (
     "Pairs were drawn by docai's data engine, each once; what was not used counts the "
     f"{_DRAWN_CHECKS} that were tried before the first step. Held-out pairs come from its held-out stream, "
@@ -68,7 +98,7 @@ def list_pairs(data: Sequence[str | Path], head: Head) -> list[ListedSource]:
     """The pairs of each source.
 
     Raises:
-        SettingError, DatasetError: see :func:`docai.pipelines.training.pairs.read_source`.
+        SettingError, DatasetError: see :func:`docai.pipelines.training.prepare.read_source`.
     """
     return [ListedSource(source_name(spec), *read_source(spec, head)) for spec in data]
 
@@ -171,3 +201,23 @@ def _require_enough(
             f"--max-rejected allows: {'; '.join(line.strip() for line in lines[:3])}. "
             f"See {folder / folders.REJECTED_FILE}; mend the data, or allow more."
         )
+
+
+def read_source(spec: str | Path, head: Head) -> tuple[list[Listed], list[Rejected]]:
+    """The pairs of one ``--data``: ``FORMAT:PATH``, or a folder that ``docai synth`` wrote.
+
+    Returns:
+        The pairs, unchecked, and the cases of which no pair can be made.
+
+    Raises:
+        SettingError, DatasetError: there is no such thing, or nothing of it can be used.
+    """
+    from docai.pipelines.training.datasets import is_dataset, read_dataset
+
+    if isinstance(spec, str) and is_dataset(spec):
+        crops, rejected = read_dataset(spec, head)
+        return list(crops), rejected
+    if isinstance(spec, str) and not Path(spec).exists() and ":" in spec:
+        # Says which formats there are.
+        read_dataset(spec, head)
+    return list(read_pairs(Path(spec))), []

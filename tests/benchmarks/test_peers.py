@@ -11,9 +11,9 @@ from types import ModuleType
 import pymupdf
 import pytest
 
-from docai.pipelines.boxes import iou
+from docai.geometry import iou
 from docai.pipelines.evaluation.base import CaseScore, Item, Measure, Prediction, Ratio, Sample
-from docai.pipelines.evaluation.sampling import Selection
+from docai.pipelines.evaluation.running import Selection
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks" / "peers"
 MODULES = ("adapters", "grid", "reading", "results", "suites", "tools")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from docai.contents import Event, ScoreContent
 from docai.parsers.base import Parsed
-from docai.records import Event, ScoreContent
 
 
 def kern(*lines: str) -> str:

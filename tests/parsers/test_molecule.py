@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from rdkit import Chem
 from rdkit.Chem import rdAbbreviations, rdDepictor
 
+from docai.contents import Fragment, Label, MoleculeContent, Stereo
 from docai.parsers.base import Parsed
-from docai.parsers.labels import DOUBTFUL_ELEMENTS, ELEMENTS, GROUPS, LIKELY_GROUPS
 from docai.parsers.molecule import parse_molecule
-from docai.records import Fragment, Label, MoleculeContent, Stereo
+from docai.parsers.molecule_labels import DOUBTFUL_ELEMENTS, ELEMENTS, GROUPS, LIKELY_GROUPS
 
 
 def codes(parsed: Parsed[MoleculeContent]) -> set[str]:

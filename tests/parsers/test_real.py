@@ -11,6 +11,7 @@ import pytest
 from docai.parsers.molecule import parse_molecule
 from docai.parsers.score import parse_score
 from docai.parsers.table import parse_table
+from docai.score_formats import to_ekern, to_midi, to_musicxml
 
 
 @pytest.mark.real
@@ -52,9 +53,9 @@ def test_score_truths_have_no_error(real_data: Path) -> None:
         assert (parsed.content.n_spines, parsed.content.is_valid) == (2, True)
         assert parsed.content.musicxml
         assert len({event.measure for event in parsed.content.events}) == parsed.content.n_measures
-        for written in (parsed.content.to_musicxml(), parsed.content.to_midi()):
+        for written in (to_musicxml(parsed.content.kern), to_midi(parsed.content.kern)):
             assert (written.n_written, written.issues) == (written.n_notes, ()), file.name
-        assert parse_score(parsed.content.to_ekern()).content.events == parsed.content.events
+        assert parse_score(to_ekern(parsed.content.kern)).content.events == parsed.content.events
 
 
 def test_kern_of_the_music21_corpus_has_no_issue_and_loses_nothing_in_musicxml() -> None:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import pytest
 
+from docai.contents import ScoreContent
 from docai.parsers.base import Parsed
-from docai.parsers.musicxml import MusicXml, kern_to_musicxml
 from docai.parsers.score import parse_score
-from docai.records import ScoreContent
+from docai.parsers.score_music21 import MusicXml, kern_to_musicxml
 
 
 def kern(*lines: str) -> str:
@@ -318,7 +318,7 @@ def test_a_failure_of_music21_is_an_issue(monkeypatch: pytest.MonkeyPatch) -> No
     def fail(_: str) -> tuple[str, int]:
         raise IndexError("list index out of range")
 
-    monkeypatch.setattr("docai.parsers.musicxml._convert", fail)
+    monkeypatch.setattr("docai.parsers.score_music21._convert", fail)
     parsed = parse_score(kern(*GOOD))
     assert codes(parsed) == {"score-musicxml-failed"}
     assert parsed.content.is_valid

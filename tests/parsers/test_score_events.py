@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from docai.contents import Event, ScoreContent
 from docai.parsers.score import parse_score, read_sound
-from docai.records import Event, ScoreContent
 
 from .scores import bar, codes, kern, pitches
 

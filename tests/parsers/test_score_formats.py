@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from docai.contents import Event
 from docai.errors import ExportError
 from docai.parsers.score import parse_score, read_sound
-from docai.records import Event, ScoreContent
+from docai.score_formats import to_bekern, to_ekern, to_midi, to_musicxml
 
 from .scores import bar, codes, kern
 
@@ -34,14 +35,14 @@ def events(text: str) -> list[Event]:
 
 
 def test_a_note_in_its_parts() -> None:
-    ekern = ScoreContent(kern=PIANO).to_ekern()
+    ekern = to_ekern(PIANO)
     assert "!!!COM:a@b·c\n**ekern\t**ekern\t**dynam\n" in ekern
     assert "\n4@.@G@#·[\t8@.@ee@-·(·'·L\t2@c\tf\n" in ekern
     assert "\n4@C 4@E 4@G\t4@b·;·'\t2@c@n·[\t.\n" in ekern
 
 
 def test_ekern_reads_back_to_the_same_events() -> None:
-    ekern = ScoreContent(kern=PIANO).to_ekern()
+    ekern = to_ekern(PIANO)
     assert events(ekern) == events(PIANO)
     parsed = parse_score(ekern)
     assert "score-ekern" in codes(parsed)
@@ -50,7 +51,7 @@ def test_ekern_reads_back_to_the_same_events() -> None:
 
 
 def test_bekern_keeps_durations_and_pitches_alone() -> None:
-    bekern = ScoreContent(kern=PIANO).to_bekern()
+    bekern = to_bekern(PIANO)
     assert bekern.count("**bekern") == 2
     assert "\n4@.@G@#\t8@.@ee@-\t2@c\tf\n" in bekern
     assert "\n.\t8@ff·q\t.\t.\n" in bekern
@@ -108,7 +109,7 @@ def test_spans_point_into_the_ekern() -> None:
 
 
 def test_musicxml_holds_every_note_and_slur() -> None:
-    file = ScoreContent(kern=PIANO).to_musicxml()
+    file = to_musicxml(PIANO)
     assert file.startswith(b"<?xml")
     assert (file.n_notes, file.n_written, file.issues) == (14, 14, ())
     assert file.count(b"<slur") == 2
@@ -128,7 +129,7 @@ def test_slurs_are_in_the_musicxml_of_the_record() -> None:
 
 
 def test_slurs_that_musicxml_lacks_are_an_issue(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("docai.parsers.musicxml._add_slurs", lambda *_: None)
+    monkeypatch.setattr("docai.parsers.score_music21._add_slurs", lambda *_: None)
     assert codes(parse_score(bar("(2c", "2d)"))) == {"score-slurs-lost"}
 
 
@@ -136,20 +137,20 @@ THREE_VOICES = kern("**kern", "*M4/4", "=1", "*^", "2c 2e", "*^ *", "2d 2f 2a", 
 
 
 def test_notes_that_musicxml_lacks_are_counted() -> None:
-    file = ScoreContent(kern=THREE_VOICES).to_musicxml()
+    file = to_musicxml(THREE_VOICES)
     assert file.n_written < file.n_notes == 5
     assert [issue.code for issue in file.issues] == ["score-notes-lost"]
 
 
 def test_midi_loses_nothing_where_music21_does() -> None:
-    file = ScoreContent(kern=THREE_VOICES).to_midi()
+    file = to_midi(THREE_VOICES)
     assert (file.n_notes, file.n_written, file.issues) == (5, 5, ())
 
 
 def test_midi_sounds_as_written(tmp_path: Path) -> None:
     from music21 import converter
 
-    file = ScoreContent(kern=PIANO).to_midi()
+    file = to_midi(PIANO)
     assert isinstance(file, bytes)
     assert file[:4] == b"MThd"
     assert (file.n_notes, file.n_written, file.issues) == (14, 14, ())
@@ -163,12 +164,12 @@ def test_midi_sounds_as_written(tmp_path: Path) -> None:
 
 
 def test_tied_notes_sound_once() -> None:
-    file = ScoreContent(kern=kern("**kern", "*M4/4", "=1", "[1c", "=2", "1c_", "=3", "1c]", "*-")).to_midi()
+    file = to_midi(kern("**kern", "*M4/4", "=1", "[1c", "=2", "1c_", "=3", "1c]", "*-"))
     assert (file.n_notes, file.n_written) == (1, 1)
 
 
 def test_a_pitch_that_midi_does_not_have_is_an_issue() -> None:
-    file = ScoreContent(kern=bar("2c", "2CCCCCCC")).to_midi()
+    file = to_midi(bar("2c", "2CCCCCCC"))
     assert (file.n_notes, file.n_written) == (2, 1)
     assert [issue.code for issue in file.issues] == ["score-midi-lost"]
 
@@ -177,22 +178,23 @@ def test_a_pitch_that_midi_does_not_have_is_an_issue() -> None:
 def test_without_notes_there_is_no_file(text: str) -> None:
     content = parse_score(text).content
     with pytest.raises(ExportError, match="no note or rest"):
-        content.to_midi()
+        to_midi(content.kern)
     with pytest.raises(ExportError, match="no note or rest"):
-        content.to_musicxml()
-    assert content.to_ekern() == content.kern.replace("**kern", "**ekern")
+        to_musicxml(content.kern)
+    assert to_ekern(content.kern) == content.kern.replace("**kern", "**ekern")
 
 
 def test_the_sound_part_of_a_broken_score_is_written() -> None:
     text = kern("**kern **kern", "*M2/4 *M2/4", "=1 =1", "4C 4c", "4D", "4E 4e", "*- *-")
-    assert ScoreContent(kern=text).to_midi().n_notes == 2
+    assert to_midi(text).n_notes == 2
 
 
 def test_verovio_is_never_in_this_process() -> None:
     script = (
         "import sys; from docai.parsers.score import parse_score\n"
+        "from docai.score_formats import to_ekern, to_midi, to_musicxml\n"
         "content = parse_score('**kern\\n*M1/4\\n4c\\n*-\\n').content\n"
-        "content.to_midi(), content.to_musicxml(), content.to_ekern()\n"
+        "to_midi(content.kern), to_musicxml(content.kern), to_ekern(content.kern)\n"
         "print('verovio' in sys.modules, bool(content.musicxml))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from docai.models.heads import HEADS
+from docai.parsers.base import TracedText
 from docai.parsers.molecule import atom_spans, parse_molecule
 from docai.parsers.score import measure_texts, parse_score
 from docai.parsers.table import parse_table
 from docai.parsers.text import parse_text
-from docai.parsers.traced import TracedText
 
 from .test_total import damaged
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from docai.contents import TableContent
 from docai.parsers.base import Parsed
 from docai.parsers.table import parse_table
-from docai.records import TableContent
 
 LOCS = "<loc0100><loc0200><loc0300><loc0400>"
 BOX = (200 / 1023, 100 / 1023, 400 / 1023, 300 / 1023)

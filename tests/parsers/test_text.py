@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from docai.contents import TextContent
 from docai.parsers.base import Parsed
-from docai.parsers.direction import normal
-from docai.parsers.text import parse_text
-from docai.records import TextContent
+from docai.parsers.text import normal, parse_text
 
 LOCS = "<loc0100><loc0200><loc0300><loc0400>"
 BOX = (200 / 1023, 100 / 1023, 400 / 1023, 300 / 1023)

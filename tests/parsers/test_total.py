@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from docai.contents import Content
+from docai.issues import CODES
 from docai.models.heads import HEADS
 from docai.parsers.base import Parsed
-from docai.parsers.codes import CODES
-from docai.records import Content
 
 LOCS = "<loc0100><loc0200><loc0300><loc0400>"
 GOOD = {

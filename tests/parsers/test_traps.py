@@ -12,6 +12,7 @@ from docai.parsers.molecule import parse_molecule
 from docai.parsers.score import parse_score
 from docai.parsers.table import parse_table
 from docai.parsers.text import parse_text
+from docai.score_formats import to_midi
 
 TESTS = Path(__file__).resolve().parents[1]
 TRAPS = {
@@ -232,7 +233,7 @@ def test_a_huge_meter_never_reaches_music21(meter: str, is_lost: bool) -> None:
 
 
 def test_a_huge_meter_stops_no_midi() -> None:
-    made = parse_score(kern("**kern", "*M998/4", "=1", "4c", "==", "*-")).content.to_midi()
+    made = to_midi(kern("**kern", "*M998/4", "=1", "4c", "==", "*-"))
     assert [issue.code for issue in made.issues] == ["score-meter-lost"]
     assert made.n_written == 1
 
@@ -248,7 +249,7 @@ def test_meters_of_breves_and_of_sums(meter: str, beats: str, beat_type: str) ->
     xml = parsed.content.musicxml or ""
     assert f"<beats>{beats}</beats>" in xml
     assert f"<beat-type>{beat_type}</beat-type>" in xml
-    assert not parsed.content.to_midi().issues
+    assert not to_midi(parsed.content.kern).issues
 
 
 @pytest.mark.parametrize(

@@ -13,14 +13,15 @@ from PIL import Image, ImageDraw
 
 from docai import Document, Limits, Pipeline, ScriptedEngine
 from docai.errors import AdapterError, ConfigurationError, HeadNotAvailableError, SettingError
+from docai.geometry import BBox
 from docai.models.engine import Generation, Request
 from docai.models.scripted import Script
+from docai.options import TextLayer
 from docai.pipelines import convert
-from docai.pipelines.assemble import TextLayer
 from docai.pipelines.convert import REGIONS_AT_ONCE, Progress
 from docai.pipelines.ingest import Page, Source
 from docai.pipelines.layout import PageLayout
-from docai.records import BBox, Kind
+from docai.records import Kind
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "report.pdf"
 TABLE = (

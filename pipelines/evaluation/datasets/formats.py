@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from docai.errors import DatasetError
+from docai.geometry import BBox
 from docai.pipelines.evaluation.base import Reader, Skipped, Unit
-from docai.records import BBox, Kind
+from docai.records import Kind
 
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif"})
 """Lower case; files are compared with any case."""

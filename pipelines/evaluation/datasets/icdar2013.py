@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from docai.pipelines.boxes import union
+from docai.contents import Cell
+from docai.geometry import BBox, union
 from docai.pipelines.evaluation.base import Item, Sample, Skipped
 from docai.pipelines.evaluation.datasets.formats import (
     Format,
@@ -17,7 +18,6 @@ from docai.pipelines.evaluation.datasets.formats import (
 )
 from docai.pipelines.evaluation.datasets.pdf_frames import Frame, Frames
 from docai.pipelines.evaluation.datasets.table_html import plain, table_from_cells
-from docai.records import BBox, Cell
 
 if TYPE_CHECKING:
     from lxml.etree import _Element

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from docai.contents import Cell
 from docai.errors import DatasetError, MissingDependencyError
-from docai.parsers.otsl import CONTINUED, FIRST, HEADERS, ROW_END, place_cells
+from docai.parsers.table_otsl import CONTINUED, FIRST, HEADERS, ROW_END, place_cells
 from docai.pipelines.evaluation.base import Item, Sample, Skipped
 from docai.pipelines.evaluation.datasets.formats import (
     Entry,
@@ -25,7 +26,6 @@ from docai.pipelines.evaluation.datasets.table_html import (
     read_cell,
     table_from_cells,
 )
-from docai.records import Cell
 
 _EXPECTED = "rows with otsl and cells: a .jsonl, .json or .parquet file, or a folder of them"
 _SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".parquet")

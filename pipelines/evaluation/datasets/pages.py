@@ -8,6 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from docai.contents import Cell
 from docai.errors import (
     DatasetError,
     EncryptedSourceError,
@@ -17,6 +18,7 @@ from docai.errors import (
     SourceNotFoundError,
     WrongPasswordError,
 )
+from docai.geometry import BBox
 from docai.pipelines.evaluation.base import Item, Sample, Skipped, SpottedWord
 from docai.pipelines.evaluation.datasets.formats import (
     Format,
@@ -32,7 +34,7 @@ from docai.pipelines.evaluation.datasets.formats import (
     require_path,
 )
 from docai.pipelines.evaluation.datasets.table_html import table_from_cells, wrap
-from docai.records import BBox, Cell, Kind
+from docai.records import Kind
 
 if TYPE_CHECKING:
     from docai.pipelines.ingest import Page, PageWord

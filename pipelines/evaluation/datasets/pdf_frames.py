@@ -7,8 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from docai.geometry import BBox
 from docai.pipelines.evaluation.datasets.formats import MalformedError
-from docai.records import BBox
 
 _UNREADABLE = "Its PDF cannot be read."
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from docai.contents import Cell
 from docai.errors import DatasetError
-from docai.pipelines.boxes import area, common, union
+from docai.geometry import BBox, area, common, union
 from docai.pipelines.evaluation.base import Item, Sample, Skipped
 from docai.pipelines.evaluation.datasets.formats import (
     Format,
@@ -20,7 +21,6 @@ from docai.pipelines.evaluation.datasets.formats import (
     require_path,
 )
 from docai.pipelines.evaluation.datasets.table_html import plain, table_from_cells
-from docai.records import BBox, Cell
 
 _TABLES = "_tables.json"
 _EXPECTED_PDF = f"DOCUMENT{_TABLES} files, as FinTabNet.c and PubTables-1M-PDF have them"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from docai.errors import DatasetError
+from docai.geometry import BBox
 from docai.pipelines.evaluation.base import Item, Sample, Skipped
 from docai.pipelines.evaluation.datasets.formats import (
     Entry,
@@ -21,7 +22,6 @@ from docai.pipelines.evaluation.datasets.formats import (
 )
 from docai.pipelines.evaluation.datasets.pdf_frames import Frames
 from docai.pipelines.evaluation.datasets.table_html import fill_structure, read_cell, wrap
-from docai.records import BBox
 
 _SUFFIXES = (".jsonl", ".jsonl.gz")
 _EXPECTED = "a PubTabNet .jsonl file, or a folder with one"

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any, NamedTuple
 
-from docai.parsers.grid import MAX_COLS, MAX_ROW_SPAN, canonical_html, fill_grid, tidy
+from docai.contents import Cell
+from docai.geometry import BBox
+from docai.parsers.table_grid import MAX_COLS, MAX_ROW_SPAN, canonical_html, fill_grid, tidy
 from docai.pipelines.evaluation.datasets.formats import MalformedError
-from docai.records import BBox, Cell
 
 _TAG = re.compile(r"<(/?)(thead|tbody|tfoot|tr|td|th)((?:\s[^<>]*)?)>")
 _SPAN = re.compile(r"\b(rowspan|colspan)\s*=\s*[\"']?(\d{1,9})[\"']?")

@@ -23,12 +23,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from docai.contents import Cell
 from docai.errors import needs
-from docai.parsers.cleaning import replace_unholdable
-from docai.parsers.grid import MAX_PLACES, RawCell, fill_grid, lay_out, tidy
-from docai.parsers.notes import Notes
+from docai.geometry import BBox
+from docai.parsers.base import Notes, replace_unholdable
 from docai.parsers.table import parse_table
-from docai.records import BBox, Cell
+from docai.parsers.table_grid import MAX_PLACES, RawCell, fill_grid, lay_out, tidy
 
 MAX_PAIRS = 2_000_000
 """Places of one grid times places of the other that are compared: about ten seconds and 700 MB."""

@@ -10,8 +10,8 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-from docai.parsers.notes import Notes
-from docai.parsers.spines import SpineReader
+from docai.parsers.base import Notes
+from docai.parsers.score_spines import SpineReader
 
 Preparation = Literal["smt-system", "smt-page", "printed", "none"]
 """What is done to both texts before they are compared.

@@ -24,9 +24,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from docai.parsers.labels import R_GROUP, is_label
-from docai.pipelines.boxes import iou
-from docai.pipelines.confidence.outcomes import right_atoms
+from docai.geometry import iou
+from docai.parsers.molecule_labels import R_GROUP, is_label
 from docai.pipelines.evaluation.base import (
     Belief,
     CaseScore,
@@ -37,6 +36,7 @@ from docai.pipelines.evaluation.base import (
     Sample,
     Task,
 )
+from docai.pipelines.evaluation.metrics.correctness import right_atoms
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
@@ -298,7 +298,8 @@ def _score(sample: Sample, prediction: Prediction | None) -> CaseScore:
 
 
 def _atom_beliefs(pred: Item, truth: Item) -> list[Belief]:
-    """How sure each atom is and whether the truth has it (:mod:`docai.pipelines.confidence.outcomes`)."""
+    """How sure each atom is and whether the truth has it:
+    :mod:`~docai.pipelines.evaluation.metrics.correctness`."""
     mol = _read(truth.text, {})
     if mol is None or not any(value is not None for value in pred.parts):
         return []

@@ -19,7 +19,7 @@ from typing import NamedTuple, get_args
 
 import numpy as np
 
-from docai.pipelines.boxes import iou as box_iou
+from docai.geometry import iou as box_iou
 from docai.pipelines.evaluation.base import (
     Belief,
     CaseScore,

@@ -17,9 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from docai.errors import MissingDependencyError, needs
-from docai.parsers.joining import join_kern
 from docai.parsers.score import parse_score
-from docai.pipelines.confidence.outcomes import right_measures
 from docai.pipelines.evaluation.base import (
     Belief,
     CaseScore,
@@ -30,6 +28,7 @@ from docai.pipelines.evaluation.base import (
     Sample,
     Task,
 )
+from docai.pipelines.evaluation.metrics.correctness import right_measures
 from docai.pipelines.evaluation.metrics.kern_text import (
     SEPARATORS,
     Preparation,
@@ -42,6 +41,7 @@ from docai.pipelines.evaluation.metrics.kern_text import (
     symbols,
 )
 from docai.pipelines.evaluation.metrics.omr_ned import omr_ned
+from docai.pipelines.recognition.tiles import join_kern
 
 MISSING = "no music was predicted; all of the truth counts as missing"
 NO_TRUTH = "the truth holds no music: nothing is defined on it"
@@ -158,7 +158,9 @@ def _score(sample: Sample, prediction: Prediction | None) -> CaseScore:
 
 
 def _measure_beliefs(item: Item, pred: str, truth: str) -> tuple[Belief, ...]:
-    """How sure each measure is and whether the truth has it (:mod:`docai.pipelines.confidence.outcomes`)."""
+    """How sure each measure is and whether the truth has it, see
+    :mod:`docai.pipelines.evaluation.metrics.correctness`.
+    """
     if not any(value is not None for value in item.parts):
         return ()
     right = right_measures(pred, truth)

@@ -38,7 +38,7 @@ from docai.pipelines.evaluation.metrics.table_trees import (
     read_reference,
     read_wrapped,
 )
-from docai.pipelines.evaluation.pools import WorkerDied, each_in_process
+from docai.pipelines.external.workers import WorkerDied, each_in_process
 
 MAX_PAIRS = 2_000_000
 """Nodes of one tree times nodes of the other that are compared: half a minute and 400 MB."""

@@ -9,7 +9,7 @@ from docai.pipelines.evaluation.report.comparison import compare_reports
 from docai.pipelines.evaluation.report.model import REPORT_NAME, Comparison, Report, read_report
 
 if TYPE_CHECKING:
-    from docai.pipelines.evaluation.evaluation import Evaluation
+    from docai.pipelines.evaluation.scoring import Evaluation
 
 __all__ = ["Comparison", "Report", "compare_reports", "read_report", "write_report"]
 

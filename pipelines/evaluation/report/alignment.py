@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import TypeVar
 
-from docai.pipelines.boxes import iou
+from docai.geometry import BBox, iou
 from docai.pipelines.evaluation.base import Item
 from docai.pipelines.evaluation.report.pictures import Mark, Outline
 from docai.pipelines.evaluation.report.views import Look, Run
-from docai.records import BBox, Point
+from docai.records import Point
 
 T = TypeVar("T")
 _PAIRING = 0.1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from docai.contents import Cell
 from docai.parsers.table import parse_table
 from docai.pipelines.evaluation.base import Item, Prediction, Sample
 from docai.pipelines.evaluation.report.alignment import align, outlined, pair_items
@@ -23,7 +24,6 @@ from docai.pipelines.evaluation.report.views import (
     entries,
     quoted,
 )
-from docai.records import Cell
 
 MAX_ROWS = 60
 MAX_COLS = 24

@@ -11,8 +11,9 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, Field, FiniteFloat, ValidationError
 
+from docai.contents import Data
 from docai.errors import PredictionsError
-from docai.records import Data, Kind
+from docai.records import Kind
 
 FORMAT_VERSION: Final = 1
 REPORT_NAME = "report.json"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from docai.contents import MoleculeContent
 from docai.parsers.molecule import parse_molecule
 from docai.pipelines.evaluation.base import Item, Prediction, Sample
 from docai.pipelines.evaluation.report.alignment import outlined, pair_items, runs
@@ -18,7 +19,6 @@ from docai.pipelines.evaluation.report.views import (
     Sides,
     cut,
 )
-from docai.records import MoleculeContent
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol

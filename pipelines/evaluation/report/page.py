@@ -32,7 +32,7 @@ from docai.pipelines.evaluation.report.published import (
 from docai.pipelines.evaluation.report.views import Remark, Sides, cut
 
 if TYPE_CHECKING:
-    from docai.pipelines.evaluation.evaluation import Evaluation, Scored
+    from docai.pipelines.evaluation.scoring import Evaluation, Scored
 
 WORST = 50
 """Cases that are shown."""

@@ -13,10 +13,11 @@ from typing import Literal
 from PIL import Image, ImageDraw
 
 from docai.errors import InputError
+from docai.geometry import BBox
 from docai.pipelines.evaluation.base import Sample
 from docai.pipelines.ingest import open_source
 from docai.pipelines.ingest.page import Page
-from docai.records import BBox, Point
+from docai.records import Point
 
 MAX_SIDE = 1000
 """Pixels of a picture's longer side."""

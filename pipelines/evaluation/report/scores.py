@@ -27,7 +27,7 @@ from docai.pipelines.evaluation.report.views import (
     Sides,
     cut,
 )
-from docai.pipelines.synthesis.score import engraver
+from docai.pipelines.external import engraver
 
 _SECONDS = 20
 """For one engraving; Verovio has been seen to fall, and a runaway one must not hold the report."""

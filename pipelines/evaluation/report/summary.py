@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from docai.pipelines.evaluation.base import Belief, CaseScore, Measure, Ratio, Sample, Task
 from docai.pipelines.evaluation.metrics.calibration import expected_calibration_error, reliability
 from docai.pipelines.evaluation.metrics.regions import THRESHOLDS, class_rates
-from docai.pipelines.evaluation.report import surroundings
+from docai.pipelines.evaluation.report import environment
 from docai.pipelines.evaluation.report.model import (
     Calibration,
     CaseValues,
@@ -32,7 +32,7 @@ from docai.pipelines.evaluation.statistics import Interval, bootstrap, corpus, c
 from docai.pipelines.evaluation.statistics import Spread as Known
 
 if TYPE_CHECKING:
-    from docai.pipelines.evaluation.evaluation import Evaluation, Scored
+    from docai.pipelines.evaluation.scoring import Evaluation, Scored
 
 
 def summarise(evaluation: Evaluation, tasks: Mapping[str, Task]) -> Report:
@@ -73,9 +73,9 @@ def summarise(evaluation: Evaluation, tasks: Mapping[str, Task]) -> Report:
         failures=failures,
         missing=missing,
         settings={name: _writable(value) for name, value in evaluation.settings.items()},
-        versions=surroundings.versions(),
-        machine=surroundings.machine(),
-        commit=surroundings.commit(),
+        versions=environment.versions(),
+        machine=environment.machine(),
+        commit=environment.commit(),
         cases=[_values(case) for case in cases],
     )
 

@@ -7,7 +7,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from docai.parsers.labels import ABBREVIATIONS
+from docai.parsers.molecule_labels import ABBREVIATIONS
 
 if TYPE_CHECKING:
     from rdkit.Chem import Atom, Mol, SubstanceGroup

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from docai.parsers.labels import ELEMENTS
+from docai.parsers.molecule_labels import ELEMENTS
 from docai.pipelines.synthesis.base import Gray, UndrawableError
 from docai.pipelines.synthesis.molecule.abbreviations import LABEL, LABEL_WEST
 from docai.pipelines.synthesis.molecule.looks import Look, Points

@@ -21,8 +21,9 @@ import numpy as np
 import pymupdf
 from PIL import Image
 
+from docai.geometry import BBox
 from docai.pipelines.synthesis.words import ENGLISH, UNITS, number
-from docai.records import BBox, Kind
+from docai.records import Kind
 
 SMILES = (
     "CC(=O)Nc1ccc(O)cc1",

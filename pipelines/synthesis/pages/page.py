@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pymupdf
 
+from docai.geometry import BBox
 from docai.pipelines.synthesis.pages.figures import Picture, picture
 from docai.pipelines.synthesis.words import ENGLISH
-from docai.records import BBox, Kind
+from docai.records import Kind
 
 FONTS = (("helv", "hebo", "heit"), ("tiro", "tibo", "tiit"), ("tiro", "hebo", "tiit"))
 ASCENT, DESCENT = 0.74, 0.22

@@ -18,9 +18,10 @@ from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from docai.parsers.kern import MeasureCheck, read_field
-from docai.parsers.notes import Notes
-from docai.parsers.spines import Spine, SpineLine, SpineReader
+from docai.parsers.base import Notes
+from docai.parsers.score_measures import MeasureCheck
+from docai.parsers.score_notes import read_field
+from docai.parsers.score_spines import Spine, SpineLine, SpineReader
 from docai.pipelines.synthesis.base import Plan, lerp
 from docai.pipelines.synthesis.score.musicxml import read_musicxml
 from docai.pipelines.synthesis.score.notation import (

@@ -15,6 +15,7 @@ from importlib.util import find_spec
 import numpy as np
 
 from docai.errors import MissingDependencyError
+from docai.pipelines.external.engraver import engraver
 from docai.pipelines.synthesis.base import (
     SIZE,
     Generator,
@@ -28,7 +29,6 @@ from docai.pipelines.synthesis.base import (
 )
 from docai.pipelines.synthesis.noise import degrade, tilt
 from docai.pipelines.synthesis.score import corpus, rich
-from docai.pipelines.synthesis.score.engraver import engraver
 from docai.pipelines.synthesis.score.plain import passage
 from docai.pipelines.synthesis.score.svg import Engraving, read_drawing
 

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from docai.models.heads import HEADS
-from docai.pipelines.training.nano.feed import cut_sample
+from docai.pipelines.training.nano.feed import Source, cut_sample
 from docai.pipelines.training.nano.patches import IGNORE, SparseSample, collate, forward
-from docai.pipelines.training.nano.sources import Source
 from docai.pipelines.training.nano.step import Learner, micro_batches
 
 if TYPE_CHECKING:

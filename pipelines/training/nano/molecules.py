@@ -10,65 +10,21 @@ import random
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from docai.pipelines.synthesis.base import Sample, Split, UndrawableError, split_of
+from docai.pipelines.training.nano.drawing import UNIT, Described, Label, Stroke
 
 if TYPE_CHECKING:
     from rdkit.Chem import Atom, Bond, Mol
 
-UNIT = 48
-"""Steps of the kept coordinates in one bond length of RDKit's layout, 1.5 Å."""
 _MAX_ATOMS = 250
-SMILES_ATOM = re.compile(r"\[[^\]]+\]|Br|Cl|[BCNOPSFIbcnops*]")
-"""One atom in RDKit's SMILES."""
+
 _LABEL_PART = re.compile(r"[A-Z][a-z']*|\d+|[a-z]+|.")
-
-
-class Stroke(IntEnum):
-    """How a bond is drawn. Sides are seen from its first atom to its second, y downwards."""
-
-    SINGLE = 0
-    DOUBLE = 1
-    DOUBLE_LEFT = 2
-    DOUBLE_RIGHT = 3
-    TRIPLE = 4
-    WEDGE = 5
-    HASH = 6
-    WAVY = 7
-
-
-class Label(NamedTuple):
-    """What is written at an atom. Parts are marked ``-`` on the line, ``_`` below it, ``^`` above it."""
-
-    east: tuple[str, ...]
-    """With the bond at its left end; the part at ``east_at`` stands on the atom."""
-    east_at: int
-    west: tuple[str, ...]
-    west_at: int
-    mark: str
-    """What the auxiliary task calls it."""
-
-
-class Described(NamedTuple):
-    """One molecule: A atoms, B bonds."""
-
-    smiles: str
-    places: NDArray[np.int16]
-    """(A, 2) in 1 / UNIT of a bond, y downwards."""
-    labels: NDArray[np.uint16]
-    """(A,) index into the labels."""
-    is_plain: NDArray[np.uint8]
-    """(A,) 1 for a carbon that is usually not written."""
-    bonds: NDArray[np.uint8]
-    """(B, 3) first atom, second atom, stroke."""
-    owners: NDArray[np.uint8]
-    """For each atom of the SMILES, in its order, the atom that shows it."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +63,7 @@ class Molecules:
 
     def draw(self, rng: random.Random, difficulty: float) -> Sample:
         """One of the easier ``difficulty`` share, looked at afresh."""
-        from docai.pipelines.training.nano.strokes import draw
+        from docai.pipelines.training.nano.drawing import draw
 
         last = min(len(self), max(500, round(len(self) * difficulty)))
         while True:

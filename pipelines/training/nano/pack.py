@@ -24,10 +24,10 @@ import numpy as np
 
 from docai._version import __version__
 from docai.errors import DatasetError, SettingError
+from docai.pipelines.training.nano.feed import Renderers, Source, pack_samples
 from docai.pipelines.training.nano.model import LETTERS
 from docai.pipelines.training.nano.molecules import Molecules, describe
 from docai.pipelines.training.nano.scores import Scores, engraved
-from docai.pipelines.training.nano.sources import Renderers, Source, pack_samples
 
 LAYOUT = 1
 MANIFEST = "pack.json"

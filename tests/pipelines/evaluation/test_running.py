@@ -17,9 +17,10 @@ from docai.errors import (
     MissingDependencyError,
     SettingError,
 )
+from docai.geometry import BBox
 from docai.models.engine import Generation, Request
 from docai.models.scripted import Script
-from docai.pipelines.convert import Options
+from docai.options import Options
 from docai.pipelines.evaluation import scoring
 from docai.pipelines.evaluation.base import (
     CaseScore,
@@ -32,10 +33,9 @@ from docai.pipelines.evaluation.base import (
     Task,
 )
 from docai.pipelines.evaluation.datasets import DataSet
-from docai.pipelines.evaluation.running import SampleReader
-from docai.pipelines.evaluation.sampling import as_pages, readable, select
+from docai.pipelines.evaluation.running import SampleReader, as_pages, readable, select
 from docai.pipelines.evaluation.scoring import score_cases
-from docai.records import BBox, Kind
+from docai.records import Kind
 from tests.conftest import MakePdf
 
 TABLE = "<table><tbody><tr><td>a</td><td>b</td></tr></tbody></table>"

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from docai import Limits
-from docai.pipelines.boxes import iou
+from docai.geometry import iou
 from docai.pipelines.ingest import open_source
 from docai.pipelines.layout import PageLayout, find_regions
 from docai.pipelines.synthesis.pages import scanned, synthetic_page

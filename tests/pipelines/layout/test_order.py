@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 import docai
+from docai.geometry import BBox
 from docai.pipelines.layout.order import reading_order
 from docai.pipelines.layout.types import Found
-from docai.records import BBox, Kind
+from docai.records import Kind
 
 
 def region(name: str, box: BBox, kind: Kind = "text") -> Found:

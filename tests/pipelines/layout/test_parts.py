@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-from docai.pipelines.boxes import iou, join_touching, share_inside, union
+from docai.geometry import Frame, iou, join_touching, share_inside, union
 from docai.pipelines.ingest import PageWord
 from docai.pipelines.layout import text_layer_quality
-from docai.pipelines.layout.frame import Frame
 from docai.pipelines.layout.order import lines_of, reading_order
 from docai.pipelines.layout.pixels import staves
 from docai.pipelines.layout.types import Found, Item

@@ -8,6 +8,7 @@ import pymupdf
 import pytest
 from numpy.typing import NDArray
 
+from docai.geometry import BBox
 from docai.limits import Limits
 from docai.pipelines.ingest import open_source
 from docai.pipelines.layout import Region, find_regions
@@ -16,7 +17,6 @@ from docai.pipelines.layout.digital import _background
 from docai.pipelines.layout.order import reading_order
 from docai.pipelines.layout.tables import is_tabular, parted, without_notes
 from docai.pipelines.layout.types import Clues, Found, Item
-from docai.records import BBox
 
 Gray = NDArray[np.uint8]
 

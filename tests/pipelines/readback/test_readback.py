@@ -11,9 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from docai.pipelines.readback import engraving as engraving_module
-from docai.pipelines.readback import read_back
-from docai.records import (
+from docai.contents import (
     Cell,
     Content,
     FigureContent,
@@ -24,6 +22,8 @@ from docai.records import (
     TextContent,
     Word,
 )
+from docai.pipelines.readback import read_back
+from docai.pipelines.readback.score import rendering as engraving_module
 
 SIZE = 896
 Gray = NDArray[np.uint8]
@@ -212,7 +212,7 @@ def test_a_table_with_a_row_missing_or_a_cell_made_up_is_less_like_its_crop() ->
 def engraved_picture(kern: str) -> Image.Image:
     pytest.importorskip("verovio", reason="scores are engraved with Verovio")
     resvg_py = pytest.importorskip("resvg_py", reason="drawings are rasterised with resvg")
-    from docai.pipelines.synthesis.score.engraver import engraver
+    from docai.pipelines.external.engraver import engraver
 
     svg = engraver().engrave(kern + "\n", {"spacingLinear": 0.4, "font": "Bravura"})
     assert svg is not None

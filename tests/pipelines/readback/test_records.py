@@ -15,14 +15,17 @@ from PIL import Image, ImageDraw, ImageFont
 
 from docai import Pipeline, ScriptedEngine
 from docai.errors import SettingError
+from docai.geometry import BBox
 from docai.models.engine import Generation, Request
 from docai.parsers.molecule import parse_molecule
-from docai.pipelines.readback import comparing, engraving, weighing
-from docai.pipelines.readback.weighing import RULES, Rule, combined
-from docai.pipelines.witnesses import panel
-from docai.pipelines.witnesses.base import Case, Statement
-from docai.pipelines.witnesses.osra import Osra
-from docai.records import BBox, Kind, RecordBase
+from docai.pipelines.evidence import panel
+from docai.pipelines.evidence.base import Case, Statement
+from docai.pipelines.evidence.osra import Osra
+from docai.pipelines.readback import compare as comparing
+from docai.pipelines.readback import compare as weighing
+from docai.pipelines.readback.compare import RULES, Rule, combined
+from docai.pipelines.readback.score import rendering as engraving
+from docai.records import Kind, RecordBase
 
 SIZE = 896
 ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"

@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from docai.contents import ScoreContent
 from docai.pipelines.readback import read_back
 from docai.pipelines.readback.ink import to_gray
-from docai.pipelines.readback.staff_lines import darkness, find_staves
-from docai.pipelines.readback.staves import observe_score
-from docai.records import ScoreContent
+from docai.pipelines.readback.score.staves import darkness, find_staves, observe_score
 
 Gray = NDArray[np.uint8]
 
@@ -26,7 +25,7 @@ def picture(kern: str, width: int = 880) -> Gray:
     """Engraved in another face and wider than what it is compared with."""
     pytest.importorskip("verovio", reason="scores are engraved with Verovio")
     resvg_py = pytest.importorskip("resvg_py", reason="drawings are rasterised with resvg")
-    from docai.pipelines.synthesis.score.engraver import engraver
+    from docai.pipelines.external.engraver import engraver
 
     svg = engraver().engrave(kern + "\n", {"spacingLinear": 0.35, "font": "Bravura"})
     assert svg is not None

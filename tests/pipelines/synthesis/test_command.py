@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from docai.cli import main
-from docai.pipelines.evaluation.pools import WorkerDied
+from docai.pipelines.external.workers import WorkerDied
 from docai.pipelines.synthesis import Sample, Split, write
-from docai.pipelines.synthesis.layouts import Entry, save
 from docai.pipelines.synthesis.score import generator as score
+from docai.pipelines.synthesis.write import Entry, save
 
 Run = Callable[..., tuple[int, str]]
 

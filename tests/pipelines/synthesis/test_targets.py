@@ -10,6 +10,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
+from docai.geometry import BBox
 from docai.parsers.score import parse_score
 from docai.parsers.table import parse_table
 from docai.parsers.text import parse_text
@@ -17,7 +18,6 @@ from docai.pipelines.synthesis import Sample, fonts, samples
 from docai.pipelines.synthesis.base import Box, loc
 from docai.pipelines.synthesis.score import plain as kern
 from docai.pipelines.synthesis.table import Grid, TableCell, to_html
-from docai.records import BBox
 
 HARDNESS = (0.0, 0.5, 1.0)
 
@@ -151,7 +151,7 @@ def test_measures_are_full_and_spines_aligned() -> None:
 
 def test_accidentals_are_drawn_where_the_target_has_them() -> None:
     """Verovio's own choice of signs agrees: `n` where a natural is seen, `#` and `-` whenever sounding."""
-    from docai.pipelines.synthesis.score.engraver import engraver
+    from docai.pipelines.external.engraver import engraver
 
     for seed in range(25):
         target = kern.passage(random.Random(seed), 1.0)
@@ -162,7 +162,7 @@ def test_accidentals_are_drawn_where_the_target_has_them() -> None:
 
 
 def test_the_engraver_survives_music_that_fells_verovio() -> None:
-    from docai.pipelines.synthesis.score.engraver import Engraver
+    from docai.pipelines.external.engraver import Engraver
 
     own = Engraver()
     good = "**kern\n*clefG2\n*M4/4\n=1\n1c\n==\n*-\n"

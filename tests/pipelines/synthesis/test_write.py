@@ -12,9 +12,7 @@ import pytest
 from PIL import Image
 
 from docai.pipelines.synthesis import samples
-from docai.pipelines.synthesis.layouts import pubtabnet_html
-from docai.pipelines.synthesis.sheet import contact_sheet
-from docai.pipelines.synthesis.write import write_pairs
+from docai.pipelines.synthesis.write import contact_sheet, pubtabnet_html, write_pairs
 
 
 def images(folder: Path) -> list[Path]:

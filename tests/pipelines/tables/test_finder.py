@@ -8,10 +8,11 @@ from contextlib import contextmanager
 import pymupdf
 import pytest
 
+from docai.contents import TableContent
+from docai.geometry import BBox
 from docai.limits import Limits
 from docai.pipelines.ingest import Page, PageWord, open_source
 from docai.pipelines.tables.finder import find_table, grid_from_boxes, outer_boxes
-from docai.records import BBox, TableContent
 
 
 @contextmanager

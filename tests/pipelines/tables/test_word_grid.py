@@ -8,13 +8,13 @@ from collections.abc import Iterable, Sequence
 import pymupdf
 import pytest
 
+from docai.contents import TableContent
+from docai.geometry import BBox
 from docai.limits import Limits
 from docai.pipelines.ingest import PageWord, open_source
-from docai.pipelines.tables.finder import find_table
-from docai.pipelines.tables.grid_checks import is_lumped, soundness
+from docai.pipelines.tables.finder import find_table, is_lumped, soundness
 from docai.pipelines.tables.rulings import Rule, Rulings, rulings
 from docai.pipelines.tables.word_rows import grid_from_words
-from docai.records import BBox, TableContent
 
 SIZE = 10
 STEP = 12

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from transformers import PaliGemmaForConditionalGeneration, PaliGemmaProcessor
 
 from docai.models.heads import HEADS, Head
-from docai.pipelines.synthesis.score.engraver import engraver
+from docai.pipelines.external.engraver import engraver
 from docai.pipelines.training.nano import build_model, build_processor
 from tests.models.tiny import IMAGE_SIZE, build_tiny
 

@@ -15,7 +15,7 @@ from docai.models.loading import load_processor
 from docai.pipelines.training import checks
 from docai.pipelines.training.checks import TargetRules, check_pairs, image_fault
 from docai.pipelines.training.pairs import FilePair
-from docai.pipelines.training.splits import hold_out
+from docai.pipelines.training.prepare import hold_out
 
 from .conftest import write_pairs_folder
 

@@ -9,18 +9,26 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
+from docai.contents import Cell, TableContent, TextContent
 from docai.errors import DatasetError, SettingError
+from docai.geometry import BBox
 from docai.models.heads import HEADS
 from docai.parsers.table import parse_table
 from docai.parsers.text import parse_text
-from docai.pipelines.crops import fit_square, make_crop
+from docai.pipelines.crops.crop import fit_square, make_crop
 from docai.pipelines.evaluation.base import Item, SpottedWord
 from docai.pipelines.ingest import open_source
 from docai.pipelines.synthesis.write import write_pairs
-from docai.pipelines.training.datasets import read_dataset
-from docai.pipelines.training.pairs import ListedPairs, read_pairs, read_source
-from docai.pipelines.training.targets import NoTargetError, lines_of, score_target, table_target, write_bins
-from docai.records import BBox, Cell, TableContent, TextContent
+from docai.pipelines.training.datasets import (
+    NoTargetError,
+    lines_of,
+    read_dataset,
+    score_target,
+    table_target,
+    write_bins,
+)
+from docai.pipelines.training.pairs import ListedPairs, read_pairs
+from docai.pipelines.training.prepare import read_source
 
 LAYOUTS = {"table": "pubtabnet", "molecule": "molscribe", "score": "grandstaff", "text": "icdar2015"}
 TOLERANCE = 2.0

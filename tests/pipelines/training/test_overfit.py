@@ -12,8 +12,9 @@ from PIL import Image, ImageDraw
 from docai.models.engine import Request
 from docai.models.heads import HEADS
 from docai.models.paligemma import PaliGemmaEngine
-from docai.pipelines.training.adapters import AdapterSettings, train_adapter
+from docai.pipelines.training.finetune import train_adapter
 from docai.pipelines.training.pairs import read_pairs
+from docai.pipelines.training.settings import AdapterSettings
 from tests.models.tiny import IMAGE_SIZE, build_tiny
 
 PAIRS = {"table": 8, "molecule": 8, "score": 8, "text": 32}

@@ -20,14 +20,23 @@ from docai.models.checkpoints import open_checkpoint
 from docai.models.heads import HEADS, Head
 from docai.models.loading import load_processor
 from docai.models.paligemma import PaliGemmaEngine
-from docai.pipelines.training import memory, prepare
-from docai.pipelines.training.adapters import AdapterSettings, train_adapter
-from docai.pipelines.training.best import Measured
-from docai.pipelines.training.build import build_model, four_bit_config, smoothed_loss
-from docai.pipelines.training.keeper import HeldOut
-from docai.pipelines.training.memory import Weights, bytes_needed, measure_weights, require_room
+from docai.pipelines.training import model as memory
+from docai.pipelines.training import prepare
+from docai.pipelines.training.best_weights import Measured
+from docai.pipelines.training.callbacks import HeldOut
+from docai.pipelines.training.finetune import train_adapter
 from docai.pipelines.training.metrics import metric_for, read_pairs_with
+from docai.pipelines.training.model import (
+    Weights,
+    build_model,
+    bytes_needed,
+    four_bit_config,
+    measure_weights,
+    require_room,
+    smoothed_loss,
+)
 from docai.pipelines.training.pairs import Collator, ListedPairs, read_pairs
+from docai.pipelines.training.settings import AdapterSettings
 from docai.records import RecordBase
 from tests.models.tiny import build_tiny
 

@@ -15,10 +15,11 @@ from safetensors.torch import load_file
 
 from docai.errors import StoppedElsewhereError
 from docai.models.heads import Head
-from docai.pipelines.training import prepare, ranks
-from docai.pipelines.training.adapters import train_adapter
-from docai.pipelines.training.presets import complete
-from docai.pipelines.training.ranks import Ranks, join_ranks
+from docai.pipelines.training import distributed as ranks
+from docai.pipelines.training import prepare
+from docai.pipelines.training.distributed import Ranks, join_ranks
+from docai.pipelines.training.finetune import train_adapter
+from docai.pipelines.training.settings import complete
 
 from .conftest import write_pairs_folder
 from .two_processes import SETTINGS, STOPPED_AT

@@ -16,12 +16,13 @@ import pytest
 from docai.cli import main
 from docai.cli.train import train
 from docai.models.paligemma import PaliGemmaEngine
-from docai.pipelines.training import adapters
-from docai.pipelines.training.adapters import AdapterSettings
-from docai.pipelines.training.nano import pack, slices
+from docai.pipelines.training import finetune as adapters
+from docai.pipelines.training.nano import loop as slices
+from docai.pipelines.training.nano import pack
+from docai.pipelines.training.nano.feed import Pack
 from docai.pipelines.training.nano.settings import SliceSettings
-from docai.pipelines.training.nano.sources import Pack
 from docai.pipelines.training.nano.state import Progress
+from docai.pipelines.training.settings import AdapterSettings
 from tests.models.tiny import build_tiny
 
 Run = Callable[..., tuple[int, str, str]]

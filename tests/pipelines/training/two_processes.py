@@ -19,9 +19,10 @@ from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from docai.models.heads import HEADS
 from docai.pipelines.training import prepare
-from docai.pipelines.training.adapters import AdapterSettings, train_adapter
-from docai.pipelines.training.keeper import Keeper
+from docai.pipelines.training.callbacks import Keeper
+from docai.pipelines.training.finetune import train_adapter
 from docai.pipelines.training.pairs import Collator, Pair
+from docai.pipelines.training.settings import AdapterSettings
 
 SETTINGS = AdapterSettings(
     steps=6,

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from docai.contents import Cell
 from docai.pipelines.evaluation.metrics.grits import GritsScore, grits, whole_grid
-from docai.records import Cell
 
 pytest.importorskip("grits", reason="grits-metric is not installed: pip install 'docai[eval]'")
 

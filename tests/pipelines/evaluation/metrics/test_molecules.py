@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rdkit import Chem
 
+from docai.geometry import BBox
 from docai.pipelines.evaluation.base import Belief, CaseScore, Item, Prediction, Sample
 from docai.pipelines.evaluation.metrics import molecules
 from docai.pipelines.evaluation.metrics.molecules import (
@@ -15,7 +16,6 @@ from docai.pipelines.evaluation.metrics.molecules import (
     molscribe_canonical,
     smiles_match,
 )
-from docai.records import BBox
 
 # What MolScribe's evaluate.py (its canonicalize_smiles with SmilesPE 0.0.3) gives for an answer and a truth:
 # canon_smiles, graph.

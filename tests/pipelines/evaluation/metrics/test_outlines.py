@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from docai.errors import MissingDependencyError
-from docai.pipelines.boxes import iou as box_iou
+from docai.geometry import BBox
+from docai.geometry import iou as box_iou
 from docai.pipelines.evaluation.base import SpottedWord
 from docai.pipelines.evaluation.metrics.outlines import (
     Ceiling,
@@ -20,7 +21,7 @@ from docai.pipelines.evaluation.metrics.outlines import (
     outlines,
     shares_inside,
 )
-from docai.records import BBox, Point
+from docai.records import Point
 
 BOW_TIE = [(0.0, 0.0), (10.0, 10.0), (10.0, 0.0), (0.0, 10.0)]
 DIAMOND = [(10.0, 0.0), (20.0, 10.0), (10.0, 20.0), (0.0, 10.0)]

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from docai.geometry import BBox
 from docai.pipelines.evaluation.base import Belief, CaseScore, Detection, Item, Prediction, Sample
 from docai.pipelines.evaluation.metrics.regions import (
     REGIONS,
@@ -17,7 +18,7 @@ from docai.pipelines.evaluation.metrics.regions import (
     match_regions,
     pairs_in_order,
 )
-from docai.records import BBox, Kind
+from docai.records import Kind
 
 
 def region(

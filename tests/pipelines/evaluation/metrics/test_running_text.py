@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from docai.contents import Cell
 from docai.errors import MissingDependencyError
 from docai.pipelines.evaluation.base import Item, Prediction, Sample, SpottedWord
 from docai.pipelines.evaluation.metrics.running_text import (
@@ -19,7 +20,7 @@ from docai.pipelines.evaluation.metrics.running_text import (
     running_text,
     split_words,
 )
-from docai.records import Cell, Kind
+from docai.records import Kind
 
 WORD_LISTS = st.lists(st.sampled_from("abcdef"), max_size=12)
 

@@ -10,9 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from docai.pipelines.evaluation.base import Belief, Item, Prediction, Ratio, Sample, SpottedWord, Task
-from docai.pipelines.evaluation.metrics.spotting import Protocol, SpottingResult, spotting, spotting_corpus
+from docai.pipelines.evaluation.metrics.spotting import (
+    Protocol,
+    SpottingResult,
+    dictionary_form,
+    same_transcription,
+    spotting,
+    spotting_corpus,
+)
 from docai.pipelines.evaluation.metrics.spotting_tasks import TEXT_HIERTEXT, TEXT_RRC
-from docai.pipelines.evaluation.metrics.transcriptions import dictionary_form, same_transcription
 from docai.records import Point
 
 BOTH: tuple[Protocol, ...] = ("hiertext", "rrc")

@@ -6,10 +6,11 @@ import sys
 
 import pytest
 
+from docai.contents import Cell
 from docai.errors import MissingDependencyError
+from docai.geometry import BBox
 from docai.pipelines.evaluation.base import Belief, CaseScore, Item, Prediction, Ratio, Sample
 from docai.pipelines.evaluation.metrics.tables import TABLE, TablePair, pair_tables, score_tables, table_html
-from docai.records import BBox, Cell
 
 HTML = "<table><tr><td>a</td><td>b</td></tr><tr><td>c</td><td>d</td></tr></table>"
 ONE = "<table><tr><td>x</td></tr></table>"

@@ -9,7 +9,7 @@ from PIL import Image
 
 from docai.pipelines.evaluation.base import CaseScore, Item, Prediction, Ratio, Sample, Skipped
 from docai.pipelines.evaluation.datasets import DataSet
-from docai.pipelines.evaluation.evaluation import Evaluation, Scored
+from docai.pipelines.evaluation.scoring import Evaluation, Scored
 from docai.pipelines.evaluation.tasks import get_task
 from docai.records import Kind
 

@@ -58,7 +58,7 @@ def test_a_column_that_was_added_and_a_span_are_named() -> None:
 
 
 def test_table_without_text_is_shown_from_its_cells() -> None:
-    from docai.records import Cell
+    from docai.contents import Cell
 
     given = Item(kind="table", cells=[Cell(row=0, col=0, text="a"), Cell(row=0, col=1, text="c")])
     assert looks(sides_of("table", table("a|b"), given).prediction) == [["same", "misread"]]

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from rdkit import Chem
 
-from docai.parsers.labels import ABBREVIATIONS
 from docai.parsers.molecule import parse_molecule
+from docai.parsers.molecule_labels import ABBREVIATIONS
 from docai.pipelines.synthesis.base import Plan, Sample, UndrawableError
 from docai.pipelines.synthesis.molecule import generator as molecule
 from docai.pipelines.synthesis.molecule import indigo as molecule_indigo

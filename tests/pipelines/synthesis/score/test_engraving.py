@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from docai.parsers.score import parse_score
+from docai.pipelines.external.engraver import engraver
 from docai.pipelines.synthesis import samples
 from docai.pipelines.synthesis.base import Plan, UndrawableError
 from docai.pipelines.synthesis.score import corpus as score_corpus
 from docai.pipelines.synthesis.score import generator as score
 from docai.pipelines.synthesis.score import rich as score_random
-from docai.pipelines.synthesis.score.engraver import engraver
 from docai.pipelines.synthesis.score.svg import read_drawing
 
 TWO_VOICES = """**kern\t**kern

@@ -13,8 +13,9 @@ from rdkit.Geometry import Point3D
 
 from docai.pipelines.synthesis import Sample, split_of
 from docai.pipelines.synthesis.base import MARGIN, SIZE, UndrawableError
-from docai.pipelines.training.nano import strokes
-from docai.pipelines.training.nano.molecules import Described, Label, Molecules, Stroke, describe
+from docai.pipelines.training.nano import drawing as strokes
+from docai.pipelines.training.nano.drawing import Described, Label, Stroke
+from docai.pipelines.training.nano.molecules import Molecules, describe
 
 Found = list[tuple[Described, tuple[Label, ...]]]
 

@@ -19,9 +19,9 @@ from docai.errors import DatasetError, SettingError
 from docai.pipelines.synthesis import Mark, Sample, fonts
 from docai.pipelines.synthesis.score.svg import Engraving
 from docai.pipelines.training.nano import pack as packing
+from docai.pipelines.training.nano.feed import Pack, Renderers, pack_samples, unpack_samples
 from docai.pipelines.training.nano.pack import PackSettings, require_pack, write_pack
 from docai.pipelines.training.nano.scores import Scores
-from docai.pipelines.training.nano.sources import Pack, Renderers, pack_samples, unpack_samples
 
 
 class OneEach:
@@ -112,10 +112,10 @@ import random, sys
 from pathlib import Path
 for name in ("rdkit", "indigo", "verovio", "resvg_py", "music21", "reportlab", "pymupdf", "peft", "lxml"):
     sys.modules[name] = None
-from docai.pipelines.training.nano.sources import Pack
+from docai.pipelines.training.nano.feed import Pack
 for head in ("molecule", "score", "text", "table"):
     print(Pack(Path(".")).draw(head, random.Random(2), 0.3).head)
-import docai.cli.app, docai.pipelines.training.nano.slices, docai.pipelines.training.nano.measure
+import docai.cli.app, docai.pipelines.training.nano.loop, docai.pipelines.training.nano.measure
 print(docai.__file__)
 """
     command = [sys.executable, "-c", code]

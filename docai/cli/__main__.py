@@ -1,3 +1,0 @@
-from docai.cli.app import main
-
-main()

@@ -1,0 +1,246 @@
+"""Fitting a calibration map, and measuring it on answers that it was not fitted on.
+
+Every score of :data:`docai.models.calibration.SCORES` is tried with every method; the one with the best Brier
+score in cross-validation is taken. Folds are of whole answers, since the parts of one answer are not
+independent of one another.
+
+The isotonic map is the pool-adjacent-violators solution (``scipy.optimize.isotonic_regression``, Zadrozny and
+Elkan 2002) over groups of about equally many answers, whose shares of right ones are drawn a little towards
+the share of all: ``(right + share) / (n + 1)``. So no group, however small, says 0 or 1. The logistic map is
+found by ``scipy.optimize.minimize`` with targets smoothed as Platt 1999 smooths them.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from docai.errors import needs
+from docai.models.calibration import SCORES, CalibrationMap, Score, log_odds, log_score
+from docai.pipelines.evaluation.base import Belief
+from docai.pipelines.evaluation.metrics.calibration import brier_score, expected_calibration_error
+
+Method = Literal["isotonic", "logistic"]
+
+Floats = npt.NDArray[np.float64]
+
+N_FOLDS: Final = 5
+
+MIN_GROUP: Final = 10
+"""Answers of one point of an isotonic map at least."""
+
+MAX_GROUPS: Final = 20
+
+_METHODS: Final[tuple[Method, ...]] = get_args(Method)
+
+_RESAMPLES: Final = 200
+
+
+class Observed(NamedTuple):
+    """One answer, or one part of one, that was held against the truth."""
+
+    group: int
+    """Equal for the parts of one answer."""
+    logprobs: Sequence[float]
+    """Of the tokens that spell it; one at least."""
+    is_right: bool
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How well confidences come true."""
+
+    n: int
+    accuracy: float
+    error: float
+    """Expected calibration error."""
+    brier: float
+    by_chance: float
+    """The calibration error that confidences without any fault would show on so many answers."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A map, and what it does on answers that it was not fitted on."""
+
+    chosen: CalibrationMap
+    before: Quality
+    """Of the plain geometric mean."""
+    after: Quality
+    """Of maps fitted in the same way without the fold that they are measured on."""
+
+
+def fit_and_measure(observed: Sequence[Observed], data: str) -> Fitted:
+    """The map of all of them, and how well such a map does on others.
+
+    Args:
+        observed: of two groups at least.
+        data: what they are, for records.
+
+    Raises:
+        MissingDependencyError: scipy is not installed.
+    """
+    plain = [Belief(math.exp(log_score("geometric-mean", one.logprobs)), one.is_right) for one in observed]
+    held_out: list[Belief] = []
+    for rest, fold in _folds(observed):
+        chosen = fit(rest, data)
+        held_out += [Belief(chosen.apply(one.logprobs), one.is_right) for one in fold]
+    return Fitted(fit(observed, data), quality(plain), quality(held_out))
+
+
+def quality(beliefs: Sequence[Belief], seed: int = 0) -> Quality:
+    """The figures of one belief or more.
+
+    Raises:
+        ValueError: there are none.
+    """
+    error, brier = expected_calibration_error(beliefs), brier_score(beliefs)
+    if error is None or brier is None:
+        raise ValueError("There are no answers to measure.")
+    rng = random.Random(seed)
+    n_draws = max(5, min(_RESAMPLES, 200_000 // len(beliefs)))
+    drawn = [
+        expected_calibration_error(
+            [Belief(belief.confidence, rng.random() < belief.confidence) for belief in beliefs]
+        )
+        for _ in range(n_draws)
+    ]
+    return Quality(
+        n=len(beliefs),
+        accuracy=sum(belief.is_right for belief in beliefs) / len(beliefs),
+        error=error,
+        brier=brier,
+        by_chance=math.fsum(value or 0.0 for value in drawn) / n_draws,
+    )
+
+
+def fit(observed: Sequence[Observed], data: str) -> CalibrationMap:
+    """The map with the best Brier score in cross-validation. All right, or all wrong: a constant one.
+
+    Raises:
+        ValueError: there is nothing to fit on.
+        MissingDependencyError: scipy is not installed.
+    """
+    if not observed:
+        raise ValueError("There are no answers to fit a map on.")
+    right = sum(one.is_right for one in observed)
+    if right in (0, len(observed)):
+        share = (right + 0.5) / (len(observed) + 1)
+        return CalibrationMap(
+            score="product", method="isotonic", x=[0.0], y=[share], n=len(observed), data=data
+        )
+    candidates = [(score, method) for score in SCORES for method in _METHODS]
+    losses = dict.fromkeys(candidates, 0.0)
+    tables = {score: _table(observed, score) for score in SCORES}
+    groups = np.array([one.group for one in observed])
+    for held in _held_groups(observed):
+        is_held = np.isin(groups, held)
+        for score, method in candidates:
+            table = tables[score]
+            chosen = _fit_one(table[~is_held], score, method, data)
+            for x, log_n, is_right in table[is_held].tolist():
+                losses[score, method] += (chosen.at(x, round(math.exp(log_n))) - is_right) ** 2
+    best = min(candidates, key=losses.__getitem__)
+    return _fit_one(tables[best[0]], *best, data)
+
+
+def _folds(observed: Sequence[Observed]) -> Iterator[tuple[list[Observed], list[Observed]]]:
+    for held in _held_groups(observed):
+        chosen = frozenset(held)
+        yield (
+            [one for one in observed if one.group not in chosen],
+            [one for one in observed if one.group in chosen],
+        )
+
+
+def _held_groups(observed: Sequence[Observed]) -> list[list[int]]:
+    """The groups of each fold, by chance and always the same."""
+    groups = sorted({one.group for one in observed})
+    random.Random(len(groups)).shuffle(groups)
+    n_folds = min(N_FOLDS, len(groups))
+    return [groups[start::n_folds] for start in range(n_folds)]
+
+
+def _table(observed: Sequence[Observed], score: Score) -> Floats:
+    """Log-odds of the score, logarithm of the number of tokens, and 1 where it is right: [n, 3]."""
+    rows = [
+        (log_odds(score, one.logprobs), math.log(len(one.logprobs)), float(one.is_right)) for one in observed
+    ]
+    return np.array(rows, dtype=np.float64)
+
+
+def _fit_one(table: Floats, score: Score, method: Method, data: str) -> CalibrationMap:
+    n = len(table)
+    if method == "isotonic":
+        x, y = _isotonic(table)
+        return CalibrationMap(score=score, method=method, x=x, y=y, n=n, data=data)
+    intercept, slope, length = _logistic(table)
+    return CalibrationMap(
+        score=score, method=method, intercept=intercept, slope=slope, length=length, n=n, data=data
+    )
+
+
+def _isotonic(table: Floats) -> tuple[list[float], list[float]]:
+    with _scipy():
+        from scipy.optimize import isotonic_regression
+    ordered = table[np.argsort(table[:, 0], kind="stable")]
+    share = float(ordered[:, 2].mean())
+    xs, ys, weights = [], [], []
+    for group in _groups(ordered):
+        xs.append(float(group[:, 0].mean()))
+        ys.append((float(group[:, 2].sum()) + share) / (len(group) + 1))
+        weights.append(len(group))
+    y = isotonic_regression(ys, weights=weights).x
+    # Rounded for the file, and rising still.
+    points = dict(sorted((round(a, 5), round(float(b), 6)) for a, b in zip(xs, y, strict=True)))
+    return list(points), np.maximum.accumulate(list(points.values())).tolist()
+
+
+def _groups(ordered: Floats) -> Iterator[Floats]:
+    """Runs of about equally many answers; those of one score are never parted."""
+    size = max(MIN_GROUP, math.ceil(len(ordered) / MAX_GROUPS))
+    start = 0
+    while start < len(ordered):
+        end = min(start + size, len(ordered))
+        end = int(np.searchsorted(ordered[:, 0], ordered[end - 1, 0], side="right"))
+        if len(ordered) - end < size:
+            # What is left would be a group of few.
+            end = len(ordered)
+        yield ordered[start:end]
+        start = end
+
+
+def _logistic(table: Floats) -> tuple[float, float, float]:
+    """Intercept, slope and weight of the length, by greatest likelihood; the slope is not negative."""
+    with _scipy():
+        from scipy.optimize import minimize
+    n_right = float(table[:, 2].sum())
+    n_wrong = len(table) - n_right
+    targets = np.where(table[:, 2] > 0, (n_right + 1) / (n_right + 2), 1 / (n_wrong + 2))
+    features = np.column_stack([np.ones(len(table)), table[:, 0], table[:, 1]])
+    # Scores of long answers are far out, and must not decide the step of the search.
+    scale = np.maximum(np.abs(features).max(axis=0), 1.0)
+    features = features / scale
+
+    def loss(weights: Floats) -> tuple[float, Floats]:
+        logits = features @ weights
+        error = 1 / (1 + np.exp(-np.clip(logits, -500, 500))) - targets
+        value = float(np.mean(np.logaddexp(0, logits) - targets * logits))
+        return value, features.T @ error / len(table)
+
+    start = np.array([math.log((n_right + 1) / (n_wrong + 1)), 0.0, 0.0])
+    bounds = [(None, None), (0, None), (None, None)]
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
+    intercept, slope, length = (float(round(value, 6)) for value in found.x / scale)
+    return intercept, slope, length
+
+
+def _scipy() -> AbstractContextManager[None]:
+    return needs("docai[metrics]", "Fitting a calibration")

@@ -1,0 +1,65 @@
+"""OSRA, which reads drawn molecules (https://sourceforge.net/projects/osra, Debian package ``osra``)."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from docai.parsers.molecule import parse_molecule
+from docai.pipelines.evidence.base import Case, Statement
+from docai.pipelines.external import programs
+from docai.records import Evidence
+
+PROGRAM = "osra"
+
+SECONDS = 60.0
+"""For one region. A drawing takes one to three on an idle processor; a busy one takes several times that."""
+
+MAX_BYTES = 1 << 16
+
+_LINE = re.compile(r"^(\S+)\s+(-?\d+)x(-?\d+)-(-?\d+)x(-?\d+)\s*$", re.MULTILINE)
+
+_LISTS = (("-l", "spelling.txt"), ("-a", "superatom.txt"))
+
+
+class Osra:
+    """Reads the picture as it is: scaled to 896 px it was seen to lose one structure in five."""
+
+    name: Final[Evidence] = "osra"
+    head: Final = "molecule"
+    reads_pictures: Final = True
+    wants_words: Final = None
+
+    def __init__(self, program: str = PROGRAM, *, seconds: float = SECONDS) -> None:
+        self._program = program
+        self._seconds = seconds
+
+    def available(self) -> str | None:
+        """See :class:`~docai.pipelines.evidence.base.Witness`."""
+        return programs.missing(self._program, "osra")
+
+    def read(self, case: Case) -> Statement:
+        """The structures it sees as one, its parts joined by dots: fragments are drawn beside each other."""
+        found = programs.find(self._program)
+        with tempfile.TemporaryDirectory(prefix="docai-") as folder:
+            file = Path(folder) / "region.png"
+            case.picture.image.save(file, compress_level=1)
+            told = programs.run(
+                [found, "-f", "can", "-c", *_options(Path(found)), file],
+                seconds=self._seconds,
+                max_bytes=MAX_BYTES,
+            )
+        smiles = ".".join(match[1] for match in _LINE.finditer(told.decode("utf-8", "replace")))
+        if not smiles:
+            return Statement(self.name)
+        content = parse_molecule(smiles).content
+        # It writes a dummy atom for each label that it could not read.
+        return Statement(self.name, content, smiles, is_clear=content.is_valid and "*" not in smiles)
+
+
+def _options(program: Path) -> list[str | Path]:
+    """Its lists of spellings and abbreviations. Debian's build does not look for them by itself."""
+    shared = program.parent.parent / "share" / "osra"
+    return [word for flag, name in _LISTS if (shared / name).is_file() for word in (flag, shared / name)]

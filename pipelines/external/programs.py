@@ -1,0 +1,104 @@
+"""Programs of others, in bounds: no shell, so much time, so much output, so much memory."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from threading import Timer
+
+MAX_MEMORY = 4 << 30
+"""Bytes of address space that a program may take, where the system can bound it (Linux)."""
+
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OPENBLAS_NUM_THREADS"), "1")
+
+
+def environment() -> dict[str, str]:
+    """The environment of this process, with one thread: several regions are read beside each other."""
+    return os.environ | _ONE_THREAD
+
+
+def missing(program: str, package: str) -> str | None:
+    """Why a program cannot be run here, in one sentence; None where it can.
+
+    Args:
+        package: what Debian calls the package that has it.
+    """
+    if shutil.which(program) is not None:
+        return None
+    return f"The program {program} is not installed (on Debian and Ubuntu: apt install {package})."
+
+
+def find(program: str) -> str:
+    """Its path. Raises :class:`WitnessError` where it is not there any more."""
+    found = shutil.which(program)
+    if found is None:
+        raise WitnessError(f"{program} is gone")
+    return found
+
+
+def run(command: Sequence[str | Path], *, seconds: float, max_bytes: int) -> bytes:
+    """Standard output of a program.
+
+    Raises:
+        WitnessError: it cannot be started, failed, took longer than ``seconds``, or wrote more than
+            ``max_bytes``.
+    """
+    name = Path(command[0]).name
+    try:
+        process = subprocess.Popen(
+            [str(word) for word in command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment(),
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise WitnessError(f"{name} cannot be started: {error}") from error
+    late = Timer(seconds, _end, [process])
+    with process:
+        limit_memory(process.pid)
+        late.start()
+        try:
+            assert process.stdout is not None
+            told = process.stdout.read(max_bytes + 1)
+            if len(told) > max_bytes:
+                raise WitnessError(f"{name} wrote more than {max_bytes:,} bytes")
+            status = process.wait()
+        finally:
+            in_time = late.is_alive()
+            late.cancel()
+            _end(process)
+    if not in_time:
+        raise WitnessError(f"{name} took longer than {seconds:g} s")
+    if status:
+        raise WitnessError(f"{name} ended with {status}")
+    return told
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill it, and what it started: a child of its own would hold its output open."""
+    if sys.platform == "win32":
+        process.kill()
+    elif process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def limit_memory(pid: int) -> None:
+    """Bound the memory of a process that was just started."""
+    if sys.platform == "linux":
+        import resource
+
+        with suppress(ProcessLookupError, PermissionError):
+            resource.prlimit(pid, resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
+
+
+class WitnessError(Exception):
+    """A witness could not say anything; the message tells why. Never leaves the pipeline."""

@@ -1,0 +1,56 @@
+"""Regions that the caller gives, in place of those that layout would find."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, get_args
+
+from docai.errors import SettingError
+from docai.geometry import BBox
+from docai.pipelines.ingest import Page
+from docai.pipelines.layout import PageLayout, Region
+from docai.pipelines.words import holds
+from docai.records import Kind
+
+GivenRegions = Mapping[int, Sequence[tuple[Kind, BBox]]]
+"""Page number → kinds and boxes (displayed page points), in reading order."""
+
+_EVIDENCE = ("given by the caller",)
+
+
+def check_given(regions: GivenRegions) -> None:
+    """Refuse regions that could not be read on any page.
+
+    Raises:
+        SettingError: a kind that does not exist, or a box without area.
+    """
+    kinds = get_args(Kind)
+    for page, some in regions.items():
+        for kind, (x0, y0, x1, y1) in some:
+            if kind not in kinds:
+                raise SettingError(
+                    f"A region of page {page} is of the kind {kind!r}; the kinds are: {', '.join(kinds)}."
+                )
+            if not (x0 < x1 and y0 < y1):
+                raise SettingError(
+                    f"A region of page {page} has the box {(x0, y0, x1, y1)}, which has no area: give "
+                    "x0 y0 x1 y1 in points from the top left of the page."
+                )
+
+
+def given_layout(page: Page, regions: Sequence[tuple[Kind, BBox]], *, use_text_layer: bool) -> PageLayout:
+    """The given regions as a layout. A word goes to the first that holds its centre; others are left out."""
+    left = page.words() if use_text_layer else []
+    origin: Literal["born-digital", "scan"] = "born-digital" if left else "scan"
+    found = []
+    for kind, box in regions:
+        words = tuple(word for word in left if holds(box, word))
+        left = [word for word in left if not holds(box, word)]
+        found.append(Region(kind, box, 1.0, _EVIDENCE, words=words))
+    return PageLayout(tuple(found), origin)
+
+
+def whole_page(page: Page, kind: Kind, *, use_text_layer: bool) -> Region:
+    """The page as one region, with all words of its text layer."""
+    words = tuple(page.words()) if use_text_layer else ()
+    return Region(kind, page.bbox, 1.0, _EVIDENCE, words=words)

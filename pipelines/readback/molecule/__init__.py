@@ -1,0 +1,1 @@
+"""Read-back of molecules: the record's structure drawn again and laid onto the crop."""

@@ -1,0 +1,261 @@
+"""The model that a fine-tuning trains, and its loss."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import os
+import re
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import torch
+from peft import LoraConfig, PeftModel
+from transformers import PaliGemmaForConditionalGeneration, set_seed
+
+from docai.errors import CheckpointError, DeviceError, MissingDependencyError
+from docai.models.adapters import LORA_TARGETS, attach
+from docai.models.checkpoints import Checkpoint
+from docai.models.devices import choose_dtype
+from docai.models.loading import load_base
+from docai.pipelines.training.pairs import IGNORE
+from docai.pipelines.training.settings import AdapterSettings
+
+if TYPE_CHECKING:
+    from transformers import BitsAndBytesConfig
+
+_TRAINED: Final = 16.0
+
+_BFLOAT16: Final = 2.0
+
+_FLOAT32: Final = 4.0
+
+_NF4: Final = 0.5 + 4 / 64
+
+_FOR_A_CPU: Final = 1_000_000_000
+"""Weights from which on ``auto`` does not settle for a CPU: a crop of a 3B model takes minutes there."""
+
+_GIB: Final = 1 << 30
+
+_PROJECTION: Final = re.compile(
+    r"language_model\.(model\.)?layers\.\d+\.(self_attn\.[qkvo]_proj|mlp\.(gate|up|down)_proj)\.weight$"
+)
+
+
+class Weights(NamedTuple):
+    """How many weights a base has."""
+
+    total: int
+    projections: int = 0
+    """Those of them that ``--four-bit`` holds in 4 bits."""
+    sides: int = 0
+    """Inputs and outputs of the projections: weights of an adapter of rank 1."""
+
+
+def measure_weights(folder: Path) -> Weights:
+    """Count the weights in the safetensors files of a checkpoint, from their heads.
+
+    Raises:
+        CheckpointError: a file cannot be read.
+    """
+    total = projections = sides = 0
+    for name, shape in _shapes(folder):
+        count = math.prod(shape)
+        total += count
+        if _PROJECTION.search(name):
+            projections += count
+            sides += sum(shape)
+    return Weights(total, projections, sides)
+
+
+def _shapes(folder: Path) -> Iterator[tuple[str, list[int]]]:
+    from safetensors import SafetensorError, safe_open
+
+    for path in sorted(folder.glob("*.safetensors")):
+        try:
+            with safe_open(str(path), framework="pt") as file:
+                for name in file.keys():  # noqa: SIM118
+                    yield name, file.get_slice(name).get_shape()
+        except (OSError, SafetensorError) as error:
+            raise CheckpointError(f"The weights {path} cannot be read: {error}. Copy them again.") from error
+
+
+def bytes_needed(weights: Weights, *, full: bool, four_bit: bool, on_gpu: bool, rank: int = 16) -> int:
+    """Least memory of a training, bytes, without its crops: see the module."""
+    if full:
+        return round(weights.total * _TRAINED)
+    adapter = weights.sides * rank * _TRAINED
+    if four_bit:
+        rest = weights.total - weights.projections
+        return round(weights.projections * _NF4 + rest * _BFLOAT16 + adapter)
+    return round(weights.total * (_BFLOAT16 if on_gpu else _FLOAT32) + adapter)
+
+
+def require_room(
+    folder: Path,
+    device: torch.device,
+    *,
+    wanted: str,
+    full: bool,
+    four_bit: bool,
+    rank: int = 16,
+    processes: int = 1,
+) -> None:
+    """Raise unless the base can be trained on ``device``.
+
+    Args:
+        folder: with the base's weights.
+        device: where it is to be trained.
+        wanted: as the caller named it; with ``auto`` a large base is not trained on a CPU.
+        full: all weights change.
+        four_bit: the base is loaded in 4 bits.
+        rank: of the adapter.
+        processes: that train at the same time; those on a CPU share its memory.
+
+    Raises:
+        DeviceError: its memory is too small, or there is only a CPU for a large base.
+        CheckpointError: the weights cannot be read.
+    """
+    weights = measure_weights(folder)
+    n = weights.total
+    size = f"{n / 1e9:.1f}B" if n >= 1e8 else f"{n / 1e6:.1f}M"
+    on_gpu = device.type == "cuda"
+    if not on_gpu and wanted == "auto" and n >= _FOR_A_CPU:
+        whole, lora, small = (
+            bytes_needed(weights, full=full, four_bit=four_bit, on_gpu=True, rank=rank) / _GIB
+            for full, four_bit in ((True, False), (False, False), (False, True))
+        )
+        raise DeviceError(
+            f"There is no CUDA device here, and the base has {size} weights. Before any crop it takes a GPU "
+            f"with {whole:.0f} GiB for a full fine-tune, {lora:.1f} GiB for an adapter, or {small:.1f} GiB "
+            "with --four-bit; the crops of a batch take a few GiB each. With --device cpu it is tried all "
+            "the same, at minutes a crop."
+        )
+    needed = bytes_needed(weights, full=full, four_bit=four_bit, on_gpu=on_gpu, rank=rank)
+    if not on_gpu:
+        needed *= processes
+    there = _memory_of(device)
+    if there is not None and needed > there:
+        smaller = "leave out --full" if full else "use a smaller base"
+        if on_gpu and not full and not four_bit:
+            smaller = "use --four-bit"
+        shared = f" by {processes} processes" if processes > 1 and not on_gpu else ""
+        raise DeviceError(
+            f"The base has {size} weights, and training them so{shared} takes at least "
+            f"{needed / _GIB:.1f} GiB before any crop; {device} has {there / _GIB:.1f} GiB: {smaller}, or "
+            "take a larger machine."
+        )
+
+
+def _memory_of(device: torch.device) -> int | None:
+    """Bytes in all; None where the system does not say."""
+    if device.type == "cuda":
+        import torch
+
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def build_model(
+    checkpoint: Checkpoint, settings: AdapterSettings, device: torch.device
+) -> PeftModel | PaliGemmaForConditionalGeneration:
+    """The base with everything that is trained in float32: a fresh adapter ``default``, or all of it.
+
+    The guards of :mod:`docai.models.guards` are in ``load_base``: full attention in every layer, and the
+    soft caps that the checkpoint states.
+
+    Raises:
+        CheckpointError: see :func:`docai.models.loading.load_base`.
+        MissingDependencyError, DeviceError: see :func:`four_bit_config`.
+    """
+    set_seed(settings.seed)
+    if settings.full:
+        whole = load_base(checkpoint, torch.float32)
+        whole.requires_grad_(True)
+        _recompute(whole, settings, device)
+        return whole
+    quantization = four_bit_config(device) if settings.four_bit else None
+    # Not through PEFT's prepare_model_for_kbit_training: it makes float32 of the embeddings and the vision
+    # tower, 4 GB of a 3B base, and what a bfloat16 base needs beside 4 bits is done here.
+    base = load_base(checkpoint, choose_dtype(None, device), quantization=quantization)
+    _recompute(base, settings, device)
+    config = LoraConfig(r=settings.rank, lora_alpha=2 * settings.rank, target_modules=LORA_TARGETS)
+    model = attach(base, config, "default")
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            # Small steps would be lost in the 8 bits of a bfloat16.
+            parameter.data = parameter.data.float()
+    return model
+
+
+def _recompute(
+    model: PaliGemmaForConditionalGeneration, settings: AdapterSettings, device: torch.device
+) -> None:
+    """Switch gradient checkpointing on where it is wanted."""
+    if not (device.type == "cuda" if settings.checkpointing is None else settings.checkpointing):
+        return
+    with warnings.catch_warnings():
+        # transformers 5.23 has another name for it, which 5.17 has not.
+        warnings.filterwarnings("ignore", r"`gradient_checkpointing_enable` is deprecated", FutureWarning)
+        # The other kind gives no gradient where the first input, the frozen embedding, needs none.
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+
+
+def four_bit_config(device: torch.device) -> BitsAndBytesConfig:
+    """Nf4 with bfloat16 arithmetic for the decoder; the vision tower and the projector stay as they are.
+
+    Raises:
+        MissingDependencyError: bitsandbytes is not installed.
+        DeviceError: the device is not a CUDA device.
+    """
+    if device.type != "cuda":
+        raise DeviceError(
+            "A base in 4 bits needs a CUDA device, and PyTorch finds none here; leave out --four-bit, or "
+            "train on a machine with a GPU."
+            if not torch.cuda.is_available()
+            else f"A base in 4 bits needs a CUDA device, not {device}; leave out --four-bit or --device."
+        )
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise MissingDependencyError(
+            "A base in 4 bits needs the package bitsandbytes: pip install 'docai[train]', or leave out "
+            "--four-bit."
+        )
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_compute_dtype=torch.bfloat16,
+        llm_int8_skip_modules=["vision_tower", "multi_modal_projector", "lm_head"],
+    )
+
+
+def smoothed_loss(smoothing: float) -> Callable[..., torch.Tensor]:
+    """Cross-entropy with label smoothing, a mean over the tokens of the whole step, for the Trainer.
+
+    The Trainer's own smoothing does not shift the labels of a PaliGemma, so it would teach each position
+    the token that it has just read.
+    """
+
+    def loss(
+        outputs: Mapping[str, torch.Tensor],
+        labels: torch.Tensor,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> torch.Tensor:
+        logits = outputs["logits"][:, :-1].float()
+        wanted = labels[:, 1:].to(logits.device)
+        total = torch.nn.functional.cross_entropy(
+            logits.flatten(0, 1),
+            wanted.flatten(),
+            ignore_index=IGNORE,
+            label_smoothing=smoothing,
+            reduction="sum",
+        )
+        return total / ((wanted != IGNORE).sum() if num_items_in_batch is None else num_items_in_batch)
+
+    return loss

@@ -1,0 +1,212 @@
+"""One region into one record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from docai.geometry import BBox
+from docai.limits import Limits
+from docai.models.engine import Generation
+from docai.options import TextLayer
+from docai.pipelines import region as assemble
+from docai.pipelines.evidence.panel import Panel
+from docai.pipelines.ingest import Page, PageWord, open_source
+from docai.pipelines.layout import Region
+from docai.pipelines.region import Plan, begin_hearing, crop_region, finish_record, plan_regions, record_id
+from docai.records import Figure, Kind, Molecule, RecordBase, Table, Text
+
+BOX: BBox = (20, 20, 280, 60)
+ALL = ("table", "molecule", "score", "text")
+WORDS = (PageWord("Hello", (20, 30, 50, 42), 0, 0), PageWord("world", (54, 30, 84, 42), 0, 0))
+BROKEN = tuple(word._replace(text="\ue000\ue001\ue002") for word in WORDS)
+
+
+@pytest.fixture(scope="module")
+def page(make_pdf: object) -> Iterator[Page]:
+    with open_source(make_pdf(), limits=Limits()) as source, source.page(1) as opened:  # type: ignore[operator]
+        yield opened
+
+
+def _region(kind: Kind, words: tuple[PageWord, ...] = (), box: BBox = BOX) -> Region:
+    return Region(kind, box, 0.75, ("ruled grid",), ((1, 2), (3, 4), (5, 6)), words)
+
+
+def _plan(region: Region, layer: TextLayer = "prefer", heads: tuple[str, ...] = ALL) -> Plan:
+    return plan_regions("ab", 3, [region], heads, layer)[0]
+
+
+def _record(
+    page: Page,
+    region: Region,
+    *answers: Generation,
+    layer: TextLayer = "prefer",
+    heads: tuple[str, ...] = ALL,
+) -> RecordBase:
+    plan = _plan(region, layer, heads)
+    hearing = begin_hearing(plan, page, Panel.choose("off"))
+    return finish_record(plan, crop_region(plan, page), answers, layer, hearing)
+
+
+def _codes(record: RecordBase) -> list[str]:
+    return [issue.code for issue in record.issues]
+
+
+def test_ids_are_stable_and_differ_by_source_page_kind_and_box() -> None:
+    one = record_id("ab", 1, "text", BOX)
+    assert one == record_id("ab", 1, "text", (20.2, 20, 279.9, 60))
+    others = [
+        record_id("ac", 1, "text", BOX),
+        record_id("ab", 2, "text", BOX),
+        record_id("ab", 1, "table", BOX),
+        record_id("ab", 1, "text", (21, 20, 280, 60)),
+    ]
+    assert len({one, *others}) == 5
+    assert one.startswith("p1-text-")
+
+
+def test_equal_regions_of_a_page_get_different_ids() -> None:
+    region = _region("figure")
+    plans = plan_regions("ab", 1, [region, _region("text"), region, region], ALL, "prefer")
+    ids = [plan.id for plan in plans]
+    assert len(set(ids)) == 4
+    assert ids == [plan.id for plan in plan_regions("ab", 1, [p.region for p in plans], ALL, "prefer")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "layer", "asked", "native"),
+    [
+        ("text", WORDS, "prefer", False, True),
+        ("text", WORDS, "verify", True, True),
+        ("text", WORDS, "ignore", True, False),
+        ("text", (), "prefer", True, False),
+        ("text", BROKEN, "prefer", True, True),
+        ("table", WORDS, "prefer", True, True),
+        ("table", WORDS, "ignore", True, False),
+        ("figure", WORDS, "prefer", False, True),
+        ("figure", WORDS, "ignore", False, False),
+        ("molecule", (), "prefer", True, False),
+    ],
+)
+def test_who_reads_a_region(
+    kind: Kind, words: tuple[PageWord, ...], layer: TextLayer, asked: bool, native: bool
+) -> None:
+    plan = _plan(_region(kind, words), layer)
+    assert (plan.is_asked, plan.native is not None) == (asked, native)
+
+
+def test_a_record_says_where_it_was_and_what_made_it_so(page: Page) -> None:
+    record = _record(
+        page,
+        _region("molecule"),
+        Generation("OCC", "stop", ("O", "C", "C"), (-0.1,) * 3, "nano@1", "molecule to smiles"),
+    )
+    assert isinstance(record, Molecule)
+    assert (record.page, record.bbox, record.polygon) == (3, BOX, [(1, 2), (3, 4), (5, 6)])
+    assert (record.region_score, record.region_evidence) == (0.75, ["ruled grid"])
+    assert (record.head, record.checkpoint, record.prompt) == ("molecule", "nano@1", "molecule to smiles")
+    assert (record.raw, record.finish_reason, record.n_tokens) == ("OCC", "stop", 3)
+    assert (record.smiles, record.is_valid, record.evidence) == ("CCO", True, ["model"])
+    assert record.confidence.value == pytest.approx(0.905, abs=1e-3)
+
+
+def test_native_text_needs_no_model(page: Page) -> None:
+    record = _record(page, _region("text", WORDS))
+    assert isinstance(record, Text)
+    assert record.text == record.native_text == "Hello world"
+    assert [word.bbox for word in record.lines[0].words] == [word.bbox for word in WORDS]
+    assert (record.evidence, record.finish_reason, record.checkpoint) == (["text-layer"], "not-run", None)
+    assert record.confidence.value == 1.0
+    assert not record.issues
+
+
+def test_broken_words_are_kept_beside_the_models_reading(page: Page) -> None:
+    record = _record(page, _region("text", BROKEN), Generation("as read", "stop"))
+    assert isinstance(record, Text)
+    assert record.text == "as read"
+    assert record.native_text == "\ue000\ue001\ue002 \ue000\ue001\ue002"
+    assert [other.source for other in record.alternatives] == ["text-layer"]
+    assert "text-layer-not-believed" in _codes(record)
+
+
+@pytest.mark.parametrize("kind", ["text", "table", "figure", "molecule"])
+def test_ignore_lets_nothing_of_the_text_layer_in(page: Page, kind: Kind) -> None:
+    raw = {"text": "read", "table": "<table><tr><td>x</td></tr></table>", "molecule": "C", "figure": ""}[kind]
+    answers = [Generation(raw, "stop", ("x",), (-0.1,))] if raw else []
+    record = _record(page, _region(kind, WORDS), *answers, layer="ignore")
+    assert record.native_text is None
+    assert "text-layer" not in record.evidence
+    assert "table-finder" not in record.evidence
+    assert not record.alternatives
+    assert "Hello" not in record.model_dump_json()
+    assert "words" not in record.confidence.method
+
+
+def test_a_figure_keeps_the_pdfs_words(page: Page) -> None:
+    record = _record(page, _region("figure", WORDS))
+    assert isinstance(record, Figure)
+    assert (record.text, record.head, record.evidence) == ("Hello world", None, ["layout", "text-layer"])
+
+
+def test_a_head_without_weights_is_said(page: Page) -> None:
+    record = _record(page, _region("molecule"), heads=("text",))
+    assert isinstance(record, Molecule)
+    assert [(issue.code, issue.severity, issue.region) for issue in record.issues] == [
+        ("head-not-available", "error", record.id)
+    ]
+    assert (record.finish_reason, record.evidence, record.is_valid) == ("not-run", [], False)
+
+
+def test_what_other_evidence_gives_softens_that_no_model_read(page: Page) -> None:
+    record = _record(page, _region("text", WORDS), layer="verify", heads=())
+    assert isinstance(record, Text)
+    assert record.text == "Hello world"
+    assert [(issue.code, issue.severity) for issue in record.issues] == [("head-not-available", "warning")]
+
+
+def test_a_crop_that_fails_is_an_issue(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("no font")
+
+    monkeypatch.setattr(assemble, "tile_region", broken)
+    record = _record(page, _region("score"))
+    assert _codes(record) == ["crop-failed"]
+    assert "no font" in record.issues[0].message
+
+
+def test_a_parser_that_fails_keeps_the_raw_text(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RecursionError("too deep")
+
+    monkeypatch.setattr(assemble, "region_answer", broken)
+    record = _record(
+        page, _region("table", WORDS), Generation("<table>", "stop", ("<table>",), (-0.1,), "n@1")
+    )
+    assert isinstance(record, Table)
+    assert (record.raw, record.n_tokens, record.checkpoint, record.finish_reason) == (
+        "<table>",
+        1,
+        "n@1",
+        "stop",
+    )
+    assert _codes(record) == ["record-failed"]
+    assert record.native_text == "Hello world"
+    assert record.confidence.value == 0.0
+
+
+def test_the_models_faults_do_not_spoil_what_the_pdf_says(page: Page) -> None:
+    record = _record(
+        page, _region("text", WORDS), Generation("", "error", error="No memory."), layer="verify"
+    )
+    assert isinstance(record, Text)
+    assert record.text == "Hello world"
+    assert [(issue.code, issue.severity) for issue in record.issues] == [("model-failed", "warning")]
+    assert record.evidence == ["text-layer"]
+
+
+@pytest.mark.parametrize("kind", ["table", "molecule", "score", "text", "figure"])
+def test_every_record_goes_through_json(page: Page, kind: Kind) -> None:
+    answers = [Generation("\ud800<table>\x00", "stop")] if kind != "figure" else []
+    record = _record(page, _region(kind), *answers)
+    assert type(record).model_validate_json(record.model_dump_json()) == record
