@@ -237,15 +237,14 @@ def parse(head: str, text: str) -> RecordBase:
     Raises:
         UnknownHeadError: there is no such head.
     """
-    from docai.contents import map_boxes
     from docai.pipelines.recognition.answer import storable
     from docai.pipelines.region import content_fields
 
     entry = get_head(head)
     parsed = entry.parser(text)
     side = entry.resolution
-    content = map_boxes(
-        parsed.content, lambda box: (box[0] * side, box[1] * side, box[2] * side, box[3] * side)
+    content = parsed.content.map_boxes(
+        lambda box: (box[0] * side, box[1] * side, box[2] * side, box[3] * side)
     )
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     identifier = f"p1-{entry.name}-{digest[:10]}"

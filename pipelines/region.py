@@ -8,7 +8,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from docai.contents import Content, FigureContent, Issue, TextContent
+from docai.base import Content
+from docai.contents import FigureContent, Issue, TextContent
 from docai.geometry import BBox
 from docai.issues import make_issue
 from docai.models.engine import Generation
