@@ -193,7 +193,7 @@ def _drawn(path: Path, dpi: int) -> tuple[bytes, list[tuple[BBox, str]]] | None:
 def read(engine: Engine, kind: str, question: Question) -> tuple[Answer, bool]:
     """The model's answer, and whether its confidence is calibrated."""
     head = HEADS[kind]
-    crops = tile_region(question.page, head.record.model_fields["kind"].default, question.bbox)
+    crops = tile_region(question.page, head.tiling, question.bbox)
     generations = answer(engine, [Request(head, crop.image) for crop in crops])
     maps = generations[0].calibration or {}
     return region_answer(head, crops, generations), "record" in maps

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from docai.base import MAX_REPR, one_line
 from docai.errors import EmptySourceError, SettingError
 from docai.limits import Limits
 from docai.models.heads import get_head
@@ -84,6 +85,13 @@ class Pipeline:
         self._retry: Retry = retry
         self._limits = limits or Limits()
         self._engine = engine
+
+    def __repr__(self) -> str:
+        """Says what it is set to, and what it runs on once the model is loaded; loads nothing."""
+        model = Path(self._model).name if self._engine is None else self._engine.name
+        device = self._device if self._engine is None else self._engine.device
+        options = f"text_layer={self._text_layer!r}"
+        return f"<{one_line(f'Pipeline {model} on {device}, {options}', MAX_REPR - 2)}>"
 
     @property
     def engine(self) -> Engine:
