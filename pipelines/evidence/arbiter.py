@@ -102,7 +102,7 @@ def weigh(answer: Answer, statement: Statement, *, is_calibrated: bool) -> Weigh
         return alone
     if other is None:
         return _beside(alone, statement, () if statement.issues else (_silent(answer, statement),))
-    if not (answer.is_sound and _holds_something(answer.content)):
+    if not answer.is_sound or answer.content.is_empty:
         return _believed(answer, statement, 0.0) if _trust(statement) else _unclear(alone, statement)
     same = _same(answer.content, other)
     if same == 1.0:
@@ -121,15 +121,6 @@ def unread(statement: Statement) -> Weighed | None:
     method = f"share of the clear answers of {statement.source} that are right"
     confidence = Confidence(value=trust.record, method=method)
     return Weighed(statement.content, (statement.source,), confidence, (), statement.issues)
-
-
-def _holds_something(content: Content) -> bool:
-    match content:
-        case TextContent():
-            return bool(content.text.strip())
-        case TableContent():
-            return bool(content.cells)
-    return True
 
 
 def _same(one: Content, other: Content) -> float:

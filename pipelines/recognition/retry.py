@@ -36,7 +36,6 @@ from importlib.util import find_spec
 from itertools import islice
 from typing import Final
 
-from docai.contents import TextContent
 from docai.geometry import BBox
 from docai.models.engine import Generation, Request
 from docai.models.heads import Fault, Head, RetryStep
@@ -228,8 +227,7 @@ def _take(one: _Climb, rung: RetryStep, crops: Sequence[Crop], generations: list
 
 def _is_better(answer: Answer, first: Answer) -> bool:
     """Sound where the first is not, and not for want of anything to say."""
-    is_empty = isinstance(answer.content, TextContent) and not answer.content.lines
-    return answer.is_sound and not first.is_sound and not is_empty
+    return answer.is_sound and not first.is_sound and not answer.content.is_empty
 
 
 def _attempt(setting: str, answer: Answer) -> Attempt:
