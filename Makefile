@@ -75,6 +75,7 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[eval]' \
 	  || echo "GriTS and OMR-NED stay unmeasured: their packages could not be built (pylcs wants a C++ compiler)."
+	@$(BIN)/python .ci/package_view.py 2>/dev/null
 	@touch $@ $(VENV)/.runtime
 
 .venv-peers/.installed: benchmarks/peers/requirements.txt
