@@ -6,7 +6,7 @@ OUT ?= out
 # A file is one process's, in the order of tests/conftest.py. The tests start many processes, which compile
 # docai each time where bytecode is not kept.
 PYTEST ?= --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
-SOURCES := docai models parsers pipelines samples .ci tests benchmarks
+SOURCES := docai models parsers pipelines samples examples .ci tests benchmarks
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check lint types format docs sample schema bench peers peers-env build hooks clean
@@ -26,11 +26,12 @@ test: $(VENV)/.dev ## Install with the development tools, run the tests
 
 check: lint types test ## All checks of a change: lint, types, tests
 
-lint: $(VENV)/.dev ## Linter and formatter (ruff), changing nothing
+lint: $(VENV)/.dev ## Linter and formatter (ruff), contracts of imports (import-linter), changing nothing
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/python .ci/check_imports.py
 
-types: $(VENV)/.dev ## Type checker (mypy --strict) over the package of a freshly built wheel
+types: $(VENV)/.dev ## Type checker (mypy --strict) over the package in its installed layout
 	$(BIN)/python .ci/check_types.py
 
 format: $(VENV)/.dev ## Format and mend what ruff can mend
@@ -64,7 +65,7 @@ hooks: $(VENV)/.dev ## Run lint and types before each commit, the tests before e
 	$(BIN)/pre-commit install
 
 clean: ## Remove what the other targets made, the virtual environment too
-	rm -rf $(VENV) .venv-peers $(OUT) build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-peers $(OUT) build dist site *.egg-info .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # The stamps make an installation again whenever what it depends on has changed.
 $(VENV)/.runtime: pyproject.toml constraints.txt | $(BIN)/python

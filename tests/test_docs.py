@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import configparser
 import re
 import shlex
 import tomllib
@@ -290,6 +291,19 @@ def test_the_documentation_is_built_without_a_warning_and_asks_nobody_for_anythi
         html = path.read_text("utf-8")
         assert not re.search(r"<(?:script|img|link|iframe)\b[^>]*\b(?:src|href)=\"https?:", html), path.name
         assert "<!-- generated" not in html
+
+
+def test_contributing_lists_the_layers_of_the_import_contracts_in_their_order() -> None:
+    contracts = configparser.ConfigParser()
+    contracts.read(ROOT / ".importlinter", "utf-8")
+    section = _text(ROOT / "CONTRIBUTING.md").partition("## What may import what\n")[2].partition("\n## ")[0]
+    cells = [re.findall(r"`([\w.]+)`", row.split("|")[1]) for row in section.splitlines() if row[:3] == "| `"]
+    layers = [
+        re.split(r" [|:] ", layer)
+        for name in ("rooms", "flow")
+        for layer in contracts[f"importlinter:contract:{name}"]["layers"].strip().splitlines()
+    ]
+    assert cells == layers
 
 
 def test_the_citation_file_names_the_release_of_the_changelog() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from importlib.resources import files
 from pathlib import Path
 
-import docai
 from docai import environment
 from docai.pipelines.evaluation.report.model import Machine
 
@@ -54,7 +54,7 @@ def machine() -> Machine:
 
 def commit() -> str | None:
     """The commit of docai's checkout, with ``+changes`` where files differ from it; None outside of one."""
-    root = Path(docai.__file__).resolve().parents[1]
+    root = Path(str(files("docai"))).resolve().parent
     if not (root / ".git").exists():
         return None
     name = _git(root, "rev-parse", "HEAD")
