@@ -25,14 +25,8 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from docai.contents import (
-    Content,
-    MoleculeContent,
-    TableContent,
-    TextContent,
-    part_confidences,
-    put_confidence,
-)
+from docai.base import Content
+from docai.contents import MoleculeContent, TableContent, TextContent
 from docai.errors import DocaiError
 from docai.geometry import BBox
 from docai.models.engine import Engine, Request, answer
@@ -123,7 +117,7 @@ class Hearing:
         content, own = self.model.content, self.model.confidence
         if own.value != 0.0:
             own = own.model_copy(update={"value": share})
-        content = put_confidence(content, [share] * len(part_confidences(content)))
+        content = content.with_confidences([share] * len(content.part_confidences()))
         sure = replace(self.model, content=content, confidence=own)
         return self.quality(weigh(sure, self.witness, is_calibrated=True).content)
 
@@ -199,7 +193,7 @@ def _drawn(path: Path, dpi: int) -> tuple[bytes, list[tuple[BBox, str]]] | None:
 def read(engine: Engine, kind: str, question: Question) -> tuple[Answer, bool]:
     """The model's answer, and whether its confidence is calibrated."""
     head = HEADS[kind]
-    crops = tile_region(question.page, head.record.model_fields["kind"].default, question.bbox)
+    crops = tile_region(question.page, head.tiling, question.bbox)
     generations = answer(engine, [Request(head, crop.image) for crop in crops])
     maps = generations[0].calibration or {}
     return region_answer(head, crops, generations), "record" in maps

@@ -10,7 +10,7 @@ from typing import Any
 Box = tuple[float, float, float, float]
 Cell = dict[str, Any]
 Item = dict[str, Any]
-"""With the fields of ``docai.pipelines.evaluation.base.Item``, cells with those of ``docai.records.Cell``."""
+"""With the fields of ``docai.pipelines.evaluation.base.Item``; cells those of ``docai.contents.Cell``."""
 
 
 def cell(row: int, col: int, text: str | None, bbox: Box | None, rows: int = 1, cols: int = 1) -> Cell:

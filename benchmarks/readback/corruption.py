@@ -10,7 +10,8 @@ import random
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from docai.contents import Cell, Content, Line, TableContent, TextContent, Word
+from docai.base import Content
+from docai.contents import Cell, Line, TableContent, TextContent, Word
 from docai.geometry import BBox
 
 Corruption = Callable[[Content, random.Random], Content | None]

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from corruption import Corruption
 
-from docai.contents import Content, MoleculeContent, ScoreContent
+from docai.base import Content
+from docai.contents import MoleculeContent, ScoreContent
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol, RWMol

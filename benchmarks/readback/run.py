@@ -33,7 +33,8 @@ from corruption import SUBTLE
 from decoys import decoy
 from numpy.typing import NDArray
 
-from docai.contents import Content, MoleculeContent, ScoreContent
+from docai.base import Content
+from docai.contents import MoleculeContent, ScoreContent
 from docai.parsers.table import parse_table
 from docai.parsers.text import parse_text
 from docai.pipelines.readback import base

@@ -16,7 +16,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from docai.contents import Unit, unit_of
+from docai.base import Unit
 from docai.errors import DatasetError, GenerationError, SettingError, needs
 from docai.models.engine import Engine, Generation, Request, answer, check_heads
 from docai.models.heads import Head, get_head
@@ -229,7 +229,7 @@ def _observe(
         result.n_zero += 1
     else:
         observed.setdefault("record", []).append(Observed(number, logprobs, outcome.record))
-    unit = unit_of(parsed.content)
+    unit = parsed.content.part_unit
     parts = part_logprobs(generation, parsed.spans)
     for own, is_right in zip(parts, outcome.parts, strict=True):
         if unit is not None and own is not None:

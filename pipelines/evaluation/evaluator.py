@@ -168,7 +168,7 @@ def _reader(
 ) -> SampleReader:
     heads = None if head is None else frozenset([get_head(head).name])
     if head is not None:
-        kind = HEADS[head].record.model_fields["kind"].default
+        kind = HEADS[head].kind
         if dataset.unit == "crop" and kind not in dataset.kinds:
             raise SettingError(
                 f"The head {head!r} reads a {kind}, and {dataset.format} is labelled with: "

@@ -30,7 +30,7 @@ from docai.pipelines.convert import convert
 from docai.pipelines.evaluation.base import Item, Prediction, Sample, Skipped, SpottedWord
 from docai.pipelines.evaluation.datasets import DataSet
 from docai.pipelines.ingest import Source, open_source
-from docai.records import Document, Kind, Molecule, Point, Record, Score, Table, Text
+from docai.records import Document, Molecule, Point, Record, Score, Table, Text
 
 if TYPE_CHECKING:
     from docai.pipelines.layout.given import GivenRegions
@@ -188,10 +188,10 @@ class SampleReader:
         return to_prediction(document, sample)
 
     def _convert_crop(self, opened: Source, sample: Sample) -> Document:
-        kind: Kind = sample.truth[0].kind
+        kind: str = sample.truth[0].kind
         head = self.head or kind
         if head in HEADS:
-            kind = HEADS[head].record.model_fields["kind"].default
+            kind = HEADS[head].kind
         number = sample.page or 1
         with opened.page(number) as page:
             zoom = 72 / page.dpi

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from docai.contents import Content
+from docai.base import Content
 from docai.pipelines.readback.base import ReadBack
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from PIL import Image
 
-from docai.contents import Content, MoleculeContent, ScoreContent, TableContent, TextContent
+from docai.base import Content
+from docai.contents import MoleculeContent, ScoreContent, TableContent, TextContent
 from docai.geometry import BBox, grow, intersection
 from docai.issues import make_issue
 from docai.pipelines.readback.base import Features, Gray, NotComparable, ReadBack, judged
@@ -235,7 +236,6 @@ def picture_of(view: Crop) -> Image.Image:
 
 def placed(content: Content, view: Crop, *, only: bool = False) -> Content:
     """The content with boxes as shares of the crop; with ``only``, just the parts whose middle it shows."""
-    from docai.contents import map_boxes
 
     def shown(box: BBox | None) -> bool:
         if box is None:
@@ -251,7 +251,7 @@ def placed(content: Content, view: Crop, *, only: bool = False) -> Content:
             for line in content.lines
         ]
         content = content.model_copy(update={"lines": lines})
-    return map_boxes(content, view.transform.to_unit)
+    return content.map_boxes(view.transform.to_unit)
 
 
 def _size(content: Content) -> int:

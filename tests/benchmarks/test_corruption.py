@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from docai.contents import Content, MoleculeContent, ScoreContent, TableContent
+from docai.base import Content
+from docai.contents import MoleculeContent, ScoreContent, TableContent
 from docai.parsers.molecule import parse_molecule
 from docai.parsers.table import parse_table
 from docai.parsers.text import parse_text

@@ -25,7 +25,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from docai.contents import Cell, Content, MoleculeContent, ScoreContent, TableContent, TextContent, Word
+from docai.base import Content
+from docai.contents import Cell, MoleculeContent, ScoreContent, TableContent, TextContent, Word
 from docai.parsers.molecule import atom_spans
 from docai.parsers.score import measure_texts
 from docai.pipelines.words import _aligned, right_words

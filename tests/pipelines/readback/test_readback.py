@@ -11,9 +11,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from docai.base import Content
 from docai.contents import (
     Cell,
-    Content,
     FigureContent,
     Line,
     MoleculeContent,
