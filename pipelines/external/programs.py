@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Timer
+from typing import Any
 
 MAX_MEMORY = 4 << 30
 """Bytes of address space that a program may take, where the system can bound it (Linux)."""
@@ -61,7 +62,7 @@ def run(command: Sequence[str | Path], *, seconds: float, max_bytes: int) -> byt
         )
     except OSError as error:
         raise WitnessError(f"{name} cannot be started: {error}") from error
-    late = Timer(seconds, _end, [process])
+    late = Timer(seconds, kill, [process])
     with process:
         limit_memory(process.pid)
         late.start()
@@ -74,7 +75,7 @@ def run(command: Sequence[str | Path], *, seconds: float, max_bytes: int) -> byt
         finally:
             in_time = late.is_alive()
             late.cancel()
-            _end(process)
+            kill(process)
     if not in_time:
         raise WitnessError(f"{name} took longer than {seconds:g} s")
     if status:
@@ -82,8 +83,8 @@ def run(command: Sequence[str | Path], *, seconds: float, max_bytes: int) -> byt
     return told
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill it, and what it started: a child of its own would hold its output open."""
+def kill(process: subprocess.Popen[Any]) -> None:
+    """End a process that leads its own session, and what it started, which would hold its output open."""
     if sys.platform == "win32":
         process.kill()
     elif process.returncode is None:
