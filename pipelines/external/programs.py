@@ -37,10 +37,10 @@ def missing(program: str, package: str) -> str | None:
 
 def find(program: str) -> str:
     """Its path. Raises :class:`WitnessError` where it is not there any more."""
-    found = shutil.which(program)
-    if found is None:
+    path = shutil.which(program)
+    if path is None:
         raise WitnessError(f"{program} is gone")
-    return found
+    return path
 
 
 def run(command: Sequence[str | Path], *, seconds: float, max_bytes: int) -> bytes:
@@ -68,8 +68,8 @@ def run(command: Sequence[str | Path], *, seconds: float, max_bytes: int) -> byt
         late.start()
         try:
             assert process.stdout is not None
-            told = process.stdout.read(max_bytes + 1)
-            if len(told) > max_bytes:
+            output = process.stdout.read(max_bytes + 1)
+            if len(output) > max_bytes:
                 raise WitnessError(f"{name} wrote more than {max_bytes:,} bytes")
             status = process.wait()
         finally:
@@ -80,7 +80,7 @@ def run(command: Sequence[str | Path], *, seconds: float, max_bytes: int) -> byt
         raise WitnessError(f"{name} took longer than {seconds:g} s")
     if status:
         raise WitnessError(f"{name} ended with {status}")
-    return told
+    return output
 
 
 def kill(process: subprocess.Popen[Any]) -> None:

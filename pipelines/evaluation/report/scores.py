@@ -70,8 +70,8 @@ def _engraved(kern: str, album: Album) -> Picture | None:
 
 def _fitted(svg: str, album: Album) -> Picture | None:
     """The drawing as pixels, twice as fine as it is shown; itself where it cannot be turned into any."""
-    found = _WIDTH.search(svg)
-    width = min(max(round(float(found[1])), 1), MAX_SIDE) if found else MAX_SIDE
+    match = _WIDTH.search(svg)
+    width = min(max(round(float(match[1])), 1), MAX_SIDE) if match else MAX_SIDE
     if find_spec("resvg_py") is None:
         data = svg.encode()
         return album.add(data, "image/svg+xml", (width, 0)) if len(data) <= MAX_BYTES else None
