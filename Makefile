@@ -26,11 +26,12 @@ test: $(VENV)/.dev ## Install with the development tools, run the tests
 
 check: lint types test ## All checks of a change: lint, types, tests
 
-lint: $(VENV)/.dev ## Linter and formatter (ruff), changing nothing
+lint: $(VENV)/.dev ## Linter and formatter (ruff), contracts of imports (import-linter), changing nothing
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/python .ci/check_imports.py
 
-types: $(VENV)/.dev ## Type checker (mypy --strict) over the package of a freshly built wheel
+types: $(VENV)/.dev ## Type checker (mypy --strict) over the package in its installed layout
 	$(BIN)/python .ci/check_types.py
 
 format: $(VENV)/.dev ## Format and mend what ruff can mend
@@ -61,7 +62,7 @@ hooks: $(VENV)/.dev ## Run lint and types before each commit, the tests before e
 	$(BIN)/pre-commit install
 
 clean: ## Remove what the other targets made, the virtual environment too
-	rm -rf $(VENV) .venv-peers $(OUT) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-peers $(OUT) build dist *.egg-info .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # The stamps make an installation again whenever what it depends on has changed.
 $(VENV)/.runtime: pyproject.toml constraints.txt | $(BIN)/python

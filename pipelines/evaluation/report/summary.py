@@ -10,10 +10,10 @@ import subprocess
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import docai
 from docai import environment
 from docai.pipelines.evaluation.base import Belief, CaseScore, Measure, Ratio, Sample, Task
 from docai.pipelines.evaluation.metrics.calibration import expected_calibration_error, reliability
@@ -238,7 +238,7 @@ def _machine() -> Machine:
 
 def _commit() -> str | None:
     """The commit of docai's checkout, with ``+changes`` where files differ from it; None outside of one."""
-    root = Path(docai.__file__).resolve().parents[1]
+    root = Path(str(files("docai"))).resolve().parent
     if not (root / ".git").exists():
         return None
     name = _git(root, "rev-parse", "HEAD")

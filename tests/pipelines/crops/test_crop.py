@@ -365,8 +365,8 @@ def test_text_height_is_that_of_small_print_not_of_one_superscript() -> None:
         page.insert_text((300, 100), "2", fontsize=3)
 
     with open_source(page_with(draw)) as source, source.page(1) as page:
-        from_words = bands.text_height(page, page.bbox, page.words())
-        from_pixels = bands.text_height(page, page.bbox)
+        from_words = tiling.text_height(page, page.bbox, page.words())
+        from_pixels = tiling.text_height(page, page.bbox)
     assert from_words is not None
     assert from_pixels is not None
     assert 12 <= from_words <= 18
@@ -375,5 +375,5 @@ def test_text_height_is_that_of_small_print_not_of_one_superscript() -> None:
 
 def test_text_height_of_a_blank_region_is_unknown() -> None:
     with open_source(page_with(lambda page: None)) as source, source.page(1) as page:
-        assert bands.text_height(page, page.bbox) is None
+        assert tiling.text_height(page, page.bbox) is None
         assert len(tile_region(page, "text", page.bbox)) == 1
