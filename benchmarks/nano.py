@@ -21,7 +21,7 @@ from docai.models.heads import HEADS
 from docai.models.paligemma import PaliGemmaEngine
 from docai.pipelines.evaluation.evaluator import evaluate
 from docai.pipelines.evaluation.report.model import MeasureSummary, TaskSummary
-from docai.pipelines.evaluation.report.summary import summarise
+from docai.pipelines.evaluation.report.summary import summarize
 from docai.pipelines.evaluation.scoring import Evaluation
 from docai.pipelines.evaluation.tasks import TASKS
 from docai.pipelines.synthesis.write import write_pairs
@@ -86,7 +86,7 @@ def real_rows(engine: PaliGemmaEngine, heads: Sequence[str], real: Path) -> Iter
 
 
 def _cells(reading: Reading, found: Evaluation) -> str:
-    task = summarise(found, TASKS).tasks[0]
+    task = summarize(found, TASKS).tasks[0]
     by_name = {measure.name: measure for measure in task.measures}
     figures = ", ".join(_figure(by_name[name]) for name in reading.measures)
     return f"{len(found.cases)} | {figures} | {_right(found, task)} | {_error(task)}"

@@ -57,9 +57,9 @@ def judge(content: Content, truth: Content) -> Outcome:
             is_right = same_symbols(content.kern, truth.kern)
             return Outcome(is_right, tuple(right_measures(content.kern, truth.kern)))
         case TextContent(), TextContent():
-            found, true = _words(content), _words(truth)
-            is_right = [word.text for word in found] == [word.text for word in true]
-            return Outcome(is_right, tuple(right_words(found, true)))
+            words, true_words = _words(content), _words(truth)
+            is_right = [word.text for word in words] == [word.text for word in true_words]
+            return Outcome(is_right, tuple(right_words(words, true_words)))
     raise TypeError(f"{type(content).__name__} is not held against {type(truth).__name__}.")
 
 

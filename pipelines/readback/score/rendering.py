@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import threading
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from docai.pipelines.external.engraver import Engraver
+from docai.pipelines.external.engraving import engrave
 from docai.pipelines.readback.base import Gray, NotComparable
 from docai.pipelines.readback.score.staves import Staff, Strip, look_around
 
@@ -78,39 +75,6 @@ class Engraved:
     """The drawing looked at as a crop is, from ``x`` 0."""
 
 
-class _BoundedEngraver(Engraver):
-    """Gives up a piece that Verovio does not finish."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._one_at_a_time = threading.Lock()
-
-    def engrave_within(self, kern: str, seconds: float) -> str | None:
-        """None where it takes longer, or Verovio refuses it. Several threads share the one process."""
-        with self._one_at_a_time:
-            timer = threading.Timer(seconds, self._kill)
-            timer.daemon = True
-            timer.start()
-            try:
-                return self.engrave(kern, _OPTIONS)
-            finally:
-                timer.cancel()
-
-    def _kill(self) -> None:
-        process: subprocess.Popen[str] | None = self._process
-        if process is not None:
-            process.kill()
-
-
-@lru_cache(maxsize=1)
-def _engraver() -> _BoundedEngraver:
-    import atexit
-
-    shared = _BoundedEngraver()
-    atexit.register(shared.close)
-    return shared
-
-
 def missing_engraver() -> str | None:
     """Why no score can be engraved here; None where one can."""
     for module, name in (("verovio", "Verovio"), ("resvg_py", "resvg")):
@@ -131,7 +95,7 @@ def engraved(kern: str) -> Engraved:
         raise NotComparable("the record holds no music")
     if len(kern) > MOST_CHARACTERS:
         raise NotComparable(f"the kern has more than {MOST_CHARACTERS:,} characters")
-    svg = _engraver().engrave_within(kern.rstrip("\n") + "\n", SECONDS)
+    svg = engrave(kern.rstrip("\n") + "\n", _OPTIONS, seconds=SECONDS)
     if svg is None:
         raise NotComparable("Verovio does not engrave the kern")
     return read_engraving(svg)

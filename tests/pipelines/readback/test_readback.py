@@ -212,9 +212,9 @@ def test_a_table_with_a_row_missing_or_a_cell_made_up_is_less_like_its_crop() ->
 def engraved_picture(kern: str) -> Image.Image:
     pytest.importorskip("verovio", reason="scores are engraved with Verovio")
     resvg_py = pytest.importorskip("resvg_py", reason="drawings are rasterised with resvg")
-    from docai.pipelines.external.engraver import engraver
+    from docai.pipelines.external.engraving import engrave
 
-    svg = engraver().engrave(kern + "\n", {"spacingLinear": 0.4, "font": "Bravura"})
+    svg = engrave(kern + "\n", {"spacingLinear": 0.4, "font": "Bravura"})
     assert svg is not None
     png = resvg_py.svg_to_bytes(svg_string=svg, background="white", width=800, skip_system_fonts=True)
     return Image.fromarray(cv2.imdecode(np.frombuffer(bytes(png), np.uint8), cv2.IMREAD_GRAYSCALE))

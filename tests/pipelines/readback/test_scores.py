@@ -25,9 +25,9 @@ def picture(kern: str, width: int = 880) -> Gray:
     """Engraved in another face and wider than what it is compared with."""
     pytest.importorskip("verovio", reason="scores are engraved with Verovio")
     resvg_py = pytest.importorskip("resvg_py", reason="drawings are rasterised with resvg")
-    from docai.pipelines.external.engraver import engraver
+    from docai.pipelines.external.engraving import engrave
 
-    svg = engraver().engrave(kern + "\n", {"spacingLinear": 0.35, "font": "Bravura"})
+    svg = engrave(kern + "\n", {"spacingLinear": 0.35, "font": "Bravura"})
     assert svg is not None
     png = resvg_py.svg_to_bytes(svg_string=svg, background="white", width=width, skip_system_fonts=True)
     return np.asarray(cv2.imdecode(np.frombuffer(bytes(png), np.uint8), cv2.IMREAD_GRAYSCALE), np.uint8)
