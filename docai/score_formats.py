@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from docai.contents import Issue, ScoreContent
 from docai.errors import ExportError
-from docai.parsers.base import Notes
+from docai.parsers.base import IssueLog
 from docai.parsers.score import Sound, kern_lines, read_sound, write_musicxml
 from docai.parsers.score_ekern import to_bekern as bekern_lines
 from docai.parsers.score_ekern import to_ekern as ekern_lines
@@ -57,13 +57,13 @@ def to_musicxml(kern: str) -> ScoreFile:
     Raises:
         ExportError: there is no note or rest to write, or music21 fails.
     """
-    sound, notes = _sound(kern, "MusicXML"), Notes()
+    sound, log = _sound(kern, "MusicXML"), IssueLog()
     try:
-        made = write_musicxml(sound, notes)
+        made = write_musicxml(sound, log)
     except ConversionError as error:
         raise _failed("MusicXML", error) from error
     return ScoreFile(
-        made.text.encode(), n_notes=sound.n_sounding, n_written=made.n_sounding, issues=notes.issues()
+        made.text.encode(), n_notes=sound.n_sounding, n_written=made.n_sounding, issues=log.issues()
     )
 
 
@@ -77,12 +77,12 @@ def to_midi(kern: str) -> ScoreFile:
     Raises:
         ExportError: there is no note or rest to write, or music21 fails.
     """
-    sound, notes = _sound(kern, "MIDI"), Notes()
+    sound, log = _sound(kern, "MIDI"), IssueLog()
     try:
-        made = write_midi(sound.events, sound.signs, notes)
+        made = write_midi(sound.events, sound.signs, log)
     except ConversionError as error:
         raise _failed("MIDI", error) from error
-    return ScoreFile(made.data, n_notes=made.n_notes, n_written=made.n_written, issues=notes.issues())
+    return ScoreFile(made.data, n_notes=made.n_notes, n_written=made.n_written, issues=log.issues())
 
 
 def _sound(kern: str, name: str) -> Sound:

@@ -18,7 +18,7 @@ import re
 from typing import TYPE_CHECKING
 
 from docai.contents import MoleculeContent
-from docai.parsers.base import Notes, Parsed, Span, TracedText, quote, strip_fence
+from docai.parsers.base import IssueLog, Parsed, Span, TrackedText, quote, strip_fence
 from docai.parsers.molecule_labels import (
     BRACKET,
     Origin,
@@ -63,10 +63,10 @@ _PROBLEMS = {
 
 def parse_molecule(text: str) -> Parsed[MoleculeContent]:
     """The structure that the text describes."""
-    notes = Notes()
-    smiles = _first_token(text, notes)
-    content, spans = _read(smiles, notes) if smiles.text else _NOTHING
-    return Parsed(content, notes.issues(), notes.repaired, spans)
+    log = IssueLog()
+    smiles = _first_token(text, log)
+    content, spans = _read(smiles, log) if smiles.text else _NOTHING
+    return Parsed(content, log.issues(), log.repaired, spans)
 
 
 def atom_spans(smiles: str) -> list[Span]:
@@ -77,38 +77,38 @@ def atom_spans(smiles: str) -> list[Span]:
     return [match.span() for match in _SPELLED_ATOM.finditer(smiles)]
 
 
-def _first_token(text: str, notes: Notes) -> TracedText:
-    traced = TracedText(text)
-    fenced = strip_fence(traced)
-    wrapping = _WRAPPING.match(traced.text)
+def _first_token(text: str, log: IssueLog) -> TrackedText:
+    tracked = TrackedText(text)
+    fenced = strip_fence(tracked)
+    wrapping = _WRAPPING.match(tracked.text)
     start = wrapping.end() if wrapping else 0
-    if fenced or traced.text[start:].strip() != traced.text.strip():
-        notes.add("molecule-fenced", "What stood around the SMILES was taken off.")
-    first = _UNSPACED.search(traced.text, start)
+    if fenced or tracked.text[start:].strip() != tracked.text.strip():
+        log.add("molecule-fenced", "What stood around the SMILES was taken off.")
+    first = _UNSPACED.search(tracked.text, start)
     if first is None:
-        notes.add("molecule-empty", "The text holds no SMILES.")
-        return TracedText("")
-    rest = traced.text[first.end() :].lstrip()
+        log.add("molecule-empty", "The text holds no SMILES.")
+        return TrackedText("")
+    rest = tracked.text[first.end() :].lstrip()
     smiles = first[0].rstrip("\"'`")
     if rest.strip("\"'` \t\r\n"):
-        notes.add("molecule-extra-text", f"Left out after the SMILES: {quote(rest)}.")
-    traced.keep(first.start(), first.start() + len(smiles))
-    traced.replace(_INVISIBLE, "")
-    traced.translate(_LOOK_ALIKES)
-    if traced.text != smiles:
-        notes.add("molecule-bad-character", f"Look-alike characters in {quote(smiles)} were replaced.")
-    if not traced.text:
-        notes.add("molecule-empty", "The text holds no SMILES.")
-    return traced
+        log.add("molecule-extra-text", f"Left out after the SMILES: {quote(rest)}.")
+    tracked.keep(first.start(), first.start() + len(smiles))
+    tracked.replace(_INVISIBLE, "")
+    tracked.translate(_LOOK_ALIKES)
+    if tracked.text != smiles:
+        log.add("molecule-bad-character", f"Look-alike characters in {quote(smiles)} were replaced.")
+    if not tracked.text:
+        log.add("molecule-empty", "The text holds no SMILES.")
+    return tracked
 
 
-def _read(traced: TracedText, notes: Notes) -> _Read:
-    smiles = traced.text
+def _read(tracked: TrackedText, log: IssueLog) -> _Read:
+    smiles = tracked.text
     if len(smiles) > MAX_CHARS:
-        notes.add("molecule-too-long", f"The SMILES has {len(smiles)} characters; {MAX_CHARS} are read.")
+        log.add("molecule-too-long", f"The SMILES has {len(smiles)} characters; {MAX_CHARS} are read.")
         return _NOTHING
     if ">" in smiles.replace("->", "").replace("<-", ""):
-        notes.add("molecule-reaction", f"{quote(smiles)} is a reaction, not a molecule.")
+        log.add("molecule-reaction", f"{quote(smiles)} is a reaction, not a molecule.")
         return _NOTHING
 
     from rdkit import Chem, rdBase
@@ -116,64 +116,64 @@ def _read(traced: TracedText, notes: Notes) -> _Read:
     # RDKit logs what it dislikes to standard error; it is reported as issues instead.
     blocked = rdBase.BlockLogs()
     try:
-        built = _build(traced, notes)
+        built = _build(tracked, log)
         if built is None:
             return _NOTHING
         content, origins = built
         return content, tuple(origins[atom.number - 1].span for atom in content.atoms)
     except (Chem.MolSanitizeException, ValueError, RuntimeError) as error:
-        notes.add("molecule-sanitisation", f"RDKit refuses {quote(smiles)}: {quote(str(error))}.")
+        log.add("molecule-sanitisation", f"RDKit refuses {quote(smiles)}: {quote(str(error))}.")
         return _NOTHING
     finally:
         del blocked
 
 
-def _build(traced: TracedText, notes: Notes) -> tuple[MoleculeContent, list[Origin]] | None:
+def _build(tracked: TrackedText, log: IssueLog) -> tuple[MoleculeContent, list[Origin]] | None:
     """The structure and where each of its atoms comes from, or None with the reason noted."""
     from rdkit import Chem
 
-    labels = replace_labels(traced, notes)
-    smiles = traced.text
+    labels = replace_labels(tracked, log)
+    smiles = tracked.text
     loose = Chem.MolFromSmiles(smiles, sanitize=False)
     if loose is None:
-        notes.add(*_grammar_fault(smiles))
+        log.add(*_grammar_fault(smiles))
         return None
     if loose.GetNumAtoms() == 0:
-        notes.add("molecule-empty", "The SMILES holds no atom.")
+        log.add("molecule-empty", "The SMILES holds no atom.")
         return None
     size = expanded_size(loose, labels)
     if size > MAX_ATOMS:
-        notes.add("molecule-too-long", f"The structure has {size} atoms; {MAX_ATOMS} are read.")
+        log.add("molecule-too-long", f"The structure has {size} atoms; {MAX_ATOMS} are read.")
         return None
     mol = Chem.MolFromSmiles(smiles)
     labelled = None
     origins: list[Origin] = []
     if mol is not None:
-        origins = [Origin(traced.raw(*span)) for span in atom_spans(smiles)]
+        origins = [Origin(tracked.raw(*span)) for span in atom_spans(smiles)]
         origins = of_kept(origins, loose, mol)
         if labels.found:
             labelled = labelled_smiles(mol, labels)
             origins = [
                 Origin(origin.span, owner) for origin, owner in zip(origins, owners(mol, labels), strict=True)
             ]
-            mol, origins = write_out(mol, labels, origins, notes)
+            mol, origins = write_out(mol, labels, origins, log)
     if mol is None:
-        _note_problems(loose, smiles, notes)
+        _note_problems(loose, smiles, log)
         return None
-    return describe(mol, labelled, labels.found, origins, marks_of(smiles, loose), notes), origins
+    return describe(mol, labelled, labels.found, origins, marks_of(smiles, loose), log), origins
 
 
-def _note_problems(loose: Mol, smiles: str, notes: Notes) -> None:
+def _note_problems(loose: Mol, smiles: str, log: IssueLog) -> None:
     """Why RDKit does not sanitise what it has read."""
     from rdkit import Chem
 
     for problem in Chem.DetectChemistryProblems(loose):
         code = _PROBLEMS.get(problem.GetType(), "molecule-sanitisation")
-        notes.add(code, f"{problem.Message()}.")
-    if not notes.has_errors:
-        notes.add("molecule-sanitisation", f"RDKit refuses {quote(smiles)}.")
+        log.add(code, f"{problem.Message()}.")
+    if not log.has_errors:
+        log.add("molecule-sanitisation", f"RDKit refuses {quote(smiles)}.")
     elif needs_dative(loose):
-        notes.add("molecule-dative-missing", f"{quote(smiles)} is valid with dative bonds (->) to its metal.")
+        log.add("molecule-dative-missing", f"{quote(smiles)} is valid with dative bonds (->) to its metal.")
 
 
 def _grammar_fault(smiles: str) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from docai.contents import Label
-from docai.parsers.base import Notes, Span, TracedText
+from docai.parsers.base import IssueLog, Span, TrackedText
 
 if TYPE_CHECKING:
     from rdkit.Chem import Atom as RDKitAtom
@@ -43,13 +43,13 @@ class Labels:
     """One number for one text: so equal labels are equal to RDKit, and different ones are not."""
 
 
-def replace_labels(traced: TracedText, notes: Notes) -> Labels:
+def replace_labels(tracked: TrackedText, log: IssueLog) -> Labels:
     """Put a numbered dummy atom for each label, in place. R-groups also get their number as isotope."""
-    smiles = traced.text
+    smiles = tracked.text
     kinds: dict[int, Label] = {}
     for match in BRACKET.finditer(smiles):
         before, after = smiles[: match.start()][-1:], smiles[match.end() :][:1]
-        label = _label(match[1], before in ("", ".") and after in ("", "."), notes)
+        label = _label(match[1], before in ("", ".") and after in ("", "."), log)
         if label is not None:
             kinds[match.start()] = label
     labels = Labels(list(kinds.values()))
@@ -66,25 +66,25 @@ def replace_labels(traced: TracedText, notes: Notes) -> Labels:
         return f"[{isotope}*:{labels.numbers[label.text]}]"
 
     if kinds:
-        traced.replace(BRACKET, dummy)
+        tracked.replace(BRACKET, dummy)
     return labels
 
 
-def _label(text: str, alone: bool, notes: Notes) -> Label | None:
+def _label(text: str, alone: bool, log: IssueLog) -> Label | None:
     """What the inside of a bracket is where it is no atom. ``alone``: bonded to nothing."""
     if is_atom(text) and (alone or text not in LIKELY_GROUPS):
         if text in DOUBTFUL_ELEMENTS and not alone:
-            notes.add("molecule-ambiguous-label", f"[{text}] was read as the element.")
+            log.add("molecule-ambiguous-label", f"[{text}] was read as the element.")
         return None
     if R_GROUP.fullmatch(text):
-        notes.add("molecule-r-group", f"[{text}] was read as an R-group.")
+        log.add("molecule-r-group", f"[{text}] was read as an R-group.")
         return Label(text=text, kind="r-group")
     if text in LIKELY_GROUPS:
-        notes.add("molecule-ambiguous-label", f"[{text}] was read as a group, not the element.")
+        log.add("molecule-ambiguous-label", f"[{text}] was read as a group, not the element.")
     if text in GROUPS:
         return Label(text=text, kind="abbreviation")
     if is_label(text):
-        notes.add("molecule-unknown-label", f"[{text}] names no known group and became *.")
+        log.add("molecule-unknown-label", f"[{text}] names no known group and became *.")
         return Label(text=text, kind="unknown")
     return None
 
@@ -125,7 +125,7 @@ def _n_atoms(smiles: str) -> int:
 
 
 def write_out(
-    mol: Mol, labels: Labels, origins: Sequence[Origin], notes: Notes
+    mol: Mol, labels: Labels, origins: Sequence[Origin], log: IssueLog
 ) -> tuple[Mol | None, list[Origin]]:
     """Put the atoms of each abbreviation for its dummy atom. One with two bonds has no place for them.
 
@@ -148,9 +148,9 @@ def write_out(
             continue
         bonds = [bond.GetBondType() for bond in atom.GetBonds()]
         if bonds != [Chem.BondType.SINGLE]:
-            notes.add("molecule-unknown-label", f"[{label.text}] has not one single bond and became *.")
+            log.add("molecule-unknown-label", f"[{label.text}] has not one single bond and became *.")
             continue
-        notes.add("molecule-abbreviation", f"[{label.text}] was written out.")
+        log.add("molecule-abbreviation", f"[{label.text}] was written out.")
         labels.found[owner] = label.model_copy(update={"expanded": True})
         group = Chem.MolFromSmiles(GROUPS[label.text], sanitize=False)
         # The dummy becomes the group's first atom in place, which leaves all stereo marks as they are.

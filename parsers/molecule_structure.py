@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from docai.contents import Atom, Fragment, Label, MoleculeContent, Stereo
-from docai.parsers.base import Notes
+from docai.parsers.base import IssueLog
 from docai.parsers.molecule_labels import BRACKET, Origin, output_order
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def describe(
     labels: Sequence[Label],
     origins: Sequence[Origin],
     written: Written,
-    notes: Notes,
+    log: IssueLog,
 ) -> MoleculeContent:
     """The record of a molecule that RDKit has sanitised; it gets 2-D coordinates.
 
@@ -81,8 +81,8 @@ def describe(
     smiles = Chem.MolToSmiles(mol)
     order = output_order(mol)
     is_known = all(atom.GetAtomicNum() for atom in mol.GetAtoms())
-    inchi = _inchi(mol, is_known, notes)
-    _note_dative(mol, notes)
+    inchi = _inchi(mol, is_known, log)
+    _note_dative(mol, log)
     return MoleculeContent(
         smiles=smiles,
         smiles_labelled=labelled or smiles,
@@ -99,25 +99,25 @@ def describe(
         exact_mass=round(Descriptors.ExactMolWt(mol), 6) if is_known else None,
         charge=Chem.GetFormalCharge(mol),
         fragments=_fragments(mol, smiles),
-        stereo=_stereo(mol, smiles, written, notes),
-        molblock=_layout(mol, notes),
+        stereo=_stereo(mol, smiles, written, log),
+        molblock=_layout(mol, log),
         atoms=[Atom(symbol=mol.GetAtomWithIdx(index).GetSymbol(), number=index + 1) for index in order],
         is_valid=True,
     )
 
 
-def _inchi(mol: Mol, is_known: bool, notes: Notes) -> str:
+def _inchi(mol: Mol, is_known: bool, log: IssueLog) -> str:
     from rdkit import Chem
 
     # A third of a second is enough for any drawing, and stops InChI on the few structures it cannot number.
     inchi: str = Chem.MolToInchi(mol, options="-WM300") if is_known else ""
     if not inchi:
         why = "InChI cannot express it" if is_known else "it has dummy atoms (*)"
-        notes.add("molecule-no-inchi", f"There is no InChI: {why}.")
+        log.add("molecule-no-inchi", f"There is no InChI: {why}.")
     return inchi
 
 
-def _layout(mol: Mol, notes: Notes) -> str | None:
+def _layout(mol: Mol, log: IssueLog) -> str | None:
     """The mol block. That there is none takes nothing from the rest of the record."""
     from rdkit import Chem
     from rdkit.Chem import rdDepictor
@@ -126,17 +126,17 @@ def _layout(mol: Mol, notes: Notes) -> str | None:
         rdDepictor.Compute2DCoords(mol)
         block: str = Chem.MolToMolBlock(mol)
     except (ValueError, RuntimeError) as error:
-        notes.add("molecule-no-molblock", f"RDKit could not lay the structure out: {error}.")
+        log.add("molecule-no-molblock", f"RDKit could not lay the structure out: {error}.")
         return None
     return block
 
 
-def _note_dative(mol: Mol, notes: Notes) -> None:
+def _note_dative(mol: Mol, log: IssueLog) -> None:
     from rdkit import Chem
 
     n_dative = sum(bond.GetBondType() == Chem.BondType.DATIVE for bond in mol.GetBonds())
     if n_dative:
-        notes.add(
+        log.add(
             "molecule-dative-bond",
             "A bond is dative (-> in SMILES): the mol block is V3000, and there may be no InChI.",
             count=n_dative,
@@ -166,7 +166,7 @@ def _is_plain(bond: Bond) -> bool:
     return bool(bond.GetBondType() in (Chem.BondType.SINGLE, Chem.BondType.AROMATIC))
 
 
-def _stereo(mol: Mol, smiles: str, written: Written, notes: Notes) -> Stereo:
+def _stereo(mol: Mol, smiles: str, written: Written, log: IssueLog) -> Stereo:
     from rdkit import Chem
 
     kept = [bond.GetStereo() != Chem.BondStereo.STEREONONE for bond in mol.GetBonds()]
@@ -178,7 +178,7 @@ def _stereo(mol: Mol, smiles: str, written: Written, notes: Notes) -> Stereo:
             [f"{lost_bonds} of {written.bonds + written.stray} marked double bonds"] if lost_bonds else []
         )
         message = f"{' and '.join(parts)} can have no configuration as written; their marks were dropped."
-        notes.add("molecule-stereo-dropped", message)
+        log.add("molecule-stereo-dropped", message)
     found = Chem.FindPotentialStereo(mol)
     bonds = [one for one in found if one.type == Chem.StereoType.Bond_Double]
     centres = [one for one in found if str(one.type).startswith("Atom_")]

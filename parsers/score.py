@@ -27,7 +27,15 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from docai.contents import Event, Measure, ScoreContent
-from docai.parsers.base import Notes, Parsed, Span, TracedText, quote, replace_unholdable_in, strip_fence
+from docai.parsers.base import (
+    IssueLog,
+    Parsed,
+    Span,
+    TrackedText,
+    quote,
+    replace_invalid_chars_in,
+    strip_fence,
+)
 from docai.parsers.score_ekern import from_ekern
 from docai.parsers.score_measures import EventList, MeasureCheck
 from docai.parsers.score_music21 import ConversionError, MusicXml, Place, kern_to_musicxml, writable
@@ -63,27 +71,27 @@ class Sound:
 
 def parse_score(text: str) -> Parsed[ScoreContent]:
     """The score that the text describes; ``kern`` is the text with its line ends put right."""
-    notes = Notes()
-    lines, spans = _prepare(text, notes)
+    log = IssueLog()
+    lines, spans = _prepare(text, log)
     if not any(line.startswith("**") or "\t" in line for line in lines):
-        notes.add("score-empty", "The text holds no kern data.")
-        return Parsed(ScoreContent(kern=_join(lines)), notes.issues(), notes.repaired)
-    reader, check = SpineReader(lines, notes), MeasureCheck(notes, EventList())
+        log.add("score-empty", "The text holds no kern data.")
+        return Parsed(ScoreContent(kern=_join(lines)), log.issues(), log.repaired)
+    reader, check = SpineReader(lines, log), MeasureCheck(log, EventList())
     sound = _walk(reader, check)
     events = check.events.events if check.events else []
-    check_pairs(events, check.edges, notes)
-    if not check.n_measures and not notes.has_errors:
-        notes.add("score-empty", "The score holds neither note nor rest.")
-    is_valid = not notes.has_errors
+    check_pairs(events, check.edges, log)
+    if not check.n_measures and not log.has_errors:
+        log.add("score-empty", "The score holds neither note nor rest.")
+    is_valid = not log.has_errors
     n_measures = check.n_barlines + check.n_cut
     work = check.work + _BARLINE_WORK * n_measures**2 + _SPINE_WORK * reader.n_kern
     if reader.first_broken is not None and sound is not None:
-        notes.add(
+        log.add(
             "score-musicxml-partial", f"MusicXML ends before line {reader.first_broken + 1}, which is broken."
         )
     content = ScoreContent(
         kern=_join(lines),
-        musicxml=_musicxml(sound, work, notes) if sound is not None else None,
+        musicxml=_musicxml(sound, work, log) if sound is not None else None,
         n_spines=reader.n_kern,
         n_measures=check.n_measures,
         measures=[Measure(first_line=first, last_line=last) for first, last in check.measures],
@@ -91,26 +99,26 @@ def parse_score(text: str) -> Parsed[ScoreContent]:
         is_valid=is_valid,
     )
     where = tuple((spans[first - 1][0], spans[last - 1][1]) for first, last in check.measures)
-    return Parsed(content, notes.issues(), notes.repaired, where)
+    return Parsed(content, log.issues(), log.repaired, where)
 
 
 def measure_texts(kern: str) -> list[str]:
     """The lines of notes of each measure of a kern text, with line feeds between them."""
     lines = kern_lines(kern)
-    check = MeasureCheck(Notes())
-    _walk(SpineReader(lines, Notes()), check)
+    check = MeasureCheck(IssueLog())
+    _walk(SpineReader(lines, IssueLog()), check)
     return ["\n".join(lines[first - 1 : last]) for first, last in check.measures]
 
 
 def kern_lines(text: str) -> list[str]:
     """The lines of a kern text as :func:`parse_score` reads them: line ends put right, ekern as kern."""
-    return _prepare(text, Notes())[0]
+    return _prepare(text, IssueLog())[0]
 
 
 def read_sound(kern: str) -> Sound | None:
     """The sound lines of a kern text; None where they hold neither note nor rest."""
     lines = kern_lines(kern)
-    return _walk(SpineReader(lines, Notes()), MeasureCheck(Notes(), EventList()))
+    return _walk(SpineReader(lines, IssueLog()), MeasureCheck(IssueLog(), EventList()))
 
 
 def _walk(reader: SpineReader, check: MeasureCheck) -> Sound | None:
@@ -136,15 +144,15 @@ def _walk(reader: SpineReader, check: MeasureCheck) -> Sound | None:
     return Sound(list(reader.lines[:end]), events, check.signs)
 
 
-def _prepare(raw: str, notes: Notes) -> tuple[list[str], list[Span]]:
+def _prepare(raw: str, log: IssueLog) -> tuple[list[str], list[Span]]:
     """The lines as they should be written, and where each stands in the text."""
-    text = TracedText(raw)
+    text = TrackedText(raw)
     if strip_fence(text):
-        notes.add("score-fenced", "A code fence around the kern was taken off.")
+        log.add("score-fenced", "A code fence around the kern was taken off.")
     if from_ekern(text):
-        notes.add("score-ekern", "The text is ekern or a model's tokens; it was written as kern.")
-    if n_bad := replace_unholdable_in(text):
-        notes.add("score-bad-character", f"{n_bad} unreadable characters were replaced.")
+        log.add("score-ekern", "The text is ekern or a model's tokens; it was written as kern.")
+    if n_bad := replace_invalid_chars_in(text):
+        log.add("score-bad-character", f"{n_bad} unreadable characters were replaced.")
     found = list(_split(text.text))
     is_tidy = [line for line, _ in found] == text.text.split("\n")
     while found and not found[-1][0]:
@@ -152,11 +160,11 @@ def _prepare(raw: str, notes: Notes) -> tuple[list[str], list[Span]]:
     first = next((index for index, (line, _) in enumerate(found) if line), 0)
     found = found[first:]
     if found and not is_tidy:
-        notes.add("score-line-ends", "Line ends, or spaces around lines, were normalised.")
+        log.add("score-line-ends", "Line ends, or spaces around lines, were normalised.")
     if n_empty := sum(not line for line, _ in found):
-        notes.add("score-empty-line", f"{n_empty} empty lines were taken out.")
+        log.add("score-empty-line", f"{n_empty} empty lines were taken out.")
         found = [(line, span) for line, span in found if line]
-    lines = _tabbed([line for line, _ in found], notes)
+    lines = _tabbed([line for line, _ in found], log)
     return lines, [text.raw(*span) for _, span in found]
 
 
@@ -173,11 +181,11 @@ def _split(text: str) -> Iterator[tuple[str, Span]]:
         start = after
 
 
-def _tabbed(lines: list[str], notes: Notes) -> list[str]:
+def _tabbed(lines: list[str], log: IssueLog) -> list[str]:
     header = _SPACED_HEADER.search("\n".join(lines))
     if header is None or any("\t" in line for line in lines):
         return lines
-    notes.add("score-spaces-for-tabs", "Spaces between the spines became tabs.")
+    log.add("score-spaces-for-tabs", "Spaces between the spines became tabs.")
     gap = re.compile(" {2,}" if len(header["gap"]) > 1 else " ")
     return [line if line.startswith("!!") else gap.sub("\t", line) for line in lines]
 
@@ -186,19 +194,19 @@ def _join(lines: list[str]) -> str:
     return "".join(line + "\n" for line in lines)
 
 
-def _musicxml(sound: Sound, work: int, notes: Notes) -> str | None:
+def _musicxml(sound: Sound, work: int, log: IssueLog) -> str | None:
     """MusicXML, unless it would take too long."""
     if work + _CHAR_WORK * sum(map(len, sound.lines)) > MAX_WORK:
-        notes.add("score-too-long", "The score is too long for MusicXML at once; to_musicxml() makes it.")
+        log.add("score-too-long", "The score is too long for MusicXML at once; to_musicxml() makes it.")
         return None
     try:
-        return write_musicxml(sound, notes).text
+        return write_musicxml(sound, log).text
     except ConversionError as error:
-        notes.add("score-musicxml-failed", f"music21 made no MusicXML: {quote(str(error))}.")
+        log.add("score-musicxml-failed", f"music21 made no MusicXML: {quote(str(error))}.")
         return None
 
 
-def write_musicxml(sound: Sound, notes: Notes) -> MusicXml:
+def write_musicxml(sound: Sound, log: IssueLog) -> MusicXml:
     """MusicXML of sound lines. Every note, slur and meter that it lacks is an issue.
 
     Raises:
@@ -208,7 +216,7 @@ def write_musicxml(sound: Sound, notes: Notes) -> MusicXml:
     lines, lost_meters = writable(kern_alone(sound.lines))
     sound = replace(sound, lines=lines)
     for meter in lost_meters:
-        notes.add("score-meter-lost", f"music21 cannot write the meter {quote(meter)} as it is.")
+        log.add("score-meter-lost", f"music21 cannot write the meter {quote(meter)} as it is.")
     # It stumbles over records without a value; other comments are of no use to it.
     kept = [
         number
@@ -219,14 +227,14 @@ def write_musicxml(sound: Sound, notes: Notes) -> MusicXml:
     made = kern_to_musicxml(_join([sound.lines[number - 1] for number in kept]), slurs)
     n_notes = sum(event.kind == "note" for event in sound.events)
     if made.n_read != n_notes:
-        notes.add("score-notes-lost", f"The kern has {n_notes} notes, music21 read {made.n_read}.")
+        log.add("score-notes-lost", f"The kern has {n_notes} notes, music21 read {made.n_read}.")
     elif made.n_sounding != sound.n_sounding:
-        notes.add(
+        log.add(
             "score-notes-lost",
             f"The kern has {sound.n_sounding} notes, the MusicXML {made.n_sounding}, tied ones counted once.",
         )
     if made.n_slurs < len(slurs):
-        notes.add("score-slurs-lost", f"The kern has {len(slurs)} slurs, the MusicXML {made.n_slurs}.")
+        log.add("score-slurs-lost", f"The kern has {len(slurs)} slurs, the MusicXML {made.n_slurs}.")
     return made
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from docai.parsers.base import Notes, TracedText
+from docai.parsers.base import IssueLog, TrackedText
 from docai.parsers.score_notes import KernNote, read_field
 from docai.parsers.score_spines import SpineReader
 
@@ -29,7 +29,7 @@ _PIECES = re.compile(r"^!.*|(?<!\S)\S+", re.MULTILINE)
 _SEPARATORS = str.maketrans("", "", "@·")
 
 
-def from_ekern(text: TracedText) -> bool:
+def from_ekern(text: TrackedText) -> bool:
     """Write the text as plain kern in place, where it is one of these; says whether it was."""
     # Comments of kern may hold HTML.
     is_tokens = _TOKEN_HEADER.search(text.text) is not None
@@ -67,7 +67,7 @@ def to_bekern(lines: list[str]) -> list[str]:
 
 
 def _written(lines: list[str], header: str, write: Callable[[KernNote], str]) -> list[str]:
-    reader = SpineReader(lines, Notes())
+    reader = SpineReader(lines, IssueLog())
     written = list(lines)
     for line in reader:
         fields = [

@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from docai.contents import Event
-from docai.parsers.base import Notes, quote
+from docai.parsers.base import IssueLog, quote
 from docai.parsers.score_notes import (
     METER,
     PER_QUARTER,
@@ -183,7 +183,7 @@ class MeasureCheck:
     long as all spines agree.
     """
 
-    notes: Notes
+    log: IssueLog
     events: EventList | None = None
     """Takes the notes and rests that can be read."""
     measures: list[tuple[int, int]] = field(default_factory=list)
@@ -255,10 +255,10 @@ class MeasureCheck:
         self._now = self._now if start is None else start
         if not is_aligned and not self._misaligned:
             self._misaligned = True
-            self.notes.add("score-misaligned", f"Line {line.number}: its notes start at different times.")
+            self.log.add("score-misaligned", f"Line {line.number}: its notes start at different times.")
         for column, spine, text, parsed in found:
             if parsed is None:
-                self.notes.add("score-bad-token", f"Line {line.number}: {quote(text)} is no note or rest.")
+                self.log.add("score-bad-token", f"Line {line.number}: {quote(text)} is no note or rest.")
                 spine.is_timed = False
                 continue
             if self.events is not None:
@@ -272,7 +272,7 @@ class MeasureCheck:
         self.work += _chord_work(len(parsed.notes))
         if len(parsed.durations) > 1:
             told = _told(parsed.durations)
-            self.notes.add("score-chord-duration", f"Line {line.number}: the notes of a chord last {told}.")
+            self.log.add("score-chord-duration", f"Line {line.number}: the notes of a chord last {told}.")
         if spine.meter and parsed.ticks > spine.meter:
             n_cut = parsed.ticks // spine.meter
             self.n_cut += n_cut
@@ -295,13 +295,13 @@ class MeasureCheck:
     def end(self, spines: Sequence[Spine]) -> None:
         self._close(spines, at_special=True)
         if self.n_notes and not self._seen_meter:
-            self.notes.add("score-no-meter", "No meter is given, so durations were not checked against it.")
+            self.log.add("score-no-meter", "No meter is given, so durations were not checked against it.")
 
     def _close(self, spines: Sequence[Spine], *, at_special: bool) -> None:
         if self._first_line is not None:
             # A measure that turns out to be the last one may be short: its finding waits for the next.
             if self._held:
-                self.notes.add("score-measure-duration", self._held)
+                self.log.add("score-measure-duration", self._held)
             self.measures.append((self._first_line, self._last_line))
             self._held = self._fault(spines, lenient=at_special or self._at_special)
             self._start += _end_of(spines)
@@ -326,7 +326,7 @@ class MeasureCheck:
         name = f"Measure {self.n_measures}"
         if len(lengths) > 1 and len({spine.meter for spine in timed}) == 1:
             told = _told(map(in_quarters, lengths))
-            self.notes.add("score-measure-duration", f"{name}: the spines last {told}.")
+            self.log.add("score-measure-duration", f"{name}: the spines last {told}.")
             return None
         if lenient:
             return None

@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Any, NamedTuple, TypeVar
 
 from docai.contents import Event
-from docai.parsers.base import Notes, quote
+from docai.parsers.base import IssueLog, quote
 from docai.parsers.score_notes import METER, read_field
 from docai.parsers.score_ties import pair_ties
 
@@ -30,7 +30,7 @@ class Midi(NamedTuple):
     """Note-on events of the file."""
 
 
-def write_midi(events: Sequence[Event], signs: Sequence[tuple[Fraction, str]], notes: Notes) -> Midi:
+def write_midi(events: Sequence[Event], signs: Sequence[tuple[Fraction, str]], log: IssueLog) -> Midi:
     """A track for each spine. ``signs`` are meters and tempi in kern, and when they are given.
 
     Every note and meter that the file lacks is an issue.
@@ -41,11 +41,11 @@ def write_midi(events: Sequence[Event], signs: Sequence[tuple[Fraction, str]], n
     played = _played(events)
     written = [(time, _plain(text), text) for time, text in signs]
     for text in dict.fromkeys(text for _, sign, text in written if sign is None):
-        notes.add("score-meter-lost", f"music21 cannot write the meter {quote(text)}.")
+        log.add("score-meter-lost", f"music21 cannot write the meter {quote(text)}.")
     kept = [(time, sign) for time, sign, _ in written if sign is not None]
     data, n_written = quietly(lambda: _written(played, kept))
     if n_written != len(played):
-        notes.add("score-midi-lost", f"The kern has {len(played)} notes, the MIDI file {n_written}.")
+        log.add("score-midi-lost", f"The kern has {len(played)} notes, the MIDI file {n_written}.")
     return Midi(data, len(played), n_written)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Literal
 
-from docai.parsers.base import Notes, quote
+from docai.parsers.base import IssueLog, quote
 from docai.parsers.score_notes import Ticks
 
 _MANIPULATORS = frozenset(("*^", "*v", "*+", "*x", "*-"))
@@ -54,11 +54,11 @@ class SpineReader:
         first_broken: Index of the first line that breaks the structure; None where none does.
     """
 
-    def __init__(self, lines: Sequence[str], notes: Notes) -> None:
+    def __init__(self, lines: Sequence[str], log: IssueLog) -> None:
         self.n_kern = 0
         self.first_broken: int | None = None
         self.lines = lines
-        self._notes = notes
+        self._log = log
         self._spines: tuple[Spine, ...] = ()
         self._started = False
         self._index = 0
@@ -121,7 +121,7 @@ class SpineReader:
         if all(text[0] == "=" or text == "." for text in fields):
             texts = set(fields)
             if "." in texts or (len(texts) > 1 and len({_bar_number(text) for text in texts}) > 1):
-                self._notes.add("score-barline-mismatch", f"{self._where()}: the barlines differ.")
+                self._log.add("score-barline-mismatch", f"{self._where()}: the barlines differ.")
             return "barline"
         self._fault("score-mixed-line", f"{self._where()} has barlines and data; it begins with {first!r}.")
         return None
@@ -164,9 +164,7 @@ class SpineReader:
         tracks = [list(run) for _, run in groupby(spines, key=lambda spine: spine.track)]
         if len(tracks) > 1 and all(len(track) > 1 for track in tracks):
             # Humdrum itself would make one spine of them all; writers mean the parts of each.
-            self._notes.add(
-                "score-ambiguous-join", f"{self._where()} joins the parts of {len(tracks)} spines."
-            )
+            self._log.add("score-ambiguous-join", f"{self._where()} joins the parts of {len(tracks)} spines.")
         else:
             tracks = [spines]
         return [
@@ -193,7 +191,7 @@ class SpineReader:
         return f"Line {self._index + 1}"
 
     def _fault(self, code: str, message: str, *, broken: bool = True) -> None:
-        self._notes.add(code, message)
+        self._log.add(code, message)
         if broken and self.first_broken is None:
             self.first_broken = self._index
 
@@ -213,7 +211,7 @@ def kern_alone(lines: Sequence[str]) -> list[str]:
     if header is None or set(lines[header].split("\t")) == {"**kern"}:
         return alone
     alone[header] = "\t".join(name for name in lines[header].split("\t") if name == "**kern")
-    for line in SpineReader(lines, Notes()):
+    for line in SpineReader(lines, IssueLog()):
         fields = [
             text for text, spine in zip(line.fields, line.spines, strict=True) if spine.kind == "**kern"
         ]

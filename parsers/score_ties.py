@@ -19,7 +19,7 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from docai.contents import Event
-from docai.parsers.base import Notes
+from docai.parsers.base import IssueLog
 from docai.parsers.score_notes import LONGEST, Ticks, read_ticks
 
 Brackets = Literal["()", "{}"]
@@ -150,22 +150,22 @@ def _score(_: Event) -> object:
     return None
 
 
-def check_pairs(events: Sequence[Event], edges: Collection[Ticks], notes: Notes) -> None:
+def check_pairs(events: Sequence[Event], edges: Collection[Ticks], log: IssueLog) -> None:
     """Note the ties, slurs and phrases without another end; ``edges`` are the times, in ticks,
     where sections begin and end."""
     ties = pair_ties(events)
     for index in ties.open_ends:
         if read_ticks(events[index].onset) not in edges:
-            notes.add(
+            log.add(
                 "score-tie-unpaired", f"{_named(events[index])} ends a tie that no note before it begins."
             )
     for index in ties.open_starts:
         event = events[index]
         if read_ticks(event.onset) + read_ticks(event.duration) not in edges:
-            notes.add("score-tie-unpaired", f"{_named(event)} begins a tie that no note after it takes up.")
+            log.add("score-tie-unpaired", f"{_named(event)} begins a tie that no note after it takes up.")
     section_of = _sections(events, edges)
-    _check_marks(events, "()", "slur", "score-slur-unpaired", section_of, notes)
-    _check_marks(events, "{}", "phrase", "score-phrase-unpaired", section_of, notes)
+    _check_marks(events, "()", "slur", "score-slur-unpaired", section_of, log)
+    _check_marks(events, "{}", "phrase", "score-phrase-unpaired", section_of, log)
 
 
 def _check_marks(
@@ -174,7 +174,7 @@ def _check_marks(
     name: str,
     code: str,
     section_of: Callable[[int], tuple[int, int]],
-    notes: Notes,
+    log: IssueLog,
 ) -> None:
     found = _pair_marks(events, brackets)
     if not found.open_starts and not found.open_ends:
@@ -188,10 +188,10 @@ def _check_marks(
             last_end[section_of(index)] = index
     for index in found.open_ends:
         if first_start.get(section_of(index), index) < index:
-            notes.add(code, f"{_named(events[index])} ends a {name} that none begins.")
+            log.add(code, f"{_named(events[index])} ends a {name} that none begins.")
     for index in found.open_starts:
         if last_end.get(section_of(index), index) > index:
-            notes.add(code, f"{_named(events[index])} begins a {name} that none ends.")
+            log.add(code, f"{_named(events[index])} begins a {name} that none ends.")
 
 
 def _sections(events: Sequence[Event], edges: Collection[Ticks]) -> Callable[[int], tuple[int, int]]:

@@ -22,7 +22,15 @@ from typing import Literal
 
 from docai.contents import Line, TextContent, Word, box_of_words
 from docai.geometry import BBox
-from docai.parsers.base import Notes, Parsed, Span, TracedText, quote, replace_unholdable_in, strip_fence
+from docai.parsers.base import (
+    IssueLog,
+    Parsed,
+    Span,
+    TrackedText,
+    quote,
+    replace_invalid_chars_in,
+    strip_fence,
+)
 from docai.parsers.locations import LOC, box_from_bins
 
 Direction = Literal["ltr", "rtl"]
@@ -113,33 +121,31 @@ _CUT_LOC = re.compile(r"(?:<l(?:o(?:c\d*)?)?|(?:(?<=; )|(?<=\d>)|(?<=\n))<)\Z")
 
 def parse_text(text: str) -> Parsed[TextContent]:
     """The lines that the text describes. Boxes are fractions 0…1 of the crop; a line's is their union."""
-    notes = Notes()
-    traced = TracedText(text)
-    if strip_fence(traced):
-        notes.add("text-fenced", "A code fence around the words was taken off.")
-    if n_bad := replace_unholdable_in(traced):
-        notes.add("text-bad-character", f"{n_bad} unreadable characters were replaced.")
-    has_locs = LOC.search(traced.text) is not None
-    if has_locs and (traced.replace(_CUT_LOC, "") or _ends_in_locs(traced.text)):
-        notes.add("text-truncated", "The text ends inside location tokens.")
+    log = IssueLog()
+    tracked = TrackedText(text)
+    if strip_fence(tracked):
+        log.add("text-fenced", "A code fence around the words was taken off.")
+    if n_bad := replace_invalid_chars_in(tracked):
+        log.add("text-bad-character", f"{n_bad} unreadable characters were replaced.")
+    has_locs = LOC.search(tracked.text) is not None
+    if has_locs and (tracked.replace(_CUT_LOC, "") or _ends_in_locs(tracked.text)):
+        log.add("text-truncated", "The text ends inside location tokens.")
     lines: list[Line] = []
     spans: list[Span] = []
-    for start, end in _line_spans(traced.text):
-        found = list(_read_words(traced.text[start:end], notes))
+    for start, end in _line_spans(tracked.text):
+        found = list(_read_words(tracked.text[start:end], log))
         if found:
             if order := reading_order([word for word, _ in found]):
-                notes.add(
-                    "text-visual-order", "Words of a right-to-left line were written from left to right."
-                )
+                log.add("text-visual-order", "Words of a right-to-left line were written from left to right.")
                 found = [found[index] for index in order]
             lines.append(line_of([word for word, _ in found]))
-            spans += [traced.raw(start + span[0], start + span[1]) for _, span in found]
+            spans += [tracked.raw(start + span[0], start + span[1]) for _, span in found]
     if not lines:
-        notes.add("text-empty", "The text holds no word.")
+        log.add("text-empty", "The text holds no word.")
     elif not has_locs:
-        notes.add("text-no-boxes", "No word has a box.")
+        log.add("text-no-boxes", "No word has a box.")
     content = TextContent(text="\n".join(line.text for line in lines), lines=lines)
-    return Parsed(content, notes.issues(), notes.repaired, tuple(spans))
+    return Parsed(content, log.issues(), log.repaired, tuple(spans))
 
 
 def line_of(words: list[Word]) -> Line:
@@ -160,7 +166,7 @@ def _line_spans(text: str) -> Iterator[Span]:
     yield start, len(text)
 
 
-def _read_words(raw: str, notes: Notes) -> Iterator[tuple[Word, Span]]:
+def _read_words(raw: str, log: IssueLog) -> Iterator[tuple[Word, Span]]:
     """The words of one line, each with its place in it."""
     tokens = list(_LOCS.finditer(raw))
     before = raw[: tokens[0].start()] if tokens else raw
@@ -168,7 +174,7 @@ def _read_words(raw: str, notes: Notes) -> Iterator[tuple[Word, Span]]:
         before, _ = _split_separator(before)
     loose = list(_UNSPACED.finditer(before))
     if loose and tokens:
-        notes.add("text-missing-box", f"{quote(_tidy(loose[0][0]))} has no box.", count=len(loose))
+        log.add("text-missing-box", f"{quote(_tidy(loose[0][0]))} has no box.", count=len(loose))
     for found in loose:
         yield Word(text=_tidy(found[0])), found.span()
     for index, match in enumerate(tokens):
@@ -178,19 +184,19 @@ def _read_words(raw: str, notes: Notes) -> Iterator[tuple[Word, Span]]:
         if not is_last and label.strip() == ";":
             rest, separated = "", True
         if is_last and separated and rest.strip():
-            notes.add("text-trailing-separator", f"Nothing follows the ' ; ' after {quote(rest)}.")
+            log.add("text-trailing-separator", f"Nothing follows the ' ; ' after {quote(rest)}.")
             label = rest
         elif not is_last:
             if not separated and label.strip():
-                notes.add("text-missing-separator", f"No ' ; ' after {quote(label)}.")
+                log.add("text-missing-separator", f"No ' ; ' after {quote(label)}.")
             label = rest
         text = _tidy(label)
         if text:
             start = match.end() + len(label) - len(label.lstrip())
             end = match.end() + len(label.rstrip())
-            yield Word(text=text, bbox=_box(match[0], text, notes)), (start, end)
+            yield Word(text=text, bbox=_box(match[0], text, log)), (start, end)
         else:
-            notes.add("text-empty-label", "A box has no word.")
+            log.add("text-empty-label", "A box has no word.")
 
 
 def _split_separator(label: str) -> tuple[str, bool]:
@@ -208,14 +214,14 @@ def _tidy(label: str) -> str:
     return normal(" ".join(label.split()))
 
 
-def _box(tokens: str, text: str, notes: Notes) -> BBox | None:
+def _box(tokens: str, text: str, log: IssueLog) -> BBox | None:
     # One that has not four digits is no token of the model's vocabulary: it names no bin.
     bins = [int(value) if len(value) == 4 else -1 for value in LOC.findall(tokens)]
     box, fault = box_from_bins(bins)
     if fault in ("count", "range"):
-        notes.add("text-bad-box", f"The location tokens before {quote(text)} make no box.")
+        log.add("text-bad-box", f"The location tokens before {quote(text)} make no box.")
     elif fault == "reversed":
-        notes.add("text-reversed-box", f"The box of {quote(text)} was written from end to start.")
+        log.add("text-reversed-box", f"The box of {quote(text)} was written from end to start.")
     elif fault == "zero-area":
-        notes.add("text-zero-area-box", f"The box of {quote(text)} has no area.")
+        log.add("text-zero-area-box", f"The box of {quote(text)} has no area.")
     return box

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-from docai.parsers.base import Notes
+from docai.parsers.base import IssueLog
 from docai.parsers.score_spines import SpineReader
 
 Preparation = Literal["smt-system", "smt-page", "printed", "none"]
@@ -140,7 +140,7 @@ def _kern_spines(kept: list[str]) -> list[str]:
     header = next((line.split("\t") for line in kept if line.startswith("**")), [])
     if set(header) <= {"**kern"} or "**kern" not in header:
         return kept
-    reader = SpineReader(kept, Notes())
+    reader = SpineReader(kept, IssueLog())
     of_kern = ["\t".join(["**kern"] * header.count("**kern"))]
     for line in reader:
         pairs = zip(line.fields, line.spines, strict=True)
