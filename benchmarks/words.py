@@ -14,7 +14,7 @@ from collections import Counter
 from pathlib import Path
 
 import docai
-from docai.parsers.text import normal
+from docai.parsers.text import normalize_text
 from docai.pipelines.ingest import open_source
 
 HEADS = ("table", "molecule", "score", "text")
@@ -25,7 +25,7 @@ def measure(path: Path, pipeline: docai.Pipeline, password: str | None) -> tuple
     with open_source(path, password=password) as source:
         native: Counter[str] = Counter()
         for page in source.pages():
-            native.update(part for word in page.words() for part in normal(word.text).split())
+            native.update(part for word in page.words() for part in normalize_text(word.text).split())
     document = pipeline.process(path, password=password)
     found: Counter[str] = Counter()
     for record in document.records:

@@ -19,7 +19,7 @@ from docai.issues import make_issue
 from docai.parsers.base import IssueLog, Parsed
 from docai.parsers.score import parse_score
 from docai.parsers.table_grid import fill_grid, table_content
-from docai.parsers.text import line_of
+from docai.parsers.text import line_from_words
 
 C = TypeVar("C", TextContent, TableContent, ScoreContent)
 
@@ -97,9 +97,7 @@ def _join_tables(parts: Sequence[TableContent], log: IssueLog) -> TableContent:
     for part in parts:
         n_head = _head_rows(part) if n_rows else 0
         if n_head:
-            log.add(
-                "table-tiles-headed", f"Row {n_rows + 1} was read as a head in the middle of the table."
-            )
+            log.add("table-tiles-headed", f"Row {n_rows + 1} was read as a head in the middle of the table.")
         for cell in part.cells:
             update: dict[str, object] = {"row": cell.row + n_rows}
             if cell.row < n_head:
@@ -351,7 +349,7 @@ def _apply(merge: _Merge, above: TextContent, below: TextContent) -> TextContent
     lines = behind.get(-1, [])
     for row, words in enumerate(uppers):
         if words:
-            lines.append(line_of(words) if row in changed else above.lines[row])
+            lines.append(line_from_words(words) if row in changed else above.lines[row])
         lines += behind.get(row, [])
     return TextContent(text="\n".join(line.text for line in lines), lines=lines)
 
