@@ -43,7 +43,7 @@ def write_midi(events: Sequence[Event], signs: Sequence[tuple[Fraction, str]], l
     for text in dict.fromkeys(text for _, sign, text in written if sign is None):
         log.add("score-meter-lost", f"music21 cannot write the meter {quote(text)}.")
     kept = [(time, sign) for time, sign, _ in written if sign is not None]
-    data, n_written = quietly(lambda: _written(played, kept))
+    data, n_written = run_music21(lambda: _written(played, kept))
     if n_written != len(played):
         log.add("score-midi-lost", f"The kern has {len(played)} notes, the MIDI file {n_written}.")
     return Midi(data, len(played), n_written)
@@ -154,7 +154,7 @@ class MusicXml(NamedTuple):
     """Slurs in the MusicXML."""
 
 
-def writable(lines: Sequence[str]) -> tuple[list[str], list[str]]:
+def prepare_for_music21(lines: Sequence[str]) -> tuple[list[str], list[str]]:
     """As many lines, of what music21 can write alone; and the meters that it cannot write as they are.
 
     Of a sum of beats it gets the total. What breaks the grammar it takes for something else, such as every
@@ -203,7 +203,7 @@ def kern_to_musicxml(kern: str, slurs: Collection[tuple[Place, Place]] = ()) -> 
     Raises:
         ConversionError: music21 failed.
     """
-    xml, n_read = quietly(lambda: _convert(kern, slurs))
+    xml, n_read = run_music21(lambda: _convert(kern, slurs))
     xml = _numbered(_INSTRUMENT_ID, "I", _numbered(_PART_ID, "P", xml))
     xml = _INVENTED.sub("", _DATE.sub("", xml))
     n_sounding = sum(
@@ -218,7 +218,7 @@ def _numbered(pattern: re.Pattern[str], letter: str, xml: str) -> str:
     return pattern.sub(lambda m: m[1] + ids.setdefault(m[2], f"{letter}{len(ids) + 1}") + m[3], xml)
 
 
-def quietly(work: Callable[[], T]) -> T:
+def run_music21(work: Callable[[], T]) -> T:
     """What the work with music21 gives. It warns and prints about what it does not know; our issues say it.
 
     Raises:

@@ -19,60 +19,60 @@ from docai.contents import Tie
 
 Ticks = int | Fraction
 
-PER_QUARTER = 887_040
+TICKS_PER_QUARTER = 887_040
 
 
-def to_ticks(quarters: Fraction) -> Ticks:
+def quarters_to_ticks(quarters: Fraction) -> Ticks:
     """The ticks of a time in quarter notes."""
-    ticks, rest = divmod(quarters.numerator * PER_QUARTER, quarters.denominator)
-    return quarters * PER_QUARTER if rest else ticks
+    ticks, rest = divmod(quarters.numerator * TICKS_PER_QUARTER, quarters.denominator)
+    return quarters * TICKS_PER_QUARTER if rest else ticks
 
 
-def in_quarters(ticks: Ticks) -> Fraction:
+def ticks_to_quarters(ticks: Ticks) -> Fraction:
     """The same time in quarter notes."""
-    return Fraction(ticks, PER_QUARTER)
+    return Fraction(ticks, TICKS_PER_QUARTER)
 
 
-def denominator(ticks: Ticks) -> int:
+def denominator_in_quarters(ticks: Ticks) -> int:
     """That of the time in quarter notes."""
-    return ticks.denominator * (PER_QUARTER // gcd(ticks.numerator, PER_QUARTER))
+    return ticks.denominator * (TICKS_PER_QUARTER // gcd(ticks.numerator, TICKS_PER_QUARTER))
 
 
-def written(ticks: Ticks) -> str:
+def format_ticks(ticks: Ticks) -> str:
     """The time in quarter notes as an event has it: ``3``, ``7/2``."""
     if isinstance(ticks, int):
-        common = gcd(ticks, PER_QUARTER)
-        below = PER_QUARTER // common
+        common = gcd(ticks, TICKS_PER_QUARTER)
+        below = TICKS_PER_QUARTER // common
         return str(ticks // common) if below == 1 else f"{ticks // common}/{below}"
-    return str(in_quarters(ticks))
+    return str(ticks_to_quarters(ticks))
 
 
 @lru_cache(maxsize=1 << 12)
 def read_ticks(text: str) -> Ticks:
-    """The ticks of a time that :func:`written` wrote."""
+    """The ticks of a time that :func:`format_ticks` wrote."""
     above, _, below = text.partition("/")
     if not below:
-        return int(above) * PER_QUARTER
-    ticks, rest = divmod(int(above) * PER_QUARTER, int(below))
-    return to_ticks(Fraction(text)) if rest else ticks
+        return int(above) * TICKS_PER_QUARTER
+    ticks, rest = divmod(int(above) * TICKS_PER_QUARTER, int(below))
+    return quarters_to_ticks(Fraction(text)) if rest else ticks
 
 
 T = TypeVar("T")
 
-LONGEST = 64
+MAX_CACHED_CHARS = 64
 """Characters; longer texts are seldom seen twice, and would fill the memory."""
 
 
-def of_short_texts(n_kept: int) -> Callable[[Callable[[str], T]], Callable[[str], T]]:
-    """Decorator: what a function of a text of up to :data:`LONGEST` characters gives is kept, of the last
-    ``n_kept`` of them."""
+def cache_short_texts(n_kept: int) -> Callable[[Callable[[str], T]], Callable[[str], T]]:
+    """Decorator: what a function of a text of up to :data:`MAX_CACHED_CHARS` characters gives is kept, of the
+    last ``n_kept`` of them."""
 
     def decorate(function: Callable[[str], T]) -> Callable[[str], T]:
         kept = lru_cache(maxsize=n_kept)(function)
 
         @wraps(function)
         def called(text: str) -> T:
-            return kept(text) if len(text) <= LONGEST else function(text)
+            return kept(text) if len(text) <= MAX_CACHED_CHARS else function(text)
 
         return called
 
@@ -166,7 +166,7 @@ class KernField(NamedTuple):
     """Those written in it: one, where the notes of a chord agree."""
 
 
-@of_short_texts(1 << 12)
+@cache_short_texts(1 << 12)
 def read_field(text: str) -> KernField | None:
     """What a data field says; None where it breaks the grammar. The null field is for the caller."""
     notes = []
@@ -181,7 +181,9 @@ def read_field(text: str) -> KernField | None:
         return None
     written = {(note.recip, note.is_grace): note.duration for note in notes}
     durations = frozenset(duration for duration in written.values() if duration is not None)
-    return KernField(first, to_ticks(first), tuple(notes), sum(not note.is_rest for note in notes), durations)
+    return KernField(
+        first, quarters_to_ticks(first), tuple(notes), sum(not note.is_rest for note in notes), durations
+    )
 
 
 def _read_note(token: str) -> KernNote | None:

@@ -201,7 +201,7 @@ def _bar_number(barline: str) -> str:
     return rest[: len(rest) - len(rest.lstrip("0123456789"))]
 
 
-def kern_alone(lines: Sequence[str]) -> list[str]:
+def keep_kern_spines(lines: Sequence[str]) -> list[str]:
     """As many lines, without the fields of spines that are not ``**kern``: a comment where none is left.
 
     ``lines`` are sound: see :attr:`SpineReader.first_broken`.

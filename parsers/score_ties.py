@@ -20,7 +20,7 @@ from typing import Literal, NamedTuple
 
 from docai.contents import Event
 from docai.parsers.base import IssueLog
-from docai.parsers.score_notes import LONGEST, Ticks, read_ticks
+from docai.parsers.score_notes import MAX_CACHED_CHARS, Ticks, read_ticks
 
 Brackets = Literal["()", "{}"]
 """Of slurs, of phrases."""
@@ -236,7 +236,9 @@ def _signs(event: Event, brackets: Brackets) -> str:
 
 def _read_marks(signs: tuple[str, ...], brackets: Brackets) -> tuple[tuple[int, int, int], ...]:
     """Level, starts and ends of the marks that the notes of one field carry."""
-    return _remembered(signs, brackets) if sum(map(len, signs)) <= LONGEST else _read(signs, brackets)
+    return (
+        _remembered(signs, brackets) if sum(map(len, signs)) <= MAX_CACHED_CHARS else _read(signs, brackets)
+    )
 
 
 def _read(signs: tuple[str, ...], brackets: Brackets) -> tuple[tuple[int, int, int], ...]:

@@ -66,7 +66,7 @@ def test_only_one_character_stands_for_one() -> None:
     text = TrackedText("a−b")
     text.translate({ord("−"): "-"})
     assert (text.text, text.raw(1, 2)) == ("a-b", (1, 2))
-    with pytest.raises(ValueError, match="one character"):
+    with pytest.raises(ValueError, match="exactly one"):
         text.translate({ord("a"): "aa"})
 
 

@@ -116,11 +116,9 @@ def is_clean(kern: str) -> bool:
     check = MeasureCheck(log)
     spines: tuple[Spine, ...] = ()
     for line in SpineReader(kern.split("\n"), log):
-        {"data": check.data, "barline": check.barline, "interpretation": check.interpretation}[line.kind](
-            line
-        )
+        check.add(line)
         spines = line.spines
-    check.end(spines)
+    check.finish(spines)
     return not log.issues() and check.n_notes > 0
 
 
