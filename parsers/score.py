@@ -36,7 +36,7 @@ from docai.parsers.base import (
     replace_invalid_chars_in,
     strip_fence,
 )
-from docai.parsers.score_ekern import from_ekern
+from docai.parsers.score_ekern import convert_from_ekern
 from docai.parsers.score_measures import EventList, MeasureCheck
 from docai.parsers.score_music21 import (
     ConversionError,
@@ -91,10 +91,10 @@ def parse_score(text: str) -> Parsed[ScoreContent]:
     is_valid = not log.has_errors
     n_measures = check.n_barlines + check.n_split_measures
     work = check.work + _WORK_PER_SQUARED_BARLINE * n_measures**2 + _WORK_PER_SPINE * reader.n_kern
-    if reader.first_broken is not None and valid is not None:
+    if reader.first_invalid is not None and valid is not None:
         log.add(
             "score-musicxml-partial",
-            f"MusicXML ends before line {reader.first_broken + 1}, which is invalid.",
+            f"MusicXML ends before line {reader.first_invalid + 1}, which is invalid.",
         )
     content = ScoreContent(
         kern=_join_lines(lines),
@@ -135,12 +135,12 @@ def _check_lines(reader: SpineReader, check: MeasureCheck) -> ValidKern | None:
     for line in reader:
         check.add(line)
         spines = line.spines
-        if reader.first_broken is None:
+        if reader.first_invalid is None:
             n_fields = check.n_fields
     check.finish(spines)
     if not n_fields or check.events is None:
         return None
-    events, end = check.events.events, reader.first_broken
+    events, end = check.events.events, reader.first_invalid
     if end is not None:
         events = [event for event in events if event.line <= end]
     return ValidKern(list(reader.lines[:end]), events, check.meters_and_tempi)
@@ -151,7 +151,7 @@ def _clean_lines(raw: str, log: IssueLog) -> tuple[list[str], list[Span]]:
     text = TrackedText(raw)
     if strip_fence(text):
         log.add("score-fenced", "A Markdown code fence around the kern was removed.")
-    if from_ekern(text):
+    if convert_from_ekern(text):
         log.add("score-ekern", "The text is ekern, bekern or tokens of kern; it was converted to kern.")
     if n_bad := replace_invalid_chars_in(text):
         log.add("score-bad-character", f"{n_bad} invalid characters were replaced by U+FFFD.")
@@ -236,7 +236,7 @@ def write_musicxml(valid: ValidKern, log: IssueLog) -> MusicXml:
     elif made.n_sounding != valid.n_sounding:
         log.add(
             "score-notes-lost",
-            f"The kern has {valid.n_sounding} notes, but the MusicXML has {made.n_sounding} (tied notes count once).",
+            f"The kern has {valid.n_sounding} notes, the MusicXML {made.n_sounding} (tied ones count once).",
         )
     if made.n_slurs < len(slurs):
         log.add("score-slurs-lost", f"The kern has {len(slurs)} slurs, but the MusicXML has {made.n_slurs}.")

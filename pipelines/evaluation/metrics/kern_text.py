@@ -146,4 +146,4 @@ def _kern_spines(kept: list[str]) -> list[str]:
         pairs = zip(line.fields, line.spines, strict=True)
         if fields := [field for field, spine in pairs if spine.kind == "**kern"]:
             of_kern.append("\t".join(fields))
-    return kept if reader.first_broken is not None else of_kern
+    return kept if reader.first_invalid is not None else of_kern

@@ -133,7 +133,7 @@ def read_piece(path: Path) -> tuple[tuple[Bar, ...], ...]:
     reading = _Reading()
     for line in reader:
         reading.take(line)
-    return () if reader.first_broken is not None else tuple(tuple(run) for run in reading.runs if run)
+    return () if reader.first_invalid is not None else tuple(tuple(run) for run in reading.runs if run)
 
 
 class _Reading:
