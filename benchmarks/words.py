@@ -15,7 +15,7 @@ from pathlib import Path
 from common import need_folder, real_data, script_parser
 
 import docai
-from docai.parsers.text import normal
+from docai.parsers.text import normalize_text
 from docai.pipelines.ingest import open_source
 
 HEADS = ("table", "molecule", "score", "text")
@@ -26,7 +26,7 @@ def measure(path: Path, pipeline: docai.Pipeline, password: str | None) -> tuple
     with open_source(path, password=password) as source:
         native: Counter[str] = Counter()
         for page in source.pages():
-            native.update(part for word in page.words() for part in normal(word.text).split())
+            native.update(part for word in page.words() for part in normalize_text(word.text).split())
     document = pipeline.process(path, password=password)
     returned: Counter[str] = Counter()
     for record in document.records:

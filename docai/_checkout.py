@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 def package_path(path: list[str]) -> list[str]:
     """The search path of ``docai``'s submodules, given its ``__path__``.
