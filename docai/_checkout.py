@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableSequence
 from pathlib import Path
 
 
-def package_path(path: MutableSequence[str]) -> MutableSequence[str]:
+def package_path(path: list[str]) -> list[str]:
     """The search path of ``docai``'s submodules, given its ``__path__``.
 
     ``pyproject.toml`` maps ``models/``, ``parsers/`` and ``pipelines/`` into the package when it is

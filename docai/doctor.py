@@ -148,9 +148,12 @@ def _witnesses() -> tuple[WitnessReport, ...]:
 
 
 def _readback() -> tuple[ReadBackReport, ...]:
-    from docai.pipelines.readback.compare import RENDERERS, missing_renderer
+    from docai.pipelines.readback.compare import COMPARISONS, missing_renderer
 
-    return tuple(ReadBackReport(head, name, missing_renderer(head)) for head, name in RENDERERS.items())
+    return tuple(
+        ReadBackReport(kind, comparison.renderer, missing_renderer(kind))
+        for kind, comparison in COMPARISONS.items()
+    )
 
 
 def _model(name: str) -> ModelReport:

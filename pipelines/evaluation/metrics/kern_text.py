@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-from docai.parsers.base import Notes
+from docai.parsers.base import IssueLog
 from docai.parsers.score_spines import SpineReader
 
 Preparation = Literal["smt-system", "smt-page", "printed", "none"]
@@ -140,10 +140,10 @@ def _kern_spines(kern_lines: list[str]) -> list[str]:
     header = next((line.split("\t") for line in kern_lines if line.startswith("**")), [])
     if set(header) <= {"**kern"} or "**kern" not in header:
         return kern_lines
-    reader = SpineReader(kern_lines, Notes())
+    reader = SpineReader(kern_lines, IssueLog())
     of_kern = ["\t".join(["**kern"] * header.count("**kern"))]
     for line in reader:
         pairs = zip(line.fields, line.spines, strict=True)
         if fields := [field for field, spine in pairs if spine.kind == "**kern"]:
             of_kern.append("\t".join(fields))
-    return kern_lines if reader.first_broken is not None else of_kern
+    return kern_lines if reader.first_invalid is not None else of_kern

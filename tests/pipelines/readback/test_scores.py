@@ -62,7 +62,7 @@ def similarity(kern: str, image: Gray) -> float:
 @pytest.mark.parametrize("how", ["turned", "bent", "shaded", "shining through", "blurred and grainy"])
 def test_a_right_score_is_told_from_wrong_ones_in_a_bad_scan(how: str) -> None:
     image = spoiled(picture(KERN), how)
-    assert len(observe_score(to_gray(image)).strips) == 2
+    assert len(observe_score(to_gray(image))) == 2
     right = similarity(KERN, image)
     assert right > 0.5
     for wrong in (KERN.replace("4a\n2C", "4g\n2C"), KERN.replace(SECOND, "")):
@@ -74,7 +74,7 @@ def test_a_right_score_is_told_from_wrong_ones_in_a_bad_scan(how: str) -> None:
 def test_systems_below_each_other_are_read_as_one_after_the_other() -> None:
     upper, lower = picture(HEAD + FIRST + END), picture(HEAD + SECOND + END)
     both = np.concatenate([upper, np.full((30, 880), 255, np.uint8), lower])
-    assert len(observe_score(to_gray(both)).strips) == 4
+    assert len(observe_score(to_gray(both))) == 4
     right = similarity(KERN, both)
     assert right > 0.3
     assert similarity(HEAD + SECOND + FIRST + END, both) < right / 3
