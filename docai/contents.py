@@ -231,8 +231,11 @@ class ScoreContent(Content):
     part_unit = "measure"
 
     kern: str = Field(default="", description="Humdrum `**kern`, one line for each moment.")
-    musicxml: str | None = Field(default=None, description="The same as MusicXML 4.0; None where it fails.")
-    n_spines: int = Field(default=0, ge=0, description="Columns of the kern text, not only those of notes.")
+    musicxml: str | None = Field(
+        default=None,
+        description="MusicXML 4.0 up to the first invalid line; None without notes or where it failed.",
+    )
+    n_spines: int = Field(default=0, ge=0, description="Spines of notes, `**kern`; others are not counted.")
     n_measures: int = Field(default=0, ge=0, description="Measures with notes or rests.")
     measures: list[Measure] = Field(default_factory=list, description="In the order of `kern`.")
     events: list[Event] = Field(
