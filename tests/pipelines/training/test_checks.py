@@ -62,7 +62,7 @@ def test_each_reason_is_counted_for_its_own_pair(rules: TargetRules, tmp_path: P
 def test_targets_parsed_in_processes_keep_their_places(
     rules: TargetRules, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checks, "_ENOUGH_FOR_PROCESSES", 2)
+    monkeypatch.setattr(checks, "_MIN_TARGETS_FOR_PROCESSES", 2)
     folder = write_pairs_folder(tmp_path, ("CCO",))
     targets = ["CCO", "C1CC", "CN", "no", "CF"]
     usable, rejected = check_pairs([FilePair(folder / "0.png", t) for t in targets], rules, processes=2)

@@ -21,7 +21,7 @@ from docai.pipelines.ingest import open_source
 from docai.pipelines.synthesis.write import write_pairs
 from docai.pipelines.training.datasets import (
     NoTargetError,
-    lines_of,
+    group_into_lines,
     read_dataset,
     score_target,
     table_target,
@@ -203,13 +203,13 @@ def word(
 
 def test_words_without_an_order_are_put_into_lines() -> None:
     words = [word("d", 40, 22), word("b", 40, 2), word("a", 0, 0), word("far", 200, 1), word("c", 0, 20)]
-    lines = lines_of(words, in_order=False)
+    lines = group_into_lines(words, in_order=False)
     assert [[one.text for one in line] for line in lines] == [["a", "b"], ["far"], ["c", "d"]]
 
 
 def test_words_in_order_stay_so() -> None:
     words = [word("left", 0, 0), word("below", 0, 20), word("right", 100, 0), word("on", 140, 0)]
-    lines = lines_of(words, in_order=True)
+    lines = group_into_lines(words, in_order=True)
     assert [[one.text for one in line] for line in lines] == [["left"], ["below"], ["right", "on"]]
 
 

@@ -25,8 +25,7 @@ from docai.models.checkpoints import open_checkpoint
 from docai.models.engine import Request
 from docai.models.heads import Head
 from docai.models.paligemma import PaliGemmaEngine
-from docai.pipelines.training import finetune as adapters
-from docai.pipelines.training import prepare
+from docai.pipelines.training import finetune, prepare
 from docai.pipelines.training.finetune import train_adapter
 from docai.pipelines.training.model import build_model
 from docai.pipelines.training.pairs import Collator, read_pairs
@@ -215,7 +214,7 @@ def test_pairs_are_drawn_where_no_folder_is_given(tiny_base: Path, molecule: Hea
     lines: list[str] = []
     settings = replace(FAST, steps=2, batch=2, accumulate=2)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(prepare, "_DRAWN_CHECKS", 2)
+        patch.setattr(prepare, "_N_DRAWN_CHECKS", 2)
         run = train_adapter(molecule, tiny_base, tmp_path / "run", settings, report=lines.append)
     assert lines[0] == "2 of 2 drawn pairs tried can be used"
     assert run.step == 2
@@ -292,7 +291,7 @@ def refuse(
 ) -> None:
     """The call is refused before a model is loaded."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(adapters, "build_model", lambda *args: pytest.fail("too late"))
+        patch.setattr(finetune, "build_model", lambda *args: pytest.fail("too late"))
         with pytest.raises(error, match=match):
             train_adapter(head, base, folder, settings, data=data, report=lambda line: None)
 

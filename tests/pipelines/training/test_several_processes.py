@@ -15,9 +15,8 @@ from safetensors.torch import load_file
 
 from docai.errors import StoppedElsewhereError
 from docai.models.heads import Head
-from docai.pipelines.training import distributed as ranks
-from docai.pipelines.training import prepare
-from docai.pipelines.training.distributed import Ranks, join_ranks
+from docai.pipelines.training import distributed, prepare
+from docai.pipelines.training.distributed import ProcessGroup, join_process_group
 from docai.pipelines.training.finetune import train_adapter
 from docai.pipelines.training.settings import complete
 
@@ -81,26 +80,26 @@ def test_a_step_is_as_large_with_any_number_of_processes(molecule: Head) -> None
 
 def test_shares_of_the_processes_make_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     things = list("abcdefg")
-    shares = [[things[i] for i in Ranks(rank, 3).share(len(things))] for rank in range(3)]
+    shares = [[things[i] for i in ProcessGroup(rank, 3).own_indices(len(things))] for rank in range(3)]
     monkeypatch.setattr(
-        ranks.dist, "all_gather_object", lambda found, own: found.__setitem__(slice(3), shares)
+        distributed.dist, "all_gather_object", lambda found, own: found.__setitem__(slice(3), shares)
     )
-    assert Ranks(1, 3).joined(shares[1]) == things
+    assert ProcessGroup(1, 3).gather(shares[1]) == things
 
 
 def test_one_process_waits_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WORLD_SIZE", raising=False)
-    alone = join_ranks()
+    alone = join_process_group()
     assert (alone.rank, alone.count, alone.is_main) == (0, 1, True)
-    assert alone.on_main(lambda: 3) == 3
+    assert alone.run_on_main(lambda: 3) == 3
     assert alone.any(True, False) == (True, False)
     with pytest.raises(ValueError, match="own"):
         alone.together(lambda: int("own"))
 
 
 def test_a_process_stops_with_the_main_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranks.dist, "broadcast_object_list", lambda result: None)
+    monkeypatch.setattr(distributed.dist, "broadcast_object_list", lambda result: None)
     with pytest.raises(StoppedElsewhereError):
-        Ranks(1, 2).on_main(lambda: pytest.fail("not its work"))
+        ProcessGroup(1, 2).run_on_main(lambda: pytest.fail("not its work"))
     with pytest.raises(ValueError, match="own"):
-        Ranks(0, 2).on_main(lambda: int("own"))
+        ProcessGroup(0, 2).run_on_main(lambda: int("own"))

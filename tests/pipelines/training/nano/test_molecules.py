@@ -14,29 +14,29 @@ from rdkit.Geometry import Point3D
 from docai.pipelines.synthesis import Sample, split_of
 from docai.pipelines.synthesis.base import MARGIN, SIZE, UndrawableError
 from docai.pipelines.training.nano import drawing as strokes
-from docai.pipelines.training.nano.drawing import Described, Label, Stroke
+from docai.pipelines.training.nano.drawing import Label, MoleculeDrawing, Stroke
 from docai.pipelines.training.nano.molecules import Molecules, describe
 
-Found = list[tuple[Described, tuple[Label, ...]]]
+SavedState = list[tuple[MoleculeDrawing, tuple[Label, ...]]]
 
 
 @pytest.fixture(scope="module")
-def found() -> Found:
+def found() -> SavedState:
     return [describe(random.Random(f"{i}"), 0.1 + i / 50) for i in range(45)]
 
 
 @pytest.fixture(scope="module")
-def molecules(found: Found) -> Molecules:
+def molecules(found: SavedState) -> Molecules:
     """Through a file, as in a pack."""
     file = io.BytesIO()
     np.savez_compressed(file, **Molecules.collect(found).arrays())
     file.seek(0)
     with np.load(file) as arrays:
-        return Molecules.of(dict(arrays))
+        return Molecules.from_arrays(dict(arrays))
 
 
 def read(
-    one: Described, points: np.ndarray, bonds: Sequence[tuple[int, int, Stroke]], elements: list[str]
+    one: MoleculeDrawing, points: np.ndarray, bonds: Sequence[tuple[int, int, Stroke]], elements: list[str]
 ) -> str:  # type: ignore[type-arg]
     """The SMILES that a chemist reads off the drawing: places, bonds, wedges, letters."""
     mol = Chem.RWMol()
@@ -108,7 +108,7 @@ def test_looks_differ_and_a_seed_gives_the_same_again(molecules: Molecules) -> N
     assert not np.array_equal(one[0], picture)
 
 
-def test_held_out_molecules_are_never_described(found: Found) -> None:
+def test_held_out_molecules_are_never_described(found: SavedState) -> None:
     keys = {Chem.CanonSmiles(one.smiles, useChiral=0) for one, _ in found if "*" not in one.smiles}
     assert len(keys) > 20
     assert {split_of(key) for key in keys} == {"train"}
@@ -116,7 +116,7 @@ def test_held_out_molecules_are_never_described(found: Found) -> None:
 
 def test_letters_that_hide_a_bond_are_refused() -> None:
     wide = Label(("-MMMMMMMMMM",), 0, ("-MMMMMMMMMM",), 0, "X")
-    one = Described(
+    one = MoleculeDrawing(
         "CC",
         np.array([[0, 0], [48, 0]], np.int16),
         np.array([0, 0], np.uint16),

@@ -19,7 +19,7 @@ from docai.errors import DatasetError, SettingError
 from docai.pipelines.synthesis import Mark, Sample, fonts
 from docai.pipelines.synthesis.score.svg import Engraving
 from docai.pipelines.training.nano import pack as packing
-from docai.pipelines.training.nano.feed import Pack, Renderers, pack_samples, unpack_samples
+from docai.pipelines.training.nano.feed import PackSource, RendererSource, pack_samples, unpack_samples
 from docai.pipelines.training.nano.pack import PackSettings, require_pack, write_pack
 from docai.pipelines.training.nano.scores import Scores
 
@@ -28,7 +28,7 @@ class OneEach:
     """Held-out pairs that cost nothing."""
 
     def heads(self) -> tuple[str, ...]:
-        return Renderers().heads()
+        return RendererSource().heads()
 
     def draw(self, head: str, rng: random.Random, difficulty: float) -> Sample:
         raise AssertionError("a pack draws descriptions")
@@ -40,7 +40,7 @@ class OneEach:
 
 
 def fake_scores(seed: int, index: int) -> list[tuple[float, tuple[Engraving, bytes]]]:
-    """Pieces as Verovio would have engraved them: a few lines and a notehead."""
+    """Pieces as Verovio would have draw_engraving them: a few lines and a notehead."""
     from io import BytesIO
 
     found = []
@@ -71,9 +71,9 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fonts, "system_faces", lambda: some)
         patch.setattr(packing, "_executor", threads)
-        patch.setattr(packing, "_some_scores", fake_scores)
-        patch.setattr(packing, "_CHUNK", {"molecules.npz": 12})
-        patch.setattr(packing, "_MOST", {"molecules.npz": 12, "scores.npz": 3})
+        patch.setattr(packing, "_draw_scores", fake_scores)
+        patch.setattr(packing, "_CHUNK_SIZES", {"molecules.npz": 12})
+        patch.setattr(packing, "_MAX_COUNTS", {"molecules.npz": 12, "scores.npz": 3})
         write_pack(folder, None, PackSettings(megabytes=20.0), lambda line: None, source=OneEach())
     yield folder
     fonts._carried.clear()
@@ -87,7 +87,7 @@ def test_it_says_what_it_holds_and_can_be_drawn_from(pack: Path) -> None:
     assert {"docai", "fonts", "held-out.npz", "molecules.npz", "scores.npz"} <= manifest["bytes"].keys()
     assert not list(pack.rglob("*.safetensors"))
     assert (pack / "docai/models/heads.py").is_file()
-    source = Pack(pack)
+    source = PackSource(pack)
     for head in source.heads():
         sample = source.draw(head, random.Random(1), 0.2)
         assert sample.head == head
@@ -100,7 +100,7 @@ def test_it_says_what_it_holds_and_can_be_drawn_from(pack: Path) -> None:
 
 
 def test_its_faces_are_in_the_splits_they_were_in(pack: Path) -> None:
-    Pack(pack).draw("text", random.Random(1), 0.2)
+    PackSource(pack).draw("text", random.Random(1), 0.2)
     names = {*fonts.faces(), *(Path(name).stem for name in fonts.system_faces())}
     assert {path.stem for path in (pack / "fonts").iterdir()} == names
     assert all(fonts.covers(name, "Aé0fi") for name in fonts.faces())
@@ -112,9 +112,9 @@ import random, sys
 from pathlib import Path
 for name in ("rdkit", "indigo", "verovio", "resvg_py", "music21", "reportlab", "pymupdf", "peft", "lxml"):
     sys.modules[name] = None
-from docai.pipelines.training.nano.feed import Pack
+from docai.pipelines.training.nano.feed import PackSource
 for head in ("molecule", "score", "text", "table"):
-    print(Pack(Path(".")).draw(head, random.Random(2), 0.3).head)
+    print(PackSource(Path(".")).draw(head, random.Random(2), 0.3).head)
 import docai.cli.app, docai.pipelines.training.nano.loop, docai.pipelines.training.nano.measure
 print(docai.__file__)
 """
@@ -129,7 +129,7 @@ print(docai.__file__)
 
 def test_scores_come_back_as_they_were(pack: Path) -> None:
     kept = Scores.collect([piece for _, piece in fake_scores(0, 0)])
-    again = Scores.of(kept.arrays())
+    again = Scores.from_arrays(kept.arrays())
     for index, (_, (piece, _)) in enumerate(fake_scores(0, 0)):
         back = again._engraving(index)
         assert (back.kern, back.marks, back.space) == (piece.kern, piece.marks, piece.space)

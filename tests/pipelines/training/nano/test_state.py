@@ -19,7 +19,7 @@ from docai.pipelines.training.nano.step import Learner
 def learner(seed: int) -> Learner:
     torch.manual_seed(seed)
     processor = build_processor()
-    made = Learner.of(
+    made = Learner.create(
         *(build_model(processor), processor, torch.device("cpu")), learning_rate=1e-3, weight_decay=0.0
     )
     for parameter in made.model.parameters():
