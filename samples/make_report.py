@@ -285,7 +285,7 @@ def _typeset(story: list[Flowable]) -> bytes:
 
 
 def scanned_page() -> bytes:
-    """JPEG of a typeset page as a flatbed scanner might give it: grey, a little askew, blurred, noisy."""
+    """JPEG of a typeset page as a flatbed scanner might give it: gray, a little askew, blurred, noisy."""
     story: list[Flowable] = [Spacer(1, 30), *(Paragraph(line, LARGE) for line in SCANNED_LINES)]
     story += [Spacer(1, 40), ruled_table(SCANNED_TABLE, size=17, width=130), Spacer(1, 50)]
     story.append(molecule_bitmap(SCANNED_MOLECULE, 170, 120))
@@ -296,9 +296,9 @@ def scanned_page() -> bytes:
         ImageFilter.GaussianBlur(0.6)
     )
     noise = np.random.default_rng(7).normal(0, 4, (pixmap.height, pixmap.width))
-    grey = np.clip(np.asarray(image, dtype=np.float64) * 0.93 + 12 + noise, 0, 255).astype(np.uint8)
+    gray = np.clip(np.asarray(image, dtype=np.float64) * 0.93 + 12 + noise, 0, 255).astype(np.uint8)
     buffer = io.BytesIO()
-    Image.fromarray(grey).save(buffer, "JPEG", quality=70, dpi=(SCAN_DPI, SCAN_DPI))
+    Image.fromarray(gray).save(buffer, "JPEG", quality=70, dpi=(SCAN_DPI, SCAN_DPI))
     return buffer.getvalue()
 
 

@@ -60,8 +60,8 @@ def scanned(page: SyntheticPage, *, dpi: int = 200) -> SyntheticPage:
     with pymupdf.open("pdf", page.pdf) as document:
         pixels = document[0].get_pixmap(dpi=dpi, colorspace=pymupdf.csGRAY)
     gray = np.frombuffer(pixels.samples, np.uint8).reshape(pixels.height, pixels.stride)[:, : pixels.width]
-    centre = (pixels.width / 2, pixels.height / 2)
-    matrix = cv2.getRotationMatrix2D(centre, rng.uniform(-1.0, 1.0), 1.0)
+    center = (pixels.width / 2, pixels.height / 2)
+    matrix = cv2.getRotationMatrix2D(center, rng.uniform(-1.0, 1.0), 1.0)
     gray = cv2.warpAffine(
         gray, matrix, (pixels.width, pixels.height), flags=cv2.INTER_LINEAR, borderValue=(255,)
     )

@@ -42,7 +42,7 @@ _DRAWN = {
 
 @dataclass(frozen=True)
 class Engraving:
-    """A piece as ink, cut close, with its noteheads' centres in its pixels."""
+    """A piece as ink, cut close, with its noteheads' centers in its pixels."""
 
     kern: str
     """With ``n`` exactly where a natural sign is drawn."""
@@ -67,7 +67,7 @@ class _Drawn:
 
 
 def read_drawing(svg: str, kern: str, key: str, longer_side: float, n_added: int = 0) -> Engraving:
-    """Rasterise Verovio's drawing of ``kern``, and find its notes.
+    """Rasterize Verovio's drawing of ``kern``, and find its notes.
 
     ``n_added`` lines stood below the first of what was engraved, and do not in ``kern``.
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import random
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -21,13 +20,11 @@ from PIL import Image, ImageDraw
 
 from docai.pipelines.synthesis import fonts
 from docai.pipelines.synthesis.base import SIZE, Gray, Mark, Sample, UndrawableError, place, room, to_rgb
+from docai.pipelines.synthesis.molecule.generator import MAX_BOND_PIXELS, SMILES_ATOM
 from docai.pipelines.synthesis.noise import degrade, distort, follow, harsh
 
 STEPS_PER_BOND = 48
 """Steps of the stored coordinates per bond length of RDKit's layout, 1.5 Å."""
-
-SMILES_ATOM = re.compile(r"\[[^\]]+\]|Br|Cl|[BCNOPSFIbcnops*]")
-"""One atom in RDKit's SMILES."""
 
 
 class Stroke(IntEnum):
@@ -71,8 +68,6 @@ class MoleculeDrawing(NamedTuple):
     owners: NDArray[np.uint8]
     """For each atom of the SMILES, in its order, the atom that shows it."""
 
-
-MAX_BOND_PIXELS = 150.0
 
 _SUBPIXEL_BITS = 4
 """Fractional bits of the coordinates given to OpenCV."""

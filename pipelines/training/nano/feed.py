@@ -103,7 +103,7 @@ class PackSource:
         return tuple(GENERATORS)
 
     def draw(self, head: str, rng: random.Random, difficulty: float) -> Sample:
-        fonts.use_carried(self.folder / "fonts")
+        fonts.use_pack_fonts(self.folder / "fonts")
         if head == "molecule":
             return _molecules(self.folder).draw(rng, difficulty)
         if head == "score":

@@ -41,7 +41,7 @@ class SparseSample:
     """One pair, cut into patches: K patches kept, T text tokens."""
 
     patches: NDArray[np.uint8]
-    """(K, 784) grey levels."""
+    """(K, 784) gray levels."""
     positions: NDArray[np.int64]
     """(K,) raster index of each kept patch."""
     symbols: NDArray[np.int16]
@@ -60,10 +60,10 @@ class SparseSample:
 
 def cut_patches(image: Image) -> NDArray[np.uint8]:
     """Gray patches of a square crop, ``(1024, 784)``, in raster order."""
-    grey = np.asarray(image.convert("L"))
-    if grey.shape != (IMAGE_SIZE, IMAGE_SIZE):
-        raise ValueError(f"A crop of {IMAGE_SIZE} x {IMAGE_SIZE} px is needed, not {grey.shape}.")
-    tiles = grey.reshape(SIDE, PATCH_SIZE, SIDE, PATCH_SIZE).transpose(0, 2, 1, 3)
+    gray = np.asarray(image.convert("L"))
+    if gray.shape != (IMAGE_SIZE, IMAGE_SIZE):
+        raise ValueError(f"A crop of {IMAGE_SIZE} x {IMAGE_SIZE} px is needed, not {gray.shape}.")
+    tiles = gray.reshape(SIDE, PATCH_SIZE, SIDE, PATCH_SIZE).transpose(0, 2, 1, 3)
     return np.ascontiguousarray(tiles.reshape(N_PATCHES, PATCH_SIZE * PATCH_SIZE))
 
 
@@ -128,7 +128,7 @@ class SparseBatch:
     """Samples padded to one length: B samples, K image tokens, T text tokens."""
 
     patches: torch.Tensor
-    """(B, K, 784) grey levels."""
+    """(B, K, 784) gray levels."""
     positions: torch.Tensor
     """(B, K)"""
     image_valid: torch.Tensor

@@ -142,7 +142,7 @@ def training_step(
     weights: Weights,
     generator: np.random.Generator,
 ) -> dict[str, torch.Tensor]:
-    """One optimiser step over ``samples``, in micro-batches of similar length.
+    """One optimizer step over ``samples``, in micro-batches of similar length.
 
     Returns mean losses as scalars on the device: reading them waits for the step, so only reports do.
     """

@@ -358,7 +358,7 @@ def test_rejected_pairs_are_written_down(molecule: Head, tiny_base: Path, tmp_pa
     assert json.loads(written)["name"] == str(data / "1.png")
 
 
-def test_an_adapter_that_learnt_nothing_is_not_passed_off_as_one(
+def test_an_adapter_that_learned_nothing_is_not_passed_off_as_one(
     molecule: Head, tiny_base: Path, pairs_folder: Path, tmp_path: Path
 ) -> None:
     settings = replace(FAST, steps=1, learning_rate=1e-60)

@@ -27,7 +27,7 @@ from docai.pipelines.synthesis.table import look as table_look
 from docai.pipelines.synthesis.table import render as table_render
 
 SOLID = frozenset("aes358B")
-"""Letters with ink at their centre, or right beside it."""
+"""Letters with ink at their center, or right beside it."""
 
 
 def plans(difficulty: float, seed: str = "plans") -> Iterator[Plan[Grid]]:
@@ -261,8 +261,8 @@ def test_decimal_points_stand_under_each_other(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.usefixtures("clean", "straight")
-def test_turned_headers_read_upwards(monkeypatch: pytest.MonkeyPatch) -> None:
-    design(monkeypatch, turned_header=True)
+def test_turned_headers_read_upward(monkeypatch: pytest.MonkeyPatch) -> None:
+    design(monkeypatch, rotated_header=True)
     sample = drawn(wordy(), 3)
     assert sample is not None
     start = sample.target.index("Width")
@@ -302,7 +302,7 @@ def design(monkeypatch: pytest.MonkeyPatch, **fixed: object) -> None:
     """Every table looks at random but for these fields."""
     look = table_look.look
 
-    def changed(rng: random.Random, grid: Grid, difficulty: float, split: Split) -> table_look.Look:
+    def changed(rng: random.Random, grid: Grid, difficulty: float, split: Split) -> table_look.Design:
         return dataclasses.replace(look(rng, grid, difficulty, split), **fixed)  # type: ignore[arg-type]
 
     monkeypatch.setattr(table_render, "look", changed)

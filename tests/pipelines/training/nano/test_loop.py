@@ -195,7 +195,7 @@ def test_the_weights_of_a_checkpoint_are_a_start(
     feed: FakeFeed, first: tuple[Path, Progress, list[str]], tmp_path: Path
 ) -> None:
     base = first[0] / "checkpoint"
-    # From nothing the tower learns alone at first; what has learnt to answer goes on with that.
+    # From nothing the tower learns alone at first; what has learned to answer goes on with that.
     settings = replace(SETTINGS, base=str(base), tower_share=0.5, learning_rate=0.0)
     progress = train_nano(tmp_path / "second", 10.0, settings, quiet)
     assert (progress.step, progress.samples, progress.base) == (2, 2, "nano@step-1")
@@ -254,7 +254,7 @@ def test_a_schedule_that_is_over_takes_no_step(feed: FakeFeed, begun: Path) -> N
     assert train_nano(begun, 10.0, replace(SETTINGS, total_minutes=1e-7), quiet).step == 1
 
 
-def test_weights_alone_are_carried_and_the_optimiser_is_rebuilt(feed: FakeFeed, tmp_path: Path) -> None:
+def test_weights_alone_are_carried_and_the_optimizer_is_rebuilt(feed: FakeFeed, tmp_path: Path) -> None:
     there, back = tmp_path / "there", tmp_path / "back"
     train_nano(there, 10.0, replace(SETTINGS, keep_optimizer=False), quiet)
     assert not (there / "checkpoint").exists()
@@ -303,7 +303,7 @@ def test_a_state_of_the_version_before_goes_on(feed: FakeFeed, tmp_path: Path) -
 
 
 def test_too_few_minutes_and_no_state_are_said_at_once(feed: FakeFeed, tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match=r"0\.05 minutes are too short: .* give at least \d+ to --minutes"):
+    with pytest.raises(SettingError, match=r"0\.05 minutes are too short: .* set --minutes to at least \d+"):
         train_nano(tmp_path / "run", 0.05, SETTINGS, quiet)
     with pytest.raises(SettingError, match="no state to go on from in"):
         train_nano(tmp_path / "run", 1.0, SETTINGS, quiet, resume=tmp_path)

@@ -76,8 +76,14 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setattr(packing, "_MAX_COUNTS", {"molecules.npz": 12, "scores.npz": 3})
         write_pack(folder, None, PackSettings(megabytes=20.0), lambda line: None, source=OneEach())
     yield folder
-    fonts._carried.clear()
-    for cached in (fonts.faces, fonts.system_faces, fonts._of_split, fonts._designs, fonts.face):
+    fonts._pack_folders.clear()
+    for cached in (
+        fonts.faces,
+        fonts.system_faces,
+        fonts._faces_of_split,
+        fonts._faces_by_design,
+        fonts.face,
+    ):
         cached.cache_clear()
 
 
