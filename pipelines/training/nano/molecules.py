@@ -114,20 +114,20 @@ class Molecules:
         )
 
     @classmethod
-    def collect(cls, found: Sequence[tuple[MoleculeDrawing, Sequence[Label]]]) -> Molecules:
-        """Of descriptions that each have labels of their own."""
+    def collect(cls, drawings: Sequence[tuple[MoleculeDrawing, Sequence[Label]]]) -> Molecules:
+        """Combine drawings with their labels, such as :func:`describe` gives."""
         index: dict[Label, int] = {}
         atoms = []
-        for one, labels in found:
-            numbers = [index.setdefault(labels[label], len(index)) for label in one.labels]
-            atoms.append(np.column_stack([one.places, numbers, one.is_plain]).astype(np.int16))
+        for drawing, labels in drawings:
+            numbers = [index.setdefault(labels[label], len(index)) for label in drawing.labels]
+            atoms.append(np.column_stack([drawing.places, numbers, drawing.is_plain]).astype(np.int16))
         return cls(
             tuple(index),
-            tuple(one.smiles for one, _ in found),
+            tuple(drawing.smiles for drawing, _ in drawings),
             np.concatenate(atoms),
-            np.concatenate([one.bonds for one, _ in found]),
-            np.concatenate([one.owners for one, _ in found]),
-            np.array([(len(a.places), len(a.bonds), len(a.owners)) for a, _ in found], np.int32),
+            np.concatenate([drawing.bonds for drawing, _ in drawings]),
+            np.concatenate([drawing.owners for drawing, _ in drawings]),
+            np.array([(len(a.places), len(a.bonds), len(a.owners)) for a, _ in drawings], np.int32),
         )
 
 

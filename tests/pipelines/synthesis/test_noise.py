@@ -127,7 +127,7 @@ def test_some_hard_pictures_are_black_and_white_like_a_fax() -> None:
     shaded = dotted()
     shaded[440:446, 300:600] = 130
     levels = (np.unique(degrade(shaded, random.Random(seed), 1.0)).tolist() for seed in range(200))
-    assert any(found == [0, 255] for found in levels)
+    assert any(grays == [0, 255] for grays in levels)
 
 
 @pytest.mark.parametrize("in_color", [False, True])

@@ -194,9 +194,9 @@ def test_a_half_written_state_is_passed_over(trained: tuple[Path, list[str]], tm
     shutil.copy(
         trained[0] / "adapters/molecule/adapter_model.safetensors", tmp_path / f"state/checkpoint-{STEPS + 1}"
     )
-    found = latest_state(tmp_path)
-    assert found is not None
-    assert found.name == f"checkpoint-{STEPS}"
+    state = latest_state(tmp_path)
+    assert state is not None
+    assert state.name == f"checkpoint-{STEPS}"
 
 
 def test_states_are_saved_by_the_clock(
@@ -223,7 +223,7 @@ def test_pairs_are_drawn_where_no_folder_is_given(tiny_base: Path, molecule: Hea
     assert about["result"]["step"] == 2
     card = (tmp_path / "run/README.md").read_text()
     assert "`drawn, difficulty 0`" in card
-    assert "held-out stream" in card
+    assert "held-out split" in card
 
 
 def test_heads_are_added_one_after_the_other(
@@ -300,13 +300,13 @@ def test_a_base_that_cannot_be_trained_is_refused(molecule: Head, tiny_base: Pat
     run = tmp_path / "run"
     refuse(UnknownModelError, "no model", molecule, "no-such-model", run)
     refuse(CheckpointError, "reads crops of 896 px", replace(molecule, resolution=896), tiny_base, run)
-    other = shutil.copytree(tiny_base, tmp_path / "other")
-    config = json.loads((other / "config.json").read_text())
-    (other / "config.json").write_text(json.dumps(config | {"model_type": "llava"}))
-    refuse(CheckpointError, "not a PaliGemma 2", molecule, other, run)
+    other_base = shutil.copytree(tiny_base, tmp_path / "other")
+    config = json.loads((other_base / "config.json").read_text())
+    (other_base / "config.json").write_text(json.dumps(config | {"model_type": "llava"}))
+    refuse(CheckpointError, "not a PaliGemma 2", molecule, other_base, run)
     config["text_config"]["max_position_embeddings"] = 30
-    (other / "config.json").write_text(json.dumps(config))
-    refuse(CheckpointError, "no room for an answer", molecule, other, run)
+    (other_base / "config.json").write_text(json.dumps(config))
+    refuse(CheckpointError, "no room for an answer", molecule, other_base, run)
     assert not run.exists()
 
 
@@ -328,14 +328,14 @@ def test_a_folder_that_cannot_take_the_run_is_refused(
     refuse(SettingError, "is a file", molecule, tiny_base, tmp_path / "file", data=[pairs_folder])
     refuse(SettingError, "not of a training", molecule, tiny_base, tmp_path, data=[pairs_folder])
     refuse(SettingError, "not of a training", molecule, tiny_base, tiny_base, data=[pairs_folder])
-    other = replace(FAST, rank=2)
+    other_settings = replace(FAST, rank=2)
     refuse(
         SettingError,
         "rank was 8 and is now 2",
         molecule,
         tiny_base,
         trained[0],
-        settings=other,
+        settings=other_settings,
         data=[pairs_folder],
     )
 

@@ -1,4 +1,4 @@
-"""States on disk, and what a disk that is full in the middle of a run leaves."""
+"""Training states on disk, and what is left where the disk gets full during a run."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_a_disk_that_is_full_at_the_end_keeps_the_old_adapter(
     assert path.read_bytes() == before
 
 
-def test_too_little_room_is_said_before_the_first_step(
+def test_too_little_room_is_reported_before_the_first_step(
     molecule: Head, tiny_base: Path, pairs_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run_folder.shutil, "disk_usage", lambda path: Usage(10, 10, 0))
@@ -147,13 +147,13 @@ def test_a_cut_state_is_passed_over(tmp_path: Path) -> None:
         state = tmp_path / f"state/checkpoint-{step}"
         state.mkdir(parents=True)
         (state / "trainer_state.json").write_text(text)
-    found = latest_state(tmp_path)
-    assert found is not None
-    assert found.name == "checkpoint-9"
-    shutil.rmtree(found)
-    found = latest_state(tmp_path)
-    assert found is not None
-    assert found.name == "checkpoint-2"
+    state_found = latest_state(tmp_path)
+    assert state_found is not None
+    assert state_found.name == "checkpoint-9"
+    shutil.rmtree(state_found)
+    state_found = latest_state(tmp_path)
+    assert state_found is not None
+    assert state_found.name == "checkpoint-2"
 
 
 def test_errors_that_are_not_of_the_disk_go_on_as_they_are(tmp_path: Path) -> None:

@@ -44,30 +44,30 @@ def test_two_processes_train_what_one_does(
         timeout=900,
     )
     assert done.returncode == 0, done.stderr
-    main, other = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1))
-    assert main["ends"] == [[STOPPED_AT, True, True], [6, False, True]], "both stop where one was told to"
-    assert other["ends"] == [[STOPPED_AT, True, False], [6, False, False]]
-    assert other["lines"] == [], "one of them speaks"
+    main, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1))
+    assert main["ends"] == [[STOPPED_AT, True, True], [6, False, True]], "both stop where one had to"
+    assert second["ends"] == [[STOPPED_AT, True, False], [6, False, False]]
+    assert second["lines"] == [], "only the main process reports"
     assert "6 steps, 4 pairs a step by 2 processes, rate 0.01, cpu" in main["lines"]
 
     monkeypatch.setattr(prepare, "_HELD_OUT_SHARE", 1.0)
     lines: list[str] = []
     train_adapter(molecule, tiny_base, alone, replace(SETTINGS, batch=4), data=[data], report=lines.append)
-    one, two = (json.loads((folder / "training.json").read_text()) for folder in (alone, shared))
+    single, double = (json.loads((folder / "training.json").read_text()) for folder in (alone, shared))
     trained = load_file(alone / "adapters/molecule/adapter_model.safetensors")
     for name, tensor in load_file(shared / "adapters/molecule/adapter_model.safetensors").items():
         torch.testing.assert_close(tensor, trained[name], rtol=1e-3, atol=1e-5)
-    assert [row["loss"] for row in two["losses"]] == pytest.approx(
-        [row["loss"] for row in one["losses"]], rel=1e-4
+    assert [row["loss"] for row in double["losses"]] == pytest.approx(
+        [row["loss"] for row in single["losses"]], rel=1e-4
     )
-    assert two["curve"] == one["curve"]
-    assert two["result"]["held_out"] == one["result"]["held_out"]
-    assert two["result"]["pairs"] == one["result"]["pairs"] == 24
-    assert [part["to_step"] for part in two["parts"]] == [STOPPED_AT, 6]
-    assert {part["processes"] for part in two["parts"]} == {2}
+    assert double["curve"] == single["curve"]
+    assert double["result"]["held_out"] == single["result"]["held_out"]
+    assert double["result"]["pairs"] == single["result"]["pairs"] == 24
+    assert [part["to_step"] for part in double["parts"]] == [STOPPED_AT, 6]
+    assert {part["processes"] for part in double["parts"]} == {2}
 
     # The first pass; what is fetched ahead of a stop is fetched again.
-    first_pass = main["trained"][:4] + other["trained"][:4]
+    first_pass = main["trained"][:4] + second["trained"][:4]
     assert len(first_pass) == len(set(first_pass)) == 8
 
 
@@ -82,7 +82,7 @@ def test_shares_of_the_processes_make_the_whole(monkeypatch: pytest.MonkeyPatch)
     things = list("abcdefg")
     shares = [[things[i] for i in ProcessGroup(rank, 3).own_indices(len(things))] for rank in range(3)]
     monkeypatch.setattr(
-        distributed.dist, "all_gather_object", lambda found, own: found.__setitem__(slice(3), shares)
+        distributed.dist, "all_gather_object", lambda parts, own: parts.__setitem__(slice(3), shares)
     )
     assert ProcessGroup(1, 3).gather(shares[1]) == things
 

@@ -130,7 +130,7 @@ def test_ctrl_c_leaves_a_state_that_the_same_command_goes_on_from(
             if line.startswith("step 10 "):
                 process.send_signal(signal.SIGINT)
     assert process.returncode == 130, said
-    assert said[-1].startswith("Interrupted; the same command goes on"), said
+    assert said[-1].startswith("Interrupted; the same command continues"), said
     (state,) = (tmp_path / "out/state").glob("checkpoint-*")
     step = int(state.name.partition("-")[2])
     assert step >= 10

@@ -176,8 +176,8 @@ def test_marks_of_an_abbreviation_are_all_at_its_label() -> None:
 @pytest.mark.parametrize("group", GROUPS)
 def test_each_common_group_is_found(group: str) -> None:
     whole = Chem.MolFromSmiles(f"C1CC(Br)CCN1{ABBREVIATIONS[group]}")
-    found = [condense(whole, random.Random(seed), 1.0) for seed in range(30)]
-    texts = {text for shown in found if shown is not None for text in labels(shown)}
+    drawings = [condense(whole, random.Random(seed), 1.0) for seed in range(30)]
+    texts = {text for shown in drawings if shown is not None for text in labels(shown)}
     assert ABBREVIATIONS[group] in {ABBREVIATIONS[text] for text in texts}
 
 
@@ -200,10 +200,10 @@ def test_a_label_that_would_leave_something_out_is_not_used(smiles: str, left_ou
 
 def test_labels_read_from_the_left_end_with_the_bond_where_it_comes_from_the_right() -> None:
     whole = Chem.MolFromSmiles("C1CCCCC1C(=O)OCC")
-    found = [condense(whole, random.Random(seed), 1.0) for seed in range(40)]
+    drawings = [condense(whole, random.Random(seed), 1.0) for seed in range(40)]
     pairs = {
         (atom.GetProp(LABEL), atom.GetProp(LABEL_WEST))
-        for shown in found
+        for shown in drawings
         if shown is not None
         for atom in shown.GetAtoms()
         if atom.HasProp(LABEL)
@@ -276,8 +276,8 @@ def test_indigo_draws_other_pixels_than_rdkit() -> None:
         patch.setattr(molecule, "has_indigo", lambda: False)
         plain = drawn(12, 1.0)
     assert any(
-        one.target == other.target and one.image != other.image
-        for one, other in zip(sample, plain, strict=True)
+        stereo.target == flat.target and stereo.image != flat.image
+        for stereo, flat in zip(sample, plain, strict=True)
     )
 
 

@@ -112,8 +112,8 @@ def test_the_hardest_tables_have_all_that_documents_have() -> None:
         [cell for cell in grid.cells if cell.row >= grid.n_header_rows and not cell.role] for grid in grids
     ]
 
-    def share(found: list[bool]) -> float:
-        return sum(found) / len(grids)
+    def share(flags: list[bool]) -> float:
+        return sum(flags) / len(grids)
 
     assert share([grid.n_header_rows > 1 for grid in grids]) > 0.3
     assert share([grid.n_header_rows > 2 for grid in grids]) > 0.03
@@ -268,7 +268,7 @@ def test_turned_headers_read_upward(monkeypatch: pytest.MonkeyPatch) -> None:
     start = sample.target.index("Width")
     letters = [mark for mark in sample.marks if mark.span and start <= mark.span[0] < start + 5]
     assert [mark.label for mark in letters] == list("Width")
-    assert all(one.y > other.y for one, other in pairwise(letters))
+    assert all(below.y > above.y for below, above in pairwise(letters))
     assert max(mark.x for mark in letters) - min(mark.x for mark in letters) < letters[0].y - letters[-1].y
 
 

@@ -1,4 +1,4 @@
-"""Training of the embedded checkpoint in loop."""
+"""Training of the embedded checkpoint in sessions."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class FakeFeed:
 
 @pytest.fixture
 def feed(monkeypatch: pytest.MonkeyPatch, cut: list[SparseSample]) -> FakeFeed:
-    """A slice without drawing: its samples, its held-out samples and its patches are at hand."""
+    """A session without drawing: its samples, its held-out samples and its patches are at hand."""
     return put_at_hand(monkeypatch, cut)
 
 
@@ -104,8 +104,8 @@ def put_at_hand(patch: pytest.MonkeyPatch, cut: list[SparseSample]) -> FakeFeed:
     fake = FakeFeed(cut)
     patch.setattr(loop, "Feed", fake)
     whole = list(islice(samples("molecule", 8, difficulty=0.0), 1))
-    kept = HeldOut({"molecule": cut[-1:]}, {"molecule": whole})
-    patch.setattr(loop, "draw_held_out", lambda *arguments, **options: kept)
+    pairs = HeldOut({"molecule": cut[-1:]}, {"molecule": whole})
+    patch.setattr(loop, "draw_held_out", lambda *arguments, **options: pairs)
     patch.setattr(loop, "draw_inked_patches", lambda source, seed: None)
     patch.setattr(loop, "build_model", shallow_model)
     return fake
@@ -115,7 +115,7 @@ def put_at_hand(patch: pytest.MonkeyPatch, cut: list[SparseSample]) -> FakeFeed:
 def first(
     cut: list[SparseSample], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Progress, list[str]]:
-    """A slice of one step: its folder, not to be changed, where it ended, and what it reported."""
+    """A session of one step: its folder, not to be changed, where it ended, and what it reported."""
     folder, lines = tmp_path_factory.mktemp("first") / "run", []
     with pytest.MonkeyPatch.context() as patch:
         feed = put_at_hand(patch, cut)
@@ -141,11 +141,11 @@ def shallow_model(processor: PaliGemmaProcessor, patches: None) -> PaliGemmaForC
     return model
 
 
-def kept(folder: Path) -> dict[str, torch.Tensor]:
+def saved_tensors(folder: Path) -> dict[str, torch.Tensor]:
     """All tensors of a saved state."""
-    found = find_state(folder)
-    assert found is not None
-    return {name: tensor for shard in found.shards for name, tensor in load_file(shard).items()}
+    saved = find_state(folder)
+    assert saved is not None
+    return {name: tensor for shard in saved.shards for name, tensor in load_file(shard).items()}
 
 
 def rows(folder: Path) -> list[dict[str, Any]]:
@@ -156,7 +156,7 @@ def quiet(line: str) -> None:
     pass
 
 
-def test_a_slice_is_resumed_and_its_checkpoint_reads(
+def test_a_session_is_resumed_and_its_checkpoint_reads(
     feed: FakeFeed, first: tuple[Path, Progress, list[str]], begun: Path
 ) -> None:
     _, before, lines = first
@@ -166,12 +166,12 @@ def test_a_slice_is_resumed_and_its_checkpoint_reads(
     second = train_nano(folder, 10.0, replace(SETTINGS, total_minutes=None), lines.append)
     assert (second.step, second.samples) == (2, 4)
     assert second.minutes > before.minutes
-    assert feed.starts == [2], "a resumed slice draws other samples"
-    found = find_state(folder)
-    assert found is not None
-    assert found.total_minutes == 600.0, "the schedule is the first slice's"
+    assert feed.starts == [2], "a resumed session draws other samples"
+    saved = find_state(folder)
+    assert saved is not None
+    assert saved.total_minutes == 600.0, "the schedule is the first session's"
 
-    steps = {float(tensor) for name, tensor in kept(folder).items() if name.startswith("step/")}
+    steps = {float(tensor) for name, tensor in saved_tensors(folder).items() if name.startswith("step/")}
     assert steps == {2.0}
     log = rows(folder)
     assert [row["step"] for row in log] == [1, 1, 2, 2]
@@ -228,16 +228,16 @@ def test_steps_teach_and_ctrl_c_keeps_them(feed: FakeFeed, tmp_path: Path) -> No
     assert (progress.step, progress.interrupted) == (5, True)
     answers = [row["answer"] for row in rows(tmp_path) if "answer" in row]
     assert answers[-1] < answers[0]
-    found = find_state(tmp_path)
-    assert found is not None
-    assert found.progress == progress
+    saved = find_state(tmp_path)
+    assert saved is not None
+    assert saved.progress == progress
     assert (tmp_path / "checkpoint/docai.json").exists()
 
 
 def test_the_tower_learns_first_and_the_decoder_waits(feed: FakeFeed, begun: Path) -> None:
-    before = kept(begun)
+    before = saved_tensors(begun)
     assert train_nano(begun, 10.0, replace(SETTINGS, tower_share=0.5), quiet).step == 2
-    after = kept(begun)
+    after = saved_tensors(begun)
     changed = {
         name
         for name in after
@@ -258,7 +258,7 @@ def test_weights_alone_are_carried_and_the_optimizer_is_rebuilt(feed: FakeFeed, 
     there, back = tmp_path / "there", tmp_path / "back"
     train_nano(there, 10.0, replace(SETTINGS, keep_optimizer=False), quiet)
     assert not (there / "checkpoint").exists()
-    assert all(name.startswith("weight/") for name in kept(there))
+    assert all(name.startswith("weight/") for name in saved_tensors(there))
     assert all(path.stat().st_size <= 15_000_000 for path in (there / "state").iterdir())
     rates = []
     original = loop.training_step
@@ -276,7 +276,7 @@ def test_weights_alone_are_carried_and_the_optimizer_is_rebuilt(feed: FakeFeed, 
     peak = SETTINGS.learning_rate
     assert rates == pytest.approx([peak / 4, peak / 2, peak * 3 / 4, peak, peak], rel=1e-3)
     assert "rebuilt over 3 steps" in rows(back)[0]["optimizer"]
-    assert any(name.startswith("exp_avg/") for name in kept(back))
+    assert any(name.startswith("exp_avg/") for name in saved_tensors(back))
 
 
 def test_a_state_of_the_version_before_goes_on(feed: FakeFeed, tmp_path: Path) -> None:
@@ -299,7 +299,9 @@ def test_a_state_of_the_version_before_goes_on(feed: FakeFeed, tmp_path: Path) -
     progress = train_nano(tmp_path, 10.0, SETTINGS, quiet)
     assert (progress.step, progress.samples, progress.interrupted) == (8, 58, False)
     assert feed.starts == [56]
-    assert {float(one) for name, one in kept(tmp_path).items() if name.startswith("step/model")} == {2.0}
+    assert {
+        float(tensor) for name, tensor in saved_tensors(tmp_path).items() if name.startswith("step/model")
+    } == {2.0}
 
 
 def test_too_few_minutes_and_no_state_are_said_at_once(feed: FakeFeed, tmp_path: Path) -> None:

@@ -36,7 +36,10 @@ def molecules(drawings: Drawings) -> Molecules:
 
 
 def read(
-    molecule: MoleculeDrawing, points: np.ndarray, bonds: Sequence[tuple[int, int, Stroke]], elements: list[str]
+    molecule: MoleculeDrawing,
+    points: np.ndarray,
+    bonds: Sequence[tuple[int, int, Stroke]],
+    elements: list[str],
 ) -> str:  # type: ignore[type-arg]
     """The SMILES that a chemist reads off the drawing: places, bonds, wedges, letters."""
     mol = Chem.RWMol()
@@ -109,7 +112,11 @@ def test_looks_differ_and_a_seed_gives_the_same_again(molecules: Molecules) -> N
 
 
 def test_held_out_molecules_are_never_described(drawings: Drawings) -> None:
-    keys = {Chem.CanonSmiles(molecule.smiles, useChiral=0) for molecule, _ in drawings if "*" not in molecule.smiles}
+    keys = {
+        Chem.CanonSmiles(molecule.smiles, useChiral=0)
+        for molecule, _ in drawings
+        if "*" not in molecule.smiles
+    }
     assert len(keys) > 20
     assert {split_of(key) for key in keys} == {"train"}
 

@@ -43,7 +43,7 @@ def fake_scores(seed: int, index: int) -> list[tuple[float, tuple[Engraving, byt
     """Pieces as Verovio would have draw_engraving them: a few lines and a notehead."""
     from io import BytesIO
 
-    found = []
+    pieces = []
     for number in range(3):
         gray = np.full((60, 300), 255, np.uint8)
         gray[10:50:8] = 0
@@ -52,8 +52,8 @@ def fake_scores(seed: int, index: int) -> list[tuple[float, tuple[Engraving, byt
         Image.fromarray(gray).convert("RGB").save(file, "WEBP", lossless=True)
         kern = f"**kern\n4c{'c' * number}\n*-"
         piece = Engraving(kern, gray, (Mark(105, 28, "c", (7, 9 + number)),), 8.0, kern)
-        found.append((number / 2, (piece, file.getvalue())))
-    return found
+        pieces.append((number / 2, (piece, file.getvalue())))
+    return pieces
 
 
 @pytest.fixture(scope="module")
@@ -99,10 +99,10 @@ def test_it_says_what_it_holds_and_can_be_drawn_from(pack: Path) -> None:
         assert sample.head == head
         assert sample.image.size == (896, 896)
         assert sample.target
-        (kept,) = source.held_out(head, 7, 5)
-        assert (kept.target, kept.key) == (f"{head}\t1", "k")
-        assert kept.marks == (Mark(5.25, 9, "C", (0, 1)), Mark(1, 2, "é"))
-        assert kept.image.getpixel((5, 9)) == (20, 20, 20)
+        (sample_back,) = source.held_out(head, 7, 5)
+        assert (sample_back.target, sample_back.key) == (f"{head}\t1", "k")
+        assert sample_back.marks == (Mark(5.25, 9, "C", (0, 1)), Mark(1, 2, "é"))
+        assert sample_back.image.getpixel((5, 9)) == (20, 20, 20)
 
 
 def test_its_faces_are_in_the_splits_they_were_in(pack: Path) -> None:
@@ -134,8 +134,8 @@ print(docai.__file__)
 
 
 def test_scores_come_back_as_they_were(pack: Path) -> None:
-    kept = Scores.collect([piece for _, piece in fake_scores(0, 0)])
-    again = Scores.from_arrays(kept.arrays())
+    scores = Scores.collect([piece for _, piece in fake_scores(0, 0)])
+    again = Scores.from_arrays(scores.arrays())
     for index, (_, (piece, _)) in enumerate(fake_scores(0, 0)):
         back = again._engraving(index)
         assert (back.kern, back.marks, back.space) == (piece.kern, piece.marks, piece.space)
