@@ -224,7 +224,7 @@ def train(
     `docai train nano -o DIR` trains the embedded checkpoint for --minutes, from random weights or, with
     --base nano, from those it has. It writes DIR/state, from which the next session continues,
     DIR/log.jsonl and DIR/checkpoint. With --pack it writes a folder to take to a machine without network
-    and renderers; CONTRIBUTING.md has the commands.
+    and renderers; docs/training.md has the commands.
 
     Ctrl-C ends the run after the current step, with everything saved; the same command continues it.
     """

@@ -288,7 +288,7 @@ class RunReport:
             "curve": _curve(rows),
             "losses": losses[:: len(losses) // _MAX_LOSSES + 1],
             "parts": parts,
-            "versions": versions(),
+            "versions": environment.installed_versions(_PACKAGES),
         }
 
     def _parts(self, state: TrainerState, ended: Ended) -> list[dict[str, Any]]:
@@ -306,7 +306,7 @@ class RunReport:
             seconds=round(time.monotonic() - self.begun, 1),
             processes=self.group.count,
             hardware=hardware(self.device, self.group.count),
-            versions=versions(),
+            versions=environment.installed_versions(_PACKAGES),
             command=self.command,
             peak_gpu_bytes=torch.cuda.max_memory_allocated(self.device) if on_gpu else None,
             ended=ended,
@@ -329,12 +329,6 @@ def hardware(device: torch.device, count: int) -> str:
         name = torch.cuda.get_device_name(device)
         return f"{count} x {name}" if count > 1 else name
     return f"CPU, {platform.machine()}, {os.cpu_count()} cores"
-
-
-def versions() -> dict[str, str]:
-    """Versions of docai, Python and those packages installed that a result depends on."""
-    installed = environment.versions(_PACKAGES)
-    return {name: version for name, version in installed.items() if version is not None}
 
 
 def _curve(rows: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:
