@@ -152,8 +152,10 @@ def with_read_back(weighed: Weighed, crops: Sequence[Crop]) -> tuple[Weighed, Re
         weighed: boxes are page points.
         crops: the region, in one piece or in tiles; empty: it is not read back.
     """
-    kind = _kind(weighed.content) if _is_comparable(weighed.content) else None
-    if kind is None or not crops or _PDF_EVIDENCE & {*weighed.evidence} or missing_renderer(kind):
+    kind = _kind(weighed.content)
+    if kind is None or not crops or not _holds_something(weighed.content):
+        return weighed, None
+    if _PDF_EVIDENCE & {*weighed.evidence} or missing_renderer(kind):
         return weighed, None
     try:
         read_back = compare_with_crops(weighed.content, crops)
@@ -237,7 +239,7 @@ def compare_with_picture(content: Content, image: Image.Image | Gray) -> ReadBac
     """See :func:`docai.pipelines.readback.read_back`."""
     kind = _kind(content)
     if kind is None:
-        return ReadBack(None, reason="a figure is not rendered again")
+        return ReadBack(None, reason="records of this kind are not rendered again")
     comparison = COMPARISONS[kind]
     try:
         return similarity_of(kind, comparison.measure(comparison.observe(to_gray(image)), content))
@@ -246,14 +248,14 @@ def compare_with_picture(content: Content, image: Image.Image | Gray) -> ReadBac
 
 
 def _kind(content: Content) -> Kind | None:
-    """The kind whose records a content belongs to; None where such records are not compared."""
-    matching = (kind for kind, comparison in COMPARISONS.items() if isinstance(content, comparison.content))
-    return next(matching, None)
+    """The kind of a content that there is a comparison for."""
+    kinds = (kind for kind, comparison in COMPARISONS.items() if isinstance(content, comparison.content))
+    return next(kinds, None)
 
 
-def _is_comparable(content: Content) -> bool:
-    """Whether a content holds something valid to compare."""
-    if isinstance(content, (MoleculeContent, ScoreContent)):
+def _holds_something(content: Content) -> bool:
+    """Whether there is something valid to render."""
+    if isinstance(content, MoleculeContent | ScoreContent):
         return content.is_valid
     return not content.is_empty
 
