@@ -64,9 +64,9 @@ class _LLGuidance:
 
 
 def _llguidance(tokenizer: PreTrainedTokenizerBase) -> Callable[[str], Callable[[], Walker]]:
-    from docai.models.constrained import Vocabulary
+    from docai.models.constrained import GrammarVocabulary
 
-    vocabulary = Vocabulary.of(tokenizer, [tokenizer.eos_token_id])
+    vocabulary = GrammarVocabulary.of(tokenizer, [tokenizer.eos_token_id])
 
     def compiled(name: str) -> Callable[[], Walker]:
         constraint = Constraint(name, vocabulary)

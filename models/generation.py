@@ -163,7 +163,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Vocabulary:
+class SpecialTokens:
     """The token ids that decoding has to know."""
 
     pad: int
@@ -171,11 +171,13 @@ class Vocabulary:
     ends: tuple[int, ...]
 
     @classmethod
-    def of(cls, model: PaliGemmaForConditionalGeneration, processor: PaliGemmaProcessor) -> Vocabulary:
+    def of(cls, model: PaliGemmaForConditionalGeneration, processor: PaliGemmaProcessor) -> SpecialTokens:
         """From the tokenizer, and the end tokens that the decoder's configuration adds."""
         tokenizer = processor.tokenizer
-        more = text_config(model.config).eos_token_id
-        listed = more if isinstance(more, list) else [] if more is None else [more]
+        config_ends = text_config(model.config).eos_token_id
+        listed = (
+            config_ends if isinstance(config_ends, list) else [] if config_ends is None else [config_ends]
+        )
         ends = dict.fromkeys([tokenizer.eos_token_id, *listed])
         return cls(tokenizer.pad_token_id, tokenizer.bos_token_id, tuple(ends))
 
@@ -190,7 +192,7 @@ def write_answers(
     inputs: BatchFeature,
     budgets: Sequence[int],
     decoding: Decoding,
-    vocabulary: Vocabulary,
+    special_tokens: SpecialTokens,
     constraint: Constraint | None = None,
 ) -> list[Answer]:
     """The answers of one batch.
@@ -207,41 +209,43 @@ def write_answers(
     if constraint is not None:
         from docai.models.constrained import GrammarMask
 
-        mask = GrammarMask(constraint, inputs["input_ids"].shape[1], vocabulary.silent)
+        mask = GrammarMask(constraint, inputs["input_ids"].shape[1], special_tokens.silent)
     if decoding.num_beams > 1:
-        return _search(model, inputs, budgets, decoding, vocabulary, mask)
-    return _follow(model, inputs, budgets, decoding, vocabulary, mask)
+        return _decode_beams(model, inputs, budgets, decoding, special_tokens, mask)
+    return _decode_greedy(model, inputs, budgets, decoding, special_tokens, mask)
 
 
-def _settings(budgets: Sequence[int], vocabulary: Vocabulary, num_beams: int) -> GenerationConfig:
+def _generation_config(
+    budgets: Sequence[int], special_tokens: SpecialTokens, num_beams: int
+) -> GenerationConfig:
     """Everything that decides the answer, stated: nothing is taken over from a file or another head."""
     return GenerationConfig(
         do_sample=False,
         num_beams=num_beams,
         max_new_tokens=max(budgets),
-        pad_token_id=vocabulary.pad,
-        bos_token_id=vocabulary.bos,
-        eos_token_id=list(vocabulary.ends),
+        pad_token_id=special_tokens.pad,
+        bos_token_id=special_tokens.bos,
+        eos_token_id=list(special_tokens.ends),
         repetition_penalty=1.0,
         use_cache=True,
     )
 
 
-def _follow(
+def _decode_greedy(
     model: PaliGemmaForConditionalGeneration,
     inputs: BatchFeature,
     budgets: Sequence[int],
     decoding: Decoding,
-    vocabulary: Vocabulary,
+    special_tokens: SpecialTokens,
     mask: LogitsProcessor | None,
 ) -> list[Answer]:
     prompt_length = inputs["input_ids"].shape[1]
-    end = AnswerEnd(prompt_length, budgets, vocabulary.ends, decoding)
+    end = AnswerEnd(prompt_length, budgets, special_tokens.ends, decoding)
     logprobs = GreedyLogProbs(mask)
     # Its declared type does not admit PaliGemma.
     sequences: torch.Tensor = cast(Any, model).generate(
         **inputs,
-        generation_config=_settings(budgets, vocabulary, num_beams=1),
+        generation_config=_generation_config(budgets, special_tokens, num_beams=1),
         stopping_criteria=StoppingCriteriaList([end]),
         logits_processor=LogitsProcessorList([logprobs]),
     )
@@ -252,30 +256,30 @@ def _follow(
     ]
 
 
-def _search(
+def _decode_beams(
     model: PaliGemmaForConditionalGeneration,
     inputs: BatchFeature,
     budgets: Sequence[int],
     decoding: Decoding,
-    vocabulary: Vocabulary,
+    special_tokens: SpecialTokens,
     mask: LogitsProcessor | None,
 ) -> list[Answer]:
     prompt_length = inputs["input_ids"].shape[1]
     # Its declared type does not admit PaliGemma.
     sequences: torch.Tensor = cast(Any, model).generate(
         **inputs,
-        generation_config=_settings(budgets, vocabulary, num_beams=decoding.num_beams),
+        generation_config=_generation_config(budgets, special_tokens, num_beams=decoding.num_beams),
         logits_processor=LogitsProcessorList([] if mask is None else [mask]),
     )
-    logprobs = _score(model, inputs, sequences).tolist()
+    logprobs = _score_tokens(model, inputs, sequences).tolist()
     answers = []
     for row, steps, budget in zip(sequences[:, prompt_length:].tolist(), logprobs, budgets, strict=True):
-        length, reason = find_end(row, budget, vocabulary.ends, decoding)
+        length, reason = find_end(row, budget, special_tokens.ends, decoding)
         answers.append(Answer(row[:length], steps[:length], reason))
     return answers
 
 
-def _score(
+def _score_tokens(
     model: PaliGemmaForConditionalGeneration, inputs: BatchFeature, sequences: torch.Tensor
 ) -> torch.Tensor:
     """Log-probability of every written token, (batch, written), read back in one pass over the answers.

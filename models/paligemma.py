@@ -23,7 +23,7 @@ from docai.models.checkpoints import (
 )
 from docai.models.devices import choose_device, choose_dtype
 from docai.models.engine import Generation, Request, check_crop
-from docai.models.generation import Answer, Vocabulary, token_texts, write_answers
+from docai.models.generation import Answer, SpecialTokens, token_texts, write_answers
 from docai.models.loading import load_base, load_processor
 
 if TYPE_CHECKING:
@@ -31,8 +31,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from transformers import BatchFeature, PaliGemmaForConditionalGeneration, PaliGemmaProcessor
 
-    from docai.models.constrained import Constraint
-    from docai.models.constrained import Vocabulary as Spelling
+    from docai.models.constrained import Constraint, GrammarVocabulary
     from docai.models.heads import Head
 
 IMAGE_TOKEN = "<image>"
@@ -105,8 +104,8 @@ class PaliGemmaEngine:
         self._adapted = dict(adapted)
         self._lock = threading.Lock()
         self._context = guards.text_config(model.config).max_position_embeddings
-        self._vocabulary = Vocabulary.of(model, processor)
-        self._spelling: Spelling | None = None
+        self._special_tokens = SpecialTokens.of(model, processor)
+        self._grammar_vocabulary: GrammarVocabulary | None = None
         self._constraints: dict[str, Constraint] = {}
 
     @classmethod
@@ -238,11 +237,12 @@ class PaliGemmaEngine:
                 "name one in Head(grammar=...)."
             )
         if head.grammar not in self._constraints:
-            from docai.models import constrained as matching
+            from docai.models.constrained import Constraint, GrammarVocabulary
 
-            if self._spelling is None:
-                self._spelling = matching.Vocabulary.of(self._processor.tokenizer, self._vocabulary.ends)
-            self._constraints[head.grammar] = matching.Constraint(head.grammar, self._spelling)
+            if self._grammar_vocabulary is None:
+                tokenizer = self._processor.tokenizer
+                self._grammar_vocabulary = GrammarVocabulary.of(tokenizer, self._special_tokens.ends)
+            self._constraints[head.grammar] = Constraint(head.grammar, self._grammar_vocabulary)
         return self._constraints[head.grammar]
 
     def _answer(self, requests: Sequence[Request]) -> list[Generation]:
@@ -257,13 +257,13 @@ class PaliGemmaEngine:
         budgets = [min(self._budget(request), room) for request in requests]
         with torch.inference_mode(), self._adapter(head.name):
             answers = write_answers(
-                self._model, inputs, budgets, head.decoding, self._vocabulary, self._constraint(head)
+                self._model, inputs, budgets, head.decoding, self._special_tokens, self._constraint(head)
             )
         return [self._generation(*pair) for pair in zip(requests, answers, strict=True)]
 
     def _generation(self, request: Request, answer: Answer) -> Generation:
         texts = token_texts(self._processor.tokenizer, answer.tokens)
-        kept = [i for i, token in enumerate(answer.tokens) if token not in self._vocabulary.silent]
+        kept = [i for i, token in enumerate(answer.tokens) if token not in self._special_tokens.silent]
         tokens = tuple(texts[i] for i in kept)
         return Generation(
             text="".join(tokens),

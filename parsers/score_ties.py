@@ -105,8 +105,8 @@ def _pair_marks(events: Sequence[Event], brackets: Brackets) -> Pairs:
     left: list[tuple[int, bool]] = []
     for of_level in marks.values():
         for scope in (_voice_of, _spine_of, _score_of):
-            paired, of_level = _pair_innermost(events, of_level, scope)
-            pairs += paired
+            new_pairs, of_level = _pair_innermost(events, of_level, scope)
+            pairs += new_pairs
         left += of_level
     if brackets == "{}":
         # A phrase may consist of one note; a slur may not.
