@@ -65,7 +65,10 @@ _SPINE_END: Final = '"*-"'
 
 _NULL_FIELD: Final = '"."'
 
-_NOTE: Final = f"({_REST}|{_TIMED_NOTE}( ({_TIMED_NOTE}|{_UNTIMED_NOTE}))*|{_GRACE_NOTE}( ({_GRACE_NOTE}|{_UNTIMED_NOTE}))*)"
+_NOTE: Final = (
+    f"({_REST}|{_TIMED_NOTE}( ({_TIMED_NOTE}|{_UNTIMED_NOTE}))*"
+    f"|{_GRACE_NOTE}( ({_GRACE_NOTE}|{_UNTIMED_NOTE}))*)"
+)
 
 _TANDEM_INTERPRETATION: Final = r"\*([^\s*^v+x\-\x00-\x1f\x7f-\x9f][^\t\n\x00-\x1f\x7f-\x9f]*)?"
 

@@ -13,7 +13,7 @@ from transformers import PaliGemmaForConditionalGeneration, Trainer, TrainingArg
 
 from docai.errors import CheckpointError, DeviceError
 from docai.models.devices import choose_device, choose_dtype
-from docai.models.loading import wrong_tensors
+from docai.models.loading import describe_wrong_tensors
 from docai.pipelines.training.distributed import Ranks
 from docai.pipelines.training.model import four_bit_config
 from docai.pipelines.training.run_folder import KEPT_STATES, STATE_FOLDER, state_bytes, writing
@@ -165,7 +165,7 @@ class WholeTrainer(HeadTrainer):
             output_loading_info=True,
         )
         stored, report = found
-        wrong = wrong_tensors(report)
+        wrong = describe_wrong_tensors(report)
         if wrong:
             raise CheckpointError(
                 f"The state {resume_from_checkpoint} does not have the weights of this model: {wrong}. "
