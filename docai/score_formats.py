@@ -33,9 +33,9 @@ class ScoreFile(bytes):
     def __new__(
         cls, data: bytes, *, n_notes: int = 0, n_written: int = 0, issues: Sequence[Issue] = ()
     ) -> ScoreFile:
-        made = super().__new__(cls, data)
-        made.n_notes, made.n_written, made.issues = n_notes, n_written, tuple(issues)
-        return made
+        file = super().__new__(cls, data)
+        file.n_notes, file.n_written, file.issues = n_notes, n_written, tuple(issues)
+        return file
 
 
 def to_ekern(kern: str) -> str:

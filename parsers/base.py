@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from docai.contents import Content, Issue
+from docai.base import Content
+from docai.contents import Issue
 from docai.issues import CODES, make_issue
 
 Span = tuple[int, int]

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final, NamedTuple, TypeVar
 
-from docai.contents import Cell, Content, Issue, Line, ScoreContent, TableContent, TextContent, Word
+from docai.base import Content
+from docai.contents import Cell, Issue, Line, ScoreContent, TableContent, TextContent, Word
 from docai.geometry import BBox, area, common, grow, iou
 from docai.issues import make_issue
 from docai.parsers.base import IssueLog, Parsed

@@ -8,7 +8,7 @@ from typing import Any
 
 from docai.contents import Cell
 from docai.errors import DatasetError, MissingDependencyError
-from docai.parsers.table_otsl import SPAN_TOKENS, CELL_TOKENS, HEADER_TOKENS, ROW_END, place_cells
+from docai.parsers.table_otsl import CELL_TOKENS, HEADER_TOKENS, ROW_END, SPAN_TOKENS, place_cells
 from docai.pipelines.evaluation.base import Item, Sample, Skipped
 from docai.pipelines.evaluation.datasets.formats import (
     Entry,

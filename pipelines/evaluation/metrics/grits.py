@@ -28,7 +28,7 @@ from docai.errors import needs
 from docai.geometry import BBox
 from docai.parsers.base import IssueLog, replace_invalid_chars
 from docai.parsers.table import parse_table
-from docai.parsers.table_grid import MAX_PLACES, RawCell, fill_grid, build_table, tidy
+from docai.parsers.table_grid import MAX_PLACES, RawCell, build_table, fill_grid, tidy
 
 MAX_PAIRS = 2_000_000
 """Places of one grid times places of the other that are compared: about ten seconds and 700 MB."""
