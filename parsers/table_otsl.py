@@ -319,9 +319,9 @@ def _raw_cell_rows(rows: Sequence[Sequence[_Token]], log: IssueLog) -> Iterator[
             )
             log.add("table-otsl-span", message)
     spans = {(place.row, place.col): place for place in places}
-    orphans = set(orphans)
+    empty_positions = set(orphans)
     for r, tokens in enumerate(rows):
-        yield list(_cells(r, tokens, spans, orphans))
+        yield list(_cells(r, tokens, spans, empty_positions))
 
 
 def _token_names(rows: Sequence[Sequence[_Token]], place: Place) -> set[str]:
@@ -333,7 +333,7 @@ def _token_names(rows: Sequence[Sequence[_Token]], place: Place) -> set[str]:
 
 
 def _cells(
-    r: int, row: Iterable[_Token], spans: dict[tuple[int, int], Place], orphans: set[tuple[int, int]]
+    r: int, row: Iterable[_Token], spans: dict[tuple[int, int], Place], empty: set[tuple[int, int]]
 ) -> Iterator[RawCell]:
     for c, token in enumerate(row):
         if place := spans.get((r, c)):
@@ -345,5 +345,5 @@ def _cells(
                 bbox=token.bbox,
                 span=token.span,
             )
-        elif (r, c) in orphans:
+        elif (r, c) in empty:
             yield RawCell(span=None)
