@@ -193,8 +193,7 @@ _CHANGES: dict[Way, Callable[[str, Span], str]] = {
 
 
 def says_the_same(head: str, before: str, after: str) -> bool:
-    """Whether two texts have the same meaning by the rules of their format, decided without docai's
-    parsers."""
+    """Whether two texts mean the same by the rules of their format, decided without docai's parsers."""
     if before == after:
         return True
     if head == "molecule":

@@ -63,8 +63,7 @@ def _strokes(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _local_threshold(strokes: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Difference that a mark must exceed at each pixel: several times the median of the noisiest tile
-    nearby."""
+    """Difference that a mark must exceed, by pixel: several times the median of the noisiest tile nearby."""
     import cv2
 
     rows, cols = (max(1, side // _TILE_SIDE) for side in strokes.shape)

@@ -102,8 +102,7 @@ Calibration = Mapping[Unit, CalibrationMap]
 
 
 def log_score(score: Score, logprobs: Sequence[float]) -> float:
-    """Natural logarithm of the score of one or more tokens, between -10,000 and 0; NaN if one of them is
-    NaN."""
+    """Natural logarithm of the score of one or more tokens, from -10,000 to 0; NaN if one of them is NaN."""
     if any(math.isnan(value) for value in logprobs):
         return math.nan
     if score == "minimum":

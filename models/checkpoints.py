@@ -256,8 +256,7 @@ def open_checkpoint(
 
 
 def _check_config(config: Mapping[str, Any], folder: Path) -> None:
-    """Reject what is not PaliGemma 2: PaliGemma with a Gemma 2 decoder (version 1: Gemma) and a SigLIP
-    tower."""
+    """Reject what is not PaliGemma 2, which has a Gemma 2 decoder (version 1: Gemma) and a SigLIP tower."""
     model_type = config.get("model_type")
     text, vision = config.get("text_config"), config.get("vision_config")
     if model_type != "paligemma" or not isinstance(text, dict) or not isinstance(vision, dict):
@@ -290,8 +289,7 @@ def _weight_files(folder: Path) -> list[Path]:
 
 
 def _fingerprint(config: Path, weights: list[Path]) -> str:
-    """A hash that identifies the weights without reading them: configuration, tensor tables and file
-    sizes."""
+    """A hash of configuration, tensor tables and file sizes: identifies the weights without reading them."""
     digest = hashlib.sha256(config.read_bytes())
     for path in weights:
         with path.open("rb") as file:

@@ -141,8 +141,7 @@ _CONTROL_CHARS: Final = r"\x00-\x1f\x7f-\x9f\uFFFE\uFFFF"
 """Characters, for use in a class, that no text contains; includes line ends and tabs."""
 
 PLAIN_TEXT_SLICES: Final = (f"[^\\s<>&;{_CONTROL_CHARS}]+", f"[^<>&{_CONTROL_CHARS}]+")
-"""Classes of tokens that fit words and cells as a whole, so that the matcher need not check them one by
-one."""
+"""Classes of tokens that fit words and cells as a whole; the matcher need not check them one by one."""
 
 INLINE_TAGS: Final = ("b", "i", "u", "s", "em", "strong", "small", "sup", "sub", "span", "code")
 

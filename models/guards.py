@@ -94,8 +94,7 @@ def set_left_padding(processor: PaliGemmaProcessor) -> None:
 
 
 def require_token_types(inputs: BatchFeature) -> None:
-    """Raise :class:`GenerationError` without ``token_type_ids``, which make attention to the prompt
-    bidirectional."""
+    """Raise :class:`GenerationError` without ``token_type_ids``: the prompt would become causal, silently."""
     if "token_type_ids" not in inputs:
         raise GenerationError(
             "The processor returned no token_type_ids, without which PaliGemma reads its prompt causally; "

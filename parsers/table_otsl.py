@@ -191,8 +191,7 @@ def _continues(row: Sequence[str], free: Sequence[bool], start: int, end: int) -
 
 
 def _find_table(text: str, log: IssueLog) -> tuple[int, int, bool | None]:
-    """Start and end of the first table's tokens, and whether its ``<otsl>`` is closed (None without
-    ``<otsl>``)."""
+    """Start and end of the first table, and whether its ``<otsl>`` is closed (None without ``<otsl>``)."""
     marks = list(_WRAPPER.finditer(text))
     opening = next((mark for mark in marks if not mark["close"]), None)
     start = 0 if opening is None else opening.end()

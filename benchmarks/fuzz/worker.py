@@ -1,5 +1,4 @@
-"""One fuzzing process: atheris makes inputs, their properties are checked, violations are saved. See
-fuzz.py."""
+"""One process of fuzz.py: atheris makes inputs, their properties are checked, violations are saved."""
 
 from __future__ import annotations
 
@@ -49,8 +48,7 @@ _REMEASURE_SECONDS = 0.1
 
 
 class Target:
-    """Called with each input. Violations are written to ``out``, one file for each kind, and the run
-    continues."""
+    """Called with each input. Writes violations to ``out``, one file for each kind, and continues."""
 
     def __init__(self, head: str, out: Path, n_wanted: int) -> None:
         self.head = head
