@@ -1,4 +1,7 @@
-"""The engine seam: crops in, texts with token log-probabilities out."""
+"""The contract of engines: crops in, texts with token log-probabilities out.
+
+:func:`answer` calls an engine so that a failure stays with its crop.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +26,9 @@ class Request:
     head: Head
     image: Image
     max_tokens: int | None = None
-    """Upper bound for this request; None is the head's own."""
+    """Maximum number of tokens of the answer; None is that of the head."""
     stretch: float = 1.0
-    """Times the budget that head and checkpoint declare; ``max_tokens`` stays the upper bound."""
+    """Factor on the token budget of head and checkpoint; ``max_tokens`` remains the upper bound."""
 
 
 @dataclass(frozen=True)
@@ -33,27 +36,28 @@ class Generation:
     """The answer to one request."""
 
     text: str
-    """Without the end token; special tokens of the format (``<loc…>``) are kept."""
+    """The text without the end token; special tokens of the format (``<loc…>``) are kept."""
     finish_reason: FinishReason
     tokens: tuple[str, ...] = ()
-    """The text of each generated token, the end token left out."""
+    """The text of each generated token, without the end token."""
     logprobs: tuple[float, ...] = ()
     """Natural log-probability of each of ``tokens``."""
     checkpoint: str = ""
-    """`name@revision` of the weights, with the adapter's where there is one."""
+    """`name@revision` of the weights, followed by that of the adapter if there is one."""
     prompt: str = ""
     error: str | None = None
-    """Set where ``finish_reason`` is `error`: what happened, in one sentence."""
+    """What happened, in one sentence, if ``finish_reason`` is `error`; otherwise None."""
     calibration: Calibration | None = None
-    """What the log-probabilities of these weights are worth; None where nobody has measured it."""
+    """Calibration maps for the log-probabilities of these weights; None if they are not calibrated."""
 
     @property
     def n_tokens(self) -> int:
+        """Number of generated tokens."""
         return len(self.tokens)
 
 
 class Engine(Protocol):
-    """Anything that answers requests. Answers come in the order of the requests, one for each."""
+    """What every engine implements. It returns one answer for each request, in the same order."""
 
     @property
     def name(self) -> str:
@@ -62,11 +66,11 @@ class Engine(Protocol):
 
     @property
     def device(self) -> str:
-        """Device it runs on, such as ``cpu`` or ``cuda:0``."""
+        """Device that it runs on, such as ``cpu`` or ``cuda:0``."""
         ...
 
     def heads(self) -> frozenset[str]:
-        """Names of the heads it has weights for."""
+        """Names of the heads for which it has weights."""
         ...
 
     def generate(self, requests: Sequence[Request]) -> list[Generation]:
@@ -79,15 +83,15 @@ class Engine(Protocol):
 
 
 def check_crop(request: Request) -> None:
-    """Raise :class:`GenerationError` unless the crop is RGB and exactly as large as its head reads.
+    """Raise :class:`GenerationError` unless the crop is RGB and of exactly the size that its head reads.
 
-    Engines never resize: a crop of another shape would be squashed, and its boxes would be wrong.
+    Engines never resize: a crop of another shape would be distorted, and its boxes would be wrong.
     """
     image, side = request.image, request.head.resolution
     if image.mode != "RGB" or image.size != (side, side):
         raise GenerationError(
-            f"The head {request.head.name!r} reads RGB crops of {side} x {side} px, and this one is "
-            f"{image.mode} of {image.width} x {image.height} px. Make it with docai.pipelines.crops.crop."
+            f"The head {request.head.name!r} reads RGB crops of {side} x {side} px, but this one is "
+            f"{image.mode} of {image.width} x {image.height} px. Use docai.pipelines.crops.crop.make_crop()."
         )
 
 
