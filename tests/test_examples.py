@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from docai.models.heads import unregister
+
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 MAX_LINES = 40
 
@@ -82,6 +84,13 @@ def test_own_regions_prints_the_table_in_the_box(example: Runner) -> None:
         "Meadow | 9.8 | 5.0",
         "Tea | 7.1 | 6.5",
     ]
+
+
+def test_own_head_prints_the_record_of_its_kind(example: Runner) -> None:
+    try:
+        assert example("own_head") == ["seal on page 1: No 4711, read from ['model']"]
+    finally:
+        unregister("seal")
 
 
 def test_own_tests_prints_what_the_function_makes_of_both_answers(example: Runner) -> None:
