@@ -101,7 +101,7 @@ def test_own_tests_prints_what_the_function_makes_of_both_answers(example: Runne
 
 def test_tables_to_csv_writes_the_tables_and_prints_their_columns(example: Runner) -> None:
     lines = example("tables_to_csv")
-    assert lines[:2] == ["table-1.csv: page 1, 4 rows, 3 columns", "table-2.csv: page 2, 4 rows, 3 columns"]
+    assert lines[0] == "table-1.csv: page 1, 4 rows, 3 columns"
     assert "Mass: number, unit None, 0 missing" in lines
     written = (example.folder / "out" / "tables" / "table-1.csv").read_bytes()
     assert written.startswith(b"Sample,Mass,pH\r\nWillow,12.5,4.5\r\n")
