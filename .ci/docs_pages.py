@@ -100,8 +100,13 @@ def command_line() -> str:
             _prose(command.help),
             "",
         ]
-        lines += ["| option | meaning | default |", "|---|---|---|"]
-        lines += [_row(parameter) for parameter in command.params if parameter.name != "help"]
+        panels: dict[str | None, list[Any]] = {}
+        for parameter in command.params:
+            if parameter.name != "help":
+                panels.setdefault(parameter.rich_help_panel, []).append(parameter)
+        for panel, parameters in panels.items():
+            lines += ["" if panel is None else f"**{panel}**", ""]
+            lines += ["| option | meaning | default |", "|---|---|---|", *map(_row, parameters), ""]
         if command.epilog:
             lines += ["", _prose(command.epilog)]
         lines.append("")
