@@ -44,17 +44,18 @@ from docai.pipelines.evaluation.datasets.icdar_text import read_icdar2015
 from docai.pipelines.evaluation.datasets.molecules import read_molfiles
 from docai.pipelines.evaluation.datasets.pubtabnet import read_pubtabnet
 from docai.pipelines.evaluation.metrics.teds import teds_canonical
-from docai.pipelines.evidence.arbiter import weigh
-from docai.pipelines.evidence.base import Case, Statement, Witness, same_grid
+from docai.pipelines.evidence.arbiter import decide
+from docai.pipelines.evidence.base import Reader, ReaderInput, Reading, content_of, same_grid
 from docai.pipelines.evidence.osra import Osra
-from docai.pipelines.evidence.panel import hear
+from docai.pipelines.evidence.readers import ask
 from docai.pipelines.evidence.scanned_table import ScannedTables
 from docai.pipelines.evidence.tesseract import Tesseract
 from docai.pipelines.ingest import Page, open_source
 from docai.pipelines.layout import find_regions, text_layer_quality
-from docai.pipelines.recognition.answer import Answer, region_answer
+from docai.pipelines.recognition.answer import region_reading
 from docai.pipelines.synthesis import samples
 from docai.pipelines.words import agreement, text_from_words
+from docai.records import Kind
 
 MOLECULES = ("uspto", "clef2012", "usan", "testSet1")
 PDFS = ("pdfs", "tables/icdar2013-eu")
@@ -80,15 +81,15 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Hearing:
-    """What both said of one question."""
+class Comparison:
+    """What both read of one question."""
 
+    kind: Kind
     question: Question
-    model: Answer
-    is_calibrated: bool
-    witness: Statement
+    model: Reading
+    second: Reading
     seconds: float
-    """That the witness took."""
+    """That the second reader took."""
 
     def quality(self, content: Content | None) -> float:
         """How good an answer is, 0…1."""
@@ -102,11 +103,11 @@ class Hearing:
 
     @property
     def is_clear(self) -> bool:
-        return self.witness.content is not None and self.witness.is_clear
+        return self.second.content is not None and self.second.complete
 
     @property
     def agreed(self) -> bool:
-        match self.model.content, self.witness.content:
+        match self.model.content, self.second.content:
             case MoleculeContent() as model, MoleculeContent() as other:
                 return model.smiles is not None and model.smiles == other.smiles
             case TextContent() as model, TextContent() as other:
@@ -116,16 +117,19 @@ class Hearing:
         return False
 
     def both(self) -> float:
-        return self.quality(weigh(self.model, self.witness, is_calibrated=self.is_calibrated).content)
+        return self._decided(self.model)
 
     def calibrated(self, share: float) -> float:
         """The same for a model that knows how often it is right."""
-        content, own = self.model.content, self.model.confidence
+        content, own = content_of(self.model), self.model.confidence
         if own.value != 0.0:
             own = own.model_copy(update={"value": share})
         content = put_confidence(content, [share] * len(part_confidences(content)))
-        sure = replace(self.model, content=content, confidence=own)
-        return self.quality(weigh(sure, self.witness, is_calibrated=True).content)
+        return self._decided(replace(self.model, content=content, confidence=own, is_calibrated=True))
+
+    def _decided(self, model: Reading) -> float:
+        decision = decide(self.kind, model, [self.second])
+        return self.quality(decision.content if decision else None)
 
 
 def molecules(folder: Path) -> Iterator[Question]:
@@ -196,41 +200,42 @@ def _drawn(path: Path, dpi: int) -> tuple[bytes, list[tuple[BBox, str]]] | None:
     return None
 
 
-def read(engine: Engine, kind: str, question: Question) -> tuple[Answer, bool]:
-    """The model's answer, and whether its confidence is calibrated."""
+def read(engine: Engine, kind: Kind, question: Question) -> Reading:
+    """The model's reading; calibrated where its checkpoint has a map for whole records."""
     head = HEADS[kind]
-    crops = tile_region(question.page, head.record.model_fields["kind"].default, question.bbox)
+    crops = tile_region(question.page, kind, question.bbox)
     generations = answer(engine, [Request(head, crop.image) for crop in crops])
     maps = generations[0].calibration or {}
-    return region_answer(head, crops, generations), "record" in maps
+    return replace(region_reading(head, crops, generations), is_calibrated="record" in maps)
 
 
-def measure(engine: Engine, witness: Witness, question: Question) -> Hearing:
-    model, is_calibrated = read(engine, witness.head, question)
+def measure(engine: Engine, reader: Reader, question: Question) -> Comparison:
+    (kind,) = reader.kinds
+    model = read(engine, kind, question)
     started = time.perf_counter()
-    told = hear(witness, Case(question.page, question.bbox))
-    return Hearing(question, model, is_calibrated, told, time.perf_counter() - started)
+    second = ask(reader, ReaderInput(question.page, question.bbox))
+    return Comparison(kind, question, model, second, time.perf_counter() - started)
 
 
 def _canonical(smiles: str) -> str | None:
     return parse_molecule(smiles).content.smiles
 
 
-def row(title: str, witness: Witness, hearings: Sequence[Hearing]) -> str:
-    models = [one.quality(one.model.content) for one in hearings]
-    clear = [one.quality(one.witness.content) for one in hearings if one.is_clear]
-    agreed = [one.quality(one.model.content) for one in hearings if one.agreed]
+def row(title: str, reader: Reader, comparisons: Sequence[Comparison]) -> str:
+    models = [one.quality(one.model.content) for one in comparisons]
+    clear = [one.quality(one.second.content) for one in comparisons if one.is_clear]
+    agreed = [one.quality(one.model.content) for one in comparisons if one.agreed]
     share = sum(models) / max(1, len(models))
     cells = (
         title,
-        str(len(hearings)),
+        str(len(comparisons)),
         _mean(models),
-        f"{witness.name} {_mean([one.quality(one.witness.content) for one in hearings])}",
+        f"{reader.name} {_mean([one.quality(one.second.content) for one in comparisons])}",
         f"{len(clear)}: {_mean(clear)}, wholly right {_mean([float(value == 1) for value in clear])}",
-        _mean([one.both() for one in hearings]),
-        _mean([one.calibrated(share) for one in hearings]),
+        _mean([one.both() for one in comparisons]),
+        _mean([one.calibrated(share) for one in comparisons]),
         f"{sum(value == 1 for value in agreed)} of {len(agreed)}",
-        _mean([one.seconds for one in hearings]),
+        _mean([one.seconds for one in comparisons]),
     )
     return "| " + " | ".join(cells) + " |"
 
@@ -239,20 +244,20 @@ def _mean(values: Sequence[float]) -> str:
     return f"{sum(values) / len(values):.3f}" if values else "–"
 
 
-def _told(title: str, one: Hearing) -> dict[str, str | float | None]:
+def _case_line(title: str, one: Comparison) -> dict[str, str | float | None]:
     """One case, as a line of the file of cases."""
     return {
         "set": title,
         "name": one.question.name,
         "truth": one.question.truth,
-        "model": one.model.raw,
+        "model": one.model.text,
         "finish": one.model.finish_reason,
         "confidence": one.model.confidence.value,
-        "witness": one.witness.text,
+        "witness": one.second.text,
         "clear": one.is_clear,
-        "issues": "; ".join(issue.message for issue in one.witness.issues),
+        "issues": "; ".join(issue.message for issue in one.second.issues),
         "quality of the model": one.quality(one.model.content),
-        "quality of the witness": one.quality(one.witness.content),
+        "quality of the witness": one.quality(one.second.content),
         "quality of both": one.both(),
         "seconds": one.seconds,
     }
@@ -274,7 +279,7 @@ def main() -> None:
     engine = PaliGemmaEngine.load(arguments.model, device="auto")
     osra, tesseract = Osra(seconds=SECONDS), Tesseract(seconds=SECONDS)
     scanned = ScannedTables(seconds=SECONDS)
-    sets: list[tuple[str, Witness, Iterator[Question]]] = [
+    sets: list[tuple[str, Reader, Iterator[Question]]] = [
         ("text icdar2015", tesseract, photographs(arguments.real / "text/icdar2015")),
         ("text of PDFs as scans", tesseract, paragraphs([arguments.real / name for name in PDFS])),
         ("tables pubtabnet", scanned, tables(arguments.real / "tables/pubtabnet")),
@@ -286,20 +291,20 @@ def main() -> None:
         "| set | cases | model | witness | witness where clear | both | both, calibrated "
         "| agreed and right | s of the witness |\n|---|---|---|---|---|---|---|---|---|"
     )
-    for title, witness, questions in sets:
+    for title, reader, questions in sets:
         if not title.startswith(arguments.only):
             continue
-        missing = witness.available()
+        missing = reader.available()
         if missing is not None:
             print(f"| {title} | – | – | {missing} | – | – | – | – | – |")
             continue
-        hearings = []
+        comparisons = []
         for question in islice(questions, arguments.limit):
-            hearings.append(measure(engine, witness, question))
+            comparisons.append(measure(engine, reader, question))
             if arguments.cases:
                 with arguments.cases.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(_told(title, hearings[-1])) + "\n")
-        print(row(title, witness, hearings), flush=True)
+                    file.write(json.dumps(_case_line(title, comparisons[-1])) + "\n")
+        print(row(title, reader, comparisons), flush=True)
 
 
 if __name__ == "__main__":

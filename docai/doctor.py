@@ -142,9 +142,13 @@ def _memory() -> tuple[int | None, int | None]:
 
 
 def _witnesses() -> tuple[WitnessReport, ...]:
-    from docai.pipelines.evidence.panel import known_witnesses
+    from docai.pipelines.evidence.readers import known_readers
 
-    return tuple(WitnessReport(one.name, one.head, one.available()) for one in known_witnesses())
+    return tuple(
+        WitnessReport(reader.name, ", ".join(sorted(reader.kinds)), reader.available())
+        for reader in known_readers()
+        if reader.name != "text-layer"
+    )
 
 
 def _readback() -> tuple[ReadBackReport, ...]:

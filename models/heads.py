@@ -85,7 +85,7 @@ _LOST: Final = frozenset[Fault](("loop", "invalid"))
 
 
 @dataclass(frozen=True)
-class Rung:
+class RetryStep:
     """One way of asking again. What it does not name stays as it was."""
 
     name: str
@@ -96,19 +96,19 @@ class Rung:
     num_beams: int | None = None
 
 
-_MORE = Rung("more-tokens", frozenset(("cut",)), stretch=2.0)
+_MORE = RetryStep("more-tokens", frozenset(("cut",)), stretch=2.0)
 
-_TILES = Rung("tiles", frozenset(("cut", "loop")), crop="tiles")
+_TILES = RetryStep("tiles", frozenset(("cut", "loop")), crop="tiles")
 
-_TIGHTER = Rung("tighter-crop", crop="tighter")
+_TIGHTER = RetryStep("tighter-crop", crop="tighter")
 
-_WIDER = Rung("wider-crop", crop="wider")
+_WIDER = RetryStep("wider-crop", crop="wider")
 
-_CONSTRAINED = Rung("constrained", _LOST, constrained=True)
+_CONSTRAINED = RetryStep("constrained", _LOST, constrained=True)
 
-_BEAM = Rung("beam", _LOST, num_beams=4)
+_BEAM = RetryStep("beam", _LOST, num_beams=4)
 
-LADDERS: Mapping[str, tuple[Rung, ...]] = MappingProxyType(
+LADDERS: Mapping[str, tuple[RetryStep, ...]] = MappingProxyType(
     {
         "table": (_MORE, _TILES, _CONSTRAINED, _WIDER),
         "molecule": (_CONSTRAINED, _TIGHTER, _WIDER, _BEAM),
@@ -116,4 +116,4 @@ LADDERS: Mapping[str, tuple[Rung, ...]] = MappingProxyType(
         "text": (_MORE, _TILES, replace(_TIGHTER, against=frozenset(("loop",))), _CONSTRAINED),
     }
 )
-"""Head → its rungs. A head that is not here is asked once."""
+"""Head → its steps. A head that is not here is asked once."""

@@ -16,6 +16,7 @@ from PIL import Image
 from docai.contents import Content, MoleculeContent, ScoreContent, TableContent, TextContent
 from docai.geometry import BBox, grow, intersection
 from docai.issues import make_issue
+from docai.pipelines.evidence.trust import posterior
 from docai.pipelines.readback.base import Features, Gray, NotComparable, ReadBack, judged
 from docai.pipelines.readback.ink import to_gray
 from docai.pipelines.readback.molecule.features import molecule_features, observe_molecule
@@ -31,7 +32,7 @@ from docai.records import Confidence, Kind, ReadBackResult
 
 if TYPE_CHECKING:
     from docai.pipelines.crops.crop import Crop
-    from docai.pipelines.evidence.base import Weighed
+    from docai.pipelines.evidence.base import Decision
 
 RENDERERS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -93,8 +94,7 @@ def combined(p: float | None, similarity: float, rule: Rule) -> float:
     p = _UNKNOWN if p is None else p
     right = (1 - rule.mistaken) * similarity + rule.mistaken * (1 - similarity)
     wrong = (1 - rule.unseen) * (1 - similarity) + rule.unseen * similarity
-    both = p * right + (1 - p) * wrong
-    return p * right / both if both else 0.0
+    return posterior(p, right, wrong)
 
 
 def missing_renderer(head: str) -> str | None:
@@ -106,7 +106,7 @@ def missing_renderer(head: str) -> str | None:
     return missing_engraver()
 
 
-def with_read_back(weighed: Weighed, views: Sequence[Crop]) -> tuple[Weighed, ReadBackResult | None]:
+def with_read_back(weighed: Decision, views: Sequence[Crop]) -> tuple[Decision, ReadBackResult | None]:
     """A record's content held against its crops, with the confidence that it has then.
 
     Never fails: what goes wrong is the reason why there is no similarity.
@@ -133,7 +133,7 @@ def with_read_back(weighed: Weighed, views: Sequence[Crop]) -> tuple[Weighed, Re
     return _judged(weighed, result.similarity, RULES[kind]), result
 
 
-def _judged(weighed: Weighed, similarity: float, rule: Rule) -> Weighed:
+def _judged(weighed: Decision, similarity: float, rule: Rule) -> Decision:
     own = weighed.confidence
     base = own.method if own.value is not None else "not measured"
     value = combined(own.value, similarity, rule)
