@@ -1,38 +1,32 @@
-"""What model, witness and both together reach on real documents: the numbers behind `witnesses="auto"`.
+"""Measures a model, a second reader and both together on real documents: the basis of ``witnesses="auto"``.
 
     python benchmarks/witnesses.py [--model nano] [--real FOLDER] [--limit N] [--only NAME] [--cases FILE]
 
-Prints Markdown. The documents are those at ``DOCAI_REAL_DATA`` (by default ``../shared/real``). Molecules
-are right where the isomeric canonical SMILES are equal. Tables, as pictures, are measured by TEDS of the
-canonical HTML of both sides; besides published ones, drawn ones of several difficulties. Texts are measured
-by the F1 of their words, on street photographs and on the paragraphs of born-digital PDFs, whose pages are
-drawn in gray at 150 and 200 dpi and whose own words are the truth; they are right where all words are
-equal. *Both* is what the rule in :mod:`docai.pipelines.evidence.arbiter` makes of the two; *agreed* counts
-the cases where they say the same. *Both, calibrated* is what they would make where each answer of the model
-had for its confidence the model's share of right answers in the set, which is the least that a calibration
-on such documents gives.
+Prints a Markdown table, one row per set; qualities are means over the cases, 0..1. The documents are those in
+the folder ``DOCAI_REAL_DATA``. Molecules are right where the isomeric canonical SMILES are equal. Tables, as
+pictures, are measured by TEDS of the canonical HTML of both sides, on published ones and on drawn ones of
+several difficulties. Texts are measured by the F1 of their words, on street photographs and on paragraphs of
+born-digital PDFs, whose pages are rendered in gray at 150 and 200 dpi and whose own words are the truth; they
+are right where all words are equal. *Both* is what the rule in :mod:`docai.pipelines.evidence.arbiter` makes
+of the two; *agreed* counts the cases where they give the same. *Both, calibrated* is what they would make if
+each answer of the model had as its confidence the model's share of right answers in the set, which is the
+least that a calibration on such documents gives. Seconds are wall-clock time of the second reader per case.
 """
 
 from __future__ import annotations
 
-import argparse
 import io
 import json
-import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from docai.contents import (
-    Content,
-    MoleculeContent,
-    TableContent,
-    TextContent,
-    part_confidences,
-    put_confidence,
-)
+from common import need_folder, real_data, script_parser
+
+from docai.base import Content
+from docai.contents import MoleculeContent, TableContent, TextContent
 from docai.errors import DocaiError
 from docai.geometry import BBox
 from docai.models.engine import Engine, Request, answer
@@ -55,7 +49,6 @@ from docai.pipelines.layout import find_regions, text_layer_quality
 from docai.pipelines.recognition.answer import region_reading
 from docai.pipelines.synthesis import samples
 from docai.pipelines.words import agreement, text_from_words
-from docai.records import Kind
 
 MOLECULES = ("uspto", "clef2012", "usan", "testSet1")
 PDFS = ("pdfs", "tables/icdar2013-eu")
@@ -65,9 +58,9 @@ LEVELS = (0.3, 0.6, 1.0)
 """Difficulties of drawn tables."""
 DRAWN = 30
 PARAGRAPHS = 4
-"""Of one page."""
+"""Per page."""
 SECONDS = 300.0
-"""For one region: what is measured here must not hang on how busy the machine is."""
+"""Time limit per region, long enough that the result does not depend on how busy the machine is."""
 
 
 @dataclass(frozen=True)
@@ -81,18 +74,18 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """What both read of one question."""
+class Answers:
+    """Those of the model and of the second reader to one question."""
 
-    kind: Kind
+    kind: str
     question: Question
     model: Reading
     second: Reading
     seconds: float
-    """That the second reader took."""
+    """Time of the second reader."""
 
     def quality(self, content: Content | None) -> float:
-        """How good an answer is, 0…1."""
+        """Quality of an answer, 0..1."""
         if isinstance(content, MoleculeContent):
             return float(content.smiles is not None and content.smiles == _canonical(self.question.truth))
         if isinstance(content, TableContent):
@@ -120,16 +113,16 @@ class Comparison:
         return self._decided(self.model)
 
     def calibrated(self, share: float) -> float:
-        """The same for a model that knows how often it is right."""
-        content, own = content_of(self.model), self.model.confidence
-        if own.value != 0.0:
-            own = own.model_copy(update={"value": share})
-        content = put_confidence(content, [share] * len(part_confidences(content)))
-        return self._decided(replace(self.model, content=content, confidence=own, is_calibrated=True))
+        """The same for a model whose confidence is ``share``, and calibrated."""
+        content, confidence = content_of(self.model), self.model.confidence
+        if confidence.value != 0.0:
+            confidence = confidence.model_copy(update={"value": share})
+        content = content.with_confidences([share] * len(content.part_confidences()))
+        return self._decided(replace(self.model, content=content, confidence=confidence, is_calibrated=True))
 
     def _decided(self, model: Reading) -> float:
         decision = decide(self.kind, model, [self.second])
-        return self.quality(decision.content if decision else None)
+        return self.quality(None if decision is None else decision.content)
 
 
 def molecules(folder: Path) -> Iterator[Question]:
@@ -168,26 +161,26 @@ def paragraphs(folders: Sequence[Path]) -> Iterator[Question]:
     n_pages = 0
     for path in sorted(path for folder in folders for path in folder.rglob("*.pdf")):
         try:
-            drawn = _drawn(path, DPI[n_pages % len(DPI)])
+            rendered = _render(path, DPI[n_pages % len(DPI)])
         except DocaiError:
             continue
-        if drawn is None:
+        if rendered is None:
             continue
         n_pages += 1
-        data, truths = drawn
+        data, truths = rendered
         with open_source(data) as source, source.page(1) as page:
             for number, (bbox, truth) in enumerate(truths):
                 yield Question(f"{path.name} {number}", page, bbox, truth)
 
 
-def _drawn(path: Path, dpi: int) -> tuple[bytes, list[tuple[BBox, str]]] | None:
+def _render(path: Path, dpi: int) -> tuple[bytes, list[tuple[BBox, str]]] | None:
     """A page as a gray PNG, and boxes and words of paragraphs spread over it."""
     with open_source(path) as source:
         for number in source.numbers()[:5]:
             with source.page(number) as page:
                 if len(page.words()) < MIN_PAGE_WORDS:
                     continue
-                found = [
+                truths = [
                     (region.bbox, text_from_words(region.words).text)
                     for region in find_regions(page).regions
                     if region.kind == "text"
@@ -196,46 +189,46 @@ def _drawn(path: Path, dpi: int) -> tuple[bytes, list[tuple[BBox, str]]] | None:
                 ]
                 picture = io.BytesIO()
                 page.render(scale=dpi / 72).convert("L").save(picture, "PNG", dpi=(dpi, dpi))
-                return picture.getvalue(), found[:: max(1, len(found) // PARAGRAPHS)][:PARAGRAPHS]
+                return picture.getvalue(), truths[:: max(1, len(truths) // PARAGRAPHS)][:PARAGRAPHS]
     return None
 
 
-def read(engine: Engine, kind: Kind, question: Question) -> Reading:
+def read(engine: Engine, kind: str, question: Question) -> Reading:
     """The model's reading; calibrated where its checkpoint has a map for whole records."""
     head = HEADS[kind]
-    crops = tile_region(question.page, kind, question.bbox)
+    crops = tile_region(question.page, head.tiling, question.bbox)
     generations = answer(engine, [Request(head, crop.image) for crop in crops])
     maps = generations[0].calibration or {}
     return replace(region_reading(head, crops, generations), is_calibrated="record" in maps)
 
 
-def measure(engine: Engine, reader: Reader, question: Question) -> Comparison:
-    (kind,) = reader.kinds
+def measure(engine: Engine, reader: Reader, question: Question) -> Answers:
+    (kind,) = reader.kinds or ()
     model = read(engine, kind, question)
     started = time.perf_counter()
     second = ask(reader, ReaderInput(question.page, question.bbox))
-    return Comparison(kind, question, model, second, time.perf_counter() - started)
+    return Answers(kind, question, model, second, time.perf_counter() - started)
 
 
 def _canonical(smiles: str) -> str | None:
     return parse_molecule(smiles).content.smiles
 
 
-def row(title: str, reader: Reader, comparisons: Sequence[Comparison]) -> str:
-    models = [one.quality(one.model.content) for one in comparisons]
-    clear = [one.quality(one.second.content) for one in comparisons if one.is_clear]
-    agreed = [one.quality(one.model.content) for one in comparisons if one.agreed]
+def row(title: str, reader: Reader, all_answers: Sequence[Answers]) -> str:
+    models = [answers.quality(answers.model.content) for answers in all_answers]
+    clear = [answers.quality(answers.second.content) for answers in all_answers if answers.is_clear]
+    agreed = [answers.quality(answers.model.content) for answers in all_answers if answers.agreed]
     share = sum(models) / max(1, len(models))
     cells = (
         title,
-        str(len(comparisons)),
+        str(len(all_answers)),
         _mean(models),
-        f"{reader.name} {_mean([one.quality(one.second.content) for one in comparisons])}",
+        f"{reader.name} {_mean([answers.quality(answers.second.content) for answers in all_answers])}",
         f"{len(clear)}: {_mean(clear)}, wholly right {_mean([float(value == 1) for value in clear])}",
-        _mean([one.both() for one in comparisons]),
-        _mean([one.calibrated(share) for one in comparisons]),
+        _mean([answers.both() for answers in all_answers]),
+        _mean([answers.calibrated(share) for answers in all_answers]),
         f"{sum(value == 1 for value in agreed)} of {len(agreed)}",
-        _mean([one.seconds for one in comparisons]),
+        _mean([answers.seconds for answers in all_answers]),
     )
     return "| " + " | ".join(cells) + " |"
 
@@ -244,52 +237,50 @@ def _mean(values: Sequence[float]) -> str:
     return f"{sum(values) / len(values):.3f}" if values else "–"
 
 
-def _case_line(title: str, one: Comparison) -> dict[str, str | float | None]:
-    """One case, as a line of the file of cases."""
+def _case(title: str, answers: Answers) -> dict[str, str | float | None]:
+    """One line of the file of cases."""
     return {
         "set": title,
-        "name": one.question.name,
-        "truth": one.question.truth,
-        "model": one.model.text,
-        "finish": one.model.finish_reason,
-        "confidence": one.model.confidence.value,
-        "witness": one.second.text,
-        "clear": one.is_clear,
-        "issues": "; ".join(issue.message for issue in one.second.issues),
-        "quality of the model": one.quality(one.model.content),
-        "quality of the witness": one.quality(one.second.content),
-        "quality of both": one.both(),
-        "seconds": one.seconds,
+        "name": answers.question.name,
+        "truth": answers.question.truth,
+        "model": answers.model.text,
+        "finish": answers.model.finish_reason,
+        "confidence": answers.model.confidence.value,
+        "second reader": answers.second.text,
+        "clear": answers.is_clear,
+        "issues": "; ".join(issue.message for issue in answers.second.issues),
+        "quality of the model": answers.quality(answers.model.content),
+        "quality of the second reader": answers.quality(answers.second.content),
+        "quality of both": answers.both(),
+        "seconds": answers.seconds,
     }
 
 
 def main() -> None:
-    default = Path(os.environ.get("DOCAI_REAL_DATA") or "../shared/real")
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--model", default="nano")
-    parser.add_argument("--real", type=Path, default=default, metavar="FOLDER")
-    parser.add_argument("--limit", type=int, help="cases of each set")
-    parser.add_argument("--only", default="", metavar="NAME", help="sets whose name begins so")
-    parser.add_argument("--cases", type=Path, metavar="FILE", help="write each case as a line of JSON")
+    parser = script_parser(__doc__)
+    parser.add_argument("--model", default="nano", help="a checkpoint's name or folder (default nano)")
+    parser.add_argument("--real", type=Path, default=real_data(), metavar="FOLDER", help="real documents")
+    parser.add_argument("--limit", type=int, help="cases per set, at most")
+    parser.add_argument("--only", default="", metavar="NAME", help="only sets whose name starts with it")
+    parser.add_argument("--cases", type=Path, metavar="FILE", help="append each case as a line of JSON")
     arguments = parser.parse_args()
+    real = need_folder(arguments.real)
     from docai.models.paligemma import PaliGemmaEngine
 
     engine = PaliGemmaEngine.load(arguments.model, device="auto")
     osra, tesseract = Osra(seconds=SECONDS), Tesseract(seconds=SECONDS)
     scanned = ScannedTables(seconds=SECONDS)
     sets: list[tuple[str, Reader, Iterator[Question]]] = [
-        ("text icdar2015", tesseract, photographs(arguments.real / "text/icdar2015")),
-        ("text of PDFs as scans", tesseract, paragraphs([arguments.real / name for name in PDFS])),
-        ("tables pubtabnet", scanned, tables(arguments.real / "tables/pubtabnet")),
+        ("text icdar2015", tesseract, photographs(real / "text/icdar2015")),
+        ("text of PDFs as scans", tesseract, paragraphs([real / name for name in PDFS])),
+        ("tables pubtabnet", scanned, tables(real / "tables/pubtabnet")),
         *((f"tables drawn {level}", scanned, drawn_tables(level)) for level in LEVELS),
-        *((f"molecules {name}", osra, molecules(arguments.real / "molecules" / name)) for name in MOLECULES),
+        *((f"molecules {name}", osra, molecules(real / "molecules" / name)) for name in MOLECULES),
     ]
     print(f"{engine.name}, quality: exact molecules, canonical TEDS, F1 of words\n")
     print(
-        "| set | cases | model | witness | witness where clear | both | both, calibrated "
-        "| agreed and right | s of the witness |\n|---|---|---|---|---|---|---|---|---|"
+        "| set | cases | model | second reader | second reader where clear | both | both, calibrated "
+        "| agreed and right | s of the second reader |\n|---|---|---|---|---|---|---|---|---|"
     )
     for title, reader, questions in sets:
         if not title.startswith(arguments.only):
@@ -298,13 +289,13 @@ def main() -> None:
         if missing is not None:
             print(f"| {title} | – | – | {missing} | – | – | – | – | – |")
             continue
-        comparisons = []
+        all_answers = []
         for question in islice(questions, arguments.limit):
-            comparisons.append(measure(engine, reader, question))
+            all_answers.append(measure(engine, reader, question))
             if arguments.cases:
                 with arguments.cases.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(_case_line(title, comparisons[-1])) + "\n")
-        print(row(title, reader, comparisons), flush=True)
+                    file.write(json.dumps(_case(title, all_answers[-1])) + "\n")
+        print(row(title, reader, all_answers), flush=True)
 
 
 if __name__ == "__main__":

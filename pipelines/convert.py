@@ -131,7 +131,7 @@ def read_page(
     check_heads(engine, [head])
     with source.page(1) as page, ReaderPool.choose(options.witnesses) as readers:
         run = _Run(source, engine, options, readers, progress=progress or _no_progress)
-        kind = HEADS[head].record.model_fields["kind"].default
+        kind = HEADS[head].kind
         region = whole_page(page, kind, use_text_layer=options.text_layer != "ignore")
         (record,) = _read_regions(run, page, [region], time.perf_counter())
         return record

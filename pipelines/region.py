@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from docai.contents import Content, Issue
+from docai.base import Content
+from docai.contents import Issue
 from docai.geometry import BBox
 from docai.issues import make_issue
 from docai.models.engine import Engine, Generation, Request, answer
@@ -107,10 +108,10 @@ class RegionTask:
 
     def crop(self) -> None:
         """Draw the crops that are put to the head; none where it is not asked, or they cannot be drawn."""
-        if not self.is_asked:
+        if self.head is None or not self.is_asked:
             return
         try:
-            self.crops = tile_region(self.page, self.region.kind, self.region.bbox, words=self.words)
+            self.crops = tile_region(self.page, self.head.tiling, self.region.bbox, words=self.words)
         except Exception as error:
             # Whatever the cause, it is this region's: the others are read.
             self.refuse("crop-failed", f"it could not be drawn ({type(error).__name__}: {error}).")
@@ -168,10 +169,10 @@ class RegionTask:
     def prepare_readback(self) -> None:
         """Take the crops of the head, or draw new ones where a second reader alone has read."""
         self.readback_crops = self.crops
-        if self.crops or not self.pending or self.words:
+        if self.crops or self.head is None or not self.pending or self.words:
             return
         try:
-            self.readback_crops = tile_region(self.page, self.region.kind, self.region.bbox)
+            self.readback_crops = tile_region(self.page, self.head.tiling, self.region.bbox)
         except Exception as error:
             message = f"it could not be drawn for reading back ({type(error).__name__}: {error})"
             self.readback_skipped = ReadBackResult(reason=message, method="none")

@@ -14,7 +14,7 @@ from typing import Final
 from docai.contents import Line, TableContent, TextContent, Word
 from docai.geometry import BBox, iou, union
 from docai.parsers.table_grid import tidy
-from docai.parsers.text import direction, normal
+from docai.parsers.text import normalize_text, text_direction
 from docai.pipelines.ingest import PageWord
 
 PHRASE_GAP = 1.0
@@ -110,17 +110,19 @@ def lines_from_words(words: Sequence[PageWord]) -> list[Line]:
     """Lines of the words in the order they are given, which is kept within lines too.
 
     Words of one PDF line that follow each other are a line, as are pieces of one block that stand at the
-    same height close together. Texts are as :func:`~docai.parsers.text.normal` has them; the words of
+    same height close together. Texts are as :func:`~docai.parsers.text.normalize_text` has them; the words of
     a right-to-left line follow each other from right to left, as they were given. A line's text has a space
     between words, except where its script has none and the words touch. Boxes are in page points; a line's
     is the union of its words'.
     """
     lines = []
     for pieces in _joined(list(_pieces(words))):
-        text = normal(pieces[0].text + "".join(_space(one, two) + two.text for one, two in pairwise(pieces)))
-        items = [Word(text=normal(word.text), bbox=word.bbox) for word in pieces]
+        text = normalize_text(
+            pieces[0].text + "".join(_space(one, two) + two.text for one, two in pairwise(pieces))
+        )
+        items = [Word(text=normalize_text(word.text), bbox=word.bbox) for word in pieces]
         box = union(word.bbox for word in pieces)
-        lines.append(Line(text=text, bbox=box, words=items, direction=direction(text)))
+        lines.append(Line(text=text, bbox=box, words=items, direction=text_direction(text)))
     return lines
 
 

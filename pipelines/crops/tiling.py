@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docai.geometry import BBox
+from docai.models.heads import Tiling
 from docai.pipelines.crops.crop import CROP_SIZE, MARGIN, Crop, _cut
 from docai.pipelines.ingest import Page, PageWord
-from docai.records import Kind
 
 LEGIBLE_HEIGHT: Final = 10.0
 """Crop pixels that a word's box must be high. The box spans the font's ascender to its descender, 1.25
@@ -241,7 +241,7 @@ still whole in one of them."""
 
 def tile_region(
     page: Page,
-    region_kind: Kind,
+    tiling: Tiling,
     bbox: BBox,
     *,
     size: int = CROP_SIZE,
@@ -251,23 +251,24 @@ def tile_region(
 ) -> list[Crop]:
     """A region as one crop where that is legible, else as several from top to bottom.
 
-    Text is parted between lines, a table between rows, a score between systems, and the tiles cover the
-    region without overlap. Where a text has no such place, as when its lines stand askew or its columns are
-    not in step, tiles overlap by some lines: what the border of one cuts stands whole in the other, and
+    A text is cut between its lines, a table between its rows, a score between its systems, and the tiles
+    cover the region without overlap. Where a text has no such place, as when its lines stand askew or its
+    columns are not in step, tiles overlap by some lines: what the border of one cuts stands whole in the
+    other, and
     :mod:`docai.pipelines.recognition.tiles` reads it once. A table or a score is never cut: its tile stays
     large. Of the margins of a tile those at a cut are white, so that no line is read twice. Molecules and
     figures are one thing each and stay whole.
 
     Args:
         page, bbox, size, margin: as in :func:`make_crop`.
-        region_kind: what the region is.
+        tiling: between what it may be cut; ``whole`` is one crop always.
         words: the text layer's words in the region; without them, pixels decide.
         tallest: points that a tile of text or a table is high at most, also where more is legible.
 
     Raises:
         As :func:`make_crop`.
     """
-    spans = _spans(page, region_kind, bbox, size - 2 * margin, words, tallest)
+    spans = _spans(page, tiling, bbox, size - 2 * margin, words, tallest)
     crops = []
     for index, (top, bottom) in enumerate(spans):
         window = (
@@ -281,13 +282,13 @@ def tile_region(
 
 
 def _spans(
-    page: Page, kind: Kind, bbox: BBox, room: int, words: Sequence[PageWord], tallest: float
+    page: Page, tiling: Tiling, bbox: BBox, room: int, words: Sequence[PageWord], tallest: float
 ) -> list[tuple[float, float]]:
     """Top and bottom of each tile on the page; one where the region is legible as a whole."""
     _, top, _, bottom = bbox
-    if kind == "score":
+    if tiling == "systems":
         return list(pairwise([top, *system_cuts(page, bbox), bottom]))
-    if kind not in ("text", "table"):
+    if tiling == "whole":
         return [(top, bottom)]
     height = text_height(page, bbox, words)
     if height is None:
@@ -297,9 +298,9 @@ def _spans(
     most = min(max(room * height / LEGIBLE_HEIGHT, width), tallest)
     if bottom - top <= most:
         return [(top, bottom)]
-    find_gaps = row_gaps if kind == "table" else line_gaps
+    find_gaps = row_gaps if tiling == "rows" else line_gaps
     cuts = choose_cuts(find_gaps(page, bbox, words), top, bottom, most)
     spans = list(pairwise([top, *cuts, bottom]))
-    if kind == "table" or stands_up(words):
+    if tiling == "rows" or stands_up(words):
         return spans
     return [tile for span in spans for tile in overlapping(*span, most, OVERLAP * height)]

@@ -32,7 +32,7 @@ model, or that it was not asked, become warnings where the content rests on othe
 
 **How sure.** Two readers share nothing: the model is right with probability p (0.5 where nobody has measured
 it), the second reader with w, and two wrong answers are alike in a share c of cases. Bayes' rule
-(:func:`~docai.pipelines.evidence.trust.posterior`) gives the probability of the model's answer from how
+(:func:`~docai.pipelines.evidence.trust.bayes`) gives the probability of the model's answer from how
 likely what the second reader says is where the model is right and where it is wrong: w and (1 - w) c where
 they say the same, 1 - w and 1 where they differ. The probability of the second reader's answer, where they
 differ, is the same with p and w exchanged, so it is the likelier one where ``p < w``. A poor model that knows
@@ -46,19 +46,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from docai.contents import (
-    Content,
-    FigureContent,
-    Issue,
-    MoleculeContent,
-    Severity,
-    TableContent,
-    TextContent,
-    Word,
-    part_confidences,
-    put_confidence,
-)
+from docai.base import Content
+from docai.contents import FigureContent, Issue, MoleculeContent, Severity, TableContent, TextContent, Word
 from docai.issues import make_issue
+from docai.models.heads import FIGURE
 from docai.pipelines.evidence.base import Decision, Reading, alone, content_of, same_grid
 from docai.pipelines.evidence.text_layer import (
     MIN_AGREEMENT,
@@ -69,7 +60,7 @@ from docai.pipelines.evidence.text_layer import (
 from docai.pipelines.evidence.trust import agreed, contradicted, probability_against, trust_against, trust_in
 from docai.pipelines.ingest import PageWord
 from docai.pipelines.words import agreement, cell_words, plain, right_words
-from docai.records import Alternative, Confidence, Evidence, Kind
+from docai.records import Alternative, Confidence, Evidence
 
 _MAX_OTHER_GRID_SHARE: Final = 0.99
 """The same words in another grid are not the same table."""
@@ -78,7 +69,7 @@ _UNMEASURED_PROBABILITY: Final = 0.5
 
 
 def decide(
-    kind: Kind,
+    kind: str,
     model: Reading | None,
     readings: Sequence[Reading],
     *,
@@ -99,7 +90,7 @@ def decide(
     """
     native = next((reading for reading in readings if reading.source == "text-layer"), None)
     second = _preferred([reading for reading in readings if reading.source != "text-layer"])
-    if kind == "figure":
+    if kind == FIGURE:
         return _decide_figure(native)
     if model is None:
         return _decide_unread(kind, native, second, words)
@@ -143,7 +134,7 @@ def _decide_figure(native: Reading | None) -> Decision:
 
 
 def _decide_unread(
-    kind: Kind, native: Reading | None, second: Reading | None, words: Sequence[PageWord]
+    kind: str, native: Reading | None, second: Reading | None, words: Sequence[PageWord]
 ) -> Decision | None:
     """What others read of a region that no model read."""
     if kind == "table" and words:
@@ -188,7 +179,7 @@ def _decide_pair(model: Reading, second: Reading) -> Decision:
     if second.content is None:
         # A reader that failed has said so.
         return _beside(model, second, () if second.issues else (_saw_nothing(model, second),))
-    if not (model.complete and _holds_something(content_of(model))):
+    if not model.complete or content_of(model).is_empty:
         return (
             _believe_second(model, second, 0.0) if probability_against(second) else _undecided(model, second)
         )
@@ -199,15 +190,6 @@ def _decide_pair(model: Reading, second: Reading) -> Decision:
     if probability is not None and probability < probability_against(second):
         return _believe_second(model, second, probability)
     return _believe_model(model, second, share) if second.complete else _undecided(model, second)
-
-
-def _holds_something(content: Content) -> bool:
-    match content:
-        case TextContent():
-            return bool(content.text.strip())
-        case TableContent():
-            return bool(content.cells)
-    return True
 
 
 def _agreement(content: Content, other: Content) -> float:
@@ -228,7 +210,7 @@ def _own_probability(model: Reading) -> float | None:
     """How likely the model is right by its own account; of a text, in one of its words."""
     content = content_of(model)
     if isinstance(content, TextContent):
-        values = [value for value in part_confidences(content) if value is not None]
+        values = [value for value in content.part_confidences() if value is not None]
         return sum(values) / len(values) if values else None
     return model.confidence.value
 
@@ -327,17 +309,16 @@ def _with_parts(content: Content, second: Reading) -> Content:
 
     Of a molecule, which both have as a whole, all atoms are surer.
     """
-    values, other = part_confidences(content), second.content
+    values, other = content.part_confidences(), second.content
     trust = trust_in(second).part
     confirmed = [True] * len(values)
     if isinstance(content, TextContent) and isinstance(other, TextContent):
         confirmed = right_words(_words(content), _words(other))
-    return put_confidence(
-        content,
+    return content.with_confidences(
         [
             None if value is None else agreed(value, trust) if is_seen else contradicted(value, trust)
             for value, is_seen in zip(values, confirmed, strict=True)
-        ],
+        ]
     )
 
 

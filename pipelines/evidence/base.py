@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from docai.contents import Content, Issue, TableContent
+from docai.base import Content
+from docai.contents import Issue, TableContent
 from docai.geometry import BBox, grow
 from docai.pipelines.ingest import Page, PageWord
 from docai.pipelines.words import plain
-from docai.records import Alternative, Confidence, Evidence, FinishReason, Kind
+from docai.records import Alternative, Confidence, Evidence, FinishReason
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -132,8 +133,8 @@ class Reader(Protocol):
         ...
 
     @property
-    def kinds(self) -> frozenset[Kind]:
-        """The kinds of regions that it reads."""
+    def kinds(self) -> frozenset[str] | None:
+        """The kinds of regions that it reads; None: all, those of heads that are registered later, too."""
         ...
 
     @property

@@ -10,7 +10,7 @@ from typing import Final
 from docai.parsers.molecule import parse_molecule
 from docai.pipelines.evidence.base import Need, ReaderInput, Reading
 from docai.pipelines.external import programs
-from docai.records import Evidence, Kind
+from docai.records import Evidence
 
 PROGRAM = "osra"
 
@@ -28,7 +28,7 @@ class Osra:
     """Reads the picture as it is: scaled to 896 px it was seen to lose one structure in five."""
 
     name: Final[Evidence] = "osra"
-    kinds: Final[frozenset[Kind]] = frozenset(("molecule",))
+    kinds: Final[frozenset[str]] = frozenset(("molecule",))
     needs: Final[frozenset[Need]] = frozenset(("picture",))
     yields_to_words: Final = False
 
@@ -42,16 +42,16 @@ class Osra:
 
     def read(self, region: ReaderInput) -> Reading:
         """The structures it sees as one, its parts joined by dots: fragments are drawn beside each other."""
-        found = programs.find(self._program)
+        program = programs.find(self._program)
         with tempfile.TemporaryDirectory(prefix="docai-") as folder:
             file = Path(folder) / "region.png"
             region.picture.image.save(file, compress_level=1)
-            told = programs.run(
-                [found, "-f", "can", "-c", *_options(Path(found)), file],
+            output = programs.run(
+                [program, "-f", "can", "-c", *_options(Path(program)), file],
                 seconds=self._seconds,
                 max_bytes=MAX_BYTES,
             )
-        smiles = ".".join(match[1] for match in _LINE.finditer(told.decode("utf-8", "replace")))
+        smiles = ".".join(match[1] for match in _LINE.finditer(output.decode("utf-8", "replace")))
         if not smiles:
             return Reading(self.name)
         content = parse_molecule(smiles).content

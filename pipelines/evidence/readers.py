@@ -17,7 +17,7 @@ from docai.pipelines.evidence.scanned_table import ScannedTables
 from docai.pipelines.evidence.tesseract import Tesseract
 from docai.pipelines.evidence.text_layer import TableFinder, TextLayer
 from docai.pipelines.external.programs import ReaderError
-from docai.records import Evidence, Kind
+from docai.records import Evidence
 
 MAX_THREADS: Final = 4
 """Regions that are read beside each other: each takes a processor, and the model wants some, too."""
@@ -51,14 +51,14 @@ class ReaderPool:
         """Those that are here, in the order in which they are asked."""
         return [reader.name for reader in self._readers]
 
-    def read_words(self, kind: Kind, region: ReaderInput) -> Reading | None:
+    def read_words(self, kind: str, region: ReaderInput) -> Reading | None:
         """The PDF's own words of a region; None where it has none. Other readers are asked after that."""
         for reader in self._readers:
-            if reader.needs == _WORDS_ALONE and kind in reader.kinds and region.words:
+            if reader.needs == _WORDS_ALONE and _reads(reader, kind) and region.words:
                 return ask(reader, region)
         return None
 
-    def submit(self, kind: Kind, region: ReaderInput, *, in_time: bool = True) -> list[Future[Reading]]:
+    def submit(self, kind: str, region: ReaderInput, *, in_time: bool = True) -> list[Future[Reading]]:
         """Ask every second reader of that kind of region.
 
         The picture is drawn here and now, and what needs the page is read so: pages are not to be used from
@@ -91,9 +91,13 @@ class ReaderPool:
         self._threads.shutdown(cancel_futures=True)
 
 
-def _suits(reader: Reader, kind: Kind, region: ReaderInput) -> bool:
+def _reads(reader: Reader, kind: str) -> bool:
+    return reader.kinds is None or kind in reader.kinds
+
+
+def _suits(reader: Reader, kind: str, region: ReaderInput) -> bool:
     """Whether it is a second reader of such a region."""
-    if kind not in reader.kinds or reader.needs == _WORDS_ALONE:
+    if not _reads(reader, kind) or reader.needs == _WORDS_ALONE:
         return False
     if "crop" in reader.needs and not region.crops:
         return False

@@ -26,7 +26,7 @@ from docai.pipelines.external import programs
 from docai.pipelines.ingest import PageWord
 from docai.pipelines.tables.rulings import Rule, Rulings, joined
 from docai.pipelines.tables.word_rows import grid_from_words
-from docai.records import Evidence, Kind
+from docai.records import Evidence
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -96,7 +96,7 @@ class ScannedTables:
     """Reads tables where no text layer has their words."""
 
     name: Final[Evidence] = "tesseract"
-    kinds: Final[frozenset[Kind]] = frozenset(("table",))
+    kinds: Final[frozenset[str]] = frozenset(("table",))
     needs: Final[frozenset[Need]] = frozenset(("picture",))
     yields_to_words: Final = True
 

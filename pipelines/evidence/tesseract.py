@@ -15,7 +15,7 @@ from docai.pipelines.external.ocr_worker import PROCESSES, OcrError
 from docai.pipelines.external.programs import ReaderError
 from docai.pipelines.ingest import PageWord
 from docai.pipelines.words import lines_from_words
-from docai.records import Evidence, Kind
+from docai.records import Evidence
 
 SECONDS = 60.0
 """For one region, and the start of the process that reads it. A whole page of print takes about five."""
@@ -52,7 +52,7 @@ class Tesseract:
     """Reads English print. PyMuPDF has Tesseract built in; what has to be installed is its data."""
 
     name: Final[Evidence] = "tesseract"
-    kinds: Final[frozenset[Kind]] = frozenset(("text",))
+    kinds: Final[frozenset[str]] = frozenset(("text",))
     needs: Final[frozenset[Need]] = frozenset(("picture",))
     yields_to_words: Final = True
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from typing import Final, get_args
+from typing import Final
 
 from docai.contents import Cell, Issue, TableContent
 from docai.geometry import BBox
@@ -33,7 +33,7 @@ from docai.pipelines.words import (
     text_from_words,
     text_layer_quality,
 )
-from docai.records import Alternative, Confidence, Evidence, Kind
+from docai.records import Alternative, Confidence, Evidence
 
 MIN_QUALITY: Final = 0.5
 """Share of readable characters (:func:`docai.pipelines.words.text_layer_quality`) below which the words of a
@@ -56,7 +56,7 @@ class TextLayer:
     """Reads the PDF's own words. It is asked first: the other steps depend on what it says."""
 
     name: Final[Evidence] = "text-layer"
-    kinds: Final[frozenset[Kind]] = frozenset(get_args(Kind))
+    kinds: Final = None
     needs: Final[frozenset[Need]] = frozenset(("words",))
     yields_to_words: Final = False
 
@@ -87,7 +87,7 @@ class TableFinder:
     """Sees the lines of a table and the places of the PDF's own words; it needs the page, not a picture."""
 
     name: Final[Evidence] = "table-finder"
-    kinds: Final[frozenset[Kind]] = frozenset(("table",))
+    kinds: Final[frozenset[str]] = frozenset(("table",))
     needs: Final[frozenset[Need]] = frozenset(("words", "strokes"))
     yields_to_words: Final = False
 

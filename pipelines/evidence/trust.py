@@ -44,7 +44,7 @@ structures none was right; tables were not measured. Those decide nothing."""
 _NO_TRUST: Final = Trust(record=0.0, part=0.0)
 
 
-def posterior(prior: float, if_right: float, if_wrong: float) -> float:
+def bayes(prior: float, if_right: float, if_wrong: float) -> float:
     """Bayes' rule: probability that an answer is right, given an observation.
 
     Args:
@@ -57,12 +57,12 @@ def posterior(prior: float, if_right: float, if_wrong: float) -> float:
 
 def agreed(p: float, w: float) -> float:
     """Probability that the answer which both readers give is right."""
-    return posterior(p, w, (1 - w) * COINCIDENCE)
+    return bayes(p, w, (1 - w) * COINCIDENCE)
 
 
 def contradicted(p: float, w: float) -> float:
     """Probability that the reader who is right with ``p`` is right, where the other one differs from it."""
-    return posterior(p, 1 - w, 1.0)
+    return bayes(p, 1 - w, 1.0)
 
 
 def trust_in(second: Reading) -> Trust:

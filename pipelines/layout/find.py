@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from docai.geometry import BBox, Frame, area, clip, grow, union
-from docai.parsers.text import direction
+from docai.parsers.text import text_direction
 from docai.pipelines.layout import deskew
 from docai.pipelines.layout.combine import assign, combine
 from docai.pipelines.layout.order import lines_of, reading_order
@@ -127,7 +127,7 @@ def _from_pixels(page: Page, words: list[PageWord], origin: Origin) -> PageLayou
 
 def _right_to_left(words: list[PageWord]) -> bool:
     """Whether most of a page's text runs from right to left."""
-    return direction("".join(word.text for word in words)) == "rtl"
+    return text_direction("".join(word.text for word in words)) == "rtl"
 
 
 def _signed(turn: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from docai.geometry import BBox, overlap
-from docai.parsers.text import direction
+from docai.parsers.text import text_direction
 from docai.pipelines.layout.types import Found, Item
 
 _MOSTLY = 0.7
@@ -180,7 +180,7 @@ def _room(index: int, line: list[int], items: list[Item]) -> bool:
 
 
 def _in_line(line: list[int], items: list[Item], texts: list[str] | None) -> list[int]:
-    if texts is not None and direction("".join(texts[index] for index in line)) == "rtl":
+    if texts is not None and text_direction("".join(texts[index] for index in line)) == "rtl":
         groups: dict[tuple[int, int], list[int]] = {}
         for index in sorted(line):
             groups.setdefault(items[index].line, []).append(index)

@@ -28,7 +28,8 @@ class Region:
     one visual line share both.
     """
 
-    kind: Kind
+    kind: str
+    """One of :func:`docai.models.heads.region_kinds`; layout finds those of :data:`docai.records.Kind`."""
     bbox: BBox
     score: float
     evidence: tuple[str, ...]

@@ -36,10 +36,9 @@ from importlib.util import find_spec
 from itertools import islice
 from typing import Final
 
-from docai.contents import TextContent
 from docai.issues import make_issue
 from docai.models.engine import Engine, Generation, Request, answer
-from docai.models.heads import LADDERS, Fault, Head, RetryStep
+from docai.models.heads import Fault, Head, RetryStep
 from docai.pipelines.crops.crop import MARGIN, Crop
 from docai.pipelines.crops.tiling import tile_region
 from docai.pipelines.evidence.base import Reading
@@ -126,7 +125,7 @@ def _begin(task: RegionTask) -> _Retry | None:
     if task.head is None or task.reading is None:
         return None
     fault = fault_of(task.reading)
-    steps = [step for step in LADDERS.get(task.head.name, ()) if fault in step.against]
+    steps = [step for step in task.head.retry_steps if fault in step.against]
     if fault is None or not steps:
         return None
     task.attempts.append(_attempt("first", task.reading))
@@ -140,7 +139,7 @@ def _next_trial(retry: _Retry) -> _Trial | None:
         step = retry.steps.pop(0)
         if step.constrained and not can_constrain():
             continue
-        crops = _crops(step, retry.task)
+        crops = _crops(step, retry.head, retry.task)
         if not crops or len(crops) > retry.tokens_left:
             continue
         # What is left is shared by the tiles, so that no attempt goes beyond it.
@@ -165,23 +164,23 @@ def _changed_head(step: RetryStep, head: Head) -> Head:
     return replace(head, decoding=decoding)
 
 
-def _crops(step: RetryStep, task: RegionTask) -> Sequence[Crop]:
+def _crops(step: RetryStep, head: Head, task: RegionTask) -> Sequence[Crop]:
     """The crops of a step; none where it would show what was shown before, or cannot be drawn."""
     if step.crop == "same":
         return task.crops
-    page, kind, bbox, words = task.page, task.region.kind, task.region.bbox, task.words
+    page, tiling, bbox, words = task.page, head.tiling, task.region.bbox, task.words
     x0, y0, x1, y1 = bbox
     try:
         if step.crop == "tighter":
-            return tile_region(page, kind, bbox, margin=_TIGHT_MARGIN_PIXELS, words=words)
+            return tile_region(page, tiling, bbox, margin=_TIGHT_MARGIN_PIXELS, words=words)
         if step.crop == "tiles":
             tallest = (y1 - y0) / (len(task.crops) + 0.5)
-            tiles = tile_region(page, kind, bbox, margin=MARGIN, words=words, tallest=tallest)
+            tiles = tile_region(page, tiling, bbox, margin=MARGIN, words=words, tallest=tallest)
             return tiles if len(tiles) > len(task.crops) else ()
         more = _WIDENING_SHARE * max(x1 - x0, y1 - y0)
         left, top, right, bottom = page.bbox
         wider = (max(left, x0 - more), max(top, y0 - more), min(right, x1 + more), min(bottom, y1 + more))
-        return () if wider == bbox else tile_region(page, kind, wider, words=words)
+        return () if wider == bbox else tile_region(page, tiling, wider, words=words)
     except Exception:
         # The region could be drawn once, and that answer is kept: a second drawing that fails takes nothing.
         return ()
@@ -211,8 +210,9 @@ def _take(trial: _Trial, generations: list[Generation]) -> None:
 
 def _is_better(reading: Reading, first: Reading) -> bool:
     """Sound where the first is not, and not for want of anything to say."""
-    is_empty = isinstance(reading.content, TextContent) and not reading.content.lines
-    return reading.complete and not first.complete and not is_empty
+    if reading.content is None or reading.content.is_empty:
+        return False
+    return reading.complete and not first.complete
 
 
 def _attempt(setting: str, reading: Reading) -> Attempt:
