@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -99,9 +99,9 @@ def answer(engine: Engine, requests: Sequence[Request]) -> list[Generation]:
     """Answer each request, in order; what goes wrong with one crop stays with that crop.
 
     A blank crop never reaches the model: its answer is empty and finishes as ``blank``. A crop of the wrong
-    shape finishes as ``error``. Requests go to the engine head by head. Where the engine fails on a batch
-    (out of memory, say), the batch is halved until the crops that fail are alone; those finish as
-    ``error``, with the reason in :attr:`Generation.error`.
+    shape finishes as ``error``. Requests go to the engine head by head. Where the engine fails on a batch, it
+    is asked again in smaller ones until the crops that fail are alone; those finish as ``error``, with the
+    reason in :attr:`Generation.error`.
 
     Raises:
         ConfigurationError: the engine has no weights for a head, or is not set up.
@@ -135,13 +135,21 @@ def _without_model(request: Request) -> Generation | None:
 def _answer_batch(engine: Engine, requests: Sequence[Request]) -> list[Generation]:
     try:
         return engine.generate(requests)
-    except (RuntimeError, MemoryError, GenerationError) as error:
-        # PyTorch's errors are RuntimeErrors. Only the message is kept: the traceback holds on to tensors.
+    except ConfigurationError:
+        raise
+    except Exception as error:
+        # An engine may be anybody's: whatever it raises must not cost the answers to the other crops.
+        # Only the message is kept: the traceback holds on to tensors.
         failure = _failed(requests[0], error)
+        may_be_too_large = isinstance(error, RuntimeError | MemoryError | GenerationError)
     if len(requests) == 1:
         return [failure]
+    # PyTorch's errors are RuntimeErrors, running out of memory among them: halves may fit. Any other error is
+    # one crop's, and each is asked alone.
     middle = len(requests) // 2
-    return _answer_batch(engine, requests[:middle]) + _answer_batch(engine, requests[middle:])
+    halves = [requests[:middle], requests[middle:]]
+    parts = halves if may_be_too_large else [[request] for request in requests]
+    return [generation for part in parts for generation in _answer_batch(engine, part)]
 
 
 def _failed(request: Request, error: Exception) -> Generation:
@@ -154,31 +162,12 @@ def _failed(request: Request, error: Exception) -> Generation:
     )
 
 
-def check_heads(engine: Engine, heads: frozenset[str] | None) -> None:
+def check_heads(engine: Engine, heads: Collection[str] | None) -> None:
     """Refuse heads that do not exist or have no weights before any page is read."""
     for name in sorted(heads or ()):
         get_head(name)
     has = engine.heads()
     # A model may lack some heads: their regions say so. One that has none is not worth starting with.
-    wanted = heads or (frozenset() if has else frozenset(HEADS))
+    wanted = frozenset(heads or (() if has else HEADS))
     if missing := sorted(wanted - has):
         raise head_not_available(missing[0], dict.fromkeys(sorted(has)), engine.name, engine.name)
-
-
-def ask(engine: Engine, requests: Sequence[Request]) -> list[Generation]:
-    """Answer each request; whatever an engine raises over one of them is that one's answer.
-
-    Raises:
-        ConfigurationError: the engine is not set up.
-    """
-    if not requests:
-        return []
-    try:
-        return answer(engine, requests)
-    except ConfigurationError:
-        raise
-    except Exception as error:
-        failure = f"{type(error).__name__}: {error}"
-    if len(requests) > 1:
-        return [generation for request in requests for generation in ask(engine, [request])]
-    return [Generation("", "error", prompt=requests[0].head.prompt, error=failure)]
