@@ -96,12 +96,12 @@ def check_crop(request: Request) -> None:
 
 
 def answer(engine: Engine, requests: Sequence[Request]) -> list[Generation]:
-    """Answer each request, in order; what goes wrong with one crop stays with that crop.
+    """Answer each request, in order; a failure with one crop does not affect the others.
 
-    A blank crop never reaches the model: its answer is empty and finishes as ``blank``. A crop of the wrong
-    shape finishes as ``error``. Requests go to the engine head by head. Where the engine fails on a batch, it
-    is asked again in smaller ones until the crops that fail are alone; those finish as ``error``, with the
-    reason in :attr:`Generation.error`.
+    A blank crop does not reach the model: its answer is empty and its finish reason ``blank``. A crop of the
+    wrong shape gets the finish reason ``error``. Requests are sent to the engine head by head. If the engine
+    fails on a batch, smaller batches are tried until the failing crops are isolated; these get the finish
+    reason ``error``, with the message in :attr:`Generation.error`.
 
     Raises:
         ConfigurationError: the engine has no weights for a head, or is not set up.
@@ -109,9 +109,9 @@ def answer(engine: Engine, requests: Sequence[Request]) -> list[Generation]:
     answers: dict[int, Generation] = {}
     batches: dict[str, list[int]] = {}
     for index, request in enumerate(requests):
-        early = _without_model(request)
-        if early is not None:
-            answers[index] = early
+        generation = _answer_without_model(request)
+        if generation is not None:
+            answers[index] = generation
         else:
             batches.setdefault(request.head.name, []).append(index)
     for indices in batches.values():
@@ -120,13 +120,13 @@ def answer(engine: Engine, requests: Sequence[Request]) -> list[Generation]:
     return [answers[index] for index in range(len(requests))]
 
 
-def _without_model(request: Request) -> Generation | None:
+def _answer_without_model(request: Request) -> Generation | None:
     from docai.models.blank import is_blank
 
     try:
         check_crop(request)
     except GenerationError as error:
-        return _failed(request, error)
+        return _failed_generation(request, error)
     if is_blank(request.image):
         return Generation(text="", finish_reason="blank", prompt=request.head.prompt)
     return None
@@ -138,21 +138,21 @@ def _answer_batch(engine: Engine, requests: Sequence[Request]) -> list[Generatio
     except ConfigurationError:
         raise
     except Exception as error:
-        # An engine may be anybody's: whatever it raises must not cost the answers to the other crops.
-        # Only the message is kept: the traceback holds on to tensors.
-        failure = _failed(requests[0], error)
+        # Engines may be third-party: no exception of theirs may cost the answers to the other crops. Only the
+        # message is kept, because the traceback references tensors.
+        failure = _failed_generation(requests[0], error)
         may_be_too_large = isinstance(error, RuntimeError | MemoryError | GenerationError)
     if len(requests) == 1:
         return [failure]
-    # PyTorch's errors are RuntimeErrors, running out of memory among them: halves may fit. Any other error is
-    # one crop's, and each is asked alone.
+    # PyTorch raises RuntimeErrors, also when out of memory: halves may fit. Any other error is due to one
+    # crop, so each crop is sent alone.
     middle = len(requests) // 2
     halves = [requests[:middle], requests[middle:]]
     parts = halves if may_be_too_large else [[request] for request in requests]
     return [generation for part in parts for generation in _answer_batch(engine, part)]
 
 
-def _failed(request: Request, error: Exception) -> Generation:
+def _failed_generation(request: Request, error: Exception) -> Generation:
     message = str(error) or "no reason given"
     return Generation(
         text="",
@@ -163,11 +163,16 @@ def _failed(request: Request, error: Exception) -> Generation:
 
 
 def check_heads(engine: Engine, heads: Collection[str] | None) -> None:
-    """Refuse heads that do not exist or have no weights before any page is read."""
+    """Raise for heads that do not exist or have no weights, before any page is read.
+
+    Raises:
+        UnknownHeadError: there is no head of that name.
+        HeadNotAvailableError: the engine has no weights for a head, or for no head at all.
+    """
     for name in sorted(heads or ()):
         get_head(name)
     has = engine.heads()
-    # A model may lack some heads: their regions say so. One that has none is not worth starting with.
+    # A model may lack some heads: their regions get an issue. A model without any head is useless.
     wanted = frozenset(heads or (() if has else HEADS))
     if missing := sorted(wanted - has):
         raise head_not_available(missing[0], dict.fromkeys(sorted(has)), engine.name, engine.name)
