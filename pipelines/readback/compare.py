@@ -22,6 +22,7 @@ from docai.base import Content
 from docai.contents import MoleculeContent, ScoreContent, TableContent, TextContent
 from docai.geometry import grow, intersection
 from docai.issues import make_issue
+from docai.pipelines.evidence.trust import bayes
 from docai.pipelines.readback.ink import Gray, to_gray
 from docai.pipelines.readback.molecule.features import molecule_features, observe_molecule
 from docai.pipelines.readback.score.features import score_features
@@ -32,7 +33,7 @@ from docai.records import Confidence, Kind, ReadBackResult
 
 if TYPE_CHECKING:
     from docai.pipelines.crops.crop import Crop
-    from docai.pipelines.evidence.base import Weighed
+    from docai.pipelines.evidence.base import Decision
 
 
 @dataclass(frozen=True)
@@ -143,22 +144,22 @@ def missing_renderer(kind: Kind) -> str | None:
     return COMPARISONS[kind].missing()
 
 
-def with_read_back(weighed: Weighed, crops: Sequence[Crop]) -> tuple[Weighed, ReadBackResult | None]:
+def with_read_back(decision: Decision, crops: Sequence[Crop]) -> tuple[Decision, ReadBackResult | None]:
     """Compare a record's content with its crops, and adjust its confidence.
 
     Never fails: an error becomes the reason why there is no similarity.
 
     Args:
-        weighed: boxes are page points.
+        decision: boxes are page points.
         crops: the region, in one piece or in tiles; empty: it is not read back.
     """
-    kind = _kind(weighed.content)
-    if kind is None or not crops or not _holds_something(weighed.content):
-        return weighed, None
-    if _PDF_EVIDENCE & {*weighed.evidence} or missing_renderer(kind):
-        return weighed, None
+    kind = _kind(decision.content)
+    if kind is None or not crops or not _holds_something(decision.content):
+        return decision, None
+    if _PDF_EVIDENCE & {*decision.evidence} or missing_renderer(kind):
+        return decision, None
     try:
-        read_back = compare_with_crops(weighed.content, crops)
+        read_back = compare_with_crops(decision.content, crops)
     except Exception as error:
         # A failed comparison must cost neither the record nor its other evidence.
         read_back = ReadBack(None, reason=f"reading back failed ({type(error).__name__}: {error})")
@@ -169,20 +170,20 @@ def with_read_back(weighed: Weighed, crops: Sequence[Crop]) -> tuple[Weighed, Re
         method=comparison.method,
     )
     if result.similarity is None:
-        return weighed, result
-    return _with_similarity(weighed, result.similarity, comparison), result
+        return decision, result
+    return _with_similarity(decision, result.similarity, comparison), result
 
 
-def _with_similarity(weighed: Weighed, similarity: float, comparison: Comparison) -> Weighed:
-    prior = weighed.confidence
+def _with_similarity(decision: Decision, similarity: float, comparison: Comparison) -> Decision:
+    prior = decision.confidence
     base = prior.method if prior.value is not None else "not measured"
     value = posterior(prior.value, similarity, comparison.rule)
     confidence = Confidence(value=value, method=f"{base}; with read-back (Bayes' rule)", parts=prior.parts)
-    issues = weighed.issues
+    issues = decision.issues
     if similarity < comparison.rule.warn_below:
         message = f"{comparison.mismatch} (similarity {similarity:.2f})."
         issues = (*issues, make_issue("readback-differs", message))
-    return replace(weighed, confidence=confidence, issues=issues)
+    return replace(decision, confidence=confidence, issues=issues)
 
 
 def posterior(prior: float | None, similarity: float, rule: BayesRule) -> float:
@@ -200,8 +201,7 @@ def posterior(prior: float | None, similarity: float, rule: BayesRule) -> float:
     p = _UNKNOWN_CONFIDENCE if prior is None else prior
     if_right = (1 - rule.false_mismatch) * similarity + rule.false_mismatch * (1 - similarity)
     if_wrong = (1 - rule.false_match) * (1 - similarity) + rule.false_match * similarity
-    total = p * if_right + (1 - p) * if_wrong
-    return p * if_right / total if total else 0.0
+    return bayes(p, if_right, if_wrong)
 
 
 def compare_with_crops(content: Content, crops: Sequence[Crop]) -> ReadBack:
