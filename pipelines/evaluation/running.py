@@ -22,7 +22,7 @@ from docai.errors import (
     DocaiError,
     SettingError,
 )
-from docai.geometry import BBox, common
+from docai.geometry import BBox, intersection_area
 from docai.models.engine import Engine
 from docai.models.heads import HEADS
 from docai.options import Options
@@ -197,7 +197,7 @@ class SampleReader:
             zoom = 72 / page.dpi
             box = page.bbox if sample.bbox is None else _scaled(sample.bbox, zoom)
             whole = page.bbox
-        if not (box[0] < box[2] and box[1] < box[3]) or not common(box, whole):
+        if not (box[0] < box[2] and box[1] < box[3]) or not intersection_area(box, whole):
             raise DamagedSourceError(
                 f"The region {sample.bbox} of {opened.name} has no area on page {number}.", source=opened.name
             )

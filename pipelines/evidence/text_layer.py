@@ -21,7 +21,7 @@ from docai.parsers.table_grid import table_content
 from docai.pipelines.evidence.base import Statement, Weighed, same_grid, unweighed
 from docai.pipelines.ingest import PageWord
 from docai.pipelines.recognition.answer import Answer
-from docai.pipelines.words import WIDE_GAP, agreement, cell_text, cell_words, holds, plain
+from docai.pipelines.words import WIDE_GAP, agreement, cell_text, cell_words, holds_word, plain
 from docai.records import Alternative, Confidence, Evidence
 
 Change = tuple[str, str]
@@ -68,7 +68,9 @@ def _words_of_cells(cells: Sequence[Cell], words: Sequence[PageWord]) -> dict[in
     boxes = [(index, cell.bbox) for index, cell in enumerate(cells) if cell.bbox is not None]
     found: dict[int, list[PageWord]] = {}
     for word in words:
-        homes = [(-_share(word.bbox, box), _area(box), index) for index, box in boxes if holds(box, word)]
+        homes = [
+            (-_share(word.bbox, box), _area(box), index) for index, box in boxes if holds_word(box, word)
+        ]
         if homes:
             found.setdefault(min(homes)[2], []).append(word)
     return found

@@ -9,7 +9,7 @@ from docai.errors import SettingError
 from docai.geometry import BBox
 from docai.pipelines.ingest import Page
 from docai.pipelines.layout import PageLayout, Region
-from docai.pipelines.words import holds
+from docai.pipelines.words import holds_word
 from docai.records import Kind
 
 GivenRegions = Mapping[int, Sequence[tuple[Kind, BBox]]]
@@ -44,8 +44,8 @@ def given_layout(page: Page, regions: Sequence[tuple[Kind, BBox]], *, use_text_l
     origin: Literal["born-digital", "scan"] = "born-digital" if left else "scan"
     found = []
     for kind, box in regions:
-        words = tuple(word for word in left if holds(box, word))
-        left = [word for word in left if not holds(box, word)]
+        words = tuple(word for word in left if holds_word(box, word))
+        left = [word for word in left if not holds_word(box, word)]
         found.append(Region(kind, box, 1.0, _EVIDENCE, words=words))
     return PageLayout(tuple(found), origin)
 

@@ -224,7 +224,7 @@ def compare_views(content: Content, views: Sequence[Crop]) -> ReadBack:
 def picture_of(view: Crop) -> Image.Image:
     """The crop without its neighbours: white beyond :data:`_AROUND` pixels of the region."""
     scale = view.transform.scale
-    kept = intersection(view.transform.to_crop(grow(view.bbox, _AROUND / scale)), (0, 0, *view.image.size))
+    kept = intersection(view.transform.to_pixels(grow(view.bbox, _AROUND / scale)), (0, 0, *view.image.size))
     if kept is None:
         return view.image
     box = (round(kept[0]), round(kept[1]), round(kept[2]), round(kept[3]))

@@ -197,7 +197,9 @@ def _crops(rung: Rung, reading: Reading, page: Page) -> Sequence[Crop]:
             return tile_region(page, kind, reading.bbox, margin=_TIGHT_MARGIN, words=reading.words)
         if rung.crop == "tiles":
             tallest = (y1 - y0) / (len(reading.crops) + 0.5)
-            tiles = tile_region(page, kind, reading.bbox, margin=MARGIN, words=reading.words, tallest=tallest)
+            tiles = tile_region(
+                page, kind, reading.bbox, margin=MARGIN, words=reading.words, max_height=tallest
+            )
             return tiles if len(tiles) > len(reading.crops) else ()
         more = _WIDENING * max(x1 - x0, y1 - y0)
         left, top, right, bottom = page.bbox

@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Final, NamedTuple, TypeVar
 
 from docai.contents import Cell, Content, Issue, Line, ScoreContent, TableContent, TextContent, Word
-from docai.geometry import BBox, area, common, grow, iou
+from docai.geometry import BBox, area, grow, intersection_area, iou
 from docai.issues import make_issue
 from docai.parsers.base import Notes, Parsed
 from docai.parsers.score import parse_score
@@ -254,7 +254,7 @@ def _cover(cut: _Seen, others: Sequence[_Seen]) -> list[_Seen]:
 
     What the border leaves of a word may be thinner than boxes are exact, so the others are taken larger.
     """
-    whole = [(common(cut.box, _widened(other.box)), other) for other in others if not other.is_cut]
+    whole = [(intersection_area(cut.box, _widened(other.box)), other) for other in others if not other.is_cut]
     if sum(shared for shared, _ in whole) < SAME_PLACE * area(cut.box):
         return []
     return [other for shared, other in sorted(whole, key=lambda one: -one[0]) if shared > 0]
@@ -270,7 +270,7 @@ def _pair(ones: Sequence[_Seen], others: Sequence[_Seen], merge: _Merge) -> None
         (iou(one.box, other.box), one, other)
         for one in ones
         for other in others
-        if common(one.box, other.box) > 0
+        if intersection_area(one.box, other.box) > 0
     ]
     free_ones = {one.place: one for one in ones}
     free_others = {other.place: other for other in others}
@@ -297,7 +297,7 @@ def _pair(ones: Sequence[_Seen], others: Sequence[_Seen], merge: _Merge) -> None
 
 
 def _are_one(one: _Seen, other: _Seen) -> bool:
-    shared = common(one.box, other.box)
+    shared = intersection_area(one.box, other.box)
     smaller = min(area(one.box), area(other.box))
     if _fit(one.word.text, other.word.text) and shared >= SAME_PLACE * smaller > 0:
         return True
@@ -321,7 +321,7 @@ def _better(one: Word, other: Word) -> Word:
 def _holder(part: _Seen, words: Sequence[tuple[Place, Word]]) -> Place | None:
     """The word that holds another one as a part of its text, at its place."""
     for place, word in words:
-        inside = common(part.box, word.bbox) if word.bbox else 0.0
+        inside = intersection_area(part.box, word.bbox) if word.bbox else 0.0
         if part.word.text in word.text and inside >= SAME_PLACE * area(part.box) > 0:
             return place
     return None
