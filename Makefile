@@ -6,10 +6,10 @@ OUT ?= out
 # A file is one process's, in the order of tests/conftest.py. The tests start many processes, which compile
 # docai each time where bytecode is not kept.
 PYTEST ?= --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
-SOURCES := docai models parsers pipelines samples .ci tests benchmarks
+SOURCES := docai models parsers pipelines samples examples .ci tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types format sample schema bench peers peers-env build hooks clean
+.PHONY: help demo test check lint types format docs sample schema bench peers peers-env build hooks clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,16 +26,20 @@ test: $(VENV)/.dev ## Install with the development tools, run the tests
 
 check: lint types test ## All checks of a change: lint, types, tests
 
-lint: $(VENV)/.dev ## Linter and formatter (ruff), changing nothing
+lint: $(VENV)/.dev ## Linter and formatter (ruff), contracts of imports (import-linter), changing nothing
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/python .ci/check_imports.py
 
-types: $(VENV)/.dev ## Type checker (mypy --strict) over the package of a freshly built wheel
+types: $(VENV)/.dev ## Type checker (mypy --strict) over the package in its installed layout
 	$(BIN)/python .ci/check_types.py
 
 format: $(VENV)/.dev ## Format and mend what ruff can mend
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
+
+docs: $(VENV)/.docs ## Build the documentation into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 sample: $(VENV)/.dev ## Make samples/report.pdf and its truth file again
 	$(BIN)/python samples/make_report.py
@@ -61,7 +65,7 @@ hooks: $(VENV)/.dev ## Run lint and types before each commit, the tests before e
 	$(BIN)/pre-commit install
 
 clean: ## Remove what the other targets made, the virtual environment too
-	rm -rf $(VENV) .venv-peers $(OUT) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-peers $(OUT) build dist site *.egg-info .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # The stamps make an installation again whenever what it depends on has changed.
 $(VENV)/.runtime: pyproject.toml constraints.txt | $(BIN)/python
@@ -74,7 +78,13 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[eval]' \
 	  || echo "GriTS and OMR-NED stay unmeasured: their packages could not be built (pylcs wants a C++ compiler)."
+	@$(BIN)/python .ci/package_view.py 2>/dev/null
 	@touch $@ $(VENV)/.runtime
+
+$(VENV)/.docs: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing docai and the tools of its documentation into $(VENV)."
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	@touch $@
 
 .venv-peers/.installed: benchmarks/peers/requirements.txt
 	@$(PYTHON) -m venv .venv-peers

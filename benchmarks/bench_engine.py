@@ -1,21 +1,22 @@
-"""Seconds per crop and tokens per second of a model, by batch size and kind of attention.
+"""Measures seconds per crop and tokens per second of a model, by batch size and kind of attention.
 
     python benchmarks/bench_engine.py [--model nano] [--batch 1 2 4 8] [--tokens 64] [--dtype float32]
 
-Every row answers the same crops with the same number of tokens. ``prefill`` is the time for one token: image
-tower, projector and prompt. ``ratio`` is the time of eager attention over ours, measured in alternation in
-this run, so it holds even where the machine is busy; it is left out where the checkpoint needs eager.
+In every row the model reads the same random crops and generates the same number of tokens. ``prefill`` is the
+time for one token: image tower, projector and prompt. All times are wall-clock seconds, medians of
+``--repeats``. ``ratio`` is the time of eager attention over that of the row, measured in alternation, so that
+it holds even where the machine is busy. Where the checkpoint needs eager attention, only that is measured.
 """
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from common import script_parser
 from PIL import Image, ImageDraw
 
 from docai.errors import CheckpointError
@@ -23,8 +24,8 @@ from docai.models.engine import Request
 from docai.models.heads import Decoding, Head, get_head
 from docai.models.paligemma import PaliGemmaEngine
 
-# No answer is cut short by a loop: random crops make a small model repeat itself.
-STEADY = Decoding(max_repeats=10_000, max_period=1)
+NO_LOOP_LIMIT = Decoding(max_repeats=10_000, max_period=1)
+"""No answer is cut short by a loop: random crops make a small model repeat itself."""
 
 
 def crops(count: int, side: int) -> list[Image.Image]:
@@ -43,26 +44,26 @@ def crops(count: int, side: int) -> list[Image.Image]:
 def seconds(
     engine: PaliGemmaEngine, head: Head, images: Sequence[Image.Image], tokens: int
 ) -> tuple[float, int]:
-    """Wall time, and tokens written, for all crops."""
+    """Wall time, and tokens generated, for all crops."""
     requests = [Request(head, image, max_tokens=tokens) for image in images]
     start = time.perf_counter()
-    answers = engine.generate(requests)
+    generations = engine.generate(requests)
     if engine.device != "cpu":
         import torch
 
         torch.cuda.synchronize()
-    return time.perf_counter() - start, sum(answer.n_tokens for answer in answers)
+    return time.perf_counter() - start, sum(generation.n_tokens for generation in generations)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--model", default="nano")
+    parser = script_parser(__doc__)
+    parser.add_argument("--model", default="nano", help="a checkpoint's name or folder (default nano)")
     parser.add_argument("--head", default=None, help="by default the model's first")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--dtype", default=None)
-    parser.add_argument("--batch", type=int, nargs="+", default=[1, 2, 4, 8])
-    parser.add_argument("--tokens", type=int, default=64)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--dtype", default=None, help="by default the device's")
+    parser.add_argument("--batch", type=int, nargs="+", default=[1, 2, 4, 8], help="batch sizes")
+    parser.add_argument("--tokens", type=int, default=64, help="per answer, at most")
+    parser.add_argument("--repeats", type=int, default=3, help="after one to warm up")
     options = parser.parse_args()
 
     def load(attention: str) -> PaliGemmaEngine:
@@ -78,7 +79,7 @@ def main() -> None:
     ours = engines["fused" if "fused" in engines else "eager"]
     name = options.head or min(ours.heads())
     side = ours.checkpoint.image_size
-    head = replace(get_head(name), decoding=STEADY, resolution=side)
+    head = replace(get_head(name), decoding=NO_LOOP_LIMIT, resolution=side)
 
     print(f"{ours.name} on {ours.device}, {ours.dtype}, head {name}, {options.tokens} tokens at most")
     print("batch  attention  prefill s/crop  s/crop  tokens/s  ratio")
@@ -86,19 +87,19 @@ def main() -> None:
         images = crops(batch, side)
         prefill: dict[str, list[float]] = {kind: [] for kind in engines}
         whole: dict[str, list[float]] = {kind: [] for kind in engines}
-        written: dict[str, int] = {}
+        n_tokens: dict[str, int] = {}
         for repeat in range(options.repeats + 1):
             for kind, engine in engines.items():
                 engine.batch_size = batch
-                one, _ = seconds(engine, head, images, 1)
-                many, written[kind] = seconds(engine, head, images, options.tokens)
+                first_token, _ = seconds(engine, head, images, 1)
+                all_tokens, n_tokens[kind] = seconds(engine, head, images, options.tokens)
                 if repeat:  # the first round warms up
-                    prefill[kind].append(one)
-                    whole[kind].append(many)
+                    prefill[kind].append(first_token)
+                    whole[kind].append(all_tokens)
         slowest = statistics.median(whole["eager"])
         for kind in engines:
             first, total = statistics.median(prefill[kind]), statistics.median(whole[kind])
-            rate = max(written[kind] - batch, 0) / max(total - first, 1e-9)
+            rate = max(n_tokens[kind] - batch, 0) / max(total - first, 1e-9)
             print(
                 f"{batch:5d}  {kind:9s}  {first / batch:14.3f}  {total / batch:6.3f}  {rate:8.1f}  "
                 f"{slowest / total:5.2f}"

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 from unittest import mock
 
-from docai.contents import Content
+from docai.base import Content
 from docai.models.heads import HEADS
 from docai.parsers.base import Parsed
 from docai.parsers.score_music21 import ConversionError

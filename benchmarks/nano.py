@@ -1,27 +1,30 @@
-"""What the embedded checkpoint reaches: the tables of its model card.
+"""Measures the embedded checkpoint: the tables of its model card.
 
     python benchmarks/nano.py [--model nano] [--heads table text] [--count 75] [--seed 7] [--write]
 
-Draws held-out pairs (content and fonts that no training draws) at four difficulties, lets the model read
-them, and measures with the tasks of ``docai evaluate``; then does the same with the real documents at
-``DOCAI_REAL_DATA`` (by default ``../shared/real``), where that folder exists. Intervals are 95 % bootstrap
-intervals over the pairs. ``--write`` puts the tables between the marks in ``models/nano/README.md``.
+Draws held-out pairs of a picture and its truth (with content and fonts that no training draws) at four
+difficulties, lets the model read the pictures, and measures the answers with the tasks of ``docai evaluate``;
+then does the same with the real documents in the folder ``DOCAI_REAL_DATA``, where that is set. Prints
+Markdown rows: the measures of each head with their 95 % bootstrap interval over the pairs, how many parts of
+the answers are right, and the expected calibration error (0..1) of their confidences. ``--write`` puts the
+tables between the marks in ``models/nano/README.md``.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from common import REAL_DATA, real_data, script_parser
+
 from docai.models.heads import HEADS
 from docai.models.paligemma import PaliGemmaEngine
 from docai.pipelines.evaluation.evaluator import evaluate
 from docai.pipelines.evaluation.report.model import MeasureSummary, TaskSummary
-from docai.pipelines.evaluation.report.summary import summarise
+from docai.pipelines.evaluation.report.summary import summarize
 from docai.pipelines.evaluation.scoring import Evaluation
 from docai.pipelines.evaluation.tasks import TASKS
 from docai.pipelines.synthesis.write import write_pairs
@@ -33,21 +36,22 @@ BEGIN, END = "<!-- begin: python benchmarks/nano.py --write -->", "<!-- end -->"
 
 
 @dataclass(frozen=True)
-class Reading:
+class HeadMeasures:
     """How one head is measured."""
 
     head: str
     task: str
-    measures: tuple[str, ...]
+    names: tuple[str, ...]
+    """Of the task's measures, those that are printed."""
     drawn: str
     """The data set that :func:`write_pairs` leaves in a folder."""
 
 
-READINGS = (
-    Reading("table", "table", ("teds", "s-teds"), "pubtabnet:{}"),
-    Reading("molecule", "molecule", ("exact", "valid"), "molscribe:{}/molecules.csv"),
-    Reading("score", "score", ("ser", "parses"), "grandstaff:{}"),
-    Reading("text", "text-hiertext", ("f1", "det-f1"), "icdar2015:{}"),
+HEAD_MEASURES = (
+    HeadMeasures("table", "table", ("teds", "s-teds"), "pubtabnet:{}"),
+    HeadMeasures("molecule", "molecule", ("exact", "valid"), "molscribe:{}/molecules.csv"),
+    HeadMeasures("score", "score", ("ser", "parses"), "grandstaff:{}"),
+    HeadMeasures("text", "text-hiertext", ("f1", "det-f1"), "icdar2015:{}"),
 )
 REAL = (
     ("table", "pubtabnet:{}/tables/pubtabnet", "10 PubTabNet tables"),
@@ -63,33 +67,33 @@ def drawn_rows(engine: PaliGemmaEngine, heads: Sequence[str], count: int, seed: 
     yield "| head | difficulty | pairs | measured (95 % interval) | right | calibration error |"
     yield "|---|---|---|---|---|---|"
     with tempfile.TemporaryDirectory() as folder:
-        for reading in (one for one in READINGS if one.head in heads):
+        for measures in (measures for measures in HEAD_MEASURES if measures.head in heads):
             parts = []
             for difficulty in DIFFICULTIES:
-                pairs = Path(folder) / reading.head / str(difficulty)
-                write_pairs(reading.head, count, seed, pairs, difficulty=difficulty, split="held-out")
-                found = evaluate(reading.drawn.format(pairs), engine=engine, tasks=[reading.task])
-                parts.append(found)
-                yield f"| {reading.head} | {difficulty} | {_cells(reading, found)} |"
+                pairs = Path(folder) / measures.head / str(difficulty)
+                write_pairs(measures.head, count, seed, pairs, difficulty=difficulty, split="held-out")
+                evaluation = evaluate(measures.drawn.format(pairs), engine=engine, tasks=[measures.task])
+                parts.append(evaluation)
+                yield f"| {measures.head} | {difficulty} | {_cells(measures, evaluation)} |"
             cases = [case for part in parts for case in part.cases]
-            yield f"| {reading.head} | all | {_cells(reading, replace(parts[0], cases=cases))} |"
+            yield f"| {measures.head} | all | {_cells(measures, replace(parts[0], cases=cases))} |"
 
 
 def real_rows(engine: PaliGemmaEngine, heads: Sequence[str], real: Path) -> Iterator[str]:
     """One Markdown row per set of real documents."""
     yield "| head | real documents | n | measured (95 % interval) | right | calibration error |"
     yield "|---|---|---|---|---|---|"
-    readings = {reading.head: reading for reading in READINGS}
-    for head, data, title in (one for one in REAL if one[0] in heads):
-        found = evaluate(data.format(real), engine=engine, tasks=[readings[head].task])
-        yield f"| {head} | {title} | {_cells(readings[head], found)} |"
+    by_head = {measures.head: measures for measures in HEAD_MEASURES}
+    for head, data, title in (real_set for real_set in REAL if real_set[0] in heads):
+        evaluation = evaluate(data.format(real), engine=engine, tasks=[by_head[head].task])
+        yield f"| {head} | {title} | {_cells(by_head[head], evaluation)} |"
 
 
-def _cells(reading: Reading, found: Evaluation) -> str:
-    task = summarise(found, TASKS).tasks[0]
+def _cells(measures: HeadMeasures, evaluation: Evaluation) -> str:
+    task = summarize(evaluation, TASKS).tasks[0]
     by_name = {measure.name: measure for measure in task.measures}
-    figures = ", ".join(_figure(by_name[name]) for name in reading.measures)
-    return f"{len(found.cases)} | {figures} | {_right(found, task)} | {_error(task)}"
+    figures = ", ".join(_figure(by_name[name]) for name in measures.names)
+    return f"{len(evaluation.cases)} | {figures} | {_right(evaluation, task)} | {_error(task)}"
 
 
 def _figure(measure: MeasureSummary) -> str:
@@ -103,8 +107,8 @@ def _figure(measure: MeasureSummary) -> str:
     return f"{shown} ({low}–{high})"
 
 
-def _right(found: Evaluation, task: TaskSummary) -> str:
-    beliefs = [belief for case in found.cases for belief in case.scores[task.name].beliefs]
+def _right(evaluation: Evaluation, task: TaskSummary) -> str:
+    beliefs = [belief for case in evaluation.cases for belief in case.scores[task.name].beliefs]
     return f"{sum(belief.is_right for belief in beliefs)}/{len(beliefs)}" if beliefs else "–"
 
 
@@ -122,29 +126,30 @@ def write_card(lines: Sequence[str]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--model", default="nano")
-    parser.add_argument("--heads", nargs="+", choices=list(HEADS), default=list(HEADS))
-    parser.add_argument("--count", type=int, default=75, help="pairs of a head at one difficulty")
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--write", action="store_true")
+    parser = script_parser(__doc__)
+    parser.add_argument("--model", default="nano", help="a checkpoint's name or folder (default nano)")
+    parser.add_argument("--heads", nargs="+", choices=list(HEADS), default=list(HEADS), help="by default all")
+    parser.add_argument("--count", type=int, default=75, help="pairs per head and difficulty (default 75)")
+    parser.add_argument("--seed", type=int, default=7, help="of the drawn pairs (default 7)")
+    parser.add_argument("--write", action="store_true", help=f"put the tables into {CARD.relative_to(ROOT)}")
     arguments = parser.parse_args()
     engine = PaliGemmaEngine.load(arguments.model, device="cpu")
     lines = []
 
-    def say(line: str) -> None:
+    def add(line: str) -> None:
         lines.append(line)
         print(line, flush=True)
 
-    say(f"{engine.checkpoint.name}@{engine.checkpoint.revision}, seed {arguments.seed}:")
-    say("")
+    add(f"{engine.checkpoint.name}@{engine.checkpoint.revision}, seed {arguments.seed}:")
+    add("")
     for row in drawn_rows(engine, arguments.heads, arguments.count, arguments.seed):
-        say(row)
-    real = Path(os.environ.get("DOCAI_REAL_DATA", ROOT.parent / "shared" / "real"))
-    if real.is_dir():
-        say("")
+        add(row)
+    if real := real_data():
+        add("")
         for row in real_rows(engine, arguments.heads, real):
-            say(row)
+            add(row)
+    else:
+        print(f"The real documents are not measured: {REAL_DATA} names no folder.", file=sys.stderr)
     if arguments.write:
         write_card(lines)
 

@@ -1,21 +1,22 @@
-"""Precision and recall of region finding on seeded synthetic pages.
+"""Measures precision and recall of region finding on seeded synthetic pages.
 
     python benchmarks/regions.py [--count 200] [--seed 0] [--scan]
 
-A true and a found region match where they are of one class and their boxes overlap with an intersection
-over union of at least 0.7; matches are made one to one, best first. Text is counted at the level of the
-paragraph: each paragraph, heading, caption, list item, running head and page number is one true region, so
-two paragraphs found as one count as one wrong and two missed. ``order`` is the share of neighbouring matched
-regions that were found in the true order. Each page is measured as a PDF, or with ``--scan`` as a 200 dpi
-image of it, turned by up to one degree, noisy, and JPEG-compressed.
+A region found matches a true one where they are of one class and their boxes overlap with an intersection
+over union of at least 0.7; matches are made one to one, best first. Text is counted by the paragraph: each
+paragraph, heading, caption, list item, running head and page number is one true region, so two paragraphs
+found as one count as one wrong and two missed. ``order`` is the share of neighboring matched regions that
+were found in the true order. Each page is measured as a PDF, or with ``--scan`` as a 200 dpi image of it,
+rotated by up to one degree, noisy, and JPEG-compressed. No model is run.
 """
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections import Counter
 from itertools import pairwise
+
+from common import script_parser
 
 from docai import Limits
 from docai.geometry import iou
@@ -24,75 +25,75 @@ from docai.pipelines.layout import Region, find_regions
 from docai.pipelines.synthesis.pages import SyntheticPage, Truth, scanned, synthetic_page
 
 KINDS = ("text", "table", "molecule", "score", "figure")
-MATCH = 0.7
+MIN_IOU = 0.7
 
 
-def matches(truth: tuple[Truth, ...], found: tuple[Region, ...]) -> list[tuple[int, int]]:
-    """Pairs (true, found) of one class and IoU at least MATCH, one to one, best first."""
+def match_regions(truth: tuple[Truth, ...], regions: tuple[Region, ...]) -> list[tuple[int, int]]:
+    """Pairs (true, found) of one class and IoU at least MIN_IOU, one to one, best first."""
     pairs = sorted(
         (
             (iou(true.bbox, region.bbox), t, f)
             for t, true in enumerate(truth)
-            for f, region in enumerate(found)
+            for f, region in enumerate(regions)
             if true.kind == region.kind
         ),
         reverse=True,
     )
-    chosen: list[tuple[int, int]] = []
+    matches: list[tuple[int, int]] = []
     for value, t, f in pairs:
-        if value >= MATCH and all(t != a and f != b for a, b in chosen):
-            chosen.append((t, f))
-    return sorted(chosen)
+        if value >= MIN_IOU and all(t != a and f != b for a, b in matches):
+            matches.append((t, f))
+    return sorted(matches)
 
 
-def found_on(page: SyntheticPage) -> tuple[Region, ...]:
+def regions_of(page: SyntheticPage) -> tuple[Region, ...]:
     with open_source(page.pdf, limits=Limits()) as source:
         return find_regions(next(iter(source.pages()))).regions
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--count", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=0, help="first seed")
+    parser = script_parser(__doc__)
+    parser.add_argument("--count", type=int, default=200, help="pages (default 200)")
+    parser.add_argument("--seed", type=int, default=0, help="of the first page (default 0)")
     parser.add_argument("--scan", action="store_true", help="measure 200 dpi scans of the pages")
-    parser.add_argument("--verbose", action="store_true", help="name each missed and each wrong region")
+    parser.add_argument("--verbose", action="store_true", help="print each missed and each wrong region")
     arguments = parser.parse_args()
-    true, hit, claimed = Counter[str](), Counter[str](), Counter[str]()
+    n_true, n_matched, n_found = Counter[str](), Counter[str](), Counter[str]()
     in_order = pairs = 0
     seconds = 0.0
     for seed in range(arguments.seed, arguments.seed + arguments.count):
         page = synthetic_page(seed)
         page = scanned(page) if arguments.scan else page
         start = time.perf_counter()
-        found = found_on(page)
+        regions = regions_of(page)
         seconds += time.perf_counter() - start
-        chosen = matches(page.truth, found)
-        true.update(region.kind for region in page.truth)
-        claimed.update(region.kind for region in found)
-        hit.update(page.truth[t].kind for t, _ in chosen)
-        places = [f for _, f in chosen]
-        in_order += sum(a < b for a, b in pairwise(places))
-        pairs += max(0, len(places) - 1)
+        matches = match_regions(page.truth, regions)
+        n_true.update(region.kind for region in page.truth)
+        n_found.update(region.kind for region in regions)
+        n_matched.update(page.truth[t].kind for t, _ in matches)
+        order = [f for _, f in matches]
+        in_order += sum(a < b for a, b in pairwise(order))
+        pairs += max(0, len(order) - 1)
         if arguments.verbose:
-            _tell(seed, page, found, chosen)
+            _print_errors(seed, page, regions, matches)
     print(
         f"{arguments.count} pages from seed {arguments.seed}, {'scans' if arguments.scan else 'born-digital'}"
     )
     print(f"{'class':10} {'true':>6} {'found':>6} {'precision':>10} {'recall':>8}")
     for kind in (*KINDS, "all"):
-        t, f, h = (sum(c.values()) if kind == "all" else c[kind] for c in (true, claimed, hit))
+        t, f, h = (sum(c.values()) if kind == "all" else c[kind] for c in (n_true, n_found, n_matched))
         print(f"{kind:10} {t:6} {f:6} {h / max(1, f):10.3f} {h / max(1, t):8.3f}")
     print(f"order {in_order / max(1, pairs):.3f}   seconds a page {seconds / arguments.count:.2f}")
 
 
-def _tell(seed: int, page: SyntheticPage, found: tuple[Region, ...], chosen: list[tuple[int, int]]) -> None:
+def _print_errors(
+    seed: int, page: SyntheticPage, regions: tuple[Region, ...], matches: list[tuple[int, int]]
+) -> None:
     for index, truth in enumerate(page.truth):
-        if all(index != t for t, _ in chosen):
+        if all(index != t for t, _ in matches):
             print(seed, "missed", truth.kind, [round(v) for v in truth.bbox])
-    for index, region in enumerate(found):
-        if all(index != f for _, f in chosen):
+    for index, region in enumerate(regions):
+        if all(index != f for _, f in matches):
             print(seed, "wrong", region.kind, [round(v) for v in region.bbox], region.evidence)
 
 

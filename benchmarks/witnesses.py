@@ -1,38 +1,32 @@
-"""What model, witness and both together reach on real documents: the numbers behind `witnesses="auto"`.
+"""Measures a model, a second reader and both together on real documents: the basis of ``witnesses="auto"``.
 
     python benchmarks/witnesses.py [--model nano] [--real FOLDER] [--limit N] [--only NAME] [--cases FILE]
 
-Prints Markdown. The documents are those at ``DOCAI_REAL_DATA`` (by default ``../shared/real``). Molecules
-are right where the isomeric canonical SMILES are equal. Tables, as pictures, are measured by TEDS of the
-canonical HTML of both sides; besides published ones, drawn ones of several difficulties. Texts are measured
-by the F1 of their words, on street photographs and on the paragraphs of born-digital PDFs, whose pages are
-drawn in gray at 150 and 200 dpi and whose own words are the truth; they are right where all words are
-equal. *Both* is what the rule in :mod:`docai.pipelines.evidence.arbiter` makes of the two; *agreed* counts
-the cases where they say the same. *Both, calibrated* is what they would make where each answer of the model
-had for its confidence the model's share of right answers in the set, which is the least that a calibration
-on such documents gives.
+Prints a Markdown table, one row per set; qualities are means over the cases, 0..1. The documents are those in
+the folder ``DOCAI_REAL_DATA``. Molecules are right where the isomeric canonical SMILES are equal. Tables, as
+pictures, are measured by TEDS of the canonical HTML of both sides, on published ones and on drawn ones of
+several difficulties. Texts are measured by the F1 of their words, on street photographs and on paragraphs of
+born-digital PDFs, whose pages are rendered in gray at 150 and 200 dpi and whose own words are the truth; they
+are right where all words are equal. *Both* is what the rule in :mod:`docai.pipelines.evidence.arbiter` makes
+of the two; *agreed* counts the cases where they give the same. *Both, calibrated* is what they would make if
+each answer of the model had as its confidence the model's share of right answers in the set, which is the
+least that a calibration on such documents gives. Seconds are wall-clock time of the second reader per case.
 """
 
 from __future__ import annotations
 
-import argparse
 import io
 import json
-import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from docai.contents import (
-    Content,
-    MoleculeContent,
-    TableContent,
-    TextContent,
-    part_confidences,
-    put_confidence,
-)
+from common import need_folder, real_data, script_parser
+
+from docai.base import Content
+from docai.contents import MoleculeContent, TableContent, TextContent
 from docai.errors import DocaiError
 from docai.geometry import BBox
 from docai.models.engine import Engine, Request, answer
@@ -64,9 +58,9 @@ LEVELS = (0.3, 0.6, 1.0)
 """Difficulties of drawn tables."""
 DRAWN = 30
 PARAGRAPHS = 4
-"""Of one page."""
+"""Per page."""
 SECONDS = 300.0
-"""For one region: what is measured here must not hang on how busy the machine is."""
+"""Time limit per region, long enough that the result does not depend on how busy the machine is."""
 
 
 @dataclass(frozen=True)
@@ -80,18 +74,18 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Hearing:
-    """What both said of one question."""
+class Answers:
+    """Those of the model and of the second reader to one question."""
 
     question: Question
     model: Answer
     is_calibrated: bool
     witness: Statement
     seconds: float
-    """That the witness took."""
+    """Time of the second reader."""
 
     def quality(self, content: Content | None) -> float:
-        """How good an answer is, 0…1."""
+        """Quality of an answer, 0..1."""
         if isinstance(content, MoleculeContent):
             return float(content.smiles is not None and content.smiles == _canonical(self.question.truth))
         if isinstance(content, TableContent):
@@ -107,25 +101,25 @@ class Hearing:
     @property
     def agreed(self) -> bool:
         match self.model.content, self.witness.content:
-            case MoleculeContent() as model, MoleculeContent() as other:
-                return model.smiles is not None and model.smiles == other.smiles
-            case TextContent() as model, TextContent() as other:
-                return bool(model.text) and agreement(model.text.split(), other.text.split()) == 1.0
-            case TableContent() as model, TableContent() as other:
-                return same_grid(model, other)
+            case MoleculeContent() as model, MoleculeContent() as witness:
+                return model.smiles is not None and model.smiles == witness.smiles
+            case TextContent() as model, TextContent() as witness:
+                return bool(model.text) and agreement(model.text.split(), witness.text.split()) == 1.0
+            case TableContent() as model, TableContent() as witness:
+                return same_grid(model, witness)
         return False
 
     def both(self) -> float:
         return self.quality(weigh(self.model, self.witness, is_calibrated=self.is_calibrated).content)
 
     def calibrated(self, share: float) -> float:
-        """The same for a model that knows how often it is right."""
-        content, own = self.model.content, self.model.confidence
-        if own.value != 0.0:
-            own = own.model_copy(update={"value": share})
-        content = put_confidence(content, [share] * len(part_confidences(content)))
-        sure = replace(self.model, content=content, confidence=own)
-        return self.quality(weigh(sure, self.witness, is_calibrated=True).content)
+        """The same for a model whose confidence is ``share``, and calibrated."""
+        content, confidence = self.model.content, self.model.confidence
+        if confidence.value != 0.0:
+            confidence = confidence.model_copy(update={"value": share})
+        content = content.with_confidences([share] * len(content.part_confidences()))
+        calibrated = replace(self.model, content=content, confidence=confidence)
+        return self.quality(weigh(calibrated, self.witness, is_calibrated=True).content)
 
 
 def molecules(folder: Path) -> Iterator[Question]:
@@ -164,26 +158,26 @@ def paragraphs(folders: Sequence[Path]) -> Iterator[Question]:
     n_pages = 0
     for path in sorted(path for folder in folders for path in folder.rglob("*.pdf")):
         try:
-            drawn = _drawn(path, DPI[n_pages % len(DPI)])
+            rendered = _render(path, DPI[n_pages % len(DPI)])
         except DocaiError:
             continue
-        if drawn is None:
+        if rendered is None:
             continue
         n_pages += 1
-        data, truths = drawn
+        data, truths = rendered
         with open_source(data) as source, source.page(1) as page:
             for number, (bbox, truth) in enumerate(truths):
                 yield Question(f"{path.name} {number}", page, bbox, truth)
 
 
-def _drawn(path: Path, dpi: int) -> tuple[bytes, list[tuple[BBox, str]]] | None:
+def _render(path: Path, dpi: int) -> tuple[bytes, list[tuple[BBox, str]]] | None:
     """A page as a gray PNG, and boxes and words of paragraphs spread over it."""
     with open_source(path) as source:
         for number in source.numbers()[:5]:
             with source.page(number) as page:
                 if len(page.words()) < MIN_PAGE_WORDS:
                     continue
-                found = [
+                truths = [
                     (region.bbox, text_from_words(region.words).text)
                     for region in find_regions(page).regions
                     if region.kind == "text"
@@ -192,45 +186,45 @@ def _drawn(path: Path, dpi: int) -> tuple[bytes, list[tuple[BBox, str]]] | None:
                 ]
                 picture = io.BytesIO()
                 page.render(scale=dpi / 72).convert("L").save(picture, "PNG", dpi=(dpi, dpi))
-                return picture.getvalue(), found[:: max(1, len(found) // PARAGRAPHS)][:PARAGRAPHS]
+                return picture.getvalue(), truths[:: max(1, len(truths) // PARAGRAPHS)][:PARAGRAPHS]
     return None
 
 
 def read(engine: Engine, kind: str, question: Question) -> tuple[Answer, bool]:
     """The model's answer, and whether its confidence is calibrated."""
     head = HEADS[kind]
-    crops = tile_region(question.page, head.record.model_fields["kind"].default, question.bbox)
+    crops = tile_region(question.page, head.tiling, question.bbox)
     generations = answer(engine, [Request(head, crop.image) for crop in crops])
     maps = generations[0].calibration or {}
     return region_answer(head, crops, generations), "record" in maps
 
 
-def measure(engine: Engine, witness: Witness, question: Question) -> Hearing:
+def measure(engine: Engine, witness: Witness, question: Question) -> Answers:
     model, is_calibrated = read(engine, witness.head, question)
     started = time.perf_counter()
-    told = hear(witness, Case(question.page, question.bbox))
-    return Hearing(question, model, is_calibrated, told, time.perf_counter() - started)
+    statement = hear(witness, Case(question.page, question.bbox))
+    return Answers(question, model, is_calibrated, statement, time.perf_counter() - started)
 
 
 def _canonical(smiles: str) -> str | None:
     return parse_molecule(smiles).content.smiles
 
 
-def row(title: str, witness: Witness, hearings: Sequence[Hearing]) -> str:
-    models = [one.quality(one.model.content) for one in hearings]
-    clear = [one.quality(one.witness.content) for one in hearings if one.is_clear]
-    agreed = [one.quality(one.model.content) for one in hearings if one.agreed]
+def row(title: str, witness: Witness, all_answers: Sequence[Answers]) -> str:
+    models = [answers.quality(answers.model.content) for answers in all_answers]
+    clear = [answers.quality(answers.witness.content) for answers in all_answers if answers.is_clear]
+    agreed = [answers.quality(answers.model.content) for answers in all_answers if answers.agreed]
     share = sum(models) / max(1, len(models))
     cells = (
         title,
-        str(len(hearings)),
+        str(len(all_answers)),
         _mean(models),
-        f"{witness.name} {_mean([one.quality(one.witness.content) for one in hearings])}",
+        f"{witness.name} {_mean([answers.quality(answers.witness.content) for answers in all_answers])}",
         f"{len(clear)}: {_mean(clear)}, wholly right {_mean([float(value == 1) for value in clear])}",
-        _mean([one.both() for one in hearings]),
-        _mean([one.calibrated(share) for one in hearings]),
+        _mean([answers.both() for answers in all_answers]),
+        _mean([answers.calibrated(share) for answers in all_answers]),
         f"{sum(value == 1 for value in agreed)} of {len(agreed)}",
-        _mean([one.seconds for one in hearings]),
+        _mean([answers.seconds for answers in all_answers]),
     )
     return "| " + " | ".join(cells) + " |"
 
@@ -239,47 +233,45 @@ def _mean(values: Sequence[float]) -> str:
     return f"{sum(values) / len(values):.3f}" if values else "–"
 
 
-def _told(title: str, one: Hearing) -> dict[str, str | float | None]:
-    """One case, as a line of the file of cases."""
+def _case(title: str, answers: Answers) -> dict[str, str | float | None]:
+    """One line of the file of cases."""
     return {
         "set": title,
-        "name": one.question.name,
-        "truth": one.question.truth,
-        "model": one.model.raw,
-        "finish": one.model.finish_reason,
-        "confidence": one.model.confidence.value,
-        "witness": one.witness.text,
-        "clear": one.is_clear,
-        "issues": "; ".join(issue.message for issue in one.witness.issues),
-        "quality of the model": one.quality(one.model.content),
-        "quality of the witness": one.quality(one.witness.content),
-        "quality of both": one.both(),
-        "seconds": one.seconds,
+        "name": answers.question.name,
+        "truth": answers.question.truth,
+        "model": answers.model.raw,
+        "finish": answers.model.finish_reason,
+        "confidence": answers.model.confidence.value,
+        "witness": answers.witness.text,
+        "clear": answers.is_clear,
+        "issues": "; ".join(issue.message for issue in answers.witness.issues),
+        "quality of the model": answers.quality(answers.model.content),
+        "quality of the witness": answers.quality(answers.witness.content),
+        "quality of both": answers.both(),
+        "seconds": answers.seconds,
     }
 
 
 def main() -> None:
-    default = Path(os.environ.get("DOCAI_REAL_DATA") or "../shared/real")
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--model", default="nano")
-    parser.add_argument("--real", type=Path, default=default, metavar="FOLDER")
-    parser.add_argument("--limit", type=int, help="cases of each set")
-    parser.add_argument("--only", default="", metavar="NAME", help="sets whose name begins so")
-    parser.add_argument("--cases", type=Path, metavar="FILE", help="write each case as a line of JSON")
+    parser = script_parser(__doc__)
+    parser.add_argument("--model", default="nano", help="a checkpoint's name or folder (default nano)")
+    parser.add_argument("--real", type=Path, default=real_data(), metavar="FOLDER", help="real documents")
+    parser.add_argument("--limit", type=int, help="cases per set, at most")
+    parser.add_argument("--only", default="", metavar="NAME", help="only sets whose name starts with it")
+    parser.add_argument("--cases", type=Path, metavar="FILE", help="append each case as a line of JSON")
     arguments = parser.parse_args()
+    real = need_folder(arguments.real)
     from docai.models.paligemma import PaliGemmaEngine
 
     engine = PaliGemmaEngine.load(arguments.model, device="auto")
     osra, tesseract = Osra(seconds=SECONDS), Tesseract(seconds=SECONDS)
     scanned = ScannedTables(seconds=SECONDS)
     sets: list[tuple[str, Witness, Iterator[Question]]] = [
-        ("text icdar2015", tesseract, photographs(arguments.real / "text/icdar2015")),
-        ("text of PDFs as scans", tesseract, paragraphs([arguments.real / name for name in PDFS])),
-        ("tables pubtabnet", scanned, tables(arguments.real / "tables/pubtabnet")),
+        ("text icdar2015", tesseract, photographs(real / "text/icdar2015")),
+        ("text of PDFs as scans", tesseract, paragraphs([real / name for name in PDFS])),
+        ("tables pubtabnet", scanned, tables(real / "tables/pubtabnet")),
         *((f"tables drawn {level}", scanned, drawn_tables(level)) for level in LEVELS),
-        *((f"molecules {name}", osra, molecules(arguments.real / "molecules" / name)) for name in MOLECULES),
+        *((f"molecules {name}", osra, molecules(real / "molecules" / name)) for name in MOLECULES),
     ]
     print(f"{engine.name}, quality: exact molecules, canonical TEDS, F1 of words\n")
     print(
@@ -293,13 +285,13 @@ def main() -> None:
         if missing is not None:
             print(f"| {title} | – | – | {missing} | – | – | – | – | – |")
             continue
-        hearings = []
+        all_answers = []
         for question in islice(questions, arguments.limit):
-            hearings.append(measure(engine, witness, question))
+            all_answers.append(measure(engine, witness, question))
             if arguments.cases:
                 with arguments.cases.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(_told(title, hearings[-1])) + "\n")
-        print(row(title, witness, hearings), flush=True)
+                    file.write(json.dumps(_case(title, all_answers[-1])) + "\n")
+        print(row(title, witness, all_answers), flush=True)
 
 
 if __name__ == "__main__":

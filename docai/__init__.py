@@ -7,6 +7,10 @@
 Importing docai loads neither torch nor a PDF library: those arrive with the first call that needs them.
 """
 
+from docai._checkout import package_path
+
+__path__ = package_path(__path__)
+
 from docai import errors
 from docai._version import __version__
 from docai.api import Pipeline, parse, process, read

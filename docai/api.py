@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from docai.base import MAX_REPR, one_line
 from docai.errors import EmptySourceError, SettingError
 from docai.limits import Limits
 from docai.models.heads import get_head
@@ -84,6 +85,13 @@ class Pipeline:
         self._retry: Retry = retry
         self._limits = limits or Limits()
         self._engine = engine
+
+    def __repr__(self) -> str:
+        """Says what it is set to, and what it runs on once the model is loaded; loads nothing."""
+        model = Path(self._model).name if self._engine is None else self._engine.name
+        device = self._device if self._engine is None else self._engine.device
+        options = f"text_layer={self._text_layer!r}"
+        return f"<{one_line(f'Pipeline {model} on {device}, {options}', MAX_REPR - 2)}>"
 
     @property
     def engine(self) -> Engine:
@@ -237,15 +245,14 @@ def parse(head: str, text: str) -> RecordBase:
     Raises:
         UnknownHeadError: there is no such head.
     """
-    from docai.contents import map_boxes
     from docai.pipelines.recognition.answer import storable
     from docai.pipelines.region import content_fields
 
     entry = get_head(head)
     parsed = entry.parser(text)
     side = entry.resolution
-    content = map_boxes(
-        parsed.content, lambda box: (box[0] * side, box[1] * side, box[2] * side, box[3] * side)
+    content = parsed.content.map_boxes(
+        lambda box: (box[0] * side, box[1] * side, box[2] * side, box[3] * side)
     )
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     identifier = f"p1-{entry.name}-{digest[:10]}"

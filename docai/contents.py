@@ -1,42 +1,37 @@
 """What parsers make of a model's text: the contents of records, which stand alone, without page or model.
 
+A content owns its parts (cells, words, atoms, measures) and its boxes, see :class:`docai.base.Content`.
 Boxes are as in :mod:`docai.records`; those of a parser alone are shares 0…1 of the crop.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Literal, TypeVar
+from collections.abc import Sequence
+from typing import Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from docai.base import Content, Data, Place, counted
 from docai.geometry import BBox
-
-if TYPE_CHECKING:
-    pass
 
 ColumnKind = Literal["text", "integer", "number", "percent", "currency", "empty"]
 
 Tie = Literal["start", "continue", "end"]
 
 
-class Data(BaseModel):
-    """Base of everything serialised: unknown fields are refused, so that a typo never passes."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
 class Cell(Data):
     """One table cell. ``row`` and ``col`` count from 0 and name its top left grid position."""
 
-    row: int = Field(ge=0)
-    col: int = Field(ge=0)
-    row_span: int = Field(default=1, ge=1)
-    col_span: int = Field(default=1, ge=1)
-    text: str = ""
-    is_header: bool = False
-    bbox: BBox | None = None
-    confidence: float | None = Field(default=None, ge=0, le=1)
+    row: int = Field(ge=0, description="Row of its top left corner, from 0.")
+    col: int = Field(ge=0, description="Column of its top left corner, from 0.")
+    row_span: int = Field(default=1, ge=1, description="Rows that it covers.")
+    col_span: int = Field(default=1, ge=1, description="Columns that it covers.")
+    text: str = Field(default="", description="What is written in it; empty for an empty cell.")
+    is_header: bool = Field(default=False, description="It names columns or rows.")
+    bbox: BBox | None = Field(default=None, description="Its box in page points; None where nobody gave one.")
+    confidence: float | None = Field(
+        default=None, ge=0, le=1, description="Probability that its text is right; None: not measured."
+    )
 
 
 class Column(Data):
@@ -55,31 +50,63 @@ class Column(Data):
     n_unread: int = Field(default=0, ge=0, description="All other cells.")
 
 
-class TableContent(Data):
+class TableContent(Content):
     """A rectangular grid: each position is covered by exactly one cell."""
 
+    part_unit = "cell"
+
     html: str = Field(default="", description="Canonical HTML of the grid, always rectangular.")
-    n_rows: int = Field(default=0, ge=0)
-    n_cols: int = Field(default=0, ge=0)
-    cells: list[Cell] = Field(default_factory=list)
+    n_rows: int = Field(default=0, ge=0, description="Rows of the grid.")
+    n_cols: int = Field(default=0, ge=0, description="Columns of the grid.")
+    cells: list[Cell] = Field(default_factory=list, description="Row by row, from the left.")
     columns: list[Column] = Field(
         default_factory=list, description="From the left; empty in documents before format 1.3."
     )
+
+    @property
+    def is_empty(self) -> bool:
+        """It has no cell."""
+        return not self.cells
+
+    def parts(self) -> list[Cell]:
+        """The cells."""
+        return self.cells
+
+    def with_confidences(self, values: Sequence[float | None]) -> Self:
+        """See :meth:`Content.with_confidences`."""
+        return self.model_copy(update={"cells": _with_confidences(self.cells, values)})
+
+    def map_boxes(self, place: Place) -> Self:
+        """See :meth:`Content.map_boxes`."""
+        return self.model_copy(update={"cells": [_moved(cell, place) for cell in self.cells]})
+
+    def brief(self) -> str:
+        """Such as ``4 x 3 cells``: rows by columns."""
+        return f"{self.n_rows} x {self.n_cols} cells"
+
+    def describe(self) -> str:
+        """Size and first row."""
+        first = " | ".join(cell.text for cell in self.cells if cell.row == 0)
+        return f"{self.n_rows} rows × {self.n_cols} columns: {first}"
 
 
 class Atom(Data):
     """One atom of a molecule."""
 
-    symbol: str
-    number: int = Field(ge=1, description="Its number in the mol block.")
-    confidence: float | None = Field(default=None, ge=0, le=1)
+    symbol: str = Field(description="Of the element, such as `Cl`; `*` for a label that is not written out.")
+    number: int = Field(ge=1, description="Its number in the mol block, from 1.")
+    confidence: float | None = Field(
+        default=None, ge=0, le=1, description="Probability that it is right; None: not measured."
+    )
 
 
 class Label(Data):
     """What stands in brackets where SMILES has an atom: a group's name, as drawings have them."""
 
     text: str = Field(description="As written, without the brackets.")
-    kind: Literal["abbreviation", "r-group", "unknown"]
+    kind: Literal["abbreviation", "r-group", "unknown"] = Field(
+        description="`abbreviation`: a known group such as Ph; `r-group`: a variable such as R1."
+    )
     expanded: bool = Field(default=False, description="Written out as atoms; else it became `*`.")
     atoms: list[int] = Field(
         default_factory=list, description="What it became: numbers in the mol block, from 1."
@@ -93,31 +120,33 @@ class Fragment(Data):
     role: Literal["main", "counter-ion", "solvent", "other"] = Field(
         description="`main`: the largest organic part and its like; none where all are salts and solvents."
     )
-    charge: int = 0
+    charge: int = Field(default=0, description="Sum of its formal charges.")
 
 
 class Stereo(Data):
     """What could have a configuration, what has one, and what was written and is none."""
 
     centres: int = Field(default=0, ge=0, description="Atoms that can have a configuration.")
-    centres_specified: int = Field(default=0, ge=0)
+    centres_specified: int = Field(default=0, ge=0, description="Those of them that have one, R or S.")
     bonds: int = Field(default=0, ge=0, description="Double bonds that can be E or Z.")
-    bonds_specified: int = Field(default=0, ge=0)
+    bonds_specified: int = Field(default=0, ge=0, description="Those of them that are one of both.")
     dropped: int = Field(
         default=0, ge=0, description="Marks (`@`, `/`, `\\`) of the text where no configuration is."
     )
 
 
-class MoleculeContent(Data):
+class MoleculeContent(Content):
     """A chemical structure. The chemistry fields are None or empty where the SMILES is not valid."""
+
+    part_unit = "atom"
 
     smiles: str | None = Field(default=None, description="Canonical isomeric SMILES (RDKit).")
     smiles_labelled: str | None = Field(
         default=None, description="The same with the labels as they were written, such as `C[Ph]`."
     )
     labels: list[Label] = Field(default_factory=list, description="In the order of the model's text.")
-    inchi: str | None = None
-    inchikey: str | None = None
+    inchi: str | None = Field(default=None, description="Standard InChI; None where an atom is `*`.")
+    inchikey: str | None = Field(default=None, description="Hash of the InChI, 27 characters.")
     formula: str | None = Field(default=None, description="Hill notation.")
     weight: float | None = Field(
         default=None, ge=0, description="Average molecular weight, g/mol; None where an atom is `*`."
@@ -127,21 +156,44 @@ class MoleculeContent(Data):
     )
     charge: int | None = Field(default=None, description="Sum of the formal charges.")
     fragments: list[Fragment] = Field(default_factory=list, description="Sorted by their SMILES.")
-    stereo: Stereo | None = None
+    stereo: Stereo | None = Field(default=None, description="None where the SMILES is not valid.")
     molblock: str | None = Field(
         default=None,
         description="Mol block with 2-D coordinates: V2000, or V3000 where there are dative bonds.",
     )
     atoms: list[Atom] = Field(default_factory=list, description="In the order of the SMILES.")
-    is_valid: bool = False
+    is_valid: bool = Field(default=False, description="RDKit reads the SMILES as a structure.")
+
+    @property
+    def is_empty(self) -> bool:
+        """It has no structure."""
+        return self.smiles is None
+
+    def parts(self) -> list[Atom]:
+        """The atoms."""
+        return self.atoms
+
+    def with_confidences(self, values: Sequence[float | None]) -> Self:
+        """See :meth:`Content.with_confidences`."""
+        return self.model_copy(update={"atoms": _with_confidences(self.atoms, values)})
+
+    def brief(self) -> str:
+        """The formula, or that there is none."""
+        return self.formula or "no valid structure"
+
+    def describe(self) -> str:
+        """Formula and SMILES."""
+        return f"{self.formula}  {self.smiles}" if self.smiles and self.is_valid else "no structure"
 
 
 class Measure(Data):
     """The notes between two barlines, as lines of ``kern``, counted from 1."""
 
-    first_line: int = Field(ge=1)
-    last_line: int = Field(ge=1)
-    confidence: float | None = Field(default=None, ge=0, le=1)
+    first_line: int = Field(ge=1, description="Its first line.")
+    last_line: int = Field(ge=1, description="Its last line, which is its own too.")
+    confidence: float | None = Field(
+        default=None, ge=0, le=1, description="Probability that its notes are right; None: not measured."
+    )
 
 
 class Event(Data):
@@ -150,7 +202,7 @@ class Event(Data):
     A fraction is written ``7/2``, a whole number ``3``; ``fractions.Fraction`` reads both.
     """
 
-    kind: Literal["note", "rest"]
+    kind: Literal["note", "rest"] = Field(description="A rest has no pitch.")
     line: int = Field(ge=1, description="Line of `kern`, from 1.")
     spine: int = Field(ge=1, description="Number of the kern spine, from the left.")
     voice: int = Field(ge=1, description="Number of the part of a split spine, from the left.")
@@ -162,9 +214,9 @@ class Event(Data):
     pitch: str | None = Field(default=None, description="In scientific notation: C4, F#5, Bb3. None: rest.")
     midi: int | None = Field(default=None, ge=0, le=127, description="MIDI's number of the pitch.")
     accidental: str = Field(default="", description="As kern writes it: `#`, `--`, `n`.")
-    dots: int = Field(default=0, ge=0)
+    dots: int = Field(default=0, ge=0, description="Augmentation dots.")
     tuplet: str | None = Field(default=None, description="Such as `3:2`: three in the time of two.")
-    grace: bool = False
+    grace: bool = Field(default=False, description="A grace note, which takes no time.")
     tie: Tie | None = Field(default=None, description="To the next note (start), from the last (end), both.")
     slurs: str = Field(
         default="", description="Begun and ended here: `(`, `)`, `&(` and `&)` where two overlap."
@@ -173,33 +225,62 @@ class Event(Data):
     signs: str = Field(default="", description="Articulations, ornaments, stems: all other kern signs.")
 
 
-class ScoreContent(Data):
+class ScoreContent(Content):
     """A passage of music in Humdrum ``**kern``."""
 
-    kern: str = ""
-    musicxml: str | None = None
-    n_spines: int = Field(default=0, ge=0)
-    n_measures: int = Field(default=0, ge=0)
-    measures: list[Measure] = Field(default_factory=list)
+    part_unit = "measure"
+
+    kern: str = Field(default="", description="Humdrum `**kern`, one line for each moment.")
+    musicxml: str | None = Field(default=None, description="The same as MusicXML 4.0; None where it fails.")
+    n_spines: int = Field(default=0, ge=0, description="Columns of the kern text, not only those of notes.")
+    n_measures: int = Field(default=0, ge=0, description="Measures with notes or rests.")
+    measures: list[Measure] = Field(default_factory=list, description="In the order of `kern`.")
     events: list[Event] = Field(
         default_factory=list, description="Notes and rests by line, then from left to right."
     )
-    is_valid: bool = False
+    is_valid: bool = Field(default=False, description="The kern holds notes, and was read without an error.")
+
+    @property
+    def is_empty(self) -> bool:
+        """It has no kern text."""
+        return not self.kern.strip()
+
+    def parts(self) -> list[Measure]:
+        """The measures."""
+        return self.measures
+
+    def with_confidences(self, values: Sequence[float | None]) -> Self:
+        """See :meth:`Content.with_confidences`."""
+        return self.model_copy(update={"measures": _with_confidences(self.measures, values)})
+
+    def brief(self) -> str:
+        """Such as ``8 measures``."""
+        return counted(self.n_measures, "measure") + ("" if self.is_valid else ", not valid")
+
+    def describe(self) -> str:
+        """Size and kern."""
+        state = "" if self.is_valid else ", not valid"
+        size = f"{counted(self.n_measures, 'measure')} in {counted(self.n_spines, 'spine')}"
+        return f"{size}{state}: {' '.join(self.kern.split())}"
 
 
 class Word(Data):
     """One word with its box."""
 
-    text: str
-    bbox: BBox | None = None
-    confidence: float | None = Field(default=None, ge=0, le=1)
+    text: str = Field(description="Without white space around it.")
+    bbox: BBox | None = Field(default=None, description="Its box in page points; None where nobody gave one.")
+    confidence: float | None = Field(
+        default=None, ge=0, le=1, description="Probability that its text is right; None: not measured."
+    )
 
 
 class Line(Data):
     """One line of text; ``text`` is its words joined by the spaces that belong between them."""
 
-    text: str
-    bbox: BBox | None = None
+    text: str = Field(description="Its words, in the order in which they are read.")
+    bbox: BBox | None = Field(
+        default=None, description="The box around those of its words; None without any."
+    )
     words: list[Word] = Field(default_factory=list, description="In the order in which they are read.")
     direction: Literal["ltr", "rtl"] = Field(
         default="ltr", description="`rtl`: its first word is the rightmost, as in Arabic and Hebrew."
@@ -215,20 +296,80 @@ def box_of_words(words: Sequence[Word]) -> BBox | None:
     return min(x0), min(y0), max(x1), max(y1)
 
 
-class TextContent(Data):
+class TextContent(Content):
     """Lines in reading order."""
 
+    part_unit = "word"
+
     text: str = Field(default="", description="Lines joined by newlines.")
-    lines: list[Line] = Field(default_factory=list)
+    lines: list[Line] = Field(default_factory=list, description="In the order in which they are read.")
+
+    @property
+    def is_empty(self) -> bool:
+        """It has no line."""
+        return not self.lines
+
+    def parts(self) -> list[Word]:
+        """The words of all lines."""
+        return [word for line in self.lines for word in line.words]
+
+    def with_confidences(self, values: Sequence[float | None]) -> Self:
+        """See :meth:`Content.with_confidences`."""
+        words = iter(_with_confidences(self.parts(), values))
+        lines = [line.model_copy(update={"words": [next(words) for _ in line.words]}) for line in self.lines]
+        return self.model_copy(update={"lines": lines})
+
+    def map_boxes(self, place: Place) -> Self:
+        """See :meth:`Content.map_boxes`; the box of a line is that around its words."""
+        return self.model_copy(update={"lines": [_moved_line(line, place) for line in self.lines]})
+
+    def brief(self) -> str:
+        """Such as ``12 words``."""
+        return counted(len(self.parts()) or len(self.text.split()), "word")
+
+    def describe(self) -> str:
+        """The text itself."""
+        return self.text
 
 
-class FigureContent(Data):
+class FigureContent(Content):
     """A region that no head reads."""
 
     text: str = Field(default="", description="The PDF's own words inside the figure, if any.")
 
+    @property
+    def is_empty(self) -> bool:
+        """It has no words."""
+        return not self.text
 
-Content = TableContent | MoleculeContent | ScoreContent | TextContent | FigureContent
+    def brief(self) -> str:
+        """How many words of the PDF are in it."""
+        return counted(len(self.text.split()), "word") if self.text else ""
+
+    def describe(self) -> str:
+        """Its words, or that nobody reads it."""
+        return self.text or "(no head reads this)"
+
+
+P = TypeVar("P", bound=Data)
+
+
+def _with_confidences(parts: Sequence[P], values: Sequence[float | None]) -> list[P]:
+    pairs = zip(parts, values, strict=True)
+    return [part.model_copy(update={"confidence": value}) for part, value in pairs]
+
+
+B = TypeVar("B", Cell, Word)
+
+
+def _moved(part: B, place: Place) -> B:
+    return part if part.bbox is None else part.model_copy(update={"bbox": place(part.bbox)})
+
+
+def _moved_line(line: Line, place: Place) -> Line:
+    words = [_moved(word, place) for word in line.words]
+    return line.model_copy(update={"words": words, "bbox": box_of_words(words)})
+
 
 Severity = Literal["info", "warning", "error"]
 
@@ -239,98 +380,10 @@ class Issue(Data):
     """Something a reader of the result should know."""
 
     code: str = Field(description="Stable, kebab-case, such as `table-ragged-row`.")
-    severity: Severity
-    stage: Stage
+    severity: Severity = Field(
+        description="`error`: something is missing or cannot be trusted; `warning`: a part is doubtful."
+    )
+    stage: Stage = Field(description="The step that met it.")
     message: str = Field(description="One sentence a person understands.")
     page: int | None = Field(default=None, description="Page number, from 1.")
     region: str | None = Field(default=None, description="Id of the record it belongs to.")
-
-
-Unit = Literal["record", "cell", "word", "atom", "measure"]
-
-B = TypeVar("B", Cell, Word)
-
-
-def map_boxes(content: Content, place: Callable[[BBox], BBox | None]) -> Content:
-    """The same content with ``place`` applied to each box; a line's is that around its words."""
-    if isinstance(content, TableContent):
-        return content.model_copy(update={"cells": [_moved(cell, place) for cell in content.cells]})
-    if isinstance(content, TextContent):
-        return content.model_copy(update={"lines": [_moved_line(line, place) for line in content.lines]})
-    return content
-
-
-def _moved_line(line: Line, place: Callable[[BBox], BBox | None]) -> Line:
-    words = [_moved(word, place) for word in line.words]
-    return line.model_copy(update={"words": words, "bbox": box_of_words(words)})
-
-
-def _moved(item: B, place: Callable[[BBox], BBox | None]) -> B:
-    return item if item.bbox is None else item.model_copy(update={"bbox": place(item.bbox)})
-
-
-P = TypeVar("P", Cell, Word)
-
-
-def unit_of(content: Content) -> Unit | None:
-    """What the content consists of; None for a figure."""
-    match content:
-        case TableContent():
-            return "cell"
-        case MoleculeContent():
-            return "atom"
-        case ScoreContent():
-            return "measure"
-        case TextContent():
-            return "word"
-    return None
-
-
-def put_confidence(content: Content, values: Sequence[float | None]) -> Content:
-    """The content with these confidences on its parts, in their order.
-
-    Raises:
-        ValueError: there are more or fewer values than parts.
-    """
-    match content:
-        case TableContent():
-            cells = [_sure(*pair) for pair in zip(content.cells, values, strict=True)]
-            return content.model_copy(update={"cells": cells})
-        case MoleculeContent():
-            atoms = [
-                atom.model_copy(update={"confidence": value})
-                for atom, value in zip(content.atoms, values, strict=True)
-            ]
-            return content.model_copy(update={"atoms": atoms})
-        case ScoreContent():
-            measures = [
-                measure.model_copy(update={"confidence": value})
-                for measure, value in zip(content.measures, values, strict=True)
-            ]
-            return content.model_copy(update={"measures": measures})
-        case TextContent():
-            left = iter(values)
-            lines = [
-                line.model_copy(update={"words": [_sure(word, next(left)) for word in line.words]})
-                for line in content.lines
-            ]
-            return content.model_copy(update={"lines": lines})
-    return content
-
-
-def part_confidences(content: Content) -> list[float | None]:
-    """The confidences of the parts, in their order."""
-    match content:
-        case TableContent():
-            return [cell.confidence for cell in content.cells]
-        case MoleculeContent():
-            return [atom.confidence for atom in content.atoms]
-        case ScoreContent():
-            return [measure.confidence for measure in content.measures]
-        case TextContent():
-            return [word.confidence for line in content.lines for word in line.words]
-    return []
-
-
-def _sure(part: P, value: float | None) -> P:
-    return part.model_copy(update={"confidence": value})

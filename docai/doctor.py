@@ -43,18 +43,18 @@ class ModelReport:
 
 @dataclass(frozen=True)
 class WitnessReport:
-    """A second reader. None of them is required."""
+    """A second reader beside the model. None of them is required."""
 
     name: str
     head: str
-    """The head beside which it reads."""
+    """The head whose regions it reads, too."""
     problem: str | None
     """Why it cannot be used here, in one sentence."""
 
 
 @dataclass(frozen=True)
 class ReadBackReport:
-    """What draws the records of a head again. None of it is required."""
+    """What renders the records of a head for comparison with their crops. None of it is required."""
 
     head: str
     renderer: str
@@ -144,13 +144,16 @@ def _memory() -> tuple[int | None, int | None]:
 def _witnesses() -> tuple[WitnessReport, ...]:
     from docai.pipelines.evidence.panel import known_witnesses
 
-    return tuple(WitnessReport(one.name, one.head, one.available()) for one in known_witnesses())
+    return tuple(WitnessReport(reader.name, reader.head, reader.available()) for reader in known_witnesses())
 
 
 def _readback() -> tuple[ReadBackReport, ...]:
-    from docai.pipelines.readback.compare import RENDERERS, missing_renderer
+    from docai.pipelines.readback.compare import COMPARISONS, missing_renderer
 
-    return tuple(ReadBackReport(head, name, missing_renderer(head)) for head, name in RENDERERS.items())
+    return tuple(
+        ReadBackReport(kind, comparison.renderer, missing_renderer(kind))
+        for kind, comparison in COMPARISONS.items()
+    )
 
 
 def _model(name: str) -> ModelReport:

@@ -12,17 +12,22 @@ from docai._version import __version__
 
 def versions(packages: Iterable[str]) -> dict[str, str | None]:
     """docai, Python and these distributions; None: not installed."""
-    found: dict[str, str | None] = {"docai": __version__, "python": platform.python_version()}
+    known: dict[str, str | None] = {"docai": __version__, "python": platform.python_version()}
     for package in packages:
         try:
-            found[package] = version(package)
+            known[package] = version(package)
         except PackageNotFoundError:
-            found[package] = None
-    return found
+            known[package] = None
+    return known
+
+
+def installed_versions(packages: Iterable[str]) -> dict[str, str]:
+    """docai, Python and those of these distributions that are installed."""
+    return {package: known for package, known in versions(packages).items() if known is not None}
 
 
 def processor() -> str:
-    """The name of the processor, as its maker writes it where the system tells."""
+    """The name of the processor, as its vendor writes it where the system says so."""
     info = Path("/proc/cpuinfo")
     if info.exists():
         for line in info.read_text("utf-8", "replace").splitlines():

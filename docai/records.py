@@ -5,89 +5,21 @@ it is displayed: rotated by the page's own rotation and cut to its crop box. Pag
 image file a point is ``72 / PageInfo.dpi`` pixels.
 
 A record is *content* (what a parser made of the model's text, :mod:`docai.contents`) plus *provenance*
-(where it was, who read it, how sure it is). The content classes are named here too.
+(where it was, who read it, how sure it is).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field
+from pydantic import Field, SerializeAsAny, ValidatorFunctionWrapHandler, WrapValidator
 
-from docai.contents import (
-    Atom,
-    Cell,
-    Column,
-    ColumnKind,
-    Content,
-    Data,
-    Event,
-    FigureContent,
-    Fragment,
-    Issue,
-    Label,
-    Line,
-    Measure,
-    MoleculeContent,
-    ScoreContent,
-    Severity,
-    Stage,
-    Stereo,
-    TableContent,
-    TextContent,
-    Tie,
-    Word,
-)
+from docai.base import Content, Data, bracketed, counted, one_line
+from docai.contents import FigureContent, Issue, MoleculeContent, TextContent
 from docai.geometry import BBox
 from docai.score_formats import ScoreExports
 from docai.table_formats import TableExports
-
-__all__ = [
-    "SCHEMA_VERSION",
-    "Alternative",
-    "Atom",
-    "Attempt",
-    "BBox",
-    "Cell",
-    "Column",
-    "ColumnKind",
-    "Confidence",
-    "Content",
-    "Data",
-    "Document",
-    "Event",
-    "Evidence",
-    "Figure",
-    "FigureContent",
-    "FinishReason",
-    "Fragment",
-    "Issue",
-    "Kind",
-    "Label",
-    "Line",
-    "Measure",
-    "Molecule",
-    "MoleculeContent",
-    "PageInfo",
-    "Point",
-    "ReadBackResult",
-    "Record",
-    "RecordBase",
-    "Score",
-    "ScoreContent",
-    "Severity",
-    "SourceInfo",
-    "Stage",
-    "Stats",
-    "Stereo",
-    "Table",
-    "TableContent",
-    "Text",
-    "TextContent",
-    "Tie",
-    "Word",
-]
 
 SCHEMA_VERSION = "1.3"
 
@@ -112,9 +44,9 @@ class Confidence(Data):
 
 
 class Alternative(Data):
-    """An answer that was not believed, kept so that nobody has to take our word for it."""
+    """An answer that was not believed, kept so that it can be checked."""
 
-    source: Evidence
+    source: Evidence = Field(description="Who gave it.")
     content: str = Field(description="In the head's own text format (HTML, SMILES, kern, text).")
     reason: str = Field(description="Why the record holds another answer.")
 
@@ -123,41 +55,51 @@ class Attempt(Data):
     """One time that a head was asked for a region, where its first answer was cut, looping or invalid."""
 
     setting: str = Field(
-        description="`first`, or the rung of docai.pipelines.recognition.retry that was tried."
+        description="`first`, or the name of the retry step that was tried, such as `more-tokens`."
     )
-    finish_reason: FinishReason
-    n_tokens: int = Field(ge=0)
+    finish_reason: FinishReason = Field(description="Why the model stopped.")
+    n_tokens: int = Field(ge=0, description="Tokens that it wrote.")
     is_sound: bool = Field(description="It ended by itself and parsed without an error.")
-    confidence: float | None = Field(default=None, ge=0, le=1)
+    confidence: float | None = Field(
+        default=None, ge=0, le=1, description="Of the whole answer; None: not measured."
+    )
     believed: bool = Field(default=False, description="The record holds this one.")
 
 
 class ReadBackResult(Data):
-    """How well the record, drawn again, matches the crop that it was read from."""
+    """How well the record, rendered again, matches the crop that it was read from."""
 
     similarity: float | None = Field(
-        default=None, ge=0, le=1, description="0: another thing; 1: just like it. None: not comparable."
+        default=None, ge=0, le=1, description="From 0, no match, to 1, a full match. None: not comparable."
     )
     reason: str = Field(default="", description="Why `similarity` is None, else empty.")
-    method: str = Field(description="How it was drawn and compared.")
+    method: str = Field(description="How it was rendered and compared.")
 
 
 class RecordBase(Data):
     """Provenance: the part that all records share."""
 
     id: str = Field(description="Stable: made from source, page, box and kind.")
-    page: int = Field(ge=1)
-    bbox: BBox
-    polygon: list[Point] | None = Field(default=None, description="Where the region is not upright.")
+    page: int = Field(ge=1, description="Page number, from 1.")
+    bbox: BBox = Field(description="The region, `x0 y0 x1 y1` in page points from the top left.")
+    polygon: list[Point] | None = Field(
+        default=None, description="Corners of the region in page points where the page is skewed."
+    )
     head: str | None = Field(default=None, description="None: no head read this region.")
     checkpoint: str | None = Field(default=None, description="`name@revision` of the weights.")
-    prompt: str | None = None
+    prompt: str | None = Field(default=None, description="What the head was asked; None: nothing.")
     raw: str = Field(default="", description="The model's text, untouched.")
-    finish_reason: FinishReason = "not-run"
-    n_tokens: int = Field(default=0, ge=0)
-    confidence: Confidence = Field(default_factory=Confidence)
-    evidence: list[Evidence] = Field(default_factory=list)
-    alternatives: list[Alternative] = Field(default_factory=list)
+    finish_reason: FinishReason = Field(
+        default="not-run", description="Why the model stopped; `stop`: by itself."
+    )
+    n_tokens: int = Field(default=0, ge=0, description="Tokens that the model wrote.")
+    confidence: Confidence = Field(
+        default_factory=Confidence, description="How sure the record as a whole is."
+    )
+    evidence: list[Evidence] = Field(default_factory=list, description="What the content rests on.")
+    alternatives: list[Alternative] = Field(
+        default_factory=list, description="Answers of others, or of the model, that were not believed."
+    )
     attempts: list[Attempt] = Field(
         default_factory=list, description="In their order; empty where the head was asked once."
     )
@@ -169,103 +111,213 @@ class RecordBase(Data):
     native_text: str | None = Field(
         default=None, description="The PDF's own words inside the region, in reading order."
     )
-    issues: list[Issue] = Field(default_factory=list)
+    issues: list[Issue] = Field(
+        default_factory=list, description="What is wrong with the record, or was repaired."
+    )
     repaired: bool = Field(default=False, description="The content is not the raw text as it stood.")
-    region_score: float | None = Field(default=None, ge=0, le=1)
+    region_score: float | None = Field(
+        default=None, ge=0, le=1, description="How sure layout is that the region is one of this kind."
+    )
     region_evidence: list[str] = Field(
         default_factory=list, description="What made layout call the region what it is."
     )
 
+    def __repr__(self) -> str:
+        content = self.brief() if isinstance(self, Content) else ""
+        value = self.confidence.value
+        confidence = "" if value is None else f"confidence {value:.2f}"
+        return bracketed(f"{type(self).__name__} {self.id}", f"page {self.page}", content, confidence)
+
+    def __str__(self) -> str:
+        return repr(self)
+
 
 class Table(RecordBase, TableExports):
-    kind: Literal["table"] = "table"
+    """A table: its cells with spans, header flags and boxes, and its columns with their kinds and units.
+
+    >>> table = docai.process("report.pdf").tables[0]         # doctest: +SKIP
+    >>> table.to_csv(), table.to_dataframe()                  # doctest: +SKIP
+    """
+
+    kind: Literal["table"] = Field(default="table", description="Always `table`.")
 
 
 class Molecule(RecordBase, MoleculeContent):
-    kind: Literal["molecule"] = "molecule"
+    """A structure drawing: canonical SMILES, InChI, formula, masses and a 2-D mol block, checked by RDKit.
+
+    >>> molecule = docai.read("aspirin.png", "molecule")      # doctest: +SKIP
+    >>> molecule.smiles if molecule.is_valid else molecule.raw  # doctest: +SKIP
+    """
+
+    kind: Literal["molecule"] = Field(default="molecule", description="Always `molecule`.")
+
+    def describe(self) -> str:
+        """Formula and SMILES; where the structure is not valid, what the model wrote."""
+        if not self.is_valid and self.raw:
+            return f"not a valid structure: {self.raw}"
+        return super().describe()
 
 
 class Score(RecordBase, ScoreExports):
-    kind: Literal["score"] = "score"
+    """A passage of music: Humdrum ``**kern``, its measures and notes, and MusicXML.
+
+    >>> score = docai.process("sonata.pdf").scores[0]         # doctest: +SKIP
+    >>> Path("sonata.mid").write_bytes(score.to_midi())       # doctest: +SKIP
+    """
+
+    kind: Literal["score"] = Field(default="score", description="Always `score`.")
 
 
 class Text(RecordBase, TextContent):
-    kind: Literal["text"] = "text"
+    """A block of text: its lines and words with boxes, in reading order.
+
+    >>> text = docai.process("report.pdf").texts[0]           # doctest: +SKIP
+    >>> [word.bbox for line in text.lines for word in line.words]  # doctest: +SKIP
+    """
+
+    kind: Literal["text"] = Field(default="text", description="Always `text`.")
 
 
 class Figure(RecordBase, FigureContent):
-    kind: Literal["figure"] = "figure"
+    """A picture, chart or drawing that no head reads: where it is, and the PDF's own words inside it."""
+
+    kind: Literal["figure"] = Field(default="figure", description="Always `figure`.")
+
+
+_OTHER_RECORDS: dict[str, type[RecordBase]] = {}
+
+
+def add_record_type(record: type[RecordBase]) -> None:
+    """Have documents read records of another kind from JSON; see :func:`docai.models.heads.register`."""
+    _OTHER_RECORDS[kind_of(record)] = record
+
+
+def remove_record_type(record: type[RecordBase]) -> None:
+    """Take back :func:`add_record_type`."""
+    _OTHER_RECORDS.pop(kind_of(record), None)
+
+
+def kind_of(record: type[RecordBase]) -> str:
+    """The ``kind`` that all records of a class have."""
+    kind: str = record.model_fields["kind"].default
+    return kind
+
+
+def _read_record(value: Any, read: ValidatorFunctionWrapHandler) -> RecordBase:
+    """A record of docai's own kinds, else one of a registered kind; any record as it is."""
+    if isinstance(value, RecordBase):
+        return value
+    kind = value.get("kind") if isinstance(value, dict) else None
+    other = _OTHER_RECORDS.get(kind) if isinstance(kind, str) else None
+    record: RecordBase = read(value) if other is None else other.model_validate(value)
+    return record
 
 
 Record = Annotated[Table | Molecule | Score | Text | Figure, Field(discriminator="kind")]
+"""A record of one of docai's own kinds. A head of a user's own adds others to :attr:`Document.records`."""
+
+R = TypeVar("R", bound=RecordBase)
 
 
 class SourceInfo(Data):
     """What was read."""
 
-    name: str
+    name: str = Field(description="File name without its folder, or what stands for one.")
     type: str = Field(description="`pdf`, `png`, `jpeg`, `tiff`, `webp` or `bmp`.")
-    n_bytes: int = Field(ge=0)
-    sha256: str
+    n_bytes: int = Field(ge=0, description="Size in bytes.")
+    sha256: str = Field(description="SHA-256 of its bytes, hexadecimal.")
     n_pages: int = Field(ge=0, description="Pages the source has, read or not.")
 
 
 class PageInfo(Data):
     """One page that was read, or that failed."""
 
-    number: int = Field(ge=1)
+    number: int = Field(ge=1, description="Page number, from 1.")
     width: float = Field(ge=0, description="Points, as displayed.")
     height: float = Field(ge=0, description="Points, as displayed.")
     rotation: int = Field(default=0, description="Degrees clockwise, as the file declares.")
-    origin: Literal["born-digital", "scan", "mixed", "blank", "failed"]
+    origin: Literal["born-digital", "scan", "mixed", "blank", "failed"] = Field(
+        description="`born-digital`: it has words of its own; `failed`: it could not be read."
+    )
     dpi: float = Field(default=72.0, description="Pixels per 72 points of an image page; 72 for PDF.")
     n_words: int = Field(default=0, ge=0, description="Words of the page's own text layer.")
-    seconds: float = Field(default=0.0, ge=0)
+    seconds: float = Field(default=0.0, ge=0, description="Wall time that the page took.")
 
 
 class Stats(Data):
     """What the run took."""
 
-    docai_version: str = ""
-    model: str = ""
-    device: str = ""
-    seconds: float = 0.0
-    n_regions: int = 0
-    n_generated_tokens: int = 0
-    seconds_by_stage: dict[str, float] = Field(default_factory=dict)
+    docai_version: str = Field(default="", description="Version of docai that wrote the document.")
+    model: str = Field(default="", description="Name of the model that read.")
+    device: str = Field(default="", description="What it ran on, such as `cpu` or `cuda:0`.")
+    seconds: float = Field(default=0.0, description="Wall time of the whole run.")
+    n_regions: int = Field(default=0, description="Records of the document.")
+    n_generated_tokens: int = Field(
+        default=0, description="Tokens that the model wrote, all records together."
+    )
+    seconds_by_stage: dict[str, float] = Field(
+        default_factory=dict,
+        description="Wall time of each step: `ingest`, `layout`, `crop`, `model`, `parse`.",
+    )
 
 
 class Document(Data):
-    """Everything read from one source, in page and reading order."""
+    """Everything read from one source, in page and reading order.
 
-    schema_version: str = SCHEMA_VERSION
-    source: SourceInfo
-    pages: list[PageInfo] = Field(default_factory=list)
-    records: list[Record] = Field(default_factory=list)
+    >>> document = docai.process("report.pdf")                # doctest: +SKIP
+    >>> [table.to_markdown() for table in document.tables]    # doctest: +SKIP
+    """
+
+    schema_version: str = Field(default=SCHEMA_VERSION, description="Version of this format.")
+    source: SourceInfo = Field(description="The file or bytes that were read.")
+    pages: list[PageInfo] = Field(default_factory=list, description="Those that were asked for.")
+    records: list[Annotated[SerializeAsAny[Record], WrapValidator(_read_record)]] = Field(
+        default_factory=list, description="By page, then in reading order."
+    )
     issues: list[Issue] = Field(
         default_factory=list, description="Issues of the document and its pages; a record has its own."
     )
-    stats: Stats = Field(default_factory=Stats)
+    stats: Stats = Field(default_factory=Stats, description="Time, device and model of the run.")
+
+    def __repr__(self) -> str:
+        return bracketed(
+            f"Document {one_line(self.source.name, 50)}",
+            counted(len(self.pages), "page"),
+            counted(len(self.records), "record"),
+            counted(sum(1 for _ in self.iter_issues()), "issue"),
+        )
+
+    def __str__(self) -> str:
+        return repr(self)
 
     @property
     def tables(self) -> list[Table]:
-        return [record for record in self.records if isinstance(record, Table)]
+        """The tables, in reading order."""
+        return self.of_type(Table)
 
     @property
     def molecules(self) -> list[Molecule]:
-        return [record for record in self.records if isinstance(record, Molecule)]
+        """The molecules, in reading order."""
+        return self.of_type(Molecule)
 
     @property
     def scores(self) -> list[Score]:
-        return [record for record in self.records if isinstance(record, Score)]
+        """The passages of music, in reading order."""
+        return self.of_type(Score)
 
     @property
     def texts(self) -> list[Text]:
-        return [record for record in self.records if isinstance(record, Text)]
+        """The blocks of text, in reading order."""
+        return self.of_type(Text)
 
     @property
     def figures(self) -> list[Figure]:
-        return [record for record in self.records if isinstance(record, Figure)]
+        """What no head reads, in reading order."""
+        return self.of_type(Figure)
+
+    def of_type(self, record: type[R]) -> list[R]:
+        """The records of one class, such as that of a head of your own, in reading order."""
+        return [item for item in self.records if isinstance(item, record)]
 
     def iter_issues(self) -> Iterator[Issue]:
         """All issues: the document's own, then each record's."""

@@ -1,7 +1,8 @@
 """The JSON Schema of :class:`docai.Document`, committed as ``docai/schema.json``.
 
-``python -m docai.schema`` writes it again after a change of the records, which needs a new
-``SCHEMA_VERSION`` in ``docai/records.py``: readers rely on one version meaning one format.
+``python -m docai.schema`` writes it again after a change of the records. A change of the structure needs a
+new ``SCHEMA_VERSION`` in ``docai/records.py``: readers rely on one version meaning one format. Descriptions
+may change at any time.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import sys
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from docai.records import SCHEMA_VERSION, Document
 
@@ -29,7 +31,15 @@ def build_schema() -> str:
         },
     }
     schema["properties"]["schema_version"]["const"] = SCHEMA_VERSION
+    schema = json.loads(json.dumps(schema), object_hook=_without_example)
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def _without_example(node: dict[str, Any]) -> dict[str, Any]:
+    """Descriptions are docstrings; their Python examples say nothing to a reader of JSON."""
+    if isinstance(node.get("description"), str):
+        node["description"] = node["description"].partition("\n\n>>>")[0]
+    return node
 
 
 def read_schema() -> str:
@@ -43,16 +53,26 @@ def schema_version(schema: str) -> str:
     return version
 
 
+def structure(schema: str) -> Any:
+    """What a schema text demands of a document: its JSON without the descriptions."""
+    return json.loads(schema, object_hook=_without_description)
+
+
+def _without_description(node: dict[str, Any]) -> dict[str, Any]:
+    # A field that is called so has an object here, never a text.
+    return {key: value for key, value in node.items() if key != "description" or isinstance(value, dict)}
+
+
 def write_schema(path: Path) -> None:
     """Write the generated schema to ``path``.
 
     Raises:
-        ValueError: the schema there differs and has the same version.
+        ValueError: the schema there has another structure and the same version.
     """
     new = build_schema()
     if path.exists():
         old = path.read_text("utf-8")
-        if old != new and schema_version(old) == SCHEMA_VERSION:
+        if structure(old) != structure(new) and schema_version(old) == SCHEMA_VERSION:
             raise ValueError(
                 f"The records changed, and SCHEMA_VERSION is still {SCHEMA_VERSION}: raise it in "
                 "docai/records.py (the second number for an addition, the first where old readers break), "

@@ -1,7 +1,7 @@
-"""A score written in other formats: the encodings of kern as text, MusicXML and MIDI as bytes.
+"""Exports of a score: the encodings of kern as text, MusicXML and MIDI as bytes.
 
-MusicXML and MIDI go through music21, and their notes are counted in the kern and in what was written; what
-was lost is an issue of the :class:`ScoreFile`. They hold the kern up to its first broken line.
+music21 writes MusicXML and MIDI. Notes are counted in the kern and in the file; what was lost is an issue of
+the :class:`ScoreFile`. The files contain the kern up to its first invalid line.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from collections.abc import Sequence
 
 from docai.contents import Issue, ScoreContent
 from docai.errors import ExportError
-from docai.parsers.base import Notes
-from docai.parsers.score import Sound, kern_lines, read_sound, write_musicxml
+from docai.parsers.base import IssueLog
+from docai.parsers.score import ValidKern, kern_lines, read_valid_kern, write_musicxml
 from docai.parsers.score_ekern import to_bekern as bekern_lines
 from docai.parsers.score_ekern import to_ekern as ekern_lines
 from docai.parsers.score_music21 import ConversionError, write_midi
 
 
 class ScoreFile(bytes):
-    """The bytes of a file, and what was counted on the way.
+    """The bytes of a file, with the number of notes and the issues.
 
     Attributes:
         n_notes: Notes of the kern; each note of a chord is one, tied notes together are one.
@@ -33,9 +33,9 @@ class ScoreFile(bytes):
     def __new__(
         cls, data: bytes, *, n_notes: int = 0, n_written: int = 0, issues: Sequence[Issue] = ()
     ) -> ScoreFile:
-        made = super().__new__(cls, data)
-        made.n_notes, made.n_written, made.issues = n_notes, n_written, tuple(issues)
-        return made
+        file = super().__new__(cls, data)
+        file.n_notes, file.n_written, file.issues = n_notes, n_written, tuple(issues)
+        return file
 
 
 def to_ekern(kern: str) -> str:
@@ -57,13 +57,13 @@ def to_musicxml(kern: str) -> ScoreFile:
     Raises:
         ExportError: there is no note or rest to write, or music21 fails.
     """
-    sound, notes = _sound(kern, "MusicXML"), Notes()
+    valid, log = _read_valid(kern, "MusicXML"), IssueLog()
     try:
-        made = write_musicxml(sound, notes)
+        made = write_musicxml(valid, log)
     except ConversionError as error:
         raise _failed("MusicXML", error) from error
     return ScoreFile(
-        made.text.encode(), n_notes=sound.n_sounding, n_written=made.n_sounding, issues=notes.issues()
+        made.text.encode(), n_notes=valid.n_sounding, n_written=made.n_sounding, issues=log.issues()
     )
 
 
@@ -77,23 +77,25 @@ def to_midi(kern: str) -> ScoreFile:
     Raises:
         ExportError: there is no note or rest to write, or music21 fails.
     """
-    sound, notes = _sound(kern, "MIDI"), Notes()
+    valid, log = _read_valid(kern, "MIDI"), IssueLog()
     try:
-        made = write_midi(sound.events, sound.signs, notes)
+        made = write_midi(valid.events, valid.meters_and_tempi, log)
     except ConversionError as error:
         raise _failed("MIDI", error) from error
-    return ScoreFile(made.data, n_notes=made.n_notes, n_written=made.n_written, issues=notes.issues())
+    return ScoreFile(made.data, n_notes=made.n_notes, n_written=made.n_written, issues=log.issues())
 
 
-def _sound(kern: str, name: str) -> Sound:
-    sound = read_sound(kern)
-    if sound is None:
-        raise ExportError(f"The score holds no note or rest that could be written as {name}.")
-    return sound
+def _read_valid(kern: str, name: str) -> ValidKern:
+    valid = read_valid_kern(kern)
+    if valid is None:
+        raise ExportError(f"The score contains no note or rest to write as {name}.")
+    return valid
 
 
 def _failed(name: str, error: ConversionError) -> ExportError:
-    return ExportError(f"music21 could not write the score as {name}: {error}. Its kern is still to be had.")
+    return ExportError(
+        f"music21 could not write the score as {name}: {error}. The kern itself is still available."
+    )
 
 
 class ScoreExports(ScoreContent):
@@ -108,7 +110,7 @@ class ScoreExports(ScoreContent):
         return to_bekern(self.kern)
 
     def to_musicxml(self) -> ScoreFile:
-        """MusicXML 4.0 of the kern up to its first broken line, however long it takes.
+        """MusicXML 4.0 of the kern up to its first invalid line, however long it takes.
 
         Raises:
             ExportError: there is no note or rest to write, or music21 fails.
@@ -116,7 +118,7 @@ class ScoreExports(ScoreContent):
         return to_musicxml(self.kern)
 
     def to_midi(self) -> ScoreFile:
-        """A Standard MIDI File of the kern up to its first broken line, tied notes as one.
+        """A Standard MIDI File of the kern up to its first invalid line, tied notes as one.
 
         Raises:
             ExportError: there is no note or rest to write, or music21 fails.

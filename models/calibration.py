@@ -21,7 +21,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, Field, FiniteFloat, model_validator
 
-from docai.contents import Unit
+from docai.base import Unit
 
 Score = Literal["product", "geometric-mean", "minimum"]
 

@@ -32,7 +32,7 @@ from typing import Any, NoReturn
 
 from pydantic import BaseModel, Field, ValidationError
 
-from docai.contents import Unit
+from docai.base import Unit
 from docai.errors import AdapterError, CheckpointError, HeadNotAvailableError, UnknownModelError
 from docai.models.calibration import CalibrationMap
 

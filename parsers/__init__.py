@@ -1,1 +1,2 @@
-"""Model text to typed content. Pure and total: no torch, no I/O, and any string gives an answer."""
+"""From the text that a model writes to typed content. Pure and total: no torch, no input or output, no error
+on any string."""

@@ -1,8 +1,13 @@
-"""Labels that stand in brackets where SMILES expects an atom: abbreviations and R-groups.
+"""Labels in brackets where SMILES expects an atom: abbreviations and R-groups, and their expansion to atoms.
 
-Drawings write groups as text (``Ph``, ``Boc``, ``R1``); a model copies them as ``[Ph]``, ``[Boc]``,
-``[R1]``. R-groups follow MolScribe's rule (``[R12]`` → ``[12*]``). The groups here are the common,
-unambiguous ones; each is a SMILES whose first atom takes the bond to the rest.
+Drawings write groups as text (``Ph``, ``Boc``, ``R1``); a model copies them as ``[Ph]``, ``[Boc]``, ``[R1]``.
+RDKit would read ``[Ac]`` as actinium and reject ``[Ph]``. So each label is replaced by a dummy atom before
+RDKit parses the SMILES; the atom map number of the dummy stands for the label's text. Afterwards the dummies
+of known abbreviations are expanded to the atoms of the group. R-groups follow MolScribe's rule (``[R12]`` →
+``[12*]``).
+
+The groups at the end of this module are common and unambiguous. Each is a SMILES whose first atom takes the
+bond to the rest of the molecule.
 """
 
 from __future__ import annotations
@@ -14,7 +19,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from docai.contents import Label
-from docai.parsers.base import Notes, Span, TracedText
+from docai.parsers.base import IssueLog, Span, TrackedText
 
 if TYPE_CHECKING:
     from rdkit.Chem import Atom as RDKitAtom
@@ -22,13 +27,13 @@ if TYPE_CHECKING:
 
 BRACKET = re.compile(r"\[([^\[\]]*)\]")
 
-_MAP = re.compile(r":(\d{1,9})\]")
+_MAP_NUMBER = re.compile(r":(\d{1,9})\]")
 
-_DUMMY = re.compile(r"\[\d*\*:(\d+)\]")
+_DUMMY_ATOM = re.compile(r"\[\d*\*:(\d+)\]")
 
 
 class Origin(NamedTuple):
-    """Where an atom comes from: its characters in the text, and the label that it was or is a part of."""
+    """Where an atom comes from: its characters in the text, and the index of its label, if it has one."""
 
     span: Span | None = None
     label: int | None = None
@@ -36,166 +41,217 @@ class Origin(NamedTuple):
 
 @dataclass
 class Labels:
-    """The labels of one SMILES, in its order, and the atom map numbers that stand for them."""
+    """The labels of one SMILES in order, and the atom map numbers that stand for their texts."""
 
-    found: list[Label] = field(default_factory=list)
+    items: list[Label] = field(default_factory=list)
     numbers: dict[str, int] = field(default_factory=dict)
-    """One number for one text: so equal labels are equal to RDKit, and different ones are not."""
+    """Label text → atom map number: equal labels are the same atom to RDKit, different labels are not."""
 
 
-def replace_labels(traced: TracedText, notes: Notes) -> Labels:
-    """Put a numbered dummy atom for each label, in place. R-groups also get their number as isotope."""
-    smiles = traced.text
-    kinds: dict[int, Label] = {}
+_ELEMENT_SYMBOLS = (
+    "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr "
+    "Rb Sr Y Zr Nb Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb "
+    "Lu Hf Ta W Re Os Ir Pt Au Hg Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U Np Pu Am Cm Bk Cf Es Fm Md No Lr Rf "
+    "Db Sg Bh Hs Mt Ds Rg Cn Nh Fl Mc Lv Ts Og"
+)
+
+ELEMENTS = frozenset(_ELEMENT_SYMBOLS.split())
+
+R_GROUP = re.compile(r"R[_^]?(\d{0,3})('*|’*)")
+
+_ATOM_PATTERN = re.compile(
+    r"(?:\d{1,3})?(?P<symbol>[A-Z][a-z]?|[bcnops]|se|as|te|si|\*|#\d{1,3})"
+    r"(?:@(?:@|[A-Z]{2}\d{1,2})?)?(?:H\d?)?(?:\++\d*|-+\d*)?(?::\d+)?"
+)
+
+_LABEL_PATTERN = re.compile(r"[A-Za-z(][\w'’,()-]{0,23}", re.ASCII)
+
+
+def is_atom(bracket: str) -> bool:
+    """Whether the inside of a bracket is an atom by the OpenSMILES grammar."""
+    match = _ATOM_PATTERN.fullmatch(bracket)
+    if match is None:
+        return False
+    symbol = match["symbol"]
+    return symbol in ELEMENTS or not symbol[0].isupper()
+
+
+def is_label(bracket: str) -> bool:
+    """Whether the inside of a bracket can be a group's name."""
+    return _LABEL_PATTERN.fullmatch(bracket) is not None
+
+
+def replace_labels(tracked: TrackedText, log: IssueLog) -> Labels:
+    """Replace each label by a numbered dummy atom, in place. R-groups also get their number as isotope."""
+    smiles = tracked.text
+    label_at: dict[int, Label] = {}
     for match in BRACKET.finditer(smiles):
         before, after = smiles[: match.start()][-1:], smiles[match.end() :][:1]
-        label = _label(match[1], before in ("", ".") and after in ("", "."), notes)
+        label = _read_label(match[1], before in ("", ".") and after in ("", "."), log)
         if label is not None:
-            kinds[match.start()] = label
-    labels = Labels(list(kinds.values()))
-    first = 1 + max((int(number) for number in _MAP.findall(smiles)), default=0)
-    texts = sorted({label.text for label in labels.found})
+            label_at[match.start()] = label
+    labels = Labels(list(label_at.values()))
+    first = 1 + max((int(number) for number in _MAP_NUMBER.findall(smiles)), default=0)
+    texts = sorted({label.text for label in labels.items})
     labels.numbers = {text: first + index for index, text in enumerate(texts)}
 
     def dummy(match: re.Match[str]) -> str:
-        label = kinds.get(match.start())
+        label = label_at.get(match.start())
         if label is None:
             return match[0]
         r_group = R_GROUP.fullmatch(label.text) if label.kind == "r-group" else None
         isotope = str(int(r_group[1])) if r_group and r_group[1] else ""
         return f"[{isotope}*:{labels.numbers[label.text]}]"
 
-    if kinds:
-        traced.replace(BRACKET, dummy)
+    if label_at:
+        tracked.replace(BRACKET, dummy)
     return labels
 
 
-def _label(text: str, alone: bool, notes: Notes) -> Label | None:
-    """What the inside of a bracket is where it is no atom. ``alone``: bonded to nothing."""
-    if is_atom(text) and (alone or text not in LIKELY_GROUPS):
-        if text in DOUBTFUL_ELEMENTS and not alone:
-            notes.add("molecule-ambiguous-label", f"[{text}] was read as the element.")
+def _read_label(text: str, is_unbonded: bool, log: IssueLog) -> Label | None:
+    """The label inside a bracket; None if it is an atom, or neither atom nor label.
+
+    ``is_unbonded``: the bracket has no bonds, so that an element symbol is an element.
+    """
+    if is_atom(text) and (is_unbonded or text not in LIKELY_GROUPS):
+        if text in DOUBTFUL_ELEMENTS and not is_unbonded:
+            log.add("molecule-ambiguous-label", f"[{text}] may be a label; it was read as the element.")
         return None
     if R_GROUP.fullmatch(text):
-        notes.add("molecule-r-group", f"[{text}] was read as an R-group.")
+        log.add("molecule-r-group", f"[{text}] was read as an R-group.")
         return Label(text=text, kind="r-group")
     if text in LIKELY_GROUPS:
-        notes.add("molecule-ambiguous-label", f"[{text}] was read as a group, not the element.")
+        log.add(
+            "molecule-ambiguous-label",
+            f"[{text}] is an element symbol; it was read as the group of that name.",
+        )
     if text in GROUPS:
         return Label(text=text, kind="abbreviation")
     if is_label(text):
-        notes.add("molecule-unknown-label", f"[{text}] names no known group and became *.")
+        log.add("molecule-unknown-label", f"[{text}] is not a known group; it became the dummy atom *.")
         return Label(text=text, kind="unknown")
     return None
 
 
-def labelled_smiles(mol: Mol, labels: Labels) -> str:
-    """Canonical SMILES of the molecule before its labels are written out, with them as they were written."""
+def labeled_smiles(mol: Mol, labels: Labels) -> str:
+    """Canonical SMILES of the molecule before its labels are expanded, with the labels as written."""
     from rdkit import Chem
 
     smiles: str = Chem.MolToSmiles(mol)
     texts = {str(number): text for text, number in labels.numbers.items()}
-    return _DUMMY.sub(lambda match: f"[{texts[match[1]]}]" if match[1] in texts else match[0], smiles)
+    return _DUMMY_ATOM.sub(lambda match: f"[{texts[match[1]]}]" if match[1] in texts else match[0], smiles)
 
 
-def owners(mol: Mol, labels: Labels) -> list[int | None]:
-    """For each atom the index of the label that it stands for; SMILES has both in the same order."""
+def label_indices(mol: Mol, labels: Labels) -> list[int | None]:
+    """For each atom the index of the label that it stands for, or None; both are in the order of the
+    SMILES."""
     numbers = set(labels.numbers.values())
     count = 0
-    owned: list[int | None] = []
+    indices: list[int | None] = []
     for atom in mol.GetAtoms():
         is_label_atom = not atom.GetAtomicNum() and atom.GetAtomMapNum() in numbers
-        owned.append(count if is_label_atom else None)
+        indices.append(count if is_label_atom else None)
         count += is_label_atom
-    return owned
+    return indices
 
 
 def expanded_size(mol: Mol, labels: Labels) -> int:
-    """Atoms that the molecule has once its labels are written out, at most."""
-    n_atoms = {text: _n_atoms(GROUPS[text]) for text in labels.numbers if text in GROUPS}
+    """Upper bound of the number of atoms once the labels are expanded."""
+    n_atoms = {text: _count_atoms(GROUPS[text]) for text in labels.numbers if text in GROUPS}
     size: int = mol.GetNumAtoms()
-    return size + sum(n_atoms[label.text] - 1 for label in labels.found if label.text in n_atoms)
+    return size + sum(n_atoms[label.text] - 1 for label in labels.items if label.text in n_atoms)
 
 
-def _n_atoms(smiles: str) -> int:
+def _count_atoms(smiles: str) -> int:
     from rdkit import Chem
 
     size: int = Chem.MolFromSmiles(smiles, sanitize=False).GetNumAtoms()
     return size
 
 
-def write_out(
-    mol: Mol, labels: Labels, origins: Sequence[Origin], notes: Notes
+def expand_labels(
+    mol: Mol, labels: Labels, origins: Sequence[Origin], log: IssueLog
 ) -> tuple[Mol | None, list[Origin]]:
-    """Put the atoms of each abbreviation for its dummy atom. One with two bonds has no place for them.
+    """Replace the dummy atom of each abbreviation by the atoms of the group.
 
-    Each atom of a group comes from where its label was. ``labels`` learns which were written out.
+    A dummy with other than one single bond is kept: it is unclear where the group would attach. Each atom of
+    a group gets the origin of its label. ``labels`` is updated with which of them were expanded. Returns the
+    molecule, None if RDKit cannot read it back, and the origins of its atoms.
 
     Raises:
-        ValueError, RuntimeError: RDKit refuses what comes out.
+        ValueError, RuntimeError: RDKit rejects the expanded molecule.
     """
     from rdkit import Chem
 
-    whole = Chem.RWMol(mol)
-    comes_from = list(origins)
-    for index, owner in enumerate(owners(mol, labels)):
-        if owner is None:
+    expanded = Chem.RWMol(mol)
+    origin_of = list(origins)
+    for index, label_index in enumerate(label_indices(mol, labels)):
+        if label_index is None:
             continue
-        label = labels.found[owner]
-        atom = whole.GetAtomWithIdx(index)
+        label = labels.items[label_index]
+        atom = expanded.GetAtomWithIdx(index)
         atom.SetAtomMapNum(0)
         if label.kind != "abbreviation":
             continue
         bonds = [bond.GetBondType() for bond in atom.GetBonds()]
         if bonds != [Chem.BondType.SINGLE]:
-            notes.add("molecule-unknown-label", f"[{label.text}] has not one single bond and became *.")
+            log.add(
+                "molecule-unknown-label",
+                f"[{label.text}] does not have exactly one single bond; it became the dummy atom *.",
+            )
             continue
-        notes.add("molecule-abbreviation", f"[{label.text}] was written out.")
-        labels.found[owner] = label.model_copy(update={"expanded": True})
+        log.add("molecule-abbreviation", f"[{label.text}] was expanded to atoms.")
+        labels.items[label_index] = label.model_copy(update={"expanded": True})
         group = Chem.MolFromSmiles(GROUPS[label.text], sanitize=False)
-        # The dummy becomes the group's first atom in place, which leaves all stereo marks as they are.
-        whole.ReplaceAtom(index, group.GetAtomWithIdx(0))
-        places = [index, *(whole.AddAtom(other) for other in list(group.GetAtoms())[1:])]
-        comes_from += [origins[index]] * (len(places) - 1)
+        # Replacing the dummy in place keeps the order of bonds, and with it all stereo marks.
+        expanded.ReplaceAtom(index, group.GetAtomWithIdx(0))
+        places = [index, *(expanded.AddAtom(group_atom) for group_atom in list(group.GetAtoms())[1:])]
+        origin_of += [origins[index]] * (len(places) - 1)
         for bond in group.GetBonds():
-            whole.AddBond(places[bond.GetBeginAtomIdx()], places[bond.GetEndAtomIdx()], bond.GetBondType())
-    Chem.SanitizeMol(whole)
-    smiles = Chem.MolToSmiles(whole)
-    in_order = [comes_from[index] for index in output_order(whole)]
+            expanded.AddBond(places[bond.GetBeginAtomIdx()], places[bond.GetEndAtomIdx()], bond.GetBondType())
+    Chem.SanitizeMol(expanded)
+    smiles = Chem.MolToSmiles(expanded)
+    in_order = [origin_of[index] for index in smiles_atom_order(expanded)]
     final = Chem.MolFromSmiles(smiles)
     if final is None:
         return None, []
-    return final, of_kept(in_order, Chem.MolFromSmiles(smiles, sanitize=False), final)
+    return final, origins_of_kept_atoms(in_order, Chem.MolFromSmiles(smiles, sanitize=False), final)
 
 
-def output_order(mol: Mol) -> list[int]:
-    """The atoms of a molecule in the order in which they stand in the SMILES that was just made of it."""
+def smiles_atom_order(mol: Mol) -> list[int]:
+    """Indices of the atoms in the order of the SMILES that RDKit last wrote of this molecule."""
     return list(mol.GetPropsAsDict(includePrivate=True, includeComputed=True)["_smilesAtomOutputOrder"])
 
 
-def of_kept(origins: Sequence[Origin], written: Mol, kept: Mol) -> list[Origin]:
-    """The origins of the atoms that are left of those of a SMILES: RDKit takes out plain hydrogens.
+def origins_of_kept_atoms(origins: Sequence[Origin], written: Mol, kept: Mol) -> list[Origin]:
+    """The origins of the atoms that RDKit keeps of a SMILES: it removes plain hydrogens.
 
-    All unknown where the atoms cannot be told apart.
+    Args:
+        origins: one for each atom of ``written``.
+        written: the molecule with all atoms of the SMILES.
+        kept: the same molecule as RDKit returns it.
+
+    Returns:
+        One origin for each atom of ``kept``; all of them empty if the atoms cannot be matched.
     """
-    lost = [Origin()] * kept.GetNumAtoms()
+    unknown = [Origin()] * kept.GetNumAtoms()
     if len(origins) != written.GetNumAtoms():
-        return lost
-    found: list[Origin] = []
-    wanted = [_identity(atom) for atom in kept.GetAtoms()]
+        return unknown
+    matched: list[Origin] = []
+    wanted = [_atom_identity(atom) for atom in kept.GetAtoms()]
     for atom, origin in zip(written.GetAtoms(), origins, strict=True):
-        if len(found) < len(wanted) and _identity(atom) == wanted[len(found)]:
-            found.append(origin)
+        if len(matched) < len(wanted) and _atom_identity(atom) == wanted[len(matched)]:
+            matched.append(origin)
         elif atom.GetAtomicNum() != 1:
-            return lost
-    return found if len(found) == len(wanted) else lost
+            return unknown
+    return matched if len(matched) == len(wanted) else unknown
 
 
-def _identity(atom: RDKitAtom) -> tuple[int, int, int]:
+def _atom_identity(atom: RDKitAtom) -> tuple[int, int, int]:
     return atom.GetAtomicNum(), atom.GetIsotope(), atom.GetAtomMapNum()
 
 
-_GROUPS = {
+_COMMON_GROUPS = {
     "C": ("Me",),
     "CC": ("Et",),
     "CCC": ("Pr", "nPr", "n-Pr"),
@@ -242,7 +298,7 @@ _GROUPS = {
     "COC": ("MOM",),
 }
 
-_RARER = {
+_RARER_GROUPS = {
     "C": ("H3C",),
     "N": ("H2N",),
     "O": ("HO",),
@@ -313,46 +369,14 @@ def _by_label(groups: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
     return {label: smiles for smiles, labels in groups.items() for label in labels}
 
 
-ABBREVIATIONS: Mapping[str, str] = MappingProxyType(_by_label(_GROUPS))
-"""Label → SMILES of the group, whose first atom takes the bond to the rest: those that docai draws."""
+ABBREVIATIONS: Mapping[str, str] = MappingProxyType(_by_label(_COMMON_GROUPS))
+"""Label → SMILES of the group. The common ones, which docai also draws in synthetic samples."""
 
-GROUPS: Mapping[str, str] = MappingProxyType(_by_label(_GROUPS) | _by_label(_RARER))
-"""All that are written out where a model writes them, :data:`ABBREVIATIONS` included."""
+GROUPS: Mapping[str, str] = MappingProxyType(_by_label(_COMMON_GROUPS) | _by_label(_RARER_GROUPS))
+"""Label → SMILES of the group. All that are expanded, :data:`ABBREVIATIONS` included."""
 
 LIKELY_GROUPS = frozenset({"Ac", "Pr", "Ts", "Ar"})
-"""Element symbols that in a drawing, bonded and without charge, are nearly always groups."""
+"""Element symbols that are nearly always groups in a drawing, if bonded and without charge."""
 
 DOUBTFUL_ELEMENTS = frozenset({"Y", "W", "U", "Ra", "Rb", "Th", "Am", "Np", "No", "Os", "Nd", "Yb", "Lu"})
-"""Element symbols that may as well be labels; they are read as elements, and that is said."""
-
-_SYMBOLS = (
-    "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr "
-    "Rb Sr Y Zr Nb Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb "
-    "Lu Hf Ta W Re Os Ir Pt Au Hg Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U Np Pu Am Cm Bk Cf Es Fm Md No Lr Rf "
-    "Db Sg Bh Hs Mt Ds Rg Cn Nh Fl Mc Lv Ts Og"
-)
-
-ELEMENTS = frozenset(_SYMBOLS.split())
-
-R_GROUP = re.compile(r"R[_^]?(\d{0,3})('*|’*)")
-
-_ATOM = re.compile(
-    r"(?:\d{1,3})?(?P<symbol>[A-Z][a-z]?|[bcnops]|se|as|te|si|\*|#\d{1,3})"
-    r"(?:@(?:@|[A-Z]{2}\d{1,2})?)?(?:H\d?)?(?:\++\d*|-+\d*)?(?::\d+)?"
-)
-
-_LABEL = re.compile(r"[A-Za-z(][\w'’,()-]{0,23}", re.ASCII)
-
-
-def is_atom(bracket: str) -> bool:
-    """Whether the inside of a bracket is an atom by the OpenSMILES grammar."""
-    match = _ATOM.fullmatch(bracket)
-    if match is None:
-        return False
-    symbol = match["symbol"]
-    return symbol in ELEMENTS or not symbol[0].isupper()
-
-
-def is_label(bracket: str) -> bool:
-    """Whether the inside of a bracket can be a group's name."""
-    return _LABEL.fullmatch(bracket) is not None
+"""Element symbols that may also be labels; they are read as elements, with a warning."""

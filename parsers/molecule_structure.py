@@ -1,4 +1,5 @@
-"""A sanitised RDKit molecule into its record: identifiers, masses, fragments, stereo, layout."""
+"""Content of a molecule record from a sanitized RDKit molecule: identifiers, masses, fragments, stereo,
+layout."""
 
 from __future__ import annotations
 
@@ -8,8 +9,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from docai.contents import Atom, Fragment, Label, MoleculeContent, Stereo
-from docai.parsers.base import Notes
-from docai.parsers.molecule_labels import BRACKET, Origin, output_order
+from docai.parsers.base import IssueLog
+from docai.parsers.molecule_labels import BRACKET, Origin, smiles_atom_order
 
 if TYPE_CHECKING:
     from rdkit.Chem import Bond, Mol
@@ -18,74 +19,75 @@ if TYPE_CHECKING:
 
 Role = Literal["main", "counter-ion", "solvent", "other"]
 
-_DONORS = (7, 8, 15, 16, 33, 34)
-"""N, O, P, S, As, Se: what has a lone pair to give."""
+_DONOR_ATOMIC_NUMBERS = (7, 8, 15, 16, 33, 34)
+"""N, O, P, S, As, Se: elements that donate a lone pair."""
 
 
 @dataclass(frozen=True)
-class Written:
-    """Stereo marks as the text has them, whatever RDKit makes of them."""
+class StereoMarks:
+    """Number of stereo marks in a SMILES, whether or not RDKit keeps them."""
 
-    centres: int
+    centers: int
     bonds: int
     """Double bonds with a mark at both ends."""
     stray: int
-    """Marks that belong to none of these."""
+    """Direction marks on other bonds."""
 
 
-def marks_of(smiles: str, loose: Mol) -> Written:
-    """Count the stereo marks of a SMILES. ``loose`` is what RDKit reads of it without sanitising."""
+def count_stereo_marks(smiles: str, unsanitized: Mol) -> StereoMarks:
+    """Count the stereo marks of a SMILES. ``unsanitized`` is its RDKit molecule before sanitization."""
     from rdkit import Chem
 
     marked = {Chem.BondDir.ENDUPRIGHT, Chem.BondDir.ENDDOWNRIGHT}
-    directed = [bond for bond in loose.GetBonds() if bond.GetBondDir() in marked]
+    directed = [bond for bond in unsanitized.GetBonds() if bond.GetBondDir() in marked]
     ends = {index for bond in directed for index in (bond.GetBeginAtomIdx(), bond.GetEndAtomIdx())}
-    whole = [
+    double_bonds = [
         (bond.GetBeginAtomIdx(), bond.GetEndAtomIdx())
-        for bond in loose.GetBonds()
+        for bond in unsanitized.GetBonds()
         if bond.GetBondType() == Chem.BondType.DOUBLE
         and {bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()} <= ends
     ]
-    served = {index for pair in whole for index in pair}
-    stray = sum(not {bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()} & served for bond in directed)
-    return Written(_marked_centres(smiles), len(whole), stray)
+    used_ends = {index for pair in double_bonds for index in pair}
+    stray = sum(not {bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()} & used_ends for bond in directed)
+    return StereoMarks(_count_marked_centers(smiles), len(double_bonds), stray)
 
 
-def _marked_centres(smiles: str) -> int:
+def _count_marked_centers(smiles: str) -> int:
     return sum("@" in match[1] for match in BRACKET.finditer(smiles))
 
 
-def describe(
+def describe_molecule(
     mol: Mol,
-    labelled: str | None,
+    labeled: str | None,
     labels: Sequence[Label],
     origins: Sequence[Origin],
-    written: Written,
-    notes: Notes,
+    written: StereoMarks,
+    log: IssueLog,
 ) -> MoleculeContent:
-    """The record of a molecule that RDKit has sanitised; it gets 2-D coordinates.
+    """The content of a molecule that RDKit has sanitized. Sets 2-D coordinates on ``mol``.
 
     Args:
-        mol: labels written out.
-        labelled: canonical SMILES with the labels; None where there are none.
-        labels: in the order of the text, as ``origins`` counts them.
+        mol: the molecule with its labels expanded.
+        labeled: canonical SMILES with the labels; None if there are none.
+        labels: in the order of the text, as the label indices of ``origins`` count them.
         origins: one for each atom.
         written: the stereo marks of the text.
+        log: receives issues.
 
     Raises:
-        ValueError, RuntimeError: RDKit cannot say what it is.
+        ValueError, RuntimeError: RDKit cannot describe the molecule.
     """
     from rdkit import Chem
     from rdkit.Chem import Descriptors, rdMolDescriptors
 
     smiles = Chem.MolToSmiles(mol)
-    order = output_order(mol)
+    order = smiles_atom_order(mol)
     is_known = all(atom.GetAtomicNum() for atom in mol.GetAtoms())
-    inchi = _inchi(mol, is_known, notes)
-    _note_dative(mol, notes)
+    inchi = _compute_inchi(mol, is_known, log)
+    _log_dative_bonds(mol, log)
     return MoleculeContent(
         smiles=smiles,
-        smiles_labelled=labelled or smiles,
+        smiles_labelled=labeled or smiles,
         labels=[
             label.model_copy(
                 update={"atoms": [n for n, origin in enumerate(origins, start=1) if origin.label == index]}
@@ -98,27 +100,27 @@ def describe(
         weight=round(Descriptors.MolWt(mol), 3) if is_known else None,
         exact_mass=round(Descriptors.ExactMolWt(mol), 6) if is_known else None,
         charge=Chem.GetFormalCharge(mol),
-        fragments=_fragments(mol, smiles),
-        stereo=_stereo(mol, smiles, written, notes),
-        molblock=_layout(mol, notes),
+        fragments=_describe_fragments(mol, smiles),
+        stereo=_describe_stereo(mol, smiles, written, log),
+        molblock=_lay_out_molblock(mol, log),
         atoms=[Atom(symbol=mol.GetAtomWithIdx(index).GetSymbol(), number=index + 1) for index in order],
         is_valid=True,
     )
 
 
-def _inchi(mol: Mol, is_known: bool, notes: Notes) -> str:
+def _compute_inchi(mol: Mol, is_known: bool, log: IssueLog) -> str:
     from rdkit import Chem
 
-    # A third of a second is enough for any drawing, and stops InChI on the few structures it cannot number.
+    # 300 ms are enough for any drawing, and stop InChI on the few structures that it cannot number.
     inchi: str = Chem.MolToInchi(mol, options="-WM300") if is_known else ""
     if not inchi:
-        why = "InChI cannot express it" if is_known else "it has dummy atoms (*)"
-        notes.add("molecule-no-inchi", f"There is no InChI: {why}.")
+        why = "InChI cannot express the structure" if is_known else "the structure has dummy atoms (*)"
+        log.add("molecule-no-inchi", f"The record has no InChI: {why}.")
     return inchi
 
 
-def _layout(mol: Mol, notes: Notes) -> str | None:
-    """The mol block. That there is none takes nothing from the rest of the record."""
+def _lay_out_molblock(mol: Mol, log: IssueLog) -> str | None:
+    """The mol block; None, with an issue, where RDKit fails to make one."""
     from rdkit import Chem
     from rdkit.Chem import rdDepictor
 
@@ -126,73 +128,79 @@ def _layout(mol: Mol, notes: Notes) -> str | None:
         rdDepictor.Compute2DCoords(mol)
         block: str = Chem.MolToMolBlock(mol)
     except (ValueError, RuntimeError) as error:
-        notes.add("molecule-no-molblock", f"RDKit could not lay the structure out: {error}.")
+        log.add("molecule-no-molblock", f"RDKit could not make a 2-D layout: {error}.")
         return None
     return block
 
 
-def _note_dative(mol: Mol, notes: Notes) -> None:
+def _log_dative_bonds(mol: Mol, log: IssueLog) -> None:
     from rdkit import Chem
 
     n_dative = sum(bond.GetBondType() == Chem.BondType.DATIVE for bond in mol.GetBonds())
     if n_dative:
-        notes.add(
+        log.add(
             "molecule-dative-bond",
-            "A bond is dative (-> in SMILES): the mol block is V3000, and there may be no InChI.",
+            "A bond is dative (-> in SMILES), so the mol block is V3000 and there may be no InChI.",
             count=n_dative,
         )
 
 
-def needs_dative(loose: Mol) -> bool:
-    """Whether RDKit refuses a molecule only because a bond to a metal is not written as a dative one."""
+def needs_dative(unsanitized: Mol) -> bool:
+    """Whether RDKit rejects a molecule only because a bond to a metal is not written as dative."""
     from rdkit import Chem
     from rdkit.Chem import rdqueries
 
-    metals = {atom.GetIdx() for atom in loose.GetAtomsMatchingQuery(rdqueries.MAtomQueryAtom())}
-    changed = Chem.RWMol(loose)
-    bonds = [(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()) for bond in loose.GetBonds() if _is_plain(bond)]
+    metals = {atom.GetIdx() for atom in unsanitized.GetAtomsMatchingQuery(rdqueries.MAtomQueryAtom())}
+    changed = Chem.RWMol(unsanitized)
+    bonds = [
+        (bond.GetBeginAtomIdx(), bond.GetEndAtomIdx())
+        for bond in unsanitized.GetBonds()
+        if _is_single_or_aromatic(bond)
+    ]
     to_metal = [pair for pair in bonds if len(metals.intersection(pair)) == 1]
     for pair in to_metal:
         metal, donor = sorted(pair, key=lambda index: index not in metals)
-        if loose.GetAtomWithIdx(donor).GetAtomicNum() in _DONORS:
+        if unsanitized.GetAtomWithIdx(donor).GetAtomicNum() in _DONOR_ATOMIC_NUMBERS:
             changed.RemoveBond(metal, donor)
             changed.AddBond(donor, metal, Chem.BondType.DATIVE)
     return bool(to_metal) and not Chem.DetectChemistryProblems(changed)
 
 
-def _is_plain(bond: Bond) -> bool:
+def _is_single_or_aromatic(bond: Bond) -> bool:
     from rdkit import Chem
 
     return bool(bond.GetBondType() in (Chem.BondType.SINGLE, Chem.BondType.AROMATIC))
 
 
-def _stereo(mol: Mol, smiles: str, written: Written, notes: Notes) -> Stereo:
+def _describe_stereo(mol: Mol, smiles: str, written: StereoMarks, log: IssueLog) -> Stereo:
     from rdkit import Chem
 
-    kept = [bond.GetStereo() != Chem.BondStereo.STEREONONE for bond in mol.GetBonds()]
-    lost_centres = max(0, written.centres - _marked_centres(smiles))
-    lost_bonds = max(0, written.bonds - sum(kept)) + written.stray
-    if lost_centres or lost_bonds:
-        parts = [f"{lost_centres} of {written.centres} stereocentres"] if lost_centres else []
+    has_stereo = [bond.GetStereo() != Chem.BondStereo.STEREONONE for bond in mol.GetBonds()]
+    n_dropped_centers = max(0, written.centers - _count_marked_centers(smiles))
+    n_dropped_bonds = max(0, written.bonds - sum(has_stereo)) + written.stray
+    if n_dropped_centers or n_dropped_bonds:
+        parts = [f"{n_dropped_centers} of {written.centers} stereocenters"] if n_dropped_centers else []
         parts += (
-            [f"{lost_bonds} of {written.bonds + written.stray} marked double bonds"] if lost_bonds else []
+            [f"{n_dropped_bonds} of {written.bonds + written.stray} marked double bonds"]
+            if n_dropped_bonds
+            else []
         )
-        message = f"{' and '.join(parts)} can have no configuration as written; their marks were dropped."
-        notes.add("molecule-stereo-dropped", message)
-    found = Chem.FindPotentialStereo(mol)
-    bonds = [one for one in found if one.type == Chem.StereoType.Bond_Double]
-    centres = [one for one in found if str(one.type).startswith("Atom_")]
+        message = f"{' and '.join(parts)} cannot have a configuration as written; their marks were dropped."
+        log.add("molecule-stereo-dropped", message)
+    elements = Chem.FindPotentialStereo(mol)
+    bonds = [element for element in elements if element.type == Chem.StereoType.Bond_Double]
+    centers = [element for element in elements if str(element.type).startswith("Atom_")]
     return Stereo(
-        centres=len(centres),
-        centres_specified=sum(one.specified == Chem.StereoSpecified.Specified for one in centres),
+        centres=len(centers),
+        centres_specified=sum(center.specified == Chem.StereoSpecified.Specified for center in centers),
         bonds=len(bonds),
-        bonds_specified=sum(one.specified == Chem.StereoSpecified.Specified for one in bonds),
-        dropped=lost_centres + lost_bonds,
+        bonds_specified=sum(bond.specified == Chem.StereoSpecified.Specified for bond in bonds),
+        dropped=n_dropped_centers + n_dropped_bonds,
     )
 
 
-def _fragments(mol: Mol, smiles: str) -> list[Fragment]:
-    """The connected parts of the structure, each as often as it is there, sorted by SMILES."""
+def _describe_fragments(mol: Mol, smiles: str) -> list[Fragment]:
+    """The connected parts of the structure, repeated as often as they occur, sorted by SMILES."""
     from rdkit import Chem
 
     if "." not in smiles:
@@ -200,9 +208,9 @@ def _fragments(mol: Mol, smiles: str) -> list[Fragment]:
     each = [(Chem.MolToSmiles(part), part) for part in Chem.GetMolFrags(mol, asMols=True)]
     parts = dict(each)
     charges = {name: Chem.GetFormalCharge(part) for name, part in parts.items()}
-    roles = {name: _role(part, charges[name]) for name, part in parts.items()}
-    main = Chem.MolToSmiles(_standardisers()[0].choose(mol))
-    # Water is larger than what it crystallised with where that is table salt.
+    roles = {name: _fragment_role(part, charges[name]) for name, part in parts.items()}
+    main = Chem.MolToSmiles(_standardizers()[0].choose(mol))
+    # RDKit's largest fragment of hydrated table salt is the water.
     if roles.get(main) != "solvent" or set(roles.values()) == {"solvent"}:
         roles[main] = "main"
     return [
@@ -211,10 +219,13 @@ def _fragments(mol: Mol, smiles: str) -> list[Fragment]:
     ]
 
 
-def _role(part: Mol, charge: int) -> Role:
-    """A charged part, or an acid or base of RDKit's salts, is a counter-ion; of the rest, what its remover of
-    fragments takes away is a solvent."""
-    _, salts, remover = _standardisers()
+def _fragment_role(part: Mol, charge: int) -> Role:
+    """The role of a fragment other than the main one.
+
+    A charged part, or one in RDKit's list of salts, is a counter-ion; of the rest, what its fragment remover
+    removes is a solvent.
+    """
+    _, salts, remover = _standardizers()
     is_water = part.GetNumAtoms() == 1 and part.GetAtomWithIdx(0).GetAtomicNum() == 8
     if charge or (not is_water and not salts.StripMol(part).GetNumAtoms()):
         return "counter-ion"
@@ -222,8 +233,9 @@ def _role(part: Mol, charge: int) -> Role:
 
 
 @cache
-def _standardisers() -> tuple[LargestFragmentChooser, SaltRemover, FragmentRemover]:
-    """RDKit's choice of the main fragment, Novartis' list of salts, and MolVS' of salts and solvents."""
+def _standardizers() -> tuple[LargestFragmentChooser, SaltRemover, FragmentRemover]:
+    """RDKit's chooser of the main fragment, Novartis' list of salts, and MolVS' list of salts and
+    solvents."""
     from rdkit.Chem.MolStandardize import rdMolStandardize
     from rdkit.Chem.SaltRemover import SaltRemover
 

@@ -1,7 +1,7 @@
-"""The score head: Humdrum ``**kern``, to a checked score and MusicXML.
+"""The parser of the score head: a checked score and MusicXML from Humdrum ``**kern``.
 
-The format is Humdrum text: one spine per staff, lowest first, fields parted by tabs, lines by line
-feeds, from the line of ``**kern`` to the line of ``*-``::
+The format is Humdrum text: one spine for each staff, the lowest first, fields separated by tabs and lines by
+line feeds, from the line of ``**kern`` to the line of ``*-``::
 
     **kern	**kern
     *clefF4	*clefG2
@@ -14,9 +14,9 @@ feeds, from the line of ``**kern`` to the line of ``*-``::
     ==	==
     *-	*-
 
-Valid means that the spine structure is sound (see :mod:`docai.parsers.score_spines`); what bars and fields
-say is checked too, as warnings. ``n_measures`` counts the stretches between barlines that hold notes or
-rests; ``measures`` says which lines these are.
+A score is valid if its spine structure is (see :mod:`docai.parsers.score_spines`). Measures and fields are
+checked too; their issues are warnings. ``n_measures`` counts the measures with notes or rests; ``measures``
+lists their lines.
 """
 
 from __future__ import annotations
@@ -27,143 +27,153 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from docai.contents import Event, Measure, ScoreContent
-from docai.parsers.base import Notes, Parsed, Span, TracedText, quote, replace_unholdable_in, strip_fence
-from docai.parsers.score_ekern import from_ekern
+from docai.parsers.base import (
+    IssueLog,
+    Parsed,
+    Span,
+    TrackedText,
+    quote,
+    replace_invalid_chars_in,
+    strip_fence,
+)
+from docai.parsers.score_ekern import convert_from_ekern
 from docai.parsers.score_measures import EventList, MeasureCheck
-from docai.parsers.score_music21 import ConversionError, MusicXml, Place, kern_to_musicxml, writable
-from docai.parsers.score_spines import Spine, SpineReader, kern_alone
+from docai.parsers.score_music21 import (
+    ConversionError,
+    MusicXml,
+    Place,
+    kern_to_musicxml,
+    prepare_for_music21,
+)
+from docai.parsers.score_spines import Spine, SpineReader, keep_kern_spines
 from docai.parsers.score_ties import check_pairs, pair_slurs
 
 MAX_WORK = 2_500_000
-"""Half a second of music21 by our estimate: 400 notes in all with four in a measure, 500 with sixteen. Longer
-scores are written when they are asked for, by :meth:`docai.contents.ScoreContent.to_musicxml`."""
-_CHAR_WORK = 100
-_SPINE_WORK = 50_000
-_BARLINE_WORK = 12
+"""Estimated work of music21, in units of 0.2 us, up to which MusicXML is made while reading: half a second,
+or 400 notes at four in a measure. Longer scores are converted on demand, by ``to_musicxml`` of the record."""
+_WORK_PER_CHAR = 100
+_WORK_PER_SPINE = 50_000
+_WORK_PER_SQUARED_BARLINE = 12
 
-_LINE_END = re.compile(r"\r\n?|[\n\v\f\x85\u2028\u2029]")
-_RECORD = re.compile(r"!!![A-Za-z][\w@-]*:")
-_SPACED_HEADER = re.compile(r"^\*\*\w+(?P<gap> +)\*\*\w+(?: +\*\*\w+)*$", re.MULTILINE)
+_LINE_ENDS = re.compile(r"\r\n?|[\n\v\f\x85\u2028\u2029]")
+_REFERENCE_RECORD = re.compile(r"!!![A-Za-z][\w@-]*:")
+_HEADER_WITH_SPACES = re.compile(r"^\*\*\w+(?P<gap> +)\*\*\w+(?: +\*\*\w+)*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Sound:
-    """The lines of a kern text before the first broken one, and what they say."""
+class ValidKern:
+    """The lines of a kern text before the first invalid one, and their events."""
 
     lines: list[str]
     events: list[Event]
-    signs: list[tuple[Fraction, str]]
-    """Meters and tempi, and when they are given in quarter notes."""
+    meters_and_tempi: list[tuple[Fraction, str]]
+    """Meters and tempi, each with its time in quarter notes since the start."""
 
     @property
     def n_sounding(self) -> int:
-        """Notes, tied ones counted once."""
+        """Number of notes; tied notes count once."""
         return sum(event.kind == "note" and event.tie in (None, "start") for event in self.events)
 
 
 def parse_score(text: str) -> Parsed[ScoreContent]:
-    """The score that the text describes; ``kern`` is the text with its line ends put right."""
-    notes = Notes()
-    lines, spans = _prepare(text, notes)
+    """The score that the text describes; ``kern`` is the text with normalized line ends."""
+    log = IssueLog()
+    lines, spans = _clean_lines(text, log)
     if not any(line.startswith("**") or "\t" in line for line in lines):
-        notes.add("score-empty", "The text holds no kern data.")
-        return Parsed(ScoreContent(kern=_join(lines)), notes.issues(), notes.repaired)
-    reader, check = SpineReader(lines, notes), MeasureCheck(notes, EventList())
-    sound = _walk(reader, check)
+        log.add("score-empty", "The text contains no kern data.")
+        return Parsed(ScoreContent(kern=_join_lines(lines)), log.issues(), log.repaired)
+    reader, check = SpineReader(lines, log), MeasureCheck(log, EventList())
+    valid = _check_lines(reader, check)
     events = check.events.events if check.events else []
-    check_pairs(events, check.edges, notes)
-    if not check.n_measures and not notes.has_errors:
-        notes.add("score-empty", "The score holds neither note nor rest.")
-    is_valid = not notes.has_errors
-    n_measures = check.n_barlines + check.n_cut
-    work = check.work + _BARLINE_WORK * n_measures**2 + _SPINE_WORK * reader.n_kern
-    if reader.first_broken is not None and sound is not None:
-        notes.add(
-            "score-musicxml-partial", f"MusicXML ends before line {reader.first_broken + 1}, which is broken."
+    check_pairs(events, check.section_edges, log)
+    if not check.n_measures and not log.has_errors:
+        log.add("score-empty", "The score contains neither notes nor rests.")
+    is_valid = not log.has_errors
+    n_measures = check.n_barlines + check.n_split_measures
+    work = check.work + _WORK_PER_SQUARED_BARLINE * n_measures**2 + _WORK_PER_SPINE * reader.n_kern
+    if reader.first_invalid is not None and valid is not None:
+        log.add(
+            "score-musicxml-partial",
+            f"MusicXML ends before line {reader.first_invalid + 1}, which is invalid.",
         )
     content = ScoreContent(
-        kern=_join(lines),
-        musicxml=_musicxml(sound, work, notes) if sound is not None else None,
+        kern=_join_lines(lines),
+        musicxml=_make_musicxml(valid, work, log) if valid is not None else None,
         n_spines=reader.n_kern,
         n_measures=check.n_measures,
         measures=[Measure(first_line=first, last_line=last) for first, last in check.measures],
         events=events,
         is_valid=is_valid,
     )
-    where = tuple((spans[first - 1][0], spans[last - 1][1]) for first, last in check.measures)
-    return Parsed(content, notes.issues(), notes.repaired, where)
+    measure_spans = tuple((spans[first - 1][0], spans[last - 1][1]) for first, last in check.measures)
+    return Parsed(content, log.issues(), log.repaired, measure_spans)
 
 
 def measure_texts(kern: str) -> list[str]:
-    """The lines of notes of each measure of a kern text, with line feeds between them."""
+    """The lines with notes of each measure of a kern text, joined by line feeds."""
     lines = kern_lines(kern)
-    check = MeasureCheck(Notes())
-    _walk(SpineReader(lines, Notes()), check)
+    check = MeasureCheck(IssueLog())
+    _check_lines(SpineReader(lines, IssueLog()), check)
     return ["\n".join(lines[first - 1 : last]) for first, last in check.measures]
 
 
 def kern_lines(text: str) -> list[str]:
-    """The lines of a kern text as :func:`parse_score` reads them: line ends put right, ekern as kern."""
-    return _prepare(text, Notes())[0]
+    """The lines of a kern text as :func:`parse_score` reads them: line ends normalized, ekern converted."""
+    return _clean_lines(text, IssueLog())[0]
 
 
-def read_sound(kern: str) -> Sound | None:
-    """The sound lines of a kern text; None where they hold neither note nor rest."""
+def read_valid_kern(kern: str) -> ValidKern | None:
+    """The valid lines of a kern text; None if they contain neither notes nor rests."""
     lines = kern_lines(kern)
-    return _walk(SpineReader(lines, Notes()), MeasureCheck(Notes(), EventList()))
+    return _check_lines(SpineReader(lines, IssueLog()), MeasureCheck(IssueLog(), EventList()))
 
 
-def _walk(reader: SpineReader, check: MeasureCheck) -> Sound | None:
-    """Take all lines through the check. Returns the lines before the first broken one if notes are there."""
+def _check_lines(reader: SpineReader, check: MeasureCheck) -> ValidKern | None:
+    """Check all lines. Returns those before the first invalid one; None if they have no notes or rests."""
     spines: tuple[Spine, ...] = ()
     n_fields = 0
     for line in reader:
-        if line.kind == "data":
-            check.data(line)
-        elif line.kind == "barline":
-            check.barline(line)
-        else:
-            check.interpretation(line)
+        check.add(line)
         spines = line.spines
-        if reader.first_broken is None:
+        if reader.first_invalid is None:
             n_fields = check.n_fields
-    check.end(spines)
+    check.finish(spines)
     if not n_fields or check.events is None:
         return None
-    events, end = check.events.events, reader.first_broken
+    events, end = check.events.events, reader.first_invalid
     if end is not None:
         events = [event for event in events if event.line <= end]
-    return Sound(list(reader.lines[:end]), events, check.signs)
+    return ValidKern(list(reader.lines[:end]), events, check.meters_and_tempi)
 
 
-def _prepare(raw: str, notes: Notes) -> tuple[list[str], list[Span]]:
-    """The lines as they should be written, and where each stands in the text."""
-    text = TracedText(raw)
+def _clean_lines(raw: str, log: IssueLog) -> tuple[list[str], list[Span]]:
+    """The lines of the text in normal form, and the span of each in the text."""
+    text = TrackedText(raw)
     if strip_fence(text):
-        notes.add("score-fenced", "A code fence around the kern was taken off.")
-    if from_ekern(text):
-        notes.add("score-ekern", "The text is ekern or a model's tokens; it was written as kern.")
-    if n_bad := replace_unholdable_in(text):
-        notes.add("score-bad-character", f"{n_bad} unreadable characters were replaced.")
-    found = list(_split(text.text))
-    is_tidy = [line for line, _ in found] == text.text.split("\n")
-    while found and not found[-1][0]:
-        found.pop()
-    first = next((index for index, (line, _) in enumerate(found) if line), 0)
-    found = found[first:]
-    if found and not is_tidy:
-        notes.add("score-line-ends", "Line ends, or spaces around lines, were normalised.")
-    if n_empty := sum(not line for line, _ in found):
-        notes.add("score-empty-line", f"{n_empty} empty lines were taken out.")
-        found = [(line, span) for line, span in found if line]
-    lines = _tabbed([line for line, _ in found], notes)
-    return lines, [text.raw(*span) for _, span in found]
+        log.add("score-fenced", "A Markdown code fence around the kern was removed.")
+    if convert_from_ekern(text):
+        log.add("score-ekern", "The text is ekern, bekern or tokens of kern; it was converted to kern.")
+    if n_bad := replace_invalid_chars_in(text):
+        log.add("score-bad-character", f"{n_bad} invalid characters were replaced by U+FFFD.")
+    lines_and_spans = list(_split_lines(text.text))
+    is_tidy = [line for line, _ in lines_and_spans] == text.text.split("\n")
+    while lines_and_spans and not lines_and_spans[-1][0]:
+        lines_and_spans.pop()
+    first = next((index for index, (line, _) in enumerate(lines_and_spans) if line), 0)
+    lines_and_spans = lines_and_spans[first:]
+    if lines_and_spans and not is_tidy:
+        log.add("score-line-ends", "Line ends, or spaces around lines, were normalized.")
+    if n_empty := sum(not line for line, _ in lines_and_spans):
+        log.add("score-empty-line", f"{n_empty} empty lines were removed.")
+        lines_and_spans = [(line, span) for line, span in lines_and_spans if line]
+    lines = _replace_spaces_by_tabs([line for line, _ in lines_and_spans], log)
+    return lines, [text.raw(*span) for _, span in lines_and_spans]
 
 
-def _split(text: str) -> Iterator[tuple[str, Span]]:
-    """The lines of a text without the spaces around them, and where they stand."""
+def _split_lines(text: str) -> Iterator[tuple[str, Span]]:
+    """The lines of a text without the spaces around them, and their spans."""
     start = 0
-    for end, after in (*(match.span() for match in _LINE_END.finditer(text)), (len(text), 0)):
+    for end, after in (*(match.span() for match in _LINE_ENDS.finditer(text)), (len(text), 0)):
         line = text[start:end]
         if line[:1] == " " or line[-1:] == " ":
             line = line.lstrip(" ")
@@ -173,71 +183,74 @@ def _split(text: str) -> Iterator[tuple[str, Span]]:
         start = after
 
 
-def _tabbed(lines: list[str], notes: Notes) -> list[str]:
-    header = _SPACED_HEADER.search("\n".join(lines))
+def _replace_spaces_by_tabs(lines: list[str], log: IssueLog) -> list[str]:
+    header = _HEADER_WITH_SPACES.search("\n".join(lines))
     if header is None or any("\t" in line for line in lines):
         return lines
-    notes.add("score-spaces-for-tabs", "Spaces between the spines became tabs.")
+    log.add("score-spaces-for-tabs", "Spaces between the spines were replaced by tabs.")
     gap = re.compile(" {2,}" if len(header["gap"]) > 1 else " ")
     return [line if line.startswith("!!") else gap.sub("\t", line) for line in lines]
 
 
-def _join(lines: list[str]) -> str:
+def _join_lines(lines: list[str]) -> str:
     return "".join(line + "\n" for line in lines)
 
 
-def _musicxml(sound: Sound, work: int, notes: Notes) -> str | None:
-    """MusicXML, unless it would take too long."""
-    if work + _CHAR_WORK * sum(map(len, sound.lines)) > MAX_WORK:
-        notes.add("score-too-long", "The score is too long for MusicXML at once; to_musicxml() makes it.")
+def _make_musicxml(valid: ValidKern, work: int, log: IssueLog) -> str | None:
+    """MusicXML; None, with an issue, if it would take too long or music21 fails."""
+    if work + _WORK_PER_CHAR * sum(map(len, valid.lines)) > MAX_WORK:
+        log.add(
+            "score-too-long",
+            "The score is too long to make MusicXML while reading; call to_musicxml() for it.",
+        )
         return None
     try:
-        return write_musicxml(sound, notes).text
+        return write_musicxml(valid, log).text
     except ConversionError as error:
-        notes.add("score-musicxml-failed", f"music21 made no MusicXML: {quote(str(error))}.")
+        log.add("score-musicxml-failed", f"music21 could not make MusicXML: {quote(str(error))}.")
         return None
 
 
-def write_musicxml(sound: Sound, notes: Notes) -> MusicXml:
-    """MusicXML of sound lines. Every note, slur and meter that it lacks is an issue.
+def write_musicxml(valid: ValidKern, log: IssueLog) -> MusicXml:
+    """MusicXML of valid lines. Notes, slurs and meters that it lacks are logged as issues.
 
     Raises:
         ConversionError: music21 failed.
     """
-    # What other spines say, such as harmony, music21 takes for notes, and fails.
-    lines, lost_meters = writable(kern_alone(sound.lines))
-    sound = replace(sound, lines=lines)
+    # music21 would read other spines, such as harmony, as notes, and fail.
+    lines, lost_meters = prepare_for_music21(keep_kern_spines(valid.lines))
+    valid = replace(valid, lines=lines)
     for meter in lost_meters:
-        notes.add("score-meter-lost", f"music21 cannot write the meter {quote(meter)} as it is.")
-    # It stumbles over records without a value; other comments are of no use to it.
-    kept = [
+        log.add("score-meter-lost", f"music21 cannot write the meter {quote(meter)} as given.")
+    # music21 fails on reference records without a value and ignores all other comments.
+    kept_numbers = [
         number
-        for number, line in enumerate(sound.lines, start=1)
-        if not line.startswith("!") or _RECORD.match(line)
+        for number, line in enumerate(valid.lines, start=1)
+        if not line.startswith("!") or _REFERENCE_RECORD.match(line)
     ]
-    slurs = _slurs(sound, {number: place for place, number in enumerate(kept, start=1)})
-    made = kern_to_musicxml(_join([sound.lines[number - 1] for number in kept]), slurs)
-    n_notes = sum(event.kind == "note" for event in sound.events)
+    slurs = _find_slurs(valid, {old: new for new, old in enumerate(kept_numbers, start=1)})
+    made = kern_to_musicxml(_join_lines([valid.lines[number - 1] for number in kept_numbers]), slurs)
+    n_notes = sum(event.kind == "note" for event in valid.events)
     if made.n_read != n_notes:
-        notes.add("score-notes-lost", f"The kern has {n_notes} notes, music21 read {made.n_read}.")
-    elif made.n_sounding != sound.n_sounding:
-        notes.add(
+        log.add("score-notes-lost", f"The kern has {n_notes} notes, but music21 read {made.n_read}.")
+    elif made.n_sounding != valid.n_sounding:
+        log.add(
             "score-notes-lost",
-            f"The kern has {sound.n_sounding} notes, the MusicXML {made.n_sounding}, tied ones counted once.",
+            f"The kern has {valid.n_sounding} notes, the MusicXML {made.n_sounding} (tied ones count once).",
         )
     if made.n_slurs < len(slurs):
-        notes.add("score-slurs-lost", f"The kern has {len(slurs)} slurs, the MusicXML {made.n_slurs}.")
+        log.add("score-slurs-lost", f"The kern has {len(slurs)} slurs, but the MusicXML has {made.n_slurs}.")
     return made
 
 
-def _slurs(sound: Sound, line_of: dict[int, int]) -> list[tuple[Place, Place]]:
-    """Where slurs begin and end; a slur from a note to itself is none that could be drawn."""
-    header = next((line.split("\t") for line in sound.lines if line.startswith("**")), [])
+def _find_slurs(valid: ValidKern, new_number_of: dict[int, int]) -> list[tuple[Place, Place]]:
+    """Start and end of each slur; one from a note to itself cannot be drawn and is omitted."""
+    header = next((line.split("\t") for line in valid.lines if line.startswith("**")), [])
     columns = [column for column, name in enumerate(header) if name == "**kern"]
 
     def place(index: int) -> Place:
-        event = sound.events[index]
-        return Place(line_of[event.line], columns[event.spine - 1], event.midi)
+        event = valid.events[index]
+        return Place(new_number_of[event.line], columns[event.spine - 1], event.midi)
 
-    pairs = pair_slurs(sound.events).pairs
+    pairs = pair_slurs(valid.events).pairs
     return [(place(start), place(end)) for start, end in pairs if start != end]

@@ -1,9 +1,13 @@
-"""The grammar of ``**kern`` notes and rests: what one field of a line says.
+"""The notes, rests and chords of ``**kern`` fields, and exact musical time.
 
-``**kern`` (https://www.humdrum.org/rep/kern/): a note is a duration (``4`` a quarter, ``8.`` dotted, ``3%2``
-a rational reciprocal, ``0`` a breve), a pitch letter repeated per octave, an accidental and signs for
-ties, beams, slurs and ornaments in any order; ``r`` is a rest, ``q`` a grace note; chords part their notes
-by spaces.
+In ``**kern`` (https://www.humdrum.org/rep/kern/) a note consists of a duration (``4`` a quarter, ``8.``
+dotted, ``3%2`` a rational reciprocal, ``0`` a breve), a pitch letter repeated for the octave, an accidental,
+and signs for ties, beams, slurs and ornaments, in any order; ``r`` is a rest, ``q`` a grace note. Spaces
+separate the notes of a chord.
+
+Times are counted in ticks, so that sums are fast and exact. A quarter note has 887 040 = 2⁸ · 3² · 5 · 7 · 11
+ticks: durations down to dotted 256th notes and the usual tuplets are whole numbers of them. Any other
+duration is a fraction of a tick, which can be mixed with whole ticks.
 """
 
 from __future__ import annotations
@@ -19,74 +23,76 @@ from docai.contents import Tie
 
 Ticks = int | Fraction
 
-PER_QUARTER = 887_040
+TICKS_PER_QUARTER = 887_040
 
 
-def to_ticks(quarters: Fraction) -> Ticks:
-    """The ticks of a time in quarter notes."""
-    ticks, rest = divmod(quarters.numerator * PER_QUARTER, quarters.denominator)
-    return quarters * PER_QUARTER if rest else ticks
+def quarters_to_ticks(quarters: Fraction) -> Ticks:
+    """Convert a time in quarter notes to ticks."""
+    ticks, rest = divmod(quarters.numerator * TICKS_PER_QUARTER, quarters.denominator)
+    return quarters * TICKS_PER_QUARTER if rest else ticks
 
 
-def in_quarters(ticks: Ticks) -> Fraction:
-    """The same time in quarter notes."""
-    return Fraction(ticks, PER_QUARTER)
+def ticks_to_quarters(ticks: Ticks) -> Fraction:
+    """Convert a time in ticks to quarter notes."""
+    return Fraction(ticks, TICKS_PER_QUARTER)
 
 
-def denominator(ticks: Ticks) -> int:
-    """That of the time in quarter notes."""
-    return ticks.denominator * (PER_QUARTER // gcd(ticks.numerator, PER_QUARTER))
+def denominator_in_quarters(ticks: Ticks) -> int:
+    """The denominator of the time in quarter notes."""
+    return ticks.denominator * (TICKS_PER_QUARTER // gcd(ticks.numerator, TICKS_PER_QUARTER))
 
 
-def written(ticks: Ticks) -> str:
-    """The time in quarter notes as an event has it: ``3``, ``7/2``."""
+def format_ticks(ticks: Ticks) -> str:
+    """The time in quarter notes as the fields of an event have it: ``3``, ``7/2``."""
     if isinstance(ticks, int):
-        common = gcd(ticks, PER_QUARTER)
-        below = PER_QUARTER // common
+        common = gcd(ticks, TICKS_PER_QUARTER)
+        below = TICKS_PER_QUARTER // common
         return str(ticks // common) if below == 1 else f"{ticks // common}/{below}"
-    return str(in_quarters(ticks))
+    return str(ticks_to_quarters(ticks))
 
 
 @lru_cache(maxsize=1 << 12)
 def read_ticks(text: str) -> Ticks:
-    """The ticks of a time that :func:`written` wrote."""
+    """The ticks of a time as written by :func:`format_ticks`."""
     above, _, below = text.partition("/")
     if not below:
-        return int(above) * PER_QUARTER
-    ticks, rest = divmod(int(above) * PER_QUARTER, int(below))
-    return to_ticks(Fraction(text)) if rest else ticks
+        return int(above) * TICKS_PER_QUARTER
+    ticks, rest = divmod(int(above) * TICKS_PER_QUARTER, int(below))
+    return quarters_to_ticks(Fraction(text)) if rest else ticks
 
 
 T = TypeVar("T")
 
-LONGEST = 64
-"""Characters; longer texts are seldom seen twice, and would fill the memory."""
+MAX_CACHED_CHARS = 64
+"""Longer texts are rarely seen twice and would fill the memory."""
 
 
-def of_short_texts(n_kept: int) -> Callable[[Callable[[str], T]], Callable[[str], T]]:
-    """Decorator: what a function of a text of up to :data:`LONGEST` characters gives is kept, of the last
-    ``n_kept`` of them."""
+def cache_short_texts(max_size: int) -> Callable[[Callable[[str], T]], Callable[[str], T]]:
+    """Decorator: cache the results of a function for texts of up to :data:`MAX_CACHED_CHARS` characters.
+
+    A score repeats the same few fields. ``max_size`` is the number of results kept.
+    """
 
     def decorate(function: Callable[[str], T]) -> Callable[[str], T]:
-        kept = lru_cache(maxsize=n_kept)(function)
+        cached = lru_cache(maxsize=max_size)(function)
 
         @wraps(function)
-        def called(text: str) -> T:
-            return kept(text) if len(text) <= LONGEST else function(text)
+        def wrapper(text: str) -> T:
+            return cached(text) if len(text) <= MAX_CACHED_CHARS else function(text)
 
-        return called
+        return wrapper
 
     return decorate
 
 
 METER = re.compile(r"\*M([0-9]{1,3}(?:\+[0-9]{1,3}){0,7})/([0-9]{1,4})")
-"""Beats, which may be a sum, and the value of one, as of a note: ``*M3/4``, ``*M2+3/8``, breves ``*M1/0``."""
+"""A meter: the beats, possibly a sum, and the value of one: ``*M3/4``, ``*M2+3/8``, breves ``*M1/0``."""
 
-_NUMBER = re.compile(r"([0-9]{1,4})(?:%([0-9]{1,4}))?(\.{0,4})")
+_RECIP = re.compile(r"([0-9]{1,4})(?:%([0-9]{1,4}))?(\.{0,4})")
 
-_DIGITS = re.compile(r"[0-9][0-9%.]*")
+_RECIP_CHARS = re.compile(r"[0-9][0-9%.]*")
 
-_PITCH = re.compile(r"([a-gA-G])\1*")
+_PITCH_LETTERS = re.compile(r"([a-gA-G])\1*")
 
 _MAX_OCTAVES = 8
 
@@ -94,8 +100,8 @@ _ACCIDENTALS = re.compile(r"#{1,3}|-{1,3}|n")
 
 _SIGNS = re.compile(r"""[\[\]_LJKk(){}&'"`~^;:,zZvVTtMmSsWwOo$RPpqQxXyYuUhHiIjNl?@<>|+/\\]*""")
 
-# The usual order of the parts; any other is read part by part. Possessive, so that a search stays linear.
-_USUAL = re.compile(
+# The usual order of the parts; any other is read part by part. Possessive, so that matching stays linear.
+_USUAL_NOTE = re.compile(
     rf"({_SIGNS.pattern}+)([0-9][0-9%.]*+)?({_SIGNS.pattern}+)(([a-gA-G])\5{{0,{_MAX_OCTAVES - 1}}})"
     rf"({_ACCIDENTALS.pattern})?({_SIGNS.pattern}+)"
 )
@@ -104,35 +110,35 @@ _SLURS = re.compile(r"(?<!&)&*+[()]")
 
 _BEAMS = re.compile(r"[LJKk]")
 
-# What a Note has a place of its own for; the rest of its signs stay as they were written.
-_PLACED = str.maketrans("", "", "[]_LJKkqQ")
+# Signs that have a field of their own in an event; the others are kept as written.
+_SIGNS_WITH_FIELDS = str.maketrans("", "", "[]_LJKkqQ")
 
 _SEMITONES = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
 
 
 class KernNote(NamedTuple):
-    """One note or rest. ``duration`` is in quarter notes, 0 for a grace note, None where none is written."""
+    """One note or rest. ``duration`` is in quarter notes, 0 for a grace note, None if it is omitted."""
 
     duration: Fraction | None
     recip: str
     """The duration as written, such as ``8.``."""
     letters: str
-    """As written, such as ``cc``; of a rest the place where it stands, mostly none."""
+    """Pitch letters as written, such as ``cc``; for a rest its vertical position, usually empty."""
     accidental: str
     signs: str
-    """All signs but accidentals."""
+    """All signs except accidentals."""
     is_rest: bool
     is_grace: bool
 
     @property
     def pitch(self) -> str:
-        """In scientific pitch notation, such as ``Bb3`` or ``F##5``; empty for a rest."""
-        return "" if self.is_rest else _pitch(self.letters, self.accidental)[0]
+        """The pitch in scientific notation, such as ``Bb3`` or ``F##5``; empty for a rest."""
+        return "" if self.is_rest else _read_pitch(self.letters, self.accidental)[0]
 
     @property
     def semitone(self) -> int | None:
-        """Semitones above MIDI's lowest note, perhaps out of its range; None for a rest."""
-        return None if self.is_rest else _pitch(self.letters, self.accidental)[1]
+        """The MIDI pitch, possibly outside the range of MIDI; None for a rest."""
+        return None if self.is_rest else _read_pitch(self.letters, self.accidental)[1]
 
     @property
     def tie(self) -> Tie | None:
@@ -150,48 +156,51 @@ class KernNote(NamedTuple):
 
     @property
     def other_signs(self) -> str:
-        """Articulations, ornaments, stems and the like: signs but those of ties, slurs, beams and grace."""
-        return _SLURS.sub("", self.signs).translate(_PLACED) if self.signs else ""
+        """Articulations, ornaments, stems and so on: all signs except ties, slurs, beams and grace marks."""
+        return _SLURS.sub("", self.signs).translate(_SIGNS_WITH_FIELDS) if self.signs else ""
 
 
 class KernField(NamedTuple):
-    """One field of notes. ``duration`` is in quarter notes, 0 for grace notes; ``ticks`` is the same."""
+    """One field of notes. ``duration`` is in quarter notes, 0 for grace notes; ``ticks`` is the same in
+    ticks."""
 
     duration: Fraction
     ticks: Ticks
     notes: tuple[KernNote, ...]
     n_notes: int
-    """Notes without rests."""
+    """Number of notes, rests not counted."""
     durations: frozenset[Fraction]
-    """Those written in it: one, where the notes of a chord agree."""
+    """The durations of its notes; more than one if the notes of a chord disagree."""
 
 
-@of_short_texts(1 << 12)
+@cache_short_texts(1 << 12)
 def read_field(text: str) -> KernField | None:
-    """What a data field says; None where it breaks the grammar. The null field is for the caller."""
+    """Parse a data field; None if it is invalid. The null field ``.`` is not handled here."""
     notes = []
     for token in text.split(" "):
         note = _read_note(token)
         if note is None:
             return None
         notes.append(note)
-    # In a chord the first note speaks for all.
+    # The first note of a chord gives the duration.
     first = notes[0].duration
     if first is None:
         return None
-    written = {(note.recip, note.is_grace): note.duration for note in notes}
-    durations = frozenset(duration for duration in written.values() if duration is not None)
-    return KernField(first, to_ticks(first), tuple(notes), sum(not note.is_rest for note in notes), durations)
+    duration_of = {(note.recip, note.is_grace): note.duration for note in notes}
+    durations = frozenset(duration for duration in duration_of.values() if duration is not None)
+    return KernField(
+        first, quarters_to_ticks(first), tuple(notes), sum(not note.is_rest for note in notes), durations
+    )
 
 
 def _read_note(token: str) -> KernNote | None:
-    if match := _USUAL.fullmatch(token):
+    if match := _USUAL_NOTE.fullmatch(token):
         before, recip, between, letters, _, accidental, after = match.groups("")
         signs, is_rest = before + between + after, False
     else:
         is_rest = "r" in token
-        numbers = _DIGITS.findall(token)
-        pitches = [match[0] for match in _PITCH.finditer(token)]
+        numbers = _RECIP_CHARS.findall(token)
+        pitches = [match[0] for match in _PITCH_LETTERS.finditer(token)]
         if len(numbers) > 1 or len(pitches) > 1 or not (pitches or is_rest):
             return None
         recip, letters = "".join(numbers), "".join(pitches)
@@ -200,8 +209,8 @@ def _read_note(token: str) -> KernNote | None:
         signs = token.replace("r", "", 1)
         for part in (recip, letters):
             signs = signs.replace(part, "", 1)
-        found = _ACCIDENTALS.search(signs)
-        accidental = found[0] if found else ""
+        match = _ACCIDENTALS.search(signs)
+        accidental = match[0] if match else ""
         signs = signs.replace(accidental, "", 1)
         if not _SIGNS.fullmatch(signs):
             return None
@@ -215,8 +224,8 @@ def _read_note(token: str) -> KernNote | None:
 
 
 @lru_cache(maxsize=1 << 10)
-def _pitch(letters: str, accidental: str) -> tuple[str, int]:
-    """In scientific pitch notation, and in semitones above MIDI's lowest note."""
+def _read_pitch(letters: str, accidental: str) -> tuple[str, int]:
+    """The pitch in scientific notation, and as MIDI pitch."""
     # Middle C begins octave 4.
     octave = 3 + len(letters) if letters.islower() else 4 - len(letters)
     alteration = accidental.count("#") - accidental.count("-")
@@ -225,8 +234,8 @@ def _pitch(letters: str, accidental: str) -> tuple[str, int]:
 
 
 def read_recip(recip: str) -> Fraction | None:
-    """The quarter notes that a duration such as ``8.`` or ``3%2`` lasts; None where it is none."""
-    match = _NUMBER.fullmatch(recip)
+    """The length in quarter notes of a duration such as ``8.`` or ``3%2``; None if it is invalid."""
+    match = _RECIP.fullmatch(recip)
     if match is None:
         return None
     number, over, dots = match[1], match[2], len(match[3])
@@ -241,8 +250,8 @@ def read_recip(recip: str) -> Fraction | None:
 
 @lru_cache(maxsize=1 << 10)
 def tuplet_of(recip: str) -> str | None:
-    """Such as ``3:2``, three in the time of two; None where notes of the value need no tuplet."""
-    match = _NUMBER.fullmatch(recip)
+    """The tuplet of a duration, such as ``3:2`` for three in the time of two; None if it needs no tuplet."""
+    match = _RECIP.fullmatch(recip)
     if match is None or not match[1].strip("0"):
         return None
     above, below = int(match[2] or 1), int(match[1])

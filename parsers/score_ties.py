@@ -1,12 +1,12 @@
-"""Ties, slurs and phrases: which note goes on as which, and which of them have no other end.
+"""Pairs the starts and ends of ties, slurs and phrases, and reports those without a partner.
 
-A tie joins a note to one of the same pitch that starts where it ends, in its own spine if there is one, else
-in another (hands cross). A slur ends in the voice it began in, else in another of its spine, else anywhere,
-and so does a phrase.
+A tie connects a note to one of the same pitch that starts where it ends, in its own spine if possible,
+otherwise in another (hands cross). A slur or phrase ends in the voice where it started, otherwise in another
+voice of its spine, otherwise anywhere.
 
-What may lie outside the passage is no finding: ties that end at its first note or begin at its last, and
-slurs whose other end would be before all others, or after all others, of their spine. The same goes for
-sections (repeats, double bars, labels): a second ending takes up what was tied before the first.
+A partner that may lie outside the passage is not reported as missing: ties that end at the first note or
+start at the last, and slurs whose partner would come before or after all others of their spine. The same
+holds for sections (repeats, double bars, labels): a second ending continues what was tied before the first.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from docai.contents import Event
-from docai.parsers.base import Notes
-from docai.parsers.score_notes import LONGEST, Ticks, read_ticks
+from docai.parsers.base import IssueLog
+from docai.parsers.score_notes import MAX_CACHED_CHARS, Ticks, read_ticks
 
 Brackets = Literal["()", "{}"]
-"""Of slurs, of phrases."""
+"""The marks of slurs, of phrases."""
 
-_MARKS: dict[Brackets, re.Pattern[str]] = {
+_MARK_PATTERNS: dict[Brackets, re.Pattern[str]] = {
     "()": re.compile(r"(?<!&)(&*+)([()])"),
     "{}": re.compile(r"(?<!&)(&*+)([{}])"),
 }
 
 
 class Pairs(NamedTuple):
-    """Pairs of places in the events, and places of those without another end."""
+    """Pairs of event indices (start, end), and the indices of starts and ends without a partner."""
 
     pairs: list[tuple[int, int]]
     open_starts: list[int]
@@ -40,8 +40,8 @@ class Pairs(NamedTuple):
 
 
 def pair_ties(events: Sequence[Event]) -> Pairs:
-    """Each tied note with the note that takes it up, by the end of the tie."""
-    waiting: dict[tuple[int | str | None, Ticks], dict[int, deque[int]]] = {}
+    """Pairs each note that starts or continues a tie with the note that continues it."""
+    open_ties: dict[tuple[int | str | None, Ticks], dict[int, deque[int]]] = {}
     pairs: list[tuple[int, int]] = []
     open_ends: list[int] = []
     for index, event in enumerate(events):
@@ -49,7 +49,7 @@ def pair_ties(events: Sequence[Event]) -> Pairs:
             continue
         onset = read_ticks(event.onset)
         if event.tie != "start":
-            spines = waiting.get((_pitch(event), onset))
+            spines = open_ties.get((_pitch(event), onset))
             if spines:
                 spine = event.spine if event.spine in spines else next(iter(spines))
                 pairs.append((spines[spine].popleft(), index))
@@ -58,18 +58,19 @@ def pair_ties(events: Sequence[Event]) -> Pairs:
             else:
                 open_ends.append(index)
         if event.tie != "end":
-            spines = waiting.setdefault((_pitch(event), onset + read_ticks(event.duration)), {})
+            spines = open_ties.setdefault((_pitch(event), onset + read_ticks(event.duration)), {})
             spines.setdefault(event.spine, deque()).append(index)
-    open_starts = [start for spines in waiting.values() for starts in spines.values() for start in starts]
-    return _pair_the_untimed(events, Pairs(pairs, open_starts, open_ends))
+    open_starts = [start for spines in open_ties.values() for starts in spines.values() for start in starts]
+    return _pair_untimed_ties(events, Pairs(pairs, open_starts, open_ends))
 
 
-def _pair_the_untimed(events: Sequence[Event], found: Pairs) -> Pairs:
-    """Where durations are wrong, ties do not meet in time: nearly is enough, within a spine."""
+def _pair_untimed_ties(events: Sequence[Event], paired: Pairs) -> Pairs:
+    """Pair ties whose times do not meet because of wrong durations: within a spine, up to one measure
+    apart."""
     left: dict[tuple[int | str | None, int], list[int]] = defaultdict(list)
-    pairs, open_ends = found.pairs, []
+    pairs, open_ends = paired.pairs, []
     for index, is_start in sorted(
-        [*((end, False) for end in found.open_ends), *((start, True) for start in found.open_starts)]
+        [*((end, False) for end in paired.open_ends), *((start, True) for start in paired.open_starts)]
     ):
         event = events[index]
         starts = left[_pitch(event), event.spine]
@@ -87,26 +88,28 @@ def _pitch(event: Event) -> int | str | None:
 
 
 def pair_slurs(events: Sequence[Event]) -> Pairs:
-    """Each note on which a slur begins with the note on which it ends. A chord counts by its first note."""
+    """Pairs each note where a slur starts with the note where it ends. A chord is represented by its first
+    note."""
     return _pair_marks(events, "()")
 
 
 def _pair_marks(events: Sequence[Event], brackets: Brackets) -> Pairs:
     pairs: list[tuple[int, int]] = []
     marks: dict[int, list[tuple[int, bool]]] = defaultdict(list)
-    for index, level, starts, ends in _marked(events, brackets):
-        # Editors write an elided slur on one note where its other note is hidden, as a grace note left out.
+    for index, level, starts, ends in _find_marked_fields(events, brackets):
+        # Editors write an elided slur (&) on one note if its other note is hidden, such as an omitted grace
+        # note.
         own = min(starts, ends) if level else 0
         pairs += [(index, index)] * own
         marks[level] += [(index, False)] * (ends - own) + [(index, True)] * (starts - own)
     left: list[tuple[int, bool]] = []
     for of_level in marks.values():
-        for scope in (_voice, _spine, _score):
-            found, of_level = _innermost(events, of_level, scope)
-            pairs += found
+        for scope in (_voice_of, _spine_of, _score_of):
+            paired, of_level = _pair_innermost(events, of_level, scope)
+            pairs += paired
         left += of_level
     if brackets == "{}":
-        # A phrase may be one note, where a slur is none.
+        # A phrase may consist of one note; a slur may not.
         alone = {index for index, is_start in left if is_start} & {
             index for index, is_start in left if not is_start
         }
@@ -120,10 +123,10 @@ def _pair_marks(events: Sequence[Event], brackets: Brackets) -> Pairs:
     )
 
 
-def _innermost(
+def _pair_innermost(
     events: Sequence[Event], marks: Sequence[tuple[int, bool]], scope: Callable[[Event], object]
 ) -> tuple[list[tuple[int, int]], list[tuple[int, bool]]]:
-    """Pair each end with the last start of its scope that is free. Returns the pairs, and what is left."""
+    """Pair each end with the last unpaired start of its scope. Returns the pairs and the unpaired marks."""
     pairs: list[tuple[int, int]] = []
     opened: dict[object, list[int]] = defaultdict(list)
     ends: list[tuple[int, bool]] = []
@@ -138,34 +141,39 @@ def _innermost(
     return pairs, sorted([*ends, *((start, True) for starts in opened.values() for start in starts)])
 
 
-def _voice(event: Event) -> object:
+def _voice_of(event: Event) -> object:
     return event.spine, event.voice
 
 
-def _spine(event: Event) -> object:
+def _spine_of(event: Event) -> object:
     return event.spine
 
 
-def _score(_: Event) -> object:
+def _score_of(_: Event) -> object:
     return None
 
 
-def check_pairs(events: Sequence[Event], edges: Collection[Ticks], notes: Notes) -> None:
-    """Note the ties, slurs and phrases without another end; ``edges`` are the times, in ticks,
-    where sections begin and end."""
+def check_pairs(events: Sequence[Event], edges: Collection[Ticks], log: IssueLog) -> None:
+    """Log ties, slurs and phrases without a partner.
+
+    ``edges`` are the times, in ticks since the start, at which sections start or end.
+    """
     ties = pair_ties(events)
     for index in ties.open_ends:
         if read_ticks(events[index].onset) not in edges:
-            notes.add(
-                "score-tie-unpaired", f"{_named(events[index])} ends a tie that no note before it begins."
+            log.add(
+                "score-tie-unpaired",
+                f"{_describe_event(events[index])} ends a tie that does not start at a note before it.",
             )
     for index in ties.open_starts:
         event = events[index]
         if read_ticks(event.onset) + read_ticks(event.duration) not in edges:
-            notes.add("score-tie-unpaired", f"{_named(event)} begins a tie that no note after it takes up.")
+            log.add(
+                "score-tie-unpaired", f"{_describe_event(event)} starts a tie that no later note continues."
+            )
     section_of = _sections(events, edges)
-    _check_marks(events, "()", "slur", "score-slur-unpaired", section_of, notes)
-    _check_marks(events, "{}", "phrase", "score-phrase-unpaired", section_of, notes)
+    _check_marks(events, "()", "slur", "score-slur-unpaired", section_of, log)
+    _check_marks(events, "{}", "phrase", "score-phrase-unpaired", section_of, log)
 
 
 def _check_marks(
@@ -174,28 +182,28 @@ def _check_marks(
     name: str,
     code: str,
     section_of: Callable[[int], tuple[int, int]],
-    notes: Notes,
+    log: IssueLog,
 ) -> None:
-    found = _pair_marks(events, brackets)
-    if not found.open_starts and not found.open_ends:
+    paired = _pair_marks(events, brackets)
+    if not paired.open_starts and not paired.open_ends:
         return
     first_start: dict[tuple[int, int], int] = {}
     last_end: dict[tuple[int, int], int] = {}
-    for index, _, starts, ends in _marked(events, brackets):
+    for index, _, starts, ends in _find_marked_fields(events, brackets):
         if starts:
             first_start.setdefault(section_of(index), index)
         if ends:
             last_end[section_of(index)] = index
-    for index in found.open_ends:
+    for index in paired.open_ends:
         if first_start.get(section_of(index), index) < index:
-            notes.add(code, f"{_named(events[index])} ends a {name} that none begins.")
-    for index in found.open_starts:
+            log.add(code, f"{_describe_event(events[index])} ends a {name} that does not start anywhere.")
+    for index in paired.open_starts:
         if last_end.get(section_of(index), index) > index:
-            notes.add(code, f"{_named(events[index])} begins a {name} that none ends.")
+            log.add(code, f"{_describe_event(events[index])} starts a {name} that does not end anywhere.")
 
 
 def _sections(events: Sequence[Event], edges: Collection[Ticks]) -> Callable[[int], tuple[int, int]]:
-    """What tells the section and the spine that an event is in."""
+    """A function that gives the section and the spine of an event."""
     borders = sorted(edges)
 
     def section_of(index: int) -> tuple[int, int]:
@@ -205,42 +213,46 @@ def _sections(events: Sequence[Event], edges: Collection[Ticks]) -> Callable[[in
     return section_of
 
 
-def _named(event: Event) -> str:
+def _describe_event(event: Event) -> str:
     return f"Line {event.line}: {event.pitch or 'a rest'} in spine {event.spine}"
 
 
-def _marked(events: Sequence[Event], brackets: Brackets) -> Iterator[tuple[int, int, int, int]]:
-    """Place, level, starts and ends of each field with such marks: the ``&`` before a mark are its level.
+def _find_marked_fields(events: Sequence[Event], brackets: Brackets) -> Iterator[tuple[int, int, int, int]]:
+    """Event index, level, number of starts and number of ends of each field with such marks.
 
-    The notes of a chord may each carry the same slur.
+    The level is the number of ``&`` before the mark. The notes of a chord may each carry the same slur.
     """
     for index, event in enumerate(events):
         if event.chord > 1:
             continue
         if not event.chord:
-            if signs := _signs(event, brackets):
+            if signs := _marks_of_note(event, brackets):
                 yield from ((index, *mark) for mark in _read_marks((signs,), brackets))
             continue
         last = index + 1
         while last < len(events) and events[last].chord > 1:
             last += 1
-        if each := tuple(signs for note in events[index:last] if (signs := _signs(note, brackets))):
+        if each := tuple(signs for note in events[index:last] if (signs := _marks_of_note(note, brackets))):
             yield from ((index, *mark) for mark in _read_marks(each, brackets))
 
 
-def _signs(event: Event, brackets: Brackets) -> str:
+def _marks_of_note(event: Event, brackets: Brackets) -> str:
     if brackets == "()":
         return event.slurs
     return event.signs if "{" in event.signs or "}" in event.signs else ""
 
 
 def _read_marks(signs: tuple[str, ...], brackets: Brackets) -> tuple[tuple[int, int, int], ...]:
-    """Level, starts and ends of the marks that the notes of one field carry."""
-    return _remembered(signs, brackets) if sum(map(len, signs)) <= LONGEST else _read(signs, brackets)
+    """Level, number of starts and number of ends of the marks that the notes of one field carry."""
+    return (
+        _count_marks_cached(signs, brackets)
+        if sum(map(len, signs)) <= MAX_CACHED_CHARS
+        else _count_marks(signs, brackets)
+    )
 
 
-def _read(signs: tuple[str, ...], brackets: Brackets) -> tuple[tuple[int, int, int], ...]:
-    counts = [Counter(_MARKS[brackets].findall(of_note)) for of_note in signs]
+def _count_marks(signs: tuple[str, ...], brackets: Brackets) -> tuple[tuple[int, int, int], ...]:
+    counts = [Counter(_MARK_PATTERNS[brackets].findall(of_note)) for of_note in signs]
     start, end = brackets
     return tuple(
         (len(level), max(count[level, start] for count in counts), max(count[level, end] for count in counts))
@@ -248,4 +260,4 @@ def _read(signs: tuple[str, ...], brackets: Brackets) -> tuple[tuple[int, int, i
     )
 
 
-_remembered = lru_cache(maxsize=1 << 10)(_read)
+_count_marks_cached = lru_cache(maxsize=1 << 10)(_count_marks)

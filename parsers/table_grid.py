@@ -1,11 +1,12 @@
-"""From rows of cells with spans to a rectangular grid, and from the grid to canonical HTML.
+"""A rectangular grid from rows of cells with spans, and canonical HTML from the grid.
 
-The placing follows the algorithm for processing rows of the HTML standard ("forming a table",
-https://html.spec.whatwg.org/multipage/tables.html#forming-a-table). Where the standard lets cells
-overlap or leaves places empty, the grid is repaired and the repair is noted.
+Cells are placed by the row processing algorithm of the HTML standard ("forming a table",
+https://html.spec.whatwg.org/multipage/tables.html#forming-a-table). Where the standard lets cells overlap or
+leaves positions empty, the grid is repaired and the repair is logged.
 
-Canonical HTML has every place of the grid covered once, writes spans only where they are not 1, and
-``<td>`` in ``<thead>`` as PubTabNet does. Header cells below the head are ``<th>``: no flag is lost.
+In canonical HTML every position of the grid is covered exactly once, spans are written only where they are
+not 1, and ``<thead>`` contains ``<td>`` as in PubTabNet. Header cells below the head are ``<th>``, so that no
+header flag is lost.
 """
 
 from __future__ import annotations
@@ -16,27 +17,29 @@ from html import escape
 
 from docai.contents import Cell, TableContent
 from docai.geometry import BBox
-from docai.parsers.base import Notes, Span, replace_unholdable
+from docai.parsers.base import IssueLog, Span, replace_invalid_chars
 from docai.parsers.table_columns import describe_columns, find_head
 
 MAX_COLS = 1000
-"""Columns of a grid, and the largest colspan of the HTML standard."""
+"""Most columns of a grid; also the largest colspan of the HTML standard."""
 
 MAX_ROW_SPAN = 65534
 """The largest rowspan of the HTML standard."""
 
 MAX_PLACES = 1 << 16
-"""Rows times columns of a grid; no crop that a model can read holds more."""
+"""Most positions (rows times columns) of a grid; no crop that a model can read shows more."""
 
-_MAX_SINGLE_FILLERS = 4096
-"""More missing places than this are filled by one empty cell per gap, so that size stays linear."""
+_MAX_SINGLE_CELL_FILLERS = 4096
+"""Above this number of missing positions, each gap gets one wide empty cell, which bounds the size."""
 
-_HEAD_FOUND = "The text marks no head; the first {} taken for it, as columns of numbers begin below."
+_HEAD_DETECTED_MESSAGE = (
+    "The text marks no header; the first {} taken as header because columns of numbers start below."
+)
 
 
 @dataclass
 class RawCell:
-    """A cell as written: spans already in range, ``row_span`` 0 meaning to the end of the row group."""
+    """A cell as written, spans already in range; a ``row_span`` of 0 extends to the end of the row group."""
 
     text: str = ""
     row_span: int = 1
@@ -44,43 +47,46 @@ class RawCell:
     is_header: bool = False
     bbox: BBox | None = None
     span: Span | None = None
-    """Where its text stands in the model's."""
+    """The characters of the answer that its text was read from."""
 
 
 RowGroup = Sequence[Sequence[RawCell]]
 
 CellSpans = dict[tuple[int, int], Span | None]
-"""Row and column of a cell to the characters that it was read from."""
+"""Row and column of a cell → the characters of the answer that it was read from."""
 
 
-def lay_out(
-    groups: Iterable[RowGroup], notes: Notes, spans: CellSpans | None = None, *, seek_head: bool = False
+def build_table(
+    groups: Iterable[RowGroup], log: IssueLog, spans: CellSpans | None = None, *, seek_head: bool = False
 ) -> TableContent:
-    """Place the cells of each row group in turn and fill what is missing: a rectangular table.
+    """Place the cells of each row group in turn and fill the gaps, so that the table is rectangular.
 
-    ``spans`` is given an entry for each cell that was written; those that fill gaps have none. With
-    ``seek_head`` the rows that :func:`docai.parsers.table_columns.find_head` takes for the head become
-    headers.
+    Args:
+        groups: row groups with their rows of cells.
+        log: receives an issue for each repair.
+        spans: receives an entry for each cell that was written; cells that fill gaps get none.
+        seek_head: make headers of the rows that :func:`docai.parsers.table_columns.find_head` finds.
     """
     spans = {} if spans is None else spans
     cells: list[Cell] = []
     n_rows = 0
     for group in groups:
-        cells += _place_group(group, n_rows, notes, spans)
+        cells += _place_group(group, n_rows, log, spans)
         n_rows += len(group)
-    n_cols = _width(cells, n_rows, notes)
+    n_cols = _table_width(cells, n_rows, log)
     if n_cols == 0:
         return table_content((), 0, 0)
     if n_rows > MAX_PLACES // n_cols:
         n_rows = MAX_PLACES // n_cols
-        notes.add("table-too-large", f"Rows after row {n_rows} were left out.")
+        log.add("table-too-large", f"The table is too large; rows after row {n_rows} were dropped.")
         cells = [cell for cell in cells if cell.row < n_rows]
         for cell in cells:
             cell.row_span = min(cell.row_span, n_rows - cell.row)
-    cells = fill_grid(cells, n_rows, n_cols, notes)
+    cells = fill_grid(cells, n_rows, n_cols, log)
     if seek_head and (n_head := find_head(cells, n_rows, n_cols)):
-        notes.add(
-            "table-header-detected", _HEAD_FOUND.format("row is" if n_head == 1 else f"{n_head} rows are")
+        log.add(
+            "table-header-detected",
+            _HEAD_DETECTED_MESSAGE.format("row is" if n_head == 1 else f"{n_head} rows are"),
         )
         for cell in cells:
             cell.is_header = cell.row < n_head
@@ -88,35 +94,38 @@ def lay_out(
 
 
 def table_content(cells: Iterable[Cell], n_rows: int, n_cols: int) -> TableContent:
-    """The table of a filled grid: its canonical HTML and its columns are made from the cells."""
+    """The table of a filled grid, with canonical HTML and columns derived from the cells."""
     cells = list(cells)
-    rows = _rows(cells, n_rows, n_cols)
-    columns = describe_columns(cells, _head_rows(rows), n_cols)
-    return TableContent(html=_html(rows), n_rows=n_rows, n_cols=n_cols, cells=cells, columns=columns)
+    rows = _group_by_row(cells, n_rows, n_cols)
+    columns = describe_columns(cells, _count_head_rows(rows), n_cols)
+    return TableContent(html=_write_html(rows), n_rows=n_rows, n_cols=n_cols, cells=cells, columns=columns)
 
 
 def head_rows(content: TableContent) -> int:
-    """Leading rows that hold nothing but header cells, none of which reaches below them."""
-    return _head_rows(_rows(content.cells, content.n_rows, content.n_cols))
+    """Number of leading rows that consist of header cells only, none of which extends below them."""
+    return _count_head_rows(_group_by_row(content.cells, content.n_rows, content.n_cols))
 
 
-def fill_grid(cells: Iterable[Cell], n_rows: int, n_cols: int, notes: Notes | None = None) -> list[Cell]:
-    """The cells, which must not overlap, with empty ones where places are missing, in row order.
+def fill_grid(cells: Iterable[Cell], n_rows: int, n_cols: int, log: IssueLog | None = None) -> list[Cell]:
+    """The cells, which must not overlap, plus empty cells where positions are missing, in row order.
 
-    An empty cell covers one place; where thousands are missing, it covers the whole gap in its row. It
-    is a header where all other cells that begin in its row are.
+    An empty cell covers one position, or the whole gap in its row where thousands are missing. It is a header
+    if all other cells that start in its row are.
     """
     ordered = sorted(cells, key=lambda cell: (cell.row, cell.col))
-    gaps = list(_gaps(ordered, n_rows, n_cols))
+    gaps = list(_find_gaps(ordered, n_rows, n_cols))
     if not gaps:
         return ordered
-    if notes is not None:
+    if log is not None:
         for row in dict.fromkeys(row for row, _, _ in gaps):
-            notes.add("table-ragged-row", f"Row {row + 1} does not fill the {n_cols} columns of the table.")
+            log.add(
+                "table-ragged-row",
+                f"Row {row + 1} does not fill the {n_cols} columns of the table; empty cells were added.",
+            )
     headers: dict[int, bool] = {}
     for cell in ordered:
         headers[cell.row] = cell.is_header and headers.get(cell.row, True)
-    single = sum(width for _, _, width in gaps) <= _MAX_SINGLE_FILLERS
+    single = sum(width for _, _, width in gaps) <= _MAX_SINGLE_CELL_FILLERS
     for row, col, width in gaps:
         step = 1 if single else width
         ordered += [
@@ -127,12 +136,13 @@ def fill_grid(cells: Iterable[Cell], n_rows: int, n_cols: int, notes: Notes | No
 
 
 def canonical_html(cells: Iterable[Cell], n_rows: int, n_cols: int) -> str:
-    """Canonical HTML of a filled grid; :func:`docai.parsers.table.parse_table` gives the cells back."""
-    return _html(_rows(cells, n_rows, n_cols))
+    """Canonical HTML of a filled grid; :func:`docai.parsers.table.parse_table` reads it back to the same
+    cells."""
+    return _write_html(_group_by_row(cells, n_rows, n_cols))
 
 
-def _rows(cells: Iterable[Cell], n_rows: int, n_cols: int) -> list[list[Cell]]:
-    """The cells by the row that they begin in."""
+def _group_by_row(cells: Iterable[Cell], n_rows: int, n_cols: int) -> list[list[Cell]]:
+    """The cells grouped by the row in which they start."""
     rows: list[list[Cell]] = [[] for _ in range(n_rows)]
     for cell in cells:
         if cell.row < n_rows and cell.col < n_cols:
@@ -140,20 +150,20 @@ def _rows(cells: Iterable[Cell], n_rows: int, n_cols: int) -> list[list[Cell]]:
     return rows
 
 
-def _html(rows: Sequence[Sequence[Cell]]) -> str:
-    n_head = _head_rows(rows)
+def _write_html(rows: Sequence[Sequence[Cell]]) -> str:
+    n_head = _count_head_rows(rows)
     parts = ["<table>"]
     if n_head:
-        parts += ["<thead>", *(_row_html(row, "td") for row in rows[:n_head]), "</thead>"]
-    parts += ["<tbody>", *(_row_html(row, "th") for row in rows[n_head:]), "</tbody>", "</table>"]
+        parts += ["<thead>", *(_write_row(row, "td") for row in rows[:n_head]), "</thead>"]
+    parts += ["<tbody>", *(_write_row(row, "th") for row in rows[n_head:]), "</tbody>", "</table>"]
     return "".join(parts)
 
 
 def table_from_rows(rows: Sequence[Sequence[str | None]], *, header_rows: int = 1) -> TableContent:
     """A table from rows of texts, such as ``pymupdf.Table.extract()`` gives.
 
-    None marks a place that another cell covers: the cell to its left, or else the one above it. The
-    first ``header_rows`` rows are headers. Rows may differ in length.
+    None marks a position covered by another cell: the one to its left, or else the one above. The first
+    ``header_rows`` rows are headers. Rows may differ in length.
     """
     n_rows, n_cols = len(rows), min(max((len(row) for row in rows), default=0), MAX_COLS)
     free = [[col < len(row) and row[col] is None for col in range(n_cols)] for row in rows]
@@ -162,7 +172,7 @@ def table_from_rows(rows: Sequence[Sequence[str | None]], *, header_rows: int = 
         for c, text in enumerate(row[:n_cols]):
             if text is None:
                 continue
-            right = _run(free[r], c + 1)
+            right = _end_of_run(free[r], c + 1)
             down = r + 1
             limit = header_rows if r < header_rows else n_rows
             while down < limit and all(free[down][c:right]):
@@ -183,12 +193,12 @@ def table_from_rows(rows: Sequence[Sequence[str | None]], *, header_rows: int = 
 
 
 def tidy(text: str) -> str:
-    """A cell's text as the canonical form has it: runs of white space are one space, none at the ends."""
-    return " ".join(replace_unholdable(text)[0].split())
+    """A cell's text in canonical form: each run of white space is one space, and none is at the ends."""
+    return " ".join(replace_invalid_chars(text)[0].split())
 
 
-def _place_group(group: RowGroup, first_row: int, notes: Notes, spans: CellSpans) -> Iterator[Cell]:
-    """Cells of one row group. Occupied columns are the set bits of an integer: spans cost nothing."""
+def _place_group(group: RowGroup, first_row: int, log: IssueLog, spans: CellSpans) -> Iterator[Cell]:
+    """Cells of one row group. Occupied columns are bits of an integer, so that wide spans cost nothing."""
     busy = 0
     ending: dict[int, int] = {}
     last = first_row + len(group)
@@ -197,21 +207,28 @@ def _place_group(group: RowGroup, first_row: int, notes: Notes, spans: CellSpans
         taken = busy
         col = 0
         for raw in raw_cells:
-            col = _first_free(taken, col)
+            col = _first_free_column(taken, col)
             if col >= MAX_COLS:
-                notes.add("table-too-large", f"Row {row + 1} has more than {MAX_COLS} columns.")
+                log.add(
+                    "table-too-large",
+                    f"Row {row + 1} has more than {MAX_COLS} columns; the rest were dropped.",
+                )
                 break
             span = min(raw.col_span, MAX_COLS - col)
             blocked = (taken >> col) & ((1 << span) - 1)
             if blocked:
                 span = _lowest_bit(blocked)
-                notes.add(
-                    "table-overlap", f"A cell of row {row + 1} runs into one that reaches down from above."
+                log.add(
+                    "table-overlap",
+                    f"A cell of row {row + 1} overlaps one that spans down from above; it was narrowed.",
                 )
             height = raw.row_span or last - row
             if row + height > last:
                 height = last - row
-                notes.add("table-span-past-section", f"A cell of row {row + 1} spans past its row group.")
+                log.add(
+                    "table-span-past-section",
+                    f"A cell of row {row + 1} spans past the end of its row group; the span was cut.",
+                )
             mask = ((1 << span) - 1) << col
             taken |= mask
             if height > 1:
@@ -230,11 +247,11 @@ def _place_group(group: RowGroup, first_row: int, notes: Notes, spans: CellSpans
             col += span
 
 
-def _width(cells: Sequence[Cell], n_rows: int, notes: Notes) -> int:
-    """Columns of the table, after a span that is far too wide was cut.
+def _table_width(cells: Sequence[Cell], n_rows: int, log: IssueLog) -> int:
+    """Number of columns, after cutting spans that are far too wide.
 
-    The standard makes the table as wide as its widest row. When that would need more empty cells than
-    there are cells, and the outer columns exist only because of spans, the spans are wrong, not the rows.
+    By the standard a table is as wide as its widest row. If that would need more empty cells than there are
+    cells, and the outer columns exist only because of spans, the spans are wrong, not the rows.
     """
     width = max((cell.col + cell.col_span for cell in cells), default=0)
     anchored = max((cell.col for cell in cells), default=-1) + 1
@@ -247,7 +264,7 @@ def _width(cells: Sequence[Cell], n_rows: int, notes: Notes) -> int:
         return width
     for cell in cells:
         if cell.col + cell.col_span > anchored:
-            notes.add(
+            log.add(
                 "table-span-clipped",
                 f"A cell of row {cell.row + 1} spans {cell.col_span} columns; the table has {anchored}.",
             )
@@ -255,8 +272,8 @@ def _width(cells: Sequence[Cell], n_rows: int, notes: Notes) -> int:
     return anchored
 
 
-def _gaps(cells: Iterable[Cell], n_rows: int, n_cols: int) -> Iterator[tuple[int, int, int]]:
-    """Uncovered runs as (row, col, width), in row order."""
+def _find_gaps(cells: Iterable[Cell], n_rows: int, n_cols: int) -> Iterator[tuple[int, int, int]]:
+    """Runs of uncovered positions as (row, column, width), in row order."""
     starting: dict[int, list[Cell]] = {}
     for cell in cells:
         starting.setdefault(cell.row, []).append(cell)
@@ -278,7 +295,7 @@ def _gaps(cells: Iterable[Cell], n_rows: int, n_cols: int) -> Iterator[tuple[int
             missing &= ~(((1 << run) - 1) << col)
 
 
-def _head_rows(rows: Sequence[Sequence[Cell]]) -> int:
+def _count_head_rows(rows: Sequence[Sequence[Cell]]) -> int:
     n_head = reach = 0
     for index, row in enumerate(rows):
         if not all(cell.is_header for cell in row) or (not row and reach <= index):
@@ -289,7 +306,7 @@ def _head_rows(rows: Sequence[Sequence[Cell]]) -> int:
     return n_head
 
 
-def _row_html(row: Iterable[Cell], header_tag: str) -> str:
+def _write_row(row: Iterable[Cell], header_tag: str) -> str:
     parts = []
     for cell in row:
         tag = header_tag if cell.is_header else "td"
@@ -299,7 +316,7 @@ def _row_html(row: Iterable[Cell], header_tag: str) -> str:
     return f"<tr>{''.join(parts)}</tr>"
 
 
-def _first_free(taken: int, col: int) -> int:
+def _first_free_column(taken: int, col: int) -> int:
     return col + _lowest_bit(~(taken >> col))
 
 
@@ -308,7 +325,7 @@ def _lowest_bit(bits: int) -> int:
     return (bits & -bits).bit_length() - 1
 
 
-def _run(free: Sequence[bool], start: int) -> int:
+def _end_of_run(free: Sequence[bool], start: int) -> int:
     """The first index from ``start`` that is not free."""
     while start < len(free) and free[start]:
         start += 1

@@ -1,21 +1,23 @@
-"""OTSL, the optimised table structure language, as docling's models and the data sets for them write it.
+"""Rows of cells from a table in OTSL, the optimized table structure language of docling's models and data
+sets.
 
-A token names each place of the grid, row by row, each row ended by ``nl`` (https://arxiv.org/abs/2305.03393):
+One token describes each position of the grid, row by row; ``nl`` ends a row
+(https://arxiv.org/abs/2305.03393):
 
 ====================  ==================================================================
-``fcel`` ``ecel``     a cell with and without text
-``ched`` ``rhed``     a cell that is a header of its column, of its row (DocTags)
-``srow``              the cell of a section's row (DocTags); no header here
-``lcel`` ``ucel``     the cell to the left, the one above reaches here
-``xcel``              a cell that spans rows and columns reaches here
+``fcel`` ``ecel``     a cell with text, an empty cell
+``ched`` ``rhed``     a column header, a row header (DocTags)
+``srow``              the cell of a section row (DocTags); not a header here
+``lcel`` ``ucel``     continues the cell to the left, the cell above
+``xcel``              continues a cell that spans rows and columns
 ====================  ==================================================================
 
-Tokens stand in angle brackets (also ``<fcel/>``), each with its text after it, often inside ``<otsl>``; the
-data sets have the bare names without text. Four location tokens before a cell's text are its box:
-``<loc_12>`` is x0, y0, x1, y1 in 500ths of the picture, as DocTags have it, ``<loc0012>`` as in HTML (see
-:mod:`docai.parsers.locations`). Those before the first cell are the table's own and are left out, as the
-record has a box. A span of rows and columns may be written with ``lcel`` and ``ucel`` at its edges or with
-``xcel`` all over.
+Tokens are in angle brackets (also ``<fcel/>``), each followed by its text, often inside ``<otsl>``; the data
+sets use the bare names without text. Four location tokens before a cell's text are its box: ``<loc_12>`` is
+x0, y0, x1, y1 in 500ths of the image, as in DocTags; ``<loc0012>`` is as in HTML (see
+:mod:`docai.parsers.locations`). Location tokens before the first cell belong to the whole table and are
+ignored, because the record already has a box. A span of rows and columns may be written with ``lcel`` and
+``ucel`` at its edges or with ``xcel`` throughout.
 """
 
 from __future__ import annotations
@@ -27,25 +29,25 @@ from html import unescape
 from typing import NamedTuple
 
 from docai.geometry import BBox
-from docai.parsers.base import Notes, Span, TracedText, quote
-from docai.parsers.locations import BOX_FAULTS, BoxFault, box_from_bins, without_locs
+from docai.parsers.base import IssueLog, Span, TrackedText, quote
+from docai.parsers.locations import BOX_FAULTS, BoxFault, box_from_bins, remove_locations
 from docai.parsers.table_grid import RawCell, RowGroup, tidy
 
-FIRST = frozenset(("fcel", "ecel", "ched", "rhed", "srow"))
-"""Tokens with which a cell begins."""
+CELL_TOKENS = frozenset(("fcel", "ecel", "ched", "rhed", "srow"))
+"""Tokens that start a cell."""
 
-HEADERS = frozenset(("ched", "rhed"))
+HEADER_TOKENS = frozenset(("ched", "rhed"))
 
-_RIGHT = frozenset(("lcel", "xcel"))
+_RIGHT_SPAN_TOKENS = frozenset(("lcel", "xcel"))
 
-_DOWN = frozenset(("ucel", "xcel"))
+_DOWN_SPAN_TOKENS = frozenset(("ucel", "xcel"))
 
-CONTINUED = _RIGHT | _DOWN
-"""Tokens of places into which a cell reaches."""
+SPAN_TOKENS = _RIGHT_SPAN_TOKENS | _DOWN_SPAN_TOKENS
+"""Tokens of positions that a cell extends into."""
 
 ROW_END = "nl"
 
-_NAMES = "|".join(sorted(FIRST | CONTINUED)) + f"|{ROW_END}"
+_NAMES = "|".join(sorted(CELL_TOKENS | SPAN_TOKENS)) + f"|{ROW_END}"
 
 _TOKEN = re.compile(rf"<(?P<close>/?)\s?(?P<name>{_NAMES})\s?/?>", re.IGNORECASE)
 
@@ -57,7 +59,7 @@ _IS_HTML = re.compile(r"<(?:table|thead|tbody|tr|td|th)[\s>]", re.IGNORECASE)
 
 _WRAPPER = re.compile(r"<(?P<close>/?)otsl>", re.IGNORECASE)
 
-# What DocTags put around a table, and the special tokens that end an answer.
+# Tags that DocTags put around a table.
 _AROUND = re.compile(r"</?(?:doctag|chart|table|page_break)\s?/?>", re.IGNORECASE)
 
 _END = re.compile(r"(?:<end_of_utterance>|</s>|<\|[a-z_]+\|>)\s*\Z", re.IGNORECASE)
@@ -86,7 +88,7 @@ _DOCTAG_BINS = 500
 
 
 class Place(NamedTuple):
-    """A cell on the grid of its tokens, without its text; ``token`` is the one that it begins with."""
+    """Position and span of a cell in the grid of tokens; ``token`` is the name of its first token."""
 
     row: int
     col: int
@@ -97,7 +99,7 @@ class Place(NamedTuple):
 
 @dataclass
 class _Token:
-    """One token of the grid with what follows it."""
+    """One token of the grid with the text and box that follow it."""
 
     name: str
     text: str = ""
@@ -107,7 +109,7 @@ class _Token:
 
 @dataclass
 class _Rows:
-    """Rows of tokens while they are read."""
+    """Collects tokens into rows."""
 
     rows: list[list[_Token]] = field(default_factory=lambda: [[]])
     is_ended: bool = True
@@ -125,11 +127,11 @@ class _Rows:
 
 
 def is_otsl(text: str) -> bool:
-    """The text begins with OTSL, in angle brackets or bare, before any tag of an HTML table."""
+    """Whether the text has an OTSL token, in brackets or bare, before any tag of an HTML table."""
     html = _IS_HTML.search(text)
     token = _TOKEN.search(text) or _WRAPPER.search(text)
     if token is not None:
-        # DocTags may put their own <table> around an <otsl>.
+        # DocTags may wrap <otsl> in their own <table>.
         return html is None or token.start() < html.start() or _is_doctag_table(text, html.start())
     return html is None and _BARE_START.match(text) is not None
 
@@ -140,14 +142,14 @@ def _is_doctag_table(text: str, start: int) -> bool:
     )
 
 
-def read_otsl(text: TracedText, notes: Notes) -> tuple[list[RowGroup], bool]:
-    """The rows of the first table, and whether a token says which cells are headers."""
+def read_otsl(text: TrackedText, log: IssueLog) -> tuple[list[RowGroup], bool]:
+    """The rows of the first table, and whether a token marks header cells."""
     text.replace(_END, "")
     text.replace(_AROUND, "")
     n_cut = 0 if re.search("</otsl>", text.text, re.IGNORECASE) else text.replace(_CUT_TOKEN, "")
-    start, end, is_closed = _bounds(text.text, notes)
+    start, end, is_closed = _find_table(text.text, log)
     pattern = _TOKEN if _TOKEN.search(text.text) else _BARE
-    tokens = _gather(text, pattern, start, end, notes)
+    tokens = _read_tokens(text, pattern, start, end, log)
     rows = _Rows()
     for token in tokens:
         if token.name == ROW_END:
@@ -155,28 +157,28 @@ def read_otsl(text: TracedText, notes: Notes) -> tuple[list[RowGroup], bool]:
         else:
             rows.add(token)
     if n_cut or is_closed is False or (is_closed is None and not rows.is_ended):
-        notes.add("table-truncated", "The OTSL ends before its last row does: rows may be missing.")
-    placed = list(_raw_rows(rows.finish(), notes))
-    return [placed], any(token.name in HEADERS for token in tokens)
+        log.add("table-truncated", "The OTSL ends in the middle of a row, so rows may be missing.")
+    placed = list(_raw_cell_rows(rows.finish(), log))
+    return [placed], any(token.name in HEADER_TOKENS for token in tokens)
 
 
 def place_cells(rows: Sequence[Sequence[str]]) -> tuple[list[Place], list[tuple[int, int]]]:
-    """Cells of the tokens of each row, and the places of tokens that continue no cell.
+    """The cells of a grid of tokens, and the positions (row, column) of span tokens that continue no cell.
 
-    A cell reaches right over ``lcel`` and ``xcel``, and down as far as all its columns go on. Each of the
-    other places belongs to exactly one cell or is one that continues none. Rows may differ in length.
+    A cell extends right over ``lcel`` and ``xcel``, and down as long as all its columns continue. Every other
+    position belongs to exactly one cell or continues none. Rows may differ in length.
     """
-    free = [[name not in FIRST for name in row] for row in rows]
+    free = [[name not in CELL_TOKENS for name in row] for row in rows]
     places = []
     for r, row in enumerate(rows):
         for c, name in enumerate(row):
-            if name not in FIRST:
+            if name not in CELL_TOKENS:
                 continue
             right = c + 1
-            while right < len(row) and row[right] in _RIGHT and free[r][right]:
+            while right < len(row) and row[right] in _RIGHT_SPAN_TOKENS and free[r][right]:
                 right += 1
             down = r + 1
-            while down < len(rows) and _goes_on(rows[down], free[down], c, right):
+            while down < len(rows) and _continues(rows[down], free[down], c, right):
                 down += 1
             for covered in free[r:down]:
                 covered[c:right] = [False] * (right - c)
@@ -184,103 +186,109 @@ def place_cells(rows: Sequence[Sequence[str]]) -> tuple[list[Place], list[tuple[
     return places, [(r, c) for r, row in enumerate(free) for c, is_free in enumerate(row) if is_free]
 
 
-def _goes_on(row: Sequence[str], free: Sequence[bool], start: int, end: int) -> bool:
-    return len(row) >= end and row[start] in _DOWN and all(free[start:end])
+def _continues(row: Sequence[str], free: Sequence[bool], start: int, end: int) -> bool:
+    return len(row) >= end and row[start] in _DOWN_SPAN_TOKENS and all(free[start:end])
 
 
-def _bounds(text: str, notes: Notes) -> tuple[int, int, bool | None]:
-    """Where the first table's tokens stand, and whether its ``<otsl>`` is closed; None where it has none."""
+def _find_table(text: str, log: IssueLog) -> tuple[int, int, bool | None]:
+    """Start and end of the first table's tokens, and whether its ``<otsl>`` is closed (None without
+    ``<otsl>``)."""
     marks = list(_WRAPPER.finditer(text))
     opening = next((mark for mark in marks if not mark["close"]), None)
     start = 0 if opening is None else opening.end()
-    # A table of the DocTags may do without <otsl>, and the tag that opens it may be lost.
+    # DocTags may omit <otsl>, and the opening tag may be lost.
     last = next((mark for mark in marks if mark.start() >= start), None)
     end = len(text) if last is None else last.start()
     is_closed = None if opening is None and last is None else bool(last and last["close"])
     if opening is not None:
-        _note_outside(text[: opening.start()], "table-text-outside", notes)
+        _log_ignored_text(text[: opening.start()], "table-text-outside", log)
     after = text[end:]
     if _TOKEN.search(after):
-        notes.add("table-second-table", "More than one table was written; the first was read.")
+        log.add("table-second-table", "The answer has more than one table; only the first was read.")
     else:
-        _note_outside(after, "table-text-outside", notes)
+        _log_ignored_text(after, "table-text-outside", log)
     return start, end, is_closed
 
 
-def _note_outside(text: str, code: str, notes: Notes) -> None:
+def _log_ignored_text(text: str, code: str, log: IssueLog) -> None:
     if not text.strip():
         return
-    left = _WRAPPER.sub("", text)
-    if _LOC.search(left):
-        left = _LOC.sub("", left)
-        notes.add("table-own-location", "Location tokens of the table itself were left out.")
-    if left.strip():
-        notes.add(code, f"Left out: {quote(left)}.")
+    ignored = _WRAPPER.sub("", text)
+    if _LOC.search(ignored):
+        ignored = _LOC.sub("", ignored)
+        log.add("table-own-location", "Location tokens of the whole table were ignored.")
+    if ignored.strip():
+        log.add(code, f"Text outside the table cells was ignored: {quote(ignored)}.")
 
 
-def _gather(text: TracedText, pattern: re.Pattern[str], start: int, end: int, notes: Notes) -> list[_Token]:
-    """The tokens between two places of the text, each with the text up to the next."""
+def _read_tokens(
+    text: TrackedText, pattern: re.Pattern[str], start: int, end: int, log: IssueLog
+) -> list[_Token]:
+    """The tokens between two positions of the text, each with the text up to the next token."""
     matches = list(pattern.finditer(text.text, start, end))
     first = matches[0].start() if matches else end
     before = text.text[start:first]
     if not _LIST_MARKS.match(before):
-        _note_outside(before, "table-stray-text", notes)
+        _log_ignored_text(before, "table-stray-text", log)
     tokens: list[_Token] = []
     for index, match in enumerate(matches):
         stop = matches[index + 1].start() if index + 1 < len(matches) else end
         name = match["name"].lower()
-        inside = _without_caption(text.text[match.end() : stop], notes)
+        inside = _without_caption(text.text[match.end() : stop], log)
         if pattern is _BARE and _LIST_MARKS.match(inside):
             inside = ""
         if match["close"] or name == ROW_END:
             if not match["close"]:
                 tokens.append(_Token(ROW_END))
-            _note_outside(inside, "table-stray-text", notes)
+            _log_ignored_text(inside, "table-stray-text", log)
             continue
-        tokens.append(_read_cell(text, name, match.end(), inside, notes))
+        tokens.append(_read_cell(text, name, match.end(), inside, log))
     return tokens
 
 
-def _without_caption(text: str, notes: Notes) -> str:
-    """The text before a caption. DocTags put it last, so that nothing of the table follows."""
+def _without_caption(text: str, log: IssueLog) -> str:
+    """The text before a caption. In DocTags the caption comes last: nothing of the table follows it."""
     match = _CAPTION.search(text)
     if match is None:
         return text
-    _note_outside(match["text"] + text[match.end() :], "table-stray-text", notes)
+    _log_ignored_text(match["text"] + text[match.end() :], "table-stray-text", log)
     return text[: match.start()]
 
 
-def _read_cell(text: TracedText, name: str, start: int, inside: str, notes: Notes) -> _Token:
+def _read_cell(text: TrackedText, name: str, start: int, inside: str, log: IssueLog) -> _Token:
     bbox = None
     if match := _LOCS.match(inside):
-        bbox = _box(match[0], notes)
+        bbox = _box(match[0], log)
         start += match.end()
         inside = inside[match.end() :]
     start += len(inside) - len(inside.lstrip())
     span = text.raw(start, start + len(inside.strip()))
     written = unescape(_BREAK.sub(" ", _INLINE.sub("", _LOC.sub("", inside))))
-    shown = tidy(without_locs(written))
+    shown = tidy(remove_locations(written))
     if _LOC.search(inside) or shown != tidy(written):
-        notes.add("table-stray-loc", f"Location tokens stood in the cell {quote(inside)}.")
-    if shown and name not in FIRST - {"ecel"}:
-        notes.add("table-otsl-text", f"{quote(shown)} follows {name}, which takes no text; it was kept.")
+        log.add("table-stray-loc", f"Location tokens in the text of the cell {quote(inside)} were removed.")
+    if shown and name not in CELL_TOKENS - {"ecel"}:
+        log.add(
+            "table-otsl-text",
+            f"The token {name} takes no text, but is followed by {quote(shown)}; it was read as a cell.",
+        )
         name = "fcel"
     return _Token(name, shown, bbox, span)
 
 
-def _box(locs: str, notes: Notes) -> BBox | None:
-    found = _LOC.findall(locs)
-    # Of DocTags' numbers as many digits as they have, of the model's own tokens four.
-    bins = [int(number) if scale or len(number) == 4 else -1 for scale, number in found]
+def _box(locs: str, log: IssueLog) -> BBox | None:
+    tokens = _LOC.findall(locs)
+    # DocTags write any number of digits; the model's own location tokens always have four.
+    bins = [int(number) if scale or len(number) == 4 else -1 for scale, number in tokens]
     box: BBox | None
     fault: BoxFault | None
-    if all(scale for scale, _ in found):
+    if all(scale for scale, _ in tokens):
         box, fault = _box_of_doctags(bins)
     else:
         box, fault = box_from_bins(bins)
     if fault is None:
         return box
-    notes.add("table-bad-box", f"The box of a cell has {BOX_FAULTS[fault]}.")
+    log.add("table-bad-box", f"A cell's box has {BOX_FAULTS[fault]} and was dropped.")
     return None
 
 
@@ -295,23 +303,28 @@ def _box_of_doctags(bins: Sequence[int]) -> tuple[BBox | None, BoxFault | None]:
     return ((x0, y0, x1, y1), None) if x0 < x1 and y0 < y1 else (None, "zero-area")
 
 
-def _raw_rows(rows: Sequence[Sequence[_Token]], notes: Notes) -> Iterator[list[RawCell]]:
-    """The cells as HTML's rows would have them, an empty one where a token continues no cell."""
+def _raw_cell_rows(rows: Sequence[Sequence[_Token]], log: IssueLog) -> Iterator[list[RawCell]]:
+    """The cells of each row as in HTML, with an empty cell where a token continues no cell."""
     places, orphans = place_cells([[token.name for token in row] for row in rows])
     for row, col in orphans:
         name = rows[row][col].name
-        notes.add("table-otsl-span", f"{name} in row {row + 1}, column {col + 1} continues no cell.")
+        log.add(
+            "table-otsl-span",
+            f"{name} in row {row + 1}, column {col + 1} continues no cell; it was read as an empty cell.",
+        )
     for place in places:
-        if (place.row_span > 1) != (place.col_span > 1) and "xcel" in _names_in(rows, place):
-            message = f"xcel continues a cell of row {place.row + 1} that spans in one direction only."
-            notes.add("table-otsl-span", message)
+        if (place.row_span > 1) != (place.col_span > 1) and "xcel" in _token_names(rows, place):
+            message = (
+                f"An xcel token continues a cell of row {place.row + 1} that spans in one direction only."
+            )
+            log.add("table-otsl-span", message)
     spans = {(place.row, place.col): place for place in places}
-    lost = set(orphans)
+    orphans = set(orphans)
     for r, tokens in enumerate(rows):
-        yield list(_cells(r, tokens, spans, lost))
+        yield list(_cells(r, tokens, spans, orphans))
 
 
-def _names_in(rows: Sequence[Sequence[_Token]], place: Place) -> set[str]:
+def _token_names(rows: Sequence[Sequence[_Token]], place: Place) -> set[str]:
     return {
         token.name
         for row in rows[place.row : place.row + place.row_span]
@@ -320,7 +333,7 @@ def _names_in(rows: Sequence[Sequence[_Token]], place: Place) -> set[str]:
 
 
 def _cells(
-    r: int, row: Iterable[_Token], spans: dict[tuple[int, int], Place], lost: set[tuple[int, int]]
+    r: int, row: Iterable[_Token], spans: dict[tuple[int, int], Place], orphans: set[tuple[int, int]]
 ) -> Iterator[RawCell]:
     for c, token in enumerate(row):
         if place := spans.get((r, c)):
@@ -328,9 +341,9 @@ def _cells(
                 text=token.text,
                 row_span=place.row_span,
                 col_span=place.col_span,
-                is_header=token.name in HEADERS,
+                is_header=token.name in HEADER_TOKENS,
                 bbox=token.bbox,
                 span=token.span,
             )
-        elif (r, c) in lost:
+        elif (r, c) in orphans:
             yield RawCell(span=None)

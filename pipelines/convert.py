@@ -136,7 +136,7 @@ def read_whole_page(source: Source, engine: Engine, options: Options, head: str)
     """
     check_heads(engine, frozenset([head]))
     with source.page(1) as page, Panel.choose(options.witnesses) as panel:
-        kind = HEADS[head].record.model_fields["kind"].default
+        kind = HEADS[head].kind
         region = whole_page(page, kind, use_text_layer=options.text_layer != "ignore")
         plans = plan_regions(source.sha256, page.number, [region], engine.heads(), options.text_layer)
         crops = crop_region(plans[0], page)

@@ -1,33 +1,26 @@
-"""Pages with what was found drawn on them: each record's box in its kind's colour, with a label."""
+"""Pages with what was found drawn on them: each record's box in its kind's color, with a label."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import MappingProxyType
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from PIL import Image, ImageDraw, ImageFont
 
 from docai.geometry import BBox
 from docai.limits import Limits
+from docai.models.heads import HEADS, Color
 from docai.pipelines.ingest import open_source
-from docai.records import Document, Kind, Record
+from docai.records import Document, Record
 
-COLORS: Mapping[Kind, tuple[int, int, int]] = MappingProxyType(
-    {
-        "table": (0, 114, 178),
-        "molecule": (0, 140, 100),
-        "score": (170, 60, 150),
-        "text": (110, 110, 110),
-        "figure": (200, 90, 0),
-    }
-)
-"""One colour per kind, apart from each other for colour-blind readers too (after Okabe and Ito)."""
+FIGURE_COLOR: Final[Color] = (200, 90, 0)
+"""Of what no head reads; see also :attr:`docai.models.heads.Head.color`."""
 
-LONG_SIDE = 1600
+LONG_SIDE: Final = 1600
 """Pixels of the longer side of a page picture."""
-_FILL_ALPHA = 28
+_FILL_ALPHA: Final = 28
+"""Of 255."""
 
 
 def draw_document(
@@ -73,7 +66,7 @@ def draw_overlay(page_image: Image.Image, records: Sequence[Record], scale: floa
     draw = ImageDraw.Draw(picture, "RGBA")
     boxes = [_around(record.bbox, scale, width) for record in records]
     for record, box in zip(records, boxes, strict=True):
-        color = COLORS[record.kind]
+        color = color_of(record.kind)
         if record.polygon and len(record.polygon) > 2:
             draw.polygon([(x * scale, y * scale) for x, y in record.polygon], outline=color, width=width)
         draw.rectangle(box, fill=(*color, _FILL_ALPHA), outline=color, width=width)
@@ -85,9 +78,14 @@ def draw_overlay(page_image: Image.Image, records: Sequence[Record], scale: floa
         extent = (right - left + 2 * margin, bottom - top + 2 * margin)
         place = _free_place(box, extent, picture.size, taken)
         taken.append(place)
-        draw.rectangle(place, fill=COLORS[record.kind])
+        draw.rectangle(place, fill=color_of(record.kind))
         draw.text((place[0] + margin - left, place[1] + margin - top), text, fill=(255, 255, 255), font=font)
     return picture
+
+
+def color_of(kind: str) -> Color:
+    """Color of the records of one kind: that of its head."""
+    return HEADS[kind].color if kind in HEADS else FIGURE_COLOR
 
 
 def label(record: Record) -> str:
@@ -126,7 +124,7 @@ def _free_place(
         x = min(max(x, 0.0), max(page[0] - width, 0.0))
         y = min(max(y, 0.0), max(page[1] - height, 0.0))
         place = (x, y, x + width, y + height)
-        if not any(_overlap(place, other) for other in taken):
+        if not any(_overlap(place, label_box) for label_box in taken):
             return place
     return place
 

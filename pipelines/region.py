@@ -8,7 +8,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from docai.contents import Content, FigureContent, Issue, TextContent
+from docai.base import Content
+from docai.contents import FigureContent, Issue, TextContent
 from docai.geometry import BBox
 from docai.issues import make_issue
 from docai.models.engine import Generation
@@ -102,7 +103,7 @@ def crop_region(plan: Plan, page: Page) -> list[Crop]:
         return []
     words = plan.region.words if plan.is_believed else ()
     try:
-        return tile_region(page, plan.region.kind, plan.region.bbox, words=words)
+        return tile_region(page, HEADS[plan.region.kind].tiling, plan.region.bbox, words=words)
     except Exception as error:
         # Whatever the cause, it is this region's: the others are read.
         plan.refuse("crop-failed", f"it could not be drawn ({type(error).__name__}: {error}).")
@@ -128,7 +129,7 @@ def look_again(plan: Plan, page: Page, crops: Sequence[Crop], hearing: Hearing |
     if crops or hearing is None or plan.is_believed:
         return
     try:
-        plan.views = tile_region(page, plan.region.kind, plan.region.bbox)
+        plan.views = tile_region(page, HEADS[plan.region.kind].tiling, plan.region.bbox)
     except Exception as error:
         message = f"it could not be drawn for reading back ({type(error).__name__}: {error})"
         plan.unseen = ReadBackResult(reason=message, method="none")

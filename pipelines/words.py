@@ -14,7 +14,7 @@ from typing import Final
 from docai.contents import Line, TableContent, TextContent, Word
 from docai.geometry import BBox, center, interval_overlap, iou, union
 from docai.parsers.table_grid import tidy
-from docai.parsers.text import direction, normal
+from docai.parsers.text import normalize_text, text_direction
 from docai.pipelines.ingest import PageWord
 
 PHRASE_GAP = 1.0
@@ -112,17 +112,17 @@ def lines_from_words(words: Sequence[PageWord]) -> list[Line]:
     """The words as lines, in the order given, which is kept within the lines, too.
 
     Consecutive words of one line of the PDF are a line, as are pieces of one block close together at the same
-    height. Texts are normalized by :func:`~docai.parsers.text.normal`, with a space between words, except
-    where the script has none and the words touch. Boxes are page points; that of a line is the union of its
-    words.
+    height. Texts are normalized by :func:`~docai.parsers.text.normalize_text`, with a space between words,
+    except where the script has none and the words touch. Boxes are page points; that of a line is the union
+    of its words.
     """
     lines = []
     for line in _join_pieces(list(_pieces(words))):
         rest = (_space(before, after) + after.text for before, after in pairwise(line))
-        text = normal(line[0].text + "".join(rest))
-        line_words = [Word(text=normal(word.text), bbox=word.bbox) for word in line]
+        text = normalize_text(line[0].text + "".join(rest))
+        line_words = [Word(text=normalize_text(word.text), bbox=word.bbox) for word in line]
         box = union(word.bbox for word in line)
-        lines.append(Line(text=text, bbox=box, words=line_words, direction=direction(text)))
+        lines.append(Line(text=text, bbox=box, words=line_words, direction=text_direction(text)))
     return lines
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import io
 import json
 import re
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,6 +38,8 @@ from reportlab.platypus import (
     TableStyle,
 )
 from reportlab.platypus import Image as ImageFlowable
+
+from docai.pipelines.external.engraving import engrave
 
 TITLE = "Field Report: Willow Bark and Winter Music"
 ABSTRACT = (
@@ -187,30 +188,24 @@ def _draw(drawer: rdMolDraw2D.MolDraw2D, smiles: str) -> bytes:
     return text.encode() if isinstance(text, str) else text
 
 
-_ENGRAVE = """
-import sys, verovio
-toolkit = verovio.toolkit()
-toolkit.setOptions({"inputFrom": "humdrum", "scale": 34, "pageWidth": 4000, "adjustPageHeight": True,
-                    "adjustPageWidth": True, "pageMarginLeft": 20, "pageMarginRight": 0, "pageMarginTop": 0,
-                    "pageMarginBottom": 0, "header": "none", "footer": "none", "mnumInterval": 0,
-                    "xmlIdSeed": 1})
-if not toolkit.loadData(sys.stdin.read()):
-    sys.exit("Verovio cannot read the score.")
-sys.stdout.write(toolkit.renderToSVG(1))
-"""
+_ENGRAVING: dict[str, float | str] = {
+    "breaks": "auto",
+    "scale": 34,
+    "pageWidth": 4000,
+    "pageMarginLeft": 20,
+    "pageMarginRight": 0,
+    "pageMarginTop": 0,
+    "pageMarginBottom": 0,
+    "mnumInterval": 0,
+}
 
 
 def score_vector(kern: str) -> Vector:
-    """A score as paths. Verovio aborts the process on some inputs, so it gets one of its own."""
-    done = subprocess.run(
-        [sys.executable, "-c", _ENGRAVE],
-        input=kern,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=120,
-    )
-    return Vector(_svg_to_pdf(_plain_svg(done.stdout).encode()))
+    """A score as paths."""
+    svg = engrave(kern, _ENGRAVING)
+    if svg is None:
+        raise ValueError("Verovio did not engrave the score.")
+    return Vector(_svg_to_pdf(_plain_svg(svg).encode()))
 
 
 def _plain_svg(svg: str) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -35,15 +38,28 @@ def _packages() -> set[str]:
 
 
 @pytest.fixture(scope="session")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    spec = spec_from_file_location("check_types", ROOT / ".ci" / "check_types.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    built = module.build_wheel(tmp_path_factory.mktemp("wheel"))
-    assert isinstance(built, Path)
-    return built
+def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the source distribution, and the wheel that is built from that."""
+    folder = tmp_path_factory.mktemp("dist")
+    tree = folder / "tree"
+    # A copy: nothing stale in build/ gets into the wheel, and nothing is left in the checkout.
+    for name in (*FOLDERS, "pyproject.toml", "README.md", "LICENSE"):
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, tree / name)
+    options = ["--no-isolation", "--outdir", str(folder)]
+    done = subprocess.run(
+        [sys.executable, "-m", "build", *options, str(tree)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
+def wheel(distributions: Path) -> Path:
+    return next(distributions.glob("docai-*.whl"))
 
 
 @pytest.fixture(scope="session")
@@ -94,6 +110,19 @@ def test_installed_editable_it_works_beside_a_folder_named_models(crowded: Path)
     assert files == [str(ROOT / "docai" / "__init__.py"), str(ROOT / "models" / "heads.py")]
 
 
+def test_in_a_checkout_without_an_installation_it_works_from_the_root() -> None:
+    """As with the tree on PYTHONPATH, or from a source archive: no finder of an installed docai is asked."""
+    uninstalled = "import sys; sys.meta_path = [f for f in sys.meta_path if 'Editable' not in repr(f)]\n"
+    files = _python(uninstalled + USE, ROOT).splitlines()
+    assert files == [str(ROOT / "docai" / "__init__.py"), str(ROOT / "models" / "heads.py")]
+
+
+def test_in_the_root_the_checkout_is_used_even_where_a_wheel_is_installed(site: Path) -> None:
+    uninstalled = "import sys; sys.meta_path = [f for f in sys.meta_path if 'Editable' not in repr(f)]\n"
+    files = _python(uninstalled + USE, ROOT, site=site).splitlines()
+    assert files == [str(ROOT / "docai" / "__init__.py"), str(ROOT / "models" / "heads.py")]
+
+
 def test_the_command_runs_from_the_wheel(site: Path, crowded: Path) -> None:
     code = "import sys; sys.argv = ['docai', 'schema']; import docai.cli; docai.cli.main()"
     assert _python(code, crowded, site=site).startswith("{")
@@ -103,6 +132,14 @@ def test_wheel_installs_one_package_and_nothing_beside_it(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         tops = {name.split("/")[0] for name in archive.namelist()}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"docai"}
+
+
+def test_source_distribution_has_the_four_folders(distributions: Path) -> None:
+    with tarfile.open(next(distributions.glob("docai-*.tar.gz"))) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    for folder in FOLDERS:
+        for path in (ROOT / folder).rglob("*.py"):
+            assert path.relative_to(ROOT).as_posix() in names
 
 
 def test_wheel_has_all_modules_and_data(wheel: Path) -> None:
@@ -156,3 +193,32 @@ def test_constraints_pin_versions_that_the_project_allows() -> None:
         if name != "docai":
             assert name in pins, f"{name} is not pinned in constraints.txt"
             assert requirement.specifier.contains(pins[name]), f"constraints.txt: {name}"
+
+
+@pytest.fixture
+def package_view() -> ModuleType:
+    spec = spec_from_file_location("package_view", ROOT / ".ci" / "package_view.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["links", "no links, as on Windows"])
+def test_static_tools_are_shown_the_installed_layout(
+    package_view: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    """Type checker, import linter and an editor's go-to-definition read this folder, and not the mapping."""
+    if not links:
+
+        def refuse(*_: object, **__: object) -> None:
+            raise OSError("a required privilege is not held by the client")
+
+        monkeypatch.setattr(Path, "symlink_to", refuse)
+    package = package_view.make_view(tmp_path) / "docai"
+    for folder, name in FOLDERS.items():
+        for path in (ROOT / folder).rglob("*.py"):
+            shown = package.parent.joinpath(*name.split("."), path.relative_to(ROOT / folder))
+            assert shown.read_bytes() == path.read_bytes()
+            assert (shown.resolve() == path) is links

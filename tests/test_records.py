@@ -7,7 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from docai.records import Document, Text
+import docai
+from docai.base import MAX_REPR
+from docai.contents import FigureContent, Line, MoleculeContent, ScoreContent, TableContent, TextContent, Word
+from docai.records import Confidence, Document, Figure, Molecule, SourceInfo, Text
 
 from .documents import full_document
 
@@ -40,3 +43,69 @@ def test_unknown_field_is_refused() -> None:
 
 def test_all_issues_are_found() -> None:
     assert [issue.code for issue in full_document().iter_issues()] == ["page-slow", "table-open"]
+
+
+def test_a_document_and_its_records_print_as_one_line() -> None:
+    document = full_document()
+    assert repr(document) == "<Document résumé.pdf: 2 pages, 5 records, 2 issues>"
+    assert str(document) == repr(document)
+    assert [repr(record) for record in document.records[:2]] == [
+        "<Table t1: page 1, 1 x 1 cells, confidence 0.12>",
+        "<Molecule m1: page 1, C2H7NO>",
+    ]
+    assert str(document.records[0]) == repr(document.records[0])
+    assert repr(docai.parse("text", "")).endswith(": page 1, 0 words>")
+    assert repr(Figure(id="f", page=3, bbox=(0, 0, 1, 1))) == "<Figure f: page 3>"
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (TableContent(n_rows=4, n_cols=3), "<TableContent: 4 x 3 cells>"),
+        (MoleculeContent(formula="C9H8O4", is_valid=True), "<MoleculeContent: C9H8O4>"),
+        (MoleculeContent(), "<MoleculeContent: no valid structure>"),
+        (ScoreContent(n_measures=1, is_valid=True), "<ScoreContent: 1 measure>"),
+        (ScoreContent(n_measures=2), "<ScoreContent: 2 measures, not valid>"),
+        (TextContent(text="a b", lines=[Line(text="a b", words=[Word(text="a"), Word(text="b")])]), None),
+        (FigureContent(), "<FigureContent>"),
+        (FigureContent(text="Fig. 1"), "<FigureContent: 2 words>"),
+    ],
+)
+def test_a_content_prints_as_one_line(content: docai.base.Content, text: str | None) -> None:
+    assert repr(content) == str(content) == (text or "<TextContent: 2 words>")
+
+
+@given(st.text(max_size=400), st.text(max_size=400))
+def test_no_name_makes_a_repr_longer_than_a_line(name: str, formula: str) -> None:
+    record = Molecule(id=name, page=1, bbox=(0, 0, 1, 1), formula=formula, confidence=Confidence(value=0.5))
+    source = SourceInfo(name=name, type="pdf", n_bytes=0, sha256="", n_pages=1)
+    for shown in (repr(record), repr(Document(source=source, records=[record])), repr(docai.Pipeline(name))):
+        assert len(shown) <= MAX_REPR
+        assert "\n" not in shown
+        assert (shown[0], shown[-1]) == ("<", ">")
+
+
+def test_a_pipeline_prints_what_it_is_set_to() -> None:
+    assert repr(docai.Pipeline(device="cpu")) == "<Pipeline nano on cpu, text_layer='prefer'>"
+    scripted = docai.Pipeline(engine=docai.ScriptedEngine({}), text_layer="verify")
+    assert repr(scripted) == "<Pipeline scripted on none, text_layer='verify'>"
+
+
+def test_an_empty_content_says_so() -> None:
+    for head, text in (
+        ("table", "<table><tr><td>a</td></tr></table>"),
+        ("molecule", "CC"),
+        ("text", "a"),
+        ("score", "**kern\n4c\n*-"),
+    ):
+        full, empty = docai.parse(head, text), docai.parse(head, "")
+        assert isinstance(full, docai.base.Content)
+        assert isinstance(empty, docai.base.Content)
+        assert (full.is_empty, empty.is_empty) == (False, True), head
+    assert FigureContent().is_empty
+    assert not FigureContent(text="a").is_empty
+
+
+def test_a_record_read_in_place_of_another_kind_is_refused() -> None:
+    with pytest.raises(ValidationError, match="kind"):
+        Document.from_json(full_document().to_json().replace('"kind": "table"', '"kind": "tabel"'))

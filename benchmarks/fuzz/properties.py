@@ -15,7 +15,8 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from docai.contents import Content, TableContent
+from docai.base import Content
+from docai.contents import TableContent
 from docai.issues import CODES
 from docai.models.heads import HEADS
 from docai.parsers.base import Parsed

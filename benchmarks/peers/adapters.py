@@ -65,7 +65,7 @@ class Peer:
             return process.unavailable
 
     def version(self) -> str:
-        """As the tool tells; empty where it is not available."""
+        """As the tool reports it; empty where it is not available."""
         with self.start() as process:
             return process.version
 
@@ -82,7 +82,7 @@ class _NoReplyError(Exception):
 
 
 class PeerProcess:
-    """A running tool. Whatever becomes of its process, :meth:`read` answers; the next case has a new one."""
+    """A running tool. If its process hangs or crashes, :meth:`read` says so; the next case gets a new one."""
 
     def __init__(self, peer: Peer, *, timeout: float, threads: int) -> None:
         self.peer = peer
@@ -178,14 +178,14 @@ class PeerProcess:
         if reply is None:
             status = self._process.wait()
             self._stop()
-            raise _NoReplyError(f"its process ended with {status}{self._last_words()}")
-        found: dict[str, Any] = json.loads(reply)
-        return found
+            raise _NoReplyError(f"its process ended with {status}{self._last_error()}")
+        answer: dict[str, Any] = json.loads(reply)
+        return answer
 
-    def _last_words(self) -> str:
+    def _last_error(self) -> str:
         self._errors.seek(0)
-        told = self._errors.read().strip().splitlines()
-        return f": {told[-1][:300]}" if told else ""
+        lines = self._errors.read().strip().splitlines()
+        return f": {lines[-1][:300]}" if lines else ""
 
     def _stop(self) -> None:
         process, self._process = self._process, None

@@ -10,7 +10,7 @@ from typing import Any
 Box = tuple[float, float, float, float]
 Cell = dict[str, Any]
 Item = dict[str, Any]
-"""With the fields of ``docai.pipelines.evaluation.base.Item``, cells with those of ``docai.records.Cell``."""
+"""With the fields of ``docai.pipelines.evaluation.base.Item``; cells those of ``docai.contents.Cell``."""
 
 
 def cell(row: int, col: int, text: str | None, bbox: Box | None, rows: int = 1, cols: int = 1) -> Cell:
@@ -38,19 +38,19 @@ def table(cells: Sequence[Cell], page: int, bbox: Box | None) -> Item:
 def as_html(cells: Sequence[Cell]) -> str:
     """The cells in order of rows. None of the tools says which rows are a header, so none is written."""
     rows: dict[int, list[Cell]] = {}
-    for one in cells:
-        rows.setdefault(one["row"], []).append(one)
-    n_rows = max((one["row"] + one["row_span"] for one in cells), default=0)
+    for placed in cells:
+        rows.setdefault(placed["row"], []).append(placed)
+    n_rows = max((placed["row"] + placed["row_span"] for placed in cells), default=0)
     lines = []
     for row in range(n_rows):
         line = ""
-        for one in sorted(rows.get(row, ()), key=lambda c: c["col"]):
+        for placed in sorted(rows.get(row, ()), key=lambda c: c["col"]):
             spans = "".join(
-                f' {name}="{one[key]}"'
+                f' {name}="{placed[key]}"'
                 for name, key in (("rowspan", "row_span"), ("colspan", "col_span"))
-                if one[key] > 1
+                if placed[key] > 1
             )
-            line += f"<td{spans}>{html.escape(one['text'], quote=False)}</td>"
+            line += f"<td{spans}>{html.escape(placed['text'], quote=False)}</td>"
         lines.append(f"<tr>{line}</tr>")
     return f"<html><body><table>{''.join(lines)}</table></body></html>"
 

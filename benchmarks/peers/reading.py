@@ -1,4 +1,4 @@
-"""Predictions of each tool for each data set, kept on disk so that a stopped run goes on where it stopped."""
+"""Predictions of each tool for each data set, stored so that a stopped run continues where it stopped."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from docai.pipelines.evaluation.running import Selection
 from docai.records import Kind
 
 _PRODUCT = ("docai", "models", "parsers", "pipelines")
-_NO_READING = ("evaluation", "synthesis", "training")
+_UNRELATED = ("evaluation", "synthesis", "training")
 """Parts of ``pipelines`` whose change does not change what is read."""
 
 
@@ -36,7 +36,7 @@ class Settings:
     """Equal for all tools of a run."""
 
     folder: Path
-    """Where predictions are kept: ``<suite>/<tool>-<version>-<code>/predictions.jsonl``."""
+    """Where predictions are stored: ``<suite>/<tool>-<version>-<code>/predictions.jsonl``."""
     timeout: float
     """Seconds for one case."""
     threads: int
@@ -86,7 +86,9 @@ def _code(with_product: bool) -> str:
     """A digest of the code that a prediction depends on."""
     files = [FOLDER / name for name in (("own.py", "worker.py") if with_product else ("tools.py", "grid.py"))]
     if with_product:
-        files += [path for name in _PRODUCT for path in sorted((ROOT / name).rglob("*")) if _counts(path)]
+        files += [
+            path for name in _PRODUCT for path in sorted((ROOT / name).rglob("*")) if _is_relevant(path)
+        ]
     digest = hashlib.sha256()
     for path in files:
         digest.update(path.name.encode())
@@ -94,13 +96,13 @@ def _code(with_product: bool) -> str:
     return digest.hexdigest()[:10]
 
 
-def _counts(path: Path) -> bool:
+def _is_relevant(path: Path) -> bool:
     parts = path.relative_to(ROOT).parts
-    is_read = not (parts[0] == "pipelines" and parts[1] in _NO_READING)
+    is_read = not (parts[0] == "pipelines" and parts[1] in _UNRELATED)
     return is_read and path.suffix in (".py", ".json", ".safetensors")
 
 
 def seconds(predictions: Sequence[Prediction]) -> float | None:
-    """The mean of those that say."""
+    """Mean of the known times."""
     values = [prediction.seconds for prediction in predictions if prediction.seconds is not None]
     return sum(values) / len(values) if values else None

@@ -53,7 +53,7 @@ def table(columns: Sequence[Column], rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _measure(column: Column) -> Measure:
-    return next(one for one in TASKS[column.task].measures if one.name == column.measure)
+    return next(measure for measure in TASKS[column.task].measures if measure.name == column.measure)
 
 
 def figure(measure: Measure, scores: Sequence[CaseScore]) -> str:
@@ -74,10 +74,10 @@ def _costs(reading: Reading, reference: Reading | None) -> list[str]:
     """Cases, failures, mean seconds, multiple of the reference, peak memory."""
     predictions = list(reading.predictions.values())
     mean = seconds(predictions)
-    peaks = [one.peak_bytes for one in predictions if one.peak_bytes is not None]
+    peaks = [prediction.peak_bytes for prediction in predictions if prediction.peak_bytes is not None]
     return [
         str(len(predictions)),
-        str(sum(one.error is not None for one in predictions)),
+        str(sum(prediction.error is not None for prediction in predictions)),
         "–" if mean is None else f"{mean:.2f}",
         "–" if reference is None else _multiple(reading.predictions, reference.predictions),
         f"{max(peaks) / 2**20:.0f}" if peaks else "–",
@@ -85,13 +85,13 @@ def _costs(reading: Reading, reference: Reading | None) -> list[str]:
 
 
 def _multiple(ours: Mapping[str, Prediction], theirs: Mapping[str, Prediction]) -> str:
-    both = [name for name in ours if name in theirs]
-    mine, other = (seconds([some[name] for name in both]) for some in (ours, theirs))
-    return f"{mine / other:.2f}" if mine is not None and other else "–"
+    common = [name for name in ours if name in theirs]
+    our_mean, their_mean = (seconds([predictions[name] for name in common]) for predictions in (ours, theirs))
+    return f"{our_mean / their_mean:.2f}" if our_mean is not None and their_mean else "–"
 
 
 def header(command: str) -> Iterator[str]:
-    """What the run was made of."""
+    """Commit, command and machine of the run."""
     commit = _git("rev-parse", "--short", "HEAD") or "unknown"
     if _git("status", "--porcelain", "--", ".", ":!benchmarks/RESULTS.md"):
         commit += " with uncommitted changes"
@@ -104,8 +104,8 @@ def header(command: str) -> Iterator[str]:
 
 
 def _git(*arguments: str) -> str:
-    told = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
-    return told.stdout.strip() if told.returncode == 0 else ""
+    result = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    return result.stdout.strip() if result.returncode == 0 else ""
 
 
 def _memory() -> str:

@@ -1,15 +1,16 @@
-"""docai beside other people's tools, on the same files in the same run.
+"""Measures docai and other tools on the same files in the same run.
 
     python benchmarks/peers/run.py [--only NAME ...] [--limit N] [--write]
 
-Reads the real documents at ``DOCAI_REAL_DATA`` (by default ``../shared/real``) with every tool that is
-installed, one after another, and prints the tables of ``benchmarks/RESULTS.md``; ``--write`` puts them there.
-``--only`` takes names of data sets and of tools. Python tools come from ``.venv-peers`` (``make peers-env``).
-What was read is kept below ``out/peers`` and read again only after a change of the tool or of docai; so a
-stopped run goes on where it stopped. ``--fresh`` reads everything again.
+Reads the real documents in the folder ``DOCAI_REAL_DATA`` with every installed tool, and prints the tables of
+``benchmarks/RESULTS.md``; ``--write`` puts them there. ``--only`` takes names of data sets and of tools.
+Python tools are installed in ``.venv-peers`` (``make peers-env``). Predictions are stored below ``out/peers``
+and made again only after a change of the tool or of docai, so a stopped run continues where it stopped;
+``--fresh`` makes all of them again.
 
-Seconds are processor seconds of one case in a process that has the tool loaded; a command line tool is
-started for every case. Peak memory is that of the tool's process, over the cases of the data set.
+Each data set says which measures are taken, see ``suites.py``. Seconds are processor seconds of one case in a
+process that has the tool loaded; a command-line tool is started for every case. Peak memory (MiB) is that of
+the tool's process, over the cases of the data set.
 """
 
 from __future__ import annotations
@@ -88,10 +89,10 @@ def report(arguments: argparse.Namespace) -> Iterator[str]:
         except DatasetError as error:
             yield from ("", f"## {suite.title}", "", f"Not measured: {error}")
             continue
-        found = list(rows(suite, dataset, selection, peers, settings))
-        readings += [row.reading for row in found]
+        suite_rows = list(rows(suite, dataset, selection, peers, settings))
+        readings += [row.reading for row in suite_rows]
         yield from ("", f"## {suite.title}", "", _extent(suite, selection), "")
-        yield from results.table(suite.columns, found)
+        yield from results.table(suite.columns, suite_rows)
     yield from ("", "## Tools", "")
     yield from results.versions(readings)
 
@@ -133,30 +134,35 @@ def _say(text: str) -> None:
 
 
 def main() -> None:
-    default = os.environ.get("DOCAI_REAL_DATA") or ROOT.parent / "shared" / "real"
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="data sets and tools")
-    parser.add_argument("--limit", type=int, help="cases of a data set, at most")
-    parser.add_argument("--seed", type=int, default=0, help="of the choice of cases")
-    parser.add_argument("--data", type=Path, default=Path(default), help="the real documents")
-    parser.add_argument("--out", type=Path, default=Path("out/peers"), help="where predictions are kept")
-    parser.add_argument("--timeout", type=float, default=120.0, help="seconds for one case")
-    parser.add_argument("--threads", type=int, default=1, help="that a tool may use")
-    parser.add_argument("--jobs", type=int, default=2, help="tools that read at the same time")
-    parser.add_argument("--fresh", action="store_true", help="read again what was read before")
-    parser.add_argument("--write", action="store_true", help=f"write {RESULTS.relative_to(ROOT)}")
+    parser.add_argument(
+        "--only", nargs="+", default=[], metavar="NAME", help="data sets and tools, by default all"
+    )
+    parser.add_argument("--limit", type=int, help="cases per data set, at most")
+    parser.add_argument("--seed", type=int, default=0, help="of the choice of cases (default 0)")
+    parser.add_argument("--data", type=Path, default=os.environ.get("DOCAI_REAL_DATA"), help="real documents")
+    parser.add_argument("--out", type=Path, default=Path("out/peers"), help="where predictions are stored")
+    parser.add_argument("--timeout", type=float, default=120.0, help="seconds per case (default 120)")
+    parser.add_argument("--threads", type=int, default=1, help="cores that a tool may use (default 1)")
+    parser.add_argument("--jobs", type=int, default=2, help="tools that run at the same time (default 2)")
+    parser.add_argument("--fresh", action="store_true", help="do not use stored predictions")
+    parser.add_argument(
+        "--write", action="store_true", help=f"put the tables into {RESULTS.relative_to(ROOT)}"
+    )
     arguments = parser.parse_args()
-    if not arguments.data.is_dir():
-        sys.exit(f"There are no real documents at {arguments.data}: set DOCAI_REAL_DATA.")
+    if arguments.data is None or not arguments.data.is_dir():
+        sys.exit(
+            f"There are no real documents at {arguments.data}: give --data FOLDER or set DOCAI_REAL_DATA."
+        )
     lines = []
     try:
         for line in report(arguments):
             print(line, flush=True)
             lines.append(line)
     except KeyboardInterrupt:
-        _say("Stopped; what was read is kept, and the same command goes on from there.")
+        _say("Stopped. The predictions made so far are stored; the same command continues from there.")
         sys.exit(130)
     if arguments.write:
         RESULTS.write_text("\n".join(lines) + "\n", encoding="utf-8")

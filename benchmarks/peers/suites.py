@@ -1,4 +1,4 @@
-"""What is read: every data set of the folder of real documents, as crops and as pages."""
+"""The data sets of the folder of real documents, as crops and as pages, with their measures."""
 
 from __future__ import annotations
 

@@ -73,8 +73,8 @@ def _run(*command: str) -> str:
     """Standard output. Raises RuntimeError with the end of standard error where the program fails."""
     done = subprocess.run(command, capture_output=True, check=False)
     if done.returncode:
-        told = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        last = told[-1] if told else ""
+        lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        last = lines[-1] if lines else ""
         raise RuntimeError(f"{Path(command[0]).name} ended with {done.returncode}: {last}")
     return done.stdout.decode("utf-8", "replace")
 
@@ -87,17 +87,17 @@ class Osra:
 
     def __init__(self) -> None:
         self._program = _program("osra", "osra")
-        told = subprocess.run([self._program, "--version"], capture_output=True, text=True, check=False)
-        self.version = told.stdout.strip().rpartition(" ")[2]
+        output = subprocess.run([self._program, "--version"], capture_output=True, text=True, check=False)
+        self.version = output.stdout.strip().rpartition(" ")[2]
         dictionaries = (("-l", self._shared / "spelling.txt"), ("-a", self._shared / "superatom.txt"))
         self._options = [word for flag, path in dictionaries if path.is_file() for word in (flag, str(path))]
 
     def read(self, request: Request) -> list[Item]:
-        told = _run(self._program, "-f", "can", "-c", *self._options, request.source)
-        found = [match for match in map(self._line.match, told.splitlines()) if match]
+        output = _run(self._program, "-f", "can", "-c", *self._options, request.source)
+        matches = [match for match in map(self._line.match, output.splitlines()) if match]
         if request.unit == "crop":
             # One picture is one answer: structures found beside each other are its fragments.
-            smiles = ".".join(match[1] for match in found)
+            smiles = ".".join(match[1] for match in matches)
             return [{"kind": "molecule", "text": smiles}] if smiles else []
         return [
             {
@@ -105,7 +105,7 @@ class Osra:
                 "text": match[1],
                 "bbox": [float(match[place]) for place in (2, 3, 4, 5)],
             }
-            for match in found
+            for match in matches
         ]
 
 
@@ -122,14 +122,14 @@ class Tesseract:
         with tempfile.TemporaryDirectory() as folder:
             return [
                 self._item(str(image), number, POINTS / OCR_DPI, "3")
-                for number, image in _drawn(request, Path(folder))
+                for number, image in _render_pages(request, Path(folder))
             ]
 
     def _item(self, image: str, page: int, scale: float, mode: str) -> Item:
         lines: dict[tuple[str, ...], list[str]] = {}
         words = []
-        told = _run(self._program, image, "stdout", "--psm", mode, "tsv")
-        for row in told.splitlines()[1:]:
+        output = _run(self._program, image, "stdout", "--psm", mode, "tsv")
+        for row in output.splitlines()[1:]:
             # level, page, block, paragraph, line, word, left, top, width, height, confidence, text
             fields = row.split("\t", 11)
             if len(fields) < 12 or fields[0] != "5" or not fields[11].strip():
@@ -148,7 +148,7 @@ class Tesseract:
         return {"kind": "text", "text": text, "page": page, "words": words}
 
 
-def _drawn(request: Request, folder: Path) -> Iterator[tuple[int, Path]]:
+def _render_pages(request: Request, folder: Path) -> Iterator[tuple[int, Path]]:
     """Page numbers and pictures of the pages that are asked for."""
     try:
         import pymupdf
@@ -204,15 +204,15 @@ class PyMuPDF:
 
     def _tables(self, page: Any, number: int, request: Request) -> Iterator[Item]:
         clip = {} if request.bbox is None else {"clip": _widened(request.bbox)}
-        for found in page.find_tables(**clip, **self._options).tables:
+        for table in page.find_tables(**clip, **self._options).tables:
             boxes = [
                 (tuple(box), text)
-                for row, texts in zip(found.rows, found.extract(), strict=True)
+                for row, texts in zip(table.rows, table.extract(), strict=True)
                 for box, text in zip(row.cells, texts, strict=True)
                 if box is not None
             ]
             if boxes:
-                yield grid.table(grid.from_boxes(boxes), number, tuple(found.bbox))
+                yield grid.table(grid.from_boxes(boxes), number, tuple(table.bbox))
 
 
 class PdfPlumber:
@@ -245,15 +245,15 @@ class PdfPlumber:
             page = page.crop(
                 (max(left, x0 + dx), max(top, y0 + dy), min(right, x1 + dx), min(bottom, y1 + dy))
             )
-        for found in page.find_tables():
+        for table in page.find_tables():
             boxes = [
                 ((box[0] - dx, box[1] - dy, box[2] - dx, box[3] - dy), text)
-                for row, texts in zip(found.rows, found.extract(), strict=True)
+                for row, texts in zip(table.rows, table.extract(), strict=True)
                 for box, text in zip(row.cells, texts, strict=True)
                 if box is not None
             ]
             if boxes:
-                x0, y0, x1, y1 = found.bbox
+                x0, y0, x1, y1 = table.bbox
                 yield grid.table(grid.from_boxes(boxes), number, (x0 - dx, y0 - dy, x1 - dx, y1 - dy))
 
 
@@ -290,7 +290,7 @@ class Camelot:
                 height = document.pages[(request.page or 1) - 1].height
             x0, y0, x1, y1 = request.bbox
             options[self._region_option[self._flavor]] = [f"{x0},{height - y0},{x1},{height - y1}"]
-        found = self._read_pdf(
+        tables = self._read_pdf(
             request.source,
             pages=str(request.page or "all"),
             password=request.password,
@@ -298,17 +298,17 @@ class Camelot:
             suppress_stdout=True,
             **options,
         )
-        return [self._item(one) for one in found]
+        return [self._item(table) for table in tables]
 
-    def _item(self, found: Any) -> Item:
-        upright = _upright(found.rotation, *found.pdf_size)
+    def _item(self, table: Any) -> Item:
+        upright = _upright(table.rotation, *table.pdf_size)
         cells = grid.from_borders(
-            [[one.text for one in row] for row in found.cells],
-            [[upright(one.x1, one.y1, one.x2, one.y2) for one in row] for row in found.cells],
-            [[not one.right for one in row] for row in found.cells],
-            [[not one.bottom for one in row] for row in found.cells],
+            [[cell.text for cell in row] for row in table.cells],
+            [[upright(cell.x1, cell.y1, cell.x2, cell.y2) for cell in row] for row in table.cells],
+            [[not cell.right for cell in row] for row in table.cells],
+            [[not cell.bottom for cell in row] for row in table.cells],
         )
-        return grid.table(cells, found.page, upright(*found._bbox))
+        return grid.table(cells, table.page, upright(*table._bbox))
 
 
 def _upright(rotation: str, width: float, height: float) -> Callable[[float, float, float, float], Box]:
@@ -346,18 +346,20 @@ class Img2Table:
             pages = None if request.page is None else [request.page - 1]
             by_page = self._pdf(request.source, pages=pages).extract_tables(borderless_tables=True)
             scale = POINTS / self._pdf_dpi
-            return [self._item(one, page + 1, scale) for page, found in by_page.items() for one in found]
+            return [
+                self._item(table, page + 1, scale) for page, tables in by_page.items() for table in tables
+            ]
         picture = self._image(_enlarged(request.source, self._enlargement))
-        found = picture.extract_tables(ocr=self._ocr, borderless_tables=True)
-        return [self._item(one, 1, 1 / self._enlargement) for one in found]
+        tables = picture.extract_tables(ocr=self._ocr, borderless_tables=True)
+        return [self._item(table, 1, 1 / self._enlargement) for table in tables]
 
-    def _item(self, found: Any, page: int, scale: float) -> Item:
+    def _item(self, table: Any, page: int, scale: float) -> Item:
         # A cell that spans positions is given once for each of them.
         boxes: dict[Box, str | None] = {}
-        for row in found.content.values():
-            for one in row:
-                boxes[_scaled(one.bbox, scale)] = one.value
-        return grid.table(grid.from_boxes(list(boxes.items())), page, _scaled(found.bbox, scale))
+        for row in table.content.values():
+            for cell in row:
+                boxes[_scaled(cell.bbox, scale)] = cell.value
+        return grid.table(grid.from_boxes(list(boxes.items())), page, _scaled(table.bbox, scale))
 
 
 def _enlarged(path: str, times: int) -> bytes:

@@ -31,15 +31,18 @@ def processor_seconds() -> float:
 
 
 def peak_bytes() -> int:
-    """Linux counts a new process as large as the one that started it until it runs its own program; what is
-    in /proc is without that. For the programs run from here it stays, but this process is small."""
+    """Largest resident memory so far of this process or of a program that it ran.
+
+    Linux counts a new process as large as the one that started it until it runs its own program; the value
+    in /proc is without that. For the programs run from here it stays, but this process is small.
+    """
     unit = 1 if sys.platform == "darwin" else 1024
-    own, programs = (resource.getrusage(who).ru_maxrss * unit for who in _BOTH)
+    process, programs = (resource.getrusage(who).ru_maxrss * unit for who in _BOTH)
     status = Path("/proc/self/status")
     if status.is_file():
         line = next(line for line in status.read_text("ascii").splitlines() if line.startswith("VmHWM:"))
-        own = int(line.split()[1]) * 1024
-    return max(own, programs)
+        process = int(line.split()[1]) * 1024
+    return max(process, programs)
 
 
 def answer(reader: tools.Reader, request: tools.Request) -> dict[str, Any]:

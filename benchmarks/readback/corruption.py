@@ -1,7 +1,7 @@
-"""Wrong answers made on purpose, to measure reading back and to fit it.
+"""Corruptions of right texts and tables, to measure read-back and to fit it.
 
-Each corruption takes a right content and a random generator, and gives a wrong one, or None where the
-content offers no place for it.
+Each corruption takes a right content and a random generator, and returns a wrong one, or None where the
+content does not allow it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import random
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from docai.contents import Cell, Content, Line, TableContent, TextContent, Word
+from docai.base import Content
+from docai.contents import Cell, Line, TableContent, TextContent, Word
 from docai.geometry import BBox
 
 Corruption = Callable[[Content, random.Random], Content | None]
@@ -36,25 +37,28 @@ def _moved(box: BBox, dx: float, dy: float) -> BBox:
 
 def _changed(text: str, rng: random.Random) -> str:
     """Another word of the same length, or half as long again."""
-    other = "".join(rng.choice(_LETTERS) for _ in text)
-    return other if other != text and rng.random() < 0.5 else other + other[: max(1, len(text) // 2)]
+    changed = "".join(rng.choice(_LETTERS) for _ in text)
+    if changed != text and rng.random() < 0.5:
+        return changed
+    return changed + changed[: max(1, len(text) // 2)]
 
 
 def drop_word(content: Content, rng: random.Random) -> Content | None:
+    """Drop one word."""
     words = _words(content)
     words.pop(rng.randrange(len(words)))
     return _text(words)
 
 
 def drop_words(content: Content, rng: random.Random) -> Content | None:
-    """A quarter of them, at least two."""
+    """Drop a quarter of the words, at least two."""
     words = _words(content)
     gone = set(rng.sample(range(len(words)), min(len(words), max(2, len(words) // 4))))
     return _text([word for index, word in enumerate(words) if index not in gone])
 
 
 def invent_word(content: Content, rng: random.Random) -> Content | None:
-    """One where nothing is, as high as the others."""
+    """Add a word where nothing is, as tall as the others."""
     words = _words(content)
     like = rng.choice(words)
     box = _free_place([word.bbox for word in words if word.bbox], like.bbox, rng)
@@ -74,13 +78,13 @@ def _free_place(boxes: list[BBox], like: BBox | None, rng: random.Random) -> BBo
 
 
 def repeat_word(content: Content, rng: random.Random) -> Content | None:
-    """One said twice."""
+    """Repeat one word in the same box."""
     words = _words(content)
     return _text([*words, rng.choice(words)])
 
 
 def shift_boxes(content: Content, rng: random.Random) -> Content | None:
-    """All boxes off by a line."""
+    """Shift all boxes by a line."""
     words = _words(content)
     tall = max((word.bbox[3] - word.bbox[1] for word in words if word.bbox), default=0.0)
     dy = rng.choice((-1, 1)) * tall
@@ -90,7 +94,7 @@ def shift_boxes(content: Content, rng: random.Random) -> Content | None:
 
 
 def shift_box(content: Content, rng: random.Random) -> Content | None:
-    """One box off by its own height."""
+    """Shift one box by its own height."""
     words = _words(content)
     index = rng.randrange(len(words))
     box = words[index].bbox
@@ -102,17 +106,17 @@ def shift_box(content: Content, rng: random.Random) -> Content | None:
 
 
 def shift_words(content: Content, rng: random.Random) -> Content | None:
-    """Each text in the box of the word before."""
+    """Put each text into the box of the word before."""
     words = _words(content)
     texts = [word.text for word in words]
-    turned = texts[1:] + texts[:1]
-    if turned == texts:
+    rotated = texts[1:] + texts[:1]
+    if rotated == texts:
         return None
-    return _text([word.model_copy(update={"text": text}) for word, text in zip(words, turned, strict=True)])
+    return _text([word.model_copy(update={"text": text}) for word, text in zip(words, rotated, strict=True)])
 
 
 def change_word(content: Content, rng: random.Random) -> Content | None:
-    """Another text in one box."""
+    """Change the text in one box."""
     words = _words(content)
     index = rng.randrange(len(words))
     words[index] = words[index].model_copy(update={"text": _changed(words[index].text, rng)})
@@ -120,7 +124,7 @@ def change_word(content: Content, rng: random.Random) -> Content | None:
 
 
 def change_letter(content: Content, rng: random.Random) -> Content | None:
-    """One letter of one word."""
+    """Change one letter of one word."""
     words = _words(content)
     index = rng.randrange(len(words))
     words[index] = words[index].model_copy(update={"text": _letter(words[index].text, rng)})
@@ -129,8 +133,8 @@ def change_letter(content: Content, rng: random.Random) -> Content | None:
 
 def _letter(text: str, rng: random.Random) -> str:
     at = rng.randrange(len(text))
-    other = rng.choice([letter for letter in _LETTERS if letter != text[at]])
-    return text[:at] + other + text[at + 1 :]
+    letter = rng.choice([letter for letter in _LETTERS if letter != text[at]])
+    return text[:at] + letter + text[at + 1 :]
 
 
 def _table(content: Content) -> TableContent:
@@ -151,8 +155,8 @@ def _with(content: TableContent, cells: list[Cell]) -> TableContent | None:
     return content.model_copy(update={"cells": cells})
 
 
-def _turned(content: TableContent) -> TableContent:
-    """Rows for columns; the boxes stay."""
+def _transposed(content: TableContent) -> TableContent:
+    """Rows and columns exchanged; the boxes stay."""
     cells = [
         cell.model_copy(
             update={
@@ -167,8 +171,8 @@ def _turned(content: TableContent) -> TableContent:
     return content.model_copy(update={"cells": cells, "n_rows": content.n_cols, "n_cols": content.n_rows})
 
 
-def _turned_back(content: TableContent | None) -> TableContent | None:
-    return None if content is None else _turned(content)
+def _transposed_back(content: TableContent | None) -> TableContent | None:
+    return None if content is None else _transposed(content)
 
 
 def _without_row(content: TableContent, row: int) -> TableContent | None:
@@ -187,23 +191,25 @@ def _without_row(content: TableContent, row: int) -> TableContent | None:
 
 
 def drop_row(content: Content, rng: random.Random) -> Content | None:
+    """Drop one row."""
     table = _table(content)
     return _without_row(table, rng.randrange(table.n_rows)) if table.n_rows > 1 else None
 
 
 def drop_column(content: Content, rng: random.Random) -> Content | None:
+    """Drop one column."""
     table = _table(content)
     if table.n_cols < 2:
         return None
-    return _turned_back(_without_row(_turned(table), rng.randrange(table.n_cols)))
+    return _transposed_back(_without_row(_transposed(table), rng.randrange(table.n_cols)))
 
 
 def _merged(content: TableContent, row: int) -> TableContent | None:
-    """A row and the next made one: the texts joined, the boxes too."""
+    """A row and the next merged: their texts and boxes joined."""
     first = {cell.col: cell for cell in content.cells if cell.row == row}
     second = {cell.col: cell for cell in content.cells if cell.row == row + 1}
-    both = [*first.values(), *second.values()]
-    if any(cell.row_span > 1 or cell.col_span > 1 for cell in both) or first.keys() != second.keys():
+    merged = [*first.values(), *second.values()]
+    if any(cell.row_span > 1 or cell.col_span > 1 for cell in merged) or first.keys() != second.keys():
         return None
     if not any(first[col].text and second[col].text for col in first):
         return None
@@ -219,19 +225,21 @@ def _merged(content: TableContent, row: int) -> TableContent | None:
 
 
 def merge_rows(content: Content, rng: random.Random) -> Content | None:
+    """Merge a row with the next."""
     table = _table(content)
     return _merged(table, rng.randrange(table.n_rows - 1)) if table.n_rows > 1 else None
 
 
 def merge_columns(content: Content, rng: random.Random) -> Content | None:
+    """Merge a column with the next."""
     table = _table(content)
     if table.n_cols < 2:
         return None
-    return _turned_back(_merged(_turned(table), rng.randrange(table.n_cols - 1)))
+    return _transposed_back(_merged(_transposed(table), rng.randrange(table.n_cols - 1)))
 
 
 def shift_texts(content: Content, rng: random.Random) -> Content | None:
-    """The texts of one column each a row too low, the boxes where they were."""
+    """Shift the texts of one column by a row, the boxes staying where they were."""
     table = _table(content)
     full = [i for i, cell in enumerate(table.cells) if cell.text]
     columns = [[i for i in full if table.cells[i].col == col] for col in range(table.n_cols)]
@@ -246,7 +254,7 @@ def shift_texts(content: Content, rng: random.Random) -> Content | None:
 
 
 def invent_cell(content: Content, rng: random.Random) -> Content | None:
-    """A text where nothing is: in an empty cell where there is one, else in a row of its own."""
+    """Add a text where nothing is: in an empty cell if there is one, else in a row of its own."""
     table = _table(content)
     full = [cell for cell in table.cells if cell.text and cell.bbox]
     if not full:
@@ -268,7 +276,7 @@ def invent_cell(content: Content, rng: random.Random) -> Content | None:
 
 
 def change_cell(content: Content, rng: random.Random) -> Content | None:
-    """Another text in one cell."""
+    """Change the text of one cell."""
     table = _table(content)
     full = [i for i, cell in enumerate(table.cells) if cell.text]
     cells = list(table.cells)
@@ -278,7 +286,7 @@ def change_cell(content: Content, rng: random.Random) -> Content | None:
 
 
 def change_cell_letter(content: Content, rng: random.Random) -> Content | None:
-    """One letter of one cell."""
+    """Change one letter of one cell."""
     table = _table(content)
     full = [i for i, cell in enumerate(table.cells) if cell.text]
     cells = list(table.cells)
@@ -287,38 +295,32 @@ def change_cell_letter(content: Content, rng: random.Random) -> Content | None:
     return _with(table, cells)
 
 
-TEXT: Mapping[str, Corruption] = MappingProxyType(
-    {
-        one.__name__: one
-        for one in (
-            drop_word,
-            drop_words,
-            invent_word,
-            repeat_word,
-            shift_box,
-            shift_boxes,
-            shift_words,
-            change_word,
-            change_letter,
-        )
-    }
+def by_name(*corruptions: Corruption) -> Mapping[str, Corruption]:
+    return MappingProxyType({corruption.__name__: corruption for corruption in corruptions})
+
+
+TEXT = by_name(
+    drop_word,
+    drop_words,
+    invent_word,
+    repeat_word,
+    shift_box,
+    shift_boxes,
+    shift_words,
+    change_word,
+    change_letter,
 )
 
-TABLE: Mapping[str, Corruption] = MappingProxyType(
-    {
-        one.__name__: one
-        for one in (
-            drop_row,
-            drop_column,
-            merge_rows,
-            merge_columns,
-            shift_texts,
-            invent_cell,
-            change_cell,
-            change_cell_letter,
-        )
-    }
+TABLE = by_name(
+    drop_row,
+    drop_column,
+    merge_rows,
+    merge_columns,
+    shift_texts,
+    invent_cell,
+    change_cell,
+    change_cell_letter,
 )
 
 SUBTLE = frozenset({"change_word", "change_letter", "change_cell", "change_cell_letter"})
-"""One text for another in the same box: read-back looks at where ink is, and hardly sees what it spells."""
+"""Another text in the same box: read-back compares where ink is, and hardly what it spells."""

@@ -1,17 +1,17 @@
-"""Wrong molecules and scores made on purpose; see `corruption.py`."""
+"""Corruptions of right molecules and scores; see `corruption.py`."""
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from itertools import pairwise
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from corruption import Corruption
+from corruption import by_name
 
-from docai.contents import Content, MoleculeContent, ScoreContent
+from docai.base import Content
+from docai.contents import MoleculeContent, ScoreContent
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol, RWMol
@@ -29,7 +29,7 @@ _OTHERS = (
 def _edited(
     content: Content, edit: Callable[[RWMol, random.Random], bool], rng: random.Random
 ) -> Content | None:
-    """The molecule after an edit that leaves a valid one, another than before, in one piece more at most."""
+    """The molecule after an edit, valid and different; None where :data:`_TRIES` edits gave none."""
     from rdkit import Chem, rdBase
 
     assert isinstance(content, MoleculeContent)
@@ -64,7 +64,7 @@ def _release(atom: object) -> None:
 
 
 def delete_atom(content: Content, rng: random.Random) -> Content | None:
-    """An atom at an end."""
+    """Remove an atom at an end."""
 
     def edit(mol: RWMol, rng: random.Random) -> bool:
         ends = [atom.GetIdx() for atom in mol.GetAtoms() if atom.GetDegree() == 1]
@@ -94,17 +94,17 @@ def _attach(mol: RWMol, rng: random.Random, smiles: str) -> bool:
 
 
 def add_atom(content: Content, rng: random.Random) -> Content | None:
-    """A carbon, oxygen or nitrogen more."""
+    """Add a carbon, oxygen or nitrogen."""
     return _edited(content, lambda mol, rng: _attach(mol, rng, rng.choice("CON")), rng)
 
 
 def add_ring(content: Content, rng: random.Random) -> Content | None:
-    """A ring more."""
+    """Add a ring."""
     return _edited(content, lambda mol, rng: _attach(mol, rng, rng.choice(("c1ccccc1", "C1CCCC1"))), rng)
 
 
 def change_element(content: Content, rng: random.Random) -> Content | None:
-    """A carbon made nitrogen or oxygen, or the other way about."""
+    """Make a carbon a nitrogen or oxygen, or the reverse."""
 
     def edit(mol: RWMol, rng: random.Random) -> bool:
         atom = mol.GetAtomWithIdx(rng.randrange(mol.GetNumAtoms()))
@@ -118,7 +118,7 @@ def change_element(content: Content, rng: random.Random) -> Content | None:
 
 
 def change_bond(content: Content, rng: random.Random) -> Content | None:
-    """A single bond made double, or the other way about."""
+    """Make a single bond double, or the reverse."""
     from rdkit import Chem
 
     def edit(mol: RWMol, rng: random.Random) -> bool:
@@ -135,13 +135,13 @@ def change_bond(content: Content, rng: random.Random) -> Content | None:
 
 
 def open_ring(content: Content, rng: random.Random) -> Content | None:
-    """A bond of a ring left out."""
+    """Remove a bond of a ring."""
 
     def edit(mol: RWMol, rng: random.Random) -> bool:
-        Chem_bonds = [bond for bond in mol.GetBonds() if bond.IsInRing()]  # noqa: N806
-        if not Chem_bonds:
+        ring_bonds = [bond for bond in mol.GetBonds() if bond.IsInRing()]
+        if not ring_bonds:
             return False
-        bond = rng.choice(Chem_bonds)
+        bond = rng.choice(ring_bonds)
         first, second = bond.GetBeginAtom(), bond.GetEndAtom()
         mol.RemoveBond(first.GetIdx(), second.GetIdx())
         _release(first)
@@ -152,7 +152,7 @@ def open_ring(content: Content, rng: random.Random) -> Content | None:
 
 
 def resize_ring(content: Content, rng: random.Random) -> Content | None:
-    """An atom more between two of a ring."""
+    """Add an atom between two of a ring."""
     from rdkit import Chem
 
     def edit(mol: RWMol, rng: random.Random) -> bool:
@@ -171,7 +171,7 @@ def resize_ring(content: Content, rng: random.Random) -> Content | None:
 
 
 def several_edits(content: Content, rng: random.Random) -> Content | None:
-    """Four edits one after the other."""
+    """Make four edits one after the other."""
     edits = (delete_atom, add_atom, add_ring, open_ring, resize_ring, change_element)
     edited: Content | None = content
     for _ in range(4):
@@ -181,13 +181,13 @@ def several_edits(content: Content, rng: random.Random) -> Content | None:
 
 
 def other_molecule(content: Content, rng: random.Random) -> Content | None:
-    """Another molecule, as near in size as a short list has it."""
+    """Take another molecule from a short list, of about the same size."""
     from rdkit import Chem
 
     assert isinstance(content, MoleculeContent)
-    own = Chem.MolFromSmiles(content.smiles or "").GetNumAtoms()
+    n_atoms = Chem.MolFromSmiles(content.smiles or "").GetNumAtoms()
     others = [smiles for smiles in _OTHERS if smiles != content.smiles]
-    near = sorted(others, key=lambda smiles: abs(Chem.MolFromSmiles(smiles).GetNumAtoms() - own))
+    near = sorted(others, key=lambda smiles: abs(Chem.MolFromSmiles(smiles).GetNumAtoms() - n_atoms))
     return MoleculeContent(smiles=Chem.CanonSmiles(rng.choice(near[:4])), is_valid=True)
 
 
@@ -218,7 +218,7 @@ def _notes(rows: list[list[list[str]]]) -> list[tuple[int, int, int]]:
 
 
 def _pitch_moved(text: str, steps: int) -> str:
-    """The note so many steps of the staff higher."""
+    """The note moved up by some steps of the staff."""
     match = _PITCH.search(text)
     assert match is not None
     letter, count = match[0][0], len(match[0])
@@ -230,59 +230,59 @@ def _pitch_moved(text: str, steps: int) -> str:
 
 
 def drop_note(content: Content, rng: random.Random) -> Content | None:
-    """A note of a chord left out, or one alone made a rest."""
+    """Drop a note of a chord, or make a single note a rest."""
     rows = _rows(content)
-    found = _notes(rows)
-    if not found:
+    notes = _notes(rows)
+    if not notes:
         return None
-    line, field, note = rng.choice(found)
-    notes = rows[line][field]
-    if len(notes) > 1:
-        notes.pop(note)
+    line, field, note = rng.choice(notes)
+    chord = rows[line][field]
+    if len(chord) > 1:
+        chord.pop(note)
     else:
-        length = re.match(r"[^\d]*(\d+\.*)", notes[0])
-        notes[0] = f"{length[1] if length else 4}r"
+        length = re.match(r"[^\d]*(\d+\.*)", chord[0])
+        chord[0] = f"{length[1] if length else 4}r"
     return _kern(rows)
 
 
 def add_note(content: Content, rng: random.Random) -> Content | None:
-    """A note more in a chord, a fourth to a sixth off."""
+    """Add a note to a chord, a fourth to a sixth away."""
     rows = _rows(content)
-    found = _notes(rows)
-    if not found:
+    notes = _notes(rows)
+    if not notes:
         return None
-    line, field, note = rng.choice(found)
+    line, field, note = rng.choice(notes)
     rows[line][field].append(_pitch_moved(rows[line][field][note], rng.choice((-5, -4, -3, 3, 4, 5))))
     return _kern(rows)
 
 
 def _shifted(content: Content, rng: random.Random, steps: tuple[int, ...], share: float) -> Content | None:
     rows = _rows(content)
-    found = _notes(rows)
-    if not found:
+    notes = _notes(rows)
+    if not notes:
         return None
-    for line, field, note in rng.sample(found, max(1, round(share * len(found)))):
+    for line, field, note in rng.sample(notes, max(1, round(share * len(notes)))):
         rows[line][field][note] = _pitch_moved(rows[line][field][note], rng.choice(steps))
     return _kern(rows)
 
 
 def shift_note(content: Content, rng: random.Random) -> Content | None:
-    """One note two to four steps off."""
+    """Shift one note by two to four steps."""
     return _shifted(content, rng, (-4, -3, -2, 2, 3, 4), 0.0)
 
 
 def step_note(content: Content, rng: random.Random) -> Content | None:
-    """One note a step off."""
+    """Shift one note by a step."""
     return _shifted(content, rng, (-1, 1), 0.0)
 
 
 def shift_notes(content: Content, rng: random.Random) -> Content | None:
-    """A quarter of the notes off."""
+    """Shift a quarter of the notes."""
     return _shifted(content, rng, (-4, -3, -2, -1, 1, 2, 3, 4), 0.25)
 
 
 def drop_measure(content: Content, rng: random.Random) -> Content | None:
-    """All between two barlines."""
+    """Drop everything between two barlines."""
     assert isinstance(content, ScoreContent)
     lines = content.kern.split("\n")
     bars = [i for i, line in enumerate(lines) if line.startswith("=")]
@@ -297,7 +297,7 @@ def drop_measure(content: Content, rng: random.Random) -> Content | None:
 
 
 def drop_staff(content: Content, rng: random.Random) -> Content | None:
-    """A whole spine."""
+    """Drop a whole spine."""
     rows = _rows(content)
     width = len(rows[0])
     if width < 2 or any(len(row) != width for row in rows):
@@ -307,23 +307,19 @@ def drop_staff(content: Content, rng: random.Random) -> Content | None:
 
 
 def change_clef(content: Content, rng: random.Random) -> Content | None:
-    """Another clef with the same notes: all of a staff stand elsewhere."""
+    """Change a clef and keep the notes: all of them are then drawn elsewhere."""
     rows = _rows(content)
-    found = [
+    clefs = [
         (i, j) for i, row in enumerate(rows) for j, cell in enumerate(row) if cell[0].startswith("*clef")
     ]
-    if not found:
+    if not clefs:
         return None
-    i, j = rng.choice(found)
+    i, j = rng.choice(clefs)
     rows[i][j] = [rng.choice([c for c in ("*clefG2", "*clefF4", "*clefC3") if c != rows[i][j][0]])]
     return _kern(rows)
 
 
-def _named(*corruptions: Corruption) -> Mapping[str, Corruption]:
-    return MappingProxyType({one.__name__: one for one in corruptions})
-
-
-MOLECULE = _named(
+MOLECULE = by_name(
     delete_atom,
     add_atom,
     add_ring,
@@ -335,4 +331,6 @@ MOLECULE = _named(
     other_molecule,
 )
 
-SCORE = _named(drop_note, add_note, shift_note, step_note, shift_notes, drop_measure, drop_staff, change_clef)
+SCORE = by_name(
+    drop_note, add_note, shift_note, step_note, shift_notes, drop_measure, drop_staff, change_clef
+)

@@ -1,4 +1,4 @@
-"""Pictures that show no chemical structure: what a figure finder may take for one by mistake."""
+"""Pictures that show no chemical structure, but may be mistaken for one."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from docai.pipelines.readback.base import Gray
+from docai.pipelines.readback.ink import Gray
 
-SIZE = 896
+SIZE_PX = 896
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 
 def decoy(rng: random.Random) -> Gray:
-    """A square of :data:`SIZE` pixels: a mark, a photograph, a chart, lines of text, loose shapes."""
-    return rng.choice((_mark, _photograph, _chart, _curves, _text, _shapes))(rng)
+    """A square of :data:`SIZE_PX` pixels: a logo, a photograph, a chart, curves, lines of text, or shapes."""
+    return rng.choice((_logo, _photograph, _chart, _curves, _text, _shapes))(rng)
 
 
 def _blank() -> tuple[Image.Image, ImageDraw.ImageDraw]:
-    image = Image.new("L", (SIZE, SIZE), 255)
+    image = Image.new("L", (SIZE_PX, SIZE_PX), 255)
     return image, ImageDraw.Draw(image)
 
 
@@ -30,8 +30,8 @@ def _word(rng: random.Random, longest: int = 9) -> str:
     return "".join(rng.choice(_LETTERS) for _ in range(rng.randint(1, longest)))
 
 
-def _mark(rng: random.Random) -> Gray:
-    """Filled and open shapes inside each other, often with a name below."""
+def _logo(rng: random.Random) -> Gray:
+    """Filled and outlined shapes inside each other, often with a name below."""
     image, draw = _blank()
     x, y, reach = rng.uniform(350, 550), rng.uniform(300, 500), rng.uniform(120, 280)
     for level in range(rng.randint(1, 4)):
@@ -52,10 +52,11 @@ def _mark(rng: random.Random) -> Gray:
 
 
 def _photograph(rng: random.Random) -> Gray:
+    """Smooth patches under grain."""
     noise = np.random.default_rng(rng.randrange(2**32))
-    side = rng.choice((6, 14, 40, SIZE))
+    side = rng.choice((6, 14, 40, SIZE_PX))
     coarse = noise.integers(0, 256, (side, side)).astype(np.uint8)
-    smooth = cv2.resize(coarse, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC).astype(np.float64)
+    smooth = cv2.resize(coarse, (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_CUBIC).astype(np.float64)
     grain = noise.normal(0, rng.uniform(0, 25), smooth.shape)
     return np.asarray(np.clip(smooth + grain, 0, 255), np.uint8)
 
@@ -100,7 +101,7 @@ def _text(rng: random.Random) -> Gray:
 
 
 def _shapes(rng: random.Random) -> Gray:
-    """Open circles, boxes and lines of any length, as in diagrams."""
+    """Circles, boxes and lines of any length, as in diagrams."""
     image, draw = _blank()
     for _ in range(rng.randint(1, 12)):
         x, y, w, h = rng.uniform(50, 700), rng.uniform(50, 700), rng.uniform(20, 300), rng.uniform(20, 300)

@@ -1,16 +1,17 @@
-"""How well reading back tells right answers from corrupted ones, and the fit of its coefficients.
+"""Measures how well read-back tells right answers from corrupted ones, and fits its coefficients.
 
     python benchmarks/readback/run.py                      # the held-out split, with the stored coefficients
     python benchmarks/readback/run.py --fit --n-train 200  # fits on the training split, stores, measures
     python benchmarks/readback/run.py --heads score --n 50 --report readback.json
 
-Per head: ``--n`` drawn pictures (``--n-train`` to fit on), spread evenly over the difficulties 0.2 to 1,
-each with its right answer and ``--each`` corrupted ones, drawn by lot. AUC is the share of (right,
-corrupted) pairs, over all pictures, in which the right answer has the higher similarity, ties half;
-"paired" is the same within each picture. Intervals: 95 %, from 500 bootstrap samples of pictures.
-Molecules are also held against pictures of something else ("decoy": marks, photographs, charts, text),
-which count in the fit and not in the AUC; the gate is fitted on them and right answers alone. "doubtful" are
-the shares below the similarity from which a record has the issue readback-differs.
+Per head, ``--n`` pictures are drawn (``--n-train`` to fit on), spread evenly over the difficulties 0.2 to 1,
+each with its right answer and ``--each`` randomly chosen corrupted ones. AUC (0..1) is the share of pairs of
+a right and a corrupted answer, over all pictures, in which the right one has the higher similarity, ties
+half; "paired" is the same within each picture. In brackets the 95 % interval from 500 bootstrap samples of
+pictures. Seconds are process time for one answer. Molecules are also compared with pictures of something else
+("decoy": logos, photographs, charts, text), which count in the fit and not in the AUC; the gate is fitted on
+them and the right answers alone. "warned" are the shares of answers below the similarity at which a record
+gets the issue readback-differs.
 """
 
 from __future__ import annotations
@@ -33,14 +34,15 @@ from corruption import SUBTLE
 from decoys import decoy
 from numpy.typing import NDArray
 
-from docai.contents import Content, MoleculeContent, ScoreContent
+from docai.base import Content
+from docai.contents import MoleculeContent, ScoreContent
 from docai.parsers.table import parse_table
 from docai.parsers.text import parse_text
-from docai.pipelines.readback import base
-from docai.pipelines.readback.base import CLIP, Features, NotComparable
-from docai.pipelines.readback.compare import COMPARISONS, RULES
+from docai.pipelines.readback import similarity
+from docai.pipelines.readback.compare import COMPARISONS
 from docai.pipelines.readback.ink import to_gray
 from docai.pipelines.readback.molecule.features import molecule_features, observe_molecule
+from docai.pipelines.readback.similarity import CLIP_SD, Features, NotComparable
 from docai.pipelines.synthesis import Split, samples
 
 DECOY = "decoy"
@@ -54,34 +56,35 @@ CORRUPTIONS = {
 }
 RIDGE = 3.0
 """Penalty on the squared weights: some features say nearly the same."""
-FOR = frozenset(
+POSITIVE = frozenset(
     [
         "margin",
-        "worst_margin",
-        "whole",
-        "fit",
-        "worst_fit",
-        "alike",
-        "least_alike",
-        "low_alike",
-        "emptiest",
-        "heads",
-        "worst_head",
-        "low_heads",
-        "bars",
-        "worst_bar",
+        "min_margin",
+        "complete",
+        "box_iou",
+        "min_box_iou",
+        "correlation",
+        "min_correlation",
+        "low_correlation",
+        "min_filled",
+        "column_correlation",
+        "min_column_correlation",
+        "head_correlation",
+        "min_head_correlation",
+        "bar_ink",
+        "min_bar_ink",
     ]
 )
-"""Features that speak for a record; all others speak against it."""
-CLUTTER = frozenset(("bars", "worst_bar", "crowd", "spacing"))
-"""Features of scores that tell how much one weak head means; they may weigh either way."""
+"""Features whose weight must be positive; that of all others must be negative."""
+CLUTTER = frozenset(("bar_ink", "min_bar_ink", "log_heads", "gap_deviation"))
+"""Features of scores that tell how much one weak head means; their weight may have either sign."""
 RESAMPLES = 500
-STORED = Path(base.__file__).with_name(base.COEFFICIENTS)
+COEFFICIENTS = Path(similarity.__file__).with_name(similarity.COEFFICIENTS_FILE)
 
 
 @dataclass(frozen=True)
 class Row:
-    """One answer held against one picture."""
+    """One answer compared with one picture."""
 
     picture: int
     difficulty: float
@@ -89,7 +92,7 @@ class Row:
     """Empty: the right answer."""
     features: Features
     seconds: float
-    """Of process time, for this answer alone, the picture looked at and the answer drawn."""
+    """Process time to observe the picture and to render and measure this answer."""
 
 
 def content_of(head: str, target: str) -> Content:
@@ -104,85 +107,89 @@ def content_of(head: str, target: str) -> Content:
 def measure(head: str, split: Split, n: int, each: int, seed: int) -> tuple[list[Row], Counter[str]]:
     """Rows of ``n`` pictures, and how often there was nothing to compare, by reason."""
     rows: list[Row] = []
-    nothing: Counter[str] = Counter()
+    not_comparable: Counter[str] = Counter()
+    comparison = COMPARISONS[head]  # type: ignore[index]
     streams = [samples(head, seed + i, difficulty=d, split=split) for i, d in enumerate(DIFFICULTIES)]
     for picture in range(n):
         difficulty = DIFFICULTIES[picture % len(DIFFICULTIES)]
         sample = next(streams[picture % len(DIFFICULTIES)])
         right = content_of(head, sample.target)
-        chosen = COMPARISONS[type(right)]
         started = time.process_time()
         try:
-            seen = chosen.observe(to_gray(sample.image))
+            observed = comparison.observe(to_gray(sample.image))
         except NotComparable as reason:
-            nothing[str(reason)] += 1
+            not_comparable[str(reason)] += 1
             continue
-        looking = time.process_time() - started
+        seconds = time.process_time() - started
         for name, content in answers(head, right, each, random.Random(f"{head}/{seed}/{picture}")):
             started = time.process_time()
             try:
-                features = chosen.measure(seen, content)
+                features = comparison.measure(observed, content)
             except NotComparable as reason:
-                nothing[f"{name or 'right'}: {reason}"] += 1
+                not_comparable[f"{name or 'right'}: {reason}"] += 1
                 continue
-            rows.append(Row(picture, difficulty, name, features, looking + time.process_time() - started))
-        if head == "molecule":
+            rows.append(Row(picture, difficulty, name, features, seconds + time.process_time() - started))
+        if isinstance(right, MoleculeContent):
             rows += decoy_rows(picture, difficulty, right, seed)
-    return rows, nothing
+    return rows, not_comparable
 
 
-def decoy_rows(picture: int, difficulty: float, content: Content, seed: int) -> Iterator[Row]:
-    """The molecule held against two pictures of something else."""
+def decoy_rows(picture: int, difficulty: float, content: MoleculeContent, seed: int) -> Iterator[Row]:
+    """The molecule compared with two pictures of something else."""
     rng = random.Random(f"decoy/{seed}/{picture}")
     for _ in range(2):
         try:
-            seen = observe_molecule(to_gray(decoy(rng)))
-            features = molecule_features(seen, content) if isinstance(content, MoleculeContent) else {}
+            features = molecule_features(observe_molecule(to_gray(decoy(rng))), content)
         except NotComparable:
             continue
         yield Row(picture, difficulty, DECOY, features, 0.0)
 
 
 def answers(head: str, right: Content, each: int, rng: random.Random) -> Iterator[tuple[str, Content]]:
-    """The right answer, and ``each`` corrupted ones where the content has room for so many."""
+    """The right answer, and ``each`` corrupted ones, or as many as its content allows."""
     yield "", right
-    left = each
+    n_left = each
     names = list(CORRUPTIONS[head])
     rng.shuffle(names)
     for name in names:
-        wrong = CORRUPTIONS[head][name](right, rng) if left else None
-        if wrong is not None:
-            left -= 1
-            yield name, wrong
+        corrupted = CORRUPTIONS[head][name](right, rng) if n_left else None
+        if corrupted is not None:
+            n_left -= 1
+            yield name, corrupted
 
 
 def fit(rows: Sequence[Row], *, free: Collection[str] = CLUTTER, ridge: float = RIDGE) -> dict[str, Any]:
-    """Logistic regression, right and corrupted answers of one weight together.
+    """Logistic regression, with right and corrupted answers of equal total weight.
 
-    What speaks for a record must not count against it because another feature says the same more loudly:
-    weights are bounded to their sign, but for those in ``free``. Features of weight 0 are not stored. Scores
-    unlike anything in the picture are left out: all of them have the same features, right or wrong.
+    The sign of each weight is bounded, except of features in ``free``: what counts for a record must not get
+    a negative weight because a correlated feature has a larger positive one. Features of weight 0 are not
+    stored. Scores without a match in the picture are left out: all have the same features, right or wrong.
     """
     from scipy.optimize import minimize
 
-    rows = [row for row in rows if not row.corruption.endswith("_letter") and not row.features.get("unlike")]
+    rows = [
+        row for row in rows if not row.corruption.endswith("_letter") and not row.features.get("no_match")
+    ]
     names = sorted(rows[0].features)
     y = np.array([not row.corruption for row in rows], np.float64)
     x = np.array([[row.features[name] for name in names] for row in rows])
     mean, scale = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-3)
-    z = np.column_stack([np.clip((x - mean) / scale, -CLIP, CLIP), np.ones(len(x))])
-    share = np.where(y > 0, 0.5 / y.sum(), 0.5 / (1 - y).sum()) * len(y)
+    z = np.column_stack([np.clip((x - mean) / scale, -CLIP_SD, CLIP_SD), np.ones(len(x))])
+    row_weights = np.where(y > 0, 0.5 / y.sum(), 0.5 / (1 - y).sum()) * len(y)
 
     def loss(beta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        odds = z @ beta
-        p = 1 / (1 + np.exp(-np.clip(odds, -50, 50)))
-        held = np.append(beta[:-1], 0.0)
-        value = (share * (np.logaddexp(0, odds) - y * odds)).sum() + 0.5 * ridge * (held @ held)
-        return float(value), z.T @ (share * (p - y)) + ridge * held
+        log_odds = z @ beta
+        p = 1 / (1 + np.exp(-np.clip(log_odds, -50, 50)))
+        weights = np.append(beta[:-1], 0.0)
+        value = (row_weights * (np.logaddexp(0, log_odds) - y * log_odds)).sum() + 0.5 * ridge * (
+            weights @ weights
+        )
+        return float(value), z.T @ (row_weights * (p - y)) + ridge * weights
 
-    bounds = [(None, None) if name in free else (0, None) if name in FOR else (None, 0) for name in names] + [
-        (None, None)
+    bounds: list[tuple[float | None, float | None]] = [
+        (None, None) if name in free else (0, None) if name in POSITIVE else (None, 0) for name in names
     ]
+    bounds.append((None, None))
     beta = minimize(loss, np.zeros(len(names) + 1), jac=True, bounds=bounds, method="L-BFGS-B").x
     terms = {
         name: {"mean": round(float(m), 6), "scale": round(float(s), 6), "weight": round(float(w), 5)}
@@ -194,8 +201,8 @@ def fit(rows: Sequence[Row], *, free: Collection[str] = CLUTTER, ridge: float = 
 
 def fit_gate(rows: Sequence[Row]) -> dict[str, Any]:
     """The model of molecules that tells right answers from pictures of something else."""
-    some = [row for row in rows if row.corruption in ("", DECOY)]
-    return fit(some, free=some[0].features, ridge=1.0)
+    used = [row for row in rows if row.corruption in ("", DECOY)]
+    return fit(used, free=used[0].features, ridge=1.0)
 
 
 def auc(right: NDArray[np.float64], wrong: NDArray[np.float64]) -> float:
@@ -211,32 +218,32 @@ def auc(right: NDArray[np.float64], wrong: NDArray[np.float64]) -> float:
 def interval(
     rows: Sequence[Row], scores: NDArray[np.float64], wanted: NDArray[np.bool_]
 ) -> tuple[float, float]:
-    """Of the AUC, by samples of pictures with replacement."""
+    """95 % interval of the AUC, by bootstrap samples of pictures."""
     pictures = np.array([row.picture for row in rows])
     right = np.array([not row.corruption for row in rows])
     places = [np.flatnonzero(pictures == p) for p in np.unique(pictures)]
     rng = np.random.default_rng(0)
-    found = []
+    aucs = []
     for _ in range(RESAMPLES):
         chosen = np.concatenate([places[i] for i in rng.integers(0, len(places), len(places))])
-        found.append(auc(scores[chosen[right[chosen]]], scores[chosen[wanted[chosen]]]))
-    low, high = np.nanquantile(found, (0.025, 0.975))
+        aucs.append(auc(scores[chosen[right[chosen]]], scores[chosen[wanted[chosen]]]))
+    low, high = np.nanquantile(aucs, (0.025, 0.975))
     return float(low), float(high)
 
 
-def judge_rows(head: str, rows: Sequence[Row]) -> dict[str, Any]:
+def figures_of(head: str, rows: Sequence[Row]) -> dict[str, Any]:
     """All figures of one head."""
-    model = base.judge(head)  # type: ignore[arg-type]
+    model = similarity.load_model(head)  # type: ignore[arg-type]
     scores = np.array([model.similarity(row.features) for row in rows])
     names = np.array([row.corruption for row in rows])
     right, difficulty = names == "", np.array([row.difficulty for row in rows])
-    doubtful = scores < RULES[head].doubtful
+    is_warned = scores < COMPARISONS[head].rule.warn_below  # type: ignore[index]
     structural = ~right & ~np.isin(names, [*SUBTLE, DECOY])
-    own = {row.picture: score for row, score in zip(rows, scores, strict=True) if not row.corruption}
+    right_score = {row.picture: score for row, score in zip(rows, scores, strict=True) if not row.corruption}
     paired: dict[str, list[float]] = defaultdict(list)
     for row, score in zip(rows, scores, strict=True):
-        if row.corruption and row.picture in own:
-            paired[row.corruption].append(float(own[row.picture] > score))
+        if row.corruption and row.picture in right_score:
+            paired[row.corruption].append(float(right_score[row.picture] > score))
     seconds = np.array([row.seconds for row in rows if row.corruption != DECOY])
     return {
         "auc": round(auc(scores[right], scores[structural]), 4),
@@ -258,15 +265,15 @@ def judge_rows(head: str, rows: Sequence[Row]) -> dict[str, Any]:
             "right": round(float(scores[right].mean()), 3),
             "corrupted": round(float(scores[~right & (names != DECOY)].mean()), 3),
         },
-        "doubtful": {
-            name: round(float(doubtful[some].mean()), 3)
-            for name, some in (
+        "warned": {
+            name: round(float(is_warned[rows_of].mean()), 3)
+            for name, rows_of in (
                 ("right", right),
                 ("right up to 0.6", right & (difficulty <= 0.6)),
                 ("corrupted", structural),
                 (DECOY, names == DECOY),
             )
-            if some.any()
+            if rows_of.any()
         },
         "low_right": [round(float(v), 3) for v in np.quantile(scores[right], (0.02, 0.05))],
         "n_right": int(right.sum()),
@@ -276,20 +283,22 @@ def judge_rows(head: str, rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def store(head: str, fitted: dict[str, Any], command: str) -> None:
-    """Put one head's model into the file; the others stay."""
-    held = json.loads(STORED.read_text("utf-8")) if STORED.is_file() else {"heads": {}}
-    held["heads"][head] = {"command": command, **fitted}
-    held["heads"] = dict(sorted(held["heads"].items()))
-    STORED.write_text(json.dumps(held, indent=1) + "\n", "utf-8")
-    base.judge.cache_clear()
+    """Store one head's model; the others stay."""
+    stored = json.loads(COEFFICIENTS.read_text("utf-8")) if COEFFICIENTS.is_file() else {"heads": {}}
+    stored["heads"] = dict(sorted({**stored["heads"], head: {"command": command, **fitted}}.items()))
+    _write_coefficients(stored)
 
 
 def store_gate(fitted: dict[str, Any], command: str) -> None:
-    """Put the gate of molecules into the file; its other model stays."""
-    held = json.loads(STORED.read_text("utf-8"))
-    held["heads"]["molecule"]["gate"] = {"command": command, **fitted}
-    STORED.write_text(json.dumps(held, indent=1) + "\n", "utf-8")
-    base.judge.cache_clear()
+    """Store the gate of molecules; their other model stays."""
+    stored = json.loads(COEFFICIENTS.read_text("utf-8"))
+    stored["heads"]["molecule"]["gate"] = {"command": command, **fitted}
+    _write_coefficients(stored)
+
+
+def _write_coefficients(stored: dict[str, Any]) -> None:
+    COEFFICIENTS.write_text(json.dumps(stored, indent=1) + "\n", "utf-8")
+    similarity.load_model.cache_clear()
 
 
 def show(head: str, figures: dict[str, Any]) -> None:
@@ -299,23 +308,23 @@ def show(head: str, figures: dict[str, Any]) -> None:
           f" {figures['seconds_mean']:.3f} s, p95 {figures['seconds_p95']:.3f} s")  # fmt: skip
     print("  by difficulty: " + ", ".join(f"{d} {v:.3f}" for d, v in figures["by_difficulty"].items()))
     print("  2 % and 5 % of right answers are below {} and {}".format(*figures["low_right"]))
-    print("  doubtful: " + ", ".join(f"{name} {v:.3f}" for name, v in figures["doubtful"].items()))
-    for name, one in figures["by_corruption"].items():
+    print("  warned: " + ", ".join(f"{name} {v:.3f}" for name, v in figures["warned"].items()))
+    for name, figure in figures["by_corruption"].items():
         note = " (subtle)" if name in SUBTLE else ""
-        print(f"  {name:20s} AUC {one['auc']:.3f}  paired {one['paired']}  n {one['n']}{note}")
+        print(f"  {name:20s} AUC {figure['auc']:.3f}  paired {figure['paired']}  n {figure['n']}{note}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--heads", nargs="+", choices=HEADS, default=list(HEADS))
-    parser.add_argument("--n", type=int, default=75, help="pictures of each head to measure on")
-    parser.add_argument("--n-train", type=int, default=150, help="pictures to fit on, with --fit")
-    parser.add_argument("--each", type=int, default=4, help="corrupted answers of each picture")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--heads", nargs="+", choices=HEADS, default=list(HEADS), help="by default all")
+    parser.add_argument("--n", type=int, default=75, help="pictures per head to measure on (default 75)")
+    parser.add_argument("--n-train", type=int, default=150, help="pictures per head to fit on (default 150)")
+    parser.add_argument("--each", type=int, default=4, help="corrupted answers per picture (default 4)")
+    parser.add_argument("--seed", type=int, default=0, help="of the drawn pictures (default 0)")
     parser.add_argument(
         "--fit", action="store_true", help="fit on the training split and store the coefficients"
     )
-    parser.add_argument("--fit-gate", action="store_true", help="of molecules, fit and store the gate alone")
+    parser.add_argument("--fit-gate", action="store_true", help="fit and store only the gate of molecules")
     parser.add_argument("--report", type=Path, help="write the figures as JSON")
     arguments = parser.parse_args()
     figures = {}
@@ -336,10 +345,10 @@ def main() -> None:
                     f" --n-train {arguments.n_train} --seed {arguments.seed}"
                 )
             store_gate(fit_gate(rows), command)
-        rows, nothing = measure(head, "held-out", arguments.n, arguments.each, arguments.seed + 1000)
-        figures[head] = judge_rows(head, rows) | {"not_comparable": dict(nothing)}
+        rows, not_comparable = measure(head, "held-out", arguments.n, arguments.each, arguments.seed + 1000)
+        figures[head] = figures_of(head, rows) | {"not_comparable": dict(not_comparable)}
         show(head, figures[head])
-        for reason, count in nothing.items():
+        for reason, count in not_comparable.items():
             print(f"  not comparable: {count} x {reason}")
         sys.stdout.flush()
     if arguments.report:

@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from docai._version import __version__
-from docai.cli import calibrate, doctor, evaluate, process, schema, synth, train
+from docai.cli import about, calibrate, evaluate, process, synth, train
 from docai.cli.common import EXIT_CODES, FAILED, USAGE, show_error
 from docai.errors import AdapterError, CheckpointError, ConfigurationError, DocaiError
 
@@ -21,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for module in (process, evaluate, calibrate, doctor, schema, synth, train):
+for module in (process, evaluate, calibrate, about, synth, train):
     module.register(app)
 
 

@@ -6,15 +6,20 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from docai.base import Content, counted, one_line
 from docai.contents import Severity
-from docai.records import Document, Figure, Kind, Molecule, Record, Score, Table
+from docai.models.heads import region_kinds
+from docai.records import Document
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 MAX_ROWS = 60
+"""Records that are listed."""
 MAX_ISSUES = 8
-_WIDTH = 56
+"""Issues that are listed."""
+_CONTENT_WIDTH = 56
+"""Characters of what was read."""
 _COLORS: dict[Severity, str] = {"error": "red", "warning": "yellow", "info": "blue"}
 
 
@@ -29,10 +34,11 @@ def print_records(document: Document, console: Console) -> None:
         is_number = title in ("page", "confidence", "issues")
         grid.add_column(title, justify="right" if is_number else "left", no_wrap=title == "from")
     for record in document.records[:MAX_ROWS]:
+        content = record.describe() if isinstance(record, Content) else record.raw
         grid.add_row(
             str(record.page),
             record.kind,
-            Text(shorten(describe(record)), overflow="ellipsis", no_wrap=True),
+            Text(one_line(content, _CONTENT_WIDTH), overflow="ellipsis", no_wrap=True),
             ", ".join(record.evidence),
             "" if record.confidence.value is None else f"{record.confidence.value:.2f}",
             str(len(record.issues) or ""),
@@ -63,11 +69,11 @@ def print_line(
 
     line = Text(source.name, style="bold")
     n_pages = len(document.pages)
-    line.append(f" · {_count(n_pages, 'page')} · {_kinds(document)}", style="default")
+    line.append(f" · {counted(n_pages, 'page')} · {_kinds(document)}", style="default")
     severities = Counter(issue.severity for issue in document.iter_issues())
     for severity in ("error", "warning"):
         if severities[severity]:
-            line.append(f" · {_count(severities[severity], severity)}", style=_COLORS[severity])
+            line.append(f" · {counted(severities[severity], severity)}", style=_COLORS[severity])
     line.append(f" · {document.stats.seconds:.1f} s", style="default")
     console.print(line, soft_wrap=True)
     if target:
@@ -76,34 +82,7 @@ def print_line(
         console.print(Text(f"  pictures: {overlay}-page-….png"), soft_wrap=True)
 
 
-def describe(record: Record) -> str:
-    """The content of a record in a few words."""
-    if isinstance(record, Table):
-        first = " | ".join(cell.text for cell in record.cells if cell.row == 0)
-        return f"{record.n_rows} rows × {record.n_cols} columns: {first}"
-    if isinstance(record, Molecule):
-        if record.smiles and record.is_valid:
-            return f"{record.formula}  {record.smiles}"
-        return f"not a valid structure: {record.raw}" if record.raw else "no structure"
-    if isinstance(record, Score):
-        notes = " ".join(record.kern.split())
-        state = "" if record.is_valid else ", not valid"
-        return f"{_count(record.n_measures, 'measure')} in {_count(record.n_spines, 'spine')}{state}: {notes}"
-    if isinstance(record, Figure):
-        return record.text or "(no head reads this)"
-    return record.text
-
-
-def shorten(text: str) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= _WIDTH else flat[: _WIDTH - 1] + "…"
-
-
 def _kinds(document: Document) -> str:
     counts = Counter(record.kind for record in document.records)
-    kinds: tuple[Kind, ...] = ("table", "molecule", "score", "text", "figure")
-    return ", ".join(_count(counts[kind], kind) for kind in kinds if counts[kind]) or "nothing found"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    kinds = dict.fromkeys((*region_kinds(), *counts))
+    return ", ".join(counted(counts[kind], kind) for kind in kinds if counts[kind]) or "nothing found"

@@ -16,7 +16,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from docai.contents import Unit, unit_of
+from docai.base import Unit
 from docai.errors import DatasetError, GenerationError, SettingError, needs
 from docai.models.engine import Engine, Generation, Request, answer, check_heads
 from docai.models.heads import Head, get_head
@@ -167,8 +167,8 @@ def _drawn(head: Head, count: int, seed: int, difficulties: Sequence[float]) -> 
 def _listed(listed: Sequence[Listed], head: Head) -> Iterator[HeldOut]:
     from docai.pipelines.training.pairs import square
 
-    for one in listed:
-        pair = one.draw(head.resolution)
+    for item in listed:
+        pair = item.draw(head.resolution)
         yield HeldOut(square(pair.image, head.resolution), pair.target)
 
 
@@ -192,11 +192,11 @@ def _one_head(
             f"None of the {n_pairs} answers of the head {head.name!r} says how sure it is{why}: "
             "nothing can be calibrated."
         )
-    for unit, found in observed.items():
-        if len(found) >= MIN_PAIRS:
-            result.units[unit] = fit_and_measure(found, data)
+    for unit, observations in observed.items():
+        if len(observations) >= MIN_PAIRS:
+            result.units[unit] = fit_and_measure(observations, data)
         else:
-            result.too_few[unit] = len(found)
+            result.too_few[unit] = len(observations)
     if not result.units:
         n_left = n_pairs - result.n_zero - result.n_unmeasured - result.n_bad_truth
         raise SettingError(
@@ -229,7 +229,7 @@ def _observe(
         result.n_zero += 1
     else:
         observed.setdefault("record", []).append(Observed(number, logprobs, outcome.record))
-    unit = unit_of(parsed.content)
+    unit = parsed.content.part_unit
     parts = part_logprobs(generation, parsed.spans)
     for own, is_right in zip(parts, outcome.parts, strict=True):
         if unit is not None and own is not None:

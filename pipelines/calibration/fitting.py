@@ -87,11 +87,14 @@ def fit_and_measure(observed: Sequence[Observed], data: str) -> Fitted:
     Raises:
         MissingDependencyError: scipy is not installed.
     """
-    plain = [Belief(math.exp(log_score("geometric-mean", one.logprobs)), one.is_right) for one in observed]
+    plain = [
+        Belief(math.exp(log_score("geometric-mean", observation.logprobs)), observation.is_right)
+        for observation in observed
+    ]
     held_out: list[Belief] = []
     for rest, fold in _folds(observed):
         chosen = fit(rest, data)
-        held_out += [Belief(chosen.apply(one.logprobs), one.is_right) for one in fold]
+        held_out += [Belief(chosen.apply(observation.logprobs), observation.is_right) for observation in fold]
     return Fitted(fit(observed, data), quality(plain), quality(held_out))
 
 
@@ -130,7 +133,7 @@ def fit(observed: Sequence[Observed], data: str) -> CalibrationMap:
     """
     if not observed:
         raise ValueError("There are no answers to fit a map on.")
-    right = sum(one.is_right for one in observed)
+    right = sum(observation.is_right for observation in observed)
     if right in (0, len(observed)):
         share = (right + 0.5) / (len(observed) + 1)
         return CalibrationMap(
@@ -139,9 +142,9 @@ def fit(observed: Sequence[Observed], data: str) -> CalibrationMap:
     candidates = [(score, method) for score in SCORES for method in _METHODS]
     losses = dict.fromkeys(candidates, 0.0)
     tables = {score: _table(observed, score) for score in SCORES}
-    groups = np.array([one.group for one in observed])
-    for held in _held_groups(observed):
-        is_held = np.isin(groups, held)
+    groups = np.array([observation.group for observation in observed])
+    for fold_groups in _held_groups(observed):
+        is_held = np.isin(groups, fold_groups)
         for score, method in candidates:
             table = tables[score]
             chosen = _fit_one(table[~is_held], score, method, data)
@@ -152,17 +155,17 @@ def fit(observed: Sequence[Observed], data: str) -> CalibrationMap:
 
 
 def _folds(observed: Sequence[Observed]) -> Iterator[tuple[list[Observed], list[Observed]]]:
-    for held in _held_groups(observed):
-        chosen = frozenset(held)
+    for fold_groups in _held_groups(observed):
+        chosen = frozenset(fold_groups)
         yield (
-            [one for one in observed if one.group not in chosen],
-            [one for one in observed if one.group in chosen],
+            [observation for observation in observed if observation.group not in chosen],
+            [observation for observation in observed if observation.group in chosen],
         )
 
 
 def _held_groups(observed: Sequence[Observed]) -> list[list[int]]:
     """The groups of each fold, by chance and always the same."""
-    groups = sorted({one.group for one in observed})
+    groups = sorted({observation.group for observation in observed})
     random.Random(len(groups)).shuffle(groups)
     n_folds = min(N_FOLDS, len(groups))
     return [groups[start::n_folds] for start in range(n_folds)]
@@ -171,7 +174,12 @@ def _held_groups(observed: Sequence[Observed]) -> list[list[int]]:
 def _table(observed: Sequence[Observed], score: Score) -> Floats:
     """Log-odds of the score, logarithm of the number of tokens, and 1 where it is right: [n, 3]."""
     rows = [
-        (log_odds(score, one.logprobs), math.log(len(one.logprobs)), float(one.is_right)) for one in observed
+        (
+            log_odds(score, observation.logprobs),
+            math.log(len(observation.logprobs)),
+            float(observation.is_right),
+        )
+        for observation in observed
     ]
     return np.array(rows, dtype=np.float64)
 
@@ -237,8 +245,8 @@ def _logistic(table: Floats) -> tuple[float, float, float]:
 
     start = np.array([math.log((n_right + 1) / (n_wrong + 1)), 0.0, 0.0])
     bounds = [(None, None), (0, None), (None, None)]
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
-    intercept, slope, length = (float(round(value, 6)) for value in found.x / scale)
+    optimum = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
+    intercept, slope, length = (float(round(value, 6)) for value in optimum.x / scale)
     return intercept, slope, length
 
 

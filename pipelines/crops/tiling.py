@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docai.geometry import BBox, PageTransform
+from docai.models.heads import Tiling
 from docai.pipelines.crops.crop import CROP_SIZE, MARGIN, Crop, crop_window
 from docai.pipelines.ingest import Page, PageWord
 from docai.pipelines.layout.pixels import parts_of, spans
-from docai.records import Kind
 
 LEGIBLE_HEIGHT: Final = 10.0
 """Height in crop pixels that the box of a word must have. The box spans the font's ascender to its descender,
@@ -250,7 +250,7 @@ that height is then whole in one of them."""
 
 def tile_region(
     page: Page,
-    region_kind: Kind,
+    tiling: Tiling,
     bbox: BBox,
     *,
     size: int = CROP_SIZE,
@@ -269,7 +269,7 @@ def tile_region(
 
     Args:
         page, bbox, size, margin: as for :func:`make_crop`.
-        region_kind: what the region is.
+        tiling: between what it may be cut; ``whole`` is always one crop.
         words: the words of the text layer in the region; without them, gaps are found in the pixels.
         max_height: upper limit, in points, of the height of tiles of text and tables, also where more is
             legible.
@@ -277,7 +277,7 @@ def tile_region(
     Raises:
         As :func:`make_crop`.
     """
-    tiles = _tile_spans(page, region_kind, bbox, size - 2 * margin, words, max_height)
+    tiles = _tile_spans(page, tiling, bbox, size - 2 * margin, words, max_height)
     crops = []
     for index, (top, bottom) in enumerate(tiles):
         window = (
@@ -291,13 +291,13 @@ def tile_region(
 
 
 def _tile_spans(
-    page: Page, kind: Kind, bbox: BBox, room: int, words: Sequence[PageWord], max_height: float
+    page: Page, tiling: Tiling, bbox: BBox, room: int, words: Sequence[PageWord], max_height: float
 ) -> list[tuple[float, float]]:
     """Top and bottom of each tile, in points of the page; one where the region is legible as a whole."""
     _, top, _, bottom = bbox
-    if kind == "score":
+    if tiling == "systems":
         return list(pairwise([top, *system_cuts(page, bbox), bottom]))
-    if kind not in ("text", "table"):
+    if tiling == "whole":
         return [(top, bottom)]
     height = text_height(page, bbox, words)
     if height is None:
@@ -307,9 +307,9 @@ def _tile_spans(
     max_height = min(max(room * height / LEGIBLE_HEIGHT, width), max_height)
     if bottom - top <= max_height:
         return [(top, bottom)]
-    find_gaps = row_gaps if kind == "table" else line_gaps
+    find_gaps = row_gaps if tiling == "rows" else line_gaps
     cuts = choose_cuts(find_gaps(page, bbox, words), top, bottom, max_height)
     tiles = list(pairwise([top, *cuts, bottom]))
-    if kind == "table" or is_vertical_text(words):
+    if tiling == "rows" or is_vertical_text(words):
         return tiles
     return [band for tile in tiles for band in overlapping_bands(*tile, max_height, OVERLAP * height)]

@@ -18,7 +18,8 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
-from docai.contents import Cell, Data
+from docai.base import Data
+from docai.contents import Cell
 from docai.geometry import BBox
 from docai.records import Kind, Point
 

@@ -168,10 +168,10 @@ def _reader(
 ) -> SampleReader:
     heads = None if head is None else frozenset([get_head(head).name])
     if head is not None:
-        kind = HEADS[head].record.model_fields["kind"].default
+        kind = HEADS[head].kind
         if dataset.unit == "crop" and kind not in dataset.kinds:
             raise SettingError(
-                f"The head {head!r} reads a {kind}, and {dataset.format} is labelled with: "
+                f"The head {head!r} reads a {kind}, and {dataset.format} is labeled with: "
                 f"{', '.join(dataset.kinds)}."
             )
         if dataset.unit == "page" and (dataset.kinds != (kind,) or "words" in dataset.tasks):
@@ -259,7 +259,7 @@ def _given(
     kinds = {item.kind for prediction in matched.by_id.values() for item in prediction.items}
     if kinds and not kinds & set(dataset.kinds):
         raise PredictionsError(
-            f"{path} holds answers of the kind {', '.join(sorted(kinds))}, and {dataset.format} is labelled "
+            f"{path} holds answers of the kind {', '.join(sorted(kinds))}, and {dataset.format} is labeled "
             f"with: {', '.join(dataset.kinds)}."
         )
     n_given = len(matched.by_id) + len(matched.unknown) + matched.n_not_chosen
@@ -277,8 +277,8 @@ def _given(
         report(_message("read", text))
     settings = {**chosen, "predictions": str(path.resolve())}
     if folder is not None:
-        found = (matched.by_id[identifier] for identifier in ids if identifier in matched.by_id)
-        write_predictions(folder, settings, found)
+        predictions = (matched.by_id[identifier] for identifier in ids if identifier in matched.by_id)
+        write_predictions(folder, settings, predictions)
     return _Answers(path.name, selection, matched.by_id, settings, len(matched.unknown))
 
 

@@ -136,12 +136,12 @@ def _read_json(path: Path) -> Iterator[Given]:
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Python keeps the last of two equal keys without a word."""
-    found: dict[str, Any] = {}
+    content: dict[str, Any] = {}
     for key, value in pairs:
-        if key in found:
+        if key in content:
             raise ValueError(f"the key {key!r} is there twice")
-        found[key] = value
-    return found
+        content[key] = value
+    return content
 
 
 def _htmls(path: Path, value: dict[str, Any]) -> Iterator[Given]:
@@ -249,8 +249,8 @@ def _read_members(path: Path, members: Iterator[Member]) -> Iterator[Given]:
         first = first or member
         yield _kern(path, member) if _is_kern(member) else _quads(path, member)
     if first is None:
-        found = f"found {some(others)}" if others else "it is empty"
-        raise PredictionsError(f"{path} holds neither .krn files nor res_NAME.txt files; {found}.")
+        contents = f"found {some(others)}" if others else "it is empty"
+        raise PredictionsError(f"{path} holds neither .krn files nor res_NAME.txt files; {contents}.")
 
 
 def _is_kern(member: Member) -> bool:
@@ -279,12 +279,12 @@ def _quads(path: Path, member: Member) -> Given:
     for number, line in enumerate(_text(path, member).splitlines(), 1):
         if not line.strip():
             continue
-        found = _QUAD.fullmatch(line)
-        if found is None:
+        match = _QUAD.fullmatch(line)
+        if match is None:
             raise PredictionsError(
                 f"{member.name} in {path}, line {number}, is not x1,y1,x2,y2,x3,y3,x4,y4,text: {line[:60]!r}."
             )
-        *numbers, text = found.groups()
+        *numbers, text = match.groups()
         values = [float(value) for value in numbers]
         polygon: list[Point] = list(zip(values[0::2], values[1::2], strict=True))
         words.append(SpottedWord(text=text, polygon=polygon))

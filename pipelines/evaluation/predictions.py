@@ -88,18 +88,19 @@ def match(given: Iterable[Given], samples: Collection[str], known: Collection[st
     by_id: dict[str, Prediction] = {}
     places: dict[str, Given] = {}
     unknown: list[str] = []
-    for one in given:
-        identifier = _find(one, levels, name)
-        key = one.prediction.id if identifier is None else identifier
+    for entry in given:
+        identifier = _find(entry, levels, name)
+        key = entry.prediction.id if identifier is None else identifier
         if key in places:
             raise PredictionsError(
-                f"{name} has two predictions of {key!r}: {_place(places[key])} and {_place(one)}. Remove one."
+                f"{name} has two predictions of {key!r}: {_place(places[key])} and {_place(entry)}. "
+                "Remove one of them."
             )
-        places[key] = one
+        places[key] = entry
         if identifier is None:
-            unknown.append(one.prediction.id)
+            unknown.append(entry.prediction.id)
         elif identifier in chosen:
-            by_id[identifier] = one.prediction.model_copy(update={"id": identifier})
+            by_id[identifier] = entry.prediction.model_copy(update={"id": identifier})
     if not places:
         raise PredictionsError(f"{name} has no predictions.")
     if len(unknown) == len(places):
@@ -215,15 +216,17 @@ def _agree(folder: Path, predictions: Path, settings: Mapping[str, str]) -> None
         file.write_text(json.dumps(dict(settings), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         return
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        run_settings = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise SettingError(f"{file} cannot be read ({error}). {_afresh(folder)}") from None
-    if not isinstance(found, dict):
+    if not isinstance(run_settings, dict):
         raise SettingError(f"{file} does not hold the settings of a run. {_afresh(folder)}")
-    differing = [key for key in dict.fromkeys((*found, *settings)) if found.get(key) != settings.get(key)]
+    differing = [
+        key for key in dict.fromkeys((*run_settings, *settings)) if run_settings.get(key) != settings.get(key)
+    ]
     if differing:
         was = "; ".join(
-            f"{key} was {found.get(key, 'not set')} and is {settings.get(key, 'not set')}"
+            f"{key} was {run_settings.get(key, 'not set')} and is {settings.get(key, 'not set')}"
             for key in differing
         )
         raise SettingError(f"{folder} holds a run with other settings: {was}. {_afresh(folder)}")
@@ -260,21 +263,21 @@ def _index(identifiers: Iterable[str], key: Key) -> tuple[Key, dict[str, list[st
     return key, index
 
 
-def _find(one: Given, levels: Iterable[tuple[Key, Mapping[str, list[str]]]], name: str) -> str | None:
+def _find(entry: Given, levels: Iterable[tuple[Key, Mapping[str, list[str]]]], name: str) -> str | None:
     for key, index in levels:
-        found = index.get(key(one.prediction.id), [])
-        if len(found) > 1:
+        ids = index.get(key(entry.prediction.id), [])
+        if len(ids) > 1:
             raise PredictionsError(
-                f"The prediction of {one.prediction.id!r} in {name} ({one.where}) fits {len(found)} cases of "
-                f"the data set: {some(found)}. Give the ids in full."
+                f"The prediction of {entry.prediction.id!r} in {name} ({entry.where}) fits {len(ids)} cases "
+                f"of the data set: {some(ids)}. Give the ids in full."
             )
-        if found:
-            return found[0]
+        if ids:
+            return ids[0]
     return None
 
 
-def _place(one: Given) -> str:
-    return f"{one.where} ({one.prediction.id!r})"
+def _place(entry: Given) -> str:
+    return f"{entry.where} ({entry.prediction.id!r})"
 
 
 def _without_suffix(identifier: str) -> str:

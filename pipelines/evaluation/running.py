@@ -30,7 +30,7 @@ from docai.pipelines.convert import convert
 from docai.pipelines.evaluation.base import Item, Prediction, Sample, Skipped, SpottedWord
 from docai.pipelines.evaluation.datasets import DataSet
 from docai.pipelines.ingest import Source, open_source
-from docai.records import Document, Kind, Molecule, Point, Record, Score, Table, Text
+from docai.records import Document, Molecule, Point, Record, Score, Table, Text
 
 if TYPE_CHECKING:
     from docai.pipelines.layout.given import GivenRegions
@@ -59,7 +59,7 @@ def select(dataset: DataSet, *, limit: int | None = None, seed: int = 0) -> Sele
     Raises:
         DatasetError: the data set is unusable or has no samples.
     """
-    kept: list[tuple[int, int, Sample]] = []
+    sampled: list[tuple[int, int, Sample]] = []
     skipped: list[Skipped] = []
     ids: set[str] = set()
     for number, case in enumerate(map(_storable, dataset)):
@@ -67,17 +67,17 @@ def select(dataset: DataSet, *, limit: int | None = None, seed: int = 0) -> Sele
         if isinstance(case, Skipped):
             skipped.append(case)
         elif limit is None:
-            kept.append((0, number, case))
+            sampled.append((0, number, case))
         else:
             # The largest of a min-heap's negatives goes first; numbers are unique, so samples never compare.
             entry = (-_rank(case.id, seed), number, case)
-            if len(kept) < limit:
-                heapq.heappush(kept, entry)
+            if len(sampled) < limit:
+                heapq.heappush(sampled, entry)
             else:
-                heapq.heappushpop(kept, entry)
-    if not kept:
+                heapq.heappushpop(sampled, entry)
+    if not sampled:
         raise DatasetError(f"{dataset.format}:{dataset.path} has no samples{_why(skipped)}.")
-    samples = tuple(case for _, _, case in sorted(kept, key=lambda entry: entry[1]))
+    samples = tuple(case for _, _, case in sorted(sampled, key=lambda entry: entry[1]))
     return Selection(samples, tuple(skipped), frozenset(ids))
 
 
@@ -188,10 +188,10 @@ class SampleReader:
         return to_prediction(document, sample)
 
     def _convert_crop(self, opened: Source, sample: Sample) -> Document:
-        kind: Kind = sample.truth[0].kind
+        kind: str = sample.truth[0].kind
         head = self.head or kind
         if head in HEADS:
-            kind = HEADS[head].record.model_fields["kind"].default
+            kind = HEADS[head].kind
         number = sample.page or 1
         with opened.page(number) as page:
             zoom = 72 / page.dpi

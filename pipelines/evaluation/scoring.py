@@ -112,12 +112,12 @@ def score_case(
 ) -> Scores:
     """The scores of one case by the name of the task."""
     sample, prediction = case
-    labelled = prediction and keep_kinds(prediction, kinds)
+    labeled = prediction and keep_kinds(prediction, kinds)
     scores = {}
     for name in tasks:
         task = find_task(name)
         try:
-            score = task.score(sample, prediction if name == _ALL_KINDS else labelled)
+            score = task.score(sample, prediction if name == _ALL_KINDS else labeled)
         except DocaiError:
             raise
         except Exception as error:

@@ -29,17 +29,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from docai.contents import (
-    Content,
-    Issue,
-    MoleculeContent,
-    Severity,
-    TableContent,
-    TextContent,
-    Word,
-    part_confidences,
-    put_confidence,
-)
+from docai.base import Content
+from docai.contents import Issue, MoleculeContent, Severity, TableContent, TextContent, Word
 from docai.issues import make_issue
 from docai.pipelines.evidence.base import Statement, Weighed, same_grid, unweighed
 from docai.pipelines.evidence.text_layer import MIN_AGREEMENT
@@ -111,7 +102,7 @@ def weigh(answer: Answer, statement: Statement, *, is_calibrated: bool) -> Weigh
         return alone
     if other is None:
         return _beside(alone, statement, () if statement.issues else (_silent(answer, statement),))
-    if not (answer.is_sound and _holds_something(answer.content)):
+    if not answer.is_sound or answer.content.is_empty:
         return _believed(answer, statement, 0.0) if _trust(statement) else _unclear(alone, statement)
     same = _same(answer.content, other)
     if same == 1.0:
@@ -130,15 +121,6 @@ def unread(statement: Statement) -> Weighed | None:
     method = f"share of the clear answers of {statement.source} that are right"
     confidence = Confidence(value=trust.record, method=method)
     return Weighed(statement.content, (statement.source,), confidence, (), statement.issues)
-
-
-def _holds_something(content: Content) -> bool:
-    match content:
-        case TextContent():
-            return bool(content.text.strip())
-        case TableContent():
-            return bool(content.cells)
-    return True
 
 
 def _same(one: Content, other: Content) -> float:
@@ -161,7 +143,7 @@ def _same(one: Content, other: Content) -> float:
 def _surety(answer: Answer) -> float | None:
     """How likely the model is right by its own account; of a text, in one of its words."""
     if isinstance(answer.content, TextContent):
-        values = [value for value in part_confidences(answer.content) if value is not None]
+        values = [value for value in answer.content.part_confidences() if value is not None]
         return sum(values) / len(values) if values else None
     return answer.confidence.value
 
@@ -278,7 +260,7 @@ def _with_parts(content: Content, statement: Statement) -> Content:
 
     Of a molecule, which both have as a whole, all atoms are surer.
     """
-    own, other = part_confidences(content), statement.content
+    own, other = content.part_confidences(), statement.content
     trust = _trust_in(statement).part
     confirmed = [True] * len(own)
     if isinstance(content, TextContent) and isinstance(other, TextContent):
@@ -287,7 +269,7 @@ def _with_parts(content: Content, statement: Statement) -> Content:
         None if value is None else agreed(value, trust) if is_seen else contradicted(value, trust)
         for value, is_seen in zip(own, confirmed, strict=True)
     ]
-    return put_confidence(content, values)
+    return content.with_confidences(values)
 
 
 def _words(content: TextContent) -> list[Word]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
-from docai.contents import Content, Issue, TableContent
+from docai.base import Content
+from docai.contents import Issue, TableContent
 from docai.geometry import BBox, grow
 from docai.pipelines.ingest import Page, PageWord
 from docai.pipelines.recognition.answer import Answer

@@ -42,16 +42,16 @@ class Osra:
 
     def read(self, case: Case) -> Statement:
         """The structures it sees as one, its parts joined by dots: fragments are drawn beside each other."""
-        found = programs.find(self._program)
+        program = programs.find(self._program)
         with tempfile.TemporaryDirectory(prefix="docai-") as folder:
             file = Path(folder) / "region.png"
             case.picture.image.save(file, compress_level=1)
-            told = programs.run(
-                [found, "-f", "can", "-c", *_options(Path(found)), file],
+            output = programs.run(
+                [program, "-f", "can", "-c", *_options(Path(program)), file],
                 seconds=self._seconds,
                 max_bytes=MAX_BYTES,
             )
-        smiles = ".".join(match[1] for match in _LINE.finditer(told.decode("utf-8", "replace")))
+        smiles = ".".join(match[1] for match in _LINE.finditer(output.decode("utf-8", "replace")))
         if not smiles:
             return Statement(self.name)
         content = parse_molecule(smiles).content

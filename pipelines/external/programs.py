@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Timer
+from typing import Any
 
 MAX_MEMORY = 4 << 30
 """Bytes of address space that a program may take, where the system can bound it (Linux)."""
@@ -36,10 +37,10 @@ def missing(program: str, package: str) -> str | None:
 
 def find(program: str) -> str:
     """Its path. Raises :class:`WitnessError` where it is not there any more."""
-    found = shutil.which(program)
-    if found is None:
+    path = shutil.which(program)
+    if path is None:
         raise WitnessError(f"{program} is gone")
-    return found
+    return path
 
 
 def run(command: Sequence[str | Path], *, seconds: float, max_bytes: int) -> bytes:
@@ -61,29 +62,29 @@ def run(command: Sequence[str | Path], *, seconds: float, max_bytes: int) -> byt
         )
     except OSError as error:
         raise WitnessError(f"{name} cannot be started: {error}") from error
-    late = Timer(seconds, _end, [process])
+    late = Timer(seconds, kill, [process])
     with process:
         limit_memory(process.pid)
         late.start()
         try:
             assert process.stdout is not None
-            told = process.stdout.read(max_bytes + 1)
-            if len(told) > max_bytes:
+            output = process.stdout.read(max_bytes + 1)
+            if len(output) > max_bytes:
                 raise WitnessError(f"{name} wrote more than {max_bytes:,} bytes")
             status = process.wait()
         finally:
             in_time = late.is_alive()
             late.cancel()
-            _end(process)
+            kill(process)
     if not in_time:
         raise WitnessError(f"{name} took longer than {seconds:g} s")
     if status:
         raise WitnessError(f"{name} ended with {status}")
-    return told
+    return output
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill it, and what it started: a child of its own would hold its output open."""
+def kill(process: subprocess.Popen[Any]) -> None:
+    """End a process that leads its own session, and what it started, which would hold its output open."""
     if sys.platform == "win32":
         process.kill()
     elif process.returncode is None:

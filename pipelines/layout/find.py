@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from docai.geometry import BBox, PageTransform, TurnedFrame, area, center, clip, grow, union
-from docai.parsers.text import direction
+from docai.parsers.text import text_direction
 from docai.pipelines.layout import deskew
 from docai.pipelines.layout.combine import assign_words, combine
 from docai.pipelines.layout.order import lines_of, reading_order
@@ -135,7 +135,7 @@ def _layout_from_pixels(page: Page, words: list[PageWord], origin: Origin) -> Pa
 
 def _is_right_to_left(words: list[PageWord]) -> bool:
     """Whether most of the text runs from right to left."""
-    return direction("".join(word.text for word in words)) == "rtl"
+    return text_direction("".join(word.text for word in words)) == "rtl"
 
 
 def _degrees_turned(turn: int) -> int:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, get_args
+from typing import Literal
 
 from docai.errors import SettingError
 from docai.geometry import BBox
+from docai.models.heads import region_kinds
 from docai.pipelines.ingest import Page
 from docai.pipelines.layout import PageLayout, Region
 from docai.pipelines.words import holds_word
-from docai.records import Kind
 
-GivenRegions = Mapping[int, Sequence[tuple[Kind, BBox]]]
+GivenRegions = Mapping[int, Sequence[tuple[str, BBox]]]
 """Page number → kinds and boxes (displayed page points), in reading order."""
 
 _EVIDENCE = ("given by the caller",)
@@ -24,9 +24,9 @@ def check_given(regions: GivenRegions) -> None:
     Raises:
         SettingError: a kind that does not exist, or a box without area.
     """
-    kinds = get_args(Kind)
-    for page, some in regions.items():
-        for kind, (x0, y0, x1, y1) in some:
+    kinds = region_kinds()
+    for page, of_page in regions.items():
+        for kind, (x0, y0, x1, y1) in of_page:
             if kind not in kinds:
                 raise SettingError(
                     f"A region of page {page} is of the kind {kind!r}; the kinds are: {', '.join(kinds)}."
@@ -38,19 +38,19 @@ def check_given(regions: GivenRegions) -> None:
                 )
 
 
-def given_layout(page: Page, regions: Sequence[tuple[Kind, BBox]], *, use_text_layer: bool) -> PageLayout:
-    """The given regions as a layout. A word goes to the first that holds its centre; others are left out."""
-    left = page.words() if use_text_layer else []
-    origin: Literal["born-digital", "scan"] = "born-digital" if left else "scan"
-    found = []
+def given_layout(page: Page, regions: Sequence[tuple[str, BBox]], *, use_text_layer: bool) -> PageLayout:
+    """The given regions as a layout. A word goes to the first that holds its center; others are left out."""
+    words = page.words() if use_text_layer else []
+    origin: Literal["born-digital", "scan"] = "born-digital" if words else "scan"
+    layout = []
     for kind, box in regions:
-        words = tuple(word for word in left if holds_word(box, word))
-        left = [word for word in left if not holds_word(box, word)]
-        found.append(Region(kind, box, 1.0, _EVIDENCE, words=words))
-    return PageLayout(tuple(found), origin)
+        inside = tuple(word for word in words if holds_word(box, word))
+        words = [word for word in words if not holds_word(box, word)]
+        layout.append(Region(kind, box, 1.0, _EVIDENCE, words=inside))
+    return PageLayout(tuple(layout), origin)
 
 
-def whole_page(page: Page, kind: Kind, *, use_text_layer: bool) -> Region:
+def whole_page(page: Page, kind: str, *, use_text_layer: bool) -> Region:
     """The page as one region, with all words of its text layer."""
     words = tuple(page.words()) if use_text_layer else ()
     return Region(kind, page.bbox, 1.0, _EVIDENCE, words=words)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from docai.geometry import BBox, center, interval_overlap, overlap_ratio, union
-from docai.parsers.text import direction
+from docai.parsers.text import text_direction
 from docai.pipelines.layout.types import RegionCandidate, WordBox
 from docai.pipelines.words import MAX_ROW_SHIFT
 
@@ -186,7 +186,7 @@ def _is_beside_others(index: int, line: list[int], words: list[WordBox]) -> bool
 
 
 def _in_reading_direction(line: list[int], words: list[WordBox], texts: list[str] | None) -> list[int]:
-    if texts is not None and direction("".join(texts[index] for index in line)) == "rtl":
+    if texts is not None and text_direction("".join(texts[index] for index in line)) == "rtl":
         groups: dict[tuple[int, int], list[int]] = {}
         for index in sorted(line):
             groups.setdefault(words[index].line, []).append(index)

@@ -33,7 +33,8 @@ class Region:
             from 0.
     """
 
-    kind: Kind
+    kind: str
+    """One of :func:`docai.models.heads.region_kinds`; layout finds those of :data:`docai.records.Kind`."""
     bbox: BBox
     score: float
     evidence: tuple[str, ...]

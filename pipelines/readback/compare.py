@@ -1,7 +1,12 @@
-"""The comparison of each head: what is seen in the crop once, and each content held against it.
+"""Compares a record with the crops it was read from, and weighs the result into its confidence.
 
-A region in tiles: of a text and a table each tile is held against the words or cells that lie in it, and the
-similarity is the mean, weighed by their number; the systems of a score are put together as they stand.
+``with_read_back`` is the step of the pipeline; ``compare_with_crops`` compares a record with the crops of its
+region, ``compare_with_picture`` with one picture. Each head has one :class:`Comparison`: ``observe`` extracts
+from a picture alone what is visible in it, ``measure`` compares that with a content and gives features, and
+:func:`~docai.pipelines.readback.similarity.similarity_of` makes them a similarity.
+
+For a region in several tiles, each tile of a text or table is compared with the words or cells that lie in
+it, and the similarity is the mean, weighted by their number; the staves of a score's tiles are joined first.
 """
 
 from __future__ import annotations
@@ -13,248 +18,276 @@ from typing import TYPE_CHECKING, Any, Final
 
 from PIL import Image
 
-from docai.contents import Content, MoleculeContent, ScoreContent, TableContent, TextContent
+from docai.base import Content
+from docai.contents import MoleculeContent, ScoreContent, TableContent, TextContent
 from docai.geometry import BBox, grow, intersection
 from docai.issues import make_issue
-from docai.pipelines.readback.base import Features, Gray, NotComparable, ReadBack, judged
-from docai.pipelines.readback.ink import to_gray
+from docai.pipelines.readback.ink import Gray, to_gray
 from docai.pipelines.readback.molecule.features import molecule_features, observe_molecule
 from docai.pipelines.readback.score.features import score_features
-from docai.pipelines.readback.score.staves import joined, observe_score
-from docai.pipelines.readback.text_and_tables import (
-    observe_table,
-    observe_text,
-    table_features,
-    text_features,
-)
+from docai.pipelines.readback.score.staves import observe_score
+from docai.pipelines.readback.similarity import Features, NotComparable, ReadBack, similarity_of
+from docai.pipelines.readback.text_and_tables import observe_text, table_features, text_features
 from docai.records import Confidence, Kind, ReadBackResult
 
 if TYPE_CHECKING:
     from docai.pipelines.crops.crop import Crop
     from docai.pipelines.evidence.base import Weighed
 
-RENDERERS: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "table": "its cells' texts and rules against the ink, by OpenCV and Pillow",
-        "molecule": "RDKit",
-        "score": "Verovio and resvg",
-        "text": "its words against the ink, by OpenCV and Pillow",
-    }
-)
-"""Head → what draws its records again, in words."""
+
+@dataclass(frozen=True)
+class BayesRule:
+    """How a similarity changes the confidence of one head's records, see :func:`posterior`."""
+
+    false_match: float
+    """Share of the wrong answers that match their picture as well as the right one does."""
+    false_mismatch: float
+    """Share of the right answers that do not match their picture."""
+    warn_below: float
+    """Similarity below which the record gets the issue ``readback-differs``."""
 
 
 @dataclass(frozen=True)
-class Rule:
-    """What a similarity is worth for one head."""
+class Comparison:
+    """How the records of one head are compared with pictures.
 
-    unseen: float
-    """e: share of the wrong answers that look just like the right one."""
-    mistaken: float
-    """d: share of the right answers that are taken for another thing."""
-    doubtful: float
-    """Similarity below which the record says that it differs from its crop."""
-
-
-RULES: Final[Mapping[Kind, Rule]] = MappingProxyType(
-    {
-        "table": Rule(unseen=0.2, mistaken=0.03, doubtful=0.05),
-        "molecule": Rule(unseen=0.2, mistaken=0.01, doubtful=0.25),
-        "score": Rule(unseen=0.2, mistaken=0.03, doubtful=0.07),
-        "text": Rule(unseen=0.2, mistaken=0.03, doubtful=0.1),
-    }
-)
-"""``unseen`` and ``mistaken`` are rounded from answers of nano to drawn crops
-(``benchmarks/readback/answers.py``): few, so none is fitted to the digit. ``doubtful`` is where few right
-answers lie, see ``benchmarks/readback/run.py``."""
-
-_UNKNOWN: Final = 0.5
-
-_OF_THE_PDF: Final = frozenset(("text-layer", "table-finder"))
-
-_METHODS: Final[Mapping[Kind, str]] = MappingProxyType(
-    {
-        "table": "cells held against the ink of the crop",
-        "molecule": "structure drawn by RDKit held against the strokes of the crop",
-        "score": "kern engraved by Verovio held against the staves of the crop",
-        "text": "words held against the ink of the crop",
-    }
-)
-
-
-def combined(p: float | None, similarity: float, rule: Rule) -> float:
-    """Probability that a record is right, from its confidence and the similarity; see the module's rule.
-
-    Args:
-        p: the confidence so far; None is 0.5.
-        similarity: 0..1.
-        rule: of the head.
+    ``observe`` extracts from a picture alone what is visible in it; ``measure`` compares that with a content.
+    Both raise :class:`NotComparable`.
     """
-    p = _UNKNOWN if p is None else p
-    right = (1 - rule.mistaken) * similarity + rule.mistaken * (1 - similarity)
-    wrong = (1 - rule.unseen) * (1 - similarity) + rule.unseen * similarity
-    both = p * right + (1 - p) * wrong
-    return p * right / both if both else 0.0
+
+    observe: Callable[[Gray], Any]
+    measure: Callable[[Any, Any], Features]
+    rule: BayesRule
+    renderer: str
+    """What the record is rendered with, for ``docai doctor``."""
+    method: str
+    """For ``ReadBackResult.method``."""
+    mismatch: str
+    """What the issue ``readback-differs`` says, before the similarity."""
 
 
-def missing_renderer(head: str) -> str | None:
-    """Why records of a head cannot be drawn again here, in one sentence; None where they can."""
-    if head != "score":
+COMPARISONS: Final[Mapping[Kind, Comparison]] = MappingProxyType(
+    {
+        "table": Comparison(
+            observe_text,
+            table_features,
+            BayesRule(false_match=0.2, false_mismatch=0.03, warn_below=0.05),
+            renderer="OpenCV and Pillow (cell texts and rules)",
+            method="cell texts and rules compared with the ink of the crop",
+            mismatch="The cells do not match the ink of the picture",
+        ),
+        "molecule": Comparison(
+            observe_molecule,
+            molecule_features,
+            BayesRule(false_match=0.2, false_mismatch=0.01, warn_below=0.25),
+            renderer="RDKit",
+            method="structure as RDKit draws it compared with the strokes of the crop",
+            mismatch="The re-rendered structure does not match the picture",
+        ),
+        "score": Comparison(
+            observe_score,
+            score_features,
+            BayesRule(false_match=0.2, false_mismatch=0.03, warn_below=0.07),
+            renderer="Verovio and resvg",
+            method="score engraved by Verovio compared with the staves of the crop",
+            mismatch="The re-rendered score does not match the picture",
+        ),
+        "text": Comparison(
+            observe_text,
+            text_features,
+            BayesRule(false_match=0.2, false_mismatch=0.03, warn_below=0.1),
+            renderer="OpenCV and Pillow (words)",
+            method="words compared with the ink of the crop",
+            mismatch="The words do not match the ink of the picture",
+        ),
+    }
+)
+"""``false_match`` and ``false_mismatch`` are rounded from nano's answers to drawn crops
+(``benchmarks/readback/answers.py``): there were few, so none is fitted to the digit. ``warn_below`` is where
+few right answers lie, see ``benchmarks/readback/run.py``."""
+
+_UNKNOWN_CONFIDENCE: Final = 0.5
+
+_PDF_EVIDENCE: Final = frozenset(("text-layer", "table-finder"))
+"""Records that rest on the PDF itself are not read back."""
+
+_REGION_MARGIN_PX: Final = 10
+"""Crop pixels around a region that still belong to it: boxes of regions may touch the ink, and half of a
+crop's margin is as likely a neighbor's."""
+
+
+def missing_renderer(kind: Kind) -> str | None:
+    """Why records of a kind cannot be rendered here, in one sentence; None where they can."""
+    if kind != "score":
         return None
     from docai.pipelines.readback.score.rendering import missing_engraver
 
     return missing_engraver()
 
 
-def with_read_back(weighed: Weighed, views: Sequence[Crop]) -> tuple[Weighed, ReadBackResult | None]:
-    """A record's content held against its crops, with the confidence that it has then.
+def with_read_back(weighed: Weighed, crops: Sequence[Crop]) -> tuple[Weighed, ReadBackResult | None]:
+    """Compare a record's content with its crops, and adjust its confidence.
 
-    Never fails: what goes wrong is the reason why there is no similarity.
+    Never fails: an error becomes the reason why there is no similarity.
 
     Args:
         weighed: boxes are page points.
-        views: the region, in one piece or in tiles; none: it is not read back.
+        crops: the region, in one piece or in tiles; empty: it is not read back.
     """
-    kind = _kind(weighed.content)
-    if kind is None or not views or _OF_THE_PDF & {*weighed.evidence} or missing_renderer(kind):
+    kind = _comparable_kind(weighed.content)
+    if kind is None or not crops or _PDF_EVIDENCE & {*weighed.evidence} or missing_renderer(kind):
         return weighed, None
     try:
-        found = compare_views(weighed.content, views)
+        read_back = compare_with_crops(weighed.content, crops)
     except Exception as error:
-        # A record must not be lost, nor its other evidence, because it could not be drawn again.
-        found = ReadBack(None, reason=f"reading back failed ({type(error).__name__}: {error})")
+        # A failed comparison must cost neither the record nor its other evidence.
+        read_back = ReadBack(None, reason=f"reading back failed ({type(error).__name__}: {error})")
+    comparison = COMPARISONS[kind]
     result = ReadBackResult(
-        similarity=None if found.similarity is None else round(found.similarity, 4),
-        reason=found.reason,
-        method=_METHODS[kind],
+        similarity=None if read_back.similarity is None else round(read_back.similarity, 4),
+        reason=read_back.reason,
+        method=comparison.method,
     )
     if result.similarity is None:
         return weighed, result
-    return _judged(weighed, result.similarity, RULES[kind]), result
+    return _with_similarity(weighed, result.similarity, comparison), result
 
 
-def _judged(weighed: Weighed, similarity: float, rule: Rule) -> Weighed:
-    own = weighed.confidence
-    base = own.method if own.value is not None else "not measured"
-    value = combined(own.value, similarity, rule)
-    confidence = Confidence(value=value, method=f"{base}; with read-back (Bayes' rule)", parts=own.parts)
+def _with_similarity(weighed: Weighed, similarity: float, comparison: Comparison) -> Weighed:
+    prior = weighed.confidence
+    base = prior.method if prior.value is not None else "not measured"
+    value = posterior(prior.value, similarity, comparison.rule)
+    confidence = Confidence(value=value, method=f"{base}; with read-back (Bayes' rule)", parts=prior.parts)
     issues = weighed.issues
-    if similarity < rule.doubtful:
-        message = f"Drawn again, the record is little like its crop (similarity {similarity:.2f})."
+    if similarity < comparison.rule.warn_below:
+        message = f"{comparison.mismatch} (similarity {similarity:.2f})."
         issues = (*issues, make_issue("readback-differs", message))
     return replace(weighed, confidence=confidence, issues=issues)
 
 
+def posterior(prior: float | None, similarity: float, rule: BayesRule) -> float:
+    """Probability that a record is right, given its confidence ``p`` and the similarity ``s``.
+
+    By Bayes' rule, ``p * R / (p * R + (1 - p) * W)``. The likelihood of ``s`` for a right record is
+    ``R = (1 - d) * s + d * (1 - s)`` with ``d = rule.false_mismatch``, for a wrong one
+    ``W = (1 - e) * (1 - s) + e * s`` with ``e = rule.false_match``.
+
+    Args:
+        prior: the confidence so far; None counts as 0.5.
+        similarity: 0..1.
+        rule: of the head.
+    """
+    p = _UNKNOWN_CONFIDENCE if prior is None else prior
+    if_right = (1 - rule.false_mismatch) * similarity + rule.false_mismatch * (1 - similarity)
+    if_wrong = (1 - rule.false_match) * (1 - similarity) + rule.false_match * similarity
+    total = p * if_right + (1 - p) * if_wrong
+    return p * if_right / total if total else 0.0
+
+
+def compare_with_crops(content: Content, crops: Sequence[Crop]) -> ReadBack:
+    """Compare a content with the crops of its region: one, or tiles of it. Boxes are page points."""
+    if len(crops) == 1:
+        return compare_with_picture(_in_crop_units(content, crops[0]), _region_picture(crops[0]))
+    if isinstance(content, ScoreContent):
+        try:
+            strips = [strip for crop in crops for strip in observe_score(to_gray(_region_picture(crop)))]
+            return similarity_of("score", score_features(strips, content))
+        except NotComparable as error:
+            return ReadBack(None, reason=str(error))
+    similarities: list[tuple[int, float]] = []
+    reason = "no part of the record lies in a tile"
+    for crop in crops:
+        part = _in_crop_units(_parts_in(content, crop), crop)
+        if n_parts := _n_parts(part):
+            read_back = compare_with_picture(part, _region_picture(crop))
+            reason = read_back.reason or reason
+            if read_back.similarity is not None:
+                similarities.append((n_parts, read_back.similarity))
+    if not similarities:
+        return ReadBack(None, reason=reason)
+    total = sum(n_parts for n_parts, _ in similarities)
+    return ReadBack(sum(n_parts * value for n_parts, value in similarities) / total)
+
+
+def compare_with_picture(content: Content, image: Image.Image | Gray) -> ReadBack:
+    """See :func:`docai.pipelines.readback.read_back`."""
+    kind = _kind(content)
+    if kind is None:
+        return ReadBack(None, reason="a figure is not rendered again")
+    comparison = COMPARISONS[kind]
+    try:
+        return similarity_of(kind, comparison.measure(comparison.observe(to_gray(image)), content))
+    except NotComparable as error:
+        return ReadBack(None, reason=str(error))
+
+
 def _kind(content: Content) -> Kind | None:
-    """The kind of a content that holds something valid."""
     match content:
-        case TableContent() if content.cells:
+        case TableContent():
             return "table"
-        case MoleculeContent() if content.is_valid:
+        case MoleculeContent():
             return "molecule"
-        case ScoreContent() if content.is_valid:
+        case ScoreContent():
             return "score"
-        case TextContent() if content.lines:
+        case TextContent():
             return "text"
     return None
 
 
-_AROUND = 10
-"""Pixels around a region that still count as its own: boxes of regions may touch the ink, and half of a
-crop's margin is as likely a neighbour's."""
+def _comparable_kind(content: Content) -> Kind | None:
+    """The kind of a content; None where it holds nothing valid to compare."""
+    match content:
+        case TableContent() if not content.cells:
+            return None
+        case TextContent() if not content.lines:
+            return None
+        case MoleculeContent() | ScoreContent() if not content.is_valid:
+            return None
+    return _kind(content)
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """Both steps of a head: ``observe`` looks at a picture alone; ``measure`` holds a content against it.
-
-    Both raise :class:`NotComparable`.
-    """
-
-    kind: Kind
-    observe: Callable[[Gray], Any]
-    measure: Callable[[Any, Any], Features]
-
-
-COMPARISONS: Mapping[type[Content], Comparison] = MappingProxyType(
-    {
-        TableContent: Comparison("table", observe_table, table_features),
-        MoleculeContent: Comparison("molecule", observe_molecule, molecule_features),
-        ScoreContent: Comparison("score", observe_score, score_features),
-        TextContent: Comparison("text", observe_text, text_features),
-    }
-)
-
-
-def compare(content: Content, image: Image.Image | Gray) -> ReadBack:
-    """See :func:`docai.pipelines.readback.read_back`."""
-    chosen = next((one for base, one in COMPARISONS.items() if isinstance(content, base)), None)
-    if chosen is None:
-        return ReadBack(None, reason="a figure is not drawn again")
-    try:
-        return judged(chosen.kind, chosen.measure(chosen.observe(to_gray(image)), content))
-    except NotComparable as nothing:
-        return ReadBack(None, reason=str(nothing))
-
-
-def compare_views(content: Content, views: Sequence[Crop]) -> ReadBack:
-    """A content with boxes in page points held against the crops of its region: one, or tiles of it."""
-    if len(views) == 1:
-        return compare(placed(content, views[0]), picture_of(views[0]))
-    if isinstance(content, ScoreContent):
-        try:
-            sheets = [observe_score(to_gray(picture_of(view))) for view in views]
-            return judged("score", score_features(joined(sheets), content))
-        except NotComparable as nothing:
-            return ReadBack(None, reason=str(nothing))
-    found: list[tuple[int, float]] = []
-    reason = "nothing of it lies in a tile"
-    for view in views:
-        part = placed(content, view, only=True)
-        if n := _size(part):
-            one = compare(part, picture_of(view))
-            reason = one.reason or reason
-            if one.similarity is not None:
-                found.append((n, one.similarity))
-    if not found:
-        return ReadBack(None, reason=reason)
-    return ReadBack(sum(n * value for n, value in found) / sum(n for n, _ in found))
-
-
-def picture_of(view: Crop) -> Image.Image:
-    """The crop without its neighbours: white beyond :data:`_AROUND` pixels of the region."""
-    scale = view.transform.scale
-    kept = intersection(view.transform.to_pixels(grow(view.bbox, _AROUND / scale)), (0, 0, *view.image.size))
-    if kept is None:
-        return view.image
-    box = (round(kept[0]), round(kept[1]), round(kept[2]), round(kept[3]))
-    picture = Image.new("RGB", view.image.size, "white")
-    picture.paste(view.image.crop(box), box[:2])
+def _region_picture(crop: Crop) -> Image.Image:
+    """The crop without its neighbors: white beyond :data:`_REGION_MARGIN_PX` around the region."""
+    margin = _REGION_MARGIN_PX / crop.transform.scale
+    region = intersection(crop.transform.to_pixels(grow(crop.bbox, margin)), (0, 0, *crop.image.size))
+    if region is None:
+        return crop.image
+    box = (round(region[0]), round(region[1]), round(region[2]), round(region[3]))
+    picture = Image.new("RGB", crop.image.size, "white")
+    picture.paste(crop.image.crop(box), box[:2])
     return picture
 
 
-def placed(content: Content, view: Crop, *, only: bool = False) -> Content:
-    """The content with boxes as shares of the crop; with ``only``, just the parts whose middle it shows."""
-    from docai.contents import map_boxes
+def _in_crop_units(content: Content, crop: Crop) -> Content:
+    """The content with boxes as shares of the crop."""
 
-    def shown(box: BBox | None) -> bool:
+    return content.map_boxes(crop.transform.to_unit)
+
+
+def _parts_in(content: Content, crop: Crop) -> Content:
+    """A table or text with only the cells or words whose center the crop shows."""
+
+    def is_shown(box: BBox | None) -> bool:
         if box is None:
             return False
         x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-        return view.shown[0] <= x <= view.shown[2] and view.shown[1] <= y <= view.shown[3]
+        return crop.shown[0] <= x <= crop.shown[2] and crop.shown[1] <= y <= crop.shown[3]
 
-    if only and isinstance(content, TableContent):
-        content = content.model_copy(update={"cells": [cell for cell in content.cells if shown(cell.bbox)]})
-    if only and isinstance(content, TextContent):
-        lines = [
-            line.model_copy(update={"words": [word for word in line.words if shown(word.bbox)]})
-            for line in content.lines
-        ]
-        content = content.model_copy(update={"lines": lines})
-    return map_boxes(content, view.transform.to_unit)
+    match content:
+        case TableContent():
+            return content.model_copy(
+                update={"cells": [cell for cell in content.cells if is_shown(cell.bbox)]}
+            )
+        case TextContent():
+            lines = [
+                line.model_copy(update={"words": [word for word in line.words if is_shown(word.bbox)]})
+                for line in content.lines
+            ]
+            return content.model_copy(update={"lines": lines})
+    return content
 
 
-def _size(content: Content) -> int:
+def _n_parts(content: Content) -> int:
     match content:
         case TableContent():
             return len(content.cells)

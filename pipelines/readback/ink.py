@@ -1,4 +1,4 @@
-"""The crop as ink, and as lines one pixel wide."""
+"""A picture as gray levels, as ink, as thinned lines and as paths along them: what all heads start from."""
 
 from __future__ import annotations
 
@@ -7,31 +7,38 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from docai.pipelines.readback.base import Gray, NotComparable
+from docai.pipelines.readback.similarity import NotComparable
 
-LONGEST = 1024
-"""Pixels of the longer side beyond which a picture is made smaller: a crop has 896."""
-SMALLEST = 16
-_MIN_INK = 25
-"""Pixels below which a picture is blank."""
-_SURROUNDINGS = 37
-"""Side, in pixels of half size, of the window whose median is the paper: twice the boldest strokes."""
-_FAINT = 18.0
-"""Gray levels below which nothing stands out."""
-_RING = ((-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1))
-"""The eight neighbours (dy, dx), clockwise from above: bit i of a code is neighbour i."""
+Gray = NDArray[np.uint8]
+"""(h, w) gray levels, or ink as 1 on 0."""
+
+MAX_SIDE_PX = 1024
+"""A larger picture is scaled down to this: a crop has 896."""
+
+MIN_SIDE_PX = 16
+
+MIN_INK_PX = 25
+"""A picture with fewer pixels of ink is blank."""
+
+_PAPER_WINDOW_PX = 37
+"""Side, at half size, of the window whose median is the paper: twice as wide as the boldest strokes."""
+
+_MIN_CONTRAST_GRAY_LEVELS = 18.0
+
+_NEIGHBOR_OFFSETS = ((-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1))
+"""The eight neighbors (dy, dx), clockwise from above: bit i of a code is neighbor i."""
 
 
 def to_gray(image: Image.Image | Gray) -> Gray:
-    """Gray levels, (h, w) uint8, h and w at most :data:`LONGEST`.
+    """Gray levels, (h, w) uint8, h and w at most :data:`MAX_SIDE_PX`.
 
     Raises:
         NotComparable: the picture is too small to show anything.
     """
     if isinstance(image, Image.Image):
         small = image
-        if max(image.size) > LONGEST and min(image.size) > 0:
-            scale = LONGEST / max(image.size)
+        if max(image.size) > MAX_SIDE_PX and min(image.size) > 0:
+            scale = MAX_SIDE_PX / max(image.size)
             size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
             small = image.convert("RGB").resize(size, Image.Resampling.BOX)
         gray = np.asarray(small.convert("L"), np.uint8)
@@ -39,47 +46,47 @@ def to_gray(image: Image.Image | Gray) -> Gray:
         gray = np.asarray(image if image.ndim == 2 else image[..., :3].mean(axis=2), np.uint8)
     if min(gray.shape) < 1:
         raise NotComparable("the picture has no pixels")
-    if max(gray.shape) > LONGEST:
-        scale = LONGEST / max(gray.shape)
+    if max(gray.shape) > MAX_SIDE_PX:
+        scale = MAX_SIDE_PX / max(gray.shape)
         size = (max(1, round(gray.shape[1] * scale)), max(1, round(gray.shape[0] * scale)))
         gray = np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), np.uint8)
-    if min(gray.shape) < SMALLEST:
+    if min(gray.shape) < MIN_SIDE_PX:
         raise NotComparable(f"the picture is only {gray.shape[1]} x {gray.shape[0]} pixels")
     return np.ascontiguousarray(gray)
 
 
 def to_ink(gray: Gray, share: float = 0.45) -> Gray:
-    """Ink as 1 on 0: what stands out from its surroundings, darker or lighter, by enough.
+    """Ink as 1 on 0: pixels that are darker or lighter than their surroundings by more than a threshold.
 
-    The surroundings are a median, which steps where a fill or a patch of scanned paper begins; print on a
-    dark fill is ink as well. Show-through and noise stay below the threshold, which follows the contrast of
-    the print: it is ``share`` of what print typically stands out by. Specks of up to two pixels are left out.
+    The surroundings are a median, which follows the edge of a fill or of a patch of scanned paper, so that
+    print on a dark fill is ink as well. The threshold is ``share`` of the print's typical contrast, so that
+    show-through and noise stay below it. Specks of up to two pixels are removed.
 
     Raises:
-        NotComparable: there is none.
+        NotComparable: the picture is blank.
     """
-    calm = cv2.GaussianBlur(gray, (3, 3), 0)
-    half = cv2.resize(calm, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    window = min(_SURROUNDINGS, (min(half.shape) - 1) // 2 * 2 + 1)
+    smooth = cv2.GaussianBlur(gray, (3, 3), 0)
+    half = cv2.resize(smooth, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    window = min(_PAPER_WINDOW_PX, (min(half.shape) - 1) // 2 * 2 + 1)
     paper = cv2.medianBlur(half, window)
     paper = cv2.resize(paper, (gray.shape[1], gray.shape[0]), interpolation=cv2.INTER_LINEAR)
-    contrast = cv2.absdiff(calm, paper)
-    strong = contrast[contrast > _FAINT]
-    if strong.size < _MIN_INK:
+    contrast = cv2.absdiff(smooth, paper)
+    strong = contrast[contrast > _MIN_CONTRAST_GRAY_LEVELS]
+    if strong.size < MIN_INK_PX:
         raise NotComparable("the picture is blank")
     typical = float(np.percentile(strong, 80))
-    threshold = min(max(share * typical, _FAINT), 80.0 * share / 0.45)
+    threshold = min(max(share * typical, _MIN_CONTRAST_GRAY_LEVELS), 80.0 * share / 0.45)
     ink = drop_specks((contrast > threshold).astype(np.uint8), 3)
-    if int(ink.sum()) < _MIN_INK:
+    if int(ink.sum()) < MIN_INK_PX:
         raise NotComparable("the picture is blank")
     return ink
 
 
-def without_frame(gray: Gray) -> Gray:
-    """Without the white that gray paper was filled up with to a square: where it ends looks like ink.
+def crop_white_frame(gray: Gray) -> Gray:
+    """Crop the white that gray paper was padded with to a square, since its edge would look like ink.
 
-    Rows and columns at the edges that are 255 throughout go where what they surround has another edge, by
-    more than half of it; white paper stays as it is.
+    Rows and columns at the edges that are 255 throughout are cropped where more than half of the border of
+    what they surround is darker; white paper stays as it is.
     """
     rows, columns = (np.flatnonzero((gray < 255).any(axis=axis)) for axis in (1, 0))
     if not rows.size:
@@ -90,7 +97,7 @@ def without_frame(gray: Gray) -> Gray:
 
 
 def drop_specks(ink: Gray, smallest: int) -> Gray:
-    """Without the components of fewer than ``smallest`` pixels."""
+    """The ink without the components of fewer than ``smallest`` pixels."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
     keep = stats[:, cv2.CC_STAT_AREA] >= smallest
     keep[0] = False
@@ -98,7 +105,7 @@ def drop_specks(ink: Gray, smallest: int) -> Gray:
 
 
 def _thinning_table(first: bool) -> Gray:
-    """For each code of the eight neighbours, whether Zhang and Suen's sub-iteration takes the pixel.
+    """For each code of the eight neighbors, whether Zhang and Suen's sub-iteration removes the pixel.
 
     T. Y. Zhang and C. Y. Suen, A fast parallel algorithm for thinning digital patterns, CACM 27 (1984).
     """
@@ -120,7 +127,7 @@ _KERNEL = np.array([[128, 1, 2], [64, 0, 4], [32, 16, 8]], np.float32)
 
 
 def thin(ink: Gray) -> Gray:
-    """Lines one pixel wide in the middle of the strokes (Zhang and Suen), 1 on 0."""
+    """Center lines of the strokes, one pixel wide (Zhang and Suen), 1 on 0."""
     lines = np.pad(ink, 1)
     while True:
         before = int(lines.sum())
@@ -132,57 +139,73 @@ def thin(ink: Gray) -> Gray:
 
 
 def stroke_width(ink: Gray, lines: Gray) -> float:
-    """Median width of the strokes, pixels, by the distance of their middles to their edges."""
+    """Median width of the strokes in pixels, from the distance of their center lines to their edges."""
     depth = cv2.distanceTransform(np.pad(ink, 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
-    middles = depth[lines > 0]
-    return float(np.median(middles)) * 2 - 1 if middles.size else 1.0
+    half_widths = depth[lines > 0]
+    return float(np.median(half_widths)) * 2 - 1 if half_widths.size else 1.0
 
 
 def paths(lines: Gray) -> list[NDArray[np.int32]]:
     """The lines of a thinned picture, cut where three or more meet: each (n, 2) as x, y, n >= 2.
 
-    A loop without a meeting starts and ends at the same pixel.
+    A loop without a junction starts and ends at the same pixel.
     """
     ys, xs = np.nonzero(lines)
-    places = set(zip(ys.tolist(), xs.tolist(), strict=True))
-    around = {pixel: _neighbours(pixel, places) for pixel in places}
-    knots = {pixel for pixel, near in around.items() if len(near) != 2}
+    pixels = set(zip(ys.tolist(), xs.tolist(), strict=True))
+    neighbors = {pixel: _neighbors(pixel, pixels) for pixel in pixels}
+    nodes = {pixel for pixel, near in neighbors.items() if len(near) != 2}
     walked: set[tuple[tuple[int, int], tuple[int, int]]] = set()
-    found = []
+    result = []
 
     def walk(start: tuple[int, int], step: tuple[int, int]) -> None:
         path = [start, step]
         walked.add((start, step))
-        while path[-1] not in knots and path[-1] != start:
-            here = path[-1]
-            ahead = [pixel for pixel in around[here] if pixel != path[-2]]
+        while path[-1] not in nodes and path[-1] != start:
+            ahead = [pixel for pixel in neighbors[path[-1]] if pixel != path[-2]]
             if not ahead:
                 break
             path.append(ahead[0])
         walked.add((path[-1], path[-2]))
-        found.append(np.array([(x, y) for y, x in path], np.int32))
+        result.append(np.array([(x, y) for y, x in path], np.int32))
 
-    for knot in sorted(knots):
-        for near in around[knot]:
-            if (knot, near) not in walked:
-                walk(knot, near)
-    on_paths = {(y, x) for path in found for x, y in path.tolist()}
-    for pixel in sorted(places - on_paths - knots):
+    for node in sorted(nodes):
+        for near in neighbors[node]:
+            if (node, near) not in walked:
+                walk(node, near)
+    on_paths = {(y, x) for path in result for x, y in path.tolist()}
+    for pixel in sorted(pixels - on_paths - nodes):
         if pixel not in on_paths:
-            walk(pixel, around[pixel][0])
-            on_paths.update((y, x) for x, y in found[-1].tolist())
-    return found
+            walk(pixel, neighbors[pixel][0])
+            on_paths.update((y, x) for x, y in result[-1].tolist())
+    return result
 
 
-def _neighbours(pixel: tuple[int, int], places: set[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Those that touch a pixel; a diagonal one only where no step around the corner leads there as well.
+def _neighbors(pixel: tuple[int, int], pixels: set[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Pixels that touch a pixel; a diagonal one only where no step around the corner leads there as well.
 
-    Else each stair of a slanted line would be a meeting.
+    Otherwise each stair of a slanted line would be a junction.
     """
     y, x = pixel
     return [
         (y + dy, x + dx)
-        for dy, dx in _RING
-        if (y + dy, x + dx) in places
-        and (not dy or not dx or ((y + dy, x) not in places and (y, x + dx) not in places))
+        for dy, dx in _NEIGHBOR_OFFSETS
+        if (y + dy, x + dx) in pixels
+        and (not dy or not dx or ((y + dy, x) not in pixels and (y, x + dx) not in pixels))
     ]
+
+
+def true_runs(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Runs of True in a one-dimensional mask: (n, 2) as start and end, the end not included."""
+    padded = np.concatenate([[False], mask, [False]]).astype(np.int8)
+    return np.asarray(np.flatnonzero(np.diff(padded)).reshape(-1, 2), np.int64)
+
+
+def pairwise_overlap(boxes: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Width and height, (n, n) each, of the overlap of each two boxes (n, 4: x0, y0, x1, y1).
+
+    Negative where two boxes are apart, by their distance.
+    """
+    x0, y0, x1, y1 = boxes.T
+    width = np.minimum(x1[:, None], x1[None, :]) - np.maximum(x0[:, None], x0[None, :])
+    height = np.minimum(y1[:, None], y1[None, :]) - np.maximum(y0[:, None], y0[None, :])
+    return width, height

@@ -1,171 +1,157 @@
-"""The cells of a table held against the ink of a crop."""
+"""Features of words and of table cells compared with the ink of a crop."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
 
 from docai.contents import Cell, TableContent, TextContent
-from docai.pipelines.readback.base import Features, Gray, NotComparable
-from docai.pipelines.readback.ink import to_ink
+from docai.pipelines.readback.ink import Gray, to_ink
+from docai.pipelines.readback.similarity import Features, NotComparable
 from docai.pipelines.readback.text_ink import (
-    Claim,
-    Page,
-    chosen,
-    look,
-    overlapping,
-    part_ink,
-    summary,
+    CropInk,
+    ExpectedText,
+    PixelBox,
+    match_text,
+    overlapping_share,
+    sample_texts,
+    split_ink,
+    summarize_matches,
     to_pixels,
-    uncovered,
+    uncovered_ink,
 )
 
+BoxedCell = tuple[Cell, PixelBox]
 
-def observe_text(gray: Gray) -> Page:
-    """The letters of a crop, without its rules.
+
+def observe_text(gray: Gray) -> CropInk:
+    """The letters and rules of a crop, of a text or a table.
 
     Raises:
         NotComparable: it is blank.
     """
-    return part_ink(to_ink(gray))
+    return split_ink(to_ink(gray))
 
 
-def text_features(page: Page, content: TextContent) -> Features:
-    """Features of words against ink; boxes are shares of the crop.
+def text_features(ink: CropInk, content: TextContent) -> Features:
+    """Features of words compared with ink; boxes are shares of the crop.
 
-    ``uncovered``: share of the ink outside of all boxes; ``largest_uncovered``: its largest lump, log of
-    letter areas; ``overlap``: share of boxes on top of others; ``unboxed``: share of words without a box;
-    the rest: :func:`docai.pipelines.readback.text_ink.summary`.
+    ``overlap``: share of boxes on top of others; ``unboxed``: share of words without a box; the others are
+    those of :func:`~docai.pipelines.readback.text_ink.summarize_matches` and
+    :func:`~docai.pipelines.readback.text_ink.uncovered_ink`.
 
     Raises:
         NotComparable: no word has a box.
     """
     words = [word for line in content.lines for word in line.words if word.text.strip()]
-    claims = [Claim(word.text, to_pixels(word.bbox, page.letters.shape)) for word in words if word.bbox]
-    if not claims:
+    boxed = [ExpectedText(word.text, to_pixels(word.bbox, ink.letters.shape)) for word in words if word.bbox]
+    if not boxed:
         raise NotComparable("no word has a box" if words else "the record has no words")
-    some = chosen(claims)
-    return {
-        **summary([look(page, claim) for claim in some]),
-        **uncovered(page, [claim.box for claim in claims]),
-        "overlap": overlapping(np.array([claim.box for claim in some], np.float64)),
-        "unboxed": 1 - len(claims) / len(words),
-    }
+    return _expected_text_features(ink, boxed, len(words))
 
 
-Box = tuple[int, int, int, int]
+def table_features(ink: CropInk, content: TableContent) -> Features:
+    """Features of a grid compared with ink; cells' boxes are those of their texts, shares of the crop.
 
-
-def observe_table(gray: Gray) -> Page:
-    """The letters and rules of a crop.
-
-    Raises:
-        NotComparable: it is blank.
-    """
-    return part_ink(to_ink(gray))
-
-
-def table_features(page: Page, content: TableContent) -> Features:
-    """Features of a grid against ink; cells' boxes are those of their texts, shares of the crop.
-
-    ``uncovered``, ``largest_uncovered``, ``overlap``, ``unboxed``: as for words; ``disorder``: share of
-    neighbours in the grid whose boxes do not lie so; ``mixed_rows``, ``mixed_cols``: share of neighbours in
-    a row (a column) between whose boxes a level (an upright) rule runs; ``unruled_rows``, ``unruled_cols``:
-    where most rows (columns) are parted by rules, the share that are not; ``loose``: spread of the cells'
-    middles in a row, in letter heights; the rest: :func:`docai.pipelines.readback.text_ink.summary`.
+    ``overlap`` and ``unboxed`` and the features of the texts are as for words. ``out_of_order``: share of
+    neighbors in the grid whose boxes are not in that order; ``mixed_rows``, ``mixed_cols``: share of
+    neighbors in a row (column) with a horizontal (vertical) rule between their boxes; ``unruled_rows``,
+    ``unruled_cols``: where most rows (columns) are separated by rules, the share that are not;
+    ``row_offset``: largest vertical offset of two neighbors in a row, in letter heights.
 
     Raises:
         NotComparable: no cell has a box.
     """
     cells = [cell for cell in content.cells if cell.text.strip()]
-    boxed = [(cell, to_pixels(cell.bbox, page.letters.shape)) for cell in cells if cell.bbox]
+    boxed = [(cell, to_pixels(cell.bbox, ink.letters.shape)) for cell in cells if cell.bbox]
     if not boxed:
         raise NotComparable("no cell has a box" if cells else "the record has no text in any cell")
-    claims = [Claim(cell.text, box) for cell, box in boxed]
-    some = chosen(claims)
+    texts = [ExpectedText(cell.text, box) for cell, box in boxed]
+    return {**_expected_text_features(ink, texts, len(cells)), **_grid_features(ink, boxed)}
+
+
+def _expected_text_features(ink: CropInk, texts: Sequence[ExpectedText], n_texts: int) -> Features:
+    """Of the texts with a box, out of ``n_texts``."""
+    sample = sample_texts(texts)
     return {
-        **summary([look(page, claim) for claim in some]),
-        **_grid(page, boxed),
-        **uncovered(page, [claim.box for claim in claims]),
-        "overlap": overlapping(np.array([claim.box for claim in some], np.float64)),
-        "unboxed": 1 - len(claims) / len(cells),
+        **summarize_matches([match_text(ink, expected) for expected in sample]),
+        **uncovered_ink(ink, [expected.box for expected in texts]),
+        "overlap": overlapping_share([expected.box for expected in sample]),
+        "unboxed": 1 - len(texts) / n_texts,
     }
 
 
-def _grid(page: Page, boxed: Sequence[tuple[Cell, Box]]) -> dict[str, float]:
+def _grid_features(ink: CropInk, boxed: Sequence[BoxedCell]) -> Features:
     """Whether the boxes lie as the grid says, and whether the rules agree."""
-    rows: dict[int, list[tuple[Cell, Box]]] = defaultdict(list)
-    cols: dict[int, list[tuple[Cell, Box]]] = defaultdict(list)
+    rows: dict[int, list[BoxedCell]] = defaultdict(list)
+    cols: dict[int, list[BoxedCell]] = defaultdict(list)
     for cell, box in boxed:
         rows[cell.row].append((cell, box))
         cols[cell.col].append((cell, box))
-    disorder, mixed_rows, mixed_cols, loose = [], [], [], [0.0]
+    out_of_order, mixed_rows, mixed_cols, offsets = [], [], [], [0.0]
     for row in rows.values():
         row.sort(key=lambda pair: pair[0].col)
-        for (cell, a), (other, b) in pairwise(row):
-            disorder.append((a[0] + a[2]) >= (b[0] + b[2]))
-            if cell.row_span == other.row_span == 1:
-                mixed_rows.append(_parted(page.level, _middle(a, 1), _middle(b, 1), a, b, upright=False))
-                apart = (
-                    min(abs(a[i] - b[j]) / 2 for i, j in ((1, 1), (3, 3))),
-                    abs(_middle(a, 1) - _middle(b, 1)),
-                )
-                loose.append(min(*apart) / page.height)
+        for (left, a), (right, b) in pairwise(row):
+            out_of_order.append(_center(a, 0) >= _center(b, 0))
+            if left.row_span == right.row_span == 1:
+                mixed_rows.append(_is_separated(ink, a, b, axis=1))
+                edges = min(abs(a[1] - b[1]) / 2, abs(a[3] - b[3]) / 2)
+                offsets.append(min(edges, abs(_center(a, 1) - _center(b, 1))) / ink.letter_height)
     for col in cols.values():
         col.sort(key=lambda pair: pair[0].row)
-        for (cell, a), (other, b) in pairwise(col):
-            disorder.append((a[1] + a[3]) >= (b[1] + b[3]))
-            if cell.col_span == other.col_span == 1:
-                mixed_cols.append(_parted(page.upright, _middle(a, 0), _middle(b, 0), a, b, upright=True))
-    ruled_rows = _ruled(page, rows, upright=False)
-    ruled_cols = _ruled(page, cols, upright=True)
+        for (upper, a), (lower, b) in pairwise(col):
+            out_of_order.append(_center(a, 1) >= _center(b, 1))
+            if upper.col_span == lower.col_span == 1:
+                mixed_cols.append(_is_separated(ink, a, b, axis=0))
+    ruled_rows, ruled_cols = _ruled_share(ink, rows, axis=1), _ruled_share(ink, cols, axis=0)
     return {
-        "disorder": _share(disorder),
+        "out_of_order": _share(out_of_order),
         "mixed_rows": _share(mixed_rows),
         "mixed_cols": _share(mixed_cols),
-        "loose": min(max(loose), 4.0),
+        "row_offset": min(max(offsets), 4.0),
         "unruled_rows": 1 - ruled_rows if ruled_rows > 0.5 else 0.0,
         "unruled_cols": 1 - ruled_cols if ruled_cols > 0.5 else 0.0,
     }
 
 
-def _middle(box: Box, axis: int) -> float:
+def _center(box: PixelBox, axis: int) -> float:
+    """Along x (``axis`` 0) or y (1)."""
     return (box[axis] + box[axis + 2]) / 2
 
 
-def _parted(rules: Gray, start: float, end: float, a: Box, b: Box, *, upright: bool) -> bool:
-    """Whether a rule runs between the middles of two boxes, at either of them."""
-    low, high = sorted((round(start), round(end)))
+def _is_separated(ink: CropInk, a: PixelBox, b: PixelBox, *, axis: int) -> bool:
+    """Whether a rule across ``axis`` runs between the centers of two boxes, along at least one of them."""
+    rules = ink.horizontal_rules if axis else ink.vertical_rules
+    low, high = sorted((round(_center(a, axis)), round(_center(b, axis))))
     if high - low < 2:
         return False
     for box in (a, b):
-        strip = rules[box[1] : box[3], low:high] if upright else rules[low:high, box[0] : box[2]]
-        if strip.size and bool((strip.mean(axis=0 if upright else 1) > 0.7).any()):
+        strip = rules[low:high, box[0] : box[2]] if axis else rules[box[1] : box[3], low:high]
+        if strip.size and bool((strip.mean(axis=axis) > 0.7).any()):
             return True
     return False
 
 
-def _ruled(page: Page, lanes: dict[int, list[tuple[Cell, Box]]], *, upright: bool) -> float:
-    """Share of the neighbouring lanes of the grid that a rule parts."""
-    axis = 0 if upright else 1
-    order = sorted(lanes)
-    found = []
-    for first, second in pairwise(order):
-        one = max((box for cell, box in lanes[first] if _span(cell, upright) == 1), default=None)
-        other = max((box for cell, box in lanes[second] if _span(cell, upright) == 1), default=None)
-        if one is None or other is None:
-            continue
-        rules = page.upright if upright else page.level
-        found.append(_parted(rules, _middle(one, axis), _middle(other, axis), one, other, upright=upright))
-    return _share(found)
+def _ruled_share(ink: CropInk, lanes: Mapping[int, Sequence[BoxedCell]], *, axis: int) -> float:
+    """Share of the neighboring rows (``axis`` 1) or columns (0) of the grid with a rule between them."""
+    separated = []
+    for first, second in pairwise(sorted(lanes)):
+        # Of each lane, the rightmost cell that spans no other lane.
+        a, b = (
+            max((box for cell, box in lanes[lane] if _span(cell, axis) == 1), default=None)
+            for lane in (first, second)
+        )
+        if a is not None and b is not None:
+            separated.append(_is_separated(ink, a, b, axis=axis))
+    return _share(separated)
 
 
-def _span(cell: Cell, upright: bool) -> int:
-    return cell.col_span if upright else cell.row_span
+def _span(cell: Cell, axis: int) -> int:
+    return cell.row_span if axis else cell.col_span
 
 
-def _share(found: Sequence[bool]) -> float:
-    return float(np.mean(found)) if found else 0.0
+def _share(flags: Sequence[bool]) -> float:
+    return float(np.mean(flags)) if flags else 0.0

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from docai.contents import Content, Issue, TextContent, map_boxes
+from docai.base import Content
+from docai.contents import Issue, TextContent
 from docai.geometry import BBox, grow, intersection
 from docai.issues import make_issue
 from docai.models.engine import Generation
@@ -90,7 +91,7 @@ def _parse(head: Head, generation: Generation, crop: Crop) -> Parsed[Content]:
             outside.append(placed)
         return intersection(placed, crop.shown)
 
-    content = map_boxes(sure.content, place)
+    content = sure.content.map_boxes(place)
     if not outside:
         return replace(sure, content=content)
     message = f"{len(outside)} boxes reach into the white around the page and were cut to it or left out."

@@ -13,7 +13,8 @@ import re
 from bisect import bisect_right
 from collections.abc import Sequence
 
-from docai.contents import Content, Issue, Unit, part_confidences, put_confidence, unit_of
+from docai.base import Content, Unit
+from docai.contents import Issue
 from docai.models.calibration import CalibrationMap, log_score
 from docai.models.engine import Generation
 from docai.parsers.base import Parsed, Span
@@ -121,7 +122,7 @@ _UNCALIBRATED = "geometric mean of token probabilities, uncalibrated"
 
 def with_part_confidence(parsed: Parsed[Content], generation: Generation) -> Parsed[Content]:
     """The same with a confidence on every part that tokens of the answer spell."""
-    unit = unit_of(parsed.content)
+    unit = parsed.content.part_unit
     if unit is None or not parsed.spans:
         return parsed
     chosen = _map(generation, unit)
@@ -129,7 +130,7 @@ def with_part_confidence(parsed: Parsed[Content], generation: Generation) -> Par
         None if logprobs is None else _value(logprobs, chosen)
         for logprobs in part_logprobs(generation, parsed.spans)
     ]
-    content = put_confidence(parsed.content, values)
+    content = parsed.content.with_confidences(values)
     return Parsed(content, parsed.issues, parsed.repaired, parsed.spans)
 
 
@@ -158,8 +159,8 @@ def answer_confidence(
 
 
 def _parts_method(generations: Sequence[Generation], content: Content) -> str:
-    unit = unit_of(content)
-    if unit is None or all(value is None for value in part_confidences(content)):
+    unit = content.part_unit
+    if unit is None or all(value is None for value in content.part_confidences()):
         return "none"
     chosen = _map(generations[0], unit)
     return _UNCALIBRATED if chosen is None else chosen.describe(unit)

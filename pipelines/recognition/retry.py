@@ -36,15 +36,14 @@ from importlib.util import find_spec
 from itertools import islice
 from typing import Final
 
-from docai.contents import TextContent
 from docai.geometry import BBox
 from docai.models.engine import Generation, Request
-from docai.models.heads import LADDERS, Fault, Head, Rung
+from docai.models.heads import Fault, Head, RetryStep
 from docai.pipelines.crops.crop import MARGIN, Crop
 from docai.pipelines.crops.tiling import tile_region
 from docai.pipelines.ingest import Page, PageWord
 from docai.pipelines.recognition.answer import Answer, region_answer
-from docai.records import Attempt, Kind
+from docai.records import Attempt
 
 Ask = Callable[[Sequence[Request]], list[Generation]]
 
@@ -107,7 +106,7 @@ class _Climb:
     """One region on its way up."""
 
     reading: Reading
-    rungs: list[Rung]
+    rungs: list[RetryStep]
     tokens_left: int
     n_attempts: int = 0
 
@@ -141,7 +140,7 @@ def climb(
     climbs = []
     for reading in readings:
         fault = fault_of(reading.answer)
-        rungs = [rung for rung in LADDERS.get(reading.head.name, ()) if fault in rung.against]
+        rungs = [rung for rung in reading.head.retry_steps if fault in rung.against]
         if fault is not None and rungs:
             reading.attempts.append(_attempt("first", reading.answer))
             climbs.append(_Climb(reading, rungs, MAX_BUDGETS * reading.head.max_tokens))
@@ -155,7 +154,7 @@ def climb(
 
 def _next(
     one: _Climb, page: Page, max_tokens: int | None
-) -> tuple[Rung, Sequence[Crop], list[Request]] | None:
+) -> tuple[RetryStep, Sequence[Crop], list[Request]] | None:
     """The next rung that changes anything, its crops and requests; None at the end of the ladder."""
     while one.rungs and one.n_attempts < MAX_ATTEMPTS and one.tokens_left > 0:
         rung = one.rungs.pop(0)
@@ -177,7 +176,7 @@ def can_constrain() -> bool:
     return find_spec("llguidance") is not None
 
 
-def _head(rung: Rung, head: Head) -> Head:
+def _head(rung: RetryStep, head: Head) -> Head:
     decoding = replace(
         head.decoding,
         constrained=rung.constrained or head.decoding.constrained,
@@ -186,31 +185,31 @@ def _head(rung: Rung, head: Head) -> Head:
     return replace(head, decoding=decoding)
 
 
-def _crops(rung: Rung, reading: Reading, page: Page) -> Sequence[Crop]:
+def _crops(rung: RetryStep, reading: Reading, page: Page) -> Sequence[Crop]:
     """The crops of a rung; none where it would show what was shown before, or cannot be drawn."""
     if rung.crop == "same":
         return reading.crops
-    kind: Kind = reading.head.record.model_fields["kind"].default
+    tiling = reading.head.tiling
     x0, y0, x1, y1 = reading.bbox
     try:
         if rung.crop == "tighter":
-            return tile_region(page, kind, reading.bbox, margin=_TIGHT_MARGIN, words=reading.words)
+            return tile_region(page, tiling, reading.bbox, margin=_TIGHT_MARGIN, words=reading.words)
         if rung.crop == "tiles":
             tallest = (y1 - y0) / (len(reading.crops) + 0.5)
             tiles = tile_region(
-                page, kind, reading.bbox, margin=MARGIN, words=reading.words, max_height=tallest
+                page, tiling, reading.bbox, margin=MARGIN, words=reading.words, max_height=tallest
             )
             return tiles if len(tiles) > len(reading.crops) else ()
         more = _WIDENING * max(x1 - x0, y1 - y0)
         left, top, right, bottom = page.bbox
         wider = (max(left, x0 - more), max(top, y0 - more), min(right, x1 + more), min(bottom, y1 + more))
-        return () if wider == reading.bbox else tile_region(page, kind, wider, words=reading.words)
+        return () if wider == reading.bbox else tile_region(page, tiling, wider, words=reading.words)
     except Exception:
         # The region could be drawn once, and that answer is kept: a second drawing that fails takes nothing.
         return ()
 
 
-def _take(one: _Climb, rung: Rung, crops: Sequence[Crop], generations: list[Generation]) -> None:
+def _take(one: _Climb, rung: RetryStep, crops: Sequence[Crop], generations: list[Generation]) -> None:
     """Record an attempt, and put it in the place of the answer so far where it is sound."""
     reading = one.reading
     answer = region_answer(reading.head, crops, generations)
@@ -228,8 +227,7 @@ def _take(one: _Climb, rung: Rung, crops: Sequence[Crop], generations: list[Gene
 
 def _is_better(answer: Answer, first: Answer) -> bool:
     """Sound where the first is not, and not for want of anything to say."""
-    is_empty = isinstance(answer.content, TextContent) and not answer.content.lines
-    return answer.is_sound and not first.is_sound and not is_empty
+    return answer.is_sound and not first.is_sound and not answer.content.is_empty
 
 
 def _attempt(setting: str, answer: Answer) -> Attempt:

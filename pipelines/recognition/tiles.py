@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final, NamedTuple, TypeVar
 
-from docai.contents import Cell, Content, Issue, Line, ScoreContent, TableContent, TextContent, Word
+from docai.base import Content
+from docai.contents import Cell, Issue, Line, ScoreContent, TableContent, TextContent, Word
 from docai.geometry import BBox, area, grow, intersection_area, iou
 from docai.issues import make_issue
-from docai.parsers.base import Notes, Parsed
+from docai.parsers.base import IssueLog, Parsed
 from docai.parsers.score import parse_score
 from docai.parsers.table_grid import fill_grid, table_content
-from docai.parsers.text import line_of
+from docai.parsers.text import line_from_words
 
 C = TypeVar("C", TextContent, TableContent, ScoreContent)
 
@@ -45,9 +46,9 @@ def join_contents(parts: Sequence[Parsed[Content]]) -> Parsed[Content]:
     if texts := _all_of(TextContent, contents):
         return Parsed(_join_texts(texts), tuple(issues), repaired)
     if tables := _all_of(TableContent, contents):
-        notes = Notes()
-        table = _join_tables(tables, notes)
-        return Parsed(table, (*issues, *notes.issues()), repaired or notes.repaired)
+        log = IssueLog()
+        table = _join_tables(tables, log)
+        return Parsed(table, (*issues, *log.issues()), repaired or log.repaired)
     if scores := _all_of(ScoreContent, contents):
         joined = parse_score(join_kern([score.kern for score in scores]))
         content = _with_confidence(joined.content, scores)
@@ -84,11 +85,11 @@ def _join_texts(parts: Sequence[TextContent]) -> TextContent:
     return TextContent(text="\n".join(line.text for line in lines), lines=lines)
 
 
-def _join_tables(parts: Sequence[TableContent], notes: Notes) -> TableContent:
+def _join_tables(parts: Sequence[TableContent], log: IssueLog) -> TableContent:
     """Row bands, one below the other. Rows that a later band calls its head are rows of the body."""
     widths = sorted({part.n_cols for part in parts if part.n_rows})
     if len(widths) > 1:
-        notes.add(
+        log.add(
             "table-tiles-differ",
             f"The row bands of the table were read with {widths} columns; empty cells fill the narrower.",
         )
@@ -97,9 +98,7 @@ def _join_tables(parts: Sequence[TableContent], notes: Notes) -> TableContent:
     for part in parts:
         n_head = _head_rows(part) if n_rows else 0
         if n_head:
-            notes.add(
-                "table-tiles-headed", f"Row {n_rows + 1} was read as a head in the middle of the table."
-            )
+            log.add("table-tiles-headed", f"Row {n_rows + 1} was read as a head in the middle of the table.")
         for cell in part.cells:
             update: dict[str, object] = {"row": cell.row + n_rows}
             if cell.row < n_head:
@@ -351,7 +350,7 @@ def _apply(merge: _Merge, above: TextContent, below: TextContent) -> TextContent
     lines = behind.get(-1, [])
     for row, words in enumerate(uppers):
         if words:
-            lines.append(line_of(words) if row in changed else above.lines[row])
+            lines.append(line_from_words(words) if row in changed else above.lines[row])
         lines += behind.get(row, [])
     return TextContent(text="\n".join(line.text for line in lines), lines=lines)
 

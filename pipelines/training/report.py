@@ -284,7 +284,7 @@ class Journal:
             "curve": _curve(rows),
             "losses": losses[:: len(losses) // _MAX_LOSSES + 1],
             "parts": parts,
-            "versions": versions(),
+            "versions": environment.installed_versions(_PACKAGES),
         }
 
     def _parts(self, state: TrainerState, ended: Ended) -> list[dict[str, Any]]:
@@ -302,7 +302,7 @@ class Journal:
             seconds=round(time.monotonic() - self.begun, 1),
             processes=self.ranks.count,
             hardware=hardware(self.device, self.ranks.count),
-            versions=versions(),
+            versions=environment.installed_versions(_PACKAGES),
             command=self.command,
             peak_gpu_bytes=torch.cuda.max_memory_allocated(self.device) if on_gpu else None,
             ended=ended,
@@ -325,11 +325,6 @@ def hardware(device: torch.device, count: int) -> str:
         name = torch.cuda.get_device_name(device)
         return f"{count} x {name}" if count > 1 else name
     return f"CPU, {platform.machine()}, {os.cpu_count()} cores"
-
-
-def versions() -> dict[str, str]:
-    """Of docai, Python and the packages that a result depends on, where they are installed."""
-    return {name: found for name, found in environment.versions(_PACKAGES).items() if found is not None}
 
 
 def _curve(rows: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:

@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from docai.contents import Content, MoleculeContent, ScoreContent, TableContent
+from docai.base import Content
+from docai.contents import MoleculeContent, ScoreContent, TableContent
 from docai.parsers.molecule import parse_molecule
 from docai.parsers.table import parse_table
 from docai.parsers.text import parse_text
 from docai.pipelines.readback import read_back
-from docai.pipelines.readback.base import judge
 from docai.pipelines.readback.compare import COMPARISONS
 from docai.pipelines.readback.ink import to_gray
+from docai.pipelines.readback.similarity import load_model
 from docai.pipelines.synthesis import samples
 
 # The benchmarks are scripts that import one another by plain names.
@@ -101,10 +102,10 @@ def test_the_stored_coefficients_are_of_the_features_measured(head: str) -> None
         pytest.importorskip("verovio", reason="scores are engraved with Verovio")
     sample = next(samples(head, 3, difficulty=0.3, split="held-out"))
     content = content_of(head, sample.target)
-    chosen = COMPARISONS[type(content)]
-    features = chosen.measure(chosen.observe(to_gray(sample.image)), content)
-    assert set(judge(chosen.kind).terms) <= set(features)
-    assert all(scale > 0 for _, scale, _ in judge(chosen.kind).terms.values())
+    comparison = COMPARISONS[head]
+    features = comparison.measure(comparison.observe(to_gray(sample.image)), content)
+    assert set(load_model(head).terms) <= set(features)
+    assert all(scale > 0 for _, scale, _ in load_model(head).terms.values())
 
 
 def test_the_subtle_corruptions_exist() -> None:

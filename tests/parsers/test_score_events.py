@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from docai.contents import Event, ScoreContent
-from docai.parsers.score import parse_score, read_sound
+from docai.parsers.score import parse_score, read_valid_kern
 
 from .scores import bar, codes, kern, pitches
 
 
 def events(text: str) -> list[Event]:
-    sound = read_sound(text)
+    sound = read_valid_kern(text)
     return sound.events if sound else []
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from docai.contents import Event
 from docai.errors import ExportError
-from docai.parsers.score import parse_score, read_sound
+from docai.parsers.score import parse_score, read_valid_kern
 from docai.score_formats import to_bekern, to_ekern, to_midi, to_musicxml
 
 from .scores import bar, codes, kern
@@ -30,7 +30,7 @@ EKERN = (
 
 
 def events(text: str) -> list[Event]:
-    sound = read_sound(text)
+    sound = read_valid_kern(text)
     return sound.events if sound else []
 
 

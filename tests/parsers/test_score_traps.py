@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from docai.parsers.score import parse_score, read_sound
+from docai.parsers.score import parse_score, read_valid_kern
 
 from .scores import bar, codes, kern, pitches
 
@@ -109,13 +109,13 @@ def test_spines_that_are_not_kern_are_neither_notes_nor_lost() -> None:
 def test_labels_of_sections_cut_nothing_off() -> None:
     lines = [line for n in range(2, 70) for line in (f"={n}", *(["*>B"] if n == 9 else []), "4c", "4d")]
     text = kern("**kern", "*>[A,A,B]", "*>norep[A,B]", "*>A", "*M2/4", "=1", "4c", "4d", *lines, "==", "*-")
-    sound = read_sound(text)
+    sound = read_valid_kern(text)
     assert sound is not None
     assert (len(sound.events), sound.events[-1].measure, sound.events[-1].onset) == (138, 69, "137")
 
 
 def test_both_letters_of_grace_notes() -> None:
-    sound = read_sound(bar("8qd", "8Qe", "1c"))
+    sound = read_valid_kern(bar("8qd", "8Qe", "1c"))
     assert sound is not None
     assert [event.grace for event in sound.events] == [True, True, False]
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from docai.models.heads import HEADS
-from docai.parsers.base import TracedText
+from docai.parsers.base import TrackedText
 from docai.parsers.molecule import atom_spans, parse_molecule
 from docai.parsers.score import measure_texts, parse_score
 from docai.parsers.table import parse_table
@@ -49,7 +49,7 @@ def measures(text: str) -> list[str]:
 
 
 def test_a_place_survives_any_number_of_edits() -> None:
-    text = TracedText("__ab--cd--ef__")
+    text = TrackedText("__ab--cd--ef__")
     text.keep(2, 12)
     assert text.replace(re.compile("--"), "") == 2
     assert text.text == "abcdef"
@@ -63,16 +63,16 @@ def test_a_place_survives_any_number_of_edits() -> None:
 
 
 def test_only_one_character_stands_for_one() -> None:
-    text = TracedText("a−b")
+    text = TrackedText("a−b")
     text.translate({ord("−"): "-"})
     assert (text.text, text.raw(1, 2)) == ("a-b", (1, 2))
-    with pytest.raises(ValueError, match="one character"):
+    with pytest.raises(ValueError, match="exactly one"):
         text.translate({ord("a"): "aa"})
 
 
 @given(st.text(alphabet="ab-", max_size=30))
 def test_what_was_not_edited_is_found_again(raw: str) -> None:
-    text = TracedText(raw)
+    text = TrackedText(raw)
     text.replace(re.compile("-+"), "")
     text.replace(re.compile("b"), "xyz")
     for index, character in enumerate(text.text):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from docai.contents import TextContent
 from docai.parsers.base import Parsed
-from docai.parsers.text import normal, parse_text
+from docai.parsers.text import normalize_text, parse_text
 
 LOCS = "<loc0100><loc0200><loc0300><loc0400>"
 BOX = (200 / 1023, 100 / 1023, 400 / 1023, 300 / 1023)
@@ -164,5 +164,5 @@ def test_no_word_is_invented_or_lost_whatever_happens_to_the_boxes(
         return "".join(f"<loc{value:04d}>" for value in data.draw(bins))
 
     parsed = parse_text("\n".join(" ; ".join(f"{locs()} {label}" for label in line) for line in lines))
-    assert list(map(sorted, words(parsed))) == [sorted(map(normal, line)) for line in lines]
+    assert list(map(sorted, words(parsed))) == [sorted(map(normalize_text, line)) for line in lines]
     assert not re.search(r"<loc\d", parsed.content.text)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from docai.contents import Word
-from docai.parsers.text import direction, normal, parse_text, reading_order
+from docai.parsers.text import normalize_text, parse_text, reading_order, text_direction
 
 
 def at(x: int, text: str) -> str:
@@ -30,7 +30,7 @@ def at(x: int, text: str) -> str:
     ],
 )
 def test_the_direction_is_that_of_most_letters(text: str, expected: str) -> None:
-    assert direction(text) == expected
+    assert text_direction(text) == expected
 
 
 def test_a_line_written_from_right_to_left_is_kept() -> None:
@@ -69,15 +69,15 @@ def test_left_to_right_words_are_never_moved() -> None:
 
 
 def test_arabic_presentation_forms_are_plain_letters() -> None:
-    assert normal("\ufee3\ufeae\ufea3\ufe92\ufe8e") == "مرحبا"
-    assert normal("\ufefb") == "لا"
-    assert normal("cafe\u0301 ﬁ ½") == "café ﬁ ½"
-    assert normal("\ufdfa") == "\ufdfa"
+    assert normalize_text("\ufee3\ufeae\ufea3\ufe92\ufe8e") == "مرحبا"
+    assert normalize_text("\ufefb") == "لا"
+    assert normalize_text("cafe\u0301 ﬁ ½") == "café ﬁ ½"
+    assert normalize_text("\ufdfa") == "\ufdfa"
 
 
 @given(st.text())
 def test_normal_text_is_nfc_and_stays_as_it_is(text: str) -> None:
-    once = normal(text)
-    assert normal(once) == once
+    once = normalize_text(text)
+    assert normalize_text(once) == once
     assert unicodedata.is_normalized("NFC", once)
-    assert once.split() == [normal(word) for word in text.split()]
+    assert once.split() == [normalize_text(word) for word in text.split()]

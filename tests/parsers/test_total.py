@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from docai.contents import Content
+from docai.base import Content
 from docai.issues import CODES
 from docai.models.heads import HEADS
 from docai.parsers.base import Parsed

@@ -7,7 +7,7 @@ from PIL import Image
 
 from docai.contents import Issue
 from docai.limits import Limits
-from docai.pipelines.overlay import COLORS, draw_document, draw_overlay, label
+from docai.pipelines.overlay import color_of, draw_document, draw_overlay, label
 from docai.records import Confidence, Document, Figure, Molecule, PageInfo, SourceInfo, Table
 
 TABLE = Table(id="t", page=1, bbox=(20, 40, 80, 90), head="table", confidence=Confidence(value=0.876))
@@ -20,9 +20,9 @@ def _page(width: int = 400, height: int = 300) -> Image.Image:
 
 def test_box_is_drawn_where_it_is_in_its_kinds_color() -> None:
     picture = draw_overlay(_page(), [TABLE, FIGURE], scale=2.0)
-    assert picture.getpixel((39, 130)) == COLORS["table"]
-    assert picture.getpixel((161, 130)) == COLORS["table"]
-    assert picture.getpixel((361, 130)) == COLORS["figure"]
+    assert picture.getpixel((39, 130)) == color_of("table")
+    assert picture.getpixel((161, 130)) == color_of("table")
+    assert picture.getpixel((361, 130)) == color_of("figure")
     assert picture.getpixel((180, 130)) == (255, 255, 255)
 
 
@@ -55,7 +55,7 @@ def test_labels_do_not_cover_each_other() -> None:
 
     def has_label_below(picture: Image.Image) -> bool:
         return any(
-            color == COLORS["table"] for _, color in picture.crop((0, 184, 400, 300)).getcolors() or []
+            color == color_of("table") for _, color in picture.crop((0, 184, 400, 300)).getcolors() or []
         )
 
     assert not has_label_below(draw_overlay(_page(), [TABLE], scale=2.0))
@@ -85,4 +85,4 @@ def test_each_readable_page_of_a_document_gives_a_picture() -> None:
     assert list(pictures) == [1, 3]
     assert pictures[1].size == pictures[3].size == (400, 200)
     assert pictures[1].getcolors() == [(400 * 200, (255, 255, 255))]
-    assert pictures[3].getpixel((39, 130)) == COLORS["table"]
+    assert pictures[3].getpixel((39, 130)) == color_of("table")

@@ -102,16 +102,16 @@ def open_dataset(spec: str) -> DataSet:
             f"The data set {spec!r} is not of the form FORMAT:PATH with one of these formats: "
             f"{', '.join(sorted(FORMATS))}."
         )
-    found = FORMATS[name]
+    layout = FORMATS[name]
     path = Path(rest).expanduser()
     # Readers look for their files when called, and read them when iterated.
-    found.read(path)
+    layout.read(path)
     return DataSet(
         format=name,
         path=path,
-        unit=found.unit,
-        kinds=found.kinds,
-        tasks=found.tasks,
-        protocol=found.protocol,
-        read=found.read,
+        unit=layout.unit,
+        kinds=layout.kinds,
+        tasks=layout.tasks,
+        protocol=layout.protocol,
+        read=layout.read,
     )

@@ -92,28 +92,28 @@ def one_file(path: Path, suffixes: tuple[str, ...], expected: str) -> Path:
         if not path.name.lower().endswith(suffixes):
             raise DatasetError(f"{path} does not end in {' or '.join(suffixes)}; expected {expected}.")
         return path
-    found = sorted(
+    candidates = sorted(
         entry
         for entry in path.iterdir()
         if entry.name.lower().endswith(suffixes) and entry.name not in _OWN_LISTS
     )
-    if not found:
+    if not candidates:
         raise nothing_found(path, expected)
-    if len(found) > 1:
-        names = ", ".join(entry.name for entry in found[:4])
+    if len(candidates) > 1:
+        names = ", ".join(entry.name for entry in candidates[:4])
         raise DatasetError(
-            f"{path} holds {len(found)} files that could be meant ({names}…); give one of them."
+            f"{path} holds {len(candidates)} files that could be meant ({names}…); give one of them."
         )
-    return found[0]
+    return candidates[0]
 
 
 def files_below(path: Path) -> list[Path]:
     """All files below a folder, by name; links to folders are not followed."""
-    found: list[Path] = []
+    files: list[Path] = []
     for folder, folders, names in os.walk(path):
         folders.sort()
-        found += [Path(folder, name) for name in sorted(names)]
-    return found
+        files += [Path(folder, name) for name in sorted(names)]
+    return files
 
 
 def open_bytes(path: Path) -> IO[bytes]:
@@ -226,10 +226,10 @@ class Sources:
         Raises:
             MalformedError: it has some, and not this one.
         """
-        found = self.find(*names)
-        if found is None and self._any():
+        file = self.find(*names)
+        if file is None and self._any():
             raise MalformedError(self.MISSING)
-        return found
+        return file
 
     def _any(self) -> bool:
         if self._has_any is None:

@@ -60,10 +60,10 @@ def read_icdar2013_crops(path: Path) -> Iterator[Sample | Skipped]:
 
 def _structures(path: Path) -> list[Path]:
     require_folder(path, f"a folder with {_EXPECTED}")
-    found = [file for file in files_below(path) if file.name.lower().endswith((_STRUCTURE, ".pdf"))]
-    if not any(file.name.lower().endswith(_STRUCTURE) for file in found):
+    files = [file for file in files_below(path) if file.name.lower().endswith((_STRUCTURE, ".pdf"))]
+    if not any(file.name.lower().endswith(_STRUCTURE) for file in files):
         raise nothing_found(path, _EXPECTED)
-    return found
+    return files
 
 
 def _documents(files: list[Path]) -> Iterator[Sample | Skipped]:
@@ -190,11 +190,11 @@ def _cell(element: _Element) -> _Placed:
 
 
 def _box(element: _Element) -> BBox | None:
-    found = element.find("bounding-box")
-    if found is None:
+    box = element.find("bounding-box")
+    if box is None:
         return None
     try:
-        x0, y0, x1, y1 = (float(found.get(name) or "") for name in ("x1", "y1", "x2", "y2"))
+        x0, y0, x1, y1 = (float(box.get(name) or "") for name in ("x1", "y1", "x2", "y2"))
     except ValueError:
         raise MalformedError("A box is not of four numbers.") from None
     return min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)

@@ -130,13 +130,13 @@ def beside(truth: Path, stem: str, pictures: dict[str, list[Path]]) -> Path | No
     Raises:
         MalformedError: it is missing, or there are several.
     """
-    found = pictures.get(stem.lower(), [])
-    found = [picture for picture in found if picture.parent == truth.parent] or found
-    if len(found) > 1:
+    candidates = pictures.get(stem.lower(), [])
+    candidates = [picture for picture in candidates if picture.parent == truth.parent] or candidates
+    if len(candidates) > 1:
         raise MalformedError("Several pictures have its name.")
-    if not found and pictures:
+    if not candidates and pictures:
         raise MalformedError(Sources.MISSING)
-    return found[0] if found else None
+    return candidates[0] if candidates else None
 
 
 def spotted(case: str, words: list[SpottedWord], source: Path | None) -> Sample:

@@ -129,10 +129,10 @@ def _hierarchy(entry: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def _list(value: Any, key: str) -> list[Any]:
-    found = value.get(key) if isinstance(value, dict) else None
-    if not isinstance(found, list):
+    entries = value.get(key) if isinstance(value, dict) else None
+    if not isinstance(entries, list):
         raise MalformedError(_BROKEN)
-    return found
+    return entries
 
 
 def _legible_word(word: Any) -> SpottedWord:
@@ -214,8 +214,8 @@ def _coco(file: Path, outline: str, is_ignored: Any) -> Iterator[Sample | Skippe
             listed = words_of.get(key, [])
             if not isinstance(listed, list):
                 raise MalformedError(_BROKEN)
-            found = [_coco_word(words.get(str(number)), outline, is_ignored) for number in listed]
-            yield spotted(key, found, sources.require(name, Path(name).name))
+            listed_words = [_coco_word(words.get(str(number)), outline, is_ignored) for number in listed]
+            yield spotted(key, listed_words, sources.require(name, Path(name).name))
         except MalformedError as error:
             yield Skipped(key, str(error))
 

@@ -124,19 +124,19 @@ def _molfiles(
 ) -> Iterator[Sample | Skipped]:
     for stem in sorted(pictures.keys() | truths.keys()):
         case = stem.relative_to(root).as_posix()
-        found = pictures.get(stem, [])
+        candidates = pictures.get(stem, [])
         if stem not in truths:
             yield Skipped(case, "The picture has no .mol, .sdf or .smi beside it.")
-        elif len(found) > 1:
+        elif len(candidates) > 1:
             yield Skipped(case, "Several pictures have its name.")
-        elif not found and pictures:
+        elif not candidates and pictures:
             yield Skipped(case, Sources.MISSING)
         else:
             by_suffix = truths[stem]
             truth = next(by_suffix[suffix] for suffix in _TRUTHS if suffix in by_suffix)
             try:
                 item = Item(kind="molecule", text=_read_truth(truth))
-                yield Sample(id=case, truth=(item,), source=found[0] if found else None)
+                yield Sample(id=case, truth=(item,), source=candidates[0] if candidates else None)
             except MalformedError as error:
                 yield Skipped(case, str(error))
 

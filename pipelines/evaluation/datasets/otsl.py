@@ -8,7 +8,7 @@ from typing import Any
 
 from docai.contents import Cell
 from docai.errors import DatasetError, MissingDependencyError
-from docai.parsers.table_otsl import CONTINUED, FIRST, HEADERS, ROW_END, place_cells
+from docai.parsers.table_otsl import CELL_TOKENS, HEADER_TOKENS, ROW_END, SPAN_TOKENS, place_cells
 from docai.pipelines.evaluation.base import Item, Sample, Skipped
 from docai.pipelines.evaluation.datasets.formats import (
     Entry,
@@ -160,7 +160,7 @@ def _grid(tokens: Any) -> list[list[str]]:
         name = token.strip().strip("<>") if isinstance(token, str) else ""
         if name == ROW_END:
             rows.append([])
-        elif name in FIRST or name in CONTINUED:
+        elif name in CELL_TOKENS or name in SPAN_TOKENS:
             rows[-1].append(name)
         else:
             raise MalformedError("Its OTSL holds an unknown token.")
@@ -182,7 +182,7 @@ def _cells(rows: list[list[str]]) -> list[Cell]:
             col=place.col,
             row_span=place.row_span,
             col_span=place.col_span,
-            is_header=place.token in HEADERS,
+            is_header=place.token in HEADER_TOKENS,
         )
         for place in places
     ]

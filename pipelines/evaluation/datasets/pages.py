@@ -206,13 +206,13 @@ def _truths(
     for file in truths:
         stem = file.with_name(file.name.removesuffix(_TRUTH))
         case = stem.relative_to(root).as_posix()
-        found = sources.get(stem, [])
-        if len(found) != 1:
-            yield Skipped(case, "Several files have its name." if found else Sources.MISSING)
+        candidates = sources.get(stem, [])
+        if len(candidates) != 1:
+            yield Skipped(case, "Several files have its name." if candidates else Sources.MISSING)
             continue
         try:
             items = list(_items(load_json(file, "regions of pages"), needs_box))
-            yield Sample(id=case, truth=tuple(items), unit="page", source=found[0])
+            yield Sample(id=case, truth=tuple(items), unit="page", source=candidates[0])
         except DatasetError:
             yield Skipped(case, "Its truth is not JSON.")
         except MalformedError as error:

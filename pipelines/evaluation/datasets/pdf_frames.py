@@ -97,15 +97,15 @@ class Frames:
                 count = self._document.page_count
                 if not 1 <= page <= count:
                     raise MalformedError("Its PDF has no such page.")
-                found = self._document.load_page(page - 1)
-                media, crop = found.mediabox, found.cropbox
+                page_object = self._document.load_page(page - 1)
+                media, crop = page_object.mediabox, page_object.cropbox
                 return Frame(
-                    width=float(found.rect.width),
-                    height=float(found.rect.height),
+                    width=float(page_object.rect.width),
+                    height=float(page_object.rect.height),
                     media_height=float(media.height),
                     # PyMuPDF gives the media box in PDF's own direction and the crop box from its top.
                     offset=(float(crop.x0 - media.x0), float(crop.y0)),
-                    turn=tuple(found.rotation_matrix),
+                    turn=tuple(page_object.rotation_matrix),
                 )
             except MalformedError:
                 raise

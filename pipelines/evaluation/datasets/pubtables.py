@@ -191,7 +191,7 @@ def _objects(file: Path) -> dict[str, list[BBox]]:
         root = etree.parse(str(file), parser).getroot()
     except (OSError, etree.XMLSyntaxError) as error:
         raise MalformedError("Its XML cannot be read.") from error
-    found: dict[str, list[BBox]] = {}
+    boxes: dict[str, list[BBox]] = {}
     for element in root.iter("object"):
         try:
             numbers = [float(element.findtext(f"bndbox/{name}", "")) for name in _VOC_CORNERS]
@@ -200,10 +200,10 @@ def _objects(file: Path) -> dict[str, list[BBox]]:
         box = four_numbers(numbers)
         if box is None:
             raise MalformedError("A box is not of four numbers.")
-        found.setdefault((element.findtext("name") or "").strip(), []).append(box)
-    if not found.get("table row") or not found.get("table column"):
+        boxes.setdefault((element.findtext("name") or "").strip(), []).append(box)
+    if not boxes.get("table row") or not boxes.get("table column"):
         raise MalformedError("It has no rows and columns; it may be a truth for detection.")
-    return found
+    return boxes
 
 
 _VOC_CORNERS = ("xmin", "ymin", "xmax", "ymax")

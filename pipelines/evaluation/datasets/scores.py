@@ -127,13 +127,13 @@ def _pages(root: Path, truths: list[Path], pages: dict[Path, list[Path]]) -> Ite
     for file in truths:
         stem = file.with_suffix("")
         case = stem.relative_to(root).as_posix()
-        found = pages.pop(stem, [])
-        if len(found) != 1:
-            yield Skipped(case, "Several pages have its name." if found else Sources.MISSING)
+        candidates = pages.pop(stem, [])
+        if len(candidates) != 1:
+            yield Skipped(case, "Several pages have its name." if candidates else Sources.MISSING)
             continue
         try:
             item = Item(kind="score", text=kern_spines(read_kern(file)))
-            yield Sample(id=case, truth=(item,), unit="page", source=found[0])
+            yield Sample(id=case, truth=(item,), unit="page", source=candidates[0])
         except MalformedError as error:
             yield Skipped(case, str(error))
     for stem in pages:
@@ -147,7 +147,7 @@ def kern_spines(text: str) -> str:
         MalformedError: a line does not fit the spines.
     """
     kinds: list[str] = []
-    kept: list[str] = []
+    printed: list[str] = []
     for line in text.split("\n"):
         if not line or line.startswith("!"):
             continue
@@ -158,10 +158,10 @@ def kern_spines(text: str) -> str:
             raise MalformedError("A line of its truth does not fit the spines.")
         shown = [field for field, kind in zip(fields, kinds, strict=True) if kind == "**kern"]
         if shown and not all(field in ("*", ".") for field in shown):
-            kept.append("\t".join(shown))
+            printed.append("\t".join(shown))
         if line.startswith("*"):
             kinds = _after(fields, kinds)
-    return "\n".join(kept)
+    return "\n".join(printed)
 
 
 def _after(fields: list[str], kinds: list[str]) -> list[str]:

@@ -148,8 +148,8 @@ def _mat_word(row: Any) -> SpottedWord:
         xs, ys = (np.ravel(row[index]).astype(float).tolist() for index in (1, 3))
     except (ValueError, TypeError):
         raise MalformedError(_BROKEN) from None
-    found = np.ravel(row[4])
-    return _word(xs, ys, str(found[0]) if found.size else "")
+    transcription = np.ravel(row[4])
+    return _word(xs, ys, str(transcription[0]) if transcription.size else "")
 
 
 FORMATS = (

@@ -44,16 +44,16 @@ def reliability(beliefs: Sequence[Belief], n_bins: int = N_BINS) -> list[Reliabi
     if n_bins < 1:
         raise ValueError(f"n_bins is {n_bins}: a diagram needs one bin at least.")
     bins: list[ReliabilityBin] = []
-    held: list[Belief] = []
+    open_bin: list[Belief] = []
     n_closed = 0
     ordered = sorted(beliefs)
     for _, equal in groupby(ordered, key=lambda belief: belief.confidence):
-        held.extend(equal)
-        n_seen = n_closed + len(held)
+        open_bin.extend(equal)
+        n_seen = n_closed + len(open_bin)
         n_full = n_closed * n_bins // len(ordered)
         if n_seen * n_bins >= len(ordered) * (n_full + 1):
-            bins.append(_bin(held))
-            n_closed, held = n_seen, []
+            bins.append(_bin(open_bin))
+            n_closed, open_bin = n_seen, []
     return bins
 
 
@@ -66,7 +66,8 @@ def expected_calibration_error(beliefs: Sequence[Belief], n_bins: int = N_BINS) 
     bins = reliability(beliefs, n_bins)
     if not bins:
         return None
-    return math.fsum(one.n * abs(one.confidence - one.accuracy) for one in bins) / len(beliefs)
+    errors = (answers.n * abs(answers.confidence - answers.accuracy) for answers in bins)
+    return math.fsum(errors) / len(beliefs)
 
 
 def brier_score(beliefs: Sequence[Belief]) -> float | None:

@@ -25,7 +25,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from docai.contents import Cell, Content, MoleculeContent, ScoreContent, TableContent, TextContent, Word
+from docai.base import Content
+from docai.contents import Cell, MoleculeContent, ScoreContent, TableContent, TextContent, Word
 from docai.parsers.molecule import atom_spans
 from docai.parsers.score import measure_texts
 from docai.pipelines.words import align_words, right_words
@@ -56,9 +57,9 @@ def judge(content: Content, truth: Content) -> Outcome:
             is_right = same_symbols(content.kern, truth.kern)
             return Outcome(is_right, tuple(right_measures(content.kern, truth.kern)))
         case TextContent(), TextContent():
-            found, true = _words(content), _words(truth)
-            is_right = [word.text for word in found] == [word.text for word in true]
-            return Outcome(is_right, tuple(right_words(found, true)))
+            words, true_words = _words(content), _words(truth)
+            is_right = [word.text for word in words] == [word.text for word in true_words]
+            return Outcome(is_right, tuple(right_words(words, true_words)))
     raise TypeError(f"{type(content).__name__} is not held against {type(truth).__name__}.")
 
 

@@ -26,9 +26,9 @@ from typing import Any
 from docai.contents import Cell
 from docai.errors import needs
 from docai.geometry import BBox
-from docai.parsers.base import Notes, replace_unholdable
+from docai.parsers.base import IssueLog, replace_invalid_chars
 from docai.parsers.table import parse_table
-from docai.parsers.table_grid import MAX_PLACES, RawCell, fill_grid, lay_out, tidy
+from docai.parsers.table_grid import MAX_PLACES, RawCell, build_table, fill_grid, tidy
 
 MAX_PAIRS = 2_000_000
 """Places of one grid times places of the other that are compared: about ten seconds and 700 MB."""
@@ -168,7 +168,7 @@ def whole_grid(cells: Sequence[Cell]) -> list[Cell]:
             rows[cell.row].append(
                 RawCell(cell.text, cell.row_span, cell.col_span, cell.is_header, cell.bbox),
             )
-        return lay_out([rows], Notes()).cells
+        return build_table([rows], IssueLog()).cells
     return fill_grid(fitting, n_rows, n_cols)
 
 
@@ -225,7 +225,7 @@ def _package() -> Any:
 
 def _read_html(html: str) -> list[Any]:
     """The package's cells of the first table, or ours where it fails or its grid would fill the memory."""
-    clean, _ = replace_unholdable(html)
+    clean, _ = replace_invalid_chars(html)
     try:
         if _n_places_written(clean) <= MAX_PLACES:
             cells = _package().html_to_cell_list(clean) or []

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-from docai.parsers.base import Notes
+from docai.parsers.base import IssueLog
 from docai.parsers.score_spines import SpineReader
 
 Preparation = Literal["smt-system", "smt-page", "printed", "none"]
@@ -28,7 +28,7 @@ Preparation = Literal["smt-system", "smt-page", "printed", "none"]
 ``none``        Nothing: the texts as they are, as SMT's eval_functions.py takes them.
 ==============  ============================================================================================
 """
-Tokenisation = Literal["smt-2025-07", "smt-2024-01"]
+Tokenization = Literal["smt-2025-07", "smt-2024-01"]
 """What a character is: every one (SMT since 7 July 2025), or all but spaces, where ``<b>`` for a line feed
 and ``<t>`` for a tab are one each (SMT before). Symbols and lines are the same in both."""
 
@@ -73,8 +73,8 @@ def plain_kern(text: str) -> str:
 
 def header_of(text: str) -> str | None:
     """What the first kern spine is called, such as ``**ekern_1.0``; None where there is none."""
-    found = _HEADER.search(text)
-    return found[0] if found else None
+    header = _HEADER.search(text)
+    return header[0] if header else None
 
 
 def prepare_kern(text: str, preparation: Preparation) -> str:
@@ -90,9 +90,9 @@ def prepare_kern(text: str, preparation: Preparation) -> str:
             return text
 
 
-def characters(text: str, tokenisation: Tokenisation) -> Sequence[str]:
+def characters(text: str, tokenization: Tokenization) -> Sequence[str]:
     """The tokens of CER."""
-    if tokenisation == "smt-2025-07":
+    if tokenization == "smt-2025-07":
         return text
     return [piece for token in symbols(text) for piece in ([token] if token in ("<b>", "<t>") else token)]
 
@@ -109,9 +109,9 @@ def lines(text: str) -> list[str]:
 
 def _smt_page(text: str) -> str:
     *whole, last = text.split("\n")
-    kept = [line for line in whole if not any(mark in line for mark in DROPPED_LINES)]
-    kept = [line for line in [*kept, last] if not _STARS.fullmatch(line)]
-    text = _BAR_NUMBER.sub("", "\n".join(kept).strip())
+    kern_lines = [line for line in whole if not any(mark in line for mark in DROPPED_LINES)]
+    kern_lines = [line for line in [*kern_lines, last] if not _STARS.fullmatch(line)]
+    text = _BAR_NUMBER.sub("", "\n".join(kern_lines).strip())
     text = _LEADING_STEM.sub("", text).replace("·/", "").replace("·\\", "")
     text = text.translate(SEPARATORS).strip()
     head, _, rest = text.partition("\n")
@@ -119,10 +119,10 @@ def _smt_page(text: str) -> str:
 
 
 def _printed(text: str) -> str:
-    kept = [line.strip(" ") for line in plain_kern(text).split("\n")]
-    kept = [line for line in kept if line and not line.startswith("!")]
+    kern_lines = [line.strip(" ") for line in plain_kern(text).split("\n")]
+    kern_lines = [line for line in kern_lines if line and not line.startswith("!")]
     shown: list[str] = []
-    for line in _kern_spines(kept):
+    for line in _kern_spines(kern_lines):
         fields = line.split("\t")
         if line.startswith("*"):
             fields = [field if _SHOWN.fullmatch(field) else "*" for field in fields]
@@ -135,15 +135,15 @@ def _printed(text: str) -> str:
     return "\n".join(shown)
 
 
-def _kern_spines(kept: list[str]) -> list[str]:
+def _kern_spines(kern_lines: list[str]) -> list[str]:
     """Without the spines of dynamics, lyrics and so on; all of it where the structure is broken."""
-    header = next((line.split("\t") for line in kept if line.startswith("**")), [])
+    header = next((line.split("\t") for line in kern_lines if line.startswith("**")), [])
     if set(header) <= {"**kern"} or "**kern" not in header:
-        return kept
-    reader = SpineReader(kept, Notes())
+        return kern_lines
+    reader = SpineReader(kern_lines, IssueLog())
     of_kern = ["\t".join(["**kern"] * header.count("**kern"))]
     for line in reader:
         pairs = zip(line.fields, line.spines, strict=True)
         if fields := [field for field, spine in pairs if spine.kind == "**kern"]:
             of_kern.append("\t".join(fields))
-    return kept if reader.first_broken is not None else of_kern
+    return kern_lines if reader.first_invalid is not None else of_kern

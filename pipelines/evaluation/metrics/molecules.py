@@ -119,7 +119,7 @@ def molscribe_canonical(smiles: str, *, stereo: bool = True) -> str:
     ``[R12]`` becomes ``[12*]``, every other bracket that RDKit does not know ``*``, and characters that
     SmilesPE 0.0.3 does not know are lost (``<``, blanks, parts of a CXSMILES tail). What RDKit refuses stays
     as it is then. With ``stereo=False`` tetrahedral marks go too, and isotopes with them. An empty truth is
-    made ``<empty>`` there, which nothing equals. (Texts over ``MAX_CHARS`` are not canonicalised here.)
+    made ``<empty>`` there, which nothing equals. (Texts over ``MAX_CHARS`` are not canonicalized here.)
     """
     from rdkit import Chem
 

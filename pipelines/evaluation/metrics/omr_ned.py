@@ -7,39 +7,39 @@ folders, each syntax error that converter21 mends in an answer is an edit, an an
 an empty one, and a truth that cannot be read defines nothing. A set's figure is edits over symbols, summed.
 
 converter21 changes music21 for the whole process, and all three print; on bad kern they raise errors of any
-type, or may not end. So they run in a process of their own, which is kept for the next comparison and ends
-itself when one takes too long.
+type, or may not end. So they run in a process of their own, which is kept for the next comparison.
 """
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import faulthandler
 import importlib.util
 import json
 import os
-import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from docai.errors import MissingDependencyError
 from docai.pipelines.evaluation.metrics.kern_text import plain_kern
+from docai.pipelines.external.workers import START_SECONDS, JsonWorker, WorkerError
+
+if TYPE_CHECKING:
+    from musicdiff.annotation import AnnScore
 
 SECONDS = 30.0
 """What one comparison may take; a page of piano music takes less than one."""
-MAX_BYTES = 4 * 2**30
-"""Address space of the process that compares, where the system can limit it."""
 MAX_CHARS = 200_000
 """Of one text. The kern of a whole sonata movement has some 50,000."""
 
-_START_SECONDS = 120.0
-_COMPARISONS = 500
-"""After so many the process is replaced: music21 lets go of little that it once read."""
+_MAX_REQUESTS = 1000
+"""Two a comparison; then the process is replaced: music21 frees little of what it once read."""
+_ORPHAN_SECONDS = 5.0
+"""Beyond its time limit, after which the process ends itself: nobody is left to end it."""
 
 UNREADABLE = "OMR-NED: the answer cannot be read as music; it counts as empty"
 FAILED = "OMR-NED: musicdiff failed on the answer; it counts as empty"
@@ -71,8 +71,7 @@ def omr_ned(pred: str, truth: str, *, seconds: float = SECONDS) -> OmrNed:
     if len(truth) > MAX_CHARS:
         return OmrNed(0, 0, 0, None, UNREADABLE_TRUTH)
     is_long = len(pred) > MAX_CHARS
-    with _lock:
-        symbols_truth, compared, note = _worker().compare("" if is_long else pred, truth, seconds)
+    symbols_truth, compared, note = _compare("" if is_long else pred, truth, seconds)
     if symbols_truth is None:
         return OmrNed(0, 0, 0, None, UNREADABLE_TRUTH)
     edits, symbols_pred = compared or (symbols_truth, 0)
@@ -83,93 +82,42 @@ def omr_ned(pred: str, truth: str, *, seconds: float = SECONDS) -> OmrNed:
     )
 
 
-class _Worker:
-    """The process that compares; used by one thread at a time."""
-
-    def __init__(self) -> None:
-        self.pid = os.getpid()
-        self.n_left = _COMPARISONS
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", f"from {__name__} import serve; serve()"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            encoding="utf-8",
-        )
-        if self._receive() is None:
-            self.close()
-            raise MissingDependencyError(
-                "musicdiff is installed and cannot be loaded. To see why: "
-                f"{sys.executable} -c 'import converter21, musicdiff'."
-            )
-
-    def compare(
-        self, pred: str, truth: str, seconds: float
-    ) -> tuple[int | None, tuple[int, int] | None, str | None]:
-        """The truth's symbols, where it has any; edits and the answer's symbols, where compared; a note."""
-        self.n_left -= 1
-        started = time.monotonic()
-        self._send({"pred": pred, "truth": truth, "seconds": seconds})
-        about_truth = self._receive() or {}
-        symbols_truth = about_truth.get("symbols")
-        if symbols_truth is None:
-            return None, None, None
-        compared = self._receive()
-        if compared is None:
-            return symbols_truth, None, TIMED_OUT if time.monotonic() - started >= seconds else FAILED
-        if "edits" not in compared:
-            return symbols_truth, None, FAILED
-        note = None if compared["is_readable"] else UNREADABLE
-        return symbols_truth, (compared["edits"], compared["symbols"]), note
-
-    def _send(self, request: dict[str, Any]) -> None:
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(json.dumps(request) + "\n")
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            self.n_left = 0
-
-    def _receive(self) -> dict[str, Any] | None:
-        """The next reply; None where the process has ended."""
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            self.n_left = 0
-            return None
-        reply: dict[str, Any] = json.loads(line)
-        return reply
-
-    def close(self) -> None:
-        """End the process, unless it belongs to the process that this one was forked from."""
-        if self.pid == os.getpid():
-            self._process.kill()
-            self._process.communicate()
+_WORKER = JsonWorker("-P", "-c", f"from {__name__} import serve; serve()", max_requests=_MAX_REQUESTS)
 
 
-_lock = threading.Lock()
-_shared: list[_Worker] = []
+def _compare(pred: str, truth: str, seconds: float) -> tuple[int | None, tuple[int, int] | None, str | None]:
+    """The truth's symbols, where it has any; edits and the answer's symbols, where compared; a note."""
+    try:
+        _WORKER.start()
+    except WorkerError as error:
+        raise MissingDependencyError(
+            "musicdiff is installed and cannot be loaded. To see why: "
+            f"{sys.executable} -c 'import converter21, musicdiff'."
+        ) from error
+    deadline = time.monotonic() + seconds
+    try:
+        truth_symbols = _request({"truth": truth}, deadline)["symbols"]
+    except WorkerError:
+        truth_symbols = None
+    if truth_symbols is None:
+        return None, None, None
+    try:
+        compared = _request({"truth": truth, "pred": pred}, deadline)
+    except WorkerError as error:
+        return truth_symbols, None, TIMED_OUT if error.timed_out else FAILED
+    if "edits" not in compared:
+        return truth_symbols, None, FAILED
+    note = None if compared["is_readable"] else UNREADABLE
+    return truth_symbols, (compared["edits"], compared["symbols"]), note
 
 
-def _worker() -> _Worker:
-    if _shared and (_shared[0].n_left <= 0 or _shared[0].pid != os.getpid()):
-        _close()
-    if not _shared:
-        _shared.append(_Worker())
-    return _shared[0]
-
-
-def _close() -> None:
-    while _shared:
-        _shared.pop().close()
-
-
-atexit.register(_close)
+def _request(request: dict[str, Any], deadline: float) -> dict[str, Any]:
+    seconds = max(0.0, deadline - time.monotonic())
+    return _WORKER.request(request | {"seconds": seconds + _ORPHAN_SECONDS}, seconds=seconds)
 
 
 def serve() -> None:
-    """What the process runs: reads a request a line, and writes two replies to each as they are found."""
+    """What the process runs: answers each line that it reads, a request, by one line."""
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
@@ -177,60 +125,55 @@ def serve() -> None:
         replies.write(json.dumps(reply) + "\n")
         replies.flush()
 
-    # Ends the process even from within a loop in C, and where nobody waits for it any more.
-    faulthandler.dump_traceback_later(_START_SECONDS, exit=True)
+    # Ends the process even from within a loop in C, where nobody waits for it any more.
+    faulthandler.dump_traceback_later(START_SECONDS + _ORPHAN_SECONDS, exit=True)
     import converter21
     import musicdiff  # noqa: F401
 
     converter21.register()
     faulthandler.cancel_dump_traceback_later()
-    _limit_memory()
     send({})
+    # The two requests of a comparison have the same truth.
+    annotated = lru_cache(maxsize=1)(_annotated)
     for line in sys.stdin:
         request = json.loads(line)
         faulthandler.dump_traceback_later(request["seconds"], exit=True)
-        for reply in _replies(request["pred"], request["truth"]):
-            send(reply)
+        send(_reply(annotated, request["truth"], request.get("pred")))
         faulthandler.cancel_dump_traceback_later()
 
 
-def _limit_memory() -> None:
-    if sys.platform == "win32":
-        return
-    import resource
-
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    # Some systems have no such limit, and a lower one may be in force already.
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_AS, (MAX_BYTES, hard))
-
-
-def _replies(pred: str, truth: str) -> Iterator[dict[str, Any]]:
+def _reply(annotated: Callable[[str], AnnScore | None], truth: str, pred: str | None) -> dict[str, Any]:
+    """The symbols of the truth; with an answer, the edits between both. Nothing where musicdiff fails."""
     from musicdiff.annotation import AnnScore
     from musicdiff.comparison import Comparison
     from musicdiff.detaillevel import DetailLevel
 
-    try:
-        score = _read(truth, accept_errors=False)
-        annotated = AnnScore(score, DetailLevel.Default)
-        has_parts = bool(len(score.parts))
-    except Exception:
-        # converter21 and musicdiff raise errors of any type on kern that they do not understand.
-        has_parts = False
-    if not has_parts:
-        yield {"symbols": None}
-        return
-    yield {"symbols": annotated.notation_size()}
-    try:
+    annotated_truth = annotated(truth)
+    if annotated_truth is None:
+        return {"symbols": None}
+    if pred is None:
+        return {"symbols": annotated_truth.notation_size()}
+    # converter21 and musicdiff raise errors of any type on kern that they do not understand.
+    with contextlib.suppress(Exception):
         answer = _read(pred, accept_errors=True)
         annotated_answer = AnnScore(answer, DetailLevel.Default)
         symbols = annotated_answer.notation_size()
-        _, edits = Comparison.annotated_scores_diff(annotated_answer, annotated)
-    except Exception:
-        # As above; the caller notes it.
-        yield {}
-    else:
-        yield {"edits": edits, "symbols": symbols, "is_readable": bool(len(answer.parts))}
+        _, edits = Comparison.annotated_scores_diff(annotated_answer, annotated_truth)
+        return {"edits": edits, "symbols": symbols, "is_readable": bool(len(answer.parts))}
+    return {}
+
+
+def _annotated(truth: str) -> AnnScore | None:
+    """None where it cannot be read, or holds no part."""
+    from musicdiff.annotation import AnnScore
+    from musicdiff.detaillevel import DetailLevel
+
+    # As above.
+    with contextlib.suppress(Exception):
+        score = _read(truth, accept_errors=False)
+        annotated = AnnScore(score, DetailLevel.Default)
+        return annotated if len(score.parts) else None
+    return None
 
 
 def _read(text: str, *, accept_errors: bool) -> Any:
@@ -238,11 +181,11 @@ def _read(text: str, *, accept_errors: bool) -> Any:
     import converter21
     from music21.stream import Opus
 
-    kept = (
+    lines = (
         line
         for line in plain_kern(text).split("\n")
         # Under music21 10, converter21 4.0 fails on records of the work (!!!COM: …), which count for nothing.
         if not line.startswith("!!!") or line.startswith(("!!!!", "!!!RDF", "!!!system-decoration"))
     )
-    score = converter21.HumdrumConverter().parseData("\n".join(kept), acceptSyntaxErrors=accept_errors)
+    score = converter21.HumdrumConverter().parseData("\n".join(lines), acceptSyntaxErrors=accept_errors)
     return score.scores[0] if isinstance(score, Opus) else score

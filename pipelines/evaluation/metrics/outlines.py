@@ -98,17 +98,17 @@ def ious(rows: Outlines, cols: Outlines, *, epsilon: float = 0.0) -> Matrix:
         epsilon: what is added to each union, and the area below which an outline counts as empty: 1e-5 in
             the HierText evaluator.
     """
-    one, other = rows.areas[:, None], cols.areas[None, :]
-    shared = np.where((one < epsilon) | (other < epsilon), 0.0, intersections(rows, cols))
-    united = one + other - shared + epsilon
+    row_areas, col_areas = rows.areas[:, None], cols.areas[None, :]
+    shared = np.where((row_areas < epsilon) | (col_areas < epsilon), 0.0, intersections(rows, cols))
+    united = row_areas + col_areas - shared + epsilon
     return np.divide(shared, united, out=np.zeros_like(shared), where=united > 0)
 
 
 def shares_inside(rows: Outlines, cols: Outlines, *, epsilon: float = 0.0) -> Matrix:
     """Part of each row's area that lies in each column's outline, [n_rows, n_cols]; 0 for an empty row."""
-    one, other = rows.areas[:, None], cols.areas[None, :]
-    shared = np.where((one < epsilon) | (other < epsilon), 0.0, intersections(rows, cols))
-    return np.divide(shared, one + epsilon, out=np.zeros_like(shared), where=one + epsilon > 0)
+    row_areas, col_areas = rows.areas[:, None], cols.areas[None, :]
+    shared = np.where((row_areas < epsilon) | (col_areas < epsilon), 0.0, intersections(rows, cols))
+    return np.divide(shared, row_areas + epsilon, out=np.zeros_like(shared), where=row_areas + epsilon > 0)
 
 
 def axis_aligned_ceiling(

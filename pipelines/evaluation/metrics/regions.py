@@ -101,21 +101,21 @@ def class_rates(cases: Iterable[CaseScore], iou: float = 0.5) -> dict[Kind, Clas
     Args:
         iou: one of :data:`THRESHOLDS`.
     """
-    found: defaultdict[Kind, list[Detection]] = defaultdict(list)
+    detections: defaultdict[Kind, list[Detection]] = defaultdict(list)
     n_truth: Counter[str] = Counter()
     for case in cases:
         n_truth.update(case.n_truth)
         for detection in case.detections:
-            found[detection.kind].append(detection)
+            detections[detection.kind].append(detection)
     return {
         kind: ClassRates(
             n_truth=n_truth[kind],
-            n_predictions=len(found[kind]),
-            n_matched=sum(iou in detection.matched_at for detection in found[kind]),
-            average_precision=average_precision(found[kind], n_truth[kind], iou),
+            n_predictions=len(detections[kind]),
+            n_matched=sum(iou in detection.matched_at for detection in detections[kind]),
+            average_precision=average_precision(detections[kind], n_truth[kind], iou),
         )
         for kind in get_args(Kind)
-        if n_truth[kind] or found[kind]
+        if n_truth[kind] or detections[kind]
     }
 
 
@@ -125,8 +125,10 @@ def pairs_in_order(matches: Sequence[RegionMatch]) -> Ratio:
     It is (1 + Kendall's tau) / 2: 1 for the truth's order, 0 for its reverse, about 0.5 for chance.
     """
     pairs = list(combinations(matches, 2))
-    kept = sum((one.truth < other.truth) == (one.prediction < other.prediction) for one, other in pairs)
-    return Ratio(kept, len(pairs))
+    n_in_order = sum(
+        (first.truth < second.truth) == (first.prediction < second.prediction) for first, second in pairs
+    )
+    return Ratio(n_in_order, len(pairs))
 
 
 def _score(sample: Sample, prediction: Prediction | None) -> CaseScore:
@@ -134,18 +136,18 @@ def _score(sample: Sample, prediction: Prediction | None) -> CaseScore:
     preds = list(prediction.items) if prediction else []
     overlaps = _overlaps(preds, truths)
     matches = {threshold: _greedy(preds, overlaps, threshold) for threshold in THRESHOLDS}
-    found = {threshold: {match.prediction for match in matches[threshold]} for threshold in THRESHOLDS}
+    matched = {threshold: {match.prediction for match in matches[threshold]} for threshold in THRESHOLDS}
     detections = tuple(
         Detection(
             item.kind,
             _confidence(item),
             max((iou for iou, _ in overlaps[place]), default=0.0),
-            tuple(threshold for threshold in THRESHOLDS if place in found[threshold]),
+            tuple(threshold for threshold in THRESHOLDS if place in matched[threshold]),
         )
         for place, item in enumerate(preds)
     )
     beliefs = tuple(
-        Belief(item.confidence, place in found[THRESHOLDS[0]])
+        Belief(item.confidence, place in matched[THRESHOLDS[0]])
         for place, item in enumerate(preds)
         if item.confidence is not None
     )
@@ -203,7 +205,7 @@ def _order(truths: Sequence[Item], matches: Sequence[RegionMatch]) -> Ratio:
     pages: defaultdict[int, list[RegionMatch]] = defaultdict(list)
     for match in matches:
         pages[truths[match.truth].page].append(match)
-    ratios = [pairs_in_order(found) for found in pages.values()]
+    ratios = [pairs_in_order(page_matches) for page_matches in pages.values()]
     return Ratio(sum(ratio.numerator for ratio in ratios), sum(ratio.denominator for ratio in ratios))
 
 

@@ -32,7 +32,7 @@ from docai.pipelines.evaluation.metrics.correctness import right_measures
 from docai.pipelines.evaluation.metrics.kern_text import (
     SEPARATORS,
     Preparation,
-    Tokenisation,
+    Tokenization,
     characters,
     header_of,
     lines,
@@ -58,7 +58,7 @@ class KernErrorRates:
     symbols: Ratio
     lines: Ratio
     preparation: Preparation
-    tokenisation: Tokenisation
+    tokenization: Tokenization
 
     @property
     def cer(self) -> float | None:
@@ -78,7 +78,7 @@ class KernErrorRates:
     def __str__(self) -> str:
         rates = (("CER", self.cer), ("SER", self.ser), ("LER", self.ler))
         shown = " ".join(f"{name} {'–' if rate is None else f'{rate:.2f} %'}" for name, rate in rates)
-        return f"{shown} (text {self.preparation}, tokens {self.tokenisation})"
+        return f"{shown} (text {self.preparation}, tokens {self.tokenization})"
 
 
 def kern_error_rates(
@@ -86,7 +86,7 @@ def kern_error_rates(
     truths: Sequence[str],
     *,
     preparation: Preparation = "smt-system",
-    tokenisation: Tokenisation = "smt-2025-07",
+    tokenization: Tokenization = "smt-2025-07",
 ) -> KernErrorRates:
     """CER, SER and LER of answers, of which each has its truth at the same place.
 
@@ -101,11 +101,11 @@ def kern_error_rates(
     sums = {"characters": Ratio(0, 0), "symbols": Ratio(0, 0), "lines": Ratio(0, 0)}
     for pred, truth in zip(preds, truths, strict=True):
         p, t = prepare_kern(pred, preparation), prepare_kern(truth, preparation)
-        for name, ratio in _edits(p, t, tokenisation).items():
+        for name, ratio in _edits(p, t, tokenization).items():
             sums[name] = Ratio(
                 sums[name].numerator + ratio.numerator, sums[name].denominator + ratio.denominator
             )
-    return KernErrorRates(**sums, preparation=preparation, tokenisation=tokenisation)
+    return KernErrorRates(**sums, preparation=preparation, tokenization=tokenization)
 
 
 def _percent(ratio: Ratio) -> float | None:
@@ -113,9 +113,9 @@ def _percent(ratio: Ratio) -> float | None:
     return 100.0 * ratio.numerator / ratio.denominator if ratio.denominator else None
 
 
-def _edits(pred: str, truth: str, tokenisation: Tokenisation) -> dict[str, Ratio]:
+def _edits(pred: str, truth: str, tokenization: Tokenization) -> dict[str, Ratio]:
     return {
-        "characters": _distance(characters(pred, tokenisation), characters(truth, tokenisation)),
+        "characters": _distance(characters(pred, tokenization), characters(truth, tokenization)),
         "symbols": _distance(symbols(pred), symbols(truth)),
         "lines": _distance(lines(pred), lines(truth)),
     }
@@ -173,7 +173,7 @@ def _measure_beliefs(item: Item, pred: str, truth: str) -> tuple[Belief, ...]:
 
 def _rates(pred: str, truth: str, smt: Preparation) -> dict[str, Ratio]:
     today = kern_error_rates([pred], [truth], preparation=smt)
-    before = kern_error_rates([pred], [truth], preparation=smt, tokenisation="smt-2024-01")
+    before = kern_error_rates([pred], [truth], preparation=smt, tokenization="smt-2024-01")
     printed = kern_error_rates([pred], [truth], preparation="printed")
     return {
         "cer": today.characters,

@@ -191,18 +191,18 @@ def _hiertext(preds: Sequence[SpottedWord], truths: Sequence[SpottedWord]) -> Sp
     given, asked = outlines([word.polygon for word in preds]), outlines([word.polygon for word in truths])
     is_ignored = np.array([word.ignore for word in truths], dtype=bool)
     shares = shares_inside(given, asked.where(is_ignored), epsilon=_EPSILON)
-    kept = np.flatnonzero(~(shares >= _IGNORED_SHARE).any(axis=1))
+    counted = np.flatnonzero(~(shares >= _IGNORED_SHARE).any(axis=1))
     cared = np.flatnonzero(~is_ignored)
-    iou = ious(asked, given, epsilon=_EPSILON)[np.ix_(cared, kept)]
+    iou = ious(asked, given, epsilon=_EPSILON)[np.ix_(cared, counted)]
     matches = []
     if iou.size:
         best_prediction, best_truth = iou.argmax(axis=1), iou.argmax(axis=0)
         for row, col in enumerate(best_prediction):
             if iou[row, col] >= IOU and best_truth[col] == row:
-                truth, prediction = int(cared[row]), int(kept[col])
+                truth, prediction = int(cared[row]), int(counted[col])
                 is_right = preds[prediction].text == truths[truth].text
                 matches.append(WordMatch(truth, prediction, float(iou[row, col]), is_right))
-    return _result("hiertext", matches, cared, kept, given, asked)
+    return _result("hiertext", matches, cared, counted, given, asked)
 
 
 def _rrc(preds: Sequence[SpottedWord], truths: Sequence[SpottedWord], word_spotting: bool) -> SpottingResult:
@@ -217,12 +217,12 @@ def _rrc(preds: Sequence[SpottedWord], truths: Sequence[SpottedWord], word_spott
         dtype=bool,
     )
     shares = shares_inside(given, asked.where(is_ignored))
-    kept = np.flatnonzero(~(shares > _IGNORED_SHARE).any(axis=1))
+    counted = np.flatnonzero(~(shares > _IGNORED_SHARE).any(axis=1))
     cared = np.flatnonzero(~is_ignored)
     is_same = same_word if word_spotting else same_transcription
     iou = ious(asked, given)
     free = np.zeros(len(preds), dtype=bool)
-    free[kept] = True
+    free[counted] = True
     matches = []
     for truth in cared.tolist():
         fitting = np.flatnonzero(free & (iou[truth] > IOU))
@@ -231,17 +231,22 @@ def _rrc(preds: Sequence[SpottedWord], truths: Sequence[SpottedWord], word_spott
             free[prediction] = False
             is_right = is_same(texts[truth] or "", preds[prediction].text)
             matches.append(WordMatch(truth, prediction, float(iou[truth, prediction]), is_right))
-    return _result("rrc", matches, cared, kept, given, asked)
+    return _result("rrc", matches, cared, counted, given, asked)
 
 
 def _result(
-    protocol: Protocol, matches: Sequence[WordMatch], cared: Any, kept: Any, given: Outlines, asked: Outlines
+    protocol: Protocol,
+    matches: Sequence[WordMatch],
+    cared: Any,
+    counted: Any,
+    given: Outlines,
+    asked: Outlines,
 ) -> SpottingResult:
     right = [match for match in matches if match.is_right]
     return SpottingResult(
         protocol,
         n_truth=len(cared),
-        n_predictions=len(kept),
+        n_predictions=len(counted),
         n_found=len(matches),
         n_right=len(right),
         iou_found=sum(match.iou for match in matches),
@@ -249,5 +254,5 @@ def _result(
         n_mended=given.n_mended + asked.n_mended,
         n_missing=given.n_missing,
         matches=tuple(matches),
-        ignored=frozenset(range(len(given.shapes))) - frozenset(kept.tolist()),
+        ignored=frozenset(range(len(given.shapes))) - frozenset(counted.tolist()),
     )

@@ -102,11 +102,11 @@ def pair_tables(truths: Sequence[Item], preds: Sequence[Item], *, by_order: bool
     pairs = []
     for page in sorted({item.page for item in (*truths, *preds)}):
         true = [item for item in truths if item.page == page]
-        found = [item for item in preds if item.page == page]
-        if by_order or any(item.bbox is None for item in (*true, *found)):
-            pairs += [TablePair(*pair, None) for pair in zip_longest(true, found)]
+        predicted = [item for item in preds if item.page == page]
+        if by_order or any(item.bbox is None for item in (*true, *predicted)):
+            pairs += [TablePair(*pair, None) for pair in zip_longest(true, predicted)]
         else:
-            pairs += _pair_by_boxes(true, found)
+            pairs += _pair_by_boxes(true, predicted)
     return pairs
 
 
@@ -145,8 +145,8 @@ def _assign(ious: Sequence[Sequence[float]]) -> Iterator[tuple[int, int]]:
     with needs("docai[metrics]", "Pairing tables"):
         from scipy.optimize import linear_sum_assignment
     # One pair that counts as found outweighs all overlap that the other pairs could gain.
-    found = 1.0 + min(len(ious), len(ious[0]))
-    gains = [[iou + found * (iou >= FOUND_IOU) for iou in row] for row in ious]
+    bonus = 1.0 + min(len(ious), len(ious[0]))
+    gains = [[iou + bonus * (iou >= FOUND_IOU) for iou in row] for row in ious]
     for row, col in zip(*linear_sum_assignment(gains, maximize=True), strict=True):
         if ious[row][col] > 0:
             yield int(row), int(col)
@@ -203,11 +203,11 @@ class _Tally:
     def _add_found(self, pair: TablePair) -> None:
         if pair.iou is None:
             return
-        found = float(pair.iou >= FOUND_IOU)
+        is_found = float(pair.iou >= FOUND_IOU)
         if pair.truth is not None:
-            self._add("tables-found", found, 1)
+            self._add("tables-found", is_found, 1)
         if pair.pred is not None:
-            self._add("tables-precise", found, 1)
+            self._add("tables-precise", is_found, 1)
 
     def _add_invented(self, pred: Item | None) -> None:
         if pred is None:

@@ -26,11 +26,11 @@ def write_report(folder: Path, evaluation: Evaluation) -> Report:
             been written.
     """
     from docai.pipelines.evaluation.report.page import render_report, write_text
-    from docai.pipelines.evaluation.report.summary import summarise
+    from docai.pipelines.evaluation.report.summary import summarize
     from docai.pipelines.evaluation.tasks import get_task
 
     tasks = {name: get_task(name) for name in evaluation.dataset.tasks}
-    report = summarise(evaluation, tasks)
+    report = summarize(evaluation, tasks)
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / REPORT_NAME, report.to_json())
     write_text(folder / "report.html", render_report(report, evaluation))

@@ -83,8 +83,8 @@ def opcodes(old: Sequence[str], new: Sequence[str]) -> list[tuple[str, int, int,
     """The fewest edits, as difflib names them; difflib itself gets lost in texts that repeat themselves."""
     from rapidfuzz.distance import Levenshtein
 
-    found = Levenshtein.opcodes(list(old), list(new))
-    return [(op.tag, op.src_start, op.src_end, op.dest_start, op.dest_end) for op in found]
+    operations = Levenshtein.opcodes(list(old), list(new))
+    return [(op.tag, op.src_start, op.src_end, op.dest_start, op.dest_end) for op in operations]
 
 
 def pair_items(truth: Sequence[Item], given: Sequence[Item]) -> list[tuple[Item | None, Item | None]]:

@@ -75,15 +75,15 @@ def _compare(old: Report, new: Report, paths: tuple[str, str]) -> Comparison:
 
 
 def _check_data(old: Report, new: Report, paths: tuple[str, str]) -> None:
-    for what, one, other in (
+    for what, old_value, new_value in (
         ("data", old.data.format, new.data.format),
         ("unit", old.data.unit, new.data.unit),
         ("tasks", ", ".join(old.data.tasks), ", ".join(new.data.tasks)),
     ):
-        if one != other:
+        if old_value != new_value:
             raise PredictionsError(
-                f"The reports are not comparable: the {what} of {paths[0]} is {one!r} and that of {paths[1]} "
-                f"{other!r}. Compare two reports over the same data."
+                f"The reports are not comparable: the {what} of {paths[0]} is {old_value!r} and that of "
+                f"{paths[1]} {new_value!r}. Compare two reports over the same data."
             )
 
 
@@ -96,7 +96,7 @@ def _pairs(old: Report, new: Report, paths: tuple[str, str]) -> tuple[list[_Pair
             f"No id of {paths[0]} is in {paths[1]}: these are different data or different parts of it. "
             "Compare two reports over the same samples (same --limit and --seed)."
         )
-    pairs = [(one, other) for one, other in common if one.truth == other.truth]
+    pairs = [(old_case, new_case) for old_case, new_case in common if old_case.truth == new_case.truth]
     if not pairs:
         raise PredictionsError(
             f"All {len(common)} ids that {paths[0]} and {paths[1]} share have another truth in each: these "
@@ -108,26 +108,28 @@ def _pairs(old: Report, new: Report, paths: tuple[str, str]) -> tuple[list[_Pair
 def _measures(old: Report, new: Report, pairs: Sequence[_Pair]) -> tuple[list[MeasureChange], list[str]]:
     """Every measure that both reports have by the same definition, and why others were left out."""
     changes, left_out = [], []
-    for one in old.tasks:
-        other = next(task for task in new.tasks if task.name == one.name)
-        known = {measure.name: measure for measure in other.measures}
-        for measure in one.measures:
+    for old_task in old.tasks:
+        new_task = next(task for task in new.tasks if task.name == old_task.name)
+        known = {measure.name: measure for measure in new_task.measures}
+        for measure in old_task.measures:
             match = known.pop(measure.name, None)
             if match is None:
-                left_out.append(f"{one.name}: only the old report has {measure.label}.")
+                left_out.append(f"{old_task.name}: only the old report has {measure.label}.")
             elif not _same_definition(measure, match):
                 left_out.append(
-                    f"{one.name}: {measure.label} is defined otherwise: {measure.protocol!r} and then "
+                    f"{old_task.name}: {measure.label} is defined otherwise: {measure.protocol!r} and then "
                     f"{match.protocol!r}."
                 )
             else:
-                changes.append(_change(one, measure, pairs))
-        left_out += [f"{one.name}: only the new report has {measure.label}." for measure in known.values()]
+                changes.append(_change(old_task, measure, pairs))
+        left_out += [
+            f"{old_task.name}: only the new report has {measure.label}." for measure in known.values()
+        ]
     return changes, left_out
 
 
-def _same_definition(one: MeasureSummary, other: MeasureSummary) -> bool:
-    return (one.protocol, one.higher_is_better) == (other.protocol, other.higher_is_better)
+def _same_definition(old: MeasureSummary, new: MeasureSummary) -> bool:
+    return (old.protocol, old.higher_is_better) == (new.protocol, new.higher_is_better)
 
 
 def _change(task: TaskSummary, measure: MeasureSummary, pairs: Sequence[_Pair]) -> MeasureChange:
@@ -161,12 +163,12 @@ def _ratio(case: CaseValues, task: str, measure: str) -> Ratio:
 
 def _changes(pairs: Sequence[_Pair], task: str, measure: str) -> list[CaseChange]:
     """Cases whose own value changed, most first."""
-    found = []
-    for one, other in pairs:
-        before, after = _ratio(one, task, measure).value, _ratio(other, task, measure).value
+    changed = []
+    for old_case, new_case in pairs:
+        before, after = _ratio(old_case, task, measure).value, _ratio(new_case, task, measure).value
         if before is not None and after is not None and before != after:
-            found.append(CaseChange(id=one.id, old=before, new=after))
-    return sorted(found, key=lambda change: (-abs(change.new - change.old), change.id))
+            changed.append(CaseChange(id=old_case.id, old=before, new=after))
+    return sorted(changed, key=lambda change: (-abs(change.new - change.old), change.id))
 
 
 def _side(report: Report, path: str, n_only_here: int) -> Side:
@@ -194,9 +196,9 @@ def _differences(old: Report, new: Report) -> Iterator[Difference]:
 
 def _unequal(old: Mapping[str, object], new: Mapping[str, object], prefix: str) -> Iterator[Difference]:
     for key in dict.fromkeys((*old, *new)):
-        one, other = old.get(key), new.get(key)
-        if one != other:
-            yield Difference(what=f"{prefix}{key}", old=_told(one), new=_told(other))
+        old_value, new_value = old.get(key), new.get(key)
+        if old_value != new_value:
+            yield Difference(what=f"{prefix}{key}", old=_told(old_value), new=_told(new_value))
 
 
 def _told(value: object) -> str:

@@ -55,7 +55,7 @@ def _compare_words(sample: Sample, prediction: Prediction | None, protocol: Prot
     sides = Sides()
     truth_runs: list[Run] = []
     given_runs: list[Run] = []
-    found: list[Entry] = []
+    differences: list[Entry] = []
     pages = dict.fromkeys(
         item.page
         for item in (*sample.truth, *(prediction.items if prediction else ()))
@@ -74,7 +74,7 @@ def _compare_words(sample: Sample, prediction: Prediction | None, protocol: Prot
             truth_looks[match.truth] = given_looks[match.prediction] = look
             if not match.is_right:
                 pair = truth[match.truth].text, given[match.prediction].text
-                found.append(Entry("misread", f"{quoted(pair[0])} → {quoted(pair[1])}"))
+                differences.append(Entry("misread", f"{quoted(pair[0])} → {quoted(pair[1])}"))
         for words, looks, runs, only in (
             (truth, truth_looks, truth_runs, "missed"),
             (given, given_looks, given_runs, "invented"),
@@ -82,7 +82,7 @@ def _compare_words(sample: Sample, prediction: Prediction | None, protocol: Prot
             for word, mark in zip(words, looks, strict=True):
                 runs.append(Run(cut(word.text, 80) or "∅", mark))
                 if mark == only:
-                    found.append(Entry(mark, quoted(word.text)))
+                    differences.append(Entry(mark, quoted(word.text)))
         # A misread word is drawn once, where it was found.
         sides.outlines += [
             Outline(word.polygon, mark, page)
@@ -99,9 +99,9 @@ def _compare_words(sample: Sample, prediction: Prediction | None, protocol: Prot
     for runs, blocks in ((truth_runs, sides.truth), (given_runs, sides.prediction)):
         if len(runs) > _MAX_WORDS:
             blocks.append(Remark(f"{len(runs) - _MAX_WORDS} more words are not shown."))
-    sides.difference.append(Remark(_tally(found)))
-    if found:
-        sides.difference.append(entries(found, _MAX_ENTRIES))
+    sides.difference.append(Remark(_tally(differences)))
+    if differences:
+        sides.difference.append(entries(differences, _MAX_ENTRIES))
     return sides
 
 
@@ -147,22 +147,22 @@ def _compare_regions(sample: Sample, prediction: Prediction | None, album: Album
     truth = [item for item in sample.truth if item.bbox is not None]
     matches = match_regions(given, truth, _IOU)
     hit, found_truth = {match.prediction for match in matches}, {match.truth for match in matches}
-    found: list[Entry] = []
+    differences: list[Entry] = []
     for place, item in enumerate(given):
         mark: Mark = "hit" if place in hit else "invented"
         if mark == "invented":
-            found.append(Entry(mark, _region(item), _where(item)))
+            differences.append(Entry(mark, _region(item), _where(item)))
         if item.bbox is not None:
             sides.outlines.append(Outline(corners(item.bbox), mark, item.page, item.kind))
     for place, item in enumerate(truth):
         if place not in found_truth and item.bbox is not None:
-            found.append(Entry("missed", _region(item), _where(item)))
+            differences.append(Entry("missed", _region(item), _where(item)))
             sides.outlines.append(Outline(corners(item.bbox), "missed", item.page, item.kind))
     sides.truth.append(_count(truth))
     sides.prediction.append(_count(given))
-    sides.difference.append(Remark(f"{len(matches)} found at IoU {_IOU:g}. {_tally(found)}"))
-    if found:
-        sides.difference.append(entries(found, _MAX_ENTRIES))
+    sides.difference.append(Remark(f"{len(matches)} found at IoU {_IOU:g}. {_tally(differences)}"))
+    if differences:
+        sides.difference.append(entries(differences, _MAX_ENTRIES))
     return sides
 
 
@@ -181,10 +181,12 @@ def _where(item: Item) -> str:
     return f"page {item.page}, {box}"
 
 
-def _tally(found: Sequence[Entry]) -> str:
-    counts = {name: sum(entry.look == name for entry in found) for name in ("missed", "misread", "invented")}
-    told = [f"{count:,} {name}" for name, count in counts.items() if count]
-    return f"{', '.join(told)}." if told else "Nothing differs."
+def _tally(differences: Sequence[Entry]) -> str:
+    counts = {
+        name: sum(entry.look == name for entry in differences) for name in ("missed", "misread", "invented")
+    }
+    parts = [f"{count:,} {name}" for name, count in counts.items() if count]
+    return f"{', '.join(parts)}." if parts else "Nothing differs."
 
 
 _BY_TASK: Mapping[str, Callable[[Sample, Prediction | None, Album], Sides]] = MappingProxyType(

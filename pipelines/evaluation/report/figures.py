@@ -160,23 +160,23 @@ class Reliability:
 
     side: float
     points: tuple[Bar, ...]
-    """Circles: ``x, y`` the centre, ``width`` the radius."""
+    """Circles: ``x, y`` the center, ``width`` the radius."""
 
 
 def reliability(calibration: Calibration) -> Reliability:
     """One circle for each bin, its area the share of answers in it."""
     side = 240.0
-    most = max(one.n for one in calibration.bins)
+    most = max(answers.n for answers in calibration.bins)
     return Reliability(
         side=side,
         points=tuple(
             Bar(
-                one.confidence * side,
-                side - one.accuracy * side,
-                3 + 7 * math.sqrt(one.n / most),
+                answers.confidence * side,
+                side - answers.accuracy * side,
+                3 + 7 * math.sqrt(answers.n / most),
                 0,
-                f"confidence {one.confidence:.2f}, right {one.accuracy:.2f}, {one.n:,} answers",
+                f"confidence {answers.confidence:.2f}, right {answers.accuracy:.2f}, {answers.n:,} answers",
             )
-            for one in calibration.bins
+            for answers in calibration.bins
         ),
     )

@@ -44,9 +44,9 @@ def compare_tables(sample: Sample, prediction: Prediction | None) -> Sides:
     given = [item for item in prediction.items if item.kind == "table"] if prediction else []
     pairs = pair_items(truth, given)
     sides = Sides()
-    for place, (one, other) in enumerate(pairs[:MAX_TABLES]):
+    for place, (truth, prediction) in enumerate(pairs[:MAX_TABLES]):
         caption = f"Table {place + 1} of {len(pairs)}" if len(pairs) > 1 else ""
-        _add(sides, one, other, caption)
+        _add(sides, truth, prediction, caption)
     if len(pairs) > MAX_TABLES:
         sides.difference.append(Remark(f"{len(pairs) - MAX_TABLES} more tables are not shown."))
     if sample.unit == "page":
@@ -58,7 +58,7 @@ def _add(sides: Sides, truth: Item | None, given: Item | None, caption: str) -> 
     old, new = _rows(truth), _rows(given)
     old_looks: _Looks = {}
     new_looks: _Looks = {}
-    found = list(_differences(old[:MAX_ROWS], new[:MAX_ROWS], old_looks, new_looks))
+    differences = list(_differences(old[:MAX_ROWS], new[:MAX_ROWS], old_looks, new_looks))
     sides.truth += _blocks(truth, old, old_looks, caption, "There is no such table in the truth.")
     sides.prediction += _blocks(given, new, new_looks, caption, "No table was given.")
     if truth is None or given is None:
@@ -72,9 +72,9 @@ def _add(sides: Sides, truth: Item | None, given: Item | None, caption: str) -> 
         if _shape(old) != _shape(new)
         else (f"{_shape(old)} cells on both sides")
     )
-    sides.difference.append(Remark(f"{head}{shape}; {len(found)} of {n_cells} differ."))
-    if found:
-        sides.difference.append(entries(found, _MAX_ENTRIES))
+    sides.difference.append(Remark(f"{head}{shape}; {len(differences)} of {n_cells} differ."))
+    if differences:
+        sides.difference.append(entries(differences, _MAX_ENTRIES))
 
 
 def _rows(item: Item | None) -> list[_Row]:

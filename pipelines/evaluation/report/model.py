@@ -11,7 +11,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, Field, FiniteFloat, ValidationError
 
-from docai.contents import Data
+from docai.base import Data
 from docai.errors import PredictionsError
 from docai.records import Kind
 

@@ -1,4 +1,4 @@
-"""Two structures side by side, drawn by RDKit, with the atoms that differ in colour."""
+"""Two structures side by side, drawn by RDKit, with the atoms that differ in color."""
 
 from __future__ import annotations
 
@@ -32,8 +32,7 @@ _SECONDS = 1
 _MAX_MATCHES = 64
 _COLOR = (1.0, 0.72, 0.55)
 _IN_COLOR = (
-    "In colour: what lies outside of the largest common part, or has another charge, isotope or "
-    "configuration."
+    "In color: what lies outside of the largest common part, or has another charge, isotope or configuration."
 )
 
 
@@ -48,8 +47,8 @@ def compare_molecules(sample: Sample, prediction: Prediction | None, album: Albu
     given = [item for item in prediction.items if item.kind == "molecule"] if prediction else []
     sides = Sides()
     pairs = pair_items(truth, given)
-    for one, other in pairs[:MAX_MOLECULES]:
-        _add(sides, one, other, album)
+    for truth, prediction in pairs[:MAX_MOLECULES]:
+        _add(sides, truth, prediction, album)
     if len(pairs) > MAX_MOLECULES:
         sides.difference.append(Remark(f"{len(pairs) - MAX_MOLECULES} more structures are not shown."))
     if sample.unit == "page":
@@ -127,27 +126,28 @@ def _differing(old: Mol, new: Mol) -> tuple[_Marked, _Marked] | None:
     query = MolFromSmarts(common.smartsString) if common.numAtoms else None
     if query is None:
         return None
-    inside = old.GetSubstructMatch(query)
-    if not inside:
+    old_atoms = old.GetSubstructMatch(query)
+    if not old_atoms:
         return None
     candidates = new.GetSubstructMatches(query, uniquify=False, maxMatches=_MAX_MATCHES)
-    found = [_outside(old, new, query, inside, other) for other in candidates]
-    return min(found, key=lambda pair: len(pair[0].atoms) + len(pair[1].atoms), default=None)
+    marked_pairs = [_outside(old, new, query, old_atoms, new_atoms) for new_atoms in candidates]
+    return min(marked_pairs, key=lambda pair: len(pair[0].atoms) + len(pair[1].atoms), default=None)
 
 
 def _outside(
-    old: Mol, new: Mol, query: Mol, inside: Sequence[int], other: Sequence[int]
+    old: Mol, new: Mol, query: Mol, old_atoms: Sequence[int], new_atoms: Sequence[int]
 ) -> tuple[_Marked, _Marked]:
-    unlike = [(a, b) for a, b in zip(inside, other, strict=True) if _state(old, a) != _state(new, b)]
-    left = {atom.GetIdx() for atom in old.GetAtoms()} - set(inside) | {a for a, _ in unlike}
-    right = {atom.GetIdx() for atom in new.GetAtoms()} - set(other) | {b for _, b in unlike}
+    unlike = [(a, b) for a, b in zip(old_atoms, new_atoms, strict=True) if _state(old, a) != _state(new, b)]
+    left = {atom.GetIdx() for atom in old.GetAtoms()} - set(old_atoms) | {a for a, _ in unlike}
+    right = {atom.GetIdx() for atom in new.GetAtoms()} - set(new_atoms) | {b for _, b in unlike}
     ends = [(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()) for bond in query.GetBonds()]
     kept_left, kept_right = (
-        {mol.GetBondBetweenAtoms(match[i], match[j]).GetIdx() for i, j in ends}
-        for mol, match in ((old, inside), (new, other))
+        {mol.GetBondBetweenAtoms(atoms[i], atoms[j]).GetIdx() for i, j in ends}
+        for mol, atoms in ((old, old_atoms), (new, new_atoms))
     )
     for i, j in ends:
-        a, b = old.GetBondBetweenAtoms(inside[i], inside[j]), new.GetBondBetweenAtoms(other[i], other[j])
+        a = old.GetBondBetweenAtoms(old_atoms[i], old_atoms[j])
+        b = new.GetBondBetweenAtoms(new_atoms[i], new_atoms[j])
         if a.GetStereo() != b.GetStereo():
             kept_left.discard(a.GetIdx())
             kept_right.discard(b.GetIdx())

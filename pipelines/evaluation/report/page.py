@@ -144,7 +144,7 @@ def _task(task: TaskSummary, report: Report, evaluation: Evaluation) -> TaskView
         published=published,
         caveats=caveats(published, task.main.n, report.settings.get("resolution")) if published else (),
         histogram=figures.histogram(values),
-        reliabilities=[(one, figures.reliability(one)) for one in task.calibrations],
+        reliabilities=[(calibration, figures.reliability(calibration)) for calibration in task.calibrations],
         precisions=precisions,
     )
 

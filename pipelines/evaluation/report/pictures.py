@@ -42,7 +42,7 @@ COLORS: Mapping[Mark, tuple[int, int, int]] = MappingProxyType(
         "missed": (204, 51, 17),
     }
 )
-"""In the order they are drawn. Apart from each other for colour-blind readers too; missed ones are also
+"""In the order they are drawn. Apart from each other for color-blind readers too; missed ones are also
 thicker."""
 
 
@@ -127,7 +127,7 @@ def encode(image: Image.Image) -> tuple[bytes, str, tuple[int, int]]:
 
 
 def _is_drawing(image: Image.Image) -> bool:
-    """Most of it is one colour, as of print on paper."""
+    """Most of it is one color, as of print on paper."""
     histogram = image.convert("L").resize((128, 128)).histogram()
     return max(sum(histogram[low : low + 12]) for low in range(0, 256, 4)) > 0.6 * 128 * 128
 
@@ -165,7 +165,7 @@ def _draw(page: Page, sample: Sample, outlines: Sequence[Outline]) -> Image.Imag
     offset = x0 / unit, y0 / unit
     draw = ImageDraw.Draw(image, "RGBA")
     width = max(2, max(image.size) // 330)
-    for outline in sorted(mine, key=lambda one: list(COLORS).index(one.mark)):
+    for outline in sorted(mine, key=lambda outline: list(COLORS).index(outline.mark)):
         color = COLORS[outline.mark]
         points = [
             (_near((x - offset[0]) * per_unit), _near((y - offset[1]) * per_unit)) for x, y in outline.points

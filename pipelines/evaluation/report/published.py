@@ -135,8 +135,8 @@ def published_for(protocol: str | None, unit: Unit, task: str) -> Published | No
 
     All were measured on crops: where regions have to be found first, there is nothing to compare to.
     """
-    found = PUBLISHED.get(protocol or "") if unit == "crop" else None
-    return found if found is not None and found.task == task else None
+    published = PUBLISHED.get(protocol or "") if unit == "crop" else None
+    return published if published is not None and published.task == task else None
 
 
 def caveats(published: Published, n: int, resolution: str | None) -> list[str]:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
@@ -27,7 +24,7 @@ from docai.pipelines.evaluation.report.views import (
     Sides,
     cut,
 )
-from docai.pipelines.external import engraver
+from docai.pipelines.external.engraving import engrave
 
 _SECONDS = 20
 """For one engraving; Verovio has been seen to fall, and a runaway one must not hold the report."""
@@ -67,27 +64,14 @@ def _engraved(kern: str, album: Album) -> Picture | None:
     """The music as a picture; None where Verovio is not installed, refuses it, falls or takes too long."""
     if find_spec("verovio") is None or not kern.strip():
         return None
-    request = json.dumps({"kern": kern, "options": _OPTIONS}) + "\n"
-    try:
-        done = subprocess.run(
-            [sys.executable, "-I", engraver.__file__],
-            input=request,
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    if done.returncode != 0 or not done.stdout:
-        return None
-    svg = str(json.loads(done.stdout.splitlines()[-1])["svg"])
+    svg = engrave(kern, _OPTIONS, seconds=_SECONDS)
     return _fitted(svg, album) if svg else None
 
 
 def _fitted(svg: str, album: Album) -> Picture | None:
     """The drawing as pixels, twice as fine as it is shown; itself where it cannot be turned into any."""
-    found = _WIDTH.search(svg)
-    width = min(max(round(float(found[1])), 1), MAX_SIDE) if found else MAX_SIDE
+    match = _WIDTH.search(svg)
+    width = min(max(round(float(match[1])), 1), MAX_SIDE) if match else MAX_SIDE
     if find_spec("resvg_py") is None:
         data = svg.encode()
         return album.add(data, "image/svg+xml", (width, 0)) if len(data) <= MAX_BYTES else None

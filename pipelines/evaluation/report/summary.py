@@ -1,18 +1,23 @@
-"""From the scores of every case to the figures of a report."""
+"""From the scores of every case to the figures of a report, and what they depend on besides the model."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
+import platform
+import subprocess
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from docai import environment
 from docai.pipelines.evaluation.base import Belief, CaseScore, Measure, Ratio, Sample, Task
 from docai.pipelines.evaluation.metrics.calibration import expected_calibration_error, reliability
 from docai.pipelines.evaluation.metrics.regions import THRESHOLDS, class_rates
-from docai.pipelines.evaluation.report import environment
 from docai.pipelines.evaluation.report.model import (
     Calibration,
     CaseValues,
@@ -22,6 +27,7 @@ from docai.pipelines.evaluation.report.model import (
     DataSummary,
     Failure,
     IntervalOf,
+    Machine,
     MeasureSummary,
     ReliabilityBin,
     Report,
@@ -34,8 +40,31 @@ from docai.pipelines.evaluation.statistics import Spread as Known
 if TYPE_CHECKING:
     from docai.pipelines.evaluation.scoring import Evaluation, Scored
 
+PACKAGES = (
+    "torch",
+    "transformers",
+    "peft",
+    "numpy",
+    "scipy",
+    "lxml",
+    "apted",
+    "rapidfuzz",
+    "grits-metric",
+    "shapely",
+    "rdkit",
+    "music21",
+    "musicdiff",
+    "converter21",
+    "verovio",
+    "pymupdf",
+    "pillow",
+)
+"""Those whose versions a report names: what reads, and what the metrics are computed by."""
 
-def summarise(evaluation: Evaluation, tasks: Mapping[str, Task]) -> Report:
+_GIT_SECONDS = 10
+
+
+def summarize(evaluation: Evaluation, tasks: Mapping[str, Task]) -> Report:
     """The report of a run. ``tasks`` holds those of its data set."""
     data, cases = evaluation.dataset, evaluation.cases
     failures = [
@@ -73,9 +102,9 @@ def summarise(evaluation: Evaluation, tasks: Mapping[str, Task]) -> Report:
         failures=failures,
         missing=missing,
         settings={name: _writable(value) for name, value in evaluation.settings.items()},
-        versions=environment.versions(),
-        machine=environment.machine(),
-        commit=environment.commit(),
+        versions=environment.versions(PACKAGES),
+        machine=_machine(),
+        commit=_commit(),
         cases=[_values(case) for case in cases],
     )
 
@@ -123,9 +152,11 @@ def _average_precision(scores: Sequence[CaseScore]) -> Iterator[ClassPrecision]:
 
 def _part_calibrations(scores: Sequence[CaseScore]) -> Iterator[Calibration]:
     for unit in dict.fromkeys(unit for score in scores for unit in score.part_beliefs):
-        found = _calibration([one for score in scores for one in score.part_beliefs.get(unit, ())], unit)
-        if found is not None:
-            yield found
+        calibration = _calibration(
+            [belief for score in scores for belief in score.part_beliefs.get(unit, ())], unit
+        )
+        if calibration is not None:
+            yield calibration
 
 
 def _calibration(beliefs: Sequence[Belief], unit: str) -> Calibration | None:
@@ -135,7 +166,7 @@ def _calibration(beliefs: Sequence[Belief], unit: str) -> Calibration | None:
     return Calibration(
         error=error,
         n=len(beliefs),
-        bins=[ReliabilityBin(**one._asdict()) for one in reliability(beliefs)],
+        bins=[ReliabilityBin(**answers._asdict()) for answers in reliability(beliefs)],
         unit=unit,
     )
 
@@ -163,9 +194,11 @@ def interval_of(interval: Interval | None) -> IntervalOf | None:
 
 
 def _costs(cases: Sequence[Scored]) -> CostSummary:
-    found = costs(case.prediction for case in cases if case.prediction is not None)
+    summary = costs(case.prediction for case in cases if case.prediction is not None)
     return CostSummary(
-        seconds=_spread(found.seconds), tokens=_spread(found.tokens), peak_bytes=_spread(found.peak_bytes)
+        seconds=_spread(summary.seconds),
+        tokens=_spread(summary.tokens),
+        peak_bytes=_spread(summary.peak_bytes),
     )
 
 
@@ -189,3 +222,36 @@ def _values(case: Scored) -> CaseValues:
 def _writable(text: str) -> str:
     """Without the lone surrogates that names of files can hold, and no UTF-8 can."""
     return text.encode("utf-8", "replace").decode()
+
+
+def _machine() -> Machine:
+    """This machine, with every CUDA device it has, used or not."""
+    import torch
+
+    return Machine(
+        cpu=environment.processor(),
+        n_cores=os.cpu_count() or 1,
+        gpus=[torch.cuda.get_device_properties(index).name for index in range(torch.cuda.device_count())],
+        system=f"{platform.system()} {platform.release()} {platform.machine()}",
+    )
+
+
+def _commit() -> str | None:
+    """The commit of docai's checkout, with ``+changes`` where files differ from it; None outside of one."""
+    root = Path(str(files("docai"))).resolve().parent
+    if not (root / ".git").exists():
+        return None
+    name = _git(root, "rev-parse", "HEAD")
+    if name is None:
+        return None
+    return f"{name}+changes" if _git(root, "status", "--porcelain") else name
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=_GIT_SECONDS
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

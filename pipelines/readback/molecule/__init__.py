@@ -1,1 +1,1 @@
-"""Read-back of molecules: the record's structure drawn again and laid onto the crop."""
+"""Read-back of molecules: the atoms of the record are matched to the places of a structure drawing."""

@@ -1,4 +1,8 @@
-"""The graph of a structure drawing: bonds, atoms and labels, as far as strokes tell them."""
+"""The graph of a structure drawing: bonds, atoms and labels, as far as strokes show them.
+
+:func:`trace_ink` thins the ink of a crop to straight strokes. :func:`read_structure` estimates the length of
+a bond, separates letters from bonds, and connects the bonds at the places where they meet.
+"""
 
 from __future__ import annotations
 
@@ -10,107 +14,54 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from docai.pipelines.readback.base import Gray
-from docai.pipelines.readback.ink import drop_specks, stroke_width, thin, to_ink
-from docai.pipelines.readback.molecule.letters import likenesses, margin
+from docai.pipelines.readback.ink import Gray, drop_specks, pairwise_overlap, stroke_width, thin, to_ink
+from docai.pipelines.readback.molecule.letters import letter_correlations, letter_margin
 from docai.pipelines.readback.molecule.matching import BondGraph
 from docai.pipelines.readback.molecule.strokes import (
     Points,
     Strokes,
-    circles,
-    hashed_bonds,
-    inside_rings,
-    joined,
-    split_long,
+    connected_groups,
+    distances,
+    find_circles,
+    find_inside_rings,
+    merge_hashed_bonds,
+    merge_parallel_strokes,
+    segment_lengths,
+    split_long_strokes,
     straight_strokes,
     typical_length,
-    without_parallels,
 )
 
-MOST_INK = 0.35
-"""Share of a picture that is ink beyond which it is no line drawing."""
+MAX_INK_SHARE = 0.35
+"""A picture with more ink is no line drawing."""
 
-MOST_LINES = 20_000
-"""Pixels of thinned lines beyond which they are no drawing's: noise, a photograph, a page of print."""
+MAX_LINE_PX = 20_000
+"""Pixels of thinned lines; more are no drawing's: noise, a photograph, a page of print."""
 
-MOST_STROKES = 1500
-"""Straight pieces beyond which the same holds; they are compared with each other."""
-
-
-@dataclass(frozen=True)
-class Structure:
-    """What the strokes of a crop come to; lengths are in bond lengths, counts are of the whole crop."""
-
-    bond: float
-    """Length of a typical bond, pixels."""
-    n_bonds: int
-    """Straight strokes about as long as a bond, parallel ones counted once."""
-    n_doubled: int
-    """Of these, those with a parallel stroke beside them."""
-    n_free_ends: int
-    """Places of one bond without a label."""
-    n_labels: int
-    n_letters: int
-    n_pieces: int
-    """Connected parts of the graph."""
-    holes: tuple[float, ...]
-    """Areas enclosed by bonds and labels, in squared bond lengths."""
-    n_circles: int
-    """Circles: aromatic rings are drawn so."""
-    length: float
-    """All strokes together."""
-    label_ink: float
-    """Share of the ink in labels."""
-    odd: float
-    """Share of the strokes' length that is neither bond nor letter: too short, too long or curved."""
-    spread: float
-    """Standard deviation of the bonds' lengths over their mean."""
-    solid: float
-    """Share of the ink that lies deeper than strokes are: filled areas."""
-    graph: BondGraph
-    points: Points
-    """Middles of the graph's places, (n, 2) as x, y, pixels of ``ink``."""
-    labels: tuple[NDArray[np.int64], ...]
-    """Letters at each place, (k, 4) as x, y, w, h, pixels of ``ink``; k = 0 where bonds only meet."""
-    ink: Gray
-    _alike: dict[int, NDArray[np.float64]] = field(default_factory=dict, repr=False)
-    _margins: dict[tuple[int, str], float] = field(default_factory=dict, repr=False)
-
-    @property
-    def n_places(self) -> int:
-        """Atoms: where bonds end or meet, and labels that touch none."""
-        return self.graph.n
-
-    def margin(self, place: int, wanted: str) -> float:
-        """How much the letters at a place are the wanted ones, see :func:`.letters.margin`.
-
-        Remembered, since several drawings of a molecule are laid onto the same structure.
-        """
-        if (place, wanted) not in self._margins:
-            if place not in self._alike:
-                self._alike[place] = likenesses(self.ink, self.labels[place])
-            self._margins[place, wanted] = margin(self._alike[place], wanted)
-        return self._margins[place, wanted]
+MAX_STROKES = 1500
+"""Straight strokes; of more, the same holds. They are compared with each other."""
 
 
 @dataclass(frozen=True)
-class Traces:
-    """The strokes of a crop, before it is known how long a bond is."""
+class TracedInk:
+    """The strokes of a crop, before the length of a bond is known."""
 
     ink: Gray
-    n_line: int
+    line_px: int
     """Pixels of the thinned lines."""
-    width: float
-    """Of a stroke, pixels."""
-    solid: float
+    stroke_px: float
+    """Typical width of a stroke."""
+    filled_ink: float
     """See :class:`Structure`."""
     strokes: Strokes | None
     """None where the picture is no line drawing."""
     components: NDArray[np.int32]
+    """(h, w): number of the connected component of each pixel of ink."""
     stats: NDArray[np.int32]
+    """Of the components, as OpenCV gives them."""
 
 
-def trace(gray: Gray, share: float = 0.45) -> Traces:
+def trace_ink(gray: Gray, share: float = 0.45) -> TracedInk:
     """The strokes of a crop; ``share`` as in :func:`docai.pipelines.readback.ink.to_ink`.
 
     Raises:
@@ -119,99 +70,173 @@ def trace(gray: Gray, share: float = 0.45) -> Traces:
     ink = to_ink(gray, share)
     ys, xs = np.nonzero(ink)
     ink = np.ascontiguousarray(ink[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1])
-    full = float(ink.mean())
+    ink_share = float(ink.mean())
     ink = drop_specks(np.pad(ink, 2), max(4, round(1e-5 * ink.size)))
     lines = thin(ink)
     width = stroke_width(ink, lines)
     depth = cv2.distanceTransform(ink, cv2.DIST_L2, 3)
-    solid = float((depth > 1.5 * max(width, 2.0)).sum()) / max(1, int(ink.sum()))
+    filled_ink = float((depth > 1.5 * max(width, 2.0)).sum()) / max(1, int(ink.sum()))
     width = max(width, 1.0)
-    _, found, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
-    labels = np.asarray(found, np.int32)
-    n_line = int(lines.sum())
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
+    components = np.asarray(labels, np.int32)
+    line_px = int(lines.sum())
     strokes = None
-    if (full <= MOST_INK or len(ink) <= 64) and n_line <= MOST_LINES:
-        strokes = straight_strokes(lines, labels, max(2.0, 0.9 * width))
-        if not 0 < int((strokes.lengths > 3 * width).sum()) <= MOST_STROKES:
+    if (ink_share <= MAX_INK_SHARE or len(ink) <= 64) and line_px <= MAX_LINE_PX:
+        strokes = straight_strokes(lines, components, max(2.0, 0.9 * width))
+        if not 0 < int((strokes.lengths > 3 * width).sum()) <= MAX_STROKES:
             strokes = None
-    return Traces(ink, n_line, width, solid, strokes, labels, np.asarray(stats, np.int32))
+    return TracedInk(ink, line_px, width, filled_ink, strokes, components, np.asarray(stats, np.int32))
 
 
-def _no_drawing(traces: Traces) -> Structure:
-    """What is no line drawing at all: nothing in it is a bond, and all of it is odd."""
-    graph = BondGraph(np.zeros(0, np.int64), (), ())
-    return Structure(
-        1.0, 0, 0, 0, 0, 0, 0, (), 0, float(traces.n_line), 1.0, 1.0, 1.0, traces.solid,
-        graph, np.zeros((0, 2)), (), traces.ink,
-    )  # fmt: skip
+@dataclass(frozen=True)
+class Structure:
+    """What the strokes of a crop show. Lengths are in bond lengths, counts are of the whole crop."""
+
+    bond_px: float
+    """Length of a typical bond, pixels."""
+    n_bonds: int
+    """Straight strokes about as long as a bond, parallel ones counted once."""
+    n_double: int
+    """Of these, those with a parallel stroke beside them."""
+    n_free_ends: int
+    """Places of one bond without a label."""
+    n_labels: int
+    n_letters: int
+    n_pieces: int
+    """Connected parts of the graph."""
+    ring_areas: tuple[float, ...]
+    """Areas enclosed by bonds and labels, in squared bond lengths, largest first."""
+    n_circles: int
+    """Circles: aromatic rings are drawn so."""
+    length: float
+    """All strokes together."""
+    label_ink: float
+    """Share of the ink in labels."""
+    odd_strokes: float
+    """Share of the strokes' length that is neither bond nor letter: too short, too long or curved."""
+    bond_spread: float
+    """Standard deviation of the bonds' lengths over their mean."""
+    filled_ink: float
+    """Share of the ink that lies deeper than strokes are: filled areas."""
+    graph: BondGraph
+    points: Points
+    """Centers of the graph's places, (n, 2) as x, y, pixels of ``ink``."""
+    labels: tuple[NDArray[np.int64], ...]
+    """Letters at each place, (k, 4) as x, y, w, h, pixels of ``ink``; k = 0 where bonds only meet."""
+    ink: Gray
+    _correlations: dict[int, NDArray[np.float64]] = field(default_factory=dict, repr=False)
+    _margins: dict[tuple[int, str], float] = field(default_factory=dict, repr=False)
+
+    @property
+    def n_places(self) -> int:
+        """Where bonds end or meet, and labels that touch none: candidates for atoms."""
+        return self.graph.n
+
+    def letter_margin(self, place: int, expected: str) -> float:
+        """How well the letters at a place are the expected ones, see :func:`.letters.letter_margin`.
+
+        Cached, since several drawings of a molecule are aligned with the same structure.
+        """
+        if (place, expected) not in self._margins:
+            if place not in self._correlations:
+                self._correlations[place] = letter_correlations(self.ink, self.labels[place])
+            self._margins[place, expected] = letter_margin(self._correlations[place], expected)
+        return self._margins[place, expected]
 
 
-def read_structure(traces: Traces, scale: float = 1.0) -> Structure:
+def read_structure(traced: TracedInk, scale: float = 1.0) -> Structure:
     """The graph that strokes make.
 
     Args:
-        traces: of a crop.
-        scale: what a bond is taken to be longer than the typical stroke; where every carbon has letters, the
-            strokes of bonds are shorter than those of letters.
+        traced: of a crop.
+        scale: length of a bond over that of the typical stroke; more than 1 where every carbon has letters,
+            whose strokes are shorter than those of bonds.
     """
-    if traces.strokes is None:
-        return _no_drawing(traces)
-    ink, width, strokes, stats = traces.ink, traces.width, traces.strokes, traces.stats
+    if traced.strokes is None:
+        return _no_structure(traced)
+    ink, width, strokes, stats = traced.ink, traced.stroke_px, traced.strokes, traced.stats
     lengths = strokes.lengths
     bond = scale * typical_length(lengths[lengths > 3 * width])
     boxes = stats[:, :4].astype(float)
-    largest = np.maximum(boxes[:, 2], boxes[:, 3])
+    box_sides = np.maximum(boxes[:, 2], boxes[:, 3])
     longest = np.zeros(len(stats))
     np.maximum.at(longest, strokes.component, lengths)
-    is_circle = circles(strokes, stats, bond)
+    is_circle = find_circles(strokes, stats, bond)
     # A letter is smaller than a bond and its strokes are much shorter; a lone bond is one thin stroke.
     n_strokes = np.bincount(strokes.component, minlength=len(stats))
     thickness = stats[:, cv2.CC_STAT_AREA] / np.maximum(longest, 1.0)
     is_thin = (n_strokes <= 2) & (thickness < 1.9 * width + 1)
     is_line = is_thin & (longest > 0.3 * bond)
-    is_letter = (largest < 0.75 * bond) & (largest > 0.15 * bond) & ~is_thin & ~is_circle
+    is_letter = (box_sides < 0.75 * bond) & (box_sides > 0.15 * bond) & ~is_thin & ~is_circle
     # Letters that touch are as wide as a bond and more, of strokes none of which is.
-    touching = (boxes[:, 3] < 0.75 * bond) & (boxes[:, 2] < 2.5 * bond) & (longest < 0.55 * bond)
-    is_letter |= touching & (largest >= 0.75 * bond) & (n_strokes >= 4) & ~is_circle
+    is_touching = (boxes[:, 3] < 0.75 * bond) & (boxes[:, 2] < 2.5 * bond) & (longest < 0.55 * bond)
+    is_letter |= is_touching & (box_sides >= 0.75 * bond) & (n_strokes >= 4) & ~is_circle
     is_letter &= np.minimum(boxes[:, 2], boxes[:, 3]) > 1.2 * width
-    is_letter &= ~inside_rings(ink, traces.components, len(stats), bond)
-    is_dash = (largest < 0.45 * bond) & (n_strokes <= 2) & (largest > width)
+    is_letter &= ~find_inside_rings(ink, traced.components, len(stats), bond)
+    is_dash = (box_sides < 0.45 * bond) & (n_strokes <= 2) & (box_sides > width)
     is_dash[0] = False
-    hashed, in_hash = hashed_bonds(boxes, is_dash, bond)
-    is_letter &= ~in_hash
+    hashed, in_hashed = merge_hashed_bonds(boxes, is_dash, bond)
+    is_letter &= ~in_hashed
     is_letter[0] = False
-    groups, members = _label_boxes(boxes[is_letter], bond)
-    chosen = ~is_letter[strokes.component] & ~is_circle[strokes.component] & (lengths > 0.35 * bond)
-    short = is_line[strokes.component] & ~chosen & (lengths > 2 * width)
-    ends = strokes.ends[(chosen | (short & (lengths > 0.2 * bond))) & ~in_hash[strokes.component]]
-    single, is_double, beside = without_parallels(split_long(np.concatenate([ends, hashed]), bond), bond)
-    graph = _graph(single, is_double, beside, groups, members, bond)
-    kept = np.hypot(single[:, 2] - single[:, 0], single[:, 3] - single[:, 1]) if len(single) else np.ones(1)
+    labels, label_of_letter = _label_boxes(boxes[is_letter], bond)
+    is_bond = ~is_letter[strokes.component] & ~is_circle[strokes.component] & (lengths > 0.35 * bond)
+    is_short = is_line[strokes.component] & ~is_bond & (lengths > 2 * width)
+    ends = strokes.ends[(is_bond | (is_short & (lengths > 0.2 * bond))) & ~in_hashed[strokes.component]]
+    bonds, is_double, joints = merge_parallel_strokes(
+        split_long_strokes(np.concatenate([ends, hashed]), bond), bond
+    )
+    places = _connect(bonds, is_double, joints, labels, label_of_letter, bond)
+    bond_lengths = segment_lengths(bonds) if len(bonds) else np.ones(1)
     in_letters = is_letter[strokes.component] | is_circle[strokes.component]
-    usual = (lengths > 0.45 * bond) & (lengths < 1.6 * bond)
-    odd = float(lengths[~in_letters & ~usual].sum()) / max(1.0, float(lengths.sum()))
+    is_bond_length = (lengths > 0.45 * bond) & (lengths < 1.6 * bond)
     return Structure(
-        bond=bond,
-        n_bonds=len(single),
-        n_doubled=int(is_double.sum()),
-        n_free_ends=graph.n_free_ends,
-        n_labels=len(groups),
+        bond_px=bond,
+        n_bonds=len(bonds),
+        n_double=int(is_double.sum()),
+        n_free_ends=places.n_free_ends,
+        n_labels=len(labels),
         n_letters=int(is_letter.sum()),
-        n_pieces=graph.n_pieces,
-        holes=_holes(single, groups, bond, ink.shape),
+        n_pieces=places.n_pieces,
+        ring_areas=_ring_areas(bonds, labels, bond, ink.shape),
         n_circles=int(is_circle.sum()),
         length=float(lengths[~in_letters].sum()) / bond,
         label_ink=float(stats[is_letter, cv2.CC_STAT_AREA].sum()) / max(1, int(ink.sum())),
-        odd=odd,
-        spread=float(kept.std() / max(kept.mean(), 1.0)),
-        solid=traces.solid,
-        graph=graph.bonds,
-        points=graph.points,
+        odd_strokes=float(lengths[~in_letters & ~is_bond_length].sum()) / max(1.0, float(lengths.sum())),
+        bond_spread=float(bond_lengths.std() / max(bond_lengths.mean(), 1.0)),
+        filled_ink=traced.filled_ink,
+        graph=places.graph,
+        points=places.points,
         labels=tuple(
-            boxes[is_letter][members == label].astype(np.int64) if label >= 0 else np.zeros((0, 4), np.int64)
-            for label in graph.labels.tolist()
+            boxes[is_letter][label_of_letter == label].astype(np.int64)
+            if label >= 0
+            else np.zeros((0, 4), np.int64)
+            for label in places.labels.tolist()
         ),
         ink=ink,
+    )
+
+
+def _no_structure(traced: TracedInk) -> Structure:
+    """Of a picture that is no line drawing: nothing in it is a bond, and all strokes are odd."""
+    return Structure(
+        bond_px=1.0,
+        n_bonds=0,
+        n_double=0,
+        n_free_ends=0,
+        n_labels=0,
+        n_letters=0,
+        n_pieces=0,
+        ring_areas=(),
+        n_circles=0,
+        length=float(traced.line_px),
+        label_ink=1.0,
+        odd_strokes=1.0,
+        bond_spread=1.0,
+        filled_ink=traced.filled_ink,
+        graph=BondGraph(np.zeros(0, np.int64), (), ()),
+        points=np.zeros((0, 2)),
+        labels=(),
+        ink=traced.ink,
     )
 
 
@@ -222,117 +247,123 @@ def _label_boxes(boxes: Points, bond: float) -> tuple[Points, NDArray[np.int64]]
     """
     if not len(boxes):
         return np.zeros((0, 4)), np.zeros(0, np.int64)
-    ends = np.column_stack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]])
-    reach = 0.5 * np.median(boxes[:, 2:].max(axis=1))
-    reach = min(float(reach), 0.25 * bond)
-    wide = np.minimum(ends[:, None, 2], ends[None, :, 2]) - np.maximum(ends[:, None, 0], ends[None, :, 0])
-    tall = np.minimum(ends[:, None, 3], ends[None, :, 3]) - np.maximum(ends[:, None, 1], ends[None, :, 1])
-    groups = joined((wide > -reach) & (tall > -0.3 * reach))
-    names, members = np.unique(groups, return_inverse=True)
-    merged = [(*ends[groups == g, :2].min(axis=0), *ends[groups == g, 2:].max(axis=0)) for g in names]
-    return np.array(merged, np.float64), np.asarray(members, np.int64)
+    corners = np.column_stack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]])
+    reach = min(float(0.5 * np.median(boxes[:, 2:].max(axis=1))), 0.25 * bond)
+    widths, heights = pairwise_overlap(corners)
+    groups = connected_groups((widths > -reach) & (heights > -0.3 * reach))
+    numbers, label_of_letter = np.unique(groups, return_inverse=True)
+    labels = [
+        (*corners[groups == number, :2].min(axis=0), *corners[groups == number, 2:].max(axis=0))
+        for number in numbers
+    ]
+    return np.array(labels, np.float64), np.asarray(label_of_letter, np.int64)
 
 
 @dataclass(frozen=True)
-class _Graph:
+class _Places:
     n_free_ends: int
     n_pieces: int
-    bonds: BondGraph
+    graph: BondGraph
     points: Points
     labels: NDArray[np.int64]
     """The label at each place, -1 where there is none."""
 
 
-def _graph(
-    ends: Points,
+def _connect(
+    bonds: Points,
     is_double: NDArray[np.bool_],
-    beside: Points,
+    joints: Points,
     labels: Points,
-    members: NDArray[np.int64],
+    label_of_letter: NDArray[np.int64],
     bond: float,
-) -> _Graph:
-    """Ends of strokes that lie together are one place, and so is a label with the ends that point at it.
+) -> _Places:
+    """Ends of bonds that lie together are one place, and so is a label with the ends that point at it.
 
-    ``beside`` as :func:`without_parallels` gives it.
+    ``joints`` as :func:`merge_parallel_strokes` gives them.
     """
-    points = ends.reshape(-1, 2)
-    n_labels = len(labels)
-    near = np.zeros((len(points) + n_labels,) * 2, bool)
-    if len(points):
-        apart = np.hypot(points[:, None, 0] - points[None, :, 0], points[:, None, 1] - points[None, :, 1])
-        near[: len(points), : len(points)] = apart < 0.28 * bond
-        for x, y, kept_x, kept_y in beside.tolist():
-            own = np.hypot(*(points - (kept_x, kept_y)).T) < 1
-            others = np.hypot(*(points - (x, y)).T) < 0.2 * bond
-            near[: len(points), : len(points)] |= (
-                own[:, None] & others[None, :] | others[:, None] & own[None, :]
+    ends = bonds.reshape(-1, 2)
+    n_ends, n_labels = len(ends), len(labels)
+    is_near = np.zeros((n_ends + n_labels,) * 2, bool)
+    if n_ends:
+        is_near[:n_ends, :n_ends] = distances(ends) < 0.28 * bond
+        for x, y, kept_x, kept_y in joints.tolist():
+            at_kept = np.hypot(*(ends - (kept_x, kept_y)).T) < 1
+            at_other = np.hypot(*(ends - (x, y)).T) < 0.2 * bond
+            is_near[:n_ends, :n_ends] |= (
+                at_kept[:, None] & at_other[None, :] | at_other[:, None] & at_kept[None, :]
             )
-    if len(points) and n_labels:
-        dx = np.maximum(labels[:, 0] - points[:, None, 0], points[:, None, 0] - labels[:, 2])
-        dy = np.maximum(labels[:, 1] - points[:, None, 1], points[:, None, 1] - labels[:, 3])
+    if n_ends and n_labels:
+        dx = np.maximum(labels[:, 0] - ends[:, None, 0], ends[:, None, 0] - labels[:, 2])
+        dy = np.maximum(labels[:, 1] - ends[:, None, 1], ends[:, None, 1] - labels[:, 3])
         touches = np.hypot(np.maximum(dx, 0), np.maximum(dy, 0)) < 0.35 * bond
-        near[: len(points), len(points) :] = touches
-        near[len(points) :, : len(points)] = touches.T
-    groups = joined(near)
-    places, at, counts = np.unique(groups, return_inverse=True, return_counts=True)
-    labelled = set(groups[len(points) :].tolist())
-    degree = np.bincount(groups[: len(points)], minlength=len(groups))[places] if len(points) else counts * 0
-    free = sum(int(d) == 1 and int(p) not in labelled for p, d in zip(places, degree, strict=True))
-    linked = near.copy()
-    for index in range(0, len(points), 2):
-        linked[index, index + 1] = linked[index + 1, index] = True
-    n_pieces = len(np.unique(joined(linked)))
-    bonds, middles, label_at = _bonds(points, is_double, labels, at, len(places))
-    letters = np.array([0 if label < 0 else int((members == label).sum()) for label in label_at], np.int64)
-    return _Graph(
-        free,
-        n_pieces,
-        BondGraph(letters, tuple(bonds), tuple(bonds.values())),
-        middles,
-        label_at,
+        is_near[:n_ends, n_ends:] = touches
+        is_near[n_ends:, :n_ends] = touches.T
+    groups = connected_groups(is_near)
+    numbers, place_of, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    labeled = set(groups[n_ends:].tolist())
+    n_bonds_at = np.bincount(groups[:n_ends], minlength=len(groups))[numbers] if n_ends else counts * 0
+    n_free_ends = sum(
+        int(n) == 1 and int(number) not in labeled for number, n in zip(numbers, n_bonds_at, strict=True)
     )
+    is_linked = is_near.copy()
+    for index in range(0, n_ends, 2):
+        is_linked[index, index + 1] = is_linked[index + 1, index] = True
+    n_pieces = len(np.unique(connected_groups(is_linked)))
+    orders = _bond_orders(place_of, is_double)
+    points, label_at = _place_centers(ends, labels, place_of, len(numbers))
+    letters = [0 if label < 0 else int((label_of_letter == label).sum()) for label in label_at]
+    graph = BondGraph(np.array(letters, np.int64), tuple(orders), tuple(orders.values()))
+    return _Places(n_free_ends, n_pieces, graph, points, label_at)
 
 
-def _bonds(
-    points: Points, is_double: NDArray[np.bool_], labels: Points, at: NDArray[np.int64], n: int
-) -> tuple[dict[tuple[int, int], bool], Points, NDArray[np.int64]]:
-    """Bonds between places with whether they are doubled, the places' middles, the label at each.
+def _bond_orders(place_of: NDArray[np.int64], is_double: NDArray[np.bool_]) -> dict[tuple[int, int], bool]:
+    """Pairs of places with a bond between them, and whether it is double; ``place_of`` each end of a bond."""
+    orders: dict[tuple[int, int], bool] = {}
+    for number, double in enumerate(is_double.tolist()):
+        a, b = sorted((int(place_of[2 * number]), int(place_of[2 * number + 1])))
+        if a != b:
+            orders[a, b] = orders.get((a, b), False) or double
+    return orders
 
-    ``at`` is the place of each end and, after these, of each label. Of several labels at one place the
+
+def _place_centers(
+    ends: Points, labels: Points, place_of: NDArray[np.int64], n_places: int
+) -> tuple[Points, NDArray[np.int64]]:
+    """The center of each place and the label at it, -1 where there is none.
+
+    ``place_of`` is the place of each end and, after these, of each label. Of several labels at one place the
     first counts.
     """
-    bonds: dict[tuple[int, int], bool] = {}
-    for index, doubled in enumerate(is_double.tolist()):
-        a, b = sorted((int(at[2 * index]), int(at[2 * index + 1])))
-        if a != b:
-            bonds[a, b] = bonds.get((a, b), False) or doubled
-    middles, label_at = np.zeros((n, 2)), np.full(n, -1, np.int64)
-    for place in range(n):
-        own = points[at[: len(points)] == place]
-        own_labels = np.flatnonzero(at[len(points) :] == place)
-        if own_labels.size:
-            label_at[place] = own_labels[0]
-            box = labels[own_labels[0]]
-            own = np.array([[(box[0] + box[2]) / 2, (box[1] + box[3]) / 2]])
-        middles[place] = own.mean(axis=0)
-    return bonds, middles, label_at
+    points, label_at = np.zeros((n_places, 2)), np.full(n_places, -1, np.int64)
+    for place in range(n_places):
+        ends_here = ends[place_of[: len(ends)] == place]
+        labels_here = np.flatnonzero(place_of[len(ends) :] == place)
+        if labels_here.size:
+            label_at[place] = labels_here[0]
+            x0, y0, x1, y1 = labels[labels_here[0]]
+            ends_here = np.array([[(x0 + x1) / 2, (y0 + y1) / 2]])
+        points[place] = ends_here.mean(axis=0)
+    return points, label_at
 
 
-def _holes(ends: Points, labels: Points, bond: float, shape: Sequence[int]) -> tuple[float, ...]:
+def _ring_areas(bonds: Points, labels: Points, bond: float, shape: Sequence[int]) -> tuple[float, ...]:
     """Areas that bonds and labels enclose, of at least half a squared bond length, largest first."""
     scale = min(1.0, 16 / bond)
     pad = 4
     canvas = np.zeros(
         (math.ceil(shape[0] * scale) + 2 * pad, math.ceil(shape[1] * scale) + 2 * pad), np.uint8
     )
-    for x0, y0, x1, y1 in (ends * scale + pad).round().astype(int).tolist():
+    for x0, y0, x1, y1 in (bonds * scale + pad).round().astype(int).tolist():
         cv2.line(canvas, (x0, y0), (x1, y1), 1, max(2, round(0.12 * bond * scale)))
-    spare = 0.22 * bond * scale
+    margin = 0.22 * bond * scale
     for x0, y0, x1, y1 in (labels * scale + pad).tolist():
-        corners = (round(x0 - spare), round(y0 - spare)), (round(x1 + spare), round(y1 + spare))
-        cv2.rectangle(canvas, corners[0], corners[1], 1, -1)
-    n, _, stats, _ = cv2.connectedComponentsWithStats(1 - canvas, connectivity=4)
+        top_left, bottom_right = (
+            (round(x0 - margin), round(y0 - margin)),
+            (round(x1 + margin), round(y1 + margin)),
+        )
+        cv2.rectangle(canvas, top_left, bottom_right, 1, -1)
+    n, components, stats, _ = cv2.connectedComponentsWithStats(1 - canvas, connectivity=4)
     areas = stats[:, cv2.CC_STAT_AREA] / (bond * scale) ** 2
-    outside = int(cv2.connectedComponents(1 - canvas, connectivity=4)[1][0, 0])
-    kept = [float(areas[i]) for i in range(1, n) if i != outside and areas[i] >= 0.5]
-    return tuple(sorted(kept, reverse=True))
+    outside = int(components[0, 0])
+    enclosed = [float(areas[i]) for i in range(1, n) if i != outside and areas[i] >= 0.5]
+    return tuple(sorted(enclosed, reverse=True))

@@ -1,4 +1,4 @@
-"""What plain drawings of a molecule show: its graph with every atom, and with its usual groups as labels."""
+"""The ways in which a molecule may be drawn: with every atom, and with its usual groups as labels."""
 
 from __future__ import annotations
 
@@ -13,23 +13,26 @@ import numpy as np
 
 from docai.contents import MoleculeContent
 from docai.parsers.molecule_labels import ABBREVIATIONS
-from docai.pipelines.readback.base import NotComparable
 from docai.pipelines.readback.molecule.matching import BondGraph
+from docai.pipelines.readback.similarity import NotComparable
 
 if TYPE_CHECKING:
     from rdkit.Chem import Atom, Mol
     from rdkit.Chem.rdAbbreviations import AbbreviationDefinition
 
-MOST_ATOMS = 300
+MAX_ATOMS = 300
 
-MOST_DRAWINGS = 24
+MAX_DRAWINGS = 24
 
-_COVERAGE = 0.95
+_MAX_LABELED_SHARE = 0.95
 """Share of a molecule's atoms that labels may stand for."""
+
+Groups = dict[int, tuple[str, tuple[int, ...]]]
+"""Groups drawn as labels, by their first atom: SMILES and member atoms."""
 
 
 @dataclass(frozen=True)
-class Drawing:
+class ExpectedDrawing:
     """One way to draw a molecule; counts are of what strokes and letters show."""
 
     graph: BondGraph
@@ -75,19 +78,19 @@ class Drawing:
         return int(self.graph.letters.sum())
 
 
-def drawings_of(content: MoleculeContent) -> tuple[Drawing, ...]:
-    """How the record's molecule may be drawn: each atom, and with labels for groups.
+def expected_drawings(content: MoleculeContent) -> tuple[ExpectedDrawing, ...]:
+    """How the record's molecule may be drawn: with each atom, and with labels for groups.
 
     Raises:
         NotComparable: the record holds no valid molecule, or one too large to be in one crop.
     """
     if not content.smiles:
         raise NotComparable("the record holds no valid molecule")
-    return _drawings(content.smiles)
+    return _expected_drawings(content.smiles)
 
 
 @lru_cache(maxsize=64)
-def _drawings(smiles: str) -> tuple[Drawing, ...]:
+def _expected_drawings(smiles: str) -> tuple[ExpectedDrawing, ...]:
     from rdkit import Chem, rdBase
 
     with rdBase.BlockLogs():
@@ -96,20 +99,20 @@ def _drawings(smiles: str) -> tuple[Drawing, ...]:
             raise NotComparable("the record holds no valid molecule")
         if mol.GetNumBonds() == 0:
             raise NotComparable("the molecule has no bond that a drawing would show")
-        if mol.GetNumAtoms() > MOST_ATOMS:
-            raise NotComparable(f"the molecule has more than {MOST_ATOMS} atoms")
+        if mol.GetNumAtoms() > MAX_ATOMS:
+            raise NotComparable(f"the molecule has more than {MAX_ATOMS} atoms")
         mol = Chem.RemoveHs(mol)
-        return tuple(_drawing(mol, groups) for groups in islice(_choices(mol), MOST_DRAWINGS))
+        return tuple(_expected_drawing(mol, groups) for groups in islice(_group_choices(mol), MAX_DRAWINGS))
 
 
-def _choices(mol: Mol) -> Iterator[dict[int, tuple[str, tuple[int, ...]]]]:
-    """Groups drawn as labels, by their first atom: (SMILES, members); none first, and no choice twice."""
+def _group_choices(mol: Mol) -> Iterator[Groups]:
+    """Which groups are drawn as labels: none first, and no choice twice."""
     seen: set[tuple[int, ...]] = set()
     for largest_first in (True, False):
-        found = _groups(mol, largest_first)
-        names = sorted({smiles for smiles, _ in found.values()})
-        for some in _subsets(names):
-            groups = {first: group for first, group in found.items() if group[0] in some}
+        all_groups = _find_groups(mol, largest_first)
+        names = sorted({smiles for smiles, _ in all_groups.values()})
+        for subset in _subsets(names):
+            groups = {first: group for first, group in all_groups.items() if group[0] in subset}
             key = tuple(sorted(member for _, members in groups.values() for member in members))
             if key not in seen:
                 seen.add(key)
@@ -117,7 +120,7 @@ def _choices(mol: Mol) -> Iterator[dict[int, tuple[str, tuple[int, ...]]]]:
 
 
 def _subsets(names: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """Any of few; of more none, all, all but one, each alone."""
+    """Of up to three names all subsets; of more: none, all, all but one, each alone."""
     if len(names) <= 3:
         for n in range(len(names) + 1):
             yield from combinations(names, n)
@@ -128,22 +131,23 @@ def _subsets(names: Sequence[str]) -> Iterator[tuple[str, ...]]:
     yield from combinations(names, 1)
 
 
-def _groups(mol: Mol, largest_first: bool) -> dict[int, tuple[str, tuple[int, ...]]]:
+def _find_groups(mol: Mol, largest_first: bool) -> Groups:
     from rdkit import Chem
     from rdkit.Chem import rdAbbreviations
 
-    labelled = rdAbbreviations.LabelMolAbbreviations(mol, _definitions(largest_first), _COVERAGE)
-    found = {}
-    for group in Chem.GetMolSubstanceGroups(labelled):
+    definitions = _group_definitions(largest_first)
+    labeled = rdAbbreviations.LabelMolAbbreviations(mol, definitions, _MAX_LABELED_SHARE)
+    groups = {}
+    for group in Chem.GetMolSubstanceGroups(labeled):
         points = list(group.GetAttachPoints())
         if group.HasProp("LABEL") and len(points) == 1:
-            found[int(points[0].aIdx)] = (str(group.GetProp("LABEL")), tuple(group.GetAtoms()))
-    return found
+            groups[int(points[0].aIdx)] = (str(group.GetProp("LABEL")), tuple(group.GetAtoms()))
+    return groups
 
 
 @lru_cache(maxsize=2)
-def _definitions(largest_first: bool) -> list[AbbreviationDefinition]:
-    """One for each group of the parser's table with two atoms or more; of two matches the first is taken."""
+def _group_definitions(largest_first: bool) -> list[AbbreviationDefinition]:
+    """One for each group of the parser's table with two or more atoms; RDKit takes the first that matches."""
     from rdkit import Chem
     from rdkit.Chem import rdAbbreviations
 
@@ -156,65 +160,71 @@ def _definitions(largest_first: bool) -> list[AbbreviationDefinition]:
 
 
 @lru_cache(maxsize=1)
-def _names() -> dict[str, tuple[str, ...]]:
-    """How each group is written."""
-    found: dict[str, list[str]] = {}
+def _group_labels() -> dict[str, tuple[str, ...]]:
+    """How each group, by its SMILES, is written."""
+    labels: dict[str, list[str]] = {}
     for label, smiles in ABBREVIATIONS.items():
-        found.setdefault(smiles, []).append(label)
-    return {smiles: tuple(labels) for smiles, labels in found.items()}
+        labels.setdefault(smiles, []).append(label)
+    return {smiles: tuple(names) for smiles, names in labels.items()}
 
 
-def _drawing(mol: Mol, groups: dict[int, tuple[str, tuple[int, ...]]]) -> Drawing:
+def _expected_drawing(mol: Mol, groups: Groups) -> ExpectedDrawing:
     from rdkit import Chem
 
-    drawn = Chem.Mol(mol)
-    Chem.Kekulize(drawn)
-    gone = {member for first, (_, members) in groups.items() for member in members if member != first}
-    kept = [atom.GetIdx() for atom in mol.GetAtoms() if atom.GetIdx() not in gone]
-    at = {index: place for place, index in enumerate(kept)}
-    texts = [
-        _names()[groups[index][0]] if index in groups else _texts(mol.GetAtomWithIdx(index)) for index in kept
-    ]
+    kekulized = Chem.Mol(mol)
+    Chem.Kekulize(kekulized)
+    hidden = {member for first, (_, members) in groups.items() for member in members if member != first}
+    drawn = [atom for atom in mol.GetAtoms() if atom.GetIdx() not in hidden]
+    place_of = {atom.GetIdx(): place for place, atom in enumerate(drawn)}
+    is_group = tuple(atom.GetIdx() in groups for atom in drawn)
+    texts = tuple(
+        _group_labels()[groups[atom.GetIdx()][0]] if in_group else _atom_texts(atom)
+        for atom, in_group in zip(drawn, is_group, strict=True)
+    )
     bonds, is_double, aromatic = [], [], []
-    for bond, kekule in zip(mol.GetBonds(), drawn.GetBonds(), strict=True):
+    for bond, kekulized_bond in zip(mol.GetBonds(), kekulized.GetBonds(), strict=True):
         a, b = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()
-        if a in at and b in at and not (a in groups and b in groups[a][1]):
-            bonds.append((min(at[a], at[b]), max(at[a], at[b])))
-            is_double.append(kekule.GetBondTypeAsDouble() >= 2)
+        if a in place_of and b in place_of and not (a in groups and b in groups[a][1]):
+            bonds.append((min(place_of[a], place_of[b]), max(place_of[a], place_of[b])))
+            is_double.append(kekulized_bond.GetBondTypeAsDouble() >= 2)
             aromatic.append(bool(bond.GetIsAromatic()))
-    Chem.FastFindRings(drawn)
-    rings = [ring for ring in drawn.GetRingInfo().AtomRings() if len(ring) < 9 and all(i in at for i in ring)]
-    ends = np.array([_is_methyl(mol.GetAtomWithIdx(index)) and index not in groups for index in kept])
-    return Drawing(
+    Chem.FastFindRings(kekulized)
+    rings = [
+        ring
+        for ring in kekulized.GetRingInfo().AtomRings()
+        if len(ring) < 9 and all(index in place_of for index in ring)
+    ]
+    is_optional = [_is_methyl(atom) and not in_group for atom, in_group in zip(drawn, is_group, strict=True)]
+    return ExpectedDrawing(
         graph=BondGraph(
             np.array([len(text[0]) if text else 0 for text in texts], np.int64),
             tuple(bonds),
             tuple(is_double),
-            ends,
+            np.array(is_optional),
         ),
-        texts=tuple(texts),
-        is_group=tuple(index in groups for index in kept),
+        texts=texts,
+        is_group=is_group,
         is_open=tuple(
-            index not in groups and mol.GetAtomWithIdx(index).GetAtomicNum() == 0 for index in kept
+            not in_group and atom.GetAtomicNum() == 0 for atom, in_group in zip(drawn, is_group, strict=True)
         ),
-        hydrogens=tuple(int(mol.GetAtomWithIdx(index).GetTotalNumHs()) for index in kept),
+        hydrogens=tuple(int(atom.GetTotalNumHs()) for atom in drawn),
         aromatic=tuple(aromatic),
-        ring_areas=tuple(sorted((_polygon(len(ring)) for ring in rings), reverse=True)),
+        ring_areas=tuple(sorted((_polygon_area(len(ring)) for ring in rings), reverse=True)),
     )
 
 
 def _is_methyl(atom: Atom) -> bool:
-    """Carbon at an end, which is drawn as a bare end or as CH3, H3C, Me."""
+    """Whether it is a carbon with one bond, drawn as a bare end or as CH3, H3C or Me."""
     return bool(atom.GetSymbol() == "C" and atom.GetDegree() == 1 and not atom.GetFormalCharge())
 
 
-def _polygon(n: int) -> float:
+def _polygon_area(n: int) -> float:
     """Area of a regular polygon of ``n`` sides of length 1."""
     return n / (4 * math.tan(math.pi / n))
 
 
-def _texts(atom: Atom) -> tuple[str, ...]:
-    """How the letters at an atom may be written; none at carbon with bonds."""
+def _atom_texts(atom: Atom) -> tuple[str, ...]:
+    """How the letters at an atom may be written; none at a carbon with bonds."""
     charge, hydrogens = atom.GetFormalCharge(), atom.GetTotalNumHs()
     if atom.GetSymbol() == "C" and atom.GetDegree() > 0 and not charge and not atom.GetIsotope():
         return ()

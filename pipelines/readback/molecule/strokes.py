@@ -1,4 +1,4 @@
-"""Strokes of a structure drawing: straight pieces, hashed bonds, parallels, circles, what is in a ring."""
+"""Strokes of a structure drawing: straight pieces, and those that belong to circles, rings and bonds."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from docai.pipelines.readback.base import Gray
-from docai.pipelines.readback.ink import paths
+from docai.pipelines.readback.ink import Gray, paths
 
 Points = NDArray[np.float64]
 
@@ -24,31 +23,55 @@ class Strokes:
 
     @property
     def lengths(self) -> Points:
-        return np.asarray(np.hypot(self.ends[:, 2] - self.ends[:, 0], self.ends[:, 3] - self.ends[:, 1]))
+        return segment_lengths(self.ends)
 
 
-def straight_strokes(lines: Gray, labels: NDArray[np.int32], tolerance: float) -> Strokes:
+def segment_lengths(ends: Points) -> Points:
+    """Of segments (n, 4) as x0 y0 x1 y1."""
+    return np.asarray(np.hypot(ends[:, 2] - ends[:, 0], ends[:, 3] - ends[:, 1]))
+
+
+def distances(points: Points) -> Points:
+    """(n, n) between points (n, 2)."""
+    dx, dy = (points[:, None, axis] - points[None, :, axis] for axis in (0, 1))
+    return np.asarray(np.hypot(dx, dy))
+
+
+def connected_groups(is_near: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Number of the group of each of n things, of which ``is_near`` (n, n) says which two belong together."""
+    group = np.arange(len(is_near))
+    while len(is_near):
+        linked = is_near | np.eye(len(is_near), dtype=bool)
+        lowest = np.where(linked, group[None, :], len(is_near)).min(axis=1)
+        lowest = lowest[lowest]
+        if np.array_equal(lowest, group):
+            break
+        group = lowest
+    return np.asarray(group, np.int64)
+
+
+def straight_strokes(lines: Gray, components: NDArray[np.int32], tolerance: float) -> Strokes:
     """Lines one pixel wide as straight pieces that lie within ``tolerance`` pixels of them."""
     ends, component = [], []
     for path in paths(lines):
-        for piece in _open(path):
-            corners = cv2.approxPolyDP(piece.reshape(-1, 1, 2), tolerance, False).reshape(-1, 2)
+        for part in _open(path):
+            corners = cv2.approxPolyDP(part.reshape(-1, 1, 2), tolerance, False).reshape(-1, 2)
             for a, b in pairwise(corners):
                 ends.append((float(a[0]), float(a[1]), float(b[0]), float(b[1])))
-                component.append(int(labels[a[1], a[0]]))
+                component.append(int(components[a[1], a[0]]))
     return Strokes(np.array(ends, np.float64).reshape(-1, 4), np.array(component, np.int64))
 
 
 def _open(path: NDArray[np.int32]) -> list[NDArray[np.int32]]:
-    """A path, or a loop in two at the place farthest from its start: of one, OpenCV drops the last piece."""
+    """A path, or a loop cut in two at the point farthest from its start: OpenCV drops a loop's last piece."""
     if bool((path[0] != path[-1]).any()):
         return [path]
-    far = int(np.square(path - path[0]).sum(axis=1).argmax())
-    return [path[: far + 1], path[far:]]
+    farthest = int(np.square(path - path[0]).sum(axis=1).argmax())
+    return [path[: farthest + 1], path[farthest:]]
 
 
 def typical_length(lengths: Points) -> float:
-    """The length about which most strokes lie, within a fifth either way, by the squares of their lengths."""
+    """Median of the strokes within a fifth of one length: that with the largest sum of squared lengths."""
     ordered = np.sort(lengths)
     sums = np.concatenate([[0.0], np.cumsum(np.square(ordered))])
     low = np.searchsorted(ordered, ordered / 1.2)
@@ -57,24 +80,24 @@ def typical_length(lengths: Points) -> float:
     return float(np.median(ordered[low[best] : high[best]]))
 
 
-def circles(strokes: Strokes, stats: NDArray[np.int32], bond: float) -> NDArray[np.bool_]:
-    """Components that are round: the corners of their strokes lie evenly far from their middle."""
-    found = np.zeros(len(stats), bool)
+def find_circles(strokes: Strokes, stats: NDArray[np.int32], bond: float) -> NDArray[np.bool_]:
+    """Components that are round: the ends of their strokes are equally far from their center."""
+    is_circle = np.zeros(len(stats), bool)
     for index in range(1, len(stats)):
         x, y, w, h = (float(v) for v in stats[index, :4])
         if not (0.85 * bond < w < 1.8 * bond and 0.8 < w / max(h, 1.0) < 1.25):
             continue
-        own = strokes.ends[strokes.component == index]
-        if len(own) < 6:
+        ends = strokes.ends[strokes.component == index]
+        if len(ends) < 6:
             continue
-        radius = np.hypot(own[:, 0] - (x + w / 2), own[:, 1] - (y + h / 2))
-        found[index] = bool(radius.std() < 0.08 * radius.mean())
-    return found
+        radii = np.hypot(ends[:, 0] - (x + w / 2), ends[:, 1] - (y + h / 2))
+        is_circle[index] = bool(radii.std() < 0.08 * radii.mean())
+    return is_circle
 
 
-def inside_rings(ink: Gray, labels: NDArray[np.int32], n: int, bond: float) -> NDArray[np.bool_]:
-    """Components that a ring of bonds closes in: inner lines of double bonds, which may meet as a V."""
-    found = np.zeros(n, bool)
+def find_inside_rings(ink: Gray, components: NDArray[np.int32], n: int, bond: float) -> NDArray[np.bool_]:
+    """Components that a ring of bonds encloses: inner lines of double bonds, which may meet as a V."""
+    is_inside = np.zeros(n, bool)
     contours, tree = cv2.findContours(ink, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     holes = [
         contour
@@ -83,54 +106,43 @@ def inside_rings(ink: Gray, labels: NDArray[np.int32], n: int, bond: float) -> N
         )
         if parent >= 0 and 0.5 * bond**2 < cv2.contourArea(contour) < 5.5 * bond**2
     ]
-    inside = np.zeros_like(ink)
+    mask = np.zeros_like(ink)
     for hole in holes:
-        rim = int(labels[hole[0][0][1], hole[0][0][0]])
-        cv2.drawContours(inside, [hole], -1, 1, cv2.FILLED)
-        own = np.unique(labels[inside > 0])
-        found[own[own != rim]] = True
-        inside[:] = 0
-    found[0] = False
-    return found
+        ring = int(components[hole[0][0][1], hole[0][0][0]])
+        cv2.drawContours(mask, [hole], -1, 1, cv2.FILLED)
+        enclosed = np.unique(components[mask > 0])
+        is_inside[enclosed[enclosed != ring]] = True
+        mask[:] = 0
+    is_inside[0] = False
+    return is_inside
 
 
-def joined(near: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Number of the group of each of n things, of which ``near`` (n, n) says which two belong together."""
-    group = np.arange(len(near))
-    while len(near):
-        lowest = np.where(near | np.eye(len(near), dtype=bool), group[None, :], len(near)).min(axis=1)
-        lowest = lowest[lowest]
-        if np.array_equal(lowest, group):
-            break
-        group = lowest
-    return np.asarray(group, np.int64)
-
-
-def hashed_bonds(boxes: Points, is_dash: NDArray[np.bool_], bond: float) -> tuple[Points, NDArray[np.bool_]]:
+def merge_hashed_bonds(
+    boxes: Points, is_dash: NDArray[np.bool_], bond: float
+) -> tuple[Points, NDArray[np.bool_]]:
     """Rows of four and more dashes, about a bond long, as one stroke each; and which components they were."""
     dashes = np.flatnonzero(is_dash)
-    used = np.zeros(len(boxes), bool)
-    found = []
+    in_hashed = np.zeros(len(boxes), bool)
+    strokes = []
     if 4 <= len(dashes) <= 400:
-        middles = boxes[dashes, :2] + boxes[dashes, 2:] / 2
-        apart = np.hypot(middles[:, None, 0] - middles[None, :, 0], middles[:, None, 1] - middles[None, :, 1])
-        groups = joined(apart < 0.22 * bond)
+        centers = boxes[dashes, :2] + boxes[dashes, 2:] / 2
+        groups = connected_groups(distances(centers) < 0.22 * bond)
         for group in np.unique(groups):
-            own = middles[groups == group]
-            if len(own) < 4:
+            row = centers[groups == group]
+            if len(row) < 4:
                 continue
-            first = own.mean(axis=0)
-            axis = np.linalg.svd(own - first, full_matrices=False)[2][0]
-            along = (own - first) @ axis
-            across = np.abs((own - first) @ np.array([-axis[1], axis[0]]))
+            mean = row.mean(axis=0)
+            axis = np.linalg.svd(row - mean, full_matrices=False)[2][0]
+            along = (row - mean) @ axis
+            across = np.abs((row - mean) @ np.array([-axis[1], axis[0]]))
             if 0.4 * bond < np.ptp(along) < 1.5 * bond and float(across.max()) < 0.1 * bond:
-                found.append((*(first + along.min() * axis), *(first + along.max() * axis)))
-                used[dashes[groups == group]] = True
-    return np.array(found, np.float64).reshape(-1, 4), used
+                strokes.append((*(mean + along.min() * axis), *(mean + along.max() * axis)))
+                in_hashed[dashes[groups == group]] = True
+    return np.array(strokes, np.float64).reshape(-1, 4), in_hashed
 
 
-def split_long(ends: Points, bond: float) -> Points:
-    """Strokes as long as several bonds cut into these: at a triple bond three and four atoms are in line."""
+def split_long_strokes(ends: Points, bond: float) -> Points:
+    """Strokes as long as several bonds, split: at a triple bond, three or four atoms are in line."""
     pieces = []
     for stroke in ends:
         length = float(np.hypot(*(stroke[2:] - stroke[:2]))) / bond
@@ -140,36 +152,36 @@ def split_long(ends: Points, bond: float) -> Points:
     return np.array(pieces, np.float64).reshape(-1, 4)
 
 
-def without_parallels(ends: Points, bond: float) -> tuple[Points, NDArray[np.bool_], Points]:
-    """Strokes of double and triple bonds made one; which of these had another beside them.
+def merge_parallel_strokes(ends: Points, bond: float) -> tuple[Points, NDArray[np.bool_], Points]:
+    """Double and triple bonds as one stroke each; which strokes these are; and where their ends join.
 
-    And the ends of those others (k, 4: x, y, and the end of the kept stroke that it lies beside): two lines
-    of one width apart meet the next bond at two places, which are one.
+    The third are the ends of the strokes that were merged away (k, 4: x, y, and the end of the kept stroke
+    beside it): two parallel lines meet the next bond at two points, which are one place.
     """
     vectors = ends[:, 2:] - ends[:, :2]
     lengths = np.maximum(np.hypot(vectors[:, 0], vectors[:, 1]), 1e-9)
     units = vectors / lengths[:, None]
-    order = np.argsort(-lengths, kind="stable")
     kept: list[int] = []
     doubled: set[int] = set()
-    beside: list[tuple[float, float, float, float]] = []
-    for index in order.tolist():
-        middle = (ends[index, :2] + ends[index, 2:]) / 2
-        for other in kept:
-            if abs(float(units[index] @ units[other])) < 0.985:
+    joints: list[tuple[float, float, float, float]] = []
+    for index in np.argsort(-lengths, kind="stable").tolist():
+        center = (ends[index, :2] + ends[index, 2:]) / 2
+        for longer in kept:
+            if abs(float(units[index] @ units[longer])) < 0.985:
                 continue
-            from_start = middle - ends[other, :2]
-            along = float(from_start @ units[other])
-            across = abs(float(from_start[0] * units[other][1] - from_start[1] * units[other][0]))
-            if across < 0.38 * bond and 0.1 * lengths[other] < along < 0.9 * lengths[other]:
-                doubled.add(other)
+            from_start = center - ends[longer, :2]
+            along = float(from_start @ units[longer])
+            across = abs(float(from_start[0] * units[longer][1] - from_start[1] * units[longer][0]))
+            if across < 0.38 * bond and 0.1 * lengths[longer] < along < 0.9 * lengths[longer]:
+                doubled.add(longer)
                 for end in (ends[index, :2], ends[index, 2:]):
-                    corners = ends[other].reshape(2, 2)
-                    near = corners[int(np.hypot(*(corners - end).T).argmin())]
-                    if float(np.hypot(*(near - end))) < 0.45 * bond:
-                        beside.append((*end.tolist(), *near.tolist()))
+                    corners = ends[longer].reshape(2, 2)
+                    nearest = corners[int(np.hypot(*(corners - end).T).argmin())]
+                    if float(np.hypot(*(nearest - end))) < 0.45 * bond:
+                        joints.append((*end.tolist(), *nearest.tolist()))
                 break
         else:
             kept.append(index)
-    is_double = np.array([index in doubled for index in sorted(kept)], bool)
-    return ends[sorted(kept)], is_double, np.array(beside, np.float64).reshape(-1, 4)
+    kept.sort()
+    is_double = np.array([index in doubled for index in kept], bool)
+    return ends[kept], is_double, np.array(joints, np.float64).reshape(-1, 4)

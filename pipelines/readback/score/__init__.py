@@ -1,1 +1,1 @@
-"""Read-back of scores: the record engraved again and laid onto the crop's staves."""
+"""Read-back of scores: the record is engraved again and aligned with the crop's staves."""

@@ -1,7 +1,7 @@
 """What synthetic pages show besides prose: tables, molecules, scores and plain figures, each a one-page PDF.
 
-Vector molecules are RDKit's SVG, vector scores are Verovio's SVG, both as real paths through MuPDF. Verovio
-can abort its process on odd input, so a pool of scores is engraved once, in a process of its own.
+Vector molecules are RDKit's SVG, vector scores are Verovio's SVG, both as real paths through MuPDF. A pool of
+scores is engraved once.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ import copy
 import io
 import random
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,6 +20,7 @@ import pymupdf
 from PIL import Image
 
 from docai.geometry import BBox
+from docai.pipelines.external.engraving import engrave
 from docai.pipelines.synthesis.words import ENGLISH, UNITS, number
 from docai.records import Kind
 
@@ -58,6 +57,15 @@ SMILES = (
     "Clc1ccc(cc1)C(c1ccccc1)N1CCNCC1",
 )
 N_SCORES = 24
+_ENGRAVING: dict[str, float | str] = {
+    "breaks": "auto",
+    "adjustPageWidth": False,
+    "pageHeight": 6000,
+    "scale": 40,
+    "pageMarginTop": 60,
+    "pageMarginBottom": 60,
+    "pageMarginLeft": 80,
+}
 
 
 @dataclass(frozen=True)
@@ -132,22 +140,22 @@ def _score(rng: random.Random, width: float) -> Picture:
 
 @lru_cache(maxsize=1)
 def score_pool() -> tuple[str, ...]:
-    """Flattened SVGs of grand-staff scores of one to three systems, engraved in another process."""
-    done = subprocess.run(
-        [sys.executable, "-c", _ENGRAVE, str(N_SCORES)], capture_output=True, check=True, text=True
-    )
-    return tuple(_flatten(svg) for svg in done.stdout.split("\0") if svg.strip())
+    """Flattened SVGs of grand-staff scores of one to three systems."""
+    drawings = (_engraved(random.Random(seed)) for seed in range(N_SCORES))
+    return tuple(_flatten(svg) for svg in drawings if svg is not None)
 
 
-_ENGRAVE = r"""
-import random, sys
-import verovio
+def _engraved(rng: random.Random) -> str | None:
+    width = rng.choice((1300, 1600, 2000))
+    return engrave(_grand_staff(rng, rng.randint(2, 9)), _ENGRAVING | {"pageWidth": width})
 
-def kern(rng, bars):
+
+def _grand_staff(rng: random.Random, n_measures: int) -> str:
+    """Random music in kern, a voice a staff."""
     key = rng.choice(("", "b-", "f#", "b-e-", "f#c#"))
     rows = ["**kern\t**kern", "*clefF4\t*clefG2", f"*k[{key}]\t*k[{key}]", "*M4/4\t*M4/4"]
-    for bar in range(1, bars + 1):
-        rows.append(f"={bar}\t={bar}")
+    for measure in range(1, n_measures + 1):
+        rows.append(f"={measure}\t={measure}")
         for _ in range(4):
             low = rng.choice(("C", "D", "E", "F", "G", "A", "c", "d", "e"))
             high = rng.choice(("c", "d", "e", "f", "g", "a", "cc", "dd"))
@@ -157,21 +165,6 @@ def kern(rng, bars):
             else:
                 rows.append(f"4{low}\t4{high}")
     return "\n".join([*rows, "==\t==", "*-\t*-", ""])
-
-toolkit = verovio.toolkit()
-parts = []
-for seed in range(int(sys.argv[1])):
-    rng = random.Random(seed)
-    toolkit.setOptions({
-        "pageWidth": rng.choice((1300, 1600, 2000)), "pageHeight": 6000, "adjustPageHeight": True,
-        "scale": 40,
-        "header": "none", "footer": "none", "pageMarginTop": 60, "pageMarginBottom": 60,
-        "pageMarginLeft": 80, "pageMarginRight": 40,
-    })
-    toolkit.loadData(kern(rng, rng.randint(2, 9)))
-    parts.append(toolkit.renderToSVG(1))
-sys.stdout.write("\0".join(parts))
-"""
 
 
 def _flatten(svg: str) -> str:

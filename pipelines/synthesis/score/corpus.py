@@ -18,7 +18,7 @@ from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from docai.parsers.base import Notes
+from docai.parsers.base import IssueLog
 from docai.parsers.score_measures import MeasureCheck
 from docai.parsers.score_notes import read_field
 from docai.parsers.score_spines import Spine, SpineLine, SpineReader
@@ -112,16 +112,14 @@ def compose(rng: random.Random, difficulty: float) -> Plan[str] | None:
 
 def is_clean(kern: str) -> bool:
     """Whether the parser's checks of spines, fields and measures find nothing; music21 is not asked."""
-    notes = Notes()
-    check = MeasureCheck(notes)
+    log = IssueLog()
+    check = MeasureCheck(log)
     spines: tuple[Spine, ...] = ()
-    for line in SpineReader(kern.split("\n"), notes):
-        {"data": check.data, "barline": check.barline, "interpretation": check.interpretation}[line.kind](
-            line
-        )
+    for line in SpineReader(kern.split("\n"), log):
+        check.add(line)
         spines = line.spines
-    check.end(spines)
-    return not notes.issues() and check.n_notes > 0
+    check.finish(spines)
+    return not log.issues() and check.n_notes > 0
 
 
 @lru_cache(maxsize=128)
@@ -131,11 +129,11 @@ def read_piece(path: Path) -> tuple[tuple[Bar, ...], ...]:
         return read_musicxml(path)
     text = path.read_bytes().decode("utf-8", "replace")
     lines = [line for line in text.splitlines() if line and not line.startswith("!!")]
-    reader = SpineReader(lines, Notes())
+    reader = SpineReader(lines, IssueLog())
     reading = _Reading()
     for line in reader:
         reading.take(line)
-    return () if reader.first_broken is not None else tuple(tuple(run) for run in reading.runs if run)
+    return () if reader.first_invalid is not None else tuple(tuple(run) for run in reading.runs if run)
 
 
 class _Reading:

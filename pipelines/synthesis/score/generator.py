@@ -15,7 +15,7 @@ from importlib.util import find_spec
 import numpy as np
 
 from docai.errors import MissingDependencyError
-from docai.pipelines.external.engraver import engraver
+from docai.pipelines.external import engraving
 from docai.pipelines.synthesis.base import (
     SIZE,
     Generator,
@@ -91,7 +91,7 @@ def engrave(plan: Plan[str], rng: random.Random, difficulty: float) -> Engraving
     else:
         options |= _finer_options(rng, difficulty)
         n_added, source = 1, _dressed(kern, staves, rng, difficulty)
-    svg = engraver().engrave(source + "\n", options)
+    svg = engraving.engrave(source + "\n", options)
     if svg is None:
         raise UndrawableError("Verovio did not engrave the piece.")
     longer_side = SIZE * rng.uniform(0.7, 1.0) if difficulty > 0 else _DETAIL_WIDTH

@@ -12,7 +12,6 @@ import pytest
 from PIL import Image
 
 import docai.pipelines.synthesis as synthesis
-from docai.contents import part_confidences
 from docai.errors import (
     DatasetError,
     GenerationError,
@@ -90,7 +89,7 @@ def test_confidences_come_true_on_fresh_answers(drawn: list[tuple[object, ...]])
         assert value is not None
         beliefs.append(Belief(value, is_right))
     assert (expected_calibration_error(beliefs) or 0) <= 0.05
-    atoms = part_confidences(with_part_confidence(parse_molecule(calibrated.text), calibrated).content)
+    atoms = with_part_confidence(parse_molecule(calibrated.text), calibrated).content.part_confidences()
     assert len(atoms) >= 3
     assert all(value is not None for value in atoms)
 

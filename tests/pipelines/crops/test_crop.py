@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from docai.errors import TooManyPixelsError
 from docai.geometry import BBox
 from docai.limits import Limits
+from docai.models.heads import HEADS
 from docai.pipelines.crops import tiling
 from docai.pipelines.crops.crop import CROP_SIZE, MARGIN, MAX_SCALE, Crop, CropTransform, make_crop
 from docai.pipelines.crops.tiling import tile_region
@@ -188,10 +189,10 @@ def prose(size: float, step: float) -> bytes:
 def test_legible_text_is_one_crop_and_small_text_is_parted_between_lines(use_words: bool) -> None:
     with open_source(prose(14, 20)) as source, source.page(1) as page:
         words = page.words() if use_words else ()
-        assert len(tile_region(page, "text", page.bbox, words=words)) == 1
+        assert len(tile_region(page, "lines", page.bbox, words=words)) == 1
     with open_source(prose(5, 7)) as source, source.page(1) as page:
         bbox = (30.0, 30.0, 230.0, 785.0)
-        tiles = tile_region(page, "text", bbox, words=page.words() if use_words else ())
+        tiles = tile_region(page, "lines", bbox, words=page.words() if use_words else ())
         assert len(tiles) > 1
         assert_tiles_cover(tiles, bbox)
         for tile in tiles:
@@ -203,7 +204,7 @@ def test_legible_text_is_one_crop_and_small_text_is_parted_between_lines(use_wor
 
 def test_no_line_is_shown_in_two_tiles() -> None:
     with open_source(prose(5, 7)) as source, source.page(1) as page:
-        tiles = tile_region(page, "text", (30.0, 30.0, 230.0, 785.0), words=page.words())
+        tiles = tile_region(page, "lines", (30.0, 30.0, 230.0, 785.0), words=page.words())
         shown = 0
         for tile in tiles:
             rows = (np.asarray(tile.image.convert("L")) < 160).any(axis=1)
@@ -234,7 +235,7 @@ def test_text_without_a_gap_is_parted_into_tiles_that_overlap(use_words: bool) -
     bbox = (30.0, 30.0, 230.0, 750.0)
     with open_source(staggered()) as source, source.page(1) as page:
         words = [word for word in page.words() if word.bbox[3] <= bbox[3]]
-        tiles = tile_region(page, "text", bbox, words=words if use_words else ())
+        tiles = tile_region(page, "lines", bbox, words=words if use_words else ())
         assert len(tiles) > 1
         assert (tiles[0].bbox[1], tiles[-1].bbox[3]) == (bbox[1], bbox[3])
         for upper, lower in pairwise(tiles):
@@ -250,7 +251,7 @@ def test_upright_words_are_never_cut() -> None:
     """Long as they are, they might be cut in both of two tiles that overlap."""
     bbox = (30.0, 30.0, 230.0, 785.0)
     with open_source(staggered(upright=True)) as source, source.page(1) as page:
-        assert_tiles_cover(tile_region(page, "text", bbox, words=page.words()), bbox)
+        assert_tiles_cover(tile_region(page, "lines", bbox, words=page.words()), bbox)
 
 
 @given(st.floats(0, 500, **finite), st.floats(1, 3_000, **finite), st.floats(10, 900), st.floats(0.5, 60))
@@ -264,10 +265,10 @@ def test_overlapping_bands_cover_all_and_share_what_they_should(
         assert end - start == pytest.approx(overlap)
 
 
-@pytest.mark.parametrize("kind", ["molecule", "figure"])
-def test_molecules_and_figures_stay_whole(kind: Any) -> None:
+def test_molecules_stay_whole() -> None:
     with open_source(prose(4, 5)) as source, source.page(1) as page:
-        assert len(tile_region(page, kind, page.bbox, words=page.words())) == 1
+        assert len(tile_region(page, HEADS["text"].tiling, page.bbox, words=page.words())) > 1
+        assert len(tile_region(page, HEADS["molecule"].tiling, page.bbox, words=page.words())) == 1
 
 
 def table(rules: bool) -> bytes:
@@ -294,7 +295,7 @@ def test_a_table_is_parted_between_rows_never_inside_one(rules: bool, use_words:
     bbox = (20.0, 20.0, 180.0, 770.0)
     with open_source(table(rules)) as source, source.page(1) as page:
         words = page.words() if use_words else ()
-        tiles = tile_region(page, "table", bbox, words=words)
+        tiles = tile_region(page, "rows", bbox, words=words)
         assert len(tiles) > 1
         assert_tiles_cover(tiles, bbox)
         for tile in tiles[1:]:
@@ -329,7 +330,7 @@ def systems(n_systems: int, n_staves: int = 2, tilt: float = 0.0) -> bytes:
 def test_a_score_is_parted_between_its_systems(n_systems: int, n_staves: int, tilt: float) -> None:
     bbox = (30.0, 20.0, 570.0, 760.0)
     with open_source(systems(n_systems, n_staves, tilt)) as source, source.page(1) as page:
-        tiles = tile_region(page, "score", bbox)
+        tiles = tile_region(page, "systems", bbox)
         assert len(tiles) == n_systems
         assert_tiles_cover(tiles, bbox)
         for i, tile in enumerate(tiles[1:], start=1):
@@ -339,7 +340,7 @@ def test_a_score_is_parted_between_its_systems(n_systems: int, n_staves: int, ti
 
 
 def test_a_score_region_without_staves_stays_whole(boxes: Page) -> None:
-    assert len(tile_region(boxes, "score", boxes.bbox)) == 1
+    assert len(tile_region(boxes, "systems", boxes.bbox)) == 1
 
 
 gap_lists = st.lists(
@@ -376,4 +377,4 @@ def test_text_height_is_that_of_small_print_not_of_one_superscript() -> None:
 def test_text_height_of_a_blank_region_is_unknown() -> None:
     with open_source(page_with(lambda page: None)) as source, source.page(1) as page:
         assert tiling.text_height(page, page.bbox) is None
-        assert len(tile_region(page, "text", page.bbox)) == 1
+        assert len(tile_region(page, "lines", page.bbox)) == 1

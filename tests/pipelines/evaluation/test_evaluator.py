@@ -257,7 +257,7 @@ def test_the_answers_of_one_run_can_be_scored_again(molecules: str, tmp_path: Pa
 def test_answers_of_another_kind(molecules: str, tmp_path: Path) -> None:
     file = tmp_path / "theirs.json"
     file.write_text(json.dumps({"m1": HTML}), encoding="utf-8")
-    with pytest.raises(PredictionsError, match="of the kind table, and molscribe is labelled with: molecule"):
+    with pytest.raises(PredictionsError, match="of the kind table, and molscribe is labeled with: molecule"):
         evaluate(molecules, predictions=file)
 
 
@@ -275,7 +275,7 @@ def test_settings_that_cannot_be_used(molecules: str, tables: str, tmp_path: Pat
     engine = ScriptedEngine({"molecule": "CCO", "table": HTML})
     with pytest.raises(SettingError, match="at least 1"):
         evaluate(molecules, engine=engine, limit=0)
-    with pytest.raises(SettingError, match="reads a table, and molscribe is labelled with: molecule"):
+    with pytest.raises(SettingError, match="reads a table, and molscribe is labeled with: molecule"):
         evaluate(molecules, engine=engine, head="table")
     with pytest.raises(UnknownHeadError):
         evaluate(molecules, engine=engine, head="tabel")

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from docai.contents import Line, MoleculeContent, TextContent, Word, part_confidences, put_confidence
+from docai.contents import Line, MoleculeContent, TextContent, Word
 from docai.issues import make_issue
 from docai.models.heads import HEADS
 from docai.pipelines.evidence.arbiter import TRUST, UNCLEAR, agreed, contradicted, unread, weigh
@@ -69,17 +69,17 @@ def test_atoms_of_a_confirmed_structure_are_surer() -> None:
     answer = _molecule("CCO")
     answer = replace(
         answer,
-        content=put_confidence(answer.content, [0.6, None, 0.8]),
+        content=answer.content.with_confidences([0.6, None, 0.8]),
         confidence=answer.confidence.model_copy(update={"parts": "tokens"}),
     )
     same = weigh(answer, _osra("OCC"), is_calibrated=False)
-    first, second, third = part_confidences(same.content)
+    first, second, third = same.content.part_confidences()
     assert (first or 0) > 0.95
     assert second is None
     assert (third or 0) > (first or 0)
     assert same.confidence.parts == "tokens; raised or lowered by osra"
     other = weigh(answer, _osra("CCN"), is_calibrated=False)
-    assert part_confidences(other.content) == [0.6, None, 0.8]
+    assert other.content.part_confidences() == [0.6, None, 0.8]
     assert other.confidence.parts == "tokens"
 
 

@@ -127,7 +127,7 @@ def test_a_corrected_cell_has_no_longer_the_confidence_of_what_the_model_read(pa
 def test_verify_keeps_the_models_text_and_says_what_differs(
     page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(finder, "find_table", lambda *_: None)
+    monkeypatch.setattr(panel, "find_table", lambda *_: None)
     texts = [["r0c0", "rOc1", "r0c2"], *TEXTS[1:]]
     weighed = _weigh(page, _html(make_crop(page, BOX), texts), prefer=False)
     assert _texts(weighed)[1] == "rOc1"
@@ -147,7 +147,7 @@ def test_verify_does_not_fill_the_cells_before_it_weighs_them(page: Page) -> Non
 
 
 def test_one_wrong_word_without_a_box_is_an_issue(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(finder, "find_table", lambda *_: None)
+    monkeypatch.setattr(panel, "find_table", lambda *_: None)
     texts = [*TEXTS[:2], ["r2c0", "r2c1", "9"]]
     weighed = _weigh(page, _html(texts=texts))
     assert "table-words-disagree" in _codes(weighed)
@@ -196,7 +196,7 @@ def test_one_box_around_everything_does_not_swallow_the_table(page: Page) -> Non
 def test_without_a_finder_the_model_stands_with_its_doubts(
     page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(finder, "find_table", lambda *_: None)
+    monkeypatch.setattr(panel, "find_table", lambda *_: None)
     weighed = _weigh(page, _html(texts=[["foo", "bar"]]))
     assert _texts(weighed) == ["foo", "bar"]
     assert [(issue.code, issue.severity) for issue in weighed.issues] == [("table-words-disagree", "error")]
@@ -205,7 +205,7 @@ def test_without_a_finder_the_model_stands_with_its_doubts(
 
 
 def test_where_neither_sees_a_table_that_is_an_error(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(finder, "find_table", lambda *_: None)
+    monkeypatch.setattr(panel, "find_table", lambda *_: None)
     weighed = _weigh(page, "no table here")
     assert [(issue.code, issue.severity) for issue in weighed.issues] == [("table-unread", "error")]
 
@@ -214,7 +214,7 @@ def test_a_finder_that_fails_leaves_the_models_table(page: Page, monkeypatch: py
     def broken(*_: object) -> None:
         raise RuntimeError("bad xref")
 
-    monkeypatch.setattr(finder, "find_table", broken)
+    monkeypatch.setattr(panel, "find_table", broken)
     weighed = _weigh(page, _html(make_crop(page, BOX)))
     assert _texts(weighed) == ALL
     assert [(issue.code, "bad xref" in issue.message) for issue in weighed.issues] == [

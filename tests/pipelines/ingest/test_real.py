@@ -103,7 +103,7 @@ def test_real_scores_are_parted_into_their_systems(real_data: Path) -> None:
     wanted = {"sonata06-3a": 3, "sonata06-3b": 4, "sonata06-3f": 3, "sonata11-1a": 3}
     for name, n_systems in wanted.items():
         with open_source(real_data / "scores/mozart" / f"{name}.pdf") as source, source.page(1) as page:
-            assert len(tile_region(page, "score", page.bbox)) == n_systems
+            assert len(tile_region(page, "systems", page.bbox)) == n_systems
 
 
 def test_a_scan_keeps_its_resolution_when_its_page_is_turned(real_data: Path) -> None:

@@ -1,4 +1,4 @@
-"""A molecule's atoms laid onto the places of a structure drawing."""
+"""A molecule's atoms matched to the places of a structure drawing."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from docai.contents import MoleculeContent
-from docai.pipelines.readback.base import NotComparable
-from docai.pipelines.readback.molecule.alignment import Laid
-from docai.pipelines.readback.molecule.features import best_laid, molecule_features, observe_molecule
-from docai.pipelines.readback.molecule.letters import LETTERS, likenesses, margin
-from docai.pipelines.readback.molecule.matching import MOST_PLACES, BondGraph, match
-from docai.pipelines.readback.molecule.rendering import MOST_DRAWINGS, drawings_of
+from docai.pipelines.readback.molecule.alignment import Alignment
+from docai.pipelines.readback.molecule.features import best_alignment, molecule_features, observe_molecule
+from docai.pipelines.readback.molecule.letters import LETTERS, letter_correlations, letter_margin
+from docai.pipelines.readback.molecule.matching import MAX_PLACES, BondGraph, match
+from docai.pipelines.readback.molecule.rendering import MAX_DRAWINGS, expected_drawings
+from docai.pipelines.readback.similarity import NotComparable
 
 Gray = NDArray[np.uint8]
 CAFFEINE = "Cn1cnc2c1c(=O)n(C)c(=O)n2C"
@@ -47,8 +47,8 @@ def drawn(smiles: str, *, rotate: float = 23, every_carbon: bool = False) -> Gra
     return np.asarray(cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE), np.uint8)
 
 
-def laid_onto(smiles: str, picture: Gray) -> Laid:
-    return best_laid(observe_molecule(picture), content(smiles))
+def aligned(smiles: str, picture: Gray) -> Alignment:
+    return best_alignment(observe_molecule(picture), content(smiles))
 
 
 def graph(bonds: list[tuple[int, int]], letters: list[int]) -> BondGraph:
@@ -58,8 +58,8 @@ def graph(bonds: list[tuple[int, int]], letters: list[int]) -> BondGraph:
     )
 
 
-def fits(seen: BondGraph, own: BondGraph) -> NDArray[np.float64]:
-    return np.ones((seen.n, own.n))
+def fits(observed: BondGraph, expected: BondGraph) -> NDArray[np.float64]:
+    return np.ones((observed.n, expected.n))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -71,26 +71,26 @@ def test_a_graph_with_its_places_in_another_order_is_matched_whole(seed: int) ->
     letters[2], letters[7] = 1, 2
     order = list(range(15))
     rng.shuffle(order)
-    own = graph(bonds, letters)
-    seen = graph([(order[a], order[b]) for a, b in bonds], [letters[order.index(i)] for i in range(15)])
-    found = match(seen, own, fits(seen, own))
-    assert len(found.kept) == len(bonds)
+    expected = graph(bonds, letters)
+    observed = graph([(order[a], order[b]) for a, b in bonds], [letters[order.index(i)] for i in range(15)])
+    found = match(observed, expected, fits(observed, expected))
+    assert len(found.bond_pairs) == len(bonds)
     assert sorted(found.places.tolist()) == list(range(15))
 
 
 def test_of_a_graph_that_lacks_a_bond_all_others_are_kept() -> None:
     bonds = [(i, i + 1) for i in range(9)] + [(0, 5)]
-    own, seen = graph(bonds, [0] * 10), graph(bonds[:7] + bonds[8:], [0] * 10)
-    assert len(match(seen, own, fits(seen, own)).kept) == len(bonds) - 1
+    expected, observed = graph(bonds, [0] * 10), graph(bonds[:7] + bonds[8:], [0] * 10)
+    assert len(match(observed, expected, fits(observed, expected)).bond_pairs) == len(bonds) - 1
 
 
-def test_nothing_is_laid_onto_no_places_or_too_many() -> None:
-    own = graph([(0, 1)], [0, 0])
-    for n in (0, MOST_PLACES + 1):
-        seen = graph([(i, i + 1) for i in range(n - 1)], [0] * n)
-        found = match(seen, own, fits(seen, own))
+def test_nothing_is_matched_to_no_places_or_too_many() -> None:
+    expected = graph([(0, 1)], [0, 0])
+    for n in (0, MAX_PLACES + 1):
+        observed = graph([(i, i + 1) for i in range(n - 1)], [0] * n)
+        found = match(observed, expected, fits(observed, expected))
         assert found.places.tolist() == [-1, -1]
-        assert found.kept == ()
+        assert found.bond_pairs == ()
 
 
 @pytest.mark.parametrize("letter", "CNOSFPBH")
@@ -104,20 +104,22 @@ def test_letters_are_told_apart_in_faces_that_are_no_templates_too(letter: str, 
     ink = (np.asarray(image) > 110).astype(np.uint8)
     ys, xs = np.nonzero(ink)
     box = np.array([[xs.min(), ys.min(), np.ptp(xs) + 1, np.ptp(ys) + 1]])
-    alike = likenesses(ink, box)
-    assert margin(alike, letter) > 0
-    assert margin(alike, "S" if letter == "N" else "N") < 0
+    correlations = letter_correlations(ink, box)
+    assert letter_margin(correlations, letter) > 0
+    assert letter_margin(correlations, "S" if letter == "N" else "N") < 0
 
 
 def test_a_piece_too_wide_for_a_letter_tells_nothing() -> None:
-    alike = likenesses(np.ones((20, 60), np.uint8), np.array([[0, 0, 60, 20]]))
-    assert alike.shape == (1, len(LETTERS))
-    assert np.isnan(margin(alike, "N"))
-    assert np.isnan(margin(likenesses(np.ones((20, 20), np.uint8), np.array([[0, 0, 20, 20]])), "?"))
+    correlations = letter_correlations(np.ones((20, 60), np.uint8), np.array([[0, 0, 60, 20]]))
+    assert correlations.shape == (1, len(LETTERS))
+    assert np.isnan(letter_margin(correlations, "N"))
+    assert np.isnan(
+        letter_margin(letter_correlations(np.ones((20, 20), np.uint8), np.array([[0, 0, 20, 20]])), "?")
+    )
 
 
 def test_groups_may_be_drawn_as_labels() -> None:
-    drawings = drawings_of(content("CCOC(=O)c1ccc(C#N)cc1"))
+    drawings = expected_drawings(content("CCOC(=O)c1ccc(C#N)cc1"))
     labels = {
         frozenset(text[0] for text, group in zip(one.texts, one.is_group, strict=True) if group)
         for one in drawings
@@ -129,7 +131,9 @@ def test_groups_may_be_drawn_as_labels() -> None:
 
 
 def test_many_groups_do_not_make_many_drawings() -> None:
-    assert len(drawings_of(content("COc1c(C#N)c(C(C)=O)c(SC)c([N+](=O)[O-])c1C(F)(F)F"))) <= MOST_DRAWINGS
+    assert (
+        len(expected_drawings(content("COc1c(C#N)c(C(C)=O)c(SC)c([N+](=O)[O-])c1C(F)(F)F"))) <= MAX_DRAWINGS
+    )
 
 
 @pytest.mark.parametrize(
@@ -138,16 +142,16 @@ def test_many_groups_do_not_make_many_drawings() -> None:
 )
 @pytest.mark.parametrize("rotate", [0, 71])
 def test_a_molecule_leaves_nothing_over_of_its_own_drawing(smiles: str, rotate: float) -> None:
-    found = laid_onto(smiles, drawn(smiles, rotate=rotate))
-    assert found.doubt < 0.5, found.match
+    found = aligned(smiles, drawn(smiles, rotate=rotate))
+    assert found.mismatch < 0.5, found.matching
 
 
 def test_a_salt_beside_it_is_found_as_well() -> None:
-    assert laid_onto("Cl.CCCN", drawn("Cl.CCCN", rotate=0)).doubt < 0.5
+    assert aligned("Cl.CCCN", drawn("Cl.CCCN", rotate=0)).mismatch < 0.5
 
 
 def test_letters_at_every_carbon_are_no_difference() -> None:
-    assert laid_onto("CCC(N)CO", drawn("CCC(N)CO", every_carbon=True)).doubt < 0.5
+    assert aligned("CCC(N)CO", drawn("CCC(N)CO", every_carbon=True)).mismatch < 0.5
 
 
 @pytest.mark.parametrize(
@@ -160,18 +164,18 @@ def test_letters_at_every_carbon_are_no_difference() -> None:
 )
 def test_one_atom_that_is_another_missing_or_too_many_is_named(smiles: str, what: str) -> None:
     picture = drawn(CAFFEINE)
-    assert getattr(laid_onto(CAFFEINE, picture), what) == 0
-    assert getattr(laid_onto(smiles, picture), what) > 0
+    assert getattr(aligned(CAFFEINE, picture), what) == 0
+    assert getattr(aligned(smiles, picture), what) > 0
 
 
 def test_an_opened_ring_leaves_a_bond_over() -> None:
-    assert laid_onto("CCCCCCO", drawn("C1CCCCC1O")).extra_bonds > 0
+    assert aligned("CCCCCCO", drawn("C1CCCCC1O")).extra_bonds > 0
 
 
 def test_a_double_bond_made_single_is_told() -> None:
     picture = drawn("CC=CCC(C)O")
-    assert laid_onto("CC=CCC(C)O", picture).orders == (0, 0, 0)
-    assert laid_onto("CCCCC(C)O", picture).orders[0] == 1
+    assert aligned("CC=CCC(C)O", picture).order_differences == (0, 0, 0)
+    assert aligned("CCCCC(C)O", picture).order_differences[0] == 1
 
 
 def test_features_are_finite_whatever_the_picture() -> None:
@@ -191,5 +195,5 @@ def test_features_are_finite_whatever_the_picture() -> None:
 def test_a_triangle_is_no_hexagon() -> None:
     picture = np.full((600, 600), 255, np.uint8)
     cv2.polylines(picture, [np.array([[300, 100], [500, 450], [100, 450]])], True, 0, 6)
-    assert laid_onto("C1CC1", picture).doubt == 0
-    assert laid_onto("c1ccccc1", picture).doubt >= 3
+    assert aligned("C1CC1", picture).mismatch == 0
+    assert aligned("c1ccccc1", picture).mismatch >= 3

@@ -11,9 +11,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from docai.base import Content
 from docai.contents import (
     Cell,
-    Content,
     FigureContent,
     Line,
     MoleculeContent,
@@ -171,7 +171,7 @@ def test_each_molecule_fits_its_own_drawing_best(smiles: str) -> None:
 def test_what_is_no_structure_drawing_fails_any_molecule(picture: object, smiles: str) -> None:
     assert callable(picture)
     result = read_back(molecule(smiles), picture())
-    assert result.similarity is None or result.similarity < 0.5, dict(result.pulls)
+    assert result.similarity is None or result.similarity < 0.5, dict(result.contributions)
 
 
 def test_words_on_their_ink_beat_words_beside_it() -> None:
@@ -212,9 +212,9 @@ def test_a_table_with_a_row_missing_or_a_cell_made_up_is_less_like_its_crop() ->
 def engraved_picture(kern: str) -> Image.Image:
     pytest.importorskip("verovio", reason="scores are engraved with Verovio")
     resvg_py = pytest.importorskip("resvg_py", reason="drawings are rasterised with resvg")
-    from docai.pipelines.external.engraver import engraver
+    from docai.pipelines.external.engraving import engrave
 
-    svg = engraver().engrave(kern + "\n", {"spacingLinear": 0.4, "font": "Bravura"})
+    svg = engrave(kern + "\n", {"spacingLinear": 0.4, "font": "Bravura"})
     assert svg is not None
     png = resvg_py.svg_to_bytes(svg_string=svg, background="white", width=800, skip_system_fonts=True)
     return Image.fromarray(cv2.imdecode(np.frombuffer(bytes(png), np.uint8), cv2.IMREAD_GRAYSCALE))
@@ -244,7 +244,7 @@ def test_a_picture_without_staves_is_no_score() -> None:
     result = read_back(ScoreContent(kern=KERN, is_valid=True), logo())
     assert result.similarity is not None
     assert result.similarity < 0.5
-    assert result.parts["no_staves"] == 1.0
+    assert result.features["no_staves"] == 1.0
 
 
 def contents() -> list[Content]:
@@ -274,7 +274,7 @@ def test_a_blank_or_tiny_crop_gives_no_similarity_and_says_why(content: Content)
         (TextContent(lines=[Line(text="a", words=[Word(text="a")])]), "no word has a box"),
         (TableContent(), "no text in any cell"),
         (TableContent(n_rows=1, n_cols=1, cells=[Cell(row=0, col=0, text="a")]), "no cell has a box"),
-        (FigureContent(), "a figure is not drawn again"),
+        (FigureContent(), "a figure is not rendered again"),
     ],
 )
 def test_a_record_with_nothing_to_draw_says_so(content: Content, reason: str) -> None:
@@ -345,5 +345,5 @@ def test_the_parts_say_what_speaks_against_a_record() -> None:
     image, right = page_of_words()
     fewer = TextContent(text="", lines=right.lines[:2])
     result = read_back(fewer, image)
-    assert result.pulls.keys() <= result.parts.keys()
+    assert result.contributions.keys() <= result.features.keys()
     assert any(name.startswith(("uncovered", "largest_uncovered")) for name in result.worst())

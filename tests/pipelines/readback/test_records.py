@@ -21,10 +21,9 @@ from docai.parsers.molecule import parse_molecule
 from docai.pipelines.evidence import panel
 from docai.pipelines.evidence.base import Case, Statement
 from docai.pipelines.evidence.osra import Osra
-from docai.pipelines.readback import compare as comparing
-from docai.pipelines.readback import compare as weighing
-from docai.pipelines.readback.compare import RULES, Rule, combined
-from docai.pipelines.readback.score import rendering as engraving
+from docai.pipelines.readback import compare
+from docai.pipelines.readback.compare import COMPARISONS, BayesRule, posterior
+from docai.pipelines.readback.score import rendering
 from docai.records import Kind, RecordBase
 
 SIZE = 896
@@ -185,7 +184,7 @@ def test_a_text_in_tiles_is_read_back_tile_by_tile() -> None:
 
 
 def test_a_score_without_its_engraver_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engraving, "find_spec", lambda name: None)
+    monkeypatch.setattr(rendering, "find_spec", lambda name: None)
     record = read(logo(), "score", KERN)
     assert record.read_back is None
     assert "readback-differs" not in codes(record)
@@ -200,10 +199,10 @@ def test_a_score_on_a_picture_without_staves_is_less_sure() -> None:
 
 
 def test_a_failure_of_reading_back_is_a_reason_and_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fall(content: object, views: object) -> None:
+    def crash(content: object, crops: object) -> None:
         raise RuntimeError("no ink left")
 
-    monkeypatch.setattr(comparing, "compare_views", fall)
+    monkeypatch.setattr(compare, "compare_with_crops", crash)
     record = read(drawing(ASPIRIN), "molecule", ASPIRIN)
     assert record.read_back is not None
     assert record.read_back.similarity is None
@@ -215,28 +214,33 @@ def test_a_failure_of_reading_back_is_a_reason_and_takes_nothing(monkeypatch: py
 def test_an_engraver_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("verovio", reason="scores are engraved with Verovio")
     pytest.importorskip("resvg_py", reason="drawings are rasterised with resvg")
-    monkeypatch.setattr(engraving, "SECONDS", 1e-3)
+    monkeypatch.setattr(rendering, "SECONDS", 1e-3)
     record = read(logo(), "score", KERN + "\n")
     assert record.read_back is not None
     assert record.read_back.similarity is None
     assert record.read_back.reason == "Verovio does not engrave the kern"
 
 
-@given(p=share, low=share, high=share, head=st.sampled_from(sorted(RULES)))
+@given(p=share, low=share, high=share, head=st.sampled_from(sorted(COMPARISONS)))
 def test_more_alike_is_never_less_sure(p: float, low: float, high: float, head: Kind) -> None:
     low, high = sorted((low, high))
-    assert 0 <= combined(p, low, RULES[head]) <= combined(p, high, RULES[head]) + 1e-12 <= 1 + 1e-9
+    rule = COMPARISONS[head].rule
+    assert 0 <= posterior(p, low, rule) <= posterior(p, high, rule) + 1e-12 <= 1 + 1e-9
 
 
 @given(p=share)
 def test_a_similarity_that_says_nothing_changes_nothing(p: float) -> None:
-    assert combined(p, 0.5, Rule(unseen=0.3, mistaken=0.3, doubtful=0.1)) == pytest.approx(p)
-    assert combined(None, 0.8, RULES["table"]) == combined(0.5, 0.8, RULES["table"])
-    assert combined(0.0, 1.0, RULES["table"]) == 0
+    assert posterior(p, 0.5, BayesRule(false_match=0.3, false_mismatch=0.3, warn_below=0.1)) == pytest.approx(
+        p
+    )
+    rule = COMPARISONS["table"].rule
+    assert posterior(None, 0.8, rule) == posterior(0.5, 0.8, rule)
+    assert posterior(0.0, 1.0, rule) == 0
 
 
-def test_each_head_has_a_rule_and_a_renderer() -> None:
-    assert set(weighing.RENDERERS) == set(RULES) == {"table", "molecule", "score", "text"}
+def test_each_head_has_a_comparison_with_a_renderer() -> None:
+    assert set(COMPARISONS) == {"table", "molecule", "score", "text"}
+    assert all(comparison.renderer for comparison in COMPARISONS.values())
 
 
 def test_another_setting_is_refused() -> None:

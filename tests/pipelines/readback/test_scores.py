@@ -25,9 +25,9 @@ def picture(kern: str, width: int = 880) -> Gray:
     """Engraved in another face and wider than what it is compared with."""
     pytest.importorskip("verovio", reason="scores are engraved with Verovio")
     resvg_py = pytest.importorskip("resvg_py", reason="drawings are rasterised with resvg")
-    from docai.pipelines.external.engraver import engraver
+    from docai.pipelines.external.engraving import engrave
 
-    svg = engraver().engrave(kern + "\n", {"spacingLinear": 0.35, "font": "Bravura"})
+    svg = engrave(kern + "\n", {"spacingLinear": 0.35, "font": "Bravura"})
     assert svg is not None
     png = resvg_py.svg_to_bytes(svg_string=svg, background="white", width=width, skip_system_fonts=True)
     return np.asarray(cv2.imdecode(np.frombuffer(bytes(png), np.uint8), cv2.IMREAD_GRAYSCALE), np.uint8)
@@ -62,7 +62,7 @@ def similarity(kern: str, image: Gray) -> float:
 @pytest.mark.parametrize("how", ["turned", "bent", "shaded", "shining through", "blurred and grainy"])
 def test_a_right_score_is_told_from_wrong_ones_in_a_bad_scan(how: str) -> None:
     image = spoiled(picture(KERN), how)
-    assert len(observe_score(to_gray(image)).strips) == 2
+    assert len(observe_score(to_gray(image))) == 2
     right = similarity(KERN, image)
     assert right > 0.5
     for wrong in (KERN.replace("4a\n2C", "4g\n2C"), KERN.replace(SECOND, "")):
@@ -74,7 +74,7 @@ def test_a_right_score_is_told_from_wrong_ones_in_a_bad_scan(how: str) -> None:
 def test_systems_below_each_other_are_read_as_one_after_the_other() -> None:
     upper, lower = picture(HEAD + FIRST + END), picture(HEAD + SECOND + END)
     both = np.concatenate([upper, np.full((30, 880), 255, np.uint8), lower])
-    assert len(observe_score(to_gray(both)).strips) == 4
+    assert len(observe_score(to_gray(both))) == 4
     right = similarity(KERN, both)
     assert right > 0.3
     assert similarity(HEAD + SECOND + FIRST + END, both) < right / 3

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from docai.contents import MoleculeContent, TableContent, TextContent, map_boxes
+from docai.contents import MoleculeContent, TableContent, TextContent
 from docai.geometry import BBox
 from docai.limits import Limits
 from docai.models.engine import Generation
@@ -45,7 +45,7 @@ def test_every_box_of_a_table_is_moved_and_none_is_made_up() -> None:
     parsed = HEADS["table"].parser(
         '<table><tr><td coords="<loc0000><loc0000><loc1023><loc1023>">a</td><td>b</td></tr></table>'
     )
-    moved = map_boxes(parsed.content, lambda box: (box[0] + 5, box[1] + 5, box[2] + 5, box[3] + 5))
+    moved = parsed.content.map_boxes(lambda box: (box[0] + 5, box[1] + 5, box[2] + 5, box[3] + 5))
     assert isinstance(moved, TableContent)
     assert [cell.bbox for cell in moved.cells] == [(5, 5, 6, 6), None]
 

@@ -6,7 +6,8 @@ import math
 
 import pytest
 
-from docai.contents import FigureContent, ScoreContent, Unit, part_confidences, put_confidence
+from docai.base import Unit
+from docai.contents import FigureContent, ScoreContent
 from docai.models.calibration import CalibrationMap
 from docai.models.engine import Generation
 from docai.models.heads import HEADS
@@ -33,7 +34,7 @@ def generation(head: str, doubted: str, **values: object) -> Generation:
 
 
 def confidences(answer: Generation, head: str) -> list[float | None]:
-    return part_confidences(with_part_confidence(HEADS[head].parser(answer.text), answer).content)
+    return with_part_confidence(HEADS[head].parser(answer.text), answer).content.part_confidences()
 
 
 @pytest.mark.parametrize(
@@ -64,7 +65,7 @@ def test_a_map_makes_the_number_of_its_own_unit(head: str) -> None:
     flat = CalibrationMap(score="product", method="isotonic", x=[0], y=[0.7], n=400, data="drawn")
     answer = generation(head, "", calibration={UNITS[head]: flat})
     parsed = with_part_confidence(HEADS[head].parser(answer.text), answer)
-    assert {value for value in part_confidences(parsed.content) if value is not None} == {0.7}
+    assert {value for value in parsed.content.part_confidences() if value is not None} == {0.7}
     confidence = answer_confidence([answer], parsed.issues, parsed.content)
     assert confidence.value == 1
     assert confidence.method == "geometric mean of token probabilities, uncalibrated"
@@ -103,14 +104,14 @@ def test_nothing_measured_is_no_confidence() -> None:
 
 
 def test_a_figure_has_no_parts() -> None:
-    assert put_confidence(FigureContent(), []) == FigureContent()
-    assert part_confidences(FigureContent()) == []
+    assert FigureContent().with_confidences([]) == FigureContent()
+    assert FigureContent().part_confidences() == []
 
 
 def test_a_number_for_each_part_or_none() -> None:
     parsed = HEADS["molecule"].parser("CC")
     with pytest.raises(ValueError, match=r"shorter|longer"):
-        put_confidence(parsed.content, [0.5])
+        parsed.content.with_confidences([0.5])
 
 
 def test_joined_systems_keep_the_confidence_of_their_measures() -> None:

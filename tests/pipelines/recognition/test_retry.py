@@ -12,7 +12,7 @@ from docai import Document, Limits, Pipeline, ScriptedEngine
 from docai.errors import SettingError
 from docai.geometry import BBox
 from docai.models.engine import Generation, Request
-from docai.models.heads import HEADS, LADDERS
+from docai.models.heads import HEADS
 from docai.pipelines.recognition import retry
 from docai.pipelines.recognition.retry import MAX_ATTEMPTS, MAX_BUDGETS
 from docai.records import FinishReason, Kind
@@ -98,7 +98,7 @@ def test_a_sound_answer_is_asked_for_once(page: bytes, head: str) -> None:
 def test_the_rungs_come_in_order_and_are_bounded(page: bytes, head: str) -> None:
     replay = Replay(head, [(BROKEN[head], "stop")] * 9)
     document = read(page, replay, head)
-    rungs = [rung.name for rung in LADDERS[head] if "invalid" in rung.against]
+    rungs = [rung.name for rung in HEADS[head].retry_steps if "invalid" in rung.against]
     assert settings(document) == ["first", *rungs[:MAX_ATTEMPTS]]
     assert len(replay.calls) == len(document.records[0].attempts)
     # None was sound: the first answer stays, as it would have been.
@@ -112,7 +112,7 @@ def test_the_rungs_come_in_order_and_are_bounded(page: bytes, head: str) -> None
 def test_rungs_are_only_those_against_the_fault(page: bytes, head: str, reason: FinishReason) -> None:
     document = read(page, Replay(head, [(BROKEN[head], reason)] * 20), head)
     fault = {"length": "cut", "loop": "loop"}[reason]
-    rungs = [rung.name for rung in LADDERS[head] if fault in rung.against]
+    rungs = [rung.name for rung in HEADS[head].retry_steps if fault in rung.against]
     assert settings(document) == ["first", *rungs[:MAX_ATTEMPTS]]
     assert {attempt.finish_reason for attempt in document.records[0].attempts} == {reason}
 
@@ -216,6 +216,6 @@ def test_every_rung_of_the_table_in_the_docstring_is_one(page: bytes) -> None:
     documented: Callable[[str], str] = lambda head: next(  # noqa: E731
         line for line in (retry.__doc__ or "").split("\n") if line.startswith(f"{head} ")
     )
-    for head, rungs in LADDERS.items():
-        named = [part.split(" (")[0] for part in documented(head)[10:].split("), ")]
-        assert named == [rung.name for rung in rungs]
+    for head in HEADS.values():
+        named = [part.split(" (")[0] for part in documented(head.name)[10:].split("), ")]
+        assert named == [step.name for step in head.retry_steps]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from docai.contents import TextContent, Word
 from docai.geometry import BBox
-from docai.parsers.text import line_of
+from docai.parsers.text import line_from_words
 from docai.pipelines.recognition.tiles import merge_tiles
 
 UPPER: BBox = (0.0, 0.0, 200.0, 100.0)
@@ -23,7 +23,7 @@ def word(text: str, x: float, y: float, *, wide: float = 40, high: float = HIGH,
 
 
 def content(*lines: list[Word]) -> TextContent:
-    made = [line_of(line) for line in lines]
+    made = [line_from_words(line) for line in lines]
     return TextContent(text="\n".join(line.text for line in made), lines=made)
 
 
@@ -31,7 +31,7 @@ def merged(above: TextContent, below: TextContent) -> tuple[str, list[str]]:
     found, issues = merge_tiles([above, below], [UPPER, LOWER])
     assert found.text == "\n".join(line.text for line in found.lines)
     for line in found.lines:
-        assert line == line_of(line.words)
+        assert line == line_from_words(line.words)
     return found.text, [issue.code for issue in issues]
 
 
@@ -93,7 +93,7 @@ def test_the_same_word_at_another_place_is_another_word() -> None:
 
 
 def test_words_without_boxes_and_tiles_without_overlap_are_left_alone() -> None:
-    bare = TextContent(text="same", lines=[line_of([Word(text="same")])])
+    bare = TextContent(text="same", lines=[line_from_words([Word(text="same")])])
     assert merged(bare, bare) == ("same\nsame", [])
     line = content([word("same", 0, 80)])
     found, issues = merge_tiles([line, line], [UPPER, (0.0, 100.0, 200.0, 200.0)])

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from transformers import PaliGemmaForConditionalGeneration, PaliGemmaProcessor
 
 from docai.models.heads import HEADS, Head
-from docai.pipelines.external.engraver import engraver
+from docai.pipelines.external import engraving
 from docai.pipelines.training.nano import build_model, build_processor
 from tests.models.tiny import IMAGE_SIZE, build_tiny
 
@@ -39,7 +39,7 @@ def one_thread() -> None:
 def close_engraver() -> Iterator[None]:
     """Verovio's process, where a test drew scores here."""
     yield
-    engraver().close()
+    engraving.close()
 
 
 @pytest.fixture(scope="session")

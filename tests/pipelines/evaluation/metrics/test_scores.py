@@ -62,7 +62,7 @@ def test_the_rates_are_those_of_smts_own_code(
     pred = [PREDICTIONS[name]]
     rates = kern_error_rates(pred, [GOLD], preparation=preparation)
     assert [rates.cer, rates.ser, rates.ler] == pytest.approx([cer, ser, ler], abs=1e-6)
-    before = kern_error_rates(pred, [GOLD], preparation=preparation, tokenisation="smt-2024-01")
+    before = kern_error_rates(pred, [GOLD], preparation=preparation, tokenization="smt-2024-01")
     assert [before.cer, before.ser, before.ler] == pytest.approx([old_cer, ser, ler], abs=1e-6)
 
 
@@ -73,7 +73,7 @@ def test_a_set_is_edits_over_tokens_and_not_a_mean_of_rates() -> None:
 
 
 def test_the_figures_say_what_was_counted() -> None:
-    rates = kern_error_rates([GOLD.replace("8a", "8b")], [GOLD], tokenisation="smt-2024-01")
+    rates = kern_error_rates([GOLD.replace("8a", "8b")], [GOLD], tokenization="smt-2024-01")
     assert str(rates) == "CER 1.05 % SER 2.50 % LER 10.00 % (text smt-system, tokens smt-2024-01)"
     assert str(kern_error_rates([], [])) == "CER – SER – LER – (text smt-system, tokens smt-2025-07)"
 

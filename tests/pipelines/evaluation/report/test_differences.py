@@ -76,11 +76,11 @@ def test_tables_of_pages_are_paired_by_place() -> None:
     assert {place.look for place in grids[1].rows[0]} == {"same"}
 
 
-def test_molecules_are_drawn_and_the_differing_atom_is_in_colour() -> None:
+def test_molecules_are_drawn_and_the_differing_atom_is_in_color() -> None:
     sides = sides_of("molecule", Item(kind="molecule", text="CCO"), Item(kind="molecule", text="CCN"))
     assert isinstance(sides.truth[0], Drawing)
     assert sides.truth[0].picture.uri.startswith("data:image/svg+xml;base64,")
-    assert any(isinstance(block, Remark) and "In colour" in block.text for block in sides.difference)
+    assert any(isinstance(block, Remark) and "In color" in block.text for block in sides.difference)
 
 
 def test_stereo_alone_is_named() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from docai.parsers.score import parse_score
-from docai.pipelines.external.engraver import engraver
+from docai.pipelines.external.engraving import engrave
 from docai.pipelines.synthesis import samples
 from docai.pipelines.synthesis.base import Plan, UndrawableError
 from docai.pipelines.synthesis.score import corpus as score_corpus
@@ -37,7 +37,7 @@ TWO_VOICES = """**kern\t**kern
 
 
 def drawn(kern: str, source: str | None = None) -> str:
-    svg = engraver().engrave((source or kern) + "\n", {})
+    svg = engrave((source or kern) + "\n")
     assert svg is not None
     return svg
 

@@ -1,4 +1,4 @@
-"""``docai doctor``: what this installation can do, and where each setting comes from."""
+"""``docai doctor`` and ``docai schema``: what this installation can do, and the format that it writes."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     app.command("doctor")(doctor)
+    app.command("schema")(print_schema)
 
 
 def doctor(
@@ -30,32 +31,45 @@ def doctor(
     from docai.settings import describe_settings, load_settings, unknown_variables
 
     settings = load_settings({"model": model, "device": device}, as_flags=True)
-    found = diagnose(settings.values.model, settings.values.device)
-    _section("Versions", ((name, value or "NOT INSTALLED") for name, value in found.versions.items()))
+    diagnosis = diagnose(settings.values.model, settings.values.device)
+    _section("Versions", ((name, value or "NOT INSTALLED") for name, value in diagnosis.versions.items()))
     _section(
         "Machine",
         [
-            ("device", found.device or f"PROBLEM: {found.device_problem}"),
-            *(tuple(line.split(": ", 1)) for line in found.devices),
-            ("memory", f"{gigabytes(found.memory_total)} in all" if found.memory_total else "unknown"),
-            ("available", gigabytes(found.memory_available) if found.memory_available else "unknown"),
+            ("device", diagnosis.device or f"PROBLEM: {diagnosis.device_problem}"),
+            *(tuple(line.split(": ", 1)) for line in diagnosis.devices),
+            ("memory", f"{gigabytes(total)} in all" if (total := diagnosis.memory_total) else "unknown"),
+            ("available", gigabytes(free) if (free := diagnosis.memory_available) else "unknown"),
         ],
     )
-    for report in found.models:
-        _section(f"Model {report.name}", _model_rows(report))
+    for model_report in diagnosis.models:
+        _section(f"Model {model_report.name}", _model_rows(model_report))
     _section(
         "Witnesses",
-        [(one.name, f"head {one.head}", one.problem or "installed") for one in found.witnesses],
+        [
+            (reader.name, f"head {reader.head}", reader.problem or "installed")
+            for reader in diagnosis.witnesses
+        ],
     )
     _section(
         "Read-back",
-        [(f"head {one.head}", one.renderer, one.problem or "installed") for one in found.readback],
+        [
+            (f"head {report.head}", report.renderer, report.problem or "installed")
+            for report in diagnosis.readback
+        ],
     )
     _section("Settings", describe_settings(settings))
     for name in unknown_variables():
         typer.echo(f"\nThe environment variable {name} is no setting of docai; is it a typing error?")
-    if not found.is_healthy:
+    if not diagnosis.is_healthy:
         raise typer.Exit(USAGE)
+
+
+def print_schema() -> None:
+    """Print the JSON Schema of the documents that docai writes."""
+    from docai.schema import read_schema
+
+    typer.echo(read_schema(), nl=False)
 
 
 def _model_rows(report: ModelReport) -> list[tuple[str, str]]:
@@ -70,12 +84,12 @@ def _model_rows(report: ModelReport) -> list[tuple[str, str]]:
 
 def _section(title: str, rows: Iterable[Sequence[str]]) -> None:
     """Aligned columns in plain text, so that the output can be pasted into a bug report."""
-    kept = [tuple(row) for row in rows]
+    table = [tuple(row) for row in rows]
     widths = [
-        max(len(row[column]) for row in kept if len(row) > column + 1) for column in range(len(kept[0]) - 1)
+        max(len(row[column]) for row in table if len(row) > column + 1) for column in range(len(table[0]) - 1)
     ]
     typer.echo(f"{title}")
-    for row in kept:
+    for row in table:
         cells = [
             cell.ljust(widths[column]) if column < len(widths) else cell for column, cell in enumerate(row)
         ]
