@@ -14,7 +14,7 @@ from docai.geometry import BBox, PageTransform
 from docai.models.heads import Tiling
 from docai.pipelines.crops.crop import CROP_SIZE, MARGIN, Crop, crop_window
 from docai.pipelines.ingest import Page, PageWord
-from docai.pipelines.layout.pixels import parts_of, spans
+from docai.pipelines.pixels import parts_of, spans
 
 LEGIBLE_HEIGHT: Final = 10.0
 """Height in crop pixels that the box of a word must have. The box spans the font's ascender to its descender,
@@ -199,7 +199,7 @@ def _staff_rows(ink: Mask) -> list[tuple[int, int]]:
     """Pixel rows (top, bottom) of the staves in a region that is known to be a score, from the top down.
 
     Looks for bands in which horizontal lines are dense, so that bent, slanted and partly lost lines do as
-    well. This cannot tell a score from a table; :func:`~docai.pipelines.layout.pixels.staves`, which needs
+    well. This cannot tell a score from a table; :func:`~docai.pipelines.pixels.staves`, which needs
     all five lines at equal distances, can, and loses staves of poor scans for that.
     """
     import cv2

@@ -22,7 +22,7 @@ from docai.errors import (
     DocaiError,
     SettingError,
 )
-from docai.geometry import BBox, intersection_area
+from docai.geometry import BBox, PageTransform, intersection_area
 from docai.models.engine import Engine
 from docai.models.heads import HEADS
 from docai.options import Options
@@ -285,7 +285,7 @@ def _words(record: Text, zoom: float) -> list[SpottedWord]:
 
 
 def _scaled(box: BBox, zoom: float) -> BBox:
-    return box if zoom == 1 else (box[0] * zoom, box[1] * zoom, box[2] * zoom, box[3] * zoom)
+    return box if zoom == 1 else PageTransform(0, 0, zoom).to_pixels(box)
 
 
 def _corners(box: BBox) -> list[Point]:

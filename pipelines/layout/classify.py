@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from docai.geometry import BBox
-from docai.pipelines.layout.pixels import (
+from docai.pipelines.pixels import (
     Gray,
     Parts,
     binarize,

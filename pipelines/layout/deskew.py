@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from docai.pipelines.layout.pixels import Gray, parts_of
+from docai.pipelines.pixels import Gray, parts_of
 
 MAX_SKEW = 6.0
 """Degrees up to which skew is detected."""

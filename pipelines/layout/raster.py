@@ -26,7 +26,8 @@ from docai.geometry import (
 )
 from docai.pipelines.layout import deskew
 from docai.pipelines.layout.digital import model_boxes
-from docai.pipelines.layout.pixels import (
+from docai.pipelines.layout.types import PageEvidence, WordBox
+from docai.pipelines.pixels import (
     Gray,
     Parts,
     binarize,
@@ -36,7 +37,6 @@ from docai.pipelines.layout.pixels import (
     solid_areas,
     staves,
 )
-from docai.pipelines.layout.types import PageEvidence, WordBox
 
 DPI = 150
 """Pixels per inch of the picture of a page: hairlines of staves still show, and letters of small print are

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from docai.geometry import BBox, iou
+from docai.pipelines.pixels import parts_of
 from docai.pipelines.readback.ink import Gray, pairwise_overlap, true_runs
 
 PixelBox = tuple[int, int, int, int]
@@ -81,10 +82,10 @@ class TextMatch:
 
 def split_ink(ink: Gray) -> CropInk:
     """Letters and rules. Rules are straight lines longer than letters are."""
-    _, _, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
-    heights, widths = stats[1:, cv2.CC_STAT_HEIGHT], stats[1:, cv2.CC_STAT_WIDTH]
+    parts = parts_of(ink)
+    heights, widths = parts.heights, parts.widths
     is_letter = (heights >= 4) & (widths < 4 * heights) & (heights < 0.3 * ink.shape[0])
-    letter_height = float(np.median(heights[is_letter])) if is_letter.any() else 12.0
+    letter_height = parts.median_height(is_letter) or 12.0
     length = int(max(_MIN_RULE_LETTER_HEIGHTS * letter_height, 24))
     horizontal = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((1, length), np.uint8))
     vertical = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((length, 1), np.uint8))

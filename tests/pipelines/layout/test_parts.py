@@ -7,8 +7,8 @@ from docai.geometry import TurnedFrame, iou, join_touching, share_inside, union
 from docai.pipelines.ingest import PageWord
 from docai.pipelines.layout import text_layer_quality
 from docai.pipelines.layout.order import lines_of, reading_order
-from docai.pipelines.layout.pixels import staves
 from docai.pipelines.layout.types import RegionCandidate, WordBox
+from docai.pipelines.pixels import staves
 
 
 def found(*boxes, label: str = "text") -> list[RegionCandidate]:
