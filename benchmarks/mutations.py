@@ -14,8 +14,6 @@ by name: severity warning or error on what is right.
 
 from __future__ import annotations
 
-import argparse
-import os
 import random
 import re
 from collections import Counter
@@ -26,6 +24,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal, NamedTuple
 from unittest import mock
+
+from common import real_data, script_parser
 
 from docai.base import Content
 from docai.models.heads import HEADS
@@ -329,18 +329,17 @@ def _shared(one: str, other: str) -> int:
 
 
 def main() -> None:
-    default = Path(os.environ.get("DOCAI_REAL_DATA") or "../shared/real")
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = script_parser(__doc__)
     parser.add_argument("heads", nargs="*", default=list(HEADS), metavar="HEAD")
     parser.add_argument("--drawn", type=int, default=40, metavar="N", help="drawn truths for each head")
     parser.add_argument(
         "--each", type=int, default=3, metavar="K", help="of each way and kind of part, for each truth"
     )
-    parser.add_argument("--real", type=Path, default=default, metavar="FOLDER")
+    parser.add_argument("--real", type=Path, default=real_data(), metavar="FOLDER", help="real documents")
     args = parser.parse_args()
     drawn = [truth for head in args.heads for truth in drawn_truths(head, args.drawn)]
     tell("drawn", measure(drawn, args.each), false_issues(drawn), len(drawn))
-    if args.real.is_dir():
+    if args.real is not None and args.real.is_dir():
         real = [truth for truth in real_truths(args.real) if truth.head in args.heads]
         tell("real", measure(real, args.each), false_issues(real), len(real))
 

@@ -55,6 +55,7 @@ class Comparison:
     Both raise :class:`NotComparable`.
     """
 
+    content: type[Content]
     observe: Callable[[Gray], Any]
     measure: Callable[[Any, Any], Features]
     rule: BayesRule
@@ -69,6 +70,7 @@ class Comparison:
 COMPARISONS: Final[Mapping[Kind, Comparison]] = MappingProxyType(
     {
         "table": Comparison(
+            TableContent,
             observe_text,
             table_features,
             BayesRule(false_match=0.2, false_mismatch=0.03, warn_below=0.05),
@@ -77,6 +79,7 @@ COMPARISONS: Final[Mapping[Kind, Comparison]] = MappingProxyType(
             mismatch="The cells do not match the ink of the picture",
         ),
         "molecule": Comparison(
+            MoleculeContent,
             observe_molecule,
             molecule_features,
             BayesRule(false_match=0.2, false_mismatch=0.01, warn_below=0.25),
@@ -85,6 +88,7 @@ COMPARISONS: Final[Mapping[Kind, Comparison]] = MappingProxyType(
             mismatch="The re-rendered structure does not match the picture",
         ),
         "score": Comparison(
+            ScoreContent,
             observe_score,
             score_features,
             BayesRule(false_match=0.2, false_mismatch=0.03, warn_below=0.07),
@@ -93,6 +97,7 @@ COMPARISONS: Final[Mapping[Kind, Comparison]] = MappingProxyType(
             mismatch="The re-rendered score does not match the picture",
         ),
         "text": Comparison(
+            TextContent,
             observe_text,
             text_features,
             BayesRule(false_match=0.2, false_mismatch=0.03, warn_below=0.1),
@@ -134,8 +139,10 @@ def with_read_back(weighed: Weighed, crops: Sequence[Crop]) -> tuple[Weighed, Re
         weighed: boxes are page points.
         crops: the region, in one piece or in tiles; empty: it is not read back.
     """
-    kind = _comparable_kind(weighed.content)
-    if kind is None or not crops or _PDF_EVIDENCE & {*weighed.evidence} or missing_renderer(kind):
+    kind = _kind(weighed.content)
+    if kind is None or not crops or not _holds_something(weighed.content):
+        return weighed, None
+    if _PDF_EVIDENCE & {*weighed.evidence} or missing_renderer(kind):
         return weighed, None
     try:
         read_back = compare_with_crops(weighed.content, crops)
@@ -198,7 +205,9 @@ def compare_with_crops(content: Content, crops: Sequence[Crop]) -> ReadBack:
     reason = "no part of the record lies in a tile"
     for crop in crops:
         part = _in_crop_units(_parts_in(content, crop), crop)
-        if n_parts := _n_parts(part):
+        # What has no boxes is in each tile as a whole.
+        n_parts = len(part.parts()) if isinstance(part, TableContent | TextContent) else 1
+        if n_parts:
             read_back = compare_with_picture(part, _region_picture(crop))
             reason = read_back.reason or reason
             if read_back.similarity is not None:
@@ -213,7 +222,7 @@ def compare_with_picture(content: Content, image: Image.Image | Gray) -> ReadBac
     """See :func:`docai.pipelines.readback.read_back`."""
     kind = _kind(content)
     if kind is None:
-        return ReadBack(None, reason="a figure is not rendered again")
+        return ReadBack(None, reason="records of this kind are not rendered again")
     comparison = COMPARISONS[kind]
     try:
         return similarity_of(kind, comparison.measure(comparison.observe(to_gray(image)), content))
@@ -222,28 +231,16 @@ def compare_with_picture(content: Content, image: Image.Image | Gray) -> ReadBac
 
 
 def _kind(content: Content) -> Kind | None:
-    match content:
-        case TableContent():
-            return "table"
-        case MoleculeContent():
-            return "molecule"
-        case ScoreContent():
-            return "score"
-        case TextContent():
-            return "text"
-    return None
+    """The kind of a content that there is a comparison for."""
+    kinds = (kind for kind, comparison in COMPARISONS.items() if isinstance(content, comparison.content))
+    return next(kinds, None)
 
 
-def _comparable_kind(content: Content) -> Kind | None:
-    """The kind of a content; None where it holds nothing valid to compare."""
-    match content:
-        case TableContent() if not content.cells:
-            return None
-        case TextContent() if not content.lines:
-            return None
-        case MoleculeContent() | ScoreContent() if not content.is_valid:
-            return None
-    return _kind(content)
+def _holds_something(content: Content) -> bool:
+    """Whether there is something valid to render."""
+    if isinstance(content, MoleculeContent | ScoreContent):
+        return content.is_valid
+    return not content.is_empty
 
 
 def _region_picture(crop: Crop) -> Image.Image:
@@ -260,7 +257,6 @@ def _region_picture(crop: Crop) -> Image.Image:
 
 def _in_crop_units(content: Content, crop: Crop) -> Content:
     """The content with boxes as shares of the crop."""
-
     return content.map_boxes(crop.transform.to_unit)
 
 
@@ -285,12 +281,3 @@ def _parts_in(content: Content, crop: Crop) -> Content:
             ]
             return content.model_copy(update={"lines": lines})
     return content
-
-
-def _n_parts(content: Content) -> int:
-    match content:
-        case TableContent():
-            return len(content.cells)
-        case TextContent():
-            return sum(len(line.words) for line in content.lines)
-    return 1

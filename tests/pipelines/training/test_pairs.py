@@ -55,7 +55,7 @@ def test_labels_are_exactly_the_answer_and_its_end(processor: PaliGemmaProcessor
         assert seen.replace("<pad>", "").replace("<image>", "") == f"<bos>{molecule.prompt}\n"
 
 
-@pytest.mark.parametrize("fault", ["prompt labelled", "answer unlabelled", "nothing labelled"])
+@pytest.mark.parametrize("fault", ["prompt labeled", "answer unlabelled", "nothing labeled"])
 def test_wrong_labels_stop_the_training(
     processor: PaliGemmaProcessor, molecule: Head, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
@@ -63,7 +63,7 @@ def test_wrong_labels_stop_the_training(
 
     def broken(self: PaliGemmaProcessor, **options: object) -> BatchFeature:
         inputs = stock(self, **options)
-        if fault == "prompt labelled":
+        if fault == "prompt labeled":
             inputs["labels"][:, -40] = 5
         elif fault == "answer unlabelled":
             inputs["labels"][0, -1] = IGNORE

@@ -27,7 +27,7 @@ from docai.pipelines.synthesis.table import look as table_look
 from docai.pipelines.synthesis.table import render as table_render
 
 SOLID = frozenset("aes358B")
-"""Letters with ink at their centre, or right beside it."""
+"""Letters with ink at their center, or right beside it."""
 
 
 def plans(difficulty: float, seed: str = "plans") -> Iterator[Plan[Grid]]:
@@ -112,8 +112,8 @@ def test_the_hardest_tables_have_all_that_documents_have() -> None:
         [cell for cell in grid.cells if cell.row >= grid.n_header_rows and not cell.role] for grid in grids
     ]
 
-    def share(found: list[bool]) -> float:
-        return sum(found) / len(grids)
+    def share(flags: list[bool]) -> float:
+        return sum(flags) / len(grids)
 
     assert share([grid.n_header_rows > 1 for grid in grids]) > 0.3
     assert share([grid.n_header_rows > 2 for grid in grids]) > 0.03
@@ -261,14 +261,14 @@ def test_decimal_points_stand_under_each_other(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.usefixtures("clean", "straight")
-def test_turned_headers_read_upwards(monkeypatch: pytest.MonkeyPatch) -> None:
-    design(monkeypatch, turned_header=True)
+def test_turned_headers_read_upward(monkeypatch: pytest.MonkeyPatch) -> None:
+    design(monkeypatch, rotated_header=True)
     sample = drawn(wordy(), 3)
     assert sample is not None
     start = sample.target.index("Width")
     letters = [mark for mark in sample.marks if mark.span and start <= mark.span[0] < start + 5]
     assert [mark.label for mark in letters] == list("Width")
-    assert all(one.y > other.y for one, other in pairwise(letters))
+    assert all(below.y > above.y for below, above in pairwise(letters))
     assert max(mark.x for mark in letters) - min(mark.x for mark in letters) < letters[0].y - letters[-1].y
 
 
@@ -302,7 +302,7 @@ def design(monkeypatch: pytest.MonkeyPatch, **fixed: object) -> None:
     """Every table looks at random but for these fields."""
     look = table_look.look
 
-    def changed(rng: random.Random, grid: Grid, difficulty: float, split: Split) -> table_look.Look:
+    def changed(rng: random.Random, grid: Grid, difficulty: float, split: Split) -> table_look.Design:
         return dataclasses.replace(look(rng, grid, difficulty, split), **fixed)  # type: ignore[arg-type]
 
     monkeypatch.setattr(table_render, "look", changed)
