@@ -1,8 +1,7 @@
 """Tables of scans: Tesseract's words in the grid that they and the picture's rules make.
 
 The grid is that of :mod:`docai.pipelines.tables.word_rows`, which reads born-digital tables from the PDF's
-own words. Here the words come from the program ``tesseract``, told to take the region for one block of text
-(``--psm 6``): left to find blocks itself it was seen to lose a third of the cells.
+own words. Here the words come from :mod:`docai.pipelines.external.tesseract`.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from docai.contents import TableContent
 from docai.geometry import BBox
 from docai.pipelines.evidence.base import Case, Picture, Statement
 from docai.pipelines.external import tesseract
-from docai.pipelines.external.tesseract import LETTER_HEIGHT_PX, ONE_BLOCK, PROGRAM, SECONDS
+from docai.pipelines.external.tesseract import LETTER_HEIGHT_PX, PROGRAM, SECONDS
 from docai.pipelines.ingest import PageWord
 from docai.pipelines.tables.rulings import Rule, Rulings, joined
 from docai.pipelines.tables.word_rows import grid_from_words
@@ -104,9 +103,7 @@ class ScannedTables:
     def _words(self, sheet: _Sheet) -> tuple[list[PageWord], float]:
         """In points of the grid; and the mean of its confidences, 0…1."""
         words, confidences = [], []
-        for word in tesseract.read_words(
-            sheet.gray, layout=ONE_BLOCK, seconds=self._seconds, program=self._program
-        ):
+        for word in tesseract.read_words(sheet.gray, seconds=self._seconds, program=self._program):
             if set(word.text) <= _SPECKS and not set(word.text) <= _DASHES:
                 continue
             words.append(PageWord(word.text, sheet.to_grid(word.box), word.block, word.line))

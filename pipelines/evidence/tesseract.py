@@ -10,7 +10,7 @@ import numpy as np
 from docai.contents import TextContent
 from docai.pipelines.evidence.base import Case, Picture, Statement
 from docai.pipelines.external import tesseract
-from docai.pipelines.external.tesseract import AUTOMATIC_LAYOUT, PROGRAM, SAUVOLA, SECONDS, OcrWord
+from docai.pipelines.external.tesseract import PROGRAM, SAUVOLA, SECONDS, OcrWord
 from docai.pipelines.ingest import PageWord
 from docai.pipelines.words import lines_from_words
 from docai.records import Evidence
@@ -58,7 +58,6 @@ class Tesseract:
         gray, scale = tesseract.scale_letters(np.asarray(picture.image.convert("L")))
         words = tesseract.read_words(
             gray,
-            layout=AUTOMATIC_LAYOUT,
             # Of words on a gray ground beside white paper the default sees none.
             thresholding=SAUVOLA,
             seconds=self._seconds,
