@@ -254,6 +254,14 @@ def test_the_page_of_the_examples_has_all_of_them(hook: ModuleType) -> None:
         assert path.read_text("utf-8").split('"""', 2)[2].strip() in page
 
 
+def test_the_page_of_the_records_has_every_field_of_every_record(hook: ModuleType) -> None:
+    page = hook.fill(_text(ROOT / "docs" / "records.md")).partition("## Every field\n")[2]
+    for record in (docai.Document, docai.Table, docai.Molecule, docai.Score, docai.Text, docai.Figure):
+        for name, field in record.model_fields.items():
+            assert f"| `{name}` | " in page
+            assert " ".join((field.description or "").split()).replace("|", "\\|") in page, name
+
+
 def test_an_unknown_marker_is_an_error(hook: ModuleType) -> None:
     with pytest.raises(KeyError):
         hook.fill("<!-- generated: no-such-page -->")

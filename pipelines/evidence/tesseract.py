@@ -1,4 +1,4 @@
-"""Tesseract as a witness of words on scans."""
+"""Tesseract as a second reader of text on scans."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from docai.contents import TextContent
-from docai.pipelines.evidence.base import Case, Picture, Statement
+from docai.pipelines.evidence.base import Need, Picture, ReaderInput, Reading
 from docai.pipelines.external import tesseract
 from docai.pipelines.external.tesseract import PROGRAM, SAUVOLA, SECONDS, OcrWord
 from docai.pipelines.ingest import PageWord
@@ -40,21 +40,21 @@ class Tesseract:
     """Reads English print."""
 
     name: Final[Evidence] = "tesseract"
-    head: Final = "text"
-    reads_pictures: Final = True
-    wants_words: Final = False
+    kinds: Final[frozenset[str]] = frozenset(("text",))
+    needs: Final[frozenset[Need]] = frozenset(("picture",))
+    yields_to_words: Final = True
 
     def __init__(self, program: str = PROGRAM, *, seconds: float = SECONDS) -> None:
         self._program = program
         self._seconds = seconds
 
     def available(self) -> str | None:
-        """See :class:`~docai.pipelines.evidence.base.Witness`."""
+        """See :class:`~docai.pipelines.evidence.base.Reader`."""
         return tesseract.missing(self._program)
 
-    def read(self, case: Case) -> Statement:
+    def read(self, region: ReaderInput) -> Reading:
         """Its words as lines with boxes, in its reading order."""
-        picture = case.picture
+        picture = region.picture
         gray, scale = tesseract.scale_letters(np.asarray(picture.image.convert("L")))
         words = tesseract.read_words(
             gray,
@@ -65,11 +65,11 @@ class Tesseract:
         )
         lines = lines_from_words([_page_word(word, picture, scale) for word in words])
         if not lines:
-            return Statement(self.name)
+            return Reading(self.name)
         content = TextContent(text="\n".join(line.text for line in lines), lines=lines)
         confidence = sum(word.confidence for word in words) / len(words)
-        is_clear = confidence >= MIN_CONFIDENCE and regular_share(content.text) >= MIN_REGULAR_SHARE
-        return Statement(self.name, content, content.text, is_clear=is_clear)
+        can_be_believed = confidence >= MIN_CONFIDENCE and regular_share(content.text) >= MIN_REGULAR_SHARE
+        return Reading(self.name, content, content.text, complete=can_be_believed)
 
 
 def _page_word(word: OcrWord, picture: Picture, scale: float) -> PageWord:

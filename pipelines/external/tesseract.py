@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from docai.geometry import BBox
 from docai.pipelines.external import programs
-from docai.pipelines.external.programs import WitnessError
+from docai.pipelines.external.programs import ReaderError
 
 PROGRAM: Final = "tesseract"
 
@@ -101,7 +101,7 @@ def read_words(
         thresholding: :data:`OTSU` or :data:`SAUVOLA`.
 
     Raises:
-        WitnessError: Tesseract is not installed, failed, crashed, or took longer than ``seconds``.
+        ReaderError: Tesseract is not installed, failed, crashed, or took longer than ``seconds``.
     """
     from PIL import Image
 
@@ -162,6 +162,6 @@ def _languages(path: str, data: str | None) -> frozenset[str]:
     """The languages that the program finds data of; ``data`` is that variable of the environment."""
     try:
         output = programs.run([path, "--list-langs"], seconds=_LIST_SECONDS, max_bytes=1 << 16)
-    except WitnessError:
+    except ReaderError:
         return frozenset()
     return frozenset(output.decode("utf-8", "replace").splitlines()[1:])

@@ -23,7 +23,7 @@ import torch
 
 from docai.contents import MoleculeContent, TextContent
 from docai.errors import LimitError
-from docai.models.generation import Vocabulary, token_texts, write_answers
+from docai.models.generation import SpecialTokens, token_texts, write_answers
 from docai.models.heads import Head
 from docai.models.paligemma import encode_prompts
 from docai.parsers.base import Parser
@@ -186,7 +186,7 @@ def read_pairs_with(
         batch: number of crops at once.
     """
     base = _base_of(model)
-    vocabulary = Vocabulary.of(base, processor)
+    vocabulary = SpecialTokens.of(base, processor)
     answers: list[tuple[str, str]] = []
     on_gpu = base.device.type == "cuda"
     precision = torch.autocast(base.device.type, torch.bfloat16, enabled=on_gpu)

@@ -40,7 +40,7 @@ from peft import LoraConfig, PeftModel
 from transformers import PaliGemmaForConditionalGeneration, set_seed
 
 from docai.errors import CheckpointError, DeviceError, MissingDependencyError
-from docai.models.adapters import LORA_TARGETS, attach
+from docai.models.adapters import LORA_TARGETS, attach_adapter
 from docai.models.checkpoints import Checkpoint
 from docai.models.devices import choose_dtype
 from docai.models.loading import load_base
@@ -206,7 +206,7 @@ def build_model(
     base = load_base(checkpoint, choose_dtype(None, device), quantization=quantization)
     _set_checkpointing(base, settings, device)
     config = LoraConfig(r=settings.rank, lora_alpha=2 * settings.rank, target_modules=LORA_TARGETS)
-    model = attach(base, config, "default")
+    model = attach_adapter(base, config, "default")
     for parameter in model.parameters():
         if parameter.requires_grad:
             # Small updates would be lost in the 8 bits of a bfloat16.

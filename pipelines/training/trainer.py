@@ -13,7 +13,7 @@ from transformers import PaliGemmaForConditionalGeneration, Trainer, TrainingArg
 
 from docai.errors import CheckpointError, DeviceError
 from docai.models.devices import choose_device, choose_dtype
-from docai.models.loading import wrong_tensors
+from docai.models.loading import describe_wrong_tensors
 from docai.pipelines.training.distributed import ProcessGroup
 from docai.pipelines.training.model import four_bit_config
 from docai.pipelines.training.run_folder import MAX_STATES, STATE_FOLDER, explaining_write_errors, state_bytes
@@ -165,7 +165,7 @@ class FullTrainer(HeadTrainer):
             output_loading_info=True,
         )
         stored, loading_info = loaded
-        wrong = wrong_tensors(loading_info)
+        wrong = describe_wrong_tensors(loading_info)
         if wrong:
             raise CheckpointError(
                 f"The state {resume_from_checkpoint} does not have the weights of this model: {wrong}. "

@@ -1,4 +1,4 @@
-"""Tesseract as a witness: its words, whether they can be believed, and what becomes of its failures."""
+"""Tesseract as a second reader: its words, whether they can be believed, and what becomes of its failures."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from docai.contents import TextContent
-from docai.pipelines.evidence.base import Case
+from docai.pipelines.evidence.base import ReaderInput
 from docai.pipelines.evidence.tesseract import MIN_REGULAR_SHARE, Tesseract, regular_share
-from docai.pipelines.external.programs import WitnessError
+from docai.pipelines.external.programs import ReaderError
 from docai.pipelines.ingest import Page, open_source
 
 LINES = ("Agreement between two readers", "that share nothing is evidence.")
@@ -34,17 +34,17 @@ def page() -> Iterator[Page]:
 
 @pytest.fixture
 def tesseract() -> Tesseract:
-    witness = Tesseract()
-    if witness.available() is not None:
+    reader = Tesseract()
+    if reader.available() is not None:
         pytest.skip("Tesseract's data is not installed")
-    return witness
+    return reader
 
 
 def test_words_come_with_boxes_in_page_points(tesseract: Tesseract, page: Page) -> None:
-    told = tesseract.read(Case(page, (30, 30, 250, 90)))
+    told = tesseract.read(ReaderInput(page, (30, 30, 250, 90)))
     assert isinstance(told.content, TextContent)
     assert told.text == "\n".join(LINES)
-    assert told.is_clear
+    assert told.complete
     first = told.content.lines[0].words[0]
     assert first.text == "Agreement"
     assert first.bbox is not None
@@ -53,7 +53,7 @@ def test_words_come_with_boxes_in_page_points(tesseract: Tesseract, page: Page) 
 
 
 def test_an_empty_region_holds_nothing(tesseract: Tesseract, page: Page) -> None:
-    told = tesseract.read(Case(page, (10, 95, 290, 115)))
+    told = tesseract.read(ReaderInput(page, (10, 95, 290, 115)))
     assert told.content is None
 
 
@@ -67,19 +67,19 @@ def test_words_on_a_gray_ground_beside_white_paper_are_read(tesseract: Tesseract
         sheet.insert_text((20, 44), LINES[0], fontsize=11, color=(0.4, 0.4, 0.4))
         picture = sheet.get_pixmap(dpi=150).tobytes("png")
     with open_source(picture) as source, source.page(1) as page:
-        assert LINES[0] in tesseract.read(Case(page, page.bbox)).text
+        assert LINES[0] in tesseract.read(ReaderInput(page, page.bbox)).text
 
 
 def test_what_it_is_unsure_of_is_not_clear(tesseract: Tesseract, page: Page) -> None:
     """Lines on their side make regular words, which Tesseract does not trust."""
     from PIL import ImageOps
 
-    upright = Case(page, (30, 30, 250, 90))
-    mirrored = Case(page, (30, 30, 250, 90))
+    upright = ReaderInput(page, (30, 30, 250, 90))
+    mirrored = ReaderInput(page, (30, 30, 250, 90))
     picture = replace(upright.picture, image=ImageOps.mirror(upright.picture.image))
     mirrored.__dict__["picture"] = picture
-    assert tesseract.read(upright).is_clear
-    assert not tesseract.read(mirrored).is_clear
+    assert tesseract.read(upright).complete
+    assert not tesseract.read(mirrored).complete
 
 
 def test_data_that_is_broken_costs_nothing_but_its_answer(
@@ -90,9 +90,9 @@ def test_data_that_is_broken_costs_nothing_but_its_answer(
     with monkeypatch.context() as patch:
         patch.setenv("TESSDATA_PREFIX", str(tmp_path))
         assert tesseract.available() is None
-        with pytest.raises(WitnessError, match="tesseract ended with"):
-            tesseract.read(Case(page, page.bbox))
-    assert tesseract.read(Case(page, page.bbox)).content is not None
+        with pytest.raises(ReaderError, match="tesseract ended with"):
+            tesseract.read(ReaderInput(page, page.bbox))
+    assert tesseract.read(ReaderInput(page, page.bbox)).content is not None
 
 
 def test_without_its_data_it_says_what_is_missing(
@@ -145,6 +145,6 @@ def test_a_picture_is_not_too_large_for_it() -> None:
     picture = io.BytesIO()
     Image.new("L", (5000, 4000), 255).save(picture, "PNG")
     with open_source(picture.getvalue()) as source, source.page(1) as page:
-        shown = Case(page, page.bbox).picture
+        shown = ReaderInput(page, page.bbox).picture
     assert shown.image.width * shown.image.height < 1.05 * MAX_PIXELS
     assert shown.to_page((20, 20, 21, 21))[:2] == pytest.approx((-2, -2))

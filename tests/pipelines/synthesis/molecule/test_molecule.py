@@ -24,10 +24,10 @@ from docai.pipelines.synthesis.molecule.abbreviations import (
 )
 from docai.pipelines.synthesis.molecule.details import add_details
 from docai.pipelines.synthesis.molecule.parts import MAX_HEAVY_ATOMS, narrow_pool, recombined, wide_pool
-from docai.pipelines.synthesis.molecule.rendering import Look, draw_with_rdkit
+from docai.pipelines.synthesis.molecule.rendering import Style, draw_with_rdkit
 from docai.pipelines.synthesis.noise import MILD
 
-PLAIN = Look(bond=60.0, line=0.03, font=0.4, offset=0.15, label_padding=0.0, methyls=False, font_file="")
+PLAIN = Style(bond=60.0, line=0.03, font=0.4, offset=0.15, label_padding=0.0, methyls=False, font_file="")
 RICH = "CCOC(=O)[C@H](Cc1ccccc1)NC(=O)OC(C)(C)C"
 GROUPS = ("Ph", "Boc", "CO2Et", "OMe", "NO2", "CF3", "Me", "Et", "tBu", "OTs", "NHBoc", "Fmoc")
 

@@ -23,7 +23,7 @@ from docai.pipelines.synthesis.table.grid import Grid, TableCell, to_html
 
 pytest.importorskip("reportlab", reason="lays the tables out; comes with docai[synth]")
 
-from docai.pipelines.synthesis.table import look as table_look
+from docai.pipelines.synthesis.table import design as table_design
 from docai.pipelines.synthesis.table import render as table_render
 
 SOLID = frozenset("aes358B")
@@ -273,7 +273,7 @@ def test_turned_headers_read_upward(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("clean", "straight")
-@pytest.mark.parametrize("rules", table_look.RULES)
+@pytest.mark.parametrize("rules", table_design.RULES)
 def test_rules_stand_where_the_design_has_them(rules: str, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = {"stripe": 1.0, "stub_fill": 1.0, "header_fill": 1.0, "header_ink": 0.0, "tint": None}
     design(monkeypatch, rules=rules, rule=0.1, rule_gray=0.0, dashed=False, ink=0.0, **plain)
@@ -299,13 +299,13 @@ def test_rules_stand_where_the_design_has_them(rules: str, monkeypatch: pytest.M
 
 
 def design(monkeypatch: pytest.MonkeyPatch, **fixed: object) -> None:
-    """Every table looks at random but for these fields."""
-    look = table_look.look
+    """Every table has a random design but for these fields."""
+    pick_design = table_design.pick_design
 
-    def changed(rng: random.Random, grid: Grid, difficulty: float, split: Split) -> table_look.Design:
-        return dataclasses.replace(look(rng, grid, difficulty, split), **fixed)  # type: ignore[arg-type]
+    def changed(rng: random.Random, grid: Grid, difficulty: float, split: Split) -> table_design.Design:
+        return dataclasses.replace(pick_design(rng, grid, difficulty, split), **fixed)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(table_render, "look", changed)
+    monkeypatch.setattr(table_render, "pick_design", changed)
 
 
 def n_runs(flags: NDArray[np.bool_]) -> int:
@@ -331,14 +331,14 @@ def test_faces_are_of_the_split_of_the_content() -> None:
     splits: tuple[Split, ...] = ("train", "held-out")
     for split in splits:
         for _ in range(60):
-            face = table_look.look(rng, grid, 1.0, split).face
+            face = table_design.pick_design(rng, grid, 1.0, split).face
             assert fonts.is_held_out(face) == (split == "held-out"), face
 
 
 def test_a_tint_is_as_light_as_the_gray_it_stands_for() -> None:
-    look = table_look.look(random.Random(1), wordy().content, 1.0, "train")
+    base = table_design.pick_design(random.Random(1), wordy().content, 1.0, "train")
     for hue in np.linspace(0, 1, 13):
-        tinted = dataclasses.replace(look, tint=(float(hue), 0.9))
+        tinted = dataclasses.replace(base, tint=(float(hue), 0.9))
         for level in (0.0, 0.2, 0.5, 0.9, 1.0):
             color = tinted.color(level)
             assert 0.3 * color.red + 0.59 * color.green + 0.11 * color.blue == pytest.approx(level)
