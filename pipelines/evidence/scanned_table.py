@@ -19,7 +19,7 @@ from docai.pipelines.evidence.base import Need, Picture, ReaderInput, Reading
 from docai.pipelines.external import tesseract
 from docai.pipelines.external.tesseract import LETTER_HEIGHT_PX, PROGRAM, SECONDS
 from docai.pipelines.ingest import PageWord
-from docai.pipelines.tables.rulings import Rule, Rulings, joined
+from docai.pipelines.tables.rulings import Rule, Rulings, merge_rules
 from docai.pipelines.tables.word_rows import grid_from_words
 from docai.records import Evidence
 
@@ -118,8 +118,8 @@ def prepare(image: Image) -> _Sheet:
     for x0, y0, x1, y1 in (*level, *upright):
         large[max(0, y0 - 2) : y1 + 2, max(0, x0 - 2) : x1 + 2] = 255
     rules = Rulings(
-        tuple(joined(Rule(x0 / POINT, x1 / POINT, (y0 + y1) / 2 / POINT) for x0, y0, x1, y1 in level)),
-        tuple(joined(Rule(y0 / POINT, y1 / POINT, (x0 + x1) / 2 / POINT) for x0, y0, x1, y1 in upright)),
+        tuple(merge_rules(Rule(x0 / POINT, x1 / POINT, (y0 + y1) / 2 / POINT) for x0, y0, x1, y1 in level)),
+        tuple(merge_rules(Rule(y0 / POINT, y1 / POINT, (x0 + x1) / 2 / POINT) for x0, y0, x1, y1 in upright)),
     )
     return _Sheet(np.pad(large, _BORDER, constant_values=255), scale, rules)
 
