@@ -12,7 +12,7 @@ from typing import Literal, Self, TypeVar
 from pydantic import Field
 
 from docai.base import Content, Data, Place, counted
-from docai.geometry import BBox, holds, union
+from docai.geometry import BBox, contains_center, union
 
 ColumnKind = Literal["text", "integer", "number", "percent", "currency", "empty"]
 
@@ -370,7 +370,7 @@ def _moved(part: B, place: Place) -> B:
 
 
 def _within(box: BBox, parts: Sequence[B]) -> list[B]:
-    return [part for part in parts if part.bbox is not None and holds(box, part.bbox)]
+    return [part for part in parts if part.bbox is not None and contains_center(box, part.bbox)]
 
 
 def _moved_line(line: Line, place: Place) -> Line:

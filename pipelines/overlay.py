@@ -8,7 +8,7 @@ from typing import BinaryIO, Final
 
 from PIL import Image, ImageDraw, ImageFont
 
-from docai.geometry import BBox
+from docai.geometry import BBox, PageTransform
 from docai.limits import Limits
 from docai.models.heads import HEADS, Color
 from docai.pipelines.ingest import open_source
@@ -64,11 +64,13 @@ def draw_overlay(page_image: Image.Image, records: Sequence[Record], scale: floa
     font = ImageFont.load_default(size)
     width = max(2, size // 6)
     draw = ImageDraw.Draw(picture, "RGBA")
-    boxes = [_around(record.bbox, scale, width) for record in records]
+    transform = PageTransform(0, 0, scale)
+    boxes = [_around(transform.to_pixels(record.bbox), width) for record in records]
     for record, box in zip(records, boxes, strict=True):
         color = color_of(record.kind)
         if record.polygon and len(record.polygon) > 2:
-            draw.polygon([(x * scale, y * scale) for x, y in record.polygon], outline=color, width=width)
+            corners = [transform.point_to_pixels(x, y) for x, y in record.polygon]
+            draw.polygon(corners, outline=color, width=width)
         draw.rectangle(box, fill=(*color, _FILL_ALPHA), outline=color, width=width)
     taken: list[tuple[float, float, float, float]] = []
     for record, box in zip(records, boxes, strict=True):
@@ -98,9 +100,9 @@ def label(record: Record) -> str:
     return " ".join(words)
 
 
-def _around(bbox: BBox, scale: float, width: int) -> tuple[float, float, float, float]:
-    """The box in pixels, wider by its line, so that the line covers nothing of what is inside."""
-    x0, y0, x1, y1 = (value * scale for value in bbox)
+def _around(box: BBox, width: int) -> BBox:
+    """A box in pixels, larger by the width of its line, so that the line covers nothing inside it."""
+    x0, y0, x1, y1 = box
     return min(x0, x1) - width, min(y0, y1) - width, max(x0, x1) + width, max(y0, y1) + width
 
 

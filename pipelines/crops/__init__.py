@@ -1,1 +1,1 @@
-"""A region as 896 px squares: one crop, or tiles where it is too dense; invertible to page points."""
+"""Render a region as one square crop of 896 px, or as tiles where its print is too small for one."""

@@ -1,8 +1,7 @@
-"""Regions into the squares that a head reads, and the way back.
+"""A region as the square picture that a head reads, and the transform back to the page.
 
-A crop is drawn afresh from the page at the scale it needs, centered on white with its aspect kept, as
-PaliGemma 2's table, molecule and score heads were trained (arXiv 2412.03555, appendix on tasks). Its
-transform takes page points to crop pixels and to ``<loc>`` bins and back.
+A crop is rendered from the page at the scale it needs and centered on white with its aspect ratio kept, as
+for the training of PaliGemma 2's table, molecule and score heads (arXiv 2412.03555, appendix on tasks).
 """
 
 from __future__ import annotations
@@ -13,64 +12,43 @@ from typing import Final
 
 from PIL import Image
 
-from docai.geometry import BBox
+from docai.geometry import BBox, PageTransform
 from docai.pipelines.ingest import Page
 
 CROP_SIZE: Final = 896
+"""Side of a crop, pixels."""
 
 MARGIN: Final = 20
+"""Pixels of the page shown around the region on every side."""
 
 MAX_SCALE: Final = 6.0
-"""Pixels per point above which a small region is not enlarged further. A 10 pt line is then 60 px high,
-four times what print on a full page gets: larger letters carry no more detail, and no head saw them."""
+"""Pixels per point beyond which a small region is not enlarged. A 10 pt line is then 60 px high, four times
+as high as on a full page: larger letters carry no more detail, and no head was trained on them."""
 
 LOC_BINS: Final = 1024
+"""Coordinates that PaliGemma's tokens ``<loc0000>`` to ``<loc1023>`` can express per axis."""
 
 Bins = tuple[int, int, int, int]
+"""``y0 x0 y1 x1``, each 0 to 1023."""
 
 
 @dataclass(frozen=True)
-class CropTransform:
-    """Where the pixels of a square crop lie on the page.
+class CropTransform(PageTransform):
+    """Between points of a page and a square crop of it: its pixels, its unit square, and ``<loc>`` bins.
 
     Attributes:
-        x0, y0: page point of the outer corner of pixel (0, 0).
-        scale: crop pixels per point.
         size: side of the square in pixels.
     """
 
-    x0: float
-    y0: float
-    scale: float
     size: int
 
-    def to_crop(self, box: BBox) -> BBox:
-        """Page points to crop pixels."""
-        left, top, right, bottom = box
-        return (
-            (left - self.x0) * self.scale,
-            (top - self.y0) * self.scale,
-            (right - self.x0) * self.scale,
-            (bottom - self.y0) * self.scale,
-        )
-
-    def to_page(self, box: BBox) -> BBox:
-        """Crop pixels to page points."""
-        left, top, right, bottom = box
-        return (
-            left / self.scale + self.x0,
-            top / self.scale + self.y0,
-            right / self.scale + self.x0,
-            bottom / self.scale + self.y0,
-        )
-
     def to_unit(self, box: BBox) -> BBox:
-        """Page points to shares of the square, ``x0 y0 x1 y1``, clipped to 0..1."""
-        left, top, right, bottom = (min(max(v / self.size, 0.0), 1.0) for v in self.to_crop(box))
+        """Page points to coordinates in the unit square, ``x0 y0 x1 y1``, clipped to 0…1."""
+        left, top, right, bottom = (min(max(v / self.size, 0.0), 1.0) for v in self.to_pixels(box))
         return (left, top, right, bottom)
 
     def from_unit(self, box: BBox) -> BBox:
-        """Shares of the square (0..1), ``x0 y0 x1 y1``, to page points."""
+        """Coordinates in the unit square (0…1), ``x0 y0 x1 y1``, to page points."""
         left, top, right, bottom = box
         size = self.size
         return self.to_page((left * size, top * size, right * size, bottom * size))
@@ -88,47 +66,48 @@ class CropTransform:
 
 @dataclass(frozen=True)
 class Crop:
-    """One region as a head sees it.
+    """One region as the square picture that a head reads.
 
     Attributes:
-        bbox: the region wanted, page points.
-        image: RGB, ``transform.size`` pixels a side.
-        transform: page points to pixels of ``image``.
+        bbox: the region, page points.
+        image: RGB, ``transform.size`` pixels on each side.
+        transform: between page points and pixels of ``image``.
+        shown: the box on the page that ``image`` shows, the region and its margin; what is around it is
+            white.
     """
 
     bbox: BBox
     image: Image.Image
     transform: CropTransform
     shown: BBox
-    """Page box that ``image`` shows: the region and its margin; around it there is padding."""
     _page: Page = field(repr=False, compare=False)
 
     def native(self) -> Image.Image:
-        """The region and its margin, RGB, at the scale of its evidence (see ``Page.native_scale``),
-        or below where ``Limits.max_pixels`` allows no more. Drawn when called; its source must be open."""
+        """The region and its margin, RGB, at the resolution of the page (see ``Page.native_scale``), or less
+        where ``Limits.max_pixels`` allows no more. Rendered when called, so the source must be open."""
         scale = self._page.fit_scale(self._page.native_scale(self.bbox), self.shown)
         return self._page.render(self.shown, scale=scale)
 
 
 def make_crop(page: Page, bbox: BBox, *, size: int = CROP_SIZE, margin: int = MARGIN) -> Crop:
-    """A region as a white square of ``size`` pixels a side.
+    """Render a region, centered in a white square.
 
     Args:
         page: where it is.
-        bbox: the region, displayed page points.
+        bbox: the region, points of the displayed page.
         size: side of the square, pixels.
-        margin: pixels of the page that are shown around the region on every side, neighbors included.
-            Beyond the margin, and beyond the page, the square is white.
+        margin: pixels of the page shown around the region on every side, with whatever is there. Beyond the
+            margin and beyond the page, the square is white.
 
     Raises:
-        TooManyPixelsError, DamagedSourceError: the page cannot be drawn.
+        TooManyPixelsError, DamagedSourceError: the page cannot be rendered.
         ValueError: the margin leaves no room.
     """
-    return _cut(page, bbox, size, margin, page.bbox)
+    return crop_window(page, bbox, size, margin, page.bbox)
 
 
 def fit_square(bbox: BBox, *, size: int = CROP_SIZE, margin: int = MARGIN) -> CropTransform:
-    """Where a region (displayed page points) comes to lie in its square; nothing is drawn.
+    """The transform of the crop of a region (points of the displayed page); nothing is rendered.
 
     Raises:
         ValueError: the margin leaves no room.
@@ -144,14 +123,14 @@ def fit_square(bbox: BBox, *, size: int = CROP_SIZE, margin: int = MARGIN) -> Cr
     return CropTransform(x0 - left / scale, y0 - top / scale, scale, size)
 
 
-def _cut(page: Page, bbox: BBox, size: int, margin: int, window: BBox) -> Crop:
-    """The crop; nothing outside of ``window`` (page points) is shown."""
+def crop_window(page: Page, bbox: BBox, size: int, margin: int, window: BBox) -> Crop:
+    """As :func:`make_crop`, with all that lies outside ``window`` (page points) white."""
     transform = fit_square(bbox, size=size, margin=margin)
     x0, x1 = sorted((bbox[0], bbox[2]))
     y0, y1 = sorted((bbox[1], bbox[3]))
     width, height, scale = x1 - x0, y1 - y0, transform.scale
     left, top = (size - width * scale) / 2, (size - height * scale) / 2
-    inside = transform.to_crop(window)
+    inside = transform.to_pixels(window)
     # Whole pixels, so that drawing needs no second resampling.
     pixels = (
         max(0, math.floor(left - margin), math.floor(inside[0])),

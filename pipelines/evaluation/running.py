@@ -22,7 +22,7 @@ from docai.errors import (
     DocaiError,
     SettingError,
 )
-from docai.geometry import BBox, common
+from docai.geometry import BBox, PageTransform, intersection_area
 from docai.models.engine import Engine
 from docai.models.heads import HEADS
 from docai.options import Options
@@ -197,7 +197,7 @@ class SampleReader:
             zoom = 72 / page.dpi
             box = page.bbox if sample.bbox is None else _scaled(sample.bbox, zoom)
             whole = page.bbox
-        if not (box[0] < box[2] and box[1] < box[3]) or not common(box, whole):
+        if not (box[0] < box[2] and box[1] < box[3]) or not intersection_area(box, whole):
             raise DamagedSourceError(
                 f"The region {sample.bbox} of {opened.name} has no area on page {number}.", source=opened.name
             )
@@ -285,7 +285,7 @@ def _words(record: Text, zoom: float) -> list[SpottedWord]:
 
 
 def _scaled(box: BBox, zoom: float) -> BBox:
-    return box if zoom == 1 else (box[0] * zoom, box[1] * zoom, box[2] * zoom, box[3] * zoom)
+    return box if zoom == 1 else PageTransform(0, 0, zoom).to_pixels(box)
 
 
 def _corners(box: BBox) -> list[Point]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from docai.base import Content
 from docai.contents import Issue, TableContent
-from docai.geometry import BBox, grow
+from docai.geometry import BBox, PageTransform, grow
 from docai.pipelines.ingest import Page, PageWord
 from docai.pipelines.words import plain
 from docai.records import Alternative, Confidence, Evidence, FinishReason
@@ -54,12 +54,7 @@ class Picture:
 
     def to_page(self, box: BBox) -> BBox:
         """Pixels to page points."""
-        return (
-            box[0] / self.scale + self.x0,
-            box[1] / self.scale + self.y0,
-            box[2] / self.scale + self.x0,
-            box[3] / self.scale + self.y0,
-        )
+        return PageTransform(self.x0, self.y0, self.scale).to_page(box)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from docai.pipelines.words import (
     agreement,
     cell_text,
     cell_words,
-    holds,
+    holds_word,
     plain,
     text_from_words,
     text_layer_quality,
@@ -141,7 +141,9 @@ def _words_of_cells(cells: Sequence[Cell], words: Sequence[PageWord]) -> dict[in
     boxes = [(index, cell.bbox) for index, cell in enumerate(cells) if cell.bbox is not None]
     words_of_cells: dict[int, list[PageWord]] = {}
     for word in words:
-        homes = [(-_share(word.bbox, box), _area(box), index) for index, box in boxes if holds(box, word)]
+        homes = [
+            (-_share(word.bbox, box), _area(box), index) for index, box in boxes if holds_word(box, word)
+        ]
         if homes:
             words_of_cells.setdefault(min(homes)[2], []).append(word)
     return words_of_cells

@@ -1,6 +1,6 @@
-"""Which type the bytes of a source are. The file's name is never asked: names lie.
+"""The type of a source, told by its bytes; its name, which may be wrong, is not used.
 
-Signatures: PDF 32000-1 annex H (the header may stand anywhere in the first 1,024 bytes), the PNG, TIFF 6
+Signatures: PDF 32000-1 annex H (the header may be anywhere in the first 1,024 bytes), the PNG, TIFF 6
 and RIFF/WebP specifications, and the list at https://en.wikipedia.org/wiki/List_of_file_signatures.
 """
 
@@ -74,13 +74,13 @@ def detect_type(head: bytes, tail: bytes, *, source: str) -> str:
     """The type of a source: ``pdf``, ``png``, ``jpeg``, ``tiff``, ``webp`` or ``bmp``.
 
     Args:
-        head: the first bytes, :data:`HEAD_BYTES` of them where there are so many.
-        tail: the last bytes, :data:`TAIL_BYTES` of them where there are so many.
-        source: its name, for messages.
+        head: the first :data:`HEAD_BYTES` bytes, or all where there are fewer.
+        tail: the last :data:`TAIL_BYTES` bytes, or all where there are fewer.
+        source: its name, for error messages.
 
     Raises:
-        UnsupportedTypeError: a type that is known and not read.
-        NotADocumentError: nothing that is known.
+        UnsupportedTypeError: the type is known, and docai does not read it.
+        NotADocumentError: the type is not known.
     """
     for signature, name in _IMAGES:
         if head.startswith(signature):
@@ -95,7 +95,7 @@ def detect_type(head: bytes, tail: bytes, *, source: str) -> str:
     if known is not None:
         what, hint = known
         raise UnsupportedTypeError(f"{source} is {what}, which docai does not read: {hint}.", source=source)
-    # A PDF whose header is preceded by junk, or lost, can still be repaired from its end.
+    # A PDF whose header is missing or comes after other bytes can still be repaired from its end.
     if b"%PDF-" in head[:1024] or b"startxref" in tail:
         return "pdf"
     raise NotADocumentError(
@@ -106,7 +106,7 @@ def detect_type(head: bytes, tail: bytes, *, source: str) -> str:
 
 
 def _is_bmp(head: bytes) -> bool:
-    """ "BM" alone starts many a text file, so the size of the header that follows is checked too."""
+    """Text can start with "BM" as well, so the size of the header that follows is checked."""
     if not head.startswith(b"BM") or len(head) < 18:
         return False
     header_size: int = struct.unpack("<I", head[14:18])[0]

@@ -1,4 +1,4 @@
-"""Pages of image files, through Pillow: one, or the frames of a TIFF."""
+"""Pages of image files, read with Pillow: one page, or one for each frame of a TIFF."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from PIL import ExifTags, Image, ImageCms
 from PIL.TiffImagePlugin import TiffImageFile
 
 from docai.errors import DamagedSourceError, TooManyPixelsError
-from docai.geometry import BBox
+from docai.geometry import BBox, PageTransform, clip
 from docai.limits import Limits
 from docai.pipelines.ingest.page import Page, PageWord
 
 _DPI_RANGE: Final = (50.0, 2400.0)
-"""Resolutions outside of this are placeholders that software wrote, not measurements."""
+"""Dots per inch; values outside are placeholders written by software, not measurements."""
 
-_NOT_SQUARE: Final = 1.05
-"""Ratio of the two resolutions above which pixels count as oblong (fax: 204 x 98 dpi)."""
+_MAX_PIXEL_ASPECT: Final = 1.05
+"""Ratio of the two resolutions above which pixels are not square (fax: 204 x 98 dpi)."""
 
 _TRANSPOSE: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -36,9 +36,10 @@ _TRANSPOSE: Final = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What each EXIF orientation needs to stand upright (EXIF 2.32, tag 0x0112)."""
+"""The transposition that sets each EXIF orientation upright (EXIF 2.32, tag 0x0112)."""
 
 _CLOCKWISE: Final = {3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}
+"""Degrees clockwise of that transposition; 0 for the other orientations."""
 
 _PILLOW_ERRORS: Final = (
     OSError,
@@ -53,13 +54,13 @@ _PILLOW_ERRORS: Final = (
     zlib.error,
     Image.DecompressionBombError,
 )
-"""What Pillow's decoders are seen to raise on damaged files."""
+"""What Pillow's decoders were seen to raise on damaged files."""
 
 
 @contextmanager
 def _own_limit() -> Iterator[None]:
-    """Let our own pixel limit stand in for Pillow's bomb guard, which knows only one global number,
-    and keep its remarks on odd metadata off the terminal."""
+    """Replace Pillow's own limit, which is one number for the whole process, by ``Limits.max_pixels``, and
+    keep its warnings about odd metadata off the terminal."""
     guard = Image.MAX_IMAGE_PIXELS
     Image.MAX_IMAGE_PIXELS = None
     try:
@@ -71,7 +72,7 @@ def _own_limit() -> Iterator[None]:
 
 
 class ImageFile:
-    """An open image file: how many frames it has, and each of them as a page."""
+    """An open image file; closed by :meth:`close`."""
 
     repaired = False
 
@@ -83,7 +84,7 @@ class ImageFile:
         try:
             with _own_limit(), _damage_named(name):
                 self._image = Image.open(self._file, formats=[kind.upper()])
-            # Animations and the previews of phone cameras are further frames, too, but not pages.
+            # Animations and the previews of phone cameras have several frames too, which are not pages.
             self.n_pages = self._count_frames() if kind == "tiff" else 1
             if self.n_pages == 1:
                 self._check(1)
@@ -95,7 +96,7 @@ class ImageFile:
         return ImagePage(self, number, source=self._name, limits=self._limits)
 
     def seek(self, number: int) -> Image.Image:
-        """The image, standing at the frame of that page, its size checked, not decoded yet."""
+        """The image at the frame of that page, with its size checked and not decoded yet."""
         if self._file.closed:
             raise ValueError(f"page {number} of {self._name} was used after its source was closed")
         with _own_limit(), _damage_named(self._name, number):
@@ -105,11 +106,11 @@ class ImageFile:
         return self._image
 
     def decode(self, number: int) -> Image.Image:
-        """The frame of that page as upright L or RGB on white, with square pixels."""
+        """The frame of that page, upright, in mode L or RGB, on white, with square pixels."""
         image = self.seek(number)
         with _own_limit(), _damage_named(self._name, number):
             if self.n_pages == 1:
-                # A second handle, so that its pixels go when they have been copied.
+                # A second handle, so that its pixels are freed once they are copied.
                 image = Image.open(self._file, formats=[self._kind.upper()])
             dpi_x, dpi_y = _resolution(image)
             turn = _orientation(image)
@@ -127,7 +128,7 @@ class ImageFile:
         self._file.close()
 
     def _count_frames(self) -> int:
-        """Frames up to the first that cannot be reached: a cut file keeps its first pages."""
+        """Frames up to the first that cannot be reached: a truncated file keeps its first pages."""
         n_frames = 0
         with _own_limit():
             try:
@@ -174,7 +175,7 @@ class ImagePage(Page):
 
     @property
     def image_size(self) -> tuple[int, int]:
-        """Width and height as displayed; oblong pixels (fax) are resampled to square ones."""
+        """Width and height as displayed; pixels that are not square (fax) are resampled."""
         return self._size
 
     def words(self) -> list[PageWord]:
@@ -190,20 +191,19 @@ class ImagePage(Page):
         if self._decoded is None:
             self._decoded = self._file.decode(self.number)
         image = self._decoded
-        # The page's own edges in pixels of the picture; what is outside of them stays white.
-        left, top = max(0, round(-x0 * scale)), max(0, round(-y0 * scale))
-        right = min(size[0], round((self.width - x0) * scale))
-        bottom = min(size[1], round((self.height - y0) * scale))
+        picture, file = PageTransform(x0, y0, scale), PageTransform(0, 0, self.dpi / 72)
+        # The edges of the page in pixels of the picture; what is outside them stays white.
+        page_x0, page_y0, page_x1, page_y1 = (round(edge) for edge in picture.to_pixels(self.bbox))
+        left, top, right, bottom = (
+            max(0, page_x0),
+            max(0, page_y0),
+            min(size[0], page_x1),
+            min(size[1], page_y1),
+        )
         if right <= left or bottom <= top:
             return Image.new("RGB", size, "white")
-        zoom = self.dpi / 72
-        box = (
-            max(0.0, (x0 + left / scale) * zoom),
-            max(0.0, (y0 + top / scale) * zoom),
-            min(float(image.width), (x0 + right / scale) * zoom),
-            min(float(image.height), (y0 + bottom / scale) * zoom),
-        )
-        filter_ = Image.Resampling.LANCZOS if scale < zoom else Image.Resampling.BICUBIC
+        box = clip(file.to_pixels(picture.to_page((left, top, right, bottom))), image.width, image.height)
+        filter_ = Image.Resampling.LANCZOS if scale < file.scale else Image.Resampling.BICUBIC
         part = image.resize((right - left, bottom - top), filter_, box=box).convert("RGB")
         if part.size == size:
             return part
@@ -213,11 +213,11 @@ class ImagePage(Page):
 
 
 def flatten(image: Image.Image) -> Image.Image:
-    """Any image as L or RGB: transparency on white, 16 bits scaled to 8, CMYK through its profile."""
+    """Any image in mode L or RGB: transparency on white, 16 bits scaled to 8, CMYK by its color profile."""
     if image.mode in ("L", "RGB") and not image.has_transparency_data:
         return image
     if image.mode.startswith("I") or image.mode == "F":
-        return _from_deep(image)
+        return _to_8_bit(image)
     if image.has_transparency_data:
         colors = image.convert("RGBA")
         white = Image.new("RGBA", colors.size, "white")
@@ -226,25 +226,25 @@ def flatten(image: Image.Image) -> Image.Image:
         return image.convert("L")
     if image.mode == "LAB":
         lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-        return _converted(image, lab, srgb)
+        return _convert_profile(image, lab, srgb)
     if image.mode == "CMYK" and "icc_profile" in image.info:
         try:
             profile = ImageCms.ImageCmsProfile(BytesIO(image.info["icc_profile"]))
-            return _converted(image, profile, ImageCms.createProfile("sRGB"))
+            return _convert_profile(image, profile, ImageCms.createProfile("sRGB"))
         except (ImageCms.PyCMSError, OSError):
             return image.convert("RGB")
     return image.convert("RGB")
 
 
-def _converted(image: Image.Image, source: Any, target: Any) -> Image.Image:
+def _convert_profile(image: Image.Image, source: Any, target: Any) -> Image.Image:
     result = ImageCms.profileToProfile(image, source, target, outputMode="RGB")
     if result is None:
         raise OSError("the color profile gave no image")
     return result
 
 
-def _from_deep(image: Image.Image) -> Image.Image:
-    """16-bit, 32-bit and float gray as 8-bit gray. Pillow's own conversion clips at 255."""
+def _to_8_bit(image: Image.Image) -> Image.Image:
+    """16-bit, 32-bit and float gray as 8-bit gray; Pillow's own conversion clips at 255."""
     values = np.asarray(image).astype(np.float32)
     values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
     top = _white_level(image, float(values.max(initial=0.0)))
@@ -255,9 +255,9 @@ def _from_deep(image: Image.Image) -> Image.Image:
 
 
 def _white_level(image: Image.Image, largest: float) -> float:
-    """The value that stands for white."""
+    """The value of white."""
     if image.mode.startswith("I;16"):
-        # A 12-bit scan sits in 16-bit numbers and would come out almost black.
+        # A 12-bit scan is stored in 16-bit numbers and would come out almost black.
         return 4095.0 if largest <= 4095 and _bits(image) == 12 else 65535.0
     for level in (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0):
         if largest <= level:
@@ -274,7 +274,7 @@ def _bits(image: Image.Image) -> int:
 
 
 def _orientation(image: Image.Image) -> int:
-    """EXIF orientation, 1 where there is none that makes sense. Pillow turns TIFF frames itself."""
+    """EXIF orientation, 1 where there is none that is valid. Pillow turns TIFF frames itself."""
     if image.format == "TIFF":
         return 1
     try:
@@ -285,22 +285,22 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _resolution(image: Image.Image) -> tuple[float, float]:
-    """Dots per inch across and down, 72 where the file gives none that can be true."""
+    """Dots per inch across and down, 72 where the file gives none in the range of :data:`_DPI_RANGE`."""
     try:
-        found = tuple(float(value) for value in image.info.get("dpi", ()))
+        dpi = tuple(float(value) for value in image.info.get("dpi", ()))
     except (TypeError, ValueError, ZeroDivisionError):
-        found = ()
-    if len(found) != 2 or not all(_DPI_RANGE[0] <= value <= _DPI_RANGE[1] for value in found):
+        dpi = ()
+    if len(dpi) != 2 or not all(_DPI_RANGE[0] <= value <= _DPI_RANGE[1] for value in dpi):
         return 72.0, 72.0
-    return found[0], found[1]
+    return dpi[0], dpi[1]
 
 
 def _square_pixels(size: tuple[int, int], dpi_x: float, dpi_y: float, *, swapped: bool) -> tuple[int, int]:
-    """``size``, the coarser side enlarged to the resolution of the finer."""
+    """``size`` with the side of the lower resolution enlarged to that of the higher one."""
     if swapped:
         dpi_x, dpi_y = dpi_y, dpi_x
     finer = max(dpi_x, dpi_y)
-    if finer / min(dpi_x, dpi_y) < _NOT_SQUARE:
+    if finer / min(dpi_x, dpi_y) < _MAX_PIXEL_ASPECT:
         return size
     return math.ceil(size[0] * finer / dpi_x), math.ceil(size[1] * finer / dpi_y)
 

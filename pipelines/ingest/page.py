@@ -1,9 +1,11 @@
-"""What a page is to the rest of docai: a size in points, words, and pixels on request."""
+"""One page of a source: its size in points, its words, and a picture of it on request."""
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from PIL import Image
@@ -15,15 +17,18 @@ if TYPE_CHECKING:
     from docai.limits import Limits
 
 VECTOR_SCALE = 300 / 72
-"""Pixels per point at which drawings and fonts, which have no resolution of their own, are shown
-natively: 300 dpi is what print is scanned at, and a 6 pt subscript is still 25 px high."""
+"""Pixels per point at which drawings and fonts, which have no resolution of their own, are rendered: 300 dpi
+is the usual resolution of scans of print, and a 6 pt subscript is still 25 px high."""
 
-_ROUNDING = 1e-3
-"""Pixels by which an edge may overlap the next pixel without opening it (float noise)."""
+_ROUNDING_TOLERANCE = 1e-3
+"""Pixels by which an edge may reach into the next pixel before the picture is made larger (float noise)."""
 
 
 class PageWord(NamedTuple):
-    """One word of the PDF's text layer, untouched, in displayed page points."""
+    """One word of the PDF's text layer, as stored there; ``bbox`` in points of the displayed page.
+
+    ``block`` and ``line`` number the text block on the page and the line in the block, from 0.
+    """
 
     text: str
     bbox: BBox
@@ -32,16 +37,16 @@ class PageWord(NamedTuple):
 
 
 class Page(ABC):
-    """One page as it is displayed: rotated, cut to its crop box, on white.
+    """One page as displayed: rotated, cut to its crop box, on white.
 
     Attributes:
         number: from 1.
         width, height: points.
-        rotation: degrees clockwise that the file declares; already applied.
+        rotation: degrees clockwise that the file declares; already applied to everything here.
         dpi: pixels per 72 points of an image page; 72 for a PDF.
 
-    What a page holds in memory is dropped after its turn and read again when it is asked for, as long
-    as its source is open.
+    What a page keeps in memory is dropped by :meth:`release` and read again when needed, as long as the
+    source is open.
     """
 
     number: int
@@ -61,7 +66,7 @@ class Page(ABC):
 
     @property
     def pdf(self) -> Any:
-        """The ``pymupdf.Page``, its rotation and crop box untouched; None for an image file."""
+        """The ``pymupdf.Page`` with its own rotation and crop box; None for an image file."""
         return None
 
     @property
@@ -71,10 +76,10 @@ class Page(ABC):
 
     @abstractmethod
     def words(self) -> list[PageWord]:
-        """Words of the text layer in the PDF's own order; empty for an image file.
+        """Words of the text layer in the order of the PDF; empty for an image file.
 
-        Words wholly outside the displayed page are left out, and so is the second copy of a word that
-        is drawn twice in one place to look bold.
+        Words wholly outside the displayed page are left out, as is the second copy of a word that is drawn
+        twice in one place to look bold.
 
         Raises:
             DamagedSourceError: the page cannot be read.
@@ -82,22 +87,22 @@ class Page(ABC):
 
     @abstractmethod
     def native_scale(self, bbox: BBox) -> float:
-        """Pixels per point of the evidence under ``bbox``: of the scan where one covers it, else
-        :data:`VECTOR_SCALE`."""
+        """Pixels per point of what the page shows in ``bbox``: those of the scanned image where one covers
+        it, else :data:`VECTOR_SCALE`."""
 
     def render(self, bbox: BBox | None = None, *, scale: float = 1.0) -> Image.Image:
-        """The page, or the part of it under ``bbox``, as RGB on white.
+        """A picture of the page, or of ``bbox`` on it, as RGB on white.
 
         Args:
-            bbox: displayed points; None is the whole page. What lies outside of the page is white.
+            bbox: points of the displayed page; None is the whole page. What lies outside the page is white.
             scale: pixels per point.
 
         Returns:
-            ``ceil(width * scale)`` by ``ceil(height * scale)`` pixels. The corner of pixel (0, 0) lies
-            exactly at ``(x0, y0)``.
+            ``ceil(width * scale)`` by ``ceil(height * scale)`` pixels. The outer corner of pixel (0, 0) is
+            exactly ``(x0, y0)``: ``PageTransform(x0, y0, scale)`` maps between the two.
 
         Raises:
-            TooManyPixelsError: the picture, or an image the page is made of, has more pixels than
+            TooManyPixelsError: the picture, or an image that the page shows, has more pixels than
                 ``Limits.max_pixels``.
             DamagedSourceError: the page cannot be drawn.
         """
@@ -113,7 +118,7 @@ class Page(ABC):
         return self._raster(x0, y0, scale, size)
 
     def fit_scale(self, scale: float, bbox: BBox | None = None) -> float:
-        """``scale``, or the largest scale below it at which :meth:`render` stays under the limit."""
+        """``scale``, or the largest below it at which :meth:`render` stays within ``Limits.max_pixels``."""
         most = self._limits.max_pixels
         x0, y0, x1, y1 = self.bbox if bbox is None else bbox
         width, height = x1 - x0, y1 - y0
@@ -126,12 +131,32 @@ class Page(ABC):
 
     @abstractmethod
     def _raster(self, x0: float, y0: float, scale: float, size: tuple[int, int]) -> Image.Image:
-        """RGB picture of ``size`` pixels whose pixel (0, 0) begins at ``(x0, y0)``."""
+        """RGB, ``size`` (width, height) pixels; the outer corner of pixel (0, 0) is ``(x0, y0)``."""
 
     @abstractmethod
     def release(self) -> None:
-        """Drop what the page holds in memory."""
+        """Drop what the page keeps in memory."""
 
 
 def _pixels(points: float, scale: float) -> int:
-    return max(1, math.ceil(points * scale - _ROUNDING))
+    return max(1, math.ceil(points * scale - _ROUNDING_TOLERANCE))
+
+
+@contextmanager
+def quiet_mupdf() -> Iterator[None]:
+    """Keep MuPDF's messages about damaged files off the terminal inside the block.
+
+    Wrap every use of :attr:`Page.pdf` in it. The switches are global in PyMuPDF, so they are set back to what
+    they were.
+    """
+    import pymupdf
+
+    tools = pymupdf.TOOLS
+    errors, warnings = tools.mupdf_display_errors(), tools.mupdf_display_warnings()
+    tools.mupdf_display_errors(False)
+    tools.mupdf_display_warnings(False)
+    try:
+        yield
+    finally:
+        tools.mupdf_display_errors(errors)
+        tools.mupdf_display_warnings(warnings)

@@ -18,23 +18,22 @@ from docai.errors import (
     TooManyPixelsError,
     WrongPasswordError,
 )
-from docai.geometry import BBox, common
+from docai.geometry import BBox, PageTransform, area, clip, intersection_area, touches
 from docai.limits import Limits
-from docai.pipelines.ingest.page import VECTOR_SCALE, Page, PageWord
-from docai.pipelines.ingest.quiet import quiet_mupdf as quiet_mupdf
+from docai.pipelines.ingest.page import VECTOR_SCALE, Page, PageWord, quiet_mupdf
 
-_COVERED = 0.5
+_MIN_SCANNED_SHARE = 0.5
 """Share of a box that images must cover for it to count as scanned."""
 
 _MAX_NATIVE_SCALE = 1200 / 72
-"""Above the density of any scanner: a larger one is a big picture shown small, such as a logo."""
+"""Pixels per point: 1200 dpi is more than scanners give; an image with more is a large one shown small."""
 
 _MUPDF_ERRORS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError, pymupdf.mupdf.FzErrorBase)
-"""What PyMuPDF is seen to raise on damaged pages: its own errors are of no one class."""
+"""What PyMuPDF was seen to raise on damaged pages: its errors have no common class."""
 
 
 class PdfFile:
-    """An open PDF: how many pages it has, and each of them."""
+    """An open PDF; closed by :meth:`close`."""
 
     def __init__(self, data: Path | bytes, *, name: str, password: str | None, limits: Limits) -> None:
         self._name = name
@@ -55,7 +54,7 @@ class PdfFile:
     def close(self) -> None:
         with quiet_mupdf():
             self._document.close()
-            # PyMuPDF keeps every message of a process: over a batch of damaged files that grows.
+            # PyMuPDF keeps every message of the process, which grows over a batch of damaged files.
             pymupdf.TOOLS.reset_mupdf_warnings()
 
 
@@ -74,7 +73,7 @@ class PdfPage(Page):
         with self._readable():
             rect = self.pdf.rect
             self.rotation = int(self.pdf.rotation)
-            # MuPDF shows a page that is not there as an empty sheet of letter paper.
+            # MuPDF shows a page that is missing from the file as an empty page of letter size.
             if not document.xref_get_keys(self.pdf.xref):
                 raise ValueError("its object is missing")
         self.width, self.height = float(rect.width), float(rect.height)
@@ -95,25 +94,24 @@ class PdfPage(Page):
     def words(self) -> list[PageWord]:
         if self._words is None:
             with self._readable():
-                found = self.pdf.get_text("words", sort=False)
-                # get_text speaks of the page before its rotation.
-                turn = self.pdf.rotation_matrix
-                placed = [
-                    PageWord(text, tuple(pymupdf.Rect(*box) * turn), block, line)
-                    for *box, text, block, line, _ in found
+                # get_text gives coordinates of the page before its rotation.
+                rotation = self.pdf.rotation_matrix
+                words = [
+                    PageWord(text, tuple(pymupdf.Rect(*box) * rotation), block, line)
+                    for *box, text, block, line, _ in self.pdf.get_text("words", sort=False)
                 ]
-            self._words = _displayed(placed, self.width, self.height)
+            self._words = _displayed_words(words, self.width, self.height)
         return list(self._words)
 
     def native_scale(self, bbox: BBox) -> float:
-        area = max((bbox[2] - bbox[0]) * (bbox[3] - bbox[1]), 1e-9)
+        whole = max(area(bbox), 1e-9)
         covered, scale = 0.0, 0.0
         for box, image_scale in self._placed_images():
-            overlap = common(bbox, box)
-            covered += overlap
-            if overlap > 0.01 * area:
+            shared = intersection_area(bbox, box)
+            covered += shared
+            if shared > 0.01 * whole:
                 scale = max(scale, image_scale)
-        if covered < _COVERED * area or scale == 0.0:
+        if covered < _MIN_SCANNED_SHARE * whole or scale == 0.0:
             return VECTOR_SCALE
         return min(scale, _MAX_NATIVE_SCALE)
 
@@ -124,19 +122,19 @@ class PdfPage(Page):
         """Displayed box and pixels per point of each image that the page shows."""
         if self._images is None:
             with self._readable():
-                turn = self.pdf.rotation_matrix
+                rotation = self.pdf.rotation_matrix
                 images = []
                 for info in self.pdf.get_image_info():
                     a, b, c, d, _, _ = info["transform"]
                     across, down = math.hypot(a, b), math.hypot(c, d)
                     if across > 0 and down > 0:
                         scale = max(info["width"] / across, info["height"] / down)
-                        images.append((tuple(pymupdf.Rect(info["bbox"]) * turn), scale))
+                        images.append((tuple(pymupdf.Rect(info["bbox"]) * rotation), scale))
             self._images = images
         return self._images
 
     def _raster(self, x0: float, y0: float, scale: float, size: tuple[int, int]) -> Image.Image:
-        window = pymupdf.Rect(x0, y0, x0 + size[0] / scale, y0 + size[1] / scale)
+        window = pymupdf.Rect(PageTransform(x0, y0, scale).to_page((0, 0, *size)))
         if (window & pymupdf.Rect(self.bbox)).is_empty:
             return Image.new("RGB", size, "white")
         with self._readable():
@@ -149,15 +147,15 @@ class PdfPage(Page):
                 alpha=0,
                 clip=window,
             )
-            drawn = Image.frombytes("RGB", (pixmap.width, pixmap.height), pixmap.samples)
-        if drawn.size == size and (pixmap.x, pixmap.y) == (0, 0):
-            return drawn
+            picture = Image.frombytes("RGB", (pixmap.width, pixmap.height), pixmap.samples)
+        if picture.size == size and (pixmap.x, pixmap.y) == (0, 0):
+            return picture
         canvas = Image.new("RGB", size, "white")
-        canvas.paste(drawn, (pixmap.x, pixmap.y))
+        canvas.paste(picture, (pixmap.x, pixmap.y))
         return canvas
 
     def _check_images(self) -> None:
-        """An image inside a PDF declares its size, too: refuse a bomb before it is unpacked."""
+        """Refuse an image whose declared size is over the limit before it is decompressed."""
         most = self._limits.max_pixels
         if most is None:
             return
@@ -171,7 +169,7 @@ class PdfPage(Page):
 
     @contextmanager
     def _readable(self) -> Iterator[None]:
-        """Turn what PyMuPDF raises into an error that names the page."""
+        """Turn the errors of PyMuPDF into one that names the page."""
         if self._document.is_closed:
             raise ValueError(f"page {self.number} of {self._source} was used after its source was closed")
         with quiet_mupdf():
@@ -190,7 +188,7 @@ def _open(data: Path | bytes, name: str) -> Any:
         if isinstance(data, bytes):
             document = pymupdf.open(stream=data, filetype="pdf")
         else:
-            # By its path, MuPDF reads only the parts of the file that it needs.
+            # Given a path, MuPDF reads only the parts of the file that it needs.
             document = pymupdf.open(str(data), filetype="pdf")
     except _MUPDF_ERRORS as error:
         cause = str(error.__cause__ or error)
@@ -255,28 +253,26 @@ def _damaged(name: str) -> DamagedSourceError:
     )
 
 
-def _displayed(words: list[PageWord], width: float, height: float) -> list[PageWord]:
-    """Words that show on the page, cut to it, each once.
+def _displayed_words(words: list[PageWord], width: float, height: float) -> list[PageWord]:
+    """The words that lie on the page, cut to it, each once.
 
-    Bold is sometimes faked by drawing a text twice, a hair apart. MuPDF drops such copies of single
+    Bold is sometimes imitated by drawing a text twice, slightly shifted. MuPDF drops such copies of single
     characters; copies that come as whole words, often much later in the file, are dropped here.
     """
-    kept: list[PageWord] = []
-    seen: dict[str, list[BBox]] = {}
+    displayed: list[PageWord] = []
+    boxes_by_text: dict[str, list[BBox]] = {}
     for word in words:
-        x0, y0, x1, y1 = word.bbox
-        if x1 < 0 or y1 < 0 or x0 > width or y0 > height:
+        if not touches(word.bbox, (0.0, 0.0, width, height)):
             continue
-        twins = seen.setdefault(word.text, [])
-        if any(_is_same_place(word.bbox, twin) for twin in twins):
+        copies = boxes_by_text.setdefault(word.text, [])
+        if any(_is_same_place(word.bbox, box) for box in copies):
             continue
-        twins.append(word.bbox)
-        cut = (max(x0, 0.0), max(y0, 0.0), min(x1, width), min(y1, height))
-        kept.append(word._replace(bbox=cut))
-    return kept
+        copies.append(word.bbox)
+        displayed.append(word._replace(bbox=clip(word.bbox, width, height)))
+    return displayed
 
 
 def _is_same_place(box: BBox, other: BBox) -> bool:
-    """Both edges differ by less than a fifth of the shorter side, that is of the letters' height."""
+    """Whether all edges differ by at most a fifth of the shorter side, which is the height of the letters."""
     slack = 0.2 * min(box[2] - box[0], box[3] - box[1])
     return all(abs(a - b) <= slack for a, b in zip(box, other, strict=True))

@@ -1,4 +1,4 @@
-"""A source of pages: opened under limits, read lazily, closed for sure."""
+"""Open a source under limits, read its pages lazily, and close it."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ class Source:
     """An open source; use it in a ``with`` block. Made by :func:`open_source`.
 
     Attributes:
-        name: as in messages: the path as given, the file object's name, or ``<bytes>``.
+        name: for messages: the path as given, the file object's name, or ``<bytes>``.
         type: ``pdf``, ``png``, ``jpeg``, ``tiff``, ``webp`` or ``bmp``.
         n_bytes, sha256: of the file.
-        n_pages: pages it has, read or not.
-        repaired: a damaged PDF that could be mended; something may be missing.
+        n_pages: all pages, read or not.
+        repaired: whether it is a damaged PDF that could be repaired; something may be missing.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Source:
     def pages(self, selection: str | Sequence[int] | None = None) -> Iterator[Page]:
         """The pages one after the other, each released when the next is asked for.
 
-        The first page that cannot be read ends this iterator with its error. To go on with the others,
+        The first page that cannot be read ends this iterator with its error. To continue with the others,
         take :meth:`numbers` and open each with :meth:`page`.
         """
         for number in self.numbers(selection):
@@ -116,7 +116,7 @@ class Source:
                 yield page
 
     def close(self) -> None:
-        """Close the file. Pages can not be used any more."""
+        """Close the file. Its pages cannot be used after that."""
         self._file.close()
 
     def __enter__(self) -> Source:
@@ -171,13 +171,13 @@ def open_source(
     """Open a PDF or an image.
 
     Args:
-        source: path, whole content, or a file object opened in binary mode (read from where it stands,
-            left open). A file given by its path is not read whole into memory.
-        password: opens an encrypted PDF; not used for other files.
-        limits: None stands for the defaults.
+        source: path, whole content, or a file object opened in binary mode (read from its current position,
+            left open). A file given by its path is not read into memory as a whole.
+        password: for an encrypted PDF; not used for other files.
+        limits: None for the defaults.
 
     Raises:
-        InputError: one of its subclasses, see :mod:`docai.errors`.
+        InputError: one of its subclasses; see :mod:`docai.errors`.
         ConfigurationError: ``source`` is none of those.
     """
     limits = limits or Limits()

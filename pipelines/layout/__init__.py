@@ -1,4 +1,4 @@
-"""Page to regions: where tables, molecules, scores, text and plain figures are, and in which order."""
+"""Find the text blocks, tables, molecules, scores and figures of a page, and their reading order."""
 
 from docai.pipelines.layout.classify import classify_image
 from docai.pipelines.layout.find import find_regions

@@ -1,8 +1,8 @@
-"""Join what the layout model, the drawings, the images and the words say into regions.
+"""Combine the boxes of the layout model, the drawings, the images and the words into regions.
 
-Drawings and images that show something are judged by their pixels. The layout model is believed on text,
-and on tables unless the pixels say otherwise. Words that nobody claims become text regions of their own,
-so that each word is in exactly one region.
+Drawings and images are classified by their pixels. The layout model decides on text, and on tables unless the
+pixels disagree. Words in none of these become text regions of their own, so that each word is in exactly one
+region.
 """
 
 from __future__ import annotations
@@ -13,88 +13,101 @@ from collections.abc import Callable
 from docai.geometry import (
     BBox,
     area,
-    common,
+    contains_center,
     grow,
-    holds,
+    intersection_area,
     iou,
     join_touching,
-    overlap,
+    overlap_ratio,
     share_inside,
     touches,
     union,
 )
-from docai.pipelines.layout.classify import is_ruled_grid, judge
-from docai.pipelines.layout.tables import is_tabular, model_tables, parted, ruled_tables, without_notes
-from docai.pipelines.layout.types import Clues, Found
+from docai.pipelines.layout.classify import classify_gray, is_ruled_grid
+from docai.pipelines.layout.tables import (
+    is_tabular,
+    leave_out_notes,
+    model_tables,
+    ruled_tables,
+    split_tables_drawn_apart,
+)
+from docai.pipelines.layout.types import PageEvidence, RegionCandidate
 
-LABEL_REACH = 5.0
-"""Points within which a short word belongs to a drawing: atom labels, axis labels."""
-SMALLEST = 10.0
-"""Points: a drawing smaller than this both ways is a bullet or an ornament."""
+LABEL_DISTANCE = 5.0
+"""Points from a drawing within which a short word belongs to it, as labels of atoms and axes do."""
+
+MIN_GRAPHIC_SIDE = 10.0
+"""Points; a drawing that is smaller in both directions is a bullet or an ornament."""
 
 
-def combine(clues: Clues) -> list[Found]:
+def combine(page: PageEvidence) -> list[RegionCandidate]:
     """Regions with their words, in no particular order."""
-    tables = [box for box, label in clues.model if label == "table"]
-    shown = _graphics(clues)
-    found = [Found("score", box, 0.95, ["five-line staves on the page"]) for box in clues.scores]
-    for box in shown:
-        found += _judged(clues, box, tables)
-    found = _joined_scores(found)
-    parted(clues, found)
-    found += model_tables(clues, found)
-    found += ruled_tables(clues, found)
-    found = _without_overlaps(found)
-    for region in found:
+    tables = [box for box, label in page.model_boxes if label == "table"]
+    regions = [RegionCandidate("score", box, 0.95, ["five-line staves on the page"]) for box in page.scores]
+    for box in _find_graphics(page):
+        regions += _regions_of_graphic(page, box, tables)
+    regions = _join_scores(regions)
+    split_tables_drawn_apart(page, regions)
+    regions += model_tables(page, regions)
+    regions += ruled_tables(page, regions)
+    regions = _drop_overlapping(regions)
+    for region in regions:
         if region.kind == "table":
-            without_notes(clues, region)
-    found += _texts(clues, found)
-    assign(clues, found)
-    return [region for region in found if region.kind != "text" or region.items]
+            leave_out_notes(page, region)
+    regions += _text_regions(page, regions)
+    assign_words(page, regions)
+    return [region for region in regions if region.kind != "text" or region.word_indices]
 
 
-def _graphics(clues: Clues) -> list[BBox]:
-    """Drawings and images, joined where they overlap or where a label stands between them."""
-    prose = _prose(clues)
-    labels = [item.bbox for item in clues.items if item.n_chars <= 5 and item.line not in prose]
-    seeds = _join(_seeds(clues), _paragraphs(clues), 1.0)
-    reach = LABEL_REACH
-    near = [label for label in labels if any(touches(grow(seed, reach), label) for seed in seeds)]
-    joined = _join([*seeds, *near], _paragraphs(clues), 2.5)
-    return [box for box in joined if any(share_inside(seed, box) > 0.5 for seed in seeds)]
+def _find_graphics(page: PageEvidence) -> list[BBox]:
+    """Boxes of drawings and images, joined where they overlap or where a label is between them."""
+    prose = _lines_of_prose(page)
+    labels = [word.bbox for word in page.words if word.n_chars <= 5 and word.line not in prose]
+    graphics = _join_graphics(_graphics_and_pictures(page), _paragraphs(page), 1.0)
+    near = [
+        label
+        for label in labels
+        if any(touches(grow(graphic, LABEL_DISTANCE), label) for graphic in graphics)
+    ]
+    joined = _join_graphics([*graphics, *near], _paragraphs(page), 2.5)
+    return [box for box in joined if any(share_inside(graphic, box) > 0.5 for graphic in graphics)]
 
 
-def _seeds(clues: Clues) -> list[BBox]:
-    seeds = [box for box in clues.graphics if max(box[2] - box[0], box[3] - box[1]) >= SMALLEST]
-    return seeds + [box for box, label in clues.model if label == "picture"]
+def _graphics_and_pictures(page: PageEvidence) -> list[BBox]:
+    """Drawings and images that are no ornaments, and what the layout model takes for pictures."""
+    graphics = [box for box in page.graphics if max(box[2] - box[0], box[3] - box[1]) >= MIN_GRAPHIC_SIDE]
+    return graphics + [box for box, label in page.model_boxes if label == "picture"]
 
 
-def _paragraphs(clues: Clues) -> list[BBox]:
-    """Boxes of running text of two lines or more, which no figure may swallow by being joined."""
-    found = []
-    for box, label in clues.model:
-        if label in ("text", "list-item") and box[3] - box[1] > 18 and box[2] - box[0] > 150:
-            found.append(box)
-    return found
+def _paragraphs(page: PageEvidence) -> list[BBox]:
+    """Boxes of running text of two lines or more; graphics are not joined over these."""
+    return [
+        box
+        for box, label in page.model_boxes
+        if label in ("text", "list-item") and box[3] - box[1] > 18 and box[2] - box[0] > 150
+    ]
 
 
-def _join(boxes: list[BBox], paragraphs: list[BBox], reach: float) -> list[BBox]:
-    """Unite near boxes. One that already lies over paragraphs, a frame or a background, stays alone."""
+def _join_graphics(boxes: list[BBox], paragraphs: list[BBox], reach: float) -> list[BBox]:
+    """Join boxes closer than ``reach``, points; one that lies over paragraphs already, a frame or a
+    background, stays alone."""
 
-    def swallows(box: BBox) -> bool:
+    def covers_paragraph(box: BBox) -> bool:
         return any(share_inside(paragraph, box) > 0.3 for paragraph in paragraphs)
 
-    over = [box for box in boxes if swallows(box)]
-    free = [box for box in boxes if not swallows(box)]
+    over = [box for box in boxes if covers_paragraph(box)]
+    free = [box for box in boxes if not covers_paragraph(box)]
     joined = join_touching(free, reach)
-    kept = [box for box in joined if not swallows(box)]
-    for big in (box for box in joined if swallows(box)):
-        kept += _join_short_of(swallows, [box for box in free if share_inside(box, big) > 0.9], reach)
-    return [*over, *kept]
+    graphics = [box for box in joined if not covers_paragraph(box)]
+    for large in (box for box in joined if covers_paragraph(box)):
+        graphics += _join_pairs(
+            covers_paragraph, [box for box in free if share_inside(box, large) > 0.9], reach
+        )
+    return [*over, *graphics]
 
 
-def _join_short_of(swallows: Callable[[BBox], bool], boxes: list[BBox], reach: float) -> list[BBox]:
-    """Unite near boxes one pair at a time, but for unions that would lie over a paragraph."""
+def _join_pairs(covers_paragraph: Callable[[BBox], bool], boxes: list[BBox], reach: float) -> list[BBox]:
+    """Join boxes closer than ``reach`` pair by pair, except where their union would lie over a paragraph."""
     groups: list[BBox] = []
     for box in sorted(boxes, key=area, reverse=True):
         current, others = box, groups
@@ -103,111 +116,112 @@ def _join_short_of(swallows: Callable[[BBox], bool], boxes: list[BBox], reach: f
             merged = False
             for other in others:
                 both = union([current, other])
-                if touches(grow(current, reach), other) and not swallows(both):
+                if touches(grow(current, reach), other) and not covers_paragraph(both):
                     current, others, merged = both, [group for group in others if group != other], True
                     break
         groups = [*others, current]
     return groups
 
 
-def _prose(clues: Clues) -> set[tuple[int, int]]:
-    """Native lines long enough that their short words are not labels."""
+def _lines_of_prose(page: PageEvidence) -> set[tuple[int, int]]:
+    """Lines long enough that their short words are not labels."""
     widths: dict[tuple[int, int], int] = defaultdict(int)
-    for item in clues.items:
-        widths[item.line] += item.n_chars + 1
+    for word in page.words:
+        widths[word.line] += word.n_chars + 1
     return {line for line, chars in widths.items() if chars > 14}
 
 
-def _judged(clues: Clues, box: BBox, tables: list[BBox]) -> list[Found]:
-    """The region of a drawing; where it only lies under much text, those of its parts that do not."""
-    inside = sum(holds(box, item.bbox) for item in clues.items)
-    pictures = [other for other, label in clues.model if label == "picture"]
-    region = _judge_graphic(clues, box, tables)
-    spread = area(box) > 0.2 * clues.width * clues.height and inside > 30
-    lies_under = spread and not any(iou(box, picture) > 0.5 for picture in pictures)
-    if region is not None and not (region.kind == "figure" and lies_under):
+def _regions_of_graphic(page: PageEvidence, box: BBox, tables: list[BBox]) -> list[RegionCandidate]:
+    """The region of a graphic; where it only lies under much text, the regions of its parts without text."""
+    n_inside = len(page.word_boxes_in(box))
+    pictures = [other for other, label in page.model_boxes if label == "picture"]
+    region = _classify_graphic(page, box, tables)
+    is_large = area(box) > 0.2 * page.width * page.height and n_inside > 30
+    is_background = is_large and not any(iou(box, picture) > 0.5 for picture in pictures)
+    if region is not None and not (region.kind == "figure" and is_background):
         return [region]
-    if not lies_under:
+    if not is_background:
         return []
     parts = [
-        seed
-        for seed in _seeds(clues)
-        if share_inside(seed, box) > 0.95
-        and area(seed) < 0.5 * area(box)
-        and sum(holds(seed, item.bbox) for item in clues.items) < 10
+        graphic
+        for graphic in _graphics_and_pictures(page)
+        if share_inside(graphic, box) > 0.95
+        and area(graphic) < 0.5 * area(box)
+        and len(page.word_boxes_in(graphic)) < 10
     ]
-    judged = (_judge_graphic(clues, part, tables) for part in join_touching(parts, 1.0))
-    return [part for part in judged if part is not None]
+    candidates = (_classify_graphic(page, part, tables) for part in join_touching(parts, 1.0))
+    return [candidate for candidate in candidates if candidate is not None]
 
 
-def _judge_graphic(clues: Clues, box: BBox, tables: list[BBox]) -> Found | None:
-    """A region for one drawing or image, or None where it only frames or underlays text."""
-    inside = [item for item in clues.items if holds(box, item.bbox)]
+def _classify_graphic(page: PageEvidence, box: BBox, tables: list[BBox]) -> RegionCandidate | None:
+    """The region of one graphic; None where it is only the frame or the background of text."""
+    inside = [word for word in page.words if contains_center(box, word.bbox)]
     lines: dict[tuple[int, int], int] = defaultdict(int)
-    for item in inside:
-        lines[item.line] += 1
-    kind, score, evidence = judge(clues.gray(box), len(inside))
-    table = max(tables, key=lambda other: common(other, box), default=None)
-    drawn = _drawn(clues, box)
-    if table is not None and common(table, box) > 0.5 * min(area(table), area(box)):
-        larger = area(box) > 2.5 * area(table)
-        doubted = clues.seen and kind == "figure" and score > 0.85
-        if kind in ("table", "figure") and not larger and not doubted:
-            return Found(
+    for word in inside:
+        lines[word.line] += 1
+    kind, score, evidence = classify_gray(page.gray(box), len(inside))
+    table = max(tables, key=lambda other: intersection_area(other, box), default=None)
+    ruled_box = _ruled_box(page, box)
+    if table is not None and intersection_area(table, box) > 0.5 * min(area(table), area(box)):
+        is_larger = area(box) > 2.5 * area(table)
+        is_doubtful = page.from_pixels and kind == "figure" and score > 0.85
+        if kind in ("table", "figure") and not is_larger and not is_doubtful:
+            return RegionCandidate(
                 "table",
-                union([table, drawn]),
+                union([table, ruled_box]),
                 0.95,
                 ["layout model: table", *evidence],
-                drawn=drawn,
-                named=table,
+                ruled_box=ruled_box,
+                model_box=table,
                 is_grid=kind == "table",
             )
-        if kind == "figure" and larger and inside:
+        if kind == "figure" and is_larger and inside:
             return None
-    if kind == "table" and inside and not clues.seen and not _is_table_of_words(clues, box):
+    if kind == "table" and inside and not page.from_pixels and not _is_table_of_words(page, box):
         kind, score = "figure", 0.6
         evidence = (*evidence, "but its words do not stand in cells")
     if kind == "table":
-        return Found(kind, drawn, score, list(evidence), drawn=drawn)
+        return RegionCandidate(kind, ruled_box, score, list(evidence), ruled_box=ruled_box)
     if kind == "figure" and inside:
-        text_share = sum(area(item.bbox) for item in inside) / max(1.0, area(box))
-        long_lines = sum(count for count in lines.values() if count >= 5)
-        if long_lines > 0.6 * len(inside) and len(inside) >= 8 and text_share > 0.12:
+        text_share = sum(area(word.bbox) for word in inside) / max(1.0, area(box))
+        n_in_long_lines = sum(count for count in lines.values() if count >= 5)
+        if n_in_long_lines > 0.6 * len(inside) and len(inside) >= 8 and text_share > 0.12:
             return None
     if kind == "figure" and len(inside) <= 3 and inside:
-        words = union([item.bbox for item in inside])
+        words = union([word.bbox for word in inside])
         if share_inside(box, grow(words, 6)) > 0.9:
             return None
-    return Found(kind, box, score, list(evidence))
+    return RegionCandidate(kind, box, score, list(evidence))
 
 
-def _is_table_of_words(clues: Clues, box: BBox) -> bool:
-    """Whether the words of a drawing bear out that it is a table.
+def _is_table_of_words(page: PageEvidence, box: BBox) -> bool:
+    """Whether the words of a graphic, too, indicate that it is a table.
 
-    What the layout model, which sees the words, calls a picture must be a ruled grid: the axes of charts
-    side by side stand in rows and columns too.
+    Where the layout model takes it for a picture, it must also be a ruled grid: the axes of charts side by
+    side are in rows and columns as well.
     """
-    if not is_tabular([item.bbox for item in clues.items if holds(box, item.bbox)]):
+    if not is_tabular(page.word_boxes_in(box)):
         return False
-    pictured = any(label == "picture" and iou(box, other) > 0.5 for other, label in clues.model)
-    return not pictured or is_ruled_grid(clues.gray(box))
+    is_picture = any(label == "picture" and iou(box, other) > 0.5 for other, label in page.model_boxes)
+    return not is_picture or is_ruled_grid(page.gray(box))
 
 
-def _drawn(clues: Clues, box: BBox) -> BBox:
-    """A joined box without the labels around it: short words near a ruled table are no part of it."""
-    return union([seed for seed in _seeds(clues) if share_inside(seed, box) > 0.5] or [box])
+def _ruled_box(page: PageEvidence, box: BBox) -> BBox:
+    """A box without the labels that were joined to it: short words near a ruled table are not part of it."""
+    graphics = [graphic for graphic in _graphics_and_pictures(page) if share_inside(graphic, box) > 0.5]
+    return union(graphics or [box])
 
 
-def _joined_scores(found: list[Found]) -> list[Found]:
-    """Systems of one passage, one below the other, as one region."""
-    scores = sorted((region for region in found if region.kind == "score"), key=lambda r: r.bbox[1])
-    joined: list[Found] = []
+def _join_scores(regions: list[RegionCandidate]) -> list[RegionCandidate]:
+    """The regions, with consecutive systems of one passage as one."""
+    scores = sorted((region for region in regions if region.kind == "score"), key=lambda r: r.bbox[1])
+    joined: list[RegionCandidate] = []
     for region in scores:
         for other in joined:
             gap = region.bbox[1] - other.bbox[3]
             high = region.bbox[3] - region.bbox[1]
             if (
-                overlap(other.bbox[0], other.bbox[2], region.bbox[0], region.bbox[2]) > 0.7
+                overlap_ratio(other.bbox[0], other.bbox[2], region.bbox[0], region.bbox[2]) > 0.7
                 and gap < 0.6 * high
             ):
                 other.bbox = union([other.bbox, region.bbox])
@@ -215,85 +229,92 @@ def _joined_scores(found: list[Found]) -> list[Found]:
                 break
         else:
             joined.append(region)
-    return [region for region in found if region.kind != "score"] + joined
+    return [region for region in regions if region.kind != "score"] + joined
 
 
-def _without_overlaps(found: list[Found]) -> list[Found]:
-    """One region where two say much the same; the surer and larger one stays."""
-    kept: list[Found] = []
-    for region in sorted(found, key=lambda r: (r.kind == "figure", -area(r.bbox))):
-        if all(share_inside(region.bbox, other.bbox) < 0.6 for other in kept):
-            kept.append(region)
-    return kept
+def _drop_overlapping(regions: list[RegionCandidate]) -> list[RegionCandidate]:
+    """The regions without those that lie mostly in another; others are kept before figures, larger ones
+    first."""
+    chosen: list[RegionCandidate] = []
+    for region in sorted(regions, key=lambda r: (r.kind == "figure", -area(r.bbox))):
+        if all(share_inside(region.bbox, other.bbox) < 0.6 for other in chosen):
+            chosen.append(region)
+    return chosen
 
 
-def _texts(clues: Clues, found: list[Found]) -> list[Found]:
+def _text_regions(page: PageEvidence, regions: list[RegionCandidate]) -> list[RegionCandidate]:
+    """Text blocks of the layout model that lie in no other region."""
     texts = []
-    for box, label in clues.model:
-        if label in ("table", "picture") or any(share_inside(box, other.bbox) > 0.6 for other in found):
+    for box, label in page.model_boxes:
+        if label in ("table", "picture") or any(share_inside(box, other.bbox) > 0.6 for other in regions):
             continue
-        texts.append(Found("text", box, 0.9, [f"layout model: {label}"], label=label))
+        texts.append(RegionCandidate("text", box, 0.9, [f"layout model: {label}"], label=label))
     return texts
 
 
-def assign(clues: Clues, found: list[Found], *, move: bool = True) -> None:
-    """Give each word to one region, and make text regions of those that are left.
+def assign_words(page: PageEvidence, regions: list[RegionCandidate], *, move: bool = True) -> None:
+    """Assign each word to one region, and append text regions of those that lie in none.
 
-    ``move``: text regions and tables take the extent of their words.
+    With ``move``, text regions take the extent of their words, and tables grow to it.
     """
-    for region in found:
-        region.items = []
-    drawn = [region for region in found if region.kind != "text"]
-    texts = [region for region in found if region.kind == "text"]
-    left: list[int] = []
-    for index, item in enumerate(clues.items):
-        home = _home(item.bbox, drawn, 0.5) or _home(item.bbox, texts, 0.3)
-        if home is None:
-            left.append(index)
+    for region in regions:
+        region.word_indices = []
+    others = [region for region in regions if region.kind != "text"]
+    texts = [region for region in regions if region.kind == "text"]
+    unassigned: list[int] = []
+    for index, word in enumerate(page.words):
+        region_of_word = _best_region(word.bbox, others, 0.5) or _best_region(word.bbox, texts, 0.3)
+        if region_of_word is None:
+            unassigned.append(index)
         else:
-            home.items.append(index)
+            region_of_word.word_indices.append(index)
     for region in texts if move else ():
-        if region.items:
-            region.bbox = union([clues.items[index].bbox for index in region.items])
-    for region in drawn if move else ():
-        if region.items and region.kind == "table":
-            region.bbox = union([region.bbox, *(clues.items[index].bbox for index in region.items)])
-    found += _left_over(clues, left, texts)
+        if region.word_indices:
+            region.bbox = union([page.words[index].bbox for index in region.word_indices])
+    for region in others if move else ():
+        if region.word_indices and region.kind == "table":
+            region.bbox = union([region.bbox, *(page.words[index].bbox for index in region.word_indices)])
+    regions += _regions_of_unassigned_words(page, unassigned, texts)
 
 
-def _home(box: BBox, regions: list[Found], least: float) -> Found | None:
+def _best_region(box: BBox, regions: list[RegionCandidate], min_share: float) -> RegionCandidate | None:
+    """The region that contains most of the box; None where that is less than ``min_share``."""
     best = max(regions, key=lambda region: share_inside(box, region.bbox), default=None)
-    return best if best is not None and share_inside(box, best.bbox) >= least else None
+    return best if best is not None and share_inside(box, best.bbox) >= min_share else None
 
 
-def _left_over(clues: Clues, left: list[int], texts: list[Found]) -> list[Found]:
-    """Words in no box: back to the region that has the rest of their line, else blocks of near lines."""
-    owners = {clues.items[index].line: region for region in texts for index in region.items}
+def _regions_of_unassigned_words(
+    page: PageEvidence, unassigned: list[int], texts: list[RegionCandidate]
+) -> list[RegionCandidate]:
+    """New text regions of lines close together; words near the region of the rest of their line go to it."""
+    owners = {page.words[index].line: region for region in texts for index in region.word_indices}
     lines: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for index in left:
-        item = clues.items[index]
-        owner = owners.get(item.line)
-        high = item.bbox[3] - item.bbox[1]
-        if owner is not None and touches(grow(owner.bbox, 1.5 * high, 0), item.bbox):
-            owner.items.append(index)
-            owner.bbox = union([owner.bbox, item.bbox])
+    for index in unassigned:
+        word = page.words[index]
+        owner = owners.get(word.line)
+        high = word.bbox[3] - word.bbox[1]
+        if owner is not None and touches(grow(owner.bbox, 1.5 * high, 0), word.bbox):
+            owner.word_indices.append(index)
+            owner.bbox = union([owner.bbox, word.bbox])
         else:
-            lines[item.line].append(index)
-    added: list[Found] = []
+            lines[word.line].append(index)
+    added: list[RegionCandidate] = []
     for indices in lines.values():
-        box = union([clues.items[index].bbox for index in indices])
+        box = union([page.words[index].bbox for index in indices])
         high = box[3] - box[1]
         for region in added:
-            last = clues.items[region.items[-1]].bbox
+            last = page.words[region.word_indices[-1]].bbox
             if (
                 touches(grow(region.bbox, high, 0.6 * high), box)
                 and 0.6 < high / max(last[3] - last[1], 0.1) < 1.7
             ):
-                region.items += indices
+                region.word_indices += indices
                 region.bbox = union([region.bbox, box])
                 break
         else:
             added.append(
-                Found("text", box, 0.6, ["words outside the layout model's boxes"], items=list(indices))
+                RegionCandidate(
+                    "text", box, 0.6, ["words outside the layout model's boxes"], word_indices=list(indices)
+                )
             )
     return added

@@ -1,4 +1,4 @@
-"""How a scanned page is turned: quarter turns, then a small angle."""
+"""By how much a scanned page is turned: quarter turns, and a small angle."""
 
 from __future__ import annotations
 
@@ -8,47 +8,52 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from docai.pipelines.layout.pixels import Gray, parts_of
+from docai.pipelines.pixels import Gray, parts_of
 
-LARGEST = 6.0
-"""Degrees of skew that are looked for."""
+MAX_SKEW = 6.0
+"""Degrees up to which skew is detected."""
+
 SIDE = 900
+"""Longer side, in pixels, of the picture in which quarter turns are detected."""
+
 Matrix = NDArray[np.float64]
 
 
 def skew_angle(ink: Gray) -> float:
-    """Degrees clockwise by which the lines of text are turned, within ±LARGEST; 0 where none shows.
+    """Degrees clockwise by which lines of text are turned, at most :data:`MAX_SKEW`; 0 where there is no
+    text.
 
-    The angle at which the feet of the letters fall on the fewest rows: points, not a turned picture, whose
-    interpolation would blur every angle but zero.
+    The angle at which the lower edges of the letters fall on the fewest rows. Their positions are turned
+    rather than the picture, whose interpolation would blur every angle but zero.
     """
-    points = _feet(ink)
+    points = _lower_edges(ink)
     if len(points) < 8:
         return 0.0
     edges = np.linspace(points[:, 0].min(), points[:, 0].max() + 1, 5)
     strips = [points[(points[:, 0] >= a) & (points[:, 0] < b)] for a, b in pairwise(edges)]
     strips = [strip for strip in strips if len(strip) > 1]
-    # By strips, since two columns are set on lines of their own, and their rows meet at some wrong angle.
+    # In strips, since the lines of two columns are at different heights and meet at some wrong angle.
     coarse = max(
-        np.arange(-LARGEST, LARGEST + 0.01, 0.1),
-        key=lambda angle: (sum(_gathered(strip, angle, 2.0) for strip in strips), -abs(angle)),
+        np.arange(-MAX_SKEW, MAX_SKEW + 0.01, 0.1),
+        key=lambda angle: (sum(_row_concentration(strip, angle, 2.0) for strip in strips), -abs(angle)),
     )
-    angle = _along_lines(points, float(coarse))
-    if abs(angle) <= 0.02 or not _levels(ink, angle):
+    angle = _refined_angle(points, float(coarse))
+    if abs(angle) <= 0.02 or not _is_confirmed(ink, angle):
         return 0.0
     return float(round(angle, 2))
 
 
-def _levels(ink: Gray, angle: float) -> bool:
-    """Whether turning back gathers all the ink on fewer rows too: the notes of a score may mislead."""
+def _is_confirmed(ink: Gray, angle: float) -> bool:
+    """Whether all ink, too, falls on fewer rows when turned back, which the notes of a score alone may not
+    tell."""
     y, x = np.nonzero(ink)
     step = max(1, len(x) // 50_000)
     points = np.stack([x[::step], y[::step]], axis=1).astype(np.float64)
-    return _gathered(points, angle, 1.5) >= 0.85 * _gathered(points, 0.0, 1.5)
+    return _row_concentration(points, angle, 1.5) >= 0.85 * _row_concentration(points, 0.0, 1.5)
 
 
-def _along_lines(points: Matrix, coarse: float) -> float:
-    """The mean direction from one letter to others further along its line, near a coarse angle."""
+def _refined_angle(points: Matrix, coarse: float) -> float:
+    """The mean direction from letters to others in the same line, near a coarse angle; degrees."""
     chosen = points[:: max(1, len(points) // 1500)]
     x, y = chosen[:, 0], chosen[:, 1]
     dx = x[None, :] - x[:, None]
@@ -63,14 +68,15 @@ def _along_lines(points: Matrix, coarse: float) -> float:
     return float(np.degrees(np.arctan(slope)))
 
 
-def _feet(ink: Gray) -> Matrix:
-    """Where letters stand: the middle of each letter's lower edge, (n, 2) as x, y; any ink where few are."""
+def _lower_edges(ink: Gray) -> Matrix:
+    """The middle of the lower edge of each letter, (n, 2) as x, y in pixels; all ink where there are few
+    letters."""
     parts = parts_of(ink)
-    high, wide = parts.heights, parts.widths
-    usual = (high > 4) & (wide > 2) & (high < 80)
-    if usual.sum() >= 60:
-        size = float(np.median(high[usual]))
-        letters = usual & (high > 0.6 * size) & (high < 2.5 * size) & (wide < 8 * size)
+    heights, widths = parts.heights, parts.widths
+    possible = (heights > 4) & (widths > 2) & (heights < 80)
+    size = parts.median_height(possible, min_count=60)
+    if size is not None:
+        letters = possible & (heights > 0.6 * size) & (heights < 2.5 * size) & (widths < 8 * size)
         boxes = parts.boxes[letters]
         return np.stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]], axis=1).astype(np.float64)
     y, x = np.nonzero(ink)
@@ -78,8 +84,8 @@ def _feet(ink: Gray) -> Matrix:
     return np.stack([x[::step], y[::step]], axis=1).astype(np.float64)
 
 
-def _gathered(points: Matrix, degrees: float, bin_size: float) -> float:
-    """Sum of squared counts of points by row after turning back by ``degrees``."""
+def _row_concentration(points: Matrix, degrees: float, bin_size: float) -> float:
+    """Sum of the squared numbers of points in each row, ``bin_size`` pixels high, after turning back."""
     angle = np.radians(degrees)
     rows = points[:, 1] * np.cos(angle) - points[:, 0] * np.sin(angle)
     counts = np.bincount(((rows - rows.min()) / bin_size).astype(np.int64))
@@ -87,58 +93,58 @@ def _gathered(points: Matrix, degrees: float, bin_size: float) -> float:
     return float(np.square(smooth).sum())
 
 
-def lies_sideways(ink: Gray) -> bool:
+def is_rotated_90(ink: Gray) -> bool:
     """Whether lines of text run up or down the page."""
-    small = _letters(ink)
-    if not small.any():
+    letters = _reduced_letters(ink)
+    if not letters.any():
         return False
     angles = (-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0)
-    across = max(_sharpness(small, angle) for angle in angles)
-    along = max(_sharpness(np.ascontiguousarray(small.T), angle) for angle in angles)
-    return along > 1.6 * across
+    horizontal = max(_row_sharpness(letters, angle) for angle in angles)
+    vertical = max(_row_sharpness(np.ascontiguousarray(letters.T), angle) for angle in angles)
+    return vertical > 1.6 * horizontal
 
 
-def upside_down(ink: Gray) -> bool:
-    """Whether level lines of Latin text stand on their heads: letters rise above the x-height more often
-    than they hang below the baseline."""
+def is_upside_down(ink: Gray) -> bool:
+    """Whether horizontal lines of Latin text are upside down: upright, more letters reach above the x-height
+    than below the baseline."""
     parts = parts_of(ink)
-    high = parts.heights
-    if len(high) < 60:
+    heights = parts.heights
+    if len(heights) < 60:
         return False
-    size = float(np.median(high[high > 4])) if (high > 4).any() else 0.0
-    letters = (high > 0.6 * size) & (high < 2.2 * size) & (parts.widths < 3 * size)
+    size = parts.median_height(heights > 4) or 0.0
+    letters = (heights > 0.6 * size) & (heights < 2.2 * size) & (parts.widths < 3 * size)
     boxes = parts.boxes[letters]
     if len(boxes) < 60:
         return False
     smeared = cv2.morphologyEx(ink, cv2.MORPH_CLOSE, np.ones((1, max(3, round(1.5 * size))), np.uint8))
     _, labels = cv2.connectedComponents(smeared)
     line = labels[(boxes[:, 1] + boxes[:, 3]) // 2, (boxes[:, 0] + boxes[:, 2]) // 2]
-    up = down = 0
+    n_above = n_below = 0
     for label in np.unique(line):
         row = boxes[line == label]
         if label == 0 or len(row) < 12:
             continue
-        top, low = np.median(row[:, 1]), np.median(row[:, 3])
-        up += int((row[:, 1] < top - 0.2 * size).sum())
-        down += int((row[:, 3] > low + 0.2 * size).sum())
-    return down > 1.4 * up + 5
+        top, bottom = np.median(row[:, 1]), np.median(row[:, 3])
+        n_above += int((row[:, 1] < top - 0.2 * size).sum())
+        n_below += int((row[:, 3] > bottom + 0.2 * size).sum())
+    return n_below > 1.4 * n_above + 5
 
 
 def turn_matrix(width: float, height: float, degrees: float) -> Matrix:
-    """2 x 3 matrix that turns an image counterclockwise by ``degrees`` about its centre."""
+    """2 x 3 matrix that turns an image counterclockwise by ``degrees`` about its center."""
     return np.asarray(cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0), dtype=np.float64)
 
 
-def _letters(ink: Gray) -> Gray:
-    """The ink without what is far larger than a letter, reduced to ``SIDE``."""
+def _reduced_letters(ink: Gray) -> Gray:
+    """The ink without parts far larger than letters, reduced to :data:`SIDE`."""
     parts = parts_of(ink)
-    high, wide = parts.heights, parts.widths
-    usual = (high > 3) & (wide > 2)
-    if not usual.any():
+    heights, widths = parts.heights, parts.widths
+    possible = (heights > 3) & (widths > 2)
+    size = parts.median_height(possible)
+    if size is None:
         return np.zeros((1, 1), np.uint8)
-    size = float(np.median(high[usual]))
-    keep = np.concatenate(([False], usual & (high < 4 * size) & (wide < 12 * size)))
-    text = keep[parts.labels].astype(np.uint8) * 255
+    is_letter = np.concatenate(([False], possible & (heights < 4 * size) & (widths < 12 * size)))
+    text = is_letter[parts.labels].astype(np.uint8) * 255
     if not text.any():
         text = ink
     factor = SIDE / max(text.shape)
@@ -147,8 +153,8 @@ def _letters(ink: Gray) -> Gray:
     return np.asarray(text, dtype=np.uint8)
 
 
-def _sharpness(image: Gray, degrees: float) -> float:
-    """Energy of the row profile's steps after turning back by ``degrees``: largest where lines are level."""
+def _row_sharpness(image: Gray, degrees: float) -> float:
+    """Squared differences of neighboring rows after turning back, summed: largest for horizontal lines."""
     height, width = image.shape
     turned = cv2.warpAffine(
         image, turn_matrix(width, height, degrees), (width, height), flags=cv2.INTER_LINEAR

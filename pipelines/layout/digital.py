@@ -1,4 +1,4 @@
-"""Clues from a PDF page: its layout model, drawings, images and words, in the frame where text is upright."""
+"""Evidence on a page from the PDF: its layout model, drawings, images and words, in the upright frame."""
 
 from __future__ import annotations
 
@@ -10,41 +10,42 @@ import numpy as np
 import pymupdf
 from numpy.typing import NDArray
 
-from docai.geometry import BBox, area, clip, grow, join_touching, share_inside
-from docai.pipelines.layout.types import Clues, Item, Labelled
+from docai.geometry import BBox, PageTransform, area, clip, grow, join_touching, share_inside, touches
+from docai.pipelines.layout.types import LabeledBox, PageEvidence, WordBox
 
 if TYPE_CHECKING:
     from docai.pipelines.ingest import PageWord
 
-MOST_PATHS = 3000
-"""Above this many drawings PyMuPDF's clustering, quadratic in their number, is too slow."""
-JUDGED_PIXELS = 900
-"""Long side of a box that is judged by its pixels."""
+MAX_PATHS = 3000
+"""Drawings above which PyMuPDF's clustering, quadratic in their number, is too slow."""
+
+FIGURE_SIDE = 900
+"""Longer side, in pixels, of the picture by which a figure is classified."""
 
 
 def text_turn(page: pymupdf.Page) -> int:
-    """Quarter turns clockwise that set most of the page's text upright, as the page is displayed."""
+    """Quarter turns clockwise (0 to 3) that set most of the text of the displayed page upright."""
     votes = [0, 0, 0, 0]
     flags = pymupdf.TEXTFLAGS_WORDS & ~pymupdf.TEXT_PRESERVE_IMAGES
     for block in page.get_text("dict", flags=flags)["blocks"]:
         for line in block.get("lines", ()):
             x, y = line["dir"]
-            is_level = abs(x) >= abs(y)
-            run = (0 if x > 0 else 2) if is_level else (1 if y > 0 else 3)
-            votes[run] += sum(len(span["text"]) for span in line["spans"])
-    # Direction 1 is downwards: text turned clockwise by a quarter, to which the page's own rotation adds.
+            is_horizontal = abs(x) >= abs(y)
+            direction = (0 if x > 0 else 2) if is_horizontal else (1 if y > 0 else 3)
+            votes[direction] += sum(len(span["text"]) for span in line["spans"])
+    # Direction 1 is down the page, text turned clockwise by a quarter; the rotation of the page comes on top.
     turned = (votes.index(max(votes)) + int(page.rotation) // 90) % 4
     return (4 - turned) % 4
 
 
 @contextmanager
 def upright(page: pymupdf.Page, turn: int) -> Iterator[pymupdf.Page]:
-    """A page whose own coordinates are those of the displayed page turned by ``turn`` quarters clockwise."""
+    """A page like the displayed one turned by ``turn`` quarters clockwise, and its coordinates with it."""
     if turn == 0 and page.rotation == 0:
         yield page
         return
     with pymupdf.open() as copy, pymupdf.open() as document:
-        # On a copy, since show_pdf_page mistakes the size of a page with a rotation of its own.
+        # A copy without rotation, since show_pdf_page gets the size of a rotated page wrong.
         copy.insert_pdf(page.parent, from_page=page.number, to_page=page.number, annots=False, links=False)
         quarters = (turn + page.rotation // 90) % 4
         copy[0].set_rotation(0)
@@ -56,72 +57,78 @@ def upright(page: pymupdf.Page, turn: int) -> Iterator[pymupdf.Page]:
         yield sheet
 
 
-def digital_clues(page: pymupdf.Page, words: list[PageWord], boxes: list[BBox]) -> Clues:
-    """Everything a born-digital page says about itself. ``boxes`` are the words' boxes in its coordinates."""
+def evidence_from_pdf(page: pymupdf.Page, words: list[PageWord], boxes: list[BBox]) -> PageEvidence:
+    """What a born-digital page contains, in its own coordinates, in which ``boxes`` of ``words`` are
+    given."""
     width, height = page.rect.width, page.rect.height
-    items = [
-        Item(box, (word.block, word.line), len(word.text)) for word, box in zip(words, boxes, strict=True)
+    word_boxes = [
+        WordBox(box, (word.block, word.line), len(word.text)) for word, box in zip(words, boxes, strict=True)
     ]
     graphics, rules = drawings(page)
     images = [clip(tuple(info["bbox"]), width, height) for info in page.get_image_info()]
-    under = _background(images, width, height) if items else []
-    graphics += [box for box in images if box not in under]
+    background = _background(images, width, height) if word_boxes else []
+    graphics += [box for box in images if box not in background]
 
     def gray(box: BBox) -> NDArray[np.uint8]:
-        return pixels(page, grow(box, 1))
+        return gray_pixels(page, grow(box, 1))
 
-    return Clues(width, height, items, model_boxes(page), [g for g in graphics if area(g) > 0], rules, gray)
+    return PageEvidence(
+        width, height, word_boxes, model_boxes(page), [g for g in graphics if area(g) > 0], rules, gray
+    )
 
 
 def _background(images: list[BBox], width: float, height: float) -> list[BBox]:
-    """Images that lie under nearly the whole page, alone or as tiles that touch."""
+    """Images that cover nearly the whole page, alone or as tiles that touch."""
     tiled = [box for box in join_touching(images, 1) if area(box) > 0.85 * width * height]
     tiles = [box for box in images if any(share_inside(box, whole) > 0.99 for whole in tiled)]
     covers = sum(area(box) for box in tiles) > 0.8 * width * height
     return [box for box in tiles if covers or area(box) > 0.85 * width * height]
 
 
-def model_boxes(page: pymupdf.Page) -> list[Labelled]:
-    """Boxes of PyMuPDF's layout model, in its order. Empty where the page has no text."""
+def model_boxes(page: pymupdf.Page) -> list[LabeledBox]:
+    """Boxes that PyMuPDF's layout model finds, in its order; empty where the page has no text."""
     page.get_layout()
-    return [Labelled((x0, y0, x1, y1), label) for x0, y0, x1, y1, label in page.layout_information or ()]
+    return [LabeledBox((x0, y0, x1, y1), label) for x0, y0, x1, y1, label in page.layout_information or ()]
 
 
-def pixels(page: pymupdf.Page, box: BBox) -> NDArray[np.uint8]:
-    """A box of the page in gray, its long side about ``JUDGED_PIXELS``, between 150 and 400 dpi."""
+def gray_pixels(page: pymupdf.Page, box: BBox) -> NDArray[np.uint8]:
+    """Gray levels (height, width) of a box of the page, its longer side about ``FIGURE_SIDE``, between 150
+    and 400 dpi."""
     longest = max(box[2] - box[0], box[3] - box[1], 1.0)
-    scale = min(max(JUDGED_PIXELS / longest, 150 / 72), 400 / 72)
-    found = page.get_pixmap(matrix=pymupdf.Matrix(scale, scale), clip=box, colorspace=pymupdf.csGRAY)
-    samples = np.frombuffer(found.samples, np.uint8)
-    return samples.reshape(found.height, found.stride)[:, : found.width].copy()
+    scale = min(max(FIGURE_SIDE / longest, 150 / 72), 400 / 72)
+    pixmap = page.get_pixmap(matrix=pymupdf.Matrix(scale, scale), clip=box, colorspace=pymupdf.csGRAY)
+    samples = np.frombuffer(pixmap.samples, np.uint8)
+    return samples.reshape(pixmap.height, pixmap.stride)[:, : pixmap.width].copy()
 
 
-def to_letters(page: pymupdf.Page, boxes: list[BBox]) -> list[BBox]:
-    """Boxes of text drawn in to the letters they show: fonts declare far more room above than they use."""
-    scale = 2.0
-    found = page.get_pixmap(matrix=pymupdf.Matrix(scale, scale), colorspace=pymupdf.csGRAY)
-    gray = np.frombuffer(found.samples, np.uint8).reshape(found.height, found.stride)
+def shrink_to_letters(page: pymupdf.Page, boxes: list[BBox]) -> list[BBox]:
+    """Boxes of text reduced in height to the ink in them: fonts declare far more height than letters have."""
+    transform = PageTransform(0, 0, 2)
+    matrix = pymupdf.Matrix(transform.scale, transform.scale)
+    pixmap = page.get_pixmap(matrix=matrix, colorspace=pymupdf.csGRAY)
+    gray = np.frombuffer(pixmap.samples, np.uint8).reshape(pixmap.height, pixmap.stride)
     trimmed = []
     for box in boxes:
-        x0, y0, x1, y1 = (max(0, round(value * scale)) for value in box)
+        x0, y0, x1, y1 = (max(0, round(value)) for value in transform.to_pixels(box))
         crop = gray[y0:y1, x0:x1]
         rows = np.flatnonzero((crop.max(axis=1) - crop.min(axis=1)) > 60) if crop.size else np.array([])
         if len(rows):
-            top, low = (y0 + rows[0]) / scale - 1, (y0 + rows[-1] + 1) / scale + 1
-            box = (box[0], max(box[1], top), box[2], min(box[3], low))
+            top = transform.row_to_page(y0 + rows[0]) - 1
+            bottom = transform.row_to_page(y0 + rows[-1] + 1) + 1
+            box = (box[0], max(box[1], top), box[2], min(box[3], bottom))
         trimmed.append(box)
     return trimmed
 
 
 def drawings(page: pymupdf.Page) -> tuple[list[BBox], list[BBox]]:
-    """Clusters of visible vector drawings, and apart from them thin rules that stand alone."""
+    """Boxes of clusters of visible vector drawings, and of thin rules outside of those."""
     page_box = tuple(page.rect)
-    paths = [path for path in page.get_drawings() if _shows(path, page_box)]
-    if len(paths) > MOST_PATHS:
+    paths = [path for path in page.get_drawings() if _is_visible(path, page_box)]
+    if len(paths) > MAX_PATHS:
         clusters = _coarse_clusters(paths, page.rect.width, page.rect.height)
     elif paths:
-        found = page.cluster_drawings(drawings=paths, x_tolerance=3, y_tolerance=3, final_filter=False)
-        clusters = [tuple(box) for box in found]
+        boxes = page.cluster_drawings(drawings=paths, x_tolerance=3, y_tolerance=3, final_filter=False)
+        clusters = [tuple(box) for box in boxes]
     else:
         clusters = []
     clusters = [clip(box, page.rect.width, page.rect.height) for box in clusters]
@@ -129,10 +136,10 @@ def drawings(page: pymupdf.Page) -> tuple[list[BBox], list[BBox]]:
     return [box for box in clusters if box not in rules], rules
 
 
-def _shows(path: dict[str, Any], page_box: tuple[float, ...]) -> bool:
-    """Whether a path is seen on white paper and is no background of the whole page."""
+def _is_visible(path: dict[str, Any], page_box: tuple[float, ...]) -> bool:
+    """Whether a path is visible on white paper and is not the background of the whole page."""
     box = pymupdf.Rect(path["rect"])
-    if box.is_infinite or not touching(box, page_box):
+    if box.is_infinite or not touches(tuple(box), (0.0, 0.0, page_box[2], page_box[3])):
         return False
     if abs(box.width) > 0.9 * page_box[2] and abs(box.height) > 0.9 * page_box[3]:
         return False
@@ -140,12 +147,8 @@ def _shows(path: dict[str, Any], page_box: tuple[float, ...]) -> bool:
     return not white and not (path.get("color") is None and path.get("fill") is None)
 
 
-def touching(box: pymupdf.Rect, page_box: tuple[float, ...]) -> bool:
-    return bool(box.x1 >= 0 and box.y1 >= 0 and box.x0 <= page_box[2] and box.y0 <= page_box[3])
-
-
 def _coarse_clusters(paths: list[dict[str, Any]], width: float, height: float) -> list[BBox]:
-    """Clusters by painting the paths' boxes on a grid of one point: linear in the number of paths."""
+    """Clusters found by painting the boxes of the paths on a grid of one point: linear in their number."""
     import cv2
 
     canvas = np.zeros((int(height) + 2, int(width) + 2), np.uint8)

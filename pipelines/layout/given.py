@@ -10,7 +10,7 @@ from docai.geometry import BBox
 from docai.models.heads import region_kinds
 from docai.pipelines.ingest import Page
 from docai.pipelines.layout import PageLayout, Region
-from docai.pipelines.words import holds
+from docai.pipelines.words import holds_word
 
 GivenRegions = Mapping[int, Sequence[tuple[str, BBox]]]
 """Page number → kinds and boxes (displayed page points), in reading order."""
@@ -44,8 +44,8 @@ def given_layout(page: Page, regions: Sequence[tuple[str, BBox]], *, use_text_la
     origin: Literal["born-digital", "scan"] = "born-digital" if words else "scan"
     layout = []
     for kind, box in regions:
-        inside = tuple(word for word in words if holds(box, word))
-        words = [word for word in words if not holds(box, word)]
+        inside = tuple(word for word in words if holds_word(box, word))
+        words = [word for word in words if not holds_word(box, word)]
         layout.append(Region(kind, box, 1.0, _EVIDENCE, words=inside))
     return PageLayout(tuple(layout), origin)
 

@@ -1,4 +1,4 @@
-"""Which regions are tables, and how far each reaches: rules, words and the layout model together."""
+"""Find tables and their extent from rules, words and the boxes of the layout model."""
 
 from __future__ import annotations
 
@@ -7,127 +7,145 @@ from itertools import pairwise
 
 import numpy as np
 
-from docai.geometry import BBox, area, common, grow, holds, iou, overlap, share_inside, touches, union
-from docai.pipelines.layout.classify import judge
-from docai.pipelines.layout.types import Clues, Found
+from docai.geometry import (
+    BBox,
+    area,
+    center,
+    grow,
+    intersection_area,
+    iou,
+    overlap_ratio,
+    share_inside,
+    touches,
+    union,
+)
+from docai.pipelines.layout.classify import classify_gray
+from docai.pipelines.layout.types import PageEvidence, RegionCandidate
 from docai.pipelines.words import phrases, text_rows
+
+MAX_RULE_DISTANCE = 320
+"""Points from one rule of a table to the next."""
 
 
 def is_tabular(words: Sequence[BBox]) -> bool:
-    """Whether words stand in rows of several phrases each, as cells do.
+    """Whether words form rows of several phrases each, as the cells of a table do.
 
-    Words on a chart do not: the labels of an axis stand alone at their heights. Nor do the lines of a list
+    The words of a chart do not, as each label of an axis is alone at its height, nor do the lines of a list
     or a program.
     """
     rows = text_rows(words)
-    several = sum(len(phrases(words, row)) > 1 for row in rows)
-    return several >= 2 and 2 * several >= len(rows)
+    n_several = sum(len(phrases(words, row)) > 1 for row in rows)
+    return n_several >= 2 and 2 * n_several >= len(rows)
 
 
-def model_tables(clues: Clues, found: Sequence[Found]) -> list[Found]:
-    """Tables that only the layout model saw, drawn out to the rules and words they reach."""
-    added = []
-    for box, label in clues.model:
-        if label != "table" or sum(share_inside(box, other.bbox) for other in found) > 0.5:
+def model_tables(page: PageEvidence, regions: Sequence[RegionCandidate]) -> list[RegionCandidate]:
+    """Tables that only the layout model found, extended to the rules and words that they touch."""
+    tables = []
+    for box, label in page.model_boxes:
+        if label != "table" or sum(share_inside(box, region.bbox) for region in regions) > 0.5:
             continue
-        words = [item.bbox for item in clues.items if holds(box, item.bbox)]
+        words = page.word_boxes_in(box)
         rules = [
             rule
-            for rule in clues.rules
-            if touches(grow(box, 4, 8), rule) and overlap(rule[0], rule[2], box[0], box[2]) > 0.8
+            for rule in page.rules
+            if touches(grow(box, 4, 8), rule)
+            and overlap_ratio(rule[0], rule[2], box[0], box[2]) > 0.8
             and rule[2] - rule[0] < 1.3 * (box[2] - box[0])
-        ]  # fmt: skip
+        ]
         if not words and not rules:
             continue
         evidence = ["layout model: table"]
-        drawn = None
+        ruled_box = None
         if rules:
             evidence.append(f"{len(rules)} rules")
-            drawn = union(rules)
-        table = Found("table", union([box, *words, *rules]), 0.9 if rules else 0.85, evidence, drawn=drawn)
-        added.append(table)
-    return added
+            ruled_box = union(rules)
+        score = 0.9 if rules else 0.85
+        whole = union([box, *words, *rules])
+        tables.append(RegionCandidate("table", whole, score, evidence, ruled_box=ruled_box))
+    return tables
 
 
-def ruled_tables(clues: Clues, found: Sequence[Found]) -> list[Found]:
-    """Stacks of level rules of one extent with words between them that the pixels take for a table."""
-    level = [rule for rule in clues.rules if rule[2] - rule[0] > 60 and rule[3] - rule[1] < 4]
-    level.sort(key=lambda rule: rule[1])
-    added: list[Found] = []
-    while level:
-        stack = [level.pop(0)]
-        for rule in list(level):
-            last = stack[-1]
-            alike = iou((last[0], 0, last[2], 1), (rule[0], 0, rule[2], 1)) > 0.95
-            if alike and rule[1] - last[3] < 320:
-                stack.append(rule)
-                level.remove(rule)
-        box = union(stack)
-        if len(stack) < 2 or any(common(box, other.bbox) > 0.3 * area(box) for other in [*found, *added]):
-            continue
-        words = [item.bbox for item in clues.items if holds(box, item.bbox)]
-        if len(words) < 4 or not (clues.seen or is_tabular(words)):
-            continue
-        kind, score, evidence = judge(clues.gray(box), len(words))
-        if kind == "table":
-            added.append(Found("table", box, score, list(evidence)))
-    return added
+def ruled_tables(page: PageEvidence, regions: Sequence[RegionCandidate]) -> list[RegionCandidate]:
+    """Further tables: stacks of horizontal rules of one extent with words between them.
 
-
-def parted(clues: Clues, found: Sequence[Found]) -> None:
-    """Tables that are drawn apart, but that the layout model took for one, get their own boxes.
-
-    Apart are two ruled grids with more white than half a line between them: rules do not end and begin
-    anew inside a table. What the model saw above the first or below the last of a stack stays with that.
+    They must be tables by their pixels and, on a born-digital page, by their words.
     """
-    groups: dict[BBox, list[Found]] = {}
-    for region in found:
-        if region.drawn is not None and region.named is not None:
-            groups.setdefault(region.named, []).append(region)
-    for named, regions in groups.items():
-        grids = [region for region in regions if region.is_grid and region.drawn is not None]
-        boxes = [region.drawn for region in grids if region.drawn is not None]
-        if len(grids) < 2 or len(grids) < len(regions):
+    rules = [rule for rule in page.rules if rule[2] - rule[0] > 60 and rule[3] - rule[1] < 4]
+    rules.sort(key=lambda rule: rule[1])
+    tables: list[RegionCandidate] = []
+    while rules:
+        stack = [rules.pop(0)]
+        for rule in list(rules):
+            last = stack[-1]
+            same_extent = iou((last[0], 0, last[2], 1), (rule[0], 0, rule[2], 1)) > 0.95
+            if same_extent and rule[1] - last[3] < MAX_RULE_DISTANCE:
+                stack.append(rule)
+                rules.remove(rule)
+        box = union(stack)
+        known = [*regions, *tables]
+        if len(stack) < 2 or any(intersection_area(box, other.bbox) > 0.3 * area(box) for other in known):
             continue
-        high = [item.bbox[3] - item.bbox[1] for item in clues.items if holds(named, item.bbox)]
-        line = float(np.median(high)) if high else 0.0
+        words = page.word_boxes_in(box)
+        if len(words) < 4 or not (page.from_pixels or is_tabular(words)):
+            continue
+        kind, score, evidence = classify_gray(page.gray(box), len(words))
+        if kind == "table":
+            tables.append(RegionCandidate("table", box, score, list(evidence)))
+    return tables
+
+
+def split_tables_drawn_apart(page: PageEvidence, regions: Sequence[RegionCandidate]) -> None:
+    """Give tables that the layout model took for one, but that are drawn apart, boxes of their own.
+
+    They are apart where each is a ruled grid, with more than half a line of white to the next: inside a
+    table, rules do not end and begin again. What the model found above the first or below the last of a stack
+    stays with that table.
+    """
+    groups: dict[BBox, list[RegionCandidate]] = {}
+    for region in regions:
+        if region.ruled_box is not None and region.model_box is not None:
+            groups.setdefault(region.model_box, []).append(region)
+    for model_box, tables in groups.items():
+        grids = [table for table in tables if table.is_grid]
+        boxes = [table.ruled_box for table in grids if table.ruled_box is not None]
+        if len(grids) < 2 or len(grids) < len(tables):
+            continue
+        heights = [box[3] - box[1] for box in page.word_boxes_in(model_box)]
+        line = float(np.median(heights)) if heights else 0.0
         if any(touches(grow(a, line / 4), grow(b, line / 4)) for i, a in enumerate(boxes) for b in boxes[:i]):
             continue
-        for region, box in zip(grids, boxes, strict=True):
-            region.bbox = box
-            region.evidence.append("drawn apart from its neighbor")
-        stack = sorted(grids, key=lambda region: region.bbox[1])
-        if all(one.bbox[3] < two.bbox[1] for one, two in pairwise(stack)):
-            first, last = stack[0].bbox, stack[-1].bbox
-            stack[0].bbox = (first[0], min(first[1], named[1]), first[2], first[3])
-            last = stack[-1].bbox
-            stack[-1].bbox = (last[0], last[1], last[2], max(last[3], named[3]))
+        for table, box in zip(grids, boxes, strict=True):
+            table.bbox = box
+            table.evidence.append("drawn apart from its neighbor")
+        stack = sorted(grids, key=lambda table: table.bbox[1])
+        if all(upper.bbox[3] < lower.bbox[1] for upper, lower in pairwise(stack)):
+            x0, y0, x1, y1 = stack[0].bbox
+            stack[0].bbox = (x0, min(y0, model_box[1]), x1, y1)
+            x0, y0, x1, y1 = stack[-1].bbox
+            stack[-1].bbox = (x0, y0, x1, max(y1, model_box[3]))
 
 
-def without_notes(clues: Clues, region: Found) -> None:
-    """Draw a table's box in to its rules where beyond them there is only text that is no row.
+def leave_out_notes(page: PageEvidence, table: RegionCandidate) -> None:
+    """Reduce a table's box to its rules where all text beyond them is caption or notes.
 
-    A caption above the top rule, or a source below the bottom rule, is one phrase a line. Rows are several;
-    where one of those lies beyond the rules, they do not close the table and nothing is left out.
+    A caption above the top rule or a source below the bottom rule has one phrase in each line. Rows of the
+    table have several; where one of those lies beyond the rules, they do not close the table and its box
+    stays.
     """
-    if region.drawn is None:
+    if table.ruled_box is None:
         return
-    x0, y0, x1, y1 = region.bbox
-    words = [item.bbox for item in clues.items if holds(region.bbox, item.bbox)]
+    words = page.word_boxes_in(table.bbox)
     rows = text_rows(words)
-    middles = [np.mean([(words[i][1] + words[i][3]) / 2 for i in row]) for row in rows]
-    above = [row for row, middle in zip(rows, middles, strict=True) if middle < region.drawn[1]]
-    below = [row for row, middle in zip(rows, middles, strict=True) if middle > region.drawn[3]]
-    for outside, box in (
-        (above, (x0, max(y0, region.drawn[1] - 1), x1, y1)),
-        (below, (x0, y0, x1, min(y1, region.drawn[3] + 1))),
-    ):
-        single = all(len(phrases(words, row)) == 1 for row in outside)
-        if outside and single and 3 * len(outside) <= len(rows):
-            region.bbox = (
-                x0,
-                max(region.bbox[1], box[1]),
-                x1,
-                min(region.bbox[3], box[3]),
-            )
-            region.evidence.append(f"{len(outside)} lines beyond its rules left out")
+    middles = [np.mean([center(words[i])[1] for i in row]) for row in rows]
+    above = [row for row, middle in zip(rows, middles, strict=True) if middle < table.ruled_box[1]]
+    below = [row for row, middle in zip(rows, middles, strict=True) if middle > table.ruled_box[3]]
+    for outside, is_above in ((above, True), (below, False)):
+        are_notes = all(len(phrases(words, row)) == 1 for row in outside)
+        if outside and are_notes and 3 * len(outside) <= len(rows):
+            x0, y0, x1, y1 = table.bbox
+            if is_above:
+                y0 = max(y0, table.ruled_box[1] - 1)
+            else:
+                y1 = min(y1, table.ruled_box[3] + 1)
+            table.bbox = (x0, y0, x1, y1)
+            table.evidence.append(f"{len(outside)} lines beyond its rules left out")

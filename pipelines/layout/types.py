@@ -1,4 +1,4 @@
-"""What layout gives and what its steps hand to one another."""
+"""What layout returns, and what its steps pass to each other."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from docai.geometry import BBox
+from docai.geometry import BBox, contains_center
 from docai.records import Kind, Point
 
 if TYPE_CHECKING:
@@ -20,12 +20,17 @@ Origin = Literal["born-digital", "scan", "mixed", "blank"]
 
 @dataclass(frozen=True)
 class Region:
-    """One thing on a page. ``bbox`` is upright, in displayed page points; ``polygon`` is its true outline
-    where the page is skewed.
+    """One text block, table, molecule, score or figure on a page.
 
-    ``words`` are the native words that belong to it, in reading order. Their ``block`` is the region's
-    place in the page's reading order and their ``line`` counts the region's lines from 0, so that words of
-    one visual line share both.
+    Attributes:
+        kind: what it is.
+        bbox: points of the displayed page, sides parallel to those of the page.
+        score: how sure layout is of it, 0…1.
+        evidence: what it was found by, as sentences for people.
+        polygon: its outline, points of the displayed page, where the page is skewed; else None.
+        words: the words of the text layer that belong to it, in reading order. Their ``block`` is the place
+            of the region in the reading order of the page, and their ``line`` the line in the region, both
+            from 0.
     """
 
     kind: str
@@ -41,7 +46,7 @@ class Region:
 class PageLayout:
     """The regions of a page in reading order.
 
-    ``skew`` is the angle, in degrees clockwise, by which the text lines are turned as the page is displayed.
+    ``skew`` is the angle, in degrees clockwise, by which lines of text are turned on the displayed page.
     """
 
     regions: tuple[Region, ...]
@@ -49,55 +54,62 @@ class PageLayout:
     skew: float = 0.0
 
 
-class Item(NamedTuple):
-    """One word, real or seen in pixels, in the upright frame."""
+class WordBox(NamedTuple):
+    """The box of a word of the text layer, or of one found in the pixels, in the upright frame."""
 
     bbox: BBox
     line: tuple[int, int]
-    """Words of one native line share this."""
+    """Block and line; words of one line have the same."""
     n_chars: int
 
 
-class Labelled(NamedTuple):
-    """A box of the layout model."""
+class LabeledBox(NamedTuple):
+    """A box that PyMuPDF's layout model found, and the model's class for it."""
 
     bbox: BBox
     label: str
 
 
 @dataclass(frozen=True)
-class Clues:
-    """Everything known about a page in its upright frame, where lines of text run left to right."""
+class PageEvidence:
+    """Everything known about a page, in points of its upright frame, in which text runs from left to
+    right."""
 
     width: float
     height: float
-    items: list[Item]
-    model: list[Labelled]
-    """Boxes of PyMuPDF's layout model."""
+    words: list[WordBox]
+    model_boxes: list[LabeledBox]
     graphics: list[BBox]
-    """Drawings and images, apart from thin rules."""
+    """Drawings and images, without thin rules."""
     rules: list[BBox]
+    """Thin straight lines."""
     gray: Callable[[BBox], NDArray[np.uint8]]
-    """Gray pixels of a box, at a resolution fit for judging it."""
+    """Gray levels (height, width) of a box, at the resolution that the classification of figures needs."""
     scores: list[BBox] = field(default_factory=list)
-    """Passages of music, where the whole page has been searched for staves."""
-    seen: bool = False
-    """The words were seen in pixels, not read: what the layout model makes of them is less sure."""
+    """Passages of music; only where the whole page has been searched for staves."""
+    from_pixels: bool = False
+    """Whether the words were found in the pixels: the layout model is then less reliable."""
+
+    def word_boxes_in(self, box: BBox) -> list[BBox]:
+        """Boxes of the words whose centers lie in ``box``."""
+        return [word.bbox for word in self.words if contains_center(box, word.bbox)]
 
 
 @dataclass
-class Found:
-    """A region in the making, in the upright frame; ``items`` are indices into :attr:`Clues.items`."""
+class RegionCandidate:
+    """A region that may still change, in the upright frame."""
 
     kind: Kind
     bbox: BBox
     score: float
     evidence: list[str]
-    items: list[int] = field(default_factory=list)
+    word_indices: list[int] = field(default_factory=list)
+    """Its words, as indices into :attr:`PageEvidence.words`."""
     label: str = ""
-    drawn: BBox | None = None
-    """Tables: extent of their rules."""
-    named: BBox | None = None
-    """Tables: the layout model's box, where it saw one there."""
+    """The layout model's class, of text."""
+    ruled_box: BBox | None = None
+    """Of a table: extent of its rules."""
+    model_box: BBox | None = None
+    """Of a table: the box of the layout model, where it found one."""
     is_grid: bool = False
-    """Tables: the pixels alone show one."""
+    """Of a table: whether its pixels alone show one."""

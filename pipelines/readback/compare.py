@@ -263,7 +263,7 @@ def _holds_something(content: Content) -> bool:
 def _region_picture(crop: Crop) -> Image.Image:
     """The crop without its neighbors: white beyond :data:`_REGION_MARGIN_PX` around the region."""
     margin = _REGION_MARGIN_PX / crop.transform.scale
-    region = intersection(crop.transform.to_crop(grow(crop.bbox, margin)), (0, 0, *crop.image.size))
+    region = intersection(crop.transform.to_pixels(grow(crop.bbox, margin)), (0, 0, *crop.image.size))
     if region is None:
         return crop.image
     box = (round(region[0]), round(region[1]), round(region[2]), round(region[3]))

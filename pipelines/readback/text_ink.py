@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from docai.geometry import BBox, iou
+from docai.pipelines.pixels import parts_of
 from docai.pipelines.readback.ink import Gray, pairwise_overlap, true_runs
 
 PixelBox = tuple[int, int, int, int]
@@ -81,10 +82,10 @@ class TextMatch:
 
 def split_ink(ink: Gray) -> CropInk:
     """Letters and rules. Rules are straight lines longer than letters are."""
-    _, _, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
-    heights, widths = stats[1:, cv2.CC_STAT_HEIGHT], stats[1:, cv2.CC_STAT_WIDTH]
+    parts = parts_of(ink)
+    heights, widths = parts.heights, parts.widths
     is_letter = (heights >= 4) & (widths < 4 * heights) & (heights < 0.3 * ink.shape[0])
-    letter_height = float(np.median(heights[is_letter])) if is_letter.any() else 12.0
+    letter_height = parts.median_height(is_letter) or 12.0
     length = int(max(_MIN_RULE_LETTER_HEIGHTS * letter_height, 24))
     horizontal = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((1, length), np.uint8))
     vertical = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((length, 1), np.uint8))
@@ -158,7 +159,7 @@ def _is_crossed(ink: CropInk, box: PixelBox) -> bool:
 
 def _lines(inside: Gray, letter_height: float) -> list[Gray]:
     """The ink of a box as its lines of text, each cut to its ink."""
-    bands = true_runs(inside.any(axis=1)).tolist()
+    bands = true_runs(np.asarray(inside.any(axis=1))).tolist()
     merged = bands[:1]
     for band in bands[1:]:
         # A band lower than half a letter is a dot or an accent of its neighbor.
@@ -177,7 +178,7 @@ def _lines(inside: Gray, letter_height: float) -> list[Gray]:
 
 def _widest_gap(line: Gray) -> float:
     """See :attr:`TextMatch.gap`."""
-    gaps = true_runs(~line.any(axis=0))
+    gaps = true_runs(~np.asarray(line.any(axis=0)))
     if not len(gaps):
         return 0.0
     widest = int((gaps[:, 1] - gaps[:, 0]).max())

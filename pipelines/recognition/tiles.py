@@ -15,7 +15,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from docai.base import Content
 from docai.contents import Cell, Issue, Line, ScoreContent, TableContent, TextContent, Word
-from docai.geometry import BBox, area, common, grow, iou
+from docai.geometry import BBox, area, grow, intersection_area, iou
 from docai.issues import make_issue
 from docai.parsers.base import IssueLog, Parsed
 from docai.parsers.score import parse_score
@@ -257,7 +257,7 @@ def _cover(cut: _TiledWord, words: Sequence[_TiledWord]) -> list[_TiledWord]:
 
     What the border leaves of a word may be thinner than boxes are exact, so the words are taken larger.
     """
-    whole = [(common(cut.box, _widened(word.box)), word) for word in words if not word.is_cut]
+    whole = [(intersection_area(cut.box, _widened(word.box)), word) for word in words if not word.is_cut]
     if sum(shared for shared, _ in whole) < MIN_OVERLAP * area(cut.box):
         return []
     return [word for shared, word in sorted(whole, key=lambda pair: -pair[0]) if shared > 0]
@@ -273,7 +273,7 @@ def _pair(upper_words: Sequence[_TiledWord], lower_words: Sequence[_TiledWord], 
         (iou(upper.box, lower.box), upper, lower)
         for upper in upper_words
         for lower in lower_words
-        if common(upper.box, lower.box) > 0
+        if intersection_area(upper.box, lower.box) > 0
     ]
     free_upper = {upper.place: upper for upper in upper_words}
     free_lower = {lower.place: lower for lower in lower_words}
@@ -300,7 +300,7 @@ def _pair(upper_words: Sequence[_TiledWord], lower_words: Sequence[_TiledWord], 
 
 
 def _are_one(upper: _TiledWord, lower: _TiledWord) -> bool:
-    shared = common(upper.box, lower.box)
+    shared = intersection_area(upper.box, lower.box)
     smaller = min(area(upper.box), area(lower.box))
     if _fit(upper.word.text, lower.word.text) and shared >= MIN_OVERLAP * smaller > 0:
         return True
@@ -324,7 +324,7 @@ def _better(upper: Word, lower: Word) -> Word:
 def _holder(part: _TiledWord, words: Sequence[tuple[Place, Word]]) -> Place | None:
     """The word that holds another one as a part of its text, at its place."""
     for place, word in words:
-        inside = common(part.box, word.bbox) if word.bbox else 0.0
+        inside = intersection_area(part.box, word.bbox) if word.bbox else 0.0
         if part.word.text in word.text and inside >= MIN_OVERLAP * area(part.box) > 0:
             return place
     return None

@@ -1,224 +1,214 @@
-"""A second witness of tables: a grid from rules, else from where the words stand, filled with those words.
+"""Find the grid of a table on a born-digital page, from its rules or from the positions of its words.
 
-Ruled grids are PyMuPDF's, but not its cell texts, which were seen to tear decimal numbers apart. It leaves
-out rows and columns that no rule closes, and takes rows that no rule parts for one: the first is mended
-here, and where the second happens the words are asked.
+The steps: rules → boxes of cells → boxes outside the rules → edges snapped to grid lines → cells filled with
+words. Boxes in ruled lines are found by PyMuPDF. Its cell texts are not used, since they were seen to split
+decimal numbers. It leaves out rows and columns that no rule closes, which are added here, and takes rows
+without a rule between them for one. Where that happens, or the grid does not fit the words otherwise, the
+table is that of :func:`~docai.pipelines.tables.word_rows.grid_from_words`.
 """
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
 from docai.contents import Cell, TableContent
-from docai.geometry import BBox, Frame, union
+from docai.geometry import BBox, TurnedFrame, center, grow, union
 from docai.parsers.table_grid import fill_grid, table_content
-from docai.pipelines.ingest import Page, PageWord
-from docai.pipelines.ingest.quiet import quiet_mupdf
-from docai.pipelines.tables.rulings import rulings
+from docai.pipelines.ingest import Page, PageWord, quiet_mupdf
+from docai.pipelines.tables.rulings import Rulings, find_rulings
 from docai.pipelines.tables.word_grid import is_leader, is_value
 from docai.pipelines.tables.word_rows import grid_from_words
-from docai.pipelines.words import PHRASE_GAP, Centres, agreement, cell_text, cell_words, holds, text_rows
+from docai.pipelines.words import (
+    PHRASE_GAP,
+    WordCenters,
+    agreement,
+    cell_text,
+    cell_words,
+    holds_word,
+    text_rows,
+)
 
-_CLOSE = 0.25
-"""Gap, in heights of a word, up to which neighbors are words of one phrase for certain."""
+SNAP_TOLERANCE = 2.0
+"""Points within which edges of cells are one grid line."""
 
-_CROSSED = 0.2
-"""Share of the lines that may run over the white between two columns, as headings do."""
+_MAX_OUTER_LINES = 3
+"""Lines of text that one row outside the rules may have; more lines are several rows."""
 
-_LUMP_LINES = 5
-"""Lines of text in all cells of a row from which it is taken for several rows that no rules part."""
+_OUTER_RULE_DISTANCE = 4.0
+"""Points around a region in which its outer rules may be."""
 
-_STACK = 3
+_MIN_AGREEMENT = 0.99
+"""Agreement of the cells with the words from which a grid of rules contains all of them."""
+
+_MIN_PHRASE_FIT = 0.9
+"""Value of :func:`phrase_fit` from which a grid of rules is accepted."""
+
+_MAX_WORD_GAP = 0.7
+"""Gap between words of one line, in heights of a word, below which they belong together."""
+
+_MAX_SPACE = 0.25
+"""Gap, in heights of a word, up to which neighbors certainly are words of one phrase."""
+
+_MAX_CROSSING_SHARE = 0.2
+"""Share of the lines that may cross the white lane between two columns, as headings do."""
+
+_MERGED_ROW_LINES = 5
+"""Lines of text in all cells of a row from which it is taken for several rows without rules between them."""
+
+_MERGED_ROW_VALUES = 3
 """Values one below the other in a cell from which they are taken for those of several rows."""
 
 
-def soundness(boxes: Sequence[BBox], words: Sequence[PageWord]) -> float:
-    """Share of the neighbors in a line that a grid treats as they stand: a space apart in one cell, parted
-    by a lane of white in two. What lies between says nothing. 1 where there are none.
-
-    A lane is free of words in most lines of its column: the wide spaces of justified text are not.
-    """
-    words = [word for word in words if not is_leader(word.text)]
-    centres, homes = Centres(words), [-1] * len(words)
-    for number in reversed(range(len(boxes))):
-        for place in centres.inside(boxes[number]):
-            homes[place] = number
-    places = [word.bbox for word in words]
-    rows = text_rows(places)
-    right = wrong = 0
-    for row in rows:
-        for one, two in pairwise(row):
-            height = min(places[i][3] - places[i][1] for i in (one, two))
-            gap = (places[two][0] - places[one][2]) / max(height, 0.1)
-            together = homes[one] == homes[two]
-            if gap > PHRASE_GAP and together and homes[one] >= 0:
-                middle = (places[one][2] + places[two][0]) / 2
-                if not _is_lane(middle, boxes[homes[one]], rows, places):
-                    continue
-            if 0 <= gap <= _CLOSE or gap > PHRASE_GAP:
-                fits = together == (gap <= _CLOSE)
-                right, wrong = right + fits, wrong + (not fits)
-    return right / (right + wrong) if right + wrong else 1.0
-
-
-def _is_lane(x: float, box: BBox, rows: Sequence[Sequence[int]], places: Sequence[BBox]) -> bool:
-    """Whether few of the lines in the column of a cell that have words on both sides of ``x`` cross it."""
-    crossed = free = 0
-    for row in rows:
-        inside = [places[i] for i in row if box[0] <= (places[i][0] + places[i][2]) / 2 < box[2]]
-        if any(place[0] < x < place[2] for place in inside):
-            crossed += 1
-        elif any(place[2] <= x for place in inside) and any(place[0] >= x for place in inside):
-            free += 1
-    return crossed <= _CROSSED * (crossed + free)
-
-
-def is_lumped(boxes: Sequence[BBox], words: Sequence[PageWord]) -> bool:
-    """A row of the grid is really several: nearly all its cells hold the same large number of lines, or
-    two of them are stacks of values."""
-    rows: dict[tuple[int, int], list[list[PageWord]]] = {}
-    centres = Centres(words)
-    for box in set(boxes):
-        inside = [words[place] for place in centres.inside(box)]
-        if inside:
-            rows.setdefault((round(box[1]), round(box[3])), []).append(inside)
-    for cells in rows.values():
-        counts = [count_lines([word.bbox for word in inside]) for inside in cells]
-        alike = sum(count >= max(counts) - 1 for count in counts)
-        if max(counts) >= _LUMP_LINES and alike >= max(2, 0.9 * len(counts)):
-            return True
-        if sum(map(_is_stack, cells)) >= 2:
-            return True
-    return False
-
-
-def _is_stack(words: Sequence[PageWord]) -> bool:
-    lines = text_rows([word.bbox for word in words])
-    return len(lines) >= _STACK and all(is_value(" ".join(words[i].text for i in line)) for line in lines)
-
-
-def count_lines(boxes: Sequence[BBox]) -> int:
-    """Lines of text: runs of boxes that overlap in height, told apart by their middles."""
-    count, bottom = 0, -math.inf
-    for box in sorted(boxes, key=lambda box: box[1] + box[3]):
-        if (box[1] + box[3]) / 2 > bottom:
-            count, bottom = count + 1, box[3]
-    return count
-
-
-EDGE_TOLERANCE = 2.0
-"""Points within which two cell edges are one grid line."""
-
-_MOST_LINES = 3
-"""Lines of text that one row outside of the rules may have; more are rows that the rules do not part."""
-
-_REACH = 4.0
-"""Points around a region in which its outer rules may lie."""
-
-_GOOD = 0.99
-"""Agreement with the words from which a grid of rules holds them all."""
-
-_SOUND = 0.9
-"""Share of neighboring words that a grid of rules treats as they stand, from which it is believed."""
-
-_WORD_SPACE = 0.7
-"""Gap between words of one line, in heights of a word, up to which they belong together."""
-
-
 def find_table(page: Page, bbox: BBox, words: Sequence[PageWord]) -> TableContent | None:
-    """The grid inside ``bbox``, its cells filled with ``words``; None where these stand in no two columns.
+    """The grid inside ``bbox``, its cells filled with ``words``; None where these form no two lines and
+    columns.
 
-    First from ruled lines. Where their grid loses words, keeps rows or columns together that stand apart
-    as such, or parts phrases, it is from the white between the words, with what rules there are.
-    Coordinates are displayed page points; text that is turned on the page is read upright.
+    First from ruled lines. Where their grid loses words, merges rows, or does not keep phrases together and
+    columns apart, from the white space between the words and the rules that there are. Coordinates are points
+    of the displayed page; where text is turned on the page, the grid is found in the frame that sets it
+    upright.
     """
     if page.pdf is None or not words:
         return None
     from docai.pipelines.layout.digital import text_turn, upright
 
     with quiet_mupdf():
-        frame = Frame(page.width, page.height, text_turn(page.pdf))
-        placed = [word._replace(bbox=frame.enter(word.bbox)) for word in words]
+        frame = TurnedFrame(page.width, page.height, text_turn(page.pdf))
+        upright_words = [word._replace(bbox=frame.from_page(word.bbox)) for word in words]
         with upright(page.pdf, frame.turn) as sheet:
-            found = _best_grid(sheet, frame.enter(bbox), placed)
-    if found is None:
+            content = _best_grid(sheet, frame.from_page(bbox), upright_words)
+    if content is None:
         return None
-    centres = Centres(placed)
-    cells = [_tight(cell, placed, centres, frame) for cell in found.cells]
-    return found.model_copy(update={"cells": cells})
+    centers = WordCenters(upright_words)
+    cells = [_shrink_to_words(cell, upright_words, centers, frame) for cell in content.cells]
+    return content.model_copy(update={"cells": cells})
 
 
-def _tight(cell: Cell, words: Sequence[PageWord], centres: Centres, frame: Frame) -> Cell:
-    """The cell with the box of its words, as the table head gives it; none where it is empty."""
-    inside = [] if cell.bbox is None else [words[place].bbox for place in centres.inside(cell.bbox)]
-    return cell.model_copy(update={"bbox": frame.leave(union(inside)) if inside else None})
+def _shrink_to_words(cell: Cell, words: Sequence[PageWord], centers: WordCenters, frame: TurnedFrame) -> Cell:
+    """The cell with the box of its words on the displayed page, as the table head gives it; none if it is
+    empty."""
+    inside = [] if cell.bbox is None else [words[index].bbox for index in centers.inside(cell.bbox)]
+    return cell.model_copy(update={"bbox": frame.to_page(union(inside)) if inside else None})
 
 
 def _best_grid(sheet: Any, bbox: BBox, words: Sequence[PageWord]) -> TableContent | None:
-    native = [word.text for word in words]
-    x0, y0, x1, y1 = bbox
-    around = (x0 - _REACH, y0 - _REACH, x1 + _REACH, y1 + _REACH)
-    rules = rulings(sheet, around)
-    walls = _lines(rule.at for rule in rules.upright)
+    """The grid of rules that fits the words; else the better one of that and the grid from words."""
+    around = grow(bbox, _OUTER_RULE_DISTANCE)
+    rules = find_rulings(sheet, around)
     best: tuple[tuple[bool, float], TableContent] | None = None
     for strategy in ("lines_strict", "lines"):
-        boxes = _finder_boxes(sheet, around, words, strategy)
-        boxes = [*boxes, *outer_boxes(boxes, words)]
-        content = grid_from_boxes(boxes, words)
+        boxes = _find_cell_boxes(sheet, around, words, strategy)
+        content = grid_from_boxes([*boxes, *outer_boxes(boxes, words)], words)
         if content.n_rows < 2 or content.n_cols < 2:
             continue
-        held = agreement(cell_words(content), native)
-        places = [cell.bbox for cell in content.cells if cell.bbox is not None]
-        # Without upright rules PyMuPDF makes columns of the ends of level ones.
-        closed = content.n_cols <= len(walls) + 1
-        rank = (held >= _GOOD and closed and not is_lumped(places, words), soundness(places, words))
-        if rank >= (True, _SOUND):
+        rank, agreed = _rank_grid(content, words, rules)
+        if rank >= (True, _MIN_PHRASE_FIT):
             return content
-        if held > 0 and (best is None or rank > best[0]):
+        if agreed > 0 and (best is None or rank > best[0]):
             best = (rank, content)
-    free = grid_from_words(words, rules)
-    if free is None or free.n_rows < 2:
+    from_words = grid_from_words(words, rules)
+    if from_words is None or from_words.n_rows < 2:
         return best[1] if best is not None else None
-    boxes = [cell.bbox for cell in free.cells if cell.bbox is not None]
-    if best is not None and best[0] > (True, soundness(boxes, words)):
+    boxes = [cell.bbox for cell in from_words.cells if cell.bbox is not None]
+    if best is not None and best[0] > (True, phrase_fit(boxes, words)):
         return best[1]
-    return free
+    return from_words
 
 
-def _finder_boxes(sheet: Any, clip: BBox, words: Sequence[PageWord], strategy: str) -> list[BBox]:
-    # That the region is a table is known: asking PyMuPDF's layout model again takes seconds.
+def _rank_grid(
+    content: TableContent, words: Sequence[PageWord], rules: Rulings
+) -> tuple[tuple[bool, float], float]:
+    """How well a grid of rules fits the words: whether it is whole, and its phrase fit; and its agreement."""
+    agreed = agreement(cell_words(content), [word.text for word in words])
+    boxes = [cell.bbox for cell in content.cells if cell.bbox is not None]
+    # Without vertical rules PyMuPDF makes columns of the ends of horizontal ones.
+    has_rules_for_columns = content.n_cols <= len(snap_edges(rule.at for rule in rules.vertical)) + 1
+    is_whole = agreed >= _MIN_AGREEMENT and has_rules_for_columns and not has_merged_rows(boxes, words)
+    return (is_whole, phrase_fit(boxes, words)), agreed
+
+
+def _find_cell_boxes(sheet: Any, clip: BBox, words: Sequence[PageWord], strategy: str) -> list[BBox]:
+    """Boxes of the cells of PyMuPDF's table that contains most words; empty where it finds none."""
+    # PyMuPDF's layout model is not needed to know that the region is a table, and takes seconds.
     finder = sheet.find_tables(clip=clip, strategy=strategy, use_layout=False)
     if finder is None:
         raise RuntimeError(f"find_tables(strategy={strategy!r}) gave up")
-    best = max(finder.tables, key=lambda table: sum(holds(table.bbox, word) for word in words), default=None)
+    best = max(
+        finder.tables, key=lambda table: sum(holds_word(table.bbox, word) for word in words), default=None
+    )
     if best is None:
         return []
     return [tuple(cell) for row in best.rows for cell in row.cells if cell is not None]
 
 
-def grid_from_boxes(boxes: Sequence[BBox], words: Sequence[PageWord]) -> TableContent:
-    """A grid from the boxes of its cells: edges become grid lines, and a box spans those inside it.
+def outer_boxes(boxes: Sequence[BBox], words: Sequence[PageWord]) -> list[BBox]:
+    """Boxes of cells for one row or column of words on each side of the grid, where no rule closes it.
 
-    The words whose centres lie in a box are its text. Rows and columns without any word are left out, and
-    the first row is the header.
+    Above and below, words close together span the columns over which they extend.
     """
-    columns = _lines(edge for box in boxes for edge in (box[0], box[2]))
-    rows = _lines(edge for box in boxes for edge in (box[1], box[3]))
+    if not boxes:
+        return []
+    x0, y0, x1, y1 = union(boxes)
+    centered = [(*center(word.bbox), word.bbox) for word in words]
+    rows = list(pairwise(snap_edges(edge for box in boxes for edge in (box[1], box[3]))))
+    added: list[BBox] = []
+    left = [box for x, y, box in centered if x < x0 and y0 <= y < y1]
+    right = [box for x, y, box in centered if x >= x1 and y0 <= y < y1]
+    # One point more, so that the center of a narrow word is not on the grid line.
+    if left:
+        edge = min(box[0] for box in left) - 1
+        added += [(edge, top, x0, bottom) for top, bottom in rows]
+    if right:
+        edge = max(box[2] for box in right) + 1
+        added += [(x1, top, edge, bottom) for top, bottom in rows]
+    columns = snap_edges(edge for box in (*boxes, *added) for edge in (box[0], box[2]))
+    above = [box for x, y, box in centered if y < y0 and columns[0] <= x < columns[-1]]
+    below = [box for x, y, box in centered if y >= y1 and columns[0] <= x < columns[-1]]
+    if above and count_lines(above) <= _MAX_OUTER_LINES:
+        added += _row_of_boxes(above, columns, min(box[1] for box in above) - 1, y0)
+    if below and count_lines(below) <= _MAX_OUTER_LINES:
+        added += _row_of_boxes(below, columns, y1, max(box[3] for box in below) + 1)
+    return added
+
+
+def _row_of_boxes(words: Sequence[BBox], columns: Sequence[float], top: float, bottom: float) -> list[BBox]:
+    """One row of boxes between two heights: one for each run of columns that the same words span."""
+    ordered = sorted(words, key=lambda box: (round(box[1]), box[0]))
+    spanned: set[int] = set()
+    for number, word in enumerate(ordered, start=1):
+        end = word[2]
+        for following in ordered[number : number + 1]:
+            if 0 <= following[0] - word[2] < _MAX_WORD_GAP * (word[3] - word[1]):
+                end = following[0]
+        spanned |= {i for i, x in enumerate(columns) if word[0] + SNAP_TOLERANCE < x < end - 1}
+    edges = [x for index, x in enumerate(columns) if index not in spanned]
+    return [(start, top, end, bottom) for start, end in pairwise(edges)]
+
+
+def grid_from_boxes(boxes: Sequence[BBox], words: Sequence[PageWord]) -> TableContent:
+    """A table from the boxes of its cells: their edges are snapped to grid lines, and a box spans those
+    inside it.
+
+    The text of a cell is the words whose centers are in its box. Rows and columns without any word are left
+    out, and the first row is the header.
+    """
+    columns = snap_edges(edge for box in boxes for edge in (box[0], box[2]))
+    rows = snap_edges(edge for box in boxes for edge in (box[1], box[3]))
     cells: list[Cell] = []
     taken: set[tuple[int, int]] = set()
-    centres, left = Centres(words), dict(enumerate(words))
+    centers, words_left = WordCenters(words), dict(enumerate(words))
     for box in sorted(set(boxes), key=lambda item: (item[1], item[0])):
-        first, last = _nearest(columns, box[0]), _nearest(columns, box[2])
-        top, bottom = _nearest(rows, box[1]), _nearest(rows, box[3])
-        places = {(row, col) for row in range(top, bottom) for col in range(first, last)}
-        if not places or places & taken:
+        first, last = _nearest_line(columns, box[0]), _nearest_line(columns, box[2])
+        top, bottom = _nearest_line(rows, box[1]), _nearest_line(rows, box[3])
+        positions = {(row, col) for row in range(top, bottom) for col in range(first, last)}
+        if not positions or positions & taken:
             continue
-        taken |= places
-        inside = [left.pop(place) for place in centres.inside(box) if place in left]
+        taken |= positions
+        inside = [words_left.pop(index) for index in centers.inside(box) if index in words_left]
         cells.append(
             Cell(
                 row=top,
@@ -229,30 +219,43 @@ def grid_from_boxes(boxes: Sequence[BBox], words: Sequence[PageWord]) -> TableCo
                 bbox=box,
             )
         )
-    cells += _unboxed(tuple(left.values()), rows, columns, taken)
-    return _without_empty_lines(cells)
+    cells += _cells_without_box(tuple(words_left.values()), rows, columns, taken)
+    return _drop_empty_rows_and_columns(cells)
 
 
-def _unboxed(
+def snap_edges(edges: Iterable[float]) -> list[float]:
+    """The edges in order, those within :data:`SNAP_TOLERANCE` as one."""
+    snapped: list[float] = []
+    for edge in sorted(edges):
+        if not snapped or edge - snapped[-1] > SNAP_TOLERANCE:
+            snapped.append(edge)
+    return snapped
+
+
+def _nearest_line(lines: Sequence[float], edge: float) -> int:
+    return min(range(len(lines)), key=lambda index: abs(lines[index] - edge))
+
+
+def _cells_without_box(
     words: Sequence[PageWord],
     rows: Sequence[float],
     columns: Sequence[float],
     taken: set[tuple[int, int]],
 ) -> list[Cell]:
-    """Cells for words inside the grid that no box holds: each as wide as the gap between the boxes is."""
-    found: dict[tuple[int, int, int], list[PageWord]] = {}
+    """Cells for words inside the grid that no box contains, each as wide as the gap between boxes there."""
+    words_of_gaps: dict[tuple[int, int, int], list[PageWord]] = {}
     for word in words:
-        x, y = sum(word.bbox[::2]) / 2, sum(word.bbox[1::2]) / 2
+        x, y = center(word.bbox)
         row, col = bisect_right(rows, y) - 1, bisect_right(columns, x) - 1
-        inside = 0 <= row < len(rows) - 1 and 0 <= col < len(columns) - 1
-        if not inside or (row, col) in taken:
+        is_inside = 0 <= row < len(rows) - 1 and 0 <= col < len(columns) - 1
+        if not is_inside or (row, col) in taken:
             continue
         first = last = col
         while first > 0 and (row, first - 1) not in taken:
             first -= 1
         while last < len(columns) - 2 and (row, last + 1) not in taken:
             last += 1
-        found.setdefault((row, first, last), []).append(word)
+        words_of_gaps.setdefault((row, first, last), []).append(word)
     return [
         Cell(
             row=row,
@@ -261,65 +264,20 @@ def _unboxed(
             text=cell_text(inside),
             bbox=(columns[first], rows[row], columns[last + 1], rows[row + 1]),
         )
-        for (row, first, last), inside in found.items()
+        for (row, first, last), inside in words_of_gaps.items()
     ]
 
 
-def outer_boxes(boxes: Sequence[BBox], words: Sequence[PageWord]) -> list[BBox]:
-    """Boxes for a row or column of words on each side of the grid, where rules do not close it.
-
-    Above and below, words that stand together take the columns that they reach over.
-    """
-    if not boxes:
-        return []
-    x0, y0 = min(box[0] for box in boxes), min(box[1] for box in boxes)
-    x1, y1 = max(box[2] for box in boxes), max(box[3] for box in boxes)
-    middles = [((w.bbox[0] + w.bbox[2]) / 2, (w.bbox[1] + w.bbox[3]) / 2, w.bbox) for w in words]
-    rows = list(pairwise(_lines(edge for box in boxes for edge in (box[1], box[3]))))
-    added: list[BBox] = []
-    left = [box for x, y, box in middles if x < x0 and y0 <= y < y1]
-    right = [box for x, y, box in middles if x >= x1 and y0 <= y < y1]
-    # A gap of nothing between word and rule would put the word's centre on the line.
-    if left:
-        edge = min(box[0] for box in left) - 1
-        added += [(edge, top, x0, bottom) for top, bottom in rows]
-    if right:
-        edge = max(box[2] for box in right) + 1
-        added += [(x1, top, edge, bottom) for top, bottom in rows]
-    columns = _lines(edge for box in (*boxes, *added) for edge in (box[0], box[2]))
-    above = [box for x, y, box in middles if y < y0 and columns[0] <= x < columns[-1]]
-    below = [box for x, y, box in middles if y >= y1 and columns[0] <= x < columns[-1]]
-    if above and count_lines(above) <= _MOST_LINES:
-        added += _spread(above, columns, min(box[1] for box in above) - 1, y0)
-    if below and count_lines(below) <= _MOST_LINES:
-        added += _spread(below, columns, y1, max(box[3] for box in below) + 1)
-    return added
-
-
-def _spread(words: Sequence[BBox], columns: Sequence[float], top: float, bottom: float) -> list[BBox]:
-    """One row between two heights: a box for each run of columns that words reach over together."""
-    ordered = sorted(words, key=lambda box: (round(box[1]), box[0]))
-    joined: set[int] = set()
-    for number, word in enumerate(ordered, start=1):
-        reach = word[2]
-        for after in ordered[number : number + 1]:
-            if 0 <= after[0] - word[2] < _WORD_SPACE * (word[3] - word[1]):
-                reach = after[0]
-        joined |= {i for i, x in enumerate(columns) if word[0] + EDGE_TOLERANCE < x < reach - 1}
-    edges = [x for index, x in enumerate(columns) if index not in joined]
-    return [(start, top, end, bottom) for start, end in pairwise(edges)]
-
-
-def _without_empty_lines(cells: Sequence[Cell]) -> TableContent:
-    """Leave out grid rows and columns in which no cell with text begins."""
+def _drop_empty_rows_and_columns(cells: Sequence[Cell]) -> TableContent:
+    """A table of the cells without grid rows and columns in which no cell with text begins."""
     rows = sorted({cell.row for cell in cells if cell.text})
     cols = sorted({cell.col for cell in cells if cell.text})
-    kept: list[Cell] = []
+    remaining: list[Cell] = []
     for cell in cells:
         spanned_rows = [row for row in rows if cell.row <= row < cell.row + cell.row_span]
         spanned_cols = [col for col in cols if cell.col <= col < cell.col + cell.col_span]
         if spanned_rows and spanned_cols:
-            kept.append(
+            remaining.append(
                 cell.model_copy(
                     update={
                         "row": rows.index(spanned_rows[0]),
@@ -330,17 +288,83 @@ def _without_empty_lines(cells: Sequence[Cell]) -> TableContent:
                     }
                 )
             )
-    return table_content(fill_grid(kept, len(rows), len(cols)), len(rows), len(cols))
+    return table_content(fill_grid(remaining, len(rows), len(cols)), len(rows), len(cols))
 
 
-def _lines(edges: Iterator[float]) -> list[float]:
-    """Sorted edges, those within the tolerance merged."""
-    merged: list[float] = []
-    for edge in sorted(edges):
-        if not merged or edge - merged[-1] > EDGE_TOLERANCE:
-            merged.append(edge)
-    return merged
+def phrase_fit(boxes: Sequence[BBox], words: Sequence[PageWord]) -> float:
+    """Share of neighbors in a line that the cells treat correctly, 0…1; 1 where no neighbors can be judged.
+
+    Words one space apart belong in one cell, and words with a white lane between them in two; gaps between
+    these are not counted. A lane is free of words in most lines of its column, which the wide spaces of
+    justified text are not.
+    """
+    words = [word for word in words if not is_leader(word.text)]
+    centers, cell_of_word = WordCenters(words), [-1] * len(words)
+    for number in reversed(range(len(boxes))):
+        for index in centers.inside(boxes[number]):
+            cell_of_word[index] = number
+    word_boxes = [word.bbox for word in words]
+    rows = text_rows(word_boxes)
+    n_right = n_wrong = 0
+    for row in rows:
+        for before, after in pairwise(row):
+            height = min(word_boxes[i][3] - word_boxes[i][1] for i in (before, after))
+            gap = (word_boxes[after][0] - word_boxes[before][2]) / max(height, 0.1)
+            cell = cell_of_word[before]
+            together = cell == cell_of_word[after]
+            if gap > PHRASE_GAP and together and cell >= 0:
+                middle = (word_boxes[before][2] + word_boxes[after][0]) / 2
+                if not _is_white_lane(middle, boxes[cell], rows, word_boxes):
+                    continue
+            if 0 <= gap <= _MAX_SPACE or gap > PHRASE_GAP:
+                is_right = together == (gap <= _MAX_SPACE)
+                n_right, n_wrong = n_right + is_right, n_wrong + (not is_right)
+    return n_right / (n_right + n_wrong) if n_right + n_wrong else 1.0
 
 
-def _nearest(lines: Sequence[float], edge: float) -> int:
-    return min(range(len(lines)), key=lambda index: abs(lines[index] - edge))
+def _is_white_lane(x: float, box: BBox, rows: Sequence[Sequence[int]], word_boxes: Sequence[BBox]) -> bool:
+    """Whether few lines in the column of the cell ``box`` cross ``x``, of those with words on both sides of
+    it."""
+    n_crossing = n_free = 0
+    for row in rows:
+        inside = [word_boxes[i] for i in row if box[0] <= center(word_boxes[i])[0] < box[2]]
+        if any(word[0] < x < word[2] for word in inside):
+            n_crossing += 1
+        elif any(word[2] <= x for word in inside) and any(word[0] >= x for word in inside):
+            n_free += 1
+    return n_crossing <= _MAX_CROSSING_SHARE * (n_crossing + n_free)
+
+
+def has_merged_rows(boxes: Sequence[BBox], words: Sequence[PageWord]) -> bool:
+    """Whether one row of the cells is several rows of the table.
+
+    It is where nearly all its cells have the same large number of lines, or two of them are stacks of values.
+    """
+    rows: dict[tuple[int, int], list[list[PageWord]]] = {}
+    centers = WordCenters(words)
+    for box in set(boxes):
+        inside = [words[index] for index in centers.inside(box)]
+        if inside:
+            rows.setdefault((round(box[1]), round(box[3])), []).append(inside)
+    for cells in rows.values():
+        counts = [count_lines([word.bbox for word in inside]) for inside in cells]
+        n_alike = sum(count >= max(counts) - 1 for count in counts)
+        if max(counts) >= _MERGED_ROW_LINES and n_alike >= max(2, 0.9 * len(counts)):
+            return True
+        if sum(map(_is_stack_of_values, cells)) >= 2:
+            return True
+    return False
+
+
+def _is_stack_of_values(words: Sequence[PageWord]) -> bool:
+    lines = [" ".join(words[i].text for i in line) for line in text_rows([word.bbox for word in words])]
+    return len(lines) >= _MERGED_ROW_VALUES and all(map(is_value, lines))
+
+
+def count_lines(boxes: Sequence[BBox]) -> int:
+    """Number of lines of text: a word whose middle is below the line before it begins a new one."""
+    n_lines, bottom = 0, -math.inf
+    for box in sorted(boxes, key=lambda box: box[1] + box[3]):
+        if center(box)[1] > bottom:
+            n_lines, bottom = n_lines + 1, box[3]
+    return n_lines

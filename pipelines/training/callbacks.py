@@ -80,7 +80,7 @@ class _Subset:
 
 
 class AllStepsDone(Exception):  # noqa: N818 - no error: it ends a run that has nothing left to do
-    """The run resumes from the state of its last step."""
+    """The state that the run resumes from is that of its last step: nothing is left to do."""
 
 
 class RunCallback(TrainerCallback):

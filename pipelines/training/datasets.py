@@ -20,7 +20,7 @@ from pathlib import Path
 
 from docai.contents import Cell, TableContent
 from docai.errors import DatasetError, DocaiError, SettingError
-from docai.geometry import BBox, common, share_inside, union
+from docai.geometry import BBox, intersection_area, share_inside, union
 from docai.models.heads import Head
 from docai.parsers.table import parse_table
 from docai.parsers.table_grid import canonical_html, tidy
@@ -368,6 +368,6 @@ def _open_region(
     with open_source(path, password=password) as source, source.page(number) as page:
         zoom = 72 / page.dpi
         box = page.bbox if bbox is None else (bbox[0] * zoom, bbox[1] * zoom, bbox[2] * zoom, bbox[3] * zoom)
-        if not common(box, page.bbox):
+        if not intersection_area(box, page.bbox):
             raise NoTargetError("no-box", f"the region {bbox} has no area on page {number}")
         yield page, box

@@ -71,7 +71,7 @@ class Frames:
     def _open(self, path: Path) -> None:
         import pymupdf
 
-        from docai.pipelines.ingest.quiet import quiet_mupdf
+        from docai.pipelines.ingest import quiet_mupdf
 
         self._close()
         with quiet_mupdf():
@@ -90,7 +90,7 @@ class Frames:
     def _frame(self, page: int) -> Frame:
         import pymupdf
 
-        from docai.pipelines.ingest.quiet import quiet_mupdf
+        from docai.pipelines.ingest import quiet_mupdf
 
         with quiet_mupdf():
             try:

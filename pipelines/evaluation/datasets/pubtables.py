@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from docai.contents import Cell
 from docai.errors import DatasetError
-from docai.geometry import BBox, area, common, union
+from docai.geometry import BBox, area, intersection_area, union
 from docai.pipelines.evaluation.base import Item, Sample, Skipped
 from docai.pipelines.evaluation.datasets.formats import (
     Format,
@@ -82,7 +82,11 @@ def _pdf_table(case: str, table: Mapping[str, Any], sources: Sources) -> Sample:
     if table.get("exclude_for_structure"):
         raise MalformedError("The set excludes it for structure.")
     bbox, sheet = four_numbers(table.get("pdf_table_bbox")), four_numbers(table.get("pdf_full_page_bbox"))
-    if bbox is None or area(bbox) == 0 or (sheet is not None and common(bbox, sheet) < 0.99 * area(bbox)):
+    if (
+        bbox is None
+        or area(bbox) == 0
+        or (sheet is not None and intersection_area(bbox, sheet) < 0.99 * area(bbox))
+    ):
         raise MalformedError("Bad table bbox.")
     index = table.get("pdf_page_index", 0)
     if not isinstance(index, int) or index < 0:
@@ -284,7 +288,7 @@ def _covered(boxes: list[BBox], span: BBox, *, axis: int) -> range:
 def _with_words(cells: list[Cell], words: list[_TableWord]) -> list[Cell]:
     texts: list[list[str]] = [[] for _ in cells]
     for word in words:
-        shares = [common(word.bbox, cell.bbox) for cell in cells if cell.bbox is not None]
+        shares = [intersection_area(word.bbox, cell.bbox) for cell in cells if cell.bbox is not None]
         best = max(range(len(cells)), key=shares.__getitem__)
         if shares[best] > 0:
             texts[best].append(word.text)

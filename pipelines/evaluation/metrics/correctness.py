@@ -29,7 +29,7 @@ from docai.base import Content
 from docai.contents import Cell, MoleculeContent, ScoreContent, TableContent, TextContent, Word
 from docai.parsers.molecule import atom_spans
 from docai.parsers.score import measure_texts
-from docai.pipelines.words import _aligned, right_words
+from docai.pipelines.words import align_words, right_words
 
 
 @dataclass(frozen=True)
@@ -85,12 +85,12 @@ def right_cells(cells: Sequence[Cell], truth: Sequence[Cell]) -> list[bool]:
 def right_atoms(smiles: str, truth: str) -> list[bool]:
     """For each atom of a canonical SMILES whether the true one has it; all False without either."""
     ours, theirs = ([text[slice(*span)] for span in atom_spans(text)] for text in (smiles, truth))
-    return _aligned(ours, theirs)
+    return align_words(ours, theirs)
 
 
 def right_measures(kern: str, truth: str) -> list[bool]:
     """For each measure whether the truth has it."""
-    return _aligned(measure_texts(kern), measure_texts(truth))
+    return align_words(measure_texts(kern), measure_texts(truth))
 
 
 def same_symbols(kern: str, truth: str) -> bool:

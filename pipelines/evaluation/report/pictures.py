@@ -13,7 +13,7 @@ from typing import Literal
 from PIL import Image, ImageDraw
 
 from docai.errors import InputError
-from docai.geometry import BBox
+from docai.geometry import BBox, PageTransform
 from docai.pipelines.evaluation.base import Sample
 from docai.pipelines.ingest import open_source
 from docai.pipelines.ingest.page import Page
@@ -161,15 +161,14 @@ def _draw(page: Page, sample: Sample, outlines: Sequence[Outline]) -> Image.Imag
         return image
     if max(image.size) > MAX_SIDE:
         image.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
-    per_unit = unit * image.width / (x1 - x0)
-    offset = x0 / unit, y0 / unit
+    # From units of the file, in which the outlines are given.
+    transform = PageTransform(x0 / unit, y0 / unit, unit * image.width / (x1 - x0))
     draw = ImageDraw.Draw(image, "RGBA")
     width = max(2, max(image.size) // 330)
     for outline in sorted(mine, key=lambda outline: list(COLORS).index(outline.mark)):
         color = COLORS[outline.mark]
-        points = [
-            (_near((x - offset[0]) * per_unit), _near((y - offset[1]) * per_unit)) for x, y in outline.points
-        ]
+        pixels = (transform.point_to_pixels(x, y) for x, y in outline.points)
+        points = [(_near(x), _near(y)) for x, y in pixels]
         thick = width + 1 if outline.mark == "missed" else width
         draw.polygon(points, fill=(*color, 26), outline=(*color, 255), width=thick)
         if outline.label:

@@ -51,7 +51,7 @@ def test_page_boxes_survive_loc_bins_to_within_one_bin(transform: CropTransform,
 def test_pixels_and_shares_are_exact_both_ways(transform: CropTransform, unit: Any) -> None:
     box = transform.from_unit(unit)
     assert transform.to_unit(box) == pytest.approx(unit, abs=1e-6)
-    assert transform.to_page(transform.to_crop(box)) == pytest.approx(box, abs=1e-6)
+    assert transform.to_page(transform.to_pixels(box)) == pytest.approx(box, abs=1e-6)
 
 
 def test_loc_order_and_ends_are_those_of_paligemma() -> None:
@@ -89,7 +89,7 @@ def extent(image: Any, level: int = 64) -> BBox:
 def test_a_crop_is_a_white_square_with_margin_and_the_region_in_its_middle(boxes: Page) -> None:
     crop = make_crop(boxes, (100, 200, 400, 300))
     assert (crop.image.size, crop.image.mode) == ((896, 896), "RGB")
-    region = crop.transform.to_crop((100, 200, 400, 300))
+    region = crop.transform.to_pixels((100, 200, 400, 300))
     assert extent(crop.image) == pytest.approx(region, abs=1)
     assert region == pytest.approx((20, 305.3, 876, 590.7), abs=0.1)
     pixels = np.asarray(crop.image.convert("L"))
@@ -106,7 +106,7 @@ def test_a_crop_is_a_white_square_with_margin_and_the_region_in_its_middle(boxes
 )
 def test_the_margin_is_kept_and_nothing_is_magnified_absurdly(boxes: Page, bbox: BBox) -> None:
     crop = make_crop(boxes, bbox)
-    x0, y0, x1, y1 = crop.transform.to_crop(bbox)
+    x0, y0, x1, y1 = crop.transform.to_pixels(bbox)
     assert min(x0, y0, CROP_SIZE - x1, CROP_SIZE - y1) >= MARGIN - 1e-6
     assert crop.transform.scale <= MAX_SCALE
     assert math.isclose((x1 - x0) * (bbox[3] - bbox[1]), (y1 - y0) * (bbox[2] - bbox[0]), rel_tol=1e-6)
@@ -116,7 +116,7 @@ def test_the_margin_is_kept_and_nothing_is_magnified_absurdly(boxes: Page, bbox:
 
 def test_outside_of_the_page_is_white(boxes: Page) -> None:
     crop = make_crop(boxes, (500, 700, 700, 900))
-    x1, y1 = (math.ceil(v) for v in crop.transform.to_crop((600, 800, 600, 800))[:2])
+    x1, y1 = (math.ceil(v) for v in crop.transform.to_pixels((600, 800, 600, 800))[:2])
     pixels = np.asarray(crop.image.convert("L"))
     assert (pixels[y1 + 1 :, :] == 255).all()
     assert (pixels[:, x1 + 1 :] == 255).all()
@@ -258,7 +258,7 @@ def test_upright_words_are_never_cut() -> None:
 def test_overlapping_bands_cover_all_and_share_what_they_should(
     top: float, high: float, most: float, overlap: float
 ) -> None:
-    spans = tiling.overlapping(top, top + high, most, overlap)
+    spans = tiling.overlapping_bands(top, top + high, most, overlap)
     assert (spans[0][0], spans[-1][1]) == (top, top + high)
     assert len(spans) == 1 or all(end - start <= most + 1e-6 for start, end in spans)
     for (_, end), (start, _) in pairwise(spans):

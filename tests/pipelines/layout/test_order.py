@@ -9,15 +9,15 @@ import pytest
 import docai
 from docai.geometry import BBox
 from docai.pipelines.layout.order import reading_order
-from docai.pipelines.layout.types import Found
+from docai.pipelines.layout.types import RegionCandidate
 from docai.records import Kind
 
 
-def region(name: str, box: BBox, kind: Kind = "text") -> Found:
-    return Found(kind, box, 1.0, [], label=name)
+def region(name: str, box: BBox, kind: Kind = "text") -> RegionCandidate:
+    return RegionCandidate(kind, box, 1.0, [], label=name)
 
 
-def names(regions: list[Found]) -> list[str]:
+def names(regions: list[RegionCandidate]) -> list[str]:
     return [one.label for one in reading_order(regions)]
 
 
@@ -47,7 +47,7 @@ OVER_BOTH = [
     "page", [ONE_COLUMN, IN_A_COLUMN, OVER_BOTH], ids=["one", "in-a-column", "over-both"]
 )
 @pytest.mark.parametrize("turn", range(4))
-def test_a_caption_is_read_with_what_it_is_about(page: list[Found], turn: int) -> None:
+def test_a_caption_is_read_with_what_it_is_about(page: list[RegionCandidate], turn: int) -> None:
     shuffled = [*page[turn:], *page[:turn]][::-1]
     assert names(shuffled) == [one.label for one in page]
 

@@ -3,27 +3,27 @@
 import numpy as np
 import pytest
 
-from docai.geometry import Frame, iou, join_touching, share_inside, union
+from docai.geometry import TurnedFrame, iou, join_touching, share_inside, union
 from docai.pipelines.ingest import PageWord
 from docai.pipelines.layout import text_layer_quality
 from docai.pipelines.layout.order import lines_of, reading_order
-from docai.pipelines.layout.pixels import staves
-from docai.pipelines.layout.types import Found, Item
+from docai.pipelines.layout.types import RegionCandidate, WordBox
+from docai.pipelines.pixels import staves
 
 
-def found(*boxes, label: str = "text") -> list[Found]:
-    return [Found("text", box, 1.0, [], label=label) for box in boxes]
+def found(*boxes, label: str = "text") -> list[RegionCandidate]:
+    return [RegionCandidate("text", box, 1.0, [], label=label) for box in boxes]
 
 
 @pytest.mark.parametrize("turn", range(4))
 def test_frame_goes_there_and_back(turn: int) -> None:
-    frame = Frame(600, 800, turn)
+    frame = TurnedFrame(600, 800, turn)
     box = (10.0, 20.0, 110.0, 60.0)
     width, height = frame.size
-    inside = frame.enter(box)
+    inside = frame.from_page(box)
     assert 0 <= inside[0] < inside[2] <= width
     assert 0 <= inside[1] < inside[3] <= height
-    assert frame.leave(inside) == pytest.approx(box)
+    assert frame.to_page(inside) == pytest.approx(box)
 
 
 def test_reading_order_of_title_columns_and_footer() -> None:
@@ -52,15 +52,15 @@ def test_wide_block_between_columns_parts_them() -> None:
 
 def test_lines_join_what_the_file_wrote_apart() -> None:
     items = [
-        Item((60, 10, 90, 20), (0, 1), 3),
-        Item((10, 10, 50, 20), (0, 0), 3),
-        Item((10, 24, 50, 34), (0, 2), 3),
+        WordBox((60, 10, 90, 20), (0, 1), 3),
+        WordBox((10, 10, 50, 20), (0, 0), 3),
+        WordBox((10, 24, 50, 34), (0, 2), 3),
     ]
     assert lines_of([0, 1, 2], items) == [[1, 0], [2]]
 
 
 def test_right_to_left_lines_keep_the_order_of_the_file() -> None:
-    items = [Item((60, 10, 90, 20), (0, 0), 3), Item((10, 10, 50, 20), (0, 0), 3)]
+    items = [WordBox((60, 10, 90, 20), (0, 0), 3), WordBox((10, 10, 50, 20), (0, 0), 3)]
     assert lines_of([0, 1], items, ["שלום", "עולם"]) == [[0, 1]]
     assert lines_of([0, 1], items, ["world", "hello"]) == [[1, 0]]
 

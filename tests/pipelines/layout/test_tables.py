@@ -12,23 +12,23 @@ from docai.geometry import BBox
 from docai.limits import Limits
 from docai.pipelines.ingest import open_source
 from docai.pipelines.layout import Region, find_regions
-from docai.pipelines.layout.classify import is_ruled_grid, judge
+from docai.pipelines.layout.classify import classify_gray, is_ruled_grid
 from docai.pipelines.layout.digital import _background
 from docai.pipelines.layout.order import reading_order
-from docai.pipelines.layout.tables import is_tabular, parted, without_notes
-from docai.pipelines.layout.types import Clues, Found, Item
+from docai.pipelines.layout.tables import is_tabular, leave_out_notes, split_tables_drawn_apart
+from docai.pipelines.layout.types import PageEvidence, RegionCandidate, WordBox
 
 Gray = NDArray[np.uint8]
 
 
-def _clues(words: list[BBox]) -> Clues:
-    items = [Item(box, (0, number), 5) for number, box in enumerate(words)]
-    return Clues(600, 800, items, [], [], [], lambda box: np.full((10, 10), 255, np.uint8))
+def _clues(words: list[BBox]) -> PageEvidence:
+    items = [WordBox(box, (0, number), 5) for number, box in enumerate(words)]
+    return PageEvidence(600, 800, items, [], [], [], lambda box: np.full((10, 10), 255, np.uint8))
 
 
-def _table(drawn: BBox, named: BBox) -> Found:
+def _table(drawn: BBox, named: BBox) -> RegionCandidate:
     box = (min(drawn[0], named[0]), min(drawn[1], named[1]), max(drawn[2], named[2]), max(drawn[3], named[3]))
-    return Found("table", box, 0.95, [], drawn=drawn, named=named, is_grid=True)
+    return RegionCandidate("table", box, 0.95, [], ruled_box=drawn, model_box=named, is_grid=True)
 
 
 def _ruled(n_rows: int, n_cols: int, *, text: bool) -> Gray:
@@ -49,9 +49,9 @@ def test_a_grid_with_a_curve_instead_of_text_is_no_table() -> None:
     cv2.polylines(chart, [curve], False, 0, 3)
     for row in range(6):
         cv2.putText(chart, "10", (12, 40 + 60 * row), cv2.FONT_HERSHEY_SIMPLEX, 0.6, 0, 2)
-    assert judge(filled)[0] == "table"
+    assert classify_gray(filled)[0] == "table"
     assert is_ruled_grid(filled)
-    assert judge(chart)[0] == "figure"
+    assert classify_gray(chart)[0] == "figure"
     assert not is_ruled_grid(chart)
 
 
@@ -62,7 +62,7 @@ def test_a_list_in_a_frame_is_no_table() -> None:
         cv2.putText(gray, str(row), (20, 50 + 45 * row), cv2.FONT_HERSHEY_SIMPLEX, 0.8, 0, 2)
         text = "the words of a longer item"[: 20 + row % 4]
         cv2.putText(gray, text, (80, 50 + 45 * row), cv2.FONT_HERSHEY_SIMPLEX, 0.8, 0, 2)
-    assert judge(gray)[0] == "figure"
+    assert classify_gray(gray)[0] == "figure"
 
 
 def test_words_in_rows_of_cells_are_tabular_and_labels_of_an_axis_are_not() -> None:
@@ -81,7 +81,7 @@ def test_tables_drawn_apart_get_their_own_boxes(aside: bool) -> None:
     if aside:
         boxes, named = ((50, 100, 200, 200), (215, 100, 300, 200)), (50, 100, 300, 200)
     found = [_table(box, named) for box in boxes]
-    parted(_clues([(60, 110, 80, 120)]), found)
+    split_tables_drawn_apart(_clues([(60, 110, 80, 120)]), found)
     if aside:
         assert [region.bbox for region in found] == list(boxes)
     else:
@@ -100,7 +100,7 @@ def test_parts_of_one_table_stay_together() -> None:
     head[0].is_grid = False
     for found in (close, head):
         before = [region.bbox for region in found]
-        parted(_clues([(60, 110, 80, 120)]), found)
+        split_tables_drawn_apart(_clues([(60, 110, 80, 120)]), found)
         assert [region.bbox for region in found] == before
 
 
@@ -110,18 +110,18 @@ def _rows(top: float, n: int) -> list[BBox]:
 
 def test_lines_beyond_the_rules_are_no_part_of_a_table_unless_they_are_rows() -> None:
     note: list[BBox] = [(60, 205, 90, 215), (92, 205, 120, 215)]
-    region = Found("table", (50, 90, 250, 220), 0.9, [], drawn=(50, 100, 250, 200))
-    without_notes(_clues([*_rows(105, 6), *note]), region)
+    region = RegionCandidate("table", (50, 90, 250, 220), 0.9, [], ruled_box=(50, 100, 250, 200))
+    leave_out_notes(_clues([*_rows(105, 6), *note]), region)
     assert region.bbox == (50, 90, 250, 201)
-    region = Found("table", (50, 90, 250, 220), 0.9, [], drawn=(50, 100, 250, 200))
-    without_notes(_clues([*_rows(105, 6), *_rows(205, 1)]), region)
+    region = RegionCandidate("table", (50, 90, 250, 220), 0.9, [], ruled_box=(50, 100, 250, 200))
+    leave_out_notes(_clues([*_rows(105, 6), *_rows(205, 1)]), region)
     assert region.bbox == (50, 90, 250, 220)
 
 
 def test_most_of_a_table_is_never_left_out_as_a_note() -> None:
     lines: list[BBox] = [(60, 120 + 15 * i, 150, 130 + 15 * i) for i in range(6)]
-    region = Found("table", (50, 90, 250, 220), 0.9, [], drawn=(50, 100, 250, 118))
-    without_notes(_clues([*_rows(105, 1), *lines]), region)
+    region = RegionCandidate("table", (50, 90, 250, 220), 0.9, [], ruled_box=(50, 100, 250, 118))
+    leave_out_notes(_clues([*_rows(105, 1), *lines]), region)
     assert region.bbox == (50, 90, 250, 220)
 
 
@@ -135,8 +135,8 @@ def test_tiles_under_a_page_are_its_background_and_a_picture_is_not() -> None:
 def test_figures_whose_margins_overlap_do_not_mix_the_columns() -> None:
     names = {}
 
-    def region(name: str, kind: str, box: BBox) -> Found:
-        found = Found("text" if kind == "text" else "figure", box, 0.9, [])
+    def region(name: str, kind: str, box: BBox) -> RegionCandidate:
+        found = RegionCandidate("text" if kind == "text" else "figure", box, 0.9, [])
         names[id(found)] = name
         return found
 

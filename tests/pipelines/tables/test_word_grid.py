@@ -12,8 +12,8 @@ from docai.contents import TableContent
 from docai.geometry import BBox
 from docai.limits import Limits
 from docai.pipelines.ingest import PageWord, open_source
-from docai.pipelines.tables.finder import find_table, is_lumped, soundness
-from docai.pipelines.tables.rulings import Rule, Rulings, rulings
+from docai.pipelines.tables.finder import find_table, has_merged_rows, phrase_fit
+from docai.pipelines.tables.rulings import Rule, Rulings, find_rulings
 from docai.pipelines.tables.word_rows import grid_from_words
 
 SIZE = 10
@@ -69,7 +69,7 @@ def test_a_rule_under_a_heading_says_how_far_it_spans() -> None:
         (14.0, [(0, "Town"), (100, "a"), (150, "b"), (200, "c")]),
         *_body(26, 5),
     ]
-    rules = Rulings(level=(Rule(140, 220, 12),))
+    rules = Rulings(horizontal=(Rule(140, 220, 12),))
     table = _texts(grid_from_words(_words(lines), rules))
     assert table[:2] == [["Town", "a", "Men", "Men"], ["Town", "a", "b", "c"]]
 
@@ -129,7 +129,7 @@ def test_leading_dots_and_currency_signs_are_no_columns() -> None:
 
 def test_an_upright_rule_parts_words_that_nearly_touch() -> None:
     lines = [(12.0 * i, [(0, "Town"), (24, f"{i}00"), (60, "x")]) for i in range(5)]
-    rules = Rulings(upright=(Rule(-2, 62, 22),))
+    rules = Rulings(vertical=(Rule(-2, 62, 22),))
     assert _texts(grid_from_words(_words(lines), rules))[2] == ["Town", "200", "x"]
 
 
@@ -208,13 +208,13 @@ def test_rules_of_borders_are_joined_and_white_ones_left_out() -> None:
         sheet.draw_rect(pymupdf.Rect(x, 50, x + 50, 70), color=(0, 0, 0))
     sheet.draw_line((50, 200), (200, 200), color=(1, 1, 1))
     sheet.draw_rect(pymupdf.Rect(50, 250, 200, 251), color=None, fill=(0, 0, 0))
-    found = rulings(sheet, (0, 0, 400, 300))
-    assert [(round(r.start), round(r.end), round(r.at)) for r in found.level] == [
+    found = find_rulings(sheet, (0, 0, 400, 300))
+    assert [(round(r.start), round(r.end), round(r.at)) for r in found.horizontal] == [
         (50, 200, 50),
         (50, 200, 70),
         (50, 200, 250),
     ]
-    assert [round(r.at) for r in found.upright] == [50, 100, 150, 200]
+    assert [round(r.at) for r in found.vertical] == [50, 100, 150, 200]
 
 
 def test_a_grid_is_sound_where_it_keeps_phrases_and_parts_columns() -> None:
@@ -222,12 +222,12 @@ def test_a_grid_is_sound_where_it_keeps_phrases_and_parts_columns() -> None:
     rows: list[BBox] = [(0, 12.0 * i, 150, 12.0 * i + 11) for i in range(5)]
     cells = [(x, y0, x + 75, y1) for _, y0, _, y1 in rows for x in (0.0, 75.0)]
     torn = [(x, y0, x + 22, y1) for _, y0, _, y1 in rows for x in (0.0, 22.0)]
-    assert soundness(cells, words) == 1.0
-    assert soundness(rows, words) == 0.5
-    assert soundness(torn, words) == 0.5
+    assert phrase_fit(cells, words) == 1.0
+    assert phrase_fit(rows, words) == 0.5
+    assert phrase_fit(torn, words) == 0.5
 
 
 def test_stacks_of_values_are_rows_taken_for_one() -> None:
     words = _words([(12.0 * i, [(0, "town"), (50, f"{i}00"), (100, f"{i}.5")]) for i in range(3)])
-    assert is_lumped([(0, 0, 40, 40), (40, 0, 90, 40), (90, 0, 150, 40)], words)
-    assert not is_lumped([(0, 0, 40, 40)], words)
+    assert has_merged_rows([(0, 0, 40, 40), (40, 0, 90, 40), (90, 0, 150, 40)], words)
+    assert not has_merged_rows([(0, 0, 40, 40)], words)

@@ -132,7 +132,7 @@ def test_a_folder_is_checked_and_what_is_wrong_is_listed(rules: TargetRules, tmp
     usable, rejected = check_pairs(read_pairs(folder), rules)
     assert [pair.target for pair in usable] == ["CCO"]
     assert [item.reason for item in rejected] == ["image", "image", "too-long", "parser"]
-    assert rejected[2].detail == "25 tokens, and 24 are trained on"
+    assert rejected[2].detail == "25 tokens, and at most 24 can be used"
     lines = describe_rejected(rejected, shown=2)
     assert lines[:3] == ["not used, image: 2", "not used, parser: 1", "not used, too-long: 1"]
     assert len(lines) == 5

@@ -342,7 +342,7 @@ def test_a_base_that_is_too_large_is_refused_with_what_it_takes(
         require_memory(base, CPU, wanted="auto", full=False, four_bit=False)
     monkeypatch.setattr(memory, "_memory_of", lambda device: 16 << 30)
     require_memory(base, CPU, wanted="cpu", full=False, four_bit=False)
-    with pytest.raises(DeviceError, match=r"at least 45\.2 GiB before any crop; cpu has 16\.0 GiB"):
+    with pytest.raises(DeviceError, match=r"at least 45\.2 GiB besides the crops; cpu has 16\.0 GiB"):
         require_memory(base, CPU, wanted="cpu", full=True, four_bit=False)
     with pytest.raises(DeviceError, match=r"by 2 processes takes at least 23\.2 GiB"):
         require_memory(base, CPU, wanted="cpu", full=False, four_bit=False, processes=2)

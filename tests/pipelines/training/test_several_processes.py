@@ -92,7 +92,7 @@ def test_one_process_waits_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     alone = join_process_group()
     assert (alone.rank, alone.count, alone.is_main) == (0, 1, True)
     assert alone.run_on_main(lambda: 3) == 3
-    assert alone.any(True, False) == (True, False)
+    assert alone.any_true(True, False) == (True, False)
     with pytest.raises(ValueError, match="own"):
         alone.together(lambda: int("own"))
 

@@ -175,7 +175,7 @@ def _crops(step: RetryStep, head: Head, task: RegionTask) -> Sequence[Crop]:
             return tile_region(page, tiling, bbox, margin=_TIGHT_MARGIN_PIXELS, words=words)
         if step.crop == "tiles":
             tallest = (y1 - y0) / (len(task.crops) + 0.5)
-            tiles = tile_region(page, tiling, bbox, margin=MARGIN, words=words, tallest=tallest)
+            tiles = tile_region(page, tiling, bbox, margin=MARGIN, words=words, max_height=tallest)
             return tiles if len(tiles) > len(task.crops) else ()
         more = _WIDENING_SHARE * max(x1 - x0, y1 - y0)
         left, top, right, bottom = page.bbox

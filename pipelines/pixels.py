@@ -1,0 +1,293 @@
+"""Measurements on gray pictures: ink, its connected parts, straight lines, and staves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from docai.geometry import BBox, center, interval_overlap, touches, union
+
+Gray = NDArray[np.uint8]
+"""Gray levels (height, width): 0 is black, 255 white. Ink masks are 255 on 0."""
+
+MIN_LINE_CONTRAST = 20
+"""Gray levels by which a line must differ from its surroundings."""
+
+
+def flatten(gray: Gray) -> Gray:
+    """The picture with white paper: its shade, which varies over a scanned page, is divided out."""
+    small = (
+        cv2.resize(gray, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+        if min(gray.shape) > 400
+        else gray
+    )
+    paper = cv2.medianBlur(
+        cv2.dilate(small, np.ones((7, 7), np.uint8)), min(max(15, min(small.shape) // 10 | 1), 51)
+    )
+    paper = cv2.resize(paper, (gray.shape[1], gray.shape[0]), interpolation=cv2.INTER_LINEAR)
+    # Dark surroundings are a picture, not shaded paper, and stay dark.
+    level = float(np.percentile(paper, 90)) or 255.0
+    paper = np.maximum(paper, np.uint8(min(255, level * 0.8)))
+    return np.asarray(cv2.divide(gray, paper, scale=255))
+
+
+def binarize(gray: Gray) -> Gray:
+    """Ink as 255 on 0, by Otsu's threshold on the flattened picture, kept within 165…205."""
+    flat = flatten(gray)
+    threshold, _ = cv2.threshold(flat, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    threshold = min(max(threshold, 165), 205)
+    return np.asarray((flat < threshold).astype(np.uint8) * 255)
+
+
+def solid_areas(gray: Gray, side: int) -> list[BBox]:
+    """Boxes of areas of at least ``side`` by ``side`` pixels without any white: photographs and fills."""
+    flat = cv2.blur(flatten(gray), (3, 3))
+    tinted = (flat < 236).astype(np.uint8) * 255
+    parts = parts_of(np.asarray(cv2.morphologyEx(tinted, cv2.MORPH_OPEN, np.ones((side, side), np.uint8))))
+    return parts.boxes_of(parts.areas > 0)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The n connected components of ink.
+
+    Attributes:
+        boxes: (n, 4) as x0 y0 x1 y1, pixels.
+        areas: (n,) pixels of ink in each.
+        labels: (height, width); i + 1 where part i is, 0 where no ink is.
+    """
+
+    boxes: NDArray[np.int32]
+    areas: NDArray[np.int32]
+    labels: NDArray[np.int32]
+
+    @property
+    def widths(self) -> NDArray[np.int32]:
+        return np.asarray(self.boxes[:, 2] - self.boxes[:, 0])
+
+    @property
+    def heights(self) -> NDArray[np.int32]:
+        return np.asarray(self.boxes[:, 3] - self.boxes[:, 1])
+
+    def boxes_of(self, which: NDArray[np.bool_]) -> list[BBox]:
+        """Boxes of the parts that are True in ``which`` (n,)."""
+        return [(float(x0), float(y0), float(x1), float(y1)) for x0, y0, x1, y1 in self.boxes[which]]
+
+    def median_height(self, letters: NDArray[np.bool_], *, min_count: int = 1) -> float | None:
+        """The height of letters, pixels: the median of the parts that are True in ``letters`` (n,).
+
+        None where there are fewer than ``min_count``.
+        """
+        return float(np.median(self.heights[letters])) if letters.sum() >= min_count else None
+
+
+def parts_of(ink: Gray) -> Parts:
+    """Connected components of ink, where diagonal neighbors are connected."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
+    boxes = stats[1:, :4].astype(np.int32)
+    boxes[:, 2:] += boxes[:, :2]
+    return Parts(boxes, stats[1:, cv2.CC_STAT_AREA].astype(np.int32), np.asarray(labels))
+
+
+def horizontal_lines(
+    gray: Gray, length: int, thickness: int = 10, min_contrast: int = MIN_LINE_CONTRAST, piece: int = 0
+) -> list[BBox]:
+    """Boxes of thin horizontal lines, dark or faint, straight or slightly wavy.
+
+    What is thin from top to bottom (black hat) and long from left to right (opening) is a line, however
+    light: hairlines of a third of a pixel are found, which a threshold on gray levels loses.
+
+    Args:
+        gray: the picture.
+        length: least length, pixels.
+        thickness: greatest thickness, pixels.
+        min_contrast: gray levels by which a line must differ from its surroundings.
+        piece: pixels after which lines are cut, so that a slanted line is horizontal in each piece; 0 for
+            none.
+    """
+    thin = cv2.morphologyEx(gray, cv2.MORPH_BLACKHAT, np.ones((thickness + 1, 1), np.uint8))
+    thin = cv2.dilate(thin, np.ones((2, 1), np.uint8))
+    kernel = np.ones((1, max(10, length // 4)), np.uint8)
+    strength = cv2.morphologyEx(
+        cv2.morphologyEx(thin, cv2.MORPH_CLOSE, np.ones((1, 3), np.uint8)), cv2.MORPH_OPEN, kernel
+    )
+    runs = (strength > min_contrast).astype(np.uint8) * 255
+    runs = cv2.morphologyEx(runs, cv2.MORPH_CLOSE, np.ones((1, 9), np.uint8))
+    if piece:
+        runs[:, piece::piece] = 0
+    parts = parts_of(np.asarray(runs))
+    long = np.flatnonzero(parts.widths >= length)
+    lines = [line for index in long for line in _lines_of_part(parts, int(index), length)]
+    return [line for line in lines if line[3] - line[1] <= thickness + 3]
+
+
+def _lines_of_part(parts: Parts, index: int, length: int) -> list[BBox]:
+    """The runs of rows that one part fills: beams and clefs can connect the lines of a staff to one part."""
+    x0, y0, x1, y1 = (int(value) for value in parts.boxes[index])
+    mask = parts.labels[y0:y1, x0:x1] == index + 1
+    profile = mask.sum(axis=1)
+    half = 0.5 * profile.max()
+    full = profile >= (half if y1 - y0 <= 9 else max(length, half))
+    lines = []
+    for top, bottom in spans(np.asarray(full)):
+        columns = np.flatnonzero(mask[top:bottom].any(axis=0))
+        left, right = x0 + columns[0], x0 + columns[-1] + 1
+        lines.append((float(left), float(y0 + top), float(right), float(y0 + bottom)))
+    return [line for line in lines if line[2] - line[0] >= length]
+
+
+def spans(flags: NDArray[np.bool_], min_length: int = 1) -> list[tuple[int, int]]:
+    """Runs of True in ``flags`` (n,) of at least ``min_length``, as (start, end) with the end excluded."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], flags.astype(np.int8), [0]))))
+    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a >= min_length]
+
+
+def vertical_lines(gray: Gray, length: int) -> list[BBox]:
+    """Boxes of thin vertical lines of at least ``length`` pixels."""
+    transposed = join_line_pieces(horizontal_lines(np.ascontiguousarray(gray.T), length), length)
+    return [(y0, x0, y1, x1) for x0, y0, x1, y1 in transposed]
+
+
+def straight_strokes(ink: Gray, min_length: float) -> NDArray[np.float64]:
+    """Straight strokes longer than ``min_length`` pixels, by OpenCV's line segment detector.
+
+    (n, 2): length in pixels and angle in degrees, 0…180. Both edges of a stroke count.
+    """
+    smooth = cv2.GaussianBlur(255 - ink, (0, 0), 0.8)
+    detected = cv2.createLineSegmentDetector(cv2.LSD_REFINE_STD).detect(smooth)[0]
+    if detected is None:
+        return np.zeros((0, 2))
+    lines = detected.reshape(-1, 4).astype(np.float64)
+    dx, dy = lines[:, 2] - lines[:, 0], lines[:, 3] - lines[:, 1]
+    lengths, angles = np.hypot(dx, dy), np.degrees(np.arctan2(dy, dx)) % 180
+    long = lengths > min_length
+    return np.stack([lengths[long], angles[long]], axis=1)
+
+
+MAX_LOOSE_SHARE = 0.12
+"""Width of the letters that touch no line of a staff, as a share of its length, above which it is a table."""
+
+
+@dataclass(frozen=True)
+class Staff:
+    """Five lines at equal distances, in pixels; ``space`` is the distance between two of them."""
+
+    bbox: BBox
+    space: float
+
+
+def staves(gray: Gray, min_length: int) -> list[Staff]:
+    """The staves in a picture of anything, from the top down: is there music, and where?
+
+    A staff is exactly five horizontal lines of similar extent at equal distances, at least ``min_length``
+    pixels long; a sixth line at the same distance makes it a table. Inside a region that is known to be a
+    score, :mod:`docai.pipelines.crops.tiling` finds the rows of bent and broken staves too, and
+    :mod:`docai.pipelines.readback.score.staves` follows each line along the columns.
+
+    Lines are searched in three ways: averaged from left to right, which brings hairlines out of the noise;
+    unchanged, for notes so dense that averaging hides the lines; and in short pieces, for pages that were not
+    flat. The way that finds most staves counts first, and the others add staves where it found none.
+    """
+    ways = ((25, 9, 0), (1, MIN_LINE_CONTRAST, 0), (1, MIN_LINE_CONTRAST, 160))
+    result: list[Staff] = []
+    for staves_of_way in sorted(
+        (_find_staves(gray, min_length, *way) for way in ways), key=len, reverse=True
+    ):
+        result += [
+            staff for staff in staves_of_way if not any(touches(staff.bbox, known.bbox) for known in result)
+        ]
+    return sorted(result, key=lambda staff: staff.bbox[1])
+
+
+def _find_staves(gray: Gray, min_length: int, average: int, min_contrast: int, piece: int) -> list[Staff]:
+    averaged = np.asarray(cv2.blur(gray, (average, 1))) if average > 1 else gray
+    pieces = horizontal_lines(
+        averaged, max(16, min_length // 4), thickness=6, min_contrast=min_contrast, piece=piece
+    )
+    lines = join_line_pieces(pieces, min_length)
+    lines.sort(key=lambda line: line[1])
+    free = set(range(len(lines)))
+    result: list[Staff] = []
+    for first in range(len(lines)):
+        group = _five_lines_from(lines, first, free) if first in free else None
+        if group is not None:
+            free -= set(group)
+            boxes = [lines[index] for index in group]
+            staff = Staff(union(boxes), (_middle(boxes[-1]) - _middle(boxes[0])) / 4)
+            # Five grid lines of a chart are about as high as they are wide; a bar of music is not.
+            if staff.bbox[2] - staff.bbox[0] > 13 * staff.space:
+                result.append(staff)
+    return result
+
+
+def has_words_between(parts: Parts, staff: Staff) -> bool:
+    """Whether there are words between the lines of a staff, which are then the rules of a table.
+
+    Notes, clefs and bar lines touch the lines; the words between the rules of a table do not.
+    """
+    x0, y0, x1, y1 = staff.bbox
+    boxes, high = parts.boxes, parts.heights
+    free = (boxes[:, 1] > y0 + 1) & (boxes[:, 3] < y1 - 1) & (boxes[:, 0] >= x0) & (boxes[:, 2] <= x1)
+    free &= (high < 0.9 * staff.space) & (high > 0.2 * staff.space) & (parts.widths < 4 * staff.space)
+    return float(parts.widths[free].sum()) / max(1.0, x1 - x0) > MAX_LOOSE_SHARE
+
+
+def _five_lines_from(lines: list[BBox], first: int, free: set[int]) -> list[int] | None:
+    """Indices of five lines at equal distances, the top one being ``first``; None where there are none."""
+    top = lines[first]
+    below = [i for i in range(first + 1, len(lines)) if i in free and _same_extent(top, lines[i])]
+    for second in below[:6]:
+        step = _middle(lines[second]) - _middle(top)
+        if step < 3:
+            continue
+        group = [first, second]
+        for count in range(2, 6):
+            wanted = _middle(top) + count * step
+            slack = max(1.5, 0.22 * step)
+            hits = [i for i in below if i not in group and abs(_middle(lines[i]) - wanted) <= slack]
+            if not hits:
+                break
+            group.append(min(hits, key=lambda i: abs(_middle(lines[i]) - wanted)))
+            step = (_middle(lines[group[-1]]) - _middle(top)) / count
+        inner = [i for i in below if _middle(top) < _middle(lines[i]) < _middle(top) + 4.4 * step]
+        if len(group) == 5 and len(inner) == 4 and not _has_sixth_line(top, step, lines):
+            return group
+    return None
+
+
+def _has_sixth_line(top: BBox, step: float, lines: list[BBox]) -> bool:
+    """Whether there is a line above or below at the same distance, as among the rules of a table."""
+    slack = max(1.5, 0.22 * step)
+    places = (_middle(top) - step, _middle(top) + 5 * step)
+    others = [line for line in lines if line is not top and _same_extent(top, line)]
+    return any(abs(_middle(line) - place) <= slack for line in others for place in places)
+
+
+def _same_extent(a: BBox, b: BBox) -> bool:
+    """Whether two lines begin and end at about the same places."""
+    shorter = min(a[2] - a[0], b[2] - b[0])
+    longer = max(a[2] - a[0], b[2] - b[0])
+    return interval_overlap(a[0], a[2], b[0], b[2]) > 0.75 * shorter and shorter > 0.5 * longer
+
+
+def join_line_pieces(lines: list[BBox], min_length: float) -> list[BBox]:
+    """Lines of at least ``min_length`` pixels, their pieces joined: notes and bar lines interrupt them."""
+    chains: list[list[BBox]] = []
+    for line in sorted(lines):
+        fitting = [
+            chain
+            for chain in chains
+            if abs(_middle(line) - _middle(chain[-1])) <= 2.5 and -10 < line[0] - chain[-1][2] < 40
+        ]
+        if fitting:
+            max(fitting, key=lambda chain: chain[-1][2]).append(line)
+        else:
+            chains.append([line])
+    return [box for box in map(union, chains) if box[2] - box[0] >= min_length]
+
+
+def _middle(line: BBox) -> float:
+    return center(line)[1]
