@@ -42,7 +42,7 @@ class ModelReport:
 
 
 @dataclass(frozen=True)
-class WitnessReport:
+class SecondReaderReport:
     """A second reader beside the model. None of them is required."""
 
     name: str
@@ -78,7 +78,7 @@ class Diagnosis:
     memory_available: int | None
     models: tuple[ModelReport, ...]
     """The configured model first, then the other embedded ones."""
-    witnesses: tuple[WitnessReport, ...] = ()
+    second_readers: tuple[SecondReaderReport, ...] = ()
     readback: tuple[ReadBackReport, ...] = ()
 
     @property
@@ -106,7 +106,7 @@ def diagnose(model: str = "nano", device: str = "auto") -> Diagnosis:
         memory_total=total,
         memory_available=available,
         models=tuple(_model(name) for name in names),
-        witnesses=_witnesses(),
+        second_readers=_second_readers(),
         readback=_readback(),
     )
 
@@ -141,11 +141,11 @@ def _memory() -> tuple[int | None, int | None]:
     return os.sysconf("SC_PHYS_PAGES") * page, available
 
 
-def _witnesses() -> tuple[WitnessReport, ...]:
+def _second_readers() -> tuple[SecondReaderReport, ...]:
     from docai.pipelines.evidence.readers import known_readers
 
     return tuple(
-        WitnessReport(reader.name, kind, reader.available())
+        SecondReaderReport(reader.name, kind, reader.available())
         for reader in known_readers()
         for kind in sorted(reader.kinds or ())
     )

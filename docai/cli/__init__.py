@@ -1,4 +1,4 @@
-"""The command line: ``docai``, or ``python -m docai.cli``.
+"""The command line: ``docai``, or ``python -m docai``.
 
 One module per command; :mod:`docai.cli.app` puts them together.
 """

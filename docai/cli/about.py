@@ -45,10 +45,10 @@ def doctor(
     for model_report in diagnosis.models:
         _section(f"Model {model_report.name}", _model_rows(model_report))
     _section(
-        "Witnesses",
+        "Second readers",
         [
             (reader.name, f"head {reader.head}", reader.problem or "installed")
-            for reader in diagnosis.witnesses
+            for reader in diagnosis.second_readers
         ],
     )
     _section(

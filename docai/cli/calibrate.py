@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from docai.cli.common import INTERRUPTED, people
+from docai.cli.common import INTERRUPTED, stderr_console
 from docai.errors import SettingError
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def calibrate(
                 "goes, or give the path of its folder."
             )
         check_writable(checkpoint.folder)
-    console = people()
+    console = stderr_console()
     try:
         with _progress(console) as report:
             results = fitting.calibrate(

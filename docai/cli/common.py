@@ -1,4 +1,4 @@
-"""What all commands share: the exit codes, and the console for people on standard error."""
+"""What all commands share: options, exit codes, and the console on standard error."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ReadBack = Annotated[
     str | None,
     typer.Option(
         metavar="auto|off",
-        help="Draw each record again, compare it with the page and say how alike they are. Default: auto.",
+        help="Render records again and compare them with the page, for the confidence. Default: auto.",
     ),
 ]
 
@@ -55,14 +55,19 @@ Download = Annotated[
 ]
 
 FAILED = 1
+"""Exit code: an input failed; the others are still written."""
 
 USAGE = 2
+"""Exit code: the command line, a setting, the model or the installation is wrong."""
 
 ISSUES = 3
+"""Exit code: all inputs were read, and some records have issues of severity ``error``."""
 
 INTERRUPTED = 130
+"""Exit code: the user pressed Ctrl-C; what was finished is written."""
 
 LOG_WIDTH = 110
+"""Characters of a line where standard error is no terminal and has no width of its own."""
 
 EXIT_CODES = (
     "Exit codes: 0 all succeeded · 1 an input failed (the others are still written) · 2 usage or "
@@ -70,7 +75,7 @@ EXIT_CODES = (
 )
 
 
-def people() -> Console:
+def stderr_console() -> Console:
     """A console on standard error; standard output is for data.
 
     Made when it is needed, so that it follows a redirected stream.
@@ -93,4 +98,4 @@ def show_error(error: Exception, *, console: Console | None = None) -> None:
     from rich.text import Text
 
     message = Text("error: ", style="bold red").append(str(error) or type(error).__name__, style="default")
-    (console or people()).print(message, soft_wrap=True)
+    (console or stderr_console()).print(message, soft_wrap=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from docai.cli import common as options
-from docai.cli.common import FAILED, INTERRUPTED, keep_output_clean, people, show_error
+from docai.cli.common import FAILED, INTERRUPTED, keep_output_clean, show_error, stderr_console
 from docai.cli.outputs import make_folder
 from docai.errors import SettingError
 
@@ -126,7 +126,7 @@ def evaluate(
     settings = load_settings(given, as_flags=True).values
     dataset = open_dataset(data)
     folder = make_folder(out)
-    console = people()
+    console = stderr_console()
     try:
         with _progress(console) as report:
             evaluation = measure(
@@ -226,7 +226,7 @@ def _compare(old: Path, new: Path, out: Path | None) -> None:
     from docai.pipelines.evaluation.report import compare_reports
 
     comparison = compare_reports(old, new, None if out is None else make_folder(out))
-    console = people()
+    console = stderr_console()
     print_comparison(comparison, console)
     if out is not None:
         console.print(f"  comparison: {out / 'comparison.html'}", markup=False, soft_wrap=True)

@@ -15,7 +15,15 @@ import typer
 
 from docai.cli import common as options
 from docai.cli import outputs
-from docai.cli.common import EXIT_CODES, FAILED, INTERRUPTED, ISSUES, keep_output_clean, people, show_error
+from docai.cli.common import (
+    EXIT_CODES,
+    FAILED,
+    INTERRUPTED,
+    ISSUES,
+    keep_output_clean,
+    show_error,
+    stderr_console,
+)
 from docai.cli.summary import print_line, print_records
 from docai.errors import AdapterError, CheckpointError, ConfigurationError, DocaiError, SettingError
 from docai.exports import export
@@ -66,7 +74,7 @@ def run_jobs(
     Raises:
         ConfigurationError, CheckpointError, AdapterError: the fault is not the input's, and all would fail.
     """
-    console = people()
+    console = stderr_console()
     n_failed = n_flawed = 0
     for job in jobs:
         try:
@@ -216,7 +224,7 @@ def process(
             to_stdout=json is not None,
         )
     except KeyboardInterrupt:
-        people().print("Interrupted; what was finished is written.")
+        stderr_console().print("Interrupted; what was finished is written.")
         raise typer.Exit(INTERRUPTED) from None
     raise typer.Exit(code)
 

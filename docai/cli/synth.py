@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from docai.cli.common import EXIT_CODES, FAILED, INTERRUPTED, people
+from docai.cli.common import EXIT_CODES, FAILED, INTERRUPTED, stderr_console
 from docai.cli.outputs import make_folder
 from docai.errors import SettingError, needs
 
@@ -60,7 +60,7 @@ def synth(
     if preview is not None:
         _require_preview_path(preview)
     folder = make_folder(out)
-    console = people()
+    console = stderr_console()
     done = 0
 
     def on_progress(n_done: int) -> None:
@@ -121,7 +121,7 @@ def _draw_preview(path: Path, head: str, seed: int, difficulty: float, split: Sp
     try:
         sheet.save(path)
     except OSError as error:
-        people().print(
+        stderr_console().print(
             f"The contact sheet {path} cannot be written: {error.strerror}. The pairs are complete.",
             markup=False,
             soft_wrap=True,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from docai.cli.common import EXIT_CODES, INTERRUPTED, USAGE, people
+from docai.cli.common import EXIT_CODES, INTERRUPTED, USAGE, stderr_console
 from docai.cli.train_nano import (
     NANO,
     NANO_OPTIONS,
@@ -264,7 +264,7 @@ def train(
             f"`docai train {what}` needs --base: the folder of a PaliGemma 2, or a hub id such as "
             "google/paligemma2-3b-pt-896@<revision> whose files are on this machine."
         )
-    console = people()
+    console = stderr_console()
     try:
         from docai.pipelines.training.finetune import train_adapter
         from docai.pipelines.training.settings import AdapterSettings

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from docai.cli.common import INTERRUPTED, people
+from docai.cli.common import INTERRUPTED, stderr_console
 from docai.errors import SettingError
 
 NANO = "nano"
@@ -190,4 +190,4 @@ def _write_pack(arguments: NanoArguments, folder: Path) -> None:
 
 
 def _print(line: str) -> None:
-    people().print(line, markup=False, soft_wrap=True)
+    stderr_console().print(line, markup=False, soft_wrap=True)

@@ -1,1 +1,1 @@
-"""Tables of born-digital pages: a grid from rules and words, a witness beside the model."""
+"""Tables of born-digital pages: a grid from rules and words, a second reader beside the model."""
