@@ -38,7 +38,7 @@ format: $(VENV)/.dev ## Format and mend what ruff can mend
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
-docs: $(VENV)/.docs ## Build the documentation into site/
+docs: $(VENV)/.dev ## Build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 sample: $(VENV)/.dev ## Make samples/report.pdf and its truth file again
@@ -80,11 +80,6 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	  || echo "GriTS and OMR-NED stay unmeasured: their packages could not be built (pylcs wants a C++ compiler)."
 	@$(BIN)/python .ci/package_view.py 2>/dev/null
 	@touch $@ $(VENV)/.runtime
-
-$(VENV)/.docs: pyproject.toml constraints.txt | $(BIN)/python
-	@echo "Installing docai and the tools of its documentation into $(VENV)."
-	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
-	@touch $@
 
 .venv-peers/.installed: benchmarks/peers/requirements.txt
 	@$(PYTHON) -m venv .venv-peers

@@ -100,8 +100,13 @@ def command_line() -> str:
             _prose(command.help),
             "",
         ]
-        lines += ["| option | meaning | default |", "|---|---|---|"]
-        lines += [_row(parameter) for parameter in command.params if parameter.name != "help"]
+        panels: dict[str | None, list[Any]] = {}
+        for parameter in command.params:
+            if parameter.name != "help":
+                panels.setdefault(parameter.rich_help_panel, []).append(parameter)
+        for panel, parameters in panels.items():
+            lines += ["" if panel is None else f"**{panel}**", ""]
+            lines += ["| option | meaning | default |", "|---|---|---|", *map(_row, parameters), ""]
         if command.epilog:
             lines += ["", _prose(command.epilog)]
         lines.append("")
@@ -201,10 +206,45 @@ def data_formats() -> str:
     return "\n".join(rows)
 
 
+def record_fields() -> str:
+    """The fields of the document and of everything in it, as their descriptions have them."""
+    from docai import contents, records
+
+    provenance = records.RecordBase.model_fields
+    models: list[tuple[str, Any, Iterable[str]]] = [
+        (model.__name__, model, model.model_fields)
+        for model in (records.Document, records.SourceInfo, records.PageInfo, records.Stats)
+    ]
+    models.append(("What all records share", records.RecordBase, provenance))
+    for record in (records.Table, records.Molecule, records.Score, records.Text, records.Figure):
+        models.append(
+            (record.__name__, record, [name for name in record.model_fields if name not in provenance])
+        )
+    inner = (records.Confidence, records.Alternative, records.Attempt, records.ReadBackResult, contents.Issue)
+    inner += (
+        contents.Cell,
+        contents.Column,
+        contents.Atom,
+        contents.Label,
+        contents.Fragment,
+        contents.Stereo,
+    )
+    inner += (contents.Measure, contents.Event, contents.Line, contents.Word)
+    models += [(model.__name__, model, model.model_fields) for model in inner]
+    lines: list[str] = []
+    for title, model, names in models:
+        lines += [f"### {title}", "", "| field | meaning |", "|---|---|"]
+        for name in names:
+            lines.append(f"| `{name}` | {_cell(_prose(model.model_fields[name].description))} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
 GENERATORS: Mapping[str, Callable[[], str]] = {
     "command-line": command_line,
     "settings": settings,
     "limits": limits,
     "examples": examples,
     "data-formats": data_formats,
+    "record-fields": record_fields,
 }

@@ -1,14 +1,14 @@
-"""What a grammar costs in the two libraries that could hold the heads to one: llguidance and xgrammar.
+"""The cost of constrained decoding with llguidance and with xgrammar.
 
     python benchmarks/constraints.py [--samples 20] [--pieces 257000]
 
-Both read the same grammars (:mod:`docai.models.grammars`) over two vocabularies: nano's, and one
-of Gemma's size, made here of random pieces, bytes, HTML tags, and ``<loc>`` and ``<seg>`` as added tokens.
-Synthetic targets at full difficulty are walked token by token, as a model would write them. Printed, for each
-library, vocabulary and head: seconds to read the vocabulary and to compile the grammar, microseconds of the
-mask for one token (mean, 99th percentile, most) and of taking the token, targets that were refused, and
-whether a location token may stand where letters are asked for. Times are of the processor, all threads
-together, so that other work on the machine does not count: they need OMP_NUM_THREADS=1.
+Both use the same grammars (:mod:`docai.models.grammars`) over two vocabularies: nano's, and one of Gemma's
+size, made of random pieces, bytes, HTML tags, and ``<loc>`` and ``<seg>`` as added tokens. Synthetic targets
+at full difficulty are consumed token by token, as a model would write them. Printed for each library,
+vocabulary and head: seconds to read the vocabulary and to compile the grammar, microseconds for the mask of
+one token (mean, 99th percentile, maximum) and for consuming the token, the number of rejected targets, and
+whether a location token is allowed where letters are required. Times are processor times of all threads
+together, so that other load on the machine does not count; run with OMP_NUM_THREADS=1.
 """
 
 from __future__ import annotations
@@ -64,9 +64,9 @@ class _LLGuidance:
 
 
 def _llguidance(tokenizer: PreTrainedTokenizerBase) -> Callable[[str], Callable[[], Walker]]:
-    from docai.models.constrained import Vocabulary
+    from docai.models.constrained import GrammarVocabulary
 
-    vocabulary = Vocabulary.of(tokenizer, [tokenizer.eos_token_id])
+    vocabulary = GrammarVocabulary.of(tokenizer, [tokenizer.eos_token_id])
 
     def compiled(name: str) -> Callable[[], Walker]:
         constraint = Constraint(name, vocabulary)
@@ -103,16 +103,16 @@ def _xgrammar(tokenizer: PreTrainedTokenizerBase) -> Callable[[str], Callable[[]
 
     def compiled(name: str) -> Callable[[], Walker]:
         lark = GRAMMARS[name](location_terminal(tokenizer))
-        # It has no intersection of terminals: words may then spell location tokens.
+        # xgrammar has no intersection of terminals, so words may spell location tokens.
         lark = lark.replace(" & ~/(?s:.*)<loc(?s:.*)/", "")
-        one = compiler.compile_grammar(xgrammar.Grammar.from_lark(lark, tokenizer_info=info))
-        return lambda: _XGrammar(one, size)
+        grammar = compiler.compile_grammar(xgrammar.Grammar.from_lark(lark, tokenizer_info=info))
+        return lambda: _XGrammar(grammar, size)
 
     return compiled
 
 
 def gemma_sized(n_pieces: int) -> PreTrainedTokenizerFast:
-    """A tokenizer with as many tokens as Gemma's, of as many kinds; its pieces are random."""
+    """A tokenizer with as many tokens as Gemma's and the same kinds of tokens; its pieces are random."""
     from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
 
     draw = random.Random(0)
@@ -179,8 +179,8 @@ def measure(
         us = np.array(masks) * 1e6
         print(
             f"{library.name:11} {label:6} {head:9} vocabulary {read:5.2f} s  grammar {built:6.3f} s  "
-            f"mask {us.mean():6.0f} us, 99 % {np.percentile(us, 99):6.0f}, most {us.max():7.0f}  "
-            f"take {np.mean(taken) * 1e6:4.0f} us  refused {n_refused} of {len(texts)}"
+            f"mask {us.mean():6.0f} us, 99 % {np.percentile(us, 99):6.0f}, max {us.max():7.0f}  "
+            f"take {np.mean(taken) * 1e6:4.0f} us  rejected {n_refused} of {len(texts)}"
             f"{_locs_as_letters(head, start, tokenizer)}",
             flush=True,
         )

@@ -1,9 +1,10 @@
-"""All kern of music21's corpus through the score parser: what is found in it, by code.
+"""Parse all kern scores of music21's corpus and list the issues by code.
 
     python benchmarks/kern_corpus.py [--every N] [--musicxml]
 
-``tests/parsers/kern_corpus.json`` names the files that are truly wrong, and how; the exit status is 1 where
-something else is found. Without ``--musicxml``, which takes some second for each file, music21 is not asked.
+``tests/parsers/kern_corpus.json`` lists the files with real errors and their issue codes; the exit status is
+1 if other issues are found. MusicXML is made only with ``--musicxml``, which takes about a second for each
+file.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from pathlib import Path
 import docai.parsers.score as score_parser
 
 KNOWN = Path(__file__).parents[1] / "tests" / "parsers" / "kern_corpus.json"
-_SHOWN = 10
+_MAX_SHOWN_CASES = 10
 
 
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    options.add_argument("--every", type=int, default=1, metavar="N", help="only each N-th file")
-    options.add_argument("--musicxml", action="store_true", help="make MusicXML too, however long it takes")
+    options.add_argument("--every", type=int, default=1, metavar="N", help="only every N-th file")
+    options.add_argument("--musicxml", action="store_true", help="also make MusicXML, however long it takes")
     chosen = options.parse_args()
     score_parser.MAX_WORK = sys.maxsize if chosen.musicxml else -1
     spec = find_spec("music21")
@@ -35,7 +36,7 @@ def main() -> int:
     files = sorted(corpus.rglob("*.krn"))[:: chosen.every]
     known = json.loads(KNOWN.read_text("utf-8"))
     started = time.process_time()
-    found: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    cases_by_code: dict[str, list[tuple[str, str]]] = defaultdict(list)
     n_events, n_wrong = 0, 0
     for file in files:
         name = file.relative_to(corpus).as_posix()
@@ -43,16 +44,19 @@ def main() -> int:
         n_events += len(parsed.content.events)
         issues = [issue for issue in parsed.issues if issue.code != "score-too-long"]
         for issue in issues:
-            found[issue.code].append((name, issue.message))
+            cases_by_code[issue.code].append((name, issue.message))
         if sorted(issue.code for issue in issues) != sorted(known.get(name, [])):
             n_wrong += 1
             print(f"{name}: {[issue.code for issue in issues]}, known: {known.get(name, [])}")
-    for code, cases in sorted(found.items()):
+    for code, cases in sorted(cases_by_code.items()):
         print(f"{code}: {len(cases)} of {len(files)} files")
-        for name, message in cases[:_SHOWN]:
+        for name, message in cases[:_MAX_SHOWN_CASES]:
             print(f"    {name}: {message}")
     seconds = time.process_time() - started
-    print(f"{len(files)} files, {n_events:,} notes and rests, {seconds:.0f} s; {n_wrong} files not as known.")
+    print(
+        f"{len(files)} files, {n_events:,} notes and rests, {seconds:.0f} s; "
+        f"{n_wrong} files with other issues than known."
+    )
     return int(n_wrong > 0)
 
 

@@ -1,21 +1,19 @@
-"""Whether damage to a true answer is noticed: what share of mutations leaves an issue or another record.
+"""The share of mutations of a correct answer that a parser detects, by an issue or by different content.
 
     python benchmarks/mutations.py [HEAD ...] [--drawn N] [--each K] [--real FOLDER]
 
-Each truth, drawn or of the real documents, is changed in one place: a part is dropped, repeated, exchanged
-with another of its kind, or the text is cut before it. Parts are those of the format (cells, rows, tags,
-atoms, measures, fields, words, locations, characters …). A mutation is noticed where the parse has an issue
-code that the untouched one has not, or where the content differs. Not counted are texts that say the same
-by their format's own rules, which :func:`says_the_same` judges without docai's parsers: an exchange of
-equal parts, white space where it has no meaning, an optional HTML tag, other spellings of one molecule.
-MusicXML is left out for the speed, which can only lower the figures. Issues on untouched truths are listed
-by name: severity warning or error on what is right.
+Each truth, synthetic or of the real documents, is changed in one place: a part is dropped, repeated,
+exchanged with another of its kind, or the text is cut before it. Parts are those of the format (cells, rows,
+tags, atoms, measures, fields, words, locations, characters …). A mutation is detected if the parse has an
+issue code that the original has not, or different content. Texts with the same meaning by the rules of their
+format are not counted; :func:`says_the_same` decides that without docai's parsers: an exchange of equal
+parts, meaningless white space, an optional HTML tag, other spellings of one molecule. MusicXML is not made,
+for speed, which can only lower the figures. False alarms, warnings and errors on unchanged truths, are listed
+by name.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
 import random
 import re
 from collections import Counter
@@ -27,6 +25,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 from unittest import mock
 
+from common import real_data, script_parser
+
 from docai.base import Content
 from docai.models.heads import HEADS
 from docai.parsers.base import Parsed
@@ -37,7 +37,7 @@ Way = Literal["drop", "repeat", "swap", "cut"]
 Span = tuple[int, int]
 WAYS: tuple[Way, ...] = ("drop", "repeat", "swap", "cut")
 DIFFICULTIES = (0.0, 0.3, 0.6, 1.0)
-_SHOWN = 12
+_MAX_SHOWN = 12
 
 _TAG = r"</?[a-z][^<>\"]*(?:\"[^\"]*\"[^<>\"]*)*>"
 _DIGIT = r"(?<=<loc)\d|(?<=<loc\d)\d|(?<=<loc\d\d)\d|(?<=<loc\d\d\d)\d"
@@ -78,7 +78,7 @@ _PARTS: dict[str, dict[str, str]] = {
 
 
 class Truth(NamedTuple):
-    """A right answer, and the name under which it is reported."""
+    """A correct answer, and its name in the report."""
 
     head: str
     name: str
@@ -95,7 +95,7 @@ class Mutation(NamedTuple):
 
 @dataclass
 class Tally:
-    """What became of the mutations of one head."""
+    """Counts of the mutations of one head."""
 
     truths: int = 0
     same: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -110,23 +110,23 @@ class Tally:
 
 
 def drawn_truths(head: str, count: int, seed: int = 7) -> list[Truth]:
-    """Targets of the data engine, held-out content, of all difficulties."""
-    found = []
+    """Synthetic targets with held-out content, of all difficulties."""
+    truths = []
     for difficulty in DIFFICULTIES:
         drawn = islice(
             samples(head, seed, difficulty=difficulty, split="held-out"), -(-count // len(DIFFICULTIES))
         )
-        found += [Truth(head, f"drawn {difficulty}/{n}", sample.target) for n, sample in enumerate(drawn)]
-    return found[:count] if count < len(found) else found
+        truths += [Truth(head, f"drawn {difficulty}/{n}", sample.target) for n, sample in enumerate(drawn)]
+    return truths[:count]
 
 
 def real_truths(folder: Path) -> Iterator[Truth]:
-    """Truths of the real documents: tables as their sets write them, SMILES, kern, and words with boxes."""
+    """Truths of the real documents: tables as in their data sets, SMILES, kern, and words with boxes."""
     from docai.pipelines.evaluation.base import Sample
     from docai.pipelines.evaluation.datasets import open_dataset
     from docai.pipelines.training.datasets import read_dataset
 
-    whole = {
+    datasets = {
         "table": (
             "pubtabnet:tables/pubtabnet",
             "teds-pairs:tables/teds-parity/sample_gt.json",
@@ -138,14 +138,14 @@ def real_truths(folder: Path) -> Iterator[Truth]:
             if path.name != "other"
         ),
     }
-    for head, specs in whole.items():
+    for head, specs in datasets.items():
         for spec in specs:
             kind, _, path = spec.partition(":")
             for case in open_dataset(f"{kind}:{folder / path}"):
                 if isinstance(case, Sample):
                     for number, item in enumerate(case.truth, 1):
                         name = f"{path}/{case.id}" + (f"#{number}" if len(case.truth) > 1 else "")
-                        # The pages that data sets put around a table are no part of the head's format.
+                        # The HTML page that data sets put around a table is not part of the head's format.
                         yield Truth(head, name, re.sub(r"</?(?:html|body)>", "", item.text))
     for file in sorted((folder / "scores").glob("*/*.krn")):
         yield Truth("score", file.name, file.read_text("utf-8"))
@@ -155,7 +155,7 @@ def real_truths(folder: Path) -> Iterator[Truth]:
 
 
 def parts_of(head: str, part: str, text: str) -> list[Span]:
-    """Where the parts of that kind stand in the text."""
+    """The spans of the parts of that kind in the text."""
     spans = []
     for match in re.finditer(_PARTS[head][part], text, re.IGNORECASE if head == "table" else 0):
         if "part" not in match.groupdict():
@@ -166,7 +166,7 @@ def parts_of(head: str, part: str, text: str) -> list[Span]:
 
 
 def mutations(truth: Truth, each: int, rng: random.Random) -> Iterator[Mutation]:
-    """``each`` changes of every way and every kind of part, where there are so many parts."""
+    """Up to ``each`` mutations of every way and every kind of part."""
     for part in _PARTS[truth.head]:
         spans = parts_of(truth.head, part, truth.text)
         for way in WAYS:
@@ -193,7 +193,7 @@ _CHANGES: dict[Way, Callable[[str, Span], str]] = {
 
 
 def says_the_same(head: str, before: str, after: str) -> bool:
-    """Whether the two texts say the same by the rules of their format, judged without docai's parsers."""
+    """Whether two texts mean the same by the rules of their format, decided without docai's parsers."""
     if before == after:
         return True
     if head == "molecule":
@@ -215,7 +215,7 @@ def _lines(text: str) -> list[list[str]]:
 
 
 def _canonical(smiles: str) -> str | None:
-    """RDKit's spelling; what it does not know in brackets becomes a dummy atom with a number of its own."""
+    """RDKit's canonical SMILES; unknown brackets become dummy atoms with numbers of their own."""
     from rdkit import Chem, rdBase
 
     names: dict[str, int] = {}
@@ -225,19 +225,19 @@ def _canonical(smiles: str) -> str | None:
             return match[0]
         return f"[{900 + names.setdefault(match[1], len(names))}*]"
 
-    blocked = rdBase.BlockLogs()
+    log_block = rdBase.BlockLogs()
     try:
         mol = Chem.MolFromSmiles(re.sub(r"\[([^\[\]]*)\]", dummy, smiles))
         labels = ",".join(sorted(names))
         return None if mol is None else f"{Chem.MolToSmiles(mol)} {labels}"
     finally:
-        del blocked
+        del log_block
 
 
 def _plain_html(html: str) -> str:
-    """Without the tags that HTML lets be left out where they stand (13.1.2.4), and without useless space."""
+    """The HTML without optional tags (HTML standard, 13.1.2.4) and without meaningless white space."""
     html = re.sub(r">\s+<", "><", html)
-    # An end tag says nothing where what follows ends the element too.
+    # An end tag is redundant if what follows ends the element too.
     html = re.sub(r"(?:</t[dh]>)+(?=<t[dhr]\b|</t|</table)", "", html)
     html = re.sub(r"(?:</tr>)+(?=<tr\b|</t|<tbody|</table)", "", html)
     html = re.sub(r"(?:</tbody>|</thead>)+(?=<tbody|</table|</t)", "", html)
@@ -245,14 +245,14 @@ def _plain_html(html: str) -> str:
 
 
 def is_noticed(before: Parsed[Content], after: Parsed[Content]) -> tuple[bool, bool]:
-    """Whether there is a new issue code, and whether there is that or another content."""
-    issue = bool({found.code for found in after.issues} - {found.code for found in before.issues})
-    return issue, issue or after.content != before.content
+    """Whether there is a new issue code, and whether there is that or different content."""
+    has_new_code = bool({issue.code for issue in after.issues} - {issue.code for issue in before.issues})
+    return has_new_code, has_new_code or after.content != before.content
 
 
 @contextmanager
 def without_music21() -> Iterator[None]:
-    """MusicXML takes a hundred times what the rest of a parse does, and reads the same kern."""
+    """Parse without making MusicXML, which takes a hundred times as long as the rest."""
     with mock.patch("docai.parsers.score.kern_to_musicxml", side_effect=ConversionError("left out")):
         yield
 
@@ -281,7 +281,7 @@ def measure(truths: Iterable[Truth], each: int, seed: int = 1) -> dict[str, Tall
 
 
 def false_issues(truths: Iterable[Truth]) -> list[tuple[Truth, str]]:
-    """Issues of severity warning or error on untouched truths, with the message."""
+    """Warnings and errors on unchanged truths, with the message."""
     return [
         (truth, f"{issue.code}: {issue.message}")
         for truth in truths
@@ -308,39 +308,38 @@ def tell(where: str, tallies: dict[str, Tally], false: list[tuple[Truth, str]], 
                 ratio = f"{tally.noticed[key] / tally.made[key]:.3f}" if tally.made[key] else "–"
                 cells.append(f"{tally.noticed[key]}/{tally.made[key]} {ratio}".rjust(22))
             print(f"  {part:12}" + "".join(cells))
-        for truth, mutation in tally.unnoticed[:_SHOWN]:
-            told = difference(truth.text, mutation.text)
-            print(f"  unnoticed: {mutation.way} {mutation.part} of {truth.name}: {told}")
-        if len(tally.unnoticed) > _SHOWN:
-            print(f"  … and {len(tally.unnoticed) - _SHOWN} more")
+        for truth, mutation in tally.unnoticed[:_MAX_SHOWN]:
+            change = difference(truth.text, mutation.text)
+            print(f"  undetected: {mutation.way} {mutation.part} of {truth.name}: {change}")
+        if len(tally.unnoticed) > _MAX_SHOWN:
+            print(f"  … and {len(tally.unnoticed) - _MAX_SHOWN} more")
 
 
 def difference(before: str, after: str) -> str:
-    """The place where two texts part, short."""
-    start = _shared(before, after)
-    end = _shared(before[start:][::-1], after[start:][::-1])
+    """The place where two texts differ, shortened."""
+    start = _common_prefix_length(before, after)
+    end = _common_prefix_length(before[start:][::-1], after[start:][::-1])
     old, new = before[start : len(before) - end], after[start : len(after) - end]
     return f"…{before[max(0, start - 20) : start]!r} {old[:60]!r} → {new[:60]!r}"
 
 
-def _shared(one: str, other: str) -> int:
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((place for place, (a, b) in pairs if a != b), min(len(one), len(other)))
+def _common_prefix_length(first: str, second: str) -> int:
+    pairs = enumerate(zip(first, second, strict=False))
+    return next((index for index, (a, b) in pairs if a != b), min(len(first), len(second)))
 
 
 def main() -> None:
-    default = Path(os.environ.get("DOCAI_REAL_DATA") or "../shared/real")
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = script_parser(__doc__)
     parser.add_argument("heads", nargs="*", default=list(HEADS), metavar="HEAD")
     parser.add_argument("--drawn", type=int, default=40, metavar="N", help="drawn truths for each head")
     parser.add_argument(
         "--each", type=int, default=3, metavar="K", help="of each way and kind of part, for each truth"
     )
-    parser.add_argument("--real", type=Path, default=default, metavar="FOLDER")
+    parser.add_argument("--real", type=Path, default=real_data(), metavar="FOLDER", help="real documents")
     args = parser.parse_args()
     drawn = [truth for head in args.heads for truth in drawn_truths(head, args.drawn)]
     tell("drawn", measure(drawn, args.each), false_issues(drawn), len(drawn))
-    if args.real.is_dir():
+    if args.real is not None and args.real.is_dir():
         real = [truth for truth in real_truths(args.real) if truth.head in args.heads]
         tell("real", measure(real, args.each), false_issues(real), len(real))
 

@@ -38,15 +38,15 @@ from docai.pipelines.evaluation.datasets.icdar_text import read_icdar2015
 from docai.pipelines.evaluation.datasets.molecules import read_molfiles
 from docai.pipelines.evaluation.datasets.pubtabnet import read_pubtabnet
 from docai.pipelines.evaluation.metrics.teds import teds_canonical
-from docai.pipelines.evidence.arbiter import weigh
-from docai.pipelines.evidence.base import Case, Statement, Witness, same_grid
+from docai.pipelines.evidence.arbiter import decide
+from docai.pipelines.evidence.base import Reader, ReaderInput, Reading, content_of, same_grid
 from docai.pipelines.evidence.osra import Osra
-from docai.pipelines.evidence.panel import hear
+from docai.pipelines.evidence.readers import ask
 from docai.pipelines.evidence.scanned_table import ScannedTables
 from docai.pipelines.evidence.tesseract import Tesseract
 from docai.pipelines.ingest import Page, open_source
 from docai.pipelines.layout import find_regions, text_layer_quality
-from docai.pipelines.recognition.answer import Answer, region_answer
+from docai.pipelines.recognition.answer import region_reading
 from docai.pipelines.synthesis import samples
 from docai.pipelines.words import agreement, text_from_words
 
@@ -77,10 +77,10 @@ class Question:
 class Answers:
     """Those of the model and of the second reader to one question."""
 
+    kind: str
     question: Question
-    model: Answer
-    is_calibrated: bool
-    witness: Statement
+    model: Reading
+    second: Reading
     seconds: float
     """Time of the second reader."""
 
@@ -96,30 +96,33 @@ class Answers:
 
     @property
     def is_clear(self) -> bool:
-        return self.witness.content is not None and self.witness.is_clear
+        return self.second.content is not None and self.second.complete
 
     @property
     def agreed(self) -> bool:
-        match self.model.content, self.witness.content:
-            case MoleculeContent() as model, MoleculeContent() as witness:
-                return model.smiles is not None and model.smiles == witness.smiles
-            case TextContent() as model, TextContent() as witness:
-                return bool(model.text) and agreement(model.text.split(), witness.text.split()) == 1.0
-            case TableContent() as model, TableContent() as witness:
-                return same_grid(model, witness)
+        match self.model.content, self.second.content:
+            case MoleculeContent() as model, MoleculeContent() as other:
+                return model.smiles is not None and model.smiles == other.smiles
+            case TextContent() as model, TextContent() as other:
+                return bool(model.text) and agreement(model.text.split(), other.text.split()) == 1.0
+            case TableContent() as model, TableContent() as other:
+                return same_grid(model, other)
         return False
 
     def both(self) -> float:
-        return self.quality(weigh(self.model, self.witness, is_calibrated=self.is_calibrated).content)
+        return self._decided(self.model)
 
     def calibrated(self, share: float) -> float:
         """The same for a model whose confidence is ``share``, and calibrated."""
-        content, confidence = self.model.content, self.model.confidence
+        content, confidence = content_of(self.model), self.model.confidence
         if confidence.value != 0.0:
             confidence = confidence.model_copy(update={"value": share})
         content = content.with_confidences([share] * len(content.part_confidences()))
-        calibrated = replace(self.model, content=content, confidence=confidence)
-        return self.quality(weigh(calibrated, self.witness, is_calibrated=True).content)
+        return self._decided(replace(self.model, content=content, confidence=confidence, is_calibrated=True))
+
+    def _decided(self, model: Reading) -> float:
+        decision = decide(self.kind, model, [self.second])
+        return self.quality(None if decision is None else decision.content)
 
 
 def molecules(folder: Path) -> Iterator[Question]:
@@ -190,36 +193,37 @@ def _render(path: Path, dpi: int) -> tuple[bytes, list[tuple[BBox, str]]] | None
     return None
 
 
-def read(engine: Engine, kind: str, question: Question) -> tuple[Answer, bool]:
-    """The model's answer, and whether its confidence is calibrated."""
+def read(engine: Engine, kind: str, question: Question) -> Reading:
+    """The model's reading; calibrated where its checkpoint has a map for whole records."""
     head = HEADS[kind]
     crops = tile_region(question.page, head.tiling, question.bbox)
     generations = answer(engine, [Request(head, crop.image) for crop in crops])
     maps = generations[0].calibration or {}
-    return region_answer(head, crops, generations), "record" in maps
+    return replace(region_reading(head, crops, generations), is_calibrated="record" in maps)
 
 
-def measure(engine: Engine, witness: Witness, question: Question) -> Answers:
-    model, is_calibrated = read(engine, witness.head, question)
+def measure(engine: Engine, reader: Reader, question: Question) -> Answers:
+    (kind,) = reader.kinds or ()
+    model = read(engine, kind, question)
     started = time.perf_counter()
-    statement = hear(witness, Case(question.page, question.bbox))
-    return Answers(question, model, is_calibrated, statement, time.perf_counter() - started)
+    second = ask(reader, ReaderInput(question.page, question.bbox))
+    return Answers(kind, question, model, second, time.perf_counter() - started)
 
 
 def _canonical(smiles: str) -> str | None:
     return parse_molecule(smiles).content.smiles
 
 
-def row(title: str, witness: Witness, all_answers: Sequence[Answers]) -> str:
+def row(title: str, reader: Reader, all_answers: Sequence[Answers]) -> str:
     models = [answers.quality(answers.model.content) for answers in all_answers]
-    clear = [answers.quality(answers.witness.content) for answers in all_answers if answers.is_clear]
+    clear = [answers.quality(answers.second.content) for answers in all_answers if answers.is_clear]
     agreed = [answers.quality(answers.model.content) for answers in all_answers if answers.agreed]
     share = sum(models) / max(1, len(models))
     cells = (
         title,
         str(len(all_answers)),
         _mean(models),
-        f"{witness.name} {_mean([answers.quality(answers.witness.content) for answers in all_answers])}",
+        f"{reader.name} {_mean([answers.quality(answers.second.content) for answers in all_answers])}",
         f"{len(clear)}: {_mean(clear)}, wholly right {_mean([float(value == 1) for value in clear])}",
         _mean([answers.both() for answers in all_answers]),
         _mean([answers.calibrated(share) for answers in all_answers]),
@@ -239,14 +243,14 @@ def _case(title: str, answers: Answers) -> dict[str, str | float | None]:
         "set": title,
         "name": answers.question.name,
         "truth": answers.question.truth,
-        "model": answers.model.raw,
+        "model": answers.model.text,
         "finish": answers.model.finish_reason,
         "confidence": answers.model.confidence.value,
-        "witness": answers.witness.text,
+        "second reader": answers.second.text,
         "clear": answers.is_clear,
-        "issues": "; ".join(issue.message for issue in answers.witness.issues),
+        "issues": "; ".join(issue.message for issue in answers.second.issues),
         "quality of the model": answers.quality(answers.model.content),
-        "quality of the witness": answers.quality(answers.witness.content),
+        "quality of the second reader": answers.quality(answers.second.content),
         "quality of both": answers.both(),
         "seconds": answers.seconds,
     }
@@ -266,7 +270,7 @@ def main() -> None:
     engine = PaliGemmaEngine.load(arguments.model, device="auto")
     osra, tesseract = Osra(seconds=SECONDS), Tesseract(seconds=SECONDS)
     scanned = ScannedTables(seconds=SECONDS)
-    sets: list[tuple[str, Witness, Iterator[Question]]] = [
+    sets: list[tuple[str, Reader, Iterator[Question]]] = [
         ("text icdar2015", tesseract, photographs(real / "text/icdar2015")),
         ("text of PDFs as scans", tesseract, paragraphs([real / name for name in PDFS])),
         ("tables pubtabnet", scanned, tables(real / "tables/pubtabnet")),
@@ -275,23 +279,23 @@ def main() -> None:
     ]
     print(f"{engine.name}, quality: exact molecules, canonical TEDS, F1 of words\n")
     print(
-        "| set | cases | model | witness | witness where clear | both | both, calibrated "
-        "| agreed and right | s of the witness |\n|---|---|---|---|---|---|---|---|---|"
+        "| set | cases | model | second reader | second reader where clear | both | both, calibrated "
+        "| agreed and right | s of the second reader |\n|---|---|---|---|---|---|---|---|---|"
     )
-    for title, witness, questions in sets:
+    for title, reader, questions in sets:
         if not title.startswith(arguments.only):
             continue
-        missing = witness.available()
+        missing = reader.available()
         if missing is not None:
             print(f"| {title} | – | – | {missing} | – | – | – | – | – |")
             continue
         all_answers = []
         for question in islice(questions, arguments.limit):
-            all_answers.append(measure(engine, witness, question))
+            all_answers.append(measure(engine, reader, question))
             if arguments.cases:
                 with arguments.cases.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(_case(title, all_answers[-1])) + "\n")
-        print(row(title, witness, all_answers), flush=True)
+        print(row(title, reader, all_answers), flush=True)
 
 
 if __name__ == "__main__":

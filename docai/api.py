@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from docai.base import MAX_REPR, one_line
-from docai.errors import EmptySourceError, SettingError
+from docai.errors import EmptySourceError
 from docai.limits import Limits
 from docai.models.heads import get_head
+from docai.options import Options
 from docai.records import Document, RecordBase
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from docai.models.engine import Engine
-    from docai.options import Options, ReadBackSetting, Retry, TextLayer, Witnesses
+    from docai.options import ReadBackSetting, Retry, TextLayer, Witnesses
     from docai.pipelines.convert import ProgressCallback
     from docai.pipelines.layout.given import GivenRegions
 
@@ -30,24 +31,12 @@ class Pipeline:
         model: an embedded model's name (``"nano"``), a local folder, or a hub id such as
             ``org/name@revision`` whose files are already on this machine.
         device: ``"auto"`` (CUDA where there is one, else CPU), ``"cpu"``, ``"cuda"``, ``"cuda:1"``, …
-        heads: names of the heads to use; None is all.
-        text_layer: ``"prefer"`` takes text from the PDF's own words where they can be believed;
-            ``"verify"`` lets the model read too and reports where they differ; ``"ignore"`` is the model
-            alone.
-        witnesses: ``"auto"`` also asks the readers that are installed beside docai, OSRA for molecules and
-            Tesseract for words and tables without a text layer, see
-            :mod:`docai.pipelines.evidence.arbiter`;
-            ``"off"`` does not.
-        readback: ``"auto"`` draws each record that was read again, compares it with its crop, and lets that
-            count in the confidence, see :mod:`docai.pipelines.readback.compare`; ``"off"`` does not.
-        retry: ``"auto"`` asks the model again, in other ways, where its answer is invalid, looping or cut,
-            see :mod:`docai.pipelines.recognition.retry`; ``"off"`` does not.
-        limits: bounds on size and time; :class:`docai.Limits` has the defaults.
+        heads, text_layer, witnesses, readback, retry, limits: the fields of
+            :class:`docai.options.Options`, which says what each does.
         engine: answers in place of ``model``, such as :class:`docai.ScriptedEngine` in tests.
 
     Raises:
-        SettingError: ``text_layer`` is none of the three, ``witnesses``, ``readback`` or ``retry`` none of
-            the two, or ``heads`` is no list of names.
+        SettingError: an option has a value that it cannot have.
         UnknownHeadError: a head of that name does not exist.
     """
 
@@ -64,34 +53,53 @@ class Pipeline:
         limits: Limits | None = None,
         engine: Engine | None = None,
     ) -> None:
-        if text_layer not in ("prefer", "verify", "ignore"):
-            raise SettingError(f"text_layer is {text_layer!r}; it has to be 'prefer', 'verify' or 'ignore'.")
-        if witnesses not in ("auto", "off"):
-            raise SettingError(f"witnesses is {witnesses!r}; it has to be 'auto' or 'off'.")
-        if readback not in ("auto", "off"):
-            raise SettingError(f"readback is {readback!r}; it has to be 'auto' or 'off'.")
-        if retry not in ("auto", "off"):
-            raise SettingError(f"retry is {retry!r}; it has to be 'auto' or 'off'.")
-        if isinstance(heads, str):
-            raise SettingError(f"heads is the string {heads!r}; give a list such as [{heads!r}].")
-        if heads is not None and not heads:
-            raise SettingError("heads is empty, so nothing would be read; leave it out to use all heads.")
         self._model = model
         self._device = device
-        self._heads = None if heads is None else frozenset(get_head(name).name for name in heads)
-        self._text_layer: TextLayer = text_layer
-        self._witnesses: Witnesses = witnesses
-        self._readback: ReadBackSetting = readback
-        self._retry: Retry = retry
-        self._limits = limits or Limits()
         self._engine = engine
+        self._options = Options(
+            heads=heads,
+            text_layer=text_layer,
+            witnesses=witnesses,
+            readback=readback,
+            retry=retry,
+            limits=limits or Limits(),
+        )
+        for name in sorted(self._options.heads or ()):
+            get_head(name)
+
+    @classmethod
+    def with_options(
+        cls,
+        options: Options,
+        model: str | Path = "nano",
+        *,
+        device: str = "auto",
+        engine: Engine | None = None,
+    ) -> Pipeline:
+        """A pipeline that reads as ``options`` say; the other arguments are those of :class:`Pipeline`."""
+        return cls(
+            model,
+            device=device,
+            heads=options.heads,
+            text_layer=options.text_layer,
+            witnesses=options.witnesses,
+            readback=options.readback,
+            retry=options.retry,
+            limits=options.limits,
+            engine=engine,
+        )
 
     def __repr__(self) -> str:
         """Says what it is set to, and what it runs on once the model is loaded; loads nothing."""
         model = Path(self._model).name if self._engine is None else self._engine.name
         device = self._device if self._engine is None else self._engine.device
-        options = f"text_layer={self._text_layer!r}"
+        options = f"text_layer={self._options.text_layer!r}"
         return f"<{one_line(f'Pipeline {model} on {device}, {options}', MAX_REPR - 2)}>"
+
+    @property
+    def options(self) -> Options:
+        """How it reads."""
+        return self._options
 
     @property
     def engine(self) -> Engine:
@@ -115,60 +123,52 @@ class Pipeline:
         regions: GivenRegions | None = None,
         progress: ProgressCallback | None = None,
     ) -> Document:
-        """Read a PDF or image into a :class:`Document`; see :func:`process`.
-
-        ``regions`` takes the place of layout on the pages it names: page number → ``(kind, bbox)`` pairs in
-        reading order, such as ``{1: [("table", (72, 100, 523, 300))]}``, boxes in page points. Only words
-        inside the boxes are read.
-
-        Raises:
-            SettingError: a region is of no kind there is, or its box has no area.
-        """
+        """Read a PDF or image into a :class:`Document`; arguments and errors are those of :func:`process`."""
         from docai.pipelines.convert import convert
         from docai.pipelines.ingest import open_source
         from docai.pipelines.layout.given import check_given
 
         check_given(regions or {})
-        with open_source(source, password=password, limits=self._limits) as opened:
+        with open_source(source, password=password, limits=self._options.limits) as opened:
             return convert(
-                opened, self.engine, self._options(), pages=pages, regions=regions, progress=progress
+                opened, self.engine, self._options, pages=pages, regions=regions, progress=progress
             )
 
-    def read(self, image: Image | str | Path | bytes | BinaryIO, head: str) -> RecordBase:
-        """Read one image, or the first page of a document, as one region; see :func:`read`."""
-        from docai.pipelines.convert import read_whole_page
+    def read(
+        self,
+        image: Image | str | Path | bytes | BinaryIO,
+        head: str,
+        *,
+        password: str | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> RecordBase:
+        """Read one image, or the first page of a document, as one region, with whatever head it names.
+
+        Arguments and errors are those of :func:`read`.
+        """
+        from docai.pipelines.convert import read_page
         from docai.pipelines.ingest import open_source
 
         name = get_head(head).name
-        with open_source(_as_source(image), limits=self._limits) as opened:
-            return read_whole_page(opened, self.engine, self._options(), name)
-
-    def _options(self) -> Options:
-        from docai.options import Options
-
-        return Options(
-            heads=self._heads,
-            text_layer=self._text_layer,
-            limits=self._limits,
-            witnesses=self._witnesses,
-            readback=self._readback,
-            retry=self._retry,
-        )
+        with open_source(_as_source(image), password=password, limits=self._options.limits) as opened:
+            return read_page(opened, self.engine, self._options, name, progress=progress)
 
 
 def process(
     source: str | Path | bytes | BinaryIO,
     *,
     pages: str | Sequence[int] | None = None,
-    heads: Collection[str] | None = None,
+    password: str | None = None,
+    regions: GivenRegions | None = None,
     model: str | Path = "nano",
     device: str = "auto",
-    password: str | None = None,
+    heads: Collection[str] | None = None,
     text_layer: TextLayer = "prefer",
     witnesses: Witnesses = "auto",
     readback: ReadBackSetting = "auto",
     retry: Retry = "off",
     limits: Limits | None = None,
+    engine: Engine | None = None,
     progress: ProgressCallback | None = None,
 ) -> Document:
     """Read a PDF or image into typed records.
@@ -176,16 +176,21 @@ def process(
     Args:
         source: a path, the bytes, or a binary file object of a PDF, PNG, JPEG, TIFF, WebP or BMP.
         pages: such as ``"1-3,7"`` or ``[1, 2, 3, 7]``, from 1; None is all.
-        heads, model, device, text_layer, witnesses, readback, retry, limits: see :class:`Pipeline`.
         password: opens an encrypted PDF.
-        progress: called with :class:`docai.pipelines.convert.Progress` as the work goes on.
+        regions: take the place of layout on the pages they name: page number → ``(kind, bbox)`` pairs in
+            reading order, such as ``{1: [("table", (72, 100, 523, 300))]}``, boxes in page points. Of these
+            pages only words inside the boxes are read.
+        model, device, heads, text_layer, witnesses, readback, retry, limits, engine: see :class:`Pipeline`.
+        progress: called with :class:`docai.pipelines.convert.Progress` as the work goes on. What it raises
+            ends the call.
 
     Returns:
         A :class:`Document`. A failure in one region or page is an issue there and leaves the rest whole.
 
     Raises:
         InputError: the source cannot be read; its subclasses say why.
-        ConfigurationError: a head, model, device or setting cannot be used.
+        ConfigurationError: a head, model, device or option cannot be used, or a region is of no kind there
+            is or has no area (:class:`docai.errors.SettingError`).
     """
     pipeline = Pipeline(
         model,
@@ -196,14 +201,16 @@ def process(
         readback=readback,
         retry=retry,
         limits=limits,
+        engine=engine,
     )
-    return pipeline.process(source, pages=pages, password=password, progress=progress)
+    return pipeline.process(source, pages=pages, password=password, regions=regions, progress=progress)
 
 
 def read(
     image: Image | str | Path | bytes | BinaryIO,
     head: str,
     *,
+    password: str | None = None,
     model: str | Path = "nano",
     device: str = "auto",
     text_layer: TextLayer = "prefer",
@@ -211,19 +218,22 @@ def read(
     readback: ReadBackSetting = "auto",
     retry: Retry = "off",
     limits: Limits | None = None,
+    engine: Engine | None = None,
+    progress: ProgressCallback | None = None,
 ) -> RecordBase:
     """Read one image as one region with one head: ``docai.read("aspirin.png", head="molecule")``.
 
     Args:
         image: a Pillow image, or anything :func:`process` takes; of a document its first page.
         head: ``"table"``, ``"molecule"``, ``"score"`` or ``"text"``.
-        model, device, text_layer, witnesses, readback, retry, limits: see :class:`Pipeline`.
+        password, progress: as in :func:`process`.
+        model, device, text_layer, witnesses, readback, retry, limits, engine: see :class:`Pipeline`.
 
     Returns:
         A :class:`Table`, :class:`Molecule`, :class:`Score` or :class:`Text`.
 
     Raises:
-        InputError, ConfigurationError: as :func:`process`.
+        InputError, ConfigurationError: as in :func:`process`; also where the page cannot be read.
     """
     pipeline = Pipeline(
         model,
@@ -233,8 +243,9 @@ def read(
         readback=readback,
         retry=retry,
         limits=limits,
+        engine=engine,
     )
-    return pipeline.read(image, head)
+    return pipeline.read(image, head, password=password, progress=progress)
 
 
 def parse(head: str, text: str) -> RecordBase:

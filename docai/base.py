@@ -85,6 +85,13 @@ class Content(Data):
         """The same with ``place`` applied to each box."""
         return self
 
+    def parts_within(self, box: BBox) -> Self:
+        """The same with only the parts whose center lies in ``box``; a part without a box is left out.
+
+        A content without boxes is whole.
+        """
+        return self
+
     def brief(self) -> str:
         """How much was read, in two or three words, such as ``4 x 3 cells``; may be empty."""
         return ""

@@ -12,7 +12,7 @@ from typing import Literal, Self, TypeVar
 from pydantic import Field
 
 from docai.base import Content, Data, Place, counted
-from docai.geometry import BBox
+from docai.geometry import BBox, contains_center, union
 
 ColumnKind = Literal["text", "integer", "number", "percent", "currency", "empty"]
 
@@ -73,12 +73,13 @@ class TableContent(Content):
         return self.cells
 
     def with_confidences(self, values: Sequence[float | None]) -> Self:
-        """See :meth:`Content.with_confidences`."""
         return self.model_copy(update={"cells": _with_confidences(self.cells, values)})
 
     def map_boxes(self, place: Place) -> Self:
-        """See :meth:`Content.map_boxes`."""
         return self.model_copy(update={"cells": [_moved(cell, place) for cell in self.cells]})
+
+    def parts_within(self, box: BBox) -> Self:
+        return self.model_copy(update={"cells": _within(box, self.cells)})
 
     def brief(self) -> str:
         """Such as ``4 x 3 cells``: rows by columns."""
@@ -174,7 +175,6 @@ class MoleculeContent(Content):
         return self.atoms
 
     def with_confidences(self, values: Sequence[float | None]) -> Self:
-        """See :meth:`Content.with_confidences`."""
         return self.model_copy(update={"atoms": _with_confidences(self.atoms, values)})
 
     def brief(self) -> str:
@@ -231,8 +231,11 @@ class ScoreContent(Content):
     part_unit = "measure"
 
     kern: str = Field(default="", description="Humdrum `**kern`, one line for each moment.")
-    musicxml: str | None = Field(default=None, description="The same as MusicXML 4.0; None where it fails.")
-    n_spines: int = Field(default=0, ge=0, description="Columns of the kern text, not only those of notes.")
+    musicxml: str | None = Field(
+        default=None,
+        description="MusicXML 4.0 up to the first invalid line; None without notes or where it failed.",
+    )
+    n_spines: int = Field(default=0, ge=0, description="Spines of notes, `**kern`; others are not counted.")
     n_measures: int = Field(default=0, ge=0, description="Measures with notes or rests.")
     measures: list[Measure] = Field(default_factory=list, description="In the order of `kern`.")
     events: list[Event] = Field(
@@ -250,7 +253,6 @@ class ScoreContent(Content):
         return self.measures
 
     def with_confidences(self, values: Sequence[float | None]) -> Self:
-        """See :meth:`Content.with_confidences`."""
         return self.model_copy(update={"measures": _with_confidences(self.measures, values)})
 
     def brief(self) -> str:
@@ -290,10 +292,7 @@ class Line(Data):
 def box_of_words(words: Sequence[Word]) -> BBox | None:
     """The smallest box around those of the words; None where none has one."""
     boxes = [word.bbox for word in words if word.bbox is not None]
-    if not boxes:
-        return None
-    x0, y0, x1, y1 = zip(*boxes, strict=True)
-    return min(x0), min(y0), max(x1), max(y1)
+    return union(boxes) if boxes else None
 
 
 class TextContent(Content):
@@ -314,7 +313,6 @@ class TextContent(Content):
         return [word for line in self.lines for word in line.words]
 
     def with_confidences(self, values: Sequence[float | None]) -> Self:
-        """See :meth:`Content.with_confidences`."""
         words = iter(_with_confidences(self.parts(), values))
         lines = [line.model_copy(update={"words": [next(words) for _ in line.words]}) for line in self.lines]
         return self.model_copy(update={"lines": lines})
@@ -322,6 +320,11 @@ class TextContent(Content):
     def map_boxes(self, place: Place) -> Self:
         """See :meth:`Content.map_boxes`; the box of a line is that around its words."""
         return self.model_copy(update={"lines": [_moved_line(line, place) for line in self.lines]})
+
+    def parts_within(self, box: BBox) -> Self:
+        """See :meth:`Content.parts_within`; lines keep their texts."""
+        lines = [line.model_copy(update={"words": _within(box, line.words)}) for line in self.lines]
+        return self.model_copy(update={"lines": lines})
 
     def brief(self) -> str:
         """Such as ``12 words``."""
@@ -364,6 +367,10 @@ B = TypeVar("B", Cell, Word)
 
 def _moved(part: B, place: Place) -> B:
     return part if part.bbox is None else part.model_copy(update={"bbox": place(part.bbox)})
+
+
+def _within(box: BBox, parts: Sequence[B]) -> list[B]:
+    return [part for part in parts if part.bbox is not None and contains_center(box, part.bbox)]
 
 
 def _moved_line(line: Line, place: Place) -> Line:

@@ -142,9 +142,13 @@ def _memory() -> tuple[int | None, int | None]:
 
 
 def _witnesses() -> tuple[WitnessReport, ...]:
-    from docai.pipelines.evidence.panel import known_witnesses
+    from docai.pipelines.evidence.readers import known_readers
 
-    return tuple(WitnessReport(reader.name, reader.head, reader.available()) for reader in known_witnesses())
+    return tuple(
+        WitnessReport(reader.name, kind, reader.available())
+        for reader in known_readers()
+        for kind in sorted(reader.kinds or ())
+    )
 
 
 def _readback() -> tuple[ReadBackReport, ...]:

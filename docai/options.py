@@ -1,37 +1,81 @@
-"""TODO: what this module holds."""
+"""How a source is read: one frozen value for the API, the command line, the settings and evaluation."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal, get_args
 
+from docai.errors import SettingError
 from docai.limits import Limits
 
-
-@dataclass(frozen=True)
-class Options:
-    """What a conversion is asked for."""
-
-    heads: frozenset[str] | None = None
-    """Heads to use; None is all. Regions of other kinds are counted and left out."""
-    text_layer: TextLayer = "prefer"
-    limits: Limits = field(default_factory=Limits)
-    retry: Retry = "off"
-    """``auto`` asks again where an answer is invalid, looping or cut, see
-    :mod:`docai.pipelines.recognition.retry`."""
-    witnesses: Witnesses = "off"
-    """Off where nobody asks, so that what measures a model does not measure programs beside it."""
-    readback: ReadBackSetting = "off"
-    """``auto`` draws records again; see :mod:`docai.pipelines.readback.compare`. Off as ``witnesses`` is."""
-
-
 TextLayer = Literal["prefer", "verify", "ignore"]
+"""What a PDF's own words are used for."""
 
 Witnesses = Literal["auto", "off"]
-"""The setting: ``auto`` asks every witness that is installed; ``off`` none but the table finder, which is no
-program of its own but a part of what a PDF tells of itself."""
+"""Whether second readers that are installed are asked as well."""
 
 ReadBackSetting = Literal["auto", "off"]
-"""``auto`` reads back what a model or another program read, where the renderer of its head is installed."""
+"""Whether records are rendered again and compared with their crops."""
 
 Retry = Literal["auto", "off"]
+"""Whether the model is asked again where its answer is invalid, looping or cut."""
+
+CHOICES: Final = {
+    "text_layer": get_args(TextLayer),
+    "witnesses": get_args(Witnesses),
+    "readback": get_args(ReadBackSetting),
+    "retry": get_args(Retry),
+}
+"""Option → its values."""
+
+
+def in_words(values: Collection[str], *, quoted: bool = False) -> str:
+    """Values as a person lists them: ``prefer, verify or ignore``."""
+    *first, last = (repr(value) if quoted else value for value in values)
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How pages are read. Every option has the same name and values wherever it can be given.
+
+    Raises:
+        SettingError: an option has a value that it cannot have; ``heads`` is a string, or empty.
+    """
+
+    heads: Collection[str] | None = None
+    """Names of the heads to use, kept as a frozen set; None is all. Regions of other kinds are counted and
+    left out."""
+    text_layer: TextLayer = "prefer"
+    """``prefer`` takes text from the PDF's own words where they can be believed; ``verify`` lets the model
+    read too and reports where they differ; ``ignore`` is the model alone."""
+    witnesses: Witnesses = "auto"
+    """``auto`` also asks the second readers that are installed beside docai: OSRA for molecules, Tesseract
+    for text and tables without a text layer, see :mod:`docai.pipelines.evidence.arbiter`. ``off`` asks no
+    other program; the table finder, which reads what the PDF itself holds, is still asked."""
+    readback: ReadBackSetting = "auto"
+    """``auto`` renders each record that was read again, compares it with its crop, and lets that count in the
+    confidence, see :mod:`docai.pipelines.readback.compare`. ``off`` does not."""
+    retry: Retry = "off"
+    """``auto`` asks the model again, in other ways, where its answer is invalid, looping or cut, see
+    :mod:`docai.pipelines.recognition.retry`. ``off`` asks once."""
+    limits: Limits = field(default_factory=Limits)
+    """Bounds on size and time."""
+
+    def __post_init__(self) -> None:
+        for name, allowed in CHOICES.items():
+            value = getattr(self, name)
+            if value not in allowed:
+                raise SettingError(f"{name} is {value!r}; it has to be {in_words(allowed, quoted=True)}.")
+        if self.heads is None:
+            return
+        if isinstance(self.heads, str):
+            raise SettingError(f"heads is the string {self.heads!r}; give a list such as [{self.heads!r}].")
+        if not self.heads:
+            raise SettingError("heads is empty, so nothing would be read; leave it out to use all heads.")
+        object.__setattr__(self, "heads", frozenset(self.heads))
+
+
+MODEL_ALONE: Final = Options(witnesses="off", readback="off")
+"""What measures a model: no program reads beside it and nothing is rendered again."""

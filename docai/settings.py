@@ -2,7 +2,8 @@
 
 A value is taken from the first of: what the caller gives (a call argument or a flag), the environment
 (``DOCAI_MODEL``), the file ``docai.toml`` in the current folder (``model = "nano"``), the default. The
-names are the same everywhere. A limit is switched off with ``none``.
+names are the same everywhere, and those of :class:`docai.options.Options` have the same values as in the
+Python API. A limit is switched off with ``none``.
 
 Nothing is read before :func:`load_settings` is called. The Python API takes its arguments as they are:
 it reads neither the environment nor a file.
@@ -12,10 +13,10 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic_settings import (
@@ -28,6 +29,7 @@ from pydantic_settings import (
 
 from docai.errors import SettingError
 from docai.limits import Limits
+from docai.options import CHOICES, Options, ReadBackSetting, Retry, TextLayer, Witnesses, in_words
 
 ENV_PREFIX = "DOCAI_"
 SETTINGS_FILE = "docai.toml"
@@ -35,9 +37,7 @@ SETTINGS_FILE = "docai.toml"
 _WORDS = {
     "model": "an embedded model such as nano, a folder, or a hub id such as organisation/name@revision",
     "device": "auto, cpu, cuda or cuda:<number>",
-    "text_layer": "prefer, verify or ignore",
-    "witnesses": "auto or off",
-    "readback": "auto or off",
+    **{name: in_words(values) for name, values in CHOICES.items()},
     "download": "true or false",
 }
 _LIMIT_WORDS = "a number above 0, or none to switch the limit off"
@@ -57,14 +57,15 @@ class Settings(Limits, BaseSettings):
 
     model: str = Field(default="nano", min_length=1, description="Checkpoint that reads the regions.")
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="Where it runs.")
-    text_layer: Literal["prefer", "verify", "ignore"] = Field(
-        default="prefer", description="What a PDF's own words are used for."
+    text_layer: TextLayer = Field(default="prefer", description="What a PDF's own words are used for.")
+    witnesses: Witnesses = Field(
+        default="auto", description="Whether second readers that are installed are asked as well."
     )
-    witnesses: Literal["auto", "off"] = Field(
-        default="auto", description="Whether other readers that are installed are asked as well."
+    readback: ReadBackSetting = Field(
+        default="auto", description="Whether records are rendered again and compared with their crops."
     )
-    readback: Literal["auto", "off"] = Field(
-        default="auto", description="Whether records are drawn again and compared with their crops."
+    retry: Retry = Field(
+        default="off", description="Whether the model is asked again after an invalid, looping or cut answer."
     )
     download: bool = Field(default=False, description="Let the hub be asked for weights that are not here.")
 
@@ -76,7 +77,23 @@ class Settings(Limits, BaseSettings):
 
     @property
     def limits(self) -> Limits:
+        """The limits among the settings."""
         return Limits.model_validate(self.model_dump(include=set(Limits.model_fields)))
+
+    def options(self, heads: Collection[str] | None = None) -> Options:
+        """How sources are read by these settings, with these heads; None is all.
+
+        Raises:
+            SettingError: ``heads`` is empty.
+        """
+        return Options(
+            heads=heads,
+            text_layer=self.text_layer,
+            witnesses=self.witnesses,
+            readback=self.readback,
+            retry=self.retry,
+            limits=self.limits,
+        )
 
     @classmethod
     def settings_customise_sources(

@@ -18,7 +18,7 @@ SAMPLE = Path(__file__).parents[1] / "samples" / "report.pdf"
 def main() -> None:
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "out/tables")
     folder.mkdir(parents=True, exist_ok=True)
-    document = docai.process(SAMPLE, pages="1-2", heads=["table"])
+    document = docai.process(SAMPLE, pages="1", heads=["table"])
     for number, table in enumerate(document.tables, start=1):
         path = folder / f"table-{number}.csv"
         path.write_text(table.to_csv(), encoding="utf-8", newline="")

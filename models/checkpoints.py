@@ -1,22 +1,22 @@
-"""From a model's name to a checked checkpoint folder, without loading torch.
+"""Finding and checking the checkpoint folder of a model, without loading torch.
 
 A model is named in one of three ways:
 
-* an embedded model, such as ``nano``: a sub-package of ``docai.models`` that carries a ``docai.json``;
+* an embedded model, such as ``nano``: a subpackage of ``docai.models`` with a ``docai.json``;
 * a folder;
 * ``organisation/name@revision`` on the Hugging Face hub, where the revision is a commit, tag or branch.
-  Only files that are already on this machine are used unless the caller asks for a download.
+  Only files that are already on this machine are used unless the caller allows a download.
 
-A folder is a stock Hugging Face PaliGemma 2 checkpoint: ``config.json``, safetensors weights, tokenizer
-and image processor. Beside them ``docai.json`` says which heads the weights can answer::
+A folder is a standard Hugging Face PaliGemma 2 checkpoint: ``config.json``, safetensors weights, tokenizer
+and image processor. In addition, ``docai.json`` lists the heads for which it has weights::
 
     {"name": "nano", "revision": "1",
      "heads": {"table": {"adapter": null, "max_tokens": 1024},
                "score": {"adapter": "adapters/score", "max_tokens": 512}}}
 
-``adapter`` is a LoRA folder inside the checkpoint, or null where the base weights answer; ``calibration``,
-where it was fitted, is as in :mod:`docai.models.calibration`. A folder
-without ``docai.json`` (an official pre-trained checkpoint) has no heads.
+``adapter`` is a LoRA folder inside the checkpoint, or null if the head uses the base weights.
+``calibration``, if fitted, is described in :mod:`docai.models.calibration`. A folder without ``docai.json``
+(an official pretrained checkpoint) has no heads.
 """
 
 from __future__ import annotations
@@ -37,27 +37,29 @@ from docai.errors import AdapterError, CheckpointError, HeadNotAvailableError, U
 from docai.models.calibration import CalibrationMap
 
 MANIFEST = "docai.json"
-# What PaliGemmaConfig assumes where the file is silent.
+# Defaults of PaliGemmaConfig.
 DEFAULT_IMAGE_SIZE = 224
 DEFAULT_PATCH_SIZE = 14
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-_DOWNLOADED = ["*.json", "*.safetensors", "tokenizer.model", "adapters/**"]
+_DOWNLOAD_PATTERNS = ["*.json", "*.safetensors", "tokenizer.model", "adapters/**"]
 
 
 class HeadWeights(BaseModel):
-    """What a checkpoint says about one head."""
+    """The entry of one head in ``docai.json``."""
 
     adapter: str | None = Field(default=None, description="LoRA folder inside the checkpoint.")
-    max_tokens: int | None = Field(default=None, gt=0, description="Longest answer it was trained on.")
-    constrained: bool = Field(default=False, description="Its answers keep to the head's grammar.")
+    max_tokens: int | None = Field(
+        default=None, gt=0, description="Most tokens of the answers it was trained on."
+    )
+    constrained: bool = Field(default=False, description="Decode with the head's grammar.")
     calibration: dict[Unit, CalibrationMap] | None = Field(
-        default=None, description="What its log-probabilities are worth; see docai calibrate."
+        default=None, description="Calibration maps of its confidences, by unit; see docai calibrate."
     )
 
 
 class Manifest(BaseModel):
-    """The content of ``docai.json``. Unknown fields are left alone, so that later versions can add some."""
+    """The content of ``docai.json``. Unknown fields are ignored, so that later versions can add some."""
 
     name: str = Field(min_length=1)
     revision: str = Field(min_length=1)
@@ -73,30 +75,31 @@ class Checkpoint:
     revision: str
     heads: Mapping[str, HeadWeights]
     config: Mapping[str, Any]
-    """``config.json`` as it stands, before transformers fills in its defaults."""
+    """The content of ``config.json``, before transformers fills in defaults."""
     has_manifest: bool
 
     @property
     def id(self) -> str:
-        """``name@revision``, as records carry it."""
+        """``name@revision``, as in records."""
         return f"{self.name}@{self.revision}"
 
     @property
     def image_size(self) -> int:
-        """Side of the crop it reads, pixels."""
+        """Side of the crops it reads, in pixels."""
         return int(self.config["vision_config"].get("image_size", DEFAULT_IMAGE_SIZE))
 
     @property
     def patch_size(self) -> int:
-        """Side of one image token, pixels."""
+        """Side of the patch of one image token, in pixels."""
         return int(self.config["vision_config"].get("patch_size", DEFAULT_PATCH_SIZE))
 
     @property
     def n_image_tokens(self) -> int:
+        """Number of image tokens of one crop."""
         return (self.image_size // self.patch_size) ** 2
 
     def require_head(self, head: str) -> HeadWeights:
-        """The head's entry. Raises :class:`HeadNotAvailableError` with the command that makes one."""
+        """The head's entry. Raises :class:`HeadNotAvailableError` with the command that trains the head."""
         try:
             return self.heads[head]
         except KeyError:
@@ -104,7 +107,14 @@ class Checkpoint:
 
 
 def head_not_available(head: str, heads: Mapping[str, Any], model: str, base: str) -> HeadNotAvailableError:
-    """The error for a head without weights in ``model``, whose files are named ``base``."""
+    """The error for a head without weights.
+
+    Args:
+        head: name of the head.
+        heads: names of the heads that the model has.
+        model: id of the model.
+        base: the model as the training command takes it, a name or folder.
+    """
     has = ", ".join(heads) or "none"
     return HeadNotAvailableError(
         f"The model {model} has no weights for the head {head!r} (it has: {has}). "
@@ -113,20 +123,20 @@ def head_not_available(head: str, heads: Mapping[str, Any], model: str, base: st
 
 
 def embedded_models() -> dict[str, Path]:
-    """Name → folder of the checkpoints that ship inside the package."""
+    """Name → folder of the checkpoints that are part of the package."""
     folders = Path(str(files("docai.models")))
     return {path.parent.name: path.parent for path in sorted(folders.glob(f"*/{MANIFEST}"))}
 
 
 def find_checkpoint(model: str | Path, *, download: bool = False) -> Checkpoint:
-    """The checkpoint that ``model`` names, checked.
+    """Find a checkpoint by its name and check it.
 
     Args:
         model: an embedded name, a folder, or ``organisation/name@revision``.
-        download: let the hub be asked for files that are not on this machine yet.
+        download: allow downloading missing files from the hub.
 
     Raises:
-        UnknownModelError: nothing of that name is here.
+        UnknownModelError: there is no such model on this machine.
         CheckpointError: the folder is incomplete, damaged, or not a PaliGemma 2.
     """
     embedded = embedded_models()
@@ -137,12 +147,12 @@ def find_checkpoint(model: str | Path, *, download: bool = False) -> Checkpoint:
     repository, _, revision = str(model).partition("@")
     if isinstance(model, Path) or not _HUB_ID.fullmatch(repository):
         raise UnknownModelError(
-            f"There is no model {str(model)!r}: it is neither an embedded model ({_listed(embedded)}), "
+            f"There is no model {str(model)!r}: it is neither an embedded model ({_join_names(embedded)}), "
             "nor a folder, nor a hub id such as google/paligemma2-3b-pt-896@<revision>."
         )
     if not revision:
         raise UnknownModelError(
-            f"The hub model {repository} needs a revision, so that records can say which weights answered: "
+            f"The hub model {repository} needs a revision, so that records can name the exact weights: "
             f"write {repository}@<commit or tag>."
         )
     folder = _hub_folder(repository, revision, download=download)
@@ -150,36 +160,39 @@ def find_checkpoint(model: str | Path, *, download: bool = False) -> Checkpoint:
 
 
 def _hub_folder(repository: str, revision: str, *, download: bool) -> Path:
-    """The local snapshot of a hub repository, whose folder is named by its commit."""
+    """The local snapshot of a hub repository; the name of the folder is the commit."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
         return Path(
             snapshot_download(
-                repository, revision=revision, allow_patterns=_DOWNLOADED, local_files_only=not download
+                repository,
+                revision=revision,
+                allow_patterns=_DOWNLOAD_PATTERNS,
+                local_files_only=not download,
             )
         )
     except LocalEntryNotFoundError as error:
-        do = (
+        remedy = (
             "The hub could not be reached; check the network."
             if download
-            else "docai downloads nothing by itself: pass `download=True`, or copy the folder here."
+            else "docai does not download by default: pass `download=True`, or copy the folder here."
         )
         raise UnknownModelError(
-            f"The model {repository}@{revision} is not complete on this machine. {do} "
-            f"Embedded models: {_listed(embedded_models())}."
+            f"The model {repository}@{revision} is not complete on this machine. {remedy} "
+            f"Embedded models: {_join_names(embedded_models())}."
         ) from error
     except (HfHubHTTPError, HFValidationError) as error:
         raise UnknownModelError(
-            f"The hub did not give {repository}@{revision}: {str(error).splitlines()[0]} "
-            "Check the name and revision, and that its licence was accepted by the account logged in here."
+            f"The hub refused {repository}@{revision}: {str(error).splitlines()[0]} "
+            "Check the name and the revision, and that the account logged in here has accepted the license."
         ) from error
 
 
 @dataclass(frozen=True)
 class AdapterFolder:
-    """A LoRA adapter outside its base: what ``docai train`` writes."""
+    """A LoRA adapter in a folder of its own, as ``docai train`` writes it."""
 
     folder: Path
     weights: HeadWeights
@@ -187,24 +200,24 @@ class AdapterFolder:
 
 
 def open_adapter(folder: Path, head: str) -> AdapterFolder:
-    """The adapter of ``head`` in ``folder``: a PEFT folder, or one whose ``docai.json`` names it.
+    """The adapter of ``head`` in ``folder``: a PEFT folder, or one whose ``docai.json`` lists it.
 
     Raises:
-        AdapterError: there is none.
-        CheckpointError: ``docai.json`` cannot be used.
+        AdapterError: the folder has no adapter for the head.
+        CheckpointError: ``docai.json`` is invalid.
     """
     manifest = _read_manifest(folder) if (folder / MANIFEST).is_file() else None
     weights = manifest.heads.get(head, HeadWeights()) if manifest else HeadWeights()
-    inside = folder / (weights.adapter or ".")
-    files_needed = (inside / "adapter_config.json", inside / "adapter_model.safetensors")
+    adapter_folder = folder / (weights.adapter or ".")
+    files_needed = (adapter_folder / "adapter_config.json", adapter_folder / "adapter_model.safetensors")
     for path in files_needed:
         if not path.is_file():
             raise AdapterError(
                 f"The folder {folder} has no adapter for the head {head!r}: {path.name} is missing; "
-                "give a folder that `docai train` wrote."
+                "use a folder that `docai train` wrote."
             )
     revision = manifest.revision if manifest else _fingerprint(files_needed[0], [files_needed[1]])
-    return AdapterFolder(inside, weights, revision)
+    return AdapterFolder(adapter_folder, weights, revision)
 
 
 def open_checkpoint(
@@ -213,9 +226,9 @@ def open_checkpoint(
     """Read and check the checkpoint in ``folder``.
 
     Args:
-        folder: where the files are.
-        default_name: name for records where there is no ``docai.json``; by default the folder's name.
-        default_revision: its revision; by default a hash over the configuration and the weight headers.
+        folder: the folder with the files. default_name: name for records if there is no ``docai.json``; None
+        is the folder's name. default_revision: revision in the same case; None is a hash of the configuration
+        and the weight headers.
 
     Raises:
         CheckpointError: as for :func:`find_checkpoint`.
@@ -224,9 +237,9 @@ def open_checkpoint(
     _check_config(config, folder)
     weights = _weight_files(folder)
     if not (folder / "tokenizer.json").is_file() and not (folder / "tokenizer.model").is_file():
-        _fail(folder, "it has neither tokenizer.json nor tokenizer.model")
+        _reject(folder, "it has neither tokenizer.json nor tokenizer.model")
     if not any((folder / name).is_file() for name in ("preprocessor_config.json", "processor_config.json")):
-        _fail(folder, "it has neither preprocessor_config.json nor processor_config.json")
+        _reject(folder, "it has neither preprocessor_config.json nor processor_config.json")
 
     has_manifest = (folder / MANIFEST).is_file()
     if has_manifest:
@@ -238,28 +251,28 @@ def open_checkpoint(
         )
     for head, entry in manifest.heads.items():
         if entry.adapter is not None and not (folder / entry.adapter / "adapter_config.json").is_file():
-            _fail(folder, f"the adapter {entry.adapter!r} of the head {head!r} is missing")
+            _reject(folder, f"the adapter {entry.adapter!r} of the head {head!r} is missing")
     return Checkpoint(folder, manifest.name, manifest.revision, manifest.heads, config, has_manifest)
 
 
 def _check_config(config: Mapping[str, Any], folder: Path) -> None:
-    """PaliGemma 2 is PaliGemma with a Gemma 2 decoder and a SigLIP tower; version 1 has a Gemma decoder."""
+    """Reject what is not PaliGemma 2, which has a Gemma 2 decoder (version 1: Gemma) and a SigLIP tower."""
     model_type = config.get("model_type")
     text, vision = config.get("text_config"), config.get("vision_config")
     if model_type != "paligemma" or not isinstance(text, dict) or not isinstance(vision, dict):
-        _fail(folder, f"it is not a PaliGemma 2 (model_type is {model_type!r}, expected 'paligemma')")
+        _reject(folder, f"it is not a PaliGemma 2 (model_type is {model_type!r}, expected 'paligemma')")
     if text.get("model_type") != "gemma2":
         decoder = text.get("model_type", "gemma")
-        _fail(folder, f"it is not a PaliGemma 2 (its decoder is {decoder!r}, expected 'gemma2')")
+        _reject(folder, f"it is not a PaliGemma 2 (its decoder is {decoder!r}, expected 'gemma2')")
     if vision.get("model_type", "siglip_vision_model") != "siglip_vision_model":
-        _fail(folder, f"it is not a PaliGemma 2 (its image tower is {vision['model_type']!r})")
+        _reject(folder, f"it is not a PaliGemma 2 (its image tower is {vision['model_type']!r})")
     width = text.get("hidden_size", 2304)
     projected = config.get("projection_dim", vision.get("projection_dim", width))
     if projected != width:
-        _fail(folder, f"its image tokens are {projected} wide and its decoder {width}")
+        _reject(folder, f"its image tokens have {projected} dimensions, but its decoder {width}")
     size, patch = vision.get("image_size", DEFAULT_IMAGE_SIZE), vision.get("patch_size", DEFAULT_PATCH_SIZE)
     if size % patch:
-        _fail(folder, f"its image size of {size} px is not a whole number of patches of {patch} px")
+        _reject(folder, f"its image size of {size} px is not a multiple of its patch size of {patch} px")
 
 
 def _weight_files(folder: Path) -> list[Path]:
@@ -271,12 +284,12 @@ def _weight_files(folder: Path) -> list[Path]:
         paths = [folder / "model.safetensors"]
     missing = [path.name for path in paths if not path.is_file()]
     if missing or not paths:
-        _fail(folder, f"its weights are missing: {', '.join(missing) or index.name}")
+        _reject(folder, f"its weights are missing: {', '.join(missing) or index.name}")
     return paths
 
 
 def _fingerprint(config: Path, weights: list[Path]) -> str:
-    """Names the weights without reading gigabytes: configuration, tensor tables and file sizes."""
+    """A hash of configuration, tensor tables and file sizes: identifies the weights without reading them."""
     digest = hashlib.sha256(config.read_bytes())
     for path in weights:
         with path.open("rb") as file:
@@ -294,7 +307,7 @@ def _read_manifest(folder: Path) -> Manifest:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise CheckpointError(
-            f"The {MANIFEST} of {folder} cannot be used: {where}: {first['msg']}. Mend that field."
+            f"The {MANIFEST} in {folder} is invalid: {where}: {first['msg']}. Correct that field."
         ) from error
 
 
@@ -302,24 +315,26 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise CheckpointError(_message(path.parent, f"{path.name} is missing")) from error
+        raise CheckpointError(_unusable_folder(path.parent, f"{path.name} is missing")) from error
     except (OSError, ValueError) as error:
-        raise CheckpointError(_message(path.parent, f"{path.name} cannot be read: {error}")) from error
+        raise CheckpointError(
+            _unusable_folder(path.parent, f"{path.name} cannot be read: {error}")
+        ) from error
     if not isinstance(content, dict):
-        _fail(path.parent, f"{path.name} is not a JSON object")
+        _reject(path.parent, f"{path.name} is not a JSON object")
     return content
 
 
-def _message(folder: Path, problem: str) -> str:
+def _unusable_folder(folder: Path, problem: str) -> str:
     return (
         f"The folder {folder} is not a usable checkpoint: {problem}. "
-        "Give the folder of a complete PaliGemma 2 checkpoint with safetensors weights."
+        "Use the folder of a complete PaliGemma 2 checkpoint with safetensors weights."
     )
 
 
-def _fail(folder: Path, problem: str) -> NoReturn:
-    raise CheckpointError(_message(folder, problem))
+def _reject(folder: Path, problem: str) -> NoReturn:
+    raise CheckpointError(_unusable_folder(folder, problem))
 
 
-def _listed(names: Mapping[str, Any]) -> str:
+def _join_names(names: Mapping[str, Any]) -> str:
     return ", ".join(names) or "none here"

@@ -1,4 +1,4 @@
-"""Where the model runs, and in which number format."""
+"""The device that the model runs on, and its number format."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DTYPES = ("float32", "bfloat16")
 
 
 def choose_device(wanted: str = "auto") -> torch.device:
-    """``auto`` is the first CUDA device where there is one, else the CPU; others are taken at their word.
+    """The device of that name. ``auto`` is the first CUDA device if there is one, otherwise the CPU.
 
     Raises:
         DeviceError: the device is unknown or not present on this machine.
@@ -29,13 +29,13 @@ def choose_device(wanted: str = "auto") -> torch.device:
     if device.type == "cuda":
         if not torch.cuda.is_available():
             raise DeviceError(
-                f"The device {wanted!r} was asked for, and PyTorch finds no CUDA here; use cpu."
+                f"The device {wanted!r} was requested, but PyTorch finds no CUDA device; use cpu."
             )
         device = torch.device("cuda", device.index or 0)
         if device.index >= torch.cuda.device_count():
             raise DeviceError(
-                f"The device {wanted!r} was asked for, and this machine has "
-                f"{torch.cuda.device_count()} of them."
+                f"The device {wanted!r} was requested, but this machine has only "
+                f"{torch.cuda.device_count()} CUDA device(s), numbered from 0."
             )
     elif device.type != "cpu":
         raise DeviceError(f"docai does not run on {wanted!r}; use auto, cpu, cuda or cuda:<number>.")
@@ -43,13 +43,13 @@ def choose_device(wanted: str = "auto") -> torch.device:
 
 
 def choose_dtype(wanted: str | None, device: torch.device) -> torch.dtype:
-    """bfloat16 on a CUDA device that has it, else float32; both can be asked for by name.
+    """The number format of that name. None is bfloat16 on a CUDA device that supports it, otherwise float32.
 
-    float16 is refused: Gemma 2's activations leave its range, and the answers go wrong without a sign.
-    On a CPU float32 is the default because few have bfloat16 arithmetic, and without it it is slower.
+    float16 is rejected: Gemma 2's activations exceed its range, which silently gives wrong answers. On a CPU
+    float32 is the default because few CPUs have bfloat16 arithmetic, and without it bfloat16 is slower.
 
     Raises:
-        SettingError: the format is unknown or refused.
+        SettingError: the format is unknown or rejected.
     """
     import torch
 
@@ -58,14 +58,16 @@ def choose_dtype(wanted: str | None, device: torch.device) -> torch.dtype:
         return torch.bfloat16 if fast else torch.float32
     if wanted not in DTYPES:
         raise SettingError(
-            f"The number format {wanted!r} cannot be used with PaliGemma 2; use {' or '.join(DTYPES)}."
+            f"The number format {wanted!r} does not work with PaliGemma 2; use {' or '.join(DTYPES)}."
         )
     return torch.bfloat16 if wanted == "bfloat16" else torch.float32
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 by itself. Emulated, it is forty times slower than float32 on
-    a processor with AVX2 alone."""
+    """Whether the device has bfloat16 arithmetic in hardware.
+
+    Emulated bfloat16 is forty times slower than float32 on a CPU with AVX2 only.
+    """
     import torch
 
     if device.type == "cuda":

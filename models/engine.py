@@ -1,8 +1,11 @@
-"""The engine seam: crops in, texts with token log-probabilities out."""
+"""The contract of engines: crops in, texts with token log-probabilities out.
+
+:func:`answer` calls an engine so that a failure stays with its crop.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -23,9 +26,9 @@ class Request:
     head: Head
     image: Image
     max_tokens: int | None = None
-    """Upper bound for this request; None is the head's own."""
+    """Maximum number of tokens of the answer; None is that of the head."""
     stretch: float = 1.0
-    """Times the budget that head and checkpoint declare; ``max_tokens`` stays the upper bound."""
+    """Factor on the token budget of head and checkpoint; ``max_tokens`` remains the upper bound."""
 
 
 @dataclass(frozen=True)
@@ -33,27 +36,28 @@ class Generation:
     """The answer to one request."""
 
     text: str
-    """Without the end token; special tokens of the format (``<loc…>``) are kept."""
+    """The text without the end token; special tokens of the format (``<loc…>``) are kept."""
     finish_reason: FinishReason
     tokens: tuple[str, ...] = ()
-    """The text of each generated token, the end token left out."""
+    """The text of each generated token, without the end token."""
     logprobs: tuple[float, ...] = ()
     """Natural log-probability of each of ``tokens``."""
     checkpoint: str = ""
-    """`name@revision` of the weights, with the adapter's where there is one."""
+    """`name@revision` of the weights, followed by that of the adapter if there is one."""
     prompt: str = ""
     error: str | None = None
-    """Set where ``finish_reason`` is `error`: what happened, in one sentence."""
+    """What happened, in one sentence, if ``finish_reason`` is `error`; otherwise None."""
     calibration: Calibration | None = None
-    """What the log-probabilities of these weights are worth; None where nobody has measured it."""
+    """Calibration maps for the log-probabilities of these weights; None if they are not calibrated."""
 
     @property
     def n_tokens(self) -> int:
+        """Number of generated tokens."""
         return len(self.tokens)
 
 
 class Engine(Protocol):
-    """Anything that answers requests. Answers come in the order of the requests, one for each."""
+    """What every engine implements. It returns one answer for each request, in the same order."""
 
     @property
     def name(self) -> str:
@@ -62,11 +66,11 @@ class Engine(Protocol):
 
     @property
     def device(self) -> str:
-        """Device it runs on, such as ``cpu`` or ``cuda:0``."""
+        """Device that it runs on, such as ``cpu`` or ``cuda:0``."""
         ...
 
     def heads(self) -> frozenset[str]:
-        """Names of the heads it has weights for."""
+        """Names of the heads for which it has weights."""
         ...
 
     def generate(self, requests: Sequence[Request]) -> list[Generation]:
@@ -79,15 +83,15 @@ class Engine(Protocol):
 
 
 def check_crop(request: Request) -> None:
-    """Raise :class:`GenerationError` unless the crop is RGB and exactly as large as its head reads.
+    """Raise :class:`GenerationError` unless the crop is RGB and of exactly the size that its head reads.
 
-    Engines never resize: a crop of another shape would be squashed, and its boxes would be wrong.
+    Engines never resize: a crop of another shape would be distorted, and its boxes would be wrong.
     """
     image, side = request.image, request.head.resolution
     if image.mode != "RGB" or image.size != (side, side):
         raise GenerationError(
-            f"The head {request.head.name!r} reads RGB crops of {side} x {side} px, and this one is "
-            f"{image.mode} of {image.width} x {image.height} px. Make it with docai.pipelines.crops.crop."
+            f"The head {request.head.name!r} reads RGB crops of {side} x {side} px, but this one is "
+            f"{image.mode} of {image.width} x {image.height} px. Use docai.pipelines.crops.crop.make_crop()."
         )
 
 
@@ -95,9 +99,9 @@ def answer(engine: Engine, requests: Sequence[Request]) -> list[Generation]:
     """Answer each request, in order; what goes wrong with one crop stays with that crop.
 
     A blank crop never reaches the model: its answer is empty and finishes as ``blank``. A crop of the wrong
-    shape finishes as ``error``. Requests go to the engine head by head. Where the engine fails on a batch
-    (out of memory, say), the batch is halved until the crops that fail are alone; those finish as
-    ``error``, with the reason in :attr:`Generation.error`.
+    shape finishes as ``error``. Requests go to the engine head by head. Where the engine fails on a batch, it
+    is asked again in smaller ones until the crops that fail are alone; those finish as ``error``, with the
+    reason in :attr:`Generation.error`.
 
     Raises:
         ConfigurationError: the engine has no weights for a head, or is not set up.
@@ -131,13 +135,21 @@ def _without_model(request: Request) -> Generation | None:
 def _answer_batch(engine: Engine, requests: Sequence[Request]) -> list[Generation]:
     try:
         return engine.generate(requests)
-    except (RuntimeError, MemoryError, GenerationError) as error:
-        # PyTorch's errors are RuntimeErrors. Only the message is kept: the traceback holds on to tensors.
+    except ConfigurationError:
+        raise
+    except Exception as error:
+        # An engine may be anybody's: whatever it raises must not cost the answers to the other crops.
+        # Only the message is kept: the traceback holds on to tensors.
         failure = _failed(requests[0], error)
+        may_be_too_large = isinstance(error, RuntimeError | MemoryError | GenerationError)
     if len(requests) == 1:
         return [failure]
+    # PyTorch's errors are RuntimeErrors, running out of memory among them: halves may fit. Any other error is
+    # one crop's, and each is asked alone.
     middle = len(requests) // 2
-    return _answer_batch(engine, requests[:middle]) + _answer_batch(engine, requests[middle:])
+    halves = [requests[:middle], requests[middle:]]
+    parts = halves if may_be_too_large else [[request] for request in requests]
+    return [generation for part in parts for generation in _answer_batch(engine, part)]
 
 
 def _failed(request: Request, error: Exception) -> Generation:
@@ -150,31 +162,12 @@ def _failed(request: Request, error: Exception) -> Generation:
     )
 
 
-def check_heads(engine: Engine, heads: frozenset[str] | None) -> None:
+def check_heads(engine: Engine, heads: Collection[str] | None) -> None:
     """Refuse heads that do not exist or have no weights before any page is read."""
     for name in sorted(heads or ()):
         get_head(name)
     has = engine.heads()
     # A model may lack some heads: their regions say so. One that has none is not worth starting with.
-    wanted = heads or (frozenset() if has else frozenset(HEADS))
+    wanted = frozenset(heads or (() if has else HEADS))
     if missing := sorted(wanted - has):
         raise head_not_available(missing[0], dict.fromkeys(sorted(has)), engine.name, engine.name)
-
-
-def ask(engine: Engine, requests: Sequence[Request]) -> list[Generation]:
-    """Answer each request; whatever an engine raises over one of them is that one's answer.
-
-    Raises:
-        ConfigurationError: the engine is not set up.
-    """
-    if not requests:
-        return []
-    try:
-        return answer(engine, requests)
-    except ConfigurationError:
-        raise
-    except Exception as error:
-        failure = f"{type(error).__name__}: {error}"
-    if len(requests) > 1:
-        return [generation for request in requests for generation in ask(engine, [request])]
-    return [Generation("", "error", prompt=requests[0].head.prompt, error=failure)]

@@ -1,4 +1,10 @@
-"""One batch through ``generate``: greedy answers, or a beam search with its log-probabilities."""
+"""Decoding one batch with ``generate``: greedy or beam search, with log-probabilities, loop detection and
+exact text.
+
+:func:`write_answers` is the entry. The other parts decide when an answer ends (:class:`AnswerEnd`,
+:class:`LoopDetector`), keep the log-probability of each token (:class:`GreedyLogProbs`), and turn tokens into
+text (:func:`token_texts`).
+"""
 
 from __future__ import annotations
 
@@ -33,25 +39,26 @@ StopReason = Literal["stop", "length", "loop"]
 
 
 class LoopDetector:
-    """Finds out whether one growing sequence has begun to repeat itself.
+    """Detects that a growing sequence of tokens repeats itself.
 
-    It loops when its tail is one period of at most ``max_period`` tokens, ``max_repeats`` times over. The
-    tail must also be ``max_period`` tokens long, because short periods are honest content: a carbon
-    chain, a row of empty cells, a bar of rests.
+    A sequence loops if it ends with ``max_repeats`` repetitions of a period of at most ``max_period`` tokens.
+    The repetitions must also be at least ``max_period`` tokens long together, because short periods occur in
+    correct answers: a carbon chain, a row of empty cells, a measure of rests.
 
-    The cost is that of ``max_period`` comparisons per token, whatever the length of the sequence.
+    Each token costs ``max_period`` comparisons, independent of the length of the sequence.
     """
 
     def __init__(self, decoding: Decoding) -> None:
         periods = np.arange(1, decoding.max_period + 1)
-        # A tail of n periods has n - 1 of them equal to the one before.
+        # Of n repetitions of a period, n - 1 are equal to the one before.
         self._needed = np.maximum(periods * decoding.max_repeats, decoding.max_period) - periods
         self._equal = np.zeros(decoding.max_period, dtype=np.int64)
         self._recent = np.full(decoding.max_period, -1, dtype=np.int64)
 
     def add(self, token: int) -> bool:
-        """Take the next token; True when the sequence loops."""
-        # _recent[p - 1] is the token p positions back; _equal counts how long it has been the same.
+        """Take the next token. Returns whether the sequence loops."""
+        # _recent[p - 1] is the token p positions back; _equal[p - 1] counts for how many tokens it has been
+        # equal.
         self._equal = np.where(self._recent == token, self._equal + 1, 0)
         self._recent = np.roll(self._recent, 1)
         self._recent[0] = token
@@ -59,9 +66,9 @@ class LoopDetector:
 
 
 class AnswerEnd(StoppingCriteria):
-    """Ends each answer of a batch on its own: end token, token budget, or loop.
+    """Ends each answer of a batch separately: at its end token, its token budget, or a loop.
 
-    Rows that have ended are padded by ``generate``; :attr:`lengths` says where each answer really stops.
+    ``generate`` pads rows that have ended; :attr:`lengths` has the true length of each answer.
     """
 
     def __init__(
@@ -72,7 +79,7 @@ class AnswerEnd(StoppingCriteria):
         self._end_tokens = frozenset(end_tokens)
         self._loops = [LoopDetector(decoding) for _ in budgets]
         self.lengths: list[int | None] = [None] * len(budgets)
-        """Tokens of each answer, its end token left out; None while it is being written."""
+        """Number of tokens of each answer without its end token; None while it is being written."""
         self.reasons: list[StopReason] = ["length"] * len(budgets)
 
     def __call__(self, input_ids: torch.Tensor, scores: object, **kwargs: object) -> torch.Tensor:
@@ -95,7 +102,7 @@ class AnswerEnd(StoppingCriteria):
 def find_end(
     tokens: Sequence[int], budget: int, end_tokens: Collection[int], decoding: Decoding
 ) -> tuple[int, StopReason]:
-    """Length and reason of one finished answer, as :class:`AnswerEnd` would have found them (for beams)."""
+    """Length and stop reason of a finished answer by the rules of :class:`AnswerEnd`, for beam search."""
     loop = LoopDetector(decoding)
     for index, token in enumerate(tokens[:budget]):
         if token in end_tokens:
@@ -106,12 +113,12 @@ def find_end(
 
 
 class GreedyLogProbs(LogitsProcessor):
-    """Notes the log-probability of each greedy choice, and changes nothing but what ``mask`` changes.
+    """Records the log-probability of each greedily chosen token, and applies ``mask`` if there is one.
 
-    It is the model's own, of the scores before the mask: a token that a grammar forced on the model counts
-    for as little as the model thought of it.
+    The log-probability is that of the model before the mask: a token that only the grammar forced keeps the
+    low probability that the model gave it.
 
-    ``generate`` could return the logits of all steps, at 1 MB per token and crop for a vocabulary of
+    ``generate`` could return the logits of all steps, which takes 1 MB per token and crop for a vocabulary of
     257,216. This keeps one number.
     """
 
@@ -129,24 +136,24 @@ class GreedyLogProbs(LogitsProcessor):
         return scores
 
     def rows(self) -> list[list[float]]:
-        """One list per row of the batch, one number per step."""
+        """The log-probabilities: one list for each row of the batch, one number for each step."""
         stacked: list[list[float]] = torch.stack(self._steps, dim=1).tolist()
         return stacked
 
 
 def token_texts(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> list[str]:
-    """The text that each token adds, so that joined they are the exact text of the answer.
+    """The text that each token adds; joined, they are the exact text of the answer.
 
-    A character whose bytes are spread over several tokens belongs to the last of them; bytes that never
-    become a character are U+FFFD. Special tokens such as ``<loc0000>`` are kept, and so is every space,
-    tab and newline.
+    A character whose bytes are distributed over several tokens belongs to the last of them; bytes that do not
+    form a character become U+FFFD. Special tokens such as ``<loc0000>`` are kept, as are all spaces, tabs and
+    line feeds.
     """
     backend = tokenizer.backend_tokenizer
     texts: list[str] = []
     start = 0
     for index in range(len(ids)):
         text = backend.decode(ids[start : index + 1], skip_special_tokens=False)
-        # UTF-8 has at most four bytes for a character: more waiting tokens cannot complete one.
+        # A character has at most four bytes in UTF-8, so a fifth token cannot complete it.
         waits = text.endswith("\ufffd") and index - start < 3 and index + 1 < len(ids)
         texts.append("" if waits else text)
         start = start if waits else index + 1
@@ -155,7 +162,7 @@ def token_texts(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> list[
 
 @dataclass(frozen=True)
 class Answer:
-    """The tokens of one answer, its end token left out."""
+    """The tokens of one answer without its end token."""
 
     tokens: list[int]
     logprobs: list[float]
@@ -163,25 +170,27 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Vocabulary:
-    """The token ids that decoding has to know."""
+class SpecialTokens:
+    """The special token ids that decoding needs."""
 
     pad: int
     bos: int
     ends: tuple[int, ...]
 
     @classmethod
-    def of(cls, model: PaliGemmaForConditionalGeneration, processor: PaliGemmaProcessor) -> Vocabulary:
-        """From the tokenizer, and the end tokens that the decoder's configuration adds."""
+    def of(cls, model: PaliGemmaForConditionalGeneration, processor: PaliGemmaProcessor) -> SpecialTokens:
+        """Those of the tokenizer, plus the end tokens of the decoder's configuration."""
         tokenizer = processor.tokenizer
-        more = text_config(model.config).eos_token_id
-        listed = more if isinstance(more, list) else [] if more is None else [more]
+        config_ends = text_config(model.config).eos_token_id
+        listed = (
+            config_ends if isinstance(config_ends, list) else [] if config_ends is None else [config_ends]
+        )
         ends = dict.fromkeys([tokenizer.eos_token_id, *listed])
         return cls(tokenizer.pad_token_id, tokenizer.bos_token_id, tuple(ends))
 
     @property
     def silent(self) -> frozenset[int]:
-        """Tokens that are never part of an answer's text."""
+        """Tokens that are not part of an answer's text."""
         return frozenset((self.pad, self.bos, *self.ends))
 
 
@@ -190,58 +199,60 @@ def write_answers(
     inputs: BatchFeature,
     budgets: Sequence[int],
     decoding: Decoding,
-    vocabulary: Vocabulary,
+    special_tokens: SpecialTokens,
     constraint: Constraint | None = None,
 ) -> list[Answer]:
-    """The answers of one batch.
+    """Generate the answers of one batch.
 
     Args:
-        model: the base with the right adapter active.
-        inputs: left padded, on the model's device, with token types.
-        budgets: most tokens of each answer; all equal for a beam search.
-        decoding: for the whole batch.
-        vocabulary: of the model.
-        constraint: the grammar that every answer has to keep; None is any text.
+        model: the base model with the right adapter active.
+        inputs: padded on the left, on the model's device, with token types.
+        budgets: maximum number of tokens of each answer; all equal for beam search.
+        decoding: settings of the whole batch.
+        special_tokens: those of the model.
+        constraint: the grammar of the answers; None allows any text.
     """
     mask = None
     if constraint is not None:
         from docai.models.constrained import GrammarMask
 
-        mask = GrammarMask(constraint, inputs["input_ids"].shape[1], vocabulary.silent)
+        mask = GrammarMask(constraint, inputs["input_ids"].shape[1], special_tokens.silent)
     if decoding.num_beams > 1:
-        return _search(model, inputs, budgets, decoding, vocabulary, mask)
-    return _follow(model, inputs, budgets, decoding, vocabulary, mask)
+        return _decode_beams(model, inputs, budgets, decoding, special_tokens, mask)
+    return _decode_greedy(model, inputs, budgets, decoding, special_tokens, mask)
 
 
-def _settings(budgets: Sequence[int], vocabulary: Vocabulary, num_beams: int) -> GenerationConfig:
-    """Everything that decides the answer, stated: nothing is taken over from a file or another head."""
+def _generation_config(
+    budgets: Sequence[int], special_tokens: SpecialTokens, num_beams: int
+) -> GenerationConfig:
+    """All settings that affect the answer, stated explicitly: nothing comes from a file or another head."""
     return GenerationConfig(
         do_sample=False,
         num_beams=num_beams,
         max_new_tokens=max(budgets),
-        pad_token_id=vocabulary.pad,
-        bos_token_id=vocabulary.bos,
-        eos_token_id=list(vocabulary.ends),
+        pad_token_id=special_tokens.pad,
+        bos_token_id=special_tokens.bos,
+        eos_token_id=list(special_tokens.ends),
         repetition_penalty=1.0,
         use_cache=True,
     )
 
 
-def _follow(
+def _decode_greedy(
     model: PaliGemmaForConditionalGeneration,
     inputs: BatchFeature,
     budgets: Sequence[int],
     decoding: Decoding,
-    vocabulary: Vocabulary,
+    special_tokens: SpecialTokens,
     mask: LogitsProcessor | None,
 ) -> list[Answer]:
     prompt_length = inputs["input_ids"].shape[1]
-    end = AnswerEnd(prompt_length, budgets, vocabulary.ends, decoding)
+    end = AnswerEnd(prompt_length, budgets, special_tokens.ends, decoding)
     logprobs = GreedyLogProbs(mask)
-    # Its declared type does not admit PaliGemma.
+    # The declared type of generate() excludes PaliGemma.
     sequences: torch.Tensor = cast(Any, model).generate(
         **inputs,
-        generation_config=_settings(budgets, vocabulary, num_beams=1),
+        generation_config=_generation_config(budgets, special_tokens, num_beams=1),
         stopping_criteria=StoppingCriteriaList([end]),
         logits_processor=LogitsProcessorList([logprobs]),
     )
@@ -252,36 +263,36 @@ def _follow(
     ]
 
 
-def _search(
+def _decode_beams(
     model: PaliGemmaForConditionalGeneration,
     inputs: BatchFeature,
     budgets: Sequence[int],
     decoding: Decoding,
-    vocabulary: Vocabulary,
+    special_tokens: SpecialTokens,
     mask: LogitsProcessor | None,
 ) -> list[Answer]:
     prompt_length = inputs["input_ids"].shape[1]
-    # Its declared type does not admit PaliGemma.
+    # The declared type of generate() excludes PaliGemma.
     sequences: torch.Tensor = cast(Any, model).generate(
         **inputs,
-        generation_config=_settings(budgets, vocabulary, num_beams=decoding.num_beams),
+        generation_config=_generation_config(budgets, special_tokens, num_beams=decoding.num_beams),
         logits_processor=LogitsProcessorList([] if mask is None else [mask]),
     )
-    logprobs = _score(model, inputs, sequences).tolist()
+    logprobs = _score_tokens(model, inputs, sequences).tolist()
     answers = []
     for row, steps, budget in zip(sequences[:, prompt_length:].tolist(), logprobs, budgets, strict=True):
-        length, reason = find_end(row, budget, vocabulary.ends, decoding)
+        length, reason = find_end(row, budget, special_tokens.ends, decoding)
         answers.append(Answer(row[:length], steps[:length], reason))
     return answers
 
 
-def _score(
+def _score_tokens(
     model: PaliGemmaForConditionalGeneration, inputs: BatchFeature, sequences: torch.Tensor
 ) -> torch.Tensor:
-    """Log-probability of every written token, (batch, written), read back in one pass over the answers.
+    """Log-probability of each generated token, (batch, tokens), from one forward pass over the answers.
 
-    A beam's own score is a sum, normalised by length; the model's number for each token is what records
-    carry, and this is the same number that greedy decoding gives.
+    The score of a beam is a sum normalized by length. Records need the log-probability of each token, and
+    these are the same values that greedy decoding gives.
     """
     written = sequences[:, inputs["input_ids"].shape[1] :]
     ones = torch.ones_like(written)
@@ -291,7 +302,7 @@ def _score(
         pixel_values=inputs["pixel_values"],
         attention_mask=mask,
         token_type_ids=torch.cat([inputs["token_type_ids"], ones], dim=1),
-        # PaliGemma counts positions from 1, and padding has none.
+        # PaliGemma counts positions from 1; padding has no position.
         position_ids=mask.cumsum(dim=1).clamp(min=1),
         logits_to_keep=written.shape[1] + 1,
     ).logits[:, :-1]

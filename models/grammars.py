@@ -1,28 +1,36 @@
 r"""The grammars of the heads' formats, in the Lark dialect of llguidance.
 
-A grammar says what an answer may look like and nothing about whether it is right. What each promises for an
-answer that ends, and what stays with the parser and the validators:
+A grammar constrains the form of an answer, not whether it is right. For a complete answer each guarantees the
+following; the parser and the validators check the rest:
 
 ``table-html``
-    One ``<table>`` of closed rows and cells, text escaped, attributes known, ``coords`` of exactly four
-    location tokens, inline tags closed and at most two deep, one cell or more. Not promised: rows of one
-    length, spans that fit, boxes that are the right way round, a table small enough to be read.
+    One ``<table>`` of closed rows and cells with one cell or more, escaped text, known attributes, ``coords``
+    of exactly four location tokens, closed inline tags at most two deep. Not guaranteed: rows of equal
+    length, spans that fit, boxes with ordered sides, a table below the size limit.
 ``smiles``
-    Atoms, labels and bonds spelt as OpenSMILES and the molecule head have them, brackets and branches closed.
-    Not promised: valences, aromatic rings that can be kekulised, a label that is known, and ring closures
-    that pair: they cross, so no context-free grammar counts them. Nor is the end put off while a ring is
-    open: a ring closed somewhere under compulsion is a wrong molecule, an open one a known fault.
+    Atoms, labels and bonds as OpenSMILES and the molecule head write them, closed brackets and branches. Not
+    guaranteed: valences, aromatic rings that can be kekulized, known labels, and paired ring closures: they
+    cross, so that no context-free grammar can count them. The answer may end while a ring is open: a ring
+    closed by force gives a wrong molecule, an open ring a detectable error.
 ``kern``
-    See :mod:`docai.models.grammars`.
+    First a line of ``**kern``, last a line of ``*-``, the right number of fields on each line between, lines
+    wholly of interpretations, barlines or data, notes and rests as
+    :func:`docai.parsers.score_notes.read_field` reads them, and at least one note or rest. No context-free
+    grammar counts spines without limit, so there is one rule for each number of spines up to
+    :data:`MAX_SPINES`, and lines that split (``*^``) or join (``*v``, two or three neighbors) lead from one
+    to another. Not included, though valid in Humdrum: comments, spines of other kinds, ``*+``, ``*x``, spines
+    that end before the others. Not guaranteed: durations that fill their measures or start together, equal
+    barlines, joins within one staff only, paired ties and slurs.
 ``spotting``
-    Every word has exactly four location tokens, every line ends where a word ends, and nothing spells a
-    location token in letters. An empty answer is one. Not promised: boxes the right way round and with an
-    area. A word that is a lone ``;`` cannot be written, since the separator is one.
+    Exactly four location tokens for each word, lines that end after a word, no location token spelled in
+    letters. The answer may be empty. Not guaranteed: boxes with ordered sides and an area. A word that is a
+    single ``;`` cannot be written, because that is the separator.
 
-Other than ``spotting`` no grammar has an empty answer: a model that sees nothing is made to write something.
+Only ``spotting`` allows an empty answer; with the other grammars a model that sees nothing must write
+something.
 
-In all of them the location tokens are terminals of their own, single ids, never letters; and there are no
-control characters. A tokenizer without location tokens gives grammars without boxes.
+In all grammars location tokens are terminals of their own (single ids, never letters), and there are no
+control characters. With a tokenizer without location tokens the grammars have no boxes.
 """
 
 from __future__ import annotations
@@ -35,38 +43,41 @@ from typing import Final
 from docai.parsers.molecule_labels import ELEMENTS
 
 MAX_SPINES: Final = 8
-"""Most spines, those of split staves counted; a piano with two voices a hand has four."""
+"""Most spines, parts of split spines included; piano music with two voices in each hand has four."""
 
 _SIGNS: Final = r"""[\[\]_LJKk(){}&'"`~^;:,zZvVTtMmSsWwOo$RPpXxYyuUhHiIjNl?@<>|+\/\\]*"""
 
-_NUMBER: Final = r"(0{1,3}|[1-9][0-9]{0,3}(%[1-9][0-9]{0,2})?)\.{0,4}"
+_DURATION: Final = r"(0{1,3}|[1-9][0-9]{0,3}(%[1-9][0-9]{0,2})?)\.{0,4}"
 
 _PITCH: Final = "(" + "|".join(f"{letter}{{1,6}}" for letter in "abcdefgABCDEFG") + ")(#{1,3}|-{1,3}|n)?"
 
-_TIMED: Final = f"{_SIGNS}{_NUMBER}{_PITCH}{_SIGNS}"
+_TIMED_NOTE: Final = f"{_SIGNS}{_DURATION}{_PITCH}{_SIGNS}"
 
-_UNTIMED: Final = f"{_SIGNS}{_PITCH}{_SIGNS}"
+_UNTIMED_NOTE: Final = f"{_SIGNS}{_PITCH}{_SIGNS}"
 
-_GRACE: Final = f"{_SIGNS}({_NUMBER})?{_PITCH}{_SIGNS}[qQ]{{1,2}}{_SIGNS}"
+_GRACE_NOTE: Final = f"{_SIGNS}({_DURATION})?{_PITCH}{_SIGNS}[qQ]{{1,2}}{_SIGNS}"
 
-_REST: Final = f"{_SIGNS}{_NUMBER}r{_SIGNS}"
+_REST: Final = f"{_SIGNS}{_DURATION}r{_SIGNS}"
 
-_NAME: Final = '"**kern"'
+_KERN_NAME: Final = '"**kern"'
 
-_END: Final = '"*-"'
+_SPINE_END: Final = '"*-"'
 
-_NULL: Final = '"."'
+_NULL_FIELD: Final = '"."'
 
-_NOTE: Final = f"({_REST}|{_TIMED}( ({_TIMED}|{_UNTIMED}))*|{_GRACE}( ({_GRACE}|{_UNTIMED}))*)"
+_NOTE: Final = (
+    f"({_REST}|{_TIMED_NOTE}( ({_TIMED_NOTE}|{_UNTIMED_NOTE}))*"
+    f"|{_GRACE_NOTE}( ({_GRACE_NOTE}|{_UNTIMED_NOTE}))*)"
+)
 
-_TANDEM: Final = r"\*([^\s*^v+x\-\x00-\x1f\x7f-\x9f][^\t\n\x00-\x1f\x7f-\x9f]*)?"
+_TANDEM_INTERPRETATION: Final = r"\*([^\s*^v+x\-\x00-\x1f\x7f-\x9f][^\t\n\x00-\x1f\x7f-\x9f]*)?"
 
-_BAR: Final = r"={1,2}[0-9]{0,4}[a-z]?[:|!.;'`\-]*"
+_BARLINE: Final = r"={1,2}[0-9]{0,4}[a-z]?[:|!.;'`\-]*"
 
-_MARKS: Final = (("*", 1, 1), ("*^", 1, 2), (r"*v\t*v", 2, 1), (r"*v\t*v\t*v", 3, 1))
-"""What stands on a line that splits or joins, how many spines it takes and how many it leaves.
+_SPINE_MANIPULATIONS: Final = (("*", 1, 1), ("*^", 1, 2), (r"*v\t*v", 2, 1), (r"*v\t*v\t*v", 3, 1))
+"""Marks of a line that splits or joins, with the number of spines before and after it.
 
-Runs of joins are parted by something else, or two of them would be one."""
+Two joins must be separated by another mark; otherwise they would be one join."""
 
 
 def kern(_loc: str = "") -> str:
@@ -74,58 +85,63 @@ def kern(_loc: str = "") -> str:
     counts = range(1, MAX_SPINES + 1)
     rules = ["start: " + " | ".join(f"HEAD_{n} silent_{n}" for n in counts)]
     for n in counts:
-        turns = {m: lines for m in counts if m != n and (lines := _turns(n, m))}
-        # Before the first note, and after it: only then may the score end.
-        silent = [f"SOUND_{n} heard_{n}", *(f"TURN_{n}_{m} silent_{m}" for m in turns)]
-        heard = [f"END_{n}", *(f"TURN_{n}_{m} heard_{m}" for m in turns)]
-        # Whole lines are terminals, each up to its line feed: with fields for terminals, or with the line
-        # feed first, the parser has to try the next terminal at every character, which in a large
-        # vocabulary is more than it is allowed.
-        mute = " | ".join(_line(field, n) for field in ("TANDEM", "BAR", _NULL))
+        changes = {m: lines for m in counts if m != n and (lines := _spine_changes(n, m))}
+        # The score may end only after its first note.
+        before_first_note = [f"SOUND_{n} heard_{n}", *(f"TURN_{n}_{m} silent_{m}" for m in changes)]
+        after_first_note = [f"END_{n}", *(f"TURN_{n}_{m} heard_{m}" for m in changes)]
+        # Whole lines with their line feed are terminals: with fields as terminals, or with the line feed
+        # first, the parser would have to try the next terminal at every character, which exceeds its limits
+        # in a large vocabulary.
+        mute = " | ".join(_equal_fields(field, n) for field in ("TANDEM", "BAR", _NULL_FIELD))
         rules += [
-            f"silent_{n}: MUTE_{n}* ({' | '.join(silent)})",
-            f"heard_{n}: (MUTE_{n} | SOUND_{n})* ({' | '.join(heard)})",
-            f'HEAD_{n}: {_line(_NAME, n)} "\\n"',
-            f"END_{n}: {_line(_END, n)}",
+            f"silent_{n}: MUTE_{n}* ({' | '.join(before_first_note)})",
+            f"heard_{n}: (MUTE_{n} | SOUND_{n})* ({' | '.join(after_first_note)})",
+            f'HEAD_{n}: {_equal_fields(_KERN_NAME, n)} "\\n"',
+            f"END_{n}: {_equal_fields(_SPINE_END, n)}",
             f'MUTE_{n}: ({mute}) "\\n"',
             f'SOUND_{n}: PART_{n} "\\n"',
-            f"PART_{n}: {_sounding(n)}",
+            f"PART_{n}: {_line_with_note(n)}",
         ]
-        for m, lines in turns.items():
-            turn = " | ".join(f'"{line}"' for line in lines)
-            rules.append(f'TURN_{n}_{m}: ({turn}) "\\n"')
-    rules += [f"TANDEM: /{_TANDEM}/", f"BAR: /{_BAR}/", f"NOTE: /{_NOTE}/", 'FIELD: NOTE | "."']
+        for m, lines in changes.items():
+            change = " | ".join(f'"{line}"' for line in lines)
+            rules.append(f'TURN_{n}_{m}: ({change}) "\\n"')
+    rules += [
+        f"TANDEM: /{_TANDEM_INTERPRETATION}/",
+        f"BAR: /{_BARLINE}/",
+        f"NOTE: /{_NOTE}/",
+        'FIELD: NOTE | "."',
+    ]
     return "\n".join(rules)
 
 
 @cache
-def _turns(n: int, m: int, joined: bool = False) -> tuple[str, ...]:
-    """The lines, or rests of one, that turn n spines into m; ``joined``: what stands before joins."""
+def _spine_changes(n: int, m: int, joined: bool = False) -> tuple[str, ...]:
+    """The lines, or ends of one, that change n spines into m; ``joined``: the mark before is a join."""
     if n == m == 0:
         return ("",)
     lines: list[str] = []
-    for mark, taken, given in _MARKS:
-        if taken <= n and given <= m and not (joined and taken > 1):
-            rests = _turns(n - taken, m - given, taken > 1)
+    for mark, taken, left in _SPINE_MANIPULATIONS:
+        if taken <= n and left <= m and not (joined and taken > 1):
+            rests = _spine_changes(n - taken, m - left, taken > 1)
             lines += (rf"{mark}\t{rest}" if rest else mark for rest in rests)
     return tuple(lines)
 
 
-def _sounding(n: int) -> str:
-    """A terminal of n fields, the first or a later one of which holds a note."""
-    return "NOTE" if n == 1 else f'NOTE ("\\t" FIELD){{{n - 1}}} | {_NULL} "\\t" PART_{n - 1}'
+def _line_with_note(n: int) -> str:
+    """A terminal of n fields, at least one of which is a note."""
+    return "NOTE" if n == 1 else f'NOTE ("\\t" FIELD){{{n - 1}}} | {_NULL_FIELD} "\\t" PART_{n - 1}'
 
 
-def _line(field: str, n: int) -> str:
+def _equal_fields(field: str, n: int) -> str:
     """A terminal of n equal fields."""
     return field + (f' ("\\t" {field}){{{n - 1}}}' if n > 1 else "")
 
 
-_UNSEEN: Final = r"\x00-\x1f\x7f-\x9f\uFFFE\uFFFF"
-"""Inside a class: what no text holds, line ends and tabs with it."""
+_CONTROL_CHARS: Final = r"\x00-\x1f\x7f-\x9f\uFFFE\uFFFF"
+"""Characters, for use in a class, that no text contains; includes line ends and tabs."""
 
-PLAIN: Final = (f"[^\\s<>&;{_UNSEEN}]+", f"[^<>&{_UNSEEN}]+")
-"""Tokens that words and cells take whole: the matcher looks at them together, not one by one."""
+PLAIN_TEXT_SLICES: Final = (f"[^\\s<>&;{_CONTROL_CHARS}]+", f"[^<>&{_CONTROL_CHARS}]+")
+"""Classes of tokens that fit words and cells as a whole; the matcher need not check them one by one."""
 
 INLINE_TAGS: Final = ("b", "i", "u", "s", "em", "strong", "small", "sup", "sub", "span", "code")
 
@@ -133,13 +149,13 @@ INLINE_TAGS: Final = ("b", "i", "u", "s", "em", "strong", "small", "sup", "sub",
 def table_html(loc: str) -> str:
     """HTML as :mod:`docai.parsers.table` describes it. ``loc`` stands for one location token."""
     coords = f'(" coords=\\"" {" ".join([loc] * 4)} "\\"")? ' if loc else ""
-    # One cell at least: an empty body can only stand beside a part that has one.
+    # At least one cell: an empty body is allowed only beside a part with a cell.
     lines = [
         'start: "<table>" groups "</table>"',
         'groups: "<thead>" filled "</thead>" (body* | empty) | ("<thead>" "</thead>")? body+',
         'body: "<tbody>" filled "</tbody>"',
         'empty: "<tbody>" "</tbody>"',
-        # Rows that spans from above fill have no cell of their own; the first of a group has one.
+        # Rows covered by spans from above have no cell of their own; the first row of a group has one.
         'filled: "<tr>" cell+ "</tr>" ("<tr>" cell* "</tr>")*',
         f'cell: "<td" {coords}spans ">" inside "</td>" | "<th" {coords}spans ">" inside "</th>"',
         "spans: rowspan? colspan? | colspan rowspan",
@@ -151,7 +167,7 @@ def table_html(loc: str) -> str:
         "inline: " + " | ".join(f'"<{tag}>" inner "</{tag}>"' for tag in INLINE_TAGS),
         "inner: (TEXT | ENTITY | inmost)*",
         "inmost: " + " | ".join(f'"<{tag}>" (TEXT | ENTITY)* "</{tag}>"' for tag in INLINE_TAGS),
-        f"TEXT: /[^<>&{_UNSEEN}]+/",
+        f"TEXT: /[^<>&{_CONTROL_CHARS}]+/",
         "ENTITY: /&(amp|lt|gt|quot|#39|nbsp);/",
     ]
     return "\n".join(lines)
@@ -177,7 +193,8 @@ def smiles(_loc: str = "") -> str:
             'atom: (ORGANIC | BRACKET) (RING)* ("(" BOND? start ")")*',
             f"ORGANIC: /{_ORGANIC}/",
             f"BRACKET: /\\[({atom}|{label})\\]/",
-            # A ring closure and the bond before it are one lexeme: '=' alone may also begin an atom's bond.
+            # A ring closure and the bond before it are one lexeme, because '=' may also start the bond to an
+            # atom.
             "RING: /[-=#$:\\/\\\\]?([0-9]|%[0-9][0-9])/",
             "BOND: /->|<-|[-=#$:\\/\\\\~]/",
         ]
@@ -187,13 +204,13 @@ def smiles(_loc: str = "") -> str:
 def spotting(loc: str) -> str:
     """Words with boxes as :mod:`docai.parsers.text` describes them."""
     box = " ".join([loc] * 4) if loc else ""
-    black = f"[^\\s{_UNSEEN}]"
+    non_space = f"[^\\s{_CONTROL_CHARS}]"
     return "\n".join(
         [
             'start: (line ("\\n" line)*)?',
             f"line: {box} PART+ (NEXT {box} PART+)*",
-            # With the space before it, so that '; ' after a word and ';x' in it are told apart at the x.
-            f"PART: (/ [^\\s;{_UNSEEN}]{black}*/ | / ;{black}+/) & ~/(?s:.*)<loc(?s:.*)/",
+            # Includes the space before it, so that '; ' after a word and ';x' in a word differ at the x.
+            f"PART: (/ [^\\s;{_CONTROL_CHARS}]{non_space}*/ | / ;{non_space}+/) & ~/(?s:.*)<loc(?s:.*)/",
             'NEXT: " ; "' if loc else 'NEXT: " ;"',
         ]
     )
@@ -202,4 +219,4 @@ def spotting(loc: str) -> str:
 GRAMMARS: Mapping[str, Callable[[str], str]] = MappingProxyType(
     {"table-html": table_html, "smiles": smiles, "kern": kern, "spotting": spotting}
 )
-"""Name → a function from the terminal of a location token, empty where there is none, to the grammar."""
+"""Name → function that builds the grammar from the terminal of a location token (empty if there is none)."""

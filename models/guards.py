@@ -1,7 +1,8 @@
-"""What must hold for PaliGemma 2 to give the output it was trained to give.
+"""Conditions under which PaliGemma 2 gives the output that it was trained to give.
 
-Each function here is one trap that has silently cost somebody wrong output. They are small and separate
-so that each can be tested by taking it out. Training calls the same :func:`prepare_config` as inference.
+Each function guards against one mistake that silently gives wrong output. They are small and separate so that
+a test can show the effect of each by removing it. Training and inference call the same
+:func:`prepare_config`.
 """
 
 from __future__ import annotations
@@ -17,35 +18,35 @@ if TYPE_CHECKING:
     from transformers import BatchFeature, Gemma2Config, PaliGemmaConfig, PaliGemmaProcessor
 
 MAX_SEQUENCE = 8192
-"""Positions that Gemma 2 was trained on, so the longest sequence: image tokens, prompt and answer."""
+"""Positions that Gemma 2 was trained on: the maximum of image tokens, prompt and answer together."""
 
 
 def text_config(config: PaliGemmaConfig) -> Gemma2Config:
-    """The decoder's part, whose type transformers leaves open."""
+    """The decoder's configuration, which transformers does not type."""
     return cast("Gemma2Config", config.text_config)
 
 
 def prepare_config(config: PaliGemmaConfig) -> PaliGemmaConfig:
-    """A copy of ``config`` to build the model from: full attention in every decoder layer.
+    """A copy of ``config`` to build the model from, with full attention in every decoder layer.
 
-    PaliGemma 2 was trained with full attention. Converted checkpoints keep Gemma 2's window of 4,096 in
-    half of the layers, which is exactly the number of image tokens at 896 px: every token written would
-    hide one more image token, until a long table no longer sees its image. Must be called *before* the
-    model is built, because the layers read the configuration once.
+    PaliGemma 2 was trained with full attention. Converted checkpoints keep Gemma 2's window of 4,096 tokens
+    in half of the layers, which is exactly the number of image tokens at 896 px: each generated token would
+    hide one more image token, until the end of a long table would be written without seeing the image. Must
+    be called *before* the model is built, because its layers read the configuration only once.
     """
     config = copy.deepcopy(config)
     text = text_config(config)
     text.layer_types = ["full_attention"] * text.num_hidden_layers
-    # Read by engines that ignore layer_types, and by the mask for sliding layers, which nobody uses now.
+    # Used by engines that ignore layer_types, and by the mask of sliding layers, of which none are left.
     text.sliding_window = max(text.sliding_window or 0, 2 * MAX_SEQUENCE)
     return config
 
 
 def without_soft_caps(config: PaliGemmaConfig) -> PaliGemmaConfig:
-    """A copy of ``config`` with both of Gemma 2's soft caps off, for training a head.
+    """A copy of ``config`` without Gemma 2's two soft caps, for training a head.
 
-    PaliGemma 2 was transferred to its tasks without them (arXiv 2412.03555, section 3). They must be off
-    in inference as well, which :func:`explicit_soft_caps` sees to.
+    PaliGemma 2 was fine-tuned to its tasks without them (arXiv 2412.03555, section 3). Inference must not use
+    them either, which :func:`apply_stated_soft_caps` ensures.
     """
     config = copy.deepcopy(config)
     text_config(config).attn_logit_softcapping = None
@@ -53,22 +54,22 @@ def without_soft_caps(config: PaliGemmaConfig) -> PaliGemmaConfig:
     return config
 
 
-def explicit_soft_caps(
+def apply_stated_soft_caps(
     config: PaliGemmaConfig, written: Mapping[str, Any], *, required: bool, folder: str
 ) -> PaliGemmaConfig:
-    """A copy of ``config`` with the soft caps that the checkpoint's ``config.json`` states.
+    """A copy of ``config`` with the soft caps stated in the checkpoint's ``config.json``.
 
-    transformers fills in caps of 50 and 30 where the file is silent. That leaves greedy text as it is and
-    shifts every log-probability, so a checkpoint with heads has to say what it was trained with.
+    Where the file states none, transformers uses caps of 50 and 30. That does not change greedy text but
+    shifts all log-probabilities, so a checkpoint with heads must state what it was trained with.
 
     Args:
-        config: as transformers read it.
-        written: ``config.json`` as it stands.
-        required: the checkpoint has heads of its own, so silence is an error.
-        folder: for the message.
+        config: the configuration as transformers read it.
+        written: the content of ``config.json``.
+        required: whether the caps must be stated, because the checkpoint has heads of its own.
+        folder: the checkpoint, for the error message.
 
     Raises:
-        CheckpointError: a cap is required and not stated.
+        CheckpointError: a cap is required but not stated.
     """
     config = copy.deepcopy(config)
     stated = written["text_config"]
@@ -78,34 +79,37 @@ def explicit_soft_caps(
         elif required:
             raise CheckpointError(
                 f"The config.json of {folder} does not state text_config.{cap}; "
-                "write the value it was trained with (null for heads trained by docai)."
+                "add the value that it was trained with (null for heads trained by docai)."
             )
     return config
 
 
-def left_padding(processor: PaliGemmaProcessor) -> None:
-    """Pad on the left: a decoder continues the last position, which must not be padding.
+def set_left_padding(processor: PaliGemmaProcessor) -> None:
+    """Make the processor pad on the left, because a decoder continues the last position.
 
-    Padded on the right, ``generate`` continues after the padding and gives another answer, silently.
+    With padding on the right, ``generate`` would continue after the padding and silently give a different
+    answer.
     """
     processor.tokenizer.padding_side = "left"
 
 
 def require_token_types(inputs: BatchFeature) -> None:
-    """Raise unless ``token_type_ids`` go to the model: without them the prompt becomes causal, silently."""
+    """Raise :class:`GenerationError` without ``token_type_ids``: the prompt would become causal, silently."""
     if "token_type_ids" not in inputs:
         raise GenerationError(
-            "The processor gave no token_type_ids, without which PaliGemma reads its prompt causally; "
+            "The processor returned no token_type_ids, without which PaliGemma reads its prompt causally; "
             "use the checkpoint's own PaliGemmaProcessor."
         )
 
 
 def drop_labels(inputs: BatchFeature) -> None:
-    """Take out ``labels``: the processor makes them even where there is no answer, all of them -100."""
+    """Remove ``labels``: the processor adds them even without an answer, all of them -100."""
     inputs.pop("labels", None)
 
 
 def require_ends_with_text(attention_mask: torch.Tensor) -> None:
-    """Raise where a row of a batch ends in padding: the second lock on :func:`left_padding`."""
+    """Raise :class:`GenerationError` if a row ends in padding: a second check of :func:`set_left_padding`."""
     if not bool(attention_mask[:, -1].all()):
-        raise GenerationError("A batch was padded on the right, which PaliGemma answers wrongly; pad left.")
+        raise GenerationError(
+            "A batch was padded on the right, for which PaliGemma gives wrong answers; pad it on the left."
+        )

@@ -1,4 +1,4 @@
-"""Model and processor of a checked checkpoint, as PaliGemma 2 needs them."""
+"""Loading the base model and the processor of a checked checkpoint."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ def load_base(
     *,
     quantization: BitsAndBytesConfig | None = None,
 ) -> PaliGemmaForConditionalGeneration:
-    """The model on the CPU, ready for inference, without any setting of decoding left over from its files.
+    """The base model on the CPU, ready for inference, without decoding settings from its files.
 
-    With ``quantization`` the model comes out on the first CUDA device, where bitsandbytes puts it.
+    With ``quantization`` it is on the first CUDA device, where bitsandbytes puts it.
 
     Raises:
-        CheckpointError: the weights do not fill the model, or its configuration says too little.
+        CheckpointError: the weights do not match the configuration, or the configuration is incomplete.
     """
     from safetensors import SafetensorError
     from transformers import GenerationConfig, PaliGemmaConfig, PaliGemmaForConditionalGeneration
 
     folder = str(checkpoint.folder)
     config = PaliGemmaConfig.from_pretrained(folder, local_files_only=True)
-    config = guards.explicit_soft_caps(
+    config = guards.apply_stated_soft_caps(
         config, checkpoint.config, required=checkpoint.has_manifest, folder=folder
     )
     config = guards.prepare_config(config)
@@ -53,40 +53,39 @@ def load_base(
             )
     except (OSError, RuntimeError, SafetensorError) as error:
         raise CheckpointError(
-            f"The weights in {folder} cannot be loaded: {error}. Copy them again."
+            f"The weights in {folder} cannot be loaded: {error}. Copy the checkpoint again."
         ) from error
     model: PaliGemmaForConditionalGeneration
     model, report = loaded
-    wrong = wrong_tensors(report)
+    wrong = describe_wrong_tensors(report)
     if wrong:
         raise CheckpointError(
-            f"The weights in {folder} are not those of its config.json: {wrong}. "
-            "Copy the whole checkpoint again."
+            f"The weights in {folder} do not match its config.json: {wrong}. Copy the whole checkpoint again."
         )
-    # generate() fills in whatever a call leaves open from here; a file must not switch on sampling.
+    # generate() takes unset options from here; a file in the checkpoint must not turn on sampling.
     model.generation_config = GenerationConfig()
     model.requires_grad_(False)
     model.eval()
     return model
 
 
-def wrong_tensors(report: Mapping[str, Iterable[object]]) -> str | None:
-    """What did not fit, where something did not. ``from_pretrained`` itself goes on with random weights.
+def describe_wrong_tensors(report: Mapping[str, Iterable[object]]) -> str | None:
+    """The tensors that did not match, in words; None if all did. ``from_pretrained`` itself does not raise.
 
     Args:
-        report: what ``from_pretrained(..., output_loading_info=True)`` returns beside the model.
+        report: the loading info of ``from_pretrained(..., output_loading_info=True)``.
     """
     wrong = [*report["missing_keys"], *report["unexpected_keys"], *report["mismatched_keys"]]
     if not wrong:
         return None
-    return f"{len(wrong)} tensors are missing, left over or of another shape, such as {wrong[0]}"
+    return f"{len(wrong)} tensors are missing, unexpected or of the wrong shape, such as {wrong[0]}"
 
 
 def load_processor(checkpoint: Checkpoint) -> PaliGemmaProcessor:
-    """The checkpoint's own processor, padding on the left.
+    """The checkpoint's processor, set to pad on the left.
 
     Raises:
-        CheckpointError: it makes another image than the model reads.
+        CheckpointError: the processor and the model have different image sizes.
     """
     from transformers import PaliGemmaProcessor
 
@@ -95,23 +94,23 @@ def load_processor(checkpoint: Checkpoint) -> PaliGemmaProcessor:
     size = processor.image_processor.size
     if (size["height"], size["width"]) != (checkpoint.image_size, checkpoint.image_size):
         raise CheckpointError(
-            f"The image processor in {folder} makes images of {size['width']} x {size['height']} px and "
-            f"the model reads {checkpoint.image_size} px: 448 and 896 checkpoints are different weights. "
+            f"The image processor in {folder} makes images of {size['width']} x {size['height']} px, "
+            f"but the model reads {checkpoint.image_size} px: 448 and 896 checkpoints are different weights. "
             "Use the processor files that came with the weights."
         )
     if processor.image_seq_length != checkpoint.n_image_tokens:
         raise CheckpointError(
-            f"The image processor in {folder} makes room for {processor.image_seq_length} image tokens and "
-            f"the model gives {checkpoint.n_image_tokens}. "
+            f"The image processor in {folder} expects {processor.image_seq_length} image tokens, "
+            f"but the model has {checkpoint.n_image_tokens}. "
             "Use the processor files that came with the weights."
         )
-    guards.left_padding(processor)
+    guards.set_left_padding(processor)
     return processor
 
 
 @contextmanager
 def no_progress_bars() -> Iterator[None]:
-    """transformers draws a bar on standard error, even for a model that loads at once."""
+    """Turn off the progress bars of transformers, which it shows even for a model that loads in no time."""
     from transformers.utils import logging
 
     if not logging.is_progress_bar_enabled():

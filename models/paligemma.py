@@ -1,4 +1,4 @@
-"""The engine that runs PaliGemma 2 through transformers' own model and processor."""
+"""The engine that runs PaliGemma 2 with the model and processor of transformers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from docai.models.checkpoints import (
 )
 from docai.models.devices import choose_device, choose_dtype
 from docai.models.engine import Generation, Request, check_crop
-from docai.models.generation import Answer, Vocabulary, token_texts, write_answers
+from docai.models.generation import Answer, SpecialTokens, token_texts, write_answers
 from docai.models.loading import load_base, load_processor
 
 if TYPE_CHECKING:
@@ -31,8 +31,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from transformers import BatchFeature, PaliGemmaForConditionalGeneration, PaliGemmaProcessor
 
-    from docai.models.constrained import Constraint
-    from docai.models.constrained import Vocabulary as Spelling
+    from docai.models.constrained import Constraint, GrammarVocabulary
     from docai.models.heads import Head
 
 IMAGE_TOKEN = "<image>"
@@ -45,15 +44,15 @@ def encode_prompts(
     *,
     like: PaliGemmaForConditionalGeneration,
 ) -> BatchFeature:
-    """What a model reads: image tokens, ``<bos>``, prompt and newline, padded on the left.
+    """The model's inputs: image tokens, ``<bos>``, prompt and line feed, padded on the left.
 
     Args:
-        processor: pads on the left.
-        prompts: without the image token and the newline.
-        images: one for each prompt, as large as the model reads.
-        like: the model; the batch comes out on its device and in its number format.
+        processor: set to pad on the left.
+        prompts: without the image token and the line feed.
+        images: one for each prompt, of the size that the model reads.
+        like: the model, whose device and number format the batch gets.
     """
-    # NumPy, because the processor turns PyTorch tensors back to NumPy in a way NumPy 2 warns about.
+    # NumPy, because the processor converts PyTorch tensors to NumPy in a way that NumPy 2 warns about.
     inputs: BatchFeature = processor(
         images=[[image] for image in images],
         text=[IMAGE_TOKEN + prompt for prompt in prompts],
@@ -69,9 +68,9 @@ def encode_prompts(
 
 
 class PaliGemmaEngine:
-    """PaliGemma 2 with one LoRA adapter per head on one base. Made by :meth:`load`.
+    """PaliGemma 2 with one base model and a LoRA adapter for each head. Create it with :meth:`load`.
 
-    Calls from several threads wait for each other: the active adapter belongs to the model.
+    Calls from several threads are serialized, because the model has one active adapter.
     """
 
     def __init__(
@@ -82,19 +81,19 @@ class PaliGemmaEngine:
         heads: Mapping[str, HeadWeights],
         *,
         adapters: PeftModel | None,
-        adapted: Mapping[str, str],
+        adapter_ids: Mapping[str, str],
         batch_size: int,
     ) -> None:
         """Use :meth:`load`.
 
         Args:
             checkpoint: where the weights came from.
-            model: the base, into which the layers of ``adapters`` are injected.
-            processor: pads on the left.
-            heads: the heads that can be answered.
-            adapters: switches the injected layers; None where there are none.
-            adapted: head → what its records call the weights, for heads with an adapter of that name.
-            batch_size: most crops that go through the model at once.
+            model: the base model, into which the layers of ``adapters`` are injected.
+            processor: set to pad on the left.
+            heads: the heads with weights.
+            adapters: switches the injected layers; None if there are none.
+            adapter_ids: head → id of its weights in records, for heads with an adapter of that name.
+            batch_size: maximum number of crops in one batch.
         """
         self.checkpoint = checkpoint
         self.batch_size = batch_size
@@ -102,11 +101,11 @@ class PaliGemmaEngine:
         self._processor = processor
         self._heads = dict(heads)
         self._adapters = adapters
-        self._adapted = dict(adapted)
+        self._adapter_ids = dict(adapter_ids)
         self._lock = threading.Lock()
         self._context = guards.text_config(model.config).max_position_embeddings
-        self._vocabulary = Vocabulary.of(model, processor)
-        self._spelling: Spelling | None = None
+        self._special_tokens = SpecialTokens.of(model, processor)
+        self._grammar_vocabulary: GrammarVocabulary | None = None
         self._constraints: dict[str, Constraint] = {}
 
     @classmethod
@@ -125,24 +124,24 @@ class PaliGemmaEngine:
 
         Args:
             model: an embedded model, a folder, or ``organisation/name@revision`` of the hub.
-            device: ``auto`` is the first CUDA device where there is one, else the CPU.
+            device: ``auto`` is the first CUDA device if there is one, otherwise the CPU.
             dtype: ``float32`` or ``bfloat16``; None is bfloat16 on CUDA and float32 on a CPU.
-            batch_size: most crops that go through the model at once; None is 16 on CUDA, 4 on a CPU.
-            adapters: head → LoRA folder, besides (and instead of) those of the checkpoint.
-            attention: ``auto`` is fused where the checkpoint allows it.
-            download: let files that are not here yet be fetched from the hub.
+            batch_size: maximum number of crops in one batch; None is 16 on CUDA, 4 on a CPU.
+            adapters: head → LoRA folder, in addition to those of the checkpoint, which they override.
+            attention: ``auto`` is fused if the checkpoint allows it.
+            download: allow downloading missing files from the hub.
 
         Raises:
-            UnknownModelError: there is no such model here.
+            UnknownModelError: there is no such model on this machine.
             CheckpointError: the checkpoint is not a usable PaliGemma 2.
             AdapterError: an adapter does not fit the base.
             DeviceError: the device is unknown or not present.
-            SettingError: the number format cannot be used.
+            SettingError: the number format is not supported.
         """
         checkpoint = find_checkpoint(model, download=download)
-        where = choose_device(device)
-        number = choose_dtype(dtype, where)
-        base = load_base(checkpoint, number, attention)
+        torch_device = choose_device(device)
+        torch_dtype = choose_dtype(dtype, torch_device)
+        base = load_base(checkpoint, torch_dtype, attention)
         heads = dict(checkpoint.heads)
         folders = {
             head: checkpoint.folder / entry.adapter
@@ -155,15 +154,15 @@ class PaliGemmaEngine:
             heads[head], folders[head] = adapter.weights, adapter.folder
             ids[head] = f"{checkpoint.id}+{head}@{adapter.revision}"
         peft_model = load_adapters(base, folders) if folders else None
-        base.to(where)  # type: ignore[arg-type]
+        base.to(torch_device)  # type: ignore[arg-type]
         return cls(
             checkpoint,
             base,
             load_processor(checkpoint),
             heads,
             adapters=peft_model,
-            adapted=ids,
-            batch_size=batch_size or (16 if where.type == "cuda" else 4),
+            adapter_ids=ids,
+            batch_size=batch_size or (16 if torch_device.type == "cuda" else 4),
         )
 
     @property
@@ -183,12 +182,12 @@ class PaliGemmaEngine:
         return frozenset(self._heads)
 
     def generate(self, requests: Sequence[Request]) -> list[Generation]:
-        """Answer each request, in order. A batch never mixes heads, adapters or ways of decoding.
+        """Answer each request, in order. A batch never mixes heads, adapters or decoding settings.
 
         Raises:
             HeadNotAvailableError: a request names a head without weights.
-            CheckpointError: a head was made for another resolution than the checkpoint's.
-            GenerationError: a crop is not RGB, or not as large as its head reads.
+            CheckpointError: a head has a different resolution than the checkpoint.
+            GenerationError: a crop is not RGB, or not of the size that its head reads.
         """
         for request in requests:
             self._check(request)
@@ -209,17 +208,17 @@ class PaliGemmaEngine:
             raise head_not_available(head.name, self._heads, self.checkpoint.id, str(self.checkpoint.folder))
         if head.resolution != self.checkpoint.image_size:
             raise CheckpointError(
-                f"The head {head.name!r} reads crops of {head.resolution} px and {self.checkpoint.id} "
+                f"The head {head.name!r} reads crops of {head.resolution} px, but {self.checkpoint.id} "
                 f"reads {self.checkpoint.image_size} px: 448 and 896 checkpoints are different weights. "
                 f"Use a {head.resolution} px checkpoint."
             )
         check_crop(request)
         if request.max_tokens is not None and request.max_tokens < 1:
-            raise GenerationError(f"max_tokens must be at least 1, and is {request.max_tokens}.")
+            raise GenerationError(f"max_tokens must be at least 1, but is {request.max_tokens}.")
 
     def _group(self, request: Request) -> tuple[object, ...]:
         decoding = request.head.decoding
-        # One beam search has one length; greedy answers each end on their own.
+        # All answers of a beam search have one length; greedy answers end separately.
         budget = self._budget(request) if decoding.num_beams > 1 else None
         return request.head.name, decoding, budget
 
@@ -229,24 +228,25 @@ class PaliGemmaEngine:
         return own if request.max_tokens is None else min(own, request.max_tokens)
 
     def _constraint(self, head: Head) -> Constraint | None:
-        """The grammar of a head whose decoding is constrained, by itself or by its weights; built once."""
+        """The grammar of a head whose decoding is constrained by its own settings or its weights; cached."""
         if not (head.decoding.constrained or self._heads[head.name].constrained):
             return None
         if head.grammar is None:
             raise ConfigurationError(
-                f"The head {head.name!r} has no grammar to constrain its decoding with: "
-                "name one in Head(grammar=...)."
+                f"Constrained decoding was requested, but the head {head.name!r} has no grammar: "
+                "set Head(grammar=...), or turn it off."
             )
         if head.grammar not in self._constraints:
-            from docai.models import constrained as matching
+            from docai.models.constrained import Constraint, GrammarVocabulary
 
-            if self._spelling is None:
-                self._spelling = matching.Vocabulary.of(self._processor.tokenizer, self._vocabulary.ends)
-            self._constraints[head.grammar] = matching.Constraint(head.grammar, self._spelling)
+            if self._grammar_vocabulary is None:
+                tokenizer = self._processor.tokenizer
+                self._grammar_vocabulary = GrammarVocabulary.of(tokenizer, self._special_tokens.ends)
+            self._constraints[head.grammar] = Constraint(head.grammar, self._grammar_vocabulary)
         return self._constraints[head.grammar]
 
     def _answer(self, requests: Sequence[Request]) -> list[Generation]:
-        """Answer one batch: one head, one way of decoding."""
+        """Answer one batch of one head with one set of decoding settings."""
         head = requests[0].head
         prompts = [request.head.prompt for request in requests]
         inputs = encode_prompts(
@@ -257,30 +257,32 @@ class PaliGemmaEngine:
         budgets = [min(self._budget(request), room) for request in requests]
         with torch.inference_mode(), self._adapter(head.name):
             answers = write_answers(
-                self._model, inputs, budgets, head.decoding, self._vocabulary, self._constraint(head)
+                self._model, inputs, budgets, head.decoding, self._special_tokens, self._constraint(head)
             )
         return [self._generation(*pair) for pair in zip(requests, answers, strict=True)]
 
     def _generation(self, request: Request, answer: Answer) -> Generation:
         texts = token_texts(self._processor.tokenizer, answer.tokens)
-        kept = [i for i, token in enumerate(answer.tokens) if token not in self._vocabulary.silent]
-        tokens = tuple(texts[i] for i in kept)
+        text_indices = [
+            i for i, token in enumerate(answer.tokens) if token not in self._special_tokens.silent
+        ]
+        tokens = tuple(texts[i] for i in text_indices)
         return Generation(
             text="".join(tokens),
             finish_reason=answer.reason,
             tokens=tokens,
-            logprobs=tuple(answer.logprobs[i] for i in kept),
-            checkpoint=self._adapted.get(request.head.name, self.checkpoint.id),
+            logprobs=tuple(answer.logprobs[i] for i in text_indices),
+            checkpoint=self._adapter_ids.get(request.head.name, self.checkpoint.id),
             prompt=request.head.prompt,
             calibration=self._heads[request.head.name].calibration,
         )
 
     @contextmanager
     def _adapter(self, head: str) -> Iterator[None]:
-        """The model as ``head`` uses it: with its own adapter, or with none."""
+        """Activate the adapter of ``head`` while the context is open, or none if it has none."""
         if self._adapters is None:
             yield
-        elif head in self._adapted:
+        elif head in self._adapter_ids:
             self._adapters.set_adapter(head, inference_mode=True)
             yield
         else:

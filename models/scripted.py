@@ -1,4 +1,4 @@
-"""An engine without a model: it replays texts that you give it, to test code built on docai."""
+"""An engine without a model that returns given texts, for tests of code that uses docai."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from docai.models.engine import Generation, Request
 from docai.records import FinishReason
 
 Script = str | Sequence[str] | Callable[[Request], str | Generation]
-"""What one head answers: always the same text, one text after another, or what a function says."""
+"""The answers of one head: always the same text, one text after another, or the result of a function."""
 
 _PIECES = re.compile(r"<loc\d{4}>|<seg\d{3}>|</?\w+>|\w+|\s|.", re.DOTALL)
 
 
 class ScriptedEngine:
-    """Replays given texts, head by head.
+    """Returns given texts instead of running a model.
 
     >>> from PIL import Image
     >>> from docai.models.engine import Request
@@ -26,7 +26,7 @@ class ScriptedEngine:
     >>> engine.generate([Request(get_head("molecule"), crop)])[0].text
     'CCO'
 
-    A function may raise, to play a model that fails, or return a whole :class:`Generation`.
+    A function may raise, to simulate a model that fails, or return a whole :class:`Generation`.
     """
 
     def __init__(
@@ -40,14 +40,14 @@ class ScriptedEngine:
     ) -> None:
         """
         Args:
-            answers: head → what it answers. Heads that are left out have no weights.
-            finish_reason: of every answer given as text.
+            answers: head → its answers. Other heads have no weights.
+            finish_reason: finish reason of every answer given as text.
             logprob: natural log-probability of every token of such an answer; at most 0.
-            checkpoint: what records call the weights.
-            name: of the engine.
+            checkpoint: id of the weights in records.
+            name: name of the engine.
         """
         self.requests: list[Request] = []
-        """Every request so far, in order."""
+        """All requests so far, in order."""
         self._answers = dict(answers)
         self._used = dict.fromkeys(answers, 0)
         self._finish_reason = finish_reason
@@ -70,8 +70,8 @@ class ScriptedEngine:
         """The next text for each request.
 
         Raises:
-            HeadNotAvailableError: nothing was given for a head.
-            ConfigurationError: a head has been asked more often than it was given texts.
+            HeadNotAvailableError: no answers were given for a head.
+            ConfigurationError: a head has more requests than texts.
         """
         return [self._answer(request) for request in requests]
 
@@ -79,8 +79,8 @@ class ScriptedEngine:
         head = request.head.name
         if head not in self._answers:
             raise HeadNotAvailableError(
-                f"The scripted engine was given no texts for the head {head!r}; "
-                f"it has: {', '.join(self._answers) or 'none'}."
+                f"The scripted engine has no texts for the head {head!r}; "
+                f"it has texts for: {', '.join(self._answers) or 'none'}."
             )
         self.requests.append(request)
         script = self._answers[head]

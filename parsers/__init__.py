@@ -1,2 +1,1 @@
-"""From the text that a model writes to typed content. Pure and total: no torch, no input or output, no error
-on any string."""
+"""Typed content from the text that a model writes. Pure and total: no torch, no I/O, no error on any text."""

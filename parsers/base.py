@@ -112,8 +112,7 @@ class _Edit:
         self.before.append(before)
 
     def start_before(self, start: int) -> int:
-        """Where a part started before the edit; a start inside a replacement gives that of the replaced
-        text."""
+        """Where a part started before the edit; inside a replacement, where the replaced text started."""
         index = bisect_right(self.after, start, key=lambda span: span[0]) - 1
         if index < 0:
             return start
@@ -122,7 +121,7 @@ class _Edit:
         return self.before[index][1] + start - self.after[index][1]
 
     def end_before(self, end: int) -> int:
-        """Where a part ended before the edit; an end inside a replacement gives that of the replaced text."""
+        """Where a part ended before the edit; inside a replacement, where the replaced text ended."""
         index = bisect_left(self.after, end, key=lambda span: span[0]) - 1
         if index < 0:
             return end

@@ -143,8 +143,7 @@ def labeled_smiles(mol: Mol, labels: Labels) -> str:
 
 
 def label_indices(mol: Mol, labels: Labels) -> list[int | None]:
-    """For each atom the index of the label that it stands for, or None; both are in the order of the
-    SMILES."""
+    """For each atom the index of the label that it stands for; None if it is not a label."""
     numbers = set(labels.numbers.values())
     count = 0
     indices: list[int | None] = []

@@ -1,5 +1,4 @@
-"""Content of a molecule record from a sanitized RDKit molecule: identifiers, masses, fragments, stereo,
-layout."""
+"""The content of a sanitized RDKit molecule: identifiers, masses, fragments, stereo, layout."""
 
 from __future__ import annotations
 
@@ -234,8 +233,7 @@ def _fragment_role(part: Mol, charge: int) -> Role:
 
 @cache
 def _standardizers() -> tuple[LargestFragmentChooser, SaltRemover, FragmentRemover]:
-    """RDKit's chooser of the main fragment, Novartis' list of salts, and MolVS' list of salts and
-    solvents."""
+    """RDKit's chooser of the main fragment, and its lists of salts (Novartis) and of solvents (MolVS)."""
     from rdkit.Chem.MolStandardize import rdMolStandardize
     from rdkit.Chem.SaltRemover import SaltRemover
 

@@ -83,8 +83,7 @@ class MeasureCheck:
     work: int = 0
     """Estimated time of music21 for the notes, in units of 0.2 us on one core of 2026."""
     meters_and_tempi: list[tuple[Fraction, str]] = field(default_factory=list)
-    """Meters and tempi, such as ``*M3/4`` and ``*MM72``, each with its time in quarter notes since the
-    start."""
+    """Meters (``*M3/4``) and tempi (``*MM72``), each with its time in quarter notes since the start."""
     section_edges: set[Ticks] = field(default_factory=set)
     """Times since the start, in ticks, at which the passage or one of its sections starts or ends."""
     _measure_start: Ticks = 0

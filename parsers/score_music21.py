@@ -113,8 +113,7 @@ class MusicXml(NamedTuple):
 
 
 def prepare_for_music21(lines: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The same number of lines, reduced to what music21 can write, and the meters that it cannot write as
-    given.
+    """The lines, reduced to what music21 can write, and the meters that it cannot write as given.
 
     A sum of beats is replaced by the total. Invalid fields are removed, because music21 misreads them (it
     takes every digit of ``*M1/8;*MM60`` for one meter) and may not terminate. ``lines`` must be valid, with
@@ -263,8 +262,7 @@ def write_midi(
 
 
 def _struck_notes(events: Sequence[Event]) -> list[tuple[Event, Fraction]]:
-    """The notes that are not continuations of a tie, with their length up to the end of their last tied
-    note."""
+    """Notes that do not continue a tie, with their length up to the end of the last tied note."""
     next_of = dict(pair_ties(events).pairs)
     continued = set(next_of.values())
     struck = []

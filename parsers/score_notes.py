@@ -161,8 +161,7 @@ class KernNote(NamedTuple):
 
 
 class KernField(NamedTuple):
-    """One field of notes. ``duration`` is in quarter notes, 0 for grace notes; ``ticks`` is the same in
-    ticks."""
+    """One field of notes. ``duration`` is in quarter notes, 0 for grace notes; ``ticks`` is in ticks."""
 
     duration: Fraction
     ticks: Ticks

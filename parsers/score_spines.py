@@ -183,7 +183,7 @@ class SpineReader:
             # By the rules all would become one spine; writers mean one spine for each.
             self._log.add(
                 "score-ambiguous-join",
-                f"{self._line_name()} joins parts of {len(tracks)} spines; they were kept as {len(tracks)} spines.",
+                f"{self._line_name()} joins parts of {len(tracks)} spines, which were kept apart.",
             )
         else:
             tracks = [spines]

@@ -40,7 +40,7 @@ class Pairs(NamedTuple):
 
 
 def pair_ties(events: Sequence[Event]) -> Pairs:
-    """Pairs each note that starts or continues a tie with the note that continues it."""
+    """Pair each note that starts or continues a tie with the note that continues it."""
     open_ties: dict[tuple[int | str | None, Ticks], dict[int, deque[int]]] = {}
     pairs: list[tuple[int, int]] = []
     open_ends: list[int] = []
@@ -65,8 +65,7 @@ def pair_ties(events: Sequence[Event]) -> Pairs:
 
 
 def _pair_untimed_ties(events: Sequence[Event], paired: Pairs) -> Pairs:
-    """Pair ties whose times do not meet because of wrong durations: within a spine, up to one measure
-    apart."""
+    """Pair ties whose times do not meet, as with wrong durations: in one spine, at most one measure apart."""
     left: dict[tuple[int | str | None, int], list[int]] = defaultdict(list)
     pairs, open_ends = paired.pairs, []
     for index, is_start in sorted(
@@ -88,8 +87,7 @@ def _pitch(event: Event) -> int | str | None:
 
 
 def pair_slurs(events: Sequence[Event]) -> Pairs:
-    """Pairs each note where a slur starts with the note where it ends. A chord is represented by its first
-    note."""
+    """Pair the first and last note of each slur. A chord is represented by its first note."""
     return _pair_marks(events, "()")
 
 
@@ -105,8 +103,8 @@ def _pair_marks(events: Sequence[Event], brackets: Brackets) -> Pairs:
     left: list[tuple[int, bool]] = []
     for of_level in marks.values():
         for scope in (_voice_of, _spine_of, _score_of):
-            paired, of_level = _pair_innermost(events, of_level, scope)
-            pairs += paired
+            new_pairs, of_level = _pair_innermost(events, of_level, scope)
+            pairs += new_pairs
         left += of_level
     if brackets == "{}":
         # A phrase may consist of one note; a slur may not.

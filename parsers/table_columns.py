@@ -145,8 +145,7 @@ NAME_SEPARATOR = " / "
 
 @dataclass(frozen=True)
 class ColumnValues:
-    """Type and values of one column. ``values`` has one entry for each cell: None where it is not a
-    number."""
+    """Type and values of one column. ``values`` has one entry for each cell, None if it is not a number."""
 
     kind: ColumnKind
     unit: str | None

@@ -136,8 +136,7 @@ def fill_grid(cells: Iterable[Cell], n_rows: int, n_cols: int, log: IssueLog | N
 
 
 def canonical_html(cells: Iterable[Cell], n_rows: int, n_cols: int) -> str:
-    """Canonical HTML of a filled grid; :func:`docai.parsers.table.parse_table` reads it back to the same
-    cells."""
+    """Canonical HTML of a filled grid; :func:`docai.parsers.table.parse_table` gives the same cells back."""
     return _write_html(_group_by_row(cells, n_rows, n_cols))
 
 

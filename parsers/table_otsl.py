@@ -191,8 +191,7 @@ def _continues(row: Sequence[str], free: Sequence[bool], start: int, end: int) -
 
 
 def _find_table(text: str, log: IssueLog) -> tuple[int, int, bool | None]:
-    """Start and end of the first table's tokens, and whether its ``<otsl>`` is closed (None without
-    ``<otsl>``)."""
+    """Start and end of the first table, and whether its ``<otsl>`` is closed (None without ``<otsl>``)."""
     marks = list(_WRAPPER.finditer(text))
     opening = next((mark for mark in marks if not mark["close"]), None)
     start = 0 if opening is None else opening.end()
@@ -319,9 +318,9 @@ def _raw_cell_rows(rows: Sequence[Sequence[_Token]], log: IssueLog) -> Iterator[
             )
             log.add("table-otsl-span", message)
     spans = {(place.row, place.col): place for place in places}
-    orphans = set(orphans)
+    empty_positions = set(orphans)
     for r, tokens in enumerate(rows):
-        yield list(_cells(r, tokens, spans, orphans))
+        yield list(_cells(r, tokens, spans, empty_positions))
 
 
 def _token_names(rows: Sequence[Sequence[_Token]], place: Place) -> set[str]:
@@ -333,7 +332,7 @@ def _token_names(rows: Sequence[Sequence[_Token]], place: Place) -> set[str]:
 
 
 def _cells(
-    r: int, row: Iterable[_Token], spans: dict[tuple[int, int], Place], orphans: set[tuple[int, int]]
+    r: int, row: Iterable[_Token], spans: dict[tuple[int, int], Place], empty: set[tuple[int, int]]
 ) -> Iterator[RawCell]:
     for c, token in enumerate(row):
         if place := spans.get((r, c)):
@@ -345,5 +344,5 @@ def _cells(
                 bbox=token.bbox,
                 span=token.span,
             )
-        elif (r, c) in orphans:
+        elif (r, c) in empty:
             yield RawCell(span=None)

@@ -1,7 +1,11 @@
-"""One source into one :class:`~docai.records.Document`: page by page, region by region.
+"""One source into one :class:`~docai.records.Document`, by the steps that every page goes through.
 
-A page is laid out, its regions are cropped and put to their heads, some in one call of the engine, and
-each answer becomes a record. What fails stays where it failed: in its region, or in its page.
+    open source → pages → layout: regions
+        → RegionTask (crop → recognize → gather evidence → decide → verify → record) → Document
+
+The regions of a page become tasks (:mod:`docai.pipelines.region`), some of which are put to the engine in one
+call, and each task becomes a record. What fails stays where it failed: in its region, or in its page.
+:func:`convert` reads a document, :func:`read_page` one page as one region; both read regions in the same way.
 """
 
 from __future__ import annotations
@@ -10,32 +14,23 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
-from itertools import islice
-from typing import TYPE_CHECKING
+from typing import cast
 
 from docai._version import __version__
 from docai.contents import Stage
 from docai.errors import DocaiError
 from docai.issues import make_issue
 from docai.limits import Limits
-from docai.models.engine import Engine, Generation, Request, ask, check_heads
+from docai.models.engine import Engine, check_heads
 from docai.models.heads import HEADS
 from docai.options import Options
-from docai.pipelines.crops.crop import Crop
-from docai.pipelines.evidence.panel import Panel
+from docai.pipelines.evidence.readers import ReaderPool
 from docai.pipelines.ingest import Page, Source
 from docai.pipelines.layout import PageLayout, Region, find_regions
 from docai.pipelines.layout.given import GivenRegions, given_layout, whole_page
-from docai.pipelines.recognition.retry import Reading, climb
-from docai.pipelines.region import Plan, begin_hearing, crop_region, finish_record, look_again, plan_regions
-from docai.records import Document, PageInfo, RecordBase, SourceInfo, Stats
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-Answered = tuple[Sequence[Crop], Sequence[Generation]]
-"""The crops of one region and the answer to each."""
+from docai.pipelines.recognition.retry import retry_regions
+from docai.pipelines.region import RegionTask, plan_tasks, recognize
+from docai.records import Document, PageInfo, Record, RecordBase, SourceInfo, Stats
 
 REGIONS_AT_ONCE = 8
 """Regions put to the engine in one call: enough to batch, few enough to report progress and stop in time."""
@@ -55,18 +50,23 @@ class Progress:
 ProgressCallback = Callable[[Progress], None]
 
 
+def _no_progress(progress: Progress) -> None:
+    """Progress nobody asked for."""
+
+
 @dataclass
 class _Run:
-    """What one conversion keeps while it goes on."""
+    """What all pages of one call share."""
 
     source: Source
     engine: Engine
     options: Options
-    progress: ProgressCallback
-    document: Document
-    given: GivenRegions | None
-    panel: Panel
+    readers: ReaderPool
+    n_pages: int = 1
+    given: GivenRegions = field(default_factory=dict)
+    progress: ProgressCallback = _no_progress
     seconds: dict[str, float] = field(default_factory=dict)
+    """Spent in each stage."""
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
@@ -75,9 +75,6 @@ class _Run:
             yield
         finally:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - started
-
-    def note(self, code: str, message: str, page: int) -> None:
-        self.document.issues.append(make_issue(code, message, page=page))
 
 
 def convert(
@@ -99,22 +96,12 @@ def convert(
     """
     check_heads(engine, options.heads)
     started = time.perf_counter()
-    info = SourceInfo(
-        name=source.name,
-        type=source.type,
-        n_bytes=source.n_bytes,
-        sha256=source.sha256,
-        n_pages=source.n_pages,
-    )
-    document = Document(source=info)
-    if source.repaired:
-        message = f"{source.name} is damaged and was repaired on opening; something may be missing."
-        document.issues.append(make_issue("source-repaired", message))
+    document = _open_document(source)
     numbers = source.numbers(pages)
-    with Panel.choose(options.witnesses) as panel:
-        run = _Run(source, engine, options, progress or _silent, document, regions, panel)
+    with ReaderPool.choose(options.witnesses) as readers:
+        run = _Run(source, engine, options, readers, len(numbers), regions or {}, progress or _no_progress)
         for number in numbers:
-            _convert_page(run, number, len(numbers))
+            _read_page(run, document, number)
     document.stats = Stats(
         docai_version=__version__,
         model=engine.name,
@@ -127,38 +114,51 @@ def convert(
     return document
 
 
-def read_whole_page(source: Source, engine: Engine, options: Options, head: str) -> RecordBase:
-    """The first page of a source as one region of the given head.
+def read_page(
+    source: Source,
+    engine: Engine,
+    options: Options,
+    head: str,
+    *,
+    progress: ProgressCallback | None = None,
+) -> RecordBase:
+    """The first page of an open source as one region of the given head; ``options.heads`` is not looked at.
 
     Raises:
         InputError: the page cannot be read.
         ConfigurationError: there is no such head, or it has no weights.
     """
-    check_heads(engine, frozenset([head]))
-    with source.page(1) as page, Panel.choose(options.witnesses) as panel:
+    check_heads(engine, [head])
+    with source.page(1) as page, ReaderPool.choose(options.witnesses) as readers:
+        run = _Run(source, engine, options, readers, progress=progress or _no_progress)
         kind = HEADS[head].kind
         region = whole_page(page, kind, use_text_layer=options.text_layer != "ignore")
-        plans = plan_regions(source.sha256, page.number, [region], engine.heads(), options.text_layer)
-        crops = crop_region(plans[0], page)
-        requests = [_request(plans[0], crop.image, options.limits) for crop in crops]
-        hearing = begin_hearing(plans[0], page, panel)
-        answered: list[Answered] = [(crops, ask(engine, requests))]
-        if options.retry == "auto":
-            answered = _ask_again(engine, options, page, plans, answered, time.perf_counter())
-        if options.readback == "auto":
-            look_again(plans[0], page, answered[0][0], hearing)
-        return finish_record(plans[0], *answered[0], options.text_layer, hearing)
+        (record,) = _read_regions(run, page, [region], time.perf_counter())
+        return record
 
 
-def _silent(progress: Progress) -> None:
-    """Progress nobody asked for."""
+def _open_document(source: Source) -> Document:
+    """A document without pages yet."""
+    info = SourceInfo(
+        name=source.name,
+        type=source.type,
+        n_bytes=source.n_bytes,
+        sha256=source.sha256,
+        n_pages=source.n_pages,
+    )
+    document = Document(source=info)
+    if source.repaired:
+        message = f"{source.name} is damaged and was repaired on opening; something may be missing."
+        document.issues.append(make_issue("source-repaired", message))
+    return document
 
 
-def _convert_page(run: _Run, number: int, n_pages: int) -> None:
+def _read_page(run: _Run, document: Document, number: int) -> None:
+    """Add a page and its records to the document."""
     started = time.perf_counter()
     info = PageInfo(number=number, width=0, height=0, origin="failed")
-    run.document.pages.append(info)
-    run.progress(Progress("ingest", number, n_pages))
+    document.pages.append(info)
+    run.progress(Progress("ingest", number, run.n_pages))
     with ExitStack() as stack:
         try:
             with run.timed("ingest"):
@@ -167,21 +167,23 @@ def _convert_page(run: _Run, number: int, n_pages: int) -> None:
                 info.rotation, info.dpi = page.rotation, page.dpi
                 info.n_words = len(page.words())
             with run.timed("layout"):
-                layout = _lay_out(run, page)
-        except DocaiError as error:
-            run.note("page-failed", str(error), number)
+                layout = _find_layout(run, document, page)
         except Exception as error:
             # Damaged pages are seen to raise anything; it is kept, and the other pages are read.
-            run.note("page-failed", f"Page {number} failed: {type(error).__name__}: {error}", number)
+            failure = f"Page {number} failed: {type(error).__name__}: {error}"
+            message = str(error) if isinstance(error, DocaiError) else failure
+            document.issues.append(make_issue("page-failed", message, page=number))
         else:
             info.origin = layout.origin
-            _read_regions(run, page, layout, n_pages, started)
+            regions = _wanted_regions(run, document, page, layout)
+            document.records += cast(list[Record], _read_regions(run, page, regions, started))
     info.seconds = round(time.perf_counter() - started, 3)
 
 
-def _lay_out(run: _Run, page: Page) -> PageLayout:
+def _find_layout(run: _Run, document: Document, page: Page) -> PageLayout:
+    """The regions that the caller gives, else those that layout finds, else the page's words as one text."""
     use_text_layer = run.options.text_layer != "ignore"
-    if run.given is not None and page.number in run.given:
+    if page.number in run.given:
         return given_layout(page, run.given[page.number], use_text_layer=use_text_layer)
     try:
         return find_regions(page, use_text_layer=use_text_layer)
@@ -189,108 +191,79 @@ def _lay_out(run: _Run, page: Page) -> PageLayout:
         if not use_text_layer or not page.words():
             raise
         failure = f"{type(error).__name__}: {error}"
-    run.note(
-        "layout-failed",
-        f"The regions of page {page.number} could not be found ({failure}); its words are kept as one text.",
-        page.number,
+    message = (
+        f"The regions of page {page.number} could not be found ({failure}); its words are kept as one text."
     )
+    document.issues.append(make_issue("layout-failed", message, page=page.number))
     return PageLayout((whole_page(page, "text", use_text_layer=True),), "born-digital")
 
 
-def _read_regions(run: _Run, page: Page, layout: PageLayout, n_pages: int, started: float) -> None:
-    """Add one record for each region, in reading order. Crops are made a few at a time: they are large."""
-    options = run.options
-    wanted = _asked_for(run, page, layout)
-    plans = plan_regions(run.source.sha256, page.number, wanted, run.engine.heads(), options.text_layer)
-    _stop_at_region_limit(plans, options.limits)
-    total, done = sum(plan.is_asked for plan in plans), 0
-    for start in range(0, len(plans), REGIONS_AT_ONCE):
-        run.progress(Progress("model", page.number, n_pages, done, total))
-        some = plans[start : start + REGIONS_AT_ONCE]
-        done += sum(plan.is_asked for plan in some)
-        is_late = _out_of_time(started, options.limits)
-        if is_late:
-            for plan in some:
-                if plan.is_asked:
-                    plan.refuse("page-time-limit", "Limits(max_seconds_per_page=...) was used up before it.")
-        with run.timed("crop"):
-            crops = [crop_region(plan, page) for plan in some]
-            # They read while the model does.
-            hearings = [begin_hearing(plan, page, run.panel, in_time=not is_late) for plan in some]
-        requests = [
-            _request(plan, crop.image, options.limits)
-            for plan, its_crops in zip(some, crops, strict=True)
-            for crop in its_crops
-        ]
-        with run.timed("model"):
-            answers = iter(ask(run.engine, requests))
-            answered: list[Answered] = [
-                (its_crops, list(islice(answers, len(its_crops)))) for its_crops in crops
-            ]
-            if options.retry == "auto":
-                answered = _ask_again(run.engine, options, page, some, answered, started)
-        with run.timed("parse"):
-            for plan, (its_crops, its_answers), hearing in zip(some, answered, hearings, strict=True):
-                if options.readback == "auto":
-                    look_again(plan, page, its_crops, hearing)
-                record = finish_record(plan, its_crops, its_answers, options.text_layer, hearing)
-                run.document.records.append(record)  # type: ignore[arg-type]
-    run.progress(Progress("model", page.number, n_pages, total, total))
-
-
-def _ask_again(
-    engine: Engine,
-    options: Options,
-    page: Page,
-    plans: Sequence[Plan],
-    answered: Sequence[Answered],
-    started: float,
-) -> list[Answered]:
-    """What was asked and answered after the ladder of each head has done what it can; plans hear of it."""
-    for plan, (crops, generations) in zip(plans, answered, strict=True):
-        words = plan.region.words if plan.is_believed else ()
-        try:
-            if generations:
-                head = HEADS[plan.region.kind]
-                plan.reading = Reading.of(head, plan.region.bbox, words, crops, generations)
-        except Exception:
-            # Making the record meets it again, and says so there.
-            plan.reading = None
-    climb(
-        [plan.reading for plan in plans if plan.reading is not None],
-        page,
-        partial(ask, engine),
-        max_tokens=options.limits.max_tokens_per_region,
-        in_time=lambda: not _out_of_time(started, options.limits),
-    )
-    return [
-        (plan.reading.crops, plan.reading.generations) if plan.reading else given
-        for plan, given in zip(plans, answered, strict=True)
-    ]
-
-
-def _asked_for(run: _Run, page: Page, layout: PageLayout) -> list[Region]:
+def _wanted_regions(run: _Run, document: Document, page: Page, layout: PageLayout) -> list[Region]:
+    """The regions of the kinds that ``heads`` names, all where it names none."""
     heads = run.options.heads
     wanted = [region for region in layout.regions if heads is None or region.kind in heads]
     if n_left_out := len(layout.regions) - len(wanted):
         message = f"{n_left_out} regions of other kinds were left out, as `heads` asks."
-        run.note("regions-not-asked-for", message, page.number)
+        document.issues.append(make_issue("regions-not-asked-for", message, page=page.number))
     return wanted
 
 
-def _request(plan: Plan, image: Image, limits: Limits) -> Request:
-    return Request(HEADS[plan.region.kind], image, limits.max_tokens_per_region)
+def _read_regions(run: _Run, page: Page, regions: Sequence[Region], started: float) -> list[RecordBase]:
+    """One record for each region, in reading order, by a page whose reading began at ``started``.
+
+    Some are read at a time: crops are large.
+    """
+    limits = run.options.limits
+    tasks = plan_tasks(run.source.sha256, page, regions, run.options, run.readers, run.engine.heads())
+    _stop_at_region_limit(tasks, limits)
+    total, done = sum(task.is_asked for task in tasks), 0
+    records = []
+    for first in range(0, len(tasks), REGIONS_AT_ONCE):
+        run.progress(Progress("model", page.number, run.n_pages, done, total))
+        batch = tasks[first : first + REGIONS_AT_ONCE]
+        done += sum(task.is_asked for task in batch)
+        records += _read_batch(run, batch, lambda: not _out_of_time(started, limits))
+    run.progress(Progress("model", page.number, run.n_pages, total, total))
+    return records
 
 
-def _stop_at_region_limit(plans: Sequence[Plan], limits: Limits) -> None:
+def _read_batch(run: _Run, tasks: Sequence[RegionTask], in_time: Callable[[], bool]) -> list[RecordBase]:
+    """Take some tasks of one page through all steps, to their records."""
+    is_in_time = in_time()
+    if not is_in_time:
+        _stop_at_time_limit(tasks)
+    with run.timed("crop"):
+        for task in tasks:
+            task.crop()
+            task.submit(run.readers, in_time=is_in_time)
+    with run.timed("model"):
+        recognize(tasks, run.engine)
+    with run.timed("parse"):
+        for task in tasks:
+            task.parse()
+    if run.options.retry == "auto":
+        with run.timed("model"):
+            retry_regions(tasks, run.engine, in_time=in_time)
+    with run.timed("parse"):
+        return [task.finish() for task in tasks]
+
+
+def _stop_at_region_limit(tasks: Sequence[RegionTask], limits: Limits) -> None:
     """Regions beyond the limit are not put to the model."""
-    left = limits.max_regions_per_page
-    if left is None:
+    limit = limits.max_regions_per_page
+    if limit is None:
         return
-    for plan in [plan for plan in plans if plan.is_asked][left:]:
-        plan.refuse("region-limit", "the page has more regions than Limits(max_regions_per_page=...).")
+    for task in [task for task in tasks if task.is_asked][limit:]:
+        task.refuse("region-limit", "the page has more regions than Limits(max_regions_per_page=...).")
+
+
+def _stop_at_time_limit(tasks: Sequence[RegionTask]) -> None:
+    """No more regions of the page are put to the model."""
+    for task in tasks:
+        if task.is_asked:
+            task.refuse("page-time-limit", "Limits(max_seconds_per_page=...) was used up before it.")
 
 
 def _out_of_time(started: float, limits: Limits) -> bool:
-    most = limits.max_seconds_per_page
-    return most is not None and time.perf_counter() - started > most
+    limit = limits.max_seconds_per_page
+    return limit is not None and time.perf_counter() - started > limit

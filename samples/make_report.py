@@ -1,8 +1,8 @@
-"""Makes ``samples/report.pdf``, the document that `make demo` reads, and ``report.truth.json`` beside it.
+"""Makes ``samples/report.pdf``, the document that `make demo` reads, and ``report.truth.json``.
 
-Two born-digital pages (prose, a ruled and a borderless table, molecules as vectors and as a bitmap, a
-piano score as vectors) and one image-only page that looks scanned. The content is invented; everything
-that is drawn comes from the constants below, and so does the truth file.
+The report has two born-digital pages (prose, a ruled and a borderless table, molecules as vectors and as a
+bitmap, a piano score as vectors) and one image-only page that looks scanned. The content is invented. All
+that is drawn, and the truth file, come from the constants below.
 
     python samples/make_report.py [FOLDER]
 
@@ -132,7 +132,7 @@ SCAN_SKEW = 0.6
 
 @dataclass
 class Vector:
-    """A one-page PDF to be laid over the report at ``rect`` (points from the top left) of ``page``."""
+    """A one-page PDF to be placed on ``page`` of the report at ``rect``, points from the top left."""
 
     pdf: bytes
     page: int = 0
@@ -140,7 +140,7 @@ class Vector:
 
 
 class VectorFigure(Flowable):
-    """Keeps room for vector drawings side by side, and notes where they are to go."""
+    """Reserves space for vector drawings side by side, and stores where they are to be placed."""
 
     def __init__(self, vectors: Sequence[Vector], *, gap: float = 40.0, scale: float = 1.0) -> None:
         super().__init__()
@@ -280,7 +280,7 @@ def _typeset(story: list[Flowable]) -> bytes:
 
 
 def scanned_page() -> bytes:
-    """JPEG of a typeset page as a flatbed scanner might give it: grey, a little askew, blurred, noisy."""
+    """JPEG of a typeset page as from a flatbed scanner: gray, slightly rotated, blurred, noisy."""
     story: list[Flowable] = [Spacer(1, 30), *(Paragraph(line, LARGE) for line in SCANNED_LINES)]
     story += [Spacer(1, 40), ruled_table(SCANNED_TABLE, size=17, width=130), Spacer(1, 50)]
     story.append(molecule_bitmap(SCANNED_MOLECULE, 170, 120))
@@ -291,9 +291,9 @@ def scanned_page() -> bytes:
         ImageFilter.GaussianBlur(0.6)
     )
     noise = np.random.default_rng(7).normal(0, 4, (pixmap.height, pixmap.width))
-    grey = np.clip(np.asarray(image, dtype=np.float64) * 0.93 + 12 + noise, 0, 255).astype(np.uint8)
+    gray = np.clip(np.asarray(image, dtype=np.float64) * 0.93 + 12 + noise, 0, 255).astype(np.uint8)
     buffer = io.BytesIO()
-    Image.fromarray(grey).save(buffer, "JPEG", quality=70, dpi=(SCAN_DPI, SCAN_DPI))
+    Image.fromarray(gray).save(buffer, "JPEG", quality=70, dpi=(SCAN_DPI, SCAN_DPI))
     return buffer.getvalue()
 
 
@@ -336,7 +336,7 @@ def build_report() -> bytes:
 
 
 def truth() -> dict[str, object]:
-    """What a perfect reader would find, page by page."""
+    """The true content, page by page."""
 
     def table(rows: Sequence[Sequence[str]], look: str) -> dict[str, object]:
         return {"kind": "table", "look": look, "rows": [list(row) for row in rows]}

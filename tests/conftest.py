@@ -110,11 +110,11 @@ def run(capsys: pytest.CaptureFixture[str], own_folder: Path) -> Run:
 
 @pytest.fixture(autouse=True, scope="session")
 def _no_programs() -> Iterator[None]:
-    """Leave out witnesses that happen to be installed here: what a test gives must not hang on them."""
-    from docai.pipelines.evidence import panel
+    """Leave out programs that happen to be installed here: what a test gives must not hang on them."""
+    from docai.pipelines.evidence import readers
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(panel, "known_witnesses", lambda: (panel.TableFinder(),))
+        patch.setattr(readers, "known_readers", lambda: (readers.TextLayer(), readers.TableFinder()))
         yield
 
 

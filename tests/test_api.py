@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import fields
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import pymupdf
 import pytest
 from PIL import Image, ImageDraw
 
@@ -17,11 +19,14 @@ from docai.errors import (
     EmptySourceError,
     HeadNotAvailableError,
     NotADocumentError,
+    PasswordRequiredError,
     SettingError,
     TooManyBytesError,
     UnknownHeadError,
 )
 from docai.models.heads import HEADS
+from docai.options import Options
+from docai.pipelines.convert import Progress
 from docai.records import Molecule, RecordBase, Score, Table, Text
 
 ENGINE = {"table": "<table><tr><td>a</td></tr></table>", "molecule": "OCC", "score": "", "text": "hi"}
@@ -238,16 +243,60 @@ def test_the_signature_of_process_is_the_promised_one() -> None:
     parameters = inspect.signature(docai.process).parameters
     defaults = {
         "pages": None,
-        "heads": None,
+        "password": None,
+        "regions": None,
         "model": "nano",
         "device": "auto",
-        "password": None,
+        "heads": None,
         "text_layer": "prefer",
         "witnesses": "auto",
         "readback": "auto",
         "retry": "off",
         "limits": None,
+        "engine": None,
         "progress": None,
     }
     assert {name: parameter.default for name, parameter in list(parameters.items())[1:]} == defaults
     assert {parameter.kind for parameter in list(parameters.values())[1:]} == {inspect.Parameter.KEYWORD_ONLY}
+
+
+def test_process_read_and_pipeline_take_the_same_options_under_the_same_names() -> None:
+    def options(call: Callable[..., object]) -> dict[str, object]:
+        return {name: parameter.default for name, parameter in inspect.signature(call).parameters.items()}
+
+    shared = {field.name for field in fields(Options)} | {"model", "device", "engine"}
+    pipeline = {name: default for name, default in options(Pipeline).items() if name in shared}
+    assert set(pipeline) == shared
+    assert {name: default for name, default in options(docai.process).items() if name in shared} == pipeline
+    # It names its one head.
+    read = {name: default for name, default in options(docai.read).items() if name in shared}
+    assert read == {name: default for name, default in pipeline.items() if name != "heads"}
+    methods = {name for name in options(Pipeline.process) if name != "self"}
+    assert methods == set(options(docai.process)) - shared
+    assert set(options(Pipeline.read)) - {"self"} == set(options(docai.read)) - shared
+
+
+def test_read_opens_encrypted_documents_and_reports_progress(make_pdf: Callable[..., bytes]) -> None:
+    data = make_pdf("Hello world", encryption=pymupdf.PDF_ENCRYPT_AES_256, user_pw="key", owner_pw="key")
+    seen: list[Progress] = []
+    record = docai.read(data, "text", engine=ScriptedEngine(ENGINE), password="key", progress=seen.append)
+    assert isinstance(record, Text)
+    assert record.text == "Hello world"
+    assert [(step.stage, step.done) for step in seen] == [("model", 0), ("model", 0)]
+    with pytest.raises(PasswordRequiredError):
+        docai.read(data, "text", engine=ScriptedEngine(ENGINE))
+
+
+def test_process_reads_regions_that_are_given(make_pdf: Callable[..., bytes]) -> None:
+    document = docai.process(
+        make_pdf("Hello world"), regions={1: [("text", (10, 20, 290, 60))]}, engine=ScriptedEngine(ENGINE)
+    )
+    assert [record.region_evidence for record in document.records] == [["given by the caller"]]
+
+
+def test_a_pipeline_is_made_of_options_and_tells_them() -> None:
+    options = Options(heads=["table"], text_layer="verify", retry="auto", limits=Limits(max_pages=3))
+    pipeline = Pipeline.with_options(options, engine=ScriptedEngine(ENGINE))
+    assert pipeline.options == options
+    assert pipeline.options.heads == frozenset(["table"])
+    assert Pipeline().options == Options()

@@ -17,6 +17,7 @@ from docai.cli.outputs import plan_names
 from docai.contents import Issue
 from docai.errors import CheckpointError, DamagedSourceError, DocaiError, UnknownModelError
 from docai.models.scripted import ScriptedEngine
+from docai.options import Options
 from docai.records import Document
 
 from .conftest import Run
@@ -188,6 +189,7 @@ def test_exit_1_when_the_result_cannot_be_written(run: Run, fake: Callable[..., 
         (["process", "a.pdf", "-o", "o.json", "--pages", "1,,"], "1-3,7"),
         (["process", "a.pdf", "-o", "o.json", "--heads", "chart"], "no head 'chart'"),
         (["process", "a.pdf", "-o", "o.json", "--text-layer", "maybe"], "prefer, verify or ignore"),
+        (["process", "a.pdf", "-o", "o.json", "--retry", "maybe"], "auto or off"),
         (["process", "a.pdf", "-o", "o.json", "--device", "gpu"], "cuda"),
         (["process", "a.pdf", "-o", "o.json", "--no-such"], "No such option"),
         (["no-such"], "No such command"),
@@ -264,12 +266,13 @@ def test_ctrl_c_leaves_with_130_and_no_traceback() -> None:
 
 
 def test_flags_and_environment_reach_the_real_pipeline(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
-    made: list[object] = []
+    made: list[tuple[Options, str, str]] = []
 
     class Recorder(FakePipeline):
-        def __init__(self, **options: object) -> None:
-            super().__init__({})
-            made.append(options)
+        @classmethod
+        def with_options(cls, options: Options, model: str, *, device: str) -> Recorder:
+            made.append((options, model, device))
+            return cls({})
 
     monkeypatch.setattr("docai.api.Pipeline", Recorder)
     monkeypatch.setenv("DOCAI_MAX_PAGES", "5")
@@ -289,13 +292,14 @@ def test_flags_and_environment_reach_the_real_pipeline(monkeypatch: pytest.Monke
         "off",
         "--readback",
         "off",
+        "--retry",
+        "auto",
     )
-    (options,) = made
-    assert isinstance(options, dict)
-    assert options["heads"] == ["table", "score"]
-    assert (options["model"], options["device"], options["text_layer"]) == ("m", "cpu", "ignore")
-    assert (options["witnesses"], options["readback"]) == ("off", "off")
-    assert options["limits"].max_pages == 5
+    ((options, model, device),) = made
+    assert options.heads == {"table", "score"}
+    assert (model, device, options.text_layer) == ("m", "cpu", "ignore")
+    assert (options.witnesses, options.readback, options.retry) == ("off", "off", "auto")
+    assert options.limits.max_pages == 5
 
 
 def test_the_whole_way_with_a_scripted_engine(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

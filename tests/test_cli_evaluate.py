@@ -176,6 +176,21 @@ def test_settings_reach_the_model(run: Run, monkeypatch: pytest.MonkeyPatch) -> 
     assert json.loads(Path("report/run.json").read_text(encoding="utf-8"))["text_layer"] == "ignore"
 
 
+def test_retry_asks_the_model_again_and_is_a_setting_of_the_run(
+    run: Run, engine: Callable[..., ScriptedEngine]
+) -> None:
+    scripted = engine("C1CC")
+    run("--data", DATA, "-o", "once")
+    n_once = len(scripted.requests)
+    run("--data", DATA, "-o", "again", "--retry", "auto")
+    assert len(scripted.requests) > 2 * n_once
+    once, again = (
+        json.loads(Path(name, "run.json").read_text(encoding="utf-8")) for name in ("once", "again")
+    )
+    assert "retry" not in once
+    assert again["retry"] == "auto"
+
+
 def test_help_names_the_exit_codes(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     code, out, _ = run("--help")
     assert code == 0

@@ -254,6 +254,14 @@ def test_the_page_of_the_examples_has_all_of_them(hook: ModuleType) -> None:
         assert path.read_text("utf-8").split('"""', 2)[2].strip() in page
 
 
+def test_the_page_of_the_records_has_every_field_of_every_record(hook: ModuleType) -> None:
+    page = hook.fill(_text(ROOT / "docs" / "records.md")).partition("## Every field\n")[2]
+    for record in (docai.Document, docai.Table, docai.Molecule, docai.Score, docai.Text, docai.Figure):
+        for name, field in record.model_fields.items():
+            assert f"| `{name}` | " in page
+            assert " ".join((field.description or "").split()).replace("|", "\\|") in page, name
+
+
 def test_an_unknown_marker_is_an_error(hook: ModuleType) -> None:
     with pytest.raises(KeyError):
         hook.fill("<!-- generated: no-such-page -->")
@@ -284,7 +292,7 @@ def test_the_documentation_is_built_without_a_warning_and_asks_nobody_for_anythi
     import sys
 
     monkeypatch.setenv("NO_MKDOCS_2_WARNING", "1")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     for path in tmp_path.glob("*.html"):

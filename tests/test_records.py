@@ -10,7 +10,7 @@ from pydantic import ValidationError
 import docai
 from docai.base import MAX_REPR
 from docai.contents import FigureContent, Line, MoleculeContent, ScoreContent, TableContent, TextContent, Word
-from docai.records import Confidence, Document, Figure, Molecule, SourceInfo, Text
+from docai.records import Confidence, Document, Figure, Molecule, SourceInfo, Table, Text
 
 from .documents import full_document
 
@@ -109,3 +109,17 @@ def test_an_empty_content_says_so() -> None:
 def test_a_record_read_in_place_of_another_kind_is_refused() -> None:
     with pytest.raises(ValidationError, match="kind"):
         Document.from_json(full_document().to_json().replace('"kind": "table"', '"kind": "tabel"'))
+
+
+def test_the_parts_within_a_box_are_those_whose_center_it_holds() -> None:
+    box = "<loc0100><loc0100><loc0200><loc0200>"
+    text = docai.parse("text", f"{box} a ; <loc0100><loc0800><loc0200><loc0900> b")
+    table = docai.parse("table", f'<table><tr><td coords="{box}">a</td><td>b</td></tr></table>')
+    assert isinstance(text, Text)
+    assert isinstance(table, Table)
+    assert [word.text for word in text.parts_within((0, 0, 448, 448)).parts()] == ["a"]
+    assert [word.text for word in text.parts_within((0, 0, 896, 896)).parts()] == ["a", "b"]
+    assert [cell.text for cell in table.parts_within((0, 0, 448, 448)).parts()] == ["a"]
+    assert table.parts_within((200, 0, 448, 448)).parts() == []
+    molecule = MoleculeContent(smiles="C", is_valid=True)
+    assert molecule.parts_within((0, 0, 0, 0)) == molecule

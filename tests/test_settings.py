@@ -8,6 +8,7 @@ import pytest
 
 from docai.errors import SettingError
 from docai.limits import Limits
+from docai.options import Options
 from docai.settings import describe_settings, load_settings, unknown_variables
 
 pytestmark = pytest.mark.usefixtures("own_folder")
@@ -58,6 +59,8 @@ def test_settings_are_read_at_the_call_and_not_before(monkeypatch: pytest.Monkey
         ("DOCAI_TEXT_LAYER", "maybe", "prefer, verify or ignore"),
         ("DOCAI_DEVICE", "gpu", "auto, cpu, cuda"),
         ("DOCAI_WITNESSES", "osra", "auto or off"),
+        ("DOCAI_READBACK", "on", "auto or off"),
+        ("DOCAI_RETRY", "yes", "auto or off"),
         ("DOCAI_MAX_PAGES", "0", "above 0"),
         ("DOCAI_MAX_PAGES", "many", "above 0"),
         ("DOCAI_DOWNLOAD", "perhaps", "true or false"),
@@ -110,3 +113,15 @@ def test_description_has_every_setting_with_its_origin(monkeypatch: pytest.Monke
     rows = describe_settings(load_settings())
     assert ("max_pages", "none", "environment DOCAI_MAX_PAGES") in rows
     assert ("model", "nano", "default") in rows
+
+
+def test_settings_are_the_options_of_the_api(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().values.options() == Options()
+    monkeypatch.setenv("DOCAI_RETRY", "auto")
+    Path("docai.toml").write_text('text_layer = "verify"\nmax_pages = 7\n')
+    options = load_settings({"witnesses": "off"}).values.options(["table"])
+    assert options == Options(
+        heads=["table"], text_layer="verify", witnesses="off", retry="auto", limits=Limits(max_pages=7)
+    )
+    with pytest.raises(SettingError, match="heads is empty"):
+        load_settings().values.options([])

@@ -1,21 +1,21 @@
-"""Coverage-guided fuzzing of one head's parser: no exception, no broken promise, bounded time and memory.
+"""Coverage-guided fuzzing of a head's parser: no exception, no violated property, bounded time and memory.
 
     python benchmarks/fuzz/fuzz.py HEAD [--inputs N] [--seconds S] [--corpus DIR] [--skip-loops]
 
-needs ``pip install docai[fuzz,synth]`` (atheris; Linux). The inputs are drawn truths and hand-made answers,
-changed by libFuzzer's own mutations and by ones that know the format's parts; most are no longer than 300
-characters, one in ten thousand is blown up to 64 KiB, and before all a text of each word of the format
-repeated to 64 KiB is read, and those that pumps.py finds to be slow.
+Needs ``pip install docai[fuzz,synth]`` (atheris; Linux). The inputs are synthetic targets and handwritten
+answers, changed by libFuzzer's mutations and by mutations that know the parts of the format. Most have at
+most 300 characters; one in ten thousand is extended to 64 KiB. Before that, each word of the format is
+repeated to 64 KiB and parsed, and so are the texts that pumps.py finds to be slow.
 
-For every input: the parser returns, in time and memory; its issues are listed codes; spans lie in the text.
-For one in eight, drawn by a hash of the input: the content survives JSON; a table is a full grid whose
-canonical HTML parses back to it without an issue. One in sixteen, drawn likewise, is parsed twice, with the
-same result. The counts are printed. Of scores only the share ``--music21`` goes on to MusicXML,
-which is slow. The run is a process of its own: where native code kills it, the input is kept and another
-process goes on. Time is that of the processor, since the machine may be busy; memory is resident memory at
-its highest less that before the parse. The slowest and largest inputs, and all over a limit, are measured
-again in a process without instrumentation, and these figures are the ones that count. Exit code 1:
-something was found.
+Checked for every input: the parser returns within the limits of time and memory, its issue codes are
+registered, and its spans lie within the text. For one input in eight, chosen by a hash of the input: the
+content survives JSON, and a table is a complete grid whose canonical HTML parses back to it without an issue.
+One in sixteen is parsed twice, with the same result. The counts are printed. Only the share ``--music21`` of
+scores is converted to MusicXML, which is slow. Inputs run in a separate process: if native code crashes it,
+the input is saved and a new process continues. Time is processor time, because the machine may be busy;
+memory is the peak of resident memory less that before the parse. The slowest and largest inputs, and all that
+exceed a limit, are measured again in a process without instrumentation; those figures count. The exit code is
+1 if something was found.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ from properties import MAX_BYTES, MAX_MB, MAX_SECONDS
 
 HERE = Path(__file__).resolve().parent
 HEADS = ("table", "molecule", "score", "text")
-_HANGS_AFTER = 60
-"""Seconds; a single input that takes longer ends the process."""
-_ENDS = 50
-"""Processes that may die before the run as a whole is given up."""
+_TIMEOUT_SECONDS = 60
+"""Seconds after which an input that has not returned ends the process."""
+_MAX_PROCESSES = 50
+"""Processes that may crash before the run is aborted."""
 _COV = re.compile(r"cov: (\d+) ft: (\d+) corp: (\d+)")
 _CRASH = re.compile(r"(crash|timeout|oom|leak)-")
 
 
 @dataclass
 class Run:
-    """What all processes of one run found together."""
+    """Results of all processes of one run."""
 
     inputs: int = 0
     long: int = 0
@@ -64,7 +64,7 @@ class Run:
 
 
 def prepare(head: str, folder: Path, n_drawn: int) -> None:
-    """The corpus to start from and the dictionary, as libFuzzer reads them."""
+    """Write the initial corpus and the dictionary in libFuzzer's format."""
     corpus = folder / "corpus"
     corpus.mkdir(parents=True, exist_ok=True)
     if not any(corpus.iterdir()):
@@ -76,10 +76,10 @@ def prepare(head: str, folder: Path, n_drawn: int) -> None:
 
 
 def run_processes(args: argparse.Namespace, folder: Path) -> Run:
-    """Processes one after the other until there were enough inputs or the time is up."""
+    """Run processes one after the other until there were enough inputs or the time is up."""
     run = Run()
     ends_at = time.monotonic() + args.seconds
-    for number in range(_ENDS):
+    for number in range(_MAX_PROCESSES):
         left = args.inputs - run.inputs
         seconds = ends_at - time.monotonic()
         if left <= 0 or seconds < 1:
@@ -90,7 +90,7 @@ def run_processes(args: argparse.Namespace, folder: Path) -> Run:
             f"-max_total_time={int(seconds)}",
             f"-max_len={MAX_BYTES}",
             "-len_control=0",
-            f"-timeout={_HANGS_AFTER}",
+            f"-timeout={_TIMEOUT_SECONDS}",
             "-rss_limit_mb=4096",
             f"-seed={args.seed + number}",
             f"-dict={folder / 'words.dict'}",
@@ -111,7 +111,7 @@ def run_processes(args: argparse.Namespace, folder: Path) -> Run:
 
 
 def _wait(process: subprocess.Popen[bytes], log: Path) -> int:
-    """The exit code. A hanging process notices its own timeout and does not end: an abort keeps its input."""
+    """The exit code. A hanging process reports its timeout but does not end; aborting it saves its input."""
     while True:
         try:
             return process.wait(5)
@@ -130,24 +130,24 @@ def _gather(run: Run, out: Path) -> None:
     run.twice += stats.get("twice", 0)
     run.seconds += stats.get("seconds", 0.0)
     run.kinds.update(stats.get("faults", {}))
-    found = _COV.findall((out / "log").read_text("utf-8", "replace"))
-    if found:
-        edges, features, _ = map(int, found[-1])
+    coverage = _COV.findall((out / "log").read_text("utf-8", "replace"))
+    if coverage:
+        edges, features, _ = map(int, coverage[-1])
         run.edges, run.features = max(run.edges, edges), max(run.features, features)
     run.crashes += [path for path in out.iterdir() if _CRASH.match(path.name)]
     run.suspects |= {*out.glob("*.input"), *out.glob("slow-unit-*")}
 
 
 def measure(head: str, files: list[Path]) -> list[dict[str, Any]]:
-    """Each file read in a plain process; one that kills it is reported as such."""
+    """Measure each file in a process without instrumentation; one that crashes it is reported as such."""
     results: list[dict[str, Any]] = []
     left = list(files)
     while left:
         command = [sys.executable, str(HERE / "properties.py"), head, *map(str, left)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-        told = [json.loads(line) for line in done.stdout.splitlines()]
-        results += told
-        left = left[len(told) :]
+        measured = [json.loads(line) for line in done.stdout.splitlines()]
+        results += measured
+        left = left[len(measured) :]
         if left and done.returncode:
             last = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
             results.append({"file": str(left.pop(0)), "wall": 0.0, "cpu": 0.0, "mb": 0.0, "fault": last[0]})
@@ -155,7 +155,7 @@ def measure(head: str, files: list[Path]) -> list[dict[str, Any]]:
 
 
 def read_loops(head: str, folder: Path) -> list[dict[str, Any]]:
-    """Measure the texts of 64 KiB that are one word of the format again and again."""
+    """Measure the texts that repeat one word of the format to 64 KiB."""
     out = folder / "loops"
     out.mkdir(exist_ok=True)
     for old in out.iterdir():
@@ -174,16 +174,20 @@ def main() -> None:
     parser.add_argument("--inputs", type=int, default=1_000_000, metavar="N")
     parser.add_argument("--seconds", type=float, default=86_400, metavar="S")
     parser.add_argument(
-        "--corpus", type=Path, metavar="DIR", help="kept, and gone on from; default: out/fuzz/HEAD"
+        "--corpus", type=Path, metavar="DIR", help="continued from, and kept; default: out/fuzz/HEAD"
     )
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--drawn", type=int, default=40, metavar="N", help="drawn truths to start from")
+    parser.add_argument("--drawn", type=int, default=40, metavar="N", help="synthetic targets to start from")
     parser.add_argument("--long-share", type=float, default=LONG_SHARE, metavar="P")
     parser.add_argument(
-        "--music21", type=float, default=0.02, metavar="P", help="share of scores whose MusicXML is made"
+        "--music21",
+        type=float,
+        default=0.02,
+        metavar="P",
+        help="share of scores that are converted to MusicXML",
     )
     parser.add_argument(
-        "--skip-loops", action="store_true", help="without the loops of 64 KiB, as where a run goes on"
+        "--skip-loops", action="store_true", help="skip the 64 KiB loops, for example when continuing a run"
     )
     args = parser.parse_args()
     folder = (args.corpus or Path("out") / "fuzz" / args.head).resolve()
@@ -192,11 +196,11 @@ def main() -> None:
     loops = [] if args.skip_loops else read_loops(args.head, folder)
     run = run_processes(args, folder)
     measured = loops + measure(args.head, sorted(run.suspects | set(run.crashes)))
-    sys.exit(tell(args.head, run, measured))
+    sys.exit(report(args.head, run, measured))
 
 
-def tell(head: str, run: Run, measured: list[dict[str, Any]]) -> int:
-    """Print the result; 1 where something was found."""
+def report(head: str, run: Run, measured: list[dict[str, Any]]) -> int:
+    """Print the result. Returns the exit code, 1 if something was found."""
     print(f"head          {head}")
     print(f"inputs        {run.inputs:,} ({run.long:,} longer than 32 KiB)")
     print(f"checked       content of {run.content:,}, parsed twice {run.twice:,}")

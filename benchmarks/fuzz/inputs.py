@@ -1,4 +1,4 @@
-"""Good answers to start from, the words of each format, and mutations that keep a text nearly right."""
+"""Valid answers to start from, the words of each format, and mutations that keep a text nearly valid."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from itertools import islice, product
 from docai.pipelines.synthesis import samples
 
 SHORT = 300
-"""Most inputs are no longer (characters), so that many can be had; :data:`LONG_SHARE` are blown up."""
+"""Maximum length of most inputs in characters, so that many can be tried; :data:`LONG_SHARE` are extended."""
 LONG_SHARE = 0.0001
 
 LOCS = "<loc0100><loc0200><loc0300><loc0400>"
@@ -109,26 +109,26 @@ _PIECE = {
 
 
 def dictionary(head: str) -> list[str]:
-    """Words of the format of one head, and characters that trouble any reader."""
+    """Words of a head's format, and characters that are difficult for any parser."""
     return [*TOKENS[head], *_COMMON]
 
 
 def seeds(head: str, n_drawn: int) -> list[str]:
-    """Good answers, the longer ones of the drawn truths left out."""
-    found = list(SEEDS[head])
+    """Valid answers: handwritten ones, and the shorter ones of some synthetic targets."""
+    texts = list(SEEDS[head])
     for difficulty in (0.0, 0.3):
         drawn = (sample.target for sample in samples(head, 11, difficulty=difficulty))
-        found += [text for text in islice(drawn, n_drawn // 2) if len(text) <= 3 * SHORT]
-    return found
+        texts += [text for text in islice(drawn, n_drawn // 2) if len(text) <= 3 * SHORT]
+    return texts
 
 
 def pieces(head: str, text: str) -> list[str]:
-    """The text in parts that mean something in its format; together they are the text."""
+    """The text split into meaningful parts of its format; joined, they are the text."""
     return re.findall(_PIECE[head].pattern, text, re.DOTALL)
 
 
 class Mutator:
-    """Changes a text a little, as a function of the seed; now and then it makes it very long."""
+    """Makes small changes to a text, determined by the seed; occasionally makes it very long."""
 
     def __init__(self, head: str, long_share: float = LONG_SHARE) -> None:
         self.head = head
@@ -221,7 +221,7 @@ _CHANGES: tuple[_Change, ...] = (_drop, _repeat, _swap, _insert, _insert, _repla
 
 
 def long_loops(head: str, max_chars: int) -> Iterator[str]:
-    """For every word of the format a text that is nothing else, then sound texts, all as long as allowed."""
+    """For each word of the format a text that repeats it, then valid texts, all of the maximum length."""
     for word in dictionary(head):
         yield (word * (max_chars // len(word) + 1))[:max_chars]
     for start, period, end in _SOUND[head]:
@@ -229,8 +229,8 @@ def long_loops(head: str, max_chars: int) -> Iterator[str]:
         yield start + period * (room // len(period)) + end
 
 
-# What makes most work for its length: start, period, end. Sound text goes further through a parser than
-# loops of one word do. Of molecules and scores also such as are no longer than the parser's own limits.
+# Texts with much work for their length: start, period, end. Valid text gets further through a parser than
+# repetitions of one word. For molecules and scores also texts within the parser's own limits.
 _NOTE_PARTS = (("", "(", "["), ("4", "8.", "3", "20%3"), "aBcDe", ("", "#", "--"), ("", ")", "]", ";~"), "LJ")
 _SOUND: dict[str, tuple[tuple[str, str, str], ...]] = {
     "table": (
@@ -257,7 +257,7 @@ _SOUND: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("**kern\n", "".join(f"{number}c\n" for number in range(1001, 9999, 2)), "*-\n"),
         ("**kern\n", "".join(f"{number}c\n=\n" for number in range(5001, 9999, 2)), "*-\n"),
         ("**kern\n", "".join(f"{''.join(parts)}\n" for parts in product(*_NOTE_PARTS)), "*-\n"),
-        # As much as music21 is given at once.
+        # As much as is converted by music21 while parsing.
         ("**kern\n*M4/4\n" + "=\n4c\n4d\n4e\n4f\n" * 95 + "==\n*-\n", "\n", ""),
         ("**kern\n*M4/4\n" + "=\n1c\n" * 200 + "==\n*-\n", "\n", ""),
         ("**kern\n*M4/4\n" + "=\n4c 4e 4g\n4c 4f 4a\n2d\n" * 60 + "==\n*-\n", "\n", ""),

@@ -1,9 +1,9 @@
-"""What must hold of every parse of any text, and what one parse may take.
+"""The properties of every parse of any text, and its limits of time and memory.
 
     python benchmarks/fuzz/properties.py HEAD FILE ...
 
-reads each FILE in this process, checks it, and prints a line of JSON: seconds of wall clock and of
-processor, and MB by which the process grew at its highest, native memory (RDKit, libxml2) included.
+parses each FILE in this process, checks it, and prints a line of JSON: seconds of wall-clock and of processor
+time, and the peak growth of the process in MB, including native memory (RDKit, libxml2).
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ from docai.models.heads import HEADS
 from docai.parsers.base import Parsed
 
 MAX_BYTES = 65_536
-"""Longest input that the limits below are promised for."""
+"""Longest input for which the limits below are guaranteed."""
 MAX_SECONDS = 1.0
 MAX_MB = 100.0
-_MORE_TIMES = 4
-"""What is over the limit of time is measured so often again, and the least counts: other work on the machine
-only adds to it, by half where two share a core."""
+_N_REPEATS = 4
+"""Repeated measurements of an input over the time limit; the minimum counts, because other load on the
+machine can only add to it."""
 _MB = 1 << 20
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _STATM = os.open("/proc/self/statm", os.O_RDONLY)
 _STATUS = os.open("/proc/self/status", os.O_RDONLY)
 
 
-class Violation(AssertionError):  # noqa: N818 (it names what was found, and is no error of the harness)
-    """A parse that breaks a promise; the first argument is which."""
+class Violation(AssertionError):  # noqa: N818 (it names a finding, not an error of the harness)
+    """A parse that violates a property; the first argument names it."""
 
 
 class Cost(NamedTuple):
-    """What one parse took."""
+    """Time in seconds and memory of one parse."""
 
     wall: float
     cpu: float
     mb: float
-    """Upper bound of the growth at its highest: it counts from the peak of the process so far."""
+    """Upper bound of the peak growth: measured against the peak of the process so far."""
 
 
 def text_of(data: bytes) -> str:
-    """Any bytes as a text, lone surrogates included; what is no UTF-8 becomes lone surrogates too."""
+    """Any bytes as a text that may contain lone surrogates; invalid UTF-8 becomes lone surrogates."""
     try:
         return data.decode("utf-8", "surrogatepass")
     except UnicodeDecodeError:
@@ -56,9 +56,10 @@ def text_of(data: bytes) -> str:
 
 
 def measured_parse(head: str, text: str, *, exact: bool = False) -> tuple[Parsed[Content], Cost]:
-    """The parse, and what it took: the highest resident memory less the resident memory before.
+    """Parse a text and measure the cost. Memory is the peak of resident memory less that before.
 
-    Not exact, ``cpu`` is the wall clock: reading a processor's clock twice takes longer than a short parse.
+    Unless ``exact``, ``cpu`` is wall-clock time: reading the processor clock twice takes longer than a short
+    parse.
     """
     if exact:
         forget_peak()
@@ -71,7 +72,7 @@ def measured_parse(head: str, text: str, *, exact: bool = False) -> tuple[Parsed
 
 
 def load_libraries(head: str) -> None:
-    """Let what is loaded at its first use, RDKit or music21, be there before anything is measured."""
+    """Import RDKit or music21, which parsers load on first use, before anything is measured."""
     for text in ("C", "**kern\n4c\n*-\n"):
         HEADS[head].parser(text)
 
@@ -82,25 +83,25 @@ def resident_mb() -> float:
 
 
 def peak_mb() -> float:
-    """The most that was ever resident, in MB, since :func:`forget_peak` was last called."""
+    """Peak of resident memory in MB since the last call of :func:`forget_peak`."""
     # getrusage would also count the process that this one was forked from.
     status = os.pread(_STATUS, 4096, 0)
     return int(status[status.index(b"VmHWM:") + 6 :].split(maxsplit=1)[0]) / 1024
 
 
 def forget_peak() -> None:
-    """Let the peak count from now on (Linux: proc_pid_clear_refs(5))."""
+    """Reset the peak of resident memory (Linux: proc_pid_clear_refs(5))."""
     Path("/proc/self/clear_refs").write_text("5")
 
 
 def check(head: str, text: str, parsed: Parsed[Content]) -> None:
-    """Raise :class:`Violation` where the parse is not what every parse has to be; see also the content."""
+    """Raise :class:`Violation` if the issues or spans of a parse violate a property."""
     for issue in parsed.issues:
         entry = CODES.get(issue.code)
         if entry is None or not issue.code.startswith(f"{head}-"):
-            raise Violation("code not listed", issue.code)
+            raise Violation("code not registered", issue.code)
         if (issue.severity, issue.stage) != (entry.severity, "parser") or not issue.message:
-            raise Violation("issue other than its code says", issue.code)
+            raise Violation("issue contradicts its code", issue.code)
     if parsed.repaired != any(CODES[issue.code].repairs for issue in parsed.issues):
         raise Violation("repaired without an issue, or the other way round")
     for span in parsed.spans:
@@ -109,11 +110,11 @@ def check(head: str, text: str, parsed: Parsed[Content]) -> None:
 
 
 def check_content(content: Content) -> None:
-    """Raise :class:`Violation` where the content does not survive JSON, or its table is no sound one."""
+    """Raise :class:`Violation` if the content does not survive JSON, or a table is not a valid grid."""
     try:
         again = type(content).model_validate_json(content.model_dump_json())
     except ValueError as error:
-        raise Violation("content is no JSON", str(error)) from error
+        raise Violation("content is not valid JSON", str(error)) from error
     if again != content:
         raise Violation("content changes through JSON")
     if isinstance(content, TableContent):
@@ -129,18 +130,18 @@ def _check_table(content: TableContent) -> None:
     }
     area = sum(cell.row_span * cell.col_span for cell in content.cells)
     if not len(places) == area == content.n_rows * content.n_cols:
-        raise Violation("table is no grid")
+        raise Violation("table is not a grid")
     again = HEADS["table"].parser(content.html)
-    doubts = {issue.code for issue in again.issues if issue.severity != "info"}
-    # A loop stays one in canonical HTML, and a table without cells is one.
-    if content.cells and doubts - {"table-repeated-rows"}:
-        raise Violation("canonical HTML has issues", *sorted(doubts))
+    codes = {issue.code for issue in again.issues if issue.severity != "info"}
+    # Canonical HTML keeps repeated rows, and a table without cells has the issue that it is empty.
+    if content.cells and codes - {"table-repeated-rows"}:
+        raise Violation("canonical HTML has issues", *sorted(codes))
     if again.content != unboxed(content):
         raise Violation("canonical HTML does not parse back")
 
 
 def unboxed(content: TableContent) -> TableContent:
-    """The table without the boxes, which its HTML does not carry."""
+    """The table without boxes, which canonical HTML does not contain."""
     cells = [cell.model_copy(update={"bbox": None}) for cell in content.cells]
     return content.model_copy(update={"cells": cells})
 
@@ -151,7 +152,7 @@ def main() -> None:
     for file in files:
         text = text_of(Path(file).read_bytes())
         parsed, cost = measured_parse(head, text, exact=True)
-        for _ in range(_MORE_TIMES if cost.cpu > MAX_SECONDS else 0):
+        for _ in range(_N_REPEATS if cost.cpu > MAX_SECONDS else 0):
             cost = min(cost, measured_parse(head, text, exact=True)[1], key=lambda cost: cost.cpu)
         fault = ""
         try:

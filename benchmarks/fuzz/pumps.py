@@ -1,10 +1,10 @@
-"""Texts that are mostly one word again and again, for the time that grows with the square of a length.
+"""Search for texts that repeat one word and take the parser quadratic time.
 
     python benchmarks/fuzz/pumps.py HEAD FOLDER
 
-reads every word of the format repeated to 8 KiB, after each beginning and before each end that may lead a
-regular expression to go back over it. What takes longer than 50 ms of processor is written to FOLDER at
-64 KiB, to be measured there.
+parses every word of the format repeated to 8 KiB, after each start and before each end that may make a
+regular expression backtrack. A text that takes more than 50 ms of processor time is written to FOLDER at 64
+KiB, to be measured.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from docai.models.heads import HEADS
 
 _SHORT_BYTES = 8_192
 _SUSPECT_SECONDS = 0.05
-_MOST = 40
-"""Texts that are written at most, the slowest first."""
+_MAX_TEXTS = 40
+"""Maximum number of texts written, the slowest first."""
 _WHITE = (" ", "\n", "\r\n", "\t", "&", "(", "{", "a", "1", "a ", "\u0316\u0301")
 _STARTS = {
     "table": (
@@ -42,7 +42,7 @@ _ENDS = ("", "x", ">", "\n```")
 
 
 def pumped(head: str) -> Iterator[tuple[str, str, str]]:
-    """Beginning, word and end of each text."""
+    """Start, word and end of each text."""
     for start in ("", "```\n", *_STARTS[head]):
         for word in (*dictionary(head), *_WHITE):
             for end in _ENDS:
@@ -50,7 +50,7 @@ def pumped(head: str) -> Iterator[tuple[str, str, str]]:
 
 
 def filled(start: str, word: str, end: str, n_bytes: int) -> str:
-    """The text with as many repetitions as it has room for."""
+    """The text with as many repetitions as fit in ``n_bytes``."""
     size = len(word.encode("utf-8", "surrogatepass"))
     return start + word * ((n_bytes - len(start) - len(end)) // size) + end
 
@@ -58,7 +58,7 @@ def filled(start: str, word: str, end: str, n_bytes: int) -> str:
 def main() -> None:
     head, folder = sys.argv[1:]
     load_libraries(head)
-    docai.parsers.score.MAX_WORK = -1  # music21 is held to its own bound
+    docai.parsers.score.MAX_WORK = -1  # music21 has a limit of its own
     slow: list[tuple[float, tuple[str, str, str]]] = []
     for parts in pumped(head):
         text = filled(*parts, _SHORT_BYTES)
@@ -67,7 +67,7 @@ def main() -> None:
         seconds = time.thread_time() - started
         if seconds > _SUSPECT_SECONDS:
             slow.append((seconds, parts))
-    for number, (_, parts) in enumerate(sorted(slow, reverse=True)[:_MOST]):
+    for number, (_, parts) in enumerate(sorted(slow, reverse=True)[:_MAX_TEXTS]):
         path = Path(folder) / f"pump-{number:03}"
         path.write_bytes(filled(*parts, MAX_BYTES).encode("utf-8", "surrogatepass"))
 

@@ -1,4 +1,4 @@
-"""One fuzzing process: atheris drives, the properties are checked, what breaks them is kept. See fuzz.py."""
+"""One process of fuzz.py: atheris makes inputs, their properties are checked, violations are saved."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ with atheris.instrument_imports(include=["docai.parsers"]):
     import docai.parsers.molecule
     import docai.parsers.score
     import docai.parsers.table
-    import docai.parsers.text  # noqa: F401 (all of them are instrumented)
+    import docai.parsers.text  # noqa: F401 (imported to be instrumented)
     from docai.models.heads import HEADS
 
 from inputs import SHORT, Mutator
@@ -38,17 +38,17 @@ from properties import (
 from docai.parsers.score_music21 import ConversionError
 
 CONTENT_EVERY = 8
-"""The content of one input in so many is checked: that takes as long as several parses."""
+"""The content of one input in this many is checked, which takes as long as several parses."""
 TWICE_EVERY = 16
-"""One input in so many is parsed twice."""
+"""One input in this many is parsed twice."""
 
-_TOLD_EVERY = 2.0
-_DOUBTFUL = 0.1
-"""Seconds of wall clock from which the time of the processor is measured."""
+_REPORT_SECONDS = 2.0
+_REMEASURE_SECONDS = 0.1
+"""Wall-clock seconds from which an input is measured again in processor time."""
 
 
 class Target:
-    """Called with each input. Faults are written to ``out``, one file for each kind, and the run goes on."""
+    """Called with each input. Writes violations to ``out``, one file for each kind, and continues."""
 
     def __init__(self, head: str, out: Path, n_wanted: int) -> None:
         self.head = head
@@ -59,7 +59,7 @@ class Target:
         self.n_content = 0
         self.n_twice = 0
         self.faults: dict[str, int] = {}
-        self.started = self.told = time.monotonic()
+        self.started = self.reported_at = time.monotonic()
         self.slowest = (0.0, 0.0, 0)
         self.largest = (0.0, 0)
 
@@ -69,8 +69,8 @@ class Target:
         self.n_long += len(data) > MAX_BYTES // 2
         try:
             parsed, cost = measured_parse(self.head, text)
-            if cost.wall > _DOUBTFUL or cost.mb > MAX_MB:
-                # The machine may be busy, and the memory counts from an older peak.
+            if cost.wall > _REMEASURE_SECONDS or cost.mb > MAX_MB:
+                # The machine may be busy, and memory is measured against an older peak.
                 parsed, cost = measured_parse(self.head, text, exact=True)
             if cost.cpu > self.slowest[1]:
                 self.slowest = (cost.wall, cost.cpu, len(data))
@@ -83,29 +83,29 @@ class Target:
             if cost.mb > MAX_MB:
                 self._fault("large", data, f"{cost.mb:.0f} MB")
             check(self.head, text, parsed)
-            # By the input, not by its turn: what was found is found again.
-            lot = zlib.crc32(data)
-            if lot % CONTENT_EVERY == 0:
+            # Chosen by the input, not by its number, so that findings are reproducible.
+            digest = zlib.crc32(data)
+            if digest % CONTENT_EVERY == 0:
                 self.n_content += 1
                 check_content(parsed.content)
-            if lot // CONTENT_EVERY % TWICE_EVERY == 0:
+            if digest // CONTENT_EVERY % TWICE_EVERY == 0:
                 self.n_twice += 1
                 if HEADS[self.head].parser(text) != parsed:
                     raise Violation("two parses differ")
-        except Exception as error:  # any exception is what is looked for
+        except Exception as error:  # any exception is a finding
             self._fault(_kind(error), data, traceback.format_exc())
-        if self.n_inputs == self.n_wanted or time.monotonic() - self.told > _TOLD_EVERY:
-            self.tell()
+        if self.n_inputs == self.n_wanted or time.monotonic() - self.reported_at > _REPORT_SECONDS:
+            self.report()
 
-    def tell(self) -> None:
-        """Write how far the run is: libFuzzer ends the process without a last word."""
-        self.told = time.monotonic()
+    def report(self) -> None:
+        """Write the progress: libFuzzer ends the process without notice."""
+        self.reported_at = time.monotonic()
         stats = {
             "inputs": self.n_inputs,
             "long": self.n_long,
             "content": self.n_content,
             "twice": self.n_twice,
-            "seconds": self.told - self.started,
+            "seconds": self.reported_at - self.started,
             "slowest": self.slowest,
             "largest": self.largest,
             "faults": self.faults,
@@ -116,27 +116,29 @@ class Target:
     def _keep(self, name: str, data: bytes) -> None:
         (self.out / f"{name}.input").write_bytes(data)
 
-    def _fault(self, kind: str, data: bytes, told: str) -> None:
+    def _fault(self, kind: str, data: bytes, details: str) -> None:
         self.faults[kind] = self.faults.get(kind, 0) + 1
         name = hashlib.sha256(kind.encode()).hexdigest()[:12]
-        kept = self.out / f"fault-{name}.input"
+        path = self.out / f"fault-{name}.input"
         # The shortest input is the easiest to read.
-        if not kept.exists() or kept.stat().st_size > len(data):
-            kept.write_bytes(data)
-            (self.out / f"fault-{name}.txt").write_text(f"{kind}\n{told}", "utf-8", "backslashreplace")
+        if not path.exists() or path.stat().st_size > len(data):
+            path.write_bytes(data)
+            (self.out / f"fault-{name}.txt").write_text(f"{kind}\n{details}", "utf-8", "backslashreplace")
 
 
 def _kind(error: Exception) -> str:
     if isinstance(error, Violation):
-        return " ".join(map(str, error.args[:1] if error.args[0] == "content is no JSON" else error.args))
+        return " ".join(
+            map(str, error.args[:1] if error.args[0] == "content is not valid JSON" else error.args)
+        )
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"
 
 
 def _without_music21(head: str, share: float) -> None:
-    """Let music21 have only that share of the scores: it takes a hundred times what all else does.
+    """Convert only that share of scores with music21, which takes a hundred times as long as the rest.
 
-    Which ones is a function of the kern, so that two parses do not differ.
+    The choice depends on the kern, so that two parses do not differ.
     """
     import docai.parsers.score as module
 
@@ -157,7 +159,7 @@ def main() -> None:
         _without_music21(head, float(music21_share))
     target = Target(head, Path(out), int(n_wanted))
     load_libraries(head)
-    gc.freeze()  # the libraries stay; to look through them again and again takes time
+    gc.freeze()  # spares the collector the objects of the libraries
     forget_peak()
     mutate = Mutator(head, float(long_share))
 

@@ -9,8 +9,7 @@ import grid
 import tools
 
 import docai
-from docai import Limits
-from docai.options import Options
+from docai.options import MODEL_ALONE
 from docai.pipelines.evaluation.base import Item, Sample
 from docai.pipelines.evaluation.running import SampleReader
 from docai.records import Kind
@@ -23,7 +22,7 @@ class Docai:
         self.version = docai.__version__
         # Loaded before the first case, as the packages of the other tools are imported.
         engine = docai.Pipeline(model, device="cpu").engine
-        self._reader = SampleReader(engine, Options(heads=None, text_layer="prefer", limits=Limits()))
+        self._reader = SampleReader(engine, MODEL_ALONE)
 
     def read(self, request: tools.Request) -> list[grid.Item]:
         sample = Sample(

@@ -36,6 +36,7 @@ from docai.pipelines.readback import read_back
 from docai.pipelines.readback.compare import COMPARISONS, posterior
 from docai.pipelines.recognition.confidence import answer_confidence
 from docai.pipelines.synthesis import samples
+from docai.records import Kind
 
 DIFFICULTIES = (0.0, 0.1, 0.3, 0.5)
 
@@ -73,9 +74,9 @@ def read_answers(
                 yield ReadAnswer(difficulty, confidence, similarity, is_right, true_similarity, seconds)
 
 
-def figures(head: str, answers: Sequence[ReadAnswer]) -> dict[str, Any]:
+def figures(head: Kind, answers: Sequence[ReadAnswer]) -> dict[str, Any]:
     """All figures of one head."""
-    rule = COMPARISONS[head].rule  # type: ignore[index]
+    rule = COMPARISONS[head].rule
     right = np.array([read.is_right for read in answers])
     similarity = np.array([read.similarity for read in answers])
     confidences = {

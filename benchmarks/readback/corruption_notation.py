@@ -14,7 +14,7 @@ from docai.base import Content
 from docai.contents import MoleculeContent, ScoreContent
 
 if TYPE_CHECKING:
-    from rdkit.Chem import Mol, RWMol
+    from rdkit.Chem import Atom, Mol, RWMol
 
 _TRIES = 12
 
@@ -58,9 +58,10 @@ def _checked(mol: Mol) -> str | None:
     return str(Chem.MolToSmiles(again)) if again is not None and again.GetNumAtoms() else None
 
 
-def _release(atom: object) -> None:
-    atom.SetNoImplicit(False)  # type: ignore[attr-defined]
-    atom.SetNumExplicitHs(0)  # type: ignore[attr-defined]
+def _release(atom: Atom) -> None:
+    """Let RDKit count the hydrogens again."""
+    atom.SetNoImplicit(False)
+    atom.SetNumExplicitHs(0)
 
 
 def delete_atom(content: Content, rng: random.Random) -> Content | None:

@@ -44,9 +44,10 @@ from docai.pipelines.readback.ink import to_gray
 from docai.pipelines.readback.molecule.features import molecule_features, observe_molecule
 from docai.pipelines.readback.similarity import CLIP_SD, Features, NotComparable
 from docai.pipelines.synthesis import Split, samples
+from docai.records import Kind
 
 DECOY = "decoy"
-HEADS = ("table", "molecule", "score", "text")
+HEADS: tuple[Kind, ...] = ("table", "molecule", "score", "text")
 DIFFICULTIES = (0.2, 0.4, 0.6, 0.8, 1.0)
 CORRUPTIONS = {
     "table": corruption.TABLE,
@@ -104,11 +105,11 @@ def content_of(head: str, target: str) -> Content:
     return parse_table(target).content if head == "table" else parse_text(target).content
 
 
-def measure(head: str, split: Split, n: int, each: int, seed: int) -> tuple[list[Row], Counter[str]]:
+def measure(head: Kind, split: Split, n: int, each: int, seed: int) -> tuple[list[Row], Counter[str]]:
     """Rows of ``n`` pictures, and how often there was nothing to compare, by reason."""
     rows: list[Row] = []
     not_comparable: Counter[str] = Counter()
-    comparison = COMPARISONS[head]  # type: ignore[index]
+    comparison = COMPARISONS[head]
     streams = [samples(head, seed + i, difficulty=d, split=split) for i, d in enumerate(DIFFICULTIES)]
     for picture in range(n):
         difficulty = DIFFICULTIES[picture % len(DIFFICULTIES)]
@@ -231,13 +232,13 @@ def interval(
     return float(low), float(high)
 
 
-def figures_of(head: str, rows: Sequence[Row]) -> dict[str, Any]:
+def figures_of(head: Kind, rows: Sequence[Row]) -> dict[str, Any]:
     """All figures of one head."""
-    model = similarity.load_model(head)  # type: ignore[arg-type]
+    model = similarity.load_model(head)
     scores = np.array([model.similarity(row.features) for row in rows])
     names = np.array([row.corruption for row in rows])
     right, difficulty = names == "", np.array([row.difficulty for row in rows])
-    is_warned = scores < COMPARISONS[head].rule.warn_below  # type: ignore[index]
+    is_warned = scores < COMPARISONS[head].rule.warn_below
     structural = ~right & ~np.isin(names, [*SUBTLE, DECOY])
     right_score = {row.picture: score for row, score in zip(rows, scores, strict=True) if not row.corruption}
     paired: dict[str, list[float]] = defaultdict(list)

@@ -41,6 +41,14 @@ ReadBack = Annotated[
     ),
 ]
 
+Retry = Annotated[
+    str | None,
+    typer.Option(
+        metavar="auto|off",
+        help="Ask the model again where its answer is invalid, looping or cut. Default: off.",
+    ),
+]
+
 Download = Annotated[
     bool | None,
     typer.Option("--download/--offline", help="Fetch weights that are not here. Default: offline."),

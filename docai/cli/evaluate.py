@@ -61,6 +61,7 @@ def evaluate(
     model: options.Model = None,
     device: options.Device = None,
     text_layer: options.TextLayer = None,
+    retry: options.Retry = None,
     download: options.Download = None,
     find_regions: Annotated[
         bool,
@@ -121,7 +122,7 @@ def evaluate(
     from docai.pipelines.evaluation.report import read_report
     from docai.settings import load_settings
 
-    given = {"model": model, "device": device, "text_layer": text_layer, "download": download}
+    given = {"model": model, "device": device, "text_layer": text_layer, "retry": retry, "download": download}
     settings = load_settings(given, as_flags=True).values
     dataset = open_dataset(data)
     folder = make_folder(out)
@@ -132,6 +133,7 @@ def evaluate(
                 dataset,
                 head=head,
                 text_layer=settings.text_layer,
+                retry=settings.retry,
                 limits=settings.limits,
                 engine=make_engine(settings) if predictions is None else None,
                 find_regions=find_regions,

@@ -166,6 +166,7 @@ def process(
     text_layer: options.TextLayer = None,
     witnesses: options.Witnesses = None,
     readback: options.ReadBack = None,
+    retry: options.Retry = None,
     download: options.Download = None,
     json: Annotated[
         str | None,
@@ -197,6 +198,7 @@ def process(
         "text_layer": text_layer,
         "witnesses": witnesses,
         "readback": readback,
+        "retry": retry,
         "download": download,
     }
     settings = load_settings(given, as_flags=True).values
@@ -227,12 +229,4 @@ def make_pipeline(settings: Settings, heads: list[str] | None) -> Pipeline:
         from docai.models.checkpoints import find_checkpoint
 
         find_checkpoint(settings.model, download=True)
-    return Pipeline(
-        model=settings.model,
-        device=settings.device,
-        heads=heads,
-        text_layer=settings.text_layer,
-        witnesses=settings.witnesses,
-        readback=settings.readback,
-        limits=settings.limits,
-    )
+    return Pipeline.with_options(settings.options(heads), settings.model, device=settings.device)

@@ -83,6 +83,6 @@ def print_line(
 
 
 def _kinds(document: Document) -> str:
-    counts = Counter(record.kind for record in document.records)
+    counts: Counter[str] = Counter(record.kind for record in document.records)
     kinds = dict.fromkeys((*region_kinds(), *counts))
     return ", ".join(counted(counts[kind], kind) for kind in kinds if counts[kind]) or "nothing found"

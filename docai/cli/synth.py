@@ -1,4 +1,4 @@
-"""``docai synth``: pairs of picture and target, drawn without end."""
+"""``docai synth``: draw pairs of picture and target."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from docai.pipelines.synthesis import Split
 
-_SHOWN = 24
+_PREVIEW_PAIRS = 24
 """Pairs on the contact sheet."""
 
 
@@ -32,18 +32,21 @@ def synth(
     count: Annotated[int, typer.Option(metavar="N", min=1, help="Pairs to draw.")] = 100,
     seed: Annotated[int, typer.Option(metavar="S", help="The same seed gives the same pairs.")] = 0,
     difficulty: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="0 few large symbols, 1 many small ones.")
+        float, typer.Option(min=0.0, max=1.0, help="From 0 (few large symbols) to 1 (many small ones).")
     ] = 1.0,
-    split: Annotated[str, typer.Option(help="train or held-out; disjoint by content.")] = "train",
+    split: Annotated[str, typer.Option(help="train or held-out. The two share no content.")] = "train",
     jobs: Annotated[
         int | None,
-        typer.Option(metavar="J", min=1, help="Processes. Default: one a core; one for few pairs."),
+        typer.Option(
+            metavar="J", min=1, help="Processes. Default: one per core; one where few pairs are drawn."
+        ),
     ] = None,
     preview: Annotated[
-        Path | None, typer.Option(metavar="PNG", help=f"Also a contact sheet of the first {_SHOWN}.")
+        Path | None,
+        typer.Option(metavar="PNG", help=f"Also write a contact sheet of the first {_PREVIEW_PAIRS} pairs."),
     ] = None,
 ) -> None:
-    """Draw pairs of an 896 px crop and its target, in the layout that the head's usual tools read.
+    """Draw pairs of an 896 px crop and its target, in a layout that other tools for the task read.
 
     table: PubTabNet JSONL; molecule: MolScribe CSV; score: GrandStaff .krn beside .png; text: ICDAR 2015.
     The pairs are the same, byte for byte, whatever the number of processes.
@@ -53,14 +56,14 @@ def synth(
     get_head(head)
     if split not in ("train", "held-out"):
         raise SettingError(f"--split is {split!r}; it has to be train or held-out.")
-    chosen: Split = "train" if split == "train" else "held-out"
+    chosen_split: Split = "train" if split == "train" else "held-out"
     if preview is not None:
-        _check_preview(preview)
+        _require_preview_path(preview)
     folder = make_folder(out)
     console = people()
     done = 0
 
-    def tell(n_done: int) -> None:
+    def on_progress(n_done: int) -> None:
         nonlocal done
         done = n_done
         show(n_done)
@@ -69,22 +72,22 @@ def synth(
         with needs("docai[synth]", "docai synth"):
             from docai.pipelines.synthesis.write import processes_for, write_pairs
 
-            with _progress(console, count) as show:
+            with _progress_bar(console, count) as show:
                 written = write_pairs(
                     head,
                     count,
                     seed,
                     folder,
                     difficulty=difficulty,
-                    split=chosen,
+                    split=chosen_split,
                     processes=jobs or processes_for(count),
-                    progress=tell,
+                    progress=on_progress,
                 )
             if preview is not None:
-                _draw_preview(preview, head, seed, difficulty, chosen, min(count, _SHOWN))
+                _draw_preview(preview, head, seed, difficulty, chosen_split, min(count, _PREVIEW_PAIRS))
     except KeyboardInterrupt:
         console.print(
-            f"Interrupted; the {done} pairs listed in {folder} are complete. The same command begins anew.",
+            f"Interrupted; the {done} pairs listed in {folder} are complete. The same command starts over.",
             markup=False,
             soft_wrap=True,
         )
@@ -92,16 +95,16 @@ def synth(
     rate = written.n_pairs / max(written.seconds, 1e-6)
     n = written.n_processes
     console.print(
-        f"{written.n_pairs} pairs of {written.n_keys} different contents in {written.folder}: "
-        f"{written.seconds:.1f} s, {rate:.1f} pairs a second"
-        + (f" by {n} processes, {rate / n:.1f} by each" if n > 1 else " by one process"),
+        f"{written.n_pairs} pairs with {written.n_keys} different contents in {written.folder}: "
+        f"{written.seconds:.1f} s, {rate:.1f} pairs per second"
+        + (f" with {n} processes, {rate / n:.1f} each" if n > 1 else " with one process"),
         markup=False,
         soft_wrap=True,
     )
 
 
-def _check_preview(path: Path) -> None:
-    """Before long work begins."""
+def _require_preview_path(path: Path) -> None:
+    """Check the path before the long work begins."""
     if path.suffix.lower() != ".png":
         raise SettingError(f"--preview is {path}; it has to be a .png file.")
     if path.is_dir() or not path.absolute().parent.is_dir():
@@ -127,7 +130,7 @@ def _draw_preview(path: Path, head: str, seed: int, difficulty: float, split: Sp
 
 
 @contextmanager
-def _progress(console: Console, count: int) -> Iterator[Callable[[int], None]]:
+def _progress_bar(console: Console, count: int) -> Iterator[Callable[[int], None]]:
     """A bar on a terminal; nothing elsewhere."""
     if not console.is_terminal:
         yield lambda n_done: None

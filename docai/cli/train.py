@@ -1,28 +1,42 @@
-"""``docai train``: an adapter for one head on a base of the user's, or the embedded checkpoint in slices."""
+"""``docai train``: fine-tune one head on a PaliGemma 2, or train the embedded checkpoint.
+
+The second, ``docai train nano``, is in :mod:`docai.cli.train_nano`.
+"""
 
 from __future__ import annotations
 
 import os
 import shlex
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from docai.cli.common import EXIT_CODES, INTERRUPTED, USAGE, people
-from docai.cli.train_nano import _FOR_NANO, _FOR_PACK, NANO, _pack_nano, _train_nano
+from docai.cli.train_nano import (
+    NANO,
+    NANO_OPTIONS,
+    KeepOptimizer,
+    Megabytes,
+    Minutes,
+    NanoArguments,
+    Pack,
+    Resume,
+    TotalMinutes,
+    require_unused,
+    run_nano,
+)
 from docai.errors import SettingError, StoppedElsewhereError, UnknownHeadError
 
 if TYPE_CHECKING:
     from docai.pipelines.training.finetune import AdapterRun
 
-_HEAD_PANEL = "A head on a base"
+_HEAD_PANEL = "A head"
 
-_DATA_PANEL = "Its data"
+_DATA_PANEL = "Data of a head"
 
-_FOR_HEAD = (
+_HEAD_OPTIONS = (
     "steps",
     "batch",
     "accumulate",
@@ -36,6 +50,7 @@ _FOR_HEAD = (
     "held_out",
     "measure_steps",
 )
+"""Parameters that only ``docai train HEAD`` uses."""
 
 
 def register(app: typer.Typer) -> None:
@@ -52,66 +67,85 @@ def train(
     ],
     out: Annotated[
         Path | None,
-        typer.Option("-o", "--out", metavar="DIR", help="Run folder; a run found there is resumed."),
+        typer.Option(
+            "-o", "--out", metavar="DIR", help="Run folder. A run that is already there is resumed."
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(metavar="S", min=0, help="Seed of weights and data.")] = 1,
+    seed: Annotated[
+        int, typer.Option(metavar="S", min=0, help="Seed of the first weights and of the data.")
+    ] = 1,
     workers: Annotated[
-        int | None, typer.Option(metavar="N", min=0, help="Processes that prepare pairs.")
+        int | None, typer.Option(metavar="N", min=0, help="Processes that load or draw pairs.")
     ] = None,
     base: Annotated[
         str | None,
         typer.Option(
             metavar="MODEL",
-            help="A folder or hub id@revision; for nano, itself or what was trained from it.",
+            help="PaliGemma 2 to train: folder or hub id@revision. For nano: nano, or trained from it.",
             rich_help_panel=_HEAD_PANEL,
         ),
     ] = None,
     steps: Annotated[
         int | None,
         typer.Option(
-            metavar="N", min=1, help="Of the whole run. Default: the preset.", rich_help_panel=_HEAD_PANEL
+            metavar="N",
+            min=1,
+            help="Optimizer steps of the whole run. Default: the head's preset.",
+            rich_help_panel=_HEAD_PANEL,
         ),
     ] = None,
     batch: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Pairs at once.", rich_help_panel=_HEAD_PANEL)
+        int,
+        typer.Option(
+            metavar="N", min=1, help="Pairs that go through the model at once.", rich_help_panel=_HEAD_PANEL
+        ),
     ] = 4,
     accumulate: Annotated[
         int | None,
         typer.Option(
             metavar="N",
             min=1,
-            help="Batches per step. Default: as make 256 pairs.",
+            help="Batches per step. Default: as many as make 256 pairs.",
             rich_help_panel=_HEAD_PANEL,
         ),
     ] = None,
     learning_rate: Annotated[
         float | None,
         typer.Option(
-            metavar="X", help="Highest rate; nano too. Default: the preset.", rich_help_panel=_HEAD_PANEL
+            metavar="X",
+            help="Highest learning rate; also for nano. Default: the preset.",
+            rich_help_panel=_HEAD_PANEL,
         ),
     ] = None,
     label_smoothing: Annotated[
         float | None,
-        typer.Option(metavar="X", help="0 to below 1. Default: the preset.", rich_help_panel=_HEAD_PANEL),
+        typer.Option(
+            metavar="X", help="From 0 to below 1. Default: the head's preset.", rich_help_panel=_HEAD_PANEL
+        ),
     ] = None,
     max_tokens: Annotated[
         int | None,
         typer.Option(
-            metavar="N", min=1, help="Longest answer. Default: the head's.", rich_help_panel=_HEAD_PANEL
+            metavar="N",
+            min=1,
+            help="Longest answer, in tokens. Default: the head's.",
+            rich_help_panel=_HEAD_PANEL,
         ),
     ] = None,
     full: Annotated[
         bool,
-        typer.Option("--full", help="Train all weights, no LoRA adapter.", rich_help_panel=_HEAD_PANEL),
+        typer.Option(
+            "--full", help="Train all weights instead of a LoRA adapter.", rich_help_panel=_HEAD_PANEL
+        ),
     ] = False,
     rank: Annotated[
-        int, typer.Option(metavar="R", min=1, help="Of the LoRA matrices.", rich_help_panel=_HEAD_PANEL)
+        int, typer.Option(metavar="R", min=1, help="Rank of the LoRA matrices.", rich_help_panel=_HEAD_PANEL)
     ] = 16,
     four_bit: Annotated[
         bool,
         typer.Option(
             "--four-bit",
-            help="Hold the base in 4 bits (GPU, bitsandbytes).",
+            help="Load the base in 4 bits (needs a GPU and bitsandbytes).",
             rich_help_panel=_HEAD_PANEL,
         ),
     ] = False,
@@ -119,17 +153,17 @@ def train(
         bool | None,
         typer.Option(
             "--checkpointing/--no-checkpointing",
-            help="Compute activations twice, keep none. Default: on a GPU.",
+            help="Recompute activations to save memory. Default: on a GPU only.",
             rich_help_panel=_HEAD_PANEL,
         ),
     ] = None,
-    device: Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu or cuda; nano too.")] = "auto",
+    device: Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu or cuda; also for nano.")] = "auto",
     data: Annotated[
         list[str] | None,
         typer.Option(
             metavar="DATA",
-            help="A folder of docai synth, or FORMAT:PATH as in docai evaluate; repeatable. Default: drawn. "
-            "For nano: a folder of --pack to draw from.",
+            help="Folder written by docai synth, or FORMAT:PATH as in docai evaluate; can be repeated. "
+            "Default: pairs are drawn. For nano: a folder written by --pack.",
             rich_help_panel=_DATA_PANEL,
         ),
     ] = None,
@@ -139,7 +173,7 @@ def train(
             metavar="X",
             min=0,
             max=1,
-            help="Of drawn pairs, 0 to 1. For nano 0.5 unless given, grown to.",
+            help="Difficulty of drawn pairs, 0 to 1. For nano: reached gradually, default 0.5.",
             rich_help_panel=_DATA_PANEL,
         ),
     ] = 1.0,
@@ -149,7 +183,7 @@ def train(
             metavar="X",
             min=0,
             max=1,
-            help="Share that may be unusable; more stops the run.",
+            help="Share of the pairs that may be unusable; above it the run stops.",
             rich_help_panel=_DATA_PANEL,
         ),
     ] = 0.2,
@@ -158,7 +192,7 @@ def train(
         typer.Option(
             metavar="N",
             min=0,
-            help="Most pairs measured by, 2 % of the data at most; 0: none.",
+            help="Pairs held out to measure with, at most 2 % of the data; 0 for none.",
             rich_help_panel=_DATA_PANEL,
         ),
     ] = 100,
@@ -167,104 +201,64 @@ def train(
         typer.Option(
             metavar="N",
             min=1,
-            help="Steps between two measurements. Default: ten in all.",
+            help="Steps between two measurements. Default: ten measurements in all.",
             rich_help_panel=_DATA_PANEL,
         ),
     ] = None,
-    minutes: Annotated[
-        float,
-        typer.Option(metavar="M", min=0.05, help="Length of this slice.", rich_help_panel=NANO),
-    ] = 60.0,
-    total_minutes: Annotated[
-        float | None,
-        typer.Option(
-            metavar="T",
-            min=0.05,
-            help="Length of the whole schedule. Default: as it was, at first this slice.",
-            rich_help_panel=NANO,
-        ),
-    ] = None,
-    resume: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Go on from the state in DIR, which must have one. Without -o it is the run folder too.",
-            rich_help_panel=NANO,
-        ),
-    ] = None,
-    keep_optimizer: Annotated[
-        bool,
-        typer.Option(
-            "--keep-optimizer/--weights-only",
-            help="Save the optimiser and a checkpoint too, or only what is carried easily.",
-            rich_help_panel=NANO,
-        ),
-    ] = True,
-    pack: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Train nothing: write all that a slice needs on another machine, with the state of -o.",
-            rich_help_panel=NANO,
-        ),
-    ] = None,
-    megabytes: Annotated[
-        float,
-        typer.Option(metavar="N", min=1, help="Most that a pack takes, MiB.", rich_help_panel=NANO),
-    ] = 40.0,
+    minutes: Minutes = 60.0,
+    total_minutes: TotalMinutes = None,
+    resume: Resume = None,
+    keep_optimizer: KeepOptimizer = True,
+    pack: Pack = None,
+    megabytes: Megabytes = 40.0,
 ) -> None:
     """Train the weights of a head.
 
-    `docai train HEAD --base MODEL -o DIR` fine-tunes a LoRA adapter (or, with --full, all weights) for one
-    head on a PaliGemma 2 that is on this machine. DIR is then a checkpoint: `docai process --model DIR`.
-    What is not given is as in PaliGemma 2's paper. The data is checked first: DIR/rejected.jsonl lists what
-    cannot be used. Where pairs are held out, the best weights on them are what DIR ends with. DIR/README.md
-    is its card. On several GPUs: `torchrun --nproc-per-node N -m docai train HEAD …`, or `accelerate launch`.
+    `docai train HEAD --base MODEL -o DIR` fine-tunes a LoRA adapter (with --full, all weights) for one head
+    on a PaliGemma 2 that is on this machine. DIR is then a checkpoint: `docai process --model DIR`.
+    The defaults are those of PaliGemma 2's paper. The data is checked first: DIR/rejected.jsonl lists the
+    pairs that cannot be used. Where pairs are held out, DIR ends with the weights that read them best.
+    DIR/README.md is the model card. On several GPUs: `torchrun --nproc-per-node N -m docai train HEAD …`, or
+    `accelerate launch`.
 
-    `docai train nano -o DIR` trains the embedded checkpoint and stops by the clock: from nothing, or with
-    --base nano from the weights it has. It leaves DIR/state, from which the next slice goes on,
+    `docai train nano -o DIR` trains the embedded checkpoint for --minutes, from random weights or, with
+    --base nano, from those it has. It writes DIR/state, from which the next session continues,
     DIR/log.jsonl and DIR/checkpoint. With --pack it writes a folder to take to a machine without network
-    and renderers; CONTRIBUTING.md has the commands.
+    and renderers; docs/training.md has the commands.
 
-    Ctrl-C ends either after the step it is in, with everything saved; the same command goes on from there.
+    Ctrl-C ends the run after the current step, with everything saved; the same command continues it.
     """
-    for name in _FOR_HEAD if what == NANO else _FOR_NANO:
-        if _is_given(context, name):
-            raise SettingError(f"--{name.replace('_', '-')} has no meaning for `docai train {what}`.")
-    if what == NANO and pack is not None:
-        for name in _FOR_PACK:
-            if _is_given(context, name):
-                raise SettingError(f"--{name.replace('_', '-')} has no meaning beside --pack.")
-        _pack_nano(pack, out, megabytes, minutes, seed, workers)
-        return
+    given = {name for name in context.params if _is_given(context, name)}
+    require_unused(given, _HEAD_OPTIONS if what == NANO else NANO_OPTIONS, f"for `docai train {what}`")
     if what == NANO:
-        from docai.pipelines.training.nano.settings import SliceSettings
-
-        slice_settings = SliceSettings(
-            base=base,
-            total_minutes=total_minutes,
-            seed=seed,
-            workers=workers,
-            device=device,
-            keep_optimizer=keep_optimizer,
+        run_nano(
+            NanoArguments(
+                given=given,
+                out=out,
+                base=base,
+                seed=seed,
+                workers=workers,
+                device=device,
+                data=data or [],
+                difficulty=difficulty,
+                learning_rate=learning_rate,
+                minutes=minutes,
+                total_minutes=total_minutes,
+                resume=resume,
+                keep_optimizer=keep_optimizer,
+                pack=pack,
+                megabytes=megabytes,
+            )
         )
-        if learning_rate is not None:
-            if learning_rate <= 0:
-                raise SettingError(f"learning_rate is {learning_rate:g}; it has to be above 0.")
-            slice_settings = replace(slice_settings, learning_rate=learning_rate)
-        if _is_given(context, "difficulty"):
-            first = min(difficulty, slice_settings.first_difficulty)
-            slice_settings = replace(slice_settings, difficulty=difficulty, first_difficulty=first)
-        _train_nano(out, resume, minutes, slice_settings, data or [])
         return
     from docai.models.heads import HEADS
 
     if what not in HEADS:
         raise UnknownHeadError(
-            f"There is nothing called {what!r} to train; there are the heads {', '.join(HEADS)}, and {NANO}."
+            f"There is nothing called {what!r} to train; choose a head ({', '.join(HEADS)}) or {NANO}."
         )
     if out is None:
-        raise SettingError(f"`docai train {what}` needs -o: the folder that the run is kept in.")
+        raise SettingError(f"`docai train {what}` needs -o: the folder of the run.")
     if base is None:
         raise SettingError(
             f"`docai train {what}` needs --base: the folder of a PaliGemma 2, or a hub id such as "
@@ -301,20 +295,20 @@ def train(
             settings,
             data=data or (),
             report=lambda line: console.print(line, markup=False, soft_wrap=True),
-            command=_typed(),
+            command=_command_line(),
         )
     except StoppedElsewhereError:
-        # The process that stopped says why; this one of several has nothing to add.
+        # The process that failed prints the error; the others print nothing.
         raise typer.Exit(USAGE) from None
     except KeyboardInterrupt:
-        # Before the first step, or a second Ctrl-C: the state saved last is what the next run goes on from.
+        # Before the first step, or a second Ctrl-C: the next run continues from the last saved state.
         run = None
-    says = os.environ.get("RANK", "0") == "0" if run is None else run.is_main
+    prints = os.environ.get("RANK", "0") == "0" if run is None else run.is_main
     if run is None or run.interrupted:
-        if says:
-            console.print("Interrupted; the same command goes on from what is saved.", soft_wrap=True)
+        if prints:
+            console.print("Interrupted; the same command continues from the saved state.", soft_wrap=True)
         raise typer.Exit(INTERRUPTED)
-    if not says:
+    if not prints:
         return
     loss = "" if run.loss is None else f", loss {run.loss:.4f}"
     best = run.best
@@ -327,8 +321,8 @@ def _is_given(context: typer.Context, name: str) -> bool:
     return source is not None and source.name != "DEFAULT"
 
 
-def _typed() -> str:
-    """The command line as it was typed, with the launcher where there was one."""
+def _command_line() -> str:
+    """The command line as it was typed, with ``torchrun`` where it started several processes."""
     count = os.environ.get("WORLD_SIZE", "1")
     start = "docai" if count == "1" else f"torchrun --nproc-per-node {count} -m docai"
     return f"{start} {shlex.join(sys.argv[1:])}"

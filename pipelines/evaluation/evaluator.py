@@ -14,7 +14,7 @@ from docai.files import make_folder
 from docai.limits import Limits
 from docai.models.engine import check_heads
 from docai.models.heads import HEADS, get_head
-from docai.options import Options, TextLayer
+from docai.options import MODEL_ALONE, Options, Retry, TextLayer
 from docai.pipelines.evaluation.base import Prediction
 from docai.pipelines.evaluation.datasets import DataSet, open_dataset
 from docai.pipelines.evaluation.prediction_files import read_predictions
@@ -67,6 +67,7 @@ def evaluate(
     head: str | None = None,
     device: str = "auto",
     text_layer: TextLayer = "prefer",
+    retry: Retry = "off",
     limits: Limits | None = None,
     engine: Engine | None = None,
     find_regions: bool = False,
@@ -85,7 +86,8 @@ def evaluate(
 
     Args:
         data: ``FORMAT:PATH``, or an open data set.
-        model, device, text_layer, limits, engine: as for :class:`docai.Pipeline`.
+        model, device, text_layer, retry, limits, engine: as for :class:`docai.Pipeline`. No second reader is
+            asked and nothing is read back: the model is measured.
         head: the head that reads crops; on pages, the only one that is asked. None: that of the data.
         find_regions: put crops through the whole pipeline, as if each picture were a page.
         predictions: a file or folder of answers to score instead; :mod:`.prediction_files` has the forms.
@@ -124,7 +126,8 @@ def evaluate(
             raise SettingError("Predictions are scored as they are: leave out head, find_regions and engine.")
         answers = _given(dataset, selection, Path(predictions), chosen, folder, report)
     else:
-        reader = _reader(dataset, model, device, head, text_layer, limits or Limits(), engine)
+        options = replace(MODEL_ALONE, text_layer=text_layer, retry=retry, limits=limits or Limits())
+        reader = _reader(dataset, model, device, head, options, engine)
         answers = _read(dataset, selection, reader, chosen, folder, report, find_regions=find_regions)
     evaluation = Evaluation(
         dataset=dataset,
@@ -162,8 +165,7 @@ def _reader(
     model: str | Path,
     device: str,
     head: str | None,
-    text_layer: TextLayer,
-    limits: Limits,
+    options: Options,
     engine: Engine | None,
 ) -> SampleReader:
     heads = None if head is None else frozenset([get_head(head).name])
@@ -183,7 +185,7 @@ def _reader(
         from docai.models.paligemma import PaliGemmaEngine
 
         engine = PaliGemmaEngine.load(model, device=device)
-    return SampleReader(engine, Options(heads, text_layer, limits), head)
+    return SampleReader(engine, replace(options, heads=heads), head)
 
 
 def _read(
@@ -214,6 +216,8 @@ def _read(
     }
     if find_regions:
         settings["find_regions"] = "true"
+    if reader.options.retry != "off":
+        settings["retry"] = reader.options.retry
     by_id: dict[str, Prediction] = {}
     with PredictionLog.open(folder, settings, [sample.id for sample in samples]) as log:
         by_id.update(log.finished)

@@ -154,7 +154,7 @@ class SampleReader:
         """Heads without which these samples cannot be read; None: those that the model has."""
         crops = [sample for sample in samples if sample.unit == "crop"]
         needed = frozenset(self.head or sample.truth[0].kind for sample in crops)
-        return needed | (self.options.heads or frozenset()) or None
+        return needed.union(self.options.heads or ()) or None
 
     def read(self, sample: Sample) -> Prediction:
         """What docai makes of a sample; a failure is its ``error``.
@@ -201,7 +201,7 @@ class SampleReader:
             raise DamagedSourceError(
                 f"The region {sample.bbox} of {opened.name} has no area on page {number}.", source=opened.name
             )
-        options = Options(frozenset({head}), self.options.text_layer, self.options.limits)
+        options = replace(self.options, heads=[head])
         regions: GivenRegions = {number: [(kind, box)]}
         return convert(opened, self.engine, options, pages=[number], regions=regions)
 

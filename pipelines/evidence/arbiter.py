@@ -1,275 +1,325 @@
-"""The model's answer and a witness's: which is believed, and how sure the record is then.
+"""The rule by which the readings of one region become one decision: what is believed, and how sure it is.
 
-The rule, for molecules, and for tables and words that no text layer tells:
+Readings come from the model (the PaliGemma 2 head of the region), from the PDF's own words, and from at most
+one *second reader*: the table finder where there are words to believe, else OSRA for molecules and Tesseract
+for text and tables; of several the one that made out most, then the one of most trust. A reading is
+*complete* where the reader made out all that it saw: the model ended by itself with a text that parses, a
+structure is valid and without dummy atoms, a text is mostly words
+(:attr:`~docai.pipelines.evidence.base.Reading.complete`). The order of trust:
 
-1. The answer of the model is *sound* where it ended by itself, parsed without an error and holds something.
-   That of a witness is *clear* where the witness made out all that it saw: a valid structure without dummy
-   atoms, a text that is mostly words, a table of words that are likelier read than guessed.
-2. Both say the same: that is the content, both are its evidence, and the confidence rises.
-3. The model's is not sound: the witness is believed, where there is any trust in it.
-4. They differ: the likelier one is believed. That is the model, unless its own *calibrated* confidence is
-   below the trust in the witness. An uncalibrated number decides nothing.
-5. Whichever is not believed is kept in ``alternatives``, and that they differ is an issue.
+1. **The PDF's own words, where they look like text**, are the content of a text region. A model that reads
+   other words is an issue, and its reading an alternative. The confidence is the agreement with the model
+   (word F1); where no model read, the share of readable characters. Words that look broken are an
+   alternative and decide nothing.
+2. **A table that has such words** takes them into the cells whose boxes hold them (not with
+   ``text_layer="verify"``). The grid is the model's where its reading is complete and agrees with the words
+   by 0.9, or no worse than the table finder's, and where the finder sees no table; else it is the finder's.
+   The confidence is the agreement with the words.
+3. **Everything else** is between the model and the second reader.
 
-The trust in a witness is how often it was right (:data:`TRUST`), where it was clear and where not
-(:data:`UNCLEAR`). One that was not clear is believed with as little confidence, and over a model that is
-worse; otherwise it changes nothing but the alternatives.
+   - Both say the same: that is the content, both are its evidence, and the confidence rises.
+   - The model's reading is not complete, or holds nothing: the second reader is believed, where there is
+     any trust in it (:mod:`docai.pipelines.evidence.trust`).
+   - They differ: the likelier one is believed. That is the model, unless its own *calibrated* confidence
+     is below the trust in the second reader. An uncalibrated number decides nothing.
+   - No model read: the second reader's complete reading is the content, with its trust for confidence.
+   - A second reader that is not complete is believed with as little confidence, and over a model that is
+     worse; otherwise it changes nothing but the alternatives.
 
-How sure. Two readers share nothing: the model is right with probability p (0.5 where nobody has measured
-it), the witness with w, and two wrong answers are alike in a share c of cases
-(:data:`COINCIDENCE`). By Bayes' rule the answer that both give is right with
-``p w / (p w + (1 - p) (1 - w) c)``; where they differ the model is right with ``p (1 - w) / (1 - p w)`` and
-the witness with ``w (1 - p) / (1 - p w)``, so the witness is the likelier one where ``p < w``. A poor model
-that knows it is outvoted, a good one is confirmed or doubted: the rule holds for a model of any quality. Of a
-text, p is the mean confidence of its words, and each word is raised or lowered by itself.
+Whichever is not believed is kept in ``alternatives``, and that they differ is an issue. **Errors** of the
+model, or that it was not asked, become warnings where the content rests on others alone
+(:func:`downgrade_errors`): they do not spoil a record that somebody else could read.
+
+**How sure.** Two readers share nothing: the model is right with probability p (0.5 where nobody has measured
+it), the second reader with w, and two wrong answers are alike in a share c of cases. Bayes' rule
+(:func:`~docai.pipelines.evidence.trust.bayes`) gives the probability of the model's answer from how
+likely what the second reader says is where the model is right and where it is wrong: w and (1 - w) c where
+they say the same, 1 - w and 1 where they differ. The probability of the second reader's answer, where they
+differ, is the same with p and w exchanged, so it is the likelier one where ``p < w``. A poor model that knows
+it is outvoted, a good one is confirmed or doubted: the rule holds for a model of any quality. Of a text, p is
+the mean confidence of its words, and each word is raised or lowered by itself.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from docai.base import Content
-from docai.contents import Issue, MoleculeContent, Severity, TableContent, TextContent, Word
+from docai.contents import FigureContent, Issue, MoleculeContent, Severity, TableContent, TextContent, Word
 from docai.issues import make_issue
-from docai.pipelines.evidence.base import Statement, Weighed, same_grid, unweighed
-from docai.pipelines.evidence.text_layer import MIN_AGREEMENT
-from docai.pipelines.recognition.answer import Answer
+from docai.models.heads import FIGURE
+from docai.pipelines.evidence.base import Decision, Reading, alone, content_of, same_grid
+from docai.pipelines.evidence.text_layer import (
+    MIN_AGREEMENT,
+    decide_table,
+    decide_unread_table,
+    word_difference,
+)
+from docai.pipelines.evidence.trust import agreed, contradicted, probability_against, trust_against, trust_in
+from docai.pipelines.ingest import PageWord
 from docai.pipelines.words import agreement, cell_words, plain, right_words
 from docai.records import Alternative, Confidence, Evidence
 
-COINCIDENCE: Final = 0.05
-"""Share of the cases where both readers are wrong in which they are wrong alike. A guess on the high side:
-there are thousands of wrong answers, but what misleads one reader, such as a smudge, misleads others."""
+_MAX_OTHER_GRID_SHARE: Final = 0.99
+"""The same words in another grid are not the same table."""
+
+_UNMEASURED_PROBABILITY: Final = 0.5
 
 
-@dataclass(frozen=True)
-class Trust:
-    """How often a witness is right where it is clear."""
-
-    record: float
-    """Its whole answer."""
-    part: float
-    """A word or an atom of it."""
-
-
-TRUST: Final[dict[Evidence, Trust]] = {
-    "osra": Trust(record=0.8, part=0.9),
-    "tesseract": Trust(record=0.6, part=0.9),
-}
-"""Of whole answers rounded down from what ``benchmarks/witnesses.py`` measures over all sets: 0.85 of
-OSRA's 232 clear structures; of Tesseract's 83 clear paragraphs (``--limit 120``) 0.65, and 0.98 of their
-words: scans are harder than drawn pages."""
-
-TABLE_TRUST: Final = Trust(record=0.2, part=0.6)
-"""Of tables read from Tesseract's words. Of 30 drawn ones of difficulty 0.3 it had 26 wholly right, of ten
-published ones none, so this is a guess between, on the low side, as real tables are of the latter kind."""
-
-UNCLEAR: Final[dict[Evidence, Trust]] = {"tesseract": Trust(record=0.1, part=0.3)}
-"""Where a witness did not make out all that it saw. Of 42 such texts in the same measurement 6 were wholly
-right, and a third of their words: some are short or French, others of a script that it does not know. Of 36
-such structures none was right; tables were not measured. Those decide nothing."""
-
-_NONE: Final = Trust(record=0.0, part=0.0)
-
-_OTHER_GRID: Final = 0.99
-
-_UNKNOWN: Final = 0.5
-
-
-def agreed(p: float, w: float) -> float:
-    """Probability that the answer which both readers give is right."""
-    both, none = p * w, (1 - p) * (1 - w) * COINCIDENCE
-    return both / (both + none) if both + none else 0.0
-
-
-def contradicted(p: float, w: float) -> float:
-    """Probability that the reader who is right with ``p`` is right, where the other one differs from it."""
-    return p * (1 - w) / (1 - p * w) if p * w < 1 else 0.5
-
-
-def weigh(answer: Answer, statement: Statement, *, is_calibrated: bool) -> Weighed:
-    """Decide between the model and a witness by the rule of this module.
+def decide(
+    kind: str,
+    model: Reading | None,
+    readings: Sequence[Reading],
+    *,
+    words: Sequence[PageWord] = (),
+    prefer_words: bool = True,
+) -> Decision | None:
+    """What the record of a region holds, by the rule of this module.
 
     Args:
-        answer: the model's, of a molecule, a table or a text.
-        statement: the witness's, of the same region.
-        is_calibrated: the confidences of the answer come true as often as they say.
+        kind: of the region.
+        model: what its head reads; None where it was not asked.
+        readings: of all others: the PDF's own words, and second readers.
+        words: the PDF's own in the region, where they can be believed.
+        prefer_words: table cells take their text from the words.
+
+    Returns:
+        None where nobody made anything out.
     """
-    alone = unweighed(answer)
-    other = statement.content
-    if answer.finish_reason == "blank":
-        return alone
-    if other is None:
-        return _beside(alone, statement, () if statement.issues else (_silent(answer, statement),))
-    if not answer.is_sound or answer.content.is_empty:
-        return _believed(answer, statement, 0.0) if _trust(statement) else _unclear(alone, statement)
-    same = _same(answer.content, other)
-    if same == 1.0:
-        return _confirmed(answer, statement)
-    sure = _surety(answer) if is_calibrated else None
-    if sure is not None and sure < _trust(statement):
-        return _believed(answer, statement, sure)
-    return _differing(answer, statement, same) if statement.is_clear else _unclear(alone, statement)
+    native = next((reading for reading in readings if reading.source == "text-layer"), None)
+    second = _preferred([reading for reading in readings if reading.source != "text-layer"])
+    if kind == FIGURE:
+        return _decide_figure(native)
+    if model is None:
+        return _decide_unread(kind, native, second, words)
+    if kind == "table" and words:
+        return decide_table(model, words, second, prefer_words=prefer_words)
+    if kind == "text" and native is not None and native.complete:
+        return _decide_text(model, native)
+    decision = alone(model) if second is None else _decide_pair(model, second)
+    if kind == "text" and native is not None:
+        broken = Alternative(source="text-layer", content=native.text, reason="the words look broken")
+        decision = replace(decision, alternatives=(*decision.alternatives, broken))
+    return decision
 
 
-def unread(statement: Statement) -> Weighed | None:
-    """What a witness sees of a region that no model read; None where it sees nothing clear."""
-    if statement.content is None or not statement.is_clear:
+def downgrade_errors(issues: Sequence[Issue], decision: Decision) -> list[Issue]:
+    """The issues of the model, or why it was not asked: warnings at most where others alone are believed."""
+    if "model" in decision.evidence or not decision.evidence:
+        return list(issues)
+    return [
+        issue.model_copy(update={"severity": "warning"}) if issue.severity == "error" else issue
+        for issue in issues
+    ]
+
+
+def _preferred(readings: Sequence[Reading]) -> Reading | None:
+    """Of several second readers, the one that made out most, then the one of most trust."""
+    return max(
+        readings,
+        key=lambda reading: (
+            reading.content is not None,
+            reading.complete,
+            trust_in(reading).record,
+        ),
+        default=None,
+    )
+
+
+def _decide_figure(native: Reading | None) -> Decision:
+    evidence: tuple[Evidence, ...] = ("layout",) if native is None else ("layout", "text-layer")
+    return Decision(FigureContent(text="" if native is None else native.text), evidence, Confidence())
+
+
+def _decide_unread(
+    kind: str, native: Reading | None, second: Reading | None, words: Sequence[PageWord]
+) -> Decision | None:
+    """What others read of a region that no model read."""
+    if kind == "table" and words:
+        return decide_unread_table(words, second)
+    if kind == "text" and native is not None and native.complete:
+        return Decision(content_of(native), ("text-layer",), native.confidence)
+    if second is None or second.content is None or not second.complete:
         return None
-    trust = _trust_in(statement)
-    method = f"share of the clear answers of {statement.source} that are right"
-    confidence = Confidence(value=trust.record, method=method)
-    return Weighed(statement.content, (statement.source,), confidence, (), statement.issues)
+    method = f"share of the clear answers of {second.source} that are right"
+    confidence = Confidence(value=trust_in(second).record, method=method)
+    return Decision(second.content, (second.source,), confidence, (), second.issues)
 
 
-def _same(one: Content, other: Content) -> float:
-    """1 where both say the same; of texts the share of words that both have (F1)."""
-    match one, other:
-        case MoleculeContent(), MoleculeContent():
-            return float(one.smiles is not None and one.smiles == other.smiles)
-        case TextContent(), TextContent():
-            return agreement(one.text.split(), other.text.split())
-        case TableContent(), TableContent():
-            # The same words in another grid are not the same table.
-            return (
-                1.0
-                if same_grid(one, other)
-                else min(_OTHER_GRID, agreement(cell_words(one), cell_words(other)))
-            )
-    raise TypeError(f"{type(one).__name__} is not held against {type(other).__name__}.")
-
-
-def _surety(answer: Answer) -> float | None:
-    """How likely the model is right by its own account; of a text, in one of its words."""
-    if isinstance(answer.content, TextContent):
-        values = [value for value in answer.content.part_confidences() if value is not None]
-        return sum(values) / len(values) if values else None
-    return answer.confidence.value
-
-
-def _trust_in(statement: Statement) -> Trust:
-    """Where it is clear, or says what the model says."""
-    return TABLE_TRUST if isinstance(statement.content, TableContent) else TRUST[statement.source]
-
-
-def _trust_against(statement: Statement) -> Trust:
-    """Where the model says another thing."""
-    if statement.is_clear:
-        return _trust_in(statement)
-    return UNCLEAR.get(statement.source, _NONE) if isinstance(statement.content, TextContent) else _NONE
-
-
-def _trust(statement: Statement) -> float:
-    """How likely the witness is right against the model, by the measure of :func:`_surety`."""
-    trust = _trust_against(statement)
-    return trust.part if isinstance(statement.content, TextContent) else trust.record
-
-
-def _confirmed(answer: Answer, statement: Statement) -> Weighed:
-    return Weighed(
-        _with_parts(answer.content, statement),
-        ("model", statement.source),
-        _confidence(answer, statement, agrees=True),
-        issues=statement.issues,
-    )
-
-
-def _differing(answer: Answer, statement: Statement, same: float) -> Weighed:
-    """The model is believed."""
-    source = statement.source
-    evidence: tuple[Evidence, ...] = ("model", source) if same >= MIN_AGREEMENT else ("model",)
-    severity: Severity = "info" if same >= MIN_AGREEMENT else "warning"
-    what = _difference(answer.content, statement, same)
-    issue = make_issue(
-        "witness-disagrees", f"{source} reads it otherwise; the model was believed. {what}", severity=severity
-    )
-    is_text = isinstance(answer.content, TextContent)
-    return Weighed(
-        _with_parts(answer.content, statement) if is_text else answer.content,
-        evidence,
-        _confidence(answer, statement, agrees=False),
-        (Alternative(source=source, content=statement.text, reason="the model's answer was believed"),),
-        (issue, *statement.issues),
-    )
-
-
-def _believed(answer: Answer, statement: Statement, sure: float) -> Weighed:
-    """The witness is believed, over a model that is right with the probability ``sure``."""
-    assert statement.content is not None
-    source, trust = statement.source, _trust_against(statement).record
-    if isinstance(statement.content, TextContent) and sure:
-        # That a word is right is likelier than that all are.
-        sure = min(sure, answer.confidence.value or 0.0)
-    reason = "the model's answer is invalid or incomplete"
-    if answer.is_sound:
-        reason = f"the model gives its own answer {sure:.0%}, which is less than {source} is right"
-    kept = (Alternative(source="model", content=answer.raw, reason=reason),) if answer.raw.strip() else ()
-    doubt = "" if statement.is_clear else ", though it could not make out all of it"
-    issue = make_issue("witness-believed", f"The answer of {source} was believed{doubt}: {reason}.")
-    kind = "clear" if statement.is_clear else "unclear"
+def _decide_text(model: Reading, native: Reading) -> Decision:
+    """The PDF's own words are the content; what the model reads confirms or doubts them."""
+    content, read = content_of(native), content_of(model)
+    if not isinstance(read, TextContent):
+        raise TypeError(f"A text is to be decided, not {type(read).__name__}.")
+    if model.finish_reason in ("blank", "error"):
+        return Decision(content, ("text-layer",), Confidence(), repaired=True)
+    share = agreement(read.text.split(), native.text.split())
     confidence = Confidence(
-        value=contradicted(trust, sure),
-        method=f"share of {source}'s {kind} answers that are right, given the model's confidence",
+        value=share, method="agreement of the PDF's own words with the model's reading (word F1)"
     )
-    return Weighed(statement.content, (source,), confidence, kept, (issue, *statement.issues), repaired=True)
+    if share == 1.0:
+        return Decision(content, ("text-layer", "model"), confidence)
+    issue = make_issue(
+        "text-layer-disagrees",
+        f"The model's reading agrees with the PDF's own words by {share:.0%}; the words were believed. "
+        + word_difference(read.text.split(), native.text.split()),
+        severity="warning" if share < MIN_AGREEMENT else "info",
+    )
+    reading = Alternative(source="model", content=model.text, reason="the PDF's own words were believed")
+    evidence: tuple[Evidence, ...] = ("text-layer", "model") if share >= MIN_AGREEMENT else ("text-layer",)
+    return Decision(content, evidence, confidence, (reading,), (issue,), repaired=True)
 
 
-def _unclear(alone: Weighed, statement: Statement) -> Weighed:
-    message = f"{statement.source} could not make out all of it; what it read is kept, and decided nothing."
+def _decide_pair(model: Reading, second: Reading) -> Decision:
+    """Between the model and a second reader: point 3 of the rule."""
+    if model.finish_reason == "blank":
+        return alone(model)
+    if second.content is None:
+        # A reader that failed has said so.
+        return _beside(model, second, () if second.issues else (_saw_nothing(model, second),))
+    if not model.complete or content_of(model).is_empty:
+        return (
+            _believe_second(model, second, 0.0) if probability_against(second) else _undecided(model, second)
+        )
+    share = _agreement(content_of(model), second.content)
+    if share == 1.0:
+        return _confirm(model, second)
+    probability = _own_probability(model) if model.is_calibrated else None
+    if probability is not None and probability < probability_against(second):
+        return _believe_second(model, second, probability)
+    return _believe_model(model, second, share) if second.complete else _undecided(model, second)
+
+
+def _agreement(content: Content, other: Content) -> float:
+    """1 where both say the same; of texts and tables the share of words that both have (F1)."""
+    match content, other:
+        case MoleculeContent(), MoleculeContent():
+            return float(content.smiles is not None and content.smiles == other.smiles)
+        case TextContent(), TextContent():
+            return agreement(content.text.split(), other.text.split())
+        case TableContent(), TableContent():
+            if same_grid(content, other):
+                return 1.0
+            return min(_MAX_OTHER_GRID_SHARE, agreement(cell_words(content), cell_words(other)))
+    raise TypeError(f"{type(content).__name__} cannot be compared with {type(other).__name__}.")
+
+
+def _own_probability(model: Reading) -> float | None:
+    """How likely the model is right by its own account; of a text, in one of its words."""
+    content = content_of(model)
+    if isinstance(content, TextContent):
+        values = [value for value in content.part_confidences() if value is not None]
+        return sum(values) / len(values) if values else None
+    return model.confidence.value
+
+
+def _confirm(model: Reading, second: Reading) -> Decision:
+    return Decision(
+        _with_parts(content_of(model), second),
+        ("model", second.source),
+        _confidence(model, second, agrees=True),
+        issues=second.issues,
+    )
+
+
+def _believe_model(model: Reading, second: Reading, share: float) -> Decision:
+    content, source = content_of(model), second.source
+    is_near = share >= MIN_AGREEMENT
+    evidence: tuple[Evidence, ...] = ("model", source) if is_near else ("model",)
+    severity: Severity = "info" if is_near else "warning"
+    difference = _difference(content, second, share)
+    message = f"{source} reads it otherwise; the model was believed. {difference}"
+    issue = make_issue("witness-disagrees", message, severity=severity)
+    return Decision(
+        _with_parts(content, second) if isinstance(content, TextContent) else content,
+        evidence,
+        _confidence(model, second, agrees=False),
+        (Alternative(source=source, content=second.text, reason="the model's answer was believed"),),
+        (issue, *second.issues),
+    )
+
+
+def _believe_second(model: Reading, second: Reading, probability: float) -> Decision:
+    """The second reader is believed, over a model that is right with that probability."""
+    content, source, trust = content_of(second), second.source, trust_against(second).record
+    if isinstance(content, TextContent) and probability:
+        # That a word is right is likelier than that all are.
+        probability = min(probability, model.confidence.value or 0.0)
+    reason = "the model's answer is invalid or incomplete"
+    if model.complete:
+        reason = f"the model gives its own answer {probability:.0%}, which is less than {source} is right"
+    alternatives = (
+        (Alternative(source="model", content=model.text, reason=reason),) if model.text.strip() else ()
+    )
+    doubt = "" if second.complete else ", though it could not make out all of it"
+    issue = make_issue("witness-believed", f"The answer of {source} was believed{doubt}: {reason}.")
+    quality = "clear" if second.complete else "unclear"
+    confidence = Confidence(
+        value=contradicted(trust, probability),
+        method=f"share of {source}'s {quality} answers that are right, given the model's confidence",
+    )
+    return Decision(content, (source,), confidence, alternatives, (issue, *second.issues), repaired=True)
+
+
+def _undecided(model: Reading, second: Reading) -> Decision:
+    message = f"{second.source} could not make out all of it; what it read is kept, and decided nothing."
     issue = make_issue("witness-silent", message)
-    kept = Alternative(
-        source=statement.source, content=statement.text, reason="it could not make out all of it"
-    )
-    return _beside(alone, statement, (issue,), (kept,))
+    reading = Alternative(source=second.source, content=second.text, reason="it could not make out all of it")
+    return _beside(model, second, (issue,), (reading,))
 
 
-def _silent(answer: Answer, statement: Statement) -> Issue:
-    message = f"{statement.source} sees nothing there that it can read."
-    if isinstance(answer.content, MoleculeContent) and answer.content.is_valid:
+def _saw_nothing(model: Reading, second: Reading) -> Issue:
+    message = f"{second.source} sees nothing there that it can read."
+    if isinstance(model.content, MoleculeContent) and model.content.is_valid:
         # OSRA makes a structure of nearly every drawing of one, and was seen to make none of anything else.
-        message = f"{statement.source} sees no structure there: it may be a picture of something else."
+        message = f"{second.source} sees no structure there: it may be a picture of something else."
         return make_issue("witness-silent", message, severity="warning")
     return make_issue("witness-silent", message)
 
 
 def _beside(
-    alone: Weighed, statement: Statement, issues: tuple[Issue, ...], kept: tuple[Alternative, ...] = ()
-) -> Weighed:
-    return Weighed(alone.content, alone.evidence, alone.confidence, kept, (*issues, *statement.issues))
+    model: Reading,
+    second: Reading,
+    issues: tuple[Issue, ...],
+    alternatives: tuple[Alternative, ...] = (),
+) -> Decision:
+    return replace(alone(model), alternatives=alternatives, issues=(*issues, *second.issues))
 
 
-def _confidence(answer: Answer, statement: Statement, *, agrees: bool) -> Confidence:
-    own, trust = answer.confidence, _trust_in(statement).record
+def _confidence(model: Reading, second: Reading, *, agrees: bool) -> Confidence:
+    own, trust = model.confidence, trust_in(second).record
     if own.value is None:
         if not agrees:
             return own
-        value = agreed(_UNKNOWN, trust)
+        value = agreed(_UNMEASURED_PROBABILITY, trust)
     else:
         value = agreed(own.value, trust) if agrees else contradicted(own.value, trust)
     how = "raised" if agrees else "lowered"
     base = own.method if own.value is not None else "not measured"
     parts = own.parts
-    if parts != "none" and (agrees or isinstance(answer.content, TextContent)):
-        parts = f"{parts}; raised or lowered by {statement.source}"
-    return Confidence(value=value, method=f"{base}; {how} by {statement.source} (Bayes' rule)", parts=parts)
+    if parts != "none" and (agrees or isinstance(model.content, TextContent)):
+        parts = f"{parts}; raised or lowered by {second.source}"
+    return Confidence(value=value, method=f"{base}; {how} by {second.source} (Bayes' rule)", parts=parts)
 
 
-def _with_parts(content: Content, statement: Statement) -> Content:
-    """Words that are surer where the witness has them at their place, and less so where not.
+def _with_parts(content: Content, second: Reading) -> Content:
+    """Words that are surer where the second reader has them at their place, and less so where not.
 
     Of a molecule, which both have as a whole, all atoms are surer.
     """
-    own, other = content.part_confidences(), statement.content
-    trust = _trust_in(statement).part
-    confirmed = [True] * len(own)
+    values, other = content.part_confidences(), second.content
+    trust = trust_in(second).part
+    confirmed = [True] * len(values)
     if isinstance(content, TextContent) and isinstance(other, TextContent):
         confirmed = right_words(_words(content), _words(other))
-    values = [
-        None if value is None else agreed(value, trust) if is_seen else contradicted(value, trust)
-        for value, is_seen in zip(own, confirmed, strict=True)
-    ]
-    return content.with_confidences(values)
+    return content.with_confidences(
+        [
+            None if value is None else agreed(value, trust) if is_seen else contradicted(value, trust)
+            for value, is_seen in zip(values, confirmed, strict=True)
+        ]
+    )
 
 
 def _words(content: TextContent) -> list[Word]:
@@ -279,11 +329,11 @@ def _words(content: TextContent) -> list[Word]:
     ]
 
 
-def _difference(content: Content, statement: Statement, same: float) -> str:
-    other = statement.content
+def _difference(content: Content, second: Reading, share: float) -> str:
+    other = second.content
     if isinstance(content, MoleculeContent) and isinstance(other, MoleculeContent):
         return f"The formulas are {content.formula} and {other.formula}."
     if isinstance(content, TableContent) and isinstance(other, TableContent):
         sizes = [f"{grid.n_rows} x {grid.n_cols}" for grid in (content, other)]
-        return f"The grids are {sizes[0]} and {sizes[1]}; they agree in {same:.0%} of their words."
-    return f"They agree in {same:.0%} of their words."
+        return f"The grids are {sizes[0]} and {sizes[1]}; they agree in {share:.0%} of their words."
+    return f"They agree in {share:.0%} of their words."

@@ -1,32 +1,40 @@
-"""The seam that every witness fills."""
+"""The contract of whoever reads a region: what it is given, what it gives, and what is decided from that."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from docai.base import Content
 from docai.contents import Issue, TableContent
 from docai.geometry import BBox, PageTransform, grow
 from docai.pipelines.ingest import Page, PageWord
-from docai.pipelines.recognition.answer import Answer
 from docai.pipelines.words import plain
-from docai.records import Alternative, Confidence, Evidence
+from docai.records import Alternative, Confidence, Evidence, FinishReason
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-MARGIN = 2.0
+    from docai.pipelines.crops.crop import Crop
+
+MARGIN_POINTS = 2.0
 """Points of the page that a picture shows around its region: boxes of regions may touch the ink."""
 
-PADDING = 20
+PADDING_PIXELS = 20
 """White pixels around that, because programs take ink at the edge of a picture for its frame."""
 
 MAX_PIXELS = 9_000_000
-"""A picture for a witness is not larger: a letter page at 300 dpi, which is what these programs were made
-for. A page scanned at 500 dpi took Tesseract three times as long, for the same words."""
+"""A picture for a second reader is not larger: a letter page at 300 dpi, which is what these programs were
+made for. A page scanned at 500 dpi took Tesseract three times as long, for the same words."""
+
+Need = Literal["crop", "picture", "words", "strokes"]
+"""What a reader reads: the square ``crops`` of the head, the native ``picture``, the PDF's own ``words``, or
+the drawing commands (strokes) of the open ``page``; each is an attribute of :class:`ReaderInput`."""
+
+PIXELS: frozenset[Need] = frozenset(("crop", "picture"))
+"""A reader that needs nothing else is safe to call from another thread: pages are not."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +58,16 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Case:
-    """What is put before a witness: one region of a page whose source is open."""
+class ReaderInput:
+    """One region of a page whose source is open."""
 
     page: Page
     bbox: BBox
     """The region, displayed page points."""
     words: Sequence[PageWord] = ()
-    """The PDF's own words in the region, where they can be believed."""
+    """The PDF's own words in the region; a second reader gets them only where they can be believed."""
+    crops: Sequence[Crop] = ()
+    """The squares that the head of the region reads; none where no model is asked."""
 
     @cached_property
     def picture(self) -> Picture:
@@ -68,30 +78,49 @@ class Case:
         """
         from PIL import ImageOps
 
-        around = grow(self.bbox, MARGIN)
+        around = grow(self.bbox, MARGIN_POINTS)
         wide, high = around[2] - around[0], around[3] - around[1]
         scale = self.page.fit_scale(self.page.native_scale(self.bbox), around)
         scale = min(scale, (MAX_PIXELS / max(wide * high, 1e-9)) ** 0.5)
-        image = ImageOps.expand(self.page.render(around, scale=scale), PADDING, "white")
-        return Picture(image, scale, around[0] - PADDING / scale, around[1] - PADDING / scale)
+        image = ImageOps.expand(self.page.render(around, scale=scale), PADDING_PIXELS, "white")
+        return Picture(image, scale, around[0] - PADDING_PIXELS / scale, around[1] - PADDING_PIXELS / scale)
 
 
 @dataclass(frozen=True)
-class Statement:
-    """What a witness says of one region."""
+class Reading:
+    """What one reader makes of one region. The head of the model and all other readers give the same.
+
+    The fields from ``repaired`` on are the model's; no other reader sets them.
+    """
 
     source: Evidence
     content: Content | None = None
-    """Boxes are page points. None: it sees nothing there, or could not say."""
+    """Boxes are page points. None: it sees nothing there, or it failed."""
     text: str = ""
-    """The same in the text format of the head, as alternatives of a record are kept."""
+    """The same in the text format of the head, as alternatives of a record are kept; of the model its raw
+    text."""
     issues: tuple[Issue, ...] = ()
-    is_clear: bool = True
-    """It made out all of what it saw. Else it is kept, and never believed."""
+    complete: bool = True
+    """It made out all that it saw. Of the model: it ended by itself and its text parsed without an error. Of
+    the PDF's words: they look like text."""
+    confidence: Confidence = field(default_factory=Confidence)
+    """How sure the reader itself is, where it says so."""
+    is_calibrated: bool = False
+    """That confidence comes true as often as it says."""
+    repaired: bool = False
+    finish_reason: FinishReason = "not-run"
+    n_tokens: int = 0
+    checkpoint: str | None = None
+    prompt: str | None = None
 
 
-class Witness(Protocol):
-    """A reader of one kind of region."""
+class Reader(Protocol):
+    """Whoever reads regions of some kinds.
+
+    The PaliGemma 2 head of a region gives a :class:`Reading`, too, but is no ``Reader``: it reads the crops
+    of many regions in one call of an engine, and is asked again where its answer does not hold
+    (:mod:`docai.pipelines.recognition`).
+    """
 
     @property
     def name(self) -> Evidence:
@@ -99,47 +128,36 @@ class Witness(Protocol):
         ...
 
     @property
-    def head(self) -> str:
-        """The head beside which it reads."""
+    def kinds(self) -> frozenset[str] | None:
+        """The kinds of regions that it reads; None: all, those of heads that are registered later, too."""
         ...
 
     @property
-    def reads_pictures(self) -> bool:
-        """It needs nothing but :attr:`Case.picture`, and is safe to call from another thread."""
+    def needs(self) -> frozenset[Need]:
+        """What it reads. One that needs words is not asked where there are none to believe."""
         ...
 
     @property
-    def wants_words(self) -> bool | None:
-        """It reads regions with words of the PDF's own that can be believed, or those without; None: both."""
+    def yields_to_words(self) -> bool:
+        """It is not asked where the PDF's own words can be believed: they are better."""
         ...
 
     def available(self) -> str | None:
         """None where it can be used here, else why not, in one sentence."""
         ...
 
-    def read(self, case: Case) -> Statement:
+    def read(self, region: ReaderInput) -> Reading:
         """What it sees.
 
         Raises:
-            WitnessError: it failed, gave up, or took too long.
+            ReaderError: it failed, gave up, or took too long.
         """
         ...
 
 
-def same_grid(one: TableContent, other: TableContent) -> bool:
-    """Both have the same cells in the same places; boxes and headers apart."""
-    return _places(one) == _places(other)
-
-
-def _places(content: TableContent) -> list[tuple[int, int, int, int, str]]:
-    return sorted(
-        (cell.row, cell.col, cell.row_span, cell.col_span, plain(cell.text)) for cell in content.cells
-    )
-
-
 @dataclass(frozen=True)
-class Weighed:
-    """The content of a record after its evidence was weighed."""
+class Decision:
+    """What a record holds, decided from all readings of its region."""
 
     content: Content
     evidence: tuple[Evidence, ...]
@@ -149,6 +167,28 @@ class Weighed:
     repaired: bool = False
 
 
-def unweighed(answer: Answer) -> Weighed:
-    """The model's answer where there is nothing to hold it against."""
-    return Weighed(answer.content, ("model",) if answer.raw.strip() else (), answer.confidence)
+def alone(reading: Reading) -> Decision:
+    """The model's reading where there is nothing to compare it with."""
+    return Decision(content_of(reading), ("model",) if reading.text.strip() else (), reading.confidence)
+
+
+def content_of(reading: Reading) -> Content:
+    """The content of a reading that has one, as the model's always has.
+
+    Raises:
+        ValueError: it has none.
+    """
+    if reading.content is None:
+        raise ValueError(f"{reading.source} read nothing.")
+    return reading.content
+
+
+def same_grid(table: TableContent, other: TableContent) -> bool:
+    """Both have the same cells in the same places; boxes and headers apart."""
+    return _places(table) == _places(other)
+
+
+def _places(content: TableContent) -> list[tuple[int, int, int, int, str]]:
+    return sorted(
+        (cell.row, cell.col, cell.row_span, cell.col_span, plain(cell.text)) for cell in content.cells
+    )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from docai.parsers.molecule import parse_molecule
-from docai.pipelines.evidence.base import Case, Statement
+from docai.pipelines.evidence.base import Need, ReaderInput, Reading
 from docai.pipelines.external import programs
 from docai.records import Evidence
 
@@ -28,24 +28,24 @@ class Osra:
     """Reads the picture as it is: scaled to 896 px it was seen to lose one structure in five."""
 
     name: Final[Evidence] = "osra"
-    head: Final = "molecule"
-    reads_pictures: Final = True
-    wants_words: Final = None
+    kinds: Final[frozenset[str]] = frozenset(("molecule",))
+    needs: Final[frozenset[Need]] = frozenset(("picture",))
+    yields_to_words: Final = False
 
     def __init__(self, program: str = PROGRAM, *, seconds: float = SECONDS) -> None:
         self._program = program
         self._seconds = seconds
 
     def available(self) -> str | None:
-        """See :class:`~docai.pipelines.evidence.base.Witness`."""
+        """See :class:`~docai.pipelines.evidence.base.Reader`."""
         return programs.missing(self._program, "osra")
 
-    def read(self, case: Case) -> Statement:
+    def read(self, region: ReaderInput) -> Reading:
         """The structures it sees as one, its parts joined by dots: fragments are drawn beside each other."""
         program = programs.find(self._program)
         with tempfile.TemporaryDirectory(prefix="docai-") as folder:
             file = Path(folder) / "region.png"
-            case.picture.image.save(file, compress_level=1)
+            region.picture.image.save(file, compress_level=1)
             output = programs.run(
                 [program, "-f", "can", "-c", *_options(Path(program)), file],
                 seconds=self._seconds,
@@ -53,10 +53,10 @@ class Osra:
             )
         smiles = ".".join(match[1] for match in _LINE.finditer(output.decode("utf-8", "replace")))
         if not smiles:
-            return Statement(self.name)
+            return Reading(self.name)
         content = parse_molecule(smiles).content
         # It writes a dummy atom for each label that it could not read.
-        return Statement(self.name, content, smiles, is_clear=content.is_valid and "*" not in smiles)
+        return Reading(self.name, content, smiles, complete=content.is_valid and "*" not in smiles)
 
 
 def _options(program: Path) -> list[str | Path]:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from docai.contents import TableContent
 from docai.geometry import BBox
-from docai.pipelines.evidence.base import Case, Picture, Statement
+from docai.pipelines.evidence.base import Need, Picture, ReaderInput, Reading
 from docai.pipelines.evidence.tesseract import LANGUAGE
 from docai.pipelines.external import programs
 from docai.pipelines.ingest import PageWord
@@ -96,30 +96,30 @@ class ScannedTables:
     """Reads tables where no text layer has their words."""
 
     name: Final[Evidence] = "tesseract"
-    head: Final = "table"
-    reads_pictures: Final = True
-    wants_words: Final = False
+    kinds: Final[frozenset[str]] = frozenset(("table",))
+    needs: Final[frozenset[Need]] = frozenset(("picture",))
+    yields_to_words: Final = True
 
     def __init__(self, program: str = PROGRAM, *, seconds: float = SECONDS) -> None:
         self._program = program
         self._seconds = seconds
 
     def available(self) -> str | None:
-        """See :class:`~docai.pipelines.evidence.base.Witness`."""
+        """See :class:`~docai.pipelines.evidence.base.Reader`."""
         return programs.missing(self._program, "tesseract-ocr")
 
-    def read(self, case: Case) -> Statement:
+    def read(self, region: ReaderInput) -> Reading:
         """The table it sees; None where its words stand in no two rows and columns."""
-        picture = case.picture
+        picture = region.picture
         sheet = prepare(picture.image)
         words, sure = self._words(sheet)
         if not words:
-            return Statement(self.name)
+            return Reading(self.name)
         grid = grid_from_words(words, sheet.rules)
         if grid is None or grid.n_rows < 2:
-            return Statement(self.name)
+            return Reading(self.name)
         content = _on_page(grid, sheet, picture)
-        return Statement(self.name, content, content.html, is_clear=sure >= CLEAR)
+        return Reading(self.name, content, content.html, complete=sure >= CLEAR)
 
     def _words(self, sheet: _Sheet) -> tuple[list[PageWord], float]:
         """In points of the grid; and the mean of its confidences, 0…1."""

@@ -1,4 +1,4 @@
-"""Tesseract, through PyMuPDF, as a witness of words on scans."""
+"""Tesseract, through PyMuPDF, as a second reader of text on scans."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from docai.contents import TextContent
-from docai.pipelines.evidence.base import Case, Statement
+from docai.pipelines.evidence.base import Need, ReaderInput, Reading
 from docai.pipelines.external.ocr_worker import PROCESSES, OcrError
-from docai.pipelines.external.programs import WitnessError
+from docai.pipelines.external.programs import ReaderError
 from docai.pipelines.ingest import PageWord
 from docai.pipelines.words import lines_from_words
 from docai.records import Evidence
@@ -52,16 +52,16 @@ class Tesseract:
     """Reads English print. PyMuPDF has Tesseract built in; what has to be installed is its data."""
 
     name: Final[Evidence] = "tesseract"
-    head: Final = "text"
-    reads_pictures: Final = True
-    wants_words: Final = False
+    kinds: Final[frozenset[str]] = frozenset(("text",))
+    needs: Final[frozenset[Need]] = frozenset(("picture",))
+    yields_to_words: Final = True
 
     def __init__(self, *, tessdata: Path | None = None, seconds: float = SECONDS) -> None:
         self._tessdata = tessdata
         self._seconds = seconds
 
     def available(self) -> str | None:
-        """See :class:`~docai.pipelines.evidence.base.Witness`."""
+        """See :class:`~docai.pipelines.evidence.base.Reader`."""
         if self._data() is None:
             return (
                 f"Tesseract's data {LANGUAGE}.traineddata is not found: install tesseract-ocr, or name its "
@@ -69,12 +69,12 @@ class Tesseract:
             )
         return None
 
-    def read(self, case: Case) -> Statement:
+    def read(self, region: ReaderInput) -> Reading:
         """Its words as lines with boxes, in its reading order. It tells nothing of how sure it is."""
         data = self._data()
         if data is None:
-            raise WitnessError("its data is gone")
-        picture = case.picture
+            raise ReaderError("its data is gone")
+        picture = region.picture
         image = picture.image
         try:
             found = PROCESSES.read(
@@ -86,16 +86,16 @@ class Tesseract:
                 seconds=self._seconds,
             )
         except OcrError as error:
-            raise WitnessError(str(error)) from error
+            raise ReaderError(str(error)) from error
         words = [
             PageWord(text, picture.to_page((x0, y0, x1, y1)), block, line)
             for x0, y0, x1, y1, text, block, line in found
         ]
         lines = lines_from_words(words)
         if not lines:
-            return Statement(self.name)
+            return Reading(self.name)
         content = TextContent(text="\n".join(line.text for line in lines), lines=lines)
-        return Statement(self.name, content, content.text, is_clear=regular_share(content.text) >= CLEAR)
+        return Reading(self.name, content, content.text, complete=regular_share(content.text) >= CLEAR)
 
     def _data(self) -> Path | None:
         folders = _tessdata_folders() if self._tessdata is None else iter([self._tessdata])

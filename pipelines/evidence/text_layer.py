@@ -1,8 +1,9 @@
-"""The PDF's own words and PyMuPDF's table finder as evidence beside the model.
+"""What a PDF tells of a region by itself: its own words, and the grid that PyMuPDF's table finder sees.
 
-A born-digital page knows its words. They fill and check the cells of a table, and a second table finder
-that shares nothing with the model says what it sees. Which answer is believed is decided by one rule,
-stated in :func:`weigh_table`, and the other answer is kept on the record.
+A born-digital page knows its words. They are the text of a region, they fill and check the cells of a table,
+and a second table finder that shares nothing with the model says what it sees. What is believed when they
+and the model differ is said in :mod:`docai.pipelines.evidence.arbiter`; how cells are filled from words, and
+which of two grids agrees better with them, is worked out here.
 
 Where the PDF's words took the place of the model's, the part's confidence is None: the model's number is
 about another text, and how sure a PDF is of its own words nobody has measured. Where they only agree with the
@@ -13,25 +14,97 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
+from typing import Final
 
-from docai.contents import Cell, Issue, TableContent, TextContent
+from docai.contents import Cell, Issue, TableContent
 from docai.geometry import BBox
 from docai.issues import make_issue
 from docai.parsers.table_grid import table_content
-from docai.pipelines.evidence.base import Statement, Weighed, same_grid, unweighed
+from docai.pipelines.evidence.base import Decision, Need, ReaderInput, Reading, alone, content_of, same_grid
 from docai.pipelines.ingest import PageWord
-from docai.pipelines.recognition.answer import Answer
-from docai.pipelines.words import WIDE_GAP, agreement, cell_text, cell_words, holds_word, plain
+from docai.pipelines.tables.finder import find_table
+from docai.pipelines.words import (
+    WIDE_GAP,
+    agreement,
+    cell_text,
+    cell_words,
+    holds_word,
+    plain,
+    text_from_words,
+    text_layer_quality,
+)
 from docai.records import Alternative, Confidence, Evidence
+
+MIN_QUALITY: Final = 0.5
+"""Share of readable characters (:func:`docai.pipelines.words.text_layer_quality`) below which the words of a
+text layer are not believed: the model reads the region instead."""
+
+MIN_AGREEMENT: Final = 0.9
+"""Agreement (word F1, :func:`docai.pipelines.words.agreement`) from which two readings are evidence for each
+other."""
+
+_AGREEMENT_METHOD: Final = "agreement of the cells with the PDF's own words in the region (word F1)"
+
+_MAX_EXAMPLES: Final = 3
+"""Words or cells that a message names."""
 
 Change = tuple[str, str]
 """Text of a cell as the model wrote it, and as the PDF has it."""
 
 
+class TextLayer:
+    """Reads the PDF's own words. It is asked first: the other steps depend on what it says."""
+
+    name: Final[Evidence] = "text-layer"
+    kinds: Final = None
+    needs: Final[frozenset[Need]] = frozenset(("words",))
+    yields_to_words: Final = False
+
+    def available(self) -> str | None:
+        """Always there."""
+        return None
+
+    def read(self, region: ReaderInput) -> Reading:
+        """The words as lines; not complete where they look broken."""
+        content, quality = text_from_words(region.words), text_layer_quality(region.words)
+        issues = []
+        if quality < MIN_QUALITY:
+            message = f"The PDF's own words here look broken (quality {quality:.2f}) and were not believed."
+            issues.append(make_issue("text-layer-not-believed", message))
+        return Reading(
+            self.name,
+            content,
+            content.text,
+            tuple(issues),
+            complete=not issues,
+            confidence=Confidence(
+                value=quality, method="share of readable characters of the PDF's own words"
+            ),
+        )
+
+
+class TableFinder:
+    """Sees the lines of a table and the places of the PDF's own words; it needs the page, not a picture."""
+
+    name: Final[Evidence] = "table-finder"
+    kinds: Final[frozenset[str]] = frozenset(("table",))
+    needs: Final[frozenset[Need]] = frozenset(("words", "strokes"))
+    yields_to_words: Final = False
+
+    def available(self) -> str | None:
+        """Always there: PyMuPDF is one of docai's own requirements."""
+        return None
+
+    def read(self, region: ReaderInput) -> Reading:
+        """The grid it sees; see :func:`~docai.pipelines.tables.finder.find_table`."""
+        table = find_table(region.page, region.bbox, region.words)
+        return Reading(self.name) if table is None else Reading(self.name, table, table.html)
+
+
 def fill_cells(
     content: TableContent, words: Sequence[PageWord]
 ) -> tuple[TableContent, list[Change], list[Issue]]:
-    """Give each cell with a box the words whose centres lie in it; coordinates are page points.
+    """Give each cell with a box the words whose centers lie in it; coordinates are page points.
 
     A model's boxes are not always right, and a box that is off must neither blank a cell nor give it its
     neighbor's words:
@@ -42,8 +115,8 @@ def fill_cells(
     - where more boxes contradict their cells than confirm them (the cell's own words are in the PDF, and
       not in its box), or the table would agree with the PDF less than before, no cell is changed at all.
     """
-    found = _words_of_cells(content.cells, words)
-    texts = {index: cell_text(inside) for index, inside in found.items() if not _is_torn(inside)}
+    words_of_cells = _words_of_cells(content.cells, words)
+    texts = {index: cell_text(inside) for index, inside in words_of_cells.items() if not _is_torn(inside)}
     changes = {
         index: text for index, text in texts.items() if plain(text) != plain(content.cells[index].text)
     }
@@ -66,14 +139,14 @@ def fill_cells(
 
 def _words_of_cells(cells: Sequence[Cell], words: Sequence[PageWord]) -> dict[int, list[PageWord]]:
     boxes = [(index, cell.bbox) for index, cell in enumerate(cells) if cell.bbox is not None]
-    found: dict[int, list[PageWord]] = {}
+    words_of_cells: dict[int, list[PageWord]] = {}
     for word in words:
         homes = [
             (-_share(word.bbox, box), _area(box), index) for index, box in boxes if holds_word(box, word)
         ]
         if homes:
-            found.setdefault(min(homes)[2], []).append(word)
-    return found
+            words_of_cells.setdefault(min(homes)[2], []).append(word)
+    return words_of_cells
 
 
 def _contradicts(own: str, boxed: str, native: Collection[str]) -> bool:
@@ -103,70 +176,75 @@ def _area(box: BBox) -> float:
     return (box[2] - box[0]) * (box[3] - box[1])
 
 
-MIN_AGREEMENT = 0.9
-"""Agreement (see :func:`agreement`) from which a reading is believed whatever another witness says."""
+def decide_table(
+    model: Reading, words: Sequence[PageWord], finder: Reading | None, *, prefer_words: bool
+) -> Decision:
+    """Decide between the model's grid and the table finder's, by the words of the PDF.
 
-_METHOD = "agreement of the cells with the PDF's own words in the region (word F1)"
+    This is point 2 of the rule in :mod:`docai.pipelines.evidence.arbiter`. Coordinates are page points.
 
-_EXAMPLES = 3
-
-
-def weigh_table(
-    answer: Answer, words: Sequence[PageWord], finder: Statement | None, *, prefer_words: bool
-) -> Weighed:
-    """Decide between the model's table and the table finder's, by the words of the PDF.
-
-    The words inside the region first replace the text of the model's cells where the cells have boxes.
-    Then each grid is compared with those words, as multisets of words (F1). The model's grid is believed
-    where its answer is sound and reaches :data:`MIN_AGREEMENT` or the finder does not beat it, and where
-    the finder sees none; else the finder's is. With ``prefer_words`` False (``text_layer="verify"``) the
-    model's cells keep their own text, and what differs is an issue. Coordinates are page points.
-    ``finder`` is what the table finder says of the region; None where it was not asked.
+    Args:
+        model: its reading, a table.
+        words: of the PDF, in the region; at least one.
+        finder: what the table finder says of the region; None where it was not asked.
+        prefer_words: cells with boxes take their text from the words; else (``text_layer="verify"``) they
+            keep the model's text, and what differs is an issue.
     """
-    model = answer.content
-    if not isinstance(model, TableContent):
-        raise TypeError(f"A table is weighed, not {type(model).__name__}.")
-    if not words:
-        return unweighed(answer)
+    read = content_of(model)
+    if not isinstance(read, TableContent):
+        raise TypeError(f"A table is to be decided, not {type(read).__name__}.")
     native = [word.text for word in words]
-    filled, changes, fill_issues = fill_cells(model, words)
-    filled = _without_stale_confidence(model, filled)
-    held = filled if prefer_words else model
-    own = agreement(cell_words(held), native) if model.cells else 0.0
+    filled, changes, fill_issues = fill_cells(read, words)
+    filled = _without_stale_confidence(read, filled)
+    table = filled if prefer_words else read
+    share = agreement(cell_words(table), native) if read.cells else 0.0
     other, finder_issues = _grid(finder)
-    others = agreement(cell_words(other), native) if other is not None else 0.0
-    if model.cells and (other is None or (answer.is_sound and (own >= MIN_AGREEMENT or own >= others))):
-        issues = [*fill_issues, *_cell_issues(changes, len(model.cells), prefer_words)]
-        alternatives: list[Alternative] = []
-        if changes and not prefer_words:
-            reason = "the model's own text was asked for, by text_layer='verify'"
-            alternatives.append(Alternative(source="text-layer", content=filled.html, reason=reason))
-        if other is not None and not same_grid(held, other):
-            issues.append(_grids_differ(held, other))
-            reason = f"the model's cells agree with the PDF's own words by {own:.0%}, its own by {others:.0%}"
-            alternatives.append(Alternative(source="table-finder", content=other.html, reason=reason))
-        issues += [*_word_issues(cell_words(held), native, own), *finder_issues]
-        evidence: list[Evidence] = ["model"]
-        if own >= MIN_AGREEMENT or (changes and prefer_words):
-            evidence.append("text-layer")
-        if other is not None and same_grid(held, other):
-            evidence.append("table-finder")
-        confidence = answer.confidence
-        if answer.is_sound:
-            confidence = Confidence(value=own, method=_METHOD, parts=answer.confidence.parts)
-        return Weighed(
-            held,
-            tuple(evidence),
-            confidence,
-            tuple(alternatives),
-            tuple(issues),
-            bool(changes) and prefer_words,
-        )
-    if other is None:
+    other_share = agreement(cell_words(other), native) if other is not None else 0.0
+    holds_up = model.complete and (share >= MIN_AGREEMENT or share >= other_share)
+    if not read.cells or (other is not None and not holds_up):
+        if other is not None:
+            return _believe_finder(model, read, other, share, other_share, native)
         issue = make_issue("table-unread", "Neither the model nor the table finder made out a table.")
-        nothing = Confidence(value=0.0, method=_METHOD)
-        return Weighed(model, unweighed(answer).evidence, nothing, (), (*finder_issues, issue))
-    return _believe_finder(answer, model, other, own, others, native)
+        nothing = Confidence(value=0.0, method=_AGREEMENT_METHOD)
+        return Decision(read, alone(model).evidence, nothing, (), (*finder_issues, issue))
+    issues = [*fill_issues, *_cell_issues(changes, len(read.cells), prefer_words)]
+    evidence: list[Evidence] = ["model"]
+    if share >= MIN_AGREEMENT or (changes and prefer_words):
+        evidence.append("text-layer")
+    alternatives: list[Alternative] = []
+    if changes and not prefer_words:
+        reason = "the model's own text was asked for, by text_layer='verify'"
+        alternatives.append(Alternative(source="text-layer", content=filled.html, reason=reason))
+    if other is not None and same_grid(table, other):
+        evidence.append("table-finder")
+    elif other is not None:
+        issues.append(_grids_differ(table, other))
+        reason = _shares(share, other_share)
+        alternatives.append(Alternative(source="table-finder", content=other.html, reason=reason))
+    issues += [*_word_issues(cell_words(table), native, share), *finder_issues]
+    confidence = model.confidence
+    if model.complete:
+        confidence = Confidence(value=share, method=_AGREEMENT_METHOD, parts=model.confidence.parts)
+    return Decision(
+        table,
+        tuple(evidence),
+        confidence,
+        tuple(alternatives),
+        tuple(issues),
+        repaired=bool(changes) and prefer_words,
+    )
+
+
+def decide_unread_table(words: Sequence[PageWord], finder: Reading | None) -> Decision | None:
+    """What the table finder sees of a table that no model read; None where it sees nothing."""
+    table, issues = _grid(finder)
+    if table is None:
+        return None
+    native = [word.text for word in words]
+    share = agreement(cell_words(table), native)
+    issues += _word_issues(cell_words(table), native, share)
+    confidence = Confidence(value=share, method=_AGREEMENT_METHOD)
+    return Decision(table, ("text-layer", "table-finder"), confidence, (), tuple(issues))
 
 
 def _without_stale_confidence(model: TableContent, filled: TableContent) -> TableContent:
@@ -179,69 +257,34 @@ def _without_stale_confidence(model: TableContent, filled: TableContent) -> Tabl
 
 
 def _believe_finder(
-    answer: Answer, model: TableContent, other: TableContent, own: float, others: float, native: Sequence[str]
-) -> Weighed:
-    if not model.cells:
+    model: Reading,
+    read: TableContent,
+    other: TableContent,
+    share: float,
+    other_share: float,
+    native: Sequence[str],
+) -> Decision:
+    if not read.cells:
         reason = "the model gave no table"
-    elif answer.is_sound:
-        reason = f"the model's cells agree with the PDF's own words by {own:.0%}, its own by {others:.0%}"
+    elif model.complete:
+        reason = _shares(share, other_share)
     else:
         reason = "the model's answer is invalid or incomplete"
-    alternatives = (Alternative(source="model", content=model.html, reason=reason),) if model.cells else ()
-    differ = f" {_difference(cell_words(model), native)}" if model.cells else ""
+    alternatives = (Alternative(source="model", content=read.html, reason=reason),) if read.cells else ()
+    differ = f" {word_difference(cell_words(read), native)}" if read.cells else ""
     issues = (
         make_issue("table-from-finder", f"The table finder was believed: {reason}.{differ}"),
-        *_word_issues(cell_words(other), native, others),
+        *_word_issues(cell_words(other), native, other_share),
     )
-    confidence = Confidence(value=others, method=_METHOD)
-    return Weighed(other, ("text-layer", "table-finder"), confidence, alternatives, issues, repaired=True)
+    confidence = Confidence(value=other_share, method=_AGREEMENT_METHOD)
+    return Decision(other, ("text-layer", "table-finder"), confidence, alternatives, issues, repaired=True)
 
 
-def unread_table(words: Sequence[PageWord], finder: Statement | None) -> Weighed | None:
-    """What the table finder sees of a table that no model read; None where it sees nothing."""
-    other, issues = _grid(finder)
-    if other is None:
-        return None
-    native = [word.text for word in words]
-    share = agreement(cell_words(other), native)
-    issues += _word_issues(cell_words(other), native, share)
-    confidence = Confidence(value=share, method=_METHOD)
-    return Weighed(other, ("text-layer", "table-finder"), confidence, (), tuple(issues))
+def _shares(share: float, other_share: float) -> str:
+    return f"the model's cells agree with the PDF's own words by {share:.0%}, its own by {other_share:.0%}"
 
 
-def weigh_text(answer: Answer, native: TextContent, *, believed: bool) -> Weighed:
-    """Hold the model's reading of a text against the PDF's own words there.
-
-    ``believed`` False (the words look broken): the model's reading is the content and the words are kept
-    as an alternative. Else the words are the content, and the reading is kept where it differs.
-    """
-    model = answer.content
-    if not isinstance(model, TextContent):
-        raise TypeError(f"A text is weighed, not {type(model).__name__}.")
-    if not believed:
-        broken = Alternative(source="text-layer", content=native.text, reason="the words look broken")
-        alone = unweighed(answer)
-        return Weighed(model, alone.evidence, alone.confidence, (broken,))
-    if answer.finish_reason in ("blank", "error"):
-        return Weighed(native, ("text-layer",), Confidence(), repaired=True)
-    share = agreement(model.text.split(), native.text.split())
-    confidence = Confidence(
-        value=share, method="agreement of the PDF's own words with the model's reading (word F1)"
-    )
-    if share == 1.0:
-        return Weighed(native, ("text-layer", "model"), confidence)
-    issue = make_issue(
-        "text-layer-disagrees",
-        f"The model's reading agrees with the PDF's own words by {share:.0%}; the words were believed. "
-        + _difference(model.text.split(), native.text.split()),
-        severity="warning" if share < MIN_AGREEMENT else "info",
-    )
-    kept = Alternative(source="model", content=answer.raw, reason="the PDF's own words were believed")
-    evidence: tuple[Evidence, ...] = ("text-layer", "model") if share >= MIN_AGREEMENT else ("text-layer",)
-    return Weighed(native, evidence, confidence, (kept,), (issue,), repaired=True)
-
-
-def _grid(finder: Statement | None) -> tuple[TableContent | None, list[Issue]]:
+def _grid(finder: Reading | None) -> tuple[TableContent | None, list[Issue]]:
     """The grid that the table finder sees, and what went wrong with it."""
     if finder is None:
         return None, []
@@ -252,7 +295,7 @@ def _grid(finder: Statement | None) -> tuple[TableContent | None, list[Issue]]:
 def _cell_issues(changes: Sequence[tuple[str, str]], n_cells: int, prefer_words: bool) -> list[Issue]:
     if not changes:
         return []
-    shown = "; ".join(f"{theirs!r} for {ours!r}" for ours, theirs in changes[:_EXAMPLES])
+    shown = "; ".join(f"{theirs!r} for {ours!r}" for ours, theirs in changes[:_MAX_EXAMPLES])
     number = f"{len(changes)} of {n_cells} cells"
     if prefer_words:
         message = f"{number} took their text from the PDF's own words: {shown}."
@@ -260,8 +303,8 @@ def _cell_issues(changes: Sequence[tuple[str, str]], n_cells: int, prefer_words:
     return [make_issue("table-cells-differ", f"{number} differ from the PDF's own words: {shown}.")]
 
 
-def _grids_differ(held: TableContent, other: TableContent) -> Issue:
-    sizes = [f"{grid.n_rows} x {grid.n_cols}" for grid in (held, other)]
+def _grids_differ(table: TableContent, other: TableContent) -> Issue:
+    sizes = [f"{grid.n_rows} x {grid.n_cols}" for grid in (table, other)]
     if sizes[0] == sizes[1]:
         message = (
             f"Both the model and the table finder see {sizes[0]} cells, but not the same in all of them."
@@ -272,20 +315,22 @@ def _grids_differ(held: TableContent, other: TableContent) -> Issue:
     )
 
 
-def _word_issues(found: Sequence[str], native: Sequence[str], share: float) -> list[Issue]:
+def _word_issues(words: Sequence[str], native: Sequence[str], share: float) -> list[Issue]:
     if share == 1.0:
         return []
-    message = f"The cells agree with the PDF's own words by {share:.0%} only. {_difference(found, native)}"
+    message = (
+        f"The cells agree with the PDF's own words by {share:.0%} only. {word_difference(words, native)}"
+    )
     return [make_issue("table-words-disagree", message, severity="error" if share < 0.5 else "warning")]
 
 
-def _difference(found: Sequence[str], native: Sequence[str]) -> str:
+def word_difference(words: Sequence[str], native: Sequence[str]) -> str:
     """The words that only one side has, as a sentence or two."""
-    ours, theirs = Counter(map(plain, found)), Counter(map(plain, native))
-    parts = []
-    for title, words in (("Only in the PDF", theirs - ours), ("Only in the reading", ours - theirs)):
-        if words:
-            shown = ", ".join(repr(word) for word in list(words)[:_EXAMPLES])
-            more = words.total() - min(_EXAMPLES, len(words))
-            parts.append(f"{title}: {shown}" + (f" and {more} more." if more > 0 else "."))
-    return " ".join(parts)
+    reading, pdf = Counter(map(plain, words)), Counter(map(plain, native))
+    sentences = []
+    for title, extra in (("Only in the PDF", pdf - reading), ("Only in the reading", reading - pdf)):
+        if extra:
+            examples = ", ".join(repr(word) for word in list(extra)[:_MAX_EXAMPLES])
+            n_more = extra.total() - min(_MAX_EXAMPLES, len(extra))
+            sentences.append(f"{title}: {examples}" + (f" and {n_more} more." if n_more > 0 else "."))
+    return " ".join(sentences)

@@ -36,10 +36,10 @@ def missing(program: str, package: str) -> str | None:
 
 
 def find(program: str) -> str:
-    """Its path. Raises :class:`WitnessError` where it is not there any more."""
+    """Its path. Raises :class:`ReaderError` where it is not there any more."""
     path = shutil.which(program)
     if path is None:
-        raise WitnessError(f"{program} is gone")
+        raise ReaderError(f"{program} is gone")
     return path
 
 
@@ -47,7 +47,7 @@ def run(command: Sequence[str | Path], *, seconds: float, max_bytes: int) -> byt
     """Standard output of a program.
 
     Raises:
-        WitnessError: it cannot be started, failed, took longer than ``seconds``, or wrote more than
+        ReaderError: it cannot be started, failed, took longer than ``seconds``, or wrote more than
             ``max_bytes``.
     """
     name = Path(command[0]).name
@@ -61,7 +61,7 @@ def run(command: Sequence[str | Path], *, seconds: float, max_bytes: int) -> byt
             start_new_session=True,
         )
     except OSError as error:
-        raise WitnessError(f"{name} cannot be started: {error}") from error
+        raise ReaderError(f"{name} cannot be started: {error}") from error
     late = Timer(seconds, kill, [process])
     with process:
         limit_memory(process.pid)
@@ -70,16 +70,16 @@ def run(command: Sequence[str | Path], *, seconds: float, max_bytes: int) -> byt
             assert process.stdout is not None
             output = process.stdout.read(max_bytes + 1)
             if len(output) > max_bytes:
-                raise WitnessError(f"{name} wrote more than {max_bytes:,} bytes")
+                raise ReaderError(f"{name} wrote more than {max_bytes:,} bytes")
             status = process.wait()
         finally:
             in_time = late.is_alive()
             late.cancel()
             kill(process)
     if not in_time:
-        raise WitnessError(f"{name} took longer than {seconds:g} s")
+        raise ReaderError(f"{name} took longer than {seconds:g} s")
     if status:
-        raise WitnessError(f"{name} ended with {status}")
+        raise ReaderError(f"{name} ended with {status}")
     return output
 
 
@@ -101,5 +101,5 @@ def limit_memory(pid: int) -> None:
             resource.prlimit(pid, resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
 
 
-class WitnessError(Exception):
-    """A witness could not say anything; the message tells why. Never leaves the pipeline."""
+class ReaderError(Exception):
+    """A second reader could not say anything; the message tells why. Never leaves the pipeline."""

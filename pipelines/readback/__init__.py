@@ -24,7 +24,7 @@ def read_back(content: Content, image: Image.Image | Gray) -> ReadBack:
 
     Args:
         content: what a parser made of the model's text. Boxes of cells and words are shares of the crop,
-            0..1; ``map_boxes(record, crop.transform.to_unit)`` makes them so of page points.
+            0..1; ``record.map_boxes(crop.transform.to_unit)`` makes them so of page points.
         image: the square that the head read, or the region alone; any size.
 
     Returns:

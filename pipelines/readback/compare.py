@@ -20,8 +20,9 @@ from PIL import Image
 
 from docai.base import Content
 from docai.contents import MoleculeContent, ScoreContent, TableContent, TextContent
-from docai.geometry import BBox, grow, intersection
+from docai.geometry import grow, intersection
 from docai.issues import make_issue
+from docai.pipelines.evidence.trust import bayes
 from docai.pipelines.readback.ink import Gray, to_gray
 from docai.pipelines.readback.molecule.features import molecule_features, observe_molecule
 from docai.pipelines.readback.score.features import score_features
@@ -32,7 +33,7 @@ from docai.records import Confidence, Kind, ReadBackResult
 
 if TYPE_CHECKING:
     from docai.pipelines.crops.crop import Crop
-    from docai.pipelines.evidence.base import Weighed
+    from docai.pipelines.evidence.base import Decision
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,16 @@ class BayesRule:
     """Similarity below which the record gets the issue ``readback-differs``."""
 
 
+def _nothing_missing() -> None:
+    """The renderer is one of docai's own requirements."""
+
+
+def _missing_engraver() -> str | None:
+    from docai.pipelines.readback.score.rendering import missing_engraver
+
+    return missing_engraver()
+
+
 @dataclass(frozen=True)
 class Comparison:
     """How the records of one head are compared with pictures.
@@ -55,6 +66,7 @@ class Comparison:
     Both raise :class:`NotComparable`.
     """
 
+    content: type[Content]
     observe: Callable[[Gray], Any]
     measure: Callable[[Any, Any], Features]
     rule: BayesRule
@@ -64,11 +76,17 @@ class Comparison:
     """For ``ReadBackResult.method``."""
     mismatch: str
     """What the issue ``readback-differs`` says, before the similarity."""
+    joins_tiles: bool = False
+    """``observe`` gives lists, and those of a region's tiles are joined and compared at once. Else
+    each tile is compared with the parts of the content that lie in it."""
+    missing: Callable[[], str | None] = _nothing_missing
+    """Why the renderer cannot be used here, in one sentence; None where it can."""
 
 
 COMPARISONS: Final[Mapping[Kind, Comparison]] = MappingProxyType(
     {
         "table": Comparison(
+            TableContent,
             observe_text,
             table_features,
             BayesRule(false_match=0.2, false_mismatch=0.03, warn_below=0.05),
@@ -77,6 +95,7 @@ COMPARISONS: Final[Mapping[Kind, Comparison]] = MappingProxyType(
             mismatch="The cells do not match the ink of the picture",
         ),
         "molecule": Comparison(
+            MoleculeContent,
             observe_molecule,
             molecule_features,
             BayesRule(false_match=0.2, false_mismatch=0.01, warn_below=0.25),
@@ -85,14 +104,18 @@ COMPARISONS: Final[Mapping[Kind, Comparison]] = MappingProxyType(
             mismatch="The re-rendered structure does not match the picture",
         ),
         "score": Comparison(
+            ScoreContent,
             observe_score,
             score_features,
             BayesRule(false_match=0.2, false_mismatch=0.03, warn_below=0.07),
             renderer="Verovio and resvg",
             method="score engraved by Verovio compared with the staves of the crop",
             mismatch="The re-rendered score does not match the picture",
+            joins_tiles=True,
+            missing=_missing_engraver,
         ),
         "text": Comparison(
+            TextContent,
             observe_text,
             text_features,
             BayesRule(false_match=0.2, false_mismatch=0.03, warn_below=0.1),
@@ -118,27 +141,25 @@ crop's margin is as likely a neighbor's."""
 
 def missing_renderer(kind: Kind) -> str | None:
     """Why records of a kind cannot be rendered here, in one sentence; None where they can."""
-    if kind != "score":
-        return None
-    from docai.pipelines.readback.score.rendering import missing_engraver
-
-    return missing_engraver()
+    return COMPARISONS[kind].missing()
 
 
-def with_read_back(weighed: Weighed, crops: Sequence[Crop]) -> tuple[Weighed, ReadBackResult | None]:
+def with_read_back(decision: Decision, crops: Sequence[Crop]) -> tuple[Decision, ReadBackResult | None]:
     """Compare a record's content with its crops, and adjust its confidence.
 
     Never fails: an error becomes the reason why there is no similarity.
 
     Args:
-        weighed: boxes are page points.
+        decision: boxes are page points.
         crops: the region, in one piece or in tiles; empty: it is not read back.
     """
-    kind = _comparable_kind(weighed.content)
-    if kind is None or not crops or _PDF_EVIDENCE & {*weighed.evidence} or missing_renderer(kind):
-        return weighed, None
+    kind = _kind(decision.content)
+    if kind is None or not crops or not _holds_something(decision.content):
+        return decision, None
+    if _PDF_EVIDENCE & {*decision.evidence} or missing_renderer(kind):
+        return decision, None
     try:
-        read_back = compare_with_crops(weighed.content, crops)
+        read_back = compare_with_crops(decision.content, crops)
     except Exception as error:
         # A failed comparison must cost neither the record nor its other evidence.
         read_back = ReadBack(None, reason=f"reading back failed ({type(error).__name__}: {error})")
@@ -149,20 +170,20 @@ def with_read_back(weighed: Weighed, crops: Sequence[Crop]) -> tuple[Weighed, Re
         method=comparison.method,
     )
     if result.similarity is None:
-        return weighed, result
-    return _with_similarity(weighed, result.similarity, comparison), result
+        return decision, result
+    return _with_similarity(decision, result.similarity, comparison), result
 
 
-def _with_similarity(weighed: Weighed, similarity: float, comparison: Comparison) -> Weighed:
-    prior = weighed.confidence
+def _with_similarity(decision: Decision, similarity: float, comparison: Comparison) -> Decision:
+    prior = decision.confidence
     base = prior.method if prior.value is not None else "not measured"
     value = posterior(prior.value, similarity, comparison.rule)
     confidence = Confidence(value=value, method=f"{base}; with read-back (Bayes' rule)", parts=prior.parts)
-    issues = weighed.issues
+    issues = decision.issues
     if similarity < comparison.rule.warn_below:
         message = f"{comparison.mismatch} (similarity {similarity:.2f})."
         issues = (*issues, make_issue("readback-differs", message))
-    return replace(weighed, confidence=confidence, issues=issues)
+    return replace(decision, confidence=confidence, issues=issues)
 
 
 def posterior(prior: float | None, similarity: float, rule: BayesRule) -> float:
@@ -180,25 +201,21 @@ def posterior(prior: float | None, similarity: float, rule: BayesRule) -> float:
     p = _UNKNOWN_CONFIDENCE if prior is None else prior
     if_right = (1 - rule.false_mismatch) * similarity + rule.false_mismatch * (1 - similarity)
     if_wrong = (1 - rule.false_match) * (1 - similarity) + rule.false_match * similarity
-    total = p * if_right + (1 - p) * if_wrong
-    return p * if_right / total if total else 0.0
+    return bayes(p, if_right, if_wrong)
 
 
 def compare_with_crops(content: Content, crops: Sequence[Crop]) -> ReadBack:
     """Compare a content with the crops of its region: one, or tiles of it. Boxes are page points."""
     if len(crops) == 1:
         return compare_with_picture(_in_crop_units(content, crops[0]), _region_picture(crops[0]))
-    if isinstance(content, ScoreContent):
-        try:
-            strips = [strip for crop in crops for strip in observe_score(to_gray(_region_picture(crop)))]
-            return similarity_of("score", score_features(strips, content))
-        except NotComparable as error:
-            return ReadBack(None, reason=str(error))
+    kind = _kind(content)
+    if kind is not None and COMPARISONS[kind].joins_tiles:
+        return _compare_joined(kind, content, crops)
     similarities: list[tuple[int, float]] = []
     reason = "no part of the record lies in a tile"
     for crop in crops:
-        part = _in_crop_units(_parts_in(content, crop), crop)
-        if n_parts := _n_parts(part):
+        part = _in_crop_units(content.parts_within(crop.shown), crop)
+        if n_parts := len(part.parts()):
             read_back = compare_with_picture(part, _region_picture(crop))
             reason = read_back.reason or reason
             if read_back.similarity is not None:
@@ -209,11 +226,20 @@ def compare_with_crops(content: Content, crops: Sequence[Crop]) -> ReadBack:
     return ReadBack(sum(n_parts * value for n_parts, value in similarities) / total)
 
 
+def _compare_joined(kind: Kind, content: Content, crops: Sequence[Crop]) -> ReadBack:
+    comparison = COMPARISONS[kind]
+    try:
+        observations = [item for crop in crops for item in comparison.observe(to_gray(_region_picture(crop)))]
+        return similarity_of(kind, comparison.measure(observations, content))
+    except NotComparable as error:
+        return ReadBack(None, reason=str(error))
+
+
 def compare_with_picture(content: Content, image: Image.Image | Gray) -> ReadBack:
     """See :func:`docai.pipelines.readback.read_back`."""
     kind = _kind(content)
     if kind is None:
-        return ReadBack(None, reason="a figure is not rendered again")
+        return ReadBack(None, reason="records of this kind are not rendered again")
     comparison = COMPARISONS[kind]
     try:
         return similarity_of(kind, comparison.measure(comparison.observe(to_gray(image)), content))
@@ -222,28 +248,16 @@ def compare_with_picture(content: Content, image: Image.Image | Gray) -> ReadBac
 
 
 def _kind(content: Content) -> Kind | None:
-    match content:
-        case TableContent():
-            return "table"
-        case MoleculeContent():
-            return "molecule"
-        case ScoreContent():
-            return "score"
-        case TextContent():
-            return "text"
-    return None
+    """The kind of a content that there is a comparison for."""
+    kinds = (kind for kind, comparison in COMPARISONS.items() if isinstance(content, comparison.content))
+    return next(kinds, None)
 
 
-def _comparable_kind(content: Content) -> Kind | None:
-    """The kind of a content; None where it holds nothing valid to compare."""
-    match content:
-        case TableContent() if not content.cells:
-            return None
-        case TextContent() if not content.lines:
-            return None
-        case MoleculeContent() | ScoreContent() if not content.is_valid:
-            return None
-    return _kind(content)
+def _holds_something(content: Content) -> bool:
+    """Whether there is something valid to render."""
+    if isinstance(content, MoleculeContent | ScoreContent):
+        return content.is_valid
+    return not content.is_empty
 
 
 def _region_picture(crop: Crop) -> Image.Image:
@@ -260,37 +274,4 @@ def _region_picture(crop: Crop) -> Image.Image:
 
 def _in_crop_units(content: Content, crop: Crop) -> Content:
     """The content with boxes as shares of the crop."""
-
     return content.map_boxes(crop.transform.to_unit)
-
-
-def _parts_in(content: Content, crop: Crop) -> Content:
-    """A table or text with only the cells or words whose center the crop shows."""
-
-    def is_shown(box: BBox | None) -> bool:
-        if box is None:
-            return False
-        x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-        return crop.shown[0] <= x <= crop.shown[2] and crop.shown[1] <= y <= crop.shown[3]
-
-    match content:
-        case TableContent():
-            return content.model_copy(
-                update={"cells": [cell for cell in content.cells if is_shown(cell.bbox)]}
-            )
-        case TextContent():
-            lines = [
-                line.model_copy(update={"words": [word for word in line.words if is_shown(word.bbox)]})
-                for line in content.lines
-            ]
-            return content.model_copy(update={"lines": lines})
-    return content
-
-
-def _n_parts(content: Content) -> int:
-    match content:
-        case TableContent():
-            return len(content.cells)
-        case TextContent():
-            return sum(len(line.words) for line in content.lines)
-    return 1

@@ -1,9 +1,9 @@
-"""From a model's answers to one region's content: boxes onto the page, tiles joined, confidence."""
+"""From the model's answers to the crops of one region to its reading: parsed, on the page, tiles joined."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from docai.base import Content
 from docai.contents import Issue, TextContent
@@ -13,17 +13,18 @@ from docai.models.engine import Generation
 from docai.models.heads import Head
 from docai.parsers.base import Parsed
 from docai.pipelines.crops.crop import LOC_BINS, Crop
+from docai.pipelines.evidence.base import Reading
 from docai.pipelines.recognition.confidence import answer_confidence, with_part_confidence
 from docai.pipelines.recognition.tiles import join_contents, merge_tiles
-from docai.records import Confidence, FinishReason
+from docai.records import FinishReason
 
-_BINS_OFF = 2
+_BOX_SLACK_BINS = 2
 """Location bins that a box may lie outside of the page and still be on it: it is rounded to bins."""
 
 TILE_SEPARATOR = "\n\f\n"
 """Between the raw texts of the tiles of one region."""
 
-_UNFINISHED: dict[FinishReason, tuple[str, str]] = {
+_UNFINISHED_ISSUES: dict[FinishReason, tuple[str, str]] = {
     "length": (
         "model-output-cut",
         "The model reached its token limit: the end of the region is missing.",
@@ -37,41 +38,30 @@ _UNFINISHED: dict[FinishReason, tuple[str, str]] = {
 }
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What the model's texts of one region come to. Boxes are page points."""
+def region_reading(head: Head, crops: Sequence[Crop], generations: Sequence[Generation]) -> Reading:
+    """Parse the answer to each crop of one region and join them. One generation for each crop.
 
-    content: Content
-    issues: tuple[Issue, ...]
-    repaired: bool
-    raw: str
-    finish_reason: FinishReason
-    n_tokens: int
-    checkpoint: str | None
-    prompt: str
-    confidence: Confidence
-
-    @property
-    def is_sound(self) -> bool:
-        """The model ended by itself and its text parsed without an error."""
-        return self.finish_reason == "stop" and not any(issue.severity == "error" for issue in self.issues)
-
-
-def region_answer(head: Head, crops: Sequence[Crop], generations: Sequence[Generation]) -> Answer:
-    """Parse the answer to each crop of one region and join them. One generation for each crop."""
-    parsed = [_parse(head, one, crop) for one, crop in zip(generations, crops, strict=True)]
+    Boxes of the content are page points.
+    """
+    parsed = [_parse(head, *pair) for pair in zip(generations, crops, strict=True)]
     joined = parsed[0] if len(parsed) == 1 else _join(parsed, [crop.bbox for crop in crops])
-    checkpoints = dict.fromkeys(one.checkpoint for one in generations if one.checkpoint)
-    return Answer(
+    checkpoints = dict.fromkeys(part.checkpoint for part in generations if part.checkpoint)
+    issues = (*unfinished_issues(generations), *joined.issues)
+    finish_reason = worst_finish([part.finish_reason for part in generations])
+    unit = "word" if isinstance(joined.content, TextContent) else "record"
+    return Reading(
+        source="model",
         content=joined.content,
-        issues=(*unfinished_issues(generations), *joined.issues),
+        text=raw_text(generations),
+        issues=issues,
+        complete=finish_reason == "stop" and not any(issue.severity == "error" for issue in issues),
+        confidence=answer_confidence(generations, joined.issues, joined.content),
+        is_calibrated=unit in (generations[0].calibration or {}),
         repaired=joined.repaired,
-        raw=raw_text(generations),
-        finish_reason=worst_finish([one.finish_reason for one in generations]),
-        n_tokens=sum(one.n_tokens for one in generations),
+        finish_reason=finish_reason,
+        n_tokens=sum(part.n_tokens for part in generations),
         checkpoint=next(iter(checkpoints), None),
         prompt=head.prompt,
-        confidence=answer_confidence(generations, joined.issues, joined.content),
     )
 
 
@@ -80,23 +70,23 @@ def _parse(head: Head, generation: Generation, crop: Crop) -> Parsed[Content]:
     if generation.finish_reason in ("blank", "error") and not generation.text:
         # Why there is no text is an issue already; that an empty text holds nothing is none.
         return Parsed(parsed.content)
-    sure = with_part_confidence(parsed, generation)
+    measured = with_part_confidence(parsed, generation)
     outside: list[BBox] = []
 
     def place(box: BBox) -> BBox | None:
         """The box on the page, cut to what the crop shows of it; None where that is nothing."""
         placed = crop.transform.from_unit(box)
-        slack = _BINS_OFF / (LOC_BINS - 1) * crop.transform.size / crop.transform.scale
+        slack = _BOX_SLACK_BINS / (LOC_BINS - 1) * crop.transform.size / crop.transform.scale
         if intersection(placed, grow(crop.shown, slack)) != placed:
             outside.append(placed)
         return intersection(placed, crop.shown)
 
-    content = sure.content.map_boxes(place)
+    content = measured.content.map_boxes(place)
     if not outside:
-        return replace(sure, content=content)
+        return replace(measured, content=content)
     message = f"{len(outside)} boxes reach into the white around the page and were cut to it or left out."
-    issues = (*sure.issues, make_issue("model-box-outside", message))
-    return replace(sure, content=content, issues=issues, repaired=True)
+    issues = (*measured.issues, make_issue("model-box-outside", message))
+    return replace(measured, content=content, issues=issues, repaired=True)
 
 
 def _join(parts: Sequence[Parsed[Content]], tiles: Sequence[BBox]) -> Parsed[Content]:
@@ -104,14 +94,14 @@ def _join(parts: Sequence[Parsed[Content]], tiles: Sequence[BBox]) -> Parsed[Con
     texts = [part.content for part in parts if isinstance(part.content, TextContent)]
     if len(texts) < len(parts):
         return join_contents(parts)
-    merged, found = merge_tiles(texts, tiles)
+    merged, issues = merge_tiles(texts, tiles)
     joined = join_contents(parts)
-    return Parsed(merged, (*joined.issues, *found), joined.repaired or bool(found))
+    return Parsed(merged, (*joined.issues, *issues), joined.repaired or bool(issues))
 
 
 def raw_text(generations: Sequence[Generation]) -> str:
-    """The model's text of one region; those of its tiles are parted by :data:`TILE_SEPARATOR`."""
-    return storable(TILE_SEPARATOR.join(one.text for one in generations))
+    """The model's text of one region; those of its tiles are separated by :data:`TILE_SEPARATOR`."""
+    return storable(TILE_SEPARATOR.join(part.text for part in generations))
 
 
 def storable(text: str) -> str:
@@ -123,8 +113,8 @@ def unfinished_issues(generations: Sequence[Generation]) -> list[Issue]:
     """One issue for each answer that did not end by itself."""
     issues = []
     for index, generation in enumerate(generations):
-        if generation.finish_reason in _UNFINISHED:
-            code, message = _UNFINISHED[generation.finish_reason]
+        if generation.finish_reason in _UNFINISHED_ISSUES:
+            code, message = _UNFINISHED_ISSUES[generation.finish_reason]
             if generation.error:
                 message = f"{message} {storable(generation.error)}"
             if len(generations) > 1:

@@ -57,23 +57,23 @@ def token_spans(text: str, tokens: Sequence[str]) -> list[Span] | None:
 def _pieces(tokens: Sequence[str]) -> list[str]:
     """SentencePiece's pieces as the text they add; the bytes of a character are on the last of them."""
     pieces: list[str] = []
-    held = b""
+    pending = b""
     for token in tokens:
         match = _BYTE.fullmatch(token)
         if match is None:
-            if held:
-                pieces[-1] = held.decode("utf-8", "replace")
-                held = b""
+            if pending:
+                pieces[-1] = pending.decode("utf-8", "replace")
+                pending = b""
             pieces.append(token.replace(_SPACE, " "))
             continue
-        held += bytes([int(match[1], 16)])
+        pending += bytes([int(match[1], 16)])
         try:
-            pieces.append(held.decode("utf-8"))
-            held = b""
+            pieces.append(pending.decode("utf-8"))
+            pending = b""
         except UnicodeDecodeError:
             pieces.append("")
-    if held:
-        pieces[-1] = held.decode("utf-8", "replace")
+    if pending:
+        pieces[-1] = pending.decode("utf-8", "replace")
     return pieces
 
 
@@ -99,10 +99,10 @@ def part_logprobs(generation: Generation, spans: Sequence[Span | None]) -> list[
     if places is None or len(generation.logprobs) != len(generation.tokens):
         return [None] * len(spans)
     ends = [end for _, end in places]
-    found: list[list[float] | None] = []
+    logprobs: list[list[float] | None] = []
     for span in spans:
         if span is None:
-            found.append(None)
+            logprobs.append(None)
             continue
         start, end = span
         first = bisect_right(ends, start)
@@ -113,8 +113,8 @@ def part_logprobs(generation: Generation, spans: Sequence[Span | None]) -> list[
             if end > start and is_location(generation.tokens[index]):
                 continue
             values.append(generation.logprobs[index])
-        found.append(values or None)
-    return found
+        logprobs.append(values or None)
+    return logprobs
 
 
 _UNCALIBRATED = "geometric mean of token probabilities, uncalibrated"

@@ -53,7 +53,9 @@ def join_contents(parts: Sequence[Parsed[Content]]) -> Parsed[Content]:
         joined = parse_score(join_kern([score.kern for score in scores]))
         content = _with_confidence(joined.content, scores)
         return Parsed(content, (*issues, *_new(joined.issues, issues)), True)
-    raise TypeError(f"{' and '.join({type(one).__name__ for one in contents})} are not read in tiles.")
+    raise TypeError(
+        f"{' and '.join({type(content).__name__ for content in contents})} are not read in tiles."
+    )
 
 
 def _with_confidence(joined: ScoreContent, parts: Sequence[ScoreContent]) -> ScoreContent:
@@ -70,8 +72,8 @@ def _with_confidence(joined: ScoreContent, parts: Sequence[ScoreContent]) -> Sco
 
 def _all_of(kind: type[C], contents: Sequence[Content]) -> list[C]:
     """The contents where all are of that kind, else none."""
-    found = [content for content in contents if isinstance(content, kind)]
-    return found if len(found) == len(contents) else []
+    matching = [content for content in contents if isinstance(content, kind)]
+    return matching if len(matching) == len(contents) else []
 
 
 def _new(issues: Sequence[Issue], known: Sequence[Issue]) -> list[Issue]:
@@ -150,22 +152,22 @@ def _says_nothing_new(fields: Sequence[str], in_force: dict[tuple[int, str], str
     return True
 
 
-SAME_PLACE: Final = 0.5
+MIN_OVERLAP: Final = 0.5
 """Intersection over union, or over the smaller box where the texts fit, from which two words are one."""
 
-_AT_BORDER: Final = 0.25
+_BORDER_SHARE: Final = 0.25
 """Share of its height that a word may keep off the border of its tile and still count as cut by it."""
 
-_INEXACT: Final = 0.15
+_BOX_ERROR_SHARE: Final = 0.15
 """Share of its height by which the box of a word may be off."""
 
-_EXAMPLES: Final = 3
+_MAX_EXAMPLES: Final = 3
 
 Place = tuple[int, int]
 """Line and word in a tile's content."""
 
 
-class _Seen(NamedTuple):
+class _TiledWord(NamedTuple):
     """One word in the stripe that both tiles show."""
 
     place: Place
@@ -203,125 +205,127 @@ def merge_tiles(contents: Sequence[TextContent], tiles: Sequence[BBox]) -> tuple
     merged, n_merged = contents[0], 0
     differing: list[tuple[str, str]] = []
     for below, (upper, lower) in zip(contents[1:], pairwise(tiles), strict=True):
-        found = _compare(merged, below, upper, lower) if lower[1] < upper[3] else _Merge()
-        merged = _apply(found, merged, below)
-        n_merged += len(found.upper_dropped) + len(found.lower_dropped)
-        differing += found.differing
+        merge = _compare(merged, below, upper, lower) if lower[1] < upper[3] else _Merge()
+        merged = _apply(merge, merged, below)
+        n_merged += len(merge.upper_dropped) + len(merge.lower_dropped)
+        differing += merge.differing
     issues = []
     if n_merged:
         message = f"{n_merged} words that two overlapping tiles show, some of them cut, were read once."
         issues.append(make_issue("text-tiles-merged", message))
     if differing:
-        shown = "; ".join(f"{kept!r} over {other!r}" for kept, other in differing[:_EXAMPLES])
+        shown = "; ".join(f"{text!r} over {rejected!r}" for text, rejected in differing[:_MAX_EXAMPLES])
         message = f"{len(differing)} words were read in two ways where tiles overlap: {shown}."
         issues.append(make_issue("text-tiles-differ", message))
     return merged, issues
 
 
 def _compare(above: TextContent, below: TextContent, upper: BBox, lower: BBox) -> _Merge:
-    ones = list(_seen(above, lower[1], upper[3], border=upper[3]))
-    others = list(_seen(below, lower[1], upper[3], border=lower[1]))
+    upper_words = list(_words_in_stripe(above, lower[1], upper[3], border=upper[3]))
+    lower_words = list(_words_in_stripe(below, lower[1], upper[3], border=lower[1]))
     merge = _Merge()
     # First what a border has cut, with whole words to cover it; then words that both tiles show whole.
-    for cut in [one for one in ones if one.is_cut]:
-        if cover := _cover(cut, others):
+    for cut in [word for word in upper_words if word.is_cut]:
+        if cover := _cover(cut, lower_words):
             merge.upper_dropped.add(cut.place)
-            merge.partners.update((other.place, cut.place) for other in cover)
-    for cut in [other for other in others if other.is_cut]:
-        if cover := _cover(cut, ones):
+            merge.partners.update((word.place, cut.place) for word in cover)
+    for cut in [word for word in lower_words if word.is_cut]:
+        if cover := _cover(cut, upper_words):
             merge.lower_dropped.add(cut.place)
             merge.partners[cut.place] = cover[0].place
-    ones = [one for one in ones if one.place not in merge.upper_dropped]
-    others = [other for other in others if other.place not in merge.lower_dropped]
-    _pair(ones, others, merge)
+    upper_words = [word for word in upper_words if word.place not in merge.upper_dropped]
+    lower_words = [word for word in lower_words if word.place not in merge.lower_dropped]
+    _pair(upper_words, lower_words, merge)
     return merge
 
 
-def _seen(content: TextContent, top: float, bottom: float, *, border: float) -> Iterator[_Seen]:
+def _words_in_stripe(
+    content: TextContent, top: float, bottom: float, *, border: float
+) -> Iterator[_TiledWord]:
     for row, line in enumerate(content.lines):
         for column, word in enumerate(line.words):
             box = word.bbox
             if box is None or _widened(box)[3] <= top or _widened(box)[1] >= bottom:
                 continue
-            near = _AT_BORDER * (box[3] - box[1])
+            near = _BORDER_SHARE * (box[3] - box[1])
             is_cut = box[3] > border - near if border == bottom else box[1] < border + near
-            yield _Seen((row, column), word, box, is_cut)
+            yield _TiledWord((row, column), word, box, is_cut)
 
 
-def _cover(cut: _Seen, others: Sequence[_Seen]) -> list[_Seen]:
+def _cover(cut: _TiledWord, words: Sequence[_TiledWord]) -> list[_TiledWord]:
     """The whole words that lie over most of a cut one, the one with the largest share first.
 
-    What the border leaves of a word may be thinner than boxes are exact, so the others are taken larger.
+    What the border leaves of a word may be thinner than boxes are exact, so the words are taken larger.
     """
-    whole = [(intersection_area(cut.box, _widened(other.box)), other) for other in others if not other.is_cut]
-    if sum(shared for shared, _ in whole) < SAME_PLACE * area(cut.box):
+    whole = [(intersection_area(cut.box, _widened(word.box)), word) for word in words if not word.is_cut]
+    if sum(shared for shared, _ in whole) < MIN_OVERLAP * area(cut.box):
         return []
-    return [other for shared, other in sorted(whole, key=lambda one: -one[0]) if shared > 0]
+    return [word for shared, word in sorted(whole, key=lambda pair: -pair[0]) if shared > 0]
 
 
 def _widened(box: BBox) -> BBox:
-    return grow(box, _INEXACT * (box[3] - box[1]))
+    return grow(box, _BOX_ERROR_SHARE * (box[3] - box[1]))
 
 
-def _pair(ones: Sequence[_Seen], others: Sequence[_Seen], merge: _Merge) -> None:
+def _pair(upper_words: Sequence[_TiledWord], lower_words: Sequence[_TiledWord], merge: _Merge) -> None:
     """Words that are one, the best match first; then what such a word holds as a part."""
     pairs = [
-        (iou(one.box, other.box), one, other)
-        for one in ones
-        for other in others
-        if intersection_area(one.box, other.box) > 0
+        (iou(upper.box, lower.box), upper, lower)
+        for upper in upper_words
+        for lower in lower_words
+        if intersection_area(upper.box, lower.box) > 0
     ]
-    free_ones = {one.place: one for one in ones}
-    free_others = {other.place: other for other in others}
-    kept: list[tuple[Place, Word]] = []
-    for _, one, other in sorted(pairs, key=lambda pair: -pair[0]):
-        if one.place in free_ones and other.place in free_others and _are_one(one, other):
-            del free_ones[one.place], free_others[other.place]
-            best = _better(one.word, other.word)
-            if best is other.word:
-                merge.replaced[one.place] = best
-            merge.lower_dropped.add(other.place)
-            merge.partners[other.place] = one.place
-            kept.append((one.place, best))
-            if not _fit(one.word.text, other.word.text):
-                lost = one.word if best is other.word else other.word
-                merge.differing.append((best.text, lost.text))
-    for part in free_others.values():
-        if place := _holder(part, [*kept, *((one.place, one.word) for one in free_ones.values())]):
+    free_upper = {upper.place: upper for upper in upper_words}
+    free_lower = {lower.place: lower for lower in lower_words}
+    chosen: list[tuple[Place, Word]] = []
+    for _, upper, lower in sorted(pairs, key=lambda pair: -pair[0]):
+        if upper.place in free_upper and lower.place in free_lower and _are_one(upper, lower):
+            del free_upper[upper.place], free_lower[lower.place]
+            best = _better(upper.word, lower.word)
+            if best is lower.word:
+                merge.replaced[upper.place] = best
+            merge.lower_dropped.add(lower.place)
+            merge.partners[lower.place] = upper.place
+            chosen.append((upper.place, best))
+            if not _fit(upper.word.text, lower.word.text):
+                rejected = upper.word if best is lower.word else lower.word
+                merge.differing.append((best.text, rejected.text))
+    for part in free_lower.values():
+        if place := _holder(part, [*chosen, *((upper.place, upper.word) for upper in free_upper.values())]):
             merge.lower_dropped.add(part.place)
             merge.partners[part.place] = place
-    for part in free_ones.values():
-        if _holder(part, kept):
+    for part in free_upper.values():
+        if _holder(part, chosen):
             merge.upper_dropped.add(part.place)
 
 
-def _are_one(one: _Seen, other: _Seen) -> bool:
-    shared = intersection_area(one.box, other.box)
-    smaller = min(area(one.box), area(other.box))
-    if _fit(one.word.text, other.word.text) and shared >= SAME_PLACE * smaller > 0:
+def _are_one(upper: _TiledWord, lower: _TiledWord) -> bool:
+    shared = intersection_area(upper.box, lower.box)
+    smaller = min(area(upper.box), area(lower.box))
+    if _fit(upper.word.text, lower.word.text) and shared >= MIN_OVERLAP * smaller > 0:
         return True
-    return iou(one.box, other.box) >= SAME_PLACE
+    return iou(upper.box, lower.box) >= MIN_OVERLAP
 
 
-def _fit(one: str, other: str) -> bool:
-    return one in other or other in one
+def _fit(text: str, other_text: str) -> bool:
+    return text in other_text or other_text in text
 
 
-def _better(one: Word, other: Word) -> Word:
-    if one.text == other.text:
-        return one
-    if _fit(one.text, other.text):
-        return max(one, other, key=lambda word: len(word.text))
-    if one.confidence is not None and other.confidence is not None and one.confidence != other.confidence:
-        return max(one, other, key=lambda word: word.confidence or 0.0)
-    return max(one, other, key=lambda word: area(word.bbox) if word.bbox else 0.0)
+def _better(upper: Word, lower: Word) -> Word:
+    if upper.text == lower.text:
+        return upper
+    if _fit(upper.text, lower.text):
+        return max(upper, lower, key=lambda word: len(word.text))
+    if upper.confidence is not None and lower.confidence is not None and upper.confidence != lower.confidence:
+        return max(upper, lower, key=lambda word: word.confidence or 0.0)
+    return max(upper, lower, key=lambda word: area(word.bbox) if word.bbox else 0.0)
 
 
-def _holder(part: _Seen, words: Sequence[tuple[Place, Word]]) -> Place | None:
+def _holder(part: _TiledWord, words: Sequence[tuple[Place, Word]]) -> Place | None:
     """The word that holds another one as a part of its text, at its place."""
     for place, word in words:
         inside = intersection_area(part.box, word.bbox) if word.bbox else 0.0
-        if part.word.text in word.text and inside >= SAME_PLACE * area(part.box) > 0:
+        if part.word.text in word.text and inside >= MIN_OVERLAP * area(part.box) > 0:
             return place
     return None
 
@@ -367,6 +371,6 @@ def _in_order(words: list[Word], more: Sequence[Word], line: Line) -> list[Word]
         return -word.bbox[0] - word.bbox[2] if line.direction == "rtl" else word.bbox[0] + word.bbox[2]
 
     for word in more:
-        place = next((i for i, one in enumerate(words) if one.bbox and along(one) > along(word)), len(words))
+        place = next((i for i, own in enumerate(words) if own.bbox and along(own) > along(word)), len(words))
         words = [*words[:place], word, *words[place:]]
     return words

@@ -1,4 +1,4 @@
-"""The data engine: endless seeded pairs of picture and target for every head."""
+"""Synthetic training data: an endless seeded stream of pairs of picture and target for every head."""
 
 from __future__ import annotations
 
@@ -20,9 +20,19 @@ __all__ = ["GENERATORS", "Generator", "Mark", "Sample", "Split", "samples", "spl
 def samples(
     head: str, seed: int, start: int = 0, difficulty: float = 1.0, split: Split = "train"
 ) -> Iterator[Sample]:
-    """Endless samples of one head; sample i depends only on head, seed, i, difficulty and split.
+    """An endless stream of samples of one head, from index ``start`` on.
 
-    The splits are disjoint by content key. Raises :class:`docai.errors.UnknownHeadError`.
+    Sample i depends only on head, seed, i, difficulty and split. The splits are disjoint by content key.
+
+    Args:
+        head: name of the head.
+        seed: of the stream.
+        start: index of the first sample.
+        difficulty: 0 (few large symbols) to 1.
+        split: "train" or "held-out".
+
+    Raises:
+        UnknownHeadError: there is no generator for ``head``.
     """
     if head not in GENERATORS:
         known = ", ".join(GENERATORS)

@@ -1,4 +1,4 @@
-"""What every generator makes, and where its content lies in the square."""
+"""What all generators share: samples, marks, plans and splits, and the place of content in the square."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from PIL import Image
 SIZE = 896
 """Side of the square, pixels; the resolution of every head."""
 MARGIN = 20
-"""Pixels kept white around the content, as the crop step does."""
+"""Pixels of white around the content, as in the crop step."""
 BINS = 1024
+"""Number of ``<loc>`` bins along a side."""
 HELD_OUT_SHARE = 20
-"""One content key in this many is held out of training."""
+"""One of this many content keys is held out of training."""
 
 Split = Literal["train", "held-out"]
 Gray = NDArray[np.uint8]
@@ -27,18 +28,18 @@ P = TypeVar("P")
 
 
 class UndrawableError(Exception):
-    """A renderer refused a plan; the generator then composes another. Never leaves this package."""
+    """A plan cannot be drawn; the generator composes another one. Never leaves this package."""
 
 
 @dataclass(frozen=True)
 class Mark:
-    """Centre, in square pixels, of one glyph, atom or notehead: targets for dense supervision."""
+    """Center, in square pixels, of a glyph, atom or notehead: a target of dense supervision."""
 
     x: float
     y: float
     label: str
     span: tuple[int, int] | None = None
-    """Start and end of the characters of the target that are read here."""
+    """Start and end of the characters of the target that are shown here."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,11 @@ class Sample:
     target: str
     marks: tuple[Mark, ...]
     key: str
-    """What the content is, without its looks: pairs of one key are all in one split."""
+    """Identifies the content, without its appearance: pairs of one key are all in one split."""
 
 
 class Box(NamedTuple):
-    """Pixels in the square."""
+    """A box in square pixels."""
 
     x0: float
     y0: float
@@ -63,14 +64,14 @@ class Box(NamedTuple):
 
 
 class Plan(NamedTuple, Generic[P]):
-    """What is to be drawn: cheap to make, so that the other split's content is skipped undrawn."""
+    """Content to draw. Cheap to compose, so that content of the other split is skipped without drawing."""
 
     key: str
     content: P
 
 
 def split_of(key: str) -> Split:
-    """The split of a content key, where the content as a whole decides it; always the same."""
+    """The split of a content key, from a hash of the key."""
     digest = hashlib.sha256(key.encode()).digest()
     return "held-out" if int.from_bytes(digest[:4], "big") % HELD_OUT_SHARE == 0 else "train"
 
@@ -81,10 +82,10 @@ def split_of_plan(plan: Plan[Any]) -> Split:
 
 @dataclass(frozen=True)
 class Generator(Generic[P]):
-    """Calling it gives one sample, a function of the state of ``rng``, the difficulty and the split.
+    """Called, it gives a sample that depends only on the state of ``rng``, the difficulty and the split.
 
-    ``compose`` decides the content, where it can from what is only in the split; ``draw`` makes the picture
-    and the target; ``split_of`` tells which split the content is in.
+    ``compose`` chooses the content, from content of the split where that is possible; ``draw`` makes picture
+    and target; ``split_of`` gives the split of the content.
     """
 
     head: str
@@ -93,7 +94,7 @@ class Generator(Generic[P]):
     split_of: Callable[[Plan[P]], Split] = split_of_plan
 
     def __call__(self, rng: random.Random, difficulty: float, split: Split | None = "train") -> Sample:
-        """``difficulty`` 0 (few large symbols) to 1 (the hardest this version makes); split None: any."""
+        """A sample. ``difficulty`` is 0 (few large symbols) to 1; ``split`` None: either."""
         if split is None:
             split = "train" if rng.randrange(HELD_OUT_SHARE) else "held-out"
         while True:
@@ -109,7 +110,7 @@ class Generator(Generic[P]):
 def stream(
     generator: Generator[Any], seed: int, start: int, difficulty: float, split: Split
 ) -> Iterator[Sample]:
-    """Endless samples; the one at index i depends on head, seed, i, difficulty and split alone."""
+    """Endless samples; the one at index i depends only on head, seed, i, difficulty and split."""
     index = start
     while True:
         yield generator(random.Random(f"{generator.head}/{seed}/{index}"), difficulty, split)
@@ -117,9 +118,9 @@ def stream(
 
 
 def lerp(rng: random.Random, easy: tuple[int, int], hard: tuple[int, int], difficulty: float) -> int:
-    """A random integer from a range that moves from ``easy`` to ``hard`` as the difficulty rises.
+    """A random integer from a range that moves from ``easy`` to ``hard`` with the difficulty.
 
-    An end between two integers is the one or the other, the oftener the nearer it is: nothing jumps.
+    An end of the range between two integers is rounded up or down at random, in proportion: nothing jumps.
     """
     up = rng.random()
     low, high = (math.floor(a + (b - a) * difficulty + up) for a, b in zip(easy, hard, strict=True))
@@ -133,12 +134,12 @@ def loc(box: Box) -> str:
 
 
 def room(rng: random.Random, difficulty: float) -> float:
-    """Pixels that the content's longer side may take: all the crop step leaves, or somewhat less."""
+    """Largest length of the content's longer side, pixels: what the crop step leaves, or slightly less."""
     return (SIZE - 2 * MARGIN) * (1 - rng.random() * (0.06 + 0.14 * difficulty))
 
 
 def place(width: float, height: float, rng: random.Random, difficulty: float) -> tuple[float, float]:
-    """Top left corner, in square pixels, of content of that size: centred, and a little off."""
+    """Top left corner, in square pixels, of content of that size: centered, with a random offset."""
     slack = 6 + 18 * difficulty
     corner = []
     for side in (width, height):

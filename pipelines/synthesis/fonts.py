@@ -1,15 +1,15 @@
-"""Faces that come with docai's own dependencies, and those found on the machine.
+"""Font faces of docai's dependencies, and those installed on the machine.
 
-PyMuPDF carries the base-14 faces (Nimbus), ReportLab the Vera family, and Matplotlib, which music21
-depends on, DejaVu and STIX; :func:`faces` lists those of them that are there. :func:`system_faces` lists
-the TrueType and OpenType files under the usual font folders, as Debian's packages fonts-urw-base35,
-fonts-noto-core, fonts-texgyre, fonts-open-sans and so on put them there, sorted by file name.
+PyMuPDF has the base-14 faces (Nimbus), ReportLab the Vera family, and Matplotlib, which music21 depends on,
+DejaVu and STIX; :func:`faces` lists those that are present. :func:`system_faces` lists the TrueType and
+OpenType files in the usual font folders, such as those of Debian's packages fonts-urw-base35,
+fonts-noto-core, fonts-texgyre and fonts-open-sans, sorted by file name.
 
-What a seed means depends on both lists: a machine with other fonts draws other looks (the same text).
-Nothing needs a system font; where there is none, the faces of the packages are all.
+The pictures of a seed depend on both lists: a machine with other fonts draws the same text in other faces.
+No system font is needed; where there is none, only the faces of the packages are used.
 
-Designs are held out whole (:func:`is_held_out`): of a family, with its bold, italic, narrow and cloned
-versions, either every face or none is kept out of training.
+Designs are held out as a whole (:func:`is_held_out`): of a family, with its bold, italic, narrow and cloned
+versions, either every face or none is held out of training.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ BOLD = {
 }
 UPRIGHT = tuple(BOLD)
 HELD_OUT_DESIGNS = 6
-"""About one design in this many is held out."""
+"""About one of this many designs is held out."""
 
 _FOLDERS = (
     Path("/usr/share/fonts"),
@@ -68,7 +68,7 @@ _NOT_FOR_TEXT = re.compile(
     re.I,
 )
 _NOTO_LATIN = re.compile(r"Noto(Sans|Serif|SansMono|Mono|SansDisplay|SerifDisplay)-")
-"""Of the hundreds of Noto families, those made for the letters that are drawn here."""
+"""The Noto families with the letters that are drawn here, of hundreds."""
 _STYLE = re.compile(r"[ _]*(bold|italic|oblique|regular|\[wght\])", re.I)
 _SLANTED = re.compile(r"ital|obli|slant|it$|bi$|boldit|bdita", re.I)
 _DESIGNS = (
@@ -95,49 +95,51 @@ _DESIGNS = (
     (re.compile(r"LinBiolinum"), "LinBiolinum"),
     (re.compile(r"tuffy", re.I), "Tuffy"),
 )
-"""Names of one design: clones, and the versions that other packages carry."""
+"""Patterns of face names, and the design they belong to: clones, and versions in other packages."""
 
 
-_carried: list[Path] = []
+_pack_folders: list[Path] = []
 
 
-def use_carried(folder: Path) -> None:
-    """Draw with the faces in ``folder`` and no others, from now on in this process.
+def use_pack_fonts(folder: Path) -> None:
+    """Use only the faces in ``folder`` from now on, in this process.
 
-    For machines without the packages and fonts that another one draws with. A package's face is a file of
-    its name there, such as ``helv.otf``. ``/usr/share/fonts`` is not looked at: a seed then means the same.
+    This is for machines without the packages and fonts of the machine that wrote the folder. A face of a
+    package is a file with its name, such as ``helv.otf``. Without system fonts a seed gives the same
+    pictures.
     """
-    if _carried != [folder]:
-        _carried[:] = [folder]
-        for cached in (faces, system_faces, _of_split, _designs, _has_glyph, _tells_case, face, font_bytes):
-            cached.cache_clear()
+    if _pack_folders != [folder]:
+        _pack_folders[:] = [folder]
+        cached = (faces, system_faces, _faces_of_split, _faces_by_design)
+        for function in (*cached, _has_glyph, _has_small_letters, face, font_bytes):
+            function.cache_clear()
 
 
 @lru_cache(maxsize=1)
 def faces() -> tuple[str, ...]:
     """Names of the packages' faces that are present, in a fixed order."""
-    has_base = importlib.util.find_spec("pymupdf") is not None and not _carried
-    base = tuple(name for name in BASE14 if has_base or _carried_file(name) is not None)
+    has_base = importlib.util.find_spec("pymupdf") is not None and not _pack_folders
+    base = tuple(name for name in BASE14 if has_base or _pack_file(name) is not None)
     return base + tuple(name for name in MATPLOTLIB + REPORTLAB if _package_file(name) is not None)
 
 
 @lru_cache(maxsize=1)
 def system_faces() -> tuple[str, ...]:
     """Paths of the machine's font files for Latin text, sorted by file name; one of each name."""
-    found: dict[str, str] = {}
-    for folder in _carried or _FOLDERS:
+    paths: dict[str, str] = {}
+    for folder in _pack_folders or _FOLDERS:
         for path in sorted(folder.rglob("*.[to]tf")):
-            if _carried and path.stem in BASE14 + MATPLOTLIB + REPORTLAB:
+            if _pack_folders and path.stem in BASE14 + MATPLOTLIB + REPORTLAB:
                 continue
             is_noto = path.name.startswith("Noto")
             if _NOT_FOR_TEXT.search(path.stem) or (is_noto and not _NOTO_LATIN.match(path.name)):
                 continue
-            found.setdefault(path.name, str(path))
-    return tuple(found[name] for name in sorted(found))
+            paths.setdefault(path.name, str(path))
+    return tuple(paths[name] for name in sorted(paths))
 
 
 def design(name: str) -> str:
-    """The family whose shapes a face has, narrow and cloned versions with it."""
+    """The family that a face belongs to, with its narrow and cloned versions."""
     stem = Path(name).stem
     for pattern, known in _DESIGNS:
         if pattern.match(stem):
@@ -146,7 +148,7 @@ def design(name: str) -> str:
 
 
 def is_held_out(name: str) -> bool:
-    """Whether the face is never drawn for training: by the SHA-256 of ``family/`` and its design's name."""
+    """Whether the face is held out of training, by the SHA-256 of ``family/`` and its design's name."""
     digest = hashlib.sha256(f"family/{design(name)}".encode()).digest()
     return int.from_bytes(digest[:4], "big") % HELD_OUT_DESIGNS == 0
 
@@ -154,32 +156,36 @@ def is_held_out(name: str) -> bool:
 def pick(
     rng: random.Random, *, upright: bool = False, system: bool = False, split: Split | None = "train"
 ) -> str:
-    """A random face, each design about as often as another where upright or the machine's are asked for.
+    """The name of a random face.
 
-    Only faces of the split, unless it is None or the machine has none of it.
+    Args:
+        rng: chooses.
+        upright: only upright faces.
+        system: also faces of the machine; each design is then about equally frequent.
+        split: only faces of this split, unless it is None or the machine has none of it.
     """
     if system:
-        designs = _designs(upright, split)
+        designs = _faces_by_design(upright, split)
         return rng.choice(designs[rng.choice(tuple(designs))])
-    return rng.choice(_of_split(UPRIGHT if upright else faces(), split))
+    return rng.choice(_faces_of_split(UPRIGHT if upright else faces(), split))
 
 
 @lru_cache(maxsize=8)
-def _of_split(names: tuple[str, ...], split: Split | None) -> tuple[str, ...]:
+def _faces_of_split(names: tuple[str, ...], split: Split | None) -> tuple[str, ...]:
     present = tuple(name for name in names if name in faces() or name in system_faces())
     chosen = tuple(name for name in present if split is None or is_held_out(name) == (split == "held-out"))
     return chosen or present
 
 
 @lru_cache(maxsize=8)
-def _designs(upright: bool, split: Split | None) -> MappingProxyType[str, tuple[str, ...]]:
+def _faces_by_design(upright: bool, split: Split | None) -> MappingProxyType[str, tuple[str, ...]]:
     """The faces of each design, in a fixed order."""
     names = faces() + system_faces()
     if upright:
         slanted = {name for name in system_faces() if _SLANTED.search(Path(name).stem)}
         names = UPRIGHT + tuple(name for name in system_faces() if name not in slanted)
     grouped: dict[str, list[str]] = {}
-    for name in _of_split(names, split):
+    for name in _faces_of_split(names, split):
         grouped.setdefault(design(name), []).append(name)
     return MappingProxyType({key: tuple(grouped[key]) for key in sorted(grouped)})
 
@@ -201,8 +207,8 @@ def _has_glyph(name: str, character: str) -> bool:
 
 
 @lru_cache(maxsize=2000)
-def _tells_case(name: str) -> bool:
-    """Not a face that draws small letters as capitals, as lettering of comics does."""
+def _has_small_letters(name: str) -> bool:
+    """Whether lower-case letters differ from capitals, which is not so in comic lettering."""
     if not _has_glyph(name, "X"):
         return True
     probe = face(name, 64)
@@ -211,17 +217,17 @@ def _tells_case(name: str) -> bool:
 
 
 def covers(name: str, text: str) -> bool:
-    """Whether words can be set in a face: it has every character of ``text``, and small letters.
+    """Whether a face has every character of ``text`` but spaces, and lower-case letters.
 
-    Never, where its file cannot be read. Blanks are not asked for.
+    False where its file cannot be read.
     """
     letters = "".join(dict.fromkeys(text)).split()
-    return _tells_case(name) and all(_has_glyph(name, letter) for part in letters for letter in part)
+    return _has_small_letters(name) and all(_has_glyph(name, letter) for part in letters for letter in part)
 
 
 @dataclass(frozen=True)
 class Face:
-    """One font at one size, with what layout needs to know about its glyphs."""
+    """One face at one size, with the metrics that layout needs."""
 
     name: str
     size: int
@@ -246,13 +252,13 @@ class Face:
         return self.font.getlength(" ")
 
     def advance(self, text: str) -> float:
-        """Pixels the pen moves."""
+        """Advance width in pixels."""
         return self.font.getlength(text)
 
     def ink(self, text: str) -> tuple[float, float, float, float]:
         """Ink box relative to the pen position at the top of the ascent.
 
-        Of the drawn mask: Pillow's ``getbbox`` reaches from the pen to the advance, not from ink to ink.
+        It is measured on the drawn mask: Pillow's ``getbbox`` reaches from the pen to the advance.
         """
         mask, (left, top) = self.font.getmask2(text, "L")
         x0, y0, x1, y1 = mask.getbbox() or (0, 0, 0, 0)
@@ -260,7 +266,7 @@ class Face:
 
     @cached_property
     def x_height(self) -> float:
-        """Height of small letters without ascenders, pixels; 0 where the face has none."""
+        """Height of lower-case letters without ascenders, pixels; 0 where the face has none."""
         inks = (self.ink(letter) for letter in "xnu")
         return min(bottom - top for _, top, _, bottom in inks)
 
@@ -270,25 +276,25 @@ class Face:
 
         mask, (left, top) = self.font.getmask2(text, "L")
         pixels = np.frombuffer(bytes(mask), np.uint8).reshape(mask.size[1], mask.size[0])
-        found = cv2.findNonZero(pixels)
-        if found is None:
+        ink = cv2.findNonZero(pixels)
+        if ink is None:
             return np.array([[left, top]], dtype=np.float64)
-        corners = cv2.convexHull(found).reshape(-1, 1, 2) + np.array([[[0, 0], [1, 0], [0, 1], [1, 1]]])
+        corners = cv2.convexHull(ink).reshape(-1, 1, 2) + np.array([[[0, 0], [1, 0], [0, 1], [1, 1]]])
         return np.asarray(corners.reshape(-1, 2) + np.array([left, top]), np.float64)
 
-    def centres(self, text: str) -> list[tuple[float, float]]:
-        """Centre of each character's ink, relative to the pen position at the top of the ascent."""
-        found = []
+    def centers(self, text: str) -> list[tuple[float, float]]:
+        """Center of each character's ink, relative to the pen position at the top of the ascent."""
+        centers = []
         for index, character in enumerate(text):
             x0, y0, x1, y1 = _glyph_ink(self, character)
             pen = self.advance(text[:index])
-            found.append((pen + (x0 + x1) / 2, (y0 + y1) / 2))
-        return found
+            centers.append((pen + (x0 + x1) / 2, (y0 + y1) / 2))
+        return centers
 
 
 @lru_cache(maxsize=512)
 def face(name: str, size: int) -> Face:
-    """The face at a size in pixels, kept for the next call."""
+    """The face at a size in pixels, cached."""
     return Face(name, size)
 
 
@@ -299,22 +305,22 @@ def _glyph_ink(of: Face, character: str) -> tuple[float, float, float, float]:
 
 @lru_cache(maxsize=256)
 def font_bytes(name: str) -> bytes:
-    if name in BASE14 and not _carried:
+    if name in BASE14 and not _pack_folders:
         import pymupdf
 
         return bytes(pymupdf.Font(name).buffer)
-    path = _carried_file(name) or _package_file(name) or Path(name)
+    path = _pack_file(name) or _package_file(name) or Path(name)
     return path.read_bytes()
 
 
-def _carried_file(name: str) -> Path | None:
-    places = (folder / f"{name}{suffix}" for folder in _carried for suffix in (".ttf", ".otf"))
+def _pack_file(name: str) -> Path | None:
+    places = (folder / f"{name}{suffix}" for folder in _pack_folders for suffix in (".ttf", ".otf"))
     return next((path for path in places if path.is_file()), None)
 
 
 def _package_file(name: str) -> Path | None:
-    if _carried:
-        return _carried_file(name)
+    if _pack_folders:
+        return _pack_file(name)
     for package, folder, names in (
         ("matplotlib", "mpl-data/fonts/ttf", MATPLOTLIB),
         ("reportlab", "fonts", REPORTLAB),

@@ -1,10 +1,10 @@
-"""What printing, copying, scanning, photographing and compressing do to a picture.
+"""Noise of printing, copying, scanning, photographing and compressing.
 
-:func:`degrade` changes values and moves nothing. :func:`tilt` and :func:`distort` move the content and give
-the matrix that boxes and marks follow (:func:`follow`). Pictures are SIZE x SIZE, grey or RGB.
+:func:`degrade` changes pixel values and moves nothing. :func:`tilt` and :func:`distort` move the content and
+return the matrix for boxes and marks (:func:`follow`). Pictures are SIZE x SIZE, gray or RGB.
 
-Up to a strength of :data:`MILD` the noise is that of a clean scan: contrast, stroke weight, blur,
-resampling, grain, JPEG. Uneven light, show-through, dirt, camera shake, faded print and fax grow from there.
+Up to a strength of :data:`MILD` the noise is that of a clean scan: contrast, stroke weight, blur, resampling,
+grain, JPEG. Above it come uneven light, show-through, dirt, camera shake, faded print and fax.
 """
 
 from __future__ import annotations
@@ -18,35 +18,36 @@ from numpy.typing import NDArray
 from docai.pipelines.synthesis.base import MARGIN, SIZE, Box, Gray
 
 MILD = 0.35
-"""The strength below which only mild noise is made."""
+"""Strength up to which the noise is mild."""
 EDGE = 8
 """Pixels along the sides of the square that stay white."""
 _GRAIN_SIDE = 1200
+"""Side of the precomputed sheet of grain, pixels."""
 _DARKEST_INK = 140
-"""What is drawn in full black stays darker than this, however faded."""
+"""Highest gray level that black may fade to."""
 
 
 def harsh(strength: float) -> float:
-    """0 up to :data:`MILD`, then evenly up to 1 at full strength."""
+    """0 up to :data:`MILD`, then linear up to 1 at full strength."""
     return max(0.0, (strength - MILD) / (1 - MILD))
 
 
 def degrade(
     gray: Gray, rng: random.Random, strength: float, *, detail: float = 16.0, fax: bool = True
 ) -> Gray:
-    """Noise of a scan or a photo, each kind sometimes; strength 0 leaves the picture.
+    """Add noise of a scan or a photo, each kind at random; strength 0 changes nothing.
 
-    Changes the content and a margin around it, as a crop of a noisy page has it; the padding of the
-    square stays white.
+    The content and a margin around it are changed, as in a crop of a noisy page; the padding of the square
+    stays white.
 
     Args:
         gray: SIZE x SIZE, or SIZE x SIZE x 3.
-        rng: decides kinds and amounts.
+        rng: chooses kinds and amounts.
         strength: 0…1.
-        detail: height in pixels of the smallest symbol that must stay legible, as an x. Blur, resampling
-            and fax are held to what leaves it so.
-        fax: whether it may become black and white alone, which turns a grey ground black, and what is
-            written on it with it.
+        detail: height in pixels of the smallest symbol that must stay legible, such as an x. It limits blur,
+            resampling and fax.
+        fax: whether the picture may become black and white, which makes a gray ground black together with the
+            text on it.
     """
     if strength <= 0 or rng.random() > 0.25 + 0.6 * strength:
         return gray
@@ -55,7 +56,7 @@ def degrade(
         return gray
     content = gray[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     sparse = content[::9, ::9]
-    # A tinted sheet has its own margin.
+    # A tinted sheet includes its margin.
     margin = 0 if np.median(sparse if gray.ndim == 2 else sparse.min(axis=2)) < 250 else MARGIN
     y0, y1 = max(EDGE, int(rows[0]) - margin), min(gray.shape[0] - EDGE, int(rows[-1]) + 1 + margin)
     x0, x1 = max(EDGE, int(columns[0]) - margin), min(gray.shape[1] - EDGE, int(columns[-1]) + 1 + margin)
@@ -67,7 +68,7 @@ def degrade(
 
 
 def _inked(image: Gray) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The rows and the columns that hold anything but white paper."""
+    """Rows and columns with anything but white paper."""
     import cv2
 
     ink = (image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)) < 250
@@ -87,7 +88,7 @@ def _worsen(image: Gray, rng: random.Random, strength: float, detail: float, fax
         kernel = np.ones((2, 2), np.uint8)
         image = np.asarray((cv2.erode if rng.random() < 0.7 else cv2.dilate)(image, kernel), np.uint8)
     if rng.random() < 0.3 * strength + 0.15 * late:
-        # An x of five pixels is about what 100 dpi leave of ten-point print.
+        # An x of five pixels is about that of ten-point print at 100 dpi.
         coarsest = max(1 - 0.5 * strength - 0.2 * late, min(0.95, 5.0 / detail))
         factor = rng.uniform(coarsest, 0.95)
         small = (max(1, round(width * factor)), max(1, round(height * factor)))
@@ -100,7 +101,7 @@ def _worsen(image: Gray, rng: random.Random, strength: float, detail: float, fax
     elif rng.random() < 0.2 * late:
         image = _shake(image, rng, min(3 + 4 * late, detail / 3))
     if rng.random() < 0.6 * strength:
-        # Ink on a coloured ground stands out less from the start.
+        # Ink on a colored ground has less contrast from the start.
         black = rng.uniform(0, 90 * strength + 40 * late) * (1.0 if image.ndim == 2 else 0.5)
         white = rng.uniform(255 - 14 * strength - 40 * late, 255)
         image = _between(image, black, white, darkest)
@@ -112,7 +113,7 @@ def _worsen(image: Gray, rng: random.Random, strength: float, detail: float, fax
         image = _add(image, _grain(rng, height, width, deviation))
     if rng.random() < 0.2 * late:
         image = _dirt(image, rng, 0.004 * late)
-    # A threshold would make the back as black as the front, and the picture say what its target does not.
+    # A threshold would make show-through as black as the print, and the picture would not match its target.
     if rng.random() < 0.12 * late and fax and image.ndim == 2 and detail >= 11 and not seen_through:
         return _fax(image, rng, local=lit, fine=detail < 14)
     if rng.random() < 0.3 * strength + 0.1 * late:
@@ -124,7 +125,7 @@ def _worsen(image: Gray, rng: random.Random, strength: float, detail: float, fax
 
 
 def _between(image: Gray, black: float, white: float, darkest: int) -> Gray:
-    """Values 0…255 brought between two others, with the ink kept visible."""
+    """Map 0…255 to black…white, with black limited so that the ink stays visible."""
     import cv2
 
     room = (_DARKEST_INK - darkest * white / 255) / max(1.0, 1 - darkest / 255)
@@ -133,7 +134,7 @@ def _between(image: Gray, black: float, white: float, darkest: int) -> Gray:
 
 
 def _light(image: Gray, rng: random.Random, depth: float) -> Gray:
-    """Light that falls off over the sheet: shadows, a fold, the lamp at one side."""
+    """Uneven light: shadows, a fold, a lamp at one side."""
     import cv2
 
     height, width = image.shape[:2]
@@ -145,7 +146,7 @@ def _light(image: Gray, rng: random.Random, depth: float) -> Gray:
 
 
 def _show_through(image: Gray, rng: random.Random, depth: float) -> Gray:
-    """What is printed on the back shines through: the same kind of marks, mirrored, soft and faint."""
+    """Print on the back that shines through: the same picture, mirrored, blurred and faint."""
     import cv2
 
     if np.median(image[::9, ::9]) < 128:
@@ -159,7 +160,7 @@ def _show_through(image: Gray, rng: random.Random, depth: float) -> Gray:
 
 
 def _shake(image: Gray, rng: random.Random, longest: float) -> Gray:
-    """Blur along one direction, of a hand or a sheet that moved."""
+    """Motion blur along one direction."""
     import cv2
 
     length = rng.uniform(2.0, max(2.0, longest))
@@ -173,7 +174,7 @@ def _shake(image: Gray, rng: random.Random, longest: float) -> Gray:
 
 
 def _dirt(image: Gray, rng: random.Random, share: float) -> Gray:
-    """Salt and pepper: dots of black and white, one or two pixels wide."""
+    """Salt and pepper noise: black and white dots, one or two pixels wide."""
     generator = np.random.default_rng(rng.getrandbits(64))
     height, width = image.shape[:2]
     count = int(height * width * share * rng.random())
@@ -188,9 +189,9 @@ def _dirt(image: Gray, rng: random.Random, share: float) -> Gray:
 
 
 def _fax(image: Gray, rng: random.Random, *, local: bool, fine: bool) -> Gray:
-    """Black and white only, by Otsu's threshold, or a local one where the light is uneven.
+    """Black and white, by Otsu's threshold, or by a local one where the light is uneven.
 
-    ``fine``: thin rather than filled letters.
+    ``fine``: a lower threshold, so that small letters stay open.
     """
     import cv2
 
@@ -207,7 +208,7 @@ def _fax(image: Gray, rng: random.Random, *, local: bool, fine: bool) -> Gray:
 
 
 def tilt(gray: Gray, rng: random.Random, degrees: float) -> tuple[Gray, NDArray[np.float64]]:
-    """Turn by at most ``degrees`` about the centre; also gives the 2 x 3 matrix that points follow."""
+    """Rotate by at most ``degrees`` about the center; also returns the 2 x 3 matrix for points."""
     import cv2
 
     side = gray.shape[0]
@@ -216,9 +217,9 @@ def tilt(gray: Gray, rng: random.Random, degrees: float) -> tuple[Gray, NDArray[
 
 
 def distort(gray: Gray, rng: random.Random, strength: float) -> tuple[Gray, NDArray[np.float64]]:
-    """A sheet laid askew or photographed: turn, shear and perspective, around the content's centre.
+    """Rotate, shear and apply perspective around the content's center, as of a photographed sheet.
 
-    Also gives the 3 x 3 matrix that points follow. What was inside the square's white edge stays inside.
+    Also returns the 3 x 3 matrix for points. Content inside the square's white edge stays inside.
     """
     rows, columns = _inked(gray)
     if not len(rows) or strength <= 0:
@@ -233,49 +234,49 @@ def distortion(content: Box, rng: random.Random, strength: float) -> NDArray[np.
     import cv2
 
     x0, y0, x1, y1 = content
-    centre = np.array([(x0 + x1) / 2, (y0 + y1) / 2])
+    center = np.array([(x0 + x1) / 2, (y0 + y1) / 2])
     corners = np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
     angle = np.deg2rad(rng.uniform(-4, 4) * strength * rng.random())
     shear = rng.uniform(-0.03, 0.03) * strength
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    moved = (corners - centre) @ (turn @ np.array([[1, shear], [0, 1]])).T
+    moved = (corners - center) @ (turn @ np.array([[1, shear], [0, 1]])).T
     if rng.random() < 0.5:
-        # One side farther from the camera than the other, each corner a little by itself.
+        # Perspective: each corner moves a little by itself.
         reach = 0.06 * strength * np.array([x1 - x0, y1 - y0])
         moved += np.array([[rng.uniform(-0.5, 0.5) for _ in range(2)] for _ in range(4)]) * reach
-    # Centred where it was, and no farther out than the square's white edge.
+    # Keep the center, and stay inside the square's white edge.
     low, high = moved.min(axis=0), moved.max(axis=0)
     moved -= (low + high) / 2
-    free = np.minimum(centre, SIZE - centre) - max(EDGE, min(MARGIN, x0, y0, SIZE - x1, SIZE - y1))
+    free = np.minimum(center, SIZE - center) - max(EDGE, min(MARGIN, x0, y0, SIZE - x1, SIZE - y1))
     factor = min(1.0, float((free / np.maximum((high - low) / 2, 1e-6)).min()))
-    moved = moved * max(factor, 0.1) + centre
+    moved = moved * max(factor, 0.1) + center
     matrix = cv2.getPerspectiveTransform(corners.astype(np.float32), moved.astype(np.float32))
     return np.asarray(matrix, np.float64)
 
 
 def warp(gray: Gray, matrix: NDArray[np.float64], side: int | None = None) -> Gray:
-    """The picture moved by a 3 x 3 matrix into a square of ``side``, by default its own height; white around.
+    """The picture transformed by a 3 x 3 matrix into a white square of ``side``, by default its own height.
 
-    Coordinates are of pixel corners, as those of boxes: a pixel's centre lies at a half.
+    Coordinates refer to pixel corners, as those of boxes: the center of a pixel is at a half.
     """
     import cv2
 
     side = side or gray.shape[0]
     half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
-    centred = np.linalg.inv(half) @ matrix @ half
+    centered = np.linalg.inv(half) @ matrix @ half
     white = 255 if gray.ndim == 2 else (255, 255, 255)
-    moved = cv2.warpPerspective(gray, centred, (side, side), flags=cv2.INTER_LINEAR, borderValue=white)
+    moved = cv2.warpPerspective(gray, centered, (side, side), flags=cv2.INTER_LINEAR, borderValue=white)
     return np.asarray(moved, dtype=np.uint8)
 
 
 def follow(matrix: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Where ``(N, 2)`` points come to by a 2 x 3 or 3 x 3 matrix."""
+    """``(N, 2)`` points transformed by a 2 x 3 or 3 x 3 matrix."""
     moved = points @ matrix[:, :2].T + matrix[:, 2]
     return moved[:, :2] / moved[:, 2:] if matrix.shape[0] == 3 else moved
 
 
 def _like(gray: Gray, image: Gray) -> Gray:
-    """A grey picture with as many channels as another has."""
+    """A gray picture with as many channels as ``image``."""
     return gray if image.ndim == 2 else np.repeat(gray[:, :, None], image.shape[2], axis=2)
 
 
@@ -288,7 +289,7 @@ def _add(image: Gray, noise: NDArray[np.int16]) -> Gray:
 
 @lru_cache(maxsize=1)
 def _grain_sheet() -> NDArray[np.float32]:
-    """Unit normal noise, made once: drawing fresh noise would cost more than drawing the picture."""
+    """Unit normal noise, made once: new noise would take longer than drawing the picture."""
     return np.random.default_rng(0).standard_normal((_GRAIN_SIDE, _GRAIN_SIDE), dtype=np.float32)
 
 

@@ -1,7 +1,14 @@
-"""Many samples on disk, drawn in as many processes as wanted; the layouts are in ``layouts``.
+"""Writing samples to disk, in several processes, in the layout that other tools for the head's task read.
 
-Every folder also holds ``pairs.jsonl``: one object a line with ``image``, ``target`` and ``key``. A line is
-written once the files of its sample are, and whole or not at all: what a stopped run leaves can be used.
+=========  =======================================================================================
+table      PubTabNet 2.0.0: ``PubTabNet_2.0.0.jsonl``, pictures in ``train/`` or ``val/``
+molecule   MolScribe: ``molecules.csv`` with ``image_id,file_path,SMILES``, pictures in ``images/``
+score      GrandStaff: ``N.krn`` beside ``N.png``
+text       ICDAR 2015: ``gt_img_N.txt`` (UTF-8 with BOM, ``x1,y1,…,x4,y4,word``) beside ``img_N.png``
+=========  =======================================================================================
+
+Every folder also has ``pairs.jsonl``: one object per line with ``image``, ``target`` and ``key``. A line is
+written after the files of its sample, completely or not at all, so the output of a stopped run can be used.
 """
 
 from __future__ import annotations
@@ -38,22 +45,22 @@ _WORD = re.compile(r"((?:<loc\d{4}>){4}) (\S+)")
 
 @dataclass(frozen=True)
 class Entry:
-    """What the folder's lists say about one sample whose own files are there."""
+    """One sample in the lists of the folder; its own files are written already."""
 
     image: str
-    """Path of the picture from the folder."""
+    """Path of the picture, relative to the folder."""
     target: str
     key: str
     index_line: str
-    """For the layout's own list, line end included; empty where the layout has none."""
+    """Line of the layout's own list, with its line end; empty where the layout has none."""
 
 
 @dataclass(frozen=True)
 class Index:
-    """The file that lists all samples in a layout."""
+    """The file of a layout that lists all samples."""
 
     name: str
-    head_line: str = ""
+    header: str = ""
 
 
 INDEXES: Mapping[str, Index] = MappingProxyType(
@@ -65,7 +72,7 @@ INDEXES: Mapping[str, Index] = MappingProxyType(
 
 
 def save(sample: Sample, number: int, folder: Path, split: Split) -> Entry:
-    """Write the sample's own files, which no other sample has. Raises ``OSError``."""
+    """Write the files of one sample. Raises ``OSError``."""
     image, index_line = _WRITERS[sample.head](sample, number, folder, split)
     return Entry(image, sample.target, sample.key, index_line)
 
@@ -111,7 +118,7 @@ _WRITERS: Mapping[str, Callable[[Sample, int, Path, Split], tuple[str, str]]] = 
 
 
 def pubtabnet_html(target: str) -> dict[str, object]:
-    """A table target as PubTabNet's ``html`` object: structure tokens and cells with character tokens."""
+    """A table target as PubTabNet's ``html`` object: structure tokens, and cells with character tokens."""
     from lxml import html as lxml_html
 
     structure: list[str] = []
@@ -139,27 +146,27 @@ def _pixels(coords: str) -> tuple[int, int, int, int]:
     return x0, y0, x1, y1
 
 
-_CELL = 320
+_CELL_PIXELS = 320
 
 _CAPTION_LINES = 4
 
 
 def contact_sheet(shown: Sequence[Sample], columns: int = 4) -> Image.Image:
-    """Small pictures with the beginnings of their targets below."""
+    """A contact sheet: small pictures with the beginning of their targets below."""
     face = fonts.face("cour", 11)
     caption = face.height * _CAPTION_LINES + 8
     rows = -(-len(shown) // columns)
-    sheet = Image.new("RGB", (columns * _CELL, rows * (_CELL + caption)), (225, 230, 235))
+    sheet = Image.new("RGB", (columns * _CELL_PIXELS, rows * (_CELL_PIXELS + caption)), (225, 230, 235))
     pen = ImageDraw.Draw(sheet)
     for index, sample in enumerate(shown):
-        left = index % columns * _CELL
-        top = index // columns * (_CELL + caption)
-        small = sample.image.resize((_CELL - 6, _CELL - 6), Image.Resampling.BILINEAR)
+        left = index % columns * _CELL_PIXELS
+        top = index // columns * (_CELL_PIXELS + caption)
+        small = sample.image.resize((_CELL_PIXELS - 6, _CELL_PIXELS - 6), Image.Resampling.BILINEAR)
         sheet.paste(small, (left + 3, top + 3))
         plain = LOC.sub("", sample.target).replace(' coords=""', "").replace("\t", "  ")
         lines = [part for line in plain.split("\n") for part in textwrap.wrap(line.strip(), 44)]
         for number, line in enumerate(lines[:_CAPTION_LINES]):
-            y = top + _CELL + number * face.height
+            y = top + _CELL_PIXELS + number * face.height
             pen.text((left + 4, y), line, fill=(20, 20, 20), font=face.font)
     return sheet
 
@@ -167,27 +174,28 @@ def contact_sheet(shown: Sequence[Sample], columns: int = 4) -> Image.Image:
 PAIRS_FILE = "pairs.jsonl"
 
 PAIRS_PER_PROCESS = 32
-"""A process takes a second or two to start: it is not worth it for fewer pairs."""
+"""Least pairs per process: a process takes a second or two to start."""
 
-_LARGEST_CHUNK = 16
+_MAX_CHUNK = 16
+"""Most pairs that a process draws at once."""
 
 
 @dataclass(frozen=True)
 class Written:
-    """What :func:`write_pairs` left in a folder."""
+    """What :func:`write_pairs` wrote."""
 
     head: str
     folder: Path
     n_pairs: int
     n_keys: int
-    """Distinct contents."""
+    """Number of distinct contents."""
     n_target_characters: int
     n_processes: int
     seconds: float
 
 
 def processes_for(count: int) -> int:
-    """How many processes so many pairs are worth: at most one a core."""
+    """Number of processes for so many pairs: at most one per core."""
     return max(1, min(os.cpu_count() or 1, count // PAIRS_PER_PROCESS))
 
 
@@ -203,16 +211,27 @@ def write_pairs(
     processes: int = 1,
     progress: Callable[[int], None] | None = None,
 ) -> Written:
-    """Write ``count`` pairs of one head, those from index ``start`` on; the folder is made.
+    """Write ``count`` pairs of one head, from index ``start`` on; the folder is created.
 
-    The files are the same, byte for byte, whatever the number of processes. ``progress`` is told how many
-    pairs are complete. With more than one process a script needs ``if __name__ == "__main__"``.
+    The files are the same, byte for byte, for any number of processes. With more than one process a script
+    needs ``if __name__ == "__main__"``.
+
+    Args:
+        head: name of the head.
+        count: number of pairs.
+        seed: of the stream of samples.
+        folder: that is written to.
+        start: index of the first pair.
+        difficulty: 0 (few large symbols) to 1.
+        split: "train" or "held-out".
+        processes: number of processes that draw.
+        progress: is called with the number of complete pairs.
 
     Raises:
         UnknownHeadError: there is no generator for ``head``.
         SettingError: the folder cannot be written to.
         MissingDependencyError: drawing needs a package that is not installed.
-        DocaiError: the disk is full, or a process died; the pairs listed by then are complete.
+        DocaiError: the disk is full, or a process died; the pairs listed until then are complete.
         ValueError: a negative count.
     """
     if count < 0:
@@ -222,16 +241,16 @@ def write_pairs(
     keys: set[str] = set()
     characters = n_done = 0
     with _lists(head, folder) as lists:
-        size = max(1, min(_LARGEST_CHUNK, count // (4 * processes)))
+        size = max(1, min(_MAX_CHUNK, count // (4 * processes)))
         chunks = [range(n, min(n + size, start + count)) for n in range(start, start + count, size)]
         work = partial(_draw, head, seed, folder, difficulty, split)
         outcomes = each_in_process(work, chunks, processes=min(processes, max(1, len(chunks))))
-        with _explained(folder, lambda: n_done):
+        with _explain_write_errors(folder, lambda: n_done):
             for chunk, drawn in zip(chunks, outcomes, strict=True):
                 if isinstance(drawn, WorkerDied):
                     raise DocaiError(
-                        f"The process that drew pairs {chunk[0]} to {chunk[-1]} died, perhaps for want of "
-                        f"memory; the {n_done} pairs before them are complete in {folder}. "
+                        f"The process that drew pairs {chunk[0]} to {chunk[-1]} died, perhaps out of memory; "
+                        f"the {n_done} pairs before them are complete in {folder}. "
                         "Try again with fewer processes."
                     )
                 for entry in drawn:
@@ -249,7 +268,7 @@ def _draw(head: str, seed: int, folder: Path, difficulty: float, split: Split, i
     if parent_process() is not None:
         import cv2
 
-        # The cores are all taken by the other processes.
+        # All cores are used by the other processes.
         cv2.setNumThreads(1)
     stream = samples(head, seed, start=indices.start, difficulty=difficulty, split=split)
     drawn = zip(indices, islice(stream, len(indices)), strict=True)
@@ -257,10 +276,10 @@ def _draw(head: str, seed: int, folder: Path, difficulty: float, split: Split, i
 
 
 class _List:
-    """A file that only ever holds whole lines, also where the disk is full."""
+    """A file that has only complete lines, also where the disk is full."""
 
     def __init__(self, path: Path) -> None:
-        # Unbuffered: what a failed write left can be taken back at once.
+        # Unbuffered, so that the rest of a failed write can be removed at once.
         self._file = path.open("wb", buffering=0)
         self._size = 0
 
@@ -285,7 +304,7 @@ class _List:
 
 @dataclass(frozen=True)
 class _Lists:
-    """``pairs.jsonl``, and the list that the layout has of its own."""
+    """``pairs.jsonl``, and the layout's own list where it has one."""
 
     pairs: _List
     index: _List | None
@@ -299,7 +318,7 @@ class _Lists:
 
 @contextmanager
 def _lists(head: str, folder: Path) -> Iterator[_Lists]:
-    """The lists, begun anew. Raises :class:`docai.errors.SettingError` where they cannot be."""
+    """The lists, empty. Raises :class:`docai.errors.SettingError` where they cannot be written."""
     index = INDEXES.get(head)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -312,18 +331,18 @@ def _lists(head: str, folder: Path) -> Iterator[_Lists]:
         if index is None:
             yield _Lists(pairs, None)
             return
-        with _List(folder / index.name) as listed:
-            listed.append(index.head_line)
-            yield _Lists(pairs, listed)
+        with _List(folder / index.name) as index_list:
+            index_list.append(index.header)
+            yield _Lists(pairs, index_list)
 
 
 @contextmanager
-def _explained(folder: Path, n_done: Callable[[], int]) -> Iterator[None]:
-    """Errors of the disk, and of absent packages, in a sentence that says what is left."""
+def _explain_write_errors(folder: Path, n_done: Callable[[], int]) -> Iterator[None]:
+    """Turn errors of the disk into one that says how many pairs are complete."""
     try:
         yield
     except OSError as error:
         raise DocaiError(
             f"Writing to {folder} failed: {error.strerror or error}. The {n_done()} pairs listed there are "
-            "complete; make room or choose another folder, and draw again."
+            "complete; free some space or choose another folder, and draw again."
         ) from None

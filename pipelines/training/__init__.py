@@ -1,1 +1,1 @@
-"""Training: the embedded checkpoint's architecture, its data feed, and the loop in resumable slices."""
+"""Training: of a head on a PaliGemma 2 (``finetune``), and of the embedded checkpoint (``nano``)."""

@@ -1,4 +1,4 @@
-"""The weights of a run that read the held-out pairs best, kept beside its states.
+"""The weights of a run that read the held-out pairs best, stored beside its training states.
 
 DIR/state/best/adapter_model.safetensors     or model*.safetensors of a full fine-tune
 DIR/state/best/best.json                     step, metric, value, exact
@@ -18,8 +18,8 @@ from peft import PeftModel, get_peft_model_state_dict
 from docai.errors import SettingError
 from docai.models.adapters import read_weights
 from docai.models.loading import no_progress_bars
-from docai.pipelines.training import run_folder as folders
-from docai.pipelines.training.run_folder import writing
+from docai.pipelines.training import run_folder
+from docai.pipelines.training.run_folder import explaining_write_errors
 
 if TYPE_CHECKING:
     from transformers import PaliGemmaForConditionalGeneration, PreTrainedModel
@@ -29,19 +29,19 @@ _BEST_FILE = "best.json"
 
 @dataclass(frozen=True)
 class Measured:
-    """How the weights after some step read the held-out pairs."""
+    """How well the weights after some step read the held-out pairs."""
 
     step: int
     metric: str
     value: float
     exact: float
-    """Share of answers that are the target to the character."""
+    """Share of answers equal to the target, character by character."""
     n: int = 0
-    """Pairs that were read."""
+    """Number of pairs."""
     low: float | None = None
-    """Where ``value`` lies with a probability of 95 %: from here …"""
+    """Lower end of the 95 % confidence interval of ``value``; None where too few pairs were read."""
     high: float | None = None
-    """… to here; None where too few pairs were read to say."""
+    """Upper end of that interval."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,18 @@ class BestWeights:
 
     folder: Path
     dtype: torch.dtype
-    """Of the weights of a full fine-tune on disk; adapters are kept as they are."""
+    """Of the weights of a full fine-tune on disk; adapters keep theirs."""
 
     @property
     def path(self) -> Path:
-        return self.folder / folders.BEST_FOLDER
+        return self.folder / run_folder.BEST_FOLDER
 
     def measured(self) -> Measured | None:
-        """How good they are; None where none are kept yet."""
+        """How well they read; None where none are stored yet.
+
+        Raises:
+            SettingError: ``best.json`` is damaged.
+        """
         try:
             return Measured(**json.loads((self.path / _BEST_FILE).read_text(encoding="utf-8")))
         except FileNotFoundError:
@@ -68,18 +72,18 @@ class BestWeights:
             ) from error
 
     def keep(self, model: PeftModel | PaliGemmaForConditionalGeneration, measured: Measured | None) -> None:
-        """Put ``model`` as it stands in the place of what was kept; complete, or not at all.
+        """Replace the stored weights by those of ``model``, completely or not at all.
 
         Raises:
             SettingError: it cannot be written.
         """
         partial = self.path.with_name(self.path.name + ".partial")
-        with writing(partial, self.folder):
+        with explaining_write_errors(partial, self.folder):
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(parents=True)
             self._save(model, partial)
             if measured is not None:
-                folders.write_json(partial / _BEST_FILE, asdict(measured))
+                run_folder.write_json(partial / _BEST_FILE, asdict(measured))
             if self.path.exists():
                 shutil.rmtree(self.path)
             partial.replace(self.path)
@@ -100,7 +104,7 @@ class BestWeights:
             whole.save_pretrained(str(partial), state_dict=state)
 
     def adapter(self) -> dict[str, torch.Tensor]:
-        """The tensors of the adapter that is kept."""
+        """The tensors of the stored adapter."""
         return read_weights(self.path)
 
 

@@ -1,4 +1,4 @@
-"""What goes on beside the steps of a run: progress, states, Ctrl-C, and the held-out pairs."""
+"""What happens between the steps of a run: progress lines, saved states, held-out pairs, Ctrl-C, curves."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from transformers import TrainerCallback
 
 from docai.models.heads import Head
-from docai.pipelines.training import run_folder as folders
+from docai.pipelines.training import run_folder
 from docai.pipelines.training.best_weights import BestWeights, Measured
-from docai.pipelines.training.distributed import Ranks
+from docai.pipelines.training.distributed import ProcessGroup
 from docai.pipelines.training.metrics import Metric, read_pairs_with
 from docai.pipelines.training.pairs import Pair, Pairs
 
@@ -33,34 +33,16 @@ if TYPE_CHECKING:
     )
 
 
-def tensorboard(folder: Path, step: int, report: Report) -> list[TrainerCallback]:
-    """transformers' own callback, writing to ``DIR/state/tensorboard``; none where it is not installed.
-
-    Args:
-        folder: of the run.
-        step: where it goes on from; what a killed run wrote of later steps is taken out of the curves.
-        report: gets a line for a person.
-    """
-    if importlib.util.find_spec("tensorboard") is None:
-        report("no curves are written: tensorboard is not installed (pip install 'docai[train]')")
-        return []
-    from torch.utils.tensorboard import SummaryWriter
-    from transformers.integrations.integration_utils import TensorBoardCallback
-
-    board = folder / folders.BOARD_FOLDER
-    report(f"curves: tensorboard --logdir {board}")
-    return [TensorBoardCallback(SummaryWriter(str(board), purge_step=step + 1))]
-
-
 Report = Callable[[str], None]
+"""Takes one line of progress, for people."""
 
 MEASURED = "eval_"
-"""Before the names of what is measured on held-out pairs, in the Trainer's log."""
+"""Prefix of the figures measured on held-out pairs, in the Trainer's log."""
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Held-out pairs, and how they are read."""
+    """Held-out pairs, and how they are read and measured."""
 
     pairs: Pairs
     head: Head
@@ -69,23 +51,23 @@ class HeldOut:
     max_tokens: int
     batch: int
     every: int
-    """Steps between two times; the last step is always one."""
-    ranks: Ranks
+    """Steps between two measurements; the last step is always measured."""
+    group: ProcessGroup
 
     def measure(self, model: PeftModel | PaliGemmaForConditionalGeneration, step: int) -> Measured:
-        """How well the model reads them, each process its share."""
-        own = _Some(self.pairs, self.ranks.share(len(self.pairs)))
-        answers = self.ranks.joined(
+        """How well the model reads the pairs. Each process reads its share of them."""
+        share = _Subset(self.pairs, self.group.own_indices(len(self.pairs)))
+        answers = self.group.gather(
             read_pairs_with(
-                model, self.processor, self.head, own, max_tokens=self.max_tokens, batch=self.batch
+                model, self.processor, self.head, share, max_tokens=self.max_tokens, batch=self.batch
             )
         )
         return self.metric.measured(self.head.parser, answers, step)
 
 
 @dataclass(frozen=True)
-class _Some:
-    """Some of the pairs."""
+class _Subset:
+    """The pairs at some indices."""
 
     pairs: Pairs
     indices: Sequence[int]
@@ -98,13 +80,13 @@ class _Some:
 
 
 class AllStepsDone(Exception):  # noqa: N818 - no error: it ends a run that has nothing left to do
-    """The state that a run goes on from is its last."""
+    """The state that the run resumes from is that of its last step: nothing is left to do."""
 
 
-class Keeper(TrainerCallback):
-    """Saves by the clock, at the end and on Ctrl-C, measures now and then, and hands progress on.
+class RunCallback(TrainerCallback):
+    """Saves by time, at the end and on Ctrl-C, measures on held-out pairs, and reports progress.
 
-    Each process has one. What they do together (saving, measuring, stopping) all do after the same step.
+    Each process has one. Saving, measuring and stopping happen in all processes after the same step.
     """
 
     def __init__(
@@ -116,51 +98,51 @@ class Keeper(TrainerCallback):
         report: Report,
         log: Callable[[dict[str, float]], None],
         on_save: Callable[[TrainerState], None],
-        ranks: Ranks,
+        group: ProcessGroup,
     ) -> None:
-        """Make it before the Trainer.
+        """Create it before the Trainer.
 
         Args:
-            best: where the best weights are kept.
-            held_out: what is measured by; None measures nothing.
-            save_minutes: between two states.
-            report: gets a line for a person.
-            log: the Trainer's own, so that what is measured goes where the loss goes.
-            on_save: is called in the main process after each state.
-            ranks: the processes of this training.
+            best: stores the best weights.
+            held_out: the pairs to measure with; None measures nothing.
+            save_minutes: minutes between two saved states.
+            report: gets lines of progress.
+            log: the Trainer's ``log``, so that the figures are logged beside the loss.
+            on_save: is called in the main process after each saved state.
+            group: the processes of this training.
         """
         self.interrupted = False
         self._best = best
         self._held_out = held_out
-        self._seconds = 60 * save_minutes
+        self._save_seconds = 60 * save_minutes
         self._report = report
         self._log = log
         self._on_save = on_save
-        self._ranks = ranks
-        self._saved = time.monotonic()
+        self._group = group
+        self._saved_at = time.monotonic()
         self._saved_step = 0
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         if state.global_step >= state.max_steps:
-            # The Trainer looks at the number of steps after a step: it would take one more.
+            # The Trainer checks the number of steps after a step: it would take one more.
             raise AllStepsDone
-        # Where it goes on from is saved, and nothing is lost before the first step.
+        # The state that the run resumes from is on disk already.
         self._saved_step = state.global_step
 
     def on_substep_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """After a batch that is not the last of its step.
+        """Stop after a batch that is not the last of its step, where Ctrl-C was pressed.
 
         A step of 256 crops takes minutes on a small GPU, and a launcher waits half a minute after Ctrl-C.
-        What is left of the step is done again from its start.
+        The resumed run repeats the step from its start.
         """
-        (interrupted,) = self._ranks.any(self.interrupted)
+        (interrupted,) = self._group.any_true(self.interrupted)
         if interrupted:
             self.interrupted = True
-            # A state that is there already is not written over: the new one might not fit on the disk.
+            # An existing state is not overwritten: the new one might not fit on the disk.
             control.should_save = state.global_step != self._saved_step
             control.should_training_stop = True
 
@@ -175,16 +157,16 @@ class Keeper(TrainerCallback):
         finished = state.global_step >= state.max_steps
         held_out = self._held_out
         if held_out and model is not None and (finished or state.global_step % held_out.every == 0):
-            # The Trainer takes any log for the one of this step's loss.
+            # Logging resets the flag, and the loss of this step would not be logged.
             should_log = control.should_log
             self._measure(held_out, model, state.global_step)
             control.should_log = should_log
-        is_time = self._ranks.is_main and time.monotonic() - self._saved > self._seconds
-        interrupted, is_time = self._ranks.any(self.interrupted, is_time)
-        if interrupted or finished or is_time:
+        is_due = self._group.is_main and time.monotonic() - self._saved_at > self._save_seconds
+        interrupted, is_due = self._group.any_true(self.interrupted, is_due)
+        if interrupted or finished or is_due:
             control.should_save = True
-            self._saved = time.monotonic()
-        # A run that ended on its last step was not interrupted.
+            self._saved_at = time.monotonic()
+        # A run whose last step is done was not interrupted.
         self.interrupted = interrupted and not finished
         if interrupted:
             control.should_training_stop = True
@@ -193,15 +175,15 @@ class Keeper(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         self._saved_step = state.global_step
-        self._ranks.together(lambda: self._on_save(state) if self._ranks.is_main else None)
+        self._group.run_on_all(lambda: self._on_save(state) if self._group.is_main else None)
 
     def _measure(
         self, held_out: HeldOut, model: PeftModel | PaliGemmaForConditionalGeneration, step: int
     ) -> None:
         measured = held_out.measure(model, step)
         self._log({f"{MEASURED}{held_out.metric.key}": measured.value, f"{MEASURED}exact": measured.exact})
-        self._ranks.together(
-            lambda: self._keep_best(held_out, model, measured) if self._ranks.is_main else None
+        self._group.run_on_all(
+            lambda: self._keep_best(held_out, model, measured) if self._group.is_main else None
         )
 
     def _keep_best(
@@ -231,8 +213,8 @@ class Keeper(TrainerCallback):
             )
 
     @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Take the first Ctrl-C as a wish to stop. Signals go to the main thread: elsewhere do nothing."""
+    def handling_interrupts(self) -> Iterator[None]:
+        """Stop the run at the first Ctrl-C. Only the main thread gets signals; elsewhere nothing is done."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -247,3 +229,22 @@ class Keeper(TrainerCallback):
             yield
         finally:
             signal.signal(signal.SIGINT, before)
+
+
+def tensorboard(folder: Path, step: int, report: Report) -> list[TrainerCallback]:
+    """transformers' own callback, writing to ``DIR/state/tensorboard``; none without tensorboard.
+
+    Args:
+        folder: of the run.
+        step: that the run resumes from; later points of a killed run are removed from the curves.
+        report: gets a line that says where the curves are.
+    """
+    if importlib.util.find_spec("tensorboard") is None:
+        report("no curves are written: tensorboard is not installed (pip install 'docai[train]')")
+        return []
+    from torch.utils.tensorboard import SummaryWriter
+    from transformers.integrations.integration_utils import TensorBoardCallback
+
+    logs = folder / run_folder.BOARD_FOLDER
+    report(f"curves: tensorboard --logdir {logs}")
+    return [TensorBoardCallback(SummaryWriter(str(logs), purge_step=step + 1))]

@@ -1,15 +1,16 @@
-"""What is wrong with training data, found before the first step: pictures, targets, lengths.
+"""Checks of training data before the first step: pictures, targets, lengths.
 
-Each pair that is not trained on has a reason, a stable code:
+Each pair that cannot be used has a reason, a stable code:
 
-``image``       its picture cannot be read (it is decoded once to see)
-``parser``      the head's own parser finds an error in its target
-``too-long``    its target has more tokens than are trained on
-``skipped``     the reader of the data set passed it over; the detail says why
-``structure``   its cells are no whole grid, or its spines do not fit
-``no-box``      the head writes boxes, and the truth has none; or the region has no area
-``no-picture``  the data set has the truth alone
+``image``       the picture cannot be decoded
+``parser``      the head's own parser finds an error in the target
+``too-long``    the target has too many tokens
+``skipped``     the reader of the data set skipped it; the detail says why
+``structure``   the cells are not a complete grid, or the spines do not fit
+``no-box``      the head writes boxes and the truth has none, or the region has no area
+``no-picture``  the data set has no picture for it
 ``empty``       there is nothing to write
+``kind``        no head writes this kind of region
 """
 
 from __future__ import annotations
@@ -32,25 +33,25 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 MAX_REJECTED: Final = 0.2
-"""Share of the data above which a run stops: something is wrong with the data, not with some of it."""
+"""Share of unusable pairs above which a run stops: the data as a whole is likely wrong."""
 
-_ENOUGH_FOR_PROCESSES = 2_000
-"""Targets from which on starting processes, some seconds each, is worth it."""
-_DRAFT = (64, 64)
-"""A JPEG is decoded at an eighth of its size to see whether it can be."""
+_MIN_TARGETS_FOR_PROCESSES = 2_000
+"""Number of targets from which starting processes, some seconds each, pays off."""
+_DRAFT_SIZE = (64, 64)
+"""Size asked of the JPEG decoder, which then decodes at an eighth: enough to see whether it can."""
 
 
 class Rejected(NamedTuple):
-    """A pair that is not trained on."""
+    """A pair that cannot be used."""
 
     name: str
     reason: str
-    """A stable code; see the module."""
+    """A stable code; see the list at the top."""
     detail: str
 
 
 class Checkable(Protocol):
-    """What can be checked of a pair without drawing it."""
+    """A pair that can be checked without being drawn."""
 
     @property
     def name(self) -> str: ...
@@ -75,7 +76,7 @@ class TargetRules:
     """Tokens of the longest target, its end token included."""
 
     def too_long(self, target: str) -> int | None:
-        """The number of tokens, where there are too many."""
+        """The number of tokens, where it is too high; else None."""
         text = f"{target}{self.tokenizer.eos_token}"
         count = len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
         return count if count > self.max_tokens else None
@@ -86,28 +87,28 @@ class TargetRules:
         return Rejected(name, "parser", fault) if fault else self.check_length(name, target)
 
     def check_length(self, name: str, target: str) -> Rejected | None:
-        """Why the target cannot be used, where it has too many tokens."""
+        """Why the target cannot be used, where it is too long."""
         count = self.too_long(target)
         if count is None:
             return None
-        return Rejected(name, "too-long", f"{count} tokens, and {self.max_tokens} are trained on")
+        return Rejected(name, "too-long", f"{count} tokens, and at most {self.max_tokens} can be used")
 
 
 def parser_fault(parser: Parser, target: str) -> str | None:
-    """The first error that a head's parser finds in a target."""
+    """The first error that a head's parser finds in a target; None where there is none."""
     errors = (issue for issue in parser(target).issues if issue.severity == "error")
     return next((f"{issue.code}: {issue.message}" for issue in errors), None)
 
 
 def image_fault(path: Path) -> str | None:
-    """Why a picture cannot be decoded. PDFs are not looked at here."""
+    """Why a picture cannot be decoded; None where it can. PDFs are not checked here."""
     if path.suffix.lower() == ".pdf":
         return None
     try:
         if not path.stat().st_size:
             return "the file is empty"
         with Image.open(path) as image:
-            image.draft("RGB", _DRAFT)
+            image.draft("RGB", _DRAFT_SIZE)
             image.load()
     except FileNotFoundError:
         return "there is no such file"
@@ -128,26 +129,25 @@ def check_pairs(
         paths = list(dict.fromkeys(pair.path for pair in pairs))
         faults = dict(zip(paths, pool.map(image_fault, paths), strict=True))
     readable = [pair for pair in pairs if faults[pair.path] is None]
-    n_processes = processes if len(readable) >= _ENOUGH_FOR_PROCESSES else 1
+    n_processes = processes if len(readable) >= _MIN_TARGETS_FOR_PROCESSES else 1
     parse = partial(parser_fault, rules.head.parser)
     parsed = each_in_process(parse, (pair.target for pair in readable), processes=n_processes)
     usable: list[C] = []
     rejected = [
         Rejected(pair.name, "image", fault) for pair in pairs if (fault := faults[pair.path]) is not None
     ]
-    for pair, found in zip(readable, parsed, strict=True):
-        if isinstance(found, WorkerDied):
-            found = "the parser ended its process"
-        bad = Rejected(pair.name, "parser", found) if found else rules.check_length(pair.name, pair.target)
-        if bad is None:
+    for pair, result in zip(readable, parsed, strict=True):
+        fault = "the parser crashed" if isinstance(result, WorkerDied) else result
+        item = Rejected(pair.name, "parser", fault) if fault else rules.check_length(pair.name, pair.target)
+        if item is None:
             usable.append(pair)
         else:
-            rejected.append(bad)
+            rejected.append(item)
     return usable, rejected
 
 
 def describe_rejected(rejected: Iterable[Rejected], *, shown: int = 5) -> list[str]:
-    """Lines for people: how many of each reason, and the first few."""
+    """Lines for people: the number of pairs per reason, and the first few pairs."""
     listed = list(rejected)
     counts = Counter(item.reason for item in listed)
     lines = [f"not used, {reason}: {count}" for reason, count in sorted(counts.items())]

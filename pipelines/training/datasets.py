@@ -1,9 +1,12 @@
-"""Training pairs from every layout that :mod:`docai.pipelines.evaluation.datasets` reads.
+"""Training pairs from every format that :mod:`docai.pipelines.evaluation.datasets` reads.
 
-A crop of a data set is one pair. Of a set of whole pages each region with a box of its own is one. The
-picture is cut by :func:`docai.pipelines.crops.crop.make_crop`, as for reading, and the boxes of the target go
-through the same transform. Boxes of table cells are as the set has them, which for FinTabNet.c and
-PubTables-1M is the cell's place in the grid; over a PDF they are drawn in to the words of its text layer.
+Each crop of a data set is a pair; of a set of whole pages, each region with a box. The picture is cut by
+:func:`docai.pipelines.crops.crop.make_crop`, as for reading, and the boxes of the target go through the same
+transform. Boxes of table cells are those of the set. In FinTabNet.c and PubTables-1M these are the cells of
+the grid; over a PDF they are shrunk to the words of its text layer.
+
+The target is the truth as a head writes it: HTML with boxes, SMILES, kern, words with boxes, in the formats
+of :mod:`docai.parsers.table`, ``.molecule``, ``.score`` and ``.text``.
 """
 
 from __future__ import annotations
@@ -31,21 +34,32 @@ from docai.pipelines.training.checks import Rejected
 from docai.pipelines.training.pairs import Pair
 
 Locate = Callable[[BBox], Bins | None]
-"""From a box in the units of the file to bins ``y0 x0 y1 x1``; None where the crop does not show it."""
+"""From a box in units of the file to ``<loc>`` bins ``y0 x0 y1 x1``; None where it is not in the crop."""
 
 _CELL_TAG = re.compile(r"<t[dh]\b")
 
 _LOC = re.compile(r"<loc\d*>")
 
-_MAX_GAP = 1.5
-"""Gap between two words of one line, in heights of the lower one."""
+_MAX_WORD_GAP = 1.5
+"""Widest gap between two words of a line, in heights of the lower word."""
 
-_SHARED = 0.5
-"""Of the lower word's height, by which two words of one line overlap."""
+_MIN_LINE_OVERLAP = 0.5
+"""Least vertical overlap of two words of a line, as a share of the lower word's height."""
+
+_FORMATS_IN_READING_ORDER = frozenset({"hiertext", "pdf-text", "docai-content", "docai-regions"})
+"""Formats whose words are in reading order."""
+
+_MIN_SHARE_INSIDE = 0.5
+"""Least share of a box inside the crop for the box to be part of the target."""
 
 
 class NoTargetError(Exception):
-    """The truth says too little, or nothing that the head can write. The first argument is a code."""
+    """No target can be made of the truth.
+
+    Args:
+        reason: a stable code, see :mod:`docai.pipelines.training.checks`.
+        detail: a sentence for people.
+    """
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)
@@ -54,7 +68,7 @@ class NoTargetError(Exception):
 
 
 def has_boxes(item: Item) -> bool:
-    """Whether the target of ``item`` will hold boxes."""
+    """Whether the target of ``item`` has boxes."""
     return bool(item.words) or any(cell.bbox is not None for cell in item.cells)
 
 
@@ -62,13 +76,13 @@ def write_target(item: Item, locate: Locate, *, in_order: bool) -> str:
     """The target of one region.
 
     Args:
-        item: its truth.
+        item: the truth.
         locate: see :data:`Locate`.
-        in_order: text whose words come in reading order, line by line; else they are put in order here.
+        in_order: whether the words of a text are in reading order, line by line; else they are sorted here.
 
     Raises:
-        NoTargetError: ``structure``, cells overlap or leave holes; ``no-box``, words without boxes;
-            ``empty``, there is nothing to write; ``kind``, no head writes that.
+        NoTargetError: ``structure``: cells overlap or leave holes; ``no-box``: words without boxes;
+            ``empty``: there is nothing to write; ``kind``: no head writes this kind.
     """
     match item.kind:
         case "table":
@@ -82,12 +96,12 @@ def write_target(item: Item, locate: Locate, *, in_order: bool) -> str:
         case _:
             raise NoTargetError("kind", f"no head writes a {item.kind}")
     if not target:
-        raise NoTargetError("empty", "the truth says nothing of what is there")
+        raise NoTargetError("empty", "the truth is empty")
     return target
 
 
 def table_target(item: Item, locate: Locate) -> str:
-    """HTML, with ``coords`` on the cells that hold text and have a box. Inline tags are left out.
+    """HTML, with ``coords`` on the cells that have text and a box. Inline tags are left out.
 
     Raises:
         NoTargetError: see :func:`write_target`.
@@ -103,11 +117,11 @@ def table_target(item: Item, locate: Locate) -> str:
         key=lambda cell: (cell.row, cell.col),
     )
     n_rows, n_cols = _full_grid(ordered)
-    # canonical_html writes the cells in this order, so the n-th tag is that of the n-th cell.
-    tags = iter(ordered)
+    # canonical_html writes the cells in this order: the n-th tag belongs to the n-th cell.
+    cells_of_tags = iter(ordered)
 
     def with_box(match: re.Match[str]) -> str:
-        cell = next(tags)
+        cell = next(cells_of_tags)
         bins = locate(cell.bbox) if cell.text and cell.bbox is not None else None
         return match[0] if bins is None else f'{match[0]} coords="{write_bins(bins)}"'
 
@@ -115,7 +129,7 @@ def table_target(item: Item, locate: Locate) -> str:
 
 
 def _full_grid(cells: Sequence[Cell]) -> tuple[int, int]:
-    """Rows and columns. As in the paper, a table that is not one whole grid is not trained on."""
+    """Numbers of rows and columns. As in the paper, only tables with a complete grid are trained on."""
     n_rows = max(cell.row + cell.row_span for cell in cells)
     n_cols = max(cell.col + cell.col_span for cell in cells)
     covered = sum(cell.row_span * cell.col_span for cell in cells)
@@ -130,29 +144,29 @@ def _full_grid(cells: Sequence[Cell]) -> tuple[int, int]:
     if len(places) < covered:
         raise NoTargetError("structure", "cells of the table overlap")
     if covered < n_rows * n_cols:
-        raise NoTargetError("structure", "some places of the table have no cell")
+        raise NoTargetError("structure", "some places of the grid have no cell")
     return n_rows, n_cols
 
 
 def score_target(text: str) -> str:
-    """The ``**kern`` spines without comments and records; the rest of the text is left as it is.
+    """The ``**kern`` spines without comments and reference records; the rest is unchanged.
 
     Raises:
         NoTargetError: a line does not fit the spines.
     """
     lines = text.replace("\r\n", "\n").strip("\n").split("\n")
-    kept = [line for line in lines if line and not line.startswith("!")]
-    header = kept[0].split("\t") if kept else []
+    music = [line for line in lines if line and not line.startswith("!")]
+    header = music[0].split("\t") if music else []
     if all(name == "**kern" for name in header):
-        return "\n".join(kept)
+        return "\n".join(music)
     try:
-        return kern_spines("\n".join(kept))
+        return kern_spines("\n".join(music))
     except MalformedError as error:
         raise NoTargetError("structure", str(error)) from None
 
 
 def text_target(item: Item, locate: Locate, *, in_order: bool) -> str:
-    """Lines of words with boxes. Words that the truth does not ask for are left out.
+    """Lines of words with boxes. Words that the truth marks as ignored are left out.
 
     Raises:
         NoTargetError: see :func:`write_target`.
@@ -161,32 +175,32 @@ def text_target(item: Item, locate: Locate, *, in_order: bool) -> str:
         if item.text.strip():
             raise NoTargetError("no-box", "the words have no boxes, and the head writes them with boxes")
         raise NoTargetError("empty", "there is no word")
-    asked = [word for word in item.words if not word.ignore and _label(word)]
+    read_words = [word for word in item.words if not word.ignore and _label(word)]
     lines = []
-    for line in lines_of(asked, in_order=in_order):
+    for line in group_into_lines(read_words, in_order=in_order):
         placed = [(_label(word), locate(outline_box(word))) for word in line]
         words = [f"{write_bins(bins)} {label}" for label, bins in placed if bins is not None]
         if words:
             lines.append(" ; ".join(words))
     if not lines:
-        raise NoTargetError("empty", "no word that is asked for lies in the crop")
+        raise NoTargetError("empty", "no word that is to be read is in the crop")
     return "\n".join(lines)
 
 
-def lines_of(words: Sequence[SpottedWord], *, in_order: bool) -> list[list[SpottedWord]]:
-    """Words as lines.
+def group_into_lines(words: Sequence[SpottedWord], *, in_order: bool) -> list[list[SpottedWord]]:
+    """Group words into lines.
 
-    A word goes on a line where it stands beside the line's last word, at the same height and close by.
-    In order, only the last line is gone on with. Else the words are taken from left to right, and the
-    lines come out from top to bottom: with nothing said of columns, that is the order of a plain page.
+    A word continues a line where it is right of the line's last word, at the same height and close to it.
+    With ``in_order`` only the last line can be continued. Else the words are taken from left to right, and
+    the lines are sorted from top to bottom: where columns are unknown, that is the order of a plain page.
     """
     lines: list[list[SpottedWord]] = []
     boxes: list[BBox] = []
-    given = words if in_order else sorted(words, key=lambda word: outline_box(word)[0])
-    for word in given:
+    in_turn = words if in_order else sorted(words, key=lambda word: outline_box(word)[0])
+    for word in in_turn:
         box = outline_box(word)
         candidates = range(max(len(lines) - 1, 0), len(lines)) if in_order else range(len(lines))
-        fits = [index for index in candidates if _goes_on(boxes[index], box)]
+        fits = [index for index in candidates if _continues(boxes[index], box)]
         if fits:
             best = max(fits, key=lambda index: boxes[index][2])
             lines[best].append(word)
@@ -199,15 +213,16 @@ def lines_of(words: Sequence[SpottedWord], *, in_order: bool) -> list[list[Spott
     return sorted(lines, key=lambda line: union(outline_box(word) for word in line)[1::-1])
 
 
-def _goes_on(last: BBox, box: BBox) -> bool:
+def _continues(last: BBox, box: BBox) -> bool:
     height = min(last[3] - last[1], box[3] - box[1])
     shared = min(last[3], box[3]) - max(last[1], box[1])
     gap = box[0] - last[2]
-    return height > 0 and shared > _SHARED * height and -_SHARED * height < gap < _MAX_GAP * height
+    lowest_gap, highest_gap = -_MIN_LINE_OVERLAP * height, _MAX_WORD_GAP * height
+    return height > 0 and shared > _MIN_LINE_OVERLAP * height and lowest_gap < gap < highest_gap
 
 
 def outline_box(word: SpottedWord) -> BBox:
-    """The upright box around a word's outline."""
+    """The axis-parallel box around a word's outline."""
     xs, ys = zip(*word.polygon, strict=True)
     return min(xs), min(ys), max(xs), max(ys)
 
@@ -217,35 +232,28 @@ def _label(word: SpottedWord) -> str:
 
 
 def write_bins(bins: Bins) -> str:
-    """``<locY0><locX0><locY1><locX1>``; a box without area is given one bin of it."""
+    """``<locY0><locX0><locY1><locX1>``; a side of length zero is made one bin long."""
     y0, x0, y1, x1 = bins
-    (y0, y1), (x0, x1) = _apart(y0, y1), _apart(x0, x1)
+    (y0, y1), (x0, x1) = _distinct(y0, y1), _distinct(x0, x1)
     return "".join(f"<loc{value:04d}>" for value in (y0, x0, y1, x1))
 
 
-def _apart(low: int, high: int) -> tuple[int, int]:
+def _distinct(low: int, high: int) -> tuple[int, int]:
     if low < high:
         return low, high
     return (low, low + 1) if low + 1 < LOC_BINS else (low - 1, low)
 
 
-_IN_ORDER = frozenset({"hiertext", "pdf-text", "docai-content", "docai-regions"})
-"""Layouts whose words come in reading order."""
-
-_INSIDE = 0.5
-"""Share of a box that has to lie in the crop, for it to be part of the target."""
-
-
 @dataclass(frozen=True, slots=True)
 class CropPair:
-    """One region of a picture or PDF, cut when it is asked for."""
+    """One region of a picture or PDF, cut when it is drawn."""
 
     name: str
     path: Path
     target: str
     page: int = 1
     bbox: BBox | None = None
-    """In the units of the file; None is the whole page."""
+    """In the units of the file; None for the whole page."""
     password: str | None = None
 
     @property
@@ -253,36 +261,37 @@ class CropPair:
         return self.target
 
     def draw(self, size: int) -> Pair:
-        """The pair, its crop ``size`` pixels a side.
+        """The pair, with a crop of ``size`` x ``size`` pixels.
 
         Raises:
             InputError: the source cannot be read.
         """
-        with _opened(self.path, self.page, self.bbox, self.password) as (page, box):
+        with _open_region(self.path, self.page, self.bbox, self.password) as (page, box):
             return Pair(make_crop(page, box, size=size).image, self.target)
 
 
 def is_dataset(spec: str) -> bool:
-    """Whether ``spec`` is ``FORMAT:PATH`` of a layout that is known, and no folder of that name."""
+    """Whether ``spec`` is ``FORMAT:PATH`` of a known format, and not the name of a folder."""
     return spec.partition(":")[0] in FORMATS and ":" in spec
 
 
 def read_dataset(spec: str, head: Head) -> tuple[list[CropPair], list[Rejected]]:
-    """The pairs of a data set for one head, and its cases of which no pair can be made.
+    """The pairs of a data set for one head, and the cases that no pair can be made of.
 
     Args:
         spec: ``FORMAT:PATH``.
-        head: its name is the kind of region that is taken, and its resolution the size of the crops.
+        head: its name is the kind of the regions, and its resolution the size of the crops.
 
     Raises:
         DatasetError: see :func:`docai.pipelines.evaluation.datasets.dataset.open_dataset`.
-        SettingError: the set holds nothing for that head.
+        SettingError: the set has nothing for that head.
     """
     dataset = open_dataset(spec)
     if head.name not in dataset.kinds:
         raise SettingError(
             f"The data set {spec} holds {' and '.join(dataset.kinds)} and nothing for the head {head.name!r}."
         )
+    in_order = dataset.format in _FORMATS_IN_READING_ORDER
     pairs: list[CropPair] = []
     rejected: list[Rejected] = []
     for case in dataset:
@@ -294,7 +303,7 @@ def read_dataset(spec: str, head: Head) -> tuple[list[CropPair], list[Rejected]]
                 continue
             name = f"{spec} {case.id}" + (f"#{number}" if len(case.truth) > 1 else "")
             try:
-                pairs.append(_pair(name, case, item, head.resolution, dataset.format in _IN_ORDER))
+                pairs.append(_make_pair(name, case, item, head.resolution, in_order))
             except NoTargetError as error:
                 rejected.append(Rejected(name, error.reason, error.detail))
             except DatasetError:
@@ -304,52 +313,57 @@ def read_dataset(spec: str, head: Head) -> tuple[list[CropPair], list[Rejected]]
     return pairs, rejected
 
 
-def _pair(name: str, case: Sample, item: Item, size: int, in_order: bool) -> CropPair:
+def _make_pair(name: str, case: Sample, item: Item, size: int, in_order: bool) -> CropPair:
     if case.source is None:
-        raise NoTargetError("no-picture", "the data set has the truth alone")
+        raise NoTargetError("no-picture", "the data set has no picture for it")
     page, bbox = (case.page or 1, case.bbox) if case.unit == "crop" else (item.page, item.bbox)
     if case.unit == "page" and bbox is None:
-        raise NoTargetError("no-box", "nothing says where on the page it is")
+        raise NoTargetError("no-box", "its place on the page is unknown")
     if has_boxes(item):
-        with _opened(case.source, page, bbox, case.password) as (opened, box):
-            item = _drawn_in(item, opened)
-            locate = locator(fit_square(box, size=size), box, 72 / opened.dpi)
+        with _open_region(case.source, page, bbox, case.password) as (opened, box):
+            item = _with_tight_boxes(item, opened)
+            locate = make_locator(fit_square(box, size=size), box, 72 / opened.dpi)
             target = write_target(item, locate, in_order=in_order)
     else:
         target = write_target(item, lambda box: None, in_order=in_order)
     return CropPair(name, case.source, target, page, bbox, case.password)
 
 
-def locator(transform: CropTransform, region: BBox, zoom: float) -> Locate:
-    """To bins of the crop from boxes in the units of a file, ``zoom`` points each."""
+def make_locator(transform: CropTransform, region: BBox, zoom: float) -> Locate:
+    """A :data:`Locate` for a crop of ``region``, in points; a unit of the file is ``zoom`` points."""
 
     def locate(box: BBox) -> Bins | None:
         x0, y0, x1, y1 = (value * zoom for value in box)
         points = (x0, y0, x1, y1)
-        return transform.to_loc(points) if share_inside(points, region) >= _INSIDE else None
+        return transform.to_loc(points) if share_inside(points, region) >= _MIN_SHARE_INSIDE else None
 
     return locate
 
 
-def _drawn_in(item: Item, page: Page) -> Item:
-    """The item with the boxes of its cells drawn in to the words of the text layer that lie in them."""
+def _with_tight_boxes(item: Item, page: Page) -> Item:
+    """The item with the boxes of its cells shrunk to the words of the text layer inside them."""
     words = page.words() if item.cells else []
     if not words:
         return item
     cells = []
     for cell in item.cells:
-        place = cell.bbox
-        inside = [word.bbox for word in words if place and share_inside(word.bbox, place) > _INSIDE]
-        cells.append(cell.model_copy(update={"bbox": union(inside)}) if inside else cell)
+        box = cell.bbox
+        words_inside = [
+            word.bbox for word in words if box and share_inside(word.bbox, box) > _MIN_SHARE_INSIDE
+        ]
+        cells.append(cell.model_copy(update={"bbox": union(words_inside)}) if words_inside else cell)
     return item.model_copy(update={"cells": cells})
 
 
 @contextmanager
-def _opened(path: Path, number: int, bbox: BBox | None, password: str | None) -> Iterator[tuple[Page, BBox]]:
-    """The page, and the region in its points.
+def _open_region(
+    path: Path, number: int, bbox: BBox | None, password: str | None
+) -> Iterator[tuple[Page, BBox]]:
+    """The page, and the region in points of the page.
 
     Raises:
-        InputError: it cannot be read, has no such page, or the region has no area on it.
+        InputError: the file cannot be read or has no such page.
+        NoTargetError: the region has no area on the page.
     """
     with open_source(path, password=password) as source, source.page(number) as page:
         zoom = 72 / page.dpi

@@ -18,13 +18,13 @@ from docai.models.checkpoints import Checkpoint, find_checkpoint, open_checkpoin
 from docai.models.guards import MAX_SEQUENCE
 from docai.models.heads import Head
 from docai.models.loading import load_processor, no_progress_bars
-from docai.pipelines.training import run_folder as folders
+from docai.pipelines.training import run_folder
 from docai.pipelines.training.best_weights import BestWeights, Measured, adapter_weights
-from docai.pipelines.training.callbacks import AllStepsDone, HeldOut, Keeper, Report, tensorboard
+from docai.pipelines.training.callbacks import AllStepsDone, HeldOut, Report, RunCallback, tensorboard
 from docai.pipelines.training.checks import TargetRules
-from docai.pipelines.training.distributed import Ranks, join_ranks
+from docai.pipelines.training.distributed import ProcessGroup, join_process_group
 from docai.pipelines.training.metrics import metric_for
-from docai.pipelines.training.model import build_model, measure_weights, require_room, smoothed_loss
+from docai.pipelines.training.model import build_model, measure_weights, require_memory, smoothed_loss
 from docai.pipelines.training.pairs import Collator
 from docai.pipelines.training.prepare import (
     RunData,
@@ -34,12 +34,12 @@ from docai.pipelines.training.prepare import (
     list_pairs,
     source_name,
 )
-from docai.pipelines.training.report import Journal, earlier_parts
+from docai.pipelines.training.report import RunReport, earlier_parts
 from docai.pipelines.training.run_folder import latest_state, require_disk, step_of
 from docai.pipelines.training.settings import AdapterSettings, Recipe
 from docai.pipelines.training.trainer import (
+    FullTrainer,
     HeadTrainer,
-    WholeTrainer,
     trained_weights,
     trainer_arguments,
     training_device,
@@ -50,18 +50,18 @@ if TYPE_CHECKING:
 
 __all__ = ["AdapterRun", "AdapterSettings", "train_adapter"]
 
-_MEASURED = 10
-"""Times that the held-out pairs are read in a run, where nothing else is said."""
+_N_MEASUREMENTS = 10
+"""Measurements on held-out pairs per run, where the settings do not say otherwise."""
 
 
 @dataclass(frozen=True)
 class AdapterRun:
-    """Where a training stands after a call."""
+    """The outcome of one call of the training."""
 
     folder: Path
     step: int
     loss: float | None
-    """The last one reported, per token; None where no step was taken."""
+    """The last reported loss, per token; None where no step was taken."""
     n_rejected: int
     interrupted: bool
     best: Measured | None = None
@@ -72,7 +72,7 @@ class AdapterRun:
 
 @dataclass(frozen=True)
 class _Prepared:
-    """What the main process found out before a model is loaded."""
+    """What the main process prepared before a model is loaded."""
 
     source: Checkpoint
     max_tokens: int
@@ -94,73 +94,73 @@ def train_adapter(
 ) -> AdapterRun:
     """Fine-tune one head and write it with its base to ``folder``: a LoRA adapter, or all weights.
 
-    A run found in ``folder`` is resumed. Ctrl-C ends the run after the batch it is in, with its state and
-    the weights as they stand written; a second one ends it at once, with the last state left. Where pairs
-    are held out, the checkpoint has the weights that read them best, else the last ones.
+    A run that is already in ``folder`` is resumed. Ctrl-C ends the run after the current batch and writes its
+    state and weights; a second Ctrl-C ends it at once, with the last saved state. Where pairs are held out,
+    the checkpoint has the weights that read them best, else the last ones.
 
-    Under ``torchrun`` or ``accelerate launch`` every process calls this with the same arguments, and one of
-    them, the main process, checks, reports and writes (see :mod:`docai.pipelines.training.distributed`).
+    Under ``torchrun`` or ``accelerate launch`` every process calls this with the same arguments. One of them,
+    the main process, checks, reports and writes (see :mod:`docai.pipelines.training.distributed`).
 
     Args:
-        head: what is trained.
+        head: the head to train.
         base: an embedded name, a folder, or a hub id whose files are on this machine.
         folder: see :mod:`docai.pipelines.training.run_folder`.
-        settings: see there.
-        data: folders that ``docai synth`` wrote, and ``FORMAT:PATH`` of
-            :mod:`docai.pipelines.evaluation.datasets`; none draws pairs.
-        report: gets a line for a person now and then.
-        command: what was typed, for the card.
+        settings: of the run.
+        data: folders written by ``docai synth``, and ``FORMAT:PATH`` of
+            :mod:`docai.pipelines.evaluation.datasets`; where empty, pairs are drawn.
+        report: gets lines of progress, for people.
+        command: the command line, for the model card.
 
     Raises:
-        UnknownModelError, CheckpointError: the base is not here, not a PaliGemma 2, or for another
-            resolution than the head's.
-        DeviceError: the device is not here, or its memory is too small.
-        SettingError: a setting cannot be used, there is nothing to train on, too much of the data cannot
-            be used (``rejected.jsonl`` in ``folder`` says what), or ``folder`` cannot be used: another run
-            is in it, it cannot be written, or its disk is full.
+        UnknownModelError, CheckpointError: the base is not on this machine, not a PaliGemma 2, or for
+            another resolution than the head's.
+        DeviceError: there is no such device, or its memory is too small.
+        SettingError: a setting is invalid, there is nothing to train on, too much of the data cannot be used
+            (see ``rejected.jsonl`` in ``folder``), or ``folder`` cannot be used: it has another run, it
+            cannot be written, or its disk is full.
         DatasetError: a data set is not of its format.
-        MissingDependencyError: pairs are to be drawn or measured, or a base is to be held in 4 bits, and a
-            package for it is not installed.
-        StoppedElsewhereError: another process of this training raised one of the others.
+        MissingDependencyError: drawing or measuring pairs, or a base in 4 bits, needs a package that is not
+            installed.
+        StoppedElsewhereError: another process of this training raised one of these errors.
     """
     begun = time.monotonic()
-    ranks = join_ranks()
-    if not ranks.is_main:
-        report = _say_nothing
-    ready = ranks.on_main(lambda: _prepare(head, base, folder, settings, data, ranks, report))
-    recipe = settings.recipe(head, ranks.count)
-    device = training_device(settings, ranks)
-    found = ready.data
+    group = join_process_group()
+    if not group.is_main:
+        report = _discard
+    prepared = group.run_on_main(lambda: _prepare(head, base, folder, settings, data, group, report))
+    recipe = settings.recipe(head, group.count)
+    device = training_device(settings, group)
+    pairs = prepared.data
 
-    # Loaded from where it will be loaded for reading, so that both see the same configuration.
-    laid = open_checkpoint(ready.base_folder)
-    processor = load_processor(laid)
-    model = build_model(laid, settings, device)
+    # Loaded from the folder that reading will use, so that both have the same configuration.
+    checkpoint = open_checkpoint(prepared.base_folder)
+    processor = load_processor(checkpoint)
+    model = build_model(checkpoint, settings, device)
     n_trained = trained_weights(model)
-    stored = _stored_dtype(ready.source)
-    step = 0 if ready.state is None else step_of(ready.state)
-    if ranks.is_main:
-        report(f"{recipe.steps} steps, {_step_size(recipe, len(found.train))}, {device}")
+    stored = _stored_dtype(prepared.source)
+    step = 0 if prepared.state is None else step_of(prepared.state)
+    if group.is_main:
+        report(f"{recipe.steps} steps, {_describe_step(recipe, len(pairs.train))}, {device}")
     if step < recipe.steps:
-        kept = n_trained * stored.itemsize if settings.full else None
-        ranks.on_main(lambda: require_disk(folder, n_trained, kept, report))
-    journal = Journal(
+        weight_bytes = n_trained * stored.itemsize if settings.full else None
+        group.run_on_main(lambda: require_disk(folder, n_trained, weight_bytes, report))
+    run_report = RunReport(
         folder=folder,
         about={
-            "run": ready.identity,
+            "run": prepared.identity,
             "head": {"prompt": head.prompt, "resolution": head.resolution},
             "base": {
-                "name": ready.source.name,
-                "revision": ready.source.revision,
-                "weights": measure_weights(ready.base_folder).total,
+                "name": prepared.source.name,
+                "revision": prepared.source.revision,
+                "weights": measure_weights(prepared.base_folder).total,
                 "trained": n_trained,
             },
             "settings": asdict(settings) | asdict(recipe),
         },
         device=device,
-        ranks=ranks,
+        group=group,
         command=command,
-        data=found,
+        data=pairs,
         begun=begun,
         pairs=lambda: trainer.n_pairs,
         earlier=earlier_parts(folder),
@@ -168,42 +168,42 @@ def train_adapter(
     )
     best = BestWeights(folder, stored)
     held_out = None
-    if found.held_out is not None:
-        every = settings.measure_steps or max(1, recipe.steps // _MEASURED)
+    if pairs.held_out is not None:
+        every = settings.measure_steps or max(1, recipe.steps // _N_MEASUREMENTS)
         held_out = HeldOut(
-            found.held_out,
+            pairs.held_out,
             head,
             processor,
             metric_for(head),
-            ready.max_tokens,
+            prepared.max_tokens,
             settings.batch,
             every,
-            ranks,
+            group,
         )
-    keeper = Keeper(
+    callback = RunCallback(
         best,
         held_out,
         save_minutes=settings.save_minutes,
         report=report,
         log=lambda logs: trainer.log(logs),
-        on_save=lambda state: journal.write(state, best.measured(), "running"),
-        ranks=ranks,
+        on_save=lambda state: run_report.write(state, best.measured(), "running"),
+        group=group,
     )
-    trainer = (WholeTrainer if settings.full else HeadTrainer)(
+    trainer = (FullTrainer if settings.full else HeadTrainer)(
         model=model,
-        args=trainer_arguments(folder, settings, recipe, device, len(found.train)),
-        train_dataset=found.train,
+        args=trainer_arguments(folder, settings, recipe, device, len(pairs.train)),
+        train_dataset=pairs.train,
         data_collator=Collator(processor, head),
-        callbacks=[keeper, *(tensorboard(folder, step, report) if ranks.is_main else ())],
+        callbacks=[callback, *(tensorboard(folder, step, report) if group.is_main else ())],
         compute_loss_func=smoothed_loss(recipe.label_smoothing) if recipe.label_smoothing else None,
     )
-    trainer.ranks = ranks
+    trainer.group = group
     trainer.remove_callback(PrinterCallback)
-    if ready.state is not None:
-        report(f"resumed from {ready.state}")
+    if prepared.state is not None:
+        report(f"resumed from {prepared.state}")
     try:
-        with keeper.listening(), no_progress_bars():
-            trainer.train(resume_from_checkpoint=None if ready.state is None else str(ready.state))
+        with callback.handling_interrupts(), no_progress_bars():
+            trainer.train(resume_from_checkpoint=None if prepared.state is None else str(prepared.state))
     except AllStepsDone:
         pass
     except torch.OutOfMemoryError as error:
@@ -218,19 +218,19 @@ def train_adapter(
             folder,
             trainer.state.global_step,
             loss,
-            len(found.rejected),
-            keeper.interrupted,
+            len(pairs.rejected),
+            callback.interrupted,
             best.measured(),
         )
-        _write_result(run, model, best, head.name, ready.max_tokens, ready.source)
-        journal.write(trainer.state, run.best, "interrupted" if run.interrupted else "finished")
+        _write_result(run, model, best, head.name, prepared.max_tokens, prepared.source)
+        run_report.write(trainer.state, run.best, "interrupted" if run.interrupted else "finished")
         return run
 
-    run = ranks.on_main(finish)
-    return replace(run, is_main=ranks.is_main)
+    run = group.run_on_main(finish)
+    return replace(run, is_main=group.is_main)
 
 
-def _say_nothing(line: str) -> None:
+def _discard(line: str) -> None:
     pass
 
 
@@ -240,24 +240,24 @@ def _prepare(
     folder: Path,
     settings: AdapterSettings,
     data: Sequence[str | Path],
-    ranks: Ranks,
+    group: ProcessGroup,
     report: Report,
 ) -> _Prepared:
-    """Everything that can be found wrong before a model is loaded, and the run folder with its base."""
-    recipe = settings.recipe(head, ranks.count)
+    """Check what can be checked before a model is loaded, and write the run folder with its base."""
+    recipe = settings.recipe(head, group.count)
     if Path(base).is_file():
-        raise CheckpointError(f"The base {base} is a file; give the folder of a PaliGemma 2 that it lies in.")
+        raise CheckpointError(f"The base {base} is a file; give the folder of a PaliGemma 2.")
     source = find_checkpoint(base)
-    max_tokens = _longest_answer(head, source, settings)
-    device = training_device(settings, ranks)
-    require_room(
+    max_tokens = _max_answer_tokens(head, source, settings)
+    device = training_device(settings, group)
+    require_memory(
         source.folder,
         device,
-        wanted=settings.device,
+        requested=settings.device,
         full=settings.full,
         four_bit=settings.four_bit,
         rank=settings.rank,
-        processes=ranks.count,
+        processes=group.count,
     )
     if settings.held_out:
         metric_for(head)
@@ -273,33 +273,33 @@ def _prepare(
         "max_tokens": max_tokens,
         "held_out": settings.held_out,
     }
-    folders.open_run(folder, identity)
+    run_folder.open_run(folder, identity)
     if data:
-        found = checked_pairs(rules, settings, listed, folder, report)
+        pairs = checked_pairs(rules, settings, listed, folder, report)
     else:
-        found = drawn_pairs(rules, settings, recipe, folder, report)
-    base_folder = _lay_base(source, folder, head.name, settings)
-    return _Prepared(source, max_tokens, identity, found, base_folder, latest_state(folder))
+        pairs = drawn_pairs(rules, settings, recipe, folder, report)
+    base_folder = _write_base(source, folder, head.name, settings)
+    return _Prepared(source, max_tokens, identity, pairs, base_folder, latest_state(folder))
 
 
-def _step_size(recipe: Recipe, n_pairs: int) -> str:
-    """Of the steps, for people."""
+def _describe_step(recipe: Recipe, n_pairs: int) -> str:
+    """Size and rate of the steps, for people."""
     if n_pairs < recipe.step_size:
         return f"each one pass over the {n_pairs} pairs, rate {recipe.learning_rate:g}"
     shared = f" by {recipe.processes} processes" if recipe.processes > 1 else ""
     return f"{recipe.step_size} pairs a step{shared}, rate {recipe.learning_rate:g}"
 
 
-def _longest_answer(head: Head, base: Checkpoint, settings: AdapterSettings) -> int:
-    """Tokens of the longest target: what the head, the settings and the base's context allow."""
+def _max_answer_tokens(head: Head, base: Checkpoint, settings: AdapterSettings) -> int:
+    """Length of the longest target in tokens, as the head, the settings and the base's context allow."""
     if base.image_size != head.resolution:
         raise CheckpointError(
             f"The head {head.name!r} reads crops of {head.resolution} px and {base.id} reads "
-            f"{base.image_size} px: 448 and 896 checkpoints are different weights. "
+            f"{base.image_size} px: the checkpoints of 448 and 896 px have different weights. "
             f"Use a {head.resolution} px checkpoint."
         )
     context = int(base.config["text_config"].get("max_position_embeddings", MAX_SEQUENCE))
-    # A prompt has no more tokens than bytes; beside it stand the begin token, a newline and the end token.
+    # A prompt has at most as many tokens as bytes; a begin token, a newline and an end token come on top.
     room = context - base.n_image_tokens - len(head.prompt.encode()) - 3
     if room < 1:
         raise CheckpointError(
@@ -309,18 +309,18 @@ def _longest_answer(head: Head, base: Checkpoint, settings: AdapterSettings) -> 
     return min(head.max_tokens, room, settings.max_tokens or room)
 
 
-def _lay_base(source: Checkpoint, folder: Path, head: str, settings: AdapterSettings) -> Path:
-    """Lay out the checkpoint and return the folder that the base is loaded from."""
+def _write_base(source: Checkpoint, folder: Path, head: str, settings: AdapterSettings) -> Path:
+    """Write the base into the run folder, and return the folder that it is loaded from."""
     if not settings.full:
-        folders.lay_base(source, folder, head)
+        run_folder.write_base(source, folder, head)
         return folder
-    folders.lay_base(source, folder, head, weights=False)
-    folders.lay_base(source, folder / folders.BASE_FOLDER, head)
-    return folder / folders.BASE_FOLDER
+    run_folder.write_base(source, folder, head, weights=False)
+    run_folder.write_base(source, folder / run_folder.BASE_FOLDER, head)
+    return folder / run_folder.BASE_FOLDER
 
 
 def _stored_dtype(base: Checkpoint) -> torch.dtype:
-    """In which whole weights are written: as the base's own."""
+    """The number format in which whole weights are written: that of the base."""
     named = base.config.get("dtype") or base.config.get("torch_dtype") or "float32"
     return torch.bfloat16 if named == "bfloat16" else torch.float32
 
@@ -333,21 +333,21 @@ def _write_result(
     max_tokens: int,
     base: Checkpoint,
 ) -> None:
-    """Write the weights and the manifest, and prove that what lies on the disk is what was trained."""
+    """Write the weights and the manifest, and check that the weights on disk are those that were trained."""
     if run.step == 0:
         return
     if not isinstance(model, PeftModel):
         if run.best is None:
             best.keep(model, None)
-        folders.write_weights(run.folder, best.path)
-        folders.write_manifest(run.folder, base, head, max_tokens, full=True)
+        run_folder.write_weights(run.folder, best.path)
+        run_folder.write_manifest(run.folder, base, head, max_tokens, full=True)
         return
     weights = adapter_weights(model) if run.best is None else best.adapter()
     if run.interrupted and not any(bool(value.any()) for name, value in weights.items() if "lora_B" in name):
-        # The rate starts at zero, so an early Ctrl-C leaves an adapter that changes nothing.
+        # The rate starts at zero: after an early Ctrl-C the adapter changes nothing.
         return
-    target = folders.write_adapter(run.folder, head, weights, model.peft_config["default"])
+    target = run_folder.write_adapter(run.folder, head, weights, model.peft_config["default"])
     written = read_weights(target)
     require_fit(written, weights, target)
     require_arrived(written, weights, target)
-    folders.write_manifest(run.folder, base, head, max_tokens)
+    run_folder.write_manifest(run.folder, base, head, max_tokens)

@@ -1,14 +1,14 @@
-"""How well the weights of a run read held-out pairs: one figure of the head's own, and exact match.
+"""How well the weights of a run read held-out pairs: one metric per head, and exact match.
 
 ============  ======================================================================================
 ``table``     TEDS of the canonical form, mean (:mod:`docai.pipelines.evaluation.metrics.teds`)
-``molecule``  equal isomeric canonical SMILES, share
-``score``     symbol error rate, a ratio of sums, 0 is best
+``molecule``  share of equal isomeric canonical SMILES
+``score``     symbol error rate, a ratio of sums; 0 is best
 ``text``      end-to-end F1 of words at an IoU of 0.5, by HierText's rules
 ============  ======================================================================================
 
-``exact`` is the share of answers that are the target to the character; a head that is not in the table is
-judged by it. Answers are greedy, and end by themselves or at the longest target's length.
+``exact`` is the share of answers equal to the target, character by character; it is the metric of heads that
+are not in the table. Answers are generated greedily, up to the length of the longest target.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import torch
 
 from docai.contents import MoleculeContent, TextContent
 from docai.errors import LimitError
-from docai.models.generation import Vocabulary, token_texts, write_answers
+from docai.models.generation import SpecialTokens, token_texts, write_answers
 from docai.models.heads import Head
 from docai.models.paligemma import encode_prompts
 from docai.parsers.base import Parser
@@ -39,10 +39,11 @@ if TYPE_CHECKING:
 Answers = Sequence[tuple[str, str]]
 """Answer and target of each pair."""
 
-_UNIT: Final = 1024.0
-"""Side of the square in which boxes are compared; the shares of areas do not depend on it."""
-_Z: Final = 1.959964
-"""Standard deviations on either side that hold 95 % of a normal distribution."""
+_SQUARE_SIDE: Final = 1024.0
+"""Side of the square in which boxes are compared; overlaps do not depend on it."""
+
+_Z_95_PERCENT: Final = 1.959964
+"""Half width, in standard deviations, of the middle 95 % of a normal distribution."""
 
 
 @dataclass(frozen=True)
@@ -52,17 +53,17 @@ class Metric:
     name: str
     higher_is_better: bool
     ratios: Callable[[Parser, Answers], list[Ratio]]
-    """Each pair's numerator and denominator. Raises ``MissingDependencyError`` without its package."""
+    """Numerator and denominator of each pair. Raises ``MissingDependencyError`` without its package."""
     probe: str = ""
-    """An answer that takes all of its packages to measure."""
+    """An answer whose measurement needs all packages of the metric."""
 
     @property
     def key(self) -> str:
-        """Its name in logs and tables of scalars."""
+        """Its name in logs and TensorBoard."""
         return self.name.replace(" ", "_")
 
-    def of(self, parser: Parser, answers: Answers) -> float:
-        """The figure."""
+    def value(self, parser: Parser, answers: Answers) -> float:
+        """The figure over all answers."""
         return corpus(self.ratios(parser, answers)) or 0.0
 
     def is_better(self, value: float, best: float | None) -> bool:
@@ -70,7 +71,7 @@ class Metric:
         return best is None or (value > best if self.higher_is_better else value < best)
 
     def measured(self, parser: Parser, answers: Answers, step: int) -> Measured:
-        """The figure and its interval, for the weights after ``step``."""
+        """The figure and its confidence interval, for the weights after ``step``."""
         ratios = self.ratios(parser, answers)
         interval = interval_of(ratios)
         low, high = (None, None) if interval is None else interval
@@ -79,20 +80,21 @@ class Metric:
 
 
 def interval_of(ratios: Sequence[Ratio]) -> tuple[float, float] | None:
-    """Where the figure lies with a probability of 95 %.
+    """The 95 % confidence interval of the figure; None where there are too few pairs.
 
-    For a share of pairs by Wilson's score interval (1927), which says something of 0 of 50 as well; for
-    other figures by bootstrap over pairs (:mod:`docai.pipelines.evaluation.statistics`).
+    For a share of pairs it is Wilson's score interval (1927), which is also meaningful for 0 of 50; for other
+    figures a bootstrap over pairs (:mod:`docai.pipelines.evaluation.statistics`).
     """
     n = len(ratios)
     if n and all(ratio.denominator == 1 and ratio.numerator in (0, 1) for ratio in ratios):
         share = sum(ratio.numerator for ratio in ratios) / n
-        middle = (share + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
-        half = _Z / (1 + _Z**2 / n) * math.sqrt(share * (1 - share) / n + _Z**2 / (4 * n * n))
-        # To the last bit where none or all are right.
+        z = _Z_95_PERCENT
+        middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+        half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n * n))
+        # Exactly 0 and 1 where no answer or every answer is right.
         return (middle - half if share else 0.0), (middle + half if share < 1 else 1.0)
-    found = bootstrap(ratios)
-    return None if found is None else (found.low, found.high)
+    interval = bootstrap(ratios)
+    return None if interval is None else (interval.low, interval.high)
 
 
 def _exact(parser: Parser, answers: Answers) -> list[Ratio]:
@@ -102,14 +104,14 @@ def _exact(parser: Parser, answers: Answers) -> list[Ratio]:
 def _teds(parser: Parser, answers: Answers) -> list[Ratio]:
     from docai.pipelines.evaluation.metrics.teds import teds_canonical
 
-    def one(answer: str, target: str) -> float:
+    def similarity(answer: str, target: str) -> float:
         try:
             return teds_canonical(answer, target)
         except LimitError:
-            # An answer that runs on until it is cut: no more than a fraction would be its due.
+            # An answer without end that was cut off: its similarity would be close to 0.
             return 0.0
 
-    return [Ratio(one(answer, target), 1) for answer, target in answers]
+    return [Ratio(similarity(answer, target), 1) for answer, target in answers]
 
 
 def _same_molecule(parser: Parser, answers: Answers) -> list[Ratio]:
@@ -130,19 +132,19 @@ def _symbol_errors(parser: Parser, answers: Answers) -> list[Ratio]:
 def _word_f1(parser: Parser, answers: Answers) -> list[Ratio]:
     from docai.pipelines.evaluation.metrics.spotting import spotting
 
-    def words(text: str) -> list[SpottedWord]:
+    def spotted_words(text: str) -> list[SpottedWord]:
         content = parser(text).content
         if not isinstance(content, TextContent):
             return []
-        found = []
+        words = []
         for word in (word for line in content.lines for word in line.words):
             if word.bbox is not None:
-                x0, y0, x1, y1 = (value * _UNIT for value in word.bbox)
-                found.append(SpottedWord(text=word.text, polygon=[(x0, y0), (x1, y0), (x1, y1), (x0, y1)]))
-        return found
+                x0, y0, x1, y1 = (value * _SQUARE_SIDE for value in word.bbox)
+                words.append(SpottedWord(text=word.text, polygon=[(x0, y0), (x1, y0), (x1, y1), (x0, y1)]))
+        return words
 
-    results = [spotting(words(answer), words(true)) for answer, true in answers]
-    # F1 is twice the words that are right, over the words given and asked for.
+    results = [spotting(spotted_words(answer), spotted_words(true)) for answer, true in answers]
+    # F1 is twice the number of right words over the number of words in truth and answer.
     return [Ratio(2 * result.n_right, result.n_truth + result.n_predictions) for result in results]
 
 
@@ -158,13 +160,13 @@ _METRICS: Mapping[str, Metric] = {
 
 
 def metric_for(head: Head) -> Metric:
-    """The figure that a head is judged by.
+    """The metric of a head.
 
     Raises:
-        MissingDependencyError: a package that it measures with is not installed.
+        MissingDependencyError: a package that the metric needs is not installed.
     """
     metric = _METRICS.get(head.name, _EXACT)
-    metric.of(head.parser, [(metric.probe, metric.probe)])
+    metric.value(head.parser, [(metric.probe, metric.probe)])
     return metric
 
 
@@ -177,26 +179,26 @@ def read_pairs_with(
     max_tokens: int,
     batch: int,
 ) -> list[tuple[str, str]]:
-    """What the model as it stands answers to each pair, and the target. The model's mode is left as it was.
+    """The model's answer to each pair, and the target. The model is left in the mode that it was in.
 
     Args:
-        max_tokens: longest answer, its end token included.
-        batch: crops at once.
+        max_tokens: longest answer, with its end token.
+        batch: number of crops at once.
     """
     base = _base_of(model)
-    vocabulary = Vocabulary.of(base, processor)
+    vocabulary = SpecialTokens.of(base, processor)
     answers: list[tuple[str, str]] = []
     on_gpu = base.device.type == "cuda"
     precision = torch.autocast(base.device.type, torch.bfloat16, enabled=on_gpu)
-    with torch.no_grad(), precision, _reading(base):
+    with torch.no_grad(), precision, _evaluation_mode(base):
         for start in range(0, len(pairs), batch):
-            some: list[Pair] = [pairs[index] for index in range(start, min(start + batch, len(pairs)))]
-            images = [square(pair.image, head.resolution) for pair in some]
-            inputs = encode_prompts(processor, [head.prompt] * len(some), images, like=base)
-            written = write_answers(base, inputs, [max_tokens] * len(some), head.decoding, vocabulary)
-            for pair, answer in zip(some, written, strict=True):
-                kept = [token for token in answer.tokens if token not in vocabulary.silent]
-                answers.append(("".join(token_texts(processor.tokenizer, kept)), pair.target))
+            group: list[Pair] = [pairs[index] for index in range(start, min(start + batch, len(pairs)))]
+            images = [square(pair.image, head.resolution) for pair in group]
+            inputs = encode_prompts(processor, [head.prompt] * len(group), images, like=base)
+            written = write_answers(base, inputs, [max_tokens] * len(group), head.decoding, vocabulary)
+            for pair, answer in zip(group, written, strict=True):
+                tokens = [token for token in answer.tokens if token not in vocabulary.silent]
+                answers.append(("".join(token_texts(processor.tokenizer, tokens)), pair.target))
     return answers
 
 
@@ -209,8 +211,8 @@ def _base_of(model: PaliGemmaForConditionalGeneration | PeftModel) -> PaliGemmaF
 
 
 @contextmanager
-def _reading(model: PaliGemmaForConditionalGeneration) -> Iterator[None]:
-    """Without dropout, and with a cache in spite of gradient checkpointing."""
+def _evaluation_mode(model: PaliGemmaForConditionalGeneration) -> Iterator[None]:
+    """In evaluation mode: without dropout, and with a cache despite gradient checkpointing."""
     was_training = model.training
     model.eval()
     try:

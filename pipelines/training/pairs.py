@@ -1,4 +1,4 @@
-"""Pairs of picture and target for one head: drawn, or read from a folder, checked, and put into batches."""
+"""Pairs of picture and target for one head, drawn or read from files, and their batches."""
 
 from __future__ import annotations
 
@@ -28,18 +28,19 @@ PAIRS_FILE = "pairs.jsonl"
 IGNORE = -100
 """Label of a position that is not predicted."""
 
-_REDRAWS = 64
+_MAX_REDRAWS = 64
+"""Tries to draw a target that is short enough."""
 
 
 class Pair(NamedTuple):
-    """One picture, of any size, and what the head is to answer to it."""
+    """A picture, of any size, and the answer that the head has to give."""
 
     image: Image.Image
     target: str
 
 
 class Pairs(Protocol):
-    """What a data loader draws from."""
+    """A data set of PyTorch: pairs by index."""
 
     def __len__(self) -> int: ...
 
@@ -48,7 +49,7 @@ class Pairs(Protocol):
 
 @dataclass(frozen=True)
 class DrawnPairs:
-    """Pairs of the data engine. Pair i depends on the settings here and i alone."""
+    """Pairs drawn by :mod:`docai.pipelines.synthesis`. Pair i depends only on these settings and i."""
 
     head: str
     seed: int
@@ -61,20 +62,24 @@ class DrawnPairs:
         return self.count
 
     def __getitem__(self, index: int) -> Pair:
-        """Pair ``index``; where its target is too long, the next in the stream that is not."""
+        """Pair ``index``; where its target is too long, the next one that is not.
+
+        Raises:
+            SettingError: all targets tried are too long.
+        """
         from docai.pipelines.synthesis import samples
 
         drawn = samples(self.head, self.seed, start=index, difficulty=self.difficulty, split=self.split)
-        for sample in islice(drawn, _REDRAWS):
+        for sample in islice(drawn, _MAX_REDRAWS):
             if self.rules.too_long(sample.target) is None:
                 return Pair(sample.image, sample.target)
         raise SettingError(
-            f"None of {_REDRAWS} drawn {self.head} targets has at most {self.rules.max_tokens} tokens; "
-            "allow longer ones or draw easier ones."
+            f"None of {_MAX_REDRAWS} drawn {self.head} targets has at most {self.rules.max_tokens} tokens; "
+            "raise --max-tokens or lower --difficulty."
         )
 
     def check(self, count: int) -> list[Rejected]:
-        """What is wrong with the first ``count`` targets.
+        """Those of the first ``count`` pairs whose targets cannot be used.
 
         Raises:
             MissingDependencyError: drawing needs a package that is not installed.
@@ -88,7 +93,7 @@ class DrawnPairs:
 
 
 class Listed(Protocol):
-    """One pair of a list, drawn or read when it is asked for."""
+    """A pair whose picture is read from a file when it is needed."""
 
     @property
     def name(self) -> str:
@@ -96,17 +101,17 @@ class Listed(Protocol):
 
     @property
     def path(self) -> Path:
-        """The file that its picture is in."""
+        """The file with the picture."""
 
     @property
     def target(self) -> str: ...
 
     @property
     def content(self) -> str:
-        """What the split goes by: equal for pairs that show the same thing."""
+        """What the split is made by: equal for pairs that show the same content."""
 
     def draw(self, size: int, /) -> Pair:
-        """The pair for crops of ``size`` pixels a side; its picture may have any size."""
+        """The pair for crops of ``size`` x ``size`` pixels; its picture may have any size."""
 
 
 class FilePair(NamedTuple):
@@ -131,7 +136,7 @@ class FilePair(NamedTuple):
 
 @dataclass(frozen=True)
 class ListedPairs:
-    """Pairs whose pictures lie in files."""
+    """Pairs with their pictures in files."""
 
     listed: Sequence[Listed]
     size: int
@@ -152,7 +157,7 @@ def read_pairs(folder: Path) -> list[FilePair]:
     """
     path = folder / PAIRS_FILE
     if folder.is_file():
-        raise SettingError(f"The data {folder} is a file; give the folder it lies in, or FORMAT:PATH.")
+        raise SettingError(f"The data {folder} is a file; give its folder, or FORMAT:PATH.")
     if not folder.is_dir():
         raise SettingError(f"There is no data folder {folder}; make one with `docai synth HEAD -o DIR`.")
     if not path.is_file():
@@ -182,7 +187,7 @@ def read_pairs(folder: Path) -> list[FilePair]:
 def _bad_line(path: Path, number: int) -> str:
     return (
         f"Line {number} of {path} is not an object with the texts image and target; "
-        "the folder may be half written: write it again, or take the line out."
+        "the folder may be half written: write it again, or remove the line."
     )
 
 
@@ -194,10 +199,10 @@ class Collator:
     head: Head
 
     def __call__(self, pairs: Sequence[Pair]) -> dict[str, Any]:
-        """What the model's ``forward`` takes. ``labels`` cover the last ``logits_to_keep`` positions alone.
+        """Arguments of the model's ``forward``. ``labels`` cover only the last ``logits_to_keep`` positions.
 
-        Logits of the image tokens would take more memory than the model: 4,096 positions over 257,152
-        words are 4 GB a crop.
+        Logits of the image tokens would take more memory than the model: 4,096 positions times 257,152
+        tokens are 4 GB per crop.
 
         Raises:
             CheckpointError: the processor does not mark the suffix (see :func:`require_suffix_labels`).
@@ -210,12 +215,12 @@ class Collator:
 
 
 def encode_pairs(processor: PaliGemmaProcessor, head: Head, pairs: Sequence[Pair]) -> BatchFeature:
-    """The stock processor's answer for a batch, padded on the left, checked.
+    """A batch as the stock processor encodes it, padded on the left, and checked.
 
     Raises:
         CheckpointError: see :func:`require_suffix_labels`.
     """
-    # NumPy, because the processor turns PyTorch tensors back to NumPy in a way NumPy 2 warns about.
+    # As NumPy arrays, since the processor converts PyTorch tensors in a way that NumPy 2 warns about.
     inputs: BatchFeature = processor(
         images=[[square(pair.image, head.resolution)] for pair in pairs],
         text=[IMAGE_TOKEN + head.prompt for _ in pairs],
@@ -230,25 +235,25 @@ def encode_pairs(processor: PaliGemmaProcessor, head: Head, pairs: Sequence[Pair
 
 
 def require_suffix_labels(inputs: BatchFeature) -> None:
-    """Raise unless exactly the suffix is predicted and every row has one.
+    """Raise unless exactly the suffix has labels and every row has one.
 
-    A processor that labels the prompt trains the model to repeat it; one that labels nothing gives a
-    loss of zero. Neither stops a training by itself.
+    A processor that labels the prompt trains the model to repeat it; one that labels nothing gives a loss
+    of zero. Neither stops a training by itself.
 
     Raises:
         CheckpointError: labels differ from -100 elsewhere than where ``token_type_ids`` is 1.
     """
-    labelled = inputs["labels"] != IGNORE
-    if not bool((labelled == (inputs["token_type_ids"] == 1)).all()) or not bool(labelled.any(dim=1).all()):
+    has_label = inputs["labels"] != IGNORE
+    if not bool((has_label == (inputs["token_type_ids"] == 1)).all()) or not bool(has_label.any(dim=1).all()):
         raise CheckpointError(
-            "The base's processor does not label exactly the answer (labels differ from -100 elsewhere than "
-            "where token_type_ids is 1), so training would learn the wrong text; "
-            "use the checkpoint's own PaliGemmaProcessor files."
+            "The base's processor does not label exactly the answer (labels are not -100 exactly where "
+            "token_type_ids is 0), so the model would learn the wrong text; use the checkpoint's own "
+            "PaliGemmaProcessor files."
         )
 
 
 def square(image: Image.Image, size: int) -> Image.Image:
-    """RGB, padded to a white square with the aspect kept, ``size`` x ``size``, as the crop step does."""
+    """The image in RGB, padded with white to ``size`` x ``size``, its aspect ratio kept."""
     if image.size == (size, size):
         return image.convert("RGB")
     return ImageOps.pad(image.convert("RGB"), (size, size), Image.Resampling.BICUBIC, color="white")

@@ -1,7 +1,10 @@
-"""What a run tells of itself: ``training.json``, and the card that is written from it.
+"""The report of a run: ``training.json``, and the model card written from it, ``README.md``.
 
-Both are written after each state, so that a killed run has them too, and at the end. A resumed run keeps
-the earlier parts: steps, pairs, time and machines add up over them.
+Both are written after each saved state, so that a killed run has them too, and at the end. A resumed run
+keeps the earlier parts: steps, pairs, time and machines add up over them.
+
+The card is a Hugging Face model card. The block at its top is Hugging Face's metadata
+(https://huggingface.co/docs/hub/model-cards), as far as it applies to a head of docai.
 """
 
 from __future__ import annotations
@@ -19,24 +22,24 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import torch
 
 from docai import environment
-from docai.pipelines.training import run_folder as folders
+from docai.pipelines.training import run_folder
 from docai.pipelines.training.best_weights import Measured
 from docai.pipelines.training.callbacks import MEASURED
-from docai.pipelines.training.distributed import Ranks
+from docai.pipelines.training.distributed import ProcessGroup
 from docai.pipelines.training.prepare import RunData
-from docai.pipelines.training.run_folder import writing
+from docai.pipelines.training.run_folder import explaining_write_errors
 
 if TYPE_CHECKING:
     from transformers import TrainerState
 
-_MAX_ROWS: Final = 40
+_MAX_TABLE_ROWS: Final = 40
 
 
 def card_text(about: Mapping[str, Any]) -> str:
-    """The card, Markdown with metadata in YAML.
+    """The model card: Markdown with metadata in YAML.
 
     Args:
-        about: content of ``training.json``.
+        about: the content of ``training.json``.
     """
     parts = (_metadata(about), _summary(about), _use(about), _data(about), _held_out(about), _training(about))
     return "\n\n".join(parts) + "\n"
@@ -58,7 +61,7 @@ def _metadata(about: Mapping[str, Any]) -> str:
                 metric_value=round(best["value"], 4),
             )
         ]
-    # Heads trained on Gemma's weights stay under its terms; of another base nothing is known.
+    # Heads trained on Gemma's weights stay under its terms; the license of another base is unknown.
     is_google = base["name"].startswith("google/paligemma2")
     data = ModelCardData(
         base_model=base["name"] if is_hub_id else None,
@@ -134,7 +137,7 @@ def _held_out(about: Mapping[str, Any]) -> str:
     text = (
         f"The weights are those after step {best['step']:,}, which read {best['n']:,} held-out pairs best: "
         f"{best['metric']} {best['value']:.4f}{interval}, exact to the character {best['exact']:.4f}. "
-        "As they were chosen by these pairs, expect a little less on others."
+        "They were chosen by these pairs: expect slightly lower figures on others."
     )
     if not curve:
         return title + text
@@ -190,8 +193,8 @@ def _duration(seconds: float) -> str:
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
-def _thinned(rows: Sequence[Mapping[str, Any]], *, most: int = _MAX_ROWS) -> list[Mapping[str, Any]]:
-    """At most that many rows, evenly, the last one among them."""
+def _thinned(rows: Sequence[Mapping[str, Any]], *, most: int = _MAX_TABLE_ROWS) -> list[Mapping[str, Any]]:
+    """At most ``most`` rows, evenly spaced, with the last one."""
     if len(rows) <= most:
         return list(rows)
     return [rows[round(i * (len(rows) - 1) / (most - 1))] for i in range(most)]
@@ -207,11 +210,12 @@ Ended = Literal["running", "interrupted", "finished"]
 _PACKAGES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes")
 
 _MAX_LOSSES = 100
+"""Most losses listed in ``training.json``."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """One call of the command, up to its last state."""
+    """One call of the command, up to its last saved state."""
 
     started: str
     """UTC, ISO 8601."""
@@ -219,47 +223,47 @@ class Part:
     to_step: int
     pairs: int
     seconds: float
-    """From the call, so checks and loading included."""
+    """Since the call, so with checks and loading."""
     processes: int
     hardware: str
     versions: Mapping[str, str]
     command: str | None
-    """None where Python called."""
+    """None where it was called from Python."""
     peak_gpu_bytes: int | None
-    """Of the main process."""
+    """Of the main process; None on a CPU."""
     ended: Ended
-    """``running``: it was killed after this state."""
+    """``running``: the process was killed after this state."""
 
 
 @dataclass
-class Journal:
-    """Writes ``training.json`` and ``README.md``. Make it when the training is called."""
+class RunReport:
+    """Writes ``training.json`` and ``README.md``. Create it when the training is called."""
 
     folder: Path
     about: Mapping[str, Any]
-    """What does not change on the way: ``run``, ``head``, ``base``, ``settings``."""
+    """What does not change during the run: ``run``, ``head``, ``base``, ``settings``."""
     device: torch.device
-    ranks: Ranks
+    group: ProcessGroup
     command: str | None
     data: RunData
     begun: float = field(default_factory=time.monotonic)
-    """When the call began, by the monotonic clock."""
+    """Start of the call on the monotonic clock."""
     pairs: Callable[[], int] = lambda: 0
-    """Pairs of the steps taken in this part."""
+    """Gives the number of pairs of the steps taken in this part."""
     earlier: Sequence[Mapping[str, Any]] = ()
     from_step: int = 0
     started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
     def write(self, state: TrainerState, best: Measured | None, ended: Ended) -> None:
-        """Write both files as things stand.
+        """Write both files for the current state.
 
         Raises:
             SettingError: they cannot be written.
         """
         content = self._content(state, best, ended)
-        with writing(self.folder / folders.RUN_FILE, self.folder):
-            folders.write_json(self.folder / folders.RUN_FILE, content)
-            folders.write_text(self.folder / folders.CARD_FILE, card_text(content))
+        with explaining_write_errors(self.folder / run_folder.RUN_FILE, self.folder):
+            run_folder.write_json(self.folder / run_folder.RUN_FILE, content)
+            run_folder.write_text(self.folder / run_folder.CARD_FILE, card_text(content))
 
     def _content(self, state: TrainerState, best: Measured | None, ended: Ended) -> dict[str, Any]:
         rows: list[dict[str, float]] = state.log_history
@@ -288,39 +292,39 @@ class Journal:
         }
 
     def _parts(self, state: TrainerState, ended: Ended) -> list[dict[str, Any]]:
-        # A part that went on after its last state was killed; what it did from there is done again.
+        # A part that was killed ends with its last saved state; the steps after it are repeated.
         parts = [dict(part) for part in self.earlier]
         if state.global_step == self.from_step and parts:
-            # Nothing was left to do.
+            # No step was left to take.
             return parts
         on_gpu = self.device.type == "cuda"
-        own = Part(
+        part = Part(
             started=self.started,
             from_step=self.from_step,
             to_step=state.global_step,
             pairs=self.pairs(),
             seconds=round(time.monotonic() - self.begun, 1),
-            processes=self.ranks.count,
-            hardware=hardware(self.device, self.ranks.count),
+            processes=self.group.count,
+            hardware=hardware(self.device, self.group.count),
             versions=environment.installed_versions(_PACKAGES),
             command=self.command,
             peak_gpu_bytes=torch.cuda.max_memory_allocated(self.device) if on_gpu else None,
             ended=ended,
         )
-        return [*parts, asdict(own)]
+        return [*parts, asdict(part)]
 
 
 def earlier_parts(folder: Path) -> list[dict[str, Any]]:
-    """The parts that ``training.json`` tells of; none where it does not, or cannot be read."""
+    """The parts in ``training.json``; none where there are none, or the file cannot be read."""
     try:
-        found = json.loads((folder / folders.RUN_FILE).read_text(encoding="utf-8"))["parts"]
-        return [dict(part) for part in found]
+        parts = json.loads((folder / run_folder.RUN_FILE).read_text(encoding="utf-8"))["parts"]
+        return [dict(part) for part in parts]
     except (OSError, ValueError, KeyError, TypeError):
         return []
 
 
 def hardware(device: torch.device, count: int) -> str:
-    """What a run used: ``4 x NVIDIA H200``, or ``CPU, x86_64, 8 cores``."""
+    """The hardware of a run: ``4 x NVIDIA H200``, or ``CPU, x86_64, 8 cores``."""
     if device.type == "cuda":
         name = torch.cuda.get_device_name(device)
         return f"{count} x {name}" if count > 1 else name
@@ -328,12 +332,12 @@ def hardware(device: torch.device, count: int) -> str:
 
 
 def _curve(rows: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:
-    """What was measured on the held-out pairs, by step; the last time of a step that was taken twice."""
-    found: dict[float, dict[str, float]] = {}
+    """The figures on held-out pairs, by step; the last ones where a step was repeated."""
+    by_step: dict[float, dict[str, float]] = {}
     for row in rows:
         values = {
             name.removeprefix(MEASURED): value for name, value in row.items() if name.startswith(MEASURED)
         }
         if values:
-            found[row["step"]] = {"step": row["step"], **values}
-    return [found[step] for step in sorted(found)]
+            by_step[row["step"]] = {"step": row["step"], **values}
+    return [by_step[step] for step in sorted(by_step)]

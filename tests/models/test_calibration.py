@@ -63,11 +63,11 @@ def test_never_surer_than_the_sample_is_large() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"x": [0, 1, 1]}, "x has to rise"),
-        ({"y": [0.5, 0.4, 0.9]}, "y must not fall"),
+        ({"x": [0, 1, 1]}, "x must increase"),
+        ({"y": [0.5, 0.4, 0.9]}, "y must not decrease"),
         ({"y": [0.5, 0.6, 1.5]}, "between 0 and 1"),
-        ({"y": [0.5]}, "one length"),
-        ({"x": [], "y": []}, "one length"),
+        ({"y": [0.5]}, "same length"),
+        ({"x": [], "y": []}, "same length"),
         ({"slope": -1}, "slope"),
         ({"score": "luck"}, "score"),
         ({"x": [0, 1, math.nan]}, "finite"),

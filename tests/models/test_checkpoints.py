@@ -123,8 +123,8 @@ def test_a_download_without_network_says_so(monkeypatch: pytest.MonkeyPatch) -> 
         (lambda c: c["text_config"].update(model_type="gemma"), "'gemma', expected 'gemma2'"),
         (lambda c: c["text_config"].pop("model_type"), "'gemma', expected 'gemma2'"),
         (lambda c: c["vision_config"].update(model_type="clip_vision_model"), "image tower"),
-        (lambda c: c.update(projection_dim=99), "99 wide and its decoder 32"),
-        (lambda c: c["vision_config"].update(image_size=57), "57 px is not a whole number of patches"),
+        (lambda c: c.update(projection_dim=99), "99 dimensions, but its decoder 32"),
+        (lambda c: c["vision_config"].update(image_size=57), "57 px is not a multiple of its patch size"),
         (lambda c: c.pop("text_config"), "not a PaliGemma 2"),
     ],
 )

@@ -26,7 +26,7 @@ from tests.models.tiny import IMAGE_SIZE, build_tiny, noise
 
 pytest.importorskip("llguidance", reason="llguidance is not installed: pip install llguidance")
 
-from docai.models.constrained import Constraint, GrammarMask, Vocabulary
+from docai.models.constrained import Constraint, GrammarMask, GrammarVocabulary
 from docai.models.grammars import GRAMMARS, MAX_SPINES
 
 EOS, PAD = 1, 0
@@ -60,12 +60,12 @@ def tokenizer(tiny_folder: Path) -> PreTrainedTokenizerBase:
 
 
 @pytest.fixture(scope="module")
-def vocabulary(tokenizer: PreTrainedTokenizerBase) -> Vocabulary:
-    return Vocabulary.of(tokenizer, [EOS])
+def vocabulary(tokenizer: PreTrainedTokenizerBase) -> GrammarVocabulary:
+    return GrammarVocabulary.of(tokenizer, [EOS])
 
 
 @pytest.fixture(scope="module")
-def constraints(vocabulary: Vocabulary) -> dict[str, Constraint]:
+def constraints(vocabulary: GrammarVocabulary) -> dict[str, Constraint]:
     return {head.name: Constraint(head.grammar or "", vocabulary) for head in HEADS.values()}
 
 
@@ -303,7 +303,7 @@ def test_a_head_without_a_grammar_says_so(tiny_engine: PaliGemmaEngine) -> None:
         tiny_engine.generate([Request(head, noise())])
 
 
-def test_an_unknown_grammar_names_the_known(vocabulary: Vocabulary) -> None:
+def test_an_unknown_grammar_names_the_known(vocabulary: GrammarVocabulary) -> None:
     with pytest.raises(ConfigurationError, match="spotting"):
         Constraint("poetry", vocabulary)
 
@@ -313,7 +313,7 @@ def test_without_llguidance_it_is_named(
 ) -> None:
     monkeypatch.setitem(sys.modules, "llguidance", None)
     with pytest.raises(MissingDependencyError, match="pip install llguidance"):
-        Vocabulary.of(tokenizer, [EOS])
+        GrammarVocabulary.of(tokenizer, [EOS])
 
 
 def test_decoding_is_free_unless_asked() -> None:

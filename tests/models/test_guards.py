@@ -117,7 +117,7 @@ def test_prompts_of_different_length_are_padded_left(
     alone = [tiny_engine.generate([Request(tiny_head(prompt=p), noise(i))])[0] for i, p in enumerate(prompts)]
     assert same(answers(tiny_engine, *prompts), alone)
 
-    monkeypatch.setattr(guards, "left_padding", lambda processor: None)
+    monkeypatch.setattr(guards, "set_left_padding", lambda processor: None)
     unguarded = PaliGemmaEngine.load(tiny_folder, device="cpu")
     with pytest.raises(GenerationError, match="padded on the right"):
         answers(unguarded, *prompts)
@@ -158,7 +158,7 @@ def test_soft_cap_of_the_logits_must_be_stated(
     with pytest.raises(CheckpointError, match="final_logit_softcapping"):
         PaliGemmaEngine.load(silent_folder, device="cpu")
 
-    monkeypatch.setattr(guards, "explicit_soft_caps", lambda config, *args, **kwargs: config)
+    monkeypatch.setattr(guards, "apply_stated_soft_caps", lambda config, *args, **kwargs: config)
     (capped,), (stated,) = answers(PaliGemmaEngine.load(silent_folder, device="cpu")), answers(tiny_engine)
     assert capped.logprobs != pytest.approx(stated.logprobs, abs=1e-4), "transformers put in a cap of its own"
 

@@ -156,12 +156,12 @@ def build_adapter(base: Path, folder: Path, *, seed: int = 1, scale: float = 0.5
     from peft import LoraConfig
     from transformers import PaliGemmaForConditionalGeneration
 
-    from docai.models.adapters import LORA_TARGETS, attach
+    from docai.models.adapters import LORA_TARGETS, attach_adapter
 
     model = PaliGemmaForConditionalGeneration.from_pretrained(base)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        adapted = attach(model, LoraConfig(r=4, lora_alpha=8, target_modules=LORA_TARGETS), "default")
+        adapted = attach_adapter(model, LoraConfig(r=4, lora_alpha=8, target_modules=LORA_TARGETS), "default")
         for name, parameter in adapted.named_parameters():
             if "lora_B" in name:
                 torch.nn.init.normal_(parameter, std=scale)

@@ -318,7 +318,7 @@ def test_a_failure_of_music21_is_an_issue(monkeypatch: pytest.MonkeyPatch) -> No
     def fail(_: str) -> tuple[str, int]:
         raise IndexError("list index out of range")
 
-    monkeypatch.setattr("docai.parsers.score_music21._convert", fail)
+    monkeypatch.setattr("docai.parsers.score_music21._convert_kern", fail)
     parsed = parse_score(kern(*GOOD))
     assert codes(parsed) == {"score-musicxml-failed"}
     assert parsed.content.is_valid

@@ -36,12 +36,12 @@ TRAPS = {
         "HTML: runs of equal rows": "test_a_duplicate_row_run_is_told_from_eight_on_and_keeps_its_rows",
         "HTML: a loop that is cut off": "test_a_truncated_loop_is_both",
     },
-    "pipelines/test_answers.py": {
+    "pipelines/recognition/test_answer.py": {
         "Model: the token limit": "test_a_loop_is_an_error_and_keeps_what_was_read",
         "text: bins of the padded square": "test_boxes_come_out_on_the_page_tile_by_tile",
         "text: words of two tiles": "test_words_in_two_overlapping_tiles_are_read_once",
     },
-    "models/test_decoding.py": {
+    "models/test_loops.py": {
         "Model: repetition": "test_a_loop_is_found_as_soon_as_it_is_one",
     },
     "parsers/test_traps.py": {
@@ -59,7 +59,7 @@ TRAPS = {
         "HTML: tags that do not pair": "test_tags_that_do_not_pair_are_told",
         "text: digits of a location": "test_a_location_has_four_digits",
     },
-    "parsers/test_otsl.py": {
+    "parsers/test_table_otsl.py": {
         "OTSL: a strict grid": "test_contradictory_spans_lose_nothing",
         "OTSL: rows of different length": "test_rows_of_different_length_are_filled",
     },

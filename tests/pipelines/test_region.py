@@ -9,12 +9,12 @@ import pytest
 from docai.geometry import BBox
 from docai.limits import Limits
 from docai.models.engine import Generation
-from docai.options import TextLayer
-from docai.pipelines import region as assemble
-from docai.pipelines.evidence.panel import Panel
+from docai.options import Options, TextLayer
+from docai.pipelines import region as regions
+from docai.pipelines.evidence.readers import ReaderPool
 from docai.pipelines.ingest import Page, PageWord, open_source
 from docai.pipelines.layout import Region
-from docai.pipelines.region import Plan, begin_hearing, crop_region, finish_record, plan_regions, record_id
+from docai.pipelines.region import RegionTask, plan_tasks, record_id
 from docai.records import Figure, Kind, Molecule, RecordBase, Table, Text
 
 BOX: BBox = (20, 20, 280, 60)
@@ -25,7 +25,9 @@ BROKEN = tuple(word._replace(text="\ue000\ue001\ue002") for word in WORDS)
 
 @pytest.fixture(scope="module")
 def page(make_pdf: object) -> Iterator[Page]:
-    with open_source(make_pdf(), limits=Limits()) as source, source.page(1) as opened:  # type: ignore[operator]
+    """The third page of a document."""
+    data: bytes = make_pdf("", "", "Hello world")  # type: ignore[operator]
+    with open_source(data, limits=Limits()) as source, source.page(3) as opened:
         yield opened
 
 
@@ -33,8 +35,11 @@ def _region(kind: Kind, words: tuple[PageWord, ...] = (), box: BBox = BOX) -> Re
     return Region(kind, box, 0.75, ("ruled grid",), ((1, 2), (3, 4), (5, 6)), words)
 
 
-def _plan(region: Region, layer: TextLayer = "prefer", heads: tuple[str, ...] = ALL) -> Plan:
-    return plan_regions("ab", 3, [region], heads, layer)[0]
+def _tasks(
+    page: Page, *regions: Region, layer: TextLayer = "prefer", heads: tuple[str, ...] = ALL
+) -> list[RegionTask]:
+    options = Options(text_layer=layer, readback="off")
+    return plan_tasks("ab", page, regions, options, ReaderPool.choose("off"), heads)
 
 
 def _record(
@@ -44,9 +49,12 @@ def _record(
     layer: TextLayer = "prefer",
     heads: tuple[str, ...] = ALL,
 ) -> RecordBase:
-    plan = _plan(region, layer, heads)
-    hearing = begin_hearing(plan, page, Panel.choose("off"))
-    return finish_record(plan, crop_region(plan, page), answers, layer, hearing)
+    (task,) = _tasks(page, region, layer=layer, heads=heads)
+    task.crop()
+    task.submit(ReaderPool.choose("off"))
+    task.generations = answers
+    task.parse()
+    return task.finish()
 
 
 def _codes(record: RecordBase) -> list[str]:
@@ -66,12 +74,12 @@ def test_ids_are_stable_and_differ_by_source_page_kind_and_box() -> None:
     assert one.startswith("p1-text-")
 
 
-def test_equal_regions_of_a_page_get_different_ids() -> None:
+def test_equal_regions_of_a_page_get_different_ids(page: Page) -> None:
     region = _region("figure")
-    plans = plan_regions("ab", 1, [region, _region("text"), region, region], ALL, "prefer")
-    ids = [plan.id for plan in plans]
+    tasks = _tasks(page, region, _region("text"), region, region)
+    ids = [task.id for task in tasks]
     assert len(set(ids)) == 4
-    assert ids == [plan.id for plan in plan_regions("ab", 1, [p.region for p in plans], ALL, "prefer")]
+    assert ids == [task.id for task in _tasks(page, *(task.region for task in tasks))]
 
 
 @pytest.mark.parametrize(
@@ -90,10 +98,10 @@ def test_equal_regions_of_a_page_get_different_ids() -> None:
     ],
 )
 def test_who_reads_a_region(
-    kind: Kind, words: tuple[PageWord, ...], layer: TextLayer, asked: bool, native: bool
+    page: Page, kind: Kind, words: tuple[PageWord, ...], layer: TextLayer, asked: bool, native: bool
 ) -> None:
-    plan = _plan(_region(kind, words), layer)
-    assert (plan.is_asked, plan.native is not None) == (asked, native)
+    (task,) = _tasks(page, _region(kind, words), layer=layer)
+    assert (task.is_asked, task.native is not None) == (asked, native)
 
 
 def test_a_record_says_where_it_was_and_what_made_it_so(page: Page) -> None:
@@ -169,7 +177,7 @@ def test_a_crop_that_fails_is_an_issue(page: Page, monkeypatch: pytest.MonkeyPat
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("no font")
 
-    monkeypatch.setattr(assemble, "tile_region", broken)
+    monkeypatch.setattr(regions, "tile_region", broken)
     record = _record(page, _region("score"))
     assert _codes(record) == ["crop-failed"]
     assert "no font" in record.issues[0].message
@@ -179,7 +187,7 @@ def test_a_parser_that_fails_keeps_the_raw_text(page: Page, monkeypatch: pytest.
     def broken(*_: object, **__: object) -> None:
         raise RecursionError("too deep")
 
-    monkeypatch.setattr(assemble, "region_answer", broken)
+    monkeypatch.setattr(regions, "region_reading", broken)
     record = _record(
         page, _region("table", WORDS), Generation("<table>", "stop", ("<table>",), (-0.1,), "n@1")
     )

@@ -1,4 +1,4 @@
-"""The sample can be made again, and holds what its truth file says."""
+"""The sample can be made again, and its content is that of its truth file."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """Structure drawings for the `molecule` head.
 
-``generator`` picks a molecule and draws it; ``parts`` puts new ones together, ``details`` adds charges,
-isotopes, salts and the like, ``abbreviations`` writes groups as text; ``looks`` draws by RDKit, ``indigo``
-by Indigo.
+``generator`` picks a molecule and draws it. ``parts`` assembles new molecules, ``details`` adds charges,
+isotopes, salts and the like, ``abbreviations`` writes groups as text, ``rendering`` draws by RDKit or Indigo.
 """
 
 from docai.pipelines.synthesis.molecule.generator import compose, draw, generate

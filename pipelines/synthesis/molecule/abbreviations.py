@@ -1,4 +1,4 @@
-"""Groups drawn as text (``Ph``, ``CO2Et``), and what stands at the open places of a general structure."""
+"""Groups drawn as text (``Ph``, ``CO2Et``), and labels of the open positions of a generic structure."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 SOURCE = "_synthSource"
 """Atom property of a condensed molecule: the atom's index in the whole one."""
 MEMBERS = "_synthMembers"
-"""Of a label's atom: indices, parted by spaces, of all the atoms it stands for."""
+"""Property of a labeled atom: indices of all atoms that it stands for, separated by spaces."""
 LABEL = "_synthLabel"
-"""Of a label's atom: the text, as read from left to right with the bond at its left end."""
+"""Property of a labeled atom: the text where the bond is at its left end."""
 LABEL_WEST = "_synthLabelWest"
-"""The same with the bond at its right end."""
+"""Property of a labeled atom: the text where the bond is at its right end."""
 
-_FIRST_MARK = 900
-"""Isotope numbers, which are not drawn, tell labels apart; those below are R-groups and real isotopes."""
+_FIRST_LABEL_ISOTOPE = 900
+"""Labels have isotope numbers from here on, which are not drawn; lower ones are R-groups and isotopes."""
 _SUBSCRIPT = re.compile(r"(?<=[A-Za-z])\d+")
 _REVERSED = {
     "Me": "H3C",
@@ -50,10 +50,10 @@ _REVERSED = {
     "CO2Et": "EtO2C",
     "COOEt": "EtO2C",
 }
-"""How a label is written where its bond comes from the right; others are written the same way."""
+"""Labels whose text differs where the bond comes from the right."""
 _FLIPPED = frozenset(_REVERSED.values()) - {"Me"}
 _GENERIC = ("R", "R", "R'", "X", "Y", "Z", "Ar", "A", "Q")
-"""Texts at a ``*``: all are read as ``*``."""
+"""Labels of ``*``: all of them are read as ``*``."""
 
 
 def subscripted(label: str) -> str:
@@ -63,18 +63,18 @@ def subscripted(label: str) -> str:
 
 @lru_cache(maxsize=1)
 def groups() -> tuple[str, ...]:
-    """SMILES of the groups that have a label, whose first atom takes the bond."""
+    """SMILES of the groups that have a label; their first atom has the bond."""
     return tuple(dict.fromkeys(ABBREVIATIONS.values()))
 
 
 @lru_cache(maxsize=1)
 def _labels() -> dict[str, tuple[str, ...]]:
-    """The labels of each group, without those that are another one's mirror image."""
-    found: dict[str, list[str]] = {}
+    """The labels of each group, without reversed ones."""
+    labels_of: dict[str, list[str]] = {}
     for label, smiles in ABBREVIATIONS.items():
         if label not in _FLIPPED:
-            found.setdefault(smiles, []).append(label)
-    return {smiles: tuple(labels) for smiles, labels in found.items()}
+            labels_of.setdefault(smiles, []).append(label)
+    return {smiles: tuple(labels) for smiles, labels in labels_of.items()}
 
 
 @lru_cache(maxsize=1)
@@ -84,7 +84,7 @@ def _marks() -> dict[str, int]:
 
 @lru_cache(maxsize=1)
 def _definitions() -> tuple[AbbreviationDefinition, ...]:
-    """One definition per group, the largest first: where two match, the first is taken."""
+    """One definition per group, the largest first: where two match, the first is used."""
     from rdkit import Chem
     from rdkit.Chem import rdAbbreviations
 
@@ -96,33 +96,33 @@ def _definitions() -> tuple[AbbreviationDefinition, ...]:
 
 
 def condense(molecule: Mol, rng: random.Random, share: float) -> Mol | None:
-    """A copy in which groups are single atoms with a label; each is taken with chance ``share``.
+    """A copy in which groups are single atoms with a label; each is abbreviated with probability ``share``.
 
-    The copy keeps the order of the atoms that stay. None where nothing is abbreviated.
+    The remaining atoms keep their order. None where nothing is abbreviated.
     """
     from rdkit import Chem
     from rdkit.Chem import rdAbbreviations
 
-    # One size of group is not to hide all smaller ones in it: Boc holds tBu, OTs holds Ts.
-    definitions = [one for one in _definitions() if rng.random() < 0.75]
+    # Large groups should not always hide the smaller ones inside: Boc contains tBu, OTs contains Ts.
+    definitions = [definition for definition in _definitions() if rng.random() < 0.75]
     whole = Chem.Mol(molecule)
     for atom in whole.GetAtoms():
         atom.SetIntProp(SOURCE, atom.GetIdx())
-    labelled = rdAbbreviations.LabelMolAbbreviations(whole, definitions, 0.8)
-    found = [group for group in Chem.GetMolSubstanceGroups(labelled) if group.HasProp("LABEL")]
-    taken = [
+    labeled = rdAbbreviations.LabelMolAbbreviations(whole, definitions, 0.8)
+    candidates = [group for group in Chem.GetMolSubstanceGroups(labeled) if group.HasProp("LABEL")]
+    chosen = [
         (group.GetProp("LABEL"), tuple(group.GetAtoms()), group.GetAttachPoints()[0].aIdx)
-        for group in found
-        if _says_all(labelled, group) and rng.random() < share
+        for group in candidates
+        if _is_complete(labeled, group) and rng.random() < share
     ]
-    Chem.ClearMolSubstanceGroups(labelled)
-    if not taken:
+    Chem.ClearMolSubstanceGroups(labeled)
+    if not chosen:
         return None
-    return _shrink(labelled, taken, rng)
+    return _shrink(labeled, chosen, rng)
 
 
-def _says_all(molecule: Mol, group: SubstanceGroup) -> bool:
-    """Whether the label would leave nothing out: matches know nothing of charges, isotopes and stereo."""
+def _is_complete(molecule: Mol, group: SubstanceGroup) -> bool:
+    """Whether the label describes all of the group: matching ignores charges, isotopes and stereo."""
     atoms = [molecule.GetAtomWithIdx(index) for index in group.GetAtoms()]
     return (
         len(group.GetAttachPoints()) == 1
@@ -133,19 +133,19 @@ def _says_all(molecule: Mol, group: SubstanceGroup) -> bool:
     )
 
 
-def _shrink(whole: Mol, taken: list[tuple[str, tuple[int, ...], int]], rng: random.Random) -> Mol:
-    """Each group becomes its first atom, in place: that leaves the stereo marks around it as they are."""
+def _shrink(whole: Mol, chosen: list[tuple[str, tuple[int, ...], int]], rng: random.Random) -> Mol:
+    """Reduce each group to its first atom, in place, so that the stereo around it is unchanged."""
     from rdkit import Chem
 
     condensed = Chem.RWMol(whole)
     styles: dict[str, str] = {}
     condensed.BeginBatchEdit()
-    for smiles, members, first in taken:
+    for smiles, members, first in chosen:
         label = styles.setdefault(smiles, rng.choice(_labels()[smiles]))
         atom = condensed.GetAtomWithIdx(first)
         atom.SetAtomicNum(0)
-        # Two labels that are not alike are not to count as one substituent of a stereo centre.
-        atom.SetIsotope(_FIRST_MARK + _marks()[smiles])
+        # Different labels must count as different substituents of a stereo center.
+        atom.SetIsotope(_FIRST_LABEL_ISOTOPE + _marks()[smiles])
         atom.SetFormalCharge(0)
         atom.SetIsAromatic(False)
         atom.SetNumExplicitHs(0)
@@ -163,13 +163,13 @@ def _shrink(whole: Mol, taken: list[tuple[str, tuple[int, ...], int]], rng: rand
 
 
 def set_label(atom: Atom, label: str, west: str) -> None:
-    """Have an atom drawn as a text, ``west`` where its bond comes from the right."""
+    """Have an atom drawn as text, ``west`` where its bond comes from the right."""
     atom.SetProp(LABEL, label)
     atom.SetProp(LABEL_WEST, west)
 
 
-def name_open_places(molecule: Mol, rng: random.Random) -> None:
-    """Texts for dummy atoms: ``[3*]`` is drawn R3, ``*`` one of the letters that stand for anything."""
+def label_open_positions(molecule: Mol, rng: random.Random) -> None:
+    """Label dummy atoms: ``[3*]`` as R3, ``*`` as one of the generic labels."""
     generic = rng.choice(_GENERIC)
     for atom in molecule.GetAtoms():
         if atom.GetAtomicNum() == 0 and not atom.HasProp(LABEL):

@@ -1,4 +1,4 @@
-"""What makes a structure more than its skeleton: groups, R-groups, charges, isotopes, salts, stereo."""
+"""Details added to a molecule: groups, R-groups, charges, isotopes, salts, stereo."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _NEUTRAL = ("Cl", "Cl", "Br", "O", "O=C(O)C(F)(F)F", "O=S(=O)(O)O", "CC(=O)O", "
 _STEREO_ELEMENTS = frozenset(("C", "S", "P"))
 
 
-def adorn(smiles: str, rng: random.Random, amount: float) -> str | None:
-    """The molecule with some of the details, each the oftener the larger ``amount`` (0…1).
+def add_details(smiles: str, rng: random.Random, amount: float) -> str | None:
+    """Add some of the details to a molecule, more of them with a larger ``amount`` (0…1).
 
-    None where the result is no molecule, or one that is too large.
+    None where the result is not a valid molecule, or too large.
     """
     from rdkit import Chem
 
@@ -43,7 +43,7 @@ def adorn(smiles: str, rng: random.Random, amount: float) -> str | None:
 
 
 def _add_groups(molecule: RWMol, rng: random.Random) -> None:
-    """One to three groups that have an abbreviation, at atoms with a hydrogen to give."""
+    """One to three groups that have an abbreviation, in place of hydrogens."""
     from rdkit import Chem
 
     for _ in range(rng.choice((1, 1, 2, 3))):
@@ -59,7 +59,7 @@ def _add_groups(molecule: RWMol, rng: random.Random) -> None:
         molecule.UpdatePropertyCache(strict=False)
 
 
-def _add_open_places(molecule: RWMol, rng: random.Random) -> None:
+def _add_open_positions(molecule: RWMol, rng: random.Random) -> None:
     """``[1*]``, ``[2*]`` … for R1, R2 …, or one ``*``."""
     from rdkit import Chem
 
@@ -91,7 +91,7 @@ def _add_isotope(molecule: RWMol, rng: random.Random) -> None:
 
 
 def _charge(molecule: RWMol, rng: random.Random) -> None:
-    """An acid without its proton, a base with one more, or a nitrogen with a fourth group."""
+    """A deprotonated acid, a protonated base, or a nitrogen with a fourth group."""
     from rdkit import Chem
 
     acids = _matches(molecule, "[OX2H1][C,S,P]=O", "[OX2H1]c", "[SX2H1]")
@@ -113,24 +113,24 @@ def _charge(molecule: RWMol, rng: random.Random) -> None:
 
 
 def _add_salt(molecule: RWMol, rng: random.Random) -> None:
-    """Ions that balance the charge, or a neutral companion."""
+    """Counterions, or a neutral molecule."""
     from rdkit import Chem
 
     if len(Chem.GetMolFrags(molecule)) > 1:
         return
     charge = Chem.GetFormalCharge(molecule)
-    shelf = _NEUTRAL if charge == 0 else _ANIONS if charge > 0 else _CATIONS
-    companion = Chem.MolFromSmiles(rng.choice(shelf))
+    candidates = _NEUTRAL if charge == 0 else _ANIONS if charge > 0 else _CATIONS
+    companion = Chem.MolFromSmiles(rng.choice(candidates))
     for _ in range(min(max(abs(charge), 1), 2)):
         molecule.InsertMol(companion)
 
 
 def _set_stereo(molecule: Mol, rng: random.Random) -> None:
-    """One of the two hands for most of the centres that have none yet."""
+    """One of the two configurations for most of the centers without one."""
     from rdkit import Chem
 
     Chem.AssignStereochemistry(molecule, cleanIt=True, force=True, flagPossibleStereoCenters=True)
-    hands = (Chem.ChiralType.CHI_TETRAHEDRAL_CW, Chem.ChiralType.CHI_TETRAHEDRAL_CCW)
+    configurations = (Chem.ChiralType.CHI_TETRAHEDRAL_CW, Chem.ChiralType.CHI_TETRAHEDRAL_CCW)
     share = rng.choice((1.0, 1.0, 0.5))
     for atom in molecule.GetAtoms():
         if (
@@ -140,32 +140,32 @@ def _set_stereo(molecule: Mol, rng: random.Random) -> None:
             and atom.GetTotalNumHs() <= 1
             and rng.random() < share
         ):
-            atom.SetChiralTag(rng.choice(hands))
+            atom.SetChiralTag(rng.choice(configurations))
     Chem.AssignStereochemistry(molecule, cleanIt=True, force=True)
 
 
 _CHANGES: tuple[tuple[float, Callable[[Any, random.Random], None]], ...] = (
     (0.4, _add_groups),
-    (0.15, _add_open_places),
+    (0.15, _add_open_positions),
     (0.15, _charge),
     (0.08, _add_isotope),
     (0.16, _add_salt),
 )
-"""Chance at full amount, and the change."""
+"""Probability at full amount, and the change."""
 
 
-def _bond(molecule: RWMol, host: int, other: int) -> None:
-    """A single bond in the place of one hydrogen of ``host``."""
+def _bond(molecule: RWMol, host: int, added: int) -> None:
+    """Add a single bond in place of a hydrogen of ``host``."""
     from rdkit import Chem
 
     atom = molecule.GetAtomWithIdx(host)
     if atom.GetNumExplicitHs():
         atom.SetNumExplicitHs(atom.GetNumExplicitHs() - 1)
-    molecule.AddBond(host, other, Chem.BondType.SINGLE)
+    molecule.AddBond(host, added, Chem.BondType.SINGLE)
 
 
 def _hosts(molecule: Mol, elements: tuple[str, ...]) -> list[int]:
-    """Uncharged atoms with a hydrogen."""
+    """Indices of uncharged atoms with a hydrogen."""
     return [
         atom.GetIdx()
         for atom in molecule.GetAtoms()
@@ -174,7 +174,7 @@ def _hosts(molecule: Mol, elements: tuple[str, ...]) -> list[int]:
 
 
 def _matches(molecule: Mol, *patterns: str) -> list[int]:
-    """First atoms of all matches."""
+    """Indices of the first atoms of all matches, without charged ones."""
     from rdkit import Chem
 
     return [

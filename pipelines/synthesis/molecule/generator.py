@@ -1,13 +1,13 @@
 """Structure drawings for the `molecule` head, by RDKit and, where it is installed, Indigo.
 
-Up to difficulty ``noise.MILD`` molecules come from the first list in RDKit's own wheel and from pairs of
-them joined by a bond, drawn plainly by RDKit. From there on molecules of more lists and new ones put
-together from their rings, linkers and groups come in, up to 40 heavy atoms, with R-groups, charges, isotopes,
-salts and stereo, abbreviated groups, more looks, and Indigo.
+Up to difficulty ``noise.MILD`` molecules are from the first list in RDKit's own wheel, or pairs of them
+joined by a bond, drawn plainly by RDKit. Above it come molecules of more lists and new ones assembled from
+their rings, linkers and groups, up to 40 heavy atoms, with R-groups, charges, isotopes, salts and stereo,
+abbreviated groups, more styles, and Indigo.
 
-The target is the canonical isomeric SMILES of what was drawn, abbreviations written out: a double bond
-whose geometry the source left open has one once it is on paper. Each atom has a mark; all atoms of an
-abbreviation have theirs at the label, under the label's text.
+The target is the canonical isomeric SMILES of the drawing, with abbreviations expanded. A double bond whose
+geometry is undefined in the source gets the one that is drawn. Each atom has a mark; the marks of all atoms
+of an abbreviation are at its label, with the label's text.
 """
 
 from __future__ import annotations
@@ -38,42 +38,47 @@ from docai.pipelines.synthesis.molecule.abbreviations import (
     MEMBERS,
     SOURCE,
     condense,
-    name_open_places,
+    label_open_positions,
 )
-from docai.pipelines.synthesis.molecule.details import adorn
-from docai.pipelines.synthesis.molecule.indigo import draw_with_indigo, is_present
-from docai.pipelines.synthesis.molecule.looks import Points, draw_with_rdkit, pick_look
+from docai.pipelines.synthesis.molecule.details import add_details
 from docai.pipelines.synthesis.molecule.parts import MAX_HEAVY_ATOMS, from_list, joined, recombined
+from docai.pipelines.synthesis.molecule.rendering import (
+    Points,
+    draw_with_indigo,
+    draw_with_rdkit,
+    has_indigo,
+    pick_style,
+)
 from docai.pipelines.synthesis.noise import degrade, distort, follow, harsh
 
 if TYPE_CHECKING:
     from rdkit.Chem import Atom, Mol
 
 MAX_BOND_PIXELS = 150.0
-_ATOM = re.compile(r"\[[^\]]+\]|Br|Cl|[BCNOPSFIbcnops*]")
+SMILES_ATOM = re.compile(r"\[[^\]]+\]|Br|Cl|[BCNOPSFIbcnops*]")
 """One atom in RDKit's SMILES."""
 _BOND_LENGTH = 1.5
-"""Of RDKit's 2-D coordinates, in its units."""
-_CLOSEST = 0.25
-"""Bond lengths that two atoms are at least apart."""
+"""Of RDKit's 2-D coordinates, in Å."""
+_MIN_ATOM_DISTANCE = 0.25
+"""Least distance of two atoms, in bond lengths."""
 
 
 def compose(rng: random.Random, difficulty: float, split: Split = "train") -> Plan[str]:
-    """Content is a canonical SMILES; the key is that of the molecule without its stereo.
+    """The content is a canonical SMILES, the key that of the molecule without stereo.
 
-    Of either split, whichever is asked for: only the whole molecule says which.
+    It can be of either split, since only the whole molecule determines the split.
     """
     beyond = harsh(difficulty)
     while True:
-        smiles = _skeleton(rng, difficulty)
+        smiles = _compose_skeleton(rng, difficulty)
         if smiles is not None and beyond > 0:
-            smiles = adorn(smiles, rng, beyond)
+            smiles = add_details(smiles, rng, beyond)
         if smiles is not None and ("." not in smiles or rng.random() < 0.5 * difficulty):
             return Plan(_without_stereo(smiles), smiles)
 
 
-def _skeleton(rng: random.Random, difficulty: float) -> str | None:
-    """About as large as the difficulty asks; None where a try at it failed."""
+def _compose_skeleton(rng: random.Random, difficulty: float) -> str | None:
+    """A molecule of a size that depends on the difficulty; None where assembling it failed."""
     beyond = harsh(difficulty)
     if beyond == 0:
         size = lerp(rng, (2, 8), (5, 25), difficulty)
@@ -88,7 +93,7 @@ def _skeleton(rng: random.Random, difficulty: float) -> str | None:
 
 
 def draw(plan: Plan[str], rng: random.Random, difficulty: float) -> Sample:
-    """Picture, target and marks. Raises :class:`UndrawableError` where RDKit does not settle on a SMILES."""
+    """Picture, target and marks. Raises :class:`UndrawableError` where the SMILES is not canonical."""
     from rdkit import Chem
 
     beyond = harsh(difficulty)
@@ -103,7 +108,7 @@ def draw(plan: Plan[str], rng: random.Random, difficulty: float) -> Sample:
         square, matrix = distort(square, rng, beyond)
         spots = follow(matrix, spots)
     image = to_rgb(degrade(square, rng, difficulty, detail=bond / 6))
-    smiles, spans = _written(molecule)
+    smiles, spans = _canonical_smiles(molecule)
     marks = []
     for atom, (x, y) in zip(shown.GetAtoms(), spots.tolist(), strict=True):
         marks += [Mark(x, y, atom_mark(atom), spans[member]) for member in atom_members(atom)]
@@ -113,18 +118,23 @@ def draw(plan: Plan[str], rng: random.Random, difficulty: float) -> Sample:
 def lay_out(
     plan: Plan[str], rng: random.Random, difficulty: float
 ) -> tuple[Mol, str, dict[int, tuple[int, int]]]:
-    """What :func:`draw` draws, not drawn: with 2-D coordinates and wedges, its SMILES, and the place in it of
-    each atom of :func:`atom_members`. Raises :class:`UndrawableError` as that does.
+    """The molecule that :func:`draw` draws, with 2-D coordinates and wedges, but without a picture.
+
+    Returns:
+        The molecule, its SMILES, and for each atom of :func:`atom_members` its place in the SMILES.
+
+    Raises:
+        UndrawableError: see :func:`draw`.
     """
     from rdkit import Chem
 
     molecule = Chem.MolFromSmiles(plan.content)
     shown = _arrange(molecule, rng, harsh(difficulty))
-    return shown, *_written(molecule)
+    return shown, *_canonical_smiles(molecule)
 
 
 def atom_members(atom: Atom) -> list[int]:
-    """The atoms of the whole molecule that a drawn one stands for."""
+    """The atoms of the whole molecule that a drawn atom stands for."""
     if atom.HasProp(MEMBERS):
         return [int(member) for member in atom.GetProp(MEMBERS).split()]
     return [atom.GetIntProp(SOURCE)] if atom.HasProp(SOURCE) else []
@@ -136,17 +146,17 @@ def _without_stereo(smiles: str) -> str:
     return str(Chem.CanonSmiles(smiles, useChiral=0))
 
 
-def _written(molecule: Mol) -> tuple[str, dict[int, tuple[int, int]]]:
-    """The SMILES that reading it again gives, and the place of each atom in it."""
+def _canonical_smiles(molecule: Mol) -> tuple[str, dict[int, tuple[int, int]]]:
+    """The canonical SMILES, which does not change when it is read again, and the place of each atom in it."""
     from rdkit import Chem
 
     first = Chem.MolToSmiles(molecule)
     again = Chem.MolFromSmiles(first)
     smiles = Chem.MolToSmiles(again)
     if smiles != first and Chem.CanonSmiles(smiles) != smiles:
-        raise UndrawableError(f"{first} and {smiles} are not settled")
+        raise UndrawableError(f"{first} and {smiles} are not canonical")
     order = [_output_order(molecule)[index] for index in _output_order(again)]
-    return smiles, dict(zip(order, (match.span() for match in _ATOM.finditer(smiles)), strict=True))
+    return smiles, dict(zip(order, (match.span() for match in SMILES_ATOM.finditer(smiles)), strict=True))
 
 
 def _output_order(molecule: Mol) -> list[int]:
@@ -155,7 +165,7 @@ def _output_order(molecule: Mol) -> list[int]:
 
 
 def _arrange(molecule: Mol, rng: random.Random, beyond: float) -> Mol:
-    """What is to be drawn, laid out and with wedges; ``molecule`` gets the stereo that it then shows."""
+    """The molecule to draw, laid out and with wedges; ``molecule`` gets the stereo that the drawing shows."""
     from rdkit import Chem
 
     if beyond > 0 and rng.random() < 0.3 + 0.3 * beyond:
@@ -179,7 +189,7 @@ def _arrange(molecule: Mol, rng: random.Random, beyond: float) -> Mol:
 
 
 def _condensed(molecule: Mol, rng: random.Random, beyond: float) -> Mol | None:
-    """With groups as labels; None where there are none, or a double bond would change its geometry."""
+    """The molecule with groups as labels; None without groups, or if a double bond changed its geometry."""
     from rdkit import Chem
     from rdkit.Chem import rdDepictor
 
@@ -204,23 +214,23 @@ def _condensed(molecule: Mol, rng: random.Random, beyond: float) -> Mol | None:
 
 
 def _with_hydrogens(shown: Mol, rng: random.Random) -> Mol:
-    """Hydrogens drawn at stereo centres: sometimes at all, often where rings leave no other bond to wedge."""
+    """Draw hydrogens at stereo centers: sometimes at all, often where all other bonds are in rings."""
     from rdkit import Chem
 
-    centres = [atom for atom in shown.GetAtoms() if atom.GetChiralTag() and atom.GetTotalNumHs()]
-    if not centres:
+    centers = [atom for atom in shown.GetAtoms() if atom.GetChiralTag() and atom.GetTotalNumHs()]
+    if not centers:
         return shown
     everywhere, at_fusions = rng.random() < 0.15, rng.random() < 0.6
     chosen = [
         atom.GetIdx()
-        for atom in centres
+        for atom in centers
         if everywhere or (at_fusions and all(bond.IsInRing() for bond in atom.GetBonds()))
     ]
     return Chem.AddHs(shown, onlyOnAtoms=chosen) if chosen else shown
 
 
 def _read_geometry(molecule: Mol) -> None:
-    """Double bonds are as they lie in the plane."""
+    """Set the stereo of double bonds as they are drawn."""
     from rdkit import Chem
 
     Chem.DetectBondStereochemistry(molecule)
@@ -230,12 +240,12 @@ def _read_geometry(molecule: Mol) -> None:
 def _finish(shown: Mol, rng: random.Random) -> None:
     from rdkit import Chem
 
-    name_open_places(shown, rng)
+    label_open_positions(shown, rng)
     Chem.WedgeMolBonds(shown, shown.GetConformer())
 
 
 def _lay_out(molecule: Mol, rng: random.Random, beyond: float) -> None:
-    """2-D coordinates, turned and sometimes mirrored; stereo is read from them afterwards."""
+    """Set 2-D coordinates, rotated and sometimes mirrored; stereo is read from them afterwards."""
     from rdkit.Chem import rdCoordGen, rdDepictor
     from rdkit.Geometry import Point3D
 
@@ -249,7 +259,7 @@ def _lay_out(molecule: Mol, rng: random.Random, beyond: float) -> None:
     if _is_crowded(molecule):
         rdCoordGen.AddCoords(molecule)
         if _is_crowded(molecule):
-            raise UndrawableError("atoms lie on each other")
+            raise UndrawableError("atoms overlap")
     angle = rng.choice((0.0, 0.0, math.pi / 6, math.pi / 2, rng.uniform(0, 2 * math.pi)))
     flip = rng.choice((1, -1))
     cosine, sine = math.cos(angle), math.sin(angle)
@@ -260,39 +270,39 @@ def _lay_out(molecule: Mol, rng: random.Random, beyond: float) -> None:
 
 
 def _is_crowded(molecule: Mol) -> bool:
-    """Whether two atoms lie so near each other that a person could not tell them apart."""
+    """Whether two atoms are too close to each other to be distinguished."""
     places = molecule.GetConformer().GetPositions()[:, :2]
-    apart = np.square(places[:, None] - places[None, :]).sum(axis=2)
-    np.fill_diagonal(apart, np.inf)
-    return bool(apart.min() < (_CLOSEST * _BOND_LENGTH) ** 2)
+    squared_distances = np.square(places[:, None] - places[None, :]).sum(axis=2)
+    np.fill_diagonal(squared_distances, np.inf)
+    return bool(squared_distances.min() < (_MIN_ATOM_DISTANCE * _BOND_LENGTH) ** 2)
 
 
 def _render(molecule: Mol, rng: random.Random, difficulty: float) -> tuple[Gray, Points, float]:
-    """The drawing, cut close, with its atoms' places in it and its bonds' length, pixels.
+    """The drawing, cut to its ink, with the places of its atoms and the length of its bonds, pixels.
 
-    Its longer side fits the square's room.
+    Its longer side fits into the square.
     """
     beyond = harsh(difficulty)
     positions = molecule.GetConformer().GetPositions()
     extent = float(np.ptp(positions[:, :2], axis=0).max()) + 1.6
     free = room(rng, difficulty)
     bond = min(free / extent * _BOND_LENGTH, rng.uniform(0.6, 1.0) * MAX_BOND_PIXELS)
-    # Large drawings are made smaller and enlarged: cheaper, and screenshots look like that.
+    # Large drawings are drawn smaller and enlarged: that is faster, and looks like a screenshot.
     detail = rng.uniform(0.6, 1.0) if bond > 60 else 1.0
-    look = pick_look(rng, difficulty, beyond, bond * detail)
-    if beyond > 0 and rng.random() < 0.2 + 0.25 * beyond and is_present() and molecule.GetNumBonds():
+    style = pick_style(rng, difficulty, beyond, bond * detail)
+    if beyond > 0 and rng.random() < 0.2 + 0.25 * beyond and has_indigo() and molecule.GetNumBonds():
         try:
-            gray, points = draw_with_indigo(molecule, look, rng)
+            gray, points = draw_with_indigo(molecule, style, rng)
         except UndrawableError:
-            gray, points = draw_with_rdkit(molecule, look)
+            gray, points = draw_with_rdkit(molecule, style)
     else:
-        gray, points = draw_with_rdkit(molecule, look)
+        gray, points = draw_with_rdkit(molecule, style)
     gray, points, zoom = _cut(gray, points, 1 / detail, free)
     return gray, points, bond * detail * zoom
 
 
 def _cut(gray: Gray, points: Points, zoom: float, free: float) -> tuple[Gray, Points, float]:
-    """Cut to the ink and enlarge, by less than ``zoom`` where the longer side would exceed ``free``."""
+    """Cut to the ink and scale by ``zoom``, or by less where the longer side would exceed ``free``."""
     import cv2
 
     ys, xs = np.nonzero(gray < 200)
@@ -300,9 +310,9 @@ def _cut(gray: Gray, points: Points, zoom: float, free: float) -> tuple[Gray, Po
     cut = gray[y0:y1, x0:x1]
     zoom = min(zoom, free / max(cut.shape))
     width, height = max(1, int(cut.shape[1] * zoom)), max(1, int(cut.shape[0] * zoom))
-    way = cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR
-    large = np.asarray(cv2.resize(cut, (width, height), interpolation=way), np.uint8)
-    return large, [((x - x0) * zoom, (y - y0) * zoom) for x, y in points], zoom
+    method = cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR
+    scaled = np.asarray(cv2.resize(cut, (width, height), interpolation=method), np.uint8)
+    return scaled, [((x - x0) * zoom, (y - y0) * zoom) for x, y in points], zoom
 
 
 def atom_mark(atom: Atom) -> str:

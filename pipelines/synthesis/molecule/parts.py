@@ -1,4 +1,4 @@
-"""Molecules put together from the rings, linkers and groups of the lists in RDKit's own wheel."""
+"""Molecules from the lists in RDKit's own wheel, and others assembled from their rings, linkers, groups."""
 
 from __future__ import annotations
 
@@ -23,33 +23,33 @@ _MORE_LISTS = (
     ("RDContribDir", "fraggle/data/ChEMBL_11265_actives.smi"),
     ("RDContribDir", "SA_Score/data/zim.100.txt"),
 )
-"""Some builds of RDKit come without these; then there is less to choose from."""
+"""Some builds of RDKit do not have these lists; then there is less to choose from."""
 _MAX_LINES = 5_000
-"""Of each list: the parts of more molecules are hardly other ones, and reading them takes time."""
+"""Lines read of each list: more molecules hardly add other parts, and take time."""
 _SMILES = re.compile(r'"?([^\s,"]+)')
-_CUT = "[R]-;!@[!#1]"
-"""Bonds that part rings from chains and from each other."""
+_CUT_BONDS = "[R]-;!@[!#1]"
+"""SMARTS of the bonds between rings and chains, and between rings."""
 
 
 class Part(NamedTuple):
-    """A piece with open ends, which are the dummy atoms of its SMILES."""
+    """A fragment with open ends, which are the dummy atoms of its SMILES."""
 
     size: int
-    """Heavy atoms."""
+    """Number of heavy atoms."""
     smiles: str
     ends: tuple[str, ...]
-    """Element behind each open end, in the order of the SMILES."""
+    """Element at each open end, in the order of the SMILES."""
 
 
 class Shelf:
-    """Parts of one kind, by size."""
+    """Parts of one kind, sorted by size."""
 
     def __init__(self, parts: Sequence[Part]) -> None:
         self._distinct = sorted(set(parts))
         self._all = sorted(parts)
 
     def pick(self, rng: random.Random, most: int) -> Part | None:
-        """A part of at most that many atoms; half the time as often as it occurs, else each alike."""
+        """A part of at most ``most`` atoms: half of the time by frequency, else all equally likely."""
         parts = self._distinct if rng.random() < 0.5 else self._all
         last = bisect_right(parts, most, key=lambda part: part.size)
         return parts[rng.randrange(last)] if last else None
@@ -57,6 +57,8 @@ class Shelf:
 
 @dataclass(frozen=True)
 class Kit:
+    """The parts of all molecules, by kind."""
+
     rings: Shelf
     linkers: Shelf
     groups: Shelf
@@ -68,7 +70,7 @@ Pool = tuple[tuple[str, ...], ...]
 
 @lru_cache(maxsize=1)
 def narrow_pool() -> Pool:
-    """The molecules of the first list; read once, in half a second."""
+    """The molecules of the first list. Read once, in half a second."""
     from rdkit import Chem
 
     return _by_size((molecule, Chem.MolToSmiles(molecule)) for molecule in _molecules([_FIRST_LIST]))
@@ -76,10 +78,10 @@ def narrow_pool() -> Pool:
 
 @lru_cache(maxsize=1)
 def wide_pool() -> tuple[Pool, Kit]:
-    """The molecules of all lists, and their parts; read once, in about three seconds."""
+    """The molecules of all lists, and their parts. Read once, in about three seconds."""
     from rdkit import Chem
 
-    found: dict[str, list[Part]] = {"rings": [], "linkers": [], "groups": []}
+    parts: dict[str, list[Part]] = {"rings": [], "linkers": [], "groups": []}
     known: dict[str, tuple[str, Part] | None] = {}
 
     def read() -> Iterator[tuple[Mol, str]]:
@@ -90,10 +92,10 @@ def wide_pool() -> tuple[Pool, Kit]:
                     known[smiles] = _part(smiles)
                 entry = known[smiles]
                 if entry is not None:
-                    found[entry[0]].append(entry[1])
+                    parts[entry[0]].append(entry[1])
 
     pool = _by_size(read())
-    return pool, Kit(**{kind: Shelf(parts) for kind, parts in found.items()})
+    return pool, Kit(**{kind: Shelf(of_kind) for kind, of_kind in parts.items()})
 
 
 def _by_size(molecules: Iterable[tuple[Mol, str]]) -> Pool:
@@ -104,7 +106,7 @@ def _by_size(molecules: Iterable[tuple[Mol, str]]) -> Pool:
 
 
 def from_list(rng: random.Random, size: int, wide: bool) -> str:
-    """A molecule of the lists with ``size`` heavy atoms, or the next smaller size that they hold."""
+    """A molecule of the lists with ``size`` heavy atoms, or of the next smaller size that they have."""
     choice = wide_pool()[0] if wide else narrow_pool()
     while not choice[size]:
         size -= 1
@@ -112,7 +114,7 @@ def from_list(rng: random.Random, size: int, wide: bool) -> str:
 
 
 def joined(rng: random.Random, size: int, wide: bool) -> str | None:
-    """Two molecules of the lists with a bond between them, ``size`` heavy atoms; None where it fails."""
+    """Two molecules of the lists joined by a bond, ``size`` heavy atoms in all; None where that fails."""
     from rdkit import Chem
 
     first = rng.randint(2, size - 2)
@@ -137,7 +139,7 @@ def joined(rng: random.Random, size: int, wide: bool) -> str | None:
 
 
 def recombined(rng: random.Random, size: int) -> str | None:
-    """Rings, linkers and groups joined at their open ends, at most ``size`` heavy atoms; None on failure."""
+    """Rings, linkers and groups joined at open ends, at most ``size`` heavy atoms; None where that fails."""
     shelves = wide_pool()[1]
     seed = shelves.rings.pick(rng, size)
     if seed is None:
@@ -160,14 +162,14 @@ def recombined(rng: random.Random, size: int) -> str | None:
         bonds.append((end, (number, own)))
         ends += [(number, place) for place in range(len(part.ends)) if place != own]
         left -= part.size
-    return _zip(parts, bonds)
+    return _join_parts(parts, bonds)
 
 
 def _cut(molecule: Mol) -> list[str]:
-    """SMILES of the pieces, with a dummy atom at each cut; none where nothing is cut."""
+    """SMILES of the fragments, with a dummy atom at each cut; empty where nothing is cut."""
     from rdkit import Chem
 
-    pairs = molecule.GetSubstructMatches(_cuts())
+    pairs = molecule.GetSubstructMatches(_cut_query())
     bonds = sorted({molecule.GetBondBetweenAtoms(*pair).GetIdx() for pair in pairs})
     if not bonds:
         return []
@@ -176,14 +178,14 @@ def _cut(molecule: Mol) -> list[str]:
 
 
 @lru_cache(maxsize=1)
-def _cuts() -> Mol:
+def _cut_query() -> Mol:
     from rdkit import Chem
 
-    return Chem.MolFromSmarts(_CUT)
+    return Chem.MolFromSmarts(_CUT_BONDS)
 
 
 def _part(smiles: str) -> tuple[str, Part] | None:
-    """The kind of shelf and the part; None for what has no open end or no place in a drawing."""
+    """The kind and the part of a fragment; None where it has no open end or no atoms."""
     from rdkit import Chem
 
     piece = Chem.MolFromSmiles(smiles)
@@ -199,7 +201,9 @@ def _part(smiles: str) -> tuple[str, Part] | None:
     return ("linkers" if len(ends) > 1 else "groups"), Part(size, smiles, ends)
 
 
-def _zip(parts: Sequence[Part], bonds: Sequence[tuple[tuple[int, int], tuple[int, int]]]) -> str | None:
+def _join_parts(
+    parts: Sequence[Part], bonds: Sequence[tuple[tuple[int, int], tuple[int, int]]]
+) -> str | None:
     from rdkit import Chem
 
     numbers = {end: number for number, pair in enumerate(bonds, start=1) for end in pair}
@@ -221,16 +225,16 @@ def _zip(parts: Sequence[Part], bonds: Sequence[tuple[tuple[int, int], tuple[int
     return str(Chem.MolToSmiles(Chem.RemoveHs(whole)))
 
 
-def _may_bond(one: str, other: str) -> bool:
-    """Carbon bonds to all; of other pairs only the sulfonamide's and the like are left."""
-    return "C" in (one, other) or {one, other} in ({"N", "S"}, {"O", "S"}, {"O", "P"}, {"O", "Si"})
+def _may_bond(first: str, second: str) -> bool:
+    """Whether two elements may be joined: carbon with all, and pairs such as that of a sulfonamide."""
+    return "C" in (first, second) or {first, second} in ({"N", "S"}, {"O", "S"}, {"O", "P"}, {"O", "Si"})
 
 
 def _molecules(lists: Sequence[tuple[str, str]]) -> Iterator[Mol]:
     from rdkit import Chem, RDConfig, rdBase
 
     folders = {"RDDataDir": RDConfig.RDDataDir, "RDContribDir": RDConfig.RDContribDir}
-    # The lists hold molecules that do not sanitise; RDKit would report each on standard error.
+    # RDKit would print an error for each invalid molecule of the lists.
     with rdBase.BlockLogs():
         for folder, name in lists:
             path = Path(folders[folder]) / name
@@ -240,32 +244,32 @@ def _molecules(lists: Sequence[tuple[str, str]]) -> Iterator[Mol]:
             for line in lines[:_MAX_LINES]:
                 match = _SMILES.match(line)
                 molecule = Chem.MolFromSmiles(match[1]) if match else None
-                if molecule is not None and _fit(molecule):
+                if molecule is not None and _is_usual(molecule):
                     yield molecule
 
 
-def _fit(molecule: Mol) -> bool:
+def _is_usual(molecule: Mol) -> bool:
     from rdkit import Chem
 
     return (
         2 <= molecule.GetNumHeavyAtoms() <= MAX_HEAVY_ATOMS
         and len(Chem.GetMolFrags(molecule)) <= 2
-        and not molecule.HasSubstructMatch(_unusual())
+        and not molecule.HasSubstructMatch(_unusual_atom_query())
     )
 
 
 @lru_cache(maxsize=1)
-def _unusual() -> Mol:
-    """An atom of another element, an isotope or a radical; to ask atom by atom takes ten times as long."""
+def _unusual_atom_query() -> Mol:
+    """A query for atoms of other elements, isotopes and radicals: ten times as fast as checking each atom."""
     from rdkit import Chem
     from rdkit.Chem import rdqueries
 
     table = Chem.GetPeriodicTable()
     usual = sorted(table.GetAtomicNumber(element) for element in ELEMENTS)
     query = Chem.MolFromSmarts("[" + "&".join(f"!#{number}" for number in usual) + "]")
-    for other in (
+    for condition in (
         rdqueries.IsotopeGreaterQueryAtom(0),
         rdqueries.NumRadicalElectronsGreaterQueryAtom(0),
     ):
-        query.GetAtomWithIdx(0).ExpandQuery(other, Chem.CompositeQueryType.COMPOSITE_OR)
+        query.GetAtomWithIdx(0).ExpandQuery(condition, Chem.CompositeQueryType.COMPOSITE_OR)
     return query

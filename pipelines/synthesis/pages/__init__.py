@@ -1,4 +1,4 @@
-"""Whole pages with true regions, to measure layout on: ``page`` sets them, ``figures`` what is no prose."""
+"""Synthetic pages with true regions, to measure layout (``page``), and what they show (``figures``)."""
 
 from docai.pipelines.synthesis.pages.page import SyntheticPage, Truth, scanned, synthetic_page
 

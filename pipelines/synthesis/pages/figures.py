@@ -1,4 +1,4 @@
-"""What synthetic pages show besides prose: tables, molecules, scores and plain figures, each a one-page PDF.
+"""Tables, molecules, scores and figures for synthetic pages, each a one-page PDF.
 
 Vector molecules are RDKit's SVG, vector scores are Verovio's SVG, both as real paths through MuPDF. A pool of
 scores is engraved once.
@@ -70,7 +70,7 @@ _ENGRAVING: dict[str, float | str] = {
 
 @dataclass(frozen=True)
 class Picture:
-    """A drawing cut to its ink: a one-page PDF, and the box of that page that shows it, points."""
+    """A drawing: a one-page PDF, and the box of its ink on that page, points."""
 
     kind: Kind
     pdf: bytes
@@ -133,9 +133,9 @@ def _molecule(rng: random.Random, width: float) -> Picture:
 
 def _score(rng: random.Random, width: float) -> Picture:
     svg = rng.choice(score_pool())
-    found = re.search(r'width="([\d.]+)px"', svg)
-    assert found is not None
-    return _cut("score", _svg_pdf(svg, min(width, rng.uniform(0.85, 1.0) * width) / float(found.group(1))))
+    size = re.search(r'width="([\d.]+)px"', svg)
+    assert size is not None
+    return _cut("score", _svg_pdf(svg, min(width, rng.uniform(0.85, 1.0) * width) / float(size[1])))
 
 
 @lru_cache(maxsize=1)

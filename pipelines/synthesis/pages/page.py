@@ -1,4 +1,4 @@
-"""Seeded synthetic pages with true regions, to measure layout on.
+"""Seeded synthetic pages with true regions, to measure layout.
 
 A page has one or two columns of prose with headings, captions, lists, a running head and a page number,
 and between them tables, molecules, scores and plain figures, drawn as vectors or placed as rasters.
@@ -19,7 +19,7 @@ from docai.records import Kind
 
 FONTS = (("helv", "hebo", "heit"), ("tiro", "tibo", "tiit"), ("tiro", "hebo", "tiit"))
 ASCENT, DESCENT = 0.74, 0.22
-"""Ems above and below the baseline that a true line of text spans: its letters, not its leading."""
+"""Height above and below the baseline of a true line of text, in ems: of its letters, without leading."""
 RASTER_SHARE = 0.4
 
 
@@ -33,7 +33,7 @@ class Truth:
 
 @dataclass(frozen=True)
 class SyntheticPage:
-    """A one-page PDF and its regions in reading order. A text region is one paragraph, heading or caption."""
+    """A one-page PDF and its regions in reading order. A text region is a paragraph, heading or caption."""
 
     seed: int
     pdf: bytes
@@ -43,7 +43,7 @@ class SyntheticPage:
 
 
 def synthetic_page(seed: int) -> SyntheticPage:
-    """The page of a seed: the same bytes of drawing each time."""
+    """The page of a seed, always the same."""
     rng = random.Random(f"docai page {seed}")
     with pymupdf.open() as document:
         width, height = rng.choice(((595.0, 842.0), (612.0, 792.0)))
@@ -53,15 +53,15 @@ def synthetic_page(seed: int) -> SyntheticPage:
 
 
 def scanned(page: SyntheticPage, *, dpi: int = 200) -> SyntheticPage:
-    """The same page as an image-only PDF: a slightly turned, noisy JPEG; true boxes turned with it."""
+    """The same page as an image-only PDF: a slightly rotated, noisy JPEG, with the true boxes rotated too."""
     import cv2
 
     rng = random.Random(f"docai scan {page.seed}")
     with pymupdf.open("pdf", page.pdf) as document:
         pixels = document[0].get_pixmap(dpi=dpi, colorspace=pymupdf.csGRAY)
     gray = np.frombuffer(pixels.samples, np.uint8).reshape(pixels.height, pixels.stride)[:, : pixels.width]
-    centre = (pixels.width / 2, pixels.height / 2)
-    matrix = cv2.getRotationMatrix2D(centre, rng.uniform(-1.0, 1.0), 1.0)
+    center = (pixels.width / 2, pixels.height / 2)
+    matrix = cv2.getRotationMatrix2D(center, rng.uniform(-1.0, 1.0), 1.0)
     gray = cv2.warpAffine(
         gray, matrix, (pixels.width, pixels.height), flags=cv2.INTER_LINEAR, borderValue=(255,)
     )
@@ -199,7 +199,7 @@ class _Writer:
         self, text: str, x: float, y: float, wide: float, bottom: float, *,
         indent: float = 0, size: float = 0, face: str = "", leading: float = 0,
     ) -> float:  # fmt: skip
-        """Set a paragraph whose first line's letters start at ``y``; the y below its last line's letters."""
+        """Set a paragraph with the top of its first line at ``y``; returns the y of the next line."""
         size, face = size or self.size, face or self.faces[0]
         leading = leading or self.leading * size / self.size
         font, space = self.fonts[face], self.fonts[face].text_length(" ", size)

@@ -1,8 +1,8 @@
 """Passages engraved by Verovio for the `score` head.
 
-Up to difficulty :data:`PLAIN` all are short random passages of one voice a staff (``plain``). Beyond it more
-and more are rich random ones (``rich``) or cut from the pieces of music21's wheel
-(``corpus``), which are keyed by their piece: all cuts of a piece are in one split.
+Up to difficulty :data:`PLAIN` all are short random passages of one voice per staff (``plain``). Above it,
+more and more are rich random ones (``rich``) or cut from the pieces in music21's wheel (``corpus``). The key
+of a cut is its piece: all cuts of a piece are in one split.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ MAX_SPACE_PIXELS = 32.0
 """Largest distance between staff lines that is drawn."""
 _DETAIL_WIDTH = 700.0
 PLAIN = 0.35
-"""Difficulty up to which all pieces are plain passages of one voice a staff."""
+"""Difficulty up to which all passages are plain ones."""
 MIN_SPACE_PIXELS = 5.0
-"""Smallest distance between staff lines in the square; what is drawn smaller cannot be read."""
+"""Smallest legible distance between staff lines in the square."""
 _DYNAMICS = ("p", "p", "f", "f", "mf", "pp", "mp", "ff", "sf", "fp")
 
 
 def compose(rng: random.Random, difficulty: float, split: Split = "train") -> Plan[str]:
-    """A plain passage; beyond :data:`PLAIN` more and more a rich one, or one of a real piece.
+    """A plain passage; above :data:`PLAIN` more and more often a rich one, or one of a real piece.
 
-    Of either split, whichever is asked for: only the whole passage or its piece says which.
+    It can be of either split, since only the whole passage or its piece determines the split.
     """
     beyond = max(0.0, difficulty - PLAIN) / (1 - PLAIN)
     if difficulty <= PLAIN or rng.random() > min(0.9, 1.8 * beyond):
@@ -60,15 +60,16 @@ def compose(rng: random.Random, difficulty: float, split: Split = "train") -> Pl
 
 
 def draw(plan: Plan[str], rng: random.Random, difficulty: float) -> Sample:
-    """Raises :class:`UndrawableError` where Verovio cannot engrave the piece, or it becomes too small."""
+    """Picture, target and marks. Raises :class:`UndrawableError` if Verovio fails or staves are too small."""
     return set_in_square(engrave(plan, rng, difficulty), rng, difficulty)
 
 
 def engrave(plan: Plan[str], rng: random.Random, difficulty: float) -> Engraving:
-    """Engrave with varied options.
+    """Engrave a passage with random options.
 
-    Raises :class:`UndrawableError` where Verovio cannot, and
-    :class:`docai.errors.MissingDependencyError` where there is no Verovio or no resvg.
+    Raises:
+        UndrawableError: Verovio cannot engrave it.
+        MissingDependencyError: Verovio or resvg is not installed.
     """
     _check_packages()
     kern = plan.content
@@ -89,8 +90,8 @@ def engrave(plan: Plan[str], rng: random.Random, difficulty: float) -> Engraving
         if staves > 1 and rng.random() >= 0.3:
             source += "\n!!!system-decoration: {(s1,s2)}"
     else:
-        options |= _finer_options(rng, difficulty)
-        n_added, source = 1, _dressed(kern, staves, rng, difficulty)
+        options |= _more_options(rng, difficulty)
+        n_added, source = 1, _decorate(kern, staves, rng, difficulty)
     svg = engraving.engrave(source + "\n", options)
     if svg is None:
         raise UndrawableError("Verovio did not engrave the piece.")
@@ -100,20 +101,20 @@ def engrave(plan: Plan[str], rng: random.Random, difficulty: float) -> Engraving
 
 @cache
 def _check_packages() -> None:
-    absent = [name for name in ("verovio", "resvg_py") if find_spec(name) is None]
-    if absent:
+    missing = [name for name in ("verovio", "resvg_py") if find_spec(name) is None]
+    if missing:
         raise MissingDependencyError(
-            f"Music is engraved with {' and '.join(absent)}, not installed here; "
+            f"Music is engraved with {' and '.join(missing)}, not installed here; "
             "install them with: pip install 'docai[synth]'"
         )
 
 
-def _dressed(kern: str, staves: int, rng: random.Random, difficulty: float) -> str:
-    """The piece with what is engraved but no part of the target: braces and dynamics.
+def _decorate(kern: str, staves: int, rng: random.Random, difficulty: float) -> str:
+    """The passage with braces and dynamics, which are engraved but are no part of the target.
 
-    Adds one line below the first; whatever else is added stands right of the piece or below it.
+    Adds one line below the first; everything else is added to the right of the passage or below it.
     """
-    source = _with_dynamics(kern, rng) if rng.random() < 0.6 * (difficulty - PLAIN) else kern
+    source = _add_dynamics(kern, rng) if rng.random() < 0.6 * (difficulty - PLAIN) else kern
     first, rest = source.split("\n", 1)
     numbers = [f"*staff{number}" for number in range(staves, 0, -1)]
     numbers += ["*"] * (first.count("\t") + 1 - staves)
@@ -129,24 +130,24 @@ def _dressed(kern: str, staves: int, rng: random.Random, difficulty: float) -> s
     return "\n".join((first, "\t".join(numbers), rest)) + record
 
 
-def _finer_options(rng: random.Random, difficulty: float) -> dict[str, float | str]:
-    """What engravers differ in besides, ever further from the default."""
-    far = difficulty - PLAIN
+def _more_options(rng: random.Random, difficulty: float) -> dict[str, float | str]:
+    """More options in which engravings differ, farther from the default with the difficulty."""
+    deviation = difficulty - PLAIN
     return {
-        "ledgerLineThickness": rng.uniform(0.2, 0.25 + 0.15 * far),
-        "slurMidpointThickness": rng.uniform(0.4, 0.6 + 0.5 * far),
-        "tieMidpointThickness": rng.uniform(0.4, 0.5 + 0.4 * far),
-        "thickBarlineThickness": rng.uniform(0.8, 1.0 + 0.4 * far),
-        "tupletBracketThickness": rng.uniform(0.1, 0.2 + 0.2 * far),
+        "ledgerLineThickness": rng.uniform(0.2, 0.25 + 0.15 * deviation),
+        "slurMidpointThickness": rng.uniform(0.4, 0.6 + 0.5 * deviation),
+        "tieMidpointThickness": rng.uniform(0.4, 0.5 + 0.4 * deviation),
+        "thickBarlineThickness": rng.uniform(0.8, 1.0 + 0.4 * deviation),
+        "tupletBracketThickness": rng.uniform(0.1, 0.2 + 0.2 * deviation),
         "graceFactor": rng.uniform(0.6, 0.8),
-        "leftMarginNote": rng.uniform(0.6, 1.0 + far),
-        "mnumInterval": rng.choice((0, 0, 0, 1, 2)) if rng.random() < far else 0,
-        "tupletNumHead": rng.random() < 0.3 * far,
+        "leftMarginNote": rng.uniform(0.6, 1.0 + deviation),
+        "mnumInterval": rng.choice((0, 0, 0, 1, 2)) if rng.random() < deviation else 0,
+        "tupletNumHead": rng.random() < 0.3 * deviation,
     }
 
 
-def _with_dynamics(kern: str, rng: random.Random) -> str:
-    """With a spine of dynamics, which readers of notes are to overlook."""
+def _add_dynamics(kern: str, rng: random.Random) -> str:
+    """Add a spine of dynamics, which the head has to ignore."""
     lines = []
     for line in kern.split("\n"):
         mark = line[0]
@@ -163,7 +164,7 @@ def _with_dynamics(kern: str, rng: random.Random) -> str:
 
 
 def set_in_square(piece: Engraving, rng: random.Random, difficulty: float) -> Sample:
-    """The piece as a sample, at a varied size and place and with varied stroke weight and noise."""
+    """The engraving as a sample, with random size, place, stroke weight and noise."""
     import cv2
 
     height, width = piece.gray.shape
@@ -171,10 +172,10 @@ def set_in_square(piece: Engraving, rng: random.Random, difficulty: float) -> Sa
         room(rng, difficulty) / max(width, height), rng.uniform(0.6, 1.0) * MAX_SPACE_PIXELS / piece.space
     )
     size = (max(1, int(width * zoom)), max(1, int(height * zoom)))
-    way = cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR
+    method = cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR
     if piece.space * zoom < MIN_SPACE_PIXELS:
         raise UndrawableError("The staves are too small to be read.")
-    small = cv2.resize(piece.gray, size, interpolation=way)
+    small = cv2.resize(piece.gray, size, interpolation=method)
     left, top = (round(v) for v in place(*size, rng, difficulty))
     square = np.full((SIZE, SIZE), 255, np.uint8)
     square[top : top + size[1], left : left + size[0]] = small

@@ -1,8 +1,8 @@
-"""Measures of a MusicXML piece (https://www.w3.org/2021/06/musicxml40/), with every note that they have.
+"""Reads the measures of a MusicXML piece (https://www.w3.org/2021/06/musicxml40/) without losing notes.
 
-Read directly, not by music21: its kern writer loses notes. A measure that holds what is not kept here (cue
-notes, hidden or unpitched ones, quarter tones, three voices on a staff, a clef in its middle, time that does
-not add up) is left out whole, and what follows it begins a new run.
+music21 is not used, since its kern writer loses notes. A measure with something that is not supported here
+(cue notes, hidden or unpitched notes, quarter tones, three voices on a staff, a clef change in the middle,
+durations that do not add up) is left out as a whole, and a new run begins after it.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ _CONTAINER = "META-INF/container.xml"
 _SIGNS = {"fermata": ";", "staccato": "'", "accent": "^", "trill-mark": "T"}
 _BEAMS = {"begin": "L", "end": "J", "forward hook": "K", "backward hook": "k"}
 _TIES = {(False, False): "", (True, False): "[", (True, True): "_", (False, True): "]"}
-"""Whether a note is tied to the next and to the one before, to its sign."""
+"""Whether a note is tied to the next and to the one before → its sign."""
 _GRACE_RECIPS = {"quarter": "4", "eighth": "8", "16th": "16", "32nd": "32"}
 
 
-class _UnkeptError(Exception):
-    """The measure has something that would be lost."""
+class _UnsupportedError(Exception):
+    """The measure has something that is not supported."""
 
 
 @dataclass
 class _Staff:
-    """What is in force on one staff."""
+    """Current clef and key of one staff."""
 
     clef: str = ""
     fifths: int | None = None
@@ -49,30 +49,30 @@ class _Part:
     meter: tuple[int, int] | None = None
     divisions: int = 1
     _ends: dict[tuple[int, str], Fraction] = field(default_factory=dict)
-    """Where each voice of the measure has come to."""
+    """Where the last note of each voice in the measure ends."""
 
     def read(self, measure: _Element) -> Bar | None:
-        """One measure, its staves from the top down; None where something would be lost."""
+        """One measure, its staves from top to bottom; None where it has something unsupported."""
         voices: dict[tuple[int, str], list[Event]] = {}
         self._ends = {}
-        is_kept = True
+        is_supported = True
         now = Fraction(0)
         for element in measure:
             duration = _quarters(element.findtext("duration") or "0", self.divisions)
             if element.tag == "attributes":
-                # What is in force later has to be read also where the measure is left out.
-                is_kept &= not voices or element.find("divisions") is not None
+                # Clefs, keys and meters apply to later measures, also where this one is left out.
+                is_supported &= not voices or element.find("divisions") is not None
                 self._attributes(element)
             elif element.tag == "backup":
                 now -= duration
             elif element.tag == "forward":
                 now += duration
-            elif element.tag == "note" and is_kept:
+            elif element.tag == "note" and is_supported:
                 try:
                     now = self._note(element, duration, now, voices)
-                except _UnkeptError:
-                    is_kept = False
-        return self._bar(voices) if is_kept else None
+                except _UnsupportedError:
+                    is_supported = False
+        return self._bar(voices) if is_supported else None
 
     def _attributes(self, element: _Element) -> None:
         self.divisions = int(element.findtext("divisions") or self.divisions)
@@ -93,30 +93,30 @@ class _Part:
     def _note(
         self, note: _Element, duration: Fraction, now: Fraction, voices: dict[tuple[int, str], list[Event]]
     ) -> Fraction:
-        """Add one note, and say when the next begins."""
-        found = {child.tag: child for child in note}
-        if note.get("print-object") == "no" or not found.keys().isdisjoint(("cue", "unpitched")):
-            raise _UnkeptError
-        staff = int(found["staff"].text or 1) - 1 if "staff" in found else 0
-        name = found["voice"].text or "1" if "voice" in found else "1"
+        """Add one note, and return the start of the next."""
+        children = {child.tag: child for child in note}
+        if note.get("print-object") == "no" or not children.keys().isdisjoint(("cue", "unpitched")):
+            raise _UnsupportedError
+        staff = int(children["staff"].text or 1) - 1 if "staff" in children else 0
+        name = children["voice"].text or "1" if "voice" in children else "1"
         voice = voices.setdefault((staff, name), [])
-        if "chord" in found:
+        if "chord" in children:
             if not voice or not voice[-1].heads:
-                raise _UnkeptError
+                raise _UnsupportedError
             heads = sorted({*voice[-1].heads, _head(note)}, key=lambda head: head.position)
             if len(heads) == len(voice[-1].heads):
-                raise _UnkeptError
+                raise _UnsupportedError
             voice[-1] = replace(voice[-1], heads=tuple(heads))
             return now
-        grace = found.get("grace")
+        grace = children.get("grace")
         recip = _recip(duration) if grace is None else _GRACE_RECIPS.get(note.findtext("type") or "")
         if recip is None or self._ends.get((staff, name), 0) != now:
-            raise _UnkeptError
+            raise _UnsupportedError
         self._ends[staff, name] = now + duration
-        is_rest = "rest" in found
+        is_rest = "rest" in children
         signs = slur = ""
-        if "notations" in found:
-            inside = [(mark.tag, mark.get("type")) for mark in found["notations"].iter()]
+        if "notations" in children:
+            inside = [(mark.tag, mark.get("type")) for mark in children["notations"].iter()]
             signs = "".join(sign for tag, sign in _SIGNS.items() if any(mark[0] == tag for mark in inside))
             slur = "(" * (("slur", "start") in inside) + ")" * (("slur", "stop") in inside)
         beams = (
@@ -156,22 +156,22 @@ def _head(note: _Element) -> Head:
     step, octave = note.findtext("pitch/step"), note.findtext("pitch/octave")
     alter = note.findtext("pitch/alter") or "0"
     if step is None or octave is None or alter not in ("-2", "-1", "0", "1", "2"):
-        raise _UnkeptError
+        raise _UnsupportedError
     ties = {tie.get("type") for tie in note.iterfind("tie")}
     tie = _TIES["start" in ties, "stop" in ties]
     return Head(7 * int(octave) + _STEPS.index(step), int(alter), tie)
 
 
 def read_musicxml(path: Path) -> tuple[tuple[Bar, ...], ...]:
-    """Runs of measures that follow each other; none where the file is no MusicXML by parts.
+    """Runs of consecutive measures; none where the file is not partwise MusicXML.
 
     Args:
-        path: plain, or compressed (``.mxl``).
+        path: a plain or compressed (``.mxl``) file.
     """
     from lxml import etree
 
     try:
-        data = _unpacked(path) if path.suffix == ".mxl" else path.read_bytes()
+        data = _unpack(path) if path.suffix == ".mxl" else path.read_bytes()
         root = etree.fromstring(data, etree.XMLParser(resolve_entities=False, no_network=True))
     except (etree.XMLSyntaxError, BadZipFile, KeyError):
         return ()
@@ -182,11 +182,11 @@ def read_musicxml(path: Path) -> tuple[tuple[Bar, ...], ...]:
         return ()
     runs: list[list[Bar]] = [[]]
     for bars in zip(*columns, strict=True):
-        joined = _joined([bar for bar in bars if bar is not None]) if None not in bars else None
-        if joined is None:
+        whole_bar = _join_parts([bar for bar in bars if bar is not None]) if None not in bars else None
+        if whole_bar is None:
             runs.append([])
         else:
-            runs[-1].append(joined)
+            runs[-1].append(whole_bar)
     return tuple(tuple(run) for run in runs if run)
 
 
@@ -196,8 +196,8 @@ def _measures(part: _Element) -> Iterator[Bar | None]:
         yield reader.read(measure)
 
 
-def _joined(bars: list[Bar]) -> Bar | None:
-    """One measure of all parts, lowest staff first; None where they do not agree on the meter."""
+def _join_parts(bars: list[Bar]) -> Bar | None:
+    """One measure of all parts, lowest staff first; None where their meters differ."""
     if len({bar.meter for bar in bars}) != 1:
         return None
     parts = tuple(voices for bar in bars for voices in bar.parts)[::-1]
@@ -205,8 +205,8 @@ def _joined(bars: list[Bar]) -> Bar | None:
     return Bar(parts, clefs, tuple(key for bar in bars for key in bar.fifths)[::-1], bars[0].meter)
 
 
-def _unpacked(path: Path) -> bytes:
-    """The score in a ``.mxl``: the first file that its container names."""
+def _unpack(path: Path) -> bytes:
+    """The score in a ``.mxl`` file: the first file that its container lists."""
     from lxml import etree
 
     with ZipFile(path) as archive:

@@ -1,9 +1,9 @@
-"""Music between composing and writing: events, voices and staves, and their ``**kern`` text.
+"""Composed music: events, voices and staves, and their ``**kern`` text.
 
-What is written is what Verovio engraves and the score head reads: signs of a note stand in one order,
-``(``, ``[``, duration, pitch, ornaments, grace, beam, ``]`` or ``_``, ``)``; the first note of a chord
-carries what the chord has once. A second voice on a staff is a spine split: ``*^`` after the barline, its
-upper voice left, ``*v *v`` before the next; a split stays open while the measures that follow have it.
+The text is what Verovio engraves and the score head reads. The signs of a note have one order: ``(``, ``[``,
+duration, pitch, ornaments, grace, beam, ``]`` or ``_``, ``)``; signs of a whole chord are at its first note.
+A second voice on a staff is a spine split: ``*^`` after the barline, with the upper voice on the left, and
+``*v *v`` before the next barline. A split stays open over measures that have two voices.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from itertools import groupby, islice
 
 from docai.pipelines.synthesis.score.plain import LETTERS, SHARPS, beams
 
-_COLUMNS = (14, 38)
-"""Moments at which something starts that stand side by side, at difficulty 0 and at most at 1."""
+_MAX_COLUMNS = (14, 38)
+"""Most onsets side by side, at difficulty 0 and at 1."""
 MAX_CHARACTERS = 800
-"""Longest text; what fits the tokens of the head's answer."""
-_FRAME = 150
-"""Characters kept for clefs, keys, barlines and the like."""
+"""Longest text that fits the tokens of the head's answer."""
+_RESERVED_CHARACTERS = 150
+"""Characters reserved for clefs, keys, barlines and the like."""
 _ON_FIFTHS = {letter: index for index, letter in enumerate("fcgdaeb", -1)}
 _MAX_DOTS = 2
 _TIES = {(False, False): "", (False, True): "[", (True, True): "_", (True, False): "]"}
-"""Whether a note is tied to the one before and to the next, to its sign."""
+"""Whether a note is tied to the one before and to the next → its sign."""
 
 
 @dataclass(frozen=True)
 class Head:
-    """One notehead: position, semitones of its accidental, and its tie: ``[``, ``_``, ``]`` or nothing."""
+    """One notehead: position, semitones of its accidental, and tie: ``[``, ``_``, ``]`` or nothing."""
 
     position: int
-    """Seven an octave, one a letter; 28 is middle c."""
+    """Diatonic, seven per octave; 28 is middle C."""
     alter: int = 0
     tie: str = ""
 
@@ -47,11 +47,11 @@ class Head:
 
 @dataclass(frozen=True)
 class Event:
-    """A note, chord or, without heads, rest of one voice."""
+    """A note, a chord or, without heads, a rest in one voice."""
 
     recip: str
     length: Fraction
-    """Quarters; 0 for grace notes."""
+    """In quarters; 0 for grace notes."""
     heads: tuple[Head, ...] = ()
     signs: str = ""
     """Articulations and ornaments."""
@@ -80,18 +80,18 @@ Voice = tuple[Event, ...]
 
 @dataclass(frozen=True)
 class Measure:
-    """What stands between two barlines: for each staff, lowest first, its one or two voices, upper first."""
+    """The music between two barlines: for each staff, lowest first, one or two voices, upper first."""
 
     staves: tuple[tuple[Voice, ...], ...]
     bar: str = ""
-    """Style of the barline before it, as kern writes it after the number."""
+    """Style of the barline before it, as in kern after the number."""
     changes: tuple[tuple[str, ...], ...] = ()
-    """Lines of interpretations at its start, such as a new key; one field a staff."""
+    """Lines of interpretations at its start, such as a new key; one field per staff."""
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One measure of a piece, with what is in force in it; one entry a part, lowest first."""
+    """One measure of a piece with its clefs, keys and meter; one entry per part, lowest first."""
 
     parts: tuple[tuple[Voice, ...], ...]
     clefs: tuple[str, ...]
@@ -99,8 +99,8 @@ class Bar:
     meter: tuple[int, int]
 
 
-def written(measures: Sequence[Measure], opening: Sequence[Sequence[str]], final: str = "==") -> str:
-    """The kern text. ``opening``: lines of interpretations such as clefs, one field a staff."""
+def write_kern(measures: Sequence[Measure], opening: Sequence[Sequence[str]], final: str = "==") -> str:
+    """The kern text. ``opening`` are lines of interpretations such as clefs, one field per staff."""
     n_staves = len(measures[0].staves)
     lines = [["**kern"] * n_staves, *(list(fields) for fields in opening)]
     is_split = [False] * n_staves
@@ -124,33 +124,33 @@ def written(measures: Sequence[Measure], opening: Sequence[Sequence[str]], final
     return "\n".join("\t".join(line) for line in lines)
 
 
-def trimmed(measures: Sequence[Measure], difficulty: float) -> list[Measure]:
-    """The first measures, as many as fit side by side large enough to be read, and one at least.
+def trim(measures: Sequence[Measure], difficulty: float) -> list[Measure]:
+    """The first measures, as many as are legible side by side, and at least one.
 
-    Ties and slurs go whose other end lies outside, or in another voice.
+    Ties and slurs are removed whose other end is outside, or in another voice.
     """
-    easy, hard = _COLUMNS
+    easy, hard = _MAX_COLUMNS
     most = easy + (hard - easy) * difficulty
     n_columns = n_characters = 0
-    kept: list[Measure] = []
+    fitting: list[Measure] = []
     for measure in measures:
         lines = _aligned([voice for voices in measure.staves for voice in voices])
         n_columns += len(lines)
         n_characters += sum(len(field) + 1 for line in lines for field in line)
-        if kept and (n_columns > most or n_characters > MAX_CHARACTERS - _FRAME):
+        if fitting and (n_columns > most or n_characters > MAX_CHARACTERS - _RESERVED_CHARACTERS):
             break
-        kept.append(measure)
-    for staff in range(len(kept[0].staves)):
+        fitting.append(measure)
+    for staff in range(len(fitting[0].staves)):
         for place in range(2):
-            has_it = [place < len(measure.staves[staff]) for measure in kept]
-            for is_there, numbers in groupby(range(len(kept)), has_it.__getitem__):
+            has_it = [place < len(measure.staves[staff]) for measure in fitting]
+            for is_there, numbers in groupby(range(len(fitting)), has_it.__getitem__):
                 if is_there:
-                    _partner(kept, list(numbers), staff, place)
-    return kept
+                    _pair_signs(fitting, list(numbers), staff, place)
+    return fitting
 
 
 def _joins(is_split: list[bool], wanted: Sequence[bool]) -> Iterator[list[str]]:
-    """One line a staff: joins side by side on one line would be one join."""
+    """Lines that join spines, one per staff: adjacent joins on one line would be a single join."""
     for staff, keep in enumerate(wanted):
         if is_split[staff] and not keep:
             fields: list[str] = []
@@ -161,7 +161,7 @@ def _joins(is_split: list[bool], wanted: Sequence[bool]) -> Iterator[list[str]]:
 
 
 def _aligned(voices: Sequence[Voice]) -> list[list[str]]:
-    """Tokens as lines; ``.`` where a voice has nothing new. Grace notes come before what they adorn."""
+    """Tokens as lines; ``.`` where a voice has no onset. Grace notes come before their main note."""
     starts: list[dict[tuple[Fraction, int], str]] = []
     for voice in voices:
         now, n_graces, tokens = Fraction(0), 0, {}
@@ -178,7 +178,7 @@ def _aligned(voices: Sequence[Voice]) -> list[list[str]]:
 
 
 def recip_of(length: Fraction) -> str | None:
-    """Kern duration of a length in quarters, a breve at most; None where one note cannot have it."""
+    """Kern duration of a length in quarters, at most a breve; None where no single note has that length."""
     for dots in range(_MAX_DOTS + 1):
         plain = length / (2 - Fraction(1, 2**dots))
         if plain == 8:
@@ -190,19 +190,19 @@ def recip_of(length: Fraction) -> str | None:
 
 
 def key_signature(fifths: int) -> str:
-    """``*k[…]`` of a key by its place on the circle of fifths, sharps above 0."""
+    """``*k[…]`` of a key, given its place on the circle of fifths, sharps above 0."""
     letters, sign = (SHARPS[:fifths], "#") if fifths > 0 else (SHARPS[::-1][:-fifths], "-")
     return f"*k[{''.join(letter + sign for letter in letters)}]"
 
 
 def fifths_of(signature: str) -> int | None:
-    """The inverse of :func:`key_signature`; None where it is no usual key."""
+    """The inverse of :func:`key_signature`; None where it is not a usual key."""
     count = signature.count("#") - signature.count("-")
     return count if abs(count) <= 7 and key_signature(count) == signature else None
 
 
-def transposed(voice: Voice, fifths: int, octaves: int = 0) -> Voice | None:
-    """Moved along the circle of fifths, by a fourth at most, and octaves; None with a triple accidental."""
+def transpose(voice: Voice, fifths: int, octaves: int = 0) -> Voice | None:
+    """Transpose on the circle of fifths, by at most a fourth, and by octaves; None for triple accidentals."""
     shift = (4 * fifths + 3) % 7 - 3 + 7 * octaves
     moved = []
     for event in voice:
@@ -218,10 +218,10 @@ def transposed(voice: Voice, fifths: int, octaves: int = 0) -> Voice | None:
     return tuple(moved)
 
 
-def beamed(voice: Voice, beat: Fraction) -> Voice:
-    """With beams over what is shorter than a quarter, beat by beat, in place of any others.
+def add_beams(voice: Voice, beat: Fraction) -> Voice:
+    """Set beams over notes shorter than a quarter, beat by beat, in place of existing ones.
 
-    Grace notes keep theirs.
+    Grace notes keep their beams.
     """
     groups: list[list[int]] = []
     now, last = Fraction(0), None
@@ -242,20 +242,20 @@ def beamed(voice: Voice, beat: Fraction) -> Voice:
     return tuple(events)
 
 
-def _partner(measures: list[Measure], run: Sequence[int], staff: int, place: int) -> None:
-    """Mend one voice in measures that follow each other."""
+def _pair_signs(measures: list[Measure], run: Sequence[int], staff: int, place: int) -> None:
+    """Remove unpaired ties and slurs of one voice in consecutive measures."""
     events = [event for number in run for event in measures[number].staves[staff][place]]
-    mended = iter(_without_loose_ends(events))
+    paired = iter(_without_unpaired_signs(events))
     for number in run:
         staves = list(measures[number].staves)
         voices = list(staves[staff])
-        voices[place] = tuple(islice(mended, len(voices[place])))
+        voices[place] = tuple(islice(paired, len(voices[place])))
         staves[staff] = tuple(voices)
         measures[number] = replace(measures[number], staves=tuple(staves))
 
 
-def _without_loose_ends(events: Sequence[Event]) -> list[Event]:
-    """One slur at a time; a tie leads to the same pitch in the next event."""
+def _without_unpaired_signs(events: Sequence[Event]) -> list[Event]:
+    """The events with one slur at a time, and only ties to the same pitch in the next event."""
     result = [replace(event, slur="") for event in events]
     opened: int | None = None
     for index, event in enumerate(events):
@@ -266,16 +266,16 @@ def _without_loose_ends(events: Sequence[Event]) -> list[Event]:
         if "(" in event.slur and opened is None:
             opened = index
     plain = [index for index, event in enumerate(events) if not event.grace]
-    held: set[tuple[int, int]] = set()
+    tied_pitches: set[tuple[int, int]] = set()
     for place, index in enumerate(plain):
         following = events[plain[place + 1]].heads if place + 1 < len(plain) else ()
-        coming = {(head.position, head.alter) for head in following if head.tie in ("]", "_")}
+        next_pitches = {(head.position, head.alter) for head in following if head.tie in ("]", "_")}
         heads = []
         for head in events[index].heads:
             pitch = head.position, head.alter
-            goes_on = head.tie in ("[", "_") and pitch in coming
-            was_held = head.tie in ("]", "_") and pitch in held
-            heads.append(replace(head, tie=_TIES[was_held, goes_on]))
-        held = {(head.position, head.alter) for head in heads if head.tie in ("[", "_")}
+            is_tied = head.tie in ("[", "_") and pitch in next_pitches
+            was_tied = head.tie in ("]", "_") and pitch in tied_pitches
+            heads.append(replace(head, tie=_TIES[was_tied, is_tied]))
+        tied_pitches = {(head.position, head.alter) for head in heads if head.tie in ("[", "_")}
         result[index] = replace(result[index], heads=tuple(heads))
     return result

@@ -1,7 +1,7 @@
-"""Seeded random passages of music in Humdrum ``**kern``, one voice a staff.
+"""Seeded random passages of music in Humdrum ``**kern``, one voice per staff.
 
-What is written is what is engraved: an accidental that the key or an earlier note of the measure makes
-needless is still part of the pitch (``f#`` in G major), and ``n`` stands where a natural sign is seen.
+As kern requires, a pitch has its accidental also where the key or an earlier note of the measure implies it
+(``f#`` in G major), and ``n`` where a natural sign is drawn.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from docai.pipelines.synthesis.base import lerp
 LETTERS = "cdefgab"
 SHARPS = "fcgdaeb"
 CLEFS = {"*clefG2": (26, 42), "*clefF4": (15, 31)}
-"""Clef to the range of diatonic positions; position 28 is middle c, one step a letter."""
+"""Clef → range of diatonic positions, one per letter; 28 is middle C."""
 METERS = {
     "*M4/4": (4, Fraction(1)),
     "*M3/4": (3, Fraction(1)),
     "*M2/4": (2, Fraction(1)),
     "*M6/8": (2, Fraction(3, 2)),
 }
-"""Meter to its beats and the quarters of one beat."""
+"""Meter → number of beats, and quarters per beat."""
 _SIMPLE_BEATS = (("4",), ("8", "8"), ("8.", "16"), ("16", "16", "8"), ("8", "16", "16"), ("16",) * 4)
 _COMPOUND_BEATS = (("4.",), ("4", "8"), ("8", "8", "8"), ("8", "4"), ("8", "16", "16", "8"))
-_LONG: dict[tuple[str, int], tuple[str, ...]] = {
+_LONG_NOTES: dict[tuple[str, int], tuple[str, ...]] = {
     ("*M4/4", 4): ("1",),
     ("*M4/4", 2): ("2",),
     ("*M3/4", 3): ("2.",),
@@ -33,14 +33,14 @@ _LONG: dict[tuple[str, int], tuple[str, ...]] = {
     ("*M2/4", 2): ("2",),
     ("*M6/8", 2): ("2.",),
 }
-"""Meter and number of beats to the note that fills them."""
+"""Meter and number of beats → the note that fills them."""
 
 
 @dataclass(frozen=True)
 class _Passage:
     meter: str
     key: dict[str, str]
-    """Letter to the accidental of the key signature."""
+    """Letter → accidental of the key signature."""
     difficulty: float
 
 
@@ -123,7 +123,7 @@ def _rhythm(rng: random.Random, setting: _Passage) -> list[tuple[str, ...]]:
     while left:
         longer = [
             (n, recips)
-            for (meter, n), recips in _LONG.items()
+            for (meter, n), recips in _LONG_NOTES.items()
             if meter == setting.meter and n <= left and not (n < n_beats and (n_beats - left) % 2)
         ]
         if longer and rng.random() < 0.3:

@@ -14,14 +14,13 @@ from docai.pipelines.synthesis.score.notation import (
     Head,
     Measure,
     Voice,
-    beamed,
+    add_beams,
     key_signature,
-    trimmed,
-    written,
+    trim,
+    write_kern,
 )
-from docai.pipelines.synthesis.score.plain import LETTERS, quarters
+from docai.pipelines.synthesis.score.plain import LETTERS, SHARPS, quarters
 
-_KEY_ORDER = "fcgdaeb"
 _METERS = ("4/4", "3/4", "2/4", "6/8", "2/2", "3/8", "9/8", "12/8", "6/4", "5/4")
 _CLEFS = {
     "*clefG2": (26, 42),
@@ -30,7 +29,7 @@ _CLEFS = {
     "*clefC4": (18, 35),
     "*clefGv2": (19, 35),
 }
-"""Clef to the range of diatonic positions written with it."""
+"""Clef → range of diatonic positions."""
 _ENSEMBLES = {
     1: (("*clefG2",), ("*clefF4",), ("*clefG2",), ("*clefF4",), ("*clefG2",), ("*clefC3",), ("*clefC4",)),
     2: (("*clefF4", "*clefG2"),) * 4
@@ -46,7 +45,7 @@ _ENSEMBLES = {
         ("*clefF4", "*clefC4", "*clefC3", "*clefG2"),
     ),
 }
-"""Number of staves to the clefs that they are written with, lowest first."""
+"""Number of staves → possible clefs, lowest staff first."""
 _CELLS: dict[Fraction, tuple[tuple[str, ...], ...]] = {
     Fraction(1): (
         *(("4",), ("8", "8"), ("8.", "16"), ("16",) * 4, ("12",) * 3, ("16", "16", "8"), ("8", "16", "16")),
@@ -68,17 +67,24 @@ _CELLS: dict[Fraction, tuple[tuple[str, ...], ...]] = {
     ),
     Fraction(3): (("2.",), ("2", "4"), ("4", "4", "4"), ("4.", "8", "4"), ("4", "2"), ("4.", "4.")),
 }
-"""Length in quarters to the rhythms that fill it, from plain to intricate."""
-_WHOLE = {Fraction(4): "1", Fraction(6): "1.", Fraction(3): "2.", Fraction(2): "2", Fraction(3, 2): "4."}
+"""Length in quarters → rhythms that fill it, from simple to complex."""
+_WHOLE_MEASURES = {
+    Fraction(4): "1",
+    Fraction(6): "1.",
+    Fraction(3): "2.",
+    Fraction(2): "2",
+    Fraction(3, 2): "4.",
+}
+"""Length of a measure in quarters → the note that fills it."""
 _ORNAMENTS = ("T", "T", "T", "M", "W", "S")
 _ARTICULATIONS = ("'", "'", "'", "^", "~", "`")
-_SHARPEST = 0.04
+_UNUSUAL_ALTERATION_SHARE = 0.04
 _SOUNDING = re.compile(r"^[^*=]*[a-gA-G]", re.MULTILINE)
 
 
 @dataclass
 class _Setting:
-    """What is in force; changes between measures."""
+    """Current key, meter and clefs; they change between measures."""
 
     fifths: int
     meter: str
@@ -87,25 +93,25 @@ class _Setting:
 
     @property
     def length(self) -> Fraction:
-        """Of a measure, in quarters."""
+        """Length of a measure, in quarters."""
         n_beats, unit = (int(part) for part in self.meter.split("/"))
         return Fraction(4 * n_beats, unit)
 
     @property
     def beat(self) -> Fraction:
-        """What is beamed together."""
+        """Length of a beat, over which notes are beamed, in quarters."""
         n_beats, unit = (int(part) for part in self.meter.split("/"))
         return Fraction(3, 2) if unit == 8 and n_beats % 3 == 0 else Fraction(1)
 
     def alter(self, position: int) -> int:
-        """Semitones that the key gives a position."""
-        place = _KEY_ORDER.index(LETTERS[position % 7])
+        """Alteration of a position by the key, in semitones."""
+        place = SHARPS.index(LETTERS[position % 7])
         return int(place < self.fifths) - int(6 - place < -self.fifths)
 
 
 @dataclass
 class _Part:
-    """One voice as it goes on over the measures."""
+    """The state of one voice over the measures."""
 
     position: int
     texture: str
@@ -155,7 +161,7 @@ def _passage(rng: random.Random, difficulty: float) -> str:
             staves.append(tuple(voices))
         bar = rng.choice(("", "!|:", ":|!", ":|!|:", "||")) if number and rng.random() < 0.12 else ""
         measures.append(Measure(tuple(staves), bar, tuple(changes)))
-    return written(trimmed(measures, difficulty), opening, rng.choice(("==", "==", "=", "=||", "=:|!")))
+    return write_kern(trim(measures, difficulty), opening, rng.choice(("==", "==", "=", "=||", "=:|!")))
 
 
 def _new_part(rng: random.Random, setting: _Setting, staff: int, difficulty: float) -> _Part:
@@ -165,7 +171,7 @@ def _new_part(rng: random.Random, setting: _Setting, staff: int, difficulty: flo
 
 
 def _register(clef: str, place: int, n_voices: int) -> tuple[int, int]:
-    """Positions of a voice: with two on a staff the upper half, or the lower."""
+    """Range of positions of a voice: with two voices on a staff its upper or lower half."""
     low, high = _CLEFS[clef]
     middle = (low + high) // 2
     if n_voices == 1:
@@ -174,7 +180,7 @@ def _register(clef: str, place: int, n_voices: int) -> tuple[int, int]:
 
 
 def _changes(rng: random.Random, setting: _Setting) -> list[tuple[str, ...]]:
-    """A new clef, key or meter now and then, as lines of interpretations."""
+    """Sometimes a new clef, key or meter, as lines of interpretations."""
     n_staves, lines = len(setting.clefs), []
     if rng.random() < 0.08 * setting.difficulty:
         staff = rng.randrange(n_staves)
@@ -193,8 +199,8 @@ def _changes(rng: random.Random, setting: _Setting) -> list[tuple[str, ...]]:
 def _rhythm(rng: random.Random, part: _Part, setting: _Setting) -> list[str]:
     """Durations of one measure; ``r`` after one is a rest."""
     whole = setting.length
-    if whole in _WHOLE and rng.random() < 0.08 + 0.1 * (part.texture == "plain"):
-        return [_WHOLE[whole] + ("r" if rng.random() < 0.25 else "")]
+    if whole in _WHOLE_MEASURES and rng.random() < 0.08 + 0.1 * (part.texture == "plain"):
+        return [_WHOLE_MEASURES[whole] + ("r" if rng.random() < 0.25 else "")]
     recips: list[str] = []
     left = whole
     while left:
@@ -204,7 +210,7 @@ def _rhythm(rng: random.Random, part: _Part, setting: _Setting) -> list[str]:
         size = longer if left >= longer and aligned and rng.random() < 0.5 - 0.3 * part.density else beat
         if left < size:
             size = left
-        cells = _CELLS[size] if size in _CELLS else ((_WHOLE.get(size) or "8",),)
+        cells = _CELLS[size] if size in _CELLS else ((_WHOLE_MEASURES.get(size) or "8",),)
         reach = max(2, round(len(cells) * (0.25 + 0.75 * setting.difficulty)))
         cell = cells[min(int(rng.random() ** (1.8 - part.density) * reach), len(cells) - 1)]
         if part.texture == "plain":
@@ -234,9 +240,9 @@ def _voice(rng: random.Random, part: _Part, setting: _Setting, register: tuple[i
         tie = {(1, 1): "_", (1, 0): "]", (0, 1): "["}.get((was_tied, bool(part.tied)), "")
         events.append(Event(recip, length, tuple(replace(head, tie=tie) for head in heads)))
     beat = Fraction(2) if setting.beat == 1 and rng.random() < 0.3 else setting.beat
-    voice = list(beamed(tuple(events), beat))
-    _adorn(rng, voice, setting)
-    _slur(rng, voice, difficulty)
+    voice = list(add_beams(tuple(events), beat))
+    _add_signs(rng, voice, setting)
+    _add_slurs(rng, voice, difficulty)
     return tuple(voice)
 
 
@@ -249,15 +255,17 @@ def _heads(rng: random.Random, part: _Part, setting: _Setting, register: tuple[i
         for interval in rng.sample((1, 2, 2, 3, 4, 5, 7), rng.randint(1, 1 + round(2 * setting.difficulty))):
             positions.add(part.position + interval)
     return tuple(
-        Head(position, _altered(rng, position, setting)) for position in sorted(positions) if position <= high
+        Head(position, _pick_alteration(rng, position, setting))
+        for position in sorted(positions)
+        if position <= high
     )
 
 
-def _altered(rng: random.Random, position: int, setting: _Setting) -> int:
+def _pick_alteration(rng: random.Random, position: int, setting: _Setting) -> int:
     of_key = setting.alter(position)
     if rng.random() > 0.02 + 0.08 * setting.difficulty:
         return of_key
-    if rng.random() < _SHARPEST:
+    if rng.random() < _UNUSUAL_ALTERATION_SHARE:
         return of_key + rng.choice((-1, 1))
     return rng.choice([alter for alter in (-1, 0, 1) if alter != of_key])
 
@@ -278,8 +286,8 @@ def _graces(rng: random.Random, position: int, setting: _Setting, register: tupl
     ]
 
 
-def _adorn(rng: random.Random, voice: list[Event], setting: _Setting) -> None:
-    """Articulations in runs; ornaments on single longer notes; a fermata on the last."""
+def _add_signs(rng: random.Random, voice: list[Event], setting: _Setting) -> None:
+    """Add articulations in runs, ornaments on single longer notes, and a fermata on the last note."""
     run = ""
     for index, event in enumerate(voice):
         if not event.heads or event.grace:
@@ -289,21 +297,21 @@ def _adorn(rng: random.Random, voice: list[Event], setting: _Setting) -> None:
             run = rng.choice(_ARTICULATIONS) if rng.random() < 0.15 * setting.difficulty else ""
         signs = run if event.heads[0].tie in ("", "[") else ""
         if event.length >= Fraction(1, 2) and rng.random() < 0.06 * setting.difficulty:
-            signs = _by_interval(rng.choice(_ORNAMENTS), event.heads[0], setting)
+            signs = _ornament_for_interval(rng.choice(_ORNAMENTS), event.heads[0], setting)
         if index == len(voice) - 1 and event.length >= 1 and rng.random() < 0.08 * setting.difficulty:
             signs += ";"
         voice[index] = replace(event, signs=signs)
 
 
-def _by_interval(sign: str, head: Head, setting: _Setting) -> str:
-    """Small where the note beside it is a semitone away, as kern tells the two apart.
+def _ornament_for_interval(sign: str, head: Head, setting: _Setting) -> str:
+    """The ornament, in lower case where its auxiliary note is a semitone away, as kern requires.
 
-    Nothing where the key has it further away: Verovio would draw an accidental over the sign.
+    Nothing where it is farther away than a tone: Verovio would draw an accidental over the sign.
     """
     if sign == "S":
         return sign
-    other = head.position + (-1 if sign == "W" else 1)
-    distance = abs(_semitones(other, setting.alter(other)) - _semitones(head.position, head.alter))
+    auxiliary = head.position + (-1 if sign == "W" else 1)
+    distance = abs(_semitones(auxiliary, setting.alter(auxiliary)) - _semitones(head.position, head.alter))
     return {1: sign.lower(), 2: sign}.get(distance, "")
 
 
@@ -312,8 +320,8 @@ def _semitones(position: int, alter: int) -> int:
     return 12 * octave + (0, 2, 4, 5, 7, 9, 11)[step] + alter
 
 
-def _slur(rng: random.Random, voice: list[Event], difficulty: float) -> None:
-    """Slurs over two to six notes without a rest, one after another."""
+def _add_slurs(rng: random.Random, voice: list[Event], difficulty: float) -> None:
+    """Add slurs over two to six notes without a rest, one after another."""
     index = 0
     while index < len(voice) - 1:
         length = rng.randint(2, 6)

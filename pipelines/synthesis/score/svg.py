@@ -1,4 +1,4 @@
-"""From Verovio's drawing to pixels, noteheads and the target that says exactly what is drawn."""
+"""Reads Verovio's drawing: pixels, noteheads, and the target that matches what is drawn."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from docai.pipelines.synthesis.base import Gray, Mark, UndrawableError
 if TYPE_CHECKING:
     from lxml import etree
 
-_SPACE = 180.0
+_SPACE_UNITS = 180.0
 """Distance between staff lines in Verovio's units."""
 _HEAD_WIDTH = {"E0A0": 431.0, "E0A1": 341.0, "E0A2": 304.0, "E0A3": 212.0, "E0A4": 212.0}
-"""Notehead glyph (SMuFL) to its width in Verovio's units, at the scale of full notes."""
+"""Notehead glyph (SMuFL) → width in Verovio's units, at the scale of full-size notes."""
 _FULL_SCALE = 0.72
 _NATURAL = "E261"
 _NOTE_ID = re.compile(r"note-L(\d+)F(\d+)(?:S(\d+))?$")
@@ -29,7 +29,7 @@ _TRANSLATE = re.compile(r"translate\(\s*(-?[\d.]+)[ ,]+(-?[\d.]+)\s*\)(?:\s*scal
 _PITCH = re.compile(r"([a-gA-G]+)([#n-]*)")
 _SVG = "{http://www.w3.org/2000/svg}"
 _HREF = "{http://www.w3.org/1999/xlink}href"
-_DRAWN = {
+_SIGN_PATTERNS = {
     "slur": r"\(",
     "tie": r"[\[_]",
     "fermata": ";",
@@ -37,12 +37,12 @@ _DRAWN = {
     "mordent": "[MmWw]",
     "turn": "S",
 }
-"""Class of a drawn element to what the kern has for each."""
+"""Class of a drawn element → pattern of its sign in kern."""
 
 
 @dataclass(frozen=True)
 class Engraving:
-    """A piece as ink, cut close, with its noteheads' centres in its pixels."""
+    """An engraved passage, cut to its ink, with the centers of its noteheads in pixels."""
 
     kern: str
     """With ``n`` exactly where a natural sign is drawn."""
@@ -51,12 +51,12 @@ class Engraving:
     space: float
     """Pixels between staff lines."""
     key: str
-    """What the splits are told apart by."""
+    """The content key, which determines the split."""
 
 
 @dataclass(frozen=True)
-class _Drawn:
-    """A notehead in Verovio's units and the place of its note in the kern."""
+class _Notehead:
+    """A drawn notehead in Verovio's units, and the place of its note in the kern."""
 
     line: int
     field: int
@@ -67,11 +67,17 @@ class _Drawn:
 
 
 def read_drawing(svg: str, kern: str, key: str, longer_side: float, n_added: int = 0) -> Engraving:
-    """Rasterise Verovio's drawing of ``kern``, and find its notes.
+    """Rasterize Verovio's drawing of ``kern``, and find its notes.
 
-    ``n_added`` lines stood below the first of what was engraved, and do not in ``kern``.
+    Args:
+        svg: Verovio's drawing.
+        kern: the passage.
+        key: the content key.
+        longer_side: of the raster, pixels.
+        n_added: number of lines that were engraved below the first line and are not in ``kern``.
 
-    Raises :class:`UndrawableError` where it shows other notes, slurs, ties or ornaments than the kern has.
+    Raises:
+        UndrawableError: the drawing has other notes, slurs, ties or ornaments than the kern.
     """
     import cv2
     import resvg_py
@@ -82,7 +88,7 @@ def read_drawing(svg: str, kern: str, key: str, longer_side: float, n_added: int
     assert inner is not None
     rows = [[field.split(" ") for field in line.split("\t")] for line in kern.split("\n")]
     heads = list(_noteheads(inner, n_added))
-    _compare(inner, rows, heads)
+    _require_match(inner, rows, heads)
     for head in heads:
         notes = rows[head.line][head.field]
         notes[head.note] = _with_natural(notes[head.note], head.is_natural)
@@ -104,28 +110,28 @@ def read_drawing(svg: str, kern: str, key: str, longer_side: float, n_added: int
     cut = np.ascontiguousarray(gray[y0 : int(ys.max()) + 1, x0 : int(xs.max()) + 1])
     marks = tuple(replace(mark, x=mark.x * scale - x0, y=mark.y * scale - y0) for mark in _marks(rows, heads))
     text = "\n".join("\t".join(" ".join(notes) for notes in row) for row in rows)
-    return Engraving(text, cut, marks, _SPACE * scale, key)
+    return Engraving(text, cut, marks, _SPACE_UNITS * scale, key)
 
 
-def _with_natural(note: str, is_seen: bool) -> str:
+def _with_natural(note: str, is_drawn: bool) -> str:
     """The kern of a note with ``n``, or without it."""
     pitch = _PITCH.search(note)
-    if pitch is None or is_seen == ("n" in pitch[2]):
+    if pitch is None or is_drawn == ("n" in pitch[2]):
         return note
-    return note[: pitch.start()] + pitch[1] + ("n" if is_seen else "") + note[pitch.end() :]
+    return note[: pitch.start()] + pitch[1] + ("n" if is_drawn else "") + note[pitch.end() :]
 
 
 @cache
 def _text_faces() -> list[str]:
-    """The face of measure numbers, from Matplotlib, which music21 depends on; without it they stay away."""
+    """The face of measure numbers, from Matplotlib, on which music21 depends; else they are not drawn."""
     spec = find_spec("matplotlib")
     folders = spec.submodule_search_locations if spec else None
     faces = [Path(folder) / "mpl-data/fonts/ttf/STIXGeneral.ttf" for folder in folders or ()]
     return [str(face) for face in faces if face.is_file()]
 
 
-def _noteheads(svg: etree._Element, n_added: int) -> Iterator[_Drawn]:
-    """Each notehead; Verovio names notes by line, field and, in chords, number in the kern."""
+def _noteheads(svg: etree._Element, n_added: int) -> Iterator[_Notehead]:
+    """The noteheads; Verovio names notes by line, field and, in chords, number in the kern."""
     page = svg.find(f"{_SVG}g")
     shift = _TRANSLATE.match(page.get("transform", "")) if page is not None else None
     dx, dy = (float(shift[1]), float(shift[2])) if shift else (0.0, 0.0)
@@ -141,12 +147,12 @@ def _noteheads(svg: etree._Element, n_added: int) -> Iterator[_Drawn]:
         half = _HEAD_WIDTH[glyph[0]] / 2 * float(at[3] or _FULL_SCALE) / _FULL_SCALE
         line, field, note = int(name[1]) - 1 - n_added, int(name[2]) - 1, int(name[3] or 1) - 1
         is_natural = any(code == _NATURAL for code, _ in glyphs)
-        yield _Drawn(line, field, note, float(at[1]) + dx + half, float(at[2]) + dy, is_natural)
+        yield _Notehead(line, field, note, float(at[1]) + dx + half, float(at[2]) + dy, is_natural)
 
 
-def _compare(svg: etree._Element, rows: list[list[list[str]]], heads: list[_Drawn]) -> None:
-    """Raise where the drawing and the kern differ."""
-    written = [
+def _require_match(svg: etree._Element, rows: list[list[list[str]]], heads: list[_Notehead]) -> None:
+    """Raise :class:`UndrawableError` where the drawing and the kern differ."""
+    expected = [
         (line, field, note)
         for line, row in enumerate(rows)
         if row[0][0][:1] not in "*=!"
@@ -154,16 +160,16 @@ def _compare(svg: etree._Element, rows: list[list[list[str]]], heads: list[_Draw
         for note, text in enumerate(notes)
         if text != "." and "r" not in text
     ]
-    if sorted((head.line, head.field, head.note) for head in heads) != written:
-        raise UndrawableError("Verovio drew other notes.")
-    seen = Counter(group.get("class", "").split(" ")[0] for group in svg.iter(f"{_SVG}g"))
+    if sorted((head.line, head.field, head.note) for head in heads) != expected:
+        raise UndrawableError("Verovio drew other notes than the kern has.")
+    counts = Counter(group.get("class", "").split(" ")[0] for group in svg.iter(f"{_SVG}g"))
     data = "\t".join(note for row in rows if row[0][0][:1] not in "*=!" for notes in row for note in notes)
-    for name, pattern in _DRAWN.items():
-        if seen[name] != len(re.findall(pattern, data)):
-            raise UndrawableError(f"Verovio drew {seen[name]} elements of class {name}.")
+    for name, pattern in _SIGN_PATTERNS.items():
+        if counts[name] != len(re.findall(pattern, data)):
+            raise UndrawableError(f"Verovio drew {counts[name]} elements of class {name}.")
 
 
-def _marks(rows: list[list[list[str]]], heads: list[_Drawn]) -> Iterator[Mark]:
+def _marks(rows: list[list[list[str]]], heads: list[_Notehead]) -> Iterator[Mark]:
     starts: dict[tuple[int, int, int], int] = {}
     at = 0
     for line, row in enumerate(rows):

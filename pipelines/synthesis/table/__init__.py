@@ -1,8 +1,8 @@
 """Tables for the `table` head: HTML with the box of each cell's text.
 
-``generator`` picks one of two kinds. The easy: ``plain`` composes and draws. The others: ``content`` and
-``values`` compose, ``look`` picks the design, ``layout`` sets it, ``render`` makes the picture and the
-boxes. ``grid`` is what both say.
+``generator`` chooses one of two kinds. Easy tables are composed and drawn by ``plain``. The others are
+composed by ``content`` and ``values``; ``design`` picks their design, ``layout`` lays them out, ``render``
+makes the picture and the boxes. ``grid`` is the content of both kinds.
 """
 
 from docai.pipelines.synthesis.table.generator import compose, draw, generate

@@ -1,4 +1,4 @@
-"""Tables with what documents have: groups of columns and rows, merged cells, totals, footnote marks."""
+"""Tables as in documents: groups of columns and rows, merged cells, totals, footnote marks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _NOTES = (
 
 
 def compose(rng: random.Random, difficulty: float, split: Split = "train") -> Plan[Grid]:
-    """Content of a table above :data:`EASIEST`; sizes grow from those of the easy ones."""
+    """A table above :data:`EASIEST`; sizes grow from those of easy tables."""
     grown = max(0.0, (difficulty - EASIEST) / (1 - EASIEST))
     n_cols = _size(rng, 3, 10, grown)
     n_body = min(_size(rng, 3, 22, grown), max(2, round((18 + 110 * grown) / n_cols)))
@@ -54,13 +54,13 @@ def compose(rng: random.Random, difficulty: float, split: Split = "train") -> Pl
 
 
 def _size(rng: random.Random, easy: int, hard: int, grown: float) -> int:
-    """2 to a bound that grows with the difficulty, small ones more often."""
+    """A number from 2 to a limit that grows with the difficulty; small ones are more frequent."""
     top = easy + (hard - easy) * grown
     return 2 + round((top - 2) * math.pow(rng.random(), 1.4))
 
 
 def _header(rng: random.Random, body: _Body, difficulty: float, tall: bool) -> list[TableCell]:
-    """Labels, in groups or not. One without a group reaches down if ``tall``, else is below an empty cell."""
+    """Column labels, some in groups. One without a group spans down if ``tall``, or is below empty cells."""
     n_cols, columns, split = body.n_cols, body.columns, body.split
     depth = 1 + (rng.random() < 0.45 * difficulty) + (rng.random() < 0.12 * difficulty)
     years = rng.random() < 0.12
@@ -77,7 +77,7 @@ def _header(rng: random.Random, body: _Body, difficulty: float, tall: bool) -> l
         col = start
         while col < stop:
             rest = depth - row
-            # The stub's own label stands alone; a group holds at least two columns.
+            # The label of the stub is not in a group; a group has at least two columns.
             wide = 1 if col == 0 or rest == 1 or rng.random() < 0.3 else min(rng.randint(2, 5), stop - col)
             if wide > 1:
                 cells.append(TableCell(row, col, label(rng, difficulty, split, 4), wide))
@@ -108,27 +108,27 @@ def _takes_unit(rng: random.Random, cell: TableCell) -> bool:
 
 
 def _without_bare_rows(cells: list[TableCell]) -> list[TableCell]:
-    """Rows in which no cell with text begins are left out: nothing shows them."""
+    """Remove rows in which no cell with text begins: they are invisible."""
     row = 0
     while row < max(cell.row + cell.row_span for cell in cells):
         if any(cell.row == row and cell.text for cell in cells):
             row += 1
             continue
-        kept = []
+        rest = []
         for cell in cells:
             reaches = cell.row <= row < cell.row + cell.row_span
             if reaches and cell.row_span == 1:
                 continue
             if reaches:
-                kept.append(replace(cell, row_span=cell.row_span - 1))
+                rest.append(replace(cell, row_span=cell.row_span - 1))
             else:
-                kept.append(replace(cell, row=cell.row - 1) if cell.row > row else cell)
-        cells = kept
+                rest.append(replace(cell, row=cell.row - 1) if cell.row > row else cell)
+        cells = rest
     return cells
 
 
 class _Body:
-    """Rows below the header, counted from 0."""
+    """The rows below the header, counted from 0."""
 
     def __init__(self, rng: random.Random, n_cols: int, n_rows: int, difficulty: float, split: Split) -> None:
         self.rng = rng
@@ -205,7 +205,7 @@ class _Body:
         self.n_rows += 1
 
     def _add_band(self) -> None:
-        """A row that heads a group: one cell over all columns, or a label with nothing beside it."""
+        """Add the heading row of a group: one cell over all columns, or a label and empty cells."""
         text = label(self.rng, self.difficulty, self.split, 4)
         width = self.n_cols if self._wide_bands else 1
         self.cells.append(TableCell(self.n_rows, 0, text, width, role="group"))
@@ -213,7 +213,7 @@ class _Body:
         self.n_rows += 1
 
     def _add_spanned(self, size: int) -> None:
-        """Rows of one group, whose label in the first column reaches down over them."""
+        """Add the rows of one group, whose label in the first column spans all of them."""
         self.cells.append(
             TableCell(self.n_rows, 0, label(self.rng, self.difficulty, self.split, 3), row_span=size)
         )
@@ -228,7 +228,7 @@ class _Body:
         ]
 
     def _blank(self) -> None:
-        """In some tables, cells without a value: nothing, a dash or the like."""
+        """In some tables, replace values by nothing, a dash or the like."""
         rng = self.rng
         if rng.random() > 0.45 * self.difficulty:
             return
@@ -238,11 +238,11 @@ class _Body:
                 self.cells[index] = replace(self.cells[index], text=word)
 
     def _merge(self) -> None:
-        """In some tables, a value that holds for several columns or rows."""
+        """In some tables, merge cells into a value for several columns or rows."""
         rng = self.rng
         if rng.random() > 0.35 * self.difficulty:
             return
-        # Between two columns or over many words, a value is seen to stand for both; else only rules tell.
+        # A value between two columns, or a long one, visibly spans them; else rules are needed.
         self.needs_rules = rng.random() < 0.6
         shapes = ((2, 1), (3, 1), (1, 2), (1, 3), (2, 2)) if self.needs_rules else ((2, 1), (3, 1))
         for _ in range(rng.randint(1, 3)):
@@ -264,9 +264,9 @@ class _Body:
             self.cells = [cell for index, cell in enumerate(self.cells) if index not in gone]
 
     def _note(self) -> None:
-        """In some tables, footnote marks behind the text of a few cells.
+        """In some tables, add footnote marks to the text of a few cells.
 
-        The target has them as plain text: the head writes no ``<sup>``, whose text alone its parser keeps.
+        The target has them as plain text: the head writes no ``<sup>``.
         """
         rng = self.rng
         if rng.random() > 0.4 * self.difficulty:

@@ -1,6 +1,6 @@
-"""Which kind of table: easy ones are drawn directly (``plain``).
+"""Chooses the kind of table: easy ones are drawn directly (``plain``).
 
-From a difficulty of 0.35 on more and more are laid out and rendered as documents are (``content``,
+From a difficulty of 0.35 on, more and more are laid out and rendered as in documents (``content``,
 ``render``), where ReportLab is installed.
 """
 
@@ -16,11 +16,11 @@ from docai.pipelines.synthesis.table.grid import Grid
 from docai.pipelines.synthesis.table.values import split_of_grid
 
 _DIRECT_SHARE = 0.08
-"""Of the hardest samples, drawn directly: what was learnt first stays in the mixture."""
+"""Share of the hardest samples that are drawn directly, so that what was learned first is not forgotten."""
 
 
 def compose(rng: random.Random, difficulty: float, split: Split = "train") -> Plan[Grid]:
-    """With words of the split alone; numbers are in both (``values``)."""
+    """A table with words of the split only; numbers are in both splits (``values``)."""
     above = (difficulty - content.EASIEST) / (1 - content.EASIEST)
     if above > 0 and rng.random() < min(1 - _DIRECT_SHARE, 2 * above) and _has_layout_engine():
         return content.compose(rng, difficulty, split)

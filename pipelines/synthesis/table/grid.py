@@ -1,4 +1,4 @@
-"""What a table says, without its looks, and the target that says it."""
+"""The content of a table, without its design, and its target."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class TableCell:
     col_span: int = 1
     row_span: int = 1
     n_raised: int = 0
-    """So many characters at the end are a footnote mark."""
+    """Number of characters at the end that are a footnote mark."""
     indent: int = 0
-    """Levels that a label of the stub is set in."""
+    """Levels of indentation of a row label."""
     role: Role = ""
 
     @property
@@ -37,21 +37,22 @@ class TableCell:
 
 @dataclass(frozen=True)
 class Grid:
-    """Cells cover each place once and stand in reading order."""
+    """A table. Its cells cover each place once and are in reading order."""
 
     n_rows: int
     n_cols: int
     n_header_rows: int
     cells: tuple[TableCell, ...]
     numeric: tuple[bool, ...] | None = None
-    """Which columns hold numbers, for tables that need a layout engine; None for those drawn directly."""
+    """Which columns hold numbers, for tables that are laid out; None for those drawn directly."""
     n_stub_cols: int = 1
+    """Columns of row labels."""
     needs_rules: bool = False
-    """Without rules around its cells the table could be read as another one."""
+    """Whether the structure is ambiguous without rules around the cells."""
 
 
 def to_html(grid: Grid, boxes: Boxes) -> str:
-    """The target of the table head; ``boxes`` are the cells' text boxes by (row, col), square pixels."""
+    """The target of the table head; ``boxes`` are the text boxes of cells by (row, col), in square pixels."""
     rows: list[list[str]] = [[] for _ in range(grid.n_rows)]
     for cell in grid.cells:
         box = boxes.get((cell.row, cell.col))

@@ -1,6 +1,6 @@
-"""Small tables drawn directly: one line a cell, and no cell over several rows.
+"""Small tables drawn directly: one line per cell, and no cell over several rows.
 
-Quick, for what comes first in training.
+They are quick to draw, and come first in training.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from docai.pipelines.synthesis.words import number, random_word
 
 MAX_FONT_SIZE = 110
 PRINT_FONT_SIZES = (44, 80)
-"""Font sizes that print comes to where the crop step enlarges as far as it will, pixels."""
+"""Font sizes of print where the crop step enlarges as far as it can, pixels."""
 _PROBE_SIZE = 40
 
 
@@ -46,7 +46,7 @@ class _Style:
     pad_y: float
     """Cell padding in ems."""
     align: tuple[float, ...]
-    """Per column: 0 left, 0.5 centred, 1 right."""
+    """Per column: 0 left, 0.5 centered, 1 right."""
     ink: int
     header_fill: int
     stripe_fill: int
@@ -73,7 +73,7 @@ def compose(rng: random.Random, difficulty: float, split: Split = "train") -> Pl
         for col in range(n_cols)
     ]
     if rng.random() < 0.3 * difficulty:
-        # Not in the first column, whose label may be missing: a column without any text cannot be seen.
+        # Not in the first column, whose label may be missing: a column without any text is invisible.
         blank = rng.randrange(n_body) * n_cols + rng.randint(1, n_cols - 1)
         body[blank] = TableCell(body[blank].row, body[blank].col, "")
     grid = Grid(n_header + n_body, n_cols, n_header, (*header, *body))
@@ -109,8 +109,8 @@ def draw(plan: Plan[Grid], rng: random.Random, difficulty: float) -> Sample:
         pen.text((x, y), cell.text, fill=style.ink, font=face.font)
         ink = face.ink(cell.text)
         boxes[cell.row, cell.col] = Box(x + ink[0], y + ink[1], x + ink[2], y + ink[3])
-        centres = enumerate(face.centres(cell.text))
-        glyphs.extend((cell, n, x + cx, y + cy) for n, (cx, cy) in centres if cell.text[n] != " ")
+        centers = enumerate(face.centers(cell.text))
+        glyphs.extend((cell, n, x + cx, y + cy) for n, (cx, cy) in centers if cell.text[n] != " ")
     gray = degrade(np.asarray(image), rng, difficulty, detail=size / 2)
     target = to_html(grid, boxes)
     spans = character_spans(grid.cells, target)

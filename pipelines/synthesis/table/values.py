@@ -1,8 +1,8 @@
-"""What stands in the columns of a table: each column keeps to one way of writing its values.
+"""The values of a table's columns: each column has one way of writing its values.
 
-Words, invented letters and codes differ between the splits (:func:`may_stand_in`). Numbers cannot: there
-are too few short ones, and every one of them must be learnt. Nor can the fixed words that tables have
-instead of numbers or around them: units, months, ``Total``, ``yes``, ``n/a``.
+Words, invented letters and codes differ between the splits (:func:`may_stand_in`). Numbers do not: there are
+too few short ones, and all of them have to be learned. Nor do fixed words of tables, such as units, months,
+``Total``, ``yes``, ``n/a``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from docai.pipelines.synthesis.words import (
 )
 
 Maker = Callable[[random.Random], str]
-
 
 BLANKS = ("", "", "", "–", "-", "—", "…", "n/a", "NA", "0")
 TOTALS = (
@@ -51,17 +50,16 @@ _FIXED = (
     *(word for words in _ANSWERS for word in words),
     "to",
 )
-SHARED: frozenset[str] = frozenset(core(token) for text in _FIXED for token in text.split())
-"""Words that both splits have."""
+SHARED_WORDS: frozenset[str] = frozenset(core(token) for text in _FIXED for token in text.split())
+"""Words that are in both splits."""
 
-
-_WORDS = tuple(word for word in ENGLISH if word not in SHARED)
+_WORDS = tuple(word for word in ENGLISH if word not in SHARED_WORDS)
 
 
 def is_of_one_split(token: str) -> bool:
-    """Whether the token says which split its table is in: it has letters and is no fixed word."""
+    """Whether the token determines the split of its table: it has letters and is not a fixed word."""
     word = core(token)
-    return word not in SHARED and any(letter.isalpha() for letter in word)
+    return word not in SHARED_WORDS and any(letter.isalpha() for letter in word)
 
 
 def may_stand_in(token: str, split: Split) -> bool:
@@ -69,7 +67,7 @@ def may_stand_in(token: str, split: Split) -> bool:
 
 
 def split_of_grid(plan: Plan[Grid]) -> Split:
-    """The split that the table's words are all in."""
+    """The split of all words of the table."""
     tokens = (token for cell in plan.content.cells for token in cell.plain_text.split())
     return next((word_split(core(token)) for token in tokens if is_of_one_split(token)), split_of(plan.key))
 
@@ -80,14 +78,14 @@ class Column(NamedTuple):
 
 
 def word(rng: random.Random, split: Split, share_of_english: float, longest: int) -> str:
-    """A word, or up to ``longest`` letters without meaning, that only tables of the split have."""
+    """A word of the split: English, or up to ``longest`` random letters."""
     if rng.random() < share_of_english:
         return drawn(lambda: rng.choice(_WORDS), split)
     return invented(rng, split, 2, longest)
 
 
 def label(rng: random.Random, difficulty: float, split: Split, longest: int = 3) -> str:
-    """One to ``longest`` words; some are invented, so that a reader cannot guess them."""
+    """One to ``longest`` words; some are invented, so that they cannot be guessed."""
     count = 1
     while count < longest and rng.random() < 0.25 + 0.3 * difficulty:
         count += 1
@@ -120,7 +118,7 @@ def unit(rng: random.Random) -> str:
 
 
 def numeric_column(rng: random.Random, difficulty: float) -> Column:
-    """Numbers of one kind: the harder ones are pairs, ranges and tests as papers and reports write them."""
+    """A column of numbers of one kind; harder kinds are pairs, ranges and test results as in papers."""
     simple = (_integers, _integers, _decimals, _decimals, _percents, _money)
     composed = (_signed, _brackets, _deviations, _ranges, _intervals, _p_values, _counts, _years, _with_units)
     kinds = (*simple, *simple, *composed) if rng.random() < 0.3 + 0.7 * difficulty else simple
@@ -143,7 +141,7 @@ def text_column(rng: random.Random, difficulty: float, split: Split) -> Column:
 
 
 def _scale(rng: random.Random) -> Callable[[random.Random], float]:
-    """Values of about one size, as a column has them."""
+    """A source of values of about one magnitude."""
     top = 10.0 ** rng.uniform(0.6, 3.6)
     return lambda rng: float(top * rng.random() ** rng.choice((1, 1, 2)))
 
@@ -231,8 +229,8 @@ def _years(rng: random.Random) -> Maker:
 
 
 def _with_units(rng: random.Random) -> Maker:
-    scale, places, of = _scale(rng), rng.randint(0, 2), rng.choice(UNITS)
-    return lambda rng: f"{scale(rng):.{places}f} {of}"
+    scale, places, unit_text = _scale(rng), rng.randint(0, 2), rng.choice(UNITS)
+    return lambda rng: f"{scale(rng):.{places}f} {unit_text}"
 
 
 def _code(rng: random.Random, split: Split) -> Maker:

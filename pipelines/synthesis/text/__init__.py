@@ -1,7 +1,7 @@
 """Words with their boxes for the `text` head: lines, pages with columns, and signs on pictures.
 
-``generator`` makes the sample; ``words`` picks the words, ``layout`` sets them, ``ground`` paints what is
-below them.
+``generator`` makes the sample, with words of :mod:`docai.pipelines.synthesis.words`; ``layout`` places them,
+``ground`` paints the background.
 """
 
 from docai.pipelines.synthesis.text.generator import compose, draw, generate

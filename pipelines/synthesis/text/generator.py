@@ -1,12 +1,12 @@
 """Words with their boxes for the `text` head: lines, pages with columns, and signs on pictures.
 
-Up to a difficulty of 0.35 a sample is one to a few lines on white. From there on come pages with titles
-and columns, words set freely on photo-like grounds, lines turned on their side, sheets laid askew, tinted
-and textured grounds in colour, accents and signs, and the fonts of the machine, down to print whose x is
-9 pixels high.
+Up to a difficulty of 0.35 a sample is one to a few lines on white. Above it come pages with titles and
+columns, words placed freely on photo-like grounds, lines rotated by 90°, distorted sheets, tinted and
+textured grounds in color, accents and signs, and the fonts of the machine, down to print with an x-height of
+9 pixels.
 
-The splits are disjoint by words and numbers (:func:`words.core`), so by text too, and by the fonts' designs
-(:func:`fonts.is_held_out`). Signs without letters and digits, such as a dash, are in both.
+The splits are disjoint by words and numbers (:func:`words.core`), so by text too, and by designs of fonts
+(:func:`fonts.is_held_out`). Tokens without letters and digits, such as a dash, are in both.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ from docai.pipelines.synthesis.base import (
     to_rgb,
 )
 from docai.pipelines.synthesis.noise import EDGE, degrade, distortion, follow, harsh, warp
-from docai.pipelines.synthesis.text.ground import Colour, paint_ground, pick_ink
+from docai.pipelines.synthesis.text.ground import Color, paint_ground, pick_ink
 from docai.pipelines.synthesis.text.layout import (
     PROBE_SIZE,
     Content,
     Lines,
-    PageLook,
+    PageStyle,
     Piece,
     Style,
     lay_lines,
@@ -51,20 +51,20 @@ from docai.pipelines.synthesis.text.layout import (
     shift,
     smallest_size,
 )
-from docai.pipelines.synthesis.text.words import document_word, paragraph, sign_word, split_of_words
+from docai.pipelines.synthesis.words import document_word, paragraph, sign_word, split_of_words
 
 MAX_FONT_SIZE = 190
 PRINT_FONT_SIZES = (44, 130)
-"""Font sizes that print comes to where the crop step enlarges as far as it will, pixels."""
+"""Font sizes of print where the crop step enlarges as far as it can, pixels."""
 MAX_CHARACTERS = 1900
-"""Characters and boxes of the longest page: the answer stays within the head's number of tokens."""
+"""Tokens of the longest page, one per character: the answer stays within the head's limit."""
 _WORD_COST = 6
-"""Four locations, a blank and a separator."""
+"""Tokens per word besides its characters: four locations, a space and a separator."""
 _PAPER_MARGIN = 12
 
 
 def compose(rng: random.Random, difficulty: float, split: Split = "train") -> Plan[Content]:
-    """Words of the split alone: held-out samples have none that training draws."""
+    """Words of the split only: held-out samples share none with training."""
     late = harsh(difficulty)
     roll = rng.random() if late else 1.0
     if roll < 0.35 * late:
@@ -89,7 +89,7 @@ def _compose_page(rng: random.Random, difficulty: float, split: Split) -> Conten
     late = harsh(difficulty)
     n_columns = rng.choice((1, 1, 2, 2, 3))
     budget = 150 + (MAX_CHARACTERS - 150) * late * rng.random() ** 1.5
-    # About as wide as high, where a letter is half as wide as its line and half the budget is letters.
+    # About square, where a letter is half as wide as its line is high and half of the budget is letters.
     square = math.sqrt(1.3 * budget) / n_columns
     line_length = round(min(max(10, square * rng.uniform(0.6, 2)), (75, 38, 25)[n_columns - 1]))
     blocks = []
@@ -108,7 +108,7 @@ def _compose_page(rng: random.Random, difficulty: float, split: Split) -> Conten
 
 
 def _cost(block: Lines) -> int:
-    """Characters and boxes."""
+    """Tokens of the block in the target, about."""
     return sum(len(word) + _WORD_COST for line in block for word in line)
 
 
@@ -159,20 +159,20 @@ def place_pieces(content: Content, rng: random.Random, difficulty: float, split:
 def _lay_print(
     content: Content, rng: random.Random, difficulty: float, split: Split, free: float
 ) -> list[Piece]:
-    """Lines or a page, as large as the room allows, or as print comes."""
-    style = _style(rng, difficulty, content, split)
-    look = _page_look(rng, style, content, split)
-    probe = _extent(_lay(content, PROBE_SIZE, style, look))
+    """Lines or a page, as large as the square allows, or at the size of print."""
+    style = _pick_style(rng, difficulty, content, split)
+    page_style = _pick_page_style(rng, style, content, split)
+    probe = _extent(_lay(content, PROBE_SIZE, style, page_style))
     fitting = int(PROBE_SIZE * free / max(probe.x1 - probe.x0, probe.y1 - probe.y0))
     smallest = smallest_size(style.face) if content.form == "page" or harsh(difficulty) else 8
     if fitting < smallest:
         raise UndrawableError("more text than fits at a legible size")
-    return _lay(content, max(smallest, min(_largest_font(rng, difficulty), fitting)), style, look)
+    return _lay(content, max(smallest, min(_largest_font(rng, difficulty), fitting)), style, page_style)
 
 
-def _lay(content: Content, size: int, style: Style, look: PageLook) -> list[Piece]:
+def _lay(content: Content, size: int, style: Style, page_style: PageStyle) -> list[Piece]:
     if content.form == "page":
-        return lay_page(content, size, style, look)
+        return lay_page(content, size, style, page_style)
     return [lay_lines(content.blocks[0], fonts.face(style.face, size), style)]
 
 
@@ -182,7 +182,7 @@ def _largest_font(rng: random.Random, difficulty: float) -> int:
     return rng.randint(low, high) if rng.random() < difficulty else MAX_FONT_SIZE
 
 
-def _style(rng: random.Random, difficulty: float, content: Content, split: Split) -> Style:
+def _pick_style(rng: random.Random, difficulty: float, content: Content, split: Split) -> Style:
     easy = rng.random() > difficulty
     align: float | None = rng.choice((0.0, 0.0, 0.0, 0.5, 1.0))
     if content.form == "page":
@@ -195,11 +195,11 @@ def _style(rng: random.Random, difficulty: float, content: Content, split: Split
     )
 
 
-def _page_look(rng: random.Random, style: Style, content: Content, split: Split) -> PageLook:
+def _pick_page_style(rng: random.Random, style: Style, content: Content, split: Split) -> PageStyle:
     title_face = fonts.bold(style.face)
     if content.has_title and rng.random() < 0.5:
         title_face = pick_face(rng, content.text, split, 1.0, easy=False)
-    return PageLook(
+    return PageStyle(
         title_face=title_face,
         title_scale=rng.uniform(1.0, 2.0),
         title_align=rng.choice((0.0, 0.5)),
@@ -211,7 +211,7 @@ def _page_look(rng: random.Random, style: Style, content: Content, split: Split)
 
 
 def describe(pieces: list[Piece]) -> tuple[str, tuple[Mark, ...]]:
-    """The target, and the centre of each character with its place in the target."""
+    """The target, and the marks of all characters."""
     target = ""
     marks: list[Mark] = []
     for piece in pieces:
@@ -220,15 +220,15 @@ def describe(pieces: list[Piece]) -> tuple[str, tuple[Mark, ...]]:
             for word in line:
                 target += f"{separator}{loc(_word_box(piece, word.text, word.x, word.y))} "
                 separator = " ; "
-                centres = np.array(piece.face.centres(word.text)) + _pen(word.x, word.y)
-                for character, (x, y) in zip(word.text, follow(piece.matrix, centres).tolist(), strict=True):
+                centers = np.array(piece.face.centers(word.text)) + _pen(word.x, word.y)
+                for character, (x, y) in zip(word.text, follow(piece.matrix, centers).tolist(), strict=True):
                     marks.append(Mark(x, y, character, (len(target), len(target) + 1)))
                     target += character
     return target, tuple(marks)
 
 
 def _word_box(piece: Piece, text: str, x: float, y: float) -> Box:
-    """Around the ink of a word, wherever the matrix brings it."""
+    """The box around the transformed ink of a word."""
     if _is_shift(piece.matrix):
         x0, y0, x1, y1 = piece.face.ink(text)
         ink = np.array([[x0, y0], [x1, y1]], np.float64)
@@ -239,7 +239,7 @@ def _word_box(piece: Piece, text: str, x: float, y: float) -> Box:
 
 
 def _pen(x: float, y: float) -> NDArray[np.float64]:
-    """Words are drawn at whole pixels."""
+    """The pen position, rounded: words are drawn at whole pixels."""
     return np.array([round(x), round(y)], np.float64)
 
 
@@ -253,7 +253,7 @@ def _extent(pieces: list[Piece]) -> Box:
 
 
 def coverage(piece: Piece) -> Gray:
-    """The piece alone, black on a white square."""
+    """One piece, black on a white square."""
     plain = _is_shift(piece.matrix)
     left, top = (round(float(v)) for v in piece.matrix[:2, 2]) if plain else (0, 0)
     side = SIZE if plain else max(SIZE, round(piece.width) + 8, round(piece.height) + 8)
@@ -269,7 +269,7 @@ def coverage(piece: Piece) -> Gray:
 
 
 def _paint(pieces: list[Piece], rng: random.Random, difficulty: float, *, is_scene: bool) -> Gray:
-    """Ground and ink."""
+    """The picture: ground and ink."""
     late = harsh(difficulty)
     if not is_scene and rng.random() >= 0.5 * late:
         return _print(pieces, rng, difficulty)
@@ -282,12 +282,12 @@ def _paint(pieces: list[Piece], rng: random.Random, difficulty: float, *, is_sce
     for index, piece in enumerate(pieces):
         if index and (is_scene and rng.random() < 0.5):
             ink = pick_ink(rng, ground, difficulty)
-        image = _ink_in(image, coverage(piece), ink)
+        image = _print_piece(image, coverage(piece), ink)
     return image
 
 
 def _print(pieces: list[Piece], rng: random.Random, difficulty: float) -> Gray:
-    """Black or grey print on white, or on a slightly darker sheet."""
+    """Black or gray print on white, or on a slightly darker sheet."""
     import cv2
 
     ink = rng.randint(0, round(20 + 70 * difficulty))
@@ -303,14 +303,14 @@ def _print(pieces: list[Piece], rng: random.Random, difficulty: float) -> Gray:
 
 
 def _sheet(pieces: list[Piece]) -> tuple[slice, slice]:
-    """Rows and columns of the pieces and a margin, within the white edge of the square."""
+    """Rows and columns of the pieces with a margin, within the white edge of the square."""
     x0, y0, x1, y1 = _extent(pieces)
     rows = slice(max(EDGE, round(y0) - _PAPER_MARGIN), min(SIZE - EDGE, round(y1) + _PAPER_MARGIN))
     return rows, slice(max(EDGE, round(x0) - _PAPER_MARGIN), min(SIZE - EDGE, round(x1) + _PAPER_MARGIN))
 
 
-def _ink_in(image: Gray, cover: Gray, ink: Colour) -> Gray:
-    """The picture with a piece printed on it."""
+def _print_piece(image: Gray, cover: Gray, ink: Color) -> Gray:
+    """Print a piece onto the picture."""
     import cv2
 
     alpha = np.repeat(255 - cover[:, :, None], 3, axis=2)

@@ -1,7 +1,7 @@
-"""What text is printed on, and in which ink: paper, tints, textures, photo-like pictures, dark grounds.
+"""The background of text, and its ink: paper, tints, textures, photo-like pictures, dark grounds.
 
-Grounds keep to a range of levels, and the ink to a level outside it, so that every word can be told from
-what lies behind it.
+A ground has a range of gray levels, and the ink a level outside it, so that every word contrasts with the
+ground behind it.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from PIL import Image
 from docai.pipelines.synthesis.base import Gray
 from docai.pipelines.synthesis.noise import harsh
 
-Kind = Literal["flat", "shade", "fibres", "lines", "photo"]
-Colour = tuple[int, int, int]
+Kind = Literal["flat", "shade", "fibers", "lines", "photo"]
+Color = tuple[int, int, int]
 _LUMA = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True)
 class Ground:
-    """Pixels behind the text, grey ``(H, W)`` or RGB ``(H, W, 3)``, and their least and greatest level."""
+    """Pixels behind the text, gray ``(H, W)`` or RGB ``(H, W, 3)``, and their range of gray levels."""
 
     pixels: Gray
     low: int
@@ -32,26 +32,26 @@ class Ground:
 
 
 def paint_ground(rng: random.Random, height: int, width: int, difficulty: float, *, photo: bool) -> Ground:
-    """A ground of that size. ``photo``: of a scene, not of a sheet; light or dark."""
+    """A ground of that size. ``photo``: for a scene, light or dark, not for a sheet."""
     late = harsh(difficulty)
     if photo or rng.random() < 0.12 * late:
-        low, high = _range(rng, dark=rng.random() < 0.5, spread=rng.randint(10, 30 + round(70 * late)))
+        low, high = _pick_range(rng, dark=rng.random() < 0.5, spread=rng.randint(10, 30 + round(70 * late)))
         kind: Kind = rng.choice(("photo", "photo", "photo", "shade", "flat") if photo else ("shade", "flat"))
     else:
         low = rng.randint(235 - round(65 * late), 246)
         high = rng.randint(low + 6, 254)
-        kind = rng.choice(("flat", "shade", "fibres", "lines"))
-    coloured = rng.random() < 0.6
-    base = tint(rng, rng.randint(low, high)) if coloured else None
+        kind = rng.choice(("flat", "shade", "fibers", "lines"))
+    colored = rng.random() < 0.6
+    base = tint(rng, rng.randint(low, high)) if colored else None
     pixels = _PAINTERS[kind](rng, height, width, low, high)
     if base is not None:
-        pixels = _coloured(pixels, base, rng, photo=kind == "photo")
+        pixels = _add_hue(pixels, base, rng, photo=kind == "photo")
     gray = pixels if pixels.ndim == 2 else np.asarray(Image.fromarray(pixels).convert("L"))
     return Ground(pixels, int(gray.min()), int(gray.max()))
 
 
-def pick_ink(rng: random.Random, ground: Ground, difficulty: float) -> Colour:
-    """An ink darker, or lighter, than all of the ground: by 70 of 255 levels where there is room for it."""
+def pick_ink(rng: random.Random, ground: Ground, difficulty: float) -> Color:
+    """An ink darker, or lighter, than all of the ground: by 70 of 255 levels where that is possible."""
     contrast = rng.randint(110 - round(40 * harsh(difficulty)), 200)
     if ground.low >= 255 - ground.high:
         level = max(0, min(ground.low - contrast, 120))
@@ -60,17 +60,17 @@ def pick_ink(rng: random.Random, ground: Ground, difficulty: float) -> Colour:
     return tint(rng, level) if rng.random() < 0.5 else (level, level, level)
 
 
-def tint(rng: random.Random, level: int) -> Colour:
-    """A colour of that luminance (ITU-R BT.601), to a level or two."""
-    colour = np.array([rng.uniform(0, 255) for _ in range(3)])
+def tint(rng: random.Random, level: int) -> Color:
+    """A random color of that luminance (ITU-R BT.601), within a level or two."""
+    color = np.array([rng.uniform(0, 255) for _ in range(3)])
     for _ in range(12):
-        colour = np.clip(colour + (level - float(colour @ _LUMA)), 0, 255)
-    red, green, blue = (round(float(value)) for value in colour)
+        color = np.clip(color + (level - float(color @ _LUMA)), 0, 255)
+    red, green, blue = (round(float(value)) for value in color)
     return red, green, blue
 
 
-def _range(rng: random.Random, *, dark: bool, spread: int) -> tuple[int, int]:
-    """Levels of a scene: below 115, or above 165."""
+def _pick_range(rng: random.Random, *, dark: bool, spread: int) -> tuple[int, int]:
+    """Gray levels of a scene: below 115, or above 165."""
     low = rng.randint(0, max(0, 110 - spread)) if dark else rng.randint(165, max(165, 250 - spread))
     return low, min(low + spread, 110 if dark else 254)
 
@@ -80,12 +80,12 @@ def _flat(rng: random.Random, height: int, width: int, low: int, high: int) -> G
 
 
 def _shade(rng: random.Random, height: int, width: int, low: int, high: int) -> Gray:
-    """One level passing into another, along any direction."""
+    """A gradient between two levels, in any direction."""
     return _field(rng, height, width, (2,), low, high)
 
 
-def _fibres(rng: random.Random, height: int, width: int, low: int, high: int) -> Gray:
-    """Paper seen close: cloudy, with a grain."""
+def _fibers(rng: random.Random, height: int, width: int, low: int, high: int) -> Gray:
+    """Paper from close up: cloudy, with a grain."""
     return _field(rng, height, width, (6, 40, 220), low, high)
 
 
@@ -103,19 +103,19 @@ def _lines(rng: random.Random, height: int, width: int, low: int, high: int) -> 
 
 
 def _photo(rng: random.Random, height: int, width: int, low: int, high: int) -> Gray:
-    """Clouds, surfaces with edges, and grain: nothing to be recognised, as busy as a photo."""
+    """Clouds, surfaces with edges, and grain: as busy as a photo, without recognizable objects."""
     import cv2
 
     pixels = _field(rng, height, width, (3, 9, 30), low, high)
     for _ in range(rng.randint(2, 14)):
         level = rng.randint(low, high)
-        centre = (rng.randrange(width), rng.randrange(height))
+        center = (rng.randrange(width), rng.randrange(height))
         if rng.random() < 0.5:
             axes = (rng.randint(10, max(11, width // 3)), rng.randint(10, max(11, height // 3)))
-            cv2.ellipse(pixels, centre, axes, rng.uniform(0, 180), 0, 360, level, -1, cv2.LINE_AA)
+            cv2.ellipse(pixels, center, axes, rng.uniform(0, 180), 0, 360, level, -1, cv2.LINE_AA)
         else:
             spread = max(30, min(height, width) // 2)
-            corners = [[at + rng.randint(-spread, spread) for at in centre] for _ in range(4)]
+            corners = [[at + rng.randint(-spread, spread) for at in center] for _ in range(4)]
             cv2.fillConvexPoly(pixels, cv2.convexHull(np.array(corners, np.int32)), level, cv2.LINE_AA)
     if rng.random() < 0.7:
         pixels = np.asarray(cv2.GaussianBlur(pixels, (0, 0), rng.uniform(0.8, 6)), np.uint8)
@@ -126,7 +126,7 @@ def _photo(rng: random.Random, height: int, width: int, low: int, high: int) -> 
 
 
 def _field(rng: random.Random, height: int, width: int, cells: tuple[int, ...], low: int, high: int) -> Gray:
-    """Smooth noise between two levels, the sum of layers with so many cells to the longer side."""
+    """Smooth noise between two levels, a sum of layers with so many cells along the longer side."""
     import cv2
 
     generator = np.random.default_rng(rng.getrandbits(64))
@@ -138,8 +138,8 @@ def _field(rng: random.Random, height: int, width: int, cells: tuple[int, ...], 
     return np.asarray(cv2.normalize(total, None, low, high, cv2.NORM_MINMAX), np.float32).astype(np.uint8)
 
 
-def _coloured(gray: Gray, base: Colour, rng: random.Random, *, photo: bool) -> Gray:
-    """The grey ground in a hue; a photo's hue goes over into another from place to place."""
+def _add_hue(gray: Gray, base: Color, rng: random.Random, *, photo: bool) -> Gray:
+    """The gray ground in a hue; the hue of a photo varies from place to place."""
     import cv2
 
     level = sum(weight * value for weight, value in zip(_LUMA, base, strict=True))
@@ -149,9 +149,9 @@ def _coloured(gray: Gray, base: Colour, rng: random.Random, *, photo: bool) -> G
         return np.asarray(cv2.add(wide, (*map(float, shift), 0.0)), np.uint8)
     height, width = gray.shape[:2]
     mix = _field(rng, height, width, (4,), 0, 255)
-    other = np.array([shift[1], shift[2], shift[0]], np.float32)
+    second_shift = np.array([shift[1], shift[2], shift[0]], np.float32)
     warm = cv2.add(wide, (*map(float, shift), 0.0))
-    cold = cv2.add(wide, (*map(float, other), 0.0))
+    cold = cv2.add(wide, (*map(float, second_shift), 0.0))
     mask = np.repeat(mix[:, :, None], 3, axis=2)
     return np.asarray(
         cv2.add(cv2.multiply(warm, mask, scale=1 / 255), cv2.multiply(cold, 255 - mask, scale=1 / 255)),
@@ -159,4 +159,4 @@ def _coloured(gray: Gray, base: Colour, rng: random.Random, *, photo: bool) -> G
     )
 
 
-_PAINTERS = {"flat": _flat, "shade": _shade, "fibres": _fibres, "lines": _lines, "photo": _photo}
+_PAINTERS = {"flat": _flat, "shade": _shade, "fibers": _fibers, "lines": _lines, "photo": _photo}

@@ -1,4 +1,4 @@
-"""Where the words of a text sample lie: lines, pages with columns, and words set freely, as on signs."""
+"""Places of the words of a text sample: lines, pages with columns, and words placed freely as on signs."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from docai.pipelines.synthesis.noise import follow, harsh
 Form = Literal["lines", "page", "scene"]
 Lines = tuple[tuple[str, ...], ...]
 LEGIBLE_X_HEIGHT = 9.0
-"""Pixels that an x is high at least."""
+"""Smallest legible x-height, pixels."""
 PROBE_SIZE = 64
-_FACES_TRIED = 12
+"""Font size at which text is measured, pixels."""
+_MAX_FACES_TRIED = 12
 
 
 @dataclass(frozen=True)
@@ -35,20 +36,20 @@ class Content:
 
     @property
     def text(self) -> str:
-        """Words of a line joined by blanks, lines by line feeds."""
+        """Words of a line joined by spaces, lines by line feeds."""
         return "\n".join(" ".join(line) for block in self.blocks for line in block)
 
 
 @dataclass(frozen=True)
 class Style:
-    """How a block is set."""
+    """Typesetting of a block."""
 
     face: str
     leading: float
     """Line advance as a share of the face's height."""
     word_space: float
     align: float | None
-    """0 left, 0.5 centred, 1 right, None justified."""
+    """0 left, 0.5 centered, 1 right, None justified."""
 
 
 @dataclass(frozen=True)
@@ -61,14 +62,14 @@ class Word:
 
 @dataclass(frozen=True)
 class Piece:
-    """Lines of one face in a frame of their own, which a matrix brings into the square."""
+    """Lines of one face in a frame of their own, and the matrix that places the frame in the square."""
 
     lines: tuple[tuple[Word, ...], ...]
     face: fonts.Face
     width: float
     height: float
     matrix: NDArray[np.float64]
-    """(3, 3), own pixels to pixels of the square, or of what the piece is a part of."""
+    """(3, 3), from the frame's pixels to those of the square, or of the enclosing piece."""
     rules: tuple[Box, ...] = ()
     """Lines drawn beside or below the words."""
 
@@ -85,11 +86,11 @@ def shift(x: float, y: float) -> NDArray[np.float64]:
 
 
 def pick_face(rng: random.Random, text: str, split: Split, difficulty: float, *, easy: bool) -> str:
-    """A face that has all characters of ``text``, upright where ``easy``.
+    """A face that has all characters of ``text``; upright where ``easy``.
 
-    The machine's fonts come in from a difficulty of 0.25 on. Raises UndrawableError where no face is found.
+    Fonts of the machine are used from a difficulty of 0.25 on. Raises UndrawableError where no face is found.
     """
-    for attempt in range(_FACES_TRIED):
+    for attempt in range(_MAX_FACES_TRIED):
         system = (not easy or attempt > 0) and rng.random() < 2 * difficulty - 0.5
         name = fonts.pick(rng, upright=easy, system=system, split=split)
         if fonts.covers(name, text):
@@ -98,7 +99,7 @@ def pick_face(rng: random.Random, text: str, split: Split, difficulty: float, *,
 
 
 def smallest_size(face: str) -> int:
-    """The font size at which an x is as high as must be to be read."""
+    """The font size with the smallest legible x-height."""
     ratio = fonts.face(face, PROBE_SIZE).x_height / PROBE_SIZE
     return math.ceil(LEGIBLE_X_HEIGHT / max(ratio, 0.2))
 
@@ -125,27 +126,27 @@ def lay_lines(lines: Lines, face: fonts.Face, style: Style) -> Piece:
     return Piece(tuple(placed), face, width, height, np.eye(3))
 
 
-def lay_page(content: Content, size: int, style: Style, look: PageLook) -> list[Piece]:
-    """A page's title and columns, from its top left corner."""
+def lay_page(content: Content, size: int, style: Style, page_style: PageStyle) -> list[Piece]:
+    """The title and columns of a page, from its top left corner."""
     face = fonts.face(style.face, size)
     body = content.blocks[1:] if content.has_title else content.blocks
     columns: list[Piece] = []
     x = 0.0
     for part in _columns(body, content.n_columns):
-        column = _with_gaps(part, face, style, look)
+        column = _with_gaps(part, face, style, page_style)
         columns.append(column.moved(shift(round(x), 0)))
-        x += column.width + look.gutter * size
-    width = x - look.gutter * size
+        x += column.width + page_style.gutter * size
+    width = x - page_style.gutter * size
     pieces = []
     top = 0.0
     if content.has_title:
-        title_face = fonts.face(look.title_face, max(size, round(size * look.title_scale)))
-        title = lay_lines(content.blocks[0], title_face, replace(style, align=look.title_align))
+        title_face = fonts.face(page_style.title_face, max(size, round(size * page_style.title_scale)))
+        title = lay_lines(content.blocks[0], title_face, replace(style, align=page_style.title_align))
         width = max(width, title.width)
-        pieces.append(title.moved(shift(round((width - title.width) * look.title_align), 0)))
-        top = title.height + look.gap * face.height
-    if look.has_rules and len(columns) > 1:
-        rule_x = columns[0].width + look.gutter * size / 2
+        pieces.append(title.moved(shift(round((width - title.width) * page_style.title_align), 0)))
+        top = title.height + page_style.gap * face.height
+    if page_style.has_rules and len(columns) > 1:
+        rule_x = columns[0].width + page_style.gutter * size / 2
         weight = max(1.0, size / 18)
         rule = Box(rule_x, 0, rule_x + weight, max(column.height for column in columns))
         columns[0] = replace(columns[0], rules=(rule,))
@@ -153,8 +154,8 @@ def lay_page(content: Content, size: int, style: Style, look: PageLook) -> list[
 
 
 @dataclass(frozen=True)
-class PageLook:
-    """What a page has beyond the style of its lines. Lengths in font sizes or line heights."""
+class PageStyle:
+    """Style of a page besides that of its lines. Lengths in font sizes or line heights."""
 
     title_face: str
     title_scale: float
@@ -167,7 +168,7 @@ class PageLook:
 
 
 def _columns(blocks: Sequence[Lines], count: int) -> list[list[Lines]]:
-    """Paragraphs, broken where a column is full, in columns of about the same number of lines."""
+    """Distribute paragraphs over columns of about the same number of lines, broken where a column is full."""
     n_lines = sum(map(len, blocks))
     per_column = -(-n_lines // count)
     columns: list[list[Lines]] = [[]]
@@ -183,28 +184,28 @@ def _columns(blocks: Sequence[Lines], count: int) -> list[list[Lines]]:
     return columns
 
 
-def _with_gaps(paragraphs: Sequence[Lines], face: fonts.Face, style: Style, look: PageLook) -> Piece:
-    """One column: paragraphs below one another, each moved down by the gaps above it."""
+def _with_gaps(paragraphs: Sequence[Lines], face: fonts.Face, style: Style, page_style: PageStyle) -> Piece:
+    """One column: paragraphs below one another, with gaps between them."""
     whole = lay_lines(tuple(line for block in paragraphs for line in block), face, style)
     lines = []
     number = 0
     for index, block in enumerate(paragraphs):
-        down = index * look.gap * face.height
+        down = index * page_style.gap * face.height
         for first, _ in enumerate(block):
-            right = look.indent * face.size if first == 0 and style.align in (0.0, None) else 0.0
+            right = page_style.indent * face.size if first == 0 and style.align in (0.0, None) else 0.0
             row = whole.lines[number]
             fits = row[-1].x + face.advance(row[-1].text) + right <= whole.width
             moved = right if fits else 0.0
             lines.append(tuple(Word(word.text, word.x + moved, word.y + down) for word in row))
             number += 1
-    height = whole.height + (len(paragraphs) - 1) * look.gap * face.height
+    height = whole.height + (len(paragraphs) - 1) * page_style.gap * face.height
     return replace(whole, lines=tuple(lines), height=height)
 
 
 def lay_scene(
     content: Content, rng: random.Random, width: float, height: float, difficulty: float, split: Split
 ) -> list[Piece]:
-    """Lines set freely within a frame, each with its own face, size and angle, in rows from the top.
+    """Lines placed freely in a frame, each with its own face, size and angle, in rows from the top.
 
     Raises UndrawableError where one does not fit at a legible size.
     """
@@ -243,7 +244,7 @@ def _in_cell(line: tuple[str, ...], cell: Box, rng: random.Random, difficulty: f
     fitting = PROBE_SIZE * min(0.94 * cell_width / across[0], 0.92 * cell_height / across[1])
     smallest = smallest_size(name)
     if fitting < smallest:
-        raise UndrawableError("a sign too long for its place")
+        raise UndrawableError("a sign is too long for its place")
     size = max(smallest, int(min(fitting, 190) * rng.uniform(0.6, 1)))
     piece = lay_lines((line,), fonts.face(name, size), style)
     scale = size / PROBE_SIZE

@@ -1,9 +1,9 @@
-"""Training of the embedded checkpoint, in slices that stop by the clock and go on where they stopped.
+"""Training of the embedded checkpoint, in sessions of a given time that resume where the last one ended.
 
-``model`` is its architecture, ``patches`` cut pairs and the batches made of them, ``step`` one step and its
-losses, ``measure`` the held-out figures. ``sources`` says where pairs come from: the renderers, or a pack
-for machines without them (``pack``, with ``molecules`` and ``scores``); ``feed`` draws them in processes of
-their own. ``state`` is kept on the disk, ``slices`` is the loop.
+``loop`` is one session. ``model`` is the architecture, ``patches`` are pairs cut into patches and their
+batches, ``step`` is one step with its losses, ``measure`` reads held-out pairs. ``feed`` draws pairs in
+processes of their own, from the renderers or from a pack for machines without them (``pack``, with
+``molecules``, ``drawing`` and ``scores``). ``state`` is what a session leaves on disk.
 """
 
 from docai.pipelines.training.nano.model import build_model, build_processor, save_checkpoint

@@ -1,10 +1,13 @@
-"""Draws a described molecule by OpenCV and Pillow."""
+"""Molecules as drawing instructions, and their drawing by OpenCV and Pillow, without RDKit.
+
+A :class:`MoleculeDrawing` has no pixels: places of atoms, labels, and how each bond is drawn. Stroke weight,
+letters, size, rotation and noise are chosen by :func:`draw`, so that one gives many pictures.
+"""
 
 from __future__ import annotations
 
 import math
 import random
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -17,17 +20,15 @@ from PIL import Image, ImageDraw
 
 from docai.pipelines.synthesis import fonts
 from docai.pipelines.synthesis.base import SIZE, Gray, Mark, Sample, UndrawableError, place, room, to_rgb
+from docai.pipelines.synthesis.molecule.generator import MAX_BOND_PIXELS, SMILES_ATOM
 from docai.pipelines.synthesis.noise import degrade, distort, follow, harsh
 
-UNIT = 48
-"""Steps of the kept coordinates in one bond length of RDKit's layout, 1.5 Å."""
-
-SMILES_ATOM = re.compile(r"\[[^\]]+\]|Br|Cl|[BCNOPSFIbcnops*]")
-"""One atom in RDKit's SMILES."""
+STEPS_PER_BOND = 48
+"""Steps of the stored coordinates per bond length of RDKit's layout, 1.5 Å."""
 
 
 class Stroke(IntEnum):
-    """How a bond is drawn. Sides are seen from its first atom to its second, y downwards."""
+    """How a bond is drawn. Sides are seen from its first atom to its second, y downward."""
 
     SINGLE = 0
     DOUBLE = 1
@@ -40,37 +41,36 @@ class Stroke(IntEnum):
 
 
 class Label(NamedTuple):
-    """What is written at an atom. Parts are marked ``-`` on the line, ``_`` below it, ``^`` above it."""
+    """The text at an atom. A part begins with ``-`` on the line, ``_`` as subscript, ``^`` as superscript."""
 
     east: tuple[str, ...]
-    """With the bond at its left end; the part at ``east_at`` stands on the atom."""
+    """The parts where the bond is at the left end; the part at ``east_at`` is placed on the atom."""
     east_at: int
     west: tuple[str, ...]
+    """The parts where the bond is at the right end."""
     west_at: int
     mark: str
-    """What the auxiliary task calls it."""
+    """Its symbol in the auxiliary task."""
 
 
-class Described(NamedTuple):
-    """One molecule: A atoms, B bonds."""
+class MoleculeDrawing(NamedTuple):
+    """One molecule, laid out: A atoms, B bonds."""
 
     smiles: str
     places: NDArray[np.int16]
-    """(A, 2) in 1 / UNIT of a bond, y downwards."""
+    """(A, 2) x and y in 1 / STEPS_PER_BOND of a bond length, y downward."""
     labels: NDArray[np.uint16]
     """(A,) index into the labels."""
     is_plain: NDArray[np.uint8]
-    """(A,) 1 for a carbon that is usually not written."""
+    """(A,) 1 for a carbon that is usually not labeled."""
     bonds: NDArray[np.uint8]
     """(B, 3) first atom, second atom, stroke."""
     owners: NDArray[np.uint8]
     """For each atom of the SMILES, in its order, the atom that shows it."""
 
 
-MAX_BOND_PIXELS = 150.0
-
-_SUBPIXELS = 4
-"""Bits of a pixel's fraction that OpenCV takes."""
+_SUBPIXEL_BITS = 4
+"""Fractional bits of the coordinates given to OpenCV."""
 
 _MIRRORED = {
     Stroke.DOUBLE_LEFT: Stroke.DOUBLE_RIGHT,
@@ -78,14 +78,14 @@ _MIRRORED = {
     Stroke.WEDGE: Stroke.HASH,
     Stroke.HASH: Stroke.WEDGE,
 }
-"""In a mirror sides change, and so does what comes towards the reader: the molecule stays the same."""
+"""In a mirror image sides and wedges change, so that the molecule stays the same."""
 
 Points = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class _Look:
-    """Lengths in pixels."""
+class _Style:
+    """How one molecule is drawn. Lengths in pixels."""
 
     bond: float
     line: float
@@ -94,53 +94,58 @@ class _Look:
     wedge: float
     """Half the wide end of a wedge."""
     pad: float
-    """Between a letter and the lines to it."""
+    """Gap between a letter and the lines to it."""
     face: str
     size: int
-    """Of the letters."""
+    """Font size."""
     methyls: bool
     all_carbons: bool
 
 
-def draw(described: Described, labels: Sequence[Label], rng: random.Random, difficulty: float) -> Sample:
-    """One picture. Raises :class:`UndrawableError` where the letters leave no room for the bonds."""
+def draw(drawing: MoleculeDrawing, labels: Sequence[Label], rng: random.Random, difficulty: float) -> Sample:
+    """A picture of a molecule.
+
+    Raises:
+        UndrawableError: the labels leave no room for the bonds.
+    """
     beyond = harsh(difficulty)
-    points, strokes = _turned(described, rng)
+    points, strokes = _rotate(drawing, rng)
     free = room(rng, difficulty)
     extent = float(np.ptp(points, axis=0).max()) + 1.1
     bond = min(free / extent, rng.uniform(0.6, 1.0) * MAX_BOND_PIXELS)
-    look = _pick(rng, difficulty, beyond, bond)
+    style = _pick_style(rng, difficulty, beyond, bond)
     points = points * bond
     points = points - points.min(axis=0)
-    written = _written(described, look)
+    labeled = _labeled_atoms(drawing, style)
     boxes = {
-        index: _lay(labels[described.labels[index]], points, described, index, look) for index in written
+        index: _lay_out_label(labels[drawing.labels[index]], points, drawing, index, style)
+        for index in labeled
     }
     low, high = _bounds(points, boxes)
     wide, tall = high - low
     if max(wide, tall) > SIZE - 20:
-        raise UndrawableError("The labels reach over the square.")
+        raise UndrawableError("The labels do not fit into the square.")
     corner = np.array(place(float(wide), float(tall), rng, difficulty))
     shift = corner - low
     points = points + shift
     square = np.full((SIZE, SIZE), 255, np.uint8)
-    _draw_bonds(square, points, strokes, {i: box.moved(shift) for i, box in boxes.items()}, look)
-    square = _draw_labels(square, {i: box.moved(shift) for i, box in boxes.items()}, look)
+    _draw_bonds(square, points, strokes, {i: box.moved(shift) for i, box in boxes.items()}, style)
+    square = _draw_labels(square, {i: box.moved(shift) for i, box in boxes.items()}, style)
     if rng.random() < 0.4 * beyond:
         square, matrix = distort(square, rng, beyond)
         points = follow(matrix, points)
     image = to_rgb(degrade(square, rng, difficulty, detail=bond / 6))
-    spans = [match.span() for match in SMILES_ATOM.finditer(described.smiles)]
+    spans = [match.span() for match in SMILES_ATOM.finditer(drawing.smiles)]
     marks = tuple(
-        Mark(float(points[owner][0]), float(points[owner][1]), labels[described.labels[owner]].mark, span)
-        for owner, span in zip(described.owners.tolist(), spans, strict=True)
+        Mark(float(points[owner][0]), float(points[owner][1]), labels[drawing.labels[owner]].mark, span)
+        for owner, span in zip(drawing.owners.tolist(), spans, strict=True)
     )
-    return Sample("molecule", image, described.smiles, marks, described.smiles)
+    return Sample("molecule", image, drawing.smiles, marks, drawing.smiles)
 
 
-def _pick(rng: random.Random, difficulty: float, beyond: float, bond: float) -> _Look:
+def _pick_style(rng: random.Random, difficulty: float, beyond: float, bond: float) -> _Style:
     line = max(1.0, bond * rng.uniform(0.025, 0.045 + 0.045 * difficulty) / 1.5)
-    return _Look(
+    return _Style(
         bond=bond,
         line=line,
         gap=bond * rng.uniform(0.11, 0.2),
@@ -153,10 +158,10 @@ def _pick(rng: random.Random, difficulty: float, beyond: float, bond: float) -> 
     )
 
 
-def _turned(described: Described, rng: random.Random) -> tuple[Points, list[tuple[int, int, Stroke]]]:
-    """Places in bond lengths, turned and sometimes mirrored, and the bonds as they are then drawn."""
-    points = described.places.astype(np.float64) / UNIT
-    strokes = [(int(a), int(b), Stroke(int(kind))) for a, b, kind in described.bonds]
+def _rotate(drawing: MoleculeDrawing, rng: random.Random) -> tuple[Points, list[tuple[int, int, Stroke]]]:
+    """Places in bond lengths, rotated and sometimes mirrored, and the bonds as they are drawn then."""
+    points = drawing.places.astype(np.float64) / STEPS_PER_BOND
+    strokes = [(int(a), int(b), Stroke(int(kind))) for a, b, kind in drawing.bonds]
     if rng.random() < 0.5:
         points = points * (-1.0, 1.0)
         strokes = [(a, b, _MIRRORED.get(kind, kind)) for a, b, kind in strokes]
@@ -165,70 +170,73 @@ def _turned(described: Described, rng: random.Random) -> tuple[Points, list[tupl
     return points @ np.array([[cosine, sine], [-sine, cosine]]), strokes
 
 
-def _written(described: Described, look: _Look) -> list[int]:
-    """The atoms that are written out."""
-    degree = np.bincount(described.bonds[:, :2].ravel(), minlength=len(described.places))
-    shown = described.is_plain == 0
-    if look.methyls:
+def _labeled_atoms(drawing: MoleculeDrawing, style: _Style) -> list[int]:
+    """Indices of the atoms that have a label."""
+    degree = np.bincount(drawing.bonds[:, :2].ravel(), minlength=len(drawing.places))
+    shown = drawing.is_plain == 0
+    if style.methyls:
         shown = shown | (degree <= 1)
-    return list(range(len(shown))) if look.all_carbons else np.flatnonzero(shown).tolist()
+    return list(range(len(shown))) if style.all_carbons else np.flatnonzero(shown).tolist()
 
 
 @dataclass(frozen=True)
-class _Box:
-    """A label laid out: its parts with their pens, and what it covers, pixels."""
+class _PlacedLabel:
+    """A label laid out: the places of its parts and the box around them, pixels."""
 
     parts: tuple[tuple[float, float, str, int], ...]
-    """x, y of the top of the ascent, text, letter size."""
+    """x, y of the top of the ascent, text, font size."""
     low: Points
     high: Points
 
-    def moved(self, by: Points) -> _Box:
-        parts = tuple((x + by[0], y + by[1], text, size) for x, y, text, size in self.parts)
-        return _Box(parts, self.low + by, self.high + by)
+    def moved(self, shift: Points) -> _PlacedLabel:
+        parts = tuple((x + shift[0], y + shift[1], text, size) for x, y, text, size in self.parts)
+        return _PlacedLabel(parts, self.low + shift, self.high + shift)
 
 
-def _lay(label: Label, points: Points, described: Described, index: int, look: _Look) -> _Box:
-    """The label with the letter that stands on the atom centred there."""
-    ends = described.bonds[:, :2]
-    near = [int(b if a == index else a) for a, b in ends.tolist() if index in (a, b)]
-    to_west = bool(near) and min(points[other][0] - points[index][0] for other in near) > 0.1 * look.bond
+def _lay_out_label(
+    label: Label, points: Points, drawing: MoleculeDrawing, index: int, style: _Style
+) -> _PlacedLabel:
+    """The label of an atom, with the anchor letter centered on the atom."""
+    ends = drawing.bonds[:, :2]
+    neighbors = [int(b if a == index else a) for a, b in ends.tolist() if index in (a, b)]
+    offsets = [points[neighbor][0] - points[index][0] for neighbor in neighbors]
+    to_west = bool(offsets) and min(offsets) > 0.1 * style.bond
     texts, anchor = (label.west, label.west_at) if to_west else (label.east, label.east_at)
-    small = max(6, round(0.66 * look.size))
-    pen, parts, centre = 0.0, [], (0.0, 0.0)
+    small = max(6, round(0.66 * style.size))
+    pen, parts, center = 0.0, [], (0.0, 0.0)
     low, high = np.array([np.inf, np.inf]), np.array([-np.inf, -np.inf])
     for number, part in enumerate(texts):
-        text, size = part[1:], small if part[0] in "_^" else look.size
-        face = fonts.face(look.face, size)
-        rise = {"-": 0.0, "_": 0.28 * look.size, "^": -0.3 * look.size}[part[0]]
-        # Smaller letters stand on the same line as the large ones, and then below or above it.
-        top = fonts.face(look.face, look.size).ascent - face.ascent + rise
+        text, size = part[1:], small if part[0] in "_^" else style.size
+        face = fonts.face(style.face, size)
+        rise = {"-": 0.0, "_": 0.28 * style.size, "^": -0.3 * style.size}[part[0]]
+        # Smaller letters are on the baseline of the large ones, then moved below or above it.
+        top = fonts.face(style.face, style.size).ascent - face.ascent + rise
         x0, y0, x1, y1 = face.ink(text)
         parts.append((pen, top, text, size))
         if number == anchor:
             first = face.ink(text[0])
-            centre = (pen + (first[0] + first[2]) / 2, top + (y0 + y1) / 2)
+            center = (pen + (first[0] + first[2]) / 2, top + (y0 + y1) / 2)
         low = np.minimum(low, (pen + x0, top + y0))
         high = np.maximum(high, (pen + x1, top + y1))
         pen += face.advance(text)
-    by = points[index] - np.array(centre)
-    return _Box(tuple(parts), low - look.pad, high + look.pad).moved(by)
+    shift = points[index] - np.array(center)
+    return _PlacedLabel(tuple(parts), low - style.pad, high + style.pad).moved(shift)
 
 
-def _bounds(points: Points, boxes: dict[int, _Box]) -> tuple[Points, Points]:
+def _bounds(points: Points, boxes: dict[int, _PlacedLabel]) -> tuple[Points, Points]:
     lows = [points.min(axis=0), *(box.low for box in boxes.values())]
     highs = [points.max(axis=0), *(box.high for box in boxes.values())]
     return np.min(lows, axis=0), np.max(highs, axis=0)
 
 
-def _draw_labels(square: Gray, boxes: dict[int, _Box], look: _Look) -> Gray:
+def _draw_labels(square: Gray, boxes: dict[int, _PlacedLabel], style: _Style) -> Gray:
     if not boxes:
         return square
     picture = Image.fromarray(square)
     pen = ImageDraw.Draw(picture)
     for box in boxes.values():
         for x, y, text, size in box.parts:
-            pen.text((x, y), text, fill=0, font=fonts.face(look.face, size).font)
+            pen.text((x, y), text, fill=0, font=fonts.face(style.face, size).font)
     return np.array(picture)
 
 
@@ -236,21 +244,21 @@ def _draw_bonds(
     square: Gray,
     points: Points,
     strokes: Sequence[tuple[int, int, Stroke]],
-    boxes: dict[int, _Box],
-    look: _Look,
+    boxes: dict[int, _PlacedLabel],
+    style: _Style,
 ) -> None:
     for first, second, kind in strokes:
         start, end = points[first], points[second]
         length = float(np.hypot(*(end - start)))
         if length < 1:
-            raise UndrawableError("Two atoms lie on each other.")
+            raise UndrawableError("Two atoms are at the same place.")
         along = (end - start) / length
         across = np.array([-along[1], along[0]])
-        a = _leaves(start, end, boxes.get(first))
-        b = 1.0 - _leaves(end, start, boxes.get(second))
+        a = _label_end(start, end, boxes.get(first))
+        b = 1.0 - _label_end(end, start, boxes.get(second))
         if b - a < 0.15:
-            # Letters that stand this close leave no bond to be seen.
-            raise UndrawableError("A bond lies under its labels.")
+            # Labels this close leave no visible bond between them.
+            raise UndrawableError("A bond is hidden by its labels.")
 
         def at(
             share: float, side: float = 0.0, *, s: Points = start, e: Points = end, n: Points = across
@@ -258,55 +266,59 @@ def _draw_bonds(
             return s + (e - s) * share + n * side
 
         if kind in (Stroke.SINGLE, Stroke.TRIPLE, Stroke.DOUBLE_LEFT, Stroke.DOUBLE_RIGHT):
-            _line(square, at(a), at(b), look.line)
+            _draw_line(square, at(a), at(b), style.line)
         if kind == Stroke.DOUBLE:
             for side in (-0.5, 0.5):
-                _line(square, at(a, side * look.gap), at(b, side * look.gap), look.line)
+                _draw_line(square, at(a, side * style.gap), at(b, side * style.gap), style.line)
         elif kind in (Stroke.DOUBLE_LEFT, Stroke.DOUBLE_RIGHT):
-            side = look.gap if kind == Stroke.DOUBLE_RIGHT else -look.gap
-            _line(square, at(max(a, 0.12), side), at(min(b, 0.88), side), look.line)
+            side = style.gap if kind == Stroke.DOUBLE_RIGHT else -style.gap
+            _draw_line(square, at(max(a, 0.12), side), at(min(b, 0.88), side), style.line)
         elif kind == Stroke.TRIPLE:
-            for side in (-look.gap, look.gap):
-                _line(square, at(max(a, 0.06), side), at(min(b, 0.94), side), look.line)
+            for side in (-style.gap, style.gap):
+                _draw_line(square, at(max(a, 0.06), side), at(min(b, 0.94), side), style.line)
         elif kind == Stroke.WEDGE:
-            _fill(square, np.array([at(a), at(b, -look.wedge), at(b, look.wedge)]))
+            _fill_polygon(square, np.array([at(a), at(b, -style.wedge), at(b, style.wedge)]))
         elif kind == Stroke.HASH:
-            steps = max(4, round(length * (b - a) / max(2.2 * look.line, 4.0)))
+            steps = max(4, round(length * (b - a) / max(2.2 * style.line, 4.0)))
             for step in range(1, steps + 1):
                 share = a + (b - a) * step / steps
-                half = look.wedge * step / steps + look.line / 2
-                _line(square, at(share, -half), at(share, half), look.line)
+                half = style.wedge * step / steps + style.line / 2
+                _draw_line(square, at(share, -half), at(share, half), style.line)
         elif kind == Stroke.WAVY:
-            waves = [at(a + (b - a) * t / 40, look.wedge * math.sin(t * math.pi / 5)) for t in range(41)]
-            for one, other in pairwise(waves):
-                _line(square, one, other, look.line)
+            waves = [at(a + (b - a) * t / 40, style.wedge * math.sin(t * math.pi / 5)) for t in range(41)]
+            for wave_start, wave_end in pairwise(waves):
+                _draw_line(square, wave_start, wave_end, style.line)
 
 
-def _leaves(start: Points, end: Points, box: _Box | None) -> float:
-    """Share of the way from ``start`` to ``end`` at which the label around ``start`` ends."""
+def _label_end(start: Points, end: Points, box: _PlacedLabel | None) -> float:
+    """Share of the direction from ``start`` to ``end`` at which the label around ``start`` ends."""
     if box is None:
         return 0.0
-    way = end - start
+    direction = end - start
     with np.errstate(divide="ignore"):
         shares = np.where(
-            way > 0, (box.high - start) / way, np.where(way < 0, (box.low - start) / way, np.inf)
+            direction > 0,
+            (box.high - start) / direction,
+            np.where(direction < 0, (box.low - start) / direction, np.inf),
         )
     return float(min(1.0, max(0.0, shares.min())))
 
 
-def _line(square: Gray, start: Points, end: Points, width: float) -> None:
-    """With flat ends, to a fraction of a pixel: OpenCV's own lines have whole widths."""
-    way = end - start
-    length = float(np.hypot(*way))
+def _draw_line(square: Gray, start: Points, end: Points, width: float) -> None:
+    """Draw a line with flat ends, its width a fraction of a pixel: OpenCV's own lines have integer widths."""
+    direction = end - start
+    length = float(np.hypot(*direction))
     if length < 0.1:
         return
-    side = np.array([-way[1], way[0]]) / length * (width / 2)
-    more = way / length * (width / 4)
-    _fill(square, np.array([start - more + side, end + more + side, end + more - side, start - more - side]))
+    side = np.array([-direction[1], direction[0]]) / length * (width / 2)
+    more = direction / length * (width / 4)
+    _fill_polygon(
+        square, np.array([start - more + side, end + more + side, end + more - side, start - more - side])
+    )
 
 
-def _fill(square: Gray, corners: Points) -> None:
+def _fill_polygon(square: Gray, corners: Points) -> None:
     import cv2
 
-    fixed = np.round(corners * (1 << _SUBPIXELS)).astype(np.int32)
-    cv2.fillConvexPoly(square, fixed, 0, lineType=cv2.LINE_AA, shift=_SUBPIXELS)
+    fixed = np.round(corners * (1 << _SUBPIXEL_BITS)).astype(np.int32)
+    cv2.fillConvexPoly(square, fixed, 0, lineType=cv2.LINE_AA, shift=_SUBPIXEL_BITS)

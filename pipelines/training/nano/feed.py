@@ -1,4 +1,8 @@
-"""Endless training samples from background processes, cut into patches where they are drawn."""
+"""Endless training samples, drawn and cut into patches in background processes.
+
+A :class:`Source` draws pairs: :class:`RendererSource` with the renderers of this machine, :class:`PackSource`
+from a pack for machines without them. A :class:`Feed` buffers what the processes draw.
+"""
 
 from __future__ import annotations
 
@@ -44,27 +48,27 @@ if TYPE_CHECKING:
 
 
 class Source(Protocol):
-    """Pairs of every head. It is sent to the processes that draw, so it is small and can be pickled."""
+    """Draws pairs of every head. It is sent to other processes, so it has to be small and picklable."""
 
     def heads(self) -> tuple[str, ...]:
-        """What it has pairs of."""
+        """The heads that it has pairs of."""
         ...
 
     def draw(self, head: str, rng: random.Random, difficulty: float) -> Sample:
-        """A pair to train on, difficulty 0…1."""
+        """A pair to train on; ``difficulty`` is 0…1."""
         ...
 
     def held_out(self, head: str, seed: int, count: int) -> list[Sample]:
-        """At most ``count`` pairs, always the same ones, whose content is never drawn."""
+        """At most ``count`` pairs, always the same ones, whose content :meth:`draw` never gives."""
         ...
 
 
 HELD_OUT_DIFFICULTY = 0.3
-"""Of the pairs that a training is measured by: what the embedded checkpoint is to read first."""
+"""Difficulty of the held-out pairs: easy ones, which the embedded checkpoint learns to read first."""
 
 
 @dataclass(frozen=True)
-class Renderers:
+class RendererSource:
     """The generators of ``docai synth``."""
 
     def heads(self) -> tuple[str, ...]:
@@ -85,10 +89,10 @@ class Renderers:
 
 
 @dataclass(frozen=True)
-class Pack:
-    """What :mod:`.pack` wrote: molecules and scores from their descriptions, text and tables drawn as ever.
+class PackSource:
+    """Draws from a pack (:mod:`.pack`): molecules and scores from stored drawings, the others by generators.
 
-    Tables are the plain ones alone where ReportLab or PyMuPDF is missing.
+    Without ReportLab or PyMuPDF only plain tables are drawn.
     """
 
     folder: Path
@@ -99,15 +103,15 @@ class Pack:
         return tuple(GENERATORS)
 
     def draw(self, head: str, rng: random.Random, difficulty: float) -> Sample:
-        fonts.use_carried(self.folder / "fonts")
+        fonts.use_pack_fonts(self.folder / "fonts")
         if head == "molecule":
             return _molecules(self.folder).draw(rng, difficulty)
         if head == "score":
             return _scores(self.folder).draw(rng, difficulty)
-        return Renderers().draw(head, rng, difficulty)
+        return RendererSource().draw(head, rng, difficulty)
 
     def held_out(self, head: str, seed: int, count: int) -> list[Sample]:
-        """Those that were drawn when it was packed, whatever the seed."""
+        """The pairs that were drawn when the pack was written, for any seed."""
         with np.load(self.folder / "held-out.npz") as arrays:
             return unpack_samples(head, arrays)[:count]
 
@@ -117,7 +121,7 @@ def _molecules(folder: Path) -> Molecules:
     from docai.pipelines.training.nano.molecules import Molecules
 
     with np.load(folder / "molecules.npz") as arrays:
-        return Molecules.of(dict(arrays))
+        return Molecules.from_arrays(dict(arrays))
 
 
 @lru_cache(maxsize=1)
@@ -125,40 +129,40 @@ def _scores(folder: Path) -> Scores:
     from docai.pipelines.training.nano.scores import Scores
 
     with np.load(folder / "scores.npz") as arrays:
-        return Scores.of(dict(arrays))
+        return Scores.from_arrays(dict(arrays))
 
 
 def pack_samples(samples: Mapping[str, Sequence[Sample]]) -> dict[str, NDArray[np.uint8]]:
-    """Whole samples, pictures as PNG, as arrays of an ``.npz``."""
+    """Whole samples as arrays of an ``.npz``, with the pictures as PNG."""
     arrays = {}
-    for head, some in samples.items():
-        for index, sample in enumerate(some):
+    for head, of_head in samples.items():
+        for index, sample in enumerate(of_head):
             file = io.BytesIO()
             sample.image.convert("L").save(file, "PNG", optimize=True)
-            words = {
+            texts = {
                 "target": sample.target,
                 "key": sample.key,
                 "marks": [(round(m.x, 2), round(m.y, 2), m.label, m.span) for m in sample.marks],
             }
             arrays[f"{head}/{index}/image"] = np.frombuffer(file.getvalue(), np.uint8)
-            arrays[f"{head}/{index}/words"] = np.frombuffer(json.dumps(words).encode(), np.uint8)
+            arrays[f"{head}/{index}/words"] = np.frombuffer(json.dumps(texts).encode(), np.uint8)
     return arrays
 
 
 def unpack_samples(head: str, arrays: Mapping[str, NDArray[np.uint8]]) -> list[Sample]:
-    """The samples of one head, in the order in which :func:`pack_samples` was given them."""
-    found: list[Sample] = []
-    while f"{head}/{len(found)}/image" in arrays:
-        name = f"{head}/{len(found)}"
+    """The samples of one head, in the order given to :func:`pack_samples`."""
+    samples: list[Sample] = []
+    while f"{head}/{len(samples)}/image" in arrays:
+        name = f"{head}/{len(samples)}"
         with Image.open(io.BytesIO(arrays[f"{name}/image"].tobytes())) as picture:
             image = picture.convert("RGB")
-        words = json.loads(arrays[f"{name}/words"].tobytes())
+        texts = json.loads(arrays[f"{name}/words"].tobytes())
         marks = tuple(
             Mark(x, y, label, None if span is None else (span[0], span[1]))
-            for x, y, label, span in words["marks"]
+            for x, y, label, span in texts["marks"]
         )
-        found.append(Sample(head, image, words["target"], marks, words["key"]))
-    return found
+        samples.append(Sample(head, image, texts["target"], marks, texts["key"]))
+    return samples
 
 
 _BOX = re.compile(r"<loc(\d{4})><loc(\d{4})><loc(\d{4})><loc(\d{4})>")
@@ -171,7 +175,7 @@ _ATOMS = (
 
 @cache
 def symbol_vocabulary() -> dict[str, int]:
-    """Index of every symbol that the dense auxiliary task names. 0 is none, 1 any other symbol."""
+    """Class of every symbol in the auxiliary task. 0 is no symbol, 1 any other symbol."""
     pitches = [
         letter * octave + accidental
         for letters, octaves in (("cdefgab", 4), ("CDEFGAB", 3))
@@ -184,7 +188,7 @@ def symbol_vocabulary() -> dict[str, int]:
 
 
 def n_symbols() -> int:
-    """Classes of the auxiliary task."""
+    """Number of classes of the auxiliary task."""
     return len(symbol_vocabulary()) + 2
 
 
@@ -195,16 +199,17 @@ def cut_sample(
     *,
     whole: bool = False,
 ) -> SparseSample:
-    """Cut a sample into patches and tokens. ``whole`` keeps every patch."""
+    """Cut a sample into patches and tokens. ``whole`` keeps all patches."""
     patches = cut_patches(sample.image)
     encoded = tokenizer(sample.target + "<eos>", add_special_tokens=False, return_offsets_mapping=True)
-    shown = shown_at(sample, encoded.offset_mapping)
+    shown = locate_tokens(sample, encoded.offset_mapping)
     needed = [patch for patch in shown if patch >= 0]
     keep = np.arange(len(patches)) if whole else patches_to_keep(patches, generator, needed=needed)
     order = {int(patch): index for index, patch in enumerate(keep)}
-    shared = sample.head in ("text", "table")
+    has_letters = sample.head in ("text", "table")
     marks = [
-        mark if shared else type(mark)(mark.x, mark.y, f"{sample.head}:{mark.label}") for mark in sample.marks
+        mark if has_letters else type(mark)(mark.x, mark.y, f"{sample.head}:{mark.label}")
+        for mark in sample.marks
     ]
     prompt = "<bos>" + HEADS[sample.head].prompt + "\n"
     return SparseSample(
@@ -218,11 +223,11 @@ def cut_sample(
     )
 
 
-def shown_at(sample: Sample, offsets: Sequence[tuple[int, int]]) -> list[int]:
-    """The patch that shows what each token of the target says, by its characters; -1 where none does.
+def locate_tokens(sample: Sample, offsets: Sequence[tuple[int, int]]) -> list[int]:
+    """For each token of the target, the patch that shows it, by its characters; -1 where none does.
 
-    A letter, atom or note is shown at its centre; the first two locations of a box at its top left corner,
-    the last two at the bottom right one.
+    A letter, atom or note is at its center; the first two locations of a box are at its top left corner, the
+    last two at its bottom right corner.
     """
     by_character: dict[int, int] = {}
     for mark in sample.marks:
@@ -239,16 +244,16 @@ def shown_at(sample: Sample, offsets: Sequence[tuple[int, int]]) -> list[int]:
 
 @dataclass(frozen=True)
 class FeedSettings:
-    """What the background processes draw."""
+    """Settings of the background processes."""
 
     weights: Mapping[str, float]
     """Relative frequency of each head."""
     seed: int
     start: int = 0
-    """Samples that were learnt from before: what is drawn after them is drawn from other random numbers."""
+    """Samples used before; it seeds the random numbers, so that a resumed training draws other samples."""
     max_text_tokens: int = 420
-    """Longer targets are not trained on."""
-    source: Source = field(default_factory=Renderers)
+    """Samples with longer targets are skipped."""
+    source: Source = field(default_factory=RendererSource)
 
 
 def _draw_forever(
@@ -258,18 +263,18 @@ def _draw_forever(
     whole: multiprocessing.sharedctypes.Synchronized[float],
     out: multiprocessing.Queue[SparseSample],
 ) -> None:
-    """Body of one process: draws until it is terminated, or its trainer is gone."""
+    """Main function of one process: draw until it is terminated, or its trainer has ended."""
     tokenizer = build_tokenizer()
     generator = np.random.default_rng((settings.seed, settings.start, worker))
     chooser = random.Random(f"{settings.seed}/{settings.start}/{worker}")
     heads, weights = list(settings.weights), list(settings.weights.values())
     trainer = os.getppid()
-    # A trainer that is killed leaves no time to end its processes: they notice that they were handed over,
-    # and end without waiting for somebody to take what they have drawn.
+    # A trainer that is killed cannot end its processes. They notice that their parent has changed, and end
+    # without waiting until the queue is empty.
     out.cancel_join_thread()
     while os.getppid() == trainer:
         head = chooser.choices(heads, weights)[0]
-        # Easy samples stay in the mixture, so that what was learnt first is not forgotten.
+        # Easy samples stay in the mixture, so that what was learned first is not forgotten.
         level = difficulty.value * chooser.random() ** 0.5
         sample = settings.source.draw(head, chooser, level)
         cut = cut_sample(sample, tokenizer, generator, whole=chooser.random() < whole.value)
@@ -278,7 +283,7 @@ def _draw_forever(
 
 
 def _put(cut: SparseSample, out: multiprocessing.Queue[SparseSample], trainer: int) -> None:
-    """Wait for room in the queue for as long as the trainer lives."""
+    """Put a sample into the queue. Waits for room as long as the trainer runs."""
     while os.getppid() == trainer:
         try:
             out.put(cut, timeout=5)
@@ -288,10 +293,10 @@ def _put(cut: SparseSample, out: multiprocessing.Queue[SparseSample], trainer: i
 
 
 class Feed:
-    """Background drawing with a buffer that is drawn from several times.
+    """Samples drawn in the background, in a buffer from which each is used several times.
 
-    Drawing a picture costs about as much as learning from it on the same cores; each sample is therefore
-    used up to ``reuse`` times, with the others of the buffer in between.
+    Drawing a picture takes about as long as a training step with it on the same cores. Each sample is
+    therefore used up to ``reuse`` times, with others of the buffer in between.
     """
 
     def __init__(
@@ -308,7 +313,7 @@ class Feed:
         self.n_drawn = 0
         self.n_used = 0
         self.waited = 0.0
-        """Seconds in which :meth:`take` waited for a sample."""
+        """Seconds that :meth:`take` has waited for samples."""
         self._processes: Sequence[SpawnProcess] = [
             context.Process(
                 target=_draw_forever,
@@ -319,7 +324,7 @@ class Feed:
         ]
 
     def __enter__(self) -> Feed:
-        # Ctrl-C is for the trainer alone; the processes inherit that they ignore it.
+        # Only the trainer handles Ctrl-C; the processes inherit that it is ignored.
         previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
         for process in self._processes:
             process.start()
@@ -335,17 +340,17 @@ class Feed:
             process.join()
 
     def set_difficulty(self, value: float) -> None:
-        """0…1, from now on."""
+        """Set the difficulty of the samples drawn from now on, 0…1."""
         self._difficulty.value = value
 
     def set_whole(self, share: float) -> None:
-        """Share of samples, 0…1, that keep every patch, from now on. The buffer is emptied on a change."""
+        """Set the share of samples, 0…1, that keep all patches. The buffer is emptied on a change."""
         if share != self._whole.value:
             self._whole.value = share
             self._buffer.clear()
 
     def take(self, count: int) -> list[SparseSample]:
-        """``count`` samples of the buffer. Waits for fresh ones where it has been used enough."""
+        """``count`` samples of the buffer. Waits for new ones where the buffer has been used enough."""
         while len(self._buffer) < 4 * count or self.n_used > self.n_drawn * self._reuse:
             self._receive()
         self.n_used += count
@@ -362,7 +367,7 @@ class Feed:
                 if ended:
                     raise RuntimeError(
                         f"A process that draws training samples ended with exit code {ended[0]}; "
-                        "what it said is on standard error."
+                        "its message is on standard error."
                     ) from None
         self.waited += time.monotonic() - began
         self.n_drawn += 1

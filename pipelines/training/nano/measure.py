@@ -1,4 +1,4 @@
-"""What the embedded checkpoint reaches on held-out pairs while it is trained."""
+"""How well the embedded checkpoint reads held-out pairs while it is trained."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Pairs whose content the training never draws, by head."""
+    """Pairs whose content is never used in training, by head."""
 
     cut: Mapping[str, Sequence[SparseSample]]
     whole: Mapping[str, Sequence[Sample]]
-    """Some of the same, to be answered as a reader answers."""
+    """The first of them as whole squares, to be answered as in reading."""
 
 
-def held_out(
+def draw_held_out(
     source: Source, processor: PaliGemmaProcessor, seed: int, *, count: int, n_answered: int
 ) -> HeldOut:
-    """``count`` pairs of each head, always the same for a seed; the first ``n_answered`` are answered too."""
+    """``count`` pairs per head, the same for the same seed; the first ``n_answered`` are to be answered."""
     generator = np.random.default_rng(seed)
     drawn = {head: source.held_out(head, seed, count) for head in source.heads()}
     cut = {
@@ -45,7 +45,7 @@ def held_out(
 def token_accuracy(
     learner: Learner, samples: Mapping[str, Sequence[SparseSample]], micro_tokens: int
 ) -> dict[str, float]:
-    """Share of suffix tokens predicted right with the true text before them, by head."""
+    """Share of target tokens predicted right after the true tokens before them, by head."""
     import torch
 
     result: dict[str, float] = {}
@@ -56,9 +56,9 @@ def token_accuracy(
             for group in micro_batches(cut, micro_tokens):
                 batch = collate(group).to(learner.device)
                 _, logits = forward(learner.model, batch)
-                asked = batch.labels != IGNORE
-                right += int((logits.argmax(-1) == batch.labels)[asked].sum())
-                total += int(asked.sum())
+                has_label = batch.labels != IGNORE
+                right += int((logits.argmax(-1) == batch.labels)[has_label].sum())
+                total += int(has_label.sum())
             result[f"{head}_accuracy"] = right / max(1, total)
     learner.model.train()
     return result
@@ -71,9 +71,9 @@ def exact_answers(
     max_tokens: Mapping[str, int],
     seconds: float,
 ) -> dict[str, str]:
-    """How many whole squares are answered exactly, as ``3/8``, by head: greedy, by the stock ``generate``.
+    """How many whole squares are answered exactly, as ``3/8``, by head: greedily, by the stock ``generate``.
 
-    Stops when the time is up: heads not come to are left out, and an answer cut off counts as wrong.
+    Stops after ``seconds``: heads that were not reached are left out, and an answer cut off counts as wrong.
     """
     import torch
     from transformers import GenerationConfig
@@ -92,7 +92,7 @@ def exact_answers(
                 continue
             images = [pair.image for pair in pairs]
             inputs = encode_prompts(processor, [HEADS[head].prompt] * len(pairs), images, like=model)
-            asked = inputs["input_ids"].shape[1]
+            n_prompt = inputs["input_ids"].shape[1]
             longest = max(len(processor.tokenizer(pair.target).input_ids) for pair in pairs) + 1
             tokens = stock.generate(
                 **inputs,
@@ -104,8 +104,8 @@ def exact_answers(
                     pad_token_id=processor.tokenizer.pad_token_id,
                 ),
             )
-            said = processor.tokenizer.batch_decode(tokens[:, asked:].cpu())
-            texts = [text.split("<eos>")[0] if "<eos>" in text else None for text in said]
+            answers = processor.tokenizer.batch_decode(tokens[:, n_prompt:].cpu())
+            texts = [text.split("<eos>")[0] if "<eos>" in text else None for text in answers]
             right = sum(text == pair.target for text, pair in zip(texts, pairs, strict=True))
             result[f"{head}_exact"] = f"{right}/{len(pairs)}"
     model.train()

@@ -1,4 +1,4 @@
-"""The embedded checkpoint's architecture: PaliGemma 2 made small, in its exact file layout.
+"""The architecture of the embedded checkpoint: a small PaliGemma 2 in its exact file layout.
 
 Everything is transformers' own PaliGemma 2: a SigLIP tower at 896 px, the linear projector, a Gemma 2
 decoder, a fast tokenizer with ``<image>``, 1024 ``<loc>`` and 128 ``<seg>`` tokens. Only the sizes differ:
@@ -26,8 +26,8 @@ PATCH_SIZE = 28
 WIDTH = 256
 MAX_POSITIONS = 8192
 CONSTRAINED = ("table", "text")
-"""Heads whose answers are held to their grammar: so small a model is sure that a location comes, but not
-which of 1024, and would rather write a letter. Scores and SMILES came out the same without."""
+"""Heads whose answers are constrained to their grammar. So small a model is sure that a location comes, but
+not which of 1024, and would write a letter instead. Scores and SMILES were the same without."""
 
 _SPECIAL = ("<pad>", "<eos>", "<bos>", "<unk>", "<image>")
 _MARKUP = (
@@ -54,7 +54,7 @@ LETTERS = (
 
 
 def build_tokenizer_json() -> str:
-    """A character tokenizer in the format of `tokenizers`: no merges, bytes for what it has no letter for."""
+    """A character tokenizer in the format of `tokenizers`: no merges, and bytes for unknown characters."""
     from tokenizers import AddedToken, Tokenizer, decoders, models
 
     pieces = [*_SPECIAL, *dict.fromkeys(LETTERS), *(f"<0x{byte:02X}>" for byte in range(256))]
@@ -87,7 +87,7 @@ def build_processor() -> PaliGemmaProcessor:
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
-    """The processor's tokenizer, for what needs no more: it loads no torch."""
+    """The processor's tokenizer alone, without loading torch."""
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
 
@@ -107,13 +107,13 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
 def build_model(
     processor: PaliGemmaProcessor, patches: NDArray[np.uint8] | None = None
 ) -> PaliGemmaForConditionalGeneration:
-    """A fresh model: random weights, a 2-D sin-cos start for the position embeddings.
+    """A new model: random weights, with position embeddings initialized by a 2-D sin-cos code.
 
     Args:
         processor: gives the vocabulary.
-        patches: (N, 784) grey levels of patches with ink, N at least 784. Their whitened principal
-            components start the patch embedding: a random start spends most of a short training on
-            finding a basis in which strokes can be told apart.
+        patches: (N, 784) gray levels of patches with ink, N at least 784. Their whitened principal components
+            initialize the patch embedding: from random weights, most of a short training would be spent on
+            finding a basis in which strokes can be distinguished.
     """
     import torch
     from transformers import PaliGemmaConfig, PaliGemmaForConditionalGeneration
@@ -132,8 +132,8 @@ def build_model(
         words[first : first + 1024] = location_codes(1024, WIDTH) * words.std()
         if patches is not None:
             components, offset = principal_components(patches)
-            grey = torch.from_numpy(components).view(WIDTH, 1, PATCH_SIZE, PATCH_SIZE)
-            kernel.copy_(grey.expand_as(kernel) / kernel.shape[1])
+            gray = torch.from_numpy(components).view(WIDTH, 1, PATCH_SIZE, PATCH_SIZE)
+            kernel.copy_(gray.expand_as(kernel) / kernel.shape[1])
             embeddings.patch_embedding.bias.copy_(torch.from_numpy(offset))
     return model
 
@@ -163,7 +163,7 @@ def _configuration(processor: PaliGemmaProcessor) -> dict[str, Any]:
         "head_dim": 64,
         "query_pre_attn_scalar": 64,
         "max_position_embeddings": MAX_POSITIONS,
-        # Beyond the longest sequence, so that every layer attends in full, as PaliGemma 2 was trained.
+        # Beyond the longest sequence, so that every layer has full attention, as PaliGemma 2 in training.
         "sliding_window": MAX_POSITIONS,
         "attn_logit_softcapping": None,
         "final_logit_softcapping": None,
@@ -182,7 +182,7 @@ def _configuration(processor: PaliGemmaProcessor) -> dict[str, Any]:
 def principal_components(patches: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Weights ``(256, 784)`` and bias ``(256,)`` that whiten patches scaled to -1…1.
 
-    Weak components are damped, so that noise is not blown up to the size of strokes.
+    Weak components are damped, so that noise is not amplified to the size of strokes.
     """
     import numpy as np
 
@@ -196,10 +196,10 @@ def principal_components(patches: NDArray[np.uint8]) -> tuple[NDArray[np.float32
 
 
 def location_codes(bins: int, width: int) -> torch.Tensor:
-    """Start of the ``<loc>`` embeddings, ``(bins, width)``, of unit variance: close for neighbouring bins.
+    """Initial ``<loc>`` embeddings, ``(bins, width)``, of unit variance, similar for neighboring bins.
 
-    Input and output embeddings are tied, so a bin next to the right one starts as a near miss instead of
-    one wrong answer among a thousand.
+    Input and output embeddings are tied, so a bin next to the right one starts as nearly right instead of one
+    wrong answer among a thousand.
     """
     import torch
 
@@ -242,7 +242,7 @@ def save_checkpoint(
     with no_progress_bars():
         half.to(torch.bfloat16).save_pretrained(folder)
     processor.save_pretrained(folder)
-    # safetensors makes its files readable by their owner alone.
+    # safetensors makes its files readable only by their owner.
     (folder / "model.safetensors").chmod(0o644)
     manifest = {
         "name": name,

@@ -1,7 +1,6 @@
-"""Molecules as drawing descriptions: what RDKit laid out, kept small, and drawn where there is no RDKit.
+"""Drawings of molecules made from RDKit's layout, stored compactly for machines without RDKit.
 
-A description holds no pixels: places of atoms, what is written at them, and how each bond is drawn. Lines,
-letters, size, turn and noise are chosen when it is drawn, so that one gives many pictures.
+:mod:`.drawing` has the form of one of them, and draws it.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docai.pipelines.synthesis.base import Sample, Split, UndrawableError, split_of
-from docai.pipelines.training.nano.drawing import UNIT, Described, Label, Stroke
+from docai.pipelines.training.nano.drawing import STEPS_PER_BOND, Label, MoleculeDrawing, Stroke
 
 if TYPE_CHECKING:
     from rdkit.Chem import Atom, Bond, Mol
@@ -29,16 +28,16 @@ _LABEL_PART = re.compile(r"[A-Z][a-z']*|\d+|[a-z]+|.")
 
 @dataclass(frozen=True)
 class Molecules:
-    """Many of them, the easy ones first."""
+    """Many drawings, easy ones first: N atoms and M molecules in all."""
 
     labels: tuple[Label, ...]
     smiles: tuple[str, ...]
     atoms: NDArray[np.int16]
-    """(N, 4): x, y, label, plain."""
+    """(N, 4): x, y, label, whether it is plain."""
     bonds: NDArray[np.uint8]
     owners: NDArray[np.uint8]
     counts: NDArray[np.int32]
-    """(M, 3) atoms, bonds and owners of each."""
+    """(M, 3): numbers of atoms, bonds and owners."""
 
     def __len__(self) -> int:
         return len(self.smiles)
@@ -48,11 +47,11 @@ class Molecules:
         ends: NDArray[np.int64] = np.cumsum(self.counts, axis=0, dtype=np.int64)
         return ends - self.counts
 
-    def __getitem__(self, index: int) -> Described:
+    def __getitem__(self, index: int) -> MoleculeDrawing:
         a, b, o = (int(value) for value in self._starts[index])
         n_atoms, n_bonds, n_owners = (int(value) for value in self.counts[index])
         atoms = self.atoms[a : a + n_atoms]
-        return Described(
+        return MoleculeDrawing(
             self.smiles[index],
             atoms[:, :2],
             atoms[:, 2].astype(np.uint16),
@@ -62,7 +61,7 @@ class Molecules:
         )
 
     def draw(self, rng: random.Random, difficulty: float) -> Sample:
-        """One of the easier ``difficulty`` share, looked at afresh."""
+        """A new picture of one of the easier molecules; ``difficulty`` is the share to choose from."""
         from docai.pipelines.training.nano.drawing import draw
 
         last = min(len(self), max(500, round(len(self) * difficulty)))
@@ -73,15 +72,23 @@ class Molecules:
                 continue
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
-        """For an ``.npz``."""
+        """Arrays for an ``.npz``."""
         labels = "\n".join(
-            "\t".join((" ".join(one.east), str(one.east_at), " ".join(one.west), str(one.west_at), one.mark))
-            for one in self.labels
+            "\t".join(
+                (
+                    " ".join(label.east),
+                    str(label.east_at),
+                    " ".join(label.west),
+                    str(label.west_at),
+                    label.mark,
+                )
+            )
+            for label in self.labels
         )
         return {
             "labels": np.frombuffer(labels.encode(), np.uint8),
             "smiles": np.frombuffer("\n".join(self.smiles).encode(), np.uint8),
-            # Columns one after the other, the high bytes of places apart: that packs better.
+            # By columns, which compresses better.
             "atoms": np.ascontiguousarray(self.atoms.T),
             "bonds": np.ascontiguousarray(self.bonds.T),
             "owners": self.owners,
@@ -89,8 +96,8 @@ class Molecules:
         }
 
     @classmethod
-    def of(cls, arrays: dict[str, NDArray[np.generic]]) -> Molecules:
-        """From what :meth:`arrays` gave."""
+    def from_arrays(cls, arrays: dict[str, NDArray[np.generic]]) -> Molecules:
+        """The inverse of :meth:`arrays`."""
         labels = []
         for line in arrays["labels"].tobytes().decode().split("\n"):
             east, east_at, west, west_at, mark = line.split("\t")
@@ -107,26 +114,26 @@ class Molecules:
         )
 
     @classmethod
-    def collect(cls, found: Sequence[tuple[Described, Sequence[Label]]]) -> Molecules:
-        """Of descriptions that each have labels of their own."""
+    def collect(cls, drawings: Sequence[tuple[MoleculeDrawing, Sequence[Label]]]) -> Molecules:
+        """Combine drawings with their labels, such as :func:`describe` gives."""
         index: dict[Label, int] = {}
         atoms = []
-        for one, labels in found:
-            numbers = [index.setdefault(labels[label], len(index)) for label in one.labels]
-            atoms.append(np.column_stack([one.places, numbers, one.is_plain]).astype(np.int16))
+        for drawing, labels in drawings:
+            numbers = [index.setdefault(labels[label], len(index)) for label in drawing.labels]
+            atoms.append(np.column_stack([drawing.places, numbers, drawing.is_plain]).astype(np.int16))
         return cls(
             tuple(index),
-            tuple(one.smiles for one, _ in found),
+            tuple(drawing.smiles for drawing, _ in drawings),
             np.concatenate(atoms),
-            np.concatenate([one.bonds for one, _ in found]),
-            np.concatenate([one.owners for one, _ in found]),
-            np.array([(len(a.places), len(a.bonds), len(a.owners)) for a, _ in found], np.int32),
+            np.concatenate([drawing.bonds for drawing, _ in drawings]),
+            np.concatenate([drawing.owners for drawing, _ in drawings]),
+            np.array([(len(a.places), len(a.bonds), len(a.owners)) for a, _ in drawings], np.int32),
         )
 
 
 def describe(
     rng: random.Random, difficulty: float, split: Split = "train"
-) -> tuple[Described, tuple[Label, ...]]:
+) -> tuple[MoleculeDrawing, tuple[Label, ...]]:
     """A random molecule as the generator of ``docai synth`` composes it and lays it out, by RDKit."""
     from docai.pipelines.synthesis.molecule import generator
 
@@ -139,12 +146,12 @@ def describe(
         except UndrawableError:
             continue
         if shown.GetNumAtoms() <= _MAX_ATOMS:
-            return _described(shown, smiles, spans)
+            return _describe_drawing(shown, smiles, spans)
 
 
-def _described(
+def _describe_drawing(
     shown: Mol, smiles: str, spans: dict[int, tuple[int, int]]
-) -> tuple[Described, tuple[Label, ...]]:
+) -> tuple[MoleculeDrawing, tuple[Label, ...]]:
     from rdkit import Chem
 
     from docai.pipelines.synthesis.molecule.generator import atom_members
@@ -152,14 +159,14 @@ def _described(
     drawn = Chem.Mol(shown)
     Chem.Kekulize(drawn, clearAromaticFlags=True)
     places = drawn.GetConformer().GetPositions()[:, :2] * (1.0, -1.0)
-    places = np.round((places - places.min(axis=0)) / 1.5 * UNIT).astype(np.int16)
+    places = np.round((places - places.min(axis=0)) / 1.5 * STEPS_PER_BOND).astype(np.int16)
     labels: dict[Label, int] = {}
     numbers = [labels.setdefault(_label(atom), len(labels)) for atom in drawn.GetAtoms()]
     plain = [_is_plain(atom) for atom in drawn.GetAtoms()]
     order = [start for start, _ in sorted(spans.values())]
-    shown_by = {spans[one][0]: atom.GetIdx() for atom in shown.GetAtoms() for one in atom_members(atom)}
+    shown_by = {spans[member][0]: atom.GetIdx() for atom in shown.GetAtoms() for member in atom_members(atom)}
     return (
-        Described(
+        MoleculeDrawing(
             smiles,
             places,
             np.array(numbers, np.uint16),
@@ -206,9 +213,9 @@ def _label(atom: Atom) -> Label:
 
 def _parts(text: str) -> tuple[str, ...]:
     """``CO2Et`` → ``-C -O _2 -Et``."""
-    found = _LABEL_PART.findall(text)
+    parts = _LABEL_PART.findall(text)
     return tuple(
-        ("_" if part.isdigit() and index else "-") + part for index, part in enumerate(found) if part != " "
+        ("_" if part.isdigit() and index else "-") + part for index, part in enumerate(parts) if part != " "
     )
 
 
@@ -231,22 +238,21 @@ def _bond(bond: Bond, places: NDArray[np.int16]) -> tuple[int, int, int]:
 
 
 def _double(bond: Bond, places: NDArray[np.int16]) -> Stroke:
-    """The second line lies inside the ring, else on the side of the other bonds; ``=O`` is centred."""
+    """The second line is inside the ring, else on the side of the other bonds; ``=O`` is centered."""
     first, second = bond.GetBeginAtom(), bond.GetEndAtom()
     rings = [ring for ring in bond.GetOwningMol().GetRingInfo().AtomRings() if _has_bond(ring, bond)]
     if rings:
-        others = min(rings, key=len)
+        beside = min(rings, key=len)
     else:
         if 1 in (first.GetDegree(), second.GetDegree()):
             return Stroke.DOUBLE
-        ends = [*_others(first, second), *_others(second, first)]
-        others = tuple(ends)
+        beside = (*_neighbors(first, second), *_neighbors(second, first))
     start, end = places[first.GetIdx()].astype(float), places[second.GetIdx()].astype(float)
-    towards = places[list(others)].astype(float).mean(axis=0) - (start + end) / 2
-    cross = (end - start)[0] * towards[1] - (end - start)[1] * towards[0]
+    toward = places[list(beside)].astype(float).mean(axis=0) - (start + end) / 2
+    cross = (end - start)[0] * toward[1] - (end - start)[1] * toward[0]
     if abs(cross) < 1e-6:
         return Stroke.DOUBLE
-    # With y downwards a positive cross product lies on the right hand.
+    # With y downward a positive cross product is on the right-hand side.
     return Stroke.DOUBLE_RIGHT if cross > 0 else Stroke.DOUBLE_LEFT
 
 
@@ -254,5 +260,5 @@ def _has_bond(ring: Sequence[int], bond: Bond) -> bool:
     return bond.GetBeginAtomIdx() in ring and bond.GetEndAtomIdx() in ring
 
 
-def _others(atom: Atom, but: Atom) -> Iterator[int]:
-    return (one.GetIdx() for one in atom.GetNeighbors() if one.GetIdx() != but.GetIdx())
+def _neighbors(atom: Atom, but: Atom) -> Iterator[int]:
+    return (neighbor.GetIdx() for neighbor in atom.GetNeighbors() if neighbor.GetIdx() != but.GetIdx())

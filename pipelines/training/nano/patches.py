@@ -1,10 +1,10 @@
 """Training on the patches that carry ink.
 
-Most of a crop that was padded to a square is white. A SigLIP tower and a Gemma 2 decoder treat image
-tokens as a set with positions, so a training step may leave white patches out: a fifth of the tokens is
-left on average, and a step costs about a fifth. Some white patches are always kept, and each stands for
-several in every attention (:func:`key_bias`): the hundreds of white keys of a whole square, which is what
-reading sees, take their share of attention then, and a model that never met them reads nothing.
+Most of a crop padded to a square is white. A SigLIP tower and a Gemma 2 decoder treat image tokens as a set
+with positions, so a training step may leave out white patches: on average a fifth of the tokens is left, and
+a step costs about a fifth. Some white patches are always kept, and each stands for several in every attention
+(:func:`key_bias`). In reading, the hundreds of white keys of a whole square take their share of attention; a
+model that never saw them in training reads nothing.
 """
 
 from __future__ import annotations
@@ -28,18 +28,20 @@ if TYPE_CHECKING:
 SIDE = IMAGE_SIZE // PATCH_SIZE
 N_PATCHES = SIDE * SIDE
 SUBCELLS = 2
-"""Each patch is asked what lies in each of its 2 x 2 quarters."""
+"""The auxiliary task classifies each of the 2 x 2 quarters of a patch."""
 IGNORE = -100
+"""Label of a position that is not predicted."""
 POINTING_HEAD = 0
-"""The attention head that is taught where to look, in the decoder layer half-way up: later ones use it."""
+"""The attention head that is taught where to look, in the middle decoder layer, so that later layers use
+it."""
 
 
 @dataclass(frozen=True)
 class SparseSample:
-    """One pair, cut into patches. K patches kept, T text tokens."""
+    """One pair, cut into patches: K patches kept, T text tokens."""
 
     patches: NDArray[np.uint8]
-    """(K, 784) grey levels."""
+    """(K, 784) gray levels."""
     positions: NDArray[np.int64]
     """(K,) raster index of each kept patch."""
     symbols: NDArray[np.int16]
@@ -48,7 +50,7 @@ class SparseSample:
     suffix: NDArray[np.int64]
     """Ends with the end token."""
     pointers: NDArray[np.int64]
-    """As long as ``suffix``: which of the K patches shows what the token says; -1 where none does."""
+    """As long as ``suffix``: which of the K patches shows the token; -1 where none does."""
     head: str
 
     @property
@@ -57,16 +59,16 @@ class SparseSample:
 
 
 def cut_patches(image: Image) -> NDArray[np.uint8]:
-    """Grey patches of a square crop, ``(1024, 784)``, in raster order."""
-    grey = np.asarray(image.convert("L"))
-    if grey.shape != (IMAGE_SIZE, IMAGE_SIZE):
-        raise ValueError(f"A crop of {IMAGE_SIZE} x {IMAGE_SIZE} px is needed, not {grey.shape}.")
-    tiles = grey.reshape(SIDE, PATCH_SIZE, SIDE, PATCH_SIZE).transpose(0, 2, 1, 3)
+    """Gray patches of a square crop, ``(1024, 784)``, in raster order."""
+    gray = np.asarray(image.convert("L"))
+    if gray.shape != (IMAGE_SIZE, IMAGE_SIZE):
+        raise ValueError(f"A crop of {IMAGE_SIZE} x {IMAGE_SIZE} px is needed, not {gray.shape}.")
+    tiles = gray.reshape(SIDE, PATCH_SIZE, SIDE, PATCH_SIZE).transpose(0, 2, 1, 3)
     return np.ascontiguousarray(tiles.reshape(N_PATCHES, PATCH_SIZE * PATCH_SIZE))
 
 
 def has_ink(patches: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Which of (N, 784) patches show something darker than paper and its noise, ``(N,)``."""
+    """Which of (N, 784) patches have something darker than paper and its noise, ``(N,)``."""
     dark: NDArray[np.bool_] = patches.min(axis=1) < 190
     return dark
 
@@ -80,7 +82,7 @@ def patches_to_keep(
 ) -> NDArray[np.int64]:
     """Raster indices of the patches with ink, of those ``needed``, and of a share ``extra`` of the rest.
 
-    The middle of a large letter may be white: it is needed where something is to be read there.
+    The center of a large letter may be white: it is in ``needed`` where a token points to it.
     """
     keep = has_ink(patches) | (generator.random(N_PATCHES) < extra)
     keep[list(needed)] = True
@@ -88,11 +90,11 @@ def patches_to_keep(
 
 
 def key_bias(patches: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """What is added to the attention scores of (K, 784) kept patches as keys, ``(K,)``.
+    """A bias for the attention scores of (K, 784) kept patches as keys, ``(K,)``.
 
-    The logarithm of how many patches of the square a patch stands for: each white one for an equal share of
-    all white ones. White patches differ in their positions alone, so attention over the kept ones then comes
-    near to attention over all.
+    It is the logarithm of the number of patches of the square that a patch stands for: a white one stands for
+    an equal share of all white ones. White patches differ only in their positions, so attention over the kept
+    ones is close to attention over all.
     """
     white = ~has_ink(patches)
     n_kept = int(white.sum())
@@ -103,13 +105,13 @@ def key_bias(patches: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def patch_at(x: float, y: float) -> int:
-    """Raster index of the patch at a point in square pixels, the nearest one where it lies outside."""
+    """Raster index of the patch at a point in square pixels; the nearest one for a point outside."""
     column, row = (min(max(int(value // PATCH_SIZE), 0), SIDE - 1) for value in (x, y))
     return row * SIDE + column
 
 
 def symbol_grid(marks: Sequence[Mark], vocabulary: dict[str, int]) -> NDArray[np.int16]:
-    """What lies in each quarter patch, ``(1024, 4)``; 0 for none, 1 for a symbol not in ``vocabulary``."""
+    """Class of the symbol in each quarter patch, ``(1024, 4)``: 0 for none, 1 if not in ``vocabulary``."""
     grid = np.zeros((N_PATCHES, SUBCELLS * SUBCELLS), dtype=np.int16)
     step = PATCH_SIZE // SUBCELLS
     for mark in marks:
@@ -126,31 +128,32 @@ class SparseBatch:
     """Samples padded to one length: B samples, K image tokens, T text tokens."""
 
     patches: torch.Tensor
-    """(B, K, 784) grey levels."""
+    """(B, K, 784) gray levels."""
     positions: torch.Tensor
     """(B, K)"""
     image_valid: torch.Tensor
     """(B, K), bool."""
     image_bias: torch.Tensor
     """(B, K), added to the attention scores of each image token as a key; see :func:`key_bias`."""
-    asked: torch.Tensor
-    """(M,) the patches that are asked what lies in them, counted over all B * K."""
+    auxiliary: torch.Tensor
+    """(M,) patches used in the auxiliary task, as indices into all B * K."""
     symbols: torch.Tensor
     """(M, 4), their symbols, 0 for none."""
     text: torch.Tensor
     """(B, T) token ids: prompt, suffix, padding."""
     labels: torch.Tensor
     """(B, T), the token each position has to predict; -100 outside the suffix."""
-    said: torch.Tensor
-    """(N,) the places of ``labels`` inside the suffix, counted over all B * T."""
+    labeled: torch.Tensor
+    """(N,) positions with a label, as indices into all B * T."""
     pointers: torch.Tensor
-    """(B, T), the image token that shows the token to be predicted; -1 where none does."""
+    """(B, T) the image token that shows the token to be predicted; -1 where none does."""
     text_valid: torch.Tensor
+    """(B, T), bool."""
     prefix: torch.Tensor
     """(B, T), bool: the prompt."""
 
     def to(self, device: torch.device) -> SparseBatch:
-        """On a device; the copies to a CUDA device do not wait."""
+        """The batch on a device; copies to a CUDA device are asynchronous."""
         if device.type == "cpu":
             return self
         moved = {
@@ -163,8 +166,8 @@ class SparseBatch:
 def collate(samples: Sequence[SparseSample], generator: np.random.Generator | None = None) -> SparseBatch:
     """Pad to the longest; labels differ from -100 exactly where the suffix is predicted.
 
-    With ``generator`` not all patches are asked what lies in them: all that hold a symbol, and about as many
-    others, drawn by it. Most patches hold none, and asking them teaches little for its price.
+    With ``generator`` the auxiliary task uses not all patches, but those with a symbol and about as many
+    others, at random. Most patches have no symbol, and teach little for their cost.
     """
     import torch
 
@@ -187,9 +190,9 @@ def collate(samples: Sequence[SparseSample], generator: np.random.Generator | No
         positions[row, :count] = sample.positions
         image_valid[row, :count] = True
         image_bias[row, :count] = key_bias(sample.patches)
-        some = _patches_to_ask(sample.symbols, generator)
-        asked.append(some + row * n_image)
-        symbols.append(sample.symbols[some].astype(np.int64))
+        indices = _auxiliary_patches(sample.symbols, generator)
+        asked.append(indices + row * n_image)
+        symbols.append(sample.symbols[indices].astype(np.int64))
         ids = np.concatenate([sample.prompt, sample.suffix])
         start = len(sample.prompt)
         text[row, : len(ids)] = ids
@@ -204,7 +207,9 @@ def collate(samples: Sequence[SparseSample], generator: np.random.Generator | No
     return SparseBatch(*(torch.from_numpy(array) for array in arrays))
 
 
-def _patches_to_ask(symbols: NDArray[np.int16], generator: np.random.Generator | None) -> NDArray[np.int64]:
+def _auxiliary_patches(
+    symbols: NDArray[np.int16], generator: np.random.Generator | None
+) -> NDArray[np.int64]:
     if generator is None:
         return np.arange(len(symbols))
     marked = (symbols > 0).any(axis=1)
@@ -221,11 +226,11 @@ def forward(
     positions. With all 1024 patches kept they equal the stock forward pass.
     """
     features = encode_patches(model, batch)
-    logits: torch.Tensor = model.lm_head(answer(model, batch, features))
+    logits: torch.Tensor = model.lm_head(decode(model, batch, features))
     return features, logits
 
 
-def answer(
+def decode(
     model: PaliGemmaForConditionalGeneration,
     batch: SparseBatch,
     features: torch.Tensor,
@@ -233,8 +238,9 @@ def answer(
 ) -> torch.Tensor:
     """The projector and the decoder over the tower's features: hidden states of the text ``(B, T, width)``.
 
-    Where ``attention`` is a list, what the pointing head pays to each image token, ``(B, T, K)``, is added
-    to it. It is worked out beside the layer, so that fused attention, which tells no weights, can be used.
+    Where ``attention`` is a list, the attention of the pointing head to each image token, ``(B, T, K)``, is
+    appended to it. It is computed beside the layer, so that fused attention, which gives no weights, can be
+    used.
     """
     import torch
 
@@ -246,9 +252,11 @@ def answer(
     prefix = torch.cat([batch.image_valid, batch.prefix], dim=1)
     length = valid.shape[1]
     causal = torch.ones(length, length, dtype=torch.bool, device=valid.device).tril()
-    # A padded query would have nothing to attend to and turn into NaN: it may see itself.
+    # A padded query without any key would become NaN: it may attend to itself.
     itself = torch.eye(length, dtype=torch.bool, device=valid.device)
-    mask = additive((valid[:, None, None, :] & (prefix[:, None, None, :] | causal)) | itself, image.dtype)
+    mask = additive_mask(
+        (valid[:, None, None, :] & (prefix[:, None, None, :] | causal)) | itself, image.dtype
+    )
     n_image = batch.patches.shape[1]
     mask[..., :n_image] += batch.image_bias[:, None, None, :].to(mask.dtype)
     text_positions = N_PATCHES + torch.arange(batch.text.shape[1], device=valid.device)
@@ -297,8 +305,8 @@ def _pointing(
     query = query * cosine[:, n_image:] + rotate_half(query) * sine[:, n_image:]
     key = key * cosine + rotate_half(key) * sine
     scores = query @ key.transpose(1, 2) * layer.scaling + mask[:, 0, n_image:]
-    paid: torch.Tensor = scores.float().softmax(dim=-1)[:, :, :n_image]
-    return paid
+    weights: torch.Tensor = scores.float().softmax(dim=-1)[:, :, :n_image]
+    return weights
 
 
 def encode_patches(model: PaliGemmaForConditionalGeneration, batch: SparseBatch) -> torch.Tensor:
@@ -307,13 +315,13 @@ def encode_patches(model: PaliGemmaForConditionalGeneration, batch: SparseBatch)
 
     tower: Any = model.model.vision_tower
     kernel = tower.embeddings.patch_embedding
-    # Grey patches: the three channels of the convolution see the same values, so their kernels add up.
+    # Gray patches: the three channels of the convolution have the same values, so their kernels are summed.
     weight = kernel.weight.sum(dim=1).flatten(1)
     scaled = batch.patches.to(weight.dtype) / 127.5 - 1.0
     embedded = torch.nn.functional.linear(scaled, weight, kernel.bias)
     embedded = embedded + tower.embeddings.position_embedding(batch.positions)
     itself = torch.eye(batch.image_valid.shape[1], dtype=torch.bool, device=batch.image_valid.device)
-    mask = additive(batch.image_valid[:, None, None, :] | itself, embedded.dtype)
+    mask = additive_mask(batch.image_valid[:, None, None, :] | itself, embedded.dtype)
     mask = mask + batch.image_bias[:, None, None, :].to(mask.dtype)
     hidden = embedded
     for layer in tower.encoder.layers:
@@ -322,8 +330,8 @@ def encode_patches(model: PaliGemmaForConditionalGeneration, batch: SparseBatch)
     return normed
 
 
-def additive(allowed: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """A mask to add to attention scores: 0 where ``allowed``, the lowest number elsewhere."""
+def additive_mask(allowed: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """A mask to add to attention scores: 0 where ``allowed``, the smallest number elsewhere."""
     import torch
 
     mask = torch.zeros(allowed.shape, dtype=dtype, device=allowed.device)

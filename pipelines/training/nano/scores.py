@@ -1,7 +1,7 @@
 """Engraved music as small black and white crops, for machines without Verovio.
 
-Kept as they were engraved, each some 2 KB as lossless WebP; size, place, stroke weight and noise are chosen
-when a crop is set into its square.
+Each crop is stored as it was engraved, in about 2 KB of lossless WebP. Size, place, stroke weight and noise
+are chosen when a crop is placed in its square.
 """
 
 from __future__ import annotations
@@ -21,39 +21,39 @@ from docai.pipelines.synthesis.base import Mark, Sample, Split, UndrawableError,
 if TYPE_CHECKING:
     from docai.pipelines.synthesis.score.svg import Engraving
 
-_MARK_STEPS = 8
-"""Of a pixel, in which places of noteheads are kept."""
+_MARK_STEPS_PER_PIXEL = 8
+"""Resolution of the stored places of noteheads."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Many of them, the easy ones first."""
+    """Many crops, easy ones first: N noteheads in all."""
 
     kerns: tuple[str, ...]
     labels: tuple[str, ...]
-    """Of the noteheads of each, parted by blanks."""
+    """Labels of the noteheads of each crop, separated by spaces."""
     crops: tuple[bytes, ...]
     spaces: NDArray[np.float32]
     """Pixels between staff lines."""
     marks: NDArray[np.int16]
-    """(N, 4) x and y in 1 / 8 pixel, start and end in the kern."""
+    """(N, 4): x and y in 1 / 8 pixel, start and end in the kern."""
     counts: NDArray[np.int32]
-    """Noteheads of each."""
+    """Number of noteheads of each crop."""
 
     def __len__(self) -> int:
         return len(self.kerns)
 
     def draw(self, rng: random.Random, difficulty: float) -> Sample:
-        """One of the easier ``difficulty`` share, looked at afresh."""
+        """A new sample of one of the easier crops; ``difficulty`` is the share to choose from."""
         from docai.pipelines.synthesis.score.generator import set_in_square
 
         last = min(len(self), max(300, round(len(self) * difficulty)))
         while True:
             piece = self._engraving(rng.randrange(last))
-            # Edges of black and white alone are not what a scanner sees.
-            soft = _softened(piece, rng.uniform(0.4, 0.8))
+            # A scanner does not give hard edges of black and white.
+            blurred = _blur(piece, rng.uniform(0.4, 0.8))
             try:
-                return set_in_square(soft, rng, difficulty)
+                return set_in_square(blurred, rng, difficulty)
             except UndrawableError:
                 continue
 
@@ -65,14 +65,19 @@ class Scores:
         start = int(self.counts[:index].sum())
         rows = self.marks[start : start + int(self.counts[index])].tolist()
         marks = tuple(
-            Mark(x / _MARK_STEPS, y / _MARK_STEPS, label, (first, last) if last > 0 else None)
+            Mark(
+                x / _MARK_STEPS_PER_PIXEL,
+                y / _MARK_STEPS_PER_PIXEL,
+                label,
+                (first, last) if last > 0 else None,
+            )
             for (x, y, first, last), label in zip(rows, self.labels[index].split(), strict=True)
         )
         kern = self.kerns[index]
         return Engraving(kern, gray, marks, float(self.spaces[index]), kern)
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
-        """For an ``.npz``."""
+        """Arrays for an ``.npz``."""
         return {
             "kerns": np.frombuffer("\0".join(self.kerns).encode(), np.uint8),
             "labels": np.frombuffer("\0".join(self.labels).encode(), np.uint8),
@@ -84,8 +89,8 @@ class Scores:
         }
 
     @classmethod
-    def of(cls, arrays: dict[str, NDArray[np.generic]]) -> Scores:
-        """From what :meth:`arrays` gave."""
+    def from_arrays(cls, arrays: dict[str, NDArray[np.generic]]) -> Scores:
+        """The inverse of :meth:`arrays`."""
         packed = arrays["crops"].tobytes()
         ends = np.cumsum(np.asarray(arrays["sizes"], np.int64)).tolist()
         return cls(
@@ -99,9 +104,9 @@ class Scores:
 
     @classmethod
     def collect(cls, pieces: Sequence[tuple[Engraving, bytes]]) -> Scores:
-        """Of engravings and their crops, see :func:`engraved`."""
+        """The crops of engravings, from pairs of :func:`draw_engraving`."""
         rows = [
-            (round(m.x * _MARK_STEPS), round(m.y * _MARK_STEPS), *(m.span or (0, 0)))
+            (round(m.x * _MARK_STEPS_PER_PIXEL), round(m.y * _MARK_STEPS_PER_PIXEL), *(m.span or (0, 0)))
             for piece, _ in pieces
             for m in piece.marks
         ]
@@ -115,8 +120,8 @@ class Scores:
         )
 
 
-def engraved(rng: random.Random, difficulty: float, split: Split = "train") -> tuple[Engraving, bytes]:
-    """A random piece as the generator of ``docai synth`` has it engraved, and its crop in black and white."""
+def draw_engraving(rng: random.Random, difficulty: float, split: Split = "train") -> tuple[Engraving, bytes]:
+    """A random piece, engraved as for ``docai synth``, and its crop in black and white as WebP."""
     from docai.pipelines.synthesis.score.generator import compose, engrave
 
     while True:
@@ -133,7 +138,7 @@ def engraved(rng: random.Random, difficulty: float, split: Split = "train") -> t
         return piece, file.getvalue()
 
 
-def _softened(piece: Engraving, sigma: float) -> Engraving:
+def _blur(piece: Engraving, sigma: float) -> Engraving:
     import cv2
 
     return replace(piece, gray=np.asarray(cv2.GaussianBlur(piece.gray, (0, 0), sigma), np.uint8))

@@ -1,4 +1,4 @@
-"""How the embedded checkpoint is trained."""
+"""Settings of the training of the embedded checkpoint."""
 
 from __future__ import annotations
 
@@ -11,68 +11,70 @@ if TYPE_CHECKING:
     import torch
 
 NANO_MAX_TOKENS = {"table": 420, "molecule": 96, "score": 384, "text": 420}
-"""Longest answer of each head of the embedded checkpoint, in tokens; the longest it is trained on."""
+"""Longest answer of each head of the embedded checkpoint, in tokens; longer ones are not trained on."""
 
 
 @dataclass(frozen=True)
-class SliceSettings:
-    """How the embedded checkpoint is trained. Times are wall-clock."""
+class NanoSettings:
+    """Settings of a session. Times are wall-clock. :meth:`on` fills in what is None by the device."""
 
     base: str | None = None
-    """Checkpoint whose weights a first slice begins with; None: random ones."""
+    """Checkpoint whose weights the first session starts from; None: random weights."""
     total_minutes: float | None = None
-    """Length of the whole schedule, over all slices. None: as the state says, or else this slice."""
+    """Length of the whole schedule, over all sessions. None: that of the saved state, or else of this
+    session."""
     weights: Mapping[str, float] = field(
         default_factory=lambda: {"text": 0.3, "table": 0.25, "molecule": 0.25, "score": 0.2}
     )
     last_share: float = 0.04
-    """Last share of the schedule, in which ``whole_share`` of the samples keep their white patches: that is
-    what reading sees, at four times the price. Before it each white patch that is kept stands for many."""
+    """Last share of the schedule, in which ``whole_share`` of the samples keep all white patches, as in
+    reading, at four times the cost. Before, each white patch that is kept stands for many."""
     whole_share: float = 0.5
+    """Share of those samples, 0…1."""
     learning_rate: float = 6e-4
     warmup_share: float = 0.03
     weight_decay: float = 0.05
     rebuild_steps: int = 100
-    """Steps of a rising rate after a state without its optimiser, whose moments settle meanwhile."""
+    """Steps of a rising rate after resuming from a state without optimizer, while its moments are rebuilt."""
     batch_samples: int | None = None
-    """None: 8 on a CPU, 256 on a GPU."""
+    """Samples per step. None: 8 on a CPU, 256 on a GPU."""
     micro_tokens: int | None = None
-    """Padded tokens, image and text, that go through the model at once. None: 1,024, 65,536 on a GPU."""
+    """Padded tokens, image and text, that go through the model at once. None: 1,024; 65,536 on a GPU."""
     symbol_weight: float = 1.0
-    """Weight of the auxiliary task at the start; a quarter of it at the end."""
+    """Weight of the auxiliary task at the start; it falls to a quarter of that at the end."""
     pointer_weight: float = 0.3
-    """Weight of the pointing head's loss: where to look is told, not only what is to be said there. Without
-    it the decoder needs many times the samples to find the letters that the tower has read."""
+    """Weight of the loss of the pointing head, which is taught where to look. Without it the decoder needs
+    many times the samples to find the letters that the tower has recognized."""
     tower_share: float = 0.2
-    """First share of the schedule in which only the tower learns, from the auxiliary task: the decoder has
-    nothing to read before the tower tells symbols apart. Passed over where the start are the weights of a
+    """First share of the schedule, in which only the tower learns, from the auxiliary task: before the tower
+    distinguishes symbols the decoder has nothing to read. Skipped where the training starts from a
     checkpoint."""
     report_minutes: float | None = None
-    """None: 2 on a CPU, half a minute on a GPU."""
+    """Minutes between two lines of progress. None: 2 on a CPU, 0.5 on a GPU."""
     first_difficulty: float = 0.3
-    """Difficulty of the hardest samples at the start, 0…1. A picture there holds three times the letters of
-    one at 0, at nearly the same price."""
+    """Difficulty of the hardest samples at the start, 0…1. At the default a picture has three times the
+    letters of one at 0, at nearly the same cost."""
     difficulty: float = 0.5
     """Difficulty of the hardest samples at the end."""
     difficulty_share: float = 0.7
     """Share of the schedule over which the difficulty grows."""
     reuse: float | None = None
-    """How often a drawn sample is learnt from. None: 1.5; 4 on a GPU, which learns faster than is drawn."""
+    """How often a drawn sample is used. None: 1.5; 4 on a GPU, which learns faster than the CPUs draw."""
     seed: int = 1
     workers: int | None = None
-    """Processes that draw. None: one a core on a GPU machine, else 1."""
+    """Processes that draw. None: one per core beside a GPU, else 1."""
     device: str = "auto"
     keep_optimizer: bool = True
-    """False: the state is the weights alone, and there is no ``checkpoint/``: what a loan lets come back."""
+    """False: only the weights are saved, and no ``checkpoint/``, where little can be carried back."""
     n_held_out: int = 6
-    """Held-out samples of each head."""
+    """Held-out samples per head."""
     n_answered: int = 2
-    """Of them, those that are answered at the end of a slice."""
+    """Of them, those that are answered at the end of a session."""
     max_steps: int | None = None
-    """Most steps of a slice, for rehearsals."""
+    """Most steps of a session, for tests."""
 
-    def on(self, device: torch.device) -> SliceSettings:
-        """With what was left open filled in for a device."""
+    def on(self, device: torch.device) -> NanoSettings:
+        """The settings with every None filled in for a device, but ``total_minutes`` and ``max_steps``."""
         gpu = device.type == "cuda"
         return replace(
             self,

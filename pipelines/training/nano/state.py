@@ -1,8 +1,8 @@
-"""What a training goes on from, kept so that a lost file is noticed and a full disk spares the last state.
+"""The saved state of a training. A missing file is noticed, and a full disk leaves the last state as it was.
 
-``DIR/state/state.json`` says where the training stands and names the shards, safetensors files of at most
-15 MB. It is replaced last and at once: before that the old state counts, after it the new one. A state of
-older versions, ``DIR/state.pt``, is read where there is no other.
+``DIR/state/state.json`` has the progress and names the shards, safetensors files of at most 15 MB. It is
+replaced last and atomically: before that the old state is valid, after it the new one. A state of older
+versions, ``DIR/state.pt``, is read where there is no other.
 """
 
 from __future__ import annotations
@@ -23,46 +23,46 @@ if TYPE_CHECKING:
     from docai.pipelines.training.nano.step import Learner
 
 INDEX = "state.json"
-OLD_STATE = "state.pt"
+OLD_STATE_FILE = "state.pt"
 SHARD_BYTES = 14_500_000
-_LAYOUT = 1
-_WEIGHT = "weight/"
-_MOMENTS = ("exp_avg/", "exp_avg_sq/", "step/")
+_LAYOUT_VERSION = 1
+_WEIGHT_PREFIX = "weight/"
+_MOMENT_PREFIXES = ("exp_avg/", "exp_avg_sq/", "step/")
 
 
 @dataclass
 class Progress:
-    """Where a training stands."""
+    """How far a training is, over all sessions."""
 
     minutes: float = 0.0
     step: int = 0
     samples: int = 0
     interrupted: bool = False
-    """The last slice was ended by Ctrl-C; it resumes like any other."""
+    """Whether Ctrl-C ended the last session; it is resumed like any other."""
     base: str | None = None
-    """``name@revision`` of the checkpoint whose weights it began with; None: random ones."""
+    """``name@revision`` of the checkpoint that the training started from; None: random weights."""
 
 
 @dataclass(frozen=True)
-class Found:
-    """A state on the disk, its files there and whole as far as can be seen without reading them."""
+class SavedState:
+    """A state on disk, with all its files, as far as can be seen without reading them."""
 
     path: Path
-    """Of ``state.json`` or ``state.pt``."""
+    """Path of ``state.json`` or ``state.pt``."""
     progress: Progress | None
-    """None for a ``state.pt``, which tells when it is loaded."""
+    """None for a ``state.pt``, where it is known only after loading."""
     total_minutes: float | None
     has_optimizer: bool
     rounding: float
-    """Largest relative error that the weights' number format brought, 0 for fp32."""
+    """Largest relative error of the weights by their number format, 0 for fp32."""
     shards: tuple[Path, ...] = ()
 
 
-def find_state(folder: Path) -> Found | None:
-    """The state kept in a run's folder; None where there is none.
+def find_state(folder: Path) -> SavedState | None:
+    """The state in a run's folder; None where there is none.
 
     Raises:
-        CheckpointError: part of it is missing or cut off.
+        CheckpointError: a file is missing or cut off.
     """
     path = folder / "state" / INDEX
     if not path.is_file():
@@ -72,13 +72,13 @@ def find_state(folder: Path) -> Found | None:
                 f"{folder / 'state'} holds {len(shards)} shards without their {INDEX}: the state is half "
                 "written or half copied. Copy the whole folder again."
             )
-        old = folder / OLD_STATE
-        return Found(old, None, None, True, 0.0) if old.is_file() else None
+        old_path = folder / OLD_STATE_FILE
+        return SavedState(old_path, None, None, True, 0.0) if old_path.is_file() else None
     try:
         index = json.loads(path.read_text(encoding="utf-8"))
         progress = Progress(**index["progress"])
         sizes = {path.with_name(name): int(size) for name, size in index["shards"].items()}
-        found = Found(
+        saved = SavedState(
             *(path, progress, float(index["total_minutes"])),
             *(bool(index["optimizer"]), float(index["rounding"]), tuple(sizes)),
         )
@@ -92,48 +92,53 @@ def find_state(folder: Path) -> Found | None:
             raise CheckpointError(
                 f"{shard} {what}: the state is half written or half copied. Copy all {len(sizes)} shards."
             )
-    return found
+    return saved
 
 
-def require_state(folder: Path) -> Found:
+def require_state(folder: Path) -> SavedState:
     """As :func:`find_state`. Raises :class:`docai.errors.SettingError` where there is none."""
-    found = find_state(folder)
-    if found is None:
+    saved = find_state(folder)
+    if saved is None:
         raise SettingError(
-            f"There is no state to go on from in {folder}: no state/{INDEX} and no {OLD_STATE}. "
-            "Give the folder of an earlier slice to --resume, or start one with -o alone."
+            f"There is no state to go on from in {folder}: no state/{INDEX} and no {OLD_STATE_FILE}. "
+            "Give the folder of an earlier session to --resume, or start a new training with -o only."
         )
-    return found
+    return saved
 
 
-def load_state(found: Found, learner: Learner) -> Progress:
-    """Fill the learner, and the optimiser where it was kept.
+def load_state(saved: SavedState, learner: Learner) -> Progress:
+    """Load the weights, and the optimizer where it was saved, into the learner.
 
     Raises:
         CheckpointError: the files are damaged, or of another architecture.
     """
     import torch
 
-    if found.progress is None:
-        return _load_old(found.path, learner)
-    tensors = {name: tensor for shard in found.shards for name, tensor in _read(shard)}
+    if saved.progress is None:
+        return _load_state_pt(saved.path, learner)
+    tensors = {name: tensor for shard in saved.shards for name, tensor in _read(shard)}
     parameters = dict(_parameters(learner))
-    kept = {name.removeprefix(_WEIGHT): one for name, one in tensors.items() if name.startswith(_WEIGHT)}
-    wrong = parameters.keys() ^ kept.keys()
-    wrong = wrong or {name for name, one in parameters.items() if one.shape != kept[name].shape}
+    weights = {
+        name.removeprefix(_WEIGHT_PREFIX): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(_WEIGHT_PREFIX)
+    }
+    wrong = parameters.keys() ^ weights.keys()
+    wrong = wrong or {name for name, tensor in parameters.items() if tensor.shape != weights[name].shape}
     if wrong:
         raise CheckpointError(
-            f"The state in {found.path.parent} is of another architecture: {len(wrong)} tensors are missing, "
-            f"left over or of another shape, such as {min(wrong)}."
+            f"The state in {saved.path.parent} is of another architecture: {len(wrong)} tensors are missing, "
+            f"superfluous or of another shape, such as {min(wrong)}."
         )
     with torch.no_grad():
         for name, parameter in parameters.items():
-            parameter.copy_(kept[name])
-            if f"{_MOMENTS[0]}{name}" in tensors:
+            parameter.copy_(weights[name])
+            if f"{_MOMENT_PREFIXES[0]}{name}" in tensors:
                 learner.optimizer.state[parameter] = {
-                    moment.removesuffix("/"): tensors[moment + name].to(learner.device) for moment in _MOMENTS
+                    moment.removesuffix("/"): tensors[moment + name].to(learner.device)
+                    for moment in _MOMENT_PREFIXES
                 }
-    return Progress(**asdict(found.progress))
+    return Progress(**asdict(saved.progress))
 
 
 def save_state(
@@ -147,10 +152,10 @@ def save_state(
 ) -> int:
     """Write ``folder/state`` and return its bytes.
 
-    ``half`` keeps the weights in bf16 and notes how far off that is.
+    ``half`` writes the weights in bf16, with their largest relative error.
 
     Raises:
-        CheckpointError: the disk took no more; the state before is as it was.
+        CheckpointError: the state could not be written; the one before is unchanged.
     """
     import torch
 
@@ -161,15 +166,15 @@ def save_state(
         weight = parameter.detach().cpu()
         if half:
             rounded = weight.to(torch.bfloat16)
-            off = (rounded.float() - weight).abs() / weight.abs().clamp(min=1e-12)
-            rounding = max(rounding, float(off.max()))
+            error = (rounded.float() - weight).abs() / weight.abs().clamp(min=1e-12)
+            rounding = max(rounding, float(error.max()))
             weight = rounded
-        tensors[_WEIGHT + name] = weight.contiguous()
+        tensors[_WEIGHT_PREFIX + name] = weight.contiguous()
         moments = learner.optimizer.state.get(parameter, {}) if keep_optimizer else {}
-        for moment in _MOMENTS if moments else ():
+        for moment in _MOMENT_PREFIXES if moments else ():
             tensors[moment + name] = moments[moment.removesuffix("/")].detach().cpu().contiguous()
     groups = list(_shards(tensors))
-    # Names tell this state from the last one: neither overwrites the other.
+    # The names differ from those of the last state: neither overwrites the other.
     stamp = f"step-{progress.step}-{os.urandom(3).hex()}"
     written: dict[str, int] = {}
     index = home / INDEX
@@ -181,7 +186,7 @@ def save_state(
             written[name] = _write(home / name, group)
         text = json.dumps(
             {
-                "layout": _LAYOUT,
+                "layout": _LAYOUT_VERSION,
                 "progress": asdict(progress),
                 "total_minutes": total_minutes,
                 "optimizer": keep_optimizer,
@@ -198,23 +203,23 @@ def save_state(
         for name in (*written, f"{index.stem}.partial"):
             (home / name).unlink(missing_ok=True)
         raise CheckpointError(
-            f"The state at step {progress.step} could not be saved in {home}: {error.strerror}. What was "
-            "saved there before is whole; make room, and the same command goes on from it."
+            f"The state at step {progress.step} could not be saved in {home}: {error.strerror}. The state "
+            "saved there before is complete: free some space, and the same command resumes from it."
         ) from error
-    for other in home.glob("*.safetensors"):
-        if other.name not in written:
-            other.unlink()
+    for path in home.glob("*.safetensors"):
+        if path.name not in written:
+            path.unlink()
     return sum(written.values())
 
 
 def _parameters(learner: Learner) -> Iterator[tuple[str, torch.nn.Parameter]]:
-    """In the optimiser's order; tied weights once."""
-    yield from ((f"model.{name}", one) for name, one in learner.model.named_parameters())
-    yield from ((f"symbols.{name}", one) for name, one in learner.symbols.named_parameters())
+    """The parameters in the order of the optimizer; tied weights once."""
+    yield from ((f"model.{name}", tensor) for name, tensor in learner.model.named_parameters())
+    yield from ((f"symbols.{name}", tensor) for name, tensor in learner.symbols.named_parameters())
 
 
 def _shards(tensors: dict[str, torch.Tensor]) -> Iterator[dict[str, torch.Tensor]]:
-    """Groups of at most SHARD_BYTES; a larger tensor has one of its own."""
+    """Groups of at most SHARD_BYTES; a larger tensor is a group of its own."""
     group: dict[str, torch.Tensor] = {}
     size = 0
     for name, tensor in tensors.items():
@@ -227,7 +232,7 @@ def _shards(tensors: dict[str, torch.Tensor]) -> Iterator[dict[str, torch.Tensor
 
 
 def _write(path: Path, tensors: dict[str, torch.Tensor]) -> int:
-    """Its bytes. Made in memory, so that a full disk is Python's own error."""
+    """Write a shard; its bytes. Serialized in memory, so that a full disk raises Python's own error."""
     from safetensors.torch import save
 
     return path.write_bytes(save(tensors))
@@ -243,7 +248,7 @@ def _read(shard: Path) -> Iterable[tuple[str, torch.Tensor]]:
         raise CheckpointError(f"{shard} is damaged ({error}); copy it again.") from error
 
 
-def _load_old(path: Path, learner: Learner) -> Progress:
+def _load_state_pt(path: Path, learner: Learner) -> Progress:
     """A ``state.pt``: model, symbols, optimizer and progress by name."""
     import torch
 

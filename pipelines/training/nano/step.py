@@ -1,4 +1,4 @@
-"""One step of the training of the embedded checkpoint: what learns, its losses and its rate."""
+"""One training step of the embedded checkpoint: model and optimizer, losses, learning rate."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from docai.pipelines.training.nano.model import WIDTH
 from docai.pipelines.training.nano.patches import (
     SUBCELLS,
     SparseSample,
-    answer,
     collate,
+    decode,
     encode_patches,
 )
 
@@ -27,26 +27,26 @@ if TYPE_CHECKING:
     from transformers import PaliGemmaForConditionalGeneration, PaliGemmaProcessor
 
 LOCATION_SPREAD = 1.5
-"""Standard deviation, in bins, of the target of a location."""
+"""Standard deviation, in bins, of the target distribution of a location."""
 LOCATION_WEIGHT = 0.4
-"""What a location counts beside a letter."""
-_LEAN = "docai_lean"
+"""Weight of a location in the loss; a letter has 1."""
+_PLAIN_ATTENTION = "docai_lean"
 
 
 @dataclass
 class Learner:
-    """All that a step changes."""
+    """Model, head of the auxiliary task, and optimizer: all that a step changes."""
 
     model: PaliGemmaForConditionalGeneration
     symbols: torch.nn.Linear
-    """The head of the auxiliary task, which names what lies in each quarter of a patch."""
+    """The head of the auxiliary task, which classifies the symbol in each quarter of a patch."""
     optimizer: torch.optim.Optimizer
     device: torch.device
     first_location: int
     """Token id of ``<loc0000>``; the others follow."""
 
     @classmethod
-    def of(
+    def create(
         cls,
         model: PaliGemmaForConditionalGeneration,
         processor: PaliGemmaProcessor,
@@ -55,13 +55,13 @@ class Learner:
         learning_rate: float,
         weight_decay: float,
     ) -> Learner:
-        """A fresh head and optimiser for a model, on a device."""
+        """A new head and optimizer for a model, all on a device."""
         import torch
 
         symbols = torch.nn.Linear(WIDTH, SUBCELLS * SUBCELLS * n_symbols())
         model.to(device)  # type: ignore[arg-type]
         symbols.to(device)
-        _set_attention(model, _lean_attention() if device.type == "cpu" else "sdpa")
+        _set_attention(model, _register_plain_attention() if device.type == "cpu" else "sdpa")
         optimizer = torch.optim.AdamW(
             [*model.parameters(), *symbols.parameters()],
             lr=learning_rate,
@@ -73,14 +73,14 @@ class Learner:
         return cls(model, symbols, optimizer, device, first_location)
 
     def autocast(self) -> torch.autocast:
-        """bf16 in the matrix products where the device has it; fp32 throughout elsewhere."""
+        """Matrix products in bf16 where the device supports it; all in fp32 elsewhere."""
         import torch
 
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=has_bfloat16(self.device))
 
     @contextmanager
     def stock_attention(self) -> Iterator[None]:
-        """The model as others load it: generation asks more of attention than a step does."""
+        """The model with stock attention, which generation needs."""
         before = self.model.model.language_model.config._attn_implementation
         _set_attention(self.model, "sdpa")
         try:
@@ -94,16 +94,16 @@ def _set_attention(model: PaliGemmaForConditionalGeneration, name: str) -> None:
     model.model.vision_tower.config._attn_implementation = name
 
 
-def _lean_attention() -> str:
-    """Plain attention that stays in bf16, registered with transformers under the name that is returned.
+def _register_plain_attention() -> str:
+    """Register a plain attention that stays in bf16 with transformers; returns its name.
 
-    On a CPU the fused kernel takes three times as long, for its backward pass with a mask is slow there, and
-    transformers' own plain one turns the scores to fp32 and back.
+    On a CPU the fused kernel takes three times as long, since its backward pass with a mask is slow there,
+    and transformers' own plain attention converts the scores to fp32 and back.
     """
     from transformers import AttentionInterface
 
-    AttentionInterface.register(_LEAN, _attend)
-    return _LEAN
+    AttentionInterface.register(_PLAIN_ATTENTION, _attend)
+    return _PLAIN_ATTENTION
 
 
 def _attend(
@@ -113,9 +113,9 @@ def _attend(
     value: torch.Tensor,
     attention_mask: torch.Tensor | None,
     scaling: float,
-    **others: object,
+    **unused: object,
 ) -> tuple[torch.Tensor, None]:
-    """As transformers asks of an attention function. ``others``: dropout and soft caps, not used here."""
+    """An attention function as transformers calls it. ``unused`` are dropout and soft caps."""
     groups = query.shape[1] // key.shape[1]
     if groups > 1:
         key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
@@ -127,12 +127,12 @@ def _attend(
 
 @dataclass(frozen=True)
 class Weights:
-    """What each loss counts in one step."""
+    """Weights of the losses in one step."""
 
     symbol: float
     pointer: float
     tower_only: bool = False
-    """The decoder is neither run nor changed."""
+    """Whether the decoder is neither run nor changed."""
 
 
 def training_step(
@@ -142,9 +142,9 @@ def training_step(
     weights: Weights,
     generator: np.random.Generator,
 ) -> dict[str, torch.Tensor]:
-    """One optimiser step over ``samples``, in micro-batches of similar length.
+    """One optimizer step over ``samples``, in micro-batches of similar length.
 
-    Returns mean losses as scalars on the device: reading them waits for the step, so it is left to reports.
+    Returns mean losses as scalars on the device: reading them waits for the step, so only reports do.
     """
     import torch
 
@@ -161,24 +161,24 @@ def training_step(
         attention: list[torch.Tensor] = []
         with learner.autocast():
             features = encode_patches(model, batch)
-            named = learner.symbols(features.flatten(0, 1)[batch.asked])
+            symbol_logits = learner.symbols(features.flatten(0, 1)[batch.auxiliary])
             if not weights.tower_only:
-                hidden = answer(model, batch, features, attention)
-                logits = model.lm_head(hidden.flatten(0, 1)[batch.said])
+                hidden = decode(model, batch, features, attention)
+                logits = model.lm_head(hidden.flatten(0, 1)[batch.labeled])
         losses = torch.nn.functional.cross_entropy(
-            named.float().view(-1, n_symbols()), batch.symbols.flatten(), reduction="none"
+            symbol_logits.float().view(-1, n_symbols()), batch.symbols.flatten(), reduction="none"
         )
-        # Most quarters are empty: all of them together weigh as much as a third of the symbols.
+        # Most quarters are empty: all of them together weigh 0.3 times as much as the symbols.
         empty = batch.symbols.flatten() == 0
         symbol = (losses * torch.where(empty, 0.3 * n_marks / n_empty, 1.0)).sum() / n_marks
         loss: torch.Tensor = weights.symbol * symbol
         totals["symbol"] += symbol.detach()
         if not weights.tower_only:
-            said = answer_loss(logits, batch.labels.flatten()[batch.said], learner.first_location)
-            pointed = pointer_loss(attention[0], batch.pointers)
-            loss = loss + said / n_targets + weights.pointer * pointed / n_shown
-            totals["answer"] += said.detach() / n_targets
-            totals["pointer"] += pointed.detach() / n_shown
+            answer_sum = answer_loss(logits, batch.labels.flatten()[batch.labeled], learner.first_location)
+            pointer_sum = pointer_loss(attention[0], batch.pointers)
+            loss = loss + answer_sum / n_targets + weights.pointer * pointer_sum / n_shown
+            totals["answer"] += answer_sum.detach() / n_targets
+            totals["pointer"] += pointer_sum.detach() / n_shown
         loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     learner.optimizer.step()
@@ -188,31 +188,31 @@ def training_step(
 def answer_loss(logits: torch.Tensor, labels: torch.Tensor, first_location: int) -> torch.Tensor:
     """Sum of the cross entropies of N tokens: logits ``(N, vocabulary)``, labels ``(N,)``.
 
-    A location may be a bin or two off: its target is spread over the bins beside it, and it counts less than
-    a letter. Told the one right bin of 1024, a model spends most of what it learns on coordinates.
+    A location may be off by a bin or two: its target is spread over the neighboring bins, and it has less
+    weight than a letter. With a single right bin of 1024, a model learns mostly coordinates.
     """
     import torch
 
-    chances = logits.float().log_softmax(dim=-1)
+    log_probs = logits.float().log_softmax(dim=-1)
     last = first_location + BINS - 1
-    placed = (labels >= first_location) & (labels <= last)
-    exact = -chances.gather(1, labels.unsqueeze(1)).squeeze(1)
-    beside = torch.arange(-4, 5, device=labels.device)
-    spread = (-0.5 * (beside / LOCATION_SPREAD) ** 2).softmax(dim=0)
-    around = (labels.unsqueeze(1) + beside).clamp(first_location, last)
-    near = -(chances.gather(1, around) * spread).sum(dim=1)
-    return torch.where(placed, LOCATION_WEIGHT * near, exact).sum()
+    is_location = (labels >= first_location) & (labels <= last)
+    exact = -log_probs.gather(1, labels.unsqueeze(1)).squeeze(1)
+    offsets = torch.arange(-4, 5, device=labels.device)
+    spread = (-0.5 * (offsets / LOCATION_SPREAD) ** 2).softmax(dim=0)
+    around = (labels.unsqueeze(1) + offsets).clamp(first_location, last)
+    near = -(log_probs.gather(1, around) * spread).sum(dim=1)
+    return torch.where(is_location, LOCATION_WEIGHT * near, exact).sum()
 
 
 def pointer_loss(attention: torch.Tensor, pointers: torch.Tensor) -> torch.Tensor:
-    """Sum, over the tokens that are shown somewhere, of -log of the attention ``(B, T, K)`` paid to it."""
-    at_place = attention.float().gather(2, pointers.clamp(min=0).unsqueeze(2)).squeeze(2)
-    paid = at_place.clamp(min=1e-6).log()
-    return -paid.masked_fill(pointers < 0, 0.0).sum()
+    """Sum over the tokens with a pointer of -log of the attention, ``(B, T, K)``, to the patch pointed at."""
+    at_pointer = attention.float().gather(2, pointers.clamp(min=0).unsqueeze(2)).squeeze(2)
+    log_attention = at_pointer.clamp(min=1e-6).log()
+    return -log_attention.masked_fill(pointers < 0, 0.0).sum()
 
 
 def micro_batches(samples: Sequence[SparseSample], tokens: int) -> list[list[SparseSample]]:
-    """Groups of similar length whose padded size stays within ``tokens``."""
+    """Group samples of similar length, each group at most ``tokens`` long when padded."""
     groups: list[list[SparseSample]] = []
     longest = 0
     for sample in sorted(samples, key=lambda item: item.length):
@@ -226,7 +226,7 @@ def micro_batches(samples: Sequence[SparseSample], tokens: int) -> list[list[Spa
 
 
 def learning_rate_at(share: float, *, peak: float, warmup: float) -> float:
-    """Linear warm-up, then a cosine to a hundredth of the peak. ``share`` of the schedule is done."""
+    """The rate after ``share`` of the schedule: linear warm-up, then a cosine to a hundredth of ``peak``."""
     if share < warmup:
         return peak * max(share / warmup, 0.02)
     done = (share - warmup) / (1.0 - warmup)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
-from docai import Limits, ScriptedEngine
+from docai import ScriptedEngine
 from docai.errors import (
     ConfigurationError,
     DatasetError,
@@ -20,7 +20,7 @@ from docai.errors import (
 from docai.geometry import BBox
 from docai.models.engine import Generation, Request
 from docai.models.scripted import Script
-from docai.options import Options
+from docai.options import MODEL_ALONE
 from docai.pipelines.evaluation import scoring
 from docai.pipelines.evaluation.base import (
     CaseScore,
@@ -134,7 +134,7 @@ def reader(head: str | None = None, heads: frozenset[str] | None = None, **scrip
         "score": "**kern\n4c\n*-\n",
         "text": SPOTTED,
     }
-    return SampleReader(ScriptedEngine({**answers, **script}), Options(heads, "prefer", Limits()), head)
+    return SampleReader(ScriptedEngine({**answers, **script}), replace(MODEL_ALONE, heads=heads), head)
 
 
 @pytest.fixture
@@ -272,7 +272,7 @@ def test_a_bug_costs_one_sample(picture: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_faults_that_all_would_have_are_raised(picture: Path) -> None:
-    scripted = SampleReader(ScriptedEngine({"table": TABLE}), Options(), None)
+    scripted = SampleReader(ScriptedEngine({"table": TABLE}), MODEL_ALONE, None)
     with pytest.raises(HeadNotAvailableError):
         scripted.read(sample("a", picture))
     with pytest.raises(ConfigurationError):

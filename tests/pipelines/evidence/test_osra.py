@@ -1,4 +1,4 @@
-"""OSRA as a witness: what becomes of what it writes, and of what it does."""
+"""OSRA as a second reader: what becomes of what it writes, and of what it does."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from docai.contents import MoleculeContent
-from docai.pipelines.evidence.base import Case
+from docai.pipelines.evidence.base import ReaderInput
 from docai.pipelines.evidence.osra import Osra
-from docai.pipelines.external.programs import WitnessError
+from docai.pipelines.external.programs import ReaderError
 from docai.pipelines.ingest import Page, open_source
 
 Script = Callable[[str], Osra]
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="stand-ins for t
 
 @pytest.fixture
 def script(tmp_path: Path) -> Script:
-    """A function that makes the witness with a program of ours in OSRA's place."""
+    """A function that makes the reader with a program of ours in OSRA's place."""
 
     def make(code: str) -> Osra:
         program = tmp_path / "osra"
@@ -47,46 +47,46 @@ def page() -> Iterator[Page]:
 
 
 def test_its_structure_is_read_by_the_parser_of_the_head(script: Script, page: Page) -> None:
-    told = script("print('OC(=O)c1ccccc1 10x10-90x90')").read(Case(page, page.bbox))
+    told = script("print('OC(=O)c1ccccc1 10x10-90x90')").read(ReaderInput(page, page.bbox))
     assert isinstance(told.content, MoleculeContent)
     assert told.content.smiles == "O=C(O)c1ccccc1"
-    assert (told.source, told.text, told.is_clear) == ("osra", "OC(=O)c1ccccc1", True)
+    assert (told.source, told.text, told.complete) == ("osra", "OC(=O)c1ccccc1", True)
 
 
 def test_structures_beside_each_other_are_fragments_of_one(script: Script, page: Page) -> None:
-    told = script("print('CCO 1x2-3x4'); print('[Na+] 5x2-6x4')").read(Case(page, page.bbox))
+    told = script("print('CCO 1x2-3x4'); print('[Na+] 5x2-6x4')").read(ReaderInput(page, page.bbox))
     assert isinstance(told.content, MoleculeContent)
     assert told.content.smiles == "CCO.[Na+]"
 
 
-def test_a_structure_with_unread_labels_is_not_clear(script: Script, page: Page) -> None:
-    told = script("print('*c1ccccc1 10x10-90x90')").read(Case(page, page.bbox))
+def test_a_structure_with_unread_labels_is_not_complete(script: Script, page: Page) -> None:
+    told = script("print('*c1ccccc1 10x10-90x90')").read(ReaderInput(page, page.bbox))
     assert told.content is not None
-    assert not told.is_clear
+    assert not told.complete
 
 
-def test_a_structure_that_cannot_be_is_not_clear(script: Script, page: Page) -> None:
-    told = script("print('C(C)(C)(C)(C)C 10x10-90x90')").read(Case(page, page.bbox))
-    assert not told.is_clear
+def test_a_structure_that_cannot_be_is_not_complete(script: Script, page: Page) -> None:
+    told = script("print('C(C)(C)(C)(C)C 10x10-90x90')").read(ReaderInput(page, page.bbox))
+    assert not told.complete
 
 
 @pytest.mark.parametrize("code", ["", "print('no structure here')", "print('\\xff\\xfe')"])
 def test_without_a_line_of_a_structure_it_saw_nothing(script: Script, page: Page, code: str) -> None:
-    told = script(code).read(Case(page, page.bbox))
+    told = script(code).read(ReaderInput(page, page.bbox))
     assert told.content is None
     assert not told.text
 
 
 def test_it_is_given_the_region_at_the_resolution_of_the_file(script: Script, page: Page) -> None:
     code = "import sys; d = open(sys.argv[-1], 'rb').read(24); print('C' * (d[19] + 256 * d[18]), '1x1-2x2')"
-    told = script(code).read(Case(page, page.bbox))
+    told = script(code).read(ReaderInput(page, page.bbox))
     # 600 px and on each side 2 points of margin (150 dpi) and 20 px of white.
     assert len(told.text) == pytest.approx(600 + 2 * (2 * 150 / 72 + 20), abs=2)
 
 
-def test_its_fall_is_an_error_of_its_own(script: Script, page: Page) -> None:
-    with pytest.raises(WitnessError, match="ended with -6"):
-        script("import os; os.abort()").read(Case(page, page.bbox))
+def test_its_crash_is_an_error_of_its_own(script: Script, page: Page) -> None:
+    with pytest.raises(ReaderError, match="ended with -6"):
+        script("import os; os.abort()").read(ReaderInput(page, page.bbox))
 
 
 def test_one_that_is_not_installed_says_how_to_get_it() -> None:
@@ -96,9 +96,9 @@ def test_one_that_is_not_installed_says_how_to_get_it() -> None:
 
 
 def test_the_program_itself_reads_a_drawing(page: Page) -> None:
-    witness = Osra()
-    if witness.available() is not None:
+    reader = Osra()
+    if reader.available() is not None:
         pytest.skip("osra is not installed")
-    told = witness.read(Case(page, page.bbox))
+    told = reader.read(ReaderInput(page, page.bbox))
     assert isinstance(told.content, MoleculeContent)
     assert told.content.smiles == "CC(=O)Oc1ccccc1C(=O)O"

@@ -1,4 +1,4 @@
-"""Witnesses beside a model, from a page to its records."""
+"""Second readers beside a model, from a page to its records."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from docai.errors import SettingError
 from docai.geometry import BBox
 from docai.models.engine import Generation, Request
 from docai.parsers.molecule import parse_molecule
-from docai.pipelines.evidence import panel
-from docai.pipelines.evidence.base import Case, Statement
+from docai.pipelines.evidence import readers
+from docai.pipelines.evidence.base import ReaderInput, Reading
 from docai.pipelines.evidence.osra import Osra
 from docai.pipelines.evidence.tesseract import Tesseract
-from docai.pipelines.external.programs import WitnessError
+from docai.pipelines.external.programs import ReaderError
 from docai.records import Document, Evidence, Kind, Molecule, RecordBase, Text
 
 MOLECULE: BBox = (20, 20, 130, 100)
@@ -33,11 +33,11 @@ class Chemist(Osra):
     def available(self) -> str | None:
         return None
 
-    def read(self, case: Case) -> Statement:
+    def read(self, region: ReaderInput) -> Reading:
         if not self.smiles:
-            raise WitnessError("it fell")
-        assert case.picture.image.mode == "RGB"
-        return Statement("osra", parse_molecule(self.smiles).content, self.smiles)
+            raise ReaderError("it crashed")
+        assert region.picture.image.mode == "RGB"
+        return Reading("osra", parse_molecule(self.smiles).content, self.smiles)
 
 
 @dataclass
@@ -49,10 +49,10 @@ class Typist(Tesseract):
     def available(self) -> str | None:
         return None
 
-    def read(self, case: Case) -> Statement:
-        words = [Word(text=word, bbox=case.bbox) for word in self.text.split()]
+    def read(self, region: ReaderInput) -> Reading:
+        words = [Word(text=word, bbox=region.bbox) for word in self.text.split()]
         content = TextContent(text=self.text, lines=[Line(text=self.text, words=words)])
-        return Statement("tesseract", content, self.text)
+        return Reading("tesseract", content, self.text)
 
 
 @pytest.fixture
@@ -71,7 +71,9 @@ def scan() -> bytes:
 
 @pytest.fixture(autouse=True)
 def both(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(panel, "known_witnesses", lambda: (panel.TableFinder(), Chemist(), Typist()))
+    monkeypatch.setattr(
+        readers, "known_readers", lambda: (readers.TextLayer(), readers.TableFinder(), Chemist(), Typist())
+    )
 
 
 def _says(text: str) -> object:
@@ -112,7 +114,7 @@ def test_an_invalid_answer_gives_way_and_its_own_faults_no_longer_count(scan: by
     assert _codes(molecule) == ["witness-believed"]
 
 
-def test_a_model_without_the_head_leaves_the_region_to_the_witness(scan: bytes) -> None:
+def test_a_model_without_the_head_leaves_the_region_to_the_second_reader(scan: bytes) -> None:
     engine = ScriptedEngine({"table": lambda request: ""})
     regions: dict[int, list[tuple[Kind, BBox]]] = {1: [("molecule", MOLECULE)]}
     (molecule,) = Pipeline(engine=engine).process(scan, regions=regions).records
@@ -135,7 +137,7 @@ def test_where_a_limit_is_reached_no_program_is_started(scan: bytes) -> None:
     assert [issue.code for issue in document.records[1].issues] == ["region-limit"]
 
 
-def test_words_of_the_pdf_need_no_witness(make_pdf: object) -> None:
+def test_words_of_the_pdf_need_no_second_reader(make_pdf: object) -> None:
     source: bytes = make_pdf("two readers agree")  # type: ignore[operator]
     regions: dict[int, list[tuple[Kind, BBox]]] = {1: [("text", (10, 20, 290, 60))]}
     engine = ScriptedEngine({"text": _says("tvvo")})  # type: ignore[dict-item]
@@ -144,10 +146,10 @@ def test_words_of_the_pdf_need_no_witness(make_pdf: object) -> None:
     assert [one.source for one in text.alternatives] == ["model"]
 
 
-def test_a_witness_that_falls_is_named_and_the_rest_is_whole(
+def test_a_second_reader_that_fails_is_named_and_the_rest_is_whole(
     scan: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(panel, "known_witnesses", lambda: (Chemist(smiles=""), Typist()))
+    monkeypatch.setattr(readers, "known_readers", lambda: (Chemist(smiles=""), Typist()))
     molecule, text = _read(scan).records
     assert isinstance(molecule, Molecule)
     assert (molecule.smiles, molecule.evidence) == ("c1ccccc1", ["model"])
@@ -155,7 +157,7 @@ def test_a_witness_that_falls_is_named_and_the_rest_is_whole(
     assert _codes(text) == ["witness-disagrees"]
 
 
-def test_one_picture_read_as_one_region_has_its_witness_too(scan: bytes) -> None:
+def test_one_picture_read_as_one_region_has_its_second_reader_too(scan: bytes) -> None:
     engine = ScriptedEngine({"molecule": _says("c1ccncc1")})  # type: ignore[dict-item]
     names: list[Evidence] = ["model", "osra"]
     assert Pipeline(engine=engine).read(scan, "molecule").evidence == names

@@ -14,11 +14,11 @@ from PIL import Image
 import docai
 from docai.contents import TableContent
 from docai.models.heads import HEADS
-from docai.pipelines.evidence import panel
-from docai.pipelines.evidence.base import Case
-from docai.pipelines.evidence.panel import Panel
+from docai.pipelines.evidence import readers
+from docai.pipelines.evidence.base import ReaderInput
+from docai.pipelines.evidence.readers import ReaderPool
 from docai.pipelines.evidence.scanned_table import LETTER, ScannedTables, letter_height, prepare
-from docai.pipelines.external.programs import WitnessError
+from docai.pipelines.external.programs import ReaderError
 from docai.pipelines.ingest import Page, PageWord, open_source
 
 ROWS = (
@@ -48,12 +48,12 @@ def picture(dpi: int, *, ruled: bool) -> bytes:
 
 
 @pytest.fixture
-def witness(monkeypatch: pytest.MonkeyPatch) -> ScannedTables:
-    witness = ScannedTables()
-    if witness.available() is not None:
+def reader(monkeypatch: pytest.MonkeyPatch) -> ScannedTables:
+    reader = ScannedTables()
+    if reader.available() is not None:
         pytest.skip("Tesseract is not installed")
-    monkeypatch.setattr(panel, "known_witnesses", lambda: (witness,))
-    return witness
+    monkeypatch.setattr(readers, "known_readers", lambda: (reader,))
+    return reader
 
 
 def opened(data: bytes) -> Iterator[Page]:
@@ -63,15 +63,15 @@ def opened(data: bytes) -> Iterator[Page]:
 
 @pytest.mark.parametrize("dpi", [72, 150, 300])
 @pytest.mark.parametrize("ruled", [True, False])
-def test_a_scan_is_read_whatever_its_resolution(witness: ScannedTables, dpi: int, ruled: bool) -> None:
+def test_a_scan_is_read_whatever_its_resolution(reader: ScannedTables, dpi: int, ruled: bool) -> None:
     for page in opened(picture(dpi, ruled=ruled)):
         unit = page.width / 320
-        told = witness.read(Case(page, tuple(value * unit for value in REGION)))  # type: ignore[arg-type]
+        told = reader.read(ReaderInput(page, tuple(value * unit for value in REGION)))  # type: ignore[arg-type]
         assert isinstance(told.content, TableContent)
         assert [[cell.text for cell in told.content.cells if cell.row == row] for row in range(4)] == [
             list(row) for row in ROWS
         ]
-        assert told.is_clear
+        assert told.complete
         assert told.text == told.content.html
         box = next(cell.bbox for cell in told.content.cells if cell.text == "975")
         assert box is not None
@@ -79,10 +79,10 @@ def test_a_scan_is_read_whatever_its_resolution(witness: ScannedTables, dpi: int
         assert box[1] / unit < 100 < box[3] / unit + 3
 
 
-def test_one_line_and_white_paper_are_no_table(witness: ScannedTables) -> None:
+def test_one_line_and_white_paper_are_no_table(reader: ScannedTables) -> None:
     for page in opened(picture(150, ruled=False)):
-        assert witness.read(Case(page, (30, 30, 290, 56))).content is None
-        assert witness.read(Case(page, (0, 0, page.width, 20))).content is None
+        assert reader.read(ReaderInput(page, (30, 30, 290, 56))).content is None
+        assert reader.read(ReaderInput(page, (0, 0, page.width, 20))).content is None
 
 
 def test_letters_are_brought_to_one_height_and_rules_are_taken_out() -> None:
@@ -100,12 +100,12 @@ def test_a_region_with_words_of_its_own_goes_to_the_table_finder_and_others_here
         def available(self) -> None:
             return None
 
-    with Panel([Reader()]) as several:
+    with ReaderPool([Reader()]) as pool:
         for page in opened(picture(72, ruled=True)):
-            case = Case(page, page.bbox)
-            assert several.begin("table", case) is not None
+            region = ReaderInput(page, page.bbox)
+            assert pool.submit("table", region)
             word = PageWord("a", (0, 0, 9, 9), 0, 0)
-            assert several.begin("table", replace(case, words=(word,))) is None
+            assert not pool.submit("table", replace(region, words=(word,)))
 
 
 def test_a_program_that_fails_is_no_answer(tmp_path: Path) -> None:
@@ -113,14 +113,14 @@ def test_a_program_that_fails_is_no_answer(tmp_path: Path) -> None:
     broken.write_text("#!/bin/sh\nexit 3\n")
     broken.chmod(0o755)
     for page in opened(picture(72, ruled=True)):
-        with pytest.raises(WitnessError, match="ended with 3"):
-            ScannedTables(str(broken)).read(Case(page, page.bbox))
+        with pytest.raises(ReaderError, match="ended with 3"):
+            ScannedTables(str(broken)).read(ReaderInput(page, page.bbox))
     missing = ScannedTables("no-such-program").available()
     assert missing is not None
     assert "apt install tesseract-ocr" in missing
 
 
-def test_a_poor_answer_of_the_model_gives_way_and_is_kept(witness: ScannedTables) -> None:
+def test_a_poor_answer_of_the_model_gives_way_and_is_kept(reader: ScannedTables) -> None:
     html = "<table><tr><td>Sarnple</td><td>Mess</td></tr><tr><td>Will"
     engine = docai.ScriptedEngine({"table": html})
     record = docai.Pipeline(engine=engine, readback="off").read(picture(150, ruled=True), head="table")
@@ -134,7 +134,7 @@ def test_a_poor_answer_of_the_model_gives_way_and_is_kept(witness: ScannedTables
 
 
 def test_the_same_table_is_surer_and_another_grid_of_the_same_words_is_not_the_same(
-    witness: ScannedTables,
+    reader: ScannedTables,
 ) -> None:
     def answer(rows: tuple[tuple[str, ...], ...]) -> docai.records.Table:
         body = "".join("<tr>" + "".join(f"<td>{text}</td>" for text in row) + "</tr>" for row in rows)

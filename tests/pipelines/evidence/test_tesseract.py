@@ -1,4 +1,4 @@
-"""Tesseract as a witness: its words, whether they are any, and what becomes of its falls."""
+"""Tesseract as a second reader: its words, whether they are any, and what becomes of its crashes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from docai.contents import TextContent
-from docai.pipelines.evidence.base import Case
+from docai.pipelines.evidence.base import ReaderInput
 from docai.pipelines.evidence.tesseract import CLEAR, Tesseract, regular_share
 from docai.pipelines.external.ocr_worker import OcrError, OcrProcesses, Word
-from docai.pipelines.external.programs import WitnessError
+from docai.pipelines.external.programs import ReaderError
 from docai.pipelines.ingest import Page, open_source
 
 LINES = ("Agreement between two readers", "that share nothing is evidence.")
@@ -35,17 +35,17 @@ def page() -> Iterator[Page]:
 
 @pytest.fixture
 def tesseract() -> Tesseract:
-    witness = Tesseract()
-    if witness.available() is not None:
+    reader = Tesseract()
+    if reader.available() is not None:
         pytest.skip("Tesseract's data is not installed")
-    return witness
+    return reader
 
 
 def test_words_come_with_boxes_in_page_points(tesseract: Tesseract, page: Page) -> None:
-    told = tesseract.read(Case(page, (30, 30, 250, 90)))
+    told = tesseract.read(ReaderInput(page, (30, 30, 250, 90)))
     assert isinstance(told.content, TextContent)
     assert told.text == "\n".join(LINES)
-    assert told.is_clear
+    assert told.complete
     first = told.content.lines[0].words[0]
     assert first.text == "Agreement"
     assert first.bbox is not None
@@ -54,7 +54,7 @@ def test_words_come_with_boxes_in_page_points(tesseract: Tesseract, page: Page) 
 
 
 def test_an_empty_region_holds_nothing(tesseract: Tesseract, page: Page) -> None:
-    told = tesseract.read(Case(page, (10, 95, 290, 115)))
+    told = tesseract.read(ReaderInput(page, (10, 95, 290, 115)))
     assert told.content is None
 
 
@@ -63,9 +63,9 @@ def test_its_fall_costs_nothing_but_its_answer(tesseract: Tesseract, page: Page,
     (tmp_path / "eng.traineddata").write_bytes(b"no data of Tesseract" * 100)
     broken = Tesseract(tessdata=tmp_path)
     assert broken.available() is None
-    with pytest.raises(WitnessError):
-        broken.read(Case(page, page.bbox))
-    assert tesseract.read(Case(page, page.bbox)).content is not None
+    with pytest.raises(ReaderError):
+        broken.read(ReaderInput(page, page.bbox))
+    assert tesseract.read(ReaderInput(page, page.bbox)).content is not None
 
 
 def _ask(processes: OcrProcesses, *, seconds: float = 30.0) -> list[Word]:
@@ -148,6 +148,6 @@ def test_a_picture_is_not_too_large_for_it() -> None:
     picture = io.BytesIO()
     Image.new("L", (5000, 4000), 255).save(picture, "PNG")
     with open_source(picture.getvalue()) as source, source.page(1) as page:
-        shown = Case(page, page.bbox).picture
+        shown = ReaderInput(page, page.bbox).picture
     assert shown.image.width * shown.image.height < 1.05 * MAX_PIXELS
     assert shown.to_page((20, 20, 21, 21))[:2] == pytest.approx((-2, -2))

@@ -1,4 +1,4 @@
-"""The PDF's own words and the table finder, weighed against the model."""
+"""The PDF's own words and the table finder beside the model."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from docai.models.engine import Generation
 from docai.models.heads import HEADS
 from docai.parsers.table import parse_table
 from docai.pipelines.crops.crop import Crop, make_crop
-from docai.pipelines.evidence import panel
-from docai.pipelines.evidence.base import Case, Statement, Weighed
-from docai.pipelines.evidence.panel import hear
-from docai.pipelines.evidence.text_layer import fill_cells, unread_table, weigh_table, weigh_text
+from docai.pipelines.evidence import text_layer
+from docai.pipelines.evidence.arbiter import decide
+from docai.pipelines.evidence.base import Decision, ReaderInput, Reading
+from docai.pipelines.evidence.readers import ask
+from docai.pipelines.evidence.text_layer import TableFinder, fill_cells
 from docai.pipelines.ingest import Page, PageWord, open_source
-from docai.pipelines.recognition.answer import Answer, region_answer
+from docai.pipelines.recognition.answer import region_reading
 from docai.pipelines.words import agreement, plain
 from docai.records import FinishReason
 
@@ -62,52 +63,64 @@ def _html(crop: Crop | None = None, texts: list[list[str]] = TEXTS, shift: float
     return f"<table><thead>{rows[0]}</thead><tbody>{''.join(rows[1:])}</tbody></table>"
 
 
-def _answer(page: Page, text: str, finish: FinishReason = "stop", head: str = "table") -> Answer:
-    return region_answer(HEADS[head], [make_crop(page, BOX)], [Generation(text, finish)])
+def _answer(page: Page, text: str, finish: FinishReason = "stop", head: str = "table") -> Reading:
+    return region_reading(HEADS[head], [make_crop(page, BOX)], [Generation(text, finish)])
 
 
-def _found(page: Page) -> Statement:
-    return hear(panel.TableFinder(), Case(page, BOX, page.words()))
+def _found(page: Page) -> Reading:
+    return ask(TableFinder(), ReaderInput(page, BOX, page.words()))
 
 
-def _weigh(page: Page, text: str, *, prefer: bool = True, finish: FinishReason = "stop") -> Weighed:
-    return weigh_table(_answer(page, text, finish), page.words(), _found(page), prefer_words=prefer)
+def _decide(page: Page, text: str, *, prefer: bool = True, finish: FinishReason = "stop") -> Decision:
+    return _table(_answer(page, text, finish), page, prefer=prefer)
 
 
-def _texts(weighed: Weighed) -> list[str]:
-    assert isinstance(weighed.content, TableContent)
-    return [cell.text for cell in weighed.content.cells]
+def _table(model: Reading, page: Page, *, prefer: bool = True) -> Decision:
+    decision = decide("table", model, [_found(page)], words=page.words(), prefer_words=prefer)
+    assert decision is not None
+    return decision
 
 
-def _codes(weighed: Weighed) -> list[str]:
-    return [issue.code for issue in weighed.issues]
+def _text(model: Reading, native: TextContent, *, believed: bool) -> Decision:
+    decision = decide("text", model, [Reading("text-layer", native, native.text, complete=believed)])
+    assert decision is not None
+    return decision
+
+
+def _texts(decision: Decision) -> list[str]:
+    assert isinstance(decision.content, TableContent)
+    return [cell.text for cell in decision.content.cells]
+
+
+def _codes(decision: Decision) -> list[str]:
+    return [issue.code for issue in decision.issues]
 
 
 ALL = [text for line in TEXTS for text in line]
 
 
-def test_a_right_table_is_confirmed_by_both_witnesses(page: Page) -> None:
-    weighed = _weigh(page, _html(make_crop(page, BOX)))
-    assert _texts(weighed) == ALL
-    assert weighed.evidence == ("model", "text-layer", "table-finder")
-    assert weighed.confidence.value == 1.0
-    assert "word F1" in weighed.confidence.method
-    assert not weighed.issues
-    assert not weighed.alternatives
-    assert not weighed.repaired
+def test_a_right_table_is_confirmed_by_both_readers(page: Page) -> None:
+    decision = _decide(page, _html(make_crop(page, BOX)))
+    assert _texts(decision) == ALL
+    assert decision.evidence == ("model", "text-layer", "table-finder")
+    assert decision.confidence.value == 1.0
+    assert "word F1" in decision.confidence.method
+    assert not decision.issues
+    assert not decision.alternatives
+    assert not decision.repaired
 
 
 def test_misread_cells_are_corrected_from_the_words_in_their_boxes(page: Page) -> None:
     texts = [["r0c0", "rOc1", "r0c2"], TEXTS[1], ["r2c0", "r2c1", "???"]]
-    weighed = _weigh(page, _html(make_crop(page, BOX), texts))
-    assert _texts(weighed) == ALL
-    assert _codes(weighed) == ["table-cells-corrected"]
-    assert "2 of 9 cells" in weighed.issues[0].message
-    assert "'r0c1' for 'rOc1'" in weighed.issues[0].message
-    assert weighed.repaired
-    assert isinstance(weighed.content, TableContent)
-    assert parse_table(weighed.content.html).content.n_rows == 3
-    assert "r0c1" in weighed.content.html
+    decision = _decide(page, _html(make_crop(page, BOX), texts))
+    assert _texts(decision) == ALL
+    assert _codes(decision) == ["table-cells-corrected"]
+    assert "2 of 9 cells" in decision.issues[0].message
+    assert "'r0c1' for 'rOc1'" in decision.issues[0].message
+    assert decision.repaired
+    assert isinstance(decision.content, TableContent)
+    assert parse_table(decision.content.html).content.n_rows == 3
+    assert "r0c1" in decision.content.html
 
 
 def test_a_corrected_cell_has_no_longer_the_confidence_of_what_the_model_read(page: Page) -> None:
@@ -115,125 +128,126 @@ def test_a_corrected_cell_has_no_longer_the_confidence_of_what_the_model_read(pa
     text = _html(make_crop(page, BOX), misread)
     tokens = re.findall(r"<loc\d{4}>|.", text)
     generation = Generation(text, "stop", tuple(tokens), (-0.5,) * len(tokens))
-    answer = region_answer(HEADS["table"], [make_crop(page, BOX)], [generation])
-    weighed = weigh_table(answer, page.words(), _found(page), prefer_words=True)
-    assert isinstance(weighed.content, TableContent)
-    sure = {cell.text: cell.confidence for cell in weighed.content.cells}
+    answer = region_reading(HEADS["table"], [make_crop(page, BOX)], [generation])
+    decision = _table(answer, page)
+    assert isinstance(decision.content, TableContent)
+    sure = {cell.text: cell.confidence for cell in decision.content.cells}
     assert sure.pop("r1c1") is None
     assert list(sure.values()) == pytest.approx([math.exp(-0.5)] * 8)
-    assert weighed.confidence.parts.startswith("geometric mean")
+    assert decision.confidence.parts.startswith("geometric mean")
 
 
 def test_verify_keeps_the_models_text_and_says_what_differs(
     page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(panel, "find_table", lambda *_: None)
+    monkeypatch.setattr(text_layer, "find_table", lambda *_: None)
     texts = [["r0c0", "rOc1", "r0c2"], *TEXTS[1:]]
-    weighed = _weigh(page, _html(make_crop(page, BOX), texts), prefer=False)
-    assert _texts(weighed)[1] == "rOc1"
-    assert "table-cells-differ" in _codes(weighed)
-    assert "table-words-disagree" in _codes(weighed)
-    text_layer = [other for other in weighed.alternatives if other.source == "text-layer"]
-    assert "r0c1" in text_layer[0].content
-    assert not weighed.repaired
+    decision = _decide(page, _html(make_crop(page, BOX), texts), prefer=False)
+    assert _texts(decision)[1] == "rOc1"
+    assert "table-cells-differ" in _codes(decision)
+    assert "table-words-disagree" in _codes(decision)
+    words = [other for other in decision.alternatives if other.source == "text-layer"]
+    assert "r0c1" in words[0].content
+    assert not decision.repaired
 
 
-def test_verify_does_not_fill_the_cells_before_it_weighs_them(page: Page) -> None:
+def test_verify_does_not_fill_the_cells_before_it_compares_them(page: Page) -> None:
     texts = [["r0c0", "rOc1", "rOc2"], *TEXTS[1:]]
-    weighed = _weigh(page, _html(make_crop(page, BOX), texts), prefer=False)
-    assert _texts(weighed) == ALL
-    assert weighed.evidence == ("text-layer", "table-finder")
-    assert "'rOc1', 'rOc2'" in weighed.issues[0].message
+    decision = _decide(page, _html(make_crop(page, BOX), texts), prefer=False)
+    assert _texts(decision) == ALL
+    assert decision.evidence == ("text-layer", "table-finder")
+    assert "'rOc1', 'rOc2'" in decision.issues[0].message
 
 
 def test_one_wrong_word_without_a_box_is_an_issue(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(panel, "find_table", lambda *_: None)
+    monkeypatch.setattr(text_layer, "find_table", lambda *_: None)
     texts = [*TEXTS[:2], ["r2c0", "r2c1", "9"]]
-    weighed = _weigh(page, _html(texts=texts))
-    assert "table-words-disagree" in _codes(weighed)
-    message = next(issue.message for issue in weighed.issues if issue.code == "table-words-disagree")
+    decision = _decide(page, _html(texts=texts))
+    assert "table-words-disagree" in _codes(decision)
+    message = next(issue.message for issue in decision.issues if issue.code == "table-words-disagree")
     assert "'r2c2'" in message
     assert "'9'" in message
 
 
 def test_the_finder_is_believed_where_the_model_made_things_up(page: Page) -> None:
     raw = _html(texts=[["foo", "bar", "baz"]] * 3)
-    weighed = _weigh(page, raw)
-    assert _texts(weighed) == ALL
-    assert weighed.evidence == ("text-layer", "table-finder")
-    assert _codes(weighed) == ["table-from-finder"]
-    assert [(other.source, "foo" in other.content) for other in weighed.alternatives] == [("model", True)]
-    assert "0%" in weighed.alternatives[0].reason
-    assert weighed.repaired
+    decision = _decide(page, raw)
+    assert _texts(decision) == ALL
+    assert decision.evidence == ("text-layer", "table-finder")
+    assert _codes(decision) == ["table-from-finder"]
+    assert [(other.source, "foo" in other.content) for other in decision.alternatives] == [("model", True)]
+    assert "0%" in decision.alternatives[0].reason
+    assert decision.repaired
 
 
 @pytest.mark.parametrize("finish", ["length", "loop"])
 def test_an_unfinished_answer_is_not_believed_over_the_finder(page: Page, finish: FinishReason) -> None:
-    weighed = _weigh(page, _html(make_crop(page, BOX)), finish=finish)
-    assert "model" not in weighed.evidence
-    assert "incomplete" in weighed.alternatives[0].reason
+    decision = _decide(page, _html(make_crop(page, BOX)), finish=finish)
+    assert "model" not in decision.evidence
+    assert "incomplete" in decision.alternatives[0].reason
 
 
 def test_grids_that_differ_are_kept_side_by_side(page: Page) -> None:
     two_columns = [[f"{a} {b}", c] for a, b, c in TEXTS]
-    weighed = _weigh(page, _html(texts=two_columns))
-    assert isinstance(weighed.content, TableContent)
-    assert (weighed.content.n_rows, weighed.content.n_cols) == (3, 2)
-    assert _codes(weighed) == ["table-grids-differ"]
-    assert "3 x 2" in weighed.issues[0].message
-    assert "3 x 3" in weighed.issues[0].message
-    assert [other.source for other in weighed.alternatives] == ["table-finder"]
-    assert weighed.evidence == ("model", "text-layer")
+    decision = _decide(page, _html(texts=two_columns))
+    assert isinstance(decision.content, TableContent)
+    assert (decision.content.n_rows, decision.content.n_cols) == (3, 2)
+    assert _codes(decision) == ["table-grids-differ"]
+    assert "3 x 2" in decision.issues[0].message
+    assert "3 x 3" in decision.issues[0].message
+    assert [other.source for other in decision.alternatives] == ["table-finder"]
+    assert decision.evidence == ("model", "text-layer")
 
 
 def test_one_box_around_everything_does_not_swallow_the_table(page: Page) -> None:
     raw = '<table><tr><td coords="<loc0000><loc0000><loc1023><loc1023>">x</td></tr></table>'
-    weighed = _weigh(page, raw)
-    assert _texts(weighed) == ALL
-    assert "model" not in weighed.evidence
+    decision = _decide(page, raw)
+    assert _texts(decision) == ALL
+    assert "model" not in decision.evidence
 
 
 def test_without_a_finder_the_model_stands_with_its_doubts(
     page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(panel, "find_table", lambda *_: None)
-    weighed = _weigh(page, _html(texts=[["foo", "bar"]]))
-    assert _texts(weighed) == ["foo", "bar"]
-    assert [(issue.code, issue.severity) for issue in weighed.issues] == [("table-words-disagree", "error")]
-    assert weighed.evidence == ("model",)
-    assert weighed.confidence.value == 0.0
+    monkeypatch.setattr(text_layer, "find_table", lambda *_: None)
+    decision = _decide(page, _html(texts=[["foo", "bar"]]))
+    assert _texts(decision) == ["foo", "bar"]
+    assert [(issue.code, issue.severity) for issue in decision.issues] == [("table-words-disagree", "error")]
+    assert decision.evidence == ("model",)
+    assert decision.confidence.value == 0.0
 
 
 def test_where_neither_sees_a_table_that_is_an_error(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(panel, "find_table", lambda *_: None)
-    weighed = _weigh(page, "no table here")
-    assert [(issue.code, issue.severity) for issue in weighed.issues] == [("table-unread", "error")]
+    monkeypatch.setattr(text_layer, "find_table", lambda *_: None)
+    decision = _decide(page, "no table here")
+    assert [(issue.code, issue.severity) for issue in decision.issues] == [("table-unread", "error")]
 
 
 def test_a_finder_that_fails_leaves_the_models_table(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("bad xref")
 
-    monkeypatch.setattr(panel, "find_table", broken)
-    weighed = _weigh(page, _html(make_crop(page, BOX)))
-    assert _texts(weighed) == ALL
-    assert [(issue.code, "bad xref" in issue.message) for issue in weighed.issues] == [
+    monkeypatch.setattr(text_layer, "find_table", broken)
+    decision = _decide(page, _html(make_crop(page, BOX)))
+    assert _texts(decision) == ALL
+    assert [(issue.code, "bad xref" in issue.message) for issue in decision.issues] == [
         ("witness-failed", True)
     ]
 
 
-def test_without_words_there_is_nothing_to_weigh(page: Page) -> None:
+def test_without_words_there_is_nothing_to_decide(page: Page) -> None:
     answer = _answer(page, _html())
-    weighed = weigh_table(answer, [], None, prefer_words=True)
-    assert weighed.content == answer.content
-    assert weighed.evidence == ("model",)
+    decision = decide("table", answer, [])
+    assert decision is not None
+    assert decision.content == answer.content
+    assert decision.evidence == ("model",)
 
 
 def test_a_table_that_no_model_read_comes_from_the_finder(page: Page) -> None:
-    weighed = unread_table(page.words(), _found(page))
-    assert weighed is not None
-    assert _texts(weighed) == ALL
-    assert weighed.evidence == ("text-layer", "table-finder")
+    decision = decide("table", None, [_found(page)], words=page.words())
+    assert decision is not None
+    assert _texts(decision) == ALL
+    assert decision.evidence == ("text-layer", "table-finder")
 
 
 def _grid(*cells: tuple[str, BBox | None]) -> TableContent:
@@ -317,11 +331,11 @@ NATIVE = TextContent(text="one two three four five six seven eight nine ten")
 
 
 def test_text_that_agrees_rests_on_both(page: Page) -> None:
-    weighed = weigh_text(_answer(page, NATIVE.text, head="text"), NATIVE, believed=True)
-    assert weighed.content == NATIVE
-    assert weighed.evidence == ("text-layer", "model")
-    assert not weighed.issues
-    assert not weighed.repaired
+    decision = _text(_answer(page, NATIVE.text, head="text"), NATIVE, believed=True)
+    assert decision.content == NATIVE
+    assert decision.evidence == ("text-layer", "model")
+    assert not decision.issues
+    assert not decision.repaired
 
 
 @pytest.mark.parametrize(
@@ -334,25 +348,25 @@ def test_text_that_agrees_rests_on_both(page: Page) -> None:
 def test_text_that_differs_is_an_issue_and_kept(
     page: Page, reading: str, severity: str, evidence: tuple[str, ...]
 ) -> None:
-    weighed = weigh_text(_answer(page, reading, head="text"), NATIVE, believed=True)
-    assert weighed.content == NATIVE
-    assert [(issue.code, issue.severity) for issue in weighed.issues] == [("text-layer-disagrees", severity)]
-    assert [(other.source, other.content) for other in weighed.alternatives] == [("model", reading)]
-    assert weighed.evidence == evidence
+    decision = _text(_answer(page, reading, head="text"), NATIVE, believed=True)
+    assert decision.content == NATIVE
+    assert [(issue.code, issue.severity) for issue in decision.issues] == [("text-layer-disagrees", severity)]
+    assert [(other.source, other.content) for other in decision.alternatives] == [("model", reading)]
+    assert decision.evidence == evidence
 
 
 def test_words_that_are_not_believed_are_kept_beside_the_reading(page: Page) -> None:
     broken = TextContent(text="\ue001\ue002")
-    weighed = weigh_text(_answer(page, "as read", head="text"), broken, believed=False)
-    assert isinstance(weighed.content, TextContent)
-    assert weighed.content.text == "as read"
-    assert [(other.source, other.content) for other in weighed.alternatives] == [
+    decision = _text(_answer(page, "as read", head="text"), broken, believed=False)
+    assert isinstance(decision.content, TextContent)
+    assert decision.content.text == "as read"
+    assert [(other.source, other.content) for other in decision.alternatives] == [
         ("text-layer", "\ue001\ue002")
     ]
 
 
 def test_a_model_that_failed_contradicts_nobody(page: Page) -> None:
-    weighed = weigh_text(_answer(page, "", "error", head="text"), NATIVE, believed=True)
-    assert weighed.content == NATIVE
-    assert weighed.evidence == ("text-layer",)
-    assert not weighed.issues
+    decision = _text(_answer(page, "", "error", head="text"), NATIVE, believed=True)
+    assert decision.content == NATIVE
+    assert decision.evidence == ("text-layer",)
+    assert not decision.issues

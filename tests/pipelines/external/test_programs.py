@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from docai.pipelines.external.programs import WitnessError, run
+from docai.pipelines.external.programs import ReaderError, run
 
 
 def _python(code: str, *, seconds: float = 30.0, max_bytes: int = 1000) -> bytes:
@@ -28,17 +28,17 @@ def test_words_are_never_read_by_a_shell() -> None:
 
 
 def test_one_that_fails_is_an_error_with_its_status() -> None:
-    with pytest.raises(WitnessError, match="ended with 3"):
+    with pytest.raises(ReaderError, match="ended with 3"):
         _python("raise SystemExit(3)")
 
 
 def test_one_that_is_not_there_is_an_error() -> None:
-    with pytest.raises(WitnessError, match=r"no-such-program cannot be started"):
+    with pytest.raises(ReaderError, match=r"no-such-program cannot be started"):
         run(["/nowhere/no-such-program"], seconds=30, max_bytes=1000)
 
 
 def test_one_that_writes_without_end_is_stopped() -> None:
-    with pytest.raises(WitnessError, match="wrote more than 1,000 bytes"):
+    with pytest.raises(ReaderError, match="wrote more than 1,000 bytes"):
         _python("while True: print('C' * 80)")
 
 
@@ -56,12 +56,12 @@ def test_one_that_hangs_is_ended_with_what_it_started(code: str) -> None:
     if sys.platform == "win32" and "subprocess" in code:
         pytest.skip("Windows has no process groups to end")
     started = time.monotonic()
-    with pytest.raises(WitnessError, match=r"took longer than 0\.5 s"):
+    with pytest.raises(ReaderError, match=r"took longer than 0\.5 s"):
         _python(code, seconds=0.5)
     assert time.monotonic() - started < 300
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is bounded on Linux alone")
 def test_memory_is_bounded() -> None:
-    with pytest.raises(WitnessError, match="ended with"):
+    with pytest.raises(ReaderError, match="ended with"):
         _python("import time; time.sleep(0.2); x = bytearray(5 << 30); print(len(x))")

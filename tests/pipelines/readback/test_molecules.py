@@ -73,9 +73,9 @@ def test_a_graph_with_its_places_in_another_order_is_matched_whole(seed: int) ->
     rng.shuffle(order)
     expected = graph(bonds, letters)
     observed = graph([(order[a], order[b]) for a, b in bonds], [letters[order.index(i)] for i in range(15)])
-    found = match(observed, expected, fits(observed, expected))
-    assert len(found.bond_pairs) == len(bonds)
-    assert sorted(found.places.tolist()) == list(range(15))
+    matching = match(observed, expected, fits(observed, expected))
+    assert len(matching.bond_pairs) == len(bonds)
+    assert sorted(matching.places.tolist()) == list(range(15))
 
 
 def test_of_a_graph_that_lacks_a_bond_all_others_are_kept() -> None:
@@ -88,9 +88,9 @@ def test_nothing_is_matched_to_no_places_or_too_many() -> None:
     expected = graph([(0, 1)], [0, 0])
     for n in (0, MAX_PLACES + 1):
         observed = graph([(i, i + 1) for i in range(n - 1)], [0] * n)
-        found = match(observed, expected, fits(observed, expected))
-        assert found.places.tolist() == [-1, -1]
-        assert found.bond_pairs == ()
+        matching = match(observed, expected, fits(observed, expected))
+        assert matching.places.tolist() == [-1, -1]
+        assert matching.bond_pairs == ()
 
 
 @pytest.mark.parametrize("letter", "CNOSFPBH")
@@ -121,13 +121,13 @@ def test_a_piece_too_wide_for_a_letter_tells_nothing() -> None:
 def test_groups_may_be_drawn_as_labels() -> None:
     drawings = expected_drawings(content("CCOC(=O)c1ccc(C#N)cc1"))
     labels = {
-        frozenset(text[0] for text, group in zip(one.texts, one.is_group, strict=True) if group)
-        for one in drawings
+        frozenset(text[0] for text, group in zip(drawing.texts, drawing.is_group, strict=True) if group)
+        for drawing in drawings
     }
     assert frozenset() in labels
     assert frozenset(["CO2Et", "CN"]) in labels
     assert frozenset(["CN"]) in labels
-    assert {one.n_atoms for one in drawings} >= {13, 12, 9, 8}
+    assert {drawing.n_atoms for drawing in drawings} >= {13, 12, 9, 8}
 
 
 def test_many_groups_do_not_make_many_drawings() -> None:
@@ -142,8 +142,8 @@ def test_many_groups_do_not_make_many_drawings() -> None:
 )
 @pytest.mark.parametrize("rotate", [0, 71])
 def test_a_molecule_leaves_nothing_over_of_its_own_drawing(smiles: str, rotate: float) -> None:
-    found = aligned(smiles, drawn(smiles, rotate=rotate))
-    assert found.mismatch < 0.5, found.matching
+    alignment = aligned(smiles, drawn(smiles, rotate=rotate))
+    assert alignment.mismatch < 0.5, alignment.matching
 
 
 def test_a_salt_beside_it_is_found_as_well() -> None:

@@ -1,4 +1,4 @@
-"""Records drawn again and held against their crops."""
+"""Records rendered again and compared with their crops."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ NO_MOLECULES = (logo, round_logo, photograph, static, bar_chart, line_chart, lin
 
 
 @pytest.mark.parametrize("smiles", MOLECULES)
-def test_a_right_molecule_is_recognised_in_another_layout(smiles: str) -> None:
+def test_a_right_molecule_is_recognized_in_another_layout(smiles: str) -> None:
     result = read_back(molecule(smiles), drawn_molecule(smiles))
     assert result.similarity is not None
     assert result.similarity > 0.5, result.worst()
@@ -162,8 +162,8 @@ def test_a_right_molecule_is_recognised_in_another_layout(smiles: str) -> None:
 @pytest.mark.parametrize("smiles", MOLECULES)
 def test_each_molecule_fits_its_own_drawing_best(smiles: str) -> None:
     picture = drawn_molecule(smiles)
-    found = {one: read_back(molecule(one), picture).similarity or 0.0 for one in MOLECULES}
-    assert max(found, key=lambda one: found[one]) == smiles, found
+    similarities = {other: read_back(molecule(other), picture).similarity or 0.0 for other in MOLECULES}
+    assert max(similarities, key=lambda other: similarities[other]) == smiles, similarities
 
 
 @pytest.mark.parametrize("picture", NO_MOLECULES)
@@ -274,7 +274,7 @@ def test_a_blank_or_tiny_crop_gives_no_similarity_and_says_why(content: Content)
         (TextContent(lines=[Line(text="a", words=[Word(text="a")])]), "no word has a box"),
         (TableContent(), "no text in any cell"),
         (TableContent(n_rows=1, n_cols=1, cells=[Cell(row=0, col=0, text="a")]), "no cell has a box"),
-        (FigureContent(), "a figure is not rendered again"),
+        (FigureContent(), "records of this kind are not rendered again"),
     ],
 )
 def test_a_record_with_nothing_to_draw_says_so(content: Content, reason: str) -> None:

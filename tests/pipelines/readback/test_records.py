@@ -18,8 +18,8 @@ from docai.errors import SettingError
 from docai.geometry import BBox
 from docai.models.engine import Generation, Request
 from docai.parsers.molecule import parse_molecule
-from docai.pipelines.evidence import panel
-from docai.pipelines.evidence.base import Case, Statement
+from docai.pipelines.evidence import readers
+from docai.pipelines.evidence.base import ReaderInput, Reading
 from docai.pipelines.evidence.osra import Osra
 from docai.pipelines.readback import compare
 from docai.pipelines.readback.compare import COMPARISONS, BayesRule, posterior
@@ -115,15 +115,15 @@ class Chemist(Osra):
     def available(self) -> str | None:
         return None
 
-    def read(self, case: Case) -> Statement:
-        return Statement("osra", parse_molecule(ASPIRIN).content, ASPIRIN)
+    def read(self, region: ReaderInput) -> Reading:
+        return Reading("osra", parse_molecule(ASPIRIN).content, ASPIRIN)
 
 
 @pytest.mark.parametrize("picture", NO_STRUCTURES)
-def test_a_witness_that_reads_a_logo_fails_too(
+def test_a_second_reader_that_reads_a_logo_fails_too(
     picture: Callable[[], Image.Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(panel, "known_witnesses", lambda: (Chemist(),))
+    monkeypatch.setattr(readers, "known_readers", lambda: (Chemist(),))
     engine = ScriptedEngine({"table": says("")})
     data = io.BytesIO()
     picture().save(data, "PNG", dpi=(72, 72))

@@ -54,9 +54,9 @@ def spoiled(clean: Gray, how: str) -> Gray:
 
 
 def similarity(kern: str, image: Gray) -> float:
-    found = read_back(ScoreContent(kern=kern, is_valid=True), image).similarity
-    assert found is not None
-    return found
+    value = read_back(ScoreContent(kern=kern, is_valid=True), image).similarity
+    assert value is not None
+    return value
 
 
 @pytest.mark.parametrize("how", ["turned", "bent", "shaded", "shining through", "blurred and grainy"])

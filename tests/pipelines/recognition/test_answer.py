@@ -13,7 +13,7 @@ from docai.models.engine import Generation
 from docai.models.heads import HEADS
 from docai.pipelines.crops.crop import Crop, make_crop
 from docai.pipelines.ingest import open_source
-from docai.pipelines.recognition.answer import TILE_SEPARATOR, region_answer, storable, worst_finish
+from docai.pipelines.recognition.answer import TILE_SEPARATOR, region_reading, storable, worst_finish
 from docai.pipelines.recognition.confidence import answer_confidence
 from docai.records import FinishReason
 
@@ -32,13 +32,13 @@ def _word(crop: Crop, box: BBox, text: str) -> str:
 def test_boxes_come_out_on_the_page_tile_by_tile(crops: list[Crop]) -> None:
     boxes: list[BBox] = [(30, 30, 60, 42), (100, 100, 150, 112)]
     texts = [_word(crop, box, text) for crop, box, text in zip(crops, boxes, ("a", "b"), strict=True)]
-    answer = region_answer(HEADS["text"], crops, [Generation(text, "stop") for text in texts])
+    answer = region_reading(HEADS["text"], crops, [Generation(text, "stop") for text in texts])
     assert isinstance(answer.content, TextContent)
     assert answer.content.text == "a\nb"
     for line, box in zip(answer.content.lines, boxes, strict=True):
         assert line.bbox == pytest.approx(box, abs=0.3)
         assert line.words[0].bbox == pytest.approx(box, abs=0.3)
-    assert answer.raw == TILE_SEPARATOR.join(texts)
+    assert answer.text == TILE_SEPARATOR.join(texts)
 
 
 def test_every_box_of_a_table_is_moved_and_none_is_made_up() -> None:
@@ -58,7 +58,7 @@ def test_a_box_outside_of_the_page_is_cut_to_it_or_left_out(crops: list[Crop]) -
         _word(crop, (x1 - 20, 30, x1 + 30, 42), "part"),
         "<loc0000><loc0000><loc0004><loc0100> out",
     ]
-    answer = region_answer(HEADS["text"], crops[:1], [Generation(" ; ".join(texts), "stop")])
+    answer = region_reading(HEADS["text"], crops[:1], [Generation(" ; ".join(texts), "stop")])
     assert isinstance(answer.content, TextContent)
     [line] = answer.content.lines
     inside, part, out = line.words
@@ -79,11 +79,11 @@ def test_words_in_two_overlapping_tiles_are_read_once(make_pdf: object) -> None:
         "\n".join(_word(crop, boxes[text], text) for text in shown)
         for crop, shown in zip(tiles, (("top", "both"), ("both", "end")), strict=True)
     ]
-    answer = region_answer(HEADS["text"], tiles, [Generation(text, "stop") for text in texts])
+    answer = region_reading(HEADS["text"], tiles, [Generation(text, "stop") for text in texts])
     assert isinstance(answer.content, TextContent)
     assert answer.content.text == "top\nboth\nend"
     assert [issue.code for issue in answer.issues] == ["text-tiles-merged"]
-    assert answer.raw == TILE_SEPARATOR.join(texts)
+    assert answer.text == TILE_SEPARATOR.join(texts)
 
 
 def test_tokens_add_up_and_the_worst_finish_counts(crops: list[Crop]) -> None:
@@ -91,18 +91,18 @@ def test_tokens_add_up_and_the_worst_finish_counts(crops: list[Crop]) -> None:
         Generation("CC", "stop", ("C", "C"), (-0.1, -0.3), "nano@1"),
         Generation("C", "length", ("C",), (-0.2,), "nano@1"),
     ]
-    answer = region_answer(HEADS["text"], crops, generations)
+    answer = region_reading(HEADS["text"], crops, generations)
     assert answer.n_tokens == 3
     assert answer.finish_reason == "length"
     assert answer.checkpoint == "nano@1"
-    assert not answer.is_sound
+    assert not answer.complete
     cut = [issue for issue in answer.issues if issue.code == "model-output-cut"]
     assert cut[0].message.startswith("Tile 2 of 2: ")
 
 
 def test_a_blank_tile_takes_nothing_from_the_others(crops: list[Crop]) -> None:
     generations = [Generation("", "blank"), Generation("word", "stop", checkpoint="nano@1")]
-    answer = region_answer(HEADS["text"], crops, generations)
+    answer = region_reading(HEADS["text"], crops, generations)
     assert isinstance(answer.content, TextContent)
     assert answer.content.text == "word"
     assert answer.checkpoint == "nano@1"
@@ -115,16 +115,16 @@ def test_a_blank_tile_takes_nothing_from_the_others(crops: list[Crop]) -> None:
 def test_what_was_not_read_is_not_parsed(
     crops: list[Crop], head: str, finish: FinishReason, code: str
 ) -> None:
-    answer = region_answer(HEADS[head], crops[:1], [Generation("", finish, error="Out of memory.")])
+    answer = region_reading(HEADS[head], crops[:1], [Generation("", finish, error="Out of memory.")])
     assert [issue.code for issue in answer.issues] == [code]
     assert "Out of memory." in answer.issues[0].message
     assert answer.checkpoint is None
     assert answer.prompt == HEADS[head].prompt
-    assert not answer.is_sound
+    assert not answer.complete
 
 
 def test_a_loop_is_an_error_and_keeps_what_was_read(crops: list[Crop]) -> None:
-    answer = region_answer(HEADS["molecule"], crops[:1], [Generation("CCCC", "loop", ("CCCC",), (-0.01,))])
+    answer = region_reading(HEADS["molecule"], crops[:1], [Generation("CCCC", "loop", ("CCCC",), (-0.01,))])
     assert isinstance(answer.content, MoleculeContent)
     assert answer.content.smiles == "CCCC"
     assert [(issue.code, issue.severity) for issue in answer.issues] == [("model-output-loop", "error")]
@@ -160,4 +160,4 @@ def test_lone_surrogates_cannot_be_stored() -> None:
 
 def test_one_answer_for_each_crop(crops: list[Crop]) -> None:
     with pytest.raises(ValueError, match="zip"):
-        region_answer(HEADS["text"], crops, [Generation("a", "stop")])
+        region_reading(HEADS["text"], crops, [Generation("a", "stop")])

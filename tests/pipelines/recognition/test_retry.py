@@ -1,4 +1,4 @@
-"""Asking again: which rung comes when, what ends the climb, and what the record says of it."""
+"""Asking again: which step comes when, what ends it, and what the record says of it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Answers = list[tuple[str, FinishReason]]
 
 @pytest.fixture(autouse=True)
 def _constrained(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The rung is there, whatever is installed."""
+    """The step is there, whatever is installed."""
     monkeypatch.setattr(retry, "can_constrain", lambda: True)
 
 
@@ -95,11 +95,11 @@ def test_a_sound_answer_is_asked_for_once(page: bytes, head: str) -> None:
 
 
 @pytest.mark.parametrize("head", ["table", "molecule", "score"])
-def test_the_rungs_come_in_order_and_are_bounded(page: bytes, head: str) -> None:
+def test_the_steps_come_in_order_and_are_bounded(page: bytes, head: str) -> None:
     replay = Replay(head, [(BROKEN[head], "stop")] * 9)
     document = read(page, replay, head)
-    rungs = [rung.name for rung in HEADS[head].retry_steps if "invalid" in rung.against]
-    assert settings(document) == ["first", *rungs[:MAX_ATTEMPTS]]
+    steps = [step.name for step in HEADS[head].retry_steps if "invalid" in step.against]
+    assert settings(document) == ["first", *steps[:MAX_ATTEMPTS]]
     assert len(replay.calls) == len(document.records[0].attempts)
     # None was sound: the first answer stays, as it would have been.
     assert document.records[0].raw == BROKEN[head]
@@ -109,15 +109,15 @@ def test_the_rungs_come_in_order_and_are_bounded(page: bytes, head: str) -> None
 
 @pytest.mark.parametrize("reason", ["length", "loop"])
 @pytest.mark.parametrize("head", list(HEADS))
-def test_rungs_are_only_those_against_the_fault(page: bytes, head: str, reason: FinishReason) -> None:
+def test_steps_are_only_those_against_the_fault(page: bytes, head: str, reason: FinishReason) -> None:
     document = read(page, Replay(head, [(BROKEN[head], reason)] * 20), head)
     fault = {"length": "cut", "loop": "loop"}[reason]
-    rungs = [rung.name for rung in HEADS[head].retry_steps if fault in rung.against]
-    assert settings(document) == ["first", *rungs[:MAX_ATTEMPTS]]
+    steps = [step.name for step in HEADS[head].retry_steps if fault in step.against]
+    assert settings(document) == ["first", *steps[:MAX_ATTEMPTS]]
     assert {attempt.finish_reason for attempt in document.records[0].attempts} == {reason}
 
 
-def test_the_first_sound_answer_ends_the_climb_and_the_first_of_all_is_kept(page: bytes) -> None:
+def test_the_first_sound_answer_ends_it_and_the_first_of_all_is_kept(page: bytes) -> None:
     replay = Replay("molecule", [("C1CC", "stop"), ("C1CCO", "stop"), ("C1CCCCC1", "stop"), ("CCO", "stop")])
     document = read(page, replay, "molecule")
     (record,) = document.records
@@ -131,7 +131,7 @@ def test_the_first_sound_answer_ends_the_climb_and_the_first_of_all_is_kept(page
     assert "molecule-ring-closure" not in codes(document)
 
 
-def test_each_rung_changes_what_it_says(page: bytes) -> None:
+def test_each_step_changes_what_it_says(page: bytes) -> None:
     replay = Replay("molecule", [("C1CC", "stop")] * 5)
     read(page, replay, "molecule")
     first, constrained, tighter, wider = (call[0] for call in replay.calls)
@@ -159,7 +159,7 @@ def test_regions_that_fail_are_asked_again_together(page: bytes) -> None:
     assert [len(record.attempts) for record in document.records] == [2, 0, 2]
 
 
-def test_tokens_are_bounded_by_the_caller_and_by_the_ladder(page: bytes) -> None:
+def test_tokens_are_bounded_by_the_caller_and_by_the_budget_of_the_head(page: bytes) -> None:
     replay = Replay("molecule", [("C1" + "C" * 500, "length")] * 9)
     document = read(page, replay, "molecule", limits=Limits(max_tokens_per_region=600))
     assert all(
@@ -179,7 +179,7 @@ def test_an_empty_answer_takes_nothing_away(page: bytes) -> None:
     assert len(document.records[0].attempts) == 1 + MAX_ATTEMPTS
 
 
-def test_an_engine_that_fails_on_the_way_up_costs_nothing(page: bytes) -> None:
+def test_an_engine_that_fails_when_asked_again_costs_nothing(page: bytes) -> None:
     replay = Replay("molecule", [("C1CC", "stop")])
     # The replay runs out, which is an error of the engine for each further request.
     document = read(page, replay, "molecule")
@@ -188,7 +188,7 @@ def test_an_engine_that_fails_on_the_way_up_costs_nothing(page: bytes) -> None:
     assert [attempt.finish_reason for attempt in record.attempts] == ["stop", "error", "error", "error"]
 
 
-def test_without_the_extra_its_rung_is_left_out(page: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_extra_its_step_is_left_out(page: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retry, "can_constrain", lambda: False)
     document = read(page, Replay("molecule", [("C1CC", "stop")] * 9), "molecule")
     assert settings(document) == ["first", "tighter-crop", "wider-crop", "beam"]
@@ -212,7 +212,7 @@ def test_a_setting_that_is_none_says_so() -> None:
         Pipeline(retry="yes")  # type: ignore[arg-type]
 
 
-def test_every_rung_of_the_table_in_the_docstring_is_one(page: bytes) -> None:
+def test_every_step_of_the_table_in_the_docstring_is_one(page: bytes) -> None:
     documented: Callable[[str], str] = lambda head: next(  # noqa: E731
         line for line in (retry.__doc__ or "").split("\n") if line.startswith(f"{head} ")
     )

@@ -51,18 +51,18 @@ def fails_at(number: int, error: BaseException) -> Callable[[Sample, int, Path, 
 
 def pairs(folder: Path) -> list[dict[str, str]]:
     """Every line is whole and names a picture that can be read."""
-    found = [json.loads(line) for line in (folder / "pairs.jsonl").read_text("utf-8").splitlines()]
-    for pair in found:
+    pairs = [json.loads(line) for line in (folder / "pairs.jsonl").read_text("utf-8").splitlines()]
+    for pair in pairs:
         with Image.open(folder / pair["image"]) as image:
             image.load()
-    return found
+    return pairs
 
 
 def test_the_rate_and_the_number_of_contents_are_told(run: Run) -> None:
     code, err = run("text", "--count", 4, "--difficulty", 0.1, "-o", "out", "--preview", "sheet.png")
     assert code == 0
-    assert "4 pairs of 4 different contents in out: " in err
-    assert "pairs a second by one process" in err
+    assert "4 pairs with 4 different contents in out: " in err
+    assert "pairs per second with one process" in err
     assert len(pairs(Path("out"))) == 4
     with Image.open("sheet.png") as sheet:
         assert sheet.width == 4 * 320
@@ -72,13 +72,13 @@ def test_the_number_of_processes_changes_no_byte(run: Run) -> None:
     for jobs in (1, 2):
         code, err = run("score", "--count", 5, "--difficulty", 0.5, "--jobs", jobs, "-o", f"by{jobs}")
         assert code == 0
-    assert "by 2 processes, " in err
-    one, two = (
+    assert "with 2 processes, " in err
+    first, second = (
         {path.name: path.read_bytes() for path in Path(f"by{jobs}").rglob("*") if path.is_file()}
         for jobs in (1, 2)
     )
-    assert one == two
-    assert len(one) == 11
+    assert first == second
+    assert len(first) == 11
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def test_another_process_draws_the_same() -> None:
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         there = {head: pool.submit(GENERATORS[head], random.Random(11), 0.8) for head in HEADS}
         here = {head: fingerprint(GENERATORS[head](random.Random(11), 0.8)) for head in HEADS}
-        assert {head: fingerprint(one.result()) for head, one in there.items()} == here
+        assert {head: fingerprint(future.result()) for head, future in there.items()} == here
 
 
 @pytest.mark.parametrize("head", HEADS)
@@ -102,8 +102,8 @@ def test_calling_a_generator_gives_training_content_unless_asked() -> None:
 
 def test_difficulty_makes_targets_longer(drawn: Drawn) -> None:
     mean = {
-        difficulty: np.mean([len(sample.target) for sample in found])
-        for difficulty, found in drawn[1].items()
+        difficulty: np.mean([len(sample.target) for sample in at_difficulty])
+        for difficulty, at_difficulty in drawn[1].items()
     }
     assert mean[1.0] > 1.5 * mean[0.0]
 

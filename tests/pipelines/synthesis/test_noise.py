@@ -40,16 +40,16 @@ def striped() -> NDArray[np.uint8]:
     return picture
 
 
-def coloured(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def colored(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.stack([gray, np.maximum(gray, 60), gray], axis=2)
 
 
 @pytest.mark.parametrize("strength", [0.2, 0.6, 1.0])
-@pytest.mark.parametrize("in_colour", [False, True])
-def test_values_change_but_not_along_the_edge_of_the_square(strength: float, in_colour: bool) -> None:
+@pytest.mark.parametrize("in_color", [False, True])
+def test_values_change_but_not_along_the_edge_of_the_square(strength: float, in_color: bool) -> None:
     picture = striped()
     picture[2:10, 2:10] = 0
-    picture = coloured(picture) if in_colour else picture
+    picture = colored(picture) if in_color else picture
     before = picture.copy()
     changed = 0
     for seed in range(40):
@@ -82,12 +82,12 @@ def test_the_same_state_makes_the_same_noise() -> None:
         assert np.array_equal(first, degrade(striped(), random.Random(seed), 1.0))
 
 
-@pytest.mark.parametrize("colour", [(200,), (255, 210, 255)])
-def test_a_tinted_sheet_is_not_widened(colour: tuple[int, ...]) -> None:
-    sheet = np.full((SIZE, SIZE, len(colour)), 255, np.uint8)
-    sheet[300:600, 100:800] = colour
+@pytest.mark.parametrize("color", [(200,), (255, 210, 255)])
+def test_a_tinted_sheet_is_not_widened(color: tuple[int, ...]) -> None:
+    sheet = np.full((SIZE, SIZE, len(color)), 255, np.uint8)
+    sheet[300:600, 100:800] = color
     sheet[400:420, 200:700] = 30
-    picture = sheet[:, :, 0].copy() if len(colour) == 1 else sheet
+    picture = sheet[:, :, 0].copy() if len(color) == 1 else sheet
     for seed in range(40):
         noisy = degrade(picture, random.Random(seed), 1.0)
         assert noisy[:300].min() == noisy[600:].min() == noisy[:, :100].min() == 255
@@ -127,15 +127,15 @@ def test_some_hard_pictures_are_black_and_white_like_a_fax() -> None:
     shaded = dotted()
     shaded[440:446, 300:600] = 130
     levels = (np.unique(degrade(shaded, random.Random(seed), 1.0)).tolist() for seed in range(200))
-    assert any(found == [0, 255] for found in levels)
+    assert any(grays == [0, 255] for grays in levels)
 
 
-@pytest.mark.parametrize("in_colour", [False, True])
-def test_points_follow_the_sheet(in_colour: bool) -> None:
+@pytest.mark.parametrize("in_color", [False, True])
+def test_points_follow_the_sheet(in_color: bool) -> None:
     picture = dotted()
     moved_at_all = 0.0
     for seed in range(25):
-        moved, matrix = distort(coloured(picture) if in_colour else picture, random.Random(seed), 1.0)
+        moved, matrix = distort(colored(picture) if in_color else picture, random.Random(seed), 1.0)
         dark = moved if moved.ndim == 2 else moved[:, :, 0]
         for dot, (x, y) in zip(DOTS, follow(matrix, DOTS), strict=True):
             top, left = round(y) - 14, round(x) - 14

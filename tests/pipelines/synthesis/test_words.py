@@ -12,8 +12,8 @@ from lxml import html
 
 from docai.parsers.text import parse_text
 from docai.pipelines.synthesis import Split, samples, table, text
+from docai.pipelines.synthesis import words as text_words
 from docai.pipelines.synthesis.table import values
-from docai.pipelines.synthesis.text import words as text_words
 from docai.pipelines.synthesis.words import core, drawn, may_stand_in, word_split
 
 SPLITS: tuple[Split, Split] = ("train", "held-out")

@@ -62,7 +62,7 @@ def test_each_reason_is_counted_for_its_own_pair(rules: TargetRules, tmp_path: P
 def test_targets_parsed_in_processes_keep_their_places(
     rules: TargetRules, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checks, "_ENOUGH_FOR_PROCESSES", 2)
+    monkeypatch.setattr(checks, "_MIN_TARGETS_FOR_PROCESSES", 2)
     folder = write_pairs_folder(tmp_path, ("CCO",))
     targets = ["CCO", "C1CC", "CN", "no", "CF"]
     usable, rejected = check_pairs([FilePair(folder / "0.png", t) for t in targets], rules, processes=2)
@@ -88,18 +88,18 @@ def contents(pairs: list[Named]) -> set[str]:
 
 def test_held_out_contents_are_never_trained_on() -> None:
     pairs = [Named(str(number % 500)) for number in range(1_000)]
-    train, held = hold_out(pairs, share=0.1, most=1_000)  # type: ignore[type-var]
-    assert not contents(train) & contents(held)
-    assert len(train) + len(held) == 1_000
-    assert 60 < len(held) < 140
+    train, held_out = hold_out(pairs, share=0.1, most=1_000)  # type: ignore[type-var]
+    assert not contents(train) & contents(held_out)
+    assert len(train) + len(held_out) == 1_000
+    assert 60 < len(held_out) < 140
 
 
 def test_the_same_contents_are_held_out_in_any_order_and_at_most_so_many() -> None:
     pairs = [Named(str(number)) for number in range(1_000)]
-    _, held = hold_out(pairs, share=0.1, most=10)  # type: ignore[type-var]
+    _, held_out = hold_out(pairs, share=0.1, most=10)  # type: ignore[type-var]
     _, again = hold_out(pairs[::-1], share=0.1, most=10)  # type: ignore[type-var]
-    assert len(held) == 10
-    assert contents(held) == contents(again)
+    assert len(held_out) == 10
+    assert contents(held_out) == contents(again)
     assert hold_out(pairs, share=0.1, most=0)[1] == []  # type: ignore[type-var]
     train, _ = hold_out(pairs[:2], share=1.0, most=10)  # type: ignore[type-var]
     assert train, "something is left to train on"

@@ -21,7 +21,7 @@ from docai.pipelines.ingest import open_source
 from docai.pipelines.synthesis.write import write_pairs
 from docai.pipelines.training.datasets import (
     NoTargetError,
-    lines_of,
+    group_into_lines,
     read_dataset,
     score_target,
     table_target,
@@ -63,9 +63,9 @@ def test_a_layout_gives_the_targets_that_the_generator_wrote(head: str, tmp_path
         plain = re.sub(r"<loc\d{4}>", "", expected).replace("<thead></thead>", "")
         if head == "table":
             assert without == plain
-        found, wanted = dict(boxes(pair.target, head)), dict(boxes(expected, head))
-        assert found.keys() == wanted.keys()
-        for text, box in found.items():
+        actual, wanted = dict(boxes(pair.target, head)), dict(boxes(expected, head))
+        assert actual.keys() == wanted.keys()
+        for text, box in actual.items():
             in_file = transform.from_unit(box)
             pixels = [value * 896 for value in wanted[text]]
             assert in_file == pytest.approx(pixels, abs=TOLERANCE), text
@@ -203,14 +203,14 @@ def word(
 
 def test_words_without_an_order_are_put_into_lines() -> None:
     words = [word("d", 40, 22), word("b", 40, 2), word("a", 0, 0), word("far", 200, 1), word("c", 0, 20)]
-    lines = lines_of(words, in_order=False)
-    assert [[one.text for one in line] for line in lines] == [["a", "b"], ["far"], ["c", "d"]]
+    lines = group_into_lines(words, in_order=False)
+    assert [[word.text for word in line] for line in lines] == [["a", "b"], ["far"], ["c", "d"]]
 
 
 def test_words_in_order_stay_so() -> None:
     words = [word("left", 0, 0), word("below", 0, 20), word("right", 100, 0), word("on", 140, 0)]
-    lines = lines_of(words, in_order=True)
-    assert [[one.text for one in line] for line in lines] == [["left"], ["below"], ["right", "on"]]
+    lines = group_into_lines(words, in_order=True)
+    assert [[word.text for word in line] for line in lines] == [["left"], ["below"], ["right", "on"]]
 
 
 def test_words_that_are_not_asked_for_are_left_out(tmp_path: Path) -> None:

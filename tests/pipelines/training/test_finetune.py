@@ -25,8 +25,7 @@ from docai.models.checkpoints import open_checkpoint
 from docai.models.engine import Request
 from docai.models.heads import Head
 from docai.models.paligemma import PaliGemmaEngine
-from docai.pipelines.training import finetune as adapters
-from docai.pipelines.training import prepare
+from docai.pipelines.training import finetune, prepare
 from docai.pipelines.training.finetune import train_adapter
 from docai.pipelines.training.model import build_model
 from docai.pipelines.training.pairs import Collator, read_pairs
@@ -195,9 +194,9 @@ def test_a_half_written_state_is_passed_over(trained: tuple[Path, list[str]], tm
     shutil.copy(
         trained[0] / "adapters/molecule/adapter_model.safetensors", tmp_path / f"state/checkpoint-{STEPS + 1}"
     )
-    found = latest_state(tmp_path)
-    assert found is not None
-    assert found.name == f"checkpoint-{STEPS}"
+    state = latest_state(tmp_path)
+    assert state is not None
+    assert state.name == f"checkpoint-{STEPS}"
 
 
 def test_states_are_saved_by_the_clock(
@@ -215,7 +214,7 @@ def test_pairs_are_drawn_where_no_folder_is_given(tiny_base: Path, molecule: Hea
     lines: list[str] = []
     settings = replace(FAST, steps=2, batch=2, accumulate=2)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(prepare, "_DRAWN_CHECKS", 2)
+        patch.setattr(prepare, "_N_DRAWN_CHECKS", 2)
         run = train_adapter(molecule, tiny_base, tmp_path / "run", settings, report=lines.append)
     assert lines[0] == "2 of 2 drawn pairs tried can be used"
     assert run.step == 2
@@ -224,7 +223,7 @@ def test_pairs_are_drawn_where_no_folder_is_given(tiny_base: Path, molecule: Hea
     assert about["result"]["step"] == 2
     card = (tmp_path / "run/README.md").read_text()
     assert "`drawn, difficulty 0`" in card
-    assert "held-out stream" in card
+    assert "held-out split" in card
 
 
 def test_heads_are_added_one_after_the_other(
@@ -292,7 +291,7 @@ def refuse(
 ) -> None:
     """The call is refused before a model is loaded."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(adapters, "build_model", lambda *args: pytest.fail("too late"))
+        patch.setattr(finetune, "build_model", lambda *args: pytest.fail("too late"))
         with pytest.raises(error, match=match):
             train_adapter(head, base, folder, settings, data=data, report=lambda line: None)
 
@@ -301,13 +300,13 @@ def test_a_base_that_cannot_be_trained_is_refused(molecule: Head, tiny_base: Pat
     run = tmp_path / "run"
     refuse(UnknownModelError, "no model", molecule, "no-such-model", run)
     refuse(CheckpointError, "reads crops of 896 px", replace(molecule, resolution=896), tiny_base, run)
-    other = shutil.copytree(tiny_base, tmp_path / "other")
-    config = json.loads((other / "config.json").read_text())
-    (other / "config.json").write_text(json.dumps(config | {"model_type": "llava"}))
-    refuse(CheckpointError, "not a PaliGemma 2", molecule, other, run)
+    other_base = shutil.copytree(tiny_base, tmp_path / "other")
+    config = json.loads((other_base / "config.json").read_text())
+    (other_base / "config.json").write_text(json.dumps(config | {"model_type": "llava"}))
+    refuse(CheckpointError, "not a PaliGemma 2", molecule, other_base, run)
     config["text_config"]["max_position_embeddings"] = 30
-    (other / "config.json").write_text(json.dumps(config))
-    refuse(CheckpointError, "no room for an answer", molecule, other, run)
+    (other_base / "config.json").write_text(json.dumps(config))
+    refuse(CheckpointError, "no room for an answer", molecule, other_base, run)
     assert not run.exists()
 
 
@@ -329,14 +328,14 @@ def test_a_folder_that_cannot_take_the_run_is_refused(
     refuse(SettingError, "is a file", molecule, tiny_base, tmp_path / "file", data=[pairs_folder])
     refuse(SettingError, "not of a training", molecule, tiny_base, tmp_path, data=[pairs_folder])
     refuse(SettingError, "not of a training", molecule, tiny_base, tiny_base, data=[pairs_folder])
-    other = replace(FAST, rank=2)
+    other_settings = replace(FAST, rank=2)
     refuse(
         SettingError,
         "rank was 8 and is now 2",
         molecule,
         tiny_base,
         trained[0],
-        settings=other,
+        settings=other_settings,
         data=[pairs_folder],
     )
 
@@ -359,7 +358,7 @@ def test_rejected_pairs_are_written_down(molecule: Head, tiny_base: Path, tmp_pa
     assert json.loads(written)["name"] == str(data / "1.png")
 
 
-def test_an_adapter_that_learnt_nothing_is_not_passed_off_as_one(
+def test_an_adapter_that_learned_nothing_is_not_passed_off_as_one(
     molecule: Head, tiny_base: Path, pairs_folder: Path, tmp_path: Path
 ) -> None:
     settings = replace(FAST, steps=1, learning_rate=1e-60)

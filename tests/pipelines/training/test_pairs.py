@@ -55,7 +55,7 @@ def test_labels_are_exactly_the_answer_and_its_end(processor: PaliGemmaProcessor
         assert seen.replace("<pad>", "").replace("<image>", "") == f"<bos>{molecule.prompt}\n"
 
 
-@pytest.mark.parametrize("fault", ["prompt labelled", "answer unlabelled", "nothing labelled"])
+@pytest.mark.parametrize("fault", ["prompt labeled", "answer unlabelled", "nothing labeled"])
 def test_wrong_labels_stop_the_training(
     processor: PaliGemmaProcessor, molecule: Head, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
@@ -63,7 +63,7 @@ def test_wrong_labels_stop_the_training(
 
     def broken(self: PaliGemmaProcessor, **options: object) -> BatchFeature:
         inputs = stock(self, **options)
-        if fault == "prompt labelled":
+        if fault == "prompt labeled":
             inputs["labels"][:, -40] = 5
         elif fault == "answer unlabelled":
             inputs["labels"][0, -1] = IGNORE
@@ -132,7 +132,7 @@ def test_a_folder_is_checked_and_what_is_wrong_is_listed(rules: TargetRules, tmp
     usable, rejected = check_pairs(read_pairs(folder), rules)
     assert [pair.target for pair in usable] == ["CCO"]
     assert [item.reason for item in rejected] == ["image", "image", "too-long", "parser"]
-    assert rejected[2].detail == "25 tokens, and 24 are trained on"
+    assert rejected[2].detail == "25 tokens, and at most 24 can be used"
     lines = describe_rejected(rejected, shown=2)
     assert lines[:3] == ["not used, image: 2", "not used, parser: 1", "not used, too-long: 1"]
     assert len(lines) == 5

@@ -1,4 +1,4 @@
-"""What a run tells of itself: its card, its numbers over several parts, and its curves."""
+"""What a run reports: its card, its numbers over several parts, and its curves."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ TARGETS = ("C", "CC", "CCC", "CCCC", "N", "NC", "NCC", "NCCC", "O", "OC", "OCC")
 
 
 @pytest.fixture(scope="module")
-def told(
+def reported(
     tiny_base: Path, molecule: Head, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, dict[str, Any]]:
     """The folder and training.json of a run that was stopped once, on two sources."""
-    place = tmp_path_factory.mktemp("told")
-    one = write_pairs_folder(place / "one", TARGETS)
-    two = write_pairs_folder(place / "two", ("C1CC", "S", "CCCCCCCCCCCCCCC", "nonsense"))
+    place = tmp_path_factory.mktemp("reported")
+    first = write_pairs_folder(place / "one", TARGETS)
+    second = write_pairs_folder(place / "two", ("C1CC", "S", "CCCCCCCCCCCCCCC", "nonsense"))
     folder = place / "run"
 
     def stop(line: str) -> None:
@@ -64,19 +64,19 @@ def told(
                 tiny_base,
                 folder,
                 SETTINGS,
-                data=[one, two],
+                data=[first, second],
                 report=report,
                 command=command,
             )
     return folder, json.loads((folder / "training.json").read_text())
 
 
-def test_the_numbers_are_those_of_the_run(told: tuple[Path, dict[str, Any]]) -> None:
-    folder, about = told
-    one, two = about["data"]["sources"]
-    assert (one["n_train"] + one["n_held_out"], one["rejected"]) == (11, {})
-    assert two["rejected"] == {"parser": 2, "too-long": 1}
-    assert one["n_held_out"] + two["n_held_out"] == about["result"]["n_held_out"] == 3
+def test_the_numbers_are_those_of_the_run(reported: tuple[Path, dict[str, Any]]) -> None:
+    folder, about = reported
+    first, second = about["data"]["sources"]
+    assert (first["n_train"] + first["n_held_out"], first["rejected"]) == (11, {})
+    assert second["rejected"] == {"parser": 2, "too-long": 1}
+    assert first["n_held_out"] + second["n_held_out"] == about["result"]["n_held_out"] == 3
     # Nine pairs are five batches, so every third step of two batches has one pair.
     assert about["result"]["pairs"] == 18
     assert [(part["from_step"], part["to_step"], part["ended"]) for part in about["parts"]] == [
@@ -96,8 +96,8 @@ def test_the_numbers_are_those_of_the_run(told: tuple[Path, dict[str, Any]]) -> 
     assert (folder / "README.md").read_text() == card_text(about)
 
 
-def test_the_card_says_what_a_reader_needs(told: tuple[Path, dict[str, Any]]) -> None:
-    folder, about = told
+def test_the_card_says_what_a_reader_needs(reported: tuple[Path, dict[str, Any]]) -> None:
+    folder, about = reported
     card = (folder / "README.md").read_text()
     for part in (
         f"`{about['run']['base']}`",
@@ -122,8 +122,8 @@ def test_the_card_says_what_a_reader_needs(told: tuple[Path, dict[str, Any]]) ->
     assert result["metrics"][0]["value"] == round(about["result"]["held_out"]["value"], 4)
 
 
-def test_the_card_of_an_official_base_and_of_an_unfinished_run(told: tuple[Path, dict[str, Any]]) -> None:
-    about = copy.deepcopy(told[1])
+def test_the_card_of_an_official_base_and_of_an_unfinished_run(reported: tuple[Path, dict[str, Any]]) -> None:
+    about = copy.deepcopy(reported[1])
     about["base"]["name"] = "google/paligemma2-3b-pt-896"
     about["run"]["full"] = True
     about["result"] |= {"step": 4, "held_out": None}
@@ -138,7 +138,7 @@ def test_the_card_of_an_official_base_and_of_an_unfinished_run(told: tuple[Path,
     assert "pubtabnet:/a\\|b" in card
 
 
-def test_no_curves_without_tensorboard_and_that_is_said_once(
+def test_no_curves_without_tensorboard_and_that_is_reported_once(
     molecule: Head, tiny_base: Path, pairs_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     find = importlib.util.find_spec
@@ -184,7 +184,7 @@ def test_intervals() -> None:
     assert interval_of([Ratio(1, 7)]) is None
 
 
-def test_a_metric_tells_its_step_its_pairs_and_its_interval(molecule: Head) -> None:
+def test_a_metric_gives_its_step_its_pairs_and_its_interval(molecule: Head) -> None:
     measured = metric_for(molecule).measured(molecule.parser, [("OCC", "CCO"), ("C", "N")], 7)
     assert (measured.step, measured.value, measured.exact, measured.n) == (7, 0.5, 0.0, 2)
     assert measured.low is not None

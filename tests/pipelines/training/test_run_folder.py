@@ -1,4 +1,4 @@
-"""States on disk, and what a disk that is full in the middle of a run leaves."""
+"""Training states on disk, and what is left where the disk gets full during a run."""
 
 from __future__ import annotations
 
@@ -16,10 +16,15 @@ import pytest
 from docai.errors import SettingError
 from docai.models.checkpoints import open_checkpoint
 from docai.models.heads import Head
-from docai.pipelines.training import finetune as adapters
-from docai.pipelines.training import run_folder as states
+from docai.pipelines.training import finetune, run_folder
 from docai.pipelines.training.finetune import train_adapter
-from docai.pipelines.training.run_folder import in_bytes, latest_state, lay_base, require_disk, writing
+from docai.pipelines.training.run_folder import (
+    explaining_write_errors,
+    format_bytes,
+    latest_state,
+    require_disk,
+    write_base,
+)
 from docai.pipelines.training.settings import AdapterSettings
 
 FAST = AdapterSettings(
@@ -75,7 +80,7 @@ def test_a_full_disk_leaves_the_last_state_and_the_same_call_goes_on(
             SettingError, match=r"checkpoint-2 cannot be written: .*It takes .* free"
         ) as error:
             train_adapter(molecule, tiny_base, folder, FAST, data=[pairs_folder], report=fill)
-    assert f"{folder / 'state/checkpoint-1'} is whole" in str(error.value)
+    assert f"{folder / 'state/checkpoint-1'} is complete" in str(error.value)
     assert not (folder / "state/checkpoint-2").exists(), "the half state takes no room"
     lines: list[str] = []
     run = train_adapter(molecule, tiny_base, folder, FAST, data=[pairs_folder], report=lines.append)
@@ -106,11 +111,11 @@ def test_a_disk_that_is_full_at_the_end_keeps_the_old_adapter(
     assert path.read_bytes() == before
 
 
-def test_too_little_room_is_said_before_the_first_step(
+def test_too_little_room_is_reported_before_the_first_step(
     molecule: Head, tiny_base: Path, pairs_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(states.shutil, "disk_usage", lambda path: Usage(10, 10, 0))
-    monkeypatch.setattr(adapters, "trainer_arguments", lambda *args: pytest.fail("too late"))
+    monkeypatch.setattr(run_folder.shutil, "disk_usage", lambda path: Usage(10, 10, 0))
+    monkeypatch.setattr(finetune, "trainer_arguments", lambda *args: pytest.fail("too late"))
     with pytest.raises(SettingError, match=r"has 0 kB free, and a state .* are missing"):
         train_adapter(
             molecule, tiny_base, tmp_path / "run", FAST, data=[pairs_folder], report=lambda line: None
@@ -122,10 +127,10 @@ def test_room_is_counted_as_states_are_kept(tmp_path: Path, monkeypatch: pytest.
     # A state is 12 bytes a weight, the best adapter and the one of the checkpoint 4 each.
     for free, n_lines in ((20_000, 1), (43_999, 1), (44_000, 0)):
         lines.clear()
-        monkeypatch.setattr(states.shutil, "disk_usage", lambda path, free=free: Usage(0, 0, free))
+        monkeypatch.setattr(run_folder.shutil, "disk_usage", lambda path, free=free: Usage(0, 0, free))
         require_disk(tmp_path, 1000, None, lines.append)
         assert len(lines) == n_lines, free
-    monkeypatch.setattr(states.shutil, "disk_usage", lambda path: Usage(0, 0, 19_000))
+    monkeypatch.setattr(run_folder.shutil, "disk_usage", lambda path: Usage(0, 0, 19_000))
     with pytest.raises(SettingError, match="1 kB are missing"):
         require_disk(tmp_path, 1000, None, lines.append)
     require_disk(tmp_path, 1000, 2000, lines.append)
@@ -142,32 +147,37 @@ def test_a_cut_state_is_passed_over(tmp_path: Path) -> None:
         state = tmp_path / f"state/checkpoint-{step}"
         state.mkdir(parents=True)
         (state / "trainer_state.json").write_text(text)
-    found = latest_state(tmp_path)
-    assert found is not None
-    assert found.name == "checkpoint-9"
-    shutil.rmtree(found)
-    found = latest_state(tmp_path)
-    assert found is not None
-    assert found.name == "checkpoint-2"
+    state_found = latest_state(tmp_path)
+    assert state_found is not None
+    assert state_found.name == "checkpoint-9"
+    shutil.rmtree(state_found)
+    state_found = latest_state(tmp_path)
+    assert state_found is not None
+    assert state_found.name == "checkpoint-2"
 
 
 def test_errors_that_are_not_of_the_disk_go_on_as_they_are(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="shapes"), writing(tmp_path / "x", tmp_path):
+    with pytest.raises(RuntimeError, match="shapes"), explaining_write_errors(tmp_path / "x", tmp_path):
         raise RuntimeError("shapes do not fit")
-    with pytest.raises(SettingError, match="no state yet"), writing(tmp_path / "x", tmp_path):
+    with pytest.raises(SettingError, match="no state yet"), explaining_write_errors(tmp_path / "x", tmp_path):
         raise OSError(28, "No space left on device")
 
 
 def test_sizes_for_people() -> None:
-    assert [in_bytes(n) for n in (0, 4_000, 2_500_000, 36_400_000_000)] == ["0 kB", "4 kB", "2 MB", "36.4 GB"]
+    assert [format_bytes(n) for n in (0, 4_000, 2_500_000, 36_400_000_000)] == [
+        "0 kB",
+        "4 kB",
+        "2 MB",
+        "36.4 GB",
+    ]
 
 
 def test_a_full_disk_leaves_the_files_of_the_base_whole(tiny_base: Path, tmp_path: Path) -> None:
     base = open_checkpoint(tiny_base)
-    lay_base(base, tmp_path, "molecule")
+    write_base(base, tmp_path, "molecule")
     before = (tmp_path / "tokenizer.json").read_bytes()
     with small_files() as limit:
         limit.append(1000)
         with pytest.raises(SettingError, match="cannot be written"):
-            lay_base(base, tmp_path, "molecule")
+            write_base(base, tmp_path, "molecule")
     assert (tmp_path / "tokenizer.json").read_bytes() == before

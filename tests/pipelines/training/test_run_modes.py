@@ -32,7 +32,7 @@ from docai.pipelines.training.model import (
     bytes_needed,
     four_bit_config,
     measure_weights,
-    require_room,
+    require_memory,
     smoothed_loss,
 )
 from docai.pipelines.training.pairs import Collator, ListedPairs, read_pairs
@@ -149,8 +149,8 @@ def test_accumulated_batches_are_one_batch(
         settings = replace(FAST, steps=2, label_smoothing=smoothing)
         for batch, lines in ((4, whole), (1, parts)):
             folder = tmp_path / f"{batch}-{smoothing}"
-            one = replace(settings, batch=batch, accumulate=4 // batch)
-            train_adapter(molecule, tiny_base, folder, one, data=[pairs_folder], report=lines.append)
+            variant = replace(settings, batch=batch, accumulate=4 // batch)
+            train_adapter(molecule, tiny_base, folder, variant, data=[pairs_folder], report=lines.append)
         assert len(losses(whole)) == 2, "the second is that of weights moved by the first"
         assert losses(parts) == pytest.approx(losses(whole), rel=2e-3)
 
@@ -159,20 +159,20 @@ def test_accumulated_batches_are_one_batch(
 def test_computing_activations_twice_changes_nothing(
     molecule: Head, tiny_base: Path, pairs_folder: Path, tmp_path: Path, full: bool
 ) -> None:
-    found = []
+    curves = []
     for checkpointing in (False, True):
         lines: list[str] = []
         settings = replace(FAST, steps=2, full=full, checkpointing=checkpointing)
         folder = tmp_path / str(checkpointing)
         train_adapter(molecule, tiny_base, folder, settings, data=[pairs_folder], report=lines.append)
-        found.append(losses(lines))
+        curves.append(losses(lines))
         model = build_model(open_checkpoint(tiny_base), settings, CPU)
         assert (
             any(getattr(module, "gradient_checkpointing", False) for module in model.modules())
             == checkpointing
         )
-    assert found[0] == pytest.approx(found[1], rel=1e-4)
-    assert found[0][-1] < found[0][0]
+    assert curves[0] == pytest.approx(curves[1], rel=1e-4)
+    assert curves[0][-1] < curves[0][0]
 
 
 def test_held_out_pairs_are_measured_and_not_trained_on(
@@ -263,7 +263,7 @@ def test_answers_to_pairs_are_those_of_the_engine(
     checkpoint = open_checkpoint(folder)
     pairs = ListedPairs(read_pairs(pairs_folder), 56)
     engine = PaliGemmaEngine.load(folder, device="cpu")
-    expected = [one.text for one in engine.generate([Request(head, pairs[i].image) for i in range(4)])]
+    expected = [answer.text for answer in engine.generate([Request(head, pairs[i].image) for i in range(4)])]
     bare = build_model(checkpoint, FAST, CPU)
     from peft import set_peft_model_state_dict
 
@@ -279,7 +279,7 @@ def test_answers_to_pairs_are_those_of_the_engine(
 
 @pytest.mark.parametrize("name", HEADS)
 def test_a_heads_metric_knows_right_from_wrong(name: str) -> None:
-    target, other, broken = {
+    target, equivalent, broken = {
         "table": ("<table><tr><td>a</td></tr></table>", "<table><tr><td>b</td></tr></table>", "<<"),
         "molecule": ("OCC", "CCN", "C1CC"),
         "score": ("**kern\n4c\n*-", "**kern\n4d\n*-", "4c"),
@@ -287,20 +287,20 @@ def test_a_heads_metric_knows_right_from_wrong(name: str) -> None:
     }[name]
     metric = metric_for(HEADS[name])
     parser = HEADS[name].parser
-    right, wrong = metric.of(parser, [(target, target)]), metric.of(parser, [(other, target)])
+    right, wrong = metric.value(parser, [(target, target)]), metric.value(parser, [(equivalent, target)])
     assert right == (1.0 if metric.higher_is_better else 0.0)
     assert metric.is_better(right, wrong)
     assert not metric.is_better(wrong, right)
-    assert metric.is_better(right, metric.of(parser, [(broken, target)]))
+    assert metric.is_better(right, metric.value(parser, [(broken, target)]))
     assert metric.is_better(wrong, None)
     if name == "molecule":
-        assert metric.of(parser, [("CCO", target)]) == 1.0, "written otherwise, and the same"
+        assert metric.value(parser, [("CCO", target)]) == 1.0, "written otherwise, and the same"
 
 
 def test_a_head_of_the_callers_own_is_judged_by_exact_match(molecule: Head) -> None:
     metric = metric_for(replace(molecule, name="caption", record=RecordBase))
     assert metric.name == "exact"
-    assert metric.of(molecule.parser, [("a", "a"), ("a", "b")]) == 0.5
+    assert metric.value(molecule.parser, [("a", "a"), ("a", "b")]) == 0.5
 
 
 def test_four_bits_without_a_gpu_or_bitsandbytes_say_what_to_do(
@@ -325,7 +325,7 @@ def test_a_base_that_is_too_large_is_refused_with_what_it_takes(
     weights = measure_weights(base)
     model = PaliGemmaForConditionalGeneration.from_pretrained(base)
     assert weights.total == sum(weight.numel() for weight in model.parameters())
-    require_room(base, CPU, wanted="auto", full=True, four_bit=False)
+    require_memory(base, CPU, wanted="auto", full=True, four_bit=False)
 
     # The 3B model: 26 layers, 2304 wide, 8 heads of 256, 4 of keys, 9216 inside.
     per_layer = [(2048, 2304), (1024, 2304), (1024, 2304), (2304, 2048), *3 * [(9216, 2304)]]
@@ -339,13 +339,13 @@ def test_a_base_that_is_too_large_is_refused_with_what_it_takes(
         DeviceError,
         match=r"3\.0B weights\. .* 45 GiB for a full .* 6\.0 GiB for an adapter, or 3\.2 GiB with --four-bit",
     ):
-        require_room(base, CPU, wanted="auto", full=False, four_bit=False)
+        require_memory(base, CPU, wanted="auto", full=False, four_bit=False)
     monkeypatch.setattr(memory, "_memory_of", lambda device: 16 << 30)
-    require_room(base, CPU, wanted="cpu", full=False, four_bit=False)
-    with pytest.raises(DeviceError, match=r"at least 45\.2 GiB before any crop; cpu has 16\.0 GiB"):
-        require_room(base, CPU, wanted="cpu", full=True, four_bit=False)
+    require_memory(base, CPU, wanted="cpu", full=False, four_bit=False)
+    with pytest.raises(DeviceError, match=r"at least 45\.2 GiB besides the crops; cpu has 16\.0 GiB"):
+        require_memory(base, CPU, wanted="cpu", full=True, four_bit=False)
     with pytest.raises(DeviceError, match=r"by 2 processes takes at least 23\.2 GiB"):
-        require_room(base, CPU, wanted="cpu", full=False, four_bit=False, processes=2)
+        require_memory(base, CPU, wanted="cpu", full=False, four_bit=False, processes=2)
 
 
 def test_the_memory_of_an_adapter_is_counted_with_its_rank(molecule: Head, tiny_base: Path) -> None:

@@ -16,11 +16,10 @@ import pytest
 from docai.cli import main
 from docai.cli.train import train
 from docai.models.paligemma import PaliGemmaEngine
-from docai.pipelines.training import finetune as adapters
-from docai.pipelines.training.nano import loop as slices
-from docai.pipelines.training.nano import pack
-from docai.pipelines.training.nano.feed import Pack
-from docai.pipelines.training.nano.settings import SliceSettings
+from docai.pipelines.training import finetune
+from docai.pipelines.training.nano import loop, pack
+from docai.pipelines.training.nano.feed import PackSource
+from docai.pipelines.training.nano.settings import NanoSettings
 from docai.pipelines.training.nano.state import Progress
 from docai.pipelines.training.settings import AdapterSettings
 from tests.models.tiny import build_tiny
@@ -131,7 +130,7 @@ def test_ctrl_c_leaves_a_state_that_the_same_command_goes_on_from(
             if line.startswith("step 10 "):
                 process.send_signal(signal.SIGINT)
     assert process.returncode == 130, said
-    assert said[-1].startswith("Interrupted; the same command goes on"), said
+    assert said[-1].startswith("Interrupted; the same command continues"), said
     (state,) = (tmp_path / "out/state").glob("checkpoint-*")
     step = int(state.name.partition("-")[2])
     assert step >= 10
@@ -151,19 +150,19 @@ def test_exit_130_when_interrupted_before_the_first_step(
     def interrupt(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(adapters, "train_adapter", interrupt)
+    monkeypatch.setattr(finetune, "train_adapter", interrupt)
     code, _, err = run("table", "--base", base_896, "-o", "out")
     assert code == 130
     assert "Interrupted" in err
 
 
 def test_nano_and_heads_have_defaults_of_their_own(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[tuple[Path, float, SliceSettings, object, object]] = []
+    calls: list[tuple[Path, float, NanoSettings, object, object]] = []
 
     def record(
         folder: Path,
         minutes: float,
-        settings: SliceSettings,
+        settings: NanoSettings,
         report: object,
         *,
         source: object,
@@ -172,7 +171,7 @@ def test_nano_and_heads_have_defaults_of_their_own(run: Run, monkeypatch: pytest
         calls.append((folder, minutes, settings, source, resume))
         return Progress(interrupted=len(calls) == 2)
 
-    monkeypatch.setattr(slices, "train_slice", record)
+    monkeypatch.setattr(loop, "train_nano", record)
     monkeypatch.setattr(pack, "require_pack", lambda folder: None)
     assert run("nano", "-o", "out", "--minutes", 2)[0] == 0
     assert run("nano", "-o", "out", "--total-minutes", 90, "--workers", 3)[0] == 130
@@ -180,19 +179,19 @@ def test_nano_and_heads_have_defaults_of_their_own(run: Run, monkeypatch: pytest
     assert run("nano", *options)[0] == 0
     assert run("nano", "-o", "out", "--base", "nano", "--learning-rate", 2e-4, "--difficulty", 0.2)[0] == 0
     assert calls == [
-        (Path("out"), 2.0, SliceSettings(), None, None),
-        (Path("out"), 60.0, SliceSettings(total_minutes=90.0, workers=3), None, None),
+        (Path("out"), 2.0, NanoSettings(), None, None),
+        (Path("out"), 60.0, NanoSettings(total_minutes=90.0, workers=3), None, None),
         (
             Path("run"),
             60.0,
-            SliceSettings(device="cuda", keep_optimizer=False),
-            Pack(Path("pack")),
+            NanoSettings(device="cuda", keep_optimizer=False),
+            PackSource(Path("pack")),
             Path("run"),
         ),
         (
             Path("out"),
             60.0,
-            SliceSettings(base="nano", learning_rate=2e-4, first_difficulty=0.2, difficulty=0.2),
+            NanoSettings(base="nano", learning_rate=2e-4, first_difficulty=0.2, difficulty=0.2),
             None,
             None,
         ),

@@ -19,7 +19,7 @@ from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from docai.models.heads import HEADS
 from docai.pipelines.training import prepare
-from docai.pipelines.training.callbacks import Keeper
+from docai.pipelines.training.callbacks import RunCallback
 from docai.pipelines.training.finetune import train_adapter
 from docai.pipelines.training.pairs import Collator, Pair
 from docai.pipelines.training.settings import AdapterSettings
@@ -45,14 +45,14 @@ def main(base: str, data: str, out: str, seen: str) -> None:
     torch.set_num_threads(1)
     rank = int(os.environ["RANK"])
     trained: list[str] = []
-    collate, step_end = Collator.__call__, Keeper.on_step_end
+    collate, step_end = Collator.__call__, RunCallback.on_step_end
 
     def noting(self: Collator, pairs: Sequence[Pair]) -> dict[str, Any]:
         trained.extend(pair.target for pair in pairs)
         return collate(self, pairs)
 
     def stopping(
-        self: Keeper, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any
+        self: RunCallback, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any
     ) -> None:
         if rank == 1 and state.global_step == STOPPED_AT:
             os.kill(os.getpid(), signal.SIGINT)
@@ -60,14 +60,14 @@ def main(base: str, data: str, out: str, seen: str) -> None:
 
     prepare._HELD_OUT_SHARE = 1.0
     Collator.__call__ = noting  # type: ignore[method-assign]
-    Keeper.on_step_end = stopping  # type: ignore[method-assign]
+    RunCallback.on_step_end = stopping  # type: ignore[method-assign]
     head = replace(HEADS["molecule"], resolution=56)
     lines: list[str] = []
     ends = []
     for _ in range(2):
         run = train_adapter(head, base, Path(out), SETTINGS, data=[data], report=lines.append)
         ends.append([run.step, run.interrupted, run.is_main])
-        Keeper.on_step_end = step_end  # type: ignore[method-assign]
+        RunCallback.on_step_end = step_end  # type: ignore[method-assign]
     Path(seen, f"{rank}.json").write_text(json.dumps({"trained": trained, "lines": lines, "ends": ends}))
 
 

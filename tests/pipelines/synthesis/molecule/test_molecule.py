@@ -13,21 +13,21 @@ from docai.parsers.molecule import parse_molecule
 from docai.parsers.molecule_labels import ABBREVIATIONS
 from docai.pipelines.synthesis.base import Plan, Sample, UndrawableError
 from docai.pipelines.synthesis.molecule import generator as molecule
-from docai.pipelines.synthesis.molecule import indigo as molecule_indigo
+from docai.pipelines.synthesis.molecule import rendering as molecule_indigo
 from docai.pipelines.synthesis.molecule.abbreviations import (
     LABEL,
     LABEL_WEST,
     MEMBERS,
     SOURCE,
     condense,
-    name_open_places,
+    label_open_positions,
 )
-from docai.pipelines.synthesis.molecule.details import adorn
-from docai.pipelines.synthesis.molecule.looks import Look, draw_with_rdkit
+from docai.pipelines.synthesis.molecule.details import add_details
 from docai.pipelines.synthesis.molecule.parts import MAX_HEAVY_ATOMS, narrow_pool, recombined, wide_pool
+from docai.pipelines.synthesis.molecule.rendering import Style, draw_with_rdkit
 from docai.pipelines.synthesis.noise import MILD
 
-PLAIN = Look(bond=60.0, line=0.03, font=0.4, offset=0.15, label_padding=0.0, methyls=False, font_file="")
+PLAIN = Style(bond=60.0, line=0.03, font=0.4, offset=0.15, label_padding=0.0, methyls=False, font_file="")
 RICH = "CCOC(=O)[C@H](Cc1ccccc1)NC(=O)OC(C)(C)C"
 GROUPS = ("Ph", "Boc", "CO2Et", "OMe", "NO2", "CF3", "Me", "Et", "tBu", "OTs", "NHBoc", "Fmoc")
 
@@ -88,7 +88,7 @@ def test_the_target_is_what_wedges_labels_and_geometry_say(seed: int) -> None:
     whole = Chem.MolFromSmiles(molecule.compose(rng, 1.0).content)
     try:
         shown = molecule._arrange(whole, rng, 1.0)
-        target, _ = molecule._written(whole)
+        target, _ = molecule._canonical_smiles(whole)
     except UndrawableError:
         return
     assert as_drawn(shown) == target
@@ -176,8 +176,8 @@ def test_marks_of_an_abbreviation_are_all_at_its_label() -> None:
 @pytest.mark.parametrize("group", GROUPS)
 def test_each_common_group_is_found(group: str) -> None:
     whole = Chem.MolFromSmiles(f"C1CC(Br)CCN1{ABBREVIATIONS[group]}")
-    found = [condense(whole, random.Random(seed), 1.0) for seed in range(30)]
-    texts = {text for shown in found if shown is not None for text in labels(shown)}
+    drawings = [condense(whole, random.Random(seed), 1.0) for seed in range(30)]
+    texts = {text for shown in drawings if shown is not None for text in labels(shown)}
     assert ABBREVIATIONS[group] in {ABBREVIATIONS[text] for text in texts}
 
 
@@ -200,10 +200,10 @@ def test_a_label_that_would_leave_something_out_is_not_used(smiles: str, left_ou
 
 def test_labels_read_from_the_left_end_with_the_bond_where_it_comes_from_the_right() -> None:
     whole = Chem.MolFromSmiles("C1CCCCC1C(=O)OCC")
-    found = [condense(whole, random.Random(seed), 1.0) for seed in range(40)]
+    drawings = [condense(whole, random.Random(seed), 1.0) for seed in range(40)]
     pairs = {
         (atom.GetProp(LABEL), atom.GetProp(LABEL_WEST))
-        for shown in found
+        for shown in drawings
         if shown is not None
         for atom in shown.GetAtoms()
         if atom.HasProp(LABEL)
@@ -215,7 +215,7 @@ def test_labels_read_from_the_left_end_with_the_bond_where_it_comes_from_the_rig
 
 def test_open_places_are_written_as_the_parser_reads_them() -> None:
     shown = Chem.MolFromSmiles("[3*]CCC(*)O")
-    name_open_places(shown, random.Random(0))
+    label_open_positions(shown, random.Random(0))
     texts = labels(shown)
     assert texts[0] == "R3"
     for text, dummy in zip(texts, ("[3*]", "*"), strict=True):
@@ -243,7 +243,7 @@ def test_recombination_makes_molecules_that_no_list_holds() -> None:
 
 def test_details_leave_molecules_sound() -> None:
     for seed in range(80):
-        smiles = adorn("O=C(O)C1CCN(C(C)c2ccncc2)CC1", random.Random(seed), 1.0)
+        smiles = add_details("O=C(O)C1CCN(C(C)c2ccncc2)CC1", random.Random(seed), 1.0)
         assert smiles is None or Chem.MolFromSmiles(smiles) is not None
 
 
@@ -251,7 +251,7 @@ def test_without_indigo_rdkit_draws_all(monkeypatch: pytest.MonkeyPatch) -> None
     def refuse(*_: object) -> None:
         raise AssertionError("Indigo was called")
 
-    monkeypatch.setattr(molecule, "is_present", lambda: False)
+    monkeypatch.setattr(molecule, "has_indigo", lambda: False)
     monkeypatch.setattr(molecule, "draw_with_indigo", refuse)
     assert len(drawn(12, 1.0)) == 12
 
@@ -263,7 +263,7 @@ def test_what_indigo_refuses_is_drawn_by_rdkit(monkeypatch: pytest.MonkeyPatch) 
         refused.append(True)
         raise UndrawableError("no")
 
-    monkeypatch.setattr(molecule, "is_present", lambda: True)
+    monkeypatch.setattr(molecule, "has_indigo", lambda: True)
     monkeypatch.setattr(molecule, "draw_with_indigo", refuse)
     assert len(drawn(12, 1.0)) == 12
     assert refused
@@ -273,11 +273,11 @@ def test_indigo_draws_other_pixels_than_rdkit() -> None:
     pytest.importorskip("indigo", reason="epam.indigo is not installed")
     sample = drawn(12, 1.0)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(molecule, "is_present", lambda: False)
+        patch.setattr(molecule, "has_indigo", lambda: False)
         plain = drawn(12, 1.0)
     assert any(
-        one.target == other.target and one.image != other.image
-        for one, other in zip(sample, plain, strict=True)
+        stereo.target == flat.target and stereo.image != flat.image
+        for stereo, flat in zip(sample, plain, strict=True)
     )
 
 

@@ -88,11 +88,11 @@ def test_naturals_stand_where_they_are_seen_and_only_there() -> None:
     ],
 )
 def test_a_drawing_of_other_music_is_refused(old: str, new: str) -> None:
-    other = TWO_VOICES.replace(old, new)
+    changed = TWO_VOICES.replace(old, new)
     if old == "12AL\t":
-        other = TWO_VOICES.replace("12B\t.\t.\n", "")
+        changed = TWO_VOICES.replace("12B\t.\t.\n", "")
     with pytest.raises(UndrawableError):
-        read_drawing(drawn(TWO_VOICES), other, "k", 400)
+        read_drawing(drawn(TWO_VOICES), changed, "k", 400)
 
 
 def test_dynamics_and_braces_are_drawn_and_not_told() -> None:

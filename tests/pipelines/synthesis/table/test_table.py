@@ -23,11 +23,11 @@ from docai.pipelines.synthesis.table.grid import Grid, TableCell, to_html
 
 pytest.importorskip("reportlab", reason="lays the tables out; comes with docai[synth]")
 
-from docai.pipelines.synthesis.table import look as table_look
+from docai.pipelines.synthesis.table import design as table_design
 from docai.pipelines.synthesis.table import render as table_render
 
 SOLID = frozenset("aes358B")
-"""Letters with ink at their centre, or right beside it."""
+"""Letters with ink at their center, or right beside it."""
 
 
 def plans(difficulty: float, seed: str = "plans") -> Iterator[Plan[Grid]]:
@@ -112,8 +112,8 @@ def test_the_hardest_tables_have_all_that_documents_have() -> None:
         [cell for cell in grid.cells if cell.row >= grid.n_header_rows and not cell.role] for grid in grids
     ]
 
-    def share(found: list[bool]) -> float:
-        return sum(found) / len(grids)
+    def share(flags: list[bool]) -> float:
+        return sum(flags) / len(grids)
 
     assert share([grid.n_header_rows > 1 for grid in grids]) > 0.3
     assert share([grid.n_header_rows > 2 for grid in grids]) > 0.03
@@ -261,19 +261,19 @@ def test_decimal_points_stand_under_each_other(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.usefixtures("clean", "straight")
-def test_turned_headers_read_upwards(monkeypatch: pytest.MonkeyPatch) -> None:
-    design(monkeypatch, turned_header=True)
+def test_turned_headers_read_upward(monkeypatch: pytest.MonkeyPatch) -> None:
+    design(monkeypatch, rotated_header=True)
     sample = drawn(wordy(), 3)
     assert sample is not None
     start = sample.target.index("Width")
     letters = [mark for mark in sample.marks if mark.span and start <= mark.span[0] < start + 5]
     assert [mark.label for mark in letters] == list("Width")
-    assert all(one.y > other.y for one, other in pairwise(letters))
+    assert all(below.y > above.y for below, above in pairwise(letters))
     assert max(mark.x for mark in letters) - min(mark.x for mark in letters) < letters[0].y - letters[-1].y
 
 
 @pytest.mark.usefixtures("clean", "straight")
-@pytest.mark.parametrize("rules", table_look.RULES)
+@pytest.mark.parametrize("rules", table_design.RULES)
 def test_rules_stand_where_the_design_has_them(rules: str, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = {"stripe": 1.0, "stub_fill": 1.0, "header_fill": 1.0, "header_ink": 0.0, "tint": None}
     design(monkeypatch, rules=rules, rule=0.1, rule_gray=0.0, dashed=False, ink=0.0, **plain)
@@ -299,13 +299,13 @@ def test_rules_stand_where_the_design_has_them(rules: str, monkeypatch: pytest.M
 
 
 def design(monkeypatch: pytest.MonkeyPatch, **fixed: object) -> None:
-    """Every table looks at random but for these fields."""
-    look = table_look.look
+    """Every table has a random design but for these fields."""
+    pick_design = table_design.pick_design
 
-    def changed(rng: random.Random, grid: Grid, difficulty: float, split: Split) -> table_look.Look:
-        return dataclasses.replace(look(rng, grid, difficulty, split), **fixed)  # type: ignore[arg-type]
+    def changed(rng: random.Random, grid: Grid, difficulty: float, split: Split) -> table_design.Design:
+        return dataclasses.replace(pick_design(rng, grid, difficulty, split), **fixed)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(table_render, "look", changed)
+    monkeypatch.setattr(table_render, "pick_design", changed)
 
 
 def n_runs(flags: NDArray[np.bool_]) -> int:
@@ -331,14 +331,14 @@ def test_faces_are_of_the_split_of_the_content() -> None:
     splits: tuple[Split, ...] = ("train", "held-out")
     for split in splits:
         for _ in range(60):
-            face = table_look.look(rng, grid, 1.0, split).face
+            face = table_design.pick_design(rng, grid, 1.0, split).face
             assert fonts.is_held_out(face) == (split == "held-out"), face
 
 
 def test_a_tint_is_as_light_as_the_gray_it_stands_for() -> None:
-    look = table_look.look(random.Random(1), wordy().content, 1.0, "train")
+    base = table_design.pick_design(random.Random(1), wordy().content, 1.0, "train")
     for hue in np.linspace(0, 1, 13):
-        tinted = dataclasses.replace(look, tint=(float(hue), 0.9))
+        tinted = dataclasses.replace(base, tint=(float(hue), 0.9))
         for level in (0.0, 0.2, 0.5, 0.9, 1.0):
             color = tinted.color(level)
             assert 0.3 * color.red + 0.59 * color.green + 0.11 * color.blue == pytest.approx(level)

@@ -16,10 +16,10 @@ from PIL import Image
 from docai.models.heads import HEADS
 from docai.parsers.text import parse_text
 from docai.pipelines.synthesis import fonts, samples
+from docai.pipelines.synthesis import words as text_words
 from docai.pipelines.synthesis.base import Plan, Split, UndrawableError
 from docai.pipelines.synthesis.noise import MILD
 from docai.pipelines.synthesis.text import generator as text
-from docai.pipelines.synthesis.text import words as text_words
 from docai.pipelines.synthesis.text.generator import compose, coverage, describe, generate, place_pieces
 from docai.pipelines.synthesis.text.ground import paint_ground, pick_ink, tint
 from docai.pipelines.synthesis.text.layout import LEGIBLE_X_HEIGHT, Content, Piece
@@ -48,7 +48,7 @@ def no_system_fonts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator
     """The machine's fonts are those in an empty folder."""
 
     def forget() -> None:
-        for cached in (fonts.system_faces, fonts._of_split, fonts._designs):
+        for cached in (fonts.system_faces, fonts._faces_of_split, fonts._faces_by_design):
             cached.cache_clear()
 
     monkeypatch.setattr(fonts, "_FOLDERS", (tmp_path / "fonts", tmp_path / "not there"))
@@ -176,13 +176,13 @@ def test_a_sample_is_drawn_in_faces_of_the_split_of_its_key(monkeypatch: pytest.
     assert set(seen) == {"train", "held-out"}
 
 
-def test_colour_and_texture_come_late() -> None:
-    def is_grey(image: Image.Image) -> bool:
+def test_color_and_texture_come_late() -> None:
+    def is_gray(image: Image.Image) -> bool:
         red, green, blue = (np.asarray(band) for band in image.split())
         return bool((red == green).all() and (green == blue).all())
 
-    assert all(is_grey(sample.image) for sample in islice(samples("text", 2, difficulty=MILD), 15))
-    assert not all(is_grey(sample.image) for sample in islice(samples("text", 2, difficulty=1.0), 15))
+    assert all(is_gray(sample.image) for sample in islice(samples("text", 2, difficulty=MILD), 15))
+    assert not all(is_gray(sample.image) for sample in islice(samples("text", 2, difficulty=1.0), 15))
 
 
 @pytest.mark.parametrize("photo", [True, False])
@@ -198,8 +198,8 @@ def test_ink_stands_out_from_all_of_its_ground(photo: bool) -> None:
 
 def test_a_tint_has_the_level_that_was_asked_for() -> None:
     for level in (0, 40, 128, 230, 255):
-        colour = tint(random.Random(level), level)
-        assert abs(int(np.asarray(Image.new("RGB", (1, 1), colour).convert("L"))[0, 0]) - level) <= 3
+        color = tint(random.Random(level), level)
+        assert abs(int(np.asarray(Image.new("RGB", (1, 1), color).convert("L"))[0, 0]) - level) <= 3
 
 
 def test_without_fonts_of_the_machine_the_packages_are_enough(no_system_fonts: Path) -> None:
@@ -214,13 +214,13 @@ def test_without_pymupdf_the_other_packages_faces_are_used(monkeypatch: pytest.M
         importlib.util, "find_spec", lambda name: None if name == "pymupdf" else find_spec(name)
     )
     fonts.faces.cache_clear()
-    fonts._of_split.cache_clear()
+    fonts._faces_of_split.cache_clear()
     try:
         assert not set(fonts.faces()) & set(fonts.BASE14)
         assert {fonts.pick(random.Random(seed), upright=True) for seed in range(40)} <= set(fonts.faces())
     finally:
         fonts.faces.cache_clear()
-        fonts._of_split.cache_clear()
+        fonts._faces_of_split.cache_clear()
 
 
 def test_broken_and_useless_font_files_are_passed_over(no_system_fonts: Path) -> None:
@@ -268,7 +268,7 @@ def test_faces_without_small_letters_cover_nothing(monkeypatch: pytest.MonkeyPat
     def all_capitals(self: fonts.Face, text: str) -> tuple[float, float, float, float]:
         return 0, 0, 10, 40
 
-    caches = (fonts.face, fonts._tells_case)
+    caches = (fonts.face, fonts._has_small_letters)
     for cached in caches:
         cached.cache_clear()
     monkeypatch.setattr(fonts.Face, "ink", all_capitals)

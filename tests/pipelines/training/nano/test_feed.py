@@ -27,11 +27,11 @@ class EnoughError(Exception):
 
 def drawn(settings: FeedSettings, worker: int, count: int) -> list[SparseSample]:
     """The first samples of one process's work, drawn here."""
-    found: list[SparseSample] = []
+    samples: list[SparseSample] = []
 
     def put(sample: SparseSample, timeout: float) -> None:
-        found.append(sample)
-        if len(found) == count:
+        samples.append(sample)
+        if len(samples) == count:
             raise EnoughError
 
     with pytest.raises(EnoughError):
@@ -42,15 +42,15 @@ def drawn(settings: FeedSettings, worker: int, count: int) -> list[SparseSample]
             SimpleNamespace(value=0.0),  # type: ignore[arg-type]
             SimpleNamespace(put=put, cancel_join_thread=lambda: None),  # type: ignore[arg-type]
         )
-    return found
+    return samples
 
 
-def same(one: SparseSample, other: SparseSample) -> bool:
+def same(a: SparseSample, b: SparseSample) -> bool:
     return (
-        one.head == other.head
-        and np.array_equal(one.suffix, other.suffix)
-        and np.array_equal(one.positions, other.positions)
-        and np.array_equal(one.patches, other.patches)
+        a.head == b.head
+        and np.array_equal(a.suffix, b.suffix)
+        and np.array_equal(a.positions, b.positions)
+        and np.array_equal(a.patches, b.patches)
     )
 
 
@@ -58,10 +58,10 @@ def test_a_process_draws_the_same_again_and_another_process_draws_others() -> No
     settings = FeedSettings({"text": 0.5, "molecule": 0.5}, seed=5)
     first = drawn(settings, 0, 5)
     assert {sample.head for sample in first} == {"text", "molecule"}
-    assert all(same(one, other) for one, other in zip(first, drawn(settings, 0, 5), strict=True))
-    assert not any(same(one, other) for one, other in zip(first, drawn(settings, 1, 5), strict=True))
+    assert all(same(a, b) for a, b in zip(first, drawn(settings, 0, 5), strict=True))
+    assert not any(same(a, b) for a, b in zip(first, drawn(settings, 1, 5), strict=True))
     later = replace(settings, start=5)
-    assert not any(same(one, other) for one, other in zip(first, drawn(later, 0, 5), strict=True))
+    assert not any(same(a, b) for a, b in zip(first, drawn(later, 0, 5), strict=True))
 
 
 def test_long_targets_are_left_out() -> None:

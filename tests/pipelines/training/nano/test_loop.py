@@ -1,4 +1,4 @@
-"""Training of the embedded checkpoint in slices."""
+"""Training of the embedded checkpoint in sessions."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from docai.models.engine import Request
 from docai.models.heads import HEADS
 from docai.models.paligemma import PaliGemmaEngine
 from docai.pipelines.synthesis import samples
-from docai.pipelines.training.nano import loop as slices
+from docai.pipelines.training.nano import loop
 from docai.pipelines.training.nano.feed import cut_sample
-from docai.pipelines.training.nano.loop import train_slice
+from docai.pipelines.training.nano.loop import train_nano
 from docai.pipelines.training.nano.measure import HeldOut
 from docai.pipelines.training.nano.model import build_model, build_processor
 from docai.pipelines.training.nano.patches import SparseSample
-from docai.pipelines.training.nano.settings import NANO_MAX_TOKENS, SliceSettings
+from docai.pipelines.training.nano.settings import NANO_MAX_TOKENS, NanoSettings
 from docai.pipelines.training.nano.state import Progress, find_state
 from docai.pipelines.training.nano.step import (
     Learner,
@@ -38,7 +38,7 @@ from docai.pipelines.training.nano.step import (
     pointer_loss,
 )
 
-SETTINGS = SliceSettings(
+SETTINGS = NanoSettings(
     total_minutes=600.0,
     weights={"molecule": 1.0},
     batch_samples=2,
@@ -96,18 +96,18 @@ class FakeFeed:
 
 @pytest.fixture
 def feed(monkeypatch: pytest.MonkeyPatch, cut: list[SparseSample]) -> FakeFeed:
-    """A slice without drawing: its samples, its held-out samples and its patches are at hand."""
+    """A session without drawing: its samples, its held-out samples and its patches are at hand."""
     return put_at_hand(monkeypatch, cut)
 
 
 def put_at_hand(patch: pytest.MonkeyPatch, cut: list[SparseSample]) -> FakeFeed:
     fake = FakeFeed(cut)
-    patch.setattr(slices, "Feed", fake)
+    patch.setattr(loop, "Feed", fake)
     whole = list(islice(samples("molecule", 8, difficulty=0.0), 1))
-    kept = HeldOut({"molecule": cut[-1:]}, {"molecule": whole})
-    patch.setattr(slices, "held_out", lambda *arguments, **options: kept)
-    patch.setattr(slices, "patch_statistics", lambda source, seed: None)
-    patch.setattr(slices, "build_model", shallow_model)
+    pairs = HeldOut({"molecule": cut[-1:]}, {"molecule": whole})
+    patch.setattr(loop, "draw_held_out", lambda *arguments, **options: pairs)
+    patch.setattr(loop, "draw_inked_patches", lambda source, seed: None)
+    patch.setattr(loop, "build_model", shallow_model)
     return fake
 
 
@@ -115,11 +115,11 @@ def put_at_hand(patch: pytest.MonkeyPatch, cut: list[SparseSample]) -> FakeFeed:
 def first(
     cut: list[SparseSample], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Progress, list[str]]:
-    """A slice of one step: its folder, not to be changed, where it ended, and what it reported."""
+    """A session of one step: its folder, not to be changed, where it ended, and what it reported."""
     folder, lines = tmp_path_factory.mktemp("first") / "run", []
     with pytest.MonkeyPatch.context() as patch:
         feed = put_at_hand(patch, cut)
-        progress = train_slice(folder, 10.0, SETTINGS, lines.append)
+        progress = train_nano(folder, 10.0, SETTINGS, lines.append)
     assert feed.starts == [0]
     return folder, progress, lines
 
@@ -141,11 +141,11 @@ def shallow_model(processor: PaliGemmaProcessor, patches: None) -> PaliGemmaForC
     return model
 
 
-def kept(folder: Path) -> dict[str, torch.Tensor]:
+def saved_tensors(folder: Path) -> dict[str, torch.Tensor]:
     """All tensors of a saved state."""
-    found = find_state(folder)
-    assert found is not None
-    return {name: tensor for shard in found.shards for name, tensor in load_file(shard).items()}
+    saved = find_state(folder)
+    assert saved is not None
+    return {name: tensor for shard in saved.shards for name, tensor in load_file(shard).items()}
 
 
 def rows(folder: Path) -> list[dict[str, Any]]:
@@ -156,22 +156,22 @@ def quiet(line: str) -> None:
     pass
 
 
-def test_a_slice_is_resumed_and_its_checkpoint_reads(
+def test_a_session_is_resumed_and_its_checkpoint_reads(
     feed: FakeFeed, first: tuple[Path, Progress, list[str]], begun: Path
 ) -> None:
     _, before, lines = first
     assert (before.step, before.samples, before.interrupted) == (1, 2, False)
     assert len(lines) == 2
     folder, lines = begun, []
-    second = train_slice(folder, 10.0, replace(SETTINGS, total_minutes=None), lines.append)
+    second = train_nano(folder, 10.0, replace(SETTINGS, total_minutes=None), lines.append)
     assert (second.step, second.samples) == (2, 4)
     assert second.minutes > before.minutes
-    assert feed.starts == [2], "a resumed slice draws other samples"
-    found = find_state(folder)
-    assert found is not None
-    assert found.total_minutes == 600.0, "the schedule is the first slice's"
+    assert feed.starts == [2], "a resumed session draws other samples"
+    saved = find_state(folder)
+    assert saved is not None
+    assert saved.total_minutes == 600.0, "the schedule is the first session's"
 
-    steps = {float(tensor) for name, tensor in kept(folder).items() if name.startswith("step/")}
+    steps = {float(tensor) for name, tensor in saved_tensors(folder).items() if name.startswith("step/")}
     assert steps == {2.0}
     log = rows(folder)
     assert [row["step"] for row in log] == [1, 1, 2, 2]
@@ -195,9 +195,9 @@ def test_the_weights_of_a_checkpoint_are_a_start(
     feed: FakeFeed, first: tuple[Path, Progress, list[str]], tmp_path: Path
 ) -> None:
     base = first[0] / "checkpoint"
-    # From nothing the tower learns alone at first; what has learnt to answer goes on with that.
+    # From nothing the tower learns alone at first; what has learned to answer goes on with that.
     settings = replace(SETTINGS, base=str(base), tower_share=0.5, learning_rate=0.0)
-    progress = train_slice(tmp_path / "second", 10.0, settings, quiet)
+    progress = train_nano(tmp_path / "second", 10.0, settings, quiet)
     assert (progress.step, progress.samples, progress.base) == (2, 2, "nano@step-1")
     assert "answer" in rows(tmp_path / "second")[0]
     before, after = (
@@ -206,15 +206,15 @@ def test_the_weights_of_a_checkpoint_are_a_start(
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
 
-    resumed = train_slice(tmp_path / "second", 10.0, settings, quiet)
+    resumed = train_nano(tmp_path / "second", 10.0, settings, quiet)
     assert (resumed.step, resumed.samples, resumed.base) == (3, 4, "nano@step-1"), "its own state comes first"
 
 
 def test_a_start_of_another_architecture_is_refused(feed: FakeFeed, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"another architecture than nano: [0-9]+ tensors differ"):
-        train_slice(tmp_path, 10.0, replace(SETTINGS, base="nano"), quiet)
+        train_nano(tmp_path, 10.0, replace(SETTINGS, base="nano"), quiet)
     with pytest.raises(UnknownModelError):
-        train_slice(tmp_path, 10.0, replace(SETTINGS, base="nanno"), quiet)
+        train_nano(tmp_path, 10.0, replace(SETTINGS, base="nanno"), quiet)
     assert not list(tmp_path.iterdir())
 
 
@@ -224,20 +224,20 @@ def test_whole_squares_are_answered_at_the_end(first: tuple[Path, Progress, list
 
 def test_steps_teach_and_ctrl_c_keeps_them(feed: FakeFeed, tmp_path: Path) -> None:
     feed.stop_after = 6
-    progress = train_slice(tmp_path, 10.0, replace(SETTINGS, max_steps=None), quiet)
+    progress = train_nano(tmp_path, 10.0, replace(SETTINGS, max_steps=None), quiet)
     assert (progress.step, progress.interrupted) == (5, True)
     answers = [row["answer"] for row in rows(tmp_path) if "answer" in row]
     assert answers[-1] < answers[0]
-    found = find_state(tmp_path)
-    assert found is not None
-    assert found.progress == progress
+    saved = find_state(tmp_path)
+    assert saved is not None
+    assert saved.progress == progress
     assert (tmp_path / "checkpoint/docai.json").exists()
 
 
 def test_the_tower_learns_first_and_the_decoder_waits(feed: FakeFeed, begun: Path) -> None:
-    before = kept(begun)
-    assert train_slice(begun, 10.0, replace(SETTINGS, tower_share=0.5), quiet).step == 2
-    after = kept(begun)
+    before = saved_tensors(begun)
+    assert train_nano(begun, 10.0, replace(SETTINGS, tower_share=0.5), quiet).step == 2
+    after = saved_tensors(begun)
     changed = {
         name
         for name in after
@@ -251,38 +251,38 @@ def test_the_tower_learns_first_and_the_decoder_waits(feed: FakeFeed, begun: Pat
 
 
 def test_a_schedule_that_is_over_takes_no_step(feed: FakeFeed, begun: Path) -> None:
-    assert train_slice(begun, 10.0, replace(SETTINGS, total_minutes=1e-7), quiet).step == 1
+    assert train_nano(begun, 10.0, replace(SETTINGS, total_minutes=1e-7), quiet).step == 1
 
 
-def test_weights_alone_are_carried_and_the_optimiser_is_rebuilt(feed: FakeFeed, tmp_path: Path) -> None:
+def test_weights_alone_are_carried_and_the_optimizer_is_rebuilt(feed: FakeFeed, tmp_path: Path) -> None:
     there, back = tmp_path / "there", tmp_path / "back"
-    train_slice(there, 10.0, replace(SETTINGS, keep_optimizer=False), quiet)
+    train_nano(there, 10.0, replace(SETTINGS, keep_optimizer=False), quiet)
     assert not (there / "checkpoint").exists()
-    assert all(name.startswith("weight/") for name in kept(there))
+    assert all(name.startswith("weight/") for name in saved_tensors(there))
     assert all(path.stat().st_size <= 15_000_000 for path in (there / "state").iterdir())
     rates = []
-    original = slices.training_step
+    original = loop.training_step
 
     def watch(learner: Learner, *arguments: Any) -> dict[str, torch.Tensor]:
         rates.append(learner.optimizer.param_groups[0]["lr"])
         return original(learner, *arguments)
 
-    slices.training_step = watch
+    loop.training_step = watch
     try:
         settings = replace(SETTINGS, max_steps=5, rebuild_steps=3, warmup_share=1e-9)
-        assert train_slice(back, 10.0, settings, quiet, resume=there).step == 6
+        assert train_nano(back, 10.0, settings, quiet, resume=there).step == 6
     finally:
-        slices.training_step = original
+        loop.training_step = original
     peak = SETTINGS.learning_rate
     assert rates == pytest.approx([peak / 4, peak / 2, peak * 3 / 4, peak, peak], rel=1e-3)
     assert "rebuilt over 3 steps" in rows(back)[0]["optimizer"]
-    assert any(name.startswith("exp_avg/") for name in kept(back))
+    assert any(name.startswith("exp_avg/") for name in saved_tensors(back))
 
 
 def test_a_state_of_the_version_before_goes_on(feed: FakeFeed, tmp_path: Path) -> None:
     processor = build_processor()
     model = shallow_model(processor, None)
-    learner = Learner.of(model, processor, torch.device("cpu"), learning_rate=1e-3, weight_decay=0.05)
+    learner = Learner.create(model, processor, torch.device("cpu"), learning_rate=1e-3, weight_decay=0.05)
     plain = torch.optim.AdamW([*model.parameters(), *learner.symbols.parameters()], lr=1e-3)
     for parameter in model.parameters():
         parameter.grad = torch.full_like(parameter, 0.01)
@@ -296,19 +296,21 @@ def test_a_state_of_the_version_before_goes_on(feed: FakeFeed, tmp_path: Path) -
         },
         tmp_path / "state.pt",
     )
-    progress = train_slice(tmp_path, 10.0, SETTINGS, quiet)
+    progress = train_nano(tmp_path, 10.0, SETTINGS, quiet)
     assert (progress.step, progress.samples, progress.interrupted) == (8, 58, False)
     assert feed.starts == [56]
-    assert {float(one) for name, one in kept(tmp_path).items() if name.startswith("step/model")} == {2.0}
+    assert {
+        float(tensor) for name, tensor in saved_tensors(tmp_path).items() if name.startswith("step/model")
+    } == {2.0}
 
 
 def test_too_few_minutes_and_no_state_are_said_at_once(feed: FakeFeed, tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match=r"0\.05 minutes are too short: .* give at least \d+ to --minutes"):
-        train_slice(tmp_path / "run", 0.05, SETTINGS, quiet)
+    with pytest.raises(SettingError, match=r"0\.05 minutes are too short: .* set --minutes to at least \d+"):
+        train_nano(tmp_path / "run", 0.05, SETTINGS, quiet)
     with pytest.raises(SettingError, match="no state to go on from in"):
-        train_slice(tmp_path / "run", 1.0, SETTINGS, quiet, resume=tmp_path)
+        train_nano(tmp_path / "run", 1.0, SETTINGS, quiet, resume=tmp_path)
     with pytest.raises(DeviceError, match="finds no CUDA here"):
-        train_slice(tmp_path / "run", 1.0, replace(SETTINGS, device="cuda"), quiet)
+        train_nano(tmp_path / "run", 1.0, replace(SETTINGS, device="cuda"), quiet)
     assert not (tmp_path / "run").exists()
 
 

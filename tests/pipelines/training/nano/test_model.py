@@ -105,7 +105,7 @@ def test_the_folder_is_a_docai_checkpoint(saved: Path) -> None:
 
 
 def test_the_patch_embedding_starts_as_whitened_components() -> None:
-    width = 300  # of a real patch's 784 grey levels: the decomposition is the slow part
+    width = 300  # of a real patch's 784 gray levels: the decomposition is the slow part
     generator = np.random.default_rng(0)
     mixing = generator.normal(size=(40, width))
     patches = np.clip(generator.normal(size=(2_000, 40)) @ mixing * 12 + 128, 0, 255).astype(np.uint8)
@@ -118,7 +118,7 @@ def test_the_patch_embedding_starts_as_whitened_components() -> None:
     assert np.all(np.diff(spread) < 1e-3), "strongest first"
 
 
-def test_neighbouring_boxes_start_close_and_far_ones_apart() -> None:
+def test_neighboring_boxes_start_close_and_far_ones_apart() -> None:
     codes = location_codes(1024, WIDTH)
     assert codes.std().item() == pytest.approx(1.0, abs=0.05)
     near = torch.nn.functional.cosine_similarity(codes[:-1], codes[1:])

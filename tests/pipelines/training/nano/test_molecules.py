@@ -13,30 +13,33 @@ from rdkit.Geometry import Point3D
 
 from docai.pipelines.synthesis import Sample, split_of
 from docai.pipelines.synthesis.base import MARGIN, SIZE, UndrawableError
-from docai.pipelines.training.nano import drawing as strokes
-from docai.pipelines.training.nano.drawing import Described, Label, Stroke
+from docai.pipelines.training.nano import drawing
+from docai.pipelines.training.nano.drawing import Label, MoleculeDrawing, Stroke
 from docai.pipelines.training.nano.molecules import Molecules, describe
 
-Found = list[tuple[Described, tuple[Label, ...]]]
+Drawings = list[tuple[MoleculeDrawing, tuple[Label, ...]]]
 
 
 @pytest.fixture(scope="module")
-def found() -> Found:
+def drawings() -> Drawings:
     return [describe(random.Random(f"{i}"), 0.1 + i / 50) for i in range(45)]
 
 
 @pytest.fixture(scope="module")
-def molecules(found: Found) -> Molecules:
+def molecules(drawings: Drawings) -> Molecules:
     """Through a file, as in a pack."""
     file = io.BytesIO()
-    np.savez_compressed(file, **Molecules.collect(found).arrays())
+    np.savez_compressed(file, **Molecules.collect(drawings).arrays())
     file.seek(0)
     with np.load(file) as arrays:
-        return Molecules.of(dict(arrays))
+        return Molecules.from_arrays(dict(arrays))
 
 
 def read(
-    one: Described, points: np.ndarray, bonds: Sequence[tuple[int, int, Stroke]], elements: list[str]
+    molecule: MoleculeDrawing,
+    points: np.ndarray,
+    bonds: Sequence[tuple[int, int, Stroke]],
+    elements: list[str],
 ) -> str:  # type: ignore[type-arg]
     """The SMILES that a chemist reads off the drawing: places, bonds, wedges, letters."""
     mol = Chem.RWMol()
@@ -62,18 +65,18 @@ def read(
 def test_a_description_turned_and_mirrored_is_read_as_its_smiles(molecules: Molecules) -> None:
     compared = stereo = mirrored = 0
     for index in range(len(molecules)):
-        one = molecules[index]
-        marks = [molecules.labels[label].mark for label in one.labels]
+        molecule = molecules[index]
+        marks = [molecules.labels[label].mark for label in molecule.labels]
         if not all(mark in ("C", "N", "O", "S", "F", "Cl", "Br", "I") for mark in marks):
             continue
-        if "[n" in one.smiles or "[1" in one.smiles:
+        if "[n" in molecule.smiles or "[1" in molecule.smiles:
             continue
         for seed in range(2):
-            points, bonds = strokes._turned(one, random.Random(f"{index}/{seed}"))
-            mirrored += bonds != [tuple(bond) for bond in one.bonds.tolist()]
-            assert read(one, points, bonds, marks) == Chem.CanonSmiles(one.smiles)
+            points, bonds = drawing._rotate(molecule, random.Random(f"{index}/{seed}"))
+            mirrored += bonds != [tuple(bond) for bond in molecule.bonds.tolist()]
+            assert read(molecule, points, bonds, marks) == Chem.CanonSmiles(molecule.smiles)
         compared += 1
-        stereo += "@" in one.smiles or "/" in one.smiles
+        stereo += "@" in molecule.smiles or "/" in molecule.smiles
     assert compared > 15
     assert stereo >= 1
     assert mirrored > 10
@@ -102,21 +105,25 @@ def test_each_atom_of_the_smiles_has_a_mark_there(molecules: Molecules) -> None:
 
 
 def test_looks_differ_and_a_seed_gives_the_same_again(molecules: Molecules) -> None:
-    one = [np.asarray(molecules.draw(random.Random(1), 0.5).image) for _ in range(2)]
-    assert np.array_equal(*one)
+    molecule = [np.asarray(molecules.draw(random.Random(1), 0.5).image) for _ in range(2)]
+    assert np.array_equal(*molecule)
     picture = np.asarray(molecules.draw(random.Random(2), 0.5).image)
-    assert not np.array_equal(one[0], picture)
+    assert not np.array_equal(molecule[0], picture)
 
 
-def test_held_out_molecules_are_never_described(found: Found) -> None:
-    keys = {Chem.CanonSmiles(one.smiles, useChiral=0) for one, _ in found if "*" not in one.smiles}
+def test_held_out_molecules_are_never_described(drawings: Drawings) -> None:
+    keys = {
+        Chem.CanonSmiles(molecule.smiles, useChiral=0)
+        for molecule, _ in drawings
+        if "*" not in molecule.smiles
+    }
     assert len(keys) > 20
     assert {split_of(key) for key in keys} == {"train"}
 
 
 def test_letters_that_hide_a_bond_are_refused() -> None:
     wide = Label(("-MMMMMMMMMM",), 0, ("-MMMMMMMMMM",), 0, "X")
-    one = Described(
+    molecule = MoleculeDrawing(
         "CC",
         np.array([[0, 0], [48, 0]], np.int16),
         np.array([0, 0], np.uint16),
@@ -127,7 +134,7 @@ def test_letters_that_hide_a_bond_are_refused() -> None:
 
     def draw_all() -> None:
         for seed in range(20):
-            strokes.draw(one, [wide], random.Random(seed), 0.0)
+            drawing.draw(molecule, [wide], random.Random(seed), 0.0)
 
     with pytest.raises(UndrawableError):
         draw_all()

@@ -19,7 +19,7 @@ from docai.errors import DatasetError, SettingError
 from docai.pipelines.synthesis import Mark, Sample, fonts
 from docai.pipelines.synthesis.score.svg import Engraving
 from docai.pipelines.training.nano import pack as packing
-from docai.pipelines.training.nano.feed import Pack, Renderers, pack_samples, unpack_samples
+from docai.pipelines.training.nano.feed import PackSource, RendererSource, pack_samples, unpack_samples
 from docai.pipelines.training.nano.pack import PackSettings, require_pack, write_pack
 from docai.pipelines.training.nano.scores import Scores
 
@@ -28,7 +28,7 @@ class OneEach:
     """Held-out pairs that cost nothing."""
 
     def heads(self) -> tuple[str, ...]:
-        return Renderers().heads()
+        return RendererSource().heads()
 
     def draw(self, head: str, rng: random.Random, difficulty: float) -> Sample:
         raise AssertionError("a pack draws descriptions")
@@ -40,10 +40,10 @@ class OneEach:
 
 
 def fake_scores(seed: int, index: int) -> list[tuple[float, tuple[Engraving, bytes]]]:
-    """Pieces as Verovio would have engraved them: a few lines and a notehead."""
+    """Pieces as Verovio would have draw_engraving them: a few lines and a notehead."""
     from io import BytesIO
 
-    found = []
+    pieces = []
     for number in range(3):
         gray = np.full((60, 300), 255, np.uint8)
         gray[10:50:8] = 0
@@ -52,8 +52,8 @@ def fake_scores(seed: int, index: int) -> list[tuple[float, tuple[Engraving, byt
         Image.fromarray(gray).convert("RGB").save(file, "WEBP", lossless=True)
         kern = f"**kern\n4c{'c' * number}\n*-"
         piece = Engraving(kern, gray, (Mark(105, 28, "c", (7, 9 + number)),), 8.0, kern)
-        found.append((number / 2, (piece, file.getvalue())))
-    return found
+        pieces.append((number / 2, (piece, file.getvalue())))
+    return pieces
 
 
 @pytest.fixture(scope="module")
@@ -71,13 +71,19 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fonts, "system_faces", lambda: some)
         patch.setattr(packing, "_executor", threads)
-        patch.setattr(packing, "_some_scores", fake_scores)
-        patch.setattr(packing, "_CHUNK", {"molecules.npz": 12})
-        patch.setattr(packing, "_MOST", {"molecules.npz": 12, "scores.npz": 3})
+        patch.setattr(packing, "_draw_scores", fake_scores)
+        patch.setattr(packing, "_CHUNK_SIZES", {"molecules.npz": 12})
+        patch.setattr(packing, "_MAX_COUNTS", {"molecules.npz": 12, "scores.npz": 3})
         write_pack(folder, None, PackSettings(megabytes=20.0), lambda line: None, source=OneEach())
     yield folder
-    fonts._carried.clear()
-    for cached in (fonts.faces, fonts.system_faces, fonts._of_split, fonts._designs, fonts.face):
+    fonts._pack_folders.clear()
+    for cached in (
+        fonts.faces,
+        fonts.system_faces,
+        fonts._faces_of_split,
+        fonts._faces_by_design,
+        fonts.face,
+    ):
         cached.cache_clear()
 
 
@@ -87,20 +93,20 @@ def test_it_says_what_it_holds_and_can_be_drawn_from(pack: Path) -> None:
     assert {"docai", "fonts", "held-out.npz", "molecules.npz", "scores.npz"} <= manifest["bytes"].keys()
     assert not list(pack.rglob("*.safetensors"))
     assert (pack / "docai/models/heads.py").is_file()
-    source = Pack(pack)
+    source = PackSource(pack)
     for head in source.heads():
         sample = source.draw(head, random.Random(1), 0.2)
         assert sample.head == head
         assert sample.image.size == (896, 896)
         assert sample.target
-        (kept,) = source.held_out(head, 7, 5)
-        assert (kept.target, kept.key) == (f"{head}\t1", "k")
-        assert kept.marks == (Mark(5.25, 9, "C", (0, 1)), Mark(1, 2, "é"))
-        assert kept.image.getpixel((5, 9)) == (20, 20, 20)
+        (sample_back,) = source.held_out(head, 7, 5)
+        assert (sample_back.target, sample_back.key) == (f"{head}\t1", "k")
+        assert sample_back.marks == (Mark(5.25, 9, "C", (0, 1)), Mark(1, 2, "é"))
+        assert sample_back.image.getpixel((5, 9)) == (20, 20, 20)
 
 
 def test_its_faces_are_in_the_splits_they_were_in(pack: Path) -> None:
-    Pack(pack).draw("text", random.Random(1), 0.2)
+    PackSource(pack).draw("text", random.Random(1), 0.2)
     names = {*fonts.faces(), *(Path(name).stem for name in fonts.system_faces())}
     assert {path.stem for path in (pack / "fonts").iterdir()} == names
     assert all(fonts.covers(name, "Aé0fi") for name in fonts.faces())
@@ -112,9 +118,9 @@ import random, sys
 from pathlib import Path
 for name in ("rdkit", "indigo", "verovio", "resvg_py", "music21", "reportlab", "pymupdf", "peft", "lxml"):
     sys.modules[name] = None
-from docai.pipelines.training.nano.feed import Pack
+from docai.pipelines.training.nano.feed import PackSource
 for head in ("molecule", "score", "text", "table"):
-    print(Pack(Path(".")).draw(head, random.Random(2), 0.3).head)
+    print(PackSource(Path(".")).draw(head, random.Random(2), 0.3).head)
 import docai.cli.app, docai.pipelines.training.nano.loop, docai.pipelines.training.nano.measure
 print(docai.__file__)
 """
@@ -128,8 +134,8 @@ print(docai.__file__)
 
 
 def test_scores_come_back_as_they_were(pack: Path) -> None:
-    kept = Scores.collect([piece for _, piece in fake_scores(0, 0)])
-    again = Scores.of(kept.arrays())
+    scores = Scores.collect([piece for _, piece in fake_scores(0, 0)])
+    again = Scores.from_arrays(scores.arrays())
     for index, (_, (piece, _)) in enumerate(fake_scores(0, 0)):
         back = again._engraving(index)
         assert (back.kern, back.marks, back.space) == (piece.kern, piece.marks, piece.space)

@@ -61,7 +61,7 @@ def test_all_patches_give_the_stock_models_logits(
 def test_a_patch_counts_by_its_place_and_padding_not_at_all(
     model: PaliGemmaForConditionalGeneration, drawn: list[tuple[Image.Image, str, SparseSample]]
 ) -> None:
-    """In sparse batches: order of patches, shorter neighbours and padding change nothing."""
+    """In sparse batches: order of patches, shorter neighbors and padding change nothing."""
     generator = np.random.default_rng(1)
     cut = []
     for _, _, sample in drawn:
@@ -135,8 +135,8 @@ def test_patches_lie_in_raster_order_and_keep_all_ink() -> None:
     pen.rectangle((420, 100, 425, 105), fill=(120, 120, 120))
     patches = cut_patches(image)
     keep = patches_to_keep(patches, np.random.default_rng(0), extra=0.0)
-    grey = np.asarray(image.convert("L"))
-    left = grey.copy()
+    gray = np.asarray(image.convert("L"))
+    left = gray.copy()
     for index in keep:
         row, column = divmod(int(index), 32)
         square = left[row * 28 : row * 28 + 28, column * 28 : column * 28 + 28]

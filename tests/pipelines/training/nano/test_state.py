@@ -19,7 +19,7 @@ from docai.pipelines.training.nano.step import Learner
 def learner(seed: int) -> Learner:
     torch.manual_seed(seed)
     processor = build_processor()
-    made = Learner.of(
+    made = Learner.create(
         *(build_model(processor), processor, torch.device("cpu")), learning_rate=1e-3, weight_decay=0.0
     )
     for parameter in made.model.parameters():
@@ -34,38 +34,38 @@ def first() -> Learner:
 
 
 @pytest.fixture(scope="module")
-def other() -> Learner:
+def second() -> Learner:
     return learner(2)
 
 
-def weights(one: Learner) -> torch.Tensor:
-    parts = [*one.model.parameters(), *one.symbols.parameters()]
+def weights(learner: Learner) -> torch.Tensor:
+    parts = [*learner.model.parameters(), *learner.symbols.parameters()]
     return torch.cat([part.detach().flatten() for part in parts])
 
 
-def test_what_is_saved_comes_back_in_small_shards(first: Learner, other: Learner, tmp_path: Path) -> None:
+def test_what_is_saved_comes_back_in_small_shards(first: Learner, second: Learner, tmp_path: Path) -> None:
     progress = Progress(minutes=2.5, step=9, samples=72)
     size = save_state(tmp_path, first, progress, total_minutes=60.0)
     shards = list((tmp_path / "state").glob("*.safetensors"))
     assert sum(path.stat().st_size for path in shards) == size
     assert all(path.stat().st_size < 15_000_000 for path in shards)
-    assert load_state(require_state(tmp_path), other) == progress
-    assert torch.equal(weights(other), weights(first))
-    pairs = zip(first.model.parameters(), other.model.parameters(), strict=True)
-    for one, two in pairs:
-        for name, moment in first.optimizer.state[one].items():
-            assert torch.equal(moment, other.optimizer.state[two][name]), name
+    assert load_state(require_state(tmp_path), second) == progress
+    assert torch.equal(weights(second), weights(first))
+    pairs = zip(first.model.parameters(), second.model.parameters(), strict=True)
+    for parameter, parameter_back in pairs:
+        for name, moment in first.optimizer.state[parameter].items():
+            assert torch.equal(moment, second.optimizer.state[parameter_back][name]), name
 
 
-def test_half_the_bytes_are_off_by_what_is_said(first: Learner, other: Learner, tmp_path: Path) -> None:
+def test_half_the_bytes_are_off_by_what_is_said(first: Learner, second: Learner, tmp_path: Path) -> None:
     whole = save_state(tmp_path, first, Progress(), total_minutes=1.0, keep_optimizer=False)
     half = save_state(tmp_path, first, Progress(), total_minutes=1.0, keep_optimizer=False, half=True)
     assert half == pytest.approx(whole / 2, rel=0.01)
     assert len(list((tmp_path / "state").iterdir())) == 3, "two shards and their index: the old ones are gone"
-    found = require_state(tmp_path)
-    load_state(found, other)
-    off = ((weights(other) - weights(first)).abs() / weights(first).abs().clamp(min=1e-12)).max()
-    assert 0 < off.item() <= found.rounding * 1.001 < 0.005
+    saved = require_state(tmp_path)
+    load_state(saved, second)
+    off = ((weights(second) - weights(first)).abs() / weights(first).abs().clamp(min=1e-12)).max()
+    assert 0 < off.item() <= saved.rounding * 1.001 < 0.005
 
 
 def test_a_full_disk_leaves_the_state_before(
@@ -86,9 +86,9 @@ def test_a_full_disk_leaves_the_state_before(
     with pytest.raises(CheckpointError, match=r"step 2 could not be saved in .*: No space left on device"):
         save_state(tmp_path, first, Progress(step=2), total_minutes=1.0, keep_optimizer=False)
     assert sorted(path.name for path in (tmp_path / "state").iterdir()) == before
-    found = require_state(tmp_path)
-    assert found.progress is not None
-    assert found.progress.step == 1
+    saved = require_state(tmp_path)
+    assert saved.progress is not None
+    assert saved.progress.step == 1
 
 
 def test_half_a_state_is_told_from_none_and_from_a_whole_one(first: Learner, tmp_path: Path) -> None:

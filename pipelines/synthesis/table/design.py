@@ -1,4 +1,4 @@
-"""How a laid-out table looks: faces, rules, fills, alignment, spacing. Lengths are in ems."""
+"""The design of a laid-out table: faces, rules, fills, alignment, spacing. Lengths are in ems."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from docai.pipelines.synthesis.table.grid import Grid, TableCell
 
 Command = tuple[str, tuple[int, int], tuple[int, int], *tuple[object, ...]]
 
-# The fonts that every PDF reader has, under the names ReportLab and PyMuPDF know them by.
+# The standard fonts of PDF, from PyMuPDF's to ReportLab's names.
 _STANDARD = {
     "helv": "Helvetica",
     "heit": "Helvetica-Oblique",
@@ -43,20 +43,20 @@ _ITALIC = {
     "STIXGeneral": "STIXGeneralItalic",
     "Vera": "VeraIt",
 }
-_WINDOWS = frozenset(bytes(code for code in range(32, 256)).decode("cp1252", "ignore"))
+_CP1252 = frozenset(bytes(code for code in range(32, 256)).decode("cp1252", "ignore"))
 """Characters of the standard fonts as ReportLab encodes them."""
 
 _FULL = ("grid", "grid", "open")
 _PARTIAL = ("rows", "columns", "booktabs", "booktabs", "booktabs", "head", "bands", "box", "none")
 _RULES = (*_FULL, *_PARTIAL)
 RULES = tuple(dict.fromkeys(_RULES))
-"""Ways of ruling a table."""
+"""Styles of rules."""
 _UPRIGHT_RULES = ("grid", "open", "columns")
 
 
 @dataclass(frozen=True)
-class Look:
-    """One design. Gray levels are 0 (black) to 1."""
+class Design:
+    """The design of one table. Gray levels are 0 (black) to 1."""
 
     face: str
     header_face: str
@@ -64,7 +64,8 @@ class Look:
     group_face: str
     total_face: str
     rules: str
-    """One of :data:`RULES`; open is a grid without outer sides, bands rules off groups of rows."""
+    """One of :data:`RULES`; "open" is a grid without outer sides, "bands" has rules between groups of
+    rows."""
     rule: float
     rule_gray: float
     dashed: bool
@@ -78,23 +79,23 @@ class Look:
     pad_y: float
     leading: float
     align: tuple[str, ...]
-    """LEFT, CENTER, RIGHT or DECIMAL of the body, per column."""
+    """LEFT, CENTER, RIGHT or DECIMAL per column, for the body."""
     header_align: str
     """LEFT, CENTER, RIGHT or COLUMN."""
     header_valign: str
     valign: str
     wrap_header: bool
-    turned_header: bool
-    turned_stub: bool
+    rotated_header: bool
+    rotated_stub: bool
     indent: float
     raised: bool
-    """Footnote marks are small and high."""
+    """Whether footnote marks are small and raised."""
     stretch: float
     tint: tuple[float, float] | None
-    """Hue and saturation, 0…1, of what is neither black nor white; None: all gray."""
+    """Hue and saturation, 0…1, of gray parts; None for no color."""
 
     def color(self, level: float) -> Color:
-        """The gray of that level, or a tint as light: what can be read in gray can be read in colour."""
+        """The gray of that level, or a tint of the same luminance, which is as legible."""
         if self.tint is None:
             return Color(level, level, level)
         hue, saturation = self.tint
@@ -108,7 +109,7 @@ class Look:
 
     @property
     def is_filled(self) -> bool:
-        """Whether text stands on a ground that is not white."""
+        """Whether some text is on a ground that is not white."""
         return min(self.header_fill, self.stripe, self.stub_fill, self.total_fill) < 1
 
     def cell_face(self, grid: Grid, cell: TableCell) -> str:
@@ -126,13 +127,13 @@ class Look:
         if cell.role == "group" and cell.col == 0:
             if cell.col_span == 1:
                 return self.align[0]
-            # Where no rule between columns stops short of it, only its place shows how wide the cell is.
+            # Without rules between columns, only the alignment shows how wide the cell is.
             return self.header_align.replace("COLUMN", "LEFT") if self.rules in _UPRIGHT_RULES else "CENTER"
         return "CENTER" if cell.col_span > 1 and cell.col > 0 else column
 
 
-def look(rng: random.Random, grid: Grid, difficulty: float, split: Split) -> Look:
-    """A design at random, in faces of the split that have the characters of the table."""
+def pick_design(rng: random.Random, grid: Grid, difficulty: float, split: Split) -> Design:
+    """A random design, in faces of the split that have the characters of the table."""
     face = _face(rng, grid, difficulty, split)
     bold, italic = fonts.bold(face), _ITALIC.get(face, face)
     numeric = grid.numeric or (False,) * grid.n_cols
@@ -148,7 +149,7 @@ def look(rng: random.Random, grid: Grid, difficulty: float, split: Split) -> Loo
     header_fill = rng.uniform(0.1, 0.4) if dark else rng.uniform(0.75, 0.97) if filled else 1.0
     rules = rng.choice(_FULL if grid.needs_rules else _RULES)
     zebra = rng.random() < (0.5 if rules in ("none", "head", "bands", "box") else 0.15)
-    return Look(
+    return Design(
         face=face,
         header_face=rng.choice((bold, bold, face, italic)),
         header_size=1.0 if rng.random() < 0.7 else rng.uniform(0.85, 1.2),
@@ -172,8 +173,8 @@ def look(rng: random.Random, grid: Grid, difficulty: float, split: Split) -> Loo
         header_valign=rng.choice(("MIDDLE", "BOTTOM", "BOTTOM", "TOP")),
         valign=rng.choice(("MIDDLE", "MIDDLE", "TOP", "TOP", "BOTTOM")),
         wrap_header=rng.random() < 0.6,
-        turned_header=rng.random() < 0.09 * difficulty,
-        turned_stub=rng.random() < 0.35 * difficulty,
+        rotated_header=rng.random() < 0.09 * difficulty,
+        rotated_stub=rng.random() < 0.35 * difficulty,
         indent=rng.uniform(0.6, 1.6),
         raised=rng.random() < 0.8,
         tint=(rng.random(), rng.uniform(0.2, 1.0)) if rng.random() < 0.25 * difficulty else None,
@@ -181,38 +182,38 @@ def look(rng: random.Random, grid: Grid, difficulty: float, split: Split) -> Loo
     )
 
 
-def commands(grid: Grid, look: Look, em: float) -> list[Command]:
-    """Fills and rules, as ReportLab's TableStyle takes them; ``em`` is the size of the text in points."""
-    return [*_fills(grid, look), *_rules(grid, look, em)]
+def commands(grid: Grid, design: Design, em: float) -> list[Command]:
+    """Fills and rules as commands of ReportLab's TableStyle; ``em`` is the font size in points."""
+    return [*_fills(grid, design), *_rules(grid, design, em)]
 
 
-def _fills(grid: Grid, look: Look) -> Iterator[Command]:
+def _fills(grid: Grid, design: Design) -> Iterator[Command]:
     head = grid.n_header_rows
 
     def fill(start: tuple[int, int], stop: tuple[int, int], level: float) -> Iterator[Command]:
         if level < 1:
-            yield ("BACKGROUND", start, stop, look.color(level))
+            yield ("BACKGROUND", start, stop, design.color(level))
 
     striped = {
         row for cell in grid.cells if cell.row_span > 1 for row in range(cell.row, cell.row + cell.row_span)
     }
     for row in range(head + 1, grid.n_rows, 2):
-        # A stripe would cut a cell that reaches over it into two.
+        # A stripe would divide a cell that spans the row.
         if row not in striped:
-            yield from fill((0, row), (-1, row), look.stripe)
-    yield from fill((0, head), (grid.n_stub_cols - 1, -1), look.stub_fill)
+            yield from fill((0, row), (-1, row), design.stripe)
+    yield from fill((0, head), (grid.n_stub_cols - 1, -1), design.stub_fill)
     if head:
-        yield from fill((0, 0), (-1, head - 1), look.header_fill)
+        yield from fill((0, 0), (-1, head - 1), design.header_fill)
     for row in sorted({cell.row for cell in grid.cells if cell.role == "total"}):
-        yield from fill((0, row), (-1, row), look.total_fill)
+        yield from fill((0, row), (-1, row), design.total_fill)
 
 
-def _rules(grid: Grid, look: Look, em: float) -> Iterator[Command]:
-    kind, head, last = look.rules, grid.n_header_rows, grid.n_rows - 1
-    gray, dash = look.color(look.rule_gray), ([2 * look.rule * em] * 2 if look.dashed else None)
+def _rules(grid: Grid, design: Design, em: float) -> Iterator[Command]:
+    kind, head, last = design.rules, grid.n_header_rows, grid.n_rows - 1
+    gray, dash = design.color(design.rule_gray), ([2 * design.rule * em] * 2 if design.dashed else None)
 
     def rule(name: str, start: tuple[int, int], stop: tuple[int, int], times: float = 1.0) -> Command:
-        return (name, start, stop, times * look.rule * em, gray, 0, dash)
+        return (name, start, stop, times * design.rule * em, gray, 0, dash)
 
     if kind == "grid":
         yield rule("GRID", (0, 0), (-1, -1))
@@ -245,7 +246,7 @@ def _rules(grid: Grid, look: Look, em: float) -> Iterator[Command]:
 
 
 def _face(rng: random.Random, grid: Grid, difficulty: float, split: Split) -> str:
-    """A face for the body that has all characters of the table; the usual faces of print more often."""
+    """A face for the body with all characters of the table; the usual faces of print are more frequent."""
     letters = {letter for cell in grid.cells for letter in cell.text}
     upright = rng.random() > 0.08 * difficulty
     usual = [name for name in ("helv", "tiro") if fonts.is_held_out(name) == (split == "held-out")]
@@ -257,16 +258,16 @@ def _face(rng: random.Random, grid: Grid, difficulty: float, split: Split) -> st
         return name
     fitting = [name for name in fonts.faces() if name in fonts.UPRIGHT and _can_write(name, letters)]
     if not fitting:
-        raise UndrawableError("No face has all the characters.")
-    # To write what it says goes before keeping to the split: some signs are in few faces.
-    kept = [name for name in fitting if fonts.is_held_out(name) == (split == "held-out")]
-    return rng.choice(kept or fitting)
+        raise UndrawableError("No face has all characters of the table.")
+    # The text has priority over the split: some signs are in few faces.
+    of_split = [name for name in fitting if fonts.is_held_out(name) == (split == "held-out")]
+    return rng.choice(of_split or fitting)
 
 
 def _can_write(name: str, letters: Collection[str]) -> bool:
-    """Whether ReportLab can write all the letters in the face: it embeds TrueType outlines alone."""
+    """Whether ReportLab can write all letters in the face: it embeds only TrueType outlines."""
     if name in _STANDARD:
-        return all(letter in _WINDOWS for letter in letters)
+        return all(letter in _CP1252 for letter in letters)
     if name.endswith(".otf"):
         return False
     try:
@@ -278,7 +279,7 @@ def _can_write(name: str, letters: Collection[str]) -> bool:
 
 @lru_cache(maxsize=256)
 def pdf_font(name: str) -> str:
-    """The name under which ReportLab knows the face. Raises ``TTFError`` for what it cannot embed."""
+    """ReportLab's name of the face, registered. Raises ``TTFError`` where it cannot embed the face."""
     if name in _STANDARD:
         return _STANDARD[name]
     registered = f"docai-{name}"

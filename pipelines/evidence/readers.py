@@ -1,0 +1,127 @@
+"""The readers there are, and asking them while the model reads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Final, Self
+
+from docai.errors import DocaiError
+from docai.issues import make_issue
+from docai.options import Witnesses
+from docai.pipelines.evidence.base import PIXELS, Need, Reader, ReaderInput, Reading
+from docai.pipelines.evidence.osra import Osra
+from docai.pipelines.evidence.scanned_table import ScannedTables
+from docai.pipelines.evidence.tesseract import Tesseract
+from docai.pipelines.evidence.text_layer import TableFinder, TextLayer
+from docai.pipelines.external.programs import ReaderError
+from docai.records import Evidence
+
+MAX_THREADS: Final = 4
+"""Regions that are read beside each other: each takes a processor, and the model wants some, too."""
+
+_WORDS_ALONE: Final[frozenset[Need]] = frozenset(("words",))
+
+
+def known_readers() -> tuple[Reader, ...]:
+    """All readers, installed or not: the PDF's own words, then the second readers; scores have none."""
+    return (TextLayer(), TableFinder(), ScannedTables(), Osra(), Tesseract())
+
+
+class ReaderPool:
+    """The readers of one run; use it in a ``with`` block.
+
+    What needs pixels alone is read in threads of its own, and what fails is an issue of its region.
+    """
+
+    def __init__(self, readers: Sequence[Reader] = ()) -> None:
+        self._readers = [reader for reader in readers if reader.available() is None]
+        workers = max(1, min(MAX_THREADS, (os.cpu_count() or 2) // 2))
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="docai-reader")
+
+    @classmethod
+    def choose(cls, setting: Witnesses) -> ReaderPool:
+        """The readers that a setting asks for: ``off`` is those of what the PDF itself holds."""
+        readers = known_readers()
+        return cls(readers if setting == "auto" else [one for one in readers if not one.needs <= PIXELS])
+
+    def names(self) -> list[Evidence]:
+        """Those that are here, in the order in which they are asked."""
+        return [reader.name for reader in self._readers]
+
+    def read_words(self, kind: str, region: ReaderInput) -> Reading | None:
+        """The PDF's own words of a region; None where it has none. Other readers are asked after that."""
+        for reader in self._readers:
+            if reader.needs == _WORDS_ALONE and _reads(reader, kind) and region.words:
+                return ask(reader, region)
+        return None
+
+    def submit(self, kind: str, region: ReaderInput, *, in_time: bool = True) -> list[Future[Reading]]:
+        """Ask every second reader of that kind of region.
+
+        The picture is drawn here and now, and what needs the page is read so: pages are not to be used from
+        other threads.
+
+        Args:
+            kind: of the region.
+            region: its words are those that can be believed.
+            in_time: False where a limit was reached: no reader of pixels is asked, as those may be programs.
+        """
+        readers = [reader for reader in self._readers if _suits(reader, kind, region)]
+        return [self._start(reader, region) for reader in readers if in_time or not reader.needs <= PIXELS]
+
+    def _start(self, reader: Reader, region: ReaderInput) -> Future[Reading]:
+        if reader.needs <= PIXELS:
+            try:
+                if "picture" in reader.needs:
+                    region.picture  # noqa: B018 - drawn and kept
+            except DocaiError as error:
+                return _done(_failed(reader, str(error)))
+            return self._threads.submit(ask, reader, region)
+        return _done(ask(reader, region))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._threads.shutdown(cancel_futures=True)
+
+
+def _reads(reader: Reader, kind: str) -> bool:
+    return reader.kinds is None or kind in reader.kinds
+
+
+def _suits(reader: Reader, kind: str, region: ReaderInput) -> bool:
+    """Whether it is a second reader of such a region."""
+    if not _reads(reader, kind) or reader.needs == _WORDS_ALONE:
+        return False
+    if "crop" in reader.needs and not region.crops:
+        return False
+    if region.words:
+        return not reader.yields_to_words
+    return "words" not in reader.needs
+
+
+def _done(reading: Reading) -> Future[Reading]:
+    future: Future[Reading] = Future()
+    future.set_result(reading)
+    return future
+
+
+def ask(reader: Reader, region: ReaderInput) -> Reading:
+    """What a reader makes of a region. Its failure is an issue: it must not take the model's answer along."""
+    try:
+        return reader.read(region)
+    except ReaderError as error:
+        return _failed(reader, str(error))
+    except Exception as error:
+        return _failed(reader, f"{type(error).__name__}: {error}")
+
+
+def _failed(reader: Reader, why: str) -> Reading:
+    message = f"The second reader {reader.name} failed: {why}."
+    return Reading(reader.name, issues=(make_issue("witness-failed", message),), complete=False)
