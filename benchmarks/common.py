@@ -8,13 +8,14 @@ import sys
 from pathlib import Path
 
 REAL_DATA = "DOCAI_REAL_DATA"
-"""Environment variable that names the folder of real documents."""
+"""Environment variable that names the folder of real documents; by default ``../shared/real``."""
 
 
 def real_data() -> Path | None:
-    """The folder of real documents; None where ``DOCAI_REAL_DATA`` names none that exists."""
-    folder = Path(os.environ.get(REAL_DATA) or "")
-    return folder if os.environ.get(REAL_DATA) and folder.is_dir() else None
+    """The folder of real documents; None where there is none."""
+    default = Path(__file__).resolve().parents[2] / "shared" / "real"
+    folder = Path(os.environ.get(REAL_DATA) or default)
+    return folder if folder.is_dir() else None
 
 
 def need_folder(folder: Path | None) -> Path:

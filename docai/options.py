@@ -59,7 +59,7 @@ class Options:
     confidence, see :mod:`docai.pipelines.readback.compare`. ``off`` does not."""
     retry: Retry = "off"
     """``auto`` asks the model again, in other ways, where its answer is invalid, looping or cut, see
-    :mod:`docai.pipelines.recognition.retry`. ``off`` asks once."""
+    :mod:`docai.pipelines.retry`. ``off`` asks once."""
     limits: Limits = field(default_factory=Limits)
     """Bounds on size and time."""
 

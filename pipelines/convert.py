@@ -28,8 +28,8 @@ from docai.pipelines.evidence.readers import ReaderPool
 from docai.pipelines.ingest import Page, Source
 from docai.pipelines.layout import PageLayout, Region, find_regions
 from docai.pipelines.layout.given import GivenRegions, given_layout, whole_page
-from docai.pipelines.recognition.retry import retry_regions
 from docai.pipelines.region import RegionTask, plan_tasks, recognize
+from docai.pipelines.retry import retry_regions
 from docai.records import Document, PageInfo, Record, RecordBase, SourceInfo, Stats
 
 REGIONS_AT_ONCE = 8

@@ -5,18 +5,15 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from functools import partial
-from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
 from docai.errors import DocaiError
 from docai.pipelines.evaluation.base import CaseScore, Prediction, Ratio, Sample, Skipped, Task
 from docai.pipelines.evaluation.predictions import keep_kinds
 from docai.pipelines.evaluation.tasks import get_task
-from docai.pipelines.external.workers import WorkerDied, each_in_process
+from docai.pipelines.external.workers import WorkerDied, can_start_processes, each_in_process
 from docai.records import Kind
 
 if TYPE_CHECKING:
@@ -96,7 +93,7 @@ def score_cases(
     else:
         return
     rest = cases[first:]
-    if not _can_start():
+    if not can_start_processes():
         yield from map(score, rest)
         return
     outcomes = each_in_process(partial(_in_process, score), rest, processes=min(jobs, len(rest)))
@@ -135,12 +132,3 @@ def _in_process(score: Callable[[Case], Scores], case: Case) -> Scores:
     # Ctrl-C reaches all processes of a terminal; those of ours end at once and without a word.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     return score(case)
-
-
-def _can_start() -> bool:
-    """Whether processes can be started: a script without ``if __name__ == "__main__"`` forbids it."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        try:
-            return pool.submit(bool, 1).result()
-        except BrokenProcessPool:
-            return False

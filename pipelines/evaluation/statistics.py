@@ -142,8 +142,8 @@ def paired_test(
         ValueError: the two are not of one length.
     """
     counts = {"better": 0, "worse": 0, "unchanged": 0, "undefined": 0}
-    for before, after in zip(old, new, strict=True):
-        counts[_verdict(before.value, after.value, higher_is_better)] += 1
+    for old_case, new_case in zip(old, new, strict=True):
+        counts[_verdict(old_case.value, new_case.value, higher_is_better)] += 1
     figures = corpus(old), corpus(new)
     difference = figures[1] - figures[0] if figures[0] is not None and figures[1] is not None else None
     p_value, interval = None, None

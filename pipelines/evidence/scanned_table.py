@@ -1,18 +1,13 @@
 """Tables of scans: Tesseract's words in the grid that they and the picture's rules make.
 
 The grid is that of :mod:`docai.pipelines.tables.word_rows`, which reads born-digital tables from the PDF's
-own words. Here the words come from the program ``tesseract``, told to take the region for one block of text
-(``--psm 6``): left to find blocks itself it was seen to lose a third of the cells.
+own words. Here the words come from :mod:`docai.pipelines.external.tesseract`.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -21,8 +16,8 @@ from numpy.typing import NDArray
 from docai.contents import TableContent
 from docai.geometry import BBox
 from docai.pipelines.evidence.base import Need, Picture, ReaderInput, Reading
-from docai.pipelines.evidence.tesseract import LANGUAGE
-from docai.pipelines.external import programs
+from docai.pipelines.external import tesseract
+from docai.pipelines.external.tesseract import LETTER_HEIGHT_PX, PROGRAM, SECONDS
 from docai.pipelines.ingest import PageWord
 from docai.pipelines.tables.rulings import Rule, Rulings, merge_rules
 from docai.pipelines.tables.word_rows import grid_from_words
@@ -30,22 +25,6 @@ from docai.records import Evidence
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-PROGRAM = "tesseract"
-
-SECONDS = 60.0
-"""For one region. A table takes one to five on an idle processor."""
-
-MAX_BYTES = 8 << 20
-
-LETTER = 26.0
-"""Height in pixels that letters are scaled to: at 20 Tesseract lost a tenth of the cells of published tables,
-at 32 it was slower and no better."""
-
-MAX_SCALE = 5.0
-
-MAX_PIXELS = 16_000_000
-"""Of the scaled picture; a larger one is scaled less."""
 
 POINT = 3.0
 """Pixels of the scaled picture that the grid takes for a point, so that its letters are those of a page of
@@ -61,7 +40,7 @@ _BORDER = 30
 _RULE = 8
 """Pixels up to which a run of ink that is long and level, or long and upright, is thin enough for a rule."""
 
-_LEAST_RULE = round(3 * LETTER)
+_LEAST_RULE = round(3 * LETTER_HEIGHT_PX)
 """Pixels from which such a run is a rule: the stem of a letter is shorter."""
 
 _SPECKS = frozenset("|_-—–~=.,:;'`\"\\/ ")
@@ -106,7 +85,7 @@ class ScannedTables:
 
     def available(self) -> str | None:
         """See :class:`~docai.pipelines.evidence.base.Reader`."""
-        return programs.missing(self._program, "tesseract-ocr")
+        return tesseract.missing(self._program)
 
     def read(self, region: ReaderInput) -> Reading:
         """The table it sees; None where its words stand in no two rows and columns."""
@@ -123,41 +102,18 @@ class ScannedTables:
 
     def _words(self, sheet: _Sheet) -> tuple[list[PageWord], float]:
         """In points of the grid; and the mean of its confidences, 0…1."""
-        from PIL import Image
-
-        found = programs.find(self._program)
-        with tempfile.TemporaryDirectory(prefix="docai-") as folder:
-            file = Path(folder) / "table.png"
-            Image.fromarray(sheet.gray).save(file, compress_level=1)
-            told = programs.run(
-                [found, file, "stdout", "-l", LANGUAGE, "--psm", "6", "--dpi", "300", "tsv"],
-                seconds=self._seconds,
-                max_bytes=MAX_BYTES,
-            )
-        rows = csv.DictReader(
-            io.StringIO(told.decode("utf-8", "replace")), delimiter="\t", quoting=csv.QUOTE_NONE
-        )
-        words, sure = [], []
-        for row in rows:
-            text = (row.get("text") or "").strip()
-            if row["level"] != "5" or not text or (set(text) <= _SPECKS and not set(text) <= _DASHES):
+        words, confidences = [], []
+        for word in tesseract.read_words(sheet.gray, seconds=self._seconds, program=self._program):
+            if set(word.text) <= _SPECKS and not set(word.text) <= _DASHES:
                 continue
-            left, top = float(row["left"]), float(row["top"])
-            box = (left, top, left + float(row["width"]), top + float(row["height"]))
-            words.append(PageWord(text, sheet.to_grid(box), int(row["block_num"]), int(row["line_num"])))
-            sure.append(max(0.0, float(row["conf"])) / 100)
-        return words, sum(sure) / max(1, len(sure))
+            words.append(PageWord(word.text, sheet.to_grid(word.box), word.block, word.line))
+            confidences.append(word.confidence)
+        return words, sum(confidences) / max(1, len(confidences))
 
 
 def prepare(image: Image) -> _Sheet:
     """A picture with letters of one height and no rules, and where the rules were."""
-    import cv2
-
-    gray: NDArray[np.uint8] = np.asarray(image.convert("L"))
-    most = min(MAX_SCALE, (MAX_PIXELS / max(1, gray.size)) ** 0.5)
-    scale = min(max(LETTER / letter_height(gray), 0.25), most)
-    how = cv2.INTER_LANCZOS4 if scale > 1 else cv2.INTER_AREA
-    large = np.asarray(cv2.resize(gray, None, fx=scale, fy=scale, interpolation=how), dtype=np.uint8).copy()
+    large, scale = tesseract.scale_letters(np.asarray(image.convert("L")))
     level, upright = _strokes(large)
     for x0, y0, x1, y1 in (*level, *upright):
         large[max(0, y0 - 2) : y1 + 2, max(0, x0 - 2) : x1 + 2] = 255
@@ -166,17 +122,6 @@ def prepare(image: Image) -> _Sheet:
         tuple(merge_rules(Rule(y0 / POINT, y1 / POINT, (x0 + x1) / 2 / POINT) for x0, y0, x1, y1 in upright)),
     )
     return _Sheet(np.pad(large, _BORDER, constant_values=255), scale, rules)
-
-
-def letter_height(gray: NDArray[np.uint8]) -> float:
-    """Median height, in pixels, of the parts of the ink that may be letters; 20 where there are none."""
-    import cv2
-
-    _, ink = cv2.threshold(gray, 0, 1, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
-    _, _, parts, _ = cv2.connectedComponentsWithStats(ink)
-    heights, areas = parts[1:, cv2.CC_STAT_HEIGHT], parts[1:, cv2.CC_STAT_AREA]
-    letters = heights[(heights >= 3) & (heights <= max(60, gray.shape[0] // 8)) & (areas >= 4)]
-    return float(np.median(letters)) if len(letters) else 20.0
 
 
 def _strokes(gray: NDArray[np.uint8]) -> tuple[Sequence[tuple[int, int, int, int]], ...]:

@@ -64,6 +64,15 @@ def each_in_process(
         yield from _in_pool(function, chain(first, rest), processes, again)
 
 
+def can_start_processes() -> bool:
+    """Whether a pool works here: a script without ``if __name__ == "__main__"`` does not allow it."""
+    with _pool(1) as pool:
+        try:
+            return pool.submit(bool, 1).result()
+        except BrokenProcessPool:
+            return False
+
+
 def _in_pool(
     function: Callable[[T], R], items: Iterable[T], processes: int, unfinished: list[T]
 ) -> Iterator[R]:

@@ -159,7 +159,7 @@ def _is_crossed(ink: CropInk, box: PixelBox) -> bool:
 
 def _lines(inside: Gray, letter_height: float) -> list[Gray]:
     """The ink of a box as its lines of text, each cut to its ink."""
-    bands = true_runs(inside.any(axis=1)).tolist()
+    bands = true_runs(np.asarray(inside.any(axis=1))).tolist()
     merged = bands[:1]
     for band in bands[1:]:
         # A band lower than half a letter is a dot or an accent of its neighbor.
@@ -178,7 +178,7 @@ def _lines(inside: Gray, letter_height: float) -> list[Gray]:
 
 def _widest_gap(line: Gray) -> float:
     """See :attr:`TextMatch.gap`."""
-    gaps = true_runs(~line.any(axis=0))
+    gaps = true_runs(~np.asarray(line.any(axis=0)))
     if not len(gaps):
         return 0.0
     widest = int((gaps[:, 1] - gaps[:, 0]).max())

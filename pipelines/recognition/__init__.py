@@ -1,1 +1,1 @@
-"""The model's answer to the crops of a region: asked again where it must be, tiles joined, confidence."""
+"""The model's answer to the crops of a region: parsed, tiles joined, confidence from its tokens."""

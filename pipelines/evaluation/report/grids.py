@@ -44,9 +44,9 @@ def compare_tables(sample: Sample, prediction: Prediction | None) -> Sides:
     given = [item for item in prediction.items if item.kind == "table"] if prediction else []
     pairs = pair_items(truth, given)
     sides = Sides()
-    for place, (truth, prediction) in enumerate(pairs[:MAX_TABLES]):
+    for place, (true_item, given_item) in enumerate(pairs[:MAX_TABLES]):
         caption = f"Table {place + 1} of {len(pairs)}" if len(pairs) > 1 else ""
-        _add(sides, truth, prediction, caption)
+        _add(sides, true_item, given_item, caption)
     if len(pairs) > MAX_TABLES:
         sides.difference.append(Remark(f"{len(pairs) - MAX_TABLES} more tables are not shown."))
     if sample.unit == "page":

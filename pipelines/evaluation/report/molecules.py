@@ -47,8 +47,8 @@ def compare_molecules(sample: Sample, prediction: Prediction | None, album: Albu
     given = [item for item in prediction.items if item.kind == "molecule"] if prediction else []
     sides = Sides()
     pairs = pair_items(truth, given)
-    for truth, prediction in pairs[:MAX_MOLECULES]:
-        _add(sides, truth, prediction, album)
+    for true_item, given_item in pairs[:MAX_MOLECULES]:
+        _add(sides, true_item, given_item, album)
     if len(pairs) > MAX_MOLECULES:
         sides.difference.append(Remark(f"{len(pairs) - MAX_MOLECULES} more structures are not shown."))
     if sample.unit == "page":

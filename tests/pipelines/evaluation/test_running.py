@@ -352,7 +352,7 @@ def test_a_process_that_dies_takes_one_case_with_it(monkeypatch: pytest.MonkeyPa
             yield scoring.WorkerDied() if one.id == "b" else {"made": _score(one, prediction)}
 
     monkeypatch.setattr(scoring, "each_in_process", outcomes)
-    monkeypatch.setattr(scoring, "_can_start", lambda: True)
+    monkeypatch.setattr(scoring, "can_start_processes", lambda: True)
     found = list(
         score_cases(
             cases("a", "b", "c"), ["made"], ("molecule",), jobs=2, find_task=find_task, seconds_alone=0
@@ -363,7 +363,7 @@ def test_a_process_that_dies_takes_one_case_with_it(monkeypatch: pytest.MonkeyPa
 
 
 def test_where_no_process_can_be_started_this_one_scores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scoring, "_can_start", lambda: False)
+    monkeypatch.setattr(scoring, "can_start_processes", lambda: False)
     found = list(
         score_cases(cases("a", "b"), ["made"], ("molecule",), jobs=2, find_task=find_task, seconds_alone=0)
     )

@@ -17,8 +17,9 @@ from docai.models.heads import HEADS
 from docai.pipelines.evidence import readers
 from docai.pipelines.evidence.base import ReaderInput
 from docai.pipelines.evidence.readers import ReaderPool
-from docai.pipelines.evidence.scanned_table import LETTER, ScannedTables, letter_height, prepare
+from docai.pipelines.evidence.scanned_table import ScannedTables, prepare
 from docai.pipelines.external.programs import ReaderError
+from docai.pipelines.external.tesseract import LETTER_HEIGHT_PX, letter_height
 from docai.pipelines.ingest import Page, PageWord, open_source
 
 ROWS = (
@@ -89,7 +90,7 @@ def test_letters_are_brought_to_one_height_and_rules_are_taken_out() -> None:
     for dpi in (72, 300):
         with Image.open(io.BytesIO(picture(dpi, ruled=True))) as image:
             sheet = prepare(image)
-        assert letter_height(sheet.gray) == pytest.approx(LETTER, rel=0.25)
+        assert letter_height(sheet.gray) == pytest.approx(LETTER_HEIGHT_PX, rel=0.25)
         assert len(sheet.rules.horizontal) == 5
         assert len(sheet.rules.vertical) == 4
         assert np.mean(sheet.gray < 128, axis=1).max() < 0.5, "a rule is left"

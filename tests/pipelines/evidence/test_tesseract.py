@@ -1,18 +1,17 @@
-"""Tesseract as a second reader: its words, whether they are any, and what becomes of its crashes."""
+"""Tesseract as a second reader: its words, whether they can be believed, and what becomes of its failures."""
 
 from __future__ import annotations
 
 import io
-import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from docai.contents import TextContent
 from docai.pipelines.evidence.base import ReaderInput
-from docai.pipelines.evidence.tesseract import CLEAR, Tesseract, regular_share
-from docai.pipelines.external.ocr_worker import OcrError, OcrProcesses, Word
+from docai.pipelines.evidence.tesseract import MIN_REGULAR_SHARE, Tesseract, regular_share
 from docai.pipelines.external.programs import ReaderError
 from docai.pipelines.ingest import Page, open_source
 
@@ -58,61 +57,59 @@ def test_an_empty_region_holds_nothing(tesseract: Tesseract, page: Page) -> None
     assert told.content is None
 
 
-def test_its_fall_costs_nothing_but_its_answer(tesseract: Tesseract, page: Page, tmp_path: Path) -> None:
-    """Native code may end its process over broken data; the next region is read all the same."""
+def test_words_on_a_gray_ground_beside_white_paper_are_read(tesseract: Tesseract) -> None:
+    """One threshold for the whole picture would take the ground for ink."""
+    import pymupdf
+
+    with pymupdf.open() as document:
+        sheet = document.new_page(width=300, height=80)
+        sheet.draw_rect((10, 30, 290, 50), color=None, fill=(0.8, 0.8, 0.8))
+        sheet.insert_text((20, 44), LINES[0], fontsize=11, color=(0.4, 0.4, 0.4))
+        picture = sheet.get_pixmap(dpi=150).tobytes("png")
+    with open_source(picture) as source, source.page(1) as page:
+        assert LINES[0] in tesseract.read(ReaderInput(page, page.bbox)).text
+
+
+def test_what_it_is_unsure_of_is_not_clear(tesseract: Tesseract, page: Page) -> None:
+    """Lines on their side make regular words, which Tesseract does not trust."""
+    from PIL import ImageOps
+
+    upright = ReaderInput(page, (30, 30, 250, 90))
+    mirrored = ReaderInput(page, (30, 30, 250, 90))
+    picture = replace(upright.picture, image=ImageOps.mirror(upright.picture.image))
+    mirrored.__dict__["picture"] = picture
+    assert tesseract.read(upright).complete
+    assert not tesseract.read(mirrored).complete
+
+
+def test_data_that_is_broken_costs_nothing_but_its_answer(
+    tesseract: Tesseract, page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tesseract may crash over it; the next region is read all the same."""
     (tmp_path / "eng.traineddata").write_bytes(b"no data of Tesseract" * 100)
-    broken = Tesseract(tessdata=tmp_path)
-    assert broken.available() is None
-    with pytest.raises(ReaderError):
-        broken.read(ReaderInput(page, page.bbox))
+    with monkeypatch.context() as patch:
+        patch.setenv("TESSDATA_PREFIX", str(tmp_path))
+        assert tesseract.available() is None
+        with pytest.raises(ReaderError, match="tesseract ended with"):
+            tesseract.read(ReaderInput(page, page.bbox))
     assert tesseract.read(ReaderInput(page, page.bbox)).content is not None
 
 
-def _ask(processes: OcrProcesses, *, seconds: float = 30.0) -> list[Word]:
-    try:
-        return processes.read(b"\xff" * 12, 2, 2, 72, tessdata=Path("x"), language="eng", seconds=seconds)
-    finally:
-        processes.close()
-
-
-@pytest.mark.parametrize(
-    "code",
-    [
-        "import os; os.abort()",
-        "import sys; sys.stdin.buffer.readline(); print('{\"words\": [', end='')",
-        "import sys; sys.stdin.buffer.readline(); sys.stdin.close(); sys.exit(1)",
-    ],
-)
-def test_a_process_that_falls_is_an_error(code: str) -> None:
-    with pytest.raises(OcrError, match="it fell"):
-        _ask(OcrProcesses((sys.executable, "-I", "-c", code)))
-
-
-def test_a_process_that_hangs_is_ended() -> None:
-    hanging = OcrProcesses((sys.executable, "-I", "-c", "import time; time.sleep(600)"))
-    with pytest.raises(OcrError, match=r"it took longer than 0\.3 s"):
-        _ask(hanging, seconds=0.3)
-
-
-def test_without_its_data_it_says_what_is_missing(tmp_path: Path) -> None:
-    missing = Tesseract(tessdata=tmp_path).available()
+def test_without_its_data_it_says_what_is_missing(
+    tesseract: Tesseract, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TESSDATA_PREFIX", str(tmp_path))
+    missing = tesseract.available()
     assert missing is not None
     assert "eng.traineddata" in missing
     assert "TESSDATA_PREFIX" in missing
 
 
-def test_data_is_found_where_the_environment_names_it(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    folder = tmp_path / "tessdata"
-    folder.mkdir()
-    (folder / "eng.traineddata").touch()
-    monkeypatch.setattr("docai.pipelines.evidence.tesseract._FOLDERS", ())
+def test_without_the_program_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.delenv("TESSDATA_PREFIX", raising=False)
-    assert Tesseract().available() is not None
-    monkeypatch.setenv("TESSDATA_PREFIX", str(tmp_path))
-    assert Tesseract().available() is None
+    missing = Tesseract().available()
+    assert missing is not None
+    assert "apt install tesseract-ocr" in missing
 
 
 @pytest.mark.parametrize(
@@ -124,7 +121,7 @@ def test_data_is_found_where_the_environment_names_it(
     ],
 )
 def test_print_is_made_of_regular_words(text: str) -> None:
-    assert regular_share(text) >= CLEAR
+    assert regular_share(text) >= MIN_REGULAR_SHARE
 
 
 @pytest.mark.parametrize(
@@ -137,7 +134,7 @@ def test_print_is_made_of_regular_words(text: str) -> None:
     ],
 )
 def test_what_is_made_of_photographs_and_other_scripts_is_not(text: str) -> None:
-    assert regular_share(text) < CLEAR
+    assert regular_share(text) < MIN_REGULAR_SHARE
 
 
 def test_a_picture_is_not_too_large_for_it() -> None:

@@ -13,8 +13,8 @@ from docai.errors import SettingError
 from docai.geometry import BBox
 from docai.models.engine import Generation, Request
 from docai.models.heads import HEADS
-from docai.pipelines.recognition import retry
-from docai.pipelines.recognition.retry import MAX_ATTEMPTS, MAX_BUDGETS
+from docai.pipelines import retry
+from docai.pipelines.retry import MAX_ATTEMPTS, MAX_BUDGETS
 from docai.records import FinishReason, Kind
 
 TABLE = "<table><tbody><tr><td>a</td></tr></tbody></table>"
