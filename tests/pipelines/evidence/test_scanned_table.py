@@ -91,8 +91,8 @@ def test_letters_are_brought_to_one_height_and_rules_are_taken_out() -> None:
         with Image.open(io.BytesIO(picture(dpi, ruled=True))) as image:
             sheet = prepare(image)
         assert letter_height(sheet.gray) == pytest.approx(LETTER_HEIGHT_PX, rel=0.25)
-        assert len(sheet.rules.level) == 5
-        assert len(sheet.rules.upright) == 4
+        assert len(sheet.rules.horizontal) == 5
+        assert len(sheet.rules.vertical) == 4
         assert np.mean(sheet.gray < 128, axis=1).max() < 0.5, "a rule is left"
 
 
