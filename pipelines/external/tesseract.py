@@ -138,11 +138,12 @@ def letter_height(gray: NDArray[np.uint8]) -> float:
     """Median height, in pixels, of the parts of the ink that may be letters; 20 where there are none."""
     import cv2
 
+    from docai.pipelines.pixels import parts_of
+
     _, ink = cv2.threshold(gray, 0, 1, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
-    _, _, parts, _ = cv2.connectedComponentsWithStats(ink)
-    heights, areas = parts[1:, cv2.CC_STAT_HEIGHT], parts[1:, cv2.CC_STAT_AREA]
-    letters = heights[(heights >= 3) & (heights <= max(60, gray.shape[0] // 8)) & (areas >= 4)]
-    return float(np.median(letters)) if len(letters) else 20.0
+    parts = parts_of(ink)
+    may_be_letter = (parts.heights >= 3) & (parts.heights <= max(60, gray.shape[0] // 8)) & (parts.areas >= 4)
+    return parts.median_height(may_be_letter) or 20.0
 
 
 def _word(row: dict[str, str]) -> OcrWord:

@@ -194,12 +194,6 @@ def _neighbors(pixel: tuple[int, int], pixels: set[tuple[int, int]]) -> list[tup
     ]
 
 
-def true_runs(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Runs of True in a one-dimensional mask: (n, 2) as start and end, the end not included."""
-    padded = np.concatenate([[False], mask, [False]]).astype(np.int8)
-    return np.asarray(np.flatnonzero(np.diff(padded)).reshape(-1, 2), np.int64)
-
-
 def pairwise_overlap(boxes: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Width and height, (n, n) each, of the overlap of each two boxes (n, 4: x0, y0, x1, y1).
 

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from docai.geometry import BBox, iou
-from docai.pipelines.pixels import parts_of
-from docai.pipelines.readback.ink import Gray, pairwise_overlap, true_runs
+from docai.pipelines.pixels import parts_of, spans
+from docai.pipelines.readback.ink import Gray, pairwise_overlap
 
 PixelBox = tuple[int, int, int, int]
 """x0, y0, x1, y1, pixels of the crop."""
@@ -159,7 +159,7 @@ def _is_crossed(ink: CropInk, box: PixelBox) -> bool:
 
 def _lines(inside: Gray, letter_height: float) -> list[Gray]:
     """The ink of a box as its lines of text, each cut to its ink."""
-    bands = true_runs(np.asarray(inside.any(axis=1))).tolist()
+    bands = [[*span] for span in spans(np.asarray(inside.any(axis=1)))]
     merged = bands[:1]
     for band in bands[1:]:
         # A band lower than half a letter is a dot or an accent of its neighbor.
@@ -178,10 +178,10 @@ def _lines(inside: Gray, letter_height: float) -> list[Gray]:
 
 def _widest_gap(line: Gray) -> float:
     """See :attr:`TextMatch.gap`."""
-    gaps = true_runs(~np.asarray(line.any(axis=0)))
-    if not len(gaps):
+    gaps = spans(~np.asarray(line.any(axis=0)))
+    if not gaps:
         return 0.0
-    widest = int((gaps[:, 1] - gaps[:, 0]).max())
+    widest = max(end - start for start, end in gaps)
     return max(0.0, float(widest / line.shape[0]) - 0.5)
 
 
