@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from docai.models.engine import Engine
     from docai.options import ReadBackSetting, Retry, TextLayer, Witnesses
     from docai.pipelines.convert import ProgressCallback
-    from docai.pipelines.layout.given import GivenRegions
+    from docai.pipelines.layout.find import GivenRegions
 
 
 class Pipeline:
@@ -126,7 +126,7 @@ class Pipeline:
         """Read a PDF or image into a :class:`Document`; arguments and errors are those of :func:`process`."""
         from docai.pipelines.convert import convert
         from docai.pipelines.ingest import open_source
-        from docai.pipelines.layout.given import check_given
+        from docai.pipelines.layout.find import check_given
 
         check_given(regions or {})
         with open_source(source, password=password, limits=self._options.limits) as opened:

@@ -114,7 +114,7 @@ def diagnose(model: str = "nano", device: str = "auto") -> Diagnosis:
 def _devices(wanted: str) -> tuple[str | None, str | None, tuple[str, ...]]:
     import torch
 
-    from docai.models.devices import choose_device
+    from docai.models.loading import choose_device
 
     devices = [f"cpu: {os.cpu_count()} cores, {torch.get_num_threads()} threads used"]
     for index in range(torch.cuda.device_count()):

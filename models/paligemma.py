@@ -21,10 +21,9 @@ from docai.models.checkpoints import (
     head_not_available,
     open_adapter,
 )
-from docai.models.devices import choose_device, choose_dtype
 from docai.models.engine import Generation, Request, check_crop
 from docai.models.generation import Answer, SpecialTokens, token_texts, write_answers
-from docai.models.loading import load_base, load_processor
+from docai.models.loading import choose_device, choose_dtype, load_base, load_processor
 
 if TYPE_CHECKING:
     from peft import PeftModel

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 
 import docai.cli.process
 from docai.api import Pipeline
-from docai.cli.outputs import plan_names
+from docai.cli.process import plan_names
 from docai.contents import Issue
 from docai.errors import CheckpointError, DamagedSourceError, DocaiError, UnknownModelError
 from docai.models.scripted import ScriptedEngine

@@ -30,8 +30,7 @@ from docai.models.engine import Engine, Request, answer
 from docai.models.heads import HEADS
 from docai.models.paligemma import PaliGemmaEngine
 from docai.pipelines.evaluation.base import Belief
-from docai.pipelines.evaluation.metrics.calibration import brier_score, expected_calibration_error
-from docai.pipelines.evaluation.metrics.correctness import judge
+from docai.pipelines.evaluation.metrics.calibration import brier_score, expected_calibration_error, judge
 from docai.pipelines.readback import read_back
 from docai.pipelines.readback.compare import COMPARISONS, posterior
 from docai.pipelines.recognition.confidence import answer_confidence

@@ -73,7 +73,7 @@ def calibrate(
     from docai.cli.evaluate import make_engine
     from docai.models.checkpoints import find_checkpoint
     from docai.pipelines.calibration import calibrate as fitting
-    from docai.pipelines.calibration.store import check_new, check_writable, write_calibration, write_copy
+    from docai.pipelines.calibration.fitting import check_new, check_writable, write_calibration, write_copy
     from docai.settings import load_settings
 
     settings = load_settings({"model": model, "device": device}, as_flags=True).values

@@ -13,7 +13,7 @@ import typer
 
 from docai.cli import common as options
 from docai.cli.common import FAILED, INTERRUPTED, keep_output_clean, show_error, stderr_console
-from docai.cli.outputs import make_folder
+from docai.cli.process import make_folder
 from docai.errors import SettingError
 
 if TYPE_CHECKING:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +15,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from docai import files
 from docai.cli import common as options
-from docai.cli import outputs
+from docai.cli import process as outputs
 from docai.cli.common import (
     EXIT_CODES,
     FAILED,
@@ -26,7 +29,7 @@ from docai.cli.common import (
 )
 from docai.cli.summary import print_line, print_records
 from docai.errors import AdapterError, CheckpointError, ConfigurationError, DocaiError, SettingError
-from docai.exports import export
+from docai.exports import EXPORTERS, export, exporter_for
 from docai.files import write_atomically
 
 if TYPE_CHECKING:
@@ -37,6 +40,77 @@ if TYPE_CHECKING:
     from docai.pipelines.convert import Progress, ProgressCallback
     from docai.records import Document
     from docai.settings import Settings
+
+DEFAULT_SUFFIX = ".json"
+
+
+def unique_inputs(inputs: Sequence[Path]) -> list[Path]:
+    """The inputs in their order, each file once."""
+    seen: dict[Path, Path] = {}
+    for path in inputs:
+        seen.setdefault(Path(os.path.realpath(path)), path)
+    return list(seen.values())
+
+
+def plan_outputs(inputs: Sequence[Path], out: Path) -> list[Path]:
+    """One output path per input, no two the same.
+
+    ``out`` is a file where it has an extension and there is one input; otherwise it is a folder.
+
+    Raises:
+        SettingError: several inputs for one file, or an extension without a format.
+    """
+    is_folder = out.is_dir() or (not out.suffix and not out.is_file())
+    if not is_folder:
+        exporter_for(out)
+        if len(inputs) > 1:
+            raise SettingError(
+                f"{len(inputs)} inputs do not fit into the one file {out}; give a folder to -o."
+            )
+        return [out]
+    return [out / name for name in plan_names(inputs, DEFAULT_SUFFIX)]
+
+
+def plan_names(inputs: Sequence[Path], suffix: str) -> list[Path]:
+    """A relative file name for each input, no two the same on any file system.
+
+    ``report.pdf`` becomes ``report.json``; where two inputs would meet, both keep their extension
+    (``report.pdf.json``); where they still meet, both keep their folders below the common one.
+    """
+    absolute = [path.parent.resolve() / path.name for path in inputs]
+    ways: list[Callable[[Path], Path]] = [
+        lambda path: Path(path.stem + suffix),
+        lambda path: Path(path.name + suffix),
+    ]
+    if len({path.drive for path in absolute}) == 1:
+        common = os.path.commonpath([path.parent for path in absolute])
+        ways.append(lambda path: path.with_name(path.name + suffix).relative_to(common))
+    names: list[Path | None] = [None] * len(inputs)
+    for way in ways:
+        proposals = [name or way(path) for name, path in zip(names, absolute, strict=True)]
+        uses = Counter(_folded(proposal) for proposal in proposals)
+        names = [
+            name or (proposal if uses[_folded(proposal)] == 1 else None)
+            for name, proposal in zip(names, proposals, strict=True)
+        ]
+    # Paths that differ only in case, or in the drive, end here.
+    return [
+        name or Path(f"{number:04d}-{absolute[number].name}{suffix}") for number, name in enumerate(names)
+    ]
+
+
+def make_folder(path: Path) -> Path:
+    """The folder of ``-o``, made where it is missing. Raises :class:`SettingError`."""
+    return files.make_folder(path, "Choose another with -o.")
+
+
+def _folded(path: Path) -> str:
+    return str(path).casefold()
+
+
+def formats() -> str:
+    """The extensions that can be written, for help texts."""
+    return ", ".join(EXPORTERS)
 
 
 @dataclass(frozen=True)

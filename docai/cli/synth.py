@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from docai.cli.common import EXIT_CODES, FAILED, INTERRUPTED, stderr_console
-from docai.cli.outputs import make_folder
+from docai.cli.process import make_folder
 from docai.errors import SettingError, needs
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 Pairs are drawn by docai's own generators from the content that is held out of training, spread over several
 difficulties, or they are read from a data set. What is right is said in
-:mod:`docai.pipelines.evaluation.metrics.correctness`. An answer that is cut, looping or invalid has
+:mod:`docai.pipelines.evaluation.metrics.calibration`. An answer that is cut, looping or invalid has
 confidence 0 by rule (:func:`docai.pipelines.recognition.confidence.answer_confidence`): its record is left
 out of the fit, its parts are not.
 """
@@ -21,7 +21,7 @@ from docai.errors import DatasetError, GenerationError, SettingError, needs
 from docai.models.engine import Engine, Generation, Request, answer, check_heads
 from docai.models.heads import Head, get_head
 from docai.pipelines.calibration.fitting import Fitted, Observed, fit_and_measure
-from docai.pipelines.evaluation.metrics.correctness import judge
+from docai.pipelines.evaluation.metrics.calibration import judge
 from docai.pipelines.recognition.confidence import answer_confidence, part_logprobs, text_logprobs
 
 if TYPE_CHECKING:

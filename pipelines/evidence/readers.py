@@ -13,8 +13,7 @@ from docai.issues import make_issue
 from docai.options import Witnesses
 from docai.pipelines.evidence.base import PIXELS, Need, Reader, ReaderInput, Reading
 from docai.pipelines.evidence.osra import Osra
-from docai.pipelines.evidence.scanned_table import ScannedTables
-from docai.pipelines.evidence.tesseract import Tesseract
+from docai.pipelines.evidence.tesseract import ScannedTables, Tesseract
 from docai.pipelines.evidence.text_layer import TableFinder, TextLayer
 from docai.pipelines.external.programs import ReaderError
 from docai.records import Evidence

@@ -1,23 +1,72 @@
-"""Find the regions of a page, from its PDF or from its pixels."""
+"""The regions of a page: found, from its PDF or from its pixels, or given by the caller."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import cv2
 import numpy as np
 
+from docai.errors import SettingError
 from docai.geometry import BBox, PageTransform, TurnedFrame, area, center, clip, grow, union
+from docai.models.heads import region_kinds
 from docai.parsers.text import text_direction
+from docai.pipelines.ingest import Page
 from docai.pipelines.layout import deskew
 from docai.pipelines.layout.combine import assign_words, combine
 from docai.pipelines.layout.order import lines_of, reading_order
 from docai.pipelines.layout.types import Origin, PageLayout, Region, RegionCandidate, WordBox
+from docai.pipelines.words import holds_word
 from docai.records import Point
 
 if TYPE_CHECKING:
-    from docai.pipelines.ingest import Page, PageWord
+    from docai.pipelines.ingest import PageWord
+
+GivenRegions = Mapping[int, Sequence[tuple[str, BBox]]]
+"""Page number → kinds and boxes (displayed page points), in reading order."""
+
+_EVIDENCE = ("given by the caller",)
+
+
+def check_given(regions: GivenRegions) -> None:
+    """Refuse regions that could not be read on any page.
+
+    Raises:
+        SettingError: a kind that does not exist, or a box without area.
+    """
+    kinds = region_kinds()
+    for page, of_page in regions.items():
+        for kind, (x0, y0, x1, y1) in of_page:
+            if kind not in kinds:
+                raise SettingError(
+                    f"A region of page {page} is of the kind {kind!r}; the kinds are: {', '.join(kinds)}."
+                )
+            if not (x0 < x1 and y0 < y1):
+                raise SettingError(
+                    f"A region of page {page} has the box {(x0, y0, x1, y1)}, which has no area: give "
+                    "x0 y0 x1 y1 in points from the top left of the page."
+                )
+
+
+def given_layout(page: Page, regions: Sequence[tuple[str, BBox]], *, use_text_layer: bool) -> PageLayout:
+    """The given regions as a layout. A word goes to the first that holds its center; others are left out."""
+    words = page.words() if use_text_layer else []
+    origin: Literal["born-digital", "scan"] = "born-digital" if words else "scan"
+    layout = []
+    for kind, box in regions:
+        inside = tuple(word for word in words if holds_word(box, word))
+        words = [word for word in words if not holds_word(box, word)]
+        layout.append(Region(kind, box, 1.0, _EVIDENCE, words=inside))
+    return PageLayout(tuple(layout), origin)
+
+
+def whole_page(page: Page, kind: str, *, use_text_layer: bool) -> Region:
+    """The page as one region, with all words of its text layer."""
+    words = tuple(page.words()) if use_text_layer else ()
+    return Region(kind, page.bbox, 1.0, _EVIDENCE, words=words)
+
 
 MIN_SCAN_SHARE = 0.8
 """Share of a page that an image must cover for the page to be a scan."""

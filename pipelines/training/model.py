@@ -42,8 +42,7 @@ from transformers import PaliGemmaForConditionalGeneration, set_seed
 from docai.errors import CheckpointError, DeviceError, MissingDependencyError
 from docai.models.adapters import LORA_TARGETS, attach_adapter
 from docai.models.checkpoints import Checkpoint
-from docai.models.devices import choose_dtype
-from docai.models.loading import load_base
+from docai.models.loading import choose_dtype, load_base
 from docai.pipelines.training.pairs import IGNORE
 from docai.pipelines.training.settings import AdapterSettings
 

@@ -12,8 +12,7 @@ import torch
 from transformers import PaliGemmaForConditionalGeneration, Trainer, TrainingArguments
 
 from docai.errors import CheckpointError, DeviceError
-from docai.models.devices import choose_device, choose_dtype
-from docai.models.loading import describe_wrong_tensors
+from docai.models.loading import choose_device, choose_dtype, describe_wrong_tensors
 from docai.pipelines.training.distributed import ProcessGroup
 from docai.pipelines.training.model import four_bit_config
 from docai.pipelines.training.run_folder import MAX_STATES, STATE_FOLDER, explaining_write_errors, state_bytes

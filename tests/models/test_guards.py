@@ -16,8 +16,8 @@ from transformers import PaliGemmaConfig, PaliGemmaForConditionalGeneration, Pal
 
 from docai.errors import CheckpointError, GenerationError, SettingError
 from docai.models import guards
-from docai.models.devices import choose_dtype
 from docai.models.engine import Generation, Request
+from docai.models.loading import choose_dtype
 from docai.models.paligemma import PaliGemmaEngine
 from tests.models.tiny import build_tiny, noise, tiny_head
 

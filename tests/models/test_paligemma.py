@@ -12,9 +12,9 @@ from PIL import Image
 
 from docai.errors import CheckpointError, DeviceError, GenerationError, HeadNotAvailableError
 from docai.models.calibration import CalibrationMap
-from docai.models.devices import choose_device
 from docai.models.engine import Generation, Request
 from docai.models.heads import Decoding
+from docai.models.loading import choose_device
 from docai.models.paligemma import PaliGemmaEngine, encode_prompts
 from tests.models.tiny import build_tiny, noise, tiny_head
 

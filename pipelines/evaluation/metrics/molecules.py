@@ -36,7 +36,7 @@ from docai.pipelines.evaluation.base import (
     Sample,
     Task,
 )
-from docai.pipelines.evaluation.metrics.correctness import right_atoms
+from docai.pipelines.evaluation.metrics.calibration import right_atoms
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
@@ -299,7 +299,7 @@ def _score(sample: Sample, prediction: Prediction | None) -> CaseScore:
 
 def _atom_beliefs(pred: Item, truth: Item) -> list[Belief]:
     """How sure each atom is and whether the truth has it:
-    :mod:`~docai.pipelines.evaluation.metrics.correctness`."""
+    :mod:`~docai.pipelines.evaluation.metrics.calibration`."""
     mol = _read(truth.text, {})
     if mol is None or not any(value is not None for value in pred.parts):
         return []

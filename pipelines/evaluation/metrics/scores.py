@@ -28,7 +28,7 @@ from docai.pipelines.evaluation.base import (
     Sample,
     Task,
 )
-from docai.pipelines.evaluation.metrics.correctness import right_measures
+from docai.pipelines.evaluation.metrics.calibration import right_measures
 from docai.pipelines.evaluation.metrics.kern_text import (
     SEPARATORS,
     Preparation,
@@ -159,7 +159,7 @@ def _score(sample: Sample, prediction: Prediction | None) -> CaseScore:
 
 def _measure_beliefs(item: Item, pred: str, truth: str) -> tuple[Belief, ...]:
     """How sure each measure is and whether the truth has it, see
-    :mod:`docai.pipelines.evaluation.metrics.correctness`.
+    :mod:`docai.pipelines.evaluation.metrics.calibration`.
     """
     if not any(value is not None for value in item.parts):
         return ()

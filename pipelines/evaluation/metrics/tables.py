@@ -20,7 +20,7 @@ with what was predicted in its place. GriTS is not defined where ``grits-metric`
 
 **What is right**, for the calibration of confidences: the canonical forms of answer and truth are equal, so
 that its canonical TEDS is 1. An invented table is wrong. A cell is right where the true cell that begins at
-the same row and column has its text (:mod:`docai.pipelines.evaluation.metrics.correctness`).
+the same row and column has its text (:mod:`docai.pipelines.evaluation.metrics.calibration`).
 
 An item that has only cells is given the canonical HTML of their grid. Of an item with both, HTML gives
 everything but the boxes. GriTS-Loc is defined on cases whose truth has boxes of cells, unless a table was
@@ -38,7 +38,7 @@ from docai.errors import MissingDependencyError, needs
 from docai.parsers.table import parse_table
 from docai.parsers.table_grid import canonical_html
 from docai.pipelines.evaluation.base import Belief, CaseScore, Item, Measure, Prediction, Ratio, Sample, Task
-from docai.pipelines.evaluation.metrics.correctness import right_cells
+from docai.pipelines.evaluation.metrics.calibration import right_cells
 from docai.pipelines.evaluation.metrics.grits import MAX_PAIRS as MAX_GRITS_PAIRS
 from docai.pipelines.evaluation.metrics.grits import (
     NO_CELL_BOXES,

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docai.pipelines.readback.ink import Gray, drop_specks, pairwise_overlap, stroke_width, thin, to_ink
-from docai.pipelines.readback.molecule.letters import letter_correlations, letter_margin
 from docai.pipelines.readback.molecule.matching import BondGraph
 from docai.pipelines.readback.molecule.strokes import (
     Points,
@@ -24,6 +23,8 @@ from docai.pipelines.readback.molecule.strokes import (
     distances,
     find_circles,
     find_inside_rings,
+    letter_correlations,
+    letter_margin,
     merge_hashed_bonds,
     merge_parallel_strokes,
     segment_lengths,

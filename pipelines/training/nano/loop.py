@@ -16,7 +16,7 @@ import numpy as np
 from docai.environment import processor, versions
 from docai.errors import CheckpointError, SettingError
 from docai.models.checkpoints import find_checkpoint
-from docai.models.devices import choose_device
+from docai.models.loading import choose_device
 from docai.pipelines.training.nano.feed import Feed, FeedSettings, RendererSource, Source
 from docai.pipelines.training.nano.measure import HeldOut, draw_held_out, exact_answers, token_accuracy
 from docai.pipelines.training.nano.model import build_model, build_processor, save_checkpoint

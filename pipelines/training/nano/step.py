@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from docai.models.devices import has_bfloat16
+from docai.models.loading import has_bfloat16
 from docai.pipelines.synthesis.base import BINS
 from docai.pipelines.training.nano.feed import n_symbols
 from docai.pipelines.training.nano.model import WIDTH

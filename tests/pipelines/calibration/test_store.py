@@ -10,7 +10,7 @@ import pytest
 from docai.errors import CheckpointError, SettingError
 from docai.models.calibration import CalibrationMap
 from docai.models.checkpoints import MANIFEST, Manifest
-from docai.pipelines.calibration.store import check_new, check_writable, write_calibration, write_copy
+from docai.pipelines.calibration.fitting import check_new, check_writable, write_calibration, write_copy
 
 MAPS = {
     "table": {

@@ -14,9 +14,9 @@ from PIL import Image, ImageDraw, ImageFont
 from docai.contents import MoleculeContent
 from docai.pipelines.readback.molecule.alignment import Alignment
 from docai.pipelines.readback.molecule.features import best_alignment, molecule_features, observe_molecule
-from docai.pipelines.readback.molecule.letters import LETTERS, letter_correlations, letter_margin
 from docai.pipelines.readback.molecule.matching import MAX_PLACES, BondGraph, match
 from docai.pipelines.readback.molecule.rendering import MAX_DRAWINGS, expected_drawings
+from docai.pipelines.readback.molecule.strokes import LETTERS, letter_correlations, letter_margin
 from docai.pipelines.readback.similarity import NotComparable
 
 Gray = NDArray[np.uint8]

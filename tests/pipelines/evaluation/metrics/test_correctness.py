@@ -6,7 +6,7 @@ import pytest
 
 from docai.contents import FigureContent
 from docai.models.heads import HEADS
-from docai.pipelines.evaluation.metrics.correctness import Outcome, judge
+from docai.pipelines.evaluation.metrics.calibration import Outcome, judge
 
 SCORE = "**kern\n*M2/4\n=1\n4c\n4d\n=2\n{}\n=3\n2f\n==\n*-\n"
 
