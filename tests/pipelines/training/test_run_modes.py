@@ -325,7 +325,7 @@ def test_a_base_that_is_too_large_is_refused_with_what_it_takes(
     weights = measure_weights(base)
     model = PaliGemmaForConditionalGeneration.from_pretrained(base)
     assert weights.total == sum(weight.numel() for weight in model.parameters())
-    require_memory(base, CPU, wanted="auto", full=True, four_bit=False)
+    require_memory(base, CPU, requested="auto", full=True, four_bit=False)
 
     # The 3B model: 26 layers, 2304 wide, 8 heads of 256, 4 of keys, 9216 inside.
     per_layer = [(2048, 2304), (1024, 2304), (1024, 2304), (2304, 2048), *3 * [(9216, 2304)]]
@@ -339,13 +339,13 @@ def test_a_base_that_is_too_large_is_refused_with_what_it_takes(
         DeviceError,
         match=r"3\.0B weights\. .* 45 GiB for a full .* 6\.0 GiB for an adapter, or 3\.2 GiB with --four-bit",
     ):
-        require_memory(base, CPU, wanted="auto", full=False, four_bit=False)
+        require_memory(base, CPU, requested="auto", full=False, four_bit=False)
     monkeypatch.setattr(memory, "_memory_of", lambda device: 16 << 30)
-    require_memory(base, CPU, wanted="cpu", full=False, four_bit=False)
+    require_memory(base, CPU, requested="cpu", full=False, four_bit=False)
     with pytest.raises(DeviceError, match=r"at least 45\.2 GiB besides the crops; cpu has 16\.0 GiB"):
-        require_memory(base, CPU, wanted="cpu", full=True, four_bit=False)
+        require_memory(base, CPU, requested="cpu", full=True, four_bit=False)
     with pytest.raises(DeviceError, match=r"by 2 processes takes at least 23\.2 GiB"):
-        require_memory(base, CPU, wanted="cpu", full=False, four_bit=False, processes=2)
+        require_memory(base, CPU, requested="cpu", full=False, four_bit=False, processes=2)
 
 
 def test_the_memory_of_an_adapter_is_counted_with_its_rank(molecule: Head, tiny_base: Path) -> None:

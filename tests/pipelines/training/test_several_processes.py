@@ -94,7 +94,7 @@ def test_one_process_waits_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     assert alone.run_on_main(lambda: 3) == 3
     assert alone.any_true(True, False) == (True, False)
     with pytest.raises(ValueError, match="own"):
-        alone.together(lambda: int("own"))
+        alone.run_on_all(lambda: int("own"))
 
 
 def test_a_process_stops_with_the_main_one(monkeypatch: pytest.MonkeyPatch) -> None:

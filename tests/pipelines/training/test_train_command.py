@@ -218,7 +218,7 @@ def test_nano_says_what_is_wrong_in_one_sentence(run: Run) -> None:
         (("nano",), "needs -o DIR to start or go on, or --resume DIR"),
         (("nano", "--resume", "empty"), "There is no state to go on from in empty"),
         (("nano", "-o", "out", "--data", "empty"), "empty cannot be drawn from: pack.json cannot be read"),
-        (("nano", "-o", "out", "--device", "cuda"), "finds no CUDA here"),
+        (("nano", "-o", "out", "--device", "cuda"), "finds no CUDA device"),
         (("nano", "--pack", "p", "--device", "cpu"), "--device has no meaning beside --pack"),
         (("table",), "`docai train table` needs -o"),
         (("table", "-o", "out", "--resume", "empty"), "--resume has no meaning for `docai train table`"),

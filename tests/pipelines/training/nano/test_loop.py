@@ -309,7 +309,7 @@ def test_too_few_minutes_and_no_state_are_said_at_once(feed: FakeFeed, tmp_path:
         train_nano(tmp_path / "run", 0.05, SETTINGS, quiet)
     with pytest.raises(SettingError, match="no state to go on from in"):
         train_nano(tmp_path / "run", 1.0, SETTINGS, quiet, resume=tmp_path)
-    with pytest.raises(DeviceError, match="finds no CUDA here"):
+    with pytest.raises(DeviceError, match="finds no CUDA device"):
         train_nano(tmp_path / "run", 1.0, replace(SETTINGS, device="cuda"), quiet)
     assert not (tmp_path / "run").exists()
 
