@@ -130,6 +130,8 @@ class Pipeline:
 
         check_given(regions or {})
         with open_source(source, password=password, limits=self._options.limits) as opened:
+            # Before the model is loaded, which may take long.
+            opened.numbers(pages)
             return convert(
                 opened, self.engine, self._options, pages=pages, regions=regions, progress=progress
             )

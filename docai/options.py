@@ -68,6 +68,8 @@ class Options:
             value = getattr(self, name)
             if value not in allowed:
                 raise SettingError(f"{name} is {value!r}; it has to be {in_words(allowed, quoted=True)}.")
+        if not isinstance(self.limits, Limits):
+            raise SettingError(f"limits is {self.limits!r}; give docai.Limits(max_pages=...) or the like.")
         if self.heads is None:
             return
         if isinstance(self.heads, str):

@@ -177,7 +177,7 @@ def _hub_folder(repository: str, revision: str, *, download: bool) -> Path:
         remedy = (
             "The hub could not be reached; check the network."
             if download
-            else "docai does not download by default: pass `download=True`, or copy the folder here."
+            else "docai does not download by default: run `docai process --download`, or copy the folder."
         )
         raise UnknownModelError(
             f"The model {repository}@{revision} is not complete on this machine. {remedy} "

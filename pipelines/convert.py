@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from docai._version import __version__
+from docai.base import counted
 from docai.contents import Stage
-from docai.errors import DocaiError
+from docai.errors import DocaiError, SettingError
 from docai.issues import make_issue
 from docai.limits import Limits
 from docai.models.engine import Engine, check_heads
@@ -91,10 +92,15 @@ def convert(
     What ``progress`` raises ends the conversion and is passed on.
 
     Raises:
-        PageNotFoundError, TooManyPagesError: the selection does not fit the source.
-        ConfigurationError: a head was asked for that cannot be had, or the engine is not set up.
+        PageNotFoundError, TooManyPagesError: the selection does not fit the source. ConfigurationError: a
+        head was asked for that cannot be had, ``regions`` names a page that is not there,
+            or the engine is not set up.
     """
     check_heads(engine, options.heads)
+    if missing := sorted(number for number in regions or {} if number > source.n_pages):
+        raise SettingError(
+            f"regions names page {missing[0]}, and {source.name} has {counted(source.n_pages, 'page')}."
+        )
     started = time.perf_counter()
     document = _open_document(source)
     numbers = source.numbers(pages)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import fields
 from io import BytesIO
@@ -300,3 +301,29 @@ def test_a_pipeline_is_made_of_options_and_tells_them() -> None:
     assert pipeline.options == options
     assert pipeline.options.heads == frozenset(["table"])
     assert Pipeline().options == Options()
+
+
+@pytest.mark.parametrize(
+    ("regions", "message"),
+    [
+        ([("table", (0, 0, 10, 10))], "give them as"),
+        ({0: [("table", (0, 0, 10, 10))]}, "names the page 0"),
+        ({"1": [("table", (0, 0, 10, 10))]}, "names the page '1'"),
+        ({1: [("table", (0, 0, 10))]}, "give them as"),
+        ({1: ["table"]}, "give them as"),
+        ({1: [("table", None)]}, "give them as"),
+        ({1: [("table", (0, 0, float("inf"), 10))]}, "has no area"),
+        ({9: [("table", (0, 0, 10, 10))]}, "regions names page 9, and <bytes> has 1 page"),
+    ],
+)
+def test_regions_that_no_page_has_are_refused(
+    make_pdf: Callable[..., bytes], regions: object, message: str
+) -> None:
+    pipeline = docai.Pipeline(engine=docai.ScriptedEngine({"text": ""}))
+    with pytest.raises(SettingError, match=re.escape(message)):
+        pipeline.process(make_pdf(), regions=regions)  # type: ignore[arg-type]
+
+
+def test_limits_that_are_none_are_refused() -> None:
+    with pytest.raises(SettingError, match="limits is 5; give docai"):
+        docai.Pipeline(limits=5)  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ import typer
 
 from docai._version import __version__
 from docai.cli import about, calibrate, evaluate, process, synth, train
-from docai.cli.common import EXIT_CODES, FAILED, USAGE, show_error
+from docai.cli.common import EXIT_CODES, FAILED, INTERRUPTED, USAGE, show_error, stderr_console
 from docai.errors import AdapterError, CheckpointError, ConfigurationError, DocaiError
 
 app = typer.Typer(
@@ -48,4 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         show_error(error)
         is_setup = isinstance(error, (ConfigurationError, CheckpointError, AdapterError))
         raise SystemExit(USAGE if is_setup else FAILED) from None
+    except KeyboardInterrupt:
+        # Before or between the inputs of a command that has its own word on what was finished.
+        stderr_console().print("Interrupted.")
+        raise SystemExit(INTERRUPTED) from None
     raise SystemExit(0)

@@ -17,7 +17,6 @@ import typer
 
 from docai import files
 from docai.cli import common as options
-from docai.cli import process as outputs
 from docai.cli.common import (
     EXIT_CODES,
     FAILED,
@@ -125,10 +124,10 @@ class Job:
 
 def plan_jobs(files: Sequence[Path], out: Path | None, overlay: Path | None) -> list[Job]:
     """Raises :class:`docai.errors.SettingError` where the inputs do not fit ``out``."""
-    targets: Sequence[Path | None] = outputs.plan_outputs(files, out) if out else [None] * len(files)
+    targets: Sequence[Path | None] = plan_outputs(files, out) if out else [None] * len(files)
     stems: Sequence[Path | None] = [None] * len(files)
     if overlay:
-        stems = [overlay / name for name in outputs.plan_names(files, "")]
+        stems = [overlay / name for name in plan_names(files, "")]
     return [Job(*parts) for parts in zip(files, targets, stems, strict=True)]
 
 
@@ -286,7 +285,7 @@ def process(
     settings = load_settings(given, as_flags=True).values
     wanted = [name.strip() for name in heads.split(",") if name.strip()] if heads is not None else None
     keep_output_clean()
-    files = outputs.unique_inputs(inputs)
+    files = unique_inputs(inputs)
     jobs = plan_jobs(files, out, overlay)
     try:
         code = run_jobs(

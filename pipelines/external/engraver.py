@@ -26,7 +26,7 @@ def main() -> None:
     write({})
     for line in sys.stdin:
         request = json.loads(line)
-        # A new one each time (4 ms): resetOptions of one that is kept leaves some as the last drawing had them.
+        # A new one each time (4 ms): resetOptions leaves some options as the last drawing had them.
         toolkit = verovio.toolkit()
         toolkit.setOptions(request["options"])
         write({"svg": toolkit.renderToSVG(1) if toolkit.loadData(request["kern"]) else ""})

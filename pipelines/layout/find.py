@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, cast
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 GivenRegions = Mapping[int, Sequence[tuple[str, BBox]]]
 """Page number → kinds and boxes (displayed page points), in reading order."""
 
+_REGIONS_SHAPE = 'give them as {1: [("table", (x0, y0, x1, y1))]}, by page'
+
 _EVIDENCE = ("given by the caller",)
 
 
@@ -34,16 +37,27 @@ def check_given(regions: GivenRegions) -> None:
     """Refuse regions that could not be read on any page.
 
     Raises:
-        SettingError: a kind that does not exist, or a box without area.
+        SettingError: another shape than :data:`GivenRegions`, a page below 1, a kind that does not exist, or
+        a
+            box without area.
     """
     kinds = region_kinds()
+    if not isinstance(regions, Mapping):
+        raise SettingError(f"regions is {regions!r}; {_REGIONS_SHAPE}.")
     for page, of_page in regions.items():
-        for kind, (x0, y0, x1, y1) in of_page:
+        if not isinstance(page, int) or page < 1:
+            raise SettingError(f"regions names the page {page!r}; pages are whole numbers from 1.")
+        for region in of_page:
+            try:
+                kind, (x0, y0, x1, y1) = region
+                has_area = x0 < x1 and y0 < y1 and all(map(math.isfinite, (x0, y0, x1, y1)))
+            except (TypeError, ValueError):
+                raise SettingError(f"A region of page {page} is {region!r}; {_REGIONS_SHAPE}.") from None
             if kind not in kinds:
                 raise SettingError(
                     f"A region of page {page} is of the kind {kind!r}; the kinds are: {', '.join(kinds)}."
                 )
-            if not (x0 < x1 and y0 < y1):
+            if not has_area:
                 raise SettingError(
                     f"A region of page {page} has the box {(x0, y0, x1, y1)}, which has no area: give "
                     "x0 y0 x1 y1 in points from the top left of the page."

@@ -103,7 +103,7 @@ def test_a_hub_model_that_is_not_here_is_not_fetched(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(socket, "create_connection", no_network)
     monkeypatch.setattr(socket.socket, "connect", no_network)
-    with pytest.raises(UnknownModelError, match="download=True"):
+    with pytest.raises(UnknownModelError, match="process --download"):
         find_checkpoint("docai-tests/there-is-no-such-model@0000")
 
 

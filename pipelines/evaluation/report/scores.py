@@ -27,7 +27,7 @@ from docai.pipelines.evaluation.report.views import (
 from docai.pipelines.external.engraving import engrave
 
 _SECONDS = 20
-"""For one engraving; Verovio has been seen to fall, and a runaway one must not hold the report."""
+"""For one engraving; Verovio was seen to crash, and one that does not end must not hold the report."""
 _OPTIONS: dict[str, float | str] = {"breaks": "auto", "pageWidth": 2000, "pageHeight": 60000, "scale": 40}
 _MAX_LINES = 400
 _MAX_SHOWN = 60
@@ -61,7 +61,7 @@ def _side(kern: str, album: Album) -> list[Block]:
 
 
 def _engraved(kern: str, album: Album) -> Picture | None:
-    """The music as a picture; None where Verovio is not installed, refuses it, falls or takes too long."""
+    """The music as a picture; None where Verovio is not installed, refuses it, crashes or takes too long."""
     if find_spec("verovio") is None or not kern.strip():
         return None
     svg = engrave(kern, _OPTIONS, seconds=_SECONDS)

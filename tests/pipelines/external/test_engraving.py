@@ -27,8 +27,3 @@ def test_a_drawing_does_not_depend_on_the_one_before() -> None:
     assert first is not None
     assert other not in (None, first)
     assert engrave(KERN) == first
-
-
-def test_what_verovio_refuses_is_none_and_the_next_piece_is_drawn() -> None:
-    assert engrave("") is None
-    assert engrave(KERN) is not None
