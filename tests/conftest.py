@@ -29,28 +29,6 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 hypothesis.settings.register_profile("docai", deadline=None)
 hypothesis.settings.load_profile("docai")
 
-SLOW_FILES = (
-    "test_real.py",
-    "test_report.py",
-    "pipelines/layout/test_find.py",
-    "parsers/test_total.py",
-    "models/test_nano.py",
-    "pipelines/readback/test_readback.py",
-    "benchmarks/test_corruption.py",
-    "parsers/test_real.py",
-    "pipelines/synthesis/test_generators.py",
-    "pipelines/test_convert.py",
-    "pipelines/training/test_several_processes.py",
-    "pipelines/test_synthetic_pages.py",
-    "models/test_constrained.py",
-    "pipelines/training/test_overfit.py",
-    "pipelines/training/test_train_command.py",
-    "pipelines/training/test_run_modes.py",
-    "pipelines/evaluation/test_evaluator.py",
-    "test_packaging.py",
-)
-"""Those that take longest, longest first: a file is one worker's, and none shall begin one of these last."""
-
 MakePdf = Callable[..., bytes]
 Run = Callable[..., tuple[int, str, str]]
 
@@ -119,9 +97,12 @@ def _no_programs() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    folder = Path(__file__).parent
-    place = {folder / name: number for number, name in enumerate(SLOW_FILES)}
-    items.sort(key=lambda item: place.get(item.path, len(SLOW_FILES)))
+    """Slow files first, the longest first: a file is one worker's, and none is to begin such a one last."""
+    seconds: dict[Path, float] = {}
+    for item in items:
+        if mark := item.get_closest_marker("slow"):
+            seconds[item.path] = mark.kwargs["seconds"]
+    items.sort(key=lambda item: -seconds.get(item.path, 0.0))
 
 
 def pytest_collection_finish() -> None:

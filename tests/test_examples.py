@@ -11,6 +11,8 @@ import pytest
 
 from docai.models.heads import unregister
 
+pytestmark = pytest.mark.slow(seconds=8)
+
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 MAX_LINES = 40
 

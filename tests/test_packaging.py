@@ -15,6 +15,8 @@ from types import ModuleType
 
 import pytest
 
+pytestmark = pytest.mark.slow(seconds=8)
+
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = {
     "docai": "docai",

@@ -9,7 +9,7 @@ import pytest
 
 import docai
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.slow(seconds=100)]
 
 PASSWORDS = {"password-example.pdf": "test", "encrypted_2206.01062_pg3.pdf": "1234"}
 MAX_PAGES = 2

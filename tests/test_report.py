@@ -12,6 +12,8 @@ import pytest
 
 import docai
 
+pytestmark = pytest.mark.slow(seconds=80)
+
 REPORT = Path(__file__).parents[1] / "samples" / "report.pdf"
 TRUTH = json.loads(REPORT.with_suffix(".truth.json").read_text(encoding="utf-8"))
 

@@ -28,6 +28,8 @@ try:
 finally:
     del sys.path[0]
 
+pytestmark = pytest.mark.slow(seconds=20)
+
 ALL: Mapping[str, Mapping[str, Corruption]] = {
     "table": TABLE,
     "molecule": MOLECULE,

@@ -15,6 +15,8 @@ from docai.geometry import iou
 from docai.pipelines.evaluation.base import CaseScore, Item, Measure, Prediction, Ratio, Sample
 from docai.pipelines.evaluation.running import Selection
 
+pytestmark = pytest.mark.slow(seconds=10)
+
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks" / "peers"
 MODULES = ("adapters", "grid", "reading", "results", "suites", "tools")
 TABLE = [["Year", "Papers", "Pages"], ["2021", "17", "204"], ["2022", "23", "311"], ["2023", "8", "96"]]

@@ -16,6 +16,8 @@ from docai.models.heads import HEADS
 from docai.models.paligemma import PaliGemmaEngine
 from docai.pipelines.synthesis import samples
 
+pytestmark = pytest.mark.slow(seconds=30)
+
 MAX_BYTES = 24 * 1024 * 1024
 
 

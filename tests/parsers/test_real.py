@@ -13,6 +13,8 @@ from docai.parsers.score import parse_score
 from docai.parsers.table import parse_table
 from docai.score_formats import to_ekern, to_midi, to_musicxml
 
+pytestmark = pytest.mark.slow(seconds=8)
+
 
 @pytest.mark.real
 def test_pubtabnet_truths_are_rectangular(real_data: Path) -> None:

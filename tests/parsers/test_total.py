@@ -11,6 +11,8 @@ from docai.issues import CODES
 from docai.models.heads import HEADS
 from docai.parsers.base import Parsed
 
+pytestmark = pytest.mark.slow(seconds=50)
+
 LOCS = "<loc0100><loc0200><loc0300><loc0400>"
 GOOD = {
     "table": f'<table><thead><tr><td coords="{LOCS}" colspan="2">A</td></tr></thead><tbody>'

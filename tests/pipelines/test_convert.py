@@ -23,6 +23,8 @@ from docai.pipelines.ingest import Page, Source
 from docai.pipelines.layout import PageLayout
 from docai.records import Kind
 
+pytestmark = pytest.mark.slow(seconds=10)
+
 SAMPLE = Path(__file__).parents[2] / "samples" / "report.pdf"
 TABLE = (
     "<table><thead><tr><td>a</td><td>b</td></tr></thead><tbody><tr><td>1</td><td>2</td></tr></tbody></table>"

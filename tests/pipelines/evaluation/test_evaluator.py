@@ -26,6 +26,8 @@ from docai.pipelines.evaluation.report import read_report
 from docai.pipelines.evaluation.statistics import corpus
 from docai.pipelines.evaluation.tasks import get_task
 
+pytestmark = pytest.mark.slow(seconds=10)
+
 TRUTH = {"m1": "CCO", "m2": "c1ccccc1", "m3": "CC(=O)O", "m4": "CN"}
 HTML = "<html><body><table><tbody><tr><td>a</td><td>b</td></tr></tbody></table></body></html>"
 

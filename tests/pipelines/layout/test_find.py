@@ -14,6 +14,8 @@ from docai.pipelines.ingest import open_source
 from docai.pipelines.layout import PageLayout, find_regions
 from docai.pipelines.synthesis.pages import scanned, synthetic_page
 
+pytestmark = pytest.mark.slow(seconds=55)
+
 LONG = (
     "Prose that fills a paragraph of several lines so that a layout model has something to look at, "
     "with words of many lengths and the usual marks, set in one narrow column of the page. "

@@ -25,6 +25,8 @@ from docai.contents import (
 from docai.pipelines.readback import read_back
 from docai.pipelines.readback.score import rendering as engraving_module
 
+pytestmark = pytest.mark.slow(seconds=30)
+
 SIZE = 896
 Gray = NDArray[np.uint8]
 ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"

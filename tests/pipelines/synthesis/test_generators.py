@@ -15,6 +15,8 @@ from docai import errors
 from docai.pipelines.synthesis import GENERATORS, Sample, samples, split_of
 from docai.pipelines.synthesis.base import Plan, lerp
 
+pytestmark = pytest.mark.slow(seconds=15)
+
 HEADS = ("table", "molecule", "score", "text")
 HARDNESS = (0.0, 0.5, 1.0)
 

@@ -17,6 +17,8 @@ from docai.pipelines.training.pairs import read_pairs
 from docai.pipelines.training.settings import AdapterSettings
 from tests.models.tiny import IMAGE_SIZE, build_tiny
 
+pytestmark = pytest.mark.slow(seconds=10)
+
 PAIRS = {"table": 8, "molecule": 8, "score": 8, "text": 32}
 """One head learns as many as tell both numbers apart, the others one row of them."""
 STEPS = {"table": 80, "molecule": 60, "score": 60, "text": 80}

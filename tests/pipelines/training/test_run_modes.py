@@ -42,6 +42,8 @@ from tests.models.tiny import build_tiny
 
 from .conftest import write_pairs_folder
 
+pytestmark = pytest.mark.slow(seconds=7)
+
 CPU = torch.device("cpu")
 FAST = AdapterSettings(
     steps=8,

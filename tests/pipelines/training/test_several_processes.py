@@ -23,6 +23,8 @@ from docai.pipelines.training.settings import complete
 from .conftest import write_pairs_folder
 from .two_processes import SETTINGS, STOPPED_AT
 
+pytestmark = pytest.mark.slow(seconds=20)
+
 SCRIPT = Path(__file__).with_name("two_processes.py")
 TARGETS = ("C", "CC", "CCC", "CCCC", "N", "NC", "NCC", "NCCC", "O", "OC", "OCC")
 """Three are held out, which leaves two steps of four pairs to a pass."""

@@ -24,6 +24,8 @@ from docai.pipelines.training.nano.state import Progress
 from docai.pipelines.training.settings import AdapterSettings
 from tests.models.tiny import build_tiny
 
+pytestmark = pytest.mark.slow(seconds=10)
+
 Run = Callable[..., tuple[int, str, str]]
 
 
