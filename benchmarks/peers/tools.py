@@ -24,8 +24,7 @@ POINTS = 72.0
 RULE_MARGIN = 6.0
 """Points by which a region is given larger to a tool that cuts the page to it: the boxes of tables are often
 those of their words, and the rules around them tell such a tool where a table is."""
-OCR_DPI = 300
-"""Pages of a PDF are drawn at this resolution for a tool that reads images."""
+OCR_DPI = 300  # of the pages of a PDF, for a tool that reads images
 
 
 class UnavailableError(Exception):

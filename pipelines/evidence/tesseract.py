@@ -32,7 +32,7 @@ POINT = 3.0
 """Pixels of the scaled picture that the grid takes for a point, so that its letters are those of a page of
 print, on which the distances of :mod:`docai.pipelines.tables` are founded."""
 
-CLEAR = 0.3
+MIN_TABLE_CONFIDENCE = 0.3
 """Mean of Tesseract's own confidence in its words from which a table is what it can read. Of published tables
 it was seen to be 0.3 to 0.9, and to tell little of how well they were read."""
 
@@ -40,7 +40,7 @@ _BORDER = 30
 """White pixels around: Tesseract reads little at the edge of a picture."""
 
 _RULE = 8
-"""Pixels up to which a run of ink that is long and level, or long and upright, is thin enough for a rule."""
+"""Pixels up to which a long horizontal or vertical run of ink is thin enough for a rule."""
 
 _LEAST_RULE = round(3 * LETTER_HEIGHT_PX)
 """Pixels from which such a run is a rule: the stem of a letter is shorter."""
@@ -49,6 +49,22 @@ _SPECKS = frozenset("|_-—–~=.,:;'`\"\\/ ")
 """What is left of rules, and of dirt, is read as these. Alone they are no words, but for dashes."""
 
 _DASHES = frozenset("-—–")
+
+
+class _TesseractReader:
+    """What the readers of text and of tables share."""
+
+    name: Final[Evidence] = "tesseract"
+    needs: Final[frozenset[Need]] = frozenset(("picture",))
+    yields_to_words: Final = True
+
+    def __init__(self, program: str = PROGRAM, *, seconds: float = SECONDS) -> None:
+        self._program = program
+        self._seconds = seconds
+
+    def available(self) -> str | None:
+        """See :class:`~docai.pipelines.evidence.base.Reader`."""
+        return tesseract.missing(self._program)
 
 
 @dataclass(frozen=True)
@@ -73,34 +89,23 @@ class _Sheet:
         return picture.to_page((x0, y0, x1, y1))
 
 
-class ScannedTables:
+class ScannedTables(_TesseractReader):
     """Reads tables where no text layer has their words."""
 
-    name: Final[Evidence] = "tesseract"
     kinds: Final[frozenset[str]] = frozenset(("table",))
-    needs: Final[frozenset[Need]] = frozenset(("picture",))
-    yields_to_words: Final = True
-
-    def __init__(self, program: str = PROGRAM, *, seconds: float = SECONDS) -> None:
-        self._program = program
-        self._seconds = seconds
-
-    def available(self) -> str | None:
-        """See :class:`~docai.pipelines.evidence.base.Reader`."""
-        return tesseract.missing(self._program)
 
     def read(self, region: ReaderInput) -> Reading:
         """The table it sees; None where its words stand in no two rows and columns."""
         picture = region.picture
         sheet = prepare(picture.image)
-        words, sure = self._words(sheet)
+        words, mean_confidence = self._words(sheet)
         if not words:
             return Reading(self.name)
         grid = grid_from_words(words, sheet.rules)
         if grid is None or grid.n_rows < 2:
             return Reading(self.name)
         content = _on_page(grid, sheet, picture)
-        return Reading(self.name, content, content.html, complete=sure >= CLEAR)
+        return Reading(self.name, content, content.html, complete=mean_confidence >= MIN_TABLE_CONFIDENCE)
 
     def _words(self, sheet: _Sheet) -> tuple[list[PageWord], float]:
         """In points of the grid; and the mean of its confidences, 0…1."""
@@ -170,21 +175,10 @@ _REGULAR = re.compile(
 """A word in one case, capitalized or not, or a number, with punctuation around it."""
 
 
-class Tesseract:
+class Tesseract(_TesseractReader):
     """Reads English print."""
 
-    name: Final[Evidence] = "tesseract"
     kinds: Final[frozenset[str]] = frozenset(("text",))
-    needs: Final[frozenset[Need]] = frozenset(("picture",))
-    yields_to_words: Final = True
-
-    def __init__(self, program: str = PROGRAM, *, seconds: float = SECONDS) -> None:
-        self._program = program
-        self._seconds = seconds
-
-    def available(self) -> str | None:
-        """See :class:`~docai.pipelines.evidence.base.Reader`."""
-        return tesseract.missing(self._program)
 
     def read(self, region: ReaderInput) -> Reading:
         """Its words as lines with boxes, in its reading order."""
