@@ -3,6 +3,9 @@
 :func:`find_staves` finds five equally spaced dark lines and follows them across the picture;
 :func:`staff_strips` straightens each staff to :data:`UNIT_PX` pixels a staff space, takes the staff lines out
 and measures where noteheads and barlines are. :func:`observe_score` does both.
+
+Whether a page has staves at all, where nobody has said that it has, is another question, which
+:func:`docai.pipelines.pixels.staves` answers more strictly.
 """
 
 from __future__ import annotations
