@@ -72,7 +72,7 @@ def calibrate(
     """
     from docai.cli.evaluate import make_engine
     from docai.models.checkpoints import find_checkpoint
-    from docai.pipelines.calibration import calibrate as fitting
+    from docai.pipelines.calibration import calibrate as calibration
     from docai.pipelines.calibration.fitting import check_new, check_writable, write_calibration, write_copy
     from docai.settings import load_settings
 
@@ -90,13 +90,13 @@ def calibrate(
     console = stderr_console()
     try:
         with _progress(console) as report:
-            results = fitting.calibrate(
+            results = calibration.calibrate(
                 make_engine(settings),
                 head,
                 data=data or (),
                 count=count,
-                seed=fitting.SEED if seed is None else seed,
-                difficulties=tuple(difficulty or fitting.DIFFICULTIES),
+                seed=calibration.SEED if seed is None else seed,
+                difficulties=tuple(difficulty or calibration.DIFFICULTIES),
                 progress=report,
             )
     except KeyboardInterrupt:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from docai.cli import common as options
+from docai.cli import common
 from docai.cli.common import FAILED, INTERRUPTED, keep_output_clean, show_error, stderr_console
 from docai.cli.process import make_folder
 from docai.errors import SettingError
@@ -58,11 +58,11 @@ def evaluate(
     head: Annotated[
         str | None, typer.Option(metavar="HEAD", help="Reads the crops. Default: that of the data.")
     ] = None,
-    model: options.Model = None,
-    device: options.Device = None,
-    text_layer: options.TextLayer = None,
-    retry: options.Retry = None,
-    download: options.Download = None,
+    model: common.Model = None,
+    device: common.Device = None,
+    text_layer: common.TextLayer = None,
+    retry: common.Retry = None,
+    download: common.Download = None,
     find_regions: Annotated[
         bool,
         typer.Option("--find-regions", help="Put crops through the whole pipeline, as if they were pages."),

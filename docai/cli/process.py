@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from docai import files
-from docai.cli import common as options
+from docai.cli import common
 from docai.cli.common import (
     EXIT_CODES,
     FAILED,
@@ -241,14 +241,14 @@ def process(
     heads: Annotated[
         str | None, typer.Option(metavar="NAMES", help="Only these heads: `table,molecule`. Default: all.")
     ] = None,
-    model: options.Model = None,
-    device: options.Device = None,
+    model: common.Model = None,
+    device: common.Device = None,
     password: Annotated[str | None, typer.Option(metavar="WORD", help="Opens encrypted PDFs.")] = None,
-    text_layer: options.TextLayer = None,
-    witnesses: options.Witnesses = None,
-    readback: options.ReadBack = None,
-    retry: options.Retry = None,
-    download: options.Download = None,
+    text_layer: common.TextLayer = None,
+    witnesses: common.Witnesses = None,
+    readback: common.ReadBack = None,
+    retry: common.Retry = None,
+    download: common.Download = None,
     json: Annotated[
         str | None,
         typer.Option(

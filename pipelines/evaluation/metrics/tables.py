@@ -33,7 +33,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from docai import geometry as boxes
+from docai import geometry
 from docai.errors import MissingDependencyError, needs
 from docai.parsers.table import parse_table
 from docai.parsers.table_grid import canonical_html
@@ -155,7 +155,7 @@ def _assign(ious: Sequence[Sequence[float]]) -> Iterator[tuple[int, int]]:
 def _iou(a: Item, b: Item) -> float:
     if a.bbox is None or b.bbox is None:
         return 0.0
-    value = boxes.iou(a.bbox, b.bbox)
+    value = geometry.iou(a.bbox, b.bbox)
     return value if value >= 0 else 0.0  # Boxes that are not finite give a NaN.
 
 
