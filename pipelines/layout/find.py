@@ -99,6 +99,10 @@ def find_regions(page: Page, *, use_text_layer: bool = True) -> PageLayout:
     Raises:
         TooManyPixelsError, DamagedSourceError: as ``Page.words`` and ``Page.render``.
     """
+    return page.inside(_find_regions, use_text_layer)
+
+
+def _find_regions(page: Page, use_text_layer: bool) -> PageLayout:
     words = page.words() if use_text_layer else []
     origin = _origin(page, words)
     if origin == "blank":
