@@ -38,8 +38,8 @@ Each message is one sentence (or two) that says what happened, to which input, a
 
 from __future__ import annotations
 
+import functools
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class InputError(DocaiError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # From a child process: an exception is made again from its positional arguments alone.
-        return partial(type(self), source=self.source), self.args, self.__dict__
+        return functools.partial(type(self), source=self.source), self.args, self.__dict__
 
 
 class SourceNotFoundError(InputError):

@@ -21,6 +21,7 @@ from docai.errors import (
 )
 from docai.geometry import BBox, PageTransform, clip, touches
 from docai.limits import Limits
+from docai.pipelines.ingest.mending import drop_broken_structure
 from docai.pipelines.ingest.page import Page, PageWord, quiet_mupdf
 from docai.pipelines.ingest.pixels import Pixels, PlacedImage, place_pixels, scale_of_images
 
@@ -44,7 +45,8 @@ class PdfFile:
             except BaseException:
                 self._document.close()
                 raise
-            _drop_structure(self._document)
+            with suppress(*_MUPDF_ERRORS):
+                drop_broken_structure(self._document)
             self.repaired = bool(self._document.is_repaired)
 
     def page(self, number: int) -> PdfPage:
@@ -208,15 +210,6 @@ def _unlock(document: Any, name: str, password: str | None) -> None:
             f"The password given does not open {name}: check it, and mind upper and lower case.",
             source=name,
         )
-
-
-def _drop_structure(document: Any) -> None:
-    """Take the structure tree out of the open file: nothing here reads it, and MuPDF, which follows it while
-    it draws, does so for ever where an element is among its own descendants."""
-    with suppress(*_MUPDF_ERRORS):
-        catalog = document.pdf_catalog()
-        if document.xref_get_key(catalog, "StructTreeRoot")[0] != "null":
-            document.xref_set_key(catalog, "StructTreeRoot", "null")
 
 
 def _count(document: Any, name: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 MAX_PATHS = 3000
 """Drawings above which PyMuPDF's clustering, quadratic in their number, is too slow."""
+
+MAX_PIXELS = 40_000_000
+"""Of the picture of a page by which boxes are trimmed, and of the grid on which paths are clustered: a poster
+of a square meter at 144 dpi. A larger page is looked at in less detail."""
 
 FIGURE_SIDE = 900
 """Longer side, in pixels, of the picture by which a figure is classified."""
@@ -103,10 +108,10 @@ def gray_pixels(page: pymupdf.Page, box: BBox) -> NDArray[np.uint8]:
 
 def shrink_to_letters(page: pymupdf.Page, boxes: list[BBox]) -> list[BBox]:
     """Boxes of text reduced in height to the ink in them: fonts declare far more height than letters have."""
-    transform = PageTransform(0, 0, 2)
+    transform = PageTransform(0, 0, min(2.0, _fitting_scale(page.rect.width, page.rect.height)))
     matrix = pymupdf.Matrix(transform.scale, transform.scale)
     pixmap = page.get_pixmap(matrix=matrix, colorspace=pymupdf.csGRAY)
-    gray = np.frombuffer(pixmap.samples, np.uint8).reshape(pixmap.height, pixmap.stride)
+    gray = np.frombuffer(pixmap.samples_mv, np.uint8).reshape(pixmap.height, pixmap.stride)
     trimmed = []
     for box in boxes:
         x0, y0, x1, y1 = (max(0, round(value)) for value in transform.to_pixels(box))
@@ -118,6 +123,11 @@ def shrink_to_letters(page: pymupdf.Page, boxes: list[BBox]) -> list[BBox]:
             box = (box[0], max(box[1], top), box[2], min(box[3], bottom))
         trimmed.append(box)
     return trimmed
+
+
+def _fitting_scale(width: float, height: float) -> float:
+    """Pixels per point at which a page has :data:`MAX_PIXELS`."""
+    return math.sqrt(MAX_PIXELS / max(width * height, 1.0))
 
 
 def drawings(page: pymupdf.Page) -> tuple[list[BBox], list[BBox]]:
@@ -148,14 +158,20 @@ def _is_visible(path: dict[str, Any], page_box: tuple[float, ...]) -> bool:
 
 
 def _coarse_clusters(paths: list[dict[str, Any]], width: float, height: float) -> list[BBox]:
-    """Clusters found by painting the boxes of the paths on a grid of one point: linear in their number."""
+    """Clusters found by painting the boxes of the paths on a grid of one point, or more on a very large page:
+    linear in their number."""
     import cv2
 
-    canvas = np.zeros((int(height) + 2, int(width) + 2), np.uint8)
+    scale = min(1.0, _fitting_scale(width, height))
+    canvas = np.zeros((int(height * scale) + 2, int(width * scale) + 2), np.uint8)
     for path in paths:
-        x0, y0, x1, y1 = (int(v) for v in clip(tuple(pymupdf.Rect(path["rect"])), width, height))
+        box = clip(tuple(pymupdf.Rect(path["rect"])), width, height)
+        x0, y0, x1, y1 = (int(value * scale) for value in box)
         canvas[y0 : y1 + 1, x0 : x1 + 1] = 1
     canvas = cv2.dilate(canvas, np.ones((4, 4), np.uint8))
     _, _, stats, _ = cv2.connectedComponentsWithStats(canvas)
-    boxes = [(float(x + 1), float(y + 1), float(x + w - 1), float(y + h - 1)) for x, y, w, h, _ in stats[1:]]
+    boxes = [
+        ((x + 1) / scale, (y + 1) / scale, (x + w - 1) / scale, (y + h - 1) / scale)
+        for x, y, w, h in stats[1:, :4].tolist()
+    ]
     return join_touching(boxes, 0)
