@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -11,18 +11,36 @@ import numpy as np
 import pymupdf
 from numpy.typing import NDArray
 
-from docai.geometry import BBox, PageTransform, area, clip, grow, join_touching, share_inside, touches
+from docai.geometry import (
+    BBox,
+    PageTransform,
+    TurnedFrame,
+    area,
+    clip,
+    grow,
+    join_touching,
+    share_inside,
+    touches,
+)
 from docai.pipelines.layout.types import LabeledBox, PageEvidence, WordBox
 
 if TYPE_CHECKING:
-    from docai.pipelines.ingest import PageWord
+    from docai.pipelines.ingest import Page, PageWord
+
+WORD_HEIGHT = 12.0
+"""Points: height of the box of a word in text of the usual size, 10 points."""
+
+USUAL_WORD_HEIGHTS = (7.0, 24.0)
+"""Points; pages with words of other heights are measured by these."""
+
+MIN_WORDS_TO_MEASURE = 30
+"""Words by which a page can be measured; a title page has fewer."""
 
 MAX_PATHS = 3000
 """Drawings above which PyMuPDF's clustering, quadratic in their number, is too slow."""
 
-MAX_PIXELS = 40_000_000
-"""Of the picture of a page by which boxes are trimmed, and of the grid on which paths are clustered: a poster
-of a square meter at 144 dpi. A larger page is looked at in less detail."""
+MAX_AREA = 25_000_000.0
+"""Square points of a page, 5,000 a side: the layout model draws it with a pixel for each, in three colors."""
 
 FIGURE_SIDE = 900
 """Longer side, in pixels, of the picture by which a figure is classified."""
@@ -43,10 +61,35 @@ def text_turn(page: pymupdf.Page) -> int:
     return (4 - turned) % 4
 
 
+def letter_unit(heights: Sequence[float]) -> float:
+    """Points of a page for one point of a page whose text has the usual size, from its words' heights.
+
+    Pages have no size that can be relied on: a slide may be 13 inches or 2 meters wide, and a page picture
+    may have a point for each of its pixels. Text of the usual sizes, and too few words to tell, give 1.
+    """
+    if len(heights) < MIN_WORDS_TO_MEASURE:
+        return 1.0
+    height = float(np.median(heights))
+    return 1.0 if USUAL_WORD_HEIGHTS[0] <= height <= USUAL_WORD_HEIGHTS[1] else height / WORD_HEIGHT
+
+
+def page_frame(page: Page, words: Sequence[PageWord]) -> TurnedFrame:
+    """The frame in which most words of a PDF's page run from left to right and have the usual size, or one
+    of :data:`MAX_AREA` where that is smaller."""
+    turn = text_turn(page.pdf)
+    sides = 0 if turn % 2 == 0 else 1
+    heights = [word.bbox[3 - sides] - word.bbox[1 - sides] for word in words]
+    least = math.sqrt(page.width * page.height / MAX_AREA)
+    unit = max(letter_unit(heights), least)
+    return TurnedFrame(page.width, page.height, turn, unit)
+
+
 @contextmanager
-def upright(page: pymupdf.Page, turn: int) -> Iterator[pymupdf.Page]:
-    """A page like the displayed one turned by ``turn`` quarters clockwise, and its coordinates with it."""
-    if turn == 0 and page.rotation == 0:
+def upright(page: pymupdf.Page, frame: TurnedFrame) -> Iterator[pymupdf.Page]:
+    """A page like the displayed one, turned and scaled to the frame; its coordinates are those of the
+    frame."""
+    turn = frame.turn
+    if turn == 0 and page.rotation == 0 and frame.unit == 1.0:
         yield page
         return
     with pymupdf.open() as copy, pymupdf.open() as document:
@@ -54,9 +97,7 @@ def upright(page: pymupdf.Page, turn: int) -> Iterator[pymupdf.Page]:
         copy.insert_pdf(page.parent, from_page=page.number, to_page=page.number, annots=False, links=False)
         quarters = (turn + page.rotation // 90) % 4
         copy[0].set_rotation(0)
-        width, height = copy[0].rect.width, copy[0].rect.height
-        if quarters % 2:
-            width, height = height, width
+        width, height = frame.size
         sheet = document.new_page(width=width, height=height)
         sheet.show_pdf_page(sheet.rect, copy, 0, rotate=-90 * quarters)
         yield sheet
@@ -108,7 +149,7 @@ def gray_pixels(page: pymupdf.Page, box: BBox) -> NDArray[np.uint8]:
 
 def shrink_to_letters(page: pymupdf.Page, boxes: list[BBox]) -> list[BBox]:
     """Boxes of text reduced in height to the ink in them: fonts declare far more height than letters have."""
-    transform = PageTransform(0, 0, min(2.0, _fitting_scale(page.rect.width, page.rect.height)))
+    transform = PageTransform(0, 0, 2)
     matrix = pymupdf.Matrix(transform.scale, transform.scale)
     pixmap = page.get_pixmap(matrix=matrix, colorspace=pymupdf.csGRAY)
     gray = np.frombuffer(pixmap.samples_mv, np.uint8).reshape(pixmap.height, pixmap.stride)
@@ -123,11 +164,6 @@ def shrink_to_letters(page: pymupdf.Page, boxes: list[BBox]) -> list[BBox]:
             box = (box[0], max(box[1], top), box[2], min(box[3], bottom))
         trimmed.append(box)
     return trimmed
-
-
-def _fitting_scale(width: float, height: float) -> float:
-    """Pixels per point at which a page has :data:`MAX_PIXELS`."""
-    return math.sqrt(MAX_PIXELS / max(width * height, 1.0))
 
 
 def drawings(page: pymupdf.Page) -> tuple[list[BBox], list[BBox]]:
@@ -158,20 +194,14 @@ def _is_visible(path: dict[str, Any], page_box: tuple[float, ...]) -> bool:
 
 
 def _coarse_clusters(paths: list[dict[str, Any]], width: float, height: float) -> list[BBox]:
-    """Clusters found by painting the boxes of the paths on a grid of one point, or more on a very large page:
-    linear in their number."""
+    """Clusters found by painting the boxes of the paths on a grid of one point: linear in their number."""
     import cv2
 
-    scale = min(1.0, _fitting_scale(width, height))
-    canvas = np.zeros((int(height * scale) + 2, int(width * scale) + 2), np.uint8)
+    canvas = np.zeros((int(height) + 2, int(width) + 2), np.uint8)
     for path in paths:
-        box = clip(tuple(pymupdf.Rect(path["rect"])), width, height)
-        x0, y0, x1, y1 = (int(value * scale) for value in box)
+        x0, y0, x1, y1 = (int(v) for v in clip(tuple(pymupdf.Rect(path["rect"])), width, height))
         canvas[y0 : y1 + 1, x0 : x1 + 1] = 1
     canvas = cv2.dilate(canvas, np.ones((4, 4), np.uint8))
     _, _, stats, _ = cv2.connectedComponentsWithStats(canvas)
-    boxes = [
-        ((x + 1) / scale, (y + 1) / scale, (x + w - 1) / scale, (y + h - 1) / scale)
-        for x, y, w, h in stats[1:, :4].tolist()
-    ]
+    boxes = [(float(x + 1), float(y + 1), float(x + w - 1), float(y + h - 1)) for x, y, w, h, _ in stats[1:]]
     return join_touching(boxes, 0)
