@@ -169,7 +169,7 @@ class GuardedPage(Page):
         seconds, limit = shorter_limit(self._seconds_left, self._limits)
         started = time.monotonic()
         what = f"Page {self.number} of {self._source}"
-        step = f"the step {function.__name__.strip('_')}"
+        step = f"the step '{function.__name__.strip('_').replace('_', ' ')}'"
         try:
             return self._file.call(self.number, seconds, function, *args, **kwargs)
         except WorkerError as error:
