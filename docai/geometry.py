@@ -107,6 +107,9 @@ def center(box: BBox) -> tuple[float, float]:
 
 def intersection_area(a: BBox, b: BBox) -> float:
     """Area that two boxes share; 0 where they are apart."""
+    # Most boxes of a page are apart, and this is asked thousands of times for each.
+    if a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]:
+        return 0.0
     width = interval_overlap(a[0], a[2], b[0], b[2])
     height = interval_overlap(a[1], a[3], b[1], b[3])
     return width * height if width > 0 and height > 0 else 0.0

@@ -249,7 +249,10 @@ class Stats(Data):
 
     docai_version: str = Field(default="", description="Version of docai that wrote the document.")
     model: str = Field(default="", description="Name of the model that read.")
-    device: str = Field(default="", description="What it ran on, such as `cpu` or `cuda:0`.")
+    device: str = Field(
+        default="",
+        description="What it ran on, such as `cpu` or `cuda:0`; empty where no region was put to it.",
+    )
     seconds: float = Field(default=0.0, description="Wall time of the whole run.")
     n_regions: int = Field(default=0, description="Records of the document.")
     n_generated_tokens: int = Field(

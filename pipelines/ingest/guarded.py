@@ -218,7 +218,11 @@ def out_of_memory(source: str, what: str, step: str) -> TooMuchMemoryError:
 def _take_worker() -> CallWorker:
     """A process that has no file open, or that is not started yet."""
     with _idle_lock:
-        return _idle.pop() if _idle else CallWorker("docai.pipelines.ingest.pdf")
+        return (
+            _idle.pop()
+            if _idle
+            else CallWorker("docai.pipelines.ingest.one_thread", "docai.pipelines.ingest.pdf")
+        )
 
 
 def _give_back(worker: CallWorker) -> None:
