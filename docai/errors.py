@@ -29,6 +29,7 @@
     │   ├── AdapterError
     │   └── GenerationError
     ├── ExportError                     a record cannot be written in a format
+    ├── NotAResultError                 a text is not JSON that docai wrote
     └── StoppedElsewhereError           another process of the same training stopped, and says why
 
 Each message is one sentence (or two) that says what happened, to which input, and what to do.
@@ -88,7 +89,7 @@ class WrongPasswordError(EncryptedSourceError):
 
 
 class PageNotFoundError(InputError):
-    """A page was asked for that the source does not have, or the page range cannot be read."""
+    """A page was asked for that the source does not have."""
 
 
 class LimitError(InputError):
@@ -181,6 +182,10 @@ class GenerationError(ModelError):
 
 class ExportError(DocaiError):
     """A record, or what it holds, cannot be written in the format asked for."""
+
+
+class NotAResultError(DocaiError):
+    """A text is not the JSON of a document as this version of docai reads it."""
 
 
 class StoppedElsewhereError(DocaiError):

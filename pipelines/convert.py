@@ -21,7 +21,7 @@ from docai.base import counted
 from docai.contents import Stage
 from docai.errors import DocaiError, SettingError
 from docai.issues import make_issue
-from docai.limits import Limits
+from docai.limits import Limits, raise_limit
 from docai.models.engine import Engine, check_heads
 from docai.models.heads import HEADS
 from docai.options import Options
@@ -260,14 +260,17 @@ def _stop_at_region_limit(tasks: Sequence[RegionTask], limits: Limits) -> None:
     if limit is None:
         return
     for task in [task for task in tasks if task.is_asked][limit:]:
-        task.refuse("region-limit", "the page has more regions than Limits(max_regions_per_page=...).")
+        task.refuse("region-limit", f"the page has more than {limit}; {raise_limit('max_regions_per_page')}.")
 
 
 def _stop_at_time_limit(tasks: Sequence[RegionTask]) -> None:
     """No more regions of the page are put to the model."""
     for task in tasks:
         if task.is_asked:
-            task.refuse("page-time-limit", "Limits(max_seconds_per_page=...) was used up before it.")
+            task.refuse(
+                "page-time-limit",
+                f"the time for a page was used up before it; {raise_limit('max_seconds_per_page')}.",
+            )
 
 
 def _out_of_time(started: float, limits: Limits) -> bool:

@@ -6,15 +6,13 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from PIL import Image
 
 from docai.errors import TooManyPixelsError
 from docai.geometry import BBox
-
-if TYPE_CHECKING:
-    from docai.limits import Limits
+from docai.limits import Limits, raise_limit
 
 VECTOR_SCALE = 300 / 72
 """Pixels per point at which drawings and fonts, which have no resolution of their own, are rendered: 300 dpi
@@ -112,7 +110,7 @@ class Page(ABC):
         if most is not None and size[0] * size[1] > most:
             raise TooManyPixelsError(
                 f"Page {self.number} of {self._source} would take {size[0]} x {size[1]} pixels, more than "
-                f"the limit of {most:,}: ask for a smaller scale or raise Limits(max_pixels=...).",
+                f"the limit of {most:,}: ask for a smaller scale or {raise_limit('max_pixels')}.",
                 source=self._source,
             )
         return self._raster(x0, y0, scale, size)

@@ -19,7 +19,7 @@ from docai.errors import (
     WrongPasswordError,
 )
 from docai.geometry import BBox, PageTransform, area, clip, intersection_area, touches
-from docai.limits import Limits
+from docai.limits import Limits, raise_limit
 from docai.pipelines.ingest.page import VECTOR_SCALE, Page, PageWord, quiet_mupdf
 
 _MIN_SCANNED_SHARE = 0.5
@@ -163,7 +163,7 @@ class PdfPage(Page):
             if width * height > most:
                 raise TooManyPixelsError(
                     f"Page {self.number} of {self._source} shows an image of {width} x {height} pixels, "
-                    f"more than the limit of {most:,}: leave the page out or raise Limits(max_pixels=...).",
+                    f"more than the limit of {most:,}: leave the page out or {raise_limit('max_pixels')}.",
                     source=self._source,
                 )
 

@@ -47,6 +47,8 @@ def check_given(regions: GivenRegions) -> None:
     for page, of_page in regions.items():
         if not isinstance(page, int) or page < 1:
             raise SettingError(f"regions names the page {page!r}; pages are whole numbers from 1.")
+        if not isinstance(of_page, Sequence) or isinstance(of_page, str):
+            raise SettingError(f"The regions of page {page} are {of_page!r}; {_REGIONS_SHAPE}.")
         for region in of_page:
             try:
                 kind, (x0, y0, x1, y1) = region
