@@ -184,8 +184,8 @@ class ExportError(DocaiError):
     """A record, or what it holds, cannot be written in the format asked for."""
 
 
-class NotAResultError(DocaiError):
-    """A text is not the JSON of a document as this version of docai reads it."""
+class NotAResultError(DocaiError, ValueError):
+    """A text is not the JSON of a document as this version of docai reads it. It is a ``ValueError``, too."""
 
 
 class StoppedElsewhereError(DocaiError):

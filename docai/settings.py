@@ -28,7 +28,7 @@ from pydantic_settings import (
 )
 
 from docai.errors import SettingError
-from docai.limits import Limits
+from docai.limits import FLAGS, Limits
 from docai.options import CHOICES, Options, ReadBackSetting, Retry, TextLayer, Witnesses, in_words
 
 ENV_PREFIX = "DOCAI_"
@@ -137,7 +137,8 @@ def load_settings(given: Mapping[str, Any] | None = None, *, as_flags: bool = Fa
     origins: dict[str, str] = {}
     for name in {*Settings.model_fields, *arguments, *from_file}:
         if name in arguments:
-            origins[name] = f"flag --{name.replace('_', '-')}" if as_flags else f"argument {name}"
+            flag = FLAGS.get(name, f"--{name.replace('_', '-')}")
+            origins[name] = f"flag {flag}" if as_flags else f"argument {name}"
         elif name in from_env:
             origins[name] = f"environment {ENV_PREFIX}{name.upper()}"
         elif name in from_file:

@@ -25,6 +25,7 @@ from docai.limits import Limits, raise_limit
 from docai.models.engine import Engine, check_heads
 from docai.models.heads import HEADS
 from docai.options import Options
+from docai.pipelines.evidence.hints import missing_reader_issues
 from docai.pipelines.evidence.readers import ReaderPool
 from docai.pipelines.ingest import Page, Source
 from docai.pipelines.layout import PageLayout, Region, find_regions
@@ -108,6 +109,7 @@ def convert(
         run = _Run(source, engine, options, readers, len(numbers), regions or {}, progress or _no_progress)
         for number in numbers:
             _read_page(run, document, number)
+        document.issues += missing_reader_issues(readers.missing(), document.records)
     document.stats = Stats(
         docai_version=__version__,
         model=engine.name,
@@ -140,6 +142,8 @@ def read_page(
         kind = HEADS[head].kind
         region = whole_page(page, kind, use_text_layer=options.text_layer != "ignore")
         (record,) = _read_regions(run, page, [region], time.perf_counter())
+        hints = missing_reader_issues(readers.missing(), [record])
+        record.issues += [hint.model_copy(update={"page": 1, "region": record.id}) for hint in hints]
         return record
 
 

@@ -100,7 +100,7 @@ def test_a_source_that_cannot_be_read_is_an_input_error(make_pdf: MakePdf, tmp_p
         pytest.raises(InputError, match="not opened for reading"),
     ):
         process(written)
-    with pytest.raises(SourceNotFoundError, match="is a folder.*docai process FOLDER"):
+    with pytest.raises(SourceNotFoundError, match=r"is a folder.*docai process FOLDER"):
         process(tmp_path)
     with pytest.raises(SourceNotFoundError, match="does not exist"):
         process(tmp_path / "none.pdf")

@@ -191,7 +191,7 @@ def _read(source: str | Path | bytes | BinaryIO, limits: Limits) -> tuple[str, P
     """Name, content or path to it, and number of bytes."""
     if isinstance(source, (str, Path)):
         name, path = str(source), Path(source)
-        n_bytes = _file_size(path, name)
+        n_bytes = file_size(path, name)
         _check_bytes(n_bytes, name, limits)
         return name, path, n_bytes
     if isinstance(source, (bytes, bytearray, memoryview)):
@@ -256,7 +256,12 @@ def not_found(name: str) -> SourceNotFoundError:
     )
 
 
-def _file_size(path: Path, name: str) -> int:
+def file_size(path: Path, name: str) -> int:
+    """Bytes of a file, which is looked at and not opened. ``name`` is what messages call it.
+
+    Raises:
+        InputError: there is no such file, it is a folder or no regular file, or it cannot be looked at.
+    """
     if not name.strip():
         raise SourceNotFoundError("The path is empty: give the path of a file.", source=name)
     try:
@@ -274,7 +279,9 @@ def _file_size(path: Path, name: str) -> int:
         )
     if not stat.S_ISREG(status.st_mode):
         raise SourceNotFoundError(
-            f"{name} is not a regular file: open it and give docai the file object.", source=name
+            f"{name} is not a regular file: open it and give docai the file object, or pipe it to "
+            "`docai process -`.",
+            source=name,
         )
     return status.st_size
 

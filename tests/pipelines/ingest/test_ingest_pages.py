@@ -179,9 +179,9 @@ def test_selections_without_a_meaning_are_refused_with_what_to_write(selection: 
 
 @pytest.mark.parametrize("selection", ["6", "2-9", "9-", 6, [1, 6], range(4, 7)])
 def test_pages_that_the_source_does_not_have(selection: Any, make_pdf: Any) -> None:
-    with open_source(make_pdf(*"abcde")) as source:
-        with pytest.raises(errors.PageNotFoundError, match="has 5 pages, counted from 1"):
-            source.numbers(selection)
+    counted = "has 5 pages, counted from 1"
+    with open_source(make_pdf(*"abcde")) as source, pytest.raises(errors.PageNotFoundError, match=counted):
+        source.numbers(selection)
 
 
 def test_a_huge_range_is_refused_without_being_counted_out(make_pdf: Any) -> None:
