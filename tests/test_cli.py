@@ -43,7 +43,7 @@ class FakePipeline:
 
 @pytest.fixture
 def run(run: Run) -> Run:
-    """The same, with an empty file for each PDF among the arguments: inputs are looked for before the work."""
+    """The same, with an empty file for each PDF among the arguments: inputs are looked for first."""
 
     def call(*arguments: object) -> tuple[int, str, str]:
         for argument in map(str, arguments):

@@ -66,11 +66,8 @@ def plan_jobs(inputs: Sequence[Input], out: str | None, overlay: str | None, *, 
     targets: Sequence[Path | None] = [None] * len(inputs)
     if out is not None:
         folder = expand_home(out)
-        targets = (
-            [folder] * len(inputs)
-            if is_file
-            else [folder / name for name in plan_names(paths, DEFAULT_SUFFIX)]
-        )
+        names = plan_names(paths, DEFAULT_SUFFIX)
+        targets = [folder if is_file else folder / name for name in names]
     elif beside:
         targets = _names_beside(paths)
     stems: Sequence[Path | None] = [None] * len(inputs)
