@@ -9,7 +9,7 @@ PYTEST ?= --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-re
 SOURCES := docai models parsers pipelines samples examples .ci tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types format docs sample schema bench peers peers-env build hooks clean
+.PHONY: help demo test check lint types format docs sample schema pages bench peers peers-env build hooks clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ sample: $(VENV)/.dev ## Make samples/report.pdf and its truth file again
 
 schema: $(VENV)/.dev ## Write docai/schema.json again after a change of the records
 	$(BIN)/python -m docai.schema
+
+pages: $(VENV)/.dev ## Write the parts of docs/ that come from the code again
+	$(BIN)/python .ci/docs_pages.py
 
 bench: $(VENV)/.dev ## Measure region finding and the embedded model (several minutes)
 	$(BIN)/python benchmarks/regions.py

@@ -262,6 +262,26 @@ def test_the_page_of_the_records_has_every_field_of_every_record(hook: ModuleTyp
             assert " ".join((field.description or "").split()).replace("|", "\\|") in page, name
 
 
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_what_a_page_keeps_of_the_code_is_current(hook: ModuleType, page: Path) -> None:
+    assert _text(page) == hook.refresh(_text(page)), "write it again with `make pages`"
+
+
+def test_command_line_settings_and_records_can_be_read_without_building_the_website() -> None:
+    assert "--seconds-per-page" in _text(ROOT / "docs" / "cli.md")
+    assert "DOCAI_MAX_PAGES" in _text(ROOT / "docs" / "settings.md")
+    assert "| `native_text` |" in _text(ROOT / "docs" / "records.md")
+
+
+def test_what_a_page_keeps_is_replaced_and_the_rest_is_left(hook: ModuleType) -> None:
+    text = "a\n<!-- generated: limits -->\nold\n<!-- end of limits -->\nb\n<!-- generated: examples -->\n"
+    written = hook.refresh(text)
+    assert "old" not in written
+    assert written.startswith("a\n<!-- generated: limits -->\n\n| name |")
+    assert written.endswith("|\n\n<!-- end of limits -->\nb\n<!-- generated: examples -->\n")
+    assert "<!--" not in hook.fill(written)
+
+
 def test_an_unknown_marker_is_an_error(hook: ModuleType) -> None:
     with pytest.raises(KeyError):
         hook.fill("<!-- generated: no-such-page -->")
