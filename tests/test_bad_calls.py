@@ -120,6 +120,10 @@ def test_a_source_that_cannot_be_read_is_an_input_error(make_pdf: MakePdf, tmp_p
             "`curl -L -o 'a b.pdf' 'https://example.org/x/a%20b.pdf?v=1'`",
         ),
         (Path("https://example.org/report.pdf"), "`curl -L -o report.pdf https://example.org/report.pdf`"),
+        (
+            "https://example.org/abs/1706.03762",
+            "`curl -L -o 1706.03762.pdf https://example.org/abs/1706.03762`",
+        ),
         ("http://example.org", "`curl -L -o document.pdf http://example.org`"),
         ("file:///home/me/a%20b.pdf", "give the path, /home/me/a b.pdf"),
     ],

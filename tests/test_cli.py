@@ -114,7 +114,7 @@ def test_names_of_outputs() -> None:
     assert names("a.pdf", "a.png") == ["a.pdf.json", "a.png.json"]
     assert names("a.pdf", "A.PDF") == ["0000-a.pdf.json", "0001-A.PDF.json"]
     assert names("p/q/a.pdf", "p/r/a.pdf") == ["q/a.pdf.json", "r/a.pdf.json"]
-    assert names("../a.pdf", "a.b.pdf") == ["a.json", "a.b.json"]
+    assert names("../a.pdf", "a.b.pdf", "1706.03762") == ["a.json", "a.b.json", "1706.03762.json"]
     assert len(set(names("x/a.pdf", "y/a.pdf", "a.pdf.pdf", "y/a.tiff"))) == 4
 
 

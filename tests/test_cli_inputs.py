@@ -100,6 +100,16 @@ def test_a_file_is_read_once_however_it_is_named() -> None:
     assert found("x/b.pdf", "x", "x/*.pdf", "./x/a.pdf") == ["x/b.pdf", "x/a.pdf"]
 
 
+def test_what_docai_wrote_is_left_out_of_what_a_shell_expands(run: Run, pipeline: FakePipeline) -> None:
+    touch("x/a.pdf", "x/b.pdf")
+    write_picture(Image.new("RGB", (5, 5)), Path("x/a"), 1)
+    for _ in range(2):
+        code, _, err = run("process", *sorted(Path("x").iterdir()))
+        assert code == 0, err
+    assert "Left out: 3 files that docai wrote itself." in err
+    assert sorted(path.name for path in Path("x").glob("*.json")) == ["a.json", "b.json"]
+
+
 @pytest.mark.parametrize(
     ("argument", "message"),
     [

@@ -14,6 +14,7 @@ from typing import BinaryIO, Final
 
 from docai.base import counted
 from docai.errors import EmptySourceError, InputError, SourceNotFoundError
+from docai.exports import source_of_result
 
 SUFFIXES: Final = (".pdf", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 """Extensions of documents in a folder, in any case. A file that is named itself may have another."""
@@ -62,20 +63,31 @@ def find_inputs(arguments: Sequence[str], *, recursive: bool = False) -> Inputs:
 
     A file is taken as it is. A folder is the documents directly in it, told by :data:`SUFFIXES`, with those
     of its subfolders where ``recursive``; hidden files and docai's own pictures are left out. A pattern is
-    whatever it matches, as in a shell that expands it; ``**`` is any number of folders.
+    whatever it matches, as in a shell that expands it; ``**`` is any number of folders. Of several files
+    those that docai wrote are left out.
     """
     inputs = Inputs()
-    seen: set[str] = set()
+    found: dict[str, Input] = {}
     for argument in arguments:
         try:
             for document in _documents(argument, recursive, inputs.notes):
                 real = STDIN if document.data is not None else os.path.realpath(document.path)
-                if real not in seen:
-                    seen.add(real)
-                    inputs.documents.append(document)
+                found.setdefault(real, document)
         except InputError as error:
             inputs.errors.append(error)
+    inputs.documents = list(found.values())
+    if len(inputs.documents) > 1:
+        # A shell gives them for `papers/*` after the first run.
+        inputs.documents = [document for document in found.values() if not _is_own(document.path)]
+        if n_own := len(found) - len(inputs.documents):
+            inputs.notes.append(f"Left out: {counted(n_own, 'file')} that docai wrote itself.")
     return inputs
+
+
+def _is_own(path: Path) -> bool:
+    from docai.pipelines.overlay import is_own_picture
+
+    return is_own_picture(path) or (path.suffix.lower() == ".json" and source_of_result(path) is not None)
 
 
 def expand_home(path: str) -> Path:

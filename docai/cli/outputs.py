@@ -18,9 +18,9 @@ from pathlib import Path, PureWindowsPath
 from typing import Final
 
 from docai.base import counted
-from docai.cli.inputs import Input, expand_home
+from docai.cli.inputs import SUFFIXES, Input, expand_home
 from docai.errors import SettingError
-from docai.exports import EXPORTERS, exporter_for
+from docai.exports import EXPORTERS, exporter_for, source_of_result
 
 DEFAULT_SUFFIX: Final = ".json"
 
@@ -29,14 +29,6 @@ MIN_FREE_BYTES: Final = 8 << 20
 
 _MAX_NAMED: Final = 3
 """Files that an error message names."""
-
-_HEAD_BYTES: Final = 4096
-"""Of a result: they hold its first two fields."""
-
-_RESULT = re.compile(
-    rb'\s*\{\s*"schema_version":\s*"[0-9.]+",\s*"source":\s*\{\s*"name":\s*("(?:[^"\\]|\\.)*")', re.DOTALL
-)
-"""How a result of docai begins; its group is the name of the source, as JSON."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +103,7 @@ def plan_names(inputs: Sequence[Path], suffix: str) -> list[Path]:
     """
     absolute = [path.parent.resolve() / path.name for path in inputs]
     ways: list[Callable[[Path], Path]] = [
-        lambda path: Path(path.stem + suffix),
+        lambda path: Path(_stem(path) + suffix),
         lambda path: Path(path.name + suffix),
     ]
     if len({path.drive for path in absolute}) == 1:
@@ -126,7 +118,7 @@ def _names_beside(inputs: Sequence[Path]) -> list[Path]:
     return _distinct(
         inputs,
         [
-            lambda path: path.with_name(path.stem + DEFAULT_SUFFIX),
+            lambda path: path.with_name(_stem(path) + DEFAULT_SUFFIX),
             lambda path: path.with_name(path.name + DEFAULT_SUFFIX),
         ],
         lambda number, path: path.with_name(f"{number:04d}-{path.name}{DEFAULT_SUFFIX}"),
@@ -148,6 +140,11 @@ def _distinct(
             for name, proposal in zip(names, proposals, strict=True)
         ]
     return [name or last_resort(number, inputs[number]) for number, name in enumerate(names)]
+
+
+def _stem(path: Path) -> str:
+    """The name without the extension of a document: what follows the dot of ``1706.03762`` is none."""
+    return path.stem if path.suffix.lower() in SUFFIXES else path.name
 
 
 def _folded(path: Path) -> str:
@@ -211,17 +208,10 @@ def _in_the_way(job: Job, *, overwrite: bool) -> Iterator[Path]:
 
 def _is_replaceable(path: Path, source: str | None) -> bool:
     """It is empty, or a result of docai: of a document of that name where ``source`` is given."""
-    import json
-
-    try:
-        with path.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
-    except OSError:
-        return False
-    if not head:
+    if path.is_file() and path.stat().st_size == 0:
         return True
-    found = _RESULT.match(head)
-    if found is None or source is None:
-        return found is not None
+    name = source_of_result(path)
+    if name is None or source is None:
+        return name is not None
     # Written on Windows or elsewhere.
-    return PureWindowsPath(json.loads(found[1])).name == PureWindowsPath(source).name
+    return PureWindowsPath(name).name == PureWindowsPath(source).name

@@ -31,6 +31,8 @@ from docai.pipelines.ingest.page import Page
 
 _CHUNK = 1 << 20
 
+_DOCUMENT_NAME = re.compile(r"\.(pdf|png|jpe?g|tiff?|webp|bmp)$", re.IGNORECASE)
+
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+")
 """How a URL begins. One letter before the colon is a drive of Windows."""
 
@@ -248,7 +250,10 @@ def not_found(name: str) -> SourceNotFoundError:
     if scheme == "file":
         path = unquote(rest) if rest[1:2] == ":" else f"/{unquote(rest)}"
         return SourceNotFoundError(f"{name} is a URL: give the path, {path}.", source=name)
-    file = quote_word(unquote(PurePosixPath(urlsplit(address).path).name) or "document.pdf")
+    file = unquote(PurePosixPath(urlsplit(address).path).name) or "document"
+    if not _DOCUMENT_NAME.search(file):
+        file += ".pdf"
+    file = quote_word(file)
     return SourceNotFoundError(
         f"{address} is a URL, and docai reads local files only: download it first, "
         f"`curl -L -o {file} {quote_word(address)}`, then give docai {file}.",
