@@ -118,6 +118,7 @@ def test_what_docai_wrote_is_left_out_of_what_a_shell_expands(run: Run, pipeline
         ("empty", "The folder empty has no documents in it (documents are told by their extensions, .pdf"),
         ("above", "1 document in its subfolders: --recursive reads them, too"),
         ("https://example.org/a.pdf", "`curl -L -o a.pdf https://example.org/a.pdf`"),
+        ("https://example.org/a.pdf?v=1*", "`curl -L -o a.pdf 'https://example.org/a.pdf?v=1*'`"),
         ("", "The path is empty"),
     ],
 )
@@ -151,6 +152,13 @@ def test_nothing_is_waited_for_where_nothing_is_piped(
     code, _, err = run("process", "-")
     assert (code, pipeline.sources) == (1, [])
     assert "curl -L URL | docai process -" in err
+
+
+def test_a_document_in_place_of_the_command_gets_the_command(run: Run) -> None:
+    touch("a b.pdf")
+    code, _, err = run("a b.pdf", "-o", "x")
+    assert code == 2
+    assert "To read a document: docai process 'a b.pdf' -o x" in err
 
 
 # Results
@@ -213,12 +221,12 @@ def test_pictures_of_others_are_not_drawn_over(run: Run, pipeline: FakePipeline)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["-o", "file/out.json"], "Nothing can be written to the folder file (File exists)"),
-        (["-o", "file/deep/"], "Nothing can be written to the folder file/deep (Not a directory)"),
+        (["-o", "file/out.json"], "file cannot be a folder, as there is a file in its place"),
+        (["-o", "file/deep/"], "file/deep cannot be a folder"),
         (["-o", "file"], "-o file is a file and no folder"),
         (["-o", "v1.2"], "For a folder of that name: -o v1.2/"),
-        (["-o", "a.json/"], "a.json"),
-        (["--overlay", "file"], "Nothing can be written to the folder file (File exists): give another to"),
+        (["-o", "a.json/"], "a.json cannot be a folder, as there is a file in its place: say with -o"),
+        (["--overlay", "file"], "file cannot be a folder, as there is a file in its place: give another to"),
     ],
 )
 def test_outputs_are_checked_before_anything_is_read(

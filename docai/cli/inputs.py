@@ -92,7 +92,7 @@ def _is_own(path: Path) -> bool:
 
 def expand_home(path: str) -> Path:
     """The path; a shell leaves the ``~`` of ``--out=~/results`` as it is."""
-    return Path(path).expanduser() if path.startswith("~") else Path(path)
+    return Path(path).expanduser() if path == "~" or path.startswith("~/") else Path(path)
 
 
 def _documents(argument: str, recursive: bool, notes: list[str]) -> Iterator[Input]:
@@ -104,7 +104,7 @@ def _documents(argument: str, recursive: bool, notes: list[str]) -> Iterator[Inp
     path = expand_home(argument)
     if path.is_dir() and argument.strip():
         yield from _in_folder(path, recursive, notes)
-    elif glob.has_magic(argument) and not os.path.lexists(path):
+    elif glob.has_magic(argument) and "://" not in argument and not os.path.lexists(path):
         matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 - Path has no absolute ones
         if not matches:
             where = "" if path.is_absolute() else f" from {Path.cwd()}"

@@ -178,6 +178,10 @@ def _check_folder(folder: Path, remedy: str) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
         disk = shutil.disk_usage(folder)
+    except (FileExistsError, NotADirectoryError):
+        raise SettingError(
+            f"{folder} cannot be a folder, as there is a file in its place: {remedy}."
+        ) from None
     except OSError as error:
         raise SettingError(
             f"Nothing can be written to the folder {folder} ({error.strerror}): {remedy}."
