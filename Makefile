@@ -16,7 +16,7 @@ help: ## Print this list
 
 demo: $(VENV)/.runtime ## Install, read samples/report.pdf with the embedded model, show what was found
 	@echo "Reading samples/report.pdf with the embedded model; this takes a minute or two."
-	@$(BIN)/docai process samples/report.pdf -o $(OUT)/report.json --overlay $(OUT)/overlay \
+	@$(BIN)/docai process samples/report.pdf -o $(OUT)/report.json --overlay $(OUT)/overlay --overwrite \
 	  || { code=$$?; [ $$code -eq 3 ] || exit $$code; \
 	       echo "Some answers of the small embedded model have errors (docai's exit code 3): each is an issue of its record."; }
 	@echo "The JSON is in $(OUT)/report.json, the pages with the regions drawn on them in $(OUT)/overlay/."
