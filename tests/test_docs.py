@@ -202,6 +202,12 @@ def test_every_extra_that_is_named_exists(page: Path) -> None:
     assert {extra for names in named for extra in names.split(",")} <= set(project["optional-dependencies"])
 
 
+def test_the_torch_that_is_named_is_the_one_of_the_constraints() -> None:
+    pinned = re.findall(r"^torch==(.+)$", _text(ROOT / "constraints.txt"), re.MULTILINE)
+    for page in (ROOT / "README.md", ROOT / "docs" / "quickstart.md"):
+        assert re.findall(r"pip install torch==(\S+) --index-url", _text(page)) == pinned
+
+
 def test_every_issue_code_that_is_named_exists() -> None:
     heads = "table|molecule|score|text|readback|witness|source|model|head|page|layout"
     for page in PAGES:
