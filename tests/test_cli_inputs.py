@@ -143,6 +143,17 @@ def test_a_document_is_read_from_standard_input(
     assert Path("stdin.json").exists()
 
 
+def test_no_more_of_standard_input_is_kept_than_the_limit_allows(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"%PDF-1.7" * 1000)))
+    assert find_inputs(["-"], max_bytes=9).documents[0].data == b"%PDF-1.7%P"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"%PDF-1.7" * 1000)))
+    code, _, err = run("process", "-", "--max-bytes", "9")
+    assert code == 1
+    assert "<stdin> has more than the 9 bytes allowed" in err
+
+
 def test_nothing_is_waited_for_where_nothing_is_piped(
     run: Run, pipeline: FakePipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:

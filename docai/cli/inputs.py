@@ -58,19 +58,19 @@ class Inputs:
     """What was left out, in words."""
 
 
-def find_inputs(arguments: Sequence[str], *, recursive: bool = False) -> Inputs:
+def find_inputs(arguments: Sequence[str], *, recursive: bool = False, max_bytes: int | None = None) -> Inputs:
     """The documents that the arguments name.
 
     A file is taken as it is. A folder is the documents directly in it, told by :data:`SUFFIXES`, with those
     of its subfolders where ``recursive``; hidden files and docai's own pictures are left out. A pattern is
     whatever it matches, as in a shell that expands it; ``**`` is any number of folders. Of several files
-    those that docai wrote are left out.
+    those that docai wrote are left out. Of standard input ``max_bytes`` and one are read at most.
     """
     inputs = Inputs()
     found: dict[str, Input] = {}
     for argument in arguments:
         try:
-            for document in _documents(argument, recursive, inputs.notes):
+            for document in _documents(argument, recursive, inputs.notes, max_bytes):
                 real = STDIN if document.data is not None else os.path.realpath(document.path)
                 found.setdefault(real, document)
         except InputError as error:
@@ -95,11 +95,11 @@ def expand_home(path: str) -> Path:
     return Path(path).expanduser() if path == "~" or path.startswith("~/") else Path(path)
 
 
-def _documents(argument: str, recursive: bool, notes: list[str]) -> Iterator[Input]:
+def _documents(argument: str, recursive: bool, notes: list[str], max_bytes: int | None) -> Iterator[Input]:
     from docai.pipelines.ingest.source import file_size
 
     if argument == STDIN:
-        yield Input(Path(_STDIN_NAME), _read_stdin())
+        yield Input(Path(_STDIN_NAME), _read_stdin(max_bytes))
         return
     path = expand_home(argument)
     if path.is_dir() and argument.strip():
@@ -165,11 +165,12 @@ def _files_below(folder: Path) -> Iterator[Path]:
         yield from (Path(root, name) for name in names if not name.startswith("."))
 
 
-def _read_stdin() -> bytes:
+def _read_stdin(max_bytes: int | None) -> bytes:
     if sys.stdin is None or sys.stdin.isatty():
         raise EmptySourceError(
             "`-` reads a document from standard input, and nothing is piped into it: "
             "`curl -L URL | docai process -`.",
             source=_StandardInput.name,
         )
-    return sys.stdin.buffer.read()
+    # One more than is allowed, for the pipeline to refuse.
+    return sys.stdin.buffer.read(-1 if max_bytes is None else max_bytes + 1)

@@ -232,7 +232,7 @@ def process(
     settings = load_settings(given, as_flags=True).values
     wanted = [name.strip() for name in heads.split(",") if name.strip()] if heads is not None else None
     keep_output_clean()
-    found = find_inputs(inputs, recursive=recursive)
+    found = find_inputs(inputs, recursive=recursive, max_bytes=settings.limits.max_bytes)
     _print_found(found)
     jobs = plan_jobs(found.documents, out, overlay, beside=json is None)
     check_outputs(jobs, overwrite=overwrite)
