@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Final
 
 from docai.contents import Line, TableContent, TextContent, Word
-from docai.geometry import BBox, center, interval_overlap, iou, union
+from docai.geometry import BBox, TurnedFrame, center, interval_overlap, iou, union
 from docai.parsers.marks import is_footnote_mark, raised_end, split_marks
 from docai.parsers.table_grid import tidy
 from docai.parsers.text import normalize_text, text_direction
@@ -148,7 +148,8 @@ def _join_pieces(pieces: Sequence[list[PageWord]]) -> Iterator[list[PageWord]]:
         if (
             current
             and current[-1].block == piece[0].block
-            and _are_side_by_side(union(word.bbox for word in current), union(word.bbox for word in piece))
+            and _quarters(current[-1]) == _quarters(piece[0])
+            and _are_side_by_side(union(map(_upright, current)), union(map(_upright, piece)))
         ):
             current += piece
             continue
@@ -157,6 +158,16 @@ def _join_pieces(pieces: Sequence[list[PageWord]]) -> Iterator[list[PageWord]]:
         current = list(piece)
     if current:
         yield current
+
+
+def _upright(word: PageWord) -> BBox:
+    """The box of a word in a frame that sets its line upright, with any origin."""
+    return TurnedFrame(0, 0, (4 - _quarters(word)) % 4).from_page(word.bbox)
+
+
+def _quarters(word: PageWord) -> int:
+    """Quarter turns clockwise, 0 to 3, that are nearest to the direction of its line."""
+    return round(word.angle / 90) % 4
 
 
 def _are_side_by_side(a: BBox, b: BBox) -> bool:
@@ -169,7 +180,7 @@ def _are_side_by_side(a: BBox, b: BBox) -> bool:
 def _space(before: PageWord, after: PageWord) -> str:
     if not (_UNSPACED_END.search(before.text) and _UNSPACED_START.match(after.text)):
         return " "
-    a, b = before.bbox, after.bbox
+    a, b = _upright(before), _upright(after)
     height = min(a[3] - a[1], b[3] - b[1])
     gap = -interval_overlap(a[0], a[2], b[0], b[2])
     return "" if gap < _MAX_UNSPACED_GAP * height else " "
