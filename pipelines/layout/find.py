@@ -125,7 +125,16 @@ def _origin(page: Page, words: list[PageWord]) -> Origin:
         return "mixed" if words and not _has_invisible_text(page) else "scan"
     if words or page.pdf.get_drawings():
         return "born-digital"
-    return "scan" if images else "blank"
+    return "scan" if images or _shows_ink(page) else "blank"
+
+
+def _shows_ink(page: Page) -> bool:
+    """Whether a page shows anything: glyphs without Unicode values and annotations are no words, drawings or
+    images."""
+    from docai.pipelines.layout.raster import gray_page
+    from docai.pipelines.pixels import binarize
+
+    return bool(binarize(gray_page(page)[0]).any())
 
 
 def _has_invisible_text(page: Page) -> bool:
@@ -150,16 +159,16 @@ def _shows_more_than_words(page: Page, words: list[PageWord]) -> bool:
 
 def _layout_from_pdf(page: Page, words: list[PageWord], origin: Origin) -> PageLayout:
     # Imported here, since PyMuPDF loads its layout model on import, which takes a second.
-    from docai.pipelines.layout.digital import evidence_from_pdf, shrink_to_letters, text_turn, upright
+    from docai.pipelines.layout.digital import evidence_from_pdf, page_frame, shrink_to_letters, upright
     from docai.pipelines.layout.erase import erased
 
-    turn = text_turn(page.pdf)
-    frame = TurnedFrame(page.width, page.height, turn)
     watermarks = [[words[index] for index in group] for group in find_watermarks(words)]
     behind = {id(word) for group in watermarks for word in group}
     words = [word for word in words if id(word) not in behind]
-    with erased(page.pdf, list(chain(*watermarks))) as clean, upright(clean, turn) as sheet:
-        evidence = evidence_from_pdf(sheet, words, [frame.from_page(word.bbox) for word in words], turn)
+    frame = page_frame(page, words)
+    with erased(page.pdf, list(chain(*watermarks))) as clean, upright(clean, frame) as sheet:
+        boxes = [frame.from_page(word.bbox) for word in words]
+        evidence = evidence_from_pdf(sheet, words, boxes, frame.turn)
         candidates = combine(evidence)
         texts = [region for region in candidates if region.kind == "text"]
         for region, box in zip(
@@ -172,7 +181,7 @@ def _layout_from_pdf(page: Page, words: list[PageWord], origin: Origin) -> PageL
         for number, region in enumerate(ordered)
     ]
     regions += [_watermark(group, number) for number, group in enumerate(watermarks, start=len(regions))]
-    return PageLayout(tuple(regions), origin, float(_degrees_turned(turn)))
+    return PageLayout(tuple(regions), origin, float(_degrees_turned(frame.turn)))
 
 
 def _watermark(words: list[PageWord], number: int) -> Region:
@@ -189,9 +198,10 @@ def _watermark(words: list[PageWord], number: int) -> Region:
 
 
 def _layout_from_pixels(page: Page, words: list[PageWord], origin: Origin) -> PageLayout:
-    from docai.pipelines.layout.raster import TRANSFORM, evidence_from_pixels, set_upright
+    from docai.pipelines.layout.raster import TRANSFORM, evidence_from_pixels, gray_page, set_upright
 
-    picture = set_upright(np.asarray(page.render(scale=TRANSFORM.scale).convert("L")))
+    gray, scale = gray_page(page)
+    picture = set_upright(gray, _turn_of_words(page, words))
     if not picture.ink.any():
         return PageLayout((), "blank")
     evidence = evidence_from_pixels(picture)
@@ -199,7 +209,8 @@ def _layout_from_pixels(page: Page, words: list[PageWord], origin: Origin) -> Pa
     for region in candidates:
         if region.kind == "text":
             region.bbox = grow(region.bbox, 0, 1)
-    frame = _DeskewedFrame(page, picture.turn, picture.skew)
+    turned = TurnedFrame(page.width, page.height, picture.turn, TRANSFORM.scale / scale)
+    frame = _DeskewedFrame(turned, picture.skew)
     word_boxes: list[WordBox] = []
     if words:
         word_boxes = [WordBox(frame.from_page(w.bbox), (w.block, w.line), len(w.text)) for w in words]
@@ -217,6 +228,13 @@ def _layout_from_pixels(page: Page, words: list[PageWord], origin: Origin) -> Pa
     return PageLayout(tuple(regions), origin, float(_degrees_turned(picture.turn)) + picture.skew)
 
 
+def _turn_of_words(page: Page, words: list[PageWord]) -> int | None:
+    """Quarters that set a scan upright, by the direction of the words of its text layer; None without."""
+    from docai.pipelines.layout.digital import MIN_WORDS_TO_MEASURE, text_turn
+
+    return text_turn(page.pdf) if len(words) >= MIN_WORDS_TO_MEASURE else None
+
+
 def _is_right_to_left(words: list[PageWord]) -> bool:
     """Whether most of the text runs from right to left."""
     return text_direction("".join(word.text for word in words)) == "rtl"
@@ -230,8 +248,8 @@ def _degrees_turned(turn: int) -> int:
 class _DeskewedFrame:
     """Between points of the displayed page and those of its deskewed picture."""
 
-    def __init__(self, page: Page, turn: int, skew: float) -> None:
-        self.turned = TurnedFrame(page.width, page.height, turn)
+    def __init__(self, turned: TurnedFrame, skew: float) -> None:
+        self.turned = turned
         width, height = self.turned.size
         self.matrix = deskew.turn_matrix(width, height, skew)
         self.inverse = cv2.invertAffineTransform(self.matrix)
