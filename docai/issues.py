@@ -275,6 +275,11 @@ CODES: Mapping[str, IssueCode] = MappingProxyType(
             "evidence",
             "The PDF's own words look damaged and were not used; they are in `native_text`.",
         ),
+        "text-watermark": IssueCode(
+            "info",
+            "layout",
+            "The text lies across the page as a watermark; it is the last record of its page.",
+        ),
         "text-layer-disagrees": IssueCode(
             "warning", "evidence", "The model and the PDF have different words; those of the PDF were used."
         ),

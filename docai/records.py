@@ -22,7 +22,7 @@ from docai.geometry import BBox
 from docai.score_formats import ScoreExports
 from docai.table_formats import TableExports
 
-SCHEMA_VERSION = "1.3"
+SCHEMA_VERSION = "1.4"
 
 Point = tuple[float, float]
 

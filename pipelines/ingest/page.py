@@ -23,15 +23,30 @@ _ROUNDING_TOLERANCE = 1e-3
 
 
 class PageWord(NamedTuple):
-    """One word of the PDF's text layer, as stored there; ``bbox`` in points of the displayed page.
+    """One word of the PDF's text layer; ``bbox`` in points of the displayed page.
 
-    ``block`` and ``line`` number the text block on the page and the line in the block, from 0.
+    ``text`` is as stored there, except that raised and lowered digits, signs and marks are the superscripts
+    and subscripts of Unicode. ``block`` and ``line`` number the text block on the page and the line in the
+    block, from 0.
     """
 
     text: str
     bbox: BBox
     block: int
     line: int
+    size: float = 0.0
+    """Of its largest letters, points; 0 where nobody said."""
+    angle: float = 0.0
+    """Degrees clockwise, 0 up to 360, by which its line is turned on the displayed page."""
+    mark: str = ""
+    """The raised footnote mark at its end, in ordinary characters: ``2`` where the text is ``24.91²``."""
+    shade: float = 0.0
+    """How light its letters are on white paper: 0 is black, 1 is white."""
+
+    @property
+    def base(self) -> str:
+        """The text without its footnote mark."""
+        return self.text[: len(self.text) - len(self.mark)]
 
 
 class Page(ABC):

@@ -21,6 +21,7 @@ from docai.errors import (
 from docai.geometry import BBox, PageTransform, area, clip, intersection_area, touches
 from docai.limits import Limits, raise_limit
 from docai.pipelines.ingest.page import VECTOR_SCALE, Page, PageWord, quiet_mupdf
+from docai.pipelines.ingest.text_words import page_words
 
 _MIN_SCANNED_SHARE = 0.5
 """Share of a box that images must cover for it to count as scanned."""
@@ -95,11 +96,8 @@ class PdfPage(Page):
         if self._words is None:
             with self._readable():
                 # get_text gives coordinates of the page before its rotation.
-                rotation = self.pdf.rotation_matrix
-                words = [
-                    PageWord(text, tuple(pymupdf.Rect(*box) * rotation), block, line)
-                    for *box, text, block, line, _ in self.pdf.get_text("words", sort=False)
-                ]
+                textpage = self.pdf.get_textpage(flags=pymupdf.TEXTFLAGS_WORDS)
+                words = page_words(textpage, self.pdf.rotation_matrix)
             self._words = _displayed_words(words, self.width, self.height)
         return list(self._words)
 

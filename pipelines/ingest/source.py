@@ -89,7 +89,7 @@ class Source:
         if most is not None and len(chosen) > most:
             raise TooManyPagesError(
                 f"{len(chosen)} pages of {self.name} are to be read, more than the limit of {most}: choose "
-                f"some, such as pages='1-100' (--pages 1-100), or {raise_limit('max_pages')}.",
+                f"some, such as pages='1-{most}' (--pages 1-{most}), or {raise_limit('max_pages')}.",
                 source=self.name,
             )
         return chosen
