@@ -16,6 +16,8 @@ FLAGS: Final[Mapping[str, str]] = MappingProxyType(
         "max_pages": "--max-pages",
         "max_pixels": "--max-pixels",
         "max_seconds_per_page": "--seconds-per-page",
+        "max_seconds_per_step": "--seconds-per-step",
+        "max_memory": "--max-memory",
         "max_tokens_per_region": "--max-tokens",
         "max_regions_per_page": "--max-regions",
     }
@@ -46,6 +48,17 @@ class Limits(BaseModel):
     )
     max_seconds_per_page: float | None = Field(
         default=600.0, gt=0, description="Seconds after which the rest of a page is left unread."
+    )
+    max_seconds_per_step: float | None = Field(
+        default=120.0,
+        gt=0,
+        description="Seconds after which a PDF that is being opened, or a step on a page of it, such as "
+        "drawing it or finding its regions, is given up.",
+    )
+    max_memory: int | None = Field(
+        default=4 << 30,
+        gt=0,
+        description="Bytes of memory (address space) of the process that reads a PDF; Linux only.",
     )
     max_tokens_per_region: int | None = Field(
         default=4_096, gt=0, description="Tokens a head may write for one region."

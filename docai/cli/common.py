@@ -76,6 +76,14 @@ SecondsPerPage = Annotated[
     str | None, _limit("max_seconds_per_page", "S", "Leave the rest of a page unread after this time.")
 ]
 
+SecondsPerStep = Annotated[
+    str | None, _limit("max_seconds_per_step", "S", "Give up a step on a PDF after this time.")
+]
+
+MaxMemory = Annotated[
+    str | None, _limit("max_memory", "N", "Bytes of memory of the process that reads a PDF (Linux).")
+]
+
 MaxBytes = Annotated[str | None, _limit("max_bytes", "N", "Refuse larger files.")]
 
 MaxPixels = Annotated[str | None, _limit("max_pixels", "N", "Refuse larger images, and pages drawn larger.")]

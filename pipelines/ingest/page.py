@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from PIL import Image
 
@@ -20,6 +20,11 @@ is the usual resolution of scans of print, and a 6 pt subscript is still 25 px h
 
 _ROUNDING_TOLERANCE = 1e-3
 """Pixels by which an edge may reach into the next pixel before the picture is made larger (float noise)."""
+
+
+P = ParamSpec("P")
+
+R = TypeVar("R")
 
 
 class PageWord(NamedTuple):
@@ -79,8 +84,27 @@ class Page(ABC):
 
     @property
     def pdf(self) -> Any:
-        """The ``pymupdf.Page`` with its own rotation and crop box; None for an image file."""
+        """The ``pymupdf.Page`` with its own rotation and crop box; None for an image file.
+
+        For functions called by :meth:`inside` alone: elsewhere the page of a PDF may be in another process.
+
+        Raises:
+            RuntimeError: it is.
+        """
         return None
+
+    def inside(self, function: Callable[Concatenate[Page, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """``function(page, *args, **kwargs)`` in the process that has the file open.
+
+        Where that is another process, ``function`` is one of a module, arguments and result can be pickled,
+        and messages call the step by the function's name.
+
+        Raises:
+            TooMuchTimeError, TooMuchMemoryError: the function needs more than the limits allow.
+            DamagedSourceError: it made that process crash.
+            Exception: whatever it raises.
+        """
+        return function(self, *args, **kwargs)
 
     @property
     def image_size(self) -> tuple[int, int] | None:

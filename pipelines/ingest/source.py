@@ -149,7 +149,11 @@ class Source:
 
 
 def open_source(
-    source: str | Path | bytes | BinaryIO, *, password: str | None = None, limits: Limits | None = None
+    source: str | Path | bytes | BinaryIO,
+    *,
+    password: str | None = None,
+    limits: Limits | None = None,
+    guarded: bool = True,
 ) -> Source:
     """Open a PDF or an image.
 
@@ -158,10 +162,12 @@ def open_source(
             left open). A file given by its path is not read into memory as a whole.
         password: for an encrypted PDF; not used for other files.
         limits: None for the defaults.
+        guarded: read a PDF in a process of its own, which is replaced where it loops or crashes. False reads
+            it in this one, for files that can be trusted; ``Page.pdf`` can be used then.
 
     Raises:
         InputError: one of its subclasses; see :mod:`docai.errors`.
-        ConfigurationError: ``source`` is none of those.
+        ConfigurationError: ``source`` is none of those, or that process cannot be started.
     """
     limits = limits or Limits()
     name, data, n_bytes = _read(source, limits)
@@ -179,14 +185,22 @@ def open_source(
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     file: _File
     if kind == "pdf":
-        from docai.pipelines.ingest.pdf import PdfFile
-
-        file = PdfFile(data, name=name, password=password, limits=limits)
+        file = _open_pdf(data, name=name, password=password, limits=limits, guarded=guarded)
     else:
         from docai.pipelines.ingest.image import ImageFile
 
         file = ImageFile(data, kind, name=name, limits=limits)
     return Source(file, name=name, kind=kind, n_bytes=n_bytes, sha256=sha256, limits=limits)
+
+
+def _open_pdf(data: Path | bytes, *, name: str, password: str | None, limits: Limits, guarded: bool) -> _File:
+    if guarded:
+        from docai.pipelines.ingest.guarded import GuardedFile
+
+        return GuardedFile(data, name=name, password=password, limits=limits)
+    from docai.pipelines.ingest.pdf import PdfFile
+
+    return PdfFile(data, name=name, password=password, limits=limits)
 
 
 def _read(source: str | Path | bytes | BinaryIO, limits: Limits) -> tuple[str, Path | bytes, int]:
