@@ -31,6 +31,7 @@
     │   ├── AdapterError
     │   └── GenerationError
     ├── ExportError                     a record cannot be written in a format
+    ├── NotAResultError                 a text is not JSON that docai wrote
     └── StoppedElsewhereError           another process of the same training stopped, and says why
 
 Each message is one sentence (or two) that says what happened, to which input, and what to do.
@@ -95,7 +96,7 @@ class WrongPasswordError(EncryptedSourceError):
 
 
 class PageNotFoundError(InputError):
-    """A page was asked for that the source does not have, or the page range cannot be read."""
+    """A page was asked for that the source does not have."""
 
 
 class LimitError(InputError):
@@ -196,6 +197,10 @@ class GenerationError(ModelError):
 
 class ExportError(DocaiError):
     """A record, or what it holds, cannot be written in the format asked for."""
+
+
+class NotAResultError(DocaiError, ValueError):
+    """A text is not the JSON of a document as this version of docai reads it. It is a ``ValueError``, too."""
 
 
 class StoppedElsewhereError(DocaiError):

@@ -27,7 +27,7 @@ from docai.errors import (
     TooMuchTimeError,
 )
 from docai.geometry import BBox
-from docai.limits import Limits
+from docai.limits import Limits, raise_limit
 from docai.pipelines.external.calls import CallWorker
 from docai.pipelines.external.children import WorkerError
 from docai.pipelines.ingest import host
@@ -45,6 +45,9 @@ MAX_IDLE: Final = 2
 
 MAX_CALLS: Final = 20_000
 """Calls after which a process is replaced at the next file, whatever it may have kept: about 2,000 pages."""
+
+_MODULES: Final = ("docai.pipelines.ingest.one_thread", "docai.pipelines.ingest.pdf")
+"""What a process imports before its first call, in this order."""
 
 P = ParamSpec("P")
 
@@ -196,7 +199,7 @@ def given_up(error: WorkerError, source: str, what: str, step: str, limit: str) 
         return ConfigurationError(f"PDFs are read in a process of their own, which does not start: {error}.")
     if error.timed_out:
         return TooMuchTimeError(
-            f"{what} was given up: in {step}, {error}; leave it out or raise Limits({limit}=...).",
+            f"{what} was given up: in {step}, {error}; leave it out or {raise_limit(limit)}.",
             source=source,
         )
     return DamagedSourceError(
@@ -209,8 +212,8 @@ def given_up(error: WorkerError, source: str, what: str, step: str, limit: str) 
 def out_of_memory(source: str, what: str, step: str) -> TooMuchMemoryError:
     """What is raised where a step asked for more memory than its process may have."""
     return TooMuchMemoryError(
-        f"{what} was given up: {step} needs more memory than is allowed; leave it out or raise "
-        "Limits(max_memory=...).",
+        f"{what} was given up: {step} needs more memory than is allowed; leave it out or "
+        f"{raise_limit('max_memory')}.",
         source=source,
     )
 
@@ -218,11 +221,7 @@ def out_of_memory(source: str, what: str, step: str) -> TooMuchMemoryError:
 def _take_worker() -> CallWorker:
     """A process that has no file open, or that is not started yet."""
     with _idle_lock:
-        return (
-            _idle.pop()
-            if _idle
-            else CallWorker("docai.pipelines.ingest.one_thread", "docai.pipelines.ingest.pdf")
-        )
+        return _idle.pop() if _idle else CallWorker(*_MODULES)
 
 
 def _give_back(worker: CallWorker) -> None:

@@ -6,15 +6,13 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from PIL import Image
 
 from docai.errors import TooManyPixelsError
 from docai.geometry import BBox
-
-if TYPE_CHECKING:
-    from docai.limits import Limits
+from docai.limits import Limits, raise_limit
 
 VECTOR_SCALE = 300 / 72
 """Pixels per point at which drawings and fonts, which have no resolution of their own, are rendered: 300 dpi
@@ -30,15 +28,30 @@ R = TypeVar("R")
 
 
 class PageWord(NamedTuple):
-    """One word of the PDF's text layer, as stored there; ``bbox`` in points of the displayed page.
+    """One word of the PDF's text layer; ``bbox`` in points of the displayed page.
 
-    ``block`` and ``line`` number the text block on the page and the line in the block, from 0.
+    ``text`` is as stored there, except that raised and lowered digits, signs and marks are the superscripts
+    and subscripts of Unicode. ``block`` and ``line`` number the text block on the page and the line in the
+    block, from 0.
     """
 
     text: str
     bbox: BBox
     block: int
     line: int
+    size: float = 0.0
+    """Of its largest letters, points; 0 where nobody said."""
+    angle: float = 0.0
+    """Degrees clockwise, 0 up to 360, by which its line is turned on the displayed page."""
+    mark: str = ""
+    """The raised footnote mark at its end, in ordinary characters: ``2`` where the text is ``24.91²``."""
+    shade: float = 0.0
+    """How light its letters are on white paper: 0 is black, 1 is white."""
+
+    @property
+    def base(self) -> str:
+        """The text without its footnote mark."""
+        return self.text[: len(self.text) - len(self.mark)]
 
 
 class Page(ABC):
@@ -136,7 +149,7 @@ class Page(ABC):
         if most is not None and size[0] * size[1] > most:
             raise TooManyPixelsError(
                 f"Page {self.number} of {self._source} would take {size[0]} x {size[1]} pixels, more than "
-                f"the limit of {most:,}: ask for a smaller scale or raise Limits(max_pixels=...).",
+                f"the limit of {most:,}: ask for a smaller scale or {raise_limit('max_pixels')}.",
                 source=self._source,
             )
         return self._raster(x0, y0, scale, size)

@@ -20,10 +20,11 @@ from docai.errors import (
     WrongPasswordError,
 )
 from docai.geometry import BBox, PageTransform, clip, touches
-from docai.limits import Limits
+from docai.limits import Limits, raise_limit
 from docai.pipelines.ingest.mending import drop_broken_structure
 from docai.pipelines.ingest.page import Page, PageWord, quiet_mupdf
 from docai.pipelines.ingest.pixels import Pixels, PlacedImage, place_pixels, scale_of_images
+from docai.pipelines.ingest.text_words import page_words
 
 _MUPDF_ERRORS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError, pymupdf.mupdf.FzErrorBase)
 """What PyMuPDF was seen to raise on damaged pages: its errors have no common class."""
@@ -96,11 +97,8 @@ class PdfPage(Page):
         if self._words is None:
             with self._readable():
                 # get_text gives coordinates of the page before its rotation.
-                rotation = self.pdf.rotation_matrix
-                words = [
-                    PageWord(text, tuple(pymupdf.Rect(*box) * rotation), block, line)
-                    for *box, text, block, line, _ in self.pdf.get_text("words", sort=False)
-                ]
+                textpage = self.pdf.get_textpage(flags=pymupdf.TEXTFLAGS_WORDS)
+                words = page_words(textpage, self.pdf.rotation_matrix)
             self._words = _displayed_words(words, self.width, self.height)
         return list(self._words)
 
@@ -156,7 +154,7 @@ class PdfPage(Page):
             if width * height > most:
                 raise TooManyPixelsError(
                     f"Page {self.number} of {self._source} shows an image of {width} x {height} pixels, "
-                    f"more than the limit of {most:,}: leave the page out or raise Limits(max_pixels=...).",
+                    f"more than the limit of {most:,}: leave the page out or {raise_limit('max_pixels')}.",
                     source=self._source,
                 )
 

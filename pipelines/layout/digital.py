@@ -22,7 +22,7 @@ from docai.geometry import (
     share_inside,
     touches,
 )
-from docai.pipelines.layout.types import LabeledBox, PageEvidence, WordBox
+from docai.pipelines.layout.types import LabeledBox, PageEvidence, WordBox, quarter_turn
 
 if TYPE_CHECKING:
     from docai.pipelines.ingest import Page, PageWord
@@ -103,12 +103,17 @@ def upright(page: pymupdf.Page, frame: TurnedFrame) -> Iterator[pymupdf.Page]:
         yield sheet
 
 
-def evidence_from_pdf(page: pymupdf.Page, words: list[PageWord], boxes: list[BBox]) -> PageEvidence:
-    """What a born-digital page contains, in its own coordinates, in which ``boxes`` of ``words`` are
-    given."""
+def evidence_from_pdf(
+    page: pymupdf.Page, words: list[PageWord], boxes: list[BBox], turn: int = 0
+) -> PageEvidence:
+    """What a born-digital page contains, in its own coordinates, in which ``boxes`` of ``words`` are given.
+
+    ``turn`` is the number of quarters clockwise from the displayed page to this one.
+    """
     width, height = page.rect.width, page.rect.height
     word_boxes = [
-        WordBox(box, (word.block, word.line), len(word.text)) for word, box in zip(words, boxes, strict=True)
+        WordBox(box, (word.block, word.line), len(word.text), quarter_turn(word.angle + 90 * turn))
+        for word, box in zip(words, boxes, strict=True)
     ]
     graphics, rules = drawings(page)
     images = [clip(tuple(info["bbox"]), width, height) for info in page.get_image_info()]
