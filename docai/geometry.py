@@ -97,7 +97,8 @@ def _scale(box: BBox, factor: float) -> BBox:
 
 def area(box: BBox) -> float:
     """Width times height; 0 where ``x1 < x0`` or ``y1 < y0``."""
-    return max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1])
+    width, height = box[2] - box[0], box[3] - box[1]
+    return width * height if width > 0 and height > 0 else 0.0
 
 
 def center(box: BBox) -> tuple[float, float]:
@@ -151,6 +152,8 @@ def grow(box: BBox, dx: float, dy: float | None = None) -> BBox:
 def clip(box: BBox, width: float, height: float) -> BBox:
     """The part of a box that lies on a page of that size; without area, on the page's edge, where none
     does."""
+    if 0 <= box[0] <= box[2] <= width and 0 <= box[1] <= box[3] <= height:
+        return box
     x0, x1 = (min(max(value, 0.0), width) for value in (box[0], box[2]))
     y0, y1 = (min(max(value, 0.0), height) for value in (box[1], box[3]))
     return x0, y0, x1, y1

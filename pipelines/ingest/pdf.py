@@ -266,4 +266,9 @@ def _displayed_words(words: list[PageWord], width: float, height: float) -> list
 def _is_same_place(box: BBox, other: BBox) -> bool:
     """Whether all edges differ by at most a fifth of the shorter side, which is the height of the letters."""
     slack = 0.2 * min(box[2] - box[0], box[3] - box[1])
-    return all(abs(a - b) <= slack for a, b in zip(box, other, strict=True))
+    return (
+        abs(box[1] - other[1]) <= slack
+        and abs(box[0] - other[0]) <= slack
+        and abs(box[2] - other[2]) <= slack
+        and abs(box[3] - other[3]) <= slack
+    )

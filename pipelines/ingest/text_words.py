@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import pymupdf
 
@@ -78,6 +78,12 @@ def page_words(textpage: Any, rotation: Any) -> list[PageWord]:
         textpage: of a page, made with ``TEXTFLAGS_WORDS``.
         rotation: the matrix from that page to the displayed one.
     """
+    is_turned = tuple(rotation) != tuple(pymupdf.Identity)
+
+    def displayed(box: BBox) -> BBox:
+        # Most pages are not rotated, and PyMuPDF's product takes longer than all else about a word.
+        return cast(BBox, tuple(pymupdf.Rect(*box) * rotation)) if is_turned else box
+
     lines = dict(_set_lines(textpage.extractDICT()))
     words: list[PageWord] = []
     for key, of_line in groupby(textpage.extractWORDS(), key=lambda word: (word[5], word[6])):
@@ -85,9 +91,7 @@ def page_words(textpage: Any, rotation: Any) -> list[PageWord]:
         line = lines.get(key)
         texts = [word[4] for word in own]
         if line is None or "".join(texts) != line.characters:
-            words += [
-                PageWord(text, tuple(pymupdf.Rect(*box) * rotation), *key) for *box, text, _, _, _ in own
-            ]
+            words += [PageWord(text, displayed(tuple(box)), *key) for *box, text, _, _, _ in own]
             continue
         angle = _angle(line.direction, rotation)
         main = _main_piece(line.pieces)
@@ -102,7 +106,7 @@ def page_words(textpage: Any, rotation: Any) -> list[PageWord]:
             words.append(
                 PageWord(
                     written,
-                    tuple(pymupdf.Rect(*_cut_tall(tuple(box), line, pieces)) * rotation),
+                    displayed(_cut_tall(tuple(box), line, pieces)),
                     *key,
                     size=max(piece.size for piece in pieces),
                     angle=angle,
@@ -172,7 +176,7 @@ def _base(of_word: Sequence[_Piece], main: _Piece, *, is_large_sign: bool) -> _P
 
 def _written(text: str, pieces: Sequence[_Piece], base: _Piece) -> tuple[str, str]:
     """A word with superscripts and subscripts in those of Unicode, and the footnote mark at its end."""
-    kinds = [_script(piece, base) for piece in pieces]
+    kinds = [0 if piece is base else _script(piece, base) for piece in pieces]
     parts: list[str] = []
     raised = ""
     start = 0
