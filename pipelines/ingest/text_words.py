@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import pymupdf
 
 from docai.geometry import BBox
+from docai.parsers.letters import is_enciphered
 from docai.parsers.marks import is_footnote_mark, raised_end, subscript, superscript
 from docai.pipelines.ingest.page import PageWord
 
@@ -58,6 +59,7 @@ class _Piece(NamedTuple):
     height: float
     """Distance of its baseline from the first one of the line, points; up is positive."""
     shade: float
+    font: str
 
 
 class _SetLine(NamedTuple):
@@ -80,6 +82,7 @@ def page_words(textpage: Any, rotation: Any) -> list[PageWord]:
     """
     lines = dict(_set_lines(textpage.extractDICT()))
     words: list[PageWord] = []
+    by_font: dict[str, list[int]] = {}
     for key, of_line in groupby(textpage.extractWORDS(), key=lambda word: (word[5], word[6])):
         own = list(of_line)
         line = lines.get(key)
@@ -99,6 +102,7 @@ def page_words(textpage: Any, rotation: Any) -> list[PageWord]:
             start += len(text)
             base = _base(pieces, main, is_large_sign=is_large_sign)
             written, mark = _written(text, pieces, base)
+            by_font.setdefault(pieces[0].font, []).append(len(words))
             words.append(
                 PageWord(
                     written,
@@ -110,6 +114,10 @@ def page_words(textpage: Any, rotation: Any) -> list[PageWord]:
                     shade=sum(piece.shade for piece in pieces) / len(pieces),
                 )
             )
+    for indices in by_font.values():
+        if is_enciphered([words[index].text for index in indices]):
+            for index in indices:
+                words[index] = words[index]._replace(is_enciphered=True)
     return words
 
 
@@ -132,7 +140,9 @@ def _set_lines(page: Any) -> Iterator[tuple[tuple[int, int], _SetLine]]:
                 origin = origin or span["origin"]
                 x, y = span["origin"][0] - origin[0], span["origin"][1] - origin[1]
                 # The normal of a line that runs to the right, (1, 0), points up, (0, -1).
-                piece = _Piece(span["size"], x * dy - y * dx, _shade(span["color"], span["alpha"]))
+                piece = _Piece(
+                    span["size"], x * dy - y * dx, _shade(span["color"], span["alpha"]), span["font"]
+                )
                 characters += own
                 pieces += [piece] * len(own)
             if origin is not None and pieces:
