@@ -1,4 +1,4 @@
-"""Reading order of pages in columns, whatever stands over the columns, and of lists without a layout model."""
+"""Reading order of pages in columns, whatever stands over them, and which words make a region."""
 
 from __future__ import annotations
 
@@ -56,16 +56,8 @@ def paper(page: Any, *, rest: str, authors: list[str]) -> None:
 def test_the_second_column_begins_after_the_first(rest: str, authors: list[str]) -> None:
     texts = texts_of(lambda page: paper(page, rest=rest, authors=authors))
     said = " ".join(texts)
-    marks = [
-        "On lanterns",
-        *authors,
-        "1. Left",
-        "2. Left",
-        "3. Left",
-        rest[:40].strip(),
-        "4. Right",
-        "5. Right",
-    ]
+    left, right = ["1. Left", "2. Left", "3. Left"], ["4. Right", "5. Right"]
+    marks = ["On lanterns", *authors, *left, rest[:40].strip(), *right]
     places = []
     after = 0
     for mark in marks:
@@ -144,8 +136,8 @@ def evidence(words: list[WordBox]) -> PageEvidence:
 
 
 def test_lines_left_over_are_not_joined_over_what_another_region_has() -> None:
-    words = [*line(100, 0, 14), *line(119, 1, 14), *line(138, 2, 14)]
-    regions = [RegionCandidate("text", (60, 118, 240, 134), 0.9, [], label="text")]
+    words = [*line(100, 0, 24), *line(119, 1, 24), *line(138, 2, 24)]
+    regions = [RegionCandidate("text", (60, 121, 240, 141), 0.9, [], label="text")]
     assign_words(evidence(words), regions)
     assert [sorted(one.word_indices) for one in regions] == [[4, 5, 6, 7], [0, 1, 2, 3], [8, 9, 10, 11]]
 
