@@ -322,6 +322,12 @@ CODES: Mapping[str, IssueCode] = MappingProxyType(
         ),
         "witness-silent": IssueCode("info", "evidence", "A second reader recognized nothing in the region."),
         "witness-failed": IssueCode("info", "evidence", "A second reader failed; the message says why."),
+        "reader-missing": IssueCode(
+            "info",
+            "evidence",
+            "Something in pictures was read badly, and a second reader of its kind is not installed; the "
+            "message says how to get it.",
+        ),
         # Region: read-back
         "readback-differs": IssueCode(
             "warning", "validator", "The re-rendered record does not match the crop; it may be wrong."

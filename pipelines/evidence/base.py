@@ -143,7 +143,7 @@ class Reader(Protocol):
         ...
 
     def available(self) -> str | None:
-        """None where it can be used here, else why not, in one sentence."""
+        """None where it can be used here, else why not and how to get it, in one sentence."""
         ...
 
     def read(self, region: ReaderInput) -> Reading:

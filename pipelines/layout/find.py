@@ -50,6 +50,8 @@ def check_given(regions: GivenRegions) -> None:
     for page, of_page in regions.items():
         if not isinstance(page, int) or page < 1:
             raise SettingError(f"regions names the page {page!r}; pages are whole numbers from 1.")
+        if not isinstance(of_page, Sequence) or isinstance(of_page, str):
+            raise SettingError(f"The regions of page {page} are {of_page!r}; {_REGIONS_SHAPE}.")
         for region in of_page:
             try:
                 kind, (x0, y0, x1, y1) = region
@@ -102,6 +104,10 @@ def find_regions(page: Page, *, use_text_layer: bool = True) -> PageLayout:
     Raises:
         TooManyPixelsError, DamagedSourceError: as ``Page.words`` and ``Page.render``.
     """
+    return page.inside(_find_regions, use_text_layer)
+
+
+def _find_regions(page: Page, use_text_layer: bool) -> PageLayout:
     words = page.words() if use_text_layer else []
     origin = _origin(page, words)
     if origin == "blank":
@@ -148,7 +154,7 @@ def _shows_more_than_words(page: Page, words: list[PageWord]) -> bool:
     """Whether most ink is outside the words of the text layer, as where these are a stamp on a scan."""
     from docai.pipelines.pixels import binarize
 
-    transform = PageTransform(0, 0, 100 / 72)
+    transform = PageTransform(0, 0, page.fit_scale(100 / 72))
     ink = binarize(np.asarray(page.render(scale=transform.scale).convert("L"))) > 0
     total = int(ink.sum())
     for word in words:

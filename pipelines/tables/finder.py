@@ -73,7 +73,11 @@ def find_table(page: Page, bbox: BBox, words: Sequence[PageWord]) -> TableConten
     of the displayed page; where text is turned on the page, the grid is found in the frame that sets it
     upright.
     """
-    if page.pdf is None or not words:
+    return page.inside(_find_table, bbox, words) if words else None
+
+
+def _find_table(page: Page, bbox: BBox, words: Sequence[PageWord]) -> TableContent | None:
+    if page.pdf is None:
         return None
     from docai.pipelines.layout.digital import page_frame, upright
 
