@@ -63,13 +63,13 @@ def text_layer_quality(words: Iterable[PageWord]) -> float:
     """Share of the characters that can be text, 0…1; 1.0 where there are no words.
 
     Private-use, unassigned, control and replacement characters count as bad, as do words of UTF-8 that was
-    decoded as Windows-1252. Below about 0.8 the page is better read from its pixels. The words themselves are
-    neither changed nor dropped.
+    decoded as Windows-1252, and all of a font that gives other letters than it shows. Below about 0.8 the
+    page is better read from its pixels. The words themselves are neither changed nor dropped.
     """
     n_total = n_bad = 0
     for word in words:
         n_total += len(word.text)
-        if _is_mojibake(word.text):
+        if word.is_enciphered or _is_mojibake(word.text):
             n_bad += len(word.text)
         else:
             n_bad += sum(_cannot_be_text(character) for character in word.text)
@@ -265,7 +265,7 @@ def native_words(words: Sequence[PageWord]) -> list[str]:
     return [
         part
         for word in words
-        for own in (word.base, *split_marks(word.mark))
+        for own in (normalize_text(word.base), *split_marks(word.mark))
         if own
         for part in _word_and_mark(own)
     ]

@@ -214,7 +214,7 @@ def lines_of(indices: list[int], words: list[WordBox], texts: list[str] | None =
 
     Words at one height are a line, also where the file has them apart. In lines that run from right to left
     by ``texts``, the order of words of the file is kept. Turned words are lines of their own, ordered in the
-    frame that sets them upright, and slanted ones those of the file; what begins higher on the page comes
+    frame that sets them upright, and slanted ones those of the file; what ends higher on the page comes
     first.
 
     Args:
@@ -227,7 +227,7 @@ def lines_of(indices: list[int], words: list[WordBox], texts: list[str] | None =
         return _level_lines(indices, words, texts)
     upright = [word.upright() for word in words]
     ordered = sorted(
-        groups.items(), key=lambda group: (min(words[index].bbox[1] for index in group[1]), group[0] != 0)
+        groups.items(), key=lambda group: (max(words[index].bbox[3] for index in group[1]), group[0] != 0)
     )
     lines: list[list[int]] = []
     for turn, group in ordered:
