@@ -303,6 +303,11 @@ CODES: Mapping[str, IssueCode] = MappingProxyType(
         "table-from-finder": IssueCode(
             "warning", "evidence", "The table finder's grid was used instead of the model's."
         ),
+        "table-structure-doubtful": IssueCode(
+            "warning",
+            "evidence",
+            "The grid of a table with words of its own in the PDF may be wrong; the message says why.",
+        ),
         "table-unread": IssueCode(
             "error", "evidence", "Neither the model nor the table finder found a table."
         ),

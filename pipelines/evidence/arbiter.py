@@ -51,12 +51,8 @@ from docai.contents import FigureContent, Issue, MoleculeContent, Severity, Tabl
 from docai.issues import make_issue
 from docai.models.heads import FIGURE
 from docai.pipelines.evidence.base import Decision, Reading, alone, content_of, same_grid
-from docai.pipelines.evidence.text_layer import (
-    MIN_AGREEMENT,
-    decide_table,
-    decide_unread_table,
-    word_difference,
-)
+from docai.pipelines.evidence.table_decision import decide_table, decide_unread_table
+from docai.pipelines.evidence.text_layer import MIN_AGREEMENT, word_difference
 from docai.pipelines.evidence.trust import agreed, contradicted, probability_against, trust_against, trust_in
 from docai.pipelines.ingest import PageWord
 from docai.pipelines.words import agreement, cell_words, plain, right_words

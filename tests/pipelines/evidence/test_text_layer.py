@@ -15,11 +15,11 @@ from docai.models.engine import Generation
 from docai.models.heads import HEADS
 from docai.parsers.table import parse_table
 from docai.pipelines.crops.crop import Crop, make_crop
-from docai.pipelines.evidence import text_layer
+from docai.pipelines.evidence import table_decision
 from docai.pipelines.evidence.arbiter import decide
 from docai.pipelines.evidence.base import Decision, ReaderInput, Reading
 from docai.pipelines.evidence.readers import ask
-from docai.pipelines.evidence.text_layer import TableFinder, fill_cells
+from docai.pipelines.evidence.table_decision import TableFinder, fill_cells
 from docai.pipelines.ingest import Page, PageWord, open_source
 from docai.pipelines.recognition.answer import region_reading
 from docai.pipelines.words import agreement, plain
@@ -140,7 +140,7 @@ def test_a_corrected_cell_has_no_longer_the_confidence_of_what_the_model_read(pa
 def test_verify_keeps_the_models_text_and_says_what_differs(
     page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(text_layer, "find_table", lambda *_: None)
+    monkeypatch.setattr(table_decision, "find_table", lambda *_: None)
     texts = [["r0c0", "rOc1", "r0c2"], *TEXTS[1:]]
     decision = _decide(page, _html(make_crop(page, BOX), texts), prefer=False)
     assert _texts(decision)[1] == "rOc1"
@@ -160,7 +160,7 @@ def test_verify_does_not_fill_the_cells_before_it_compares_them(page: Page) -> N
 
 
 def test_one_wrong_word_without_a_box_is_an_issue(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text_layer, "find_table", lambda *_: None)
+    monkeypatch.setattr(table_decision, "find_table", lambda *_: None)
     texts = [*TEXTS[:2], ["r2c0", "r2c1", "9"]]
     decision = _decide(page, _html(texts=texts))
     assert "table-words-disagree" in _codes(decision)
@@ -209,7 +209,7 @@ def test_one_box_around_everything_does_not_swallow_the_table(page: Page) -> Non
 def test_without_a_finder_the_model_stands_with_its_doubts(
     page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(text_layer, "find_table", lambda *_: None)
+    monkeypatch.setattr(table_decision, "find_table", lambda *_: None)
     decision = _decide(page, _html(texts=[["foo", "bar"]]))
     assert _texts(decision) == ["foo", "bar"]
     assert [(issue.code, issue.severity) for issue in decision.issues] == [("table-words-disagree", "error")]
@@ -218,7 +218,7 @@ def test_without_a_finder_the_model_stands_with_its_doubts(
 
 
 def test_where_neither_sees_a_table_that_is_an_error(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text_layer, "find_table", lambda *_: None)
+    monkeypatch.setattr(table_decision, "find_table", lambda *_: None)
     decision = _decide(page, "no table here")
     assert [(issue.code, issue.severity) for issue in decision.issues] == [("table-unread", "error")]
 
@@ -227,7 +227,7 @@ def test_a_finder_that_fails_leaves_the_models_table(page: Page, monkeypatch: py
     def broken(*_: object) -> None:
         raise RuntimeError("bad xref")
 
-    monkeypatch.setattr(text_layer, "find_table", broken)
+    monkeypatch.setattr(table_decision, "find_table", broken)
     decision = _decide(page, _html(make_crop(page, BOX)))
     assert _texts(decision) == ALL
     assert [(issue.code, "bad xref" in issue.message) for issue in decision.issues] == [
