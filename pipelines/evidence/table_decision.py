@@ -15,7 +15,8 @@ from typing import Final
 from docai.contents import Cell, Issue, TableContent
 from docai.geometry import BBox
 from docai.issues import make_issue
-from docai.parsers.table_grid import table_content
+from docai.parsers.table_columns import touched_cells
+from docai.parsers.table_grid import head_rows, table_content
 from docai.pipelines.evidence.base import Decision, Need, ReaderInput, Reading, alone, content_of, same_grid
 from docai.pipelines.evidence.structure.judge import (
     DOUBTFUL_CELL,
@@ -66,7 +67,7 @@ class TableFinder:
             ]
             table = table.with_confidences(doubts)
             confidence = confidence.model_copy(update={"parts": DOUBTFUL_METHOD})
-        issues = ()
+        issues: tuple[Issue, ...] = ()
         if structure.probability < SURE:
             message = f"The grid may be wrong ({structure.probability:.2f}): {'; '.join(structure.doubts)}."
             issues = (make_issue("table-structure-doubtful", message),)
@@ -174,7 +175,7 @@ def decide_table(
     other_share = agreement(cell_words(other), native) if other is not None else 0.0
     is_same = other is not None and same_grid(table, other)
     holds_up = model.complete and (share >= MIN_AGREEMENT or share >= other_share)
-    is_surer = not is_same and finder is not None and _own_probability(model) < _sure(finder)
+    is_surer = not is_same and finder is not None and _is_surer(finder, model)
     if not read.cells or (other is not None and (not holds_up or is_surer)):
         if finder is not None and other is not None:
             return _believe_finder(model, read, finder, other, (share, other_share), native)
@@ -225,13 +226,14 @@ def decide_unread_table(words: Sequence[PageWord], finder: Reading | None) -> De
 
 def is_sure(finder: Reading) -> bool:
     """Whether the table finder's grid is so sure that no model need be asked."""
-    return isinstance(finder.content, TableContent) and _sure(finder) > 0
+    return isinstance(finder.content, TableContent) and (finder.confidence.value or 0.0) >= SURE
 
 
-def _sure(finder: Reading) -> float:
-    """The probability of the finder's grid where that is sure, else 0."""
-    value = finder.confidence.value or 0.0
-    return value if value >= SURE else 0.0
+def _is_surer(finder: Reading, model: Reading) -> bool:
+    """Whether the finder's grid is likelier than the model's; of a model that nobody calibrated, by far."""
+    if finder.confidence.value is None or not (model.is_calibrated or is_sure(finder)):
+        return False
+    return _own_probability(model) < finder.confidence.value
 
 
 def _own_probability(model: Reading) -> float:
@@ -297,6 +299,18 @@ def _believe_finder(
     )
     confidence = _finder_confidence(finder, other_share)
     return Decision(other, ("text-layer", "table-finder"), confidence, alternatives, issues, repaired=True)
+
+
+def number_issues(table: TableContent) -> list[Issue]:
+    """That numbers of columns may have a footnote mark for their last digit, whoever read them."""
+    cells = touched_cells(table.cells, head_rows(table), table.n_cols)
+    if not cells:
+        return []
+    shown = ", ".join(repr(cell.text) for cell in cells[:MAX_EXAMPLES])
+    message = (
+        f"A footnote mark may be the last digit of {shown}: the other numbers there are written otherwise."
+    )
+    return [make_issue("table-number-doubtful", message)]
 
 
 def _shares(share: float, other_share: float) -> str:

@@ -2,7 +2,7 @@
 
 A grid can hold every word of the PDF and be wrong. What it is held against is independent of how it was
 found: the drawn rules, the white lanes between words, the lines of text, the kinds of values in a column, the
-grid that the words alone would give, and how many tables the layout model sees there. Each is measured as a
+grid that the words alone would give, and the tables that the layout model sees there. Each is measured as a
 number that grows with the damage (:data:`REASONS` says which), and a logistic model makes a probability of
 them:
 
@@ -58,6 +58,8 @@ REASONS: Final[Mapping[str, str]] = {
     "other_cells": "the words alone give other cells",
     "lost_words": "words of the region that are in no cell",
     "several_tables": "the layout model sees several tables there",
+    "model_rows": "the layout model sees another number of rows",
+    "model_columns": "the layout model sees another number of columns",
 }
 """Feature → what it says against a grid, as a phrase for people.
 
@@ -183,7 +185,9 @@ def measure(content: TableContent, view: TableView) -> tuple[dict[str, float], f
     features = {
         "unruled": unruled,
         "lost_words": min(1.0, 10 * lost),
-        "several_tables": float((view.n_tables or 0) > 1),
+        "several_tables": float(view.n_tables > 1),
+        "model_rows": float(view.model_size is not None and view.model_size[0] != grid.n_rows),
+        "model_columns": float(view.model_size is not None and view.model_size[1] != grid.n_cols),
         **{name: math.log1p(count) for name, count in counts.items()},
         **{name: unruled * value for name, value in where_unruled.items()},
     }

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from docai.contents import Cell, TableContent
-from docai.geometry import BBox, TurnedFrame, contains_center, grow, interval_overlap, union
+from docai.geometry import BBox, TurnedFrame, contains_center, grow, interval_overlap, iou, union
 from docai.pipelines.ingest import Page, PageWord, quiet_mupdf
 from docai.pipelines.tables.rulings import Rule, Rulings, find_rulings
 from docai.pipelines.tables.word_rows import grid_from_words
@@ -21,6 +21,9 @@ ON_LINE: Final = 1.5
 
 _RULES_AROUND: Final = 4.0
 """Points around a region in which its outer rules may be."""
+
+_SAME_TABLE: Final = 0.5
+"""Intersection over union from which a table of the layout model is the region."""
 
 _ON_EDGE: Final = 0.1
 """Points by which the box of a cell is grown so that words as wide or high as it lie inside."""
@@ -37,8 +40,10 @@ class TableView:
     rules: Rulings = field(default_factory=Rulings)
     from_words: TableContent | None = None
     """The grid that its words alone give."""
-    n_tables: int | None = None
-    """How many tables the layout model sees there; None where it was not asked."""
+    n_tables: int = 0
+    """How many tables the layout model sees there; 0 where it sees none, or was not asked."""
+    model_size: tuple[int, int] | None = None
+    """Rows and columns that it sees in the table there; None where it sees none."""
 
 
 def observe(page: Page, bbox: BBox, words: Sequence[PageWord]) -> tuple[TurnedFrame, TableView]:
@@ -46,24 +51,21 @@ def observe(page: Page, bbox: BBox, words: Sequence[PageWord]) -> tuple[TurnedFr
 
     ``bbox`` and ``words`` are of the displayed page.
     """
-    from docai.pipelines.layout.digital import text_turn, upright
+    from docai.pipelines.layout.digital import model_grids, text_turn, upright
 
     with quiet_mupdf():
         frame = TurnedFrame(page.width, page.height, text_turn(page.pdf))
         inside = [word._replace(bbox=frame.from_page(word.bbox)) for word in words]
+        box = frame.from_page(bbox)
         with upright(page.pdf, frame.turn) as sheet:
-            rules = find_rulings(sheet, grow(frame.from_page(bbox), _RULES_AROUND))
-    return frame, TableView(inside, rules, grid_from_words(inside, Rulings()), _model_tables(page, bbox))
-
-
-def _model_tables(page: Page, bbox: BBox) -> int | None:
-    """How many tables layout's model saw in a box; None where it was not asked, or sees the page turned."""
-    boxes = page.pdf.layout_information
-    if not boxes or page.pdf.rotation:
-        return None
-    return sum(
-        label == "table" and contains_center(bbox, (x0, y0, x1, y1)) for x0, y0, x1, y1, label in boxes
+            rules = find_rulings(sheet, grow(box, _RULES_AROUND))
+            # Of a page that was turned for layout, what the model saw is gone.
+            tables = [(other, size) for other, size in model_grids(sheet) if contains_center(box, other)]
+    sizes = [size for other, size in tables if iou(box, other) >= _SAME_TABLE and min(size) > 0]
+    view = TableView(
+        inside, rules, grid_from_words(inside, Rulings()), len(tables), sizes[0] if sizes else None
     )
+    return frame, view
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from docai.pipelines.synthesis.base import UndrawableError
 from docai.pipelines.synthesis.table import content
 from docai.pipelines.synthesis.table.design import Design, pick_design
 from docai.pipelines.synthesis.table.grid import Grid
-from docai.pipelines.synthesis.table.layout import lay_out
+from docai.pipelines.synthesis.table.layout import CellText, lay_out
 from docai.pipelines.synthesis.table.values import split_of_grid
 from docai.pipelines.synthesis.words import ENGLISH
 
@@ -35,6 +35,8 @@ _NOTE_SHARE = 0.08
 """Share of the regions with a caption or a note in them, which is no row of the table."""
 _WHITE_RULE_SHARE = 0.06
 """Share of the tables whose rules are white on a shade."""
+_BREAK_SHARE = 0.1
+"""Share of the tables with line breaks in cells that would fit in one line, as writers put them in."""
 _DIFFICULTIES = (0.36, 1.0)
 
 
@@ -104,7 +106,20 @@ def _table(rng: random.Random, widest: float) -> tuple[Table, Design, Grid]:
     )
     if rng.random() < _WHITE_RULE_SHARE:
         design = replace(design, rules="grid", rule_gray=1.0, stripe=1.0, header_fill=0.8, stub_fill=0.9)
-    return lay_out(plan.content, design, rng, widest), design, plan.content
+    table = lay_out(plan.content, design, rng, widest)
+    if rng.random() < _BREAK_SHARE:
+        _break_lines(rng, table)
+    return table, design, plan.content
+
+
+def _break_lines(rng: random.Random, table: Table) -> None:
+    """Break the text of some cells where it would not need to be broken."""
+    share = rng.choice((0.1, 0.3))
+    for cell in (cell for row in table._cellvalues for cell in row if isinstance(cell, CellText)):
+        if len(cell.lines) == 1 and rng.random() < share:
+            words = cell.lines[0].split(" ")
+            at = rng.randint(1, len(words))
+            cell.lines = [" ".join(part) for part in (words[:at], words[at:]) if part]
 
 
 def _write_note(rng: random.Random, canvas: Canvas, box: BBox) -> BBox:
