@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, Literal, cast
 
 import cv2
@@ -16,9 +17,11 @@ from docai.models.heads import region_kinds
 from docai.parsers.text import text_direction
 from docai.pipelines.ingest import Page
 from docai.pipelines.layout import deskew
-from docai.pipelines.layout.combine import assign_words, combine
+from docai.pipelines.layout.assign import assign_words
+from docai.pipelines.layout.combine import combine
 from docai.pipelines.layout.order import lines_of, reading_order
 from docai.pipelines.layout.types import Origin, PageLayout, Region, RegionCandidate, WordBox
+from docai.pipelines.layout.watermark import find_watermarks
 from docai.pipelines.words import holds_word
 from docai.records import Point
 
@@ -47,6 +50,8 @@ def check_given(regions: GivenRegions) -> None:
     for page, of_page in regions.items():
         if not isinstance(page, int) or page < 1:
             raise SettingError(f"regions names the page {page!r}; pages are whole numbers from 1.")
+        if not isinstance(of_page, Sequence) or isinstance(of_page, str):
+            raise SettingError(f"The regions of page {page} are {of_page!r}; {_REGIONS_SHAPE}.")
         for region in of_page:
             try:
                 kind, (x0, y0, x1, y1) = region
@@ -99,6 +104,10 @@ def find_regions(page: Page, *, use_text_layer: bool = True) -> PageLayout:
     Raises:
         TooManyPixelsError, DamagedSourceError: as ``Page.words`` and ``Page.render``.
     """
+    return page.inside(_find_regions, use_text_layer)
+
+
+def _find_regions(page: Page, use_text_layer: bool) -> PageLayout:
     words = page.words() if use_text_layer else []
     origin = _origin(page, words)
     if origin == "blank":
@@ -122,7 +131,16 @@ def _origin(page: Page, words: list[PageWord]) -> Origin:
         return "mixed" if words and not _has_invisible_text(page) else "scan"
     if words or page.pdf.get_drawings():
         return "born-digital"
-    return "scan" if images else "blank"
+    return "scan" if images or _shows_ink(page) else "blank"
+
+
+def _shows_ink(page: Page) -> bool:
+    """Whether a page shows anything: glyphs without Unicode values and annotations are no words, drawings or
+    images."""
+    from docai.pipelines.layout.raster import gray_page
+    from docai.pipelines.pixels import binarize
+
+    return bool(binarize(gray_page(page)[0]).any())
 
 
 def _has_invisible_text(page: Page) -> bool:
@@ -136,7 +154,7 @@ def _shows_more_than_words(page: Page, words: list[PageWord]) -> bool:
     """Whether most ink is outside the words of the text layer, as where these are a stamp on a scan."""
     from docai.pipelines.pixels import binarize
 
-    transform = PageTransform(0, 0, 100 / 72)
+    transform = PageTransform(0, 0, page.fit_scale(100 / 72))
     ink = binarize(np.asarray(page.render(scale=transform.scale).convert("L"))) > 0
     total = int(ink.sum())
     for word in words:
@@ -147,12 +165,16 @@ def _shows_more_than_words(page: Page, words: list[PageWord]) -> bool:
 
 def _layout_from_pdf(page: Page, words: list[PageWord], origin: Origin) -> PageLayout:
     # Imported here, since PyMuPDF loads its layout model on import, which takes a second.
-    from docai.pipelines.layout.digital import evidence_from_pdf, shrink_to_letters, text_turn, upright
+    from docai.pipelines.layout.digital import evidence_from_pdf, page_frame, shrink_to_letters, upright
+    from docai.pipelines.layout.erase import erased
 
-    turn = text_turn(page.pdf)
-    frame = TurnedFrame(page.width, page.height, turn)
-    with upright(page.pdf, turn) as sheet:
-        evidence = evidence_from_pdf(sheet, words, [frame.from_page(word.bbox) for word in words])
+    watermarks = [[words[index] for index in group] for group in find_watermarks(words)]
+    behind = {id(word) for group in watermarks for word in group}
+    words = [word for word in words if id(word) not in behind]
+    frame = page_frame(page, words)
+    with erased(page.pdf, list(chain(*watermarks))) as clean, upright(clean, frame) as sheet:
+        boxes = [frame.from_page(word.bbox) for word in words]
+        evidence = evidence_from_pdf(sheet, words, boxes, frame.turn)
         candidates = combine(evidence)
         texts = [region for region in candidates if region.kind == "text"]
         for region, box in zip(
@@ -164,13 +186,28 @@ def _layout_from_pdf(page: Page, words: list[PageWord], origin: Origin) -> PageL
         _to_region(region, number, evidence.words, words, frame.to_page(region.bbox), None)
         for number, region in enumerate(ordered)
     ]
-    return PageLayout(tuple(regions), origin, float(_degrees_turned(turn)))
+    regions += [_watermark(group, number) for number, group in enumerate(watermarks, start=len(regions))]
+    return PageLayout(tuple(regions), origin, float(_degrees_turned(frame.turn)))
+
+
+def _watermark(words: list[PageWord], number: int) -> Region:
+    """The region of a watermark, its lines in the order of the file."""
+    lines: dict[tuple[int, int], int] = {}
+    for word in words:
+        lines.setdefault((word.block, word.line), len(lines))
+    in_region = tuple(word._replace(block=number, line=lines[word.block, word.line]) for word in words)
+    evidence = (
+        f"watermark: {words[0].size:.0f} pt, turned by {words[0].angle:.0f}°, across the text of the page",
+    )
+    box = union([word.bbox for word in words])
+    return Region("text", box, 0.9, evidence, words=in_region, is_watermark=True)
 
 
 def _layout_from_pixels(page: Page, words: list[PageWord], origin: Origin) -> PageLayout:
-    from docai.pipelines.layout.raster import TRANSFORM, evidence_from_pixels, set_upright
+    from docai.pipelines.layout.raster import TRANSFORM, evidence_from_pixels, gray_page, set_upright
 
-    picture = set_upright(np.asarray(page.render(scale=TRANSFORM.scale).convert("L")))
+    gray, scale = gray_page(page)
+    picture = set_upright(gray, _turn_of_words(page, words))
     if not picture.ink.any():
         return PageLayout((), "blank")
     evidence = evidence_from_pixels(picture)
@@ -178,7 +215,8 @@ def _layout_from_pixels(page: Page, words: list[PageWord], origin: Origin) -> Pa
     for region in candidates:
         if region.kind == "text":
             region.bbox = grow(region.bbox, 0, 1)
-    frame = _DeskewedFrame(page, picture.turn, picture.skew)
+    turned = TurnedFrame(page.width, page.height, picture.turn, TRANSFORM.scale / scale)
+    frame = _DeskewedFrame(turned, picture.skew)
     word_boxes: list[WordBox] = []
     if words:
         word_boxes = [WordBox(frame.from_page(w.bbox), (w.block, w.line), len(w.text)) for w in words]
@@ -196,6 +234,13 @@ def _layout_from_pixels(page: Page, words: list[PageWord], origin: Origin) -> Pa
     return PageLayout(tuple(regions), origin, float(_degrees_turned(picture.turn)) + picture.skew)
 
 
+def _turn_of_words(page: Page, words: list[PageWord]) -> int | None:
+    """Quarters that set a scan upright, by the direction of the words of its text layer; None without."""
+    from docai.pipelines.layout.digital import MIN_WORDS_TO_MEASURE, text_turn
+
+    return text_turn(page.pdf) if len(words) >= MIN_WORDS_TO_MEASURE else None
+
+
 def _is_right_to_left(words: list[PageWord]) -> bool:
     """Whether most of the text runs from right to left."""
     return text_direction("".join(word.text for word in words)) == "rtl"
@@ -209,8 +254,8 @@ def _degrees_turned(turn: int) -> int:
 class _DeskewedFrame:
     """Between points of the displayed page and those of its deskewed picture."""
 
-    def __init__(self, page: Page, turn: int, skew: float) -> None:
-        self.turned = TurnedFrame(page.width, page.height, turn)
+    def __init__(self, turned: TurnedFrame, skew: float) -> None:
+        self.turned = turned
         width, height = self.turned.size
         self.matrix = deskew.turn_matrix(width, height, skew)
         self.inverse = cv2.invertAffineTransform(self.matrix)

@@ -26,7 +26,7 @@ from docai.geometry import BBox
 from docai.pipelines.evidence.structure import lanes, lines, rules
 from docai.pipelines.evidence.structure.view import Grid, TableView, observe
 from docai.pipelines.ingest import Page, PageWord
-from docai.pipelines.words import agreement, cell_words
+from docai.pipelines.words import agreement, cell_words, native_words
 
 REASONS: Final[Mapping[str, str]] = {
     "torn_cells": "cells whose words stand as far apart as columns do",
@@ -181,7 +181,7 @@ def measure(content: TableContent, view: TableView) -> tuple[dict[str, float], f
         "other_rows": rows,
         "other_cells": cells,
     }
-    lost = 1 - agreement(cell_words(content), [word.text for word in view.words])
+    lost = 1 - agreement(cell_words(content), native_words(view.words))
     features = {
         "unruled": unruled,
         "lost_words": min(1.0, 10 * lost),

@@ -51,15 +51,19 @@ def observe(page: Page, bbox: BBox, words: Sequence[PageWord]) -> tuple[TurnedFr
 
     ``bbox`` and ``words`` are of the displayed page.
     """
-    from docai.pipelines.layout.digital import model_grids, text_turn, upright
+    return page.inside(_observe, bbox, words)
+
+
+def _observe(page: Page, bbox: BBox, words: Sequence[PageWord]) -> tuple[TurnedFrame, TableView]:
+    from docai.pipelines.layout.digital import model_grids, page_frame, upright
 
     with quiet_mupdf():
-        frame = TurnedFrame(page.width, page.height, text_turn(page.pdf))
+        frame = page_frame(page, page.words())
         inside = [word._replace(bbox=frame.from_page(word.bbox)) for word in words]
         box = frame.from_page(bbox)
-        with upright(page.pdf, frame.turn) as sheet:
+        with upright(page.pdf, frame) as sheet:
             rules = find_rulings(sheet, grow(box, _RULES_AROUND))
-            # Of a page that was turned for layout, what the model saw is gone.
+            # Of a page that was turned or scaled for layout, what the model saw is gone.
             tables = [(other, size) for other, size in model_grids(sheet) if contains_center(box, other)]
     sizes = [size for other, size in tables if iou(box, other) >= _SAME_TABLE and min(size) > 0]
     view = TableView(
