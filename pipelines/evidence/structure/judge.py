@@ -41,21 +41,17 @@ REASONS: Final[Mapping[str, str]] = {
     "open_columns": "cells without the rule between them that others of these two columns have",
     "close_rows": "rows as close as the lines of one cell",
     "merged_rows": "rows in which several cells have several lines",
-    "stacks": "cells with values one below the other",
     "loose_breaks": "cells whose lines end before they are full",
     "outer_rows": "rows beyond the outermost rules",
-    "title_rows": "a first or last row that is one cell over all columns",
+    "open_titles": "a first or last row that is one cell over all columns, beyond the rules",
     "lone_cells": "rows with text in one column alone",
     "empty_share": "places without text",
     "sparse_columns": "columns that are nearly empty",
     "headless_columns": "columns without a head",
     "loose_spans": "spanning cells that are not over the middle of their columns, and have no rule below",
-    "row_spans": "cells over several rows",
-    "mixed_columns": "columns of both numbers and text",
     "ragged_columns": "columns whose cells are not aligned",
     "other_columns": "the words alone give another number of columns",
     "other_rows": "the words alone give another number of rows",
-    "other_cells": "the words alone give other cells",
     "lost_words": "words of the region that are in no cell",
     "several_tables": "the layout model sees several tables there",
     "model_rows": "the layout model sees another number of rows",
@@ -147,8 +143,7 @@ def measure(content: TableContent, view: TableView) -> tuple[dict[str, float], f
     torn, split, crossed = lanes.torn_cells(grid), lanes.split_phrases(grid), rules.crossed_cells(grid)
     crossing, n_narrow = lanes.crossing_cells(grid)
     n_close, n_merged = lines.row_steps(grid)
-    n_mixed, n_ragged = lines.odd_columns(grid)
-    columns, rows, cells = lines.other_grid(grid)
+    other_rows, other_columns = lines.other_size(grid)
     n_places = max(1, grid.n_rows * grid.n_cols)
     covered = sum(cell.cell.row_span * cell.cell.col_span for cell in grid.cells)
     counts = {
@@ -160,26 +155,22 @@ def measure(content: TableContent, view: TableView) -> tuple[dict[str, float], f
         "rules_inside": len(crossed) + rules.rules_in_rows(grid),
         "unruled_rows": rules.unruled_rows(grid),
         "outer_rows": rules.outer_rows(grid),
-        "title_rows": lines.title_rows(grid),
-        "stacks": lines.stacks(grid),
+        "open_titles": rules.open_titles(grid),
         "loose_breaks": lines.loose_breaks(grid),
         "open_rows": rules.open_rows(grid),
         "open_columns": rules.open_columns(grid),
         "close_rows": n_close,
         "merged_rows": n_merged,
         "loose_spans": lines.loose_spans(grid),
-        "row_spans": lines.row_spans(grid),
-        "mixed_columns": n_mixed,
-        "ragged_columns": n_ragged,
+        "ragged_columns": lines.ragged_columns(grid),
     }
     where_unruled = {
         "lone_cells": math.log1p(lines.lone_cells(grid)),
         "empty_share": max(0.0, 1 - covered / n_places),
         "sparse_columns": math.log1p(lines.sparse_columns(grid)),
         "headless_columns": math.log1p(lines.headless_columns(grid)),
-        "other_columns": columns,
-        "other_rows": rows,
-        "other_cells": cells,
+        "other_columns": float(other_columns),
+        "other_rows": float(other_rows),
     }
     lost = 1 - agreement(cell_words(content), native_words(view.words))
     features = {

@@ -15,9 +15,6 @@ _SPARSE: Final = 0.34
 _ROOM: Final = 0.8
 """Heights of a word that a line must have left beside the next word for its end to be no break of text."""
 
-_MIXED: Final = 0.1
-"""Share of numbers, and of texts, from which a column has both."""
-
 
 def row_steps(grid: Grid) -> tuple[int, int]:
     """Rows that may be lines of one cell, and rows that may be several.
@@ -58,11 +55,6 @@ def row_steps(grid: Grid) -> tuple[int, int]:
     return n_close, n_merged
 
 
-def stacks(grid: Grid) -> int:
-    """Cells with values one below the other, which are those of several rows."""
-    return sum(_is_stack(cell) for cell in grid.cells if cell.row >= grid.n_head)
-
-
 def loose_breaks(grid: Grid) -> int:
     """Cells below the head with a line that ends though the next word had room in its columns."""
     n = 0
@@ -76,12 +68,6 @@ def loose_breaks(grid: Grid) -> int:
             for upper, line in zip(cell.line_boxes, cell.lines[1:], strict=False)
         )
     return n
-
-
-def title_rows(grid: Grid) -> int:
-    """Whether the first row is one cell over all columns, and the last one: a caption, or a note."""
-    whole = {cell.row for cell in grid.cells if cell.cell.col_span == grid.n_cols > 1}
-    return len(whole & {0, grid.n_rows - 1})
 
 
 def _is_stack(cell: FilledCell) -> bool:
@@ -153,41 +139,23 @@ def _is_between_walls(grid: Grid, cell: FilledCell, span: tuple[float, float]) -
     return is_closed and not any(left < rule.at < right for rule in rules)
 
 
-def row_spans(grid: Grid) -> int:
-    """Cells below the head over several rows."""
-    return sum(cell.cell.row_span > 1 and cell.row >= grid.n_head for cell in grid.cells)
-
-
-def odd_columns(grid: Grid) -> tuple[int, int]:
-    """Columns with both numbers and text below the head, and columns without a common edge or middle."""
-    n_mixed = n_ragged = 0
+def ragged_columns(grid: Grid) -> int:
+    """Columns whose cells below the head have no common edge or middle."""
+    n = 0
     for col in range(grid.n_cols):
         body = [
             cell
             for cell in grid.cells
             if cell.row >= grid.n_head and cell.col == col and cell.cell.col_span == 1
         ]
-        if len(body) < 3:
-            continue
-        share = sum(is_value(cell.cell.text) for cell in body) / len(body)
-        n_mixed += _MIXED < share < 1 - _MIXED
-        ends = np.array([(cell.box[0], cell.box[2], (cell.box[0] + cell.box[2]) / 2) for cell in body])
-        spread = np.median(np.abs(ends - np.median(ends, axis=0)), axis=0)
-        n_ragged += bool(spread.min() > 0.3 * grid.height)
-    return n_mixed, n_ragged
+        if len(body) > 2:
+            ends = np.array([(cell.box[0], cell.box[2], (cell.box[0] + cell.box[2]) / 2) for cell in body])
+            spread = np.median(np.abs(ends - np.median(ends, axis=0)), axis=0)
+            n += bool(spread.min() > 0.3 * grid.height)
+    return n
 
 
-def other_grid(grid: Grid) -> tuple[float, float, float]:
-    """How the grid that the words alone give differs: in columns, in rows (1 or 0), in its cells (0…1)."""
+def other_size(grid: Grid) -> tuple[bool, bool]:
+    """Whether the grid that the words alone give has other numbers of rows, and of columns."""
     other = grid.view.from_words
-    if other is None:
-        return 1.0, 1.0, 1.0
-    places, others = (
-        {(c.row, c.col, c.row_span, c.col_span, c.text) for c in cells if c.text.strip()}
-        for cells in (grid.content.cells, other.cells)
-    )
-    return (
-        float(other.n_cols != grid.n_cols),
-        float(other.n_rows != grid.n_rows),
-        1 - 2 * len(places & others) / max(1, len(places) + len(others)),
-    )
+    return other is None or other.n_rows != grid.n_rows, other is None or other.n_cols != grid.n_cols

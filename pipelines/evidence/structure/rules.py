@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Final
 
 from docai.geometry import interval_overlap
@@ -29,14 +28,31 @@ def unruled_rows(grid: Grid) -> int:
     return len(ruled) - n_ruled if n_ruled > _MOST * len(ruled) else 0
 
 
-def outer_rows(grid: Grid) -> int:
-    """Rows beyond the outermost rules across the table, of which there are two at least, as captions are."""
+def open_titles(grid: Grid) -> int:
+    """A first or last row that is one cell over all columns, with no rule beyond it: a caption, or a note."""
+    whole = {cell.row for cell in grid.cells if cell.cell.col_span == grid.n_cols > 1}
+    across = _across(grid)
+    n = 0
+    for row, is_beyond in ((0, float.__lt__), (grid.n_rows - 1, float.__gt__)):
+        if row in whole and row in grid.rows:
+            middle = sum(grid.rows[row]) / 2
+            n += not any(is_beyond(float(at), middle) for at in across)
+    return n
+
+
+def _across(grid: Grid) -> list[float]:
+    """y of the rules across the table."""
     x0, x1 = grid.extent
-    across = [
+    return [
         rule.at
         for rule in grid.view.rules.horizontal
         if interval_overlap(rule.start, rule.end, x0, x1) > _ALL * (x1 - x0)
     ]
+
+
+def outer_rows(grid: Grid) -> int:
+    """Rows beyond the outermost rules across the table, of which there are two at least, as captions are."""
+    across = _across(grid)
     if len(across) < 2:
         return 0
     middles = [(top + bottom) / 2 for top, bottom in grid.rows.values()]
@@ -90,20 +106,11 @@ def open_rows(grid: Grid) -> int:
 
     A cell that spans both rows is right there; a grid that has none cut a cell in two.
     """
-    inside = {
-        (row, col)
-        for cell in grid.content.cells
-        for row in range(cell.row, cell.row + cell.row_span - 1)
-        for col in range(cell.col, cell.col + cell.col_span)
-    }
     n = 0
-    for row, rules in enumerate(grid.rules_between_rows):
-        ruled = [
-            any(interval_overlap(rule.start, rule.end, start, end) > 0.5 * (end - start) for rule in rules)
-            for start, end in pairwise(grid.column_edges)
-        ]
-        if rules and 2 * sum(ruled) >= len(ruled):
-            n += sum(not is_ruled and (row, col) not in inside for col, is_ruled in enumerate(ruled))
+    for places, rules in zip(grid.ruled_places, grid.rules_between_rows, strict=True):
+        n_ruled = sum(place is not False for place in places)
+        if rules and 2 * n_ruled >= len(places):
+            n += places.count(False)
     return n
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -151,13 +152,31 @@ class Grid:
         return [*edges, self.extent[1] + self.height]
 
     @cached_property
+    def ruled_places(self) -> list[list[bool | None]]:
+        """For each boundary of two rows and each column, whether a rule lies there; None inside a cell."""
+        inside = {
+            (row, col)
+            for cell in self.content.cells
+            for row in range(cell.row, cell.row + cell.row_span - 1)
+            for col in range(cell.col, cell.col + cell.col_span)
+        }
+        return [
+            [
+                None
+                if (row, col) in inside
+                else any(interval_overlap(rule.start, rule.end, x0, x1) > 0.5 * (x1 - x0) for rule in rules)
+                for col, (x0, x1) in enumerate(pairwise(self.column_edges))
+            ]
+            for row, rules in enumerate(self.rules_between_rows)
+        ]
+
+    @cached_property
     def ruled_rows(self) -> list[bool]:
-        """For each boundary of two rows, whether rules lie on most of it."""
-        x0, x1 = self.extent
+        """For each boundary of two rows, whether rules lie on most of it that no cell spans."""
         ruled = []
-        for rules in self.rules_between_rows:
-            length = sum(max(0.0, interval_overlap(rule.start, rule.end, x0, x1)) for rule in rules)
-            ruled.append(length > 0.6 * (x1 - x0))
+        for places in self.ruled_places:
+            known = [place for place in places if place is not None]
+            ruled.append(sum(known) > 0.6 * len(known))
         return ruled
 
     @cached_property

@@ -153,7 +153,7 @@ def same_cells(found: Sequence[Cell], truth: Sequence[Cell]) -> bool:
     """Whether every cell with text has the place, the spans and the text of a true one, and none is missing.
 
     Rows and columns without any text are left out on both sides, and texts are compared without spaces, case
-    and variants of the same sign.
+    and variants of the same sign, footnote marks as a part of them.
     """
     return _places(found) == _places(truth)
 
@@ -170,7 +170,7 @@ def _places(cells: Sequence[Cell]) -> list[tuple[int, int, int, int, str]]:
             cols.index(cell.col),
             sum(cell.row <= row < cell.row + cell.row_span for row in rows),
             sum(cell.col <= col < cell.col + cell.col_span for col in cols),
-            "".join(plain(cell.text).split()).casefold(),
+            "".join(plain(cell.printed).split()).casefold(),
         )
         for cell in filled
     )

@@ -1,6 +1,6 @@
 """Measures what a born-digital table costs: CPU seconds of ``docai process`` on drawn pages.
 
-    python benchmarks/table_cost.py [--repeat 3]
+    python benchmarks/tables/cost.py [--repeat 3]
 
 Draws a page of text, the same page with a ruled table, and with a table of few rules and cells of two lines;
 each is read in a process of its own by the embedded model, with ``text_layer="prefer"`` and ``"verify"``.
@@ -19,6 +19,9 @@ import tempfile
 from pathlib import Path
 
 import pymupdf
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from common import script_parser
 
 TEXT = (
