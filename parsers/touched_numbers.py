@@ -8,7 +8,7 @@ its last digit or two:
 - **Decimals.** The others have the same number of decimals, it has one or two more. That it is the smallest
   is a reason of its own to have more of them, as rounding to significant digits gives.
 - **Groups.** The others have three digits after each comma or point, it has four or five after the last.
-- **No groups.** The others part their thousands, it has as many digits and does not.
+- **No groups.** The others part their thousands, it has as many digits and does not, and is no year.
 
 Of few numbers nothing is said, nor where more than a quarter of a column differs: that is another way of
 writing, not a mark.
@@ -36,6 +36,8 @@ _MAX_MARK_DIGITS: Final = 2
 _GROUPED: Final = re.compile(r"[0-9]{1,3}(?:[., '][0-9]{3})+")
 
 _LONG_GROUP: Final = re.compile(r"[0-9]{1,3}(?:[.,'][0-9]{3})*[.,'][0-9]{3}[1-9][0-9]?")
+
+_YEAR: Final = re.compile(r"(?:19|20)[0-9]{2}")
 
 _LAST_MARK: Final = re.compile(r"[.,]([0-9]+)\Z")
 
@@ -85,7 +87,11 @@ def _without_groups(bodies: dict[int, str]) -> set[int]:
     if len(grouped) < _MIN_GROUPED:
         return set()
     shortest = min(sum(map(str.isdecimal, body)) for body in grouped)
-    return {index for index, body in bodies.items() if body.isdecimal() and len(body) >= shortest}
+    return {
+        index
+        for index, body in bodies.items()
+        if body.isdecimal() and len(body) >= shortest and not _YEAR.fullmatch(body)
+    }
 
 
 def _n_decimals(body: str) -> int:
