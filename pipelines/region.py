@@ -65,6 +65,8 @@ class RegionTask:
     """Second readers at work."""
     readings: list[Reading] = field(default_factory=list)
     """Of all but the model."""
+    notes: list[str] = field(default_factory=list)
+    """Why no model was asked, where that is not plain; a part of the record's ``region_evidence``."""
     decision: Decision | None = None
     """What is believed; None where nobody made anything out."""
     readback_crops: Sequence[Crop] = ()
@@ -115,7 +117,9 @@ class RegionTask:
             return True
         found = readers.read_page(self.region.kind, ReaderInput(self.page, self.region.bbox, self.words))
         self.readings += found
-        return self.region.kind == "table" and any(map(is_sure, found))
+        sure = [one.confidence.value for one in found if self.region.kind == "table" and is_sure(one)]
+        self.notes += [f"grid of rules and words sure by {value:.2f}: no model asked" for value in sure]
+        return bool(sure)
 
     def refuse(self, code: str, message: str) -> None:
         """Do not ask the model, and say why."""
@@ -268,7 +272,7 @@ class RegionTask:
             "native_text": None if self.native is None else self.native.text,
             "issues": [issue.model_copy(update={"page": page, "region": self.id}) for issue in issues],
             "region_score": region.score,
-            "region_evidence": list(region.evidence),
+            "region_evidence": [*region.evidence, *self.notes],
         }
 
 

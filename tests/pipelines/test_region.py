@@ -142,6 +142,7 @@ def test_a_table_read_without_a_model_has_no_issue_of_one(table_page: Page) -> N
     assert record.evidence == ["text-layer", "table-finder"]
     assert not record.issues
     assert "rules, lanes, lines and columns" in record.confidence.method
+    assert record.region_evidence[-1].endswith("no model asked")
     assert 0.7 < (record.confidence.value or 0) < 1
 
 
