@@ -138,8 +138,27 @@ def _background(images: list[BBox], width: float, height: float) -> list[BBox]:
 
 def model_boxes(page: pymupdf.Page) -> list[LabeledBox]:
     """Boxes that PyMuPDF's layout model finds, in its order; empty where the page has no text."""
-    page.get_layout()
-    return [LabeledBox((x0, y0, x1, y1), label) for x0, y0, x1, y1, label in page.layout_information or ()]
+    # The raw form has the grids of tables, too, which the model finds in any case.
+    page.get_layout(return_raw=True)
+    groups = page.layout_information or ()
+    return [LabeledBox(_group_box(group), group["class_name"]) for group in groups]
+
+
+def model_grids(page: pymupdf.Page) -> list[tuple[BBox, tuple[int, int]]]:
+    """Boxes of the tables that the layout model found, with their rows and columns; none before
+    :func:`model_boxes` has asked it."""
+    grids = []
+    for group in page.layout_information or ():
+        if group["class_name"] == "table":
+            grid = group.get("table_grid")
+            size = (0, 0) if grid is None else (len(grid.h_lines) + 1, len(grid.v_lines) + 1)
+            grids.append((_group_box(group), size))
+    return grids
+
+
+def _group_box(group: dict[str, Any]) -> BBox:
+    x0, y0, x1, y1 = map(float, group["group_bbox"][:4])
+    return x0, y0, x1, y1
 
 
 def gray_pixels(page: pymupdf.Page, box: BBox) -> NDArray[np.uint8]:
