@@ -11,6 +11,7 @@ import pymupdf
 from numpy.typing import NDArray
 
 from docai.geometry import BBox, PageTransform, area, clip, grow, join_touching, share_inside, touches
+from docai.pipelines.layout.strokes import grids_apart
 from docai.pipelines.layout.types import LabeledBox, PageEvidence, WordBox
 
 if TYPE_CHECKING:
@@ -124,10 +125,11 @@ def drawings(page: pymupdf.Page) -> tuple[list[BBox], list[BBox]]:
     """Boxes of clusters of visible vector drawings, and of thin rules outside of those."""
     page_box = tuple(page.rect)
     paths = [path for path in page.get_drawings() if _is_visible(path, page_box)]
-    if len(paths) > MAX_PATHS:
-        clusters = _coarse_clusters(paths, page.rect.width, page.rect.height)
-    elif paths:
-        boxes = page.cluster_drawings(drawings=paths, x_tolerance=3, y_tolerance=3, final_filter=False)
+    parts = [{"rect": pymupdf.Rect(box)} for path in paths for box in grids_apart(path)]
+    if len(parts) > MAX_PATHS:
+        clusters = _coarse_clusters(parts, page.rect.width, page.rect.height)
+    elif parts:
+        boxes = page.cluster_drawings(drawings=parts, x_tolerance=3, y_tolerance=3, final_filter=False)
         clusters = [tuple(box) for box in boxes]
     else:
         clusters = []

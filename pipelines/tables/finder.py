@@ -20,7 +20,7 @@ from docai.geometry import BBox, TurnedFrame, center, grow, union
 from docai.parsers.table_grid import fill_grid, table_content
 from docai.pipelines.ingest import Page, PageWord, quiet_mupdf
 from docai.pipelines.tables.rulings import Rulings, find_rulings
-from docai.pipelines.tables.word_grid import is_leader, is_value
+from docai.pipelines.tables.word_lines import is_leader, is_value
 from docai.pipelines.tables.word_rows import grid_from_words
 from docai.pipelines.words import (
     PHRASE_GAP,

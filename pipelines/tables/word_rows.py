@@ -19,7 +19,8 @@ from docai.geometry import center, interval_overlap, union
 from docai.parsers.table_grid import fill_grid, table_content
 from docai.pipelines.ingest import PageWord
 from docai.pipelines.tables.rulings import Rulings
-from docai.pipelines.tables.word_grid import Line, Piece, WordLayout, continues_below, is_value, lay_out_words
+from docai.pipelines.tables.word_grid import WordLayout, continues_below, lay_out_words
+from docai.pipelines.tables.word_lines import Line, Piece, is_value
 from docai.pipelines.words import cell_text
 
 _MAX_TIGHT_STEP = 0.93
