@@ -11,7 +11,7 @@ import pymupdf
 from numpy.typing import NDArray
 
 from docai.geometry import BBox, PageTransform, area, clip, grow, join_touching, share_inside, touches
-from docai.pipelines.layout.strokes import grids_apart
+from docai.pipelines.layout.strokes import all_strokes, grids_apart
 from docai.pipelines.layout.types import LabeledBox, PageEvidence, WordBox
 
 if TYPE_CHECKING:
@@ -63,9 +63,11 @@ def evidence_from_pdf(page: pymupdf.Page, words: list[PageWord], boxes: list[BBo
     given."""
     width, height = page.rect.width, page.rect.height
     word_boxes = [
-        WordBox(box, (word.block, word.line), len(word.text)) for word, box in zip(words, boxes, strict=True)
+        WordBox(box, (word.block, word.line), len(word.text), word.text)
+        for word, box in zip(words, boxes, strict=True)
     ]
-    graphics, rules = drawings(page)
+    paths = visible_paths(page)
+    graphics, rules = drawings(page, paths)
     images = [clip(tuple(info["bbox"]), width, height) for info in page.get_image_info()]
     background = _background(images, width, height) if word_boxes else []
     graphics += [box for box in images if box not in background]
@@ -74,7 +76,14 @@ def evidence_from_pdf(page: pymupdf.Page, words: list[PageWord], boxes: list[BBo
         return gray_pixels(page, grow(box, 1))
 
     return PageEvidence(
-        width, height, word_boxes, model_boxes(page), [g for g in graphics if area(g) > 0], rules, gray
+        width,
+        height,
+        word_boxes,
+        model_boxes(page),
+        [g for g in graphics if area(g) > 0],
+        rules,
+        gray,
+        strokes=list(all_strokes(paths)),
     )
 
 
@@ -121,10 +130,14 @@ def shrink_to_letters(page: pymupdf.Page, boxes: list[BBox]) -> list[BBox]:
     return trimmed
 
 
-def drawings(page: pymupdf.Page) -> tuple[list[BBox], list[BBox]]:
-    """Boxes of clusters of visible vector drawings, and of thin rules outside of those."""
+def visible_paths(page: pymupdf.Page) -> list[dict[str, Any]]:
+    """The vector drawings that are visible on white paper and no background of the whole page."""
     page_box = tuple(page.rect)
-    paths = [path for path in page.get_drawings() if _is_visible(path, page_box)]
+    return [path for path in page.get_drawings() if _is_visible(path, page_box)]
+
+
+def drawings(page: pymupdf.Page, paths: list[dict[str, Any]]) -> tuple[list[BBox], list[BBox]]:
+    """Boxes of clusters of the visible paths, and of thin rules outside of those."""
     parts = [{"rect": pymupdf.Rect(box)} for path in paths for box in grids_apart(path)]
     if len(parts) > MAX_PATHS:
         clusters = _coarse_clusters(parts, page.rect.width, page.rect.height)

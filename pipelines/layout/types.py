@@ -61,6 +61,8 @@ class WordBox(NamedTuple):
     line: tuple[int, int]
     """Block and line; words of one line have the same."""
     n_chars: int
+    text: str = ""
+    """Empty where it was found in the pixels."""
 
 
 class LabeledBox(NamedTuple):
@@ -87,6 +89,8 @@ class PageEvidence:
     """Gray levels (height, width) of a box, at the resolution that the classification of figures needs."""
     scores: list[BBox] = field(default_factory=list)
     """Passages of music; only where the whole page has been searched for staves."""
+    strokes: list[BBox] = field(default_factory=list)
+    """Straight horizontal and vertical strokes, also those that :attr:`graphics` contain; none of a scan."""
     from_pixels: bool = False
     """Whether the words were found in the pixels: the layout model is then less reliable."""
 

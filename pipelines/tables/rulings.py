@@ -92,12 +92,11 @@ def _strokes(paths: Sequence[dict[str, Any]]) -> Iterator[BBox]:
     """
     shades = list(_shades(paths))
     for path in paths:
-        colors = [value for value in (path.get("color"), path.get("fill")) if value is not None]
-        if not colors:
+        color = path.get("color") or path.get("fill")
+        if color is None:
             continue
-        is_white = all(map(_is_white, colors))
         for line in _lines_of(path):
-            if not is_white or _is_on_shade(line, shades):
+            if not _is_white(color) or _is_on_shade(line, shades):
                 yield line
 
 
@@ -112,7 +111,7 @@ def _lines_of(path: dict[str, Any]) -> Iterator[BBox]:
                 yield x0, (y0 + y1) / 2, x1, (y0 + y1) / 2
             elif x1 - x0 <= _MAX_THICKNESS:
                 yield (x0 + x1) / 2, y0, (x0 + x1) / 2, y1
-            elif path.get("color") is not None and not _is_white(path["color"]):
+            elif path.get("color") is not None:
                 yield from _sides((x0, y0, x1, y1))
 
 
@@ -160,7 +159,7 @@ def _shades(paths: Iterable[dict[str, Any]]) -> Iterator[tuple[BBox, Sequence[fl
 
 def _edges_of_shades(shades: Sequence[tuple[BBox, Sequence[float]]]) -> Iterator[BBox]:
     """The sides of shades across which the color changes."""
-    for box, color in shades:
+    for box, _ in shades:
         for side in _sides(box):
             x, y = center(side)
             is_across = side[1] == side[3]

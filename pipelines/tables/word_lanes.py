@@ -44,7 +44,9 @@ def lanes_to_edges(lines: Sequence[Line], n_head: int, height: float, walls: Seq
             lanes.append((start, end))
     edges = list(walls)
     for start, end in lanes:
-        if end - start >= 0.2 * height and not any(start - _WALL_REACH <= x <= end + _WALL_REACH for x in walls):
+        if end - start >= 0.2 * height and not any(
+            start - _WALL_REACH <= x <= end + _WALL_REACH for x in walls
+        ):
             edges.append((start + end) / 2)
     heading = lines[n_head - 1] if head and n_head else None
     return _add_headed_columns(_drop_empty_columns(sorted(edges), body, head, height), walls, body, heading)
