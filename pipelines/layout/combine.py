@@ -24,6 +24,7 @@ from docai.geometry import (
     union,
 )
 from docai.pipelines.layout.classify import classify_gray, is_ruled_grid
+from docai.pipelines.layout.no_tables import text_instead_of_tables
 from docai.pipelines.layout.table_splits import (
     split_side_by_side,
     split_tables_drawn_apart,
@@ -50,6 +51,7 @@ def combine(page: PageEvidence) -> list[RegionCandidate]:
     regions += model_tables(page, regions)
     regions += ruled_tables(page, regions)
     regions = _drop_overlapping(split_side_by_side(page, regions))
+    regions = text_instead_of_tables(page, regions)
     for region in regions:
         if region.kind == "table":
             leave_out_notes(page, region)
