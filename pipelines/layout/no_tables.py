@@ -53,7 +53,9 @@ def _as_text(page: PageEvidence, region: RegionCandidate) -> RegionCandidate | N
         what = "titles with their pages"
     elif not _has_upright_rule(page, region) and sum(len(_phrases(line)) > 1 for line in lines) < 2:
         what = "lines without columns"
-    return None if what is None else RegionCandidate("text", region.bbox, region.score, [*region.evidence, what])
+    return (
+        None if what is None else RegionCandidate("text", region.bbox, region.score, [*region.evidence, what])
+    )
 
 
 def _phrases(line: Sequence[WordBox]) -> list[list[WordBox]]:
