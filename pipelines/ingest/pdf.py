@@ -20,6 +20,7 @@ from docai.errors import (
 )
 from docai.geometry import BBox, PageTransform, area, clip, intersection_area, touches
 from docai.limits import Limits
+from docai.pipelines.ingest.joined_words import split_joined
 from docai.pipelines.ingest.page import VECTOR_SCALE, Page, PageWord, quiet_mupdf
 
 _MIN_SCANNED_SHARE = 0.5
@@ -98,7 +99,9 @@ class PdfPage(Page):
                 rotation = self.pdf.rotation_matrix
                 words = [
                     PageWord(text, tuple(pymupdf.Rect(*box) * rotation), block, line)
-                    for *box, text, block, line, _ in self.pdf.get_text("words", sort=False)
+                    for *box, text, block, line, _ in split_joined(
+                        self.pdf, self.pdf.get_text("words", sort=False)
+                    )
                 ]
             self._words = _displayed_words(words, self.width, self.height)
         return list(self._words)

@@ -19,6 +19,7 @@ from docai.contents import Cell, TableContent
 from docai.geometry import BBox, TurnedFrame, center, grow, union
 from docai.parsers.table_grid import fill_grid, table_content
 from docai.pipelines.ingest import Page, PageWord, quiet_mupdf
+from docai.pipelines.tables.overlapping import place_in_own_cells
 from docai.pipelines.tables.rulings import Rulings, find_rulings
 from docai.pipelines.tables.word_lines import is_leader, is_value
 from docai.pipelines.tables.word_rows import grid_from_words
@@ -80,10 +81,11 @@ def find_table(page: Page, bbox: BBox, words: Sequence[PageWord]) -> TableConten
         frame = page_frame(page, page.words())
         upright_words = [word._replace(bbox=frame.from_page(word.bbox)) for word in words]
         with upright(page.pdf, frame) as sheet:
-            content = _best_grid(sheet, frame.from_page(bbox), upright_words)
+            placed = place_in_own_cells(upright_words)
+            content = _best_grid(sheet, frame.from_page(bbox), placed)
     if content is None:
         return None
-    centers = WordCenters(upright_words)
+    centers = WordCenters(placed)
     cells = [_shrink_to_words(cell, upright_words, centers, frame) for cell in content.cells]
     return content.model_copy(update={"cells": cells})
 

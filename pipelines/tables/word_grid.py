@@ -20,7 +20,7 @@ from docai.geometry import center, interval_overlap, union
 from docai.pipelines.ingest import PageWord
 from docai.pipelines.tables.rulings import Rulings
 from docai.pipelines.tables.word_lanes import lanes_to_edges
-from docai.pipelines.tables.word_lines import MAX_SPACE, Line, Piece, is_value, words_to_line
+from docai.pipelines.tables.word_lines import MAX_SPACE, Line, Piece, is_value, split_at_common_starts, words_to_line
 from docai.pipelines.words import text_rows
 
 _MAX_HEAD_SHARE = 0.5
@@ -65,6 +65,7 @@ def lay_out_words(words: Sequence[PageWord], rules: Rulings) -> WordLayout | Non
     lines = [words_to_line(words, row, walls) for row in text_rows(boxes)]
     if len(lines) < 2:
         return None
+    split_at_common_starts(words, lines)
     min_length = _MIN_FULL_RULE_SHARE * (x1 - x0)
     full = [r.at for r in rules.horizontal if interval_overlap(r.start, r.end, x0, x1) >= min_length]
     part = [(r.start, r.end, r.at) for r in rules.horizontal if r.at not in full]

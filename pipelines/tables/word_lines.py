@@ -23,6 +23,15 @@ phrases of running text, and cells are rarely justified."""
 MAX_SPACE = 0.33
 """Gap, in heights of a word, up to which there is one space between words."""
 
+_SAME_START = 1.0
+"""Points between the beginnings of two words up to which they are at one place."""
+
+_MIN_WIDE = 2
+"""Lines with a wide gap before a place from which it can be the beginning of a column."""
+
+_MIN_STARTS = 0.8
+"""Share of the lines with words that far to the right in which a word must begin there."""
+
 _VALUE = re.compile(r"[^A-Za-z]*\d[^A-Za-z]*[A-Za-z]?\W*|[-‐‑–—−.:*…/\s]+|n\.?/?a\.?", re.IGNORECASE)
 _LEADER = re.compile(r"[.·…_]{2,}|…")
 
@@ -81,6 +90,33 @@ def words_to_line(words: Sequence[PageWord], row: Sequence[int], walls: Sequence
         before_leader = [piece for piece in pieces if piece.bbox[0] <= boxes[leader][0]]
         (before_leader[-1] if before_leader else pieces[0]).leaders.append(leader)
     return Line(box, pieces)
+
+
+def split_at_common_starts(words: Sequence[PageWord], lines: Sequence[Line]) -> None:
+    """Divide pieces before words that begin where a column does.
+
+    It is a column where words begin at one place in nearly all lines, after a wide gap in some: the texts
+    before it fill their cells in the others.
+    """
+    wide = [piece.bbox[0] for line in lines for piece in line.pieces[1:]]
+    starts = [[words[i].bbox[0] for piece in line.pieces for i in piece.words] for line in lines]
+    for x in sorted({round(start) for start in wide}):
+        n_wide = sum(abs(start - x) <= _SAME_START for start in wide)
+        with_text = [line for line in starts if max(line) >= x - _SAME_START]
+        n_starts = sum(any(abs(start - x) <= _SAME_START for start in line) for line in with_text)
+        if n_wide >= _MIN_WIDE and n_starts >= max(_MIN_WIDE + 1, _MIN_STARTS * len(with_text)):
+            for line in lines:
+                line.pieces = [part for piece in line.pieces for part in _split_before(words, piece, x)]
+
+
+def _split_before(words: Sequence[PageWord], piece: Piece, x: float) -> list[Piece]:
+    for place, index in enumerate(piece.words[1:], 1):
+        if abs(words[index].bbox[0] - x) <= _SAME_START:
+            parts = piece.words[:place], piece.words[place:]
+            before, after = (Piece(part, union([words[i].bbox for i in part])) for part in parts)
+            after.leaders = piece.leaders
+            return [before, after]
+    return [piece]
 
 
 def is_leader(text: str) -> bool:
