@@ -42,7 +42,8 @@ def _characters_of_words(page: Any) -> Iterator[tuple[tuple[int, int, int], list
         for line_number, line in enumerate(block.get("lines", ())):
             if abs(line["dir"][1]) > abs(line["dir"][0]):
                 continue
-            number, word = 0, []
+            number = 0
+            word: list[dict[str, Any]] = []
             for character in (character for span in line["spans"] for character in span["chars"]):
                 if character["c"].isspace():
                     if word:

@@ -1,17 +1,18 @@
 """Find the grid of a table on a born-digital page, from its rules or from the positions of its words.
 
 The steps: rules → boxes of cells → boxes outside the rules → edges snapped to grid lines → cells filled with
-words. Boxes in ruled lines are found by PyMuPDF. Its cell texts are not used, since they were seen to split
-decimal numbers. It leaves out rows and columns that no rule closes, which are added here, and takes rows
-without a rule between them for one. Where that happens, or the grid does not fit the words otherwise, the
-table is that of :func:`~docai.pipelines.tables.word_rows.grid_from_words`.
+words. Boxes of cells come from :mod:`~docai.pipelines.tables.ruled_grid`, and where these do not fit the
+words from PyMuPDF, whose cell texts are not used, since they were seen to split decimal numbers. Rows and
+columns that no rule closes are added here. Rows without a rule between them come as one: where that happens,
+or the grid does not fit the words otherwise, the table is that of
+:func:`~docai.pipelines.tables.word_rows.grid_from_words`.
 """
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -104,12 +105,7 @@ def _best_grid(sheet: Any, bbox: BBox, words: Sequence[PageWord]) -> TableConten
     around = grow(bbox, _OUTER_RULE_DISTANCE)
     rules = find_rulings(sheet, around)
     best: tuple[tuple[bool, float], TableContent] | None = None
-    for find_boxes in (
-        lambda: boxes_of_cells(rules),
-        lambda: _find_cell_boxes(sheet, around, words, "lines_strict"),
-        lambda: _find_cell_boxes(sheet, around, words, "lines"),
-    ):
-        boxes = find_boxes()
+    for boxes in _boxes_by_rules(sheet, around, words, rules):
         content = grid_from_boxes([*boxes, *outer_boxes(boxes, words)], words)
         if content.n_rows < 2 or content.n_cols < 2:
             continue
@@ -125,6 +121,15 @@ def _best_grid(sheet: Any, bbox: BBox, words: Sequence[PageWord]) -> TableConten
     if best is not None and best[0] > (True, phrase_fit(boxes, words)):
         return best[1]
     return from_words
+
+
+def _boxes_by_rules(
+    sheet: Any, around: BBox, words: Sequence[PageWord], rules: Rulings
+) -> Iterator[list[BBox]]:
+    """Boxes of cells from the rules: docai's own, then PyMuPDF's in two ways."""
+    yield boxes_of_cells(rules)
+    for strategy in ("lines_strict", "lines"):
+        yield _find_cell_boxes(sheet, around, words, strategy)
 
 
 def _rank_grid(

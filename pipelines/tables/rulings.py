@@ -26,6 +26,9 @@ _JOIN_TOLERANCE = 3.0
 _MIN_WHITE = 0.97
 """Of each color component, 0…1, above which a color is white and cannot be seen on paper."""
 
+_SLANT = 0.5
+"""Points by which the ends of a horizontal or vertical line may differ in the other direction."""
+
 _MAX_GAP = 4.0
 """Points between two shaded boxes up to which the gap is a rule between them."""
 
@@ -101,18 +104,35 @@ def _strokes(paths: Sequence[dict[str, Any]]) -> Iterator[BBox]:
 
 
 def _lines_of(path: dict[str, Any]) -> Iterator[BBox]:
+    """The strokes of a path, and the middles of its thin filled boxes."""
+    if path.get("color") is None and _is_drawn_box(path):
+        yield from _middle(tuple(path["rect"]))
+        return
     for item in path["items"]:
         if item[0] == "l":
             (ax, ay), (bx, by) = item[1], item[2]
             yield min(ax, bx), min(ay, by), max(ax, bx), max(ay, by)
         elif item[0] == "re":
-            x0, y0, x1, y1 = _box(item)
-            if y1 - y0 <= _MAX_THICKNESS:
-                yield x0, (y0 + y1) / 2, x1, (y0 + y1) / 2
-            elif x1 - x0 <= _MAX_THICKNESS:
-                yield (x0 + x1) / 2, y0, (x0 + x1) / 2, y1
-            elif path.get("color") is not None:
-                yield from _sides((x0, y0, x1, y1))
+            box = _box(item)
+            yield from _middle(box)
+            if min(box[2] - box[0], box[3] - box[1]) > _MAX_THICKNESS and path.get("color") is not None:
+                yield from _sides(box)
+
+
+def _is_drawn_box(path: dict[str, Any]) -> bool:
+    """Whether a path is one box that is drawn as lines."""
+    lines = [item[1:3] for item in path["items"] if item[0] == "l"]
+    is_straight = all(abs(a[0] - b[0]) < _SLANT or abs(a[1] - b[1]) < _SLANT for a, b in lines)
+    return len(path["items"]) == len(lines) and len(lines) in (3, 4) and is_straight
+
+
+def _middle(box: BBox) -> Iterator[BBox]:
+    """The line in the middle of a box that is thin."""
+    x0, y0, x1, y1 = box
+    if y1 - y0 <= _MAX_THICKNESS:
+        yield x0, (y0 + y1) / 2, x1, (y0 + y1) / 2
+    elif x1 - x0 <= _MAX_THICKNESS:
+        yield (x0 + x1) / 2, y0, (x0 + x1) / 2, y1
 
 
 def _box(item: Sequence[Any]) -> BBox:
@@ -150,11 +170,10 @@ def _shades(paths: Iterable[dict[str, Any]]) -> Iterator[tuple[BBox, Sequence[fl
     for path in paths:
         if path.get("fill") is None:
             continue
-        for item in path["items"]:
-            if item[0] == "re":
-                box = _box(item)
-                if min(box[2] - box[0], box[3] - box[1]) > _MAX_THICKNESS:
-                    yield box, path["fill"]
+        boxes = [_box(item) for item in path["items"] if item[0] == "re"]
+        for box in [tuple(path["rect"])] if _is_drawn_box(path) else boxes:
+            if min(box[2] - box[0], box[3] - box[1]) > _MAX_THICKNESS:
+                yield box, path["fill"]
 
 
 def _edges_of_shades(shades: Sequence[tuple[BBox, Sequence[float]]]) -> Iterator[BBox]:

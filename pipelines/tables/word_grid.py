@@ -20,7 +20,14 @@ from docai.geometry import center, interval_overlap, union
 from docai.pipelines.ingest import PageWord
 from docai.pipelines.tables.rulings import Rulings
 from docai.pipelines.tables.word_lanes import lanes_to_edges
-from docai.pipelines.tables.word_lines import MAX_SPACE, Line, Piece, is_value, split_at_common_starts, words_to_line
+from docai.pipelines.tables.word_lines import (
+    MAX_SPACE,
+    Line,
+    Piece,
+    is_value,
+    split_at_common_starts,
+    words_to_line,
+)
 from docai.pipelines.words import text_rows
 
 _MAX_HEAD_SHARE = 0.5

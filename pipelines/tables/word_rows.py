@@ -240,9 +240,7 @@ def _column_spans(line: Line) -> set[tuple[int, int]]:
     return {(piece.first, piece.last) for piece in line.pieces if piece.first < piece.last}
 
 
-def _column_extent(
-    layout: WordLayout, col: int, lines: Sequence[Line] | None = None
-) -> tuple[float, float]:
+def _column_extent(layout: WordLayout, col: int, lines: Sequence[Line] | None = None) -> tuple[float, float]:
     """Left and right end, x, of the pieces in one column alone, of all lines or those given; of the column
     where there are none."""
     lines = layout.lines if lines is None else lines
