@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pymupdf
@@ -13,19 +13,20 @@ _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _MIN_GAP = 0.5
 """White between two characters, in heights of a character, that no word has inside it."""
 
-RawWord = tuple[float, float, float, float, str, int, int, int]
-"""As of ``Page.get_text("words")``: box, text, block, line, number in the line."""
+RawWord = tuple[Any, ...]
+"""As of ``TextPage.extractWORDS``: box, text, block, line, number in the line."""
 
 
-def split_joined(page: Any, words: Sequence[RawWord]) -> list[RawWord]:
-    """The words, those with white inside them as several; in the same order.
+def split_joined(textpage: Any) -> list[RawWord]:
+    """The words of a ``pymupdf.TextPage`` as it lists them, those with white inside them as several.
 
     MuPDF ends a word where the next character is ahead of it; in a line of both directions the next cell of a
     table may be behind it, and its text is joined to that of the first.
     """
+    words: list[RawWord] = textpage.extractWORDS()
     if not any(_RIGHT_TO_LEFT.search(word[4]) for word in words):
-        return list(words)
-    parts = {key: list(_parts(characters)) for key, characters in _characters_of_words(page)}
+        return words
+    parts = {key: list(_parts(characters)) for key, characters in _characters_of_words(textpage)}
     split: list[RawWord] = []
     for word in words:
         of_word = parts.get(word[5:8], ())
@@ -36,9 +37,11 @@ def split_joined(page: Any, words: Sequence[RawWord]) -> list[RawWord]:
     return split
 
 
-def _characters_of_words(page: Any) -> Iterator[tuple[tuple[int, int, int], list[dict[str, Any]]]]:
+def _characters_of_words(
+    textpage: Any,
+) -> Iterator[tuple[tuple[int, int, int], list[dict[str, Any]]]]:
     """The characters of each word of a level line, by block, line and number."""
-    for block_number, block in enumerate(page.get_text("rawdict", flags=pymupdf.TEXTFLAGS_WORDS)["blocks"]):
+    for block in textpage.extractRAWDICT()["blocks"]:
         for line_number, line in enumerate(block.get("lines", ())):
             if abs(line["dir"][1]) > abs(line["dir"][0]):
                 continue
@@ -47,12 +50,12 @@ def _characters_of_words(page: Any) -> Iterator[tuple[tuple[int, int, int], list
             for character in (character for span in line["spans"] for character in span["chars"]):
                 if character["c"].isspace():
                     if word:
-                        yield (block_number, line_number, number), word
+                        yield (block["number"], line_number, number), word
                         number, word = number + 1, []
                 else:
                     word.append(character)
             if word:
-                yield (block_number, line_number, number), word
+                yield (block["number"], line_number, number), word
 
 
 def _parts(

@@ -56,7 +56,7 @@ class WordLayout:
     """Median height of a word."""
 
     def text(self, piece: Piece) -> str:
-        return " ".join(self.words[index].text for index in piece.words)
+        return " ".join(self.words[index].base or self.words[index].text for index in piece.words)
 
     def ruled_between(self, upper: Line, lower: Line) -> bool:
         return any(upper.middle < y < lower.middle for y in self.full_rules)

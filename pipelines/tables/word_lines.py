@@ -81,7 +81,7 @@ def words_to_line(words: Sequence[PageWord], row: Sequence[int], walls: Sequence
             gap = boxes[after][0] - boxes[before][2]
             left, right = center(boxes[before])[0], center(boxes[after])[0]
             height = min(boxes[i][3] - boxes[i][1] for i in (before, after))
-            are_values = is_value(words[before].text) and is_value(words[after].text)
+            are_values = is_value(words[before].text) and is_value(words[after].base)
             if (are_values and gap > MAX_SPACE * height) or any(left < x < right for x in walls_here):
                 parts.append([])
             parts[-1].append(after)
