@@ -22,6 +22,7 @@ from docai.geometry import (
     share_inside,
     touches,
 )
+from docai.pipelines.layout.drop_caps import set_drop_caps
 from docai.pipelines.layout.types import LabeledBox, PageEvidence, WordBox, quarter_turn
 
 if TYPE_CHECKING:
@@ -115,6 +116,7 @@ def evidence_from_pdf(
         WordBox(box, (word.block, word.line), len(word.text), quarter_turn(word.angle + 90 * turn))
         for word, box in zip(words, boxes, strict=True)
     ]
+    word_boxes = set_drop_caps(word_boxes, words)
     graphics, rules = drawings(page)
     images = [clip(tuple(info["bbox"]), width, height) for info in page.get_image_info()]
     background = _background(images, width, height) if word_boxes else []

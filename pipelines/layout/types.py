@@ -72,6 +72,8 @@ class WordBox(NamedTuple):
     n_chars: int
     turn: int = 0
     """Quarters (0 to 3) clockwise by which its line is turned, or :data:`SKEWED`."""
+    joined_to: int | None = None
+    """Of a drop cap: the word, as index, whose region it belongs to."""
 
     def upright(self) -> WordBox:
         """The word in a frame that sets it upright, with any origin; a skewed one as it is."""
