@@ -17,6 +17,7 @@ from docai.geometry import BBox
 from docai.parsers.letters import is_enciphered
 from docai.parsers.marks import is_footnote_mark, raised_end, subscript, superscript
 from docai.pipelines.ingest.page import PageWord
+from docai.pipelines.ingest.raised_words import join_raised
 from docai.pipelines.ingest.wide_words import RawWord, is_space, split_wide_words
 
 _MAX_SCRIPT_SIZE = 0.92
@@ -129,7 +130,7 @@ def page_words(textpage: Any, rotation: Any) -> list[PageWord]:
         if is_enciphered([words[index].text for index in indices]):
             for index in indices:
                 words[index] = words[index]._replace(is_enciphered=True)
-    return words
+    return join_raised(words)
 
 
 def _displayed(box: BBox, rotation: Any) -> BBox:

@@ -110,3 +110,30 @@ def test_letters_spaced_out_stay_one_word() -> None:
         page.insert_text((50, 80), "WWWWWWWWMMMM")
 
     assert [word.text for word in words_of(draw)] == ["SPA", "WWWWWWWWMMMM"]
+
+
+@pytest.mark.parametrize("size", [5, 6, 7])
+@pytest.mark.parametrize("raised", [3.5, 5, 6.5, 8])
+@pytest.mark.parametrize("rotation", [0, 90])
+def test_marks_that_stand_so_high_that_they_are_lines_of_their_own(
+    size: float, raised: float, rotation: int
+) -> None:
+    def draw(page: Any) -> None:
+        run(page, (50, 80), ("24.91", 10, 0), ("2", size, raised))
+        run(page, (150, 80), ("3.2x10", 10, 0), ("6", size, raised))
+        run(page, (250, 80), ("4.11", 10, 0))
+
+    words = words_of(draw, rotation=rotation)
+    assert [(word.text, word.mark) for word in words] == [("24.91²", "2"), ("3.2x10⁶", ""), ("4.11", "")]
+
+
+def test_the_numerator_of_a_fraction_and_small_numbers_in_the_next_row_are_no_marks() -> None:
+    def draw(page: Any) -> None:
+        run(page, (50, 80), ("3", 10, 0))
+        run(page, (57, 75), ("1", 5, 0))
+        run(page, (57, 82), ("2", 5, 0))
+        run(page, (100, 80), ("24.91", 10, 0))
+        run(page, (128, 66), ("7", 6, 0))
+
+    assert [word.text for word in words_of(draw) if word.mark] == []
+    assert {"24.91", "7"} <= {word.text for word in words_of(draw)}
