@@ -54,6 +54,11 @@ class _Line:
     shade: float
 
     @property
+    def setting(self) -> tuple[int, int]:
+        """Direction and size, rounded: what the lines of one watermark have in common."""
+        return round(self.angle), round(self.size)
+
+    @property
     def is_slanted(self) -> bool:
         return quarter_turn(self.angle) == SKEWED
 
@@ -70,12 +75,17 @@ def find_watermarks(words: Sequence[PageWord]) -> list[list[int]]:
         return []
     centers = np.array([center(word.bbox) for word in words])
     copies = Counter(line.text for line in candidates)
-    groups: dict[tuple[float, float], list[int]] = {}
+    found = set()
     for line in candidates:
-        twins = {index for other in candidates if _are_alike(other, line) for index in other.indices}
+        twins = {index for other in candidates if other.setting == line.setting for index in other.indices}
         n_crossed = len(_within(line, centers) - twins)
         if _is_watermark(line, usual, n_crossed, copies[line.text]):
-            groups.setdefault((round(line.angle), round(line.size)), []).extend(line.indices)
+            found.add((line.setting, line.text))
+    groups: dict[tuple[int, int], list[int]] = {}
+    for line in candidates:
+        # Copies of a watermark beside the text are watermarks, too.
+        if (line.setting, line.text) in found:
+            groups.setdefault(line.setting, []).extend(line.indices)
     return [sorted(group) for group in groups.values()]
 
 
@@ -106,10 +116,6 @@ def _is_watermark(line: _Line, usual: float, n_crossed: int, n_copies: int) -> b
     if line.is_slanted:
         return n_crossed > 0 or line.size >= _HUGE * usual or n_copies >= _MIN_COPIES
     return n_crossed >= (1 if line.shade >= _LIGHT else _MIN_CROSSED)
-
-
-def _are_alike(a: _Line, b: _Line) -> bool:
-    return round(a.angle) == round(b.angle) and round(a.size) == round(b.size)
 
 
 def _within(line: _Line, centers: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> set[int]:

@@ -48,6 +48,18 @@ def upright_light(page: Any) -> None:
     page.insert_text((330, 700), "SPECIMEN", fontsize=80, color=(0.8, 0.8, 0.8), rotate=90, overlay=False)
 
 
+def level_repeated(page: Any) -> None:
+    for y in range(100, 800, 90):
+        page.insert_text((120, y), "SAMPLE", fontsize=30, color=(0.85, 0.85, 0.85), overlay=False)
+
+
+def in_a_form(page: Any) -> None:
+    """As stamping programs do it: a page of its own, shown on each page."""
+    with pymupdf.open() as stamp:
+        diagonal_gray(stamp.new_page(width=595, height=842))
+        page.show_pdf_page(page.rect, stamp, 0, overlay=False)
+
+
 def repeated(page: Any) -> None:
     for x in range(60, 560, 150):
         for y in range(180, 760, 120):
@@ -79,6 +91,8 @@ def plain() -> list[str]:
         (diagonal_dark, "VOID"),
         (level_light, "SPECIMEN"),
         (upright_light, "SPECIMEN"),
+        (level_repeated, "\n".join(["SAMPLE"] * 8)),
+        (in_a_form, "CONFIDENTIAL"),
         (repeated, "\n".join(["Sample"] * 20)),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
