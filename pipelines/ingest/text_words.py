@@ -95,11 +95,13 @@ def page_words(textpage: Any, rotation: Any) -> list[PageWord]:
         for x0, y0, x1, y1, text, block, line, _ in textpage.extractWORDS()
     )
     sizes = {key: _main_piece(line.pieces).size for key, line in lines.items()}
-    for key, of_line in groupby(split_wide_words(found, sizes, textpage), key=lambda word: word.key):
+    for (block, number), of_line in groupby(
+        split_wide_words(found, sizes, textpage), key=lambda word: word.key
+    ):
         own = list(of_line)
-        line = lines.get(key)
+        line = lines.get((block, number))
         if line is None or "".join(word.text for word in own) != line.characters:
-            words += [PageWord(word.text, displayed(word.bbox), *key) for word in own]
+            words += [PageWord(word.text, displayed(word.bbox), block, number) for word in own]
             continue
         angle = _angle(line.direction, rotation)
         main = _main_piece(line.pieces)
@@ -116,7 +118,8 @@ def page_words(textpage: Any, rotation: Any) -> list[PageWord]:
                 PageWord(
                     written,
                     displayed(_cut_tall(box, line, pieces)),
-                    *key,
+                    block,
+                    number,
                     size=max(piece.size for piece in pieces),
                     angle=angle,
                     mark=mark,
