@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Final
 
 _LEVELS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz+/"
@@ -60,6 +61,18 @@ _LETTERS: Final = re.compile("[a-z]+")
 
 _NUMBER: Final = re.compile(r"[\d.,:/%()+-]+")
 
+_RARE_SIGN: Final = re.compile(r"""[!"#$%&*+<=>?@[\\\]^_`{|}~]""")
+
+_MIN_SIGNS: Final = 6
+"""Different signs that are rare in texts, from which characters may stand for others at random."""
+
+_MIN_CHANGES: Final = 0.5
+"""Share of neighbors in a word of which one is a letter, capital, digit or sign and the other is not: in text
+0.1, in program code 0.3."""
+
+_MIN_INNER_CAPITALS: Final = 0.05
+"""Share of neighbors in a word that are a small letter and a capital: formulas have none."""
+
 _EDGES: Final = ".,;:!?()[]{}\"'“”‘’«»„…-–—"
 
 MIN_LANGUAGE: Final = -3.3
@@ -106,6 +119,8 @@ def is_enciphered(words: Sequence[str]) -> bool:
     """
     # A label that comes again and again says no more than once.
     words = sorted(set(words))
+    if _is_scrambled(words):
+        return True
     mean, n = _score(words)
     if n < _MIN_SHIFTED or mean >= MIN_LANGUAGE:
         return False
@@ -141,6 +156,30 @@ def _is_shifted(words: Sequence[str], mean: float) -> bool:
         if score >= _MIN_DECODED and (score - mean) * n >= _MIN_GAIN:
             return True
     return False
+
+
+def _is_scrambled(words: Sequence[str]) -> bool:
+    """Whether words have the lengths of a language's, and letters, capitals, digits and signs at random."""
+    words = [word for word in words if word.isascii() and not _NUMBER.fullmatch(word)]
+    n = sum(map(len, words))
+    pairs = [pair for word in words for pair in pairwise(word)]
+    if n < _MIN_LETTERS or len({sign for word in words for sign in _RARE_SIGN.findall(word)}) < _MIN_SIGNS:
+        return False
+    lengths = Counter(map(len, words))
+    n_changes = sum(_class(before) != _class(after) for before, after in pairs)
+    n_raised = sum(before.islower() and after.isupper() for before, after in pairs)
+    return (
+        n_changes >= _MIN_CHANGES * len(pairs)
+        and n_raised >= _MIN_INNER_CAPITALS * len(pairs)
+        and sum(lengths[length] for length in (1, 2, 3)) >= _SHORT_WORDS[0] * len(words)
+        and max(lengths.values()) <= _MAX_OF_ONE_LENGTH * len(words)
+    )
+
+
+def _class(character: str) -> str:
+    if character.isalpha():
+        return "a" if character.islower() else "A"
+    return "0" if character.isdecimal() else "."
 
 
 def _has_foreign_pairs(words: Sequence[str]) -> bool:

@@ -33,6 +33,11 @@ TEXTS = {
 }
 
 CODES = {
+    "program": "def shift(text: str) -> str: return ''.join(chr(ord(c) + 3) for c in text) #include "
+    "<stdio.h> for (int i = 0; i < n; ++i) { a[i] = b[i] & 0xFF; } if (x != y && z >= w) { print(); } "
+    "self._fooBar = {key: value for key, value in items() if key[0] != '_'} $HOME/run --flag=a|b ~x @p ",
+    "markup": r"\frac{a}{b} = \sqrt{x^2+y^2} \alpha_{ij} $E=mc^2$ \begin{align} f(x) &= ax^2 + bx \\ #1 ~ ",
+    "chemistry": "H2SO4 NaCl CaCO3 C6H12O6 Fe2O3 K2Cr2O7 NH4NO3 CuSO4 AgNO3 MgO SiO2 NaHCO3 CH3COOH " * 3,
     "numbers": "1,204.50 24.91 10.93 7.23 4.11 2010 2011 12% 0.38 " * 10,
     "tickers": "AAPL MSFT GOOG TSLA XOM CVX PFE JNJ KO PEP BRK HPQ IBM INTC CSCO QCOM TXN WMT TGT CRM " * 3,
     "bases": "ACGTTGCA GGCATTAC CCGATAGC TTAGGACC GATTACAG CCTGGATC TAGCTAGG " * 10,
@@ -82,6 +87,17 @@ def test_shifted_text_is_not_believed(language: str, shift: int) -> None:
 @pytest.mark.parametrize("kind", CODES)
 def test_what_is_no_language_is_not_doubted(kind: str) -> None:
     assert not is_enciphered(CODES[kind].split())
+
+
+def test_most_maps_of_all_characters_are_noticed_in_a_paragraph() -> None:
+    characters = [chr(code) for code in range(33, 127)]
+    noticed = 0
+    for seed in range(12):
+        others = characters[:]
+        random.Random(seed).shuffle(others)
+        table = str.maketrans("".join(characters), "".join(others))
+        noticed += is_enciphered(TEXTS["English"].translate(table).split())
+    assert noticed >= 6
 
 
 def test_one_line_that_is_shifted_is_enough_and_one_word_is_not() -> None:
