@@ -104,15 +104,20 @@ def page_words(textpage: Any, rotation: Any) -> list[PageWord]:
             words += [PageWord(word.text, displayed(word.bbox), block, number) for word in own]
             continue
         angle = _angle(line.direction, rotation)
+        is_uniform = line.pieces.count(line.pieces[0]) == len(line.pieces)
         main = _main_piece(line.pieces)
         # Where most of a line seems raised, what is larger is a sign beside it, not its text.
-        is_large_sign = 2 * sum(_script(piece, main) != 0 for piece in line.pieces) > len(line.pieces)
+        n_scripts = 0 if is_uniform else sum(_script(piece, main) != 0 for piece in line.pieces)
+        is_large_sign = 2 * n_scripts > len(line.pieces)
         start = 0
         for text, box, _ in own:
             pieces = line.pieces[start : start + len(text)]
             start += len(text)
-            base = _base(pieces, main, is_large_sign=is_large_sign)
-            written, mark = _written(text, pieces, base)
+            written, mark = text, ""
+            if not (is_uniform and text.isascii()):
+                written, mark = _written(text, pieces, _base(pieces, main, is_large_sign=is_large_sign))
+            if is_uniform:
+                pieces = pieces[:1]
             by_font.setdefault(pieces[0].font, []).append(len(words))
             words.append(
                 PageWord(
@@ -176,6 +181,8 @@ def _shade(color: int, alpha: int) -> float:
 
 def _main_piece(pieces: Sequence[_Piece]) -> _Piece:
     """How the text of a line is set: what is largest, a drop cap aside."""
+    if pieces.count(pieces[0]) == len(pieces):
+        return pieces[0]
     sizes = sorted({piece.size for piece in pieces}, reverse=True)
     largest = sizes[0]
     is_cap = len(sizes) > 1 and pieces[0].size == largest >= _DROP_CAP_SIZE * sizes[1]
