@@ -95,9 +95,8 @@ def page_words(textpage: Any, rotation: Any) -> list[PageWord]:
         for x0, y0, x1, y1, text, block, line, _ in textpage.extractWORDS()
     )
     sizes = {key: _main_piece(line.pieces).size for key, line in lines.items()}
-    for (block, number), of_line in groupby(
-        split_wide_words(found, sizes, textpage), key=lambda word: word.key
-    ):
+    cut = split_wide_words(found, sizes, textpage)
+    for (block, number), of_line in groupby(cut, key=lambda word: word.key):
         own = list(of_line)
         line = lines.get((block, number))
         if line is None or "".join(word.text for word in own) != line.characters:
