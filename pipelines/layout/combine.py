@@ -24,6 +24,8 @@ from docai.geometry import (
     union,
 )
 from docai.pipelines.layout.classify import classify_gray, is_ruled_grid
+from docai.pipelines.layout.neighbors import tell_neighbors
+from docai.pipelines.layout.schemes import split_drawings, structures_in_tables
 from docai.pipelines.layout.tables import (
     is_tabular,
     leave_out_notes,
@@ -36,6 +38,9 @@ from docai.pipelines.layout.types import PageEvidence, RegionCandidate
 LABEL_DISTANCE = 5.0
 """Points from a drawing within which a short word belongs to it, as labels of atoms and axes do."""
 
+MAX_CELL_SHARE = 0.5
+"""Share of a table that a molecule in one of its cells may cover."""
+
 MIN_GRAPHIC_SIDE = 10.0
 """Points; a drawing that is smaller in both directions is a bullet or an ornament."""
 
@@ -44,18 +49,21 @@ def combine(page: PageEvidence) -> list[RegionCandidate]:
     """Regions with their words, in no particular order."""
     tables = [box for box, label in page.model_boxes if label == "table"]
     regions = [RegionCandidate("score", box, 0.95, ["five-line staves on the page"]) for box in page.scores]
-    for box in _find_graphics(page):
-        regions += _regions_of_graphic(page, box, tables)
-    regions = _join_scores(regions)
+    graphics = [(box, _regions_of_graphic(page, box, tables)) for box in _find_graphics(page)]
+    prose = _lines_of_prose(page)
+    drawn, scheme = split_drawings(page, graphics, prose)
+    regions = _join_scores(regions + drawn)
     split_tables_drawn_apart(page, regions)
     regions += model_tables(page, regions)
     regions += ruled_tables(page, regions)
+    regions += structures_in_tables(page, regions, prose)
     regions = _drop_overlapping(regions)
     for region in regions:
         if region.kind == "table":
             leave_out_notes(page, region)
     regions += _text_regions(page, regions)
     assign_words(page, regions)
+    tell_neighbors(regions, scheme)
     return [region for region in regions if region.kind != "text" or region.word_indices]
 
 
@@ -234,12 +242,21 @@ def _join_scores(regions: list[RegionCandidate]) -> list[RegionCandidate]:
 
 def _drop_overlapping(regions: list[RegionCandidate]) -> list[RegionCandidate]:
     """The regions without those that lie mostly in another; others are kept before figures, larger ones
-    first."""
+    first. A molecule in a cell of a table stays beside the table, and comes before it, so that the labels of
+    its atoms are its words."""
     chosen: list[RegionCandidate] = []
+    in_cells: list[RegionCandidate] = []
     for region in sorted(regions, key=lambda r: (r.kind == "figure", -area(r.bbox))):
-        if all(share_inside(region.bbox, other.bbox) < 0.6 for other in chosen):
+        around = [other for other in chosen if share_inside(region.bbox, other.bbox) >= 0.6]
+        if not around:
             chosen.append(region)
-    return chosen
+        elif region.kind == "molecule" and all(_has_cell_for(other, region) for other in around):
+            in_cells.append(region)
+    return in_cells + chosen
+
+
+def _has_cell_for(region: RegionCandidate, molecule: RegionCandidate) -> bool:
+    return region.kind == "table" and area(molecule.bbox) < MAX_CELL_SHARE * area(region.bbox)
 
 
 def _text_regions(page: PageEvidence, regions: list[RegionCandidate]) -> list[RegionCandidate]:

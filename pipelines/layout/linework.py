@@ -1,0 +1,325 @@
+"""A drawing read as a chemist draws: bonds, labels of atoms, reaction arrows and plus signs.
+
+All is measured in the picture, so that vectors, letters drawn as outlines and scans are read alike. The scale
+is the drawing's own: the typical length of a bond. Lengths are pixels unless another unit is given.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from docai.geometry import BBox, share_inside, union
+from docai.pipelines.layout.arrows import Arrow, find_arrows, is_plus
+from docai.pipelines.layout.labels import MAX_LETTERS, Lettering, is_bonded, letter_shaped, lettering_of
+from docai.pipelines.layout.strokes import (
+    MAX_RUN,
+    MIN_RULE_SHARE,
+    halftone_share,
+    joints,
+    lengths_of,
+    line_segments,
+    long_runs,
+    mask_of,
+    owners,
+    share_in,
+    slanted,
+    typical_length,
+)
+from docai.pipelines.pixels import Gray, Parts, binarize, parts_of
+
+MAX_PARTS = 4000
+"""Connected pieces of ink above which a drawing is no chemistry: a map, or a plot of many points."""
+
+MIN_BOND = 9.0
+"""Pixels; shorter bonds cannot be told from letters."""
+
+JOIN_GAP = 0.3
+"""Bond lengths; strokes closer than this belong to one structure, as the lines of a double bond do."""
+
+MAX_STROKE = 0.2
+"""Share of the length of a bond that its line may be wide; the strokes of letters are wider."""
+
+MAX_HALFTONES = 0.08
+"""Share of the pixels that are neither white nor black above which a picture is no line drawing."""
+
+MAX_BRACKET = 0.6
+"""Bond lengths; brackets around a structure are narrower."""
+
+MIN_BRACKET_RUN = 0.5
+"""Share of the ink of a bracket that is its long stroke."""
+
+ALIKE = (0.45, 1.35)
+"""Times the typical length; bonds are as long as each other, and shorter at labels and inside of rings."""
+
+MIN_ALIKE = 0.7
+"""Share of the length of its strokes that must be in strokes of like length."""
+
+MIN_SLANTED = 0.2
+"""Share of the length of its strokes that must be neither level nor plumb."""
+
+MIN_SIDE = 1.1
+"""Bond lengths; the longer side of the smallest structure, two bonds at an angle."""
+
+
+@dataclass(frozen=True)
+class Structure:
+    """One structure drawing: its extent with the labels of its atoms, how sure that is (0…1), and why."""
+
+    bbox: BBox
+    score: float
+    evidence: tuple[str, ...]
+    n_strokes: int
+    """Edges of straight strokes; a bond has two."""
+
+
+@dataclass(frozen=True)
+class LineDrawing:
+    """What a line drawing consists of; boxes in pixels of its picture.
+
+    ``bond`` is the typical length of a bond. ``others`` are strokes that are none of the rest, and
+    ``share_read`` the share of the ink of all strokes, without rules and letters, that is in structures, 0…1.
+    """
+
+    bond: float
+    structures: list[Structure]
+    arrows: list[Arrow]
+    pluses: list[BBox]
+    others: list[BBox]
+    share_read: float
+
+
+def read_line_drawing(gray: Gray, words: list[BBox], *, are_words_sure: bool = True) -> LineDrawing | None:
+    """Read the picture of a drawing; None where it cannot be one of structures.
+
+    Args:
+        gray: the picture, with nothing but the drawing and the letters near it.
+        words: boxes of its words.
+        are_words_sure: they are those of the text layer; words found in pixels may be bonds.
+    """
+    if halftone_share(gray) > MAX_HALFTONES:
+        return None
+    ink = binarize(gray)
+    parts = parts_of(ink)
+    if not 2 <= len(parts.areas) <= MAX_PARTS:
+        return None
+    known = _inside_words(parts, words)
+    if not (~known & (np.minimum(parts.widths, parts.heights) >= MIN_BOND / 2)).any():
+        return None  # Rules and words, as in most tables.
+    if not are_words_sure:
+        known = np.zeros_like(known)
+    segments = line_segments(ink)
+    owner = owners(parts, segments)
+    # Rules, frames and axes are level or plumb, and longer than bonds: the slanted strokes give the scale.
+    bond = typical_length(slanted(_of(segments, owner, ~known)))
+    if bond < MIN_BOND:
+        return None
+    letters = known | letter_shaped(parts, bond)
+    bond = typical_length(slanted(_of(segments, owner, ~letters))) or bond
+    in_runs = share_in(long_runs(ink, MAX_RUN * bond), parts)
+    arrows, in_arrow = find_arrows(parts, ~letters, bond)
+    thin = np.minimum(parts.widths, parts.heights) <= MAX_BRACKET * bond
+    apart = in_arrow | (in_runs >= np.where(thin, MIN_BRACKET_RUN, MIN_RULE_SHARE))
+    pluses = [int(index) for index in np.flatnonzero(~apart) if is_plus(parts, int(index), bond)]
+    letters = letters & ~apart
+    letters[pluses] = False
+    lettering = lettering_of(parts, letters)
+    strokes = ~(lettering.mask | apart)
+    strokes[pluses] = False
+    segments, owner = _of(segments, owner, strokes), owner[np.append(strokes, False)[owner]]
+    structures, others, read = [], [], 0.0
+    for members, labels in _groups(parts, strokes, lettering, segments, owner, bond):
+        box = union(parts.boxes_of(members))
+        side = max(box[2] - box[0], box[3] - box[1])
+        structure = None
+        if side >= MIN_SIDE * bond and not in_runs[members].any():
+            structure = _rate(parts, members, labels, lettering, _of(segments, owner, members))
+        if structure is not None:
+            structures.append(structure)
+            read += float(parts.areas[members].sum())
+        elif side >= bond:
+            others.append(box)
+    total = float(parts.areas[strokes].sum())
+    is_plus_part = np.zeros(len(parts.areas), bool)
+    is_plus_part[pluses] = True
+    return LineDrawing(
+        bond, structures, arrows, parts.boxes_of(is_plus_part), others, read / total if total else 0.0
+    )
+
+
+def _of(
+    segments: NDArray[np.float64], owner: NDArray[np.int64], which: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """The segments on parts that are True in ``which`` (n,)."""
+    return np.asarray(segments[np.append(which, False)[owner]])
+
+
+def _inside_words(parts: Parts, words: list[BBox]) -> NDArray[np.bool_]:
+    """Which parts (n,) lie in words: their letters."""
+    inside = np.zeros(len(parts.areas), bool)
+    boxes = parts.boxes
+    x, y = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
+    for x0, y0, x1, y1 in words:
+        holds = (x0 <= x) & (x <= x1) & (y0 <= y) & (y <= y1)
+        inside |= holds & (parts.widths <= x1 - x0 + 2) & (parts.heights <= y1 - y0 + 2)
+    return inside
+
+
+def _groups(
+    parts: Parts,
+    strokes: NDArray[np.bool_],
+    lettering: Lettering,
+    segments: NDArray[np.float64],
+    at: NDArray[np.int64],
+    bond: float,
+) -> list[tuple[NDArray[np.bool_], list[int]]]:
+    """Strokes that belong together, (n,) each, and the labels of each group as indices of clusters.
+
+    Strokes belong together where they nearly touch, where one label is at the ends of both, or where one lies
+    within the extent of the other.
+    """
+    owner = _near_strokes(parts, strokes, segments, at, bond)
+    group_of = np.arange(int(owner.max(initial=-1)) + 1)
+
+    def join(a: int, b: int) -> None:
+        group_of[group_of == group_of[a]] = group_of[b]
+
+    bonded = _bonded_clusters(parts, strokes, lettering, owner, bond)
+    for first, *others in bonded.values():
+        for other in others:
+            join(other, first)
+    boxes = {
+        int(group): union(parts.boxes_of(np.append(group_of, -1)[owner] == group))
+        for group in np.unique(group_of)
+    }
+    for group, box in boxes.items():
+        around = [other for other in boxes if other != group and share_inside(box, boxes[other]) > 0.95]
+        if around:
+            join(group, around[0])
+    return [
+        (
+            np.asarray(np.append(group_of, -1)[owner] == group),
+            [number for number, groups in bonded.items() if group_of[groups[0]] == group],
+        )
+        for group in np.unique(group_of)
+    ]
+
+
+def _near_strokes(
+    parts: Parts,
+    strokes: NDArray[np.bool_],
+    segments: NDArray[np.float64],
+    at: NDArray[np.int64],
+    bond: float,
+) -> NDArray[np.int64]:
+    """For each part (n,) the number of its group of strokes that nearly touch; -1 for other parts.
+
+    Structures of one drawing may have different scales: a part's reach is measured by its own strokes.
+    """
+    reach = np.full(len(parts.areas), bond)
+    for index in np.flatnonzero(strokes):
+        own = lengths_of(segments[at == index])
+        if len(own):
+            reach[index] = min(max(bond, float(np.max(own))), 2.5 * bond)
+    radii = np.maximum(1, np.round(JOIN_GAP / 2 * reach)).astype(int)
+    zone = np.zeros(parts.labels.shape, np.uint8)
+    for radius in np.unique(radii[strokes]):
+        ink = mask_of(parts, strokes & (radii == radius))
+        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * int(radius) + 1,) * 2)
+        zone |= cv2.dilate(ink, kernel)
+    _, zones = cv2.connectedComponents(zone, connectivity=8)
+    owner = np.full(len(parts.areas), -1)
+    numbers: dict[int, int] = {}
+    for index in np.flatnonzero(strokes):
+        x0, y0, x1, y1 = parts.boxes[index]
+        inside = zones[y0:y1, x0:x1][parts.labels[y0:y1, x0:x1] == index + 1]
+        owner[index] = numbers.setdefault(int(inside[0]), len(numbers))
+    return owner
+
+
+def _bonded_clusters(
+    parts: Parts, strokes: NDArray[np.bool_], lettering: Lettering, owner: NDArray[np.int64], bond: float
+) -> dict[int, list[int]]:
+    """The labels of atoms, as indices of clusters, each with the groups of strokes that it joins."""
+    bonded: dict[int, list[int]] = {}
+    for number, cluster in enumerate(lettering.clusters):
+        if len(cluster.members) <= MAX_LETTERS:
+            ends = is_bonded(cluster, parts, strokes, bond)
+            if ends:
+                bonded[number] = sorted({int(owner[index]) for index in ends})
+    for line in {cluster.line for cluster in lettering.clusters}:
+        of_line = [number for number, cluster in enumerate(lettering.clusters) if cluster.line == line]
+        letters = sum(len(lettering.clusters[number].members) for number in of_line)
+        if len(of_line) > 1 and letters > 3 and any(number not in bonded for number in of_line):
+            for number in of_line:
+                bonded.pop(number, None)
+    return bonded
+
+
+def _join_enclosed(parts, owner, parent, root) -> None:  # type: ignore[no-untyped-def]
+    boxes = {}
+    for group in range(len(parent)):
+        boxes.setdefault(root(group), []).extend(parts.boxes_of(owner == group))
+    whole = {key: union(value) for key, value in boxes.items()}
+    for key, box in whole.items():
+        for other, outer in whole.items():
+            if key != other and root(key) != root(other) and share_inside(box, outer) > 0.95:
+                parent[root(key)] = root(other)
+                break
+
+
+def _rate(
+    parts: Parts,
+    members: NDArray[np.bool_],
+    labels: list[int],
+    lettering: Lettering,
+    own: NDArray[np.float64],
+) -> Structure | None:
+    """The structure that strokes with their labels are; None where they are something else."""
+    if len(own) < 3:
+        return None
+    box = union(parts.boxes_of(members))
+    x0, y0, x1, y1 = (int(value) for value in box)
+    mask = mask_of(parts, members)[y0:y1, x0:x1]
+    distance = cv2.distanceTransform(np.pad(mask, 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
+    stroke = 2 * float(np.percentile(distance[mask > 0], 90))
+    lengths, typical = lengths_of(own), typical_length(own)
+    if stroke > MAX_STROKE * typical:
+        return None
+    at_angle = float(lengths_of(slanted(own)).sum() / lengths.sum())
+    low, high = ALIKE
+    alike = float(lengths[(lengths > low * typical) & (lengths < high * typical)].sum() / lengths.sum())
+    n_corners, n_bends = joints(own, max(3.0, stroke, 0.2 * typical))
+    value = 0.35 + 0.3 * min(1.0, at_angle / 0.45) + 0.3 * alike
+    if at_angle < MIN_SLANTED or alike < MIN_ALIKE or n_bends > n_corners:
+        return None
+    if _holds_text(parts, mask, box, lettering, labels):
+        return None
+    texts = [lettering.clusters[number].bbox for number in labels]
+    evidence = (
+        f"{alike:.0%} of the strokes of like length",
+        f"{at_angle:.0%} of the strokes slanted",
+        f"{len(labels)} labels at the ends of bonds",
+    )
+    return Structure(union([box, *texts]), min(0.97, value), evidence, len(own))
+
+
+def _holds_text(parts: Parts, mask: Gray, box: BBox, lettering: Lettering, labels: list[int]) -> bool:
+    """Whether there are letters inside closed lines, labels of atoms of a bridge apart.
+
+    The boxes, diamonds and circles of a flow chart hold text; rings of atoms do not.
+    """
+    free = np.pad((mask == 0).astype(np.uint8), 1, constant_values=1)
+    cv2.floodFill(free, None, (0, 0), 2)
+    inside = free[1:-1, 1:-1] == 1
+    height, width = inside.shape
+    bonded = {index for number in labels for index in lettering.clusters[number].members}
+    for index in np.flatnonzero(lettering.mask):
+        x0, y0, x1, y1 = parts.boxes[index]
+        x, y = int((x0 + x1) / 2 - box[0]), int((y0 + y1) / 2 - box[1])
+        if 0 <= x < width and 0 <= y < height and inside[y, x] and index not in bonded:
+            return True
+    return False
