@@ -55,24 +55,28 @@ class PageTransform:
 
 @dataclass(frozen=True)
 class TurnedFrame:
-    """A page of ``width`` by ``height``, as displayed, turned clockwise by ``turn`` quarters (0 to 3)."""
+    """A page of ``width`` by ``height``, as displayed, turned clockwise by ``turn`` quarters (0 to 3) and
+    measured in other points: ``unit`` points of the page are one of the frame."""
 
     width: float
     height: float
     turn: int
+    unit: float = 1.0
 
     @property
     def size(self) -> tuple[float, float]:
-        """Width and height of the turned page."""
-        return (self.height, self.width) if self.turn % 2 else (self.width, self.height)
+        """Width and height of the turned page, points of the frame."""
+        width, height = self.width / self.unit, self.height / self.unit
+        return (height, width) if self.turn % 2 else (width, height)
 
     def from_page(self, box: BBox) -> BBox:
         """A box of the displayed page as a box of the turned page."""
-        return _turn(box, self.turn, self.width, self.height)
+        return _scale(_turn(box, self.turn, self.width, self.height), 1 / self.unit)
 
     def to_page(self, box: BBox) -> BBox:
         """A box of the turned page as a box of the displayed page."""
-        return _turn(box, (4 - self.turn) % 4, *self.size)
+        width, height = (self.height, self.width) if self.turn % 2 else (self.width, self.height)
+        return _turn(_scale(box, self.unit), (4 - self.turn) % 4, width, height)
 
 
 def _turn(box: BBox, turn: int, width: float, height: float) -> BBox:
@@ -84,6 +88,11 @@ def _turn(box: BBox, turn: int, width: float, height: float) -> BBox:
     if turn == 3:
         return y0, width - x1, y1, width - x0
     return box
+
+
+def _scale(box: BBox, factor: float) -> BBox:
+    x0, y0, x1, y1 = box
+    return x0 * factor, y0 * factor, x1 * factor, y1 * factor
 
 
 def area(box: BBox) -> float:

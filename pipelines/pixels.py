@@ -167,6 +167,10 @@ def straight_strokes(ink: Gray, min_length: float) -> NDArray[np.float64]:
     return np.stack([lengths[long], angles[long]], axis=1)
 
 
+MIN_DRAWN_SHARE = 0.75
+"""Share of a line that is drawn, from which it is one of a staff. Lines of printed and scanned staves
+have 0.97 and more, rows of the digits of a table about a half."""
+
 MAX_LOOSE_SHARE = 0.12
 """Width of the letters that touch no line of a staff, as a share of its length, above which it is a table."""
 
@@ -218,9 +222,20 @@ def _find_staves(gray: Gray, min_length: int, average: int, min_contrast: int, p
             boxes = [lines[index] for index in group]
             staff = Staff(union(boxes), (_middle(boxes[-1]) - _middle(boxes[0])) / 4)
             # Five grid lines of a chart are about as high as they are wide; a bar of music is not.
-            if staff.bbox[2] - staff.bbox[0] > 13 * staff.space:
+            is_wide = staff.bbox[2] - staff.bbox[0] > 13 * staff.space
+            # One line may be worn. Rows of digits are lines too once they are averaged, but with gaps.
+            if is_wide and sorted(_drawn_share(gray, line) for line in boxes)[1] >= MIN_DRAWN_SHARE:
                 result.append(staff)
     return result
+
+
+def _drawn_share(gray: Gray, line: BBox) -> float:
+    """Share of the columns of a horizontal line in which there is ink, however light, 0…1."""
+    x0, y0, x1, y1 = (max(0, round(value)) for value in line)
+    around = gray[max(0, y0 - 6) : y1 + 6, x0:x1].astype(np.int16)
+    strip = gray[max(0, y0 - 1) : y1 + 1, x0:x1].astype(np.int16)
+    paper = np.percentile(around, 90, axis=0)
+    return float((paper - strip.min(axis=0) >= MIN_LINE_CONTRAST / 2).mean())
 
 
 def has_words_between(parts: Parts, staff: Staff) -> bool:

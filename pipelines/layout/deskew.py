@@ -16,6 +16,9 @@ MAX_SKEW = 6.0
 SIDE = 900
 """Longer side, in pixels, of the picture in which quarter turns are detected."""
 
+MIN_LETTERS = 40
+"""Letters with neighbors from which these tell which way the lines run."""
+
 Matrix = NDArray[np.float64]
 
 
@@ -94,7 +97,15 @@ def _row_concentration(points: Matrix, degrees: float, bin_size: float) -> float
 
 
 def is_rotated_90(ink: Gray) -> bool:
-    """Whether lines of text run up or down the page."""
+    """Whether lines of text run up or down the page.
+
+    The next letter of a line is nearer than the next line, which decides where the letters agree on it. Their
+    profiles decide elsewhere; the columns of a table, or a margin of leader dots, can be sharper than its
+    rows.
+    """
+    beside, below = _nearest_neighbors(ink)
+    if beside + below >= MIN_LETTERS and max(beside, below) >= 3 * min(beside, below):
+        return below > beside
     letters = _reduced_letters(ink)
     if not letters.any():
         return False
@@ -102,6 +113,30 @@ def is_rotated_90(ink: Gray) -> bool:
     horizontal = max(_row_sharpness(letters, angle) for angle in angles)
     vertical = max(_row_sharpness(np.ascontiguousarray(letters.T), angle) for angle in angles)
     return vertical > 1.6 * horizontal
+
+
+def _nearest_neighbors(ink: Gray) -> tuple[int, int]:
+    """Numbers of letters whose nearest neighbor is beside them, and above or below them."""
+    parts = parts_of(ink)
+    longest = np.maximum(parts.heights, parts.widths)
+    possible = (parts.heights > 3) & (parts.widths > 2)
+    size = parts.median_height(possible)
+    if size is None:
+        return 0, 0
+    boxes = parts.boxes[possible & (longest > 0.6 * size) & (longest < 2.5 * size)].astype(np.float32)
+    asked = np.arange(0, len(boxes), max(1, len(boxes) // 500))
+    own = boxes[asked, None]
+    shared = np.minimum(own[..., 2:], boxes[None, :, 2:]) - np.maximum(own[..., :2], boxes[None, :, :2])
+    shared[np.arange(len(asked)), asked] = 0
+    overlap_x, overlap_y = shared[..., 0], shared[..., 1]
+    # An overlap below zero is a gap.
+    beside = np.where((overlap_y > 0.4 * size) & (overlap_x <= 0), -overlap_x, np.inf).min(
+        axis=1, initial=np.inf
+    )
+    below = np.where((overlap_x > 0.4 * size) & (overlap_y <= 0), -overlap_y, np.inf).min(
+        axis=1, initial=np.inf
+    )
+    return int((beside < below).sum()), int((below < beside).sum())
 
 
 def is_upside_down(ink: Gray) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +10,30 @@ import numpy as np
 import pymupdf
 from numpy.typing import NDArray
 
-from docai.geometry import BBox, PageTransform, area, clip, grow, join_touching, share_inside, touches
+from docai.geometry import (
+    BBox,
+    PageTransform,
+    TurnedFrame,
+    area,
+    clip,
+    grow,
+    join_touching,
+    share_inside,
+    touches,
+)
 from docai.pipelines.layout.types import LabeledBox, PageEvidence, WordBox
 
 if TYPE_CHECKING:
-    from docai.pipelines.ingest import PageWord
+    from docai.pipelines.ingest import Page, PageWord
+
+WORD_HEIGHT = 12.0
+"""Points: height of the box of a word in text of the usual size, 10 points."""
+
+USUAL_WORD_HEIGHTS = (7.0, 24.0)
+"""Points; pages with words of other heights are measured by these."""
+
+MIN_WORDS_TO_MEASURE = 30
+"""Words by which a page can be measured; a title page has fewer."""
 
 MAX_PATHS = 3000
 """Drawings above which PyMuPDF's clustering, quadratic in their number, is too slow."""
@@ -38,10 +57,32 @@ def text_turn(page: pymupdf.Page) -> int:
     return (4 - turned) % 4
 
 
+def letter_unit(heights: Sequence[float]) -> float:
+    """Points of a page for one point of a page whose text has the usual size, from its words' heights.
+
+    Pages have no size that can be relied on: a slide may be 13 inches or 2 meters wide, and a page picture
+    may have a point for each of its pixels. Text of the usual sizes, and too few words to tell, give 1.
+    """
+    if len(heights) < MIN_WORDS_TO_MEASURE:
+        return 1.0
+    height = float(np.median(heights))
+    return 1.0 if USUAL_WORD_HEIGHTS[0] <= height <= USUAL_WORD_HEIGHTS[1] else height / WORD_HEIGHT
+
+
+def page_frame(page: Page, words: Sequence[PageWord]) -> TurnedFrame:
+    """The frame in which most words of a PDF's page run from left to right and have the usual size."""
+    turn = text_turn(page.pdf)
+    sides = 0 if turn % 2 == 0 else 1
+    heights = [word.bbox[3 - sides] - word.bbox[1 - sides] for word in words]
+    return TurnedFrame(page.width, page.height, turn, letter_unit(heights))
+
+
 @contextmanager
-def upright(page: pymupdf.Page, turn: int) -> Iterator[pymupdf.Page]:
-    """A page like the displayed one turned by ``turn`` quarters clockwise, and its coordinates with it."""
-    if turn == 0 and page.rotation == 0:
+def upright(page: pymupdf.Page, frame: TurnedFrame) -> Iterator[pymupdf.Page]:
+    """A page like the displayed one, turned and scaled to the frame; its coordinates are those of the
+    frame."""
+    turn = frame.turn
+    if turn == 0 and page.rotation == 0 and frame.unit == 1.0:
         yield page
         return
     with pymupdf.open() as copy, pymupdf.open() as document:
@@ -49,9 +90,7 @@ def upright(page: pymupdf.Page, turn: int) -> Iterator[pymupdf.Page]:
         copy.insert_pdf(page.parent, from_page=page.number, to_page=page.number, annots=False, links=False)
         quarters = (turn + page.rotation // 90) % 4
         copy[0].set_rotation(0)
-        width, height = copy[0].rect.width, copy[0].rect.height
-        if quarters % 2:
-            width, height = height, width
+        width, height = frame.size
         sheet = document.new_page(width=width, height=height)
         sheet.show_pdf_page(sheet.rect, copy, 0, rotate=-90 * quarters)
         yield sheet

@@ -122,7 +122,16 @@ def _origin(page: Page, words: list[PageWord]) -> Origin:
         return "mixed" if words and not _has_invisible_text(page) else "scan"
     if words or page.pdf.get_drawings():
         return "born-digital"
-    return "scan" if images else "blank"
+    return "scan" if images or _shows_ink(page) else "blank"
+
+
+def _shows_ink(page: Page) -> bool:
+    """Whether a page shows anything: glyphs without Unicode values and annotations are no words, drawings or
+    images."""
+    from docai.pipelines.layout.raster import gray_page
+    from docai.pipelines.pixels import binarize
+
+    return bool(binarize(gray_page(page)[0]).any())
 
 
 def _has_invisible_text(page: Page) -> bool:
@@ -147,11 +156,10 @@ def _shows_more_than_words(page: Page, words: list[PageWord]) -> bool:
 
 def _layout_from_pdf(page: Page, words: list[PageWord], origin: Origin) -> PageLayout:
     # Imported here, since PyMuPDF loads its layout model on import, which takes a second.
-    from docai.pipelines.layout.digital import evidence_from_pdf, shrink_to_letters, text_turn, upright
+    from docai.pipelines.layout.digital import evidence_from_pdf, page_frame, shrink_to_letters, upright
 
-    turn = text_turn(page.pdf)
-    frame = TurnedFrame(page.width, page.height, turn)
-    with upright(page.pdf, turn) as sheet:
+    frame = page_frame(page, words)
+    with upright(page.pdf, frame) as sheet:
         evidence = evidence_from_pdf(sheet, words, [frame.from_page(word.bbox) for word in words])
         candidates = combine(evidence)
         texts = [region for region in candidates if region.kind == "text"]
@@ -164,13 +172,14 @@ def _layout_from_pdf(page: Page, words: list[PageWord], origin: Origin) -> PageL
         _to_region(region, number, evidence.words, words, frame.to_page(region.bbox), None)
         for number, region in enumerate(ordered)
     ]
-    return PageLayout(tuple(regions), origin, float(_degrees_turned(turn)))
+    return PageLayout(tuple(regions), origin, float(_degrees_turned(frame.turn)))
 
 
 def _layout_from_pixels(page: Page, words: list[PageWord], origin: Origin) -> PageLayout:
-    from docai.pipelines.layout.raster import TRANSFORM, evidence_from_pixels, set_upright
+    from docai.pipelines.layout.raster import TRANSFORM, evidence_from_pixels, gray_page, set_upright
 
-    picture = set_upright(np.asarray(page.render(scale=TRANSFORM.scale).convert("L")))
+    gray, scale = gray_page(page)
+    picture = set_upright(gray, _turn_of_words(page, words))
     if not picture.ink.any():
         return PageLayout((), "blank")
     evidence = evidence_from_pixels(picture)
@@ -178,7 +187,8 @@ def _layout_from_pixels(page: Page, words: list[PageWord], origin: Origin) -> Pa
     for region in candidates:
         if region.kind == "text":
             region.bbox = grow(region.bbox, 0, 1)
-    frame = _DeskewedFrame(page, picture.turn, picture.skew)
+    turned = TurnedFrame(page.width, page.height, picture.turn, TRANSFORM.scale / scale)
+    frame = _DeskewedFrame(turned, picture.skew)
     word_boxes: list[WordBox] = []
     if words:
         word_boxes = [WordBox(frame.from_page(w.bbox), (w.block, w.line), len(w.text)) for w in words]
@@ -196,6 +206,13 @@ def _layout_from_pixels(page: Page, words: list[PageWord], origin: Origin) -> Pa
     return PageLayout(tuple(regions), origin, float(_degrees_turned(picture.turn)) + picture.skew)
 
 
+def _turn_of_words(page: Page, words: list[PageWord]) -> int | None:
+    """Quarters that set a scan upright, by the direction of the words of its text layer; None without."""
+    from docai.pipelines.layout.digital import MIN_WORDS_TO_MEASURE, text_turn
+
+    return text_turn(page.pdf) if len(words) >= MIN_WORDS_TO_MEASURE else None
+
+
 def _is_right_to_left(words: list[PageWord]) -> bool:
     """Whether most of the text runs from right to left."""
     return text_direction("".join(word.text for word in words)) == "rtl"
@@ -209,8 +226,8 @@ def _degrees_turned(turn: int) -> int:
 class _DeskewedFrame:
     """Between points of the displayed page and those of its deskewed picture."""
 
-    def __init__(self, page: Page, turn: int, skew: float) -> None:
-        self.turned = TurnedFrame(page.width, page.height, turn)
+    def __init__(self, turned: TurnedFrame, skew: float) -> None:
+        self.turned = turned
         width, height = self.turned.size
         self.matrix = deskew.turn_matrix(width, height, skew)
         self.inverse = cv2.invertAffineTransform(self.matrix)

@@ -74,12 +74,12 @@ def find_table(page: Page, bbox: BBox, words: Sequence[PageWord]) -> TableConten
     """
     if page.pdf is None or not words:
         return None
-    from docai.pipelines.layout.digital import text_turn, upright
+    from docai.pipelines.layout.digital import page_frame, upright
 
     with quiet_mupdf():
-        frame = TurnedFrame(page.width, page.height, text_turn(page.pdf))
+        frame = page_frame(page, page.words())
         upright_words = [word._replace(bbox=frame.from_page(word.bbox)) for word in words]
-        with upright(page.pdf, frame.turn) as sheet:
+        with upright(page.pdf, frame) as sheet:
             content = _best_grid(sheet, frame.from_page(bbox), upright_words)
     if content is None:
         return None
