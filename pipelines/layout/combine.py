@@ -296,7 +296,7 @@ def assign_words(page: PageEvidence, regions: list[RegionCandidate], *, move: bo
 
 def _best_region(box: BBox, regions: list[RegionCandidate], min_share: float) -> RegionCandidate | None:
     """The region that contains most of the box; None where that is less than ``min_share``."""
-    best = max(regions, key=lambda region: share_inside(box, region.bbox), default=None)
+    best = max(regions, key=lambda r: (min(share_inside(box, r.bbox), 0.9), -area(r.bbox)), default=None)
     return best if best is not None and share_inside(box, best.bbox) >= min_share else None
 
 

@@ -52,8 +52,11 @@ MAX_BRACKET = 0.6
 MIN_BRACKET_RUN = 0.5
 """Share of the ink of a bracket that is its long stroke."""
 
-ALIKE = (0.45, 1.35)
-"""Times the typical length; bonds are as long as each other, and shorter at labels and inside of rings."""
+FULL_LENGTH = 0.75
+"""Share of the length of all strokes in those that are no longer than a whole bond; the rest are whole."""
+
+ALIKE = (0.4, 1.3)
+"""Times a whole bond; bonds are as long as each other, and shorter at labels and inside of rings."""
 
 MIN_ALIKE = 0.7
 """Share of the length of its strokes that must be in strokes of like length."""
@@ -92,19 +95,22 @@ class LineDrawing:
     share_read: float
 
 
-def read_line_drawing(gray: Gray, words: list[BBox], *, are_words_sure: bool = True) -> LineDrawing | None:
+def read_line_drawing(
+    gray: Gray, words: list[BBox], *, are_words_sure: bool = True, bond: float | None = None
+) -> LineDrawing | None:
     """Read the picture of a drawing; None where it cannot be one of structures.
 
     Args:
         gray: the picture, with nothing but the drawing and the letters near it.
         words: boxes of its words.
+        bond: length of a bond, where it is known.
         are_words_sure: they are those of the text layer; words found in pixels may be bonds.
     """
     if halftone_share(gray) > MAX_HALFTONES:
         return None
     ink = binarize(gray)
     parts = parts_of(ink)
-    if not 2 <= len(parts.areas) <= MAX_PARTS:
+    if not 1 <= len(parts.areas) <= MAX_PARTS:
         return None
     known = _inside_words(parts, words)
     if not (~known & (np.minimum(parts.widths, parts.heights) >= MIN_BOND / 2)).any():
@@ -114,11 +120,11 @@ def read_line_drawing(gray: Gray, words: list[BBox], *, are_words_sure: bool = T
     segments = line_segments(ink)
     owner = owners(parts, segments)
     # Rules, frames and axes are level or plumb, and longer than bonds: the slanted strokes give the scale.
-    bond = typical_length(slanted(_of(segments, owner, ~known)))
-    if bond < MIN_BOND:
+    scale = bond or typical_length(slanted(_of(segments, owner, ~known)))
+    if scale < MIN_BOND:
         return None
-    letters = known | letter_shaped(parts, bond)
-    bond = typical_length(slanted(_of(segments, owner, ~letters))) or bond
+    letters = known | letter_shaped(parts, scale)
+    bond = bond or typical_length(slanted(_of(segments, owner, ~letters))) or scale
     in_runs = share_in(long_runs(ink, MAX_RUN * bond), parts)
     arrows, in_arrow = find_arrows(parts, ~letters, bond)
     thin = np.minimum(parts.widths, parts.heights) <= MAX_BRACKET * bond
@@ -259,18 +265,6 @@ def _bonded_clusters(
     return bonded
 
 
-def _join_enclosed(parts, owner, parent, root) -> None:  # type: ignore[no-untyped-def]
-    boxes = {}
-    for group in range(len(parent)):
-        boxes.setdefault(root(group), []).extend(parts.boxes_of(owner == group))
-    whole = {key: union(value) for key, value in boxes.items()}
-    for key, box in whole.items():
-        for other, outer in whole.items():
-            if key != other and root(key) != root(other) and share_inside(box, outer) > 0.95:
-                parent[root(key)] = root(other)
-                break
-
-
 def _rate(
     parts: Parts,
     members: NDArray[np.bool_],
@@ -286,7 +280,7 @@ def _rate(
     mask = mask_of(parts, members)[y0:y1, x0:x1]
     distance = cv2.distanceTransform(np.pad(mask, 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
     stroke = 2 * float(np.percentile(distance[mask > 0], 90))
-    lengths, typical = lengths_of(own), typical_length(own)
+    lengths, typical = lengths_of(own), typical_length(own, FULL_LENGTH)
     if stroke > MAX_STROKE * typical:
         return None
     at_angle = float(lengths_of(slanted(own)).sum() / lengths.sum())

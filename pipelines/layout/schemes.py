@@ -35,6 +35,9 @@ AREA_REACH = 24.0
 MARGIN = 20.0
 """Points around a drawing in which labels of its atoms may stand; less than :data:`AREA_REACH`."""
 
+MAX_SIGN = (10.0, 1.5)
+"""Bond lengths of the longer and the shorter side of an arrow that stands alone."""
+
 MIN_SHARE_READ = 0.8
 """Share of the ink of a drawing's strokes that must be structures where it is not a molecule as a whole."""
 
@@ -52,6 +55,8 @@ class Scheme:
     structures: list[RegionCandidate] = field(default_factory=list)
     arrows: list[tuple[Arrow, float]] = field(default_factory=list)
     pluses: list[tuple[BBox, float]] = field(default_factory=list)
+    bonds: list[float] = field(default_factory=list)
+    """The length of bonds in each drawing that holds structures."""
 
 
 def split_drawings(
@@ -70,7 +75,7 @@ def split_drawings(
     settled = [region for _, regions in graphics for region in regions if not _is_open(region)]
     open_regions = [region for _, regions in graphics for region in regions if _is_open(region)]
     boxes = [box for box, regions in graphics if all(map(_is_open, regions))]
-    for whole in join_touching(boxes, AREA_REACH / 2):
+    for whole in join_touching(boxes, AREA_REACH):
         drawing = read_area(page, grow(whole, MARGIN), prose)
         if drawing is None:
             continue
@@ -80,9 +85,25 @@ def split_drawings(
         settled += kept + structures
         scheme.structures += structures
         if structures:
+            scheme.bonds.append(drawing.bond)
             scheme.arrows += [(arrow, drawing.bond) for arrow in drawing.arrows]
             scheme.pluses += [(plus, drawing.bond) for plus in drawing.pluses]
-    return settled + open_regions, scheme
+    return [region for region in settled + open_regions if not _is_sign(page, region, scheme)], scheme
+
+
+def _is_sign(page: PageEvidence, region: RegionCandidate, scheme: Scheme) -> bool:
+    """Whether a figure is an arrow that stands far from the structures of its page; it is then told."""
+    if region.kind != "figure" or not scheme.structures:
+        return False
+    bond = float(np.median(scheme.bonds))
+    x0, y0, x1, y1 = region.bbox
+    if max(x1 - x0, y1 - y0) > MAX_SIGN[0] * bond or min(x1 - x0, y1 - y0) > MAX_SIGN[1] * bond:
+        return False
+    drawing = read_area(page, grow(region.bbox, 2), set(), bond)
+    if drawing is None or not _is_mostly_in(region.bbox, [arrow.bbox for arrow in drawing.arrows]):
+        return False
+    scheme.arrows += [(arrow, bond) for arrow in drawing.arrows]
+    return True
 
 
 def structures_in_tables(
@@ -101,8 +122,11 @@ def structures_in_tables(
     return found
 
 
-def read_area(page: PageEvidence, box: BBox, prose: set[tuple[int, int]]) -> LineDrawing | None:
-    """What is drawn in a box of the page; lines of ``prose`` are no part of it."""
+def read_area(
+    page: PageEvidence, box: BBox, prose: set[tuple[int, int]], bond: float | None = None
+) -> LineDrawing | None:
+    """What is drawn in a box of the page; lines of ``prose`` are no part of it, and ``bond`` is the length of
+    bonds where it is known."""
     inner = grow(clip(box, page.width, page.height), -1)
     if min(inner[2] - inner[0], inner[3] - inner[1]) < 2:
         return None
@@ -121,7 +145,8 @@ def read_area(page: PageEvidence, box: BBox, prose: set[tuple[int, int]]) -> Lin
             labels.append(pixels)
             if not page.from_pixels:
                 _darken(letters)
-    drawing = read_line_drawing(gray, labels, are_words_sure=not page.from_pixels)
+    pixels_of_bond = None if bond is None else bond * transform.scale
+    drawing = read_line_drawing(gray, labels, are_words_sure=not page.from_pixels, bond=pixels_of_bond)
     return None if drawing is None else _to_page(drawing, transform)
 
 
@@ -208,6 +233,6 @@ def _region_of(page: PageEvidence, structure: Structure) -> RegionCandidate:
     for word in page.words if not page.from_pixels else ():
         if contains_center(near, word.bbox):
             x0, y0, x1, y1 = word.bbox
-            margin = 0.2 * (y1 - y0)
+            margin = 0.05 * (y1 - y0)
             box = union([box, (x0, y0 + margin, x1, y1 - margin)])
     return RegionCandidate("molecule", box, structure.score, list(structure.evidence))

@@ -64,8 +64,8 @@ def slanted(segments: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(segments[np.minimum(angles, 90 - angles) > MIN_SLANT])
 
 
-def typical_length(segments: NDArray[np.float64]) -> float:
-    """The length below which half of the whole length of all segments lies; 0 where there is none.
+def typical_length(segments: NDArray[np.float64], share: float = 0.5) -> float:
+    """The length below which a share of the whole length of all segments lies; 0 where there is none.
 
     Weighted by length, since the many short strokes of letters and the few of rules both say little.
     """
@@ -73,7 +73,7 @@ def typical_length(segments: NDArray[np.float64]) -> float:
         return 0.0
     lengths = np.sort(lengths_of(segments))
     total = np.cumsum(lengths)
-    return float(lengths[int(np.searchsorted(total, total[-1] / 2))])
+    return float(lengths[int(np.searchsorted(total, total[-1] * share))])
 
 
 def points_of(parts: Parts, index: int) -> NDArray[np.float64]:
