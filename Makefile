@@ -9,14 +9,14 @@ PYTEST ?= --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-re
 SOURCES := docai models parsers pipelines samples examples .ci tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types format docs sample schema bench peers peers-env build hooks clean
+.PHONY: help demo test check lint types format docs sample schema pages bench peers peers-env build hooks clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.runtime ## Install, read samples/report.pdf with the embedded model, show what was found
 	@echo "Reading samples/report.pdf with the embedded model; this takes a minute or two."
-	@$(BIN)/docai process samples/report.pdf -o $(OUT)/report.json --overlay $(OUT)/overlay \
+	@$(BIN)/docai process samples/report.pdf -o $(OUT)/report.json --overlay $(OUT)/overlay --overwrite \
 	  || { code=$$?; [ $$code -eq 3 ] || exit $$code; \
 	       echo "Some answers of the small embedded model have errors (docai's exit code 3): each is an issue of its record."; }
 	@echo "The JSON is in $(OUT)/report.json, the pages with the regions drawn on them in $(OUT)/overlay/."
@@ -46,6 +46,9 @@ sample: $(VENV)/.dev ## Make samples/report.pdf and its truth file again
 
 schema: $(VENV)/.dev ## Write docai/schema.json again after a change of the records
 	$(BIN)/python -m docai.schema
+
+pages: $(VENV)/.dev ## Write the parts of docs/ that come from the code again
+	$(BIN)/python .ci/docs_pages.py
 
 bench: $(VENV)/.dev ## Measure region finding and the embedded model (several minutes)
 	$(BIN)/python benchmarks/regions.py

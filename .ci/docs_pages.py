@@ -1,7 +1,9 @@
 """The pages of the documentation that are written from the code, as a hook of MkDocs (``mkdocs.yml``).
 
 A page of ``docs/`` may hold ``<!-- generated: NAME -->``, which is replaced at build time by what
-:data:`GENERATORS` makes, so that the command line, the settings and the examples cannot go stale. Files of
+:data:`GENERATORS` makes, so that the command line, the settings and the examples cannot go stale. Where
+``<!-- end of NAME -->`` follows, what stands between is replaced, and is kept in the file so that it can be
+read there: ``make pages`` writes it again, and a test fails until then. Files of
 the repository that have a page of their own, such as ``CONTRIBUTING.md``, are listed in :data:`INCLUDED`.
 Links between files of the repository become links between pages; where a file has no page, only its name
 stays. Nothing here needs the network.
@@ -36,7 +38,8 @@ INCLUDED: Mapping[str, str] = {
     "samples/overlay.png": "overlay.png",
 }
 """Path in the repository → page. Where ``docs/`` has that page it is written by hand, and not the file."""
-_MARKER = re.compile(r"<!-- generated: ([a-z-]+) -->")
+_MARKER = re.compile(r"<!-- generated: ([a-z-]+) -->(?:.*?<!-- end of \1 -->)?", re.DOTALL)
+_KEPT = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end of \2 -->)", re.DOTALL)
 _LINK = re.compile(r"\[([^\]]+)\]\(([^)#\s]+)(#[^)\s]*)?\)")
 _FENCED = re.compile(r"(^```.*?^```$)", re.DOTALL | re.MULTILINE)
 
@@ -66,6 +69,11 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 def fill(markdown: str) -> str:
     """The text with every marker replaced. A name that is in no :data:`GENERATORS` is a ``KeyError``."""
     return _MARKER.sub(lambda found: GENERATORS[found[1]](), markdown)
+
+
+def refresh(markdown: str) -> str:
+    """The text of a file with what it keeps of the code written again."""
+    return _KEPT.sub(lambda found: f"{found[1]}\n{GENERATORS[found[2]]().strip()}\n\n{found[3]}", markdown)
 
 
 def relink(markdown: str, source: str) -> str:
@@ -110,7 +118,7 @@ def command_line() -> str:
         if command.epilog:
             lines += ["", _prose(command.epilog)]
         lines.append("")
-    return "\n".join(lines)
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines))
 
 
 def commands() -> dict[str, Any]:
@@ -174,14 +182,16 @@ def limits() -> str:
 
 
 def _settings_table(names: Iterable[str]) -> str:
+    from docai.limits import FLAGS
     from docai.settings import ENV_PREFIX, Settings
 
-    rows = ["| name | environment | default | meaning |", "|---|---|---|---|"]
+    rows = ["| name | environment | default | option | meaning |", "|---|---|---|---|---|"]
     for name in names:
         field = Settings.model_fields[name]
         default = "none" if field.default is None else str(field.default)
         meaning = _cell(_prose(field.description))
-        rows.append(f"| `{name}` | `{ENV_PREFIX}{name.upper()}` | `{default}` | {meaning} |")
+        flag = FLAGS.get(name, f"--{name.replace('_', '-')}")
+        rows.append(f"| `{name}` | `{ENV_PREFIX}{name.upper()}` | `{default}` | `{flag}` | {meaning} |")
     return "\n".join(rows)
 
 
@@ -248,3 +258,8 @@ GENERATORS: Mapping[str, Callable[[], str]] = {
     "data-formats": data_formats,
     "record-fields": record_fields,
 }
+
+
+if __name__ == "__main__":
+    for path in sorted((ROOT / "docs").glob("*.md")):
+        path.write_text(refresh(path.read_text("utf-8")), "utf-8")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from docai.base import MAX_REPR, one_line
-from docai.errors import EmptySourceError
+from docai.errors import EmptySourceError, SettingError
 from docai.limits import Limits
 from docai.models.heads import get_head
 from docai.options import Options
+from docai.page_ranges import PageSelection
 from docai.records import Document, RecordBase
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Pipeline:
         engine: answers in place of ``model``, such as :class:`docai.ScriptedEngine` in tests.
 
     Raises:
-        SettingError: an option has a value that it cannot have.
+        SettingError: an argument has a value that it cannot have.
         UnknownHeadError: a head of that name does not exist.
     """
 
@@ -62,8 +63,9 @@ class Pipeline:
             witnesses=witnesses,
             readback=readback,
             retry=retry,
-            limits=limits or Limits(),
+            limits=Limits() if limits is None else limits,
         )
+        _check_model(model, device, engine)
         for name in sorted(self._options.heads or ()):
             get_head(name)
 
@@ -118,7 +120,7 @@ class Pipeline:
         self,
         source: str | Path | bytes | BinaryIO,
         *,
-        pages: str | Sequence[int] | None = None,
+        pages: PageSelection | None = None,
         password: str | None = None,
         regions: GivenRegions | None = None,
         progress: ProgressCallback | None = None,
@@ -128,12 +130,13 @@ class Pipeline:
         from docai.pipelines.ingest import open_source
         from docai.pipelines.layout.find import check_given
 
-        check_given(regions or {})
+        check_given({} if regions is None else regions)
+        _check_call(password, progress)
         with open_source(source, password=password, limits=self._options.limits) as opened:
-            # Before the model is loaded, which may take long.
-            opened.numbers(pages)
+            # Before the model is loaded, which may take long; and an iterator gives its numbers once.
+            numbers = opened.numbers(pages)
             return convert(
-                opened, self.engine, self._options, pages=pages, regions=regions, progress=progress
+                opened, self.engine, self._options, pages=numbers, regions=regions, progress=progress
             )
 
     def read(
@@ -152,6 +155,7 @@ class Pipeline:
         from docai.pipelines.ingest import open_source
 
         name = get_head(head).name
+        _check_call(password, progress)
         with open_source(_as_source(image), password=password, limits=self._options.limits) as opened:
             return read_page(opened, self.engine, self._options, name, progress=progress)
 
@@ -159,7 +163,7 @@ class Pipeline:
 def process(
     source: str | Path | bytes | BinaryIO,
     *,
-    pages: str | Sequence[int] | None = None,
+    pages: PageSelection | None = None,
     password: str | None = None,
     regions: GivenRegions | None = None,
     model: str | Path = "nano",
@@ -177,7 +181,8 @@ def process(
 
     Args:
         source: a path, the bytes, or a binary file object of a PDF, PNG, JPEG, TIFF, WebP or BMP.
-        pages: such as ``"1-3,7"`` or ``[1, 2, 3, 7]``, from 1; None is all.
+        pages: from 1: one (``3``), several (``[1, 2, 3, 7]``, ``range(1, 4)``), or ranges in words:
+            ``"1-3,7"``, ``"5-"`` to the last, ``"-3"`` the first three. None is all.
         password: opens an encrypted PDF.
         regions: take the place of layout on the pages they name: page number → ``(kind, bbox)`` pairs in
             reading order, such as ``{1: [("table", (72, 100, 523, 300))]}``, boxes in page points. Of these
@@ -191,8 +196,8 @@ def process(
 
     Raises:
         InputError: the source cannot be read; its subclasses say why.
-        ConfigurationError: a head, model, device or option cannot be used, or a region is of no kind there
-            is or has no area (:class:`docai.errors.SettingError`).
+        ConfigurationError: a head, model, device or option cannot be used; ``pages`` cannot be understood,
+            or a region is of no kind there is or has no area (:class:`docai.errors.SettingError`).
     """
     pipeline = Pipeline(
         model,
@@ -257,11 +262,14 @@ def parse(head: str, text: str) -> RecordBase:
 
     Raises:
         UnknownHeadError: there is no such head.
+        SettingError: ``text`` is no text.
     """
     from docai.pipelines.recognition.answer import storable
     from docai.pipelines.region import content_fields
 
     entry = get_head(head)
+    if not isinstance(text, str):
+        raise SettingError(f"The text to parse is of the type {type(text).__name__}; give a str.")
     parsed = entry.parser(text)
     side = entry.resolution
     content = parsed.content.map_boxes(
@@ -281,6 +289,28 @@ def parse(head: str, text: str) -> RecordBase:
         issues=[issue.model_copy(update={"page": 1, "region": identifier}) for issue in parsed.issues],
         **content_fields(content),
     )
+
+
+def _check_model(model: object, device: object, engine: object) -> None:
+    """Refuse what can be no model, device or engine, before anything is loaded."""
+    from docai.models.engine import Engine
+
+    if engine is not None and (isinstance(engine, type) or not isinstance(engine, Engine)):
+        raise SettingError(
+            f"engine is {engine!r}; it has to be an object that answers, such as docai.ScriptedEngine(...). "
+            "A model by its name or folder is given as model=."
+        )
+    if not isinstance(model, (str, Path)):
+        raise SettingError(f"model is {model!r}; give its name, such as 'nano', or the path of its folder.")
+    if not isinstance(device, str):
+        raise SettingError(f"device is {device!r}; it has to be 'auto', 'cpu', 'cuda' or 'cuda:<number>'.")
+
+
+def _check_call(password: object, progress: object) -> None:
+    if password is not None and not isinstance(password, str):
+        raise SettingError(f"The password is of the type {type(password).__name__}; give a str.")
+    if progress is not None and not callable(progress):
+        raise SettingError(f"progress is {progress!r}; give a function that takes one argument.")
 
 
 def _as_source(image: Image | str | Path | bytes | BinaryIO) -> str | Path | bytes | BinaryIO:

@@ -26,12 +26,23 @@ class Cell(Data):
     col: int = Field(ge=0, description="Column of its top left corner, from 0.")
     row_span: int = Field(default=1, ge=1, description="Rows that it covers.")
     col_span: int = Field(default=1, ge=1, description="Columns that it covers.")
-    text: str = Field(default="", description="What is written in it; empty for an empty cell.")
+    text: str = Field(
+        default="", description="What is written in it, without footnote marks; empty for an empty cell."
+    )
+    marks: list[str] = Field(
+        default_factory=list,
+        description="Footnote marks raised at the end of its text, in ordinary characters; not part of it.",
+    )
     is_header: bool = Field(default=False, description="It names columns or rows.")
     bbox: BBox | None = Field(default=None, description="Its box in page points; None where nobody gave one.")
     confidence: float | None = Field(
         default=None, ge=0, le=1, description="Probability that its text is right; None: not measured."
     )
+
+    @property
+    def printed(self) -> str:
+        """Text and footnote marks in ordinary characters, as one string: what plain transcriptions have."""
+        return self.text + ",".join(self.marks)
 
 
 class Column(Data):

@@ -11,10 +11,12 @@
     │   │   ├── PasswordRequiredError
     │   │   └── WrongPasswordError
     │   ├── PageNotFoundError
-    │   └── LimitError                  the source is larger than the limits allow
+    │   └── LimitError                  the source is larger, or harder to read, than the limits allow
     │       ├── TooManyBytesError
     │       ├── TooManyPagesError
-    │       └── TooManyPixelsError
+    │       ├── TooManyPixelsError
+    │       ├── TooMuchTimeError
+    │       └── TooMuchMemoryError
     ├── ConfigurationError              the call, a setting or the installation is wrong
     │   ├── UnknownHeadError
     │   ├── UnknownModelError
@@ -29,6 +31,7 @@
     │   ├── AdapterError
     │   └── GenerationError
     ├── ExportError                     a record cannot be written in a format
+    ├── NotAResultError                 a text is not JSON that docai wrote
     └── StoppedElsewhereError           another process of the same training stopped, and says why
 
 Each message is one sentence (or two) that says what happened, to which input, and what to do.
@@ -36,8 +39,9 @@ Each message is one sentence (or two) that says what happened, to which input, a
 
 from __future__ import annotations
 
+import functools
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,6 +57,10 @@ class InputError(DocaiError):
     def __init__(self, message: str, *, source: str) -> None:
         super().__init__(message)
         self.source = source
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # From a child process: an exception is made again from its positional arguments alone.
+        return functools.partial(type(self), source=self.source), self.args, self.__dict__
 
 
 class SourceNotFoundError(InputError):
@@ -88,11 +96,11 @@ class WrongPasswordError(EncryptedSourceError):
 
 
 class PageNotFoundError(InputError):
-    """A page was asked for that the source does not have, or the page range cannot be read."""
+    """A page was asked for that the source does not have."""
 
 
 class LimitError(InputError):
-    """The source is larger than :class:`docai.Limits` allows."""
+    """The source is larger, or harder to read, than :class:`docai.Limits` allows."""
 
 
 class TooManyBytesError(LimitError):
@@ -105,6 +113,14 @@ class TooManyPagesError(LimitError):
 
 class TooManyPixelsError(LimitError):
     """An image declares more pixels than ``Limits.max_pixels``; found before decoding."""
+
+
+class TooMuchTimeError(LimitError):
+    """A step took longer than ``Limits.max_seconds_per_step`` or ``Limits.max_seconds_per_page``."""
+
+
+class TooMuchMemoryError(LimitError):
+    """A step needed more than ``Limits.max_memory``."""
 
 
 class ConfigurationError(DocaiError):
@@ -181,6 +197,10 @@ class GenerationError(ModelError):
 
 class ExportError(DocaiError):
     """A record, or what it holds, cannot be written in the format asked for."""
+
+
+class NotAResultError(DocaiError, ValueError):
+    """A text is not the JSON of a document as this version of docai reads it. It is a ``ValueError``, too."""
 
 
 class StoppedElsewhereError(DocaiError):

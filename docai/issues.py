@@ -275,6 +275,11 @@ CODES: Mapping[str, IssueCode] = MappingProxyType(
             "evidence",
             "The PDF's own words look damaged and were not used; they are in `native_text`.",
         ),
+        "text-watermark": IssueCode(
+            "info",
+            "layout",
+            "The text lies across the page as a watermark; it is the last record of its page.",
+        ),
         "text-layer-disagrees": IssueCode(
             "warning", "evidence", "The model and the PDF have different words; those of the PDF were used."
         ),
@@ -317,6 +322,12 @@ CODES: Mapping[str, IssueCode] = MappingProxyType(
         ),
         "witness-silent": IssueCode("info", "evidence", "A second reader recognized nothing in the region."),
         "witness-failed": IssueCode("info", "evidence", "A second reader failed; the message says why."),
+        "reader-missing": IssueCode(
+            "info",
+            "evidence",
+            "Something in pictures was read badly, and a second reader of its kind is not installed; the "
+            "message says how to get it.",
+        ),
         # Region: read-back
         "readback-differs": IssueCode(
             "warning", "validator", "The re-rendered record does not match the crop; it may be wrong."

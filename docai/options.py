@@ -41,7 +41,7 @@ class Options:
     """How pages are read. Every option has the same name and values wherever it can be given.
 
     Raises:
-        SettingError: an option has a value that it cannot have; ``heads`` is a string, or empty.
+        SettingError: an option has a value that it cannot have; ``heads`` is a string, empty, or no names.
     """
 
     heads: Collection[str] | None = None
@@ -74,9 +74,15 @@ class Options:
             return
         if isinstance(self.heads, str):
             raise SettingError(f"heads is the string {self.heads!r}; give a list such as [{self.heads!r}].")
-        if not self.heads:
+        try:
+            heads: list[object] = list(self.heads)
+        except TypeError:
+            heads = [self.heads]
+        if not all(isinstance(name, str) for name in heads):
+            raise SettingError(f"heads is {self.heads!r}; give a list of names such as ['table', 'text'].")
+        if not heads:
             raise SettingError("heads is empty, so nothing would be read; leave it out to use all heads.")
-        object.__setattr__(self, "heads", frozenset(self.heads))
+        object.__setattr__(self, "heads", frozenset(heads))
 
 
 MODEL_ALONE: Final = Options(witnesses="off", readback="off")

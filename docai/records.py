@@ -13,15 +13,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, SerializeAsAny, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import Field, SerializeAsAny, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
 from docai.base import Content, Data, bracketed, counted, one_line
 from docai.contents import FigureContent, Issue, MoleculeContent, TextContent
+from docai.errors import NotAResultError
 from docai.geometry import BBox
 from docai.score_formats import ScoreExports
 from docai.table_formats import TableExports
 
-SCHEMA_VERSION = "1.3"
+SCHEMA_VERSION = "1.4"
 
 Point = tuple[float, float]
 
@@ -331,5 +332,20 @@ class Document(Data):
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Document:
-        """Read JSON written by :meth:`to_json`. Raises ``pydantic.ValidationError``."""
-        return cls.model_validate_json(text)
+        """Read JSON written by :meth:`to_json`.
+
+        Raises:
+            NotAResultError: it is not JSON, or not that of a document.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            problem = error.errors()[0]
+        if problem["type"] in ("json_invalid", "json_type"):
+            why = problem["msg"].removeprefix("Invalid JSON: ")
+            raise NotAResultError(f"This is no JSON ({why}): give the text that to_json() wrote.")
+        place = ".".join(map(str, problem["loc"])) or "the whole"
+        raise NotAResultError(
+            f"This JSON is no document of docai with schema version {SCHEMA_VERSION} ({place}: "
+            f"{problem['msg']}): give what to_json() or docai process wrote, or read its source again."
+        )

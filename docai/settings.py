@@ -28,7 +28,7 @@ from pydantic_settings import (
 )
 
 from docai.errors import SettingError
-from docai.limits import Limits
+from docai.limits import FLAGS, Limits
 from docai.options import CHOICES, Options, ReadBackSetting, Retry, TextLayer, Witnesses, in_words
 
 ENV_PREFIX = "DOCAI_"
@@ -49,7 +49,6 @@ class Settings(Limits, BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=ENV_PREFIX,
         env_ignore_empty=True,
-        toml_file=SETTINGS_FILE,
         frozen=True,
         extra="forbid",
         protected_namespaces=(),
@@ -104,7 +103,8 @@ class Settings(Limits, BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        # load_settings() has put the sources together, which it has to tell apart.
+        return (init_settings,)
 
 
 @dataclass(frozen=True)
@@ -126,29 +126,54 @@ def load_settings(given: Mapping[str, Any] | None = None, *, as_flags: bool = Fa
         SettingError: a value cannot be used, or ``docai.toml`` cannot be read; the message says where the
             value came from and which are allowed.
     """
+    loaded, problems = check_settings(given, as_flags=as_flags)
+    if problems:
+        raise SettingError(next(iter(problems.values())))
+    return loaded
+
+
+def check_settings(
+    given: Mapping[str, Any] | None = None, *, as_flags: bool = False
+) -> tuple[LoadedSettings, dict[str, str]]:
+    """The settings with defaults in place of what cannot be used, and what that is.
+
+    Arguments are those of :func:`load_settings`. Never fails.
+
+    Returns:
+        The settings, and name → what is wrong with its value, in the words of :func:`load_settings`; a file
+        that cannot be read has the name of the file.
+    """
     arguments = {name: value for name, value in (given or {}).items() if value is not None}
+    problems: dict[str, str] = {}
+    from_env = EnvSettingsSource(Settings)()
     try:
-        from_env = EnvSettingsSource(Settings)()
-        from_file = TomlConfigSettingsSource(Settings)()
+        from_file = TomlConfigSettingsSource(Settings, Path(SETTINGS_FILE))()
     except (tomllib.TOMLDecodeError, OSError, UnicodeDecodeError) as error:
-        raise SettingError(
-            f"The settings file {_file()} cannot be read ({error}); mend or remove it."
-        ) from error
+        from_file = {}
+        problems[SETTINGS_FILE] = f"The settings file {_file()} cannot be read ({error}); mend or remove it."
     origins: dict[str, str] = {}
     for name in {*Settings.model_fields, *arguments, *from_file}:
         if name in arguments:
-            origins[name] = f"flag --{name.replace('_', '-')}" if as_flags else f"argument {name}"
+            flag = FLAGS.get(name, f"--{name.replace('_', '-')}")
+            origins[name] = f"flag {flag}" if as_flags else f"argument {name}"
         elif name in from_env:
             origins[name] = f"environment {ENV_PREFIX}{name.upper()}"
         elif name in from_file:
             origins[name] = f"file {_file()}"
         else:
             origins[name] = "default"
-    try:
-        values = Settings(**arguments)
-    except ValidationError as error:
-        raise SettingError(_explain(error, origins)) from error
-    return LoadedSettings(values, {name: origins[name] for name in Settings.model_fields})
+    usable = {**from_file, **from_env, **arguments}
+    while True:
+        try:
+            values = Settings(**usable)
+            break
+        except ValidationError as error:
+            # With the first one gone, the next has its turn.
+            name, problems[name] = _explain(error, origins)
+            del usable[name]
+            origins[name] = "default, see PROBLEM"
+    known = {name: origins[name] for name in Settings.model_fields}
+    return LoadedSettings(values, known), problems
 
 
 def unknown_variables() -> list[str]:
@@ -163,15 +188,15 @@ def _file() -> Path:
     return Path(SETTINGS_FILE).absolute()
 
 
-def _explain(error: ValidationError, origins: Mapping[str, str]) -> str:
+def _explain(error: ValidationError, origins: Mapping[str, str]) -> tuple[str, str]:
+    """The name of the first bad setting, and what is wrong with it."""
     problem = error.errors()[0]
-    name = str(problem["loc"][0]) if problem["loc"] else "?"
-    origin = origins.get(name, "?")
+    name = str(problem["loc"][0])
     if problem["type"] == "extra_forbidden":
         known = ", ".join(Settings.model_fields)
-        return f"There is no setting {name!r} ({origin}); the settings are: {known}."
+        return name, f"There is no setting {name!r} ({origins[name]}); the settings are: {known}."
     allowed = _WORDS.get(name, _LIMIT_WORDS)
-    return f"The setting {name} cannot be {problem['input']!r} ({origin}); use {allowed}."
+    return name, f"The setting {name} cannot be {problem['input']!r} ({origins[name]}); use {allowed}."
 
 
 def describe_settings(loaded: LoadedSettings) -> list[tuple[str, str, str]]:

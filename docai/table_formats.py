@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from docai.contents import TableContent
 from docai.errors import needs
+from docai.parsers.marks import superscript
 from docai.parsers.table_columns import column_names, read_columns
 from docai.parsers.table_grid import canonical_html, fill_grid, head_rows
 
@@ -47,8 +48,9 @@ def to_markdown(table: TableContent, *, repeat_spans: bool = False) -> str:
     if not table.n_cols:
         return ""
     n_head = head_rows(table)
-    rows = grid_of_texts(table, repeat_spans=repeat_spans)[n_head:]
-    columns = read_columns(list(zip(*rows, strict=True)) if rows else [()] * table.n_cols)
+    texts = grid_of_texts(table, repeat_spans=repeat_spans)[n_head:]
+    columns = read_columns(list(zip(*texts, strict=True)) if texts else [()] * table.n_cols)
+    rows = grid_of_texts(table, repeat_spans=repeat_spans, with_marks=True)[n_head:]
     rule = ["---:" if column.is_numeric else "---" for column in columns]
     names = column_names(table.cells, n_head, table.n_cols)
     lines = [map(_escaped, names), rule, *(map(_escaped, row) for row in rows)]
@@ -87,14 +89,20 @@ def to_dataframe(table: TableContent, *, typed: bool = True, repeat_spans: bool 
     return frame
 
 
-def grid_of_texts(table: TableContent, *, repeat_spans: bool = False) -> list[list[str]]:
-    """The texts by row and column: at the top left of each cell, or at all places that it covers."""
+def grid_of_texts(
+    table: TableContent, *, repeat_spans: bool = False, with_marks: bool = False
+) -> list[list[str]]:
+    """The texts by row and column: at the top left of each cell, or at all places that it covers.
+
+    ``with_marks`` puts the footnote marks of a cell behind its text, as superscripts of Unicode.
+    """
     grid = [[""] * table.n_cols for _ in range(table.n_rows)]
     for cell in table.cells:
         n_down, n_right = (cell.row_span, cell.col_span) if repeat_spans else (1, 1)
+        text = cell.text + (superscript(",".join(cell.marks)) if with_marks else "")
         for row in grid[cell.row : cell.row + n_down]:
             for col in range(cell.col, min(cell.col + n_right, table.n_cols)):
-                row[col] = cell.text
+                row[col] = text
     return grid
 
 
@@ -130,6 +138,7 @@ class TableExports(TableContent):
         """All rows as CSV (RFC 4180, lines end in CR LF), header rows first as they stand.
 
         The text of a cell that spans several places stands at its top left, or with ``repeat_spans`` at each.
+        Footnote marks are left out.
         """
         return to_csv(self, delimiter=delimiter, repeat_spans=repeat_spans)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from docai.errors import ConfigurationError, GenerationError
 from docai.models.calibration import Calibration
@@ -56,6 +56,7 @@ class Generation:
         return len(self.tokens)
 
 
+@runtime_checkable
 class Engine(Protocol):
     """What every engine implements. It returns one answer for each request, in the same order."""
 

@@ -7,9 +7,10 @@ The model is trained to write this format::
 
 ``coords`` is the box of the cell's text as y0, x0, y1, x1 (see :mod:`docai.parsers.locations`); empty cells
 have none. Rows of ``<thead>``, and ``<th>`` cells anywhere, are headers. Inline tags (``<b> <i> <sup> <sub>``
-…) are allowed in cells; their text is kept. Other valid HTML is read as HTML; invalid HTML is repaired, and
-each repair is an issue of the record. The text is read as OTSL if an OTSL token comes before any tag of an
-HTML table, see :mod:`docai.parsers.table_otsl`.
+…) are allowed in cells; their text is kept, and a ``<sup>`` at the end of a cell may be its footnote marks.
+Other valid HTML is read as HTML; invalid HTML is repaired, and each repair is an issue of the record. The
+text is read as OTSL if an OTSL token comes before any tag of an HTML table, see
+:mod:`docai.parsers.table_otsl`.
 
 If the text marks no header, neither by ``<th>``, ``<thead>`` or ``<tbody>`` nor by ``ched``, header rows
 above columns of numbers are detected by the rule of :mod:`docai.parsers.table_columns`, and an issue says so.

@@ -6,7 +6,7 @@ leaves positions empty, the grid is repaired and the repair is logged.
 
 In canonical HTML every position of the grid is covered exactly once, spans are written only where they are
 not 1, and ``<thead>`` contains ``<td>`` as in PubTabNet. Header cells below the head are ``<th>``, so that no
-header flag is lost.
+header flag is lost. Footnote marks are ``<sup>`` at the end of a cell, separated by commas.
 """
 
 from __future__ import annotations
@@ -48,6 +48,8 @@ class RawCell:
     bbox: BBox | None = None
     span: Span | None = None
     """The characters of the answer that its text was read from."""
+    marks: Sequence[str] = ()
+    """Footnote marks raised at its end."""
 
 
 RowGroup = Sequence[Sequence[RawCell]]
@@ -138,6 +140,13 @@ def fill_grid(cells: Iterable[Cell], n_rows: int, n_cols: int, log: IssueLog | N
 def canonical_html(cells: Iterable[Cell], n_rows: int, n_cols: int) -> str:
     """Canonical HTML of a filled grid; :func:`docai.parsers.table.parse_table` gives the same cells back."""
     return _write_html(_group_by_row(cells, n_rows, n_cols))
+
+
+def plain_cells(cells: Iterable[Cell]) -> list[Cell]:
+    """The cells with their footnote marks as part of the text, as ground truths write them."""
+    return [
+        cell.model_copy(update={"text": cell.printed, "marks": []}) if cell.marks else cell for cell in cells
+    ]
 
 
 def _group_by_row(cells: Iterable[Cell], n_rows: int, n_cols: int) -> list[list[Cell]]:
@@ -240,6 +249,7 @@ def _place_group(group: RowGroup, first_row: int, log: IssueLog, spans: CellSpan
                 row_span=height,
                 col_span=span,
                 text=raw.text,
+                marks=list(raw.marks),
                 is_header=raw.is_header,
                 bbox=raw.bbox,
             )
@@ -311,7 +321,10 @@ def _write_row(row: Iterable[Cell], header_tag: str) -> str:
         tag = header_tag if cell.is_header else "td"
         rowspan = f' rowspan="{cell.row_span}"' if cell.row_span > 1 else ""
         colspan = f' colspan="{cell.col_span}"' if cell.col_span > 1 else ""
-        parts.append(f"<{tag}{rowspan}{colspan}>{escape(cell.text, quote=False)}</{tag}>")
+        text = escape(cell.text, quote=False)
+        if cell.marks:
+            text += f"<sup>{escape(','.join(cell.marks), quote=False)}</sup>"
+        parts.append(f"<{tag}{rowspan}{colspan}>{text}</{tag}>")
     return f"<tr>{''.join(parts)}</tr>"
 
 

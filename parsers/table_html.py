@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from docai.geometry import BBox
 from docai.parsers.base import IssueLog, Span, TrackedText, quote
 from docai.parsers.locations import BOX_FAULTS, LOC, box_from_bins, remove_locations
+from docai.parsers.marks import is_footnote_mark, split_marks
 from docai.parsers.table_grid import MAX_COLS, MAX_ROW_SPAN, RawCell, RowGroup, tidy
 
 if TYPE_CHECKING:
@@ -186,6 +187,8 @@ class _TableWalker:
         self._cell: RawCell | None = None
         self._cell_element: _Element | None = None
         self._texts: list[str] = []
+        self._raised: list[int] = []
+        """Where in the texts the last ``<sup>`` of the cell begins, and where it ends."""
 
     def start(self, element: _Element) -> None:
         tag = str(element.tag)
@@ -205,12 +208,16 @@ class _TableWalker:
             self._start_structure(element, tag)
         if tag in _BREAK_TAGS:
             self._texts.append(" ")
+        if tag == "sup":
+            self._raised = [len(self._texts)]
         self.text(element.text)
 
     def end(self, element: _Element) -> None:
         tag = str(element.tag)
         if tag in _BREAK_TAGS:
             self._texts.append(" ")
+        if tag == "sup" and len(self._raised) == 1:
+            self._raised.append(len(self._texts))
         if tag == "table" and self._nested:
             self._nested -= 1
         elif element is self._cell_element:
@@ -293,10 +300,16 @@ class _TableWalker:
             self.log.add(
                 "table-stray-loc", f"Location tokens in the text of the cell {quote(text)} were removed."
             )
-        self._cell.text = tidy(text)
+        self._cell.text, self._cell.marks = tidy(text), ()
+        if len(self._raised) == 2 and not "".join(self._texts[self._raised[1] :]).strip():
+            base = tidy("".join(self._texts[: self._raised[0]]))
+            mark = tidy("".join(self._texts[slice(*self._raised)]))
+            if base and not LOC.search(base) and is_footnote_mark(base, mark):
+                self._cell.text, self._cell.marks = base, split_marks(mark)
         self._row.append(self._cell)
         self._cell = self._cell_element = None
         self._texts.clear()
+        self._raised = []
 
     def _read_span(self, element: _Element, name: str, low: int, high: int) -> int:
         value = element.get(name)

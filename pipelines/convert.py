@@ -21,10 +21,11 @@ from docai.base import counted
 from docai.contents import Stage
 from docai.errors import DocaiError, SettingError
 from docai.issues import make_issue
-from docai.limits import Limits
+from docai.limits import Limits, raise_limit
 from docai.models.engine import Engine, check_heads
 from docai.models.heads import HEADS
 from docai.options import Options
+from docai.pipelines.evidence.hints import missing_reader_issues
 from docai.pipelines.evidence.readers import ReaderPool
 from docai.pipelines.ingest import Page, Source
 from docai.pipelines.layout import PageLayout, Region, find_regions
@@ -108,6 +109,7 @@ def convert(
         run = _Run(source, engine, options, readers, len(numbers), regions or {}, progress or _no_progress)
         for number in numbers:
             _read_page(run, document, number)
+        document.issues += missing_reader_issues(readers.missing(), document.records)
     document.stats = Stats(
         docai_version=__version__,
         model=engine.name,
@@ -140,6 +142,8 @@ def read_page(
         kind = HEADS[head].kind
         region = whole_page(page, kind, use_text_layer=options.text_layer != "ignore")
         (record,) = _read_regions(run, page, [region], time.perf_counter())
+        hints = missing_reader_issues(readers.missing(), [record])
+        record.issues += [hint.model_copy(update={"page": 1, "region": record.id}) for hint in hints]
         return record
 
 
@@ -260,14 +264,17 @@ def _stop_at_region_limit(tasks: Sequence[RegionTask], limits: Limits) -> None:
     if limit is None:
         return
     for task in [task for task in tasks if task.is_asked][limit:]:
-        task.refuse("region-limit", "the page has more regions than Limits(max_regions_per_page=...).")
+        task.refuse("region-limit", f"the page has more than {limit}; {raise_limit('max_regions_per_page')}.")
 
 
 def _stop_at_time_limit(tasks: Sequence[RegionTask]) -> None:
     """No more regions of the page are put to the model."""
     for task in tasks:
         if task.is_asked:
-            task.refuse("page-time-limit", "Limits(max_seconds_per_page=...) was used up before it.")
+            task.refuse(
+                "page-time-limit",
+                f"the time for a page was used up before it; {raise_limit('max_seconds_per_page')}.",
+            )
 
 
 def _out_of_time(started: float, limits: Limits) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
 from docai.geometry import BBox, PageTransform
 from docai.limits import Limits
@@ -19,6 +20,9 @@ FIGURE_COLOR: Final[Color] = (200, 90, 0)
 
 LONG_SIDE: Final = 1600
 """Pixels of the longer side of a page picture."""
+_SOFTWARE: Final = "docai"
+"""What the pictures say in their PNG field ``Software``, by which docai knows them again."""
+_FILE_NAME: Final = re.compile(r".*-page-\d{3,}\.png", re.IGNORECASE | re.DOTALL)
 _FILL_ALPHA: Final = 28
 """Of 255."""
 
@@ -49,6 +53,26 @@ def draw_document(
             scale = page.fit_scale(long_side / max(page.width, page.height, 1.0))
             records = [record for record in document.records if record.page == page.number]
             yield page.number, draw_overlay(page.render(scale=scale), records, scale)
+
+
+def write_picture(picture: Image.Image, stem: Path, page: int) -> Path:
+    """Write the picture of a page to ``<stem>-page-<number>.png``, and say where. Raises ``OSError``."""
+    info = PngImagePlugin.PngInfo()
+    info.add_text("Software", _SOFTWARE)
+    path = stem.with_name(f"{stem.name}-page-{page:03d}.png")
+    picture.save(path, pnginfo=info)
+    return path
+
+
+def is_own_picture(path: Path) -> bool:
+    """Whether :func:`write_picture` wrote that file."""
+    if not _FILE_NAME.fullmatch(path.name):
+        return False
+    try:
+        with Image.open(path) as picture:
+            return bool(picture.info.get("Software") == _SOFTWARE)
+    except (OSError, ValueError, SyntaxError):
+        return False
 
 
 def draw_overlay(page_image: Image.Image, records: Sequence[Record], scale: float) -> Image.Image:

@@ -95,6 +95,9 @@ class RegionTask:
         if self.native is not None:
             self.readings.append(self.native)
             self.issues += self.native.issues
+        if self.region.is_watermark:
+            message = "The text lies across the page as a watermark; it is no part of what the page says."
+            self.issues.append(make_issue("text-watermark", message))
         if self.head is None or (kind == "text" and self.words and text_layer == "prefer"):
             return
         self.is_asked = True

@@ -12,7 +12,8 @@ from itertools import pairwise
 from typing import Final
 
 from docai.contents import Line, TableContent, TextContent, Word
-from docai.geometry import BBox, center, interval_overlap, iou, union
+from docai.geometry import BBox, TurnedFrame, center, interval_overlap, iou, union
+from docai.parsers.marks import is_footnote_mark, raised_end, split_marks
 from docai.parsers.table_grid import tidy
 from docai.parsers.text import normalize_text, text_direction
 from docai.pipelines.ingest import PageWord
@@ -147,7 +148,8 @@ def _join_pieces(pieces: Sequence[list[PageWord]]) -> Iterator[list[PageWord]]:
         if (
             current
             and current[-1].block == piece[0].block
-            and _are_side_by_side(union(word.bbox for word in current), union(word.bbox for word in piece))
+            and _quarters(current[-1]) == _quarters(piece[0])
+            and _are_side_by_side(union(map(_upright, current)), union(map(_upright, piece)))
         ):
             current += piece
             continue
@@ -156,6 +158,16 @@ def _join_pieces(pieces: Sequence[list[PageWord]]) -> Iterator[list[PageWord]]:
         current = list(piece)
     if current:
         yield current
+
+
+def _upright(word: PageWord) -> BBox:
+    """The box of a word in a frame that sets its line upright, with any origin."""
+    return TurnedFrame(0, 0, (4 - _quarters(word)) % 4).from_page(word.bbox)
+
+
+def _quarters(word: PageWord) -> int:
+    """Quarter turns clockwise, 0 to 3, that are nearest to the direction of its line."""
+    return round(word.angle / 90) % 4
 
 
 def _are_side_by_side(a: BBox, b: BBox) -> bool:
@@ -168,7 +180,7 @@ def _are_side_by_side(a: BBox, b: BBox) -> bool:
 def _space(before: PageWord, after: PageWord) -> str:
     if not (_UNSPACED_END.search(before.text) and _UNSPACED_START.match(after.text)):
         return " "
-    a, b = before.bbox, after.bbox
+    a, b = _upright(before), _upright(after)
     height = min(a[3] - a[1], b[3] - b[1])
     gap = -interval_overlap(a[0], a[2], b[0], b[2])
     return "" if gap < _MAX_UNSPACED_GAP * height else " "
@@ -216,14 +228,57 @@ _LOOK_ALIKES = str.maketrans(
 )
 
 
-def cell_text(words: Sequence[PageWord]) -> str:
-    """The text of a cell with these words: its lines, joined by spaces."""
+def cell_content(words: Sequence[PageWord]) -> tuple[str, list[str]]:
+    """The text of a cell with these words, and the footnote marks at its end.
+
+    The text is that of its lines, joined by spaces. A raised run that is all that the cell has, or that is no
+    mark of what stands before it, stays in the text.
+    """
+    n_raised = 0
+    while n_raised < len(words) and words[-1 - n_raised].mark and not words[-1 - n_raised].base:
+        n_raised += 1
+    own, alone = words[: len(words) - n_raised], words[len(words) - n_raised :]
+    if own:
+        marks = [mark for word in (own[-1], *alone) for mark in split_marks(word.mark)]
+        text = _joined_lines([*own[:-1], own[-1]._replace(text=own[-1].base)])
+        if marks and is_footnote_mark(text, ",".join(marks)):
+            return text, marks
+    return _joined_lines(words), []
+
+
+def _joined_lines(words: Sequence[PageWord]) -> str:
     return tidy(" ".join(line.text for line in lines_from_words(words)))
 
 
 def cell_words(content: TableContent) -> list[str]:
-    """The words of all cells."""
-    return [word for cell in content.cells for word in cell.text.split()]
+    """The words of all cells, as :func:`native_words` has those of the PDF."""
+    return [
+        part
+        for cell in content.cells
+        for word in (*cell.text.split(), *cell.marks)
+        for part in _word_and_mark(word)
+    ]
+
+
+def native_words(words: Sequence[PageWord]) -> list[str]:
+    """The texts of words of the PDF; a footnote mark, or what else is raised at their end, is one more."""
+    return [
+        part
+        for word in words
+        for own in (word.base, *split_marks(word.mark))
+        if own
+        for part in _word_and_mark(own)
+    ]
+
+
+_MARK_SIGNS = re.compile(r"[*†‡§¶#]+\Z")
+
+
+def _word_and_mark(text: str) -> list[str]:
+    signs = _MARK_SIGNS.search(text)
+    raised = signs[0] if signs else raised_end(text)
+    base = text[: len(text) - len(raised)]
+    return [part for part in (base, *split_marks(raised)) if part]
 
 
 def agreement(read: Sequence[str], native: Sequence[str]) -> float:

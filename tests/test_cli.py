@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 
 import docai.cli.process
 from docai.api import Pipeline
-from docai.cli.process import plan_names
+from docai.cli.outputs import plan_names
 from docai.contents import Issue
 from docai.errors import CheckpointError, DamagedSourceError, DocaiError, UnknownModelError
 from docai.models.scripted import ScriptedEngine
@@ -39,6 +39,20 @@ class FakePipeline:
         if isinstance(answer, BaseException):
             raise answer
         return answer
+
+
+@pytest.fixture
+def run(run: Run) -> Run:
+    """The same, with an empty file for each PDF among the arguments: inputs are looked for first."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        for argument in map(str, arguments):
+            if argument.endswith(".pdf") and not argument.startswith("missing"):
+                Path(argument).parent.mkdir(exist_ok=True)
+                Path(argument).touch()
+        return run(*arguments)
+
+    return call
 
 
 @pytest.fixture
@@ -100,7 +114,7 @@ def test_names_of_outputs() -> None:
     assert names("a.pdf", "a.png") == ["a.pdf.json", "a.png.json"]
     assert names("a.pdf", "A.PDF") == ["0000-a.pdf.json", "0001-A.PDF.json"]
     assert names("p/q/a.pdf", "p/r/a.pdf") == ["q/a.pdf.json", "r/a.pdf.json"]
-    assert names("../a.pdf", "a.b.pdf") == ["a.json", "a.b.json"]
+    assert names("../a.pdf", "a.b.pdf", "1706.03762") == ["a.json", "a.b.json", "1706.03762.json"]
     assert len(set(names("x/a.pdf", "y/a.pdf", "a.pdf.pdf", "y/a.tiff"))) == 4
 
 
@@ -169,24 +183,33 @@ def test_exit_1_when_docai_itself_fails_and_the_error_is_shown(
     assert "Traceback" in err
 
 
-def test_exit_1_when_the_result_cannot_be_written(run: Run, fake: Callable[..., FakePipeline]) -> None:
+def test_exit_1_when_the_disk_fails_while_the_result_is_written(
+    run: Run, fake: Callable[..., FakePipeline], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path, data: bytes) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
     fake()
-    Path("file").write_text("not a folder")
-    code, _, err = run("process", "a.pdf", "-o", "file/out.json")
+    monkeypatch.setattr(docai.cli.process, "write_atomically", fail)
+    code, _, err = run("process", "a.pdf", "-o", "out.json")
     assert code == 1
-    assert "file" in err
+    assert "No space left on device: 'out.json'" in err
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["process"], "Missing argument"),
-        (["process", "a.pdf"], "Say where the result goes"),
-        (["process", "a.pdf", "-o", "out.xlsx"], "extensions are: .json"),
+        (
+            ["process", "a.pdf", "-o", "out.xlsx"],
+            "are: .json. For a folder of that name: -o out.xlsx/",
+        ),
         (["process", "a.pdf", "b.pdf", "-o", "out.json"], "give a folder"),
         (["process", "a.pdf", "--json", "out.json"], "-o out.json"),
         (["process", "a.pdf", "-o", "o.json", "--pages", "one"], "1-3,7"),
         (["process", "a.pdf", "-o", "o.json", "--pages", "1,,"], "1-3,7"),
+        (["process", "a.pdf", "--max-pages", "0"], "(flag --max-pages); use a number above 0, or none"),
+        (["process", "a.pdf", "--seconds-per-page", "soon"], "(flag --seconds-per-page); use a number"),
         (["process", "a.pdf", "-o", "o.json", "--heads", "chart"], "no head 'chart'"),
         (["process", "a.pdf", "-o", "o.json", "--text-layer", "maybe"], "prefer, verify or ignore"),
         (["process", "a.pdf", "-o", "o.json", "--retry", "maybe"], "auto or off"),
@@ -249,6 +272,7 @@ class Slow:
         time.sleep(60)
 
 docai.cli.process.make_pipeline = lambda settings, heads: Slow()
+open("a.pdf", "w").close()
 docai.cli.main(["process", "a.pdf", "-o", "out.json"])
 """
 

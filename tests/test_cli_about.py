@@ -57,6 +57,21 @@ def test_doctor_leaves_with_2_when_the_model_cannot_be_used(run: Run) -> None:
     assert "no-such-model" in out
 
 
+def test_doctor_goes_on_after_bad_settings_and_tells_all_of_them(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCAI_MAX_PAGES", "0")
+    monkeypatch.setenv("DOCAI_RETRY", "maybe")
+    Path("docai.toml").write_text("model = \n")
+    code, out, _ = run("doctor", "--device", "cpu")
+    assert code == 2
+    assert "head text      can run" in out
+    assert "PROBLEM: The setting max_pages cannot be '0' (environment DOCAI_MAX_PAGES)" in out
+    assert "PROBLEM: The setting retry cannot be 'maybe' (environment DOCAI_RETRY)" in out
+    assert "docai.toml cannot be read" in out
+    assert "max_pages              2000        default, see PROBLEM" in out
+
+
 def test_version(run: Run) -> None:
     assert run("--version")[:2] == (0, f"docai {docai.__version__}\n")
 

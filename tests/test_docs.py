@@ -202,6 +202,12 @@ def test_every_extra_that_is_named_exists(page: Path) -> None:
     assert {extra for names in named for extra in names.split(",")} <= set(project["optional-dependencies"])
 
 
+def test_the_torch_that_is_named_is_the_one_of_the_constraints() -> None:
+    pinned = re.findall(r"^torch==(.+)$", _text(ROOT / "constraints.txt"), re.MULTILINE)
+    for page in (ROOT / "README.md", ROOT / "docs" / "quickstart.md"):
+        assert re.findall(r"pip install torch==(\S+) --index-url", _text(page)) == pinned
+
+
 def test_every_issue_code_that_is_named_exists() -> None:
     heads = "table|molecule|score|text|readback|witness|source|model|head|page|layout"
     for page in PAGES:
@@ -260,6 +266,26 @@ def test_the_page_of_the_records_has_every_field_of_every_record(hook: ModuleTyp
         for name, field in record.model_fields.items():
             assert f"| `{name}` | " in page
             assert " ".join((field.description or "").split()).replace("|", "\\|") in page, name
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_what_a_page_keeps_of_the_code_is_current(hook: ModuleType, page: Path) -> None:
+    assert _text(page) == hook.refresh(_text(page)), "write it again with `make pages`"
+
+
+def test_command_line_settings_and_records_can_be_read_without_building_the_website() -> None:
+    assert "--seconds-per-page" in _text(ROOT / "docs" / "cli.md")
+    assert "DOCAI_MAX_PAGES" in _text(ROOT / "docs" / "settings.md")
+    assert "| `native_text` |" in _text(ROOT / "docs" / "records.md")
+
+
+def test_what_a_page_keeps_is_replaced_and_the_rest_is_left(hook: ModuleType) -> None:
+    text = "a\n<!-- generated: limits -->\nold\n<!-- end of limits -->\nb\n<!-- generated: examples -->\n"
+    written = hook.refresh(text)
+    assert "old" not in written
+    assert written.startswith("a\n<!-- generated: limits -->\n\n| name |")
+    assert written.endswith("|\n\n<!-- end of limits -->\nb\n<!-- generated: examples -->\n")
+    assert "<!--" not in hook.fill(written)
 
 
 def test_an_unknown_marker_is_an_error(hook: ModuleType) -> None:

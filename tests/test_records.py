@@ -5,11 +5,11 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 import docai
 from docai.base import MAX_REPR
 from docai.contents import FigureContent, Line, MoleculeContent, ScoreContent, TableContent, TextContent, Word
+from docai.errors import NotAResultError
 from docai.records import Confidence, Document, Figure, Molecule, SourceInfo, Table, Text
 
 from .documents import full_document
@@ -37,7 +37,7 @@ def test_records_come_back_as_their_own_type() -> None:
 
 
 def test_unknown_field_is_refused() -> None:
-    with pytest.raises(ValidationError, match="colour"):
+    with pytest.raises(NotAResultError, match="colour"):
         Document.from_json(full_document().to_json().replace('"n_rows"', '"colour"'))
 
 
@@ -107,7 +107,7 @@ def test_an_empty_content_says_so() -> None:
 
 
 def test_a_record_read_in_place_of_another_kind_is_refused() -> None:
-    with pytest.raises(ValidationError, match="kind"):
+    with pytest.raises(NotAResultError, match="kind"):
         Document.from_json(full_document().to_json().replace('"kind": "table"', '"kind": "tabel"'))
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from docai.errors import SettingError
-from docai.limits import Limits
+from docai.limits import FLAGS, Limits
 from docai.options import Options
-from docai.settings import describe_settings, load_settings, unknown_variables
+from docai.settings import check_settings, describe_settings, load_settings, unknown_variables
 
 pytestmark = pytest.mark.usefixtures("own_folder")
 
@@ -125,3 +125,25 @@ def test_settings_are_the_options_of_the_api(monkeypatch: pytest.MonkeyPatch) ->
     )
     with pytest.raises(SettingError, match="heads is empty"):
         load_settings().values.options([])
+
+
+def test_all_problems_are_told_and_defaults_take_their_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("docai.toml").write_text('modle = "x"\nmax_pages = 0\ntext_layer = "verify"\n')
+    monkeypatch.setenv("DOCAI_DEVICE", "gpu")
+    loaded, problems = check_settings({"retry": "auto", "max_pixels": "many"}, as_flags=True)
+    assert set(problems) == {"modle", "max_pages", "device", "max_pixels"}
+    assert "flag --max-pixels" in problems["max_pixels"]
+    assert (loaded.values.limits, loaded.values.device) == (Limits(), "auto")
+    assert (loaded.values.text_layer, loaded.values.retry) == ("verify", "auto")
+    Path("docai.toml").write_text("model = \n")
+    monkeypatch.setenv("DOCAI_DEVICE", "cpu")
+    loaded, problems = check_settings()
+    assert list(problems) == ["docai.toml"]
+    assert loaded.values.device == "cpu"
+
+
+@pytest.mark.parametrize("name", Limits.model_fields)
+def test_every_limit_is_a_setting_and_an_option_of_that_name(name: str) -> None:
+    loaded = load_settings({name: "7"}, as_flags=True)
+    assert loaded.values.limits == Limits(**{name: 7})
+    assert loaded.origins[name] == f"flag {FLAGS[name]}"

@@ -25,12 +25,12 @@ def doctor(
     """Show versions, device, memory, heads that can run, second readers, what draws records again, and each
     setting with its origin.
 
-    The exit code is 2 where the chosen model or device cannot be used.
+    The exit code is 2 where a setting, or the chosen model or device, cannot be used.
     """
     from docai.doctor import diagnose, gigabytes
-    from docai.settings import describe_settings, load_settings, unknown_variables
+    from docai.settings import check_settings, describe_settings, unknown_variables
 
-    settings = load_settings({"model": model, "device": device}, as_flags=True)
+    settings, problems = check_settings({"model": model, "device": device}, as_flags=True)
     diagnosis = diagnose(settings.values.model, settings.values.device)
     _section("Versions", ((name, value or "NOT INSTALLED") for name, value in diagnosis.versions.items()))
     _section(
@@ -59,9 +59,11 @@ def doctor(
         ],
     )
     _section("Settings", describe_settings(settings))
+    for problem in problems.values():
+        typer.echo(f"PROBLEM: {problem}")
     for name in unknown_variables():
         typer.echo(f"\nThe environment variable {name} is no setting of docai; is it a typing error?")
-    if not diagnosis.is_healthy:
+    if problems or not diagnosis.is_healthy:
         raise typer.Exit(USAGE)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -10,7 +13,7 @@ import typer
 from docai._version import __version__
 from docai.cli import about, calibrate, evaluate, process, synth, train
 from docai.cli.common import EXIT_CODES, FAILED, INTERRUPTED, USAGE, show_error, stderr_console
-from docai.errors import AdapterError, CheckpointError, ConfigurationError, DocaiError
+from docai.errors import AdapterError, CheckpointError, ConfigurationError, DocaiError, SettingError
 
 app = typer.Typer(
     name="docai",
@@ -40,10 +43,21 @@ def _options(
     pass
 
 
+def _check_command(words: Sequence[str]) -> None:
+    """Raises :class:`docai.errors.SettingError` where a document stands in the place of the command."""
+    commands = [command.name for command in app.registered_commands]
+    if words and words[0] not in commands and Path(words[0]).exists():
+        raise SettingError(
+            f"There is no command {words[0]!r}. To read a document: docai process {shlex.join(words)}"
+        )
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and leave with its exit code. ``arguments`` are those of the process if None."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        app(args=None if arguments is None else list(arguments), prog_name="docai")
+        _check_command(words)
+        app(args=words, prog_name="docai")
     except DocaiError as error:
         show_error(error)
         is_setup = isinstance(error, (ConfigurationError, CheckpointError, AdapterError))

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from docai import files
+from docai.limits import FLAGS, Limits
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -54,6 +58,44 @@ Download = Annotated[
     typer.Option("--download/--offline", help="Fetch weights that are not here. Default: offline."),
 ]
 
+_LIMITS = "Limits: a number, or none for no limit"
+"""Title of their options in the help."""
+
+
+def _limit(name: str, metavar: str, text: str) -> Any:
+    default = Limits.model_fields[name].default
+    shown = f"{default:,}".removesuffix(".0")
+    return typer.Option(
+        FLAGS[name], metavar=metavar, help=f"{text} Default: {shown}.", rich_help_panel=_LIMITS
+    )
+
+
+MaxPages = Annotated[str | None, _limit("max_pages", "N", "Refuse to read more pages of one input.")]
+
+SecondsPerPage = Annotated[
+    str | None, _limit("max_seconds_per_page", "S", "Leave the rest of a page unread after this time.")
+]
+
+SecondsPerStep = Annotated[
+    str | None, _limit("max_seconds_per_step", "S", "Give up a step on a PDF after this time.")
+]
+
+MaxMemory = Annotated[
+    str | None, _limit("max_memory", "N", "Bytes of memory of the process that reads a PDF (Linux).")
+]
+
+MaxBytes = Annotated[str | None, _limit("max_bytes", "N", "Refuse larger files.")]
+
+MaxPixels = Annotated[str | None, _limit("max_pixels", "N", "Refuse larger images, and pages drawn larger.")]
+
+MaxRegions = Annotated[
+    str | None, _limit("max_regions_per_page", "N", "Put no more regions of a page to the model.")
+]
+
+MaxTokens = Annotated[
+    str | None, _limit("max_tokens_per_region", "N", "Cut what the model writes for one region.")
+]
+
 FAILED = 1
 """Exit code: an input failed; the others are still written."""
 
@@ -73,6 +115,11 @@ EXIT_CODES = (
     "Exit codes: 0 all succeeded · 1 an input failed (the others are still written) · 2 usage or "
     "configuration · 3 finished, with error-level issues in some records · 130 interrupted."
 )
+
+
+def make_folder(path: Path) -> Path:
+    """The folder of ``-o``, made where it is missing. Raises :class:`docai.errors.SettingError`."""
+    return files.make_folder(path, "Choose another with -o.")
 
 
 def stderr_console() -> Console:

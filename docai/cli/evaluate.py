@@ -12,8 +12,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from docai.cli import common
-from docai.cli.common import FAILED, INTERRUPTED, keep_output_clean, show_error, stderr_console
-from docai.cli.process import make_folder
+from docai.cli.common import (
+    FAILED,
+    INTERRUPTED,
+    keep_output_clean,
+    make_folder,
+    show_error,
+    stderr_console,
+)
 from docai.errors import SettingError
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ from docai.records import Document
 if TYPE_CHECKING:
     from rich.console import Console
 
+MISSING_READER = "reader-missing"
+"""The issue that says which reader would help; shown once, at the end."""
 MAX_ROWS = 60
 """Records that are listed."""
 MAX_ISSUES = 8
@@ -48,7 +51,8 @@ def print_records(document: Document, console: Console) -> None:
     if len(document.records) > MAX_ROWS:
         console.print(f"… and {len(document.records) - MAX_ROWS} more records.")
     order = list(_COLORS)
-    issues = sorted(document.iter_issues(), key=lambda issue: order.index(issue.severity))
+    issues = [issue for issue in document.iter_issues() if issue.code != MISSING_READER]
+    issues.sort(key=lambda issue: order.index(issue.severity))
     for issue in issues[:MAX_ISSUES]:
         where = f"page {issue.page}: " if issue.page else ""
         console.print(
@@ -61,13 +65,26 @@ def print_records(document: Document, console: Console) -> None:
         console.print(f"… and {len(issues) - MAX_ISSUES} more issues in the JSON.")
 
 
+def missing_readers(document: Document) -> list[str]:
+    """Which readers that are not installed would have helped, and how to get them."""
+    return [issue.message for issue in document.issues if issue.code == MISSING_READER]
+
+
+def print_hints(hints: Iterable[str], console: Console) -> None:
+    """What would make the next run better."""
+    from rich.text import Text
+
+    for hint in hints:
+        console.print(Text("hint: ", style="bold blue").append(hint, style="default"), soft_wrap=True)
+
+
 def print_line(
-    document: Document, source: Path, target: Path | None, overlay: Path | None, console: Console
+    document: Document, name: str, target: Path | None, overlay: Path | None, console: Console
 ) -> None:
     """What became of one input: counts, time and where the results are."""
     from rich.text import Text
 
-    line = Text(source.name, style="bold")
+    line = Text(name, style="bold")
     n_pages = len(document.pages)
     line.append(f" · {counted(n_pages, 'page')} · {_kinds(document)}", style="default")
     severities = Counter(issue.severity for issue in document.iter_issues())

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from docai.cli.common import EXIT_CODES, FAILED, INTERRUPTED, stderr_console
-from docai.cli.process import make_folder
+from docai.cli.common import EXIT_CODES, FAILED, INTERRUPTED, make_folder, stderr_console
 from docai.errors import SettingError, needs
 
 if TYPE_CHECKING:

@@ -143,7 +143,7 @@ class Reader(Protocol):
         ...
 
     def available(self) -> str | None:
-        """None where it can be used here, else why not, in one sentence."""
+        """None where it can be used here, else why not and how to get it, in one sentence."""
         ...
 
     def read(self, region: ReaderInput) -> Reading:
@@ -190,5 +190,5 @@ def same_grid(table: TableContent, other: TableContent) -> bool:
 
 def _places(content: TableContent) -> list[tuple[int, int, int, int, str]]:
     return sorted(
-        (cell.row, cell.col, cell.row_span, cell.col_span, plain(cell.text)) for cell in content.cells
+        (cell.row, cell.col, cell.row_span, cell.col_span, plain(cell.printed)) for cell in content.cells
     )

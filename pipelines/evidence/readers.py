@@ -36,7 +36,9 @@ class ReaderPool:
     """
 
     def __init__(self, readers: Sequence[Reader] = ()) -> None:
-        self._readers = [reader for reader in readers if reader.available() is None]
+        problems = [(reader, reader.available()) for reader in readers]
+        self._readers = [reader for reader, problem in problems if problem is None]
+        self._missing = [(reader, problem) for reader, problem in problems if problem is not None]
         workers = max(1, min(MAX_THREADS, (os.cpu_count() or 2) // 2))
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="docai-reader")
 
@@ -49,6 +51,18 @@ class ReaderPool:
     def names(self) -> list[Evidence]:
         """Those that are here, in the order in which they are asked."""
         return [reader.name for reader in self._readers]
+
+    def missing(self) -> dict[str, frozenset[str]]:
+        """Why readers of pictures cannot be used here, and how to get them → the kinds that they would read.
+
+        Kinds that another reader of pictures reads here are left out.
+        """
+        covered = {kind for one in self._readers if one.needs <= PIXELS for kind in one.kinds or ()}
+        found: dict[str, frozenset[str]] = {}
+        for reader, problem in self._missing:
+            if reader.needs <= PIXELS and (kinds := (reader.kinds or frozenset()) - covered):
+                found[problem] = found.get(problem, frozenset()) | kinds
+        return found
 
     def read_words(self, kind: str, region: ReaderInput) -> Reading | None:
         """The PDF's own words of a region; None where it has none. Other readers are asked after that."""

@@ -26,9 +26,10 @@ from docai.pipelines.tables.finder import find_table
 from docai.pipelines.words import (
     WIDE_GAP,
     agreement,
-    cell_text,
+    cell_content,
     cell_words,
     holds_word,
+    native_words,
     plain,
     text_from_words,
     text_layer_quality,
@@ -116,22 +117,29 @@ def fill_cells(
       not in its box), or the table would agree with the PDF less than before, no cell is changed at all.
     """
     words_of_cells = _words_of_cells(content.cells, words)
-    texts = {index: cell_text(inside) for index, inside in words_of_cells.items() if not _is_torn(inside)}
+    contents = {
+        index: cell_content(inside) for index, inside in words_of_cells.items() if not _is_torn(inside)
+    }
     changes = {
-        index: text for index, text in texts.items() if plain(text) != plain(content.cells[index].text)
+        index: text
+        for index, (text, marks) in contents.items()
+        if plain(text) != plain(content.cells[index].text) or marks != content.cells[index].marks
     }
     if not changes:
         return content, [], []
     native = {plain(word.text) for word in words}
-    contradicted = sum(_contradicts(content.cells[index].text, changes[index], native) for index in changes)
+    boxed = {index: f"{text} {text}{','.join(marks)}" for index, (text, marks) in contents.items()}
+    contradicted = sum(_contradicts(content.cells[index].text, boxed[index], native) for index in changes)
     cells = [
-        cell.model_copy(update={"text": changes.get(index, cell.text)})
+        cell.model_copy(update={"text": changes[index], "marks": contents[index][1]})
+        if index in changes
+        else cell
         for index, cell in enumerate(content.cells)
     ]
     filled = table_content(cells, content.n_rows, content.n_cols)
-    texts_of_pdf = [word.text for word in words]
+    texts_of_pdf = native_words(words)
     worse = agreement(cell_words(filled), texts_of_pdf) < agreement(cell_words(content), texts_of_pdf)
-    if worse or contradicted > len(texts) - len(changes):
+    if worse or contradicted > len(contents) - len(changes):
         message = "The boxes of the cells do not lie on their words: no cell was filled from the PDF's words."
         return content, [], [make_issue("table-boxes-off", message)]
     return filled, [(content.cells[index].text, text) for index, text in changes.items()], []
@@ -193,7 +201,7 @@ def decide_table(
     read = content_of(model)
     if not isinstance(read, TableContent):
         raise TypeError(f"A table is to be decided, not {type(read).__name__}.")
-    native = [word.text for word in words]
+    native = native_words(words)
     filled, changes, fill_issues = fill_cells(read, words)
     filled = _without_stale_confidence(read, filled)
     table = filled if prefer_words else read
@@ -240,7 +248,7 @@ def decide_unread_table(words: Sequence[PageWord], finder: Reading | None) -> De
     table, issues = _grid(finder)
     if table is None:
         return None
-    native = [word.text for word in words]
+    native = native_words(words)
     share = agreement(cell_words(table), native)
     issues += _word_issues(cell_words(table), native, share)
     confidence = Confidence(value=share, method=_AGREEMENT_METHOD)

@@ -92,13 +92,17 @@ def kill(process: subprocess.Popen[Any]) -> None:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def limit_memory(pid: int) -> None:
-    """Bound the memory of a process that was just started."""
+def limit_memory(pid: int, max_memory: int | None = MAX_MEMORY) -> None:
+    """Bound the address space of a process, in bytes, where the system can (Linux); None: not at all."""
     if sys.platform == "linux":
         import resource
 
         with suppress(ProcessLookupError, PermissionError):
-            resource.prlimit(pid, resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
+            _, most = resource.prlimit(pid, resource.RLIMIT_AS)
+            bound = most if max_memory is None else max_memory
+            if most != resource.RLIM_INFINITY and bound != resource.RLIM_INFINITY:
+                bound = min(bound, most)
+            resource.prlimit(pid, resource.RLIMIT_AS, (bound, most))
 
 
 class ReaderError(Exception):

@@ -6,28 +6,21 @@ process that keeps its libraries loaded and answers requests.
 
 from __future__ import annotations
 
-import atexit
 import json
-import os
 import signal
 import subprocess
-import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, islice
 from multiprocessing import get_context
-from threading import Lock, Timer
 from typing import Any, TypeVar
-from weakref import WeakSet
 
-from docai.pipelines.external.programs import environment, kill, limit_memory
+from docai.pipelines.external.children import ChildWorker, WorkerError
 
-START_SECONDS = 120.0
-"""For a child process to start and to import its libraries."""
+__all__ = ["JsonWorker", "WorkerDied", "WorkerError", "can_start_processes", "each_in_process"]
 
 T = TypeVar("T")
 
@@ -117,43 +110,9 @@ def _pool(processes: int) -> ProcessPoolExecutor:
     )
 
 
-class WorkerError(Exception):
-    """A child process gave no answer; the message says why.
-
-    Attributes:
-        timed_out: it took longer than it was allowed to; otherwise it crashed, or did not start.
-    """
-
-    def __init__(self, message: str, *, timed_out: bool = False) -> None:
-        super().__init__(message)
-        self.timed_out = timed_out
-
-
-class JsonWorker:
-    """A Python child process that answers requests, one JSON object a line in each direction.
-
-    The child writes one object as soon as it is ready, then one for each object it reads, and ends when its
-    standard input does, so with its owner. It is started by the first request, and again by the first one
-    after it crashed, took too long, was closed, or has answered ``max_requests``. Requests of several threads
-    wait for each other. A process that was forked from this one starts a child of its own.
-
-    Args:
-        arguments: what follows the interpreter on the command line: a script and its options.
-        max_requests: after so many the child is replaced; None: never.
-    """
-
-    def __init__(self, *arguments: str, max_requests: int | None = None) -> None:
-        self._arguments = arguments
-        self._max_requests = max_requests
-        self._n_requests = 0
-        self._lock = Lock()
-        self._process: subprocess.Popen[str] | None = None
-        _WORKERS.add(self)
-
-    def start(self) -> None:
-        """Start the child, where it does not run yet. Raises :class:`WorkerError` where it cannot."""
-        with self._lock:
-            self._running()
+class JsonWorker(ChildWorker):
+    """A :class:`~docai.pipelines.external.children.ChildWorker` with one JSON object a line in each
+    direction."""
 
     def request(self, request: dict[str, Any], *, seconds: float) -> dict[str, Any]:
         """The child's answer. Time to start the child and to wait for other threads is not counted.
@@ -161,98 +120,19 @@ class JsonWorker:
         Raises:
             WorkerError: it could not be started, crashed, or took longer than ``seconds``.
         """
-        with self._lock:
-            if self._n_requests == self._max_requests:
-                self._end()
-            process = self._running()
-            self._n_requests += 1
-            return self._exchange(process, json.dumps(request) + "\n", seconds)
+        answer: dict[str, Any] = self._answer(json.dumps(request) + "\n", seconds)
+        return answer
 
-    def close(self) -> None:
-        """End the child; the next request starts another."""
-        with self._lock:
-            self._end()
-
-    def forget(self) -> None:
-        """Leave the child to the process that this one was forked from."""
-        self._lock, self._process = Lock(), None
-
-    def _running(self) -> subprocess.Popen[str]:
-        if self._process is not None and self._process.poll() is None:
-            return self._process
-        self._end()
-        try:
-            self._process = subprocess.Popen(
-                [sys.executable, *self._arguments],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                text=True,
-                encoding="utf-8",
-                env=environment(),
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise WorkerError(f"{sys.executable} cannot be started: {error}") from error
-        self._n_requests = 0
-        limit_memory(self._process.pid)
-        self._exchange(self._process, "", START_SECONDS)
-        return self._process
-
-    def _exchange(self, process: subprocess.Popen[str], request: str, seconds: float) -> dict[str, Any]:
-        """Write a line, if any, and read one. Whatever goes wrong ends the child: an answer that is still to
-        come would be taken for that to the next request."""
-        timer = Timer(seconds, kill, [process])
-        timer.daemon = True
-        timer.start()
-        answer = ""
-        try:
-            answer = _ask(process, request)
-        finally:
-            is_in_time = timer.is_alive()
-            timer.cancel()
-            if not (is_in_time and answer.endswith("\n")):
-                self._end()
-        if not answer.endswith("\n"):
-            if is_in_time:
-                raise WorkerError("the process crashed")
-            raise WorkerError(f"it took longer than {seconds:g} s", timed_out=True)
-        content: dict[str, Any] = json.loads(answer)
-        return content
-
-    def _end(self) -> None:
-        process, self._process = self._process, None
-        if process is not None:
-            kill(process)
-            with suppress(BrokenPipeError):
-                process.communicate()
-
-
-def _ask(process: subprocess.Popen[str], request: str) -> str:
-    """The line that a child answers with; cut short where it crashed or was killed."""
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        process.stdin.write(request)
+    def _ask(self, process: subprocess.Popen[bytes], request: str) -> dict[str, Any]:
+        assert process.stdin is not None
+        process.stdin.write(request.encode())
         process.stdin.flush()
-    except BrokenPipeError:
-        return ""
-    return process.stdout.readline()
+        return self._read(process)
 
-
-_WORKERS: WeakSet[JsonWorker] = WeakSet()
-
-
-@atexit.register
-def _close_all() -> None:
-    for worker in _WORKERS:
-        worker.close()
-
-
-def _forget_all() -> None:
-    for worker in _WORKERS:
-        worker.forget()
-
-
-if sys.platform != "win32":
-    os.register_at_fork(after_in_child=_forget_all)
+    def _read(self, process: subprocess.Popen[bytes]) -> dict[str, Any]:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        if not line.endswith(b"\n"):
+            raise EOFError
+        answer: dict[str, Any] = json.loads(line)
+        return answer

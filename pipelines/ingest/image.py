@@ -18,7 +18,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from docai.errors import DamagedSourceError, TooManyPixelsError
 from docai.geometry import BBox, PageTransform, clip
-from docai.limits import Limits
+from docai.limits import Limits, raise_limit
 from docai.pipelines.ingest.page import Page, PageWord
 
 _DPI_RANGE: Final = (50.0, 2400.0)
@@ -148,7 +148,7 @@ class ImageFile:
             what = f"Page {number} of {self._name}" if self.n_pages > 1 else self._name
             raise TooManyPixelsError(
                 f"{what} has {width} x {height} pixels, more than the limit of {most:,}: scale it down or "
-                "raise Limits(max_pixels=...).",
+                f"{raise_limit('max_pixels')}.",
                 source=self._name,
             )
 

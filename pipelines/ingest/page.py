@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from PIL import Image
 
 from docai.errors import TooManyPixelsError
 from docai.geometry import BBox
-
-if TYPE_CHECKING:
-    from docai.limits import Limits
+from docai.limits import Limits, raise_limit
 
 VECTOR_SCALE = 300 / 72
 """Pixels per point at which drawings and fonts, which have no resolution of their own, are rendered: 300 dpi
@@ -24,16 +22,36 @@ _ROUNDING_TOLERANCE = 1e-3
 """Pixels by which an edge may reach into the next pixel before the picture is made larger (float noise)."""
 
 
-class PageWord(NamedTuple):
-    """One word of the PDF's text layer, as stored there; ``bbox`` in points of the displayed page.
+P = ParamSpec("P")
 
-    ``block`` and ``line`` number the text block on the page and the line in the block, from 0.
+R = TypeVar("R")
+
+
+class PageWord(NamedTuple):
+    """One word of the PDF's text layer; ``bbox`` in points of the displayed page.
+
+    ``text`` is as stored there, except that raised and lowered digits, signs and marks are the superscripts
+    and subscripts of Unicode. ``block`` and ``line`` number the text block on the page and the line in the
+    block, from 0.
     """
 
     text: str
     bbox: BBox
     block: int
     line: int
+    size: float = 0.0
+    """Of its largest letters, points; 0 where nobody said."""
+    angle: float = 0.0
+    """Degrees clockwise, 0 up to 360, by which its line is turned on the displayed page."""
+    mark: str = ""
+    """The raised footnote mark at its end, in ordinary characters: ``2`` where the text is ``24.91²``."""
+    shade: float = 0.0
+    """How light its letters are on white paper: 0 is black, 1 is white."""
+
+    @property
+    def base(self) -> str:
+        """The text without its footnote mark."""
+        return self.text[: len(self.text) - len(self.mark)]
 
 
 class Page(ABC):
@@ -66,8 +84,27 @@ class Page(ABC):
 
     @property
     def pdf(self) -> Any:
-        """The ``pymupdf.Page`` with its own rotation and crop box; None for an image file."""
+        """The ``pymupdf.Page`` with its own rotation and crop box; None for an image file.
+
+        For functions called by :meth:`inside` alone: elsewhere the page of a PDF may be in another process.
+
+        Raises:
+            RuntimeError: it is.
+        """
         return None
+
+    def inside(self, function: Callable[Concatenate[Page, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """``function(page, *args, **kwargs)`` in the process that has the file open.
+
+        Where that is another process, ``function`` is one of a module, arguments and result can be pickled,
+        and messages call the step by the function's name.
+
+        Raises:
+            TooMuchTimeError, TooMuchMemoryError: the function needs more than the limits allow.
+            DamagedSourceError: it made that process crash.
+            Exception: whatever it raises.
+        """
+        return function(self, *args, **kwargs)
 
     @property
     def image_size(self) -> tuple[int, int] | None:
@@ -112,7 +149,7 @@ class Page(ABC):
         if most is not None and size[0] * size[1] > most:
             raise TooManyPixelsError(
                 f"Page {self.number} of {self._source} would take {size[0]} x {size[1]} pixels, more than "
-                f"the limit of {most:,}: ask for a smaller scale or raise Limits(max_pixels=...).",
+                f"the limit of {most:,}: ask for a smaller scale or {raise_limit('max_pixels')}.",
                 source=self._source,
             )
         return self._raster(x0, y0, scale, size)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from pickle import PickleBuffer
 from typing import Any
 
 import pymupdf
@@ -18,15 +19,12 @@ from docai.errors import (
     TooManyPixelsError,
     WrongPasswordError,
 )
-from docai.geometry import BBox, PageTransform, area, clip, intersection_area, touches
-from docai.limits import Limits
-from docai.pipelines.ingest.page import VECTOR_SCALE, Page, PageWord, quiet_mupdf
-
-_MIN_SCANNED_SHARE = 0.5
-"""Share of a box that images must cover for it to count as scanned."""
-
-_MAX_NATIVE_SCALE = 1200 / 72
-"""Pixels per point: 1200 dpi is more than scanners give; an image with more is a large one shown small."""
+from docai.geometry import BBox, PageTransform, clip, touches
+from docai.limits import Limits, raise_limit
+from docai.pipelines.ingest.mending import drop_broken_structure
+from docai.pipelines.ingest.page import Page, PageWord, quiet_mupdf
+from docai.pipelines.ingest.pixels import Pixels, PlacedImage, place_pixels, scale_of_images
+from docai.pipelines.ingest.text_words import page_words
 
 _MUPDF_ERRORS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError, pymupdf.mupdf.FzErrorBase)
 """What PyMuPDF was seen to raise on damaged pages: its errors have no common class."""
@@ -35,7 +33,9 @@ _MUPDF_ERRORS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError
 class PdfFile:
     """An open PDF; closed by :meth:`close`."""
 
-    def __init__(self, data: Path | bytes, *, name: str, password: str | None, limits: Limits) -> None:
+    def __init__(
+        self, data: Path | bytes | bytearray, *, name: str, password: str | None, limits: Limits
+    ) -> None:
         self._name = name
         self._limits = limits
         with quiet_mupdf():
@@ -46,6 +46,8 @@ class PdfFile:
             except BaseException:
                 self._document.close()
                 raise
+            with suppress(*_MUPDF_ERRORS):
+                drop_broken_structure(self._document)
             self.repaired = bool(self._document.is_repaired)
 
     def page(self, number: int) -> PdfPage:
@@ -69,7 +71,7 @@ class PdfPage(Page):
         self._pdf: Any = None
         self._display_list: Any = None
         self._words: list[PageWord] | None = None
-        self._images: list[tuple[BBox, float]] | None = None
+        self._images: list[PlacedImage] | None = None
         with self._readable():
             rect = self.pdf.rect
             self.rotation = int(self.pdf.rotation)
@@ -95,30 +97,18 @@ class PdfPage(Page):
         if self._words is None:
             with self._readable():
                 # get_text gives coordinates of the page before its rotation.
-                rotation = self.pdf.rotation_matrix
-                words = [
-                    PageWord(text, tuple(pymupdf.Rect(*box) * rotation), block, line)
-                    for *box, text, block, line, _ in self.pdf.get_text("words", sort=False)
-                ]
+                textpage = self.pdf.get_textpage(flags=pymupdf.TEXTFLAGS_WORDS)
+                words = page_words(textpage, self.pdf.rotation_matrix)
             self._words = _displayed_words(words, self.width, self.height)
         return list(self._words)
 
     def native_scale(self, bbox: BBox) -> float:
-        whole = max(area(bbox), 1e-9)
-        covered, scale = 0.0, 0.0
-        for box, image_scale in self._placed_images():
-            shared = intersection_area(bbox, box)
-            covered += shared
-            if shared > 0.01 * whole:
-                scale = max(scale, image_scale)
-        if covered < _MIN_SCANNED_SHARE * whole or scale == 0.0:
-            return VECTOR_SCALE
-        return min(scale, _MAX_NATIVE_SCALE)
+        return scale_of_images(self.placed_images(), bbox)
 
     def release(self) -> None:
         self._pdf = self._display_list = self._words = self._images = None
 
-    def _placed_images(self) -> list[tuple[BBox, float]]:
+    def placed_images(self) -> list[PlacedImage]:
         """Displayed box and pixels per point of each image that the page shows."""
         if self._images is None:
             with self._readable():
@@ -134,9 +124,13 @@ class PdfPage(Page):
         return self._images
 
     def _raster(self, x0: float, y0: float, scale: float, size: tuple[int, int]) -> Image.Image:
+        return place_pixels(self.pixels(x0, y0, scale, size), size)
+
+    def pixels(self, x0: float, y0: float, scale: float, size: tuple[int, int]) -> Pixels | None:
+        """What of a picture is on the page; None where nothing is."""
         window = pymupdf.Rect(PageTransform(x0, y0, scale).to_page((0, 0, *size)))
         if (window & pymupdf.Rect(self.bbox)).is_empty:
-            return Image.new("RGB", size, "white")
+            return None
         with self._readable():
             if self._display_list is None:
                 self._check_images()
@@ -147,12 +141,9 @@ class PdfPage(Page):
                 alpha=0,
                 clip=window,
             )
-            picture = Image.frombytes("RGB", (pixmap.width, pixmap.height), pixmap.samples)
-        if picture.size == size and (pixmap.x, pixmap.y) == (0, 0):
-            return picture
-        canvas = Image.new("RGB", size, "white")
-        canvas.paste(picture, (pixmap.x, pixmap.y))
-        return canvas
+            # A copy: the memory of the pixmap is freed with it.
+            samples = PickleBuffer(bytearray(pixmap.samples_mv))
+            return Pixels(pixmap.x, pixmap.y, pixmap.width, pixmap.height, samples)
 
     def _check_images(self) -> None:
         """Refuse an image whose declared size is over the limit before it is decompressed."""
@@ -163,7 +154,7 @@ class PdfPage(Page):
             if width * height > most:
                 raise TooManyPixelsError(
                     f"Page {self.number} of {self._source} shows an image of {width} x {height} pixels, "
-                    f"more than the limit of {most:,}: leave the page out or raise Limits(max_pixels=...).",
+                    f"more than the limit of {most:,}: leave the page out or {raise_limit('max_pixels')}.",
                     source=self._source,
                 )
 
@@ -183,13 +174,13 @@ class PdfPage(Page):
                 ) from error
 
 
-def _open(data: Path | bytes, name: str) -> Any:
+def _open(data: Path | bytes | bytearray, name: str) -> Any:
     try:
-        if isinstance(data, bytes):
-            document = pymupdf.open(stream=data, filetype="pdf")
-        else:
+        if isinstance(data, Path):
             # Given a path, MuPDF reads only the parts of the file that it needs.
             document = pymupdf.open(str(data), filetype="pdf")
+        else:
+            document = pymupdf.open(stream=data, filetype="pdf")
     except _MUPDF_ERRORS as error:
         cause = str(error.__cause__ or error)
         if "encryption" in cause or "crypt" in cause:

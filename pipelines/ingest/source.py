@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from io import BytesIO
-from pathlib import Path
+from io import BytesIO, UnsupportedOperation
+from pathlib import Path, PurePosixPath
+from shlex import quote as quote_word
 from types import TracebackType
 from typing import BinaryIO, Protocol
+from urllib.parse import unquote, urlsplit
 
 from docai.errors import (
     ConfigurationError,
@@ -22,11 +24,17 @@ from docai.errors import (
     TooManyBytesError,
     TooManyPagesError,
 )
-from docai.limits import Limits
+from docai.limits import Limits, raise_limit
+from docai.page_ranges import PageSelection, page_ranges
 from docai.pipelines.ingest.detect import HEAD_BYTES, TAIL_BYTES, detect_type
 from docai.pipelines.ingest.page import Page
 
 _CHUNK = 1 << 20
+
+_DOCUMENT_NAME = re.compile(r"\.(pdf|png|jpe?g|tiff?|webp|bmp)$", re.IGNORECASE)
+
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+")
+"""How a URL begins. One letter before the colon is a drive of Windows."""
 
 
 class _File(Protocol):
@@ -61,31 +69,27 @@ class Source:
         self.n_pages = file.n_pages
         self.repaired = file.repaired
 
-    def numbers(self, selection: str | Sequence[int] | None = None) -> Sequence[int]:
+    def numbers(self, selection: PageSelection | None = None) -> Sequence[int]:
         """The page numbers that ``selection`` names, ascending, each once.
 
         Args:
-            selection: such as ``"1-3,7"``, ``"5-"`` (to the end), ``"-3"`` (from the first), a sequence of
-                numbers from 1, or None for all.
+            selection: such as ``3``, ``"1-3,7"``, ``"5-"`` (to the end), ``"-3"`` (the first three), numbers
+                from 1 in any order, or None for all.
 
         Raises:
-            PageNotFoundError: the source has no such page, or the selection cannot be understood.
+            SettingError: the selection cannot be understood.
+            PageNotFoundError: the source has no such page.
             TooManyPagesError: more than ``Limits.max_pages``.
         """
         if selection is None:
             chosen: Sequence[int] = range(1, self.n_pages + 1)
         else:
             chosen = sorted(set(self._selected(selection)))
-        if not chosen:
-            raise PageNotFoundError(
-                f"The page selection for {self.name} is empty: give pages such as '1-3,7'.",
-                source=self.name,
-            )
         most = self._limits.max_pages
         if most is not None and len(chosen) > most:
             raise TooManyPagesError(
                 f"{len(chosen)} pages of {self.name} are to be read, more than the limit of {most}: choose "
-                "some with pages='1-100' or raise Limits(max_pages=...).",
+                f"some, such as pages='1-{most}' (--pages 1-{most}), or {raise_limit('max_pages')}.",
                 source=self.name,
             )
         return chosen
@@ -105,7 +109,7 @@ class Source:
         finally:
             page.release()
 
-    def pages(self, selection: str | Sequence[int] | None = None) -> Iterator[Page]:
+    def pages(self, selection: PageSelection | None = None) -> Iterator[Page]:
         """The pages one after the other, each released when the next is asked for.
 
         The first page that cannot be read ends this iterator with its error. To continue with the others,
@@ -127,26 +131,12 @@ class Source:
     ) -> None:
         self.close()
 
-    def _selected(self, selection: str | Sequence[int]) -> Iterator[int]:
-        if not isinstance(selection, str):
-            for number in selection:
-                if not isinstance(number, int):
-                    raise self._unreadable(repr(number))
-                self._check(number, str(number))
-                yield number
-            return
-        for part in filter(None, (part.strip() for part in selection.split(","))):
-            match = re.fullmatch(r"([0-9]*)\s*(-?)\s*([0-9]*)", part)
-            if match is None or part == "-":
-                raise self._unreadable(part)
-            low, dash, high = match.groups()
-            first = int(low) if low else 1
-            last = int(high) if high else (self.n_pages if dash else first)
-            self._check(first, part)
-            self._check(last, part)
-            if first > last:
-                raise self._unreadable(part)
-            yield from range(first, last + 1)
+    def _selected(self, selection: PageSelection) -> Iterator[int]:
+        for pages in page_ranges(selection):
+            last = self.n_pages if pages.last is None else pages.last
+            self._check(pages.first, str(pages))
+            self._check(last, str(pages))
+            yield from range(pages.first, last + 1)
 
     def _check(self, number: int, part: str) -> None:
         if not 1 <= number <= self.n_pages:
@@ -157,16 +147,13 @@ class Source:
                 source=self.name,
             )
 
-    def _unreadable(self, part: str) -> PageNotFoundError:
-        return PageNotFoundError(
-            f"The page selection '{part}' for {self.name} cannot be understood: "
-            "write it like '1-3,7' or '5-'.",
-            source=self.name,
-        )
-
 
 def open_source(
-    source: str | Path | bytes | BinaryIO, *, password: str | None = None, limits: Limits | None = None
+    source: str | Path | bytes | BinaryIO,
+    *,
+    password: str | None = None,
+    limits: Limits | None = None,
+    guarded: bool = True,
 ) -> Source:
     """Open a PDF or an image.
 
@@ -175,10 +162,12 @@ def open_source(
             left open). A file given by its path is not read into memory as a whole.
         password: for an encrypted PDF; not used for other files.
         limits: None for the defaults.
+        guarded: read a PDF in a process of its own, which is replaced where it loops or crashes. False reads
+            it in this one, for files that can be trusted; ``Page.pdf`` can be used then.
 
     Raises:
         InputError: one of its subclasses; see :mod:`docai.errors`.
-        ConfigurationError: ``source`` is none of those.
+        ConfigurationError: ``source`` is none of those, or that process cannot be started.
     """
     limits = limits or Limits()
     name, data, n_bytes = _read(source, limits)
@@ -196,9 +185,7 @@ def open_source(
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     file: _File
     if kind == "pdf":
-        from docai.pipelines.ingest.pdf import PdfFile
-
-        file = PdfFile(data, name=name, password=password, limits=limits)
+        file = _open_pdf(data, name=name, password=password, limits=limits, guarded=guarded)
     else:
         from docai.pipelines.ingest.image import ImageFile
 
@@ -206,11 +193,21 @@ def open_source(
     return Source(file, name=name, kind=kind, n_bytes=n_bytes, sha256=sha256, limits=limits)
 
 
+def _open_pdf(data: Path | bytes, *, name: str, password: str | None, limits: Limits, guarded: bool) -> _File:
+    if guarded:
+        from docai.pipelines.ingest.guarded import GuardedFile
+
+        return GuardedFile(data, name=name, password=password, limits=limits)
+    from docai.pipelines.ingest.pdf import PdfFile
+
+    return PdfFile(data, name=name, password=password, limits=limits)
+
+
 def _read(source: str | Path | bytes | BinaryIO, limits: Limits) -> tuple[str, Path | bytes, int]:
     """Name, content or path to it, and number of bytes."""
     if isinstance(source, (str, Path)):
         name, path = str(source), Path(source)
-        n_bytes = _file_size(path, name)
+        n_bytes = file_size(path, name)
         _check_bytes(n_bytes, name, limits)
         return name, path, n_bytes
     if isinstance(source, (bytes, bytearray, memoryview)):
@@ -220,7 +217,8 @@ def _read(source: str | Path | bytes | BinaryIO, limits: Limits) -> tuple[str, P
         read = source.read
     except AttributeError:
         raise ConfigurationError(
-            f"A source is a path, bytes or a binary file object, not {type(source).__name__}."
+            f"A source is a path, bytes or a binary file object, not {type(source).__name__}: give the "
+            "path of a PDF or an image, or its bytes."
         ) from None
     try:
         name = str(source.name)
@@ -228,7 +226,7 @@ def _read(source: str | Path | bytes | BinaryIO, limits: Limits) -> tuple[str, P
         name = f"<{type(source).__name__}>"
     parts: list[bytes] = []
     n_bytes = 0
-    while chunk := read(_CHUNK):
+    while chunk := _next_chunk(read, name):
         if not isinstance(chunk, bytes):
             raise NotADocumentError(
                 f"{name} was opened as text, which destroys documents: open it in binary mode ('rb').",
@@ -240,21 +238,69 @@ def _read(source: str | Path | bytes | BinaryIO, limits: Limits) -> tuple[str, P
     return name, b"".join(parts), n_bytes
 
 
-def _file_size(path: Path, name: str) -> int:
+def _next_chunk(read: Callable[[int], bytes], name: str) -> bytes:
+    try:
+        return read(_CHUNK)
+    except UnsupportedOperation:
+        raise InputError(f"{name} was not opened for reading: open it with 'rb'.", source=name) from None
+    except ValueError as error:
+        # A closed file object says so by this.
+        raise InputError(
+            f"{name} cannot be read ({str(error).rstrip('.')}): open it with 'rb' again.", source=name
+        ) from None
+    except OSError as error:
+        why = error.strerror or error
+        raise InputError(f"{name} cannot be read ({why}): check where it comes from.", source=name) from error
+
+
+def not_found(name: str) -> SourceNotFoundError:
+    """What is said where no file has that name; of a URL, how to get the file."""
+    url = _URL.match(name)
+    if url is None:
+        return SourceNotFoundError(f"{name} does not exist: check the path.", source=name)
+    # A path has lost one of the two slashes.
+    scheme, rest = url[1].lower(), name[url.end() :]
+    address = f"{scheme}://{rest}"
+    if scheme == "file":
+        path = unquote(rest) if rest[1:2] == ":" else f"/{unquote(rest)}"
+        return SourceNotFoundError(f"{name} is a URL: give the path, {path}.", source=name)
+    file = unquote(PurePosixPath(urlsplit(address).path).name) or "document"
+    if not _DOCUMENT_NAME.search(file):
+        file += ".pdf"
+    file = quote_word(file)
+    return SourceNotFoundError(
+        f"{address} is a URL, and docai reads local files only: download it first, "
+        f"`curl -L -o {file} {quote_word(address)}`, then give docai {file}.",
+        source=name,
+    )
+
+
+def file_size(path: Path, name: str) -> int:
+    """Bytes of a file, which is looked at and not opened. ``name`` is what messages call it.
+
+    Raises:
+        InputError: there is no such file, it is a folder or no regular file, or it cannot be looked at.
+    """
+    if not name.strip():
+        raise SourceNotFoundError("The path is empty: give the path of a file.", source=name)
     try:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError, ValueError):
-        hint = "docai reads local files only, so download it first" if "://" in name else "check the path"
-        raise SourceNotFoundError(f"{name} does not exist: {hint}.", source=name) from None
+        raise not_found(name) from None
     except OSError as error:
         raise InputError(
             f"{name} cannot be read ({error.strerror}): check its permissions.", source=name
         ) from error
     if stat.S_ISDIR(status.st_mode):
-        raise SourceNotFoundError(f"{name} is a folder: give the files in it one by one.", source=name)
+        raise SourceNotFoundError(
+            f"{name} is a folder: give one file here; `docai process FOLDER` reads all documents in one.",
+            source=name,
+        )
     if not stat.S_ISREG(status.st_mode):
         raise SourceNotFoundError(
-            f"{name} is not a regular file: open it and give docai the file object.", source=name
+            f"{name} is not a regular file: open it and give docai the file object, or pipe it to "
+            "`docai process -`.",
+            source=name,
         )
     return status.st_size
 
@@ -262,7 +308,7 @@ def _file_size(path: Path, name: str) -> int:
 def _check_bytes(n_bytes: int, name: str, limits: Limits) -> None:
     if limits.max_bytes is not None and n_bytes > limits.max_bytes:
         raise TooManyBytesError(
-            f"{name} has more than the {limits.max_bytes:,} bytes allowed: split it or raise "
-            "Limits(max_bytes=...).",
+            f"{name} has more than the {limits.max_bytes:,} bytes allowed: split it or "
+            f"{raise_limit('max_bytes')}.",
             source=name,
         )

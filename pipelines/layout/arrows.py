@@ -120,7 +120,8 @@ def _arrow_shape(points: NDArray[np.float64], rod: Rod, bond: float) -> _Shape |
     is_plain = [float(side.max()) < wide for side in sides]
     if not any(heads) or not all(head or plain for head, plain in zip(heads, is_plain, strict=True)):
         return None
-    offset = float(np.median((high[middle] + low[middle])[filled[middle]]) / 2)
+    in_shaft = filled[middle]
+    offset = float(np.median(high[middle][in_shaft] + low[middle][in_shaft]) / 2)
     ends = [rod.axis * value + across * offset for value in (start, start + length)]
     thickness = float(np.median(np.bincount(columns, minlength=n)[middle]))
     box = (*points.min(axis=0), *(points.max(axis=0) + 1))

@@ -23,6 +23,7 @@ from docai.geometry import (
     touches,
     union,
 )
+from docai.pipelines.layout.assign import assign_words
 from docai.pipelines.layout.classify import classify_gray, is_ruled_grid
 from docai.pipelines.layout.neighbors import tell_neighbors
 from docai.pipelines.layout.schemes import split_drawings, structures_in_tables
@@ -267,71 +268,3 @@ def _text_regions(page: PageEvidence, regions: list[RegionCandidate]) -> list[Re
             continue
         texts.append(RegionCandidate("text", box, 0.9, [f"layout model: {label}"], label=label))
     return texts
-
-
-def assign_words(page: PageEvidence, regions: list[RegionCandidate], *, move: bool = True) -> None:
-    """Assign each word to one region, and append text regions of those that lie in none.
-
-    With ``move``, text regions take the extent of their words, and tables grow to it.
-    """
-    for region in regions:
-        region.word_indices = []
-    others = [region for region in regions if region.kind != "text"]
-    texts = [region for region in regions if region.kind == "text"]
-    unassigned: list[int] = []
-    for index, word in enumerate(page.words):
-        region_of_word = _best_region(word.bbox, others, 0.5) or _best_region(word.bbox, texts, 0.3)
-        if region_of_word is None:
-            unassigned.append(index)
-        else:
-            region_of_word.word_indices.append(index)
-    for region in texts if move else ():
-        if region.word_indices:
-            region.bbox = union([page.words[index].bbox for index in region.word_indices])
-    for region in others if move else ():
-        if region.word_indices and region.kind == "table":
-            region.bbox = union([region.bbox, *(page.words[index].bbox for index in region.word_indices)])
-    regions += _regions_of_unassigned_words(page, unassigned, texts)
-
-
-def _best_region(box: BBox, regions: list[RegionCandidate], min_share: float) -> RegionCandidate | None:
-    """The region that contains most of the box; None where that is less than ``min_share``."""
-    best = max(regions, key=lambda r: (min(share_inside(box, r.bbox), 0.9), -area(r.bbox)), default=None)
-    return best if best is not None and share_inside(box, best.bbox) >= min_share else None
-
-
-def _regions_of_unassigned_words(
-    page: PageEvidence, unassigned: list[int], texts: list[RegionCandidate]
-) -> list[RegionCandidate]:
-    """New text regions of lines close together; words near the region of the rest of their line go to it."""
-    owners = {page.words[index].line: region for region in texts for index in region.word_indices}
-    lines: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for index in unassigned:
-        word = page.words[index]
-        owner = owners.get(word.line)
-        high = word.bbox[3] - word.bbox[1]
-        if owner is not None and touches(grow(owner.bbox, 1.5 * high, 0), word.bbox):
-            owner.word_indices.append(index)
-            owner.bbox = union([owner.bbox, word.bbox])
-        else:
-            lines[word.line].append(index)
-    added: list[RegionCandidate] = []
-    for indices in lines.values():
-        box = union([page.words[index].bbox for index in indices])
-        high = box[3] - box[1]
-        for region in added:
-            last = page.words[region.word_indices[-1]].bbox
-            if (
-                touches(grow(region.bbox, high, 0.6 * high), box)
-                and 0.6 < high / max(last[3] - last[1], 0.1) < 1.7
-            ):
-                region.word_indices += indices
-                region.bbox = union([region.bbox, box])
-                break
-        else:
-            added.append(
-                RegionCandidate(
-                    "text", box, 0.6, ["words outside the layout model's boxes"], word_indices=list(indices)
-                )
-            )
-    return added

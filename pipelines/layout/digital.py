@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from docai.geometry import (
     share_inside,
     touches,
 )
-from docai.pipelines.layout.types import LabeledBox, PageEvidence, WordBox
+from docai.pipelines.layout.types import LabeledBox, PageEvidence, WordBox, quarter_turn
 
 if TYPE_CHECKING:
     from docai.pipelines.ingest import Page, PageWord
@@ -37,6 +38,9 @@ MIN_WORDS_TO_MEASURE = 30
 
 MAX_PATHS = 3000
 """Drawings above which PyMuPDF's clustering, quadratic in their number, is too slow."""
+
+MAX_AREA = 25_000_000.0
+"""Square points of a page, 5,000 a side: the layout model draws it with a pixel for each, in three colors."""
 
 FIGURE_SIDE = 900
 """Longer side, in pixels, of the picture by which a figure is classified."""
@@ -70,11 +74,14 @@ def letter_unit(heights: Sequence[float]) -> float:
 
 
 def page_frame(page: Page, words: Sequence[PageWord]) -> TurnedFrame:
-    """The frame in which most words of a PDF's page run from left to right and have the usual size."""
+    """The frame in which most words of a PDF's page run from left to right and have the usual size, or one
+    of :data:`MAX_AREA` where that is smaller."""
     turn = text_turn(page.pdf)
     sides = 0 if turn % 2 == 0 else 1
     heights = [word.bbox[3 - sides] - word.bbox[1 - sides] for word in words]
-    return TurnedFrame(page.width, page.height, turn, letter_unit(heights))
+    least = math.sqrt(page.width * page.height / MAX_AREA)
+    unit = max(letter_unit(heights), least)
+    return TurnedFrame(page.width, page.height, turn, unit)
 
 
 @contextmanager
@@ -96,12 +103,17 @@ def upright(page: pymupdf.Page, frame: TurnedFrame) -> Iterator[pymupdf.Page]:
         yield sheet
 
 
-def evidence_from_pdf(page: pymupdf.Page, words: list[PageWord], boxes: list[BBox]) -> PageEvidence:
-    """What a born-digital page contains, in its own coordinates, in which ``boxes`` of ``words`` are
-    given."""
+def evidence_from_pdf(
+    page: pymupdf.Page, words: list[PageWord], boxes: list[BBox], turn: int = 0
+) -> PageEvidence:
+    """What a born-digital page contains, in its own coordinates, in which ``boxes`` of ``words`` are given.
+
+    ``turn`` is the number of quarters clockwise from the displayed page to this one.
+    """
     width, height = page.rect.width, page.rect.height
     word_boxes = [
-        WordBox(box, (word.block, word.line), len(word.text)) for word, box in zip(words, boxes, strict=True)
+        WordBox(box, (word.block, word.line), len(word.text), quarter_turn(word.angle + 90 * turn))
+        for word, box in zip(words, boxes, strict=True)
     ]
     graphics, rules = drawings(page)
     images = [clip(tuple(info["bbox"]), width, height) for info in page.get_image_info()]
@@ -145,7 +157,7 @@ def shrink_to_letters(page: pymupdf.Page, boxes: list[BBox]) -> list[BBox]:
     transform = PageTransform(0, 0, 2)
     matrix = pymupdf.Matrix(transform.scale, transform.scale)
     pixmap = page.get_pixmap(matrix=matrix, colorspace=pymupdf.csGRAY)
-    gray = np.frombuffer(pixmap.samples, np.uint8).reshape(pixmap.height, pixmap.stride)
+    gray = np.frombuffer(pixmap.samples_mv, np.uint8).reshape(pixmap.height, pixmap.stride)
     trimmed = []
     for box in boxes:
         x0, y0, x1, y1 = (max(0, round(value)) for value in transform.to_pixels(box))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, Literal, cast
 
 import cv2
@@ -16,9 +17,11 @@ from docai.models.heads import region_kinds
 from docai.parsers.text import text_direction
 from docai.pipelines.ingest import Page
 from docai.pipelines.layout import deskew
-from docai.pipelines.layout.combine import assign_words, combine
+from docai.pipelines.layout.assign import assign_words
+from docai.pipelines.layout.combine import combine
 from docai.pipelines.layout.order import lines_of, reading_order
 from docai.pipelines.layout.types import Origin, PageLayout, Region, RegionCandidate, WordBox
+from docai.pipelines.layout.watermark import find_watermarks
 from docai.pipelines.words import holds_word
 from docai.records import Point
 
@@ -47,6 +50,8 @@ def check_given(regions: GivenRegions) -> None:
     for page, of_page in regions.items():
         if not isinstance(page, int) or page < 1:
             raise SettingError(f"regions names the page {page!r}; pages are whole numbers from 1.")
+        if not isinstance(of_page, Sequence) or isinstance(of_page, str):
+            raise SettingError(f"The regions of page {page} are {of_page!r}; {_REGIONS_SHAPE}.")
         for region in of_page:
             try:
                 kind, (x0, y0, x1, y1) = region
@@ -99,6 +104,10 @@ def find_regions(page: Page, *, use_text_layer: bool = True) -> PageLayout:
     Raises:
         TooManyPixelsError, DamagedSourceError: as ``Page.words`` and ``Page.render``.
     """
+    return page.inside(_find_regions, use_text_layer)
+
+
+def _find_regions(page: Page, use_text_layer: bool) -> PageLayout:
     words = page.words() if use_text_layer else []
     origin = _origin(page, words)
     if origin == "blank":
@@ -145,7 +154,7 @@ def _shows_more_than_words(page: Page, words: list[PageWord]) -> bool:
     """Whether most ink is outside the words of the text layer, as where these are a stamp on a scan."""
     from docai.pipelines.pixels import binarize
 
-    transform = PageTransform(0, 0, 100 / 72)
+    transform = PageTransform(0, 0, page.fit_scale(100 / 72))
     ink = binarize(np.asarray(page.render(scale=transform.scale).convert("L"))) > 0
     total = int(ink.sum())
     for word in words:
@@ -157,10 +166,15 @@ def _shows_more_than_words(page: Page, words: list[PageWord]) -> bool:
 def _layout_from_pdf(page: Page, words: list[PageWord], origin: Origin) -> PageLayout:
     # Imported here, since PyMuPDF loads its layout model on import, which takes a second.
     from docai.pipelines.layout.digital import evidence_from_pdf, page_frame, shrink_to_letters, upright
+    from docai.pipelines.layout.erase import erased
 
+    watermarks = [[words[index] for index in group] for group in find_watermarks(words)]
+    behind = {id(word) for group in watermarks for word in group}
+    words = [word for word in words if id(word) not in behind]
     frame = page_frame(page, words)
-    with upright(page.pdf, frame) as sheet:
-        evidence = evidence_from_pdf(sheet, words, [frame.from_page(word.bbox) for word in words])
+    with erased(page.pdf, list(chain(*watermarks))) as clean, upright(clean, frame) as sheet:
+        boxes = [frame.from_page(word.bbox) for word in words]
+        evidence = evidence_from_pdf(sheet, words, boxes, frame.turn)
         candidates = combine(evidence)
         texts = [region for region in candidates if region.kind == "text"]
         for region, box in zip(
@@ -172,7 +186,21 @@ def _layout_from_pdf(page: Page, words: list[PageWord], origin: Origin) -> PageL
         _to_region(region, number, evidence.words, words, frame.to_page(region.bbox), None)
         for number, region in enumerate(ordered)
     ]
+    regions += [_watermark(group, number) for number, group in enumerate(watermarks, start=len(regions))]
     return PageLayout(tuple(regions), origin, float(_degrees_turned(frame.turn)))
+
+
+def _watermark(words: list[PageWord], number: int) -> Region:
+    """The region of a watermark, its lines in the order of the file."""
+    lines: dict[tuple[int, int], int] = {}
+    for word in words:
+        lines.setdefault((word.block, word.line), len(lines))
+    in_region = tuple(word._replace(block=number, line=lines[word.block, word.line]) for word in words)
+    evidence = (
+        f"watermark: {words[0].size:.0f} pt, turned by {words[0].angle:.0f}°, across the text of the page",
+    )
+    box = union([word.bbox for word in words])
+    return Region("text", box, 0.9, evidence, words=in_region, is_watermark=True)
 
 
 def _layout_from_pixels(page: Page, words: list[PageWord], origin: Origin) -> PageLayout:

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 from docai.geometry import BBox, center, interval_overlap, overlap_ratio, union
 from docai.parsers.text import text_direction
-from docai.pipelines.layout.types import RegionCandidate, WordBox
+from docai.pipelines.layout.types import SKEWED, RegionCandidate, WordBox
 from docai.pipelines.words import MAX_ROW_SHIFT
 
 _MIN_COLUMN_SHARE = 0.7
 """Share of the width of a figure that must lie in a column for it to be read with that column."""
 
+_MAX_CROSSING_HEIGHT = 0.2
+"""Height of what crosses a gutter, in heights of the lower column beside it: titles do, and tables."""
+
+_SLACK = 1.5
+"""Points by which regions may overlap and still be apart."""
+
 
 def reading_order(regions: list[RegionCandidate], *, right_to_left: bool = False) -> list[RegionCandidate]:
     """Regions in reading order: page headers first, footers last, between them by recursive X-Y cuts.
+
+    Turned text in the margin comes after the body.
 
     The cuts are those of Nagy and Seth, "Hierarchical representation of optically scanned documents" (1984).
     A cut from left to right is made before a cut between columns only where the bands that it makes do not
@@ -29,7 +38,19 @@ def reading_order(regions: list[RegionCandidate], *, right_to_left: bool = False
     headers = [r for r in regions if r.label == "page-header"]
     footers = [r for r in regions if r.label == "page-footer"]
     body = [r for r in regions if r.label not in ("page-header", "page-footer")]
-    return [*_by_position(headers), *_xy_cut(body), *_by_position(footers)]
+    margins = _margins(body)
+    body = [region for region in body if region not in margins]
+    return [*_by_position(headers), *_xy_cut(body), *_by_position(margins), *_by_position(footers)]
+
+
+def _margins(regions: list[RegionCandidate]) -> list[RegionCandidate]:
+    """Turned text beside everything level: a stamp, which is read after what the page is about."""
+    level = [region.bbox for region in regions if not region.turn]
+    if not level:
+        return []
+    x0, _, x1, _ = union(level)
+    turned = [region for region in regions if region.turn]
+    return [region for region in turned if region.bbox[2] <= x0 + _SLACK or region.bbox[0] >= x1 - _SLACK]
 
 
 def _by_position(regions: list[RegionCandidate]) -> list[RegionCandidate]:
@@ -83,12 +104,15 @@ def _read_rows(rows: list[list[RegionCandidate]]) -> list[RegionCandidate]:
 def _join_rows_with_columns(rows: list[list[RegionCandidate]]) -> list[list[RegionCandidate]]:
     """Neighboring rows joined to bands where together they still have columns.
 
-    A heading alone in its row belongs to what follows, so it is never the last row of a band.
+    Where most of the height has gutters, the columns are between those: white beside a short line is none. A
+    heading alone in its row belongs to what follows, so it is never the last row of a band.
     """
+    gutters = _gutters([region.bbox for row in rows for region in row])
     bands: list[list[list[RegionCandidate]]] = []
     for row in rows:
         band = [region for earlier in bands[-1] for region in earlier] if bands else []
-        if band and len(_split_at_lanes([*band, *row], 0)) > 1 and _has_columns(band, row):
+        columns = _split_at_lanes([*band, *row], 0)
+        if band and len(columns) > 1 and _are_at_gutters(columns, gutters) and _has_columns(band, row):
             bands[-1].append(row)
         else:
             bands.append([row])
@@ -99,6 +123,44 @@ def _join_rows_with_columns(rows: list[list[RegionCandidate]]) -> list[list[Regi
             headings.insert(0, joined.pop())
         result += [[region for row in joined for region in row], *headings]
     return result
+
+
+def _gutters(boxes: list[BBox]) -> list[tuple[float, float]]:
+    """Where columns are apart, as x from and to: few boxes cross there, and more are on either side."""
+    edges = sorted({edge for box in boxes for edge in (box[0] + _SLACK, box[2] - _SLACK)})
+    heights = []
+    for left, right in pairwise(edges):
+        over = [box for box in boxes if box[0] + _SLACK <= left and right <= box[2] - _SLACK]
+        heights.append(_covered(over))
+    gutters: list[tuple[float, float]] = []
+    for index in range(1, len(heights) - 1):
+        sides = min(max(heights[:index]), max(heights[index + 1 :]))
+        if heights[index] <= _MAX_CROSSING_HEIGHT * sides:
+            start = edges[index]
+            if gutters and gutters[-1][1] == start:
+                start = gutters.pop()[0]
+            gutters.append((start, edges[index + 1]))
+    return gutters
+
+
+def _covered(boxes: list[BBox]) -> float:
+    """Height over which there are boxes."""
+    total, end = 0.0, float("-inf")
+    for _, top, _, bottom in sorted(boxes, key=lambda box: box[1]):
+        total += max(0.0, bottom - max(top, end))
+        end = max(end, bottom)
+    return total
+
+
+def _are_at_gutters(columns: list[list[RegionCandidate]], gutters: list[tuple[float, float]]) -> bool:
+    """Whether one of the lanes between columns is at a gutter; True where there are no gutters."""
+    ends = [max(region.bbox[2] for region in column) for column in columns]
+    starts = [min(region.bbox[0] for region in column) for column in columns]
+    return not gutters or any(
+        interval_overlap(end, start, *gutter) > 0
+        for end, start in zip(ends, starts[1:], strict=False)
+        for gutter in gutters
+    )
 
 
 def _is_heading(row: list[RegionCandidate]) -> bool:
@@ -113,11 +175,10 @@ def _has_columns(band: list[RegionCandidate], row: list[RegionCandidate]) -> boo
 
 def _split_at_lanes(regions: list[RegionCandidate], axis: int) -> list[list[RegionCandidate]]:
     """Groups that white lanes separate along an axis: 0 gives columns, 1 gives rows."""
-    slack = 1.5  # points
     groups: list[list[RegionCandidate]] = []
     end = float("-inf")
     for region in sorted(regions, key=lambda r: r.bbox[axis]):
-        if region.bbox[axis] >= end - slack or not groups:
+        if region.bbox[axis] >= end - _SLACK or not groups:
             groups.append([region])
         else:
             groups[-1].append(region)
@@ -152,11 +213,37 @@ def lines_of(indices: list[int], words: list[WordBox], texts: list[str] | None =
     """Words of one region as lines, from the top down, each in reading direction.
 
     Words at one height are a line, also where the file has them apart. In lines that run from right to left
-    by ``texts``, the order of words of the file is kept.
+    by ``texts``, the order of words of the file is kept. Turned words are lines of their own, ordered in the
+    frame that sets them upright, and slanted ones those of the file; what begins higher on the page comes
+    first.
 
     Args:
         indices: the words of the region, as indices into ``words`` and ``texts``.
     """
+    groups: dict[int, list[int]] = {}
+    for index in indices:
+        groups.setdefault(words[index].turn, []).append(index)
+    if set(groups) <= {0}:
+        return _level_lines(indices, words, texts)
+    upright = [word.upright() for word in words]
+    ordered = sorted(
+        groups.items(), key=lambda group: (min(words[index].bbox[1] for index in group[1]), group[0] != 0)
+    )
+    lines: list[list[int]] = []
+    for turn, group in ordered:
+        lines += _lines_of_file(group, words) if turn == SKEWED else _level_lines(group, upright, texts)
+    return lines
+
+
+def _lines_of_file(indices: list[int], words: list[WordBox]) -> list[list[int]]:
+    """The lines of the file, in its order."""
+    lines: dict[tuple[int, int], list[int]] = {}
+    for index in sorted(indices):
+        lines.setdefault(words[index].line, []).append(index)
+    return list(lines.values())
+
+
+def _level_lines(indices: list[int], words: list[WordBox], texts: list[str] | None) -> list[list[int]]:
     rows: list[tuple[BBox, list[int]]] = []
     for index in sorted(indices, key=lambda i: (words[i].bbox[1] + words[i].bbox[3], words[i].bbox[0])):
         box = words[index].bbox

@@ -231,7 +231,10 @@ def _graphics_and_rules(
     # Letters that touch each other fill their box; the lines of a drawing do not.
     sparse = parts.areas < 0.22 * widths * heights
     broad = (widths > 14 * letter) & (heights > 2.2 * letter)
-    boxes = parts.boxes_of(large & ~thin & (sparse | (heights > 4.5 * letter) | broad))
+    # Parentheses and integral signs around several lines of a formula are letters of a kind.
+    delimiters = (widths < 2 * letter) & (heights > 2 * widths) & (heights < 8 * letter)
+    drawn = large & ~thin & ~delimiters
+    boxes = parts.boxes_of(drawn & (sparse | (heights > 4.5 * letter) | broad))
     rules = parts.boxes_of(large & thin) + horizontal_lines(gray, round(6 * letter))
     rules = join_touching(rules, 3, 2)
     strokes = [rule for rule in rules if max(rule[2] - rule[0], rule[3] - rule[1]) < 8 * letter]

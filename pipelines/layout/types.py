@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from docai.geometry import BBox, contains_center
+from docai.geometry import BBox, TurnedFrame, contains_center
 from docai.records import Kind, Point
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class Region:
         words: the words of the text layer that belong to it, in reading order. Their ``block`` is the place
             of the region in the reading order of the page, and their ``line`` the line in the region, both
             from 0.
+        is_watermark: it is text that lies across the page and is no part of what it says.
     """
 
     kind: str
@@ -40,6 +41,7 @@ class Region:
     evidence: tuple[str, ...]
     polygon: tuple[Point, ...] | None = None
     words: tuple[PageWord, ...] = ()
+    is_watermark: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,13 @@ class PageLayout:
     skew: float = 0.0
 
 
+SKEWED = -1
+"""Turn of a word that runs at an angle, neither along nor across the lines of the page."""
+
+_MAX_SKEW = 20.0
+"""Degrees from a quarter turn up to which a line counts as turned by it; pages may be scanned askew."""
+
+
 class WordBox(NamedTuple):
     """The box of a word of the text layer, or of one found in the pixels, in the upright frame."""
 
@@ -61,6 +70,20 @@ class WordBox(NamedTuple):
     line: tuple[int, int]
     """Block and line; words of one line have the same."""
     n_chars: int
+    turn: int = 0
+    """Quarters (0 to 3) clockwise by which its line is turned, or :data:`SKEWED`."""
+
+    def upright(self) -> WordBox:
+        """The word in a frame that sets it upright, with any origin; a skewed one as it is."""
+        if self.turn in (0, SKEWED):
+            return self
+        return self._replace(bbox=TurnedFrame(0, 0, 4 - self.turn).from_page(self.bbox))
+
+
+def quarter_turn(angle: float) -> int:
+    """Degrees clockwise as quarter turns, 0 to 3, or :data:`SKEWED`."""
+    quarters = round(angle / 90)
+    return quarters % 4 if abs(angle - 90 * quarters) <= _MAX_SKEW else SKEWED
 
 
 class LabeledBox(NamedTuple):
@@ -113,3 +136,5 @@ class RegionCandidate:
     """Of a table: the box of the layout model, where it found one."""
     is_grid: bool = False
     """Of a table: whether its pixels alone show one."""
+    turn: int = 0
+    """Of text: that of its words."""

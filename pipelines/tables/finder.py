@@ -26,9 +26,10 @@ from docai.pipelines.words import (
     PHRASE_GAP,
     WordCenters,
     agreement,
-    cell_text,
+    cell_content,
     cell_words,
     holds_word,
+    native_words,
     text_rows,
 )
 
@@ -72,7 +73,11 @@ def find_table(page: Page, bbox: BBox, words: Sequence[PageWord]) -> TableConten
     of the displayed page; where text is turned on the page, the grid is found in the frame that sets it
     upright.
     """
-    if page.pdf is None or not words:
+    return page.inside(_find_table, bbox, words) if words else None
+
+
+def _find_table(page: Page, bbox: BBox, words: Sequence[PageWord]) -> TableContent | None:
+    if page.pdf is None:
         return None
     from docai.pipelines.layout.digital import page_frame, upright
 
@@ -123,7 +128,7 @@ def _rank_grid(
     content: TableContent, words: Sequence[PageWord], rules: Rulings
 ) -> tuple[tuple[bool, float], float]:
     """How well a grid of rules fits the words: whether it is whole, and its phrase fit; and its agreement."""
-    agreed = agreement(cell_words(content), [word.text for word in words])
+    agreed = agreement(cell_words(content), native_words(words))
     boxes = [cell.bbox for cell in content.cells if cell.bbox is not None]
     # Without vertical rules PyMuPDF makes columns of the ends of horizontal ones.
     has_rules_for_columns = content.n_cols <= len(snap_edges(rule.at for rule in rules.vertical)) + 1
@@ -209,13 +214,15 @@ def grid_from_boxes(boxes: Sequence[BBox], words: Sequence[PageWord]) -> TableCo
             continue
         taken |= positions
         inside = [words_left.pop(index) for index in centers.inside(box) if index in words_left]
+        text, marks = cell_content(inside)
         cells.append(
             Cell(
                 row=top,
                 col=first,
                 row_span=bottom - top,
                 col_span=last - first,
-                text=cell_text(inside),
+                text=text,
+                marks=marks,
                 bbox=box,
             )
         )
@@ -256,16 +263,12 @@ def _cells_without_box(
         while last < len(columns) - 2 and (row, last + 1) not in taken:
             last += 1
         words_of_gaps.setdefault((row, first, last), []).append(word)
-    return [
-        Cell(
-            row=row,
-            col=first,
-            col_span=last - first + 1,
-            text=cell_text(inside),
-            bbox=(columns[first], rows[row], columns[last + 1], rows[row + 1]),
-        )
-        for (row, first, last), inside in words_of_gaps.items()
-    ]
+    cells = []
+    for (row, first, last), inside in words_of_gaps.items():
+        text, marks = cell_content(inside)
+        box = (columns[first], rows[row], columns[last + 1], rows[row + 1])
+        cells.append(Cell(row=row, col=first, col_span=last - first + 1, text=text, marks=marks, bbox=box))
+    return cells
 
 
 def _drop_empty_rows_and_columns(cells: Sequence[Cell]) -> TableContent:

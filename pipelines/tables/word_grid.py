@@ -85,7 +85,7 @@ class WordLayout:
     """Median height of a word."""
 
     def text(self, piece: Piece) -> str:
-        return " ".join(self.words[index].text for index in piece.words)
+        return " ".join(self.words[index].base or self.words[index].text for index in piece.words)
 
     def ruled_between(self, upper: Line, lower: Line) -> bool:
         return any(upper.middle < y < lower.middle for y in self.full_rules)
@@ -132,7 +132,7 @@ def _words_to_line(words: Sequence[PageWord], row: Sequence[int], walls: Sequenc
             gap = boxes[after][0] - boxes[before][2]
             left, right = center(boxes[before])[0], center(boxes[after])[0]
             height = min(boxes[i][3] - boxes[i][1] for i in (before, after))
-            are_values = is_value(words[before].text) and is_value(words[after].text)
+            are_values = is_value(words[before].text) and is_value(words[after].base)
             if (are_values and gap > _MAX_SPACE * height) or any(left < x < right for x in walls_here):
                 parts.append([])
             parts[-1].append(after)

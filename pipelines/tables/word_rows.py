@@ -20,7 +20,7 @@ from docai.parsers.table_grid import fill_grid, table_content
 from docai.pipelines.ingest import PageWord
 from docai.pipelines.tables.rulings import Rulings
 from docai.pipelines.tables.word_grid import Line, Piece, WordLayout, continues_below, is_value, lay_out_words
-from docai.pipelines.words import cell_text
+from docai.pipelines.words import cell_content
 
 _MAX_TIGHT_STEP = 0.93
 """Distance of two lines, in usual distances of rows, below which they can be of one row."""
@@ -75,12 +75,14 @@ def grid_from_words(words: Sequence[PageWord], rules: Rulings) -> TableContent |
 
 def _block_to_cell(block: _Block, words: Sequence[PageWord], n_head_rows: int) -> Cell:
     inside = [words[index] for index in sorted(block.words)]
+    text, marks = cell_content(inside)
     return Cell(
         row=block.top,
         col=block.first,
         row_span=block.bottom - block.top + 1,
         col_span=block.last - block.first + 1,
-        text=cell_text(inside),
+        text=text,
+        marks=marks,
         is_header=block.top < max(1, n_head_rows),
         bbox=union([word.bbox for word in inside]),
     )

@@ -23,7 +23,7 @@ from docai.errors import DatasetError, DocaiError, SettingError
 from docai.geometry import BBox, intersection_area, share_inside, union
 from docai.models.heads import Head
 from docai.parsers.table import parse_table
-from docai.parsers.table_grid import canonical_html, tidy
+from docai.parsers.table_grid import canonical_html, plain_cells, tidy
 from docai.pipelines.crops.crop import LOC_BINS, Bins, CropTransform, fit_square, make_crop
 from docai.pipelines.evaluation.base import Item, Sample, Skipped, SpottedWord
 from docai.pipelines.evaluation.datasets.dataset import FORMATS, open_dataset
@@ -113,7 +113,7 @@ def table_target(item: Item, locate: Locate) -> str:
     if not cells:
         raise NoTargetError("empty", "the table has no cells")
     ordered = sorted(
-        (cell.model_copy(update={"text": tidy(_LOC.sub("", cell.text))}) for cell in cells),
+        (cell.model_copy(update={"text": tidy(_LOC.sub("", cell.text))}) for cell in plain_cells(cells)),
         key=lambda cell: (cell.row, cell.col),
     )
     n_rows, n_cols = _full_grid(ordered)

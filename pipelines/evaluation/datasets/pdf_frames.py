@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING
 
+from docai.errors import InputError, PageNotFoundError
 from docai.geometry import BBox
 from docai.pipelines.evaluation.datasets.formats import MalformedError
+
+if TYPE_CHECKING:
+    from docai.pipelines.ingest import Page, Source
 
 _UNREADABLE = "Its PDF cannot be read."
 
@@ -45,7 +49,7 @@ class Frames:
 
     def __init__(self) -> None:
         self._path: Path | None = None
-        self._document: Any = None
+        self._source: Source | None = None
         self._frames: dict[int, Frame] = {}
 
     def __enter__(self) -> Frames:
@@ -62,52 +66,39 @@ class Frames:
         Raises:
             MalformedError: the PDF cannot be read, or has no such page.
         """
-        if path != self._path:
-            self._open(path)
-        if page not in self._frames:
-            self._frames[page] = self._frame(page)
+        from docai.pipelines.ingest import open_source
+
+        try:
+            if path != self._path or self._source is None:
+                self._close()
+                self._source = open_source(path)
+                self._path = path
+            if page not in self._frames:
+                with self._source.page(page) as opened:
+                    self._frames[page] = opened.inside(page_frame)
+        except PageNotFoundError:
+            raise MalformedError("Its PDF has no such page.") from None
+        except InputError as error:
+            raise MalformedError(_UNREADABLE) from error
         return self._frames[page]
 
-    def _open(self, path: Path) -> None:
-        import pymupdf
-
-        from docai.pipelines.ingest import quiet_mupdf
-
-        self._close()
-        with quiet_mupdf():
-            try:
-                self._document = pymupdf.open(str(path), filetype="pdf")
-            except (RuntimeError, ValueError, OSError, pymupdf.mupdf.FzErrorBase) as error:
-                raise MalformedError(_UNREADABLE) from error
-        self._path = path
-
     def _close(self) -> None:
-        if self._document is not None:
-            self._document.close()
-        self._document = self._path = None
+        if self._source is not None:
+            self._source.close()
+        self._source = self._path = None
         self._frames = {}
 
-    def _frame(self, page: int) -> Frame:
-        import pymupdf
 
-        from docai.pipelines.ingest import quiet_mupdf
-
-        with quiet_mupdf():
-            try:
-                count = self._document.page_count
-                if not 1 <= page <= count:
-                    raise MalformedError("Its PDF has no such page.")
-                page_object = self._document.load_page(page - 1)
-                media, crop = page_object.mediabox, page_object.cropbox
-                return Frame(
-                    width=float(page_object.rect.width),
-                    height=float(page_object.rect.height),
-                    media_height=float(media.height),
-                    # PyMuPDF gives the media box in PDF's own direction and the crop box from its top.
-                    offset=(float(crop.x0 - media.x0), float(crop.y0)),
-                    turn=tuple(page_object.rotation_matrix),
-                )
-            except MalformedError:
-                raise
-            except (RuntimeError, ValueError, IndexError, pymupdf.mupdf.FzErrorBase) as error:
-                raise MalformedError(_UNREADABLE) from error
+def page_frame(page: Page) -> Frame:
+    """The frame of an open page. Raises :class:`MalformedError` where it is not one of a PDF."""
+    if page.pdf is None:
+        raise MalformedError(_UNREADABLE)
+    media, crop = page.pdf.mediabox, page.pdf.cropbox
+    return Frame(
+        width=page.width,
+        height=page.height,
+        media_height=float(media.height),
+        # PyMuPDF gives the media box in PDF's own direction and the crop box from its top.
+        offset=(float(crop.x0 - media.x0), float(crop.y0)),
+        turn=tuple(page.pdf.rotation_matrix),
+    )

@@ -89,8 +89,8 @@ def _places(content: TableContent) -> list[tuple[int, int, int, int, str]]:
 
 def right_cells(cells: Sequence[Cell], truth: Sequence[Cell]) -> list[bool]:
     """For each cell whether the true one at its place has its text."""
-    texts = {(cell.row, cell.col): cell.text for cell in truth}
-    return [texts.get((cell.row, cell.col)) == cell.text for cell in cells]
+    texts = {(cell.row, cell.col): cell.printed for cell in truth}
+    return [texts.get((cell.row, cell.col)) == cell.printed for cell in cells]
 
 
 def right_atoms(smiles: str, truth: str) -> list[bool]:

@@ -166,7 +166,7 @@ def whole_grid(cells: Sequence[Cell]) -> list[Cell]:
         rows: list[list[RawCell]] = [[] for _ in range(n_rows)]
         for cell in sorted(fitting, key=lambda cell: cell.col):
             rows[cell.row].append(
-                RawCell(cell.text, cell.row_span, cell.col_span, cell.is_header, cell.bbox),
+                RawCell(cell.printed, cell.row_span, cell.col_span, cell.is_header, cell.bbox),
             )
         return build_table([rows], IssueLog()).cells
     return fill_grid(fitting, n_rows, n_cols)
@@ -292,7 +292,7 @@ def _table_cell(cell: Cell) -> Any:
     return _package().TableCell(
         row_nums=list(range(cell.row, cell.row + cell.row_span)),
         column_nums=list(range(cell.col, cell.col + cell.col_span)),
-        cell_text=tidy(cell.text),
+        cell_text=tidy(cell.printed),
         bbox=_box(cell.bbox),
     )
 

@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING, Any
 
 from docai.errors import MissingDependencyError
 from docai.pipelines.evaluation.metrics.kern_text import plain_kern
-from docai.pipelines.external.workers import START_SECONDS, JsonWorker, WorkerError
+from docai.pipelines.external.children import START_SECONDS
+from docai.pipelines.external.workers import JsonWorker, WorkerError
 
 if TYPE_CHECKING:
     from musicdiff.annotation import AnnScore

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from docai.errors import needs
 from docai.parsers.table import parse_table
+from docai.parsers.table_grid import canonical_html, plain_cells
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -70,7 +71,10 @@ def read_reference(html: str) -> TableTree | None:
 def read_canonical(html: str) -> TableTree | None:
     """The table in the form that :func:`teds_canonical` describes, or None where there is no cell."""
     content = parse_table(html, seek_head=False).content
-    return _read(_wrap(content.html), _CANONICAL_CELLS) if content.cells else None
+    if not content.cells:
+        return None
+    canonical = canonical_html(plain_cells(content.cells), content.n_rows, content.n_cols)
+    return _read(_wrap(canonical), _CANONICAL_CELLS)
 
 
 def read_wrapped(html: str) -> TableTree | None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from docai.contents import Cell
 from docai.parsers.table import parse_table
+from docai.parsers.table_grid import plain_cells
 from docai.pipelines.evaluation.base import Item, Prediction, Sample
 from docai.pipelines.evaluation.report.alignment import align, outlined, pair_items
 from docai.pipelines.evaluation.report.views import (
@@ -85,7 +86,7 @@ def _rows(item: Item | None) -> list[_Row]:
     if item.text.strip():
         cells = parse_table(item.text[:_MAX_HTML], seek_head=False).content.cells
     rows: list[_Row] = [[] for _ in range(max((cell.row + 1 for cell in cells), default=0))]
-    for cell in sorted(cells, key=lambda cell: (cell.row, cell.col)):
+    for cell in sorted(plain_cells(cells), key=lambda cell: (cell.row, cell.col)):
         rows[cell.row].append(cell)
     return rows
 

@@ -141,17 +141,14 @@ def test_a_request_that_is_interrupted_leaves_no_answer_to_the_next_one(
     worker = child(ECHO)
     worker.start()
     with monkeypatch.context() as patch:
-        patch.setattr("docai.pipelines.external.workers._ask", interrupted)
+        patch.setattr(JsonWorker, "_read", interrupted)
         with pytest.raises(KeyboardInterrupt):
             worker.request({"n": 1}, seconds=30)
     assert worker.request({"n": 2}, seconds=30) == {"n": 2}
 
 
-def interrupted(process: subprocess.Popen[str], request: str) -> str:
+def interrupted(worker: JsonWorker, process: subprocess.Popen[bytes]) -> None:
     """The request is written, and Ctrl-C comes before its answer."""
-    assert process.stdin is not None
-    process.stdin.write(request)
-    process.stdin.flush()
     raise KeyboardInterrupt
 
 

@@ -1,0 +1,105 @@
+"""Faults of a PDF's own trees that MuPDF does not come back from, or gives up on, mended in memory."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+MAX_ELEMENTS: Final = 50_000
+"""Elements of a structure tree that are looked at, in about a second; a larger tree is not used."""
+
+_REFERENCE: Final = re.compile(r"(\d+) \d+ R")
+
+_NOT_A_CHILD: Final = re.compile(r"/(?:Pg|Obj|P|Stm|StmOwn|NS) \d+ \d+ R")
+"""References that stand in the children of a structure element and lead elsewhere."""
+
+
+def drop_broken_structure(document: Any) -> None:
+    """Take the structure tree out of an open PDF if it is none.
+
+    MuPDF follows the parents of structure elements while it draws and reads text, for ever where an element
+    is its own ancestor. A page is read without the tree as if it were not tagged.
+    """
+    catalog = document.pdf_catalog()
+    root = _reference(document, catalog, "StructTreeRoot")
+    if root is not None and not _is_tree(document, root):
+        document.xref_set_key(catalog, "StructTreeRoot", "null")
+
+
+def _is_tree(document: Any, root: int) -> bool:
+    """Whether no element is reached twice from the root, and each has the root at the end of its parents."""
+    elements = {root}
+    waiting = [root]
+    while waiting:
+        children = _references(document, waiting.pop(), "K")
+        if len(elements) + len(children) > MAX_ELEMENTS or not elements.isdisjoint(children):
+            return False
+        if len(set(children)) < len(children):
+            return False
+        elements.update(children)
+        waiting += children
+    for element in _marked(document, root):
+        elements.add(element)
+        if len(elements) > MAX_ELEMENTS:
+            return False
+    return _have_an_end(document, elements)
+
+
+def _have_an_end(document: Any, elements: Iterable[int]) -> bool:
+    """Whether no element is among its own parents."""
+    ended: set[int] = set()
+    for element in elements:
+        chain: dict[int, None] = {}
+        current: int | None = element
+        while current is not None and current not in ended:
+            if current in chain:
+                return False
+            chain[current] = None
+            current = _reference(document, current, "P")
+        ended.update(chain)
+    return True
+
+
+def _marked(document: Any, root: int) -> Iterator[int]:
+    """The elements that the content of pages refers to, by the number tree of their parents."""
+    kind, value = document.xref_get_key(root, "ParentTree")
+    if kind != "xref":
+        yield from _elements_in(document, value)
+        return
+    nodes = [int(value.split()[0])]
+    seen = set(nodes)
+    while nodes:
+        node = nodes.pop()
+        yield from _elements_in(document, document.xref_get_key(node, "Nums")[1])
+        kids = [kid for kid in _references(document, node, "Kids") if kid not in seen]
+        seen.update(kids)
+        nodes += kids
+
+
+def _elements_in(document: Any, numbers: str) -> Iterator[int]:
+    """The elements in the values of a number tree: each an element, or an array of them."""
+    for value in map(int, _REFERENCE.findall(numbers)):
+        content = document.xref_object(value, compressed=True)
+        if content.startswith("["):
+            yield from map(int, _REFERENCE.findall(content))
+        else:
+            yield value
+
+
+def _reference(document: Any, xref: int, key: str) -> int | None:
+    kind, value = document.xref_get_key(xref, key)
+    return int(value.split()[0]) if kind == "xref" else None
+
+
+def _references(document: Any, xref: int, key: str) -> list[int]:
+    """The objects that an entry names: itself one, or an array; an array may be an object of its own."""
+    kind, value = document.xref_get_key(xref, key)
+    if kind == "xref":
+        content = document.xref_object(int(value.split()[0]), compressed=True)
+        if not content.startswith("["):
+            return [int(value.split()[0])]
+        value = content
+    elif kind not in ("array", "dict"):
+        return []
+    return [int(number) for number in _REFERENCE.findall(_NOT_A_CHILD.sub("", value))]

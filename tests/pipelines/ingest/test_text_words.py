@@ -1,0 +1,91 @@
+"""Words of a PDF with their size, direction, shade, and what is raised or lowered in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pymupdf
+import pytest
+
+from docai.pipelines.ingest import PageWord, open_source
+
+
+def words_of(draw: Callable[[Any], None], *, rotation: int = 0) -> list[PageWord]:
+    with pymupdf.open() as document:
+        page = document.new_page(width=400, height=300)
+        draw(page)
+        page.set_rotation(rotation)
+        data = document.tobytes()
+    with open_source(data) as source:
+        return next(iter(source.pages())).words()
+
+
+def run(page: Any, at: tuple[float, float], *parts: tuple[str, float, float]) -> None:
+    """Draw text piece by piece: text, size, points above the line."""
+    x, y = at
+    for text, size, raise_ in parts:
+        page.insert_text((x, y - raise_), text, fontsize=size)
+        x += pymupdf.get_text_length(text, fontsize=size)
+
+
+def test_a_raised_footnote_mark_is_no_digit_of_its_number() -> None:
+    (word,) = words_of(lambda page: run(page, (50, 50), ("24.91", 10, 0), ("2", 7, 3.6)))
+    assert (word.text, word.base, word.mark, word.size) == ("24.91²", "24.91", "2", 10)
+
+
+def test_powers_and_indices_are_written_as_such_and_are_no_marks() -> None:
+    def draw(page: Any) -> None:
+        run(page, (50, 50), ("3.2×10", 10, 0), ("-6", 7, 3.6), (" m", 10, 0), ("2", 7, 3.6))
+        run(page, (50, 80), ("CO", 10, 0), ("2", 7, -1.5), (" x", 10, 0), ("i", 7, -1.5))
+        run(page, (50, 110), ("the 4", 10, 0), ("th", 7, 3.6), (" of May", 10, 0))
+
+    words = words_of(draw)
+    texts = ["3.2×10⁻⁶", "m²", "CO₂", "xi", "the", "4th", "of", "May"]
+    assert [word.text for word in words] == texts
+    assert not any(word.mark for word in words)
+
+
+def test_a_superscript_that_the_file_writes_as_one_is_a_mark_too() -> None:
+    (word,) = words_of(lambda page: page.insert_text((50, 50), "1,204¹", fontsize=10))
+    assert (word.base, word.mark) == ("1,204", "1")
+
+
+def test_text_beside_a_drop_cap_is_not_raised() -> None:
+    def draw(page: Any) -> None:
+        run(page, (50, 62), ("1", 24, 0), ("984 was a year of 12 months", 11, 12))
+
+    assert "".join(word.text for word in words_of(draw)) == "1984wasayearof12months"
+
+
+def test_small_text_on_the_same_line_is_neither_raised_nor_lowered() -> None:
+    (word,) = words_of(lambda page: run(page, (50, 50), ("A", 10, 0), ("2", 7, 0)))
+    assert word.text == "A2"
+
+
+def test_numerators_stay_ordinary_digits() -> None:
+    (word,) = words_of(lambda page: run(page, (50, 50), ("1", 7, 3), ("/2", 10, 0)))
+    assert word.text == "1/2"
+
+
+@pytest.mark.parametrize("rotation", [0, 90, 180, 270])
+def test_direction_is_that_on_the_displayed_page(rotation: int) -> None:
+    def draw(page: Any) -> None:
+        page.insert_text((50, 50), "level")
+        page.insert_text((100, 200), "up", rotate=90)
+        page.insert_text((150, 200), "down", rotate=270)
+        page.insert_text((200, 200), "slant", morph=(pymupdf.Point(200, 200), pymupdf.Matrix(30)))
+
+    angles = {word.text: word.angle for word in words_of(draw, rotation=rotation)}
+    expected = {"level": 0, "up": 270, "down": 90, "slant": 330}
+    assert angles == {text: (angle + rotation) % 360 for text, angle in expected.items()}
+
+
+def test_shade_is_that_on_paper() -> None:
+    def draw(page: Any) -> None:
+        page.insert_text((50, 50), "black")
+        page.insert_text((50, 80), "gray", color=(0.8, 0.8, 0.8))
+        page.insert_text((50, 110), "faint", fill_opacity=0.2)
+
+    shades = {word.text: round(word.shade, 1) for word in words_of(draw)}
+    assert shades == {"black": 0.0, "gray": 0.8, "faint": 0.8}
