@@ -8,6 +8,7 @@ import pytest
 from rdkit import Chem
 from rdkit.Chem.Draw import rdMolDraw2D
 
+from docai import Pipeline, ScriptedEngine
 from docai.geometry import iou, touches
 from docai.pipelines.ingest import open_source
 from docai.pipelines.layout import Region, find_regions
@@ -204,8 +205,8 @@ def test_charts_stay_figures(n_corners: int) -> None:
     assert region.kind == "figure"
 
 
-@pytest.mark.parametrize("is_ruled", [True, False])
-def test_molecules_in_the_cells_of_a_table_are_regions_beside_it(is_ruled: bool) -> None:
+def table_of_compounds(is_ruled: bool) -> tuple[Sheet, list[tuple]]:
+    """A table with molecules in the second column, and their boxes; rules around all cells, or three."""
     sheet = Sheet()
     columns, rows = [60, 130, 300, 420, 540], [80, 100, 230, 360]
     for y in rows if is_ruled else (rows[0], rows[1], rows[-1]):
@@ -220,6 +221,12 @@ def test_molecules_in_the_cells_of_a_table_are_regions_beside_it(is_ruled: bool)
         boxes.append(sheet.molecule(name, 140, middle - 60))
         for x, value in zip((65, 305, 425), (str(row + 1), str(61 + row), f"{130 + row}"), strict=True):
             sheet.text(x, middle, value)
+    return sheet, boxes
+
+
+@pytest.mark.parametrize("is_ruled", [True, False])
+def test_molecules_in_the_cells_of_a_table_are_regions_beside_it(is_ruled: bool) -> None:
+    sheet, boxes = table_of_compounds(is_ruled)
     regions = sheet.regions()
     assert are_found(regions, boxes)
     (table,) = [region for region in regions if region.kind == "table"]
@@ -227,6 +234,20 @@ def test_molecules_in_the_cells_of_a_table_are_regions_beside_it(is_ruled: bool)
     assert "61" in words_of(table)
     assert "O" not in words_of(table).split()
     assert any("O" in words_of(region) for region in molecules(regions))
+
+
+def test_records_of_molecules_tell_the_cell_they_stand_in() -> None:
+    sheet, _ = table_of_compounds(is_ruled=True)
+    sheet.molecule("phenol", 200, 400)
+    engine = ScriptedEngine({"table": "", "molecule": "CCO", "text": ""})
+    document = Pipeline(engine=engine, witnesses="off").process(sheet.document.tobytes())
+    (table,) = document.tables
+    cells = [
+        None if molecule.in_cell is None else (molecule.in_cell.table, molecule.in_cell.row, molecule.in_cell.col)
+        for molecule in sorted(document.molecules, key=lambda molecule: molecule.bbox[1])
+    ]
+    assert cells == [(table.id, 1, 1), (table.id, 2, 1), None]
+    assert [cell.text for cell in table.cells if cell.col == 1] == ["Structure", "", ""]
 
 
 @pytest.mark.real
