@@ -18,7 +18,6 @@ from docai.geometry import (
     intersection_area,
     iou,
     join_touching,
-    overlap_ratio,
     share_inside,
     touches,
     union,
@@ -26,6 +25,7 @@ from docai.geometry import (
 from docai.pipelines.layout.assign import assign_words
 from docai.pipelines.layout.classify import classify_gray, is_ruled_grid
 from docai.pipelines.layout.neighbors import tell_neighbors
+from docai.pipelines.layout.passages import join_systems, split_passages
 from docai.pipelines.layout.schemes import split_drawings, structures_in_tables
 from docai.pipelines.layout.tables import (
     is_tabular,
@@ -53,7 +53,7 @@ def combine(page: PageEvidence) -> list[RegionCandidate]:
     graphics = [(box, _regions_of_graphic(page, box, tables)) for box in _find_graphics(page)]
     prose = _lines_of_prose(page)
     drawn, scheme = split_drawings(page, graphics, prose)
-    regions = _join_scores(regions + drawn)
+    regions = split_passages(page, join_systems(page, regions + drawn))
     split_tables_drawn_apart(page, regions)
     regions += model_tables(page, regions)
     regions += ruled_tables(page, regions)
@@ -83,9 +83,14 @@ def _find_graphics(page: PageEvidence) -> list[BBox]:
 
 
 def _graphics_and_pictures(page: PageEvidence) -> list[BBox]:
-    """Drawings and images that are no ornaments, and what the layout model takes for pictures."""
+    """Drawings and images that are no ornaments, and what the layout model takes for pictures.
+
+    That model sees words alone: a picture in which nothing is drawn is text set in an unusual way.
+    """
     graphics = [box for box in page.graphics if max(box[2] - box[0], box[3] - box[1]) >= MIN_GRAPHIC_SIDE]
-    return graphics + [box for box, label in page.model_boxes if label == "picture"]
+    drawn = [*page.graphics, *page.rules]
+    pictures = [box for box, label in page.model_boxes if label == "picture"]
+    return graphics + [box for box in pictures if page.from_pixels or any(touches(box, x) for x in drawn)]
 
 
 def _paragraphs(page: PageEvidence) -> list[BBox]:
@@ -219,26 +224,6 @@ def _ruled_box(page: PageEvidence, box: BBox) -> BBox:
     """A box without the labels that were joined to it: short words near a ruled table are not part of it."""
     graphics = [graphic for graphic in _graphics_and_pictures(page) if share_inside(graphic, box) > 0.5]
     return union(graphics or [box])
-
-
-def _join_scores(regions: list[RegionCandidate]) -> list[RegionCandidate]:
-    """The regions, with consecutive systems of one passage as one."""
-    scores = sorted((region for region in regions if region.kind == "score"), key=lambda r: r.bbox[1])
-    joined: list[RegionCandidate] = []
-    for region in scores:
-        for other in joined:
-            gap = region.bbox[1] - other.bbox[3]
-            high = region.bbox[3] - region.bbox[1]
-            if (
-                overlap_ratio(other.bbox[0], other.bbox[2], region.bbox[0], region.bbox[2]) > 0.7
-                and gap < 0.6 * high
-            ):
-                other.bbox = union([other.bbox, region.bbox])
-                other.evidence.append("joined with the next system")
-                break
-        else:
-            joined.append(region)
-    return [region for region in regions if region.kind != "score"] + joined
 
 
 def _drop_overlapping(regions: list[RegionCandidate]) -> list[RegionCandidate]:

@@ -242,10 +242,8 @@ def test_records_of_molecules_tell_the_cell_they_stand_in() -> None:
     engine = ScriptedEngine({"table": "", "molecule": "CCO", "text": ""})
     document = Pipeline(engine=engine, witnesses="off").process(sheet.document.tobytes())
     (table,) = document.tables
-    cells = [
-        None if molecule.in_cell is None else (molecule.in_cell.table, molecule.in_cell.row, molecule.in_cell.col)
-        for molecule in sorted(document.molecules, key=lambda molecule: molecule.bbox[1])
-    ]
+    places = [molecule.in_cell for molecule in sorted(document.molecules, key=lambda m: m.bbox[1])]
+    cells = [None if place is None else (place.table, place.row, place.col) for place in places]
     assert cells == [(table.id, 1, 1), (table.id, 2, 1), None]
     assert [cell.text for cell in table.cells if cell.col == 1] == ["Structure", "", ""]
 
