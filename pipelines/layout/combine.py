@@ -1,8 +1,17 @@
 """Combine the boxes of the layout model, the drawings, the images and the words into regions.
 
-Drawings and images are classified by their pixels. The layout model decides on text, and on tables unless the
-pixels disagree. Words in none of these become text regions of their own, so that each word is in exactly one
-region.
+Each word is in exactly one region: words in none become text regions of their own. Where the sources disagree
+on what something is, the one that can be least mistaken is believed, in this order:
+
+1. Notation that nothing else has: five-line staves are music, strokes that meet as bonds do, with labels at
+   their ends, are molecules. A staff with words between its lines is none.
+2. Rules that cross all over with words in the fields between: a table, whatever else its ink resembles.
+3. The layout model, on text and its classes, and on tables without rules.
+4. The words' places: text in rows and columns can be a table, and running text is none.
+5. What the ink resembles by shares of letters, lines and halftones. On scans, where the layout model sees
+   marks in the place of words, a clear figure counts more than its table.
+
+What was not believed is recorded in the evidence of the region (:func:`_record_conflicts`).
 """
 
 from __future__ import annotations
@@ -39,6 +48,9 @@ from docai.pipelines.layout.types import PageEvidence, RegionCandidate
 LABEL_DISTANCE = 5.0
 """Points from a drawing within which a short word belongs to it, as labels of atoms and axes do."""
 
+MIN_SAME = 0.5
+"""Intersection over union from which two boxes are of the same thing."""
+
 MAX_CELL_SHARE = 0.5
 """Share of a table that a molecule in one of its cells may cover."""
 
@@ -63,6 +75,7 @@ def combine(page: PageEvidence) -> list[RegionCandidate]:
         if region.kind == "table":
             leave_out_notes(page, region)
     regions += _text_regions(page, regions)
+    _record_conflicts(page, regions)
     assign_words(page, regions)
     tell_neighbors(regions, scheme)
     return [region for region in regions if region.kind != "text" or region.word_indices]
@@ -238,7 +251,18 @@ def _drop_overlapping(regions: list[RegionCandidate]) -> list[RegionCandidate]:
             chosen.append(region)
         elif region.kind == "molecule" and all(_has_cell_for(other, region) for other in around):
             in_cells.append(region)
+        elif region.kind != around[0].kind and iou(region.bbox, around[0].bbox) > MIN_SAME:
+            around[0].evidence.append(f"{region.evidence[0]}, as in a {region.kind}, which counts less here")
     return in_cells + chosen
+
+
+def _record_conflicts(page: PageEvidence, regions: list[RegionCandidate]) -> None:
+    """Record where the layout model takes a region that is no text for something else."""
+    for region in regions:
+        for box, label in page.model_boxes if region.kind != "text" else ():
+            agrees = label == region.kind or (label == "picture" and region.kind != "table")
+            if not agrees and iou(box, region.bbox) > MIN_SAME:
+                region.evidence.append(f"layout model: {label}, which counts less here")
 
 
 def _has_cell_for(region: RegionCandidate, molecule: RegionCandidate) -> bool:
