@@ -26,6 +26,9 @@ MAX_SHAFT = 0.4
 MIN_HEAD = 0.12
 """Bond lengths by which a head is wider than the shaft; half a head has one barb."""
 
+FREE_END = 0.35
+"""Bond lengths around the ends of an arrow in which there is no other stroke."""
+
 HEAD_SHARE = 0.3
 """Share of an arrow's length in which its head lies."""
 
@@ -58,7 +61,7 @@ def find_arrows(
     """The arrows among the ``possible`` (n,) parts, and which parts (n,) they consist of."""
     sides = np.maximum(parts.widths, parts.heights)
     in_arrow = np.zeros(len(parts.areas), bool)
-    shapes: list[_Shape] = []
+    found: list[tuple[_Shape, list[int]]] = []
     for index in np.flatnonzero(possible & (sides >= MIN_ARROW * bond)):
         members = [int(index)]
         points = points_of(parts, int(index))
@@ -71,9 +74,29 @@ def find_arrows(
             points = np.concatenate([points_of(parts, member) for member in members])
             shape = _arrow_shape(points, rod_of(points), bond) if len(members) > 1 else None
         if shape is not None:
-            shapes.append(shape)
+            found.append((shape, members))
             in_arrow[members] = True
+    others = possible & ~in_arrow
+    shapes = []
+    for shape, members in found:
+        if _is_free(parts, others, shape, bond):
+            shapes.append(shape)
+        else:
+            in_arrow[members] = False
     return _pair_halves(shapes, bond), in_arrow
+
+
+def _is_free(parts: Parts, others: NDArray[np.bool_], shape: _Shape, bond: float) -> bool:
+    """Whether none of the ``others`` (n,) comes near the ends of an arrow, as bonds do to those of a bond."""
+    boxes = parts.boxes[others]
+    for x, y in shape.ends:
+        dx = np.maximum(np.maximum(boxes[:, 0] - x, x - boxes[:, 2]), 0)
+        dy = np.maximum(np.maximum(boxes[:, 1] - y, y - boxes[:, 3]), 0)
+        for index in np.flatnonzero(others)[np.hypot(dx, dy) <= FREE_END * bond]:
+            points = points_of(parts, int(index))
+            if np.hypot(points[:, 0] - x, points[:, 1] - y).min() <= FREE_END * bond:
+                return False
+    return True
 
 
 def _loose_pieces(parts: Parts, possible: NDArray[np.bool_], index: int, rod: Rod, bond: float) -> list[int]:

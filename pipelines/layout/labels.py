@@ -57,10 +57,10 @@ class Lettering:
     clusters: list[TextCluster]
 
 
-def letter_shaped(parts: Parts, bond: float) -> NDArray[np.bool_]:
-    """Which parts (n,) can be letters by their size and shape; single strokes are not."""
+def letter_shaped(parts: Parts, bond: float, which: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which of the parts in ``which`` (n,) can be letters by size and shape; single strokes cannot."""
     widths, heights = parts.widths, parts.heights
-    small = (heights <= 0.85 * bond) & (widths <= 0.95 * bond) & (heights >= 0.12 * bond)
+    small = which & (heights <= 0.85 * bond) & (widths <= 0.95 * bond) & (heights >= 0.12 * bond)
     letters = np.zeros(len(parts.areas), bool)
     for index in np.flatnonzero(small):
         rod = rod_of(points_of(parts, int(index)))

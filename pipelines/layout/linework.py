@@ -19,16 +19,17 @@ from docai.pipelines.layout.strokes import (
     MAX_RUN,
     MIN_RULE_SHARE,
     halftone_share,
-    joints,
     lengths_of,
     line_segments,
     long_runs,
     mask_of,
     owners,
+    segments_of,
     share_in,
     slanted,
     typical_length,
 )
+from docai.pipelines.layout.structures import Structure, rate_larger, rate_structure
 from docai.pipelines.pixels import Gray, Parts, binarize, parts_of
 
 MAX_PARTS = 4000
@@ -40,9 +41,6 @@ MIN_BOND = 9.0
 JOIN_GAP = 0.3
 """Bond lengths; strokes closer than this belong to one structure, as the lines of a double bond do."""
 
-MAX_STROKE = 0.2
-"""Share of the length of a bond that its line may be wide; the strokes of letters are wider."""
-
 MAX_HALFTONES = 0.08
 """Share of the pixels that are neither white nor black above which a picture is no line drawing."""
 
@@ -52,31 +50,8 @@ MAX_BRACKET = 0.6
 MIN_BRACKET_RUN = 0.5
 """Share of the ink of a bracket that is its long stroke."""
 
-FULL_LENGTH = 0.75
-"""Share of the length of all strokes in those that are no longer than a whole bond; the rest are whole."""
-
-ALIKE = (0.4, 1.3)
-"""Times a whole bond; bonds are as long as each other, and shorter at labels and inside of rings."""
-
-MIN_ALIKE = 0.7
-"""Share of the length of its strokes that must be in strokes of like length."""
-
-MIN_SLANTED = 0.2
-"""Share of the length of its strokes that must be neither level nor plumb."""
-
 MIN_SIDE = 1.1
 """Bond lengths; the longer side of the smallest structure, two bonds at an angle."""
-
-
-@dataclass(frozen=True)
-class Structure:
-    """One structure drawing: its extent with the labels of its atoms, how sure that is (0…1), and why."""
-
-    bbox: BBox
-    score: float
-    evidence: tuple[str, ...]
-    n_strokes: int
-    """Edges of straight strokes; a bond has two."""
 
 
 @dataclass(frozen=True)
@@ -120,11 +95,11 @@ def read_line_drawing(
     segments = line_segments(ink)
     owner = owners(parts, segments)
     # Rules, frames and axes are level or plumb, and longer than bonds: the slanted strokes give the scale.
-    scale = bond or typical_length(slanted(_of(segments, owner, ~known)))
+    scale = bond or typical_length(slanted(segments_of(segments, owner, ~known)))
     if scale < MIN_BOND:
         return None
-    letters = known | letter_shaped(parts, scale)
-    bond = bond or typical_length(slanted(_of(segments, owner, ~letters))) or scale
+    letters = known | letter_shaped(parts, scale, ~known)
+    bond = bond or typical_length(slanted(segments_of(segments, owner, ~letters))) or scale
     in_runs = share_in(long_runs(ink, MAX_RUN * bond), parts)
     arrows, in_arrow = find_arrows(parts, ~letters, bond)
     thin = np.minimum(parts.widths, parts.heights) <= MAX_BRACKET * bond
@@ -135,14 +110,17 @@ def read_line_drawing(
     lettering = lettering_of(parts, letters)
     strokes = ~(lettering.mask | apart)
     strokes[pluses] = False
-    segments, owner = _of(segments, owner, strokes), owner[np.append(strokes, False)[owner]]
+    segments, owner = segments_of(segments, owner, strokes), owner[np.append(strokes, False)[owner]]
     structures, others, read = [], [], 0.0
     for members, labels in _groups(parts, strokes, lettering, segments, owner, bond):
         box = union(parts.boxes_of(members))
         side = max(box[2] - box[0], box[3] - box[1])
         structure = None
         if side >= MIN_SIDE * bond and not in_runs[members].any():
-            structure = _rate(parts, members, labels, lettering, _of(segments, owner, members))
+            own = segments_of(segments, owner, members)
+            structure = rate_structure(parts, members, labels, lettering, own)
+        if side >= MIN_SIDE * bond and structure is None:
+            structure = rate_larger(parts, members, labels, lettering, segments, owner, bond)
         if structure is not None:
             structures.append(structure)
             read += float(parts.areas[members].sum())
@@ -154,13 +132,6 @@ def read_line_drawing(
     return LineDrawing(
         bond, structures, arrows, parts.boxes_of(is_plus_part), others, read / total if total else 0.0
     )
-
-
-def _of(
-    segments: NDArray[np.float64], owner: NDArray[np.int64], which: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """The segments on parts that are True in ``which`` (n,)."""
-    return np.asarray(segments[np.append(which, False)[owner]])
 
 
 def _inside_words(parts: Parts, words: list[BBox]) -> NDArray[np.bool_]:
@@ -263,57 +234,3 @@ def _bonded_clusters(
             for number in of_line:
                 bonded.pop(number, None)
     return bonded
-
-
-def _rate(
-    parts: Parts,
-    members: NDArray[np.bool_],
-    labels: list[int],
-    lettering: Lettering,
-    own: NDArray[np.float64],
-) -> Structure | None:
-    """The structure that strokes with their labels are; None where they are something else."""
-    if len(own) < 3:
-        return None
-    box = union(parts.boxes_of(members))
-    x0, y0, x1, y1 = (int(value) for value in box)
-    mask = mask_of(parts, members)[y0:y1, x0:x1]
-    distance = cv2.distanceTransform(np.pad(mask, 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
-    stroke = 2 * float(np.percentile(distance[mask > 0], 90))
-    lengths, typical = lengths_of(own), typical_length(own, FULL_LENGTH)
-    if stroke > MAX_STROKE * typical:
-        return None
-    at_angle = float(lengths_of(slanted(own)).sum() / lengths.sum())
-    low, high = ALIKE
-    alike = float(lengths[(lengths > low * typical) & (lengths < high * typical)].sum() / lengths.sum())
-    n_corners, n_bends = joints(own, max(3.0, stroke, 0.2 * typical))
-    value = 0.35 + 0.3 * min(1.0, at_angle / 0.45) + 0.3 * alike
-    if at_angle < MIN_SLANTED or alike < MIN_ALIKE or n_bends > n_corners:
-        return None
-    if _holds_text(parts, mask, box, lettering, labels):
-        return None
-    texts = [lettering.clusters[number].bbox for number in labels]
-    evidence = (
-        f"{alike:.0%} of the strokes of like length",
-        f"{at_angle:.0%} of the strokes slanted",
-        f"{len(labels)} labels at the ends of bonds",
-    )
-    return Structure(union([box, *texts]), min(0.97, value), evidence, len(own))
-
-
-def _holds_text(parts: Parts, mask: Gray, box: BBox, lettering: Lettering, labels: list[int]) -> bool:
-    """Whether there are letters inside closed lines, labels of atoms of a bridge apart.
-
-    The boxes, diamonds and circles of a flow chart hold text; rings of atoms do not.
-    """
-    free = np.pad((mask == 0).astype(np.uint8), 1, constant_values=1)
-    cv2.floodFill(free, None, (0, 0), 2)
-    inside = free[1:-1, 1:-1] == 1
-    height, width = inside.shape
-    bonded = {index for number in labels for index in lettering.clusters[number].members}
-    for index in np.flatnonzero(lettering.mask):
-        x0, y0, x1, y1 = parts.boxes[index]
-        x, y = int((x0 + x1) / 2 - box[0]), int((y0 + y1) / 2 - box[1])
-        if 0 <= x < width and 0 <= y < height and inside[y, x] and index not in bonded:
-            return True
-    return False

@@ -25,7 +25,8 @@ from docai.geometry import (
     union,
 )
 from docai.pipelines.layout.arrows import Arrow
-from docai.pipelines.layout.linework import LineDrawing, Structure, read_line_drawing
+from docai.pipelines.layout.linework import LineDrawing, read_line_drawing
+from docai.pipelines.layout.structures import Structure
 from docai.pipelines.layout.types import PageEvidence, RegionCandidate
 from docai.pipelines.pixels import MIN_LINE_CONTRAST
 

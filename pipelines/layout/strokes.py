@@ -121,6 +121,13 @@ def owners(parts: Parts, segments: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.asarray(spread[y, x].astype(np.int64) - 1)
 
 
+def segments_of(
+    segments: NDArray[np.float64], owner: NDArray[np.int64], which: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """The segments on parts that are True in ``which`` (n,)."""
+    return np.asarray(segments[np.append(which, False)[owner]])
+
+
 def joints(segments: NDArray[np.float64], reach: float) -> tuple[int, int]:
     """How many ends of segments (n, 4) meet at the angle of bonds, and how many as pieces of one curve do.
 
