@@ -116,6 +116,16 @@ class Pipeline:
             self._engine = PaliGemmaEngine.load(self._model, device=self._device)
         return self._engine
 
+    def _reader(self) -> Engine:
+        """The engine, or what stands for it until a region is put to it."""
+        if self._engine is not None or self._device not in ("auto", "cpu"):
+            return self.engine
+        from docai.models.checkpoints import find_checkpoint
+        from docai.models.engine import LazyEngine
+
+        checkpoint = find_checkpoint(self._model)
+        return LazyEngine(checkpoint.id, checkpoint.heads, lambda: self.engine)
+
     def process(
         self,
         source: str | Path | bytes | BinaryIO,
@@ -136,7 +146,7 @@ class Pipeline:
             # Before the model is loaded, which may take long; and an iterator gives its numbers once.
             numbers = opened.numbers(pages)
             return convert(
-                opened, self.engine, self._options, pages=numbers, regions=regions, progress=progress
+                opened, self._reader(), self._options, pages=numbers, regions=regions, progress=progress
             )
 
     def read(
@@ -157,7 +167,7 @@ class Pipeline:
         name = get_head(head).name
         _check_call(password, progress)
         with open_source(_as_source(image), password=password, limits=self._options.limits) as opened:
-            return read_page(opened, self.engine, self._options, name, progress=progress)
+            return read_page(opened, self._reader(), self._options, name, progress=progress)
 
 
 def process(

@@ -41,7 +41,7 @@ from __future__ import annotations
 
 import functools
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +58,7 @@ class InputError(DocaiError):
         super().__init__(message)
         self.source = source
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         # From a child process: an exception is made again from its positional arguments alone.
         return functools.partial(type(self), source=self.source), self.args, self.__dict__
 

@@ -97,7 +97,8 @@ def _scale(box: BBox, factor: float) -> BBox:
 
 def area(box: BBox) -> float:
     """Width times height; 0 where ``x1 < x0`` or ``y1 < y0``."""
-    return max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1])
+    width, height = box[2] - box[0], box[3] - box[1]
+    return width * height if width > 0 and height > 0 else 0.0
 
 
 def center(box: BBox) -> tuple[float, float]:
@@ -107,6 +108,9 @@ def center(box: BBox) -> tuple[float, float]:
 
 def intersection_area(a: BBox, b: BBox) -> float:
     """Area that two boxes share; 0 where they are apart."""
+    # Most boxes of a page are apart, and this is asked thousands of times for each.
+    if a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]:
+        return 0.0
     width = interval_overlap(a[0], a[2], b[0], b[2])
     height = interval_overlap(a[1], a[3], b[1], b[3])
     return width * height if width > 0 and height > 0 else 0.0
@@ -148,6 +152,8 @@ def grow(box: BBox, dx: float, dy: float | None = None) -> BBox:
 def clip(box: BBox, width: float, height: float) -> BBox:
     """The part of a box that lies on a page of that size; without area, on the page's edge, where none
     does."""
+    if 0 <= box[0] <= box[2] <= width and 0 <= box[1] <= box[3] <= height:
+        return box
     x0, x1 = (min(max(value, 0.0), width) for value in (box[0], box[2]))
     y0, y1 = (min(max(value, 0.0), height) for value in (box[1], box[3]))
     return x0, y0, x1, y1

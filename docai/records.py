@@ -120,7 +120,8 @@ class RecordBase(Data):
         default=None, ge=0, le=1, description="How sure layout is that the region is one of this kind."
     )
     region_evidence: list[str] = Field(
-        default_factory=list, description="What made layout call the region what it is."
+        default_factory=list,
+        description="What made layout call the region what it is, and of a table why no model was asked.",
     )
 
     def __repr__(self) -> str:
@@ -263,7 +264,10 @@ class Stats(Data):
 
     docai_version: str = Field(default="", description="Version of docai that wrote the document.")
     model: str = Field(default="", description="Name of the model that read.")
-    device: str = Field(default="", description="What it ran on, such as `cpu` or `cuda:0`.")
+    device: str = Field(
+        default="",
+        description="What it ran on, such as `cpu` or `cuda:0`; empty where no region was put to it.",
+    )
     seconds: float = Field(default=0.0, description="Wall time of the whole run.")
     n_regions: int = Field(default=0, description="Records of the document.")
     n_generated_tokens: int = Field(

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -83,6 +83,43 @@ class Engine(Protocol):
         ...
 
 
+class LazyEngine:
+    """Stands for an engine that is loaded when the first crop is put to it.
+
+    A document whose text layer says everything loads no model: that saves seconds, and half of the memory.
+
+    Args:
+        name: of the model.
+        heads: for which it has weights.
+        load: gives the engine; it is called each time, and keeps it.
+    """
+
+    def __init__(self, name: str, heads: Collection[str], load: Callable[[], Engine]) -> None:
+        self.name = name
+        self.load = load
+        self._heads = frozenset(heads)
+        self._is_loaded = False
+
+    @property
+    def device(self) -> str:
+        """Device of the engine; empty where it was not loaded."""
+        return self.load().device if self._is_loaded else ""
+
+    def heads(self) -> frozenset[str]:
+        """As :meth:`Engine.heads`."""
+        return self._heads
+
+    def generate(self, requests: Sequence[Request]) -> list[Generation]:
+        """As :meth:`Engine.generate`; raises what ``load`` raises, too."""
+        return self.loaded().generate(requests)
+
+    def loaded(self) -> Engine:
+        """The engine."""
+        engine = self.load()
+        self._is_loaded = True
+        return engine
+
+
 def check_crop(request: Request) -> None:
     """Raise :class:`GenerationError` unless the crop is RGB and of exactly the size that its head reads.
 
@@ -115,6 +152,9 @@ def answer(engine: Engine, requests: Sequence[Request]) -> list[Generation]:
             answers[index] = generation
         else:
             batches.setdefault(request.head.name, []).append(index)
+    if batches and isinstance(engine, LazyEngine):
+        # Here, since a model that cannot be loaded is no failure of a crop.
+        engine = engine.loaded()
     for indices in batches.values():
         generations = _answer_batch(engine, [requests[index] for index in indices])
         answers.update(zip(indices, generations, strict=True))

@@ -15,10 +15,11 @@ import struct
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any, BinaryIO, Final, ParamSpec, TypeVar
 
 from docai.errors import DocaiError
@@ -49,10 +50,11 @@ class CallWorker(ChildWorker):
 
     Args:
         modules: imported when the child starts, so that their time is not that of the first call.
+        variables: of the child's environment, beside those of this process.
     """
 
-    def __init__(self, *modules: str) -> None:
-        super().__init__("-P", "-c", _START, json.dumps(sys.path), *modules)
+    def __init__(self, *modules: str, variables: Mapping[str, str] = MappingProxyType({})) -> None:
+        super().__init__("-P", "-c", _START, json.dumps(sys.path), *modules, variables=variables)
 
     def call(self, function: Callable[P, R], seconds: float | None, *args: P.args, **kwargs: P.kwargs) -> R:
         """``function(*args, **kwargs)``, as the child has it; ``seconds`` None: it may take any time.

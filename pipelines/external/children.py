@@ -8,8 +8,10 @@ import signal
 import subprocess
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from contextlib import suppress
 from threading import Lock, Timer
+from types import MappingProxyType
 from typing import Any, Final
 from weakref import WeakSet
 
@@ -50,13 +52,20 @@ class ChildWorker(ABC):
     Args:
         arguments: what follows the interpreter on the command line: a script and its options.
         max_requests: after so many the child is replaced; None: never.
+        variables: of the child's environment, beside those of this process.
 
     Attributes:
         n_requests: answered by the child that runs.
     """
 
-    def __init__(self, *arguments: str, max_requests: int | None = None) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        max_requests: int | None = None,
+        variables: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._arguments = arguments
+        self._variables = variables
         self._max_requests = max_requests
         self.n_requests = 0
         self._max_memory: int | None = MAX_MEMORY
@@ -122,7 +131,7 @@ class ChildWorker(ABC):
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env=environment(),
+                env=environment() | dict(self._variables),
                 start_new_session=True,
             )
         except OSError as error:

@@ -9,6 +9,7 @@ by the next call.
 from __future__ import annotations
 
 import itertools
+import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -45,6 +46,19 @@ MAX_IDLE: Final = 2
 
 MAX_CALLS: Final = 20_000
 """Calls after which a process is replaced at the next file, whatever it may have kept: about 2,000 pages."""
+
+_MODULES: Final = ("docai.pipelines.ingest.one_thread", "docai.pipelines.ingest.pdf")
+"""What a process imports before its first call, in this order."""
+
+_TUNABLES: Final = ":".join(
+    (
+        "glibc.malloc.hugetlb=1",
+        "glibc.malloc.mmap_threshold=4194304",
+        "glibc.malloc.trim_threshold=16777216",
+    )
+)
+"""The layout model takes 120 MB for each page and frees them. In large pages of memory that costs a quarter
+less processor time, and what is freed goes back to the system, not to a heap that grows."""
 
 P = ParamSpec("P")
 
@@ -218,7 +232,13 @@ def out_of_memory(source: str, what: str, step: str) -> TooMuchMemoryError:
 def _take_worker() -> CallWorker:
     """A process that has no file open, or that is not started yet."""
     with _idle_lock:
-        return _idle.pop() if _idle else CallWorker("docai.pipelines.ingest.pdf")
+        return _idle.pop() if _idle else CallWorker(*_MODULES, variables=_variables())
+
+
+def _variables() -> dict[str, str]:
+    """How glibc gets memory in a process; other systems do not look at it."""
+    own = os.environ.get("GLIBC_TUNABLES")
+    return {"GLIBC_TUNABLES": f"{own}:{_TUNABLES}" if own else _TUNABLES}
 
 
 def _give_back(worker: CallWorker) -> None:

@@ -21,7 +21,7 @@ from docai.errors import (
 )
 from docai.geometry import BBox, PageTransform, clip, touches
 from docai.limits import Limits, raise_limit
-from docai.pipelines.ingest.mending import drop_broken_structure
+from docai.pipelines.ingest.mending import drop_broken_structure, mend_page_tree
 from docai.pipelines.ingest.page import Page, PageWord, quiet_mupdf
 from docai.pipelines.ingest.pixels import Pixels, PlacedImage, place_pixels, scale_of_images
 from docai.pipelines.ingest.text_words import page_words
@@ -42,12 +42,13 @@ class PdfFile:
             self._document = _open(data, name)
             try:
                 _unlock(self._document, name, password)
+                with suppress(*_MUPDF_ERRORS):
+                    mend_page_tree(self._document)
+                    drop_broken_structure(self._document)
                 self.n_pages = _count(self._document, name)
             except BaseException:
                 self._document.close()
                 raise
-            with suppress(*_MUPDF_ERRORS):
-                drop_broken_structure(self._document)
             self.repaired = bool(self._document.is_repaired)
 
     def page(self, number: int) -> PdfPage:
@@ -266,4 +267,9 @@ def _displayed_words(words: list[PageWord], width: float, height: float) -> list
 def _is_same_place(box: BBox, other: BBox) -> bool:
     """Whether all edges differ by at most a fifth of the shorter side, which is the height of the letters."""
     slack = 0.2 * min(box[2] - box[0], box[3] - box[1])
-    return all(abs(a - b) <= slack for a, b in zip(box, other, strict=True))
+    return (
+        abs(box[1] - other[1]) <= slack
+        and abs(box[0] - other[0]) <= slack
+        and abs(box[2] - other[2]) <= slack
+        and abs(box[3] - other[3]) <= slack
+    )

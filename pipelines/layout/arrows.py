@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docai.geometry import BBox, center, grow, touches, union
-from docai.pipelines.layout.strokes import Rod, points_of, rod_of
+from docai.pipelines.layout.segments import Rod, points_of, rod_of
 from docai.pipelines.pixels import Parts
 
 ArrowKind = Literal["reaction", "retrosynthesis", "equilibrium", "resonance"]

@@ -34,15 +34,15 @@ from docai.geometry import (
 from docai.pipelines.layout.assign import assign_words
 from docai.pipelines.layout.classify import classify_gray, is_ruled_grid
 from docai.pipelines.layout.neighbors import tell_neighbors
+from docai.pipelines.layout.no_tables import text_instead_of_tables
 from docai.pipelines.layout.passages import join_systems, split_passages
 from docai.pipelines.layout.schemes import split_drawings, structures_in_tables
-from docai.pipelines.layout.tables import (
-    is_tabular,
-    leave_out_notes,
-    model_tables,
-    ruled_tables,
+from docai.pipelines.layout.table_splits import (
+    split_side_by_side,
     split_tables_drawn_apart,
+    tables_in_drawing,
 )
+from docai.pipelines.layout.tables import is_tabular, leave_out_notes, model_tables, ruled_tables
 from docai.pipelines.layout.types import PageEvidence, RegionCandidate
 
 LABEL_DISTANCE = 5.0
@@ -69,8 +69,9 @@ def combine(page: PageEvidence) -> list[RegionCandidate]:
     split_tables_drawn_apart(page, regions)
     regions += model_tables(page, regions)
     regions += ruled_tables(page, regions)
-    regions += structures_in_tables(page, regions, prose)
-    regions = _drop_overlapping(regions)
+    regions = split_side_by_side(page, regions)
+    regions = _drop_overlapping(regions + structures_in_tables(page, regions, prose))
+    regions = text_instead_of_tables(page, regions)
     for region in regions:
         if region.kind == "table":
             leave_out_notes(page, region)
@@ -160,6 +161,9 @@ def _lines_of_prose(page: PageEvidence) -> set[tuple[int, int]]:
 
 def _regions_of_graphic(page: PageEvidence, box: BBox, tables: list[BBox]) -> list[RegionCandidate]:
     """The region of a graphic; where it only lies under much text, the regions of its parts without text."""
+    apart = tables_in_drawing(page, box, tables)
+    if apart:
+        return apart
     n_inside = len(page.word_boxes_in(box))
     pictures = [other for other, label in page.model_boxes if label == "picture"]
     region = _classify_graphic(page, box, tables)

@@ -22,6 +22,8 @@ from docai.geometry import (
     share_inside,
     touches,
 )
+from docai.pipelines.layout.drop_caps import set_drop_caps
+from docai.pipelines.layout.strokes import all_strokes, grids_apart
 from docai.pipelines.layout.types import LabeledBox, PageEvidence, WordBox, quarter_turn
 
 if TYPE_CHECKING:
@@ -112,10 +114,12 @@ def evidence_from_pdf(
     """
     width, height = page.rect.width, page.rect.height
     word_boxes = [
-        WordBox(box, (word.block, word.line), len(word.text), quarter_turn(word.angle + 90 * turn))
+        WordBox(box, (word.block, word.line), len(word.text), quarter_turn(word.angle + 90 * turn), word.text)
         for word, box in zip(words, boxes, strict=True)
     ]
-    graphics, rules = drawings(page)
+    word_boxes = set_drop_caps(word_boxes, words)
+    paths = visible_paths(page)
+    graphics, rules = drawings(page, paths)
     images = [clip(tuple(info["bbox"]), width, height) for info in page.get_image_info()]
     background = _background(images, width, height) if word_boxes else []
     graphics += [box for box in images if box not in background]
@@ -124,7 +128,14 @@ def evidence_from_pdf(
         return gray_pixels(page, grow(box, 1))
 
     return PageEvidence(
-        width, height, word_boxes, model_boxes(page), [g for g in graphics if area(g) > 0], rules, gray
+        width,
+        height,
+        word_boxes,
+        model_boxes(page),
+        [g for g in graphics if area(g) > 0],
+        rules,
+        gray,
+        strokes=list(all_strokes(paths)),
     )
 
 
@@ -138,8 +149,27 @@ def _background(images: list[BBox], width: float, height: float) -> list[BBox]:
 
 def model_boxes(page: pymupdf.Page) -> list[LabeledBox]:
     """Boxes that PyMuPDF's layout model finds, in its order; empty where the page has no text."""
-    page.get_layout()
-    return [LabeledBox((x0, y0, x1, y1), label) for x0, y0, x1, y1, label in page.layout_information or ()]
+    # The raw form has the grids of tables, too, which the model finds in any case.
+    page.get_layout(return_raw=True)
+    groups = page.layout_information or ()
+    return [LabeledBox(_group_box(group), group["class_name"]) for group in groups]
+
+
+def model_grids(page: pymupdf.Page) -> list[tuple[BBox, tuple[int, int]]]:
+    """Boxes of the tables that the layout model found, with their rows and columns; none before
+    :func:`model_boxes` has asked it."""
+    grids = []
+    for group in page.layout_information or ():
+        if group["class_name"] == "table":
+            grid = group.get("table_grid")
+            size = (0, 0) if grid is None else (len(grid.h_lines) + 1, len(grid.v_lines) + 1)
+            grids.append((_group_box(group), size))
+    return grids
+
+
+def _group_box(group: dict[str, Any]) -> BBox:
+    x0, y0, x1, y1 = map(float, group["group_bbox"][:4])
+    return x0, y0, x1, y1
 
 
 def gray_pixels(page: pymupdf.Page, box: BBox) -> NDArray[np.uint8]:
@@ -171,14 +201,19 @@ def shrink_to_letters(page: pymupdf.Page, boxes: list[BBox]) -> list[BBox]:
     return trimmed
 
 
-def drawings(page: pymupdf.Page) -> tuple[list[BBox], list[BBox]]:
-    """Boxes of clusters of visible vector drawings, and of thin rules outside of those."""
+def visible_paths(page: pymupdf.Page) -> list[dict[str, Any]]:
+    """The vector drawings that are visible on white paper and no background of the whole page."""
     page_box = tuple(page.rect)
-    paths = [path for path in page.get_drawings() if _is_visible(path, page_box)]
-    if len(paths) > MAX_PATHS:
-        clusters = _coarse_clusters(paths, page.rect.width, page.rect.height)
-    elif paths:
-        boxes = page.cluster_drawings(drawings=paths, x_tolerance=3, y_tolerance=3, final_filter=False)
+    return [path for path in page.get_drawings() if _is_visible(path, page_box)]
+
+
+def drawings(page: pymupdf.Page, paths: list[dict[str, Any]]) -> tuple[list[BBox], list[BBox]]:
+    """Boxes of clusters of the visible paths, and of thin rules outside of those."""
+    parts = [{"rect": pymupdf.Rect(box)} for path in paths for box in grids_apart(path)]
+    if len(parts) > MAX_PATHS:
+        clusters = _coarse_clusters(parts, page.rect.width, page.rect.height)
+    elif parts:
+        boxes = page.cluster_drawings(drawings=parts, x_tolerance=3, y_tolerance=3, final_filter=False)
         clusters = [tuple(box) for box in boxes]
     else:
         clusters = []

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docai.geometry import BBox, interval_overlap, join_touching
-from docai.pipelines.layout.strokes import points_of, rod_of
+from docai.pipelines.layout.segments import points_of, rod_of
 from docai.pipelines.pixels import Parts
 
 LABEL_GAP = 0.42

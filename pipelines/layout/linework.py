@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from docai.geometry import BBox, share_inside, union
 from docai.pipelines.layout.arrows import Arrow, find_arrows, is_plus
 from docai.pipelines.layout.labels import MAX_LETTERS, Lettering, is_bonded, letter_shaped, lettering_of
-from docai.pipelines.layout.strokes import (
+from docai.pipelines.layout.segments import (
     MAX_RUN,
     MIN_RULE_SHARE,
     halftone_share,

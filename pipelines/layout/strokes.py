@@ -1,151 +1,93 @@
-"""Strokes of a line drawing: where they run, how long they are, and which are too long to be bonds.
+"""Straight horizontal and vertical strokes of a PDF page, and the paths that draw the rules of several grids.
 
-Lengths are pixels.
+A path of a PDF may draw any number of lines; programs put the rules of a whole page into one. Its box then
+says nothing of what belongs together.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
+from docai.geometry import BBox, join_touching, touches
 
-from docai.pipelines.pixels import Gray, Parts
+MAX_THICKNESS = 3.0
+"""Points up to which a filled box is a rule; a thicker one is a bar or shading."""
 
-MIN_SEGMENT = 6.0
-"""Pixels; shorter segments are curves of letters and noise."""
+JOIN_DISTANCE = 3.0
+"""Points up to which strokes belong to one drawing."""
 
-MAX_RUN = 3.2
-"""Bond lengths; a level or plumb stroke that is longer is a rule, a frame or an axis."""
+_MAX_SLANT = 0.7
+"""Points by which the ends of a horizontal or vertical line may differ in the other direction."""
 
-MIN_RULE_SHARE = 0.9
-"""Share of a part's ink in such strokes from which it is a frame or rules and nothing else."""
+_MIN_LENGTH = 8.0
+"""Points that a rule is long at least; shorter strokes belong to letters and bullets."""
 
+_MIN_GRID_LINES = 3
+"""Different lines in one direction from which strokes are a grid: a single frame has two."""
 
-MIN_CORNER, MAX_CORNER = 45.0, 155.0
-"""Degrees between two bonds of an atom; the pieces of a curve meet at more."""
-
-
-MIN_SLANT = 8.0
-"""Degrees from level or plumb from which a stroke is slanted."""
+MAX_STROKES = 3000
+"""Strokes of one path above which joining them, quadratic in their number, is too slow."""
 
 
-class Rod(NamedTuple):
-    """The smallest rectangle around a part, at any angle: its sides and its longer axis."""
+def strokes_of(path: dict[str, Any]) -> list[BBox]:
+    """The thin straight strokes of a path of ``Page.get_drawings``, horizontal or vertical.
 
-    long: float
-    short: float
-    axis: NDArray[np.float64]
-    """Unit vector (2,) along the longer side, x and y."""
-
-
-def line_segments(ink: Gray) -> NDArray[np.float64]:
-    """Straight segments by OpenCV's line segment detector: (n, 4) as x0 y0 x1 y1.
-
-    Both edges of a stroke count.
+    A line is a box without height or width, a thin filled box is itself, and an outlined box is four lines.
     """
-    smooth = cv2.GaussianBlur(255 - ink, (0, 0), 0.8)
-    detected = cv2.createLineSegmentDetector(cv2.LSD_REFINE_STD).detect(smooth)[0]
-    if detected is None:
-        return np.zeros((0, 4))
-    segments = np.asarray(detected, np.float64).reshape(-1, 4)
-    return np.asarray(segments[lengths_of(segments) >= MIN_SEGMENT])
+    return [stroke for item in path["items"] for stroke in _strokes_of_item(item, path) or ()]
 
 
-def lengths_of(segments: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Lengths (n,) of segments (n, 4)."""
-    return np.hypot(segments[:, 2] - segments[:, 0], segments[:, 3] - segments[:, 1])
+def _strokes_of_item(item: Sequence[Any], path: dict[str, Any]) -> list[BBox] | None:
+    """The strokes of one item of a path; None where it is something else."""
+    if item[0] == "l":
+        (ax, ay), (bx, by) = item[1], item[2]
+        if min(abs(ax - bx), abs(ay - by)) > _MAX_SLANT:
+            return None
+        return [(min(ax, bx), min(ay, by), max(ax, bx), max(ay, by))]
+    if item[0] != "re":
+        return None
+    x0, x1 = sorted((item[1][0], item[1][2]))
+    y0, y1 = sorted((item[1][1], item[1][3]))
+    if min(x1 - x0, y1 - y0) <= MAX_THICKNESS:
+        return [(x0, y0, x1, y1)]
+    if path.get("color") is not None:
+        return [(x0, y0, x1, y0), (x0, y1, x1, y1), (x0, y0, x0, y1), (x1, y0, x1, y1)]
+    return None
 
 
-def slanted(segments: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The segments (n, 4) that are neither level nor plumb."""
-    angles = np.degrees(np.arctan2(segments[:, 3] - segments[:, 1], segments[:, 2] - segments[:, 0])) % 90
-    return np.asarray(segments[np.minimum(angles, 90 - angles) > MIN_SLANT])
+def all_strokes(paths: Iterable[dict[str, Any]]) -> Iterator[BBox]:
+    """The strokes of all paths that are long enough for rules."""
+    for path in paths:
+        for stroke in strokes_of(path):
+            if max(stroke[2] - stroke[0], stroke[3] - stroke[1]) >= _MIN_LENGTH:
+                yield stroke
 
 
-def typical_length(segments: NDArray[np.float64], share: float = 0.5) -> float:
-    """The length below which a share of the whole length of all segments lies; 0 where there is none.
-
-    Weighted by length, since the many short strokes of letters and the few of rules both say little.
-    """
-    if not len(segments):
-        return 0.0
-    lengths = np.sort(lengths_of(segments))
-    total = np.cumsum(lengths)
-    return float(lengths[int(np.searchsorted(total, total[-1] * share))])
-
-
-def points_of(parts: Parts, index: int) -> NDArray[np.float64]:
-    """The pixels of one part: (n, 2) as x and y."""
-    x0, y0, x1, y1 = parts.boxes[index]
-    ys, xs = np.nonzero(parts.labels[y0:y1, x0:x1] == index + 1)
-    return np.stack([xs + x0, ys + y0], axis=1).astype(np.float64)
+def grids_apart(path: dict[str, Any]) -> list[BBox]:
+    """The boxes of what a path draws: one, but for a path of rules that draws several grids apart."""
+    x0, y0, x1, y1 = path["rect"]
+    whole = [(x0, y0, x1, y1)]
+    if len(path["items"]) < 2 * _MIN_GRID_LINES or len(path["items"]) > MAX_STROKES:
+        return whole
+    strokes = []
+    for item in path["items"]:
+        of_item = _strokes_of_item(item, path)
+        if of_item is None:
+            return whole
+        strokes += of_item
+    parts = join_touching(strokes, JOIN_DISTANCE)
+    n_grids = sum(is_grid([stroke for stroke in strokes if touches(part, stroke)]) for part in parts)
+    return parts if n_grids > 1 else whole
 
 
-def rod_of(points: NDArray[np.float64]) -> Rod:
-    """The smallest rectangle around pixels (n, 2)."""
-    _, (width, height), angle = cv2.minAreaRect(points.astype(np.float32))
-    turn = np.radians(angle if width >= height else angle + 90)
-    return Rod(max(width, height) + 1, min(width, height) + 1, np.array([np.cos(turn), np.sin(turn)]))
-
-
-def mask_of(parts: Parts, which: NDArray[np.bool_]) -> Gray:
-    """The ink of the parts that are True in ``which`` (n,), as 255 on 0."""
-    chosen = np.concatenate(([False], which))
-    return np.asarray(chosen[parts.labels].astype(np.uint8) * 255)
-
-
-def long_runs(ink: Gray, length: float) -> Gray:
-    """The ink of level and plumb strokes of at least ``length``, as 255 on 0."""
-    size = max(3, round(length))
-    level = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((1, size), np.uint8))
-    plumb = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((size, 1), np.uint8))
-    return np.asarray(level | plumb)
-
-
-def share_in(ink: Gray, parts: Parts) -> NDArray[np.float64]:
-    """Share (n,) of the pixels of each part that ``ink`` covers, 0…1."""
-    within = np.bincount(parts.labels[ink > 0], minlength=len(parts.areas) + 1)[1:]
-    return np.asarray(within / np.maximum(1, parts.areas))
-
-
-def owners(parts: Parts, segments: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The part (n,) on whose ink the middle of each segment (n, 4) lies, or within a pixel; -1 for none."""
-    if not len(segments):
-        return np.zeros(0, np.int64)
-    spread = cv2.dilate(parts.labels.astype(np.float32), np.ones((3, 3), np.uint8))
-    height, width = spread.shape
-    middles = ((segments[:, :2] + segments[:, 2:]) / 2).astype(int)
-    x, y = np.clip(middles[:, 0], 0, width - 1), np.clip(middles[:, 1], 0, height - 1)
-    return np.asarray(spread[y, x].astype(np.int64) - 1)
-
-
-def segments_of(
-    segments: NDArray[np.float64], owner: NDArray[np.int64], which: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """The segments on parts that are True in ``which`` (n,)."""
-    return np.asarray(segments[np.append(which, False)[owner]])
-
-
-def joints(segments: NDArray[np.float64], reach: float) -> tuple[int, int]:
-    """How many ends of segments (n, 4) meet at the angle of bonds, and how many as pieces of one curve do.
-
-    ``reach`` is how far apart ends that meet may be.
-    """
-    ends = np.concatenate([segments[:, :2], segments[:, 2:]])
-    away = np.concatenate([segments[:, 2:] - segments[:, :2], segments[:, :2] - segments[:, 2:]])
-    away = away / np.maximum(1e-6, np.hypot(away[:, :1], away[:, 1:]))
-    near = np.hypot(*(ends[:, None] - ends[None]).transpose(2, 0, 1)) <= reach
-    first, second = np.nonzero(np.triu(near, 1))
-    different = first % len(segments) != second % len(segments)
-    cosine = (away[first[different]] * away[second[different]]).sum(axis=1)
-    angle = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
-    is_corner = (angle >= MIN_CORNER) & (angle <= MAX_CORNER)
-    return int(is_corner.sum()), int((angle > MAX_CORNER).sum())
-
-
-def halftone_share(gray: Gray) -> float:
-    """Share of the pixels that are neither white nor black, edges left out, 0…1; high in photographs."""
-    soft = ((gray > 60) & (gray < 215)).astype(np.uint8)
-    return float(cv2.erode(soft, np.ones((3, 3), np.uint8)).mean())
+def is_grid(strokes: Iterable[BBox]) -> bool:
+    """Whether strokes in both directions are at several places, at least three in one of them."""
+    across: set[int] = set()
+    down: set[int] = set()
+    for x0, y0, x1, y1 in strokes:
+        if x1 - x0 > y1 - y0:
+            across.add(round((y0 + y1) / 2 / MAX_THICKNESS))
+        else:
+            down.add(round((x0 + x1) / 2 / MAX_THICKNESS))
+    return min(len(across), len(down)) > 1 and max(len(across), len(down)) >= _MIN_GRID_LINES

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from docai.geometry import BBox, union
 from docai.pipelines.layout.labels import Lettering, letter_shaped
-from docai.pipelines.layout.strokes import (
+from docai.pipelines.layout.segments import (
     MAX_RUN,
     joints,
     lengths_of,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 
@@ -92,37 +91,6 @@ def ruled_tables(page: PageEvidence, regions: Sequence[RegionCandidate]) -> list
         if kind == "table":
             tables.append(RegionCandidate("table", box, score, list(evidence)))
     return tables
-
-
-def split_tables_drawn_apart(page: PageEvidence, regions: Sequence[RegionCandidate]) -> None:
-    """Give tables that the layout model took for one, but that are drawn apart, boxes of their own.
-
-    They are apart where each is a ruled grid, with more than half a line of white to the next: inside a
-    table, rules do not end and begin again. What the model found above the first or below the last of a stack
-    stays with that table.
-    """
-    groups: dict[BBox, list[RegionCandidate]] = {}
-    for region in regions:
-        if region.ruled_box is not None and region.model_box is not None:
-            groups.setdefault(region.model_box, []).append(region)
-    for model_box, tables in groups.items():
-        grids = [table for table in tables if table.is_grid]
-        boxes = [table.ruled_box for table in grids if table.ruled_box is not None]
-        if len(grids) < 2 or len(grids) < len(tables):
-            continue
-        heights = [box[3] - box[1] for box in page.word_boxes_in(model_box)]
-        line = float(np.median(heights)) if heights else 0.0
-        if any(touches(grow(a, line / 4), grow(b, line / 4)) for i, a in enumerate(boxes) for b in boxes[:i]):
-            continue
-        for table, box in zip(grids, boxes, strict=True):
-            table.bbox = box
-            table.evidence.append("drawn apart from its neighbor")
-        stack = sorted(grids, key=lambda table: table.bbox[1])
-        if all(upper.bbox[3] < lower.bbox[1] for upper, lower in pairwise(stack)):
-            x0, y0, x1, y1 = stack[0].bbox
-            stack[0].bbox = (x0, min(y0, model_box[1]), x1, y1)
-            x0, y0, x1, y1 = stack[-1].bbox
-            stack[-1].bbox = (x0, y0, x1, max(y1, model_box[3]))
 
 
 def leave_out_notes(page: PageEvidence, table: RegionCandidate) -> None:

@@ -72,6 +72,10 @@ class WordBox(NamedTuple):
     n_chars: int
     turn: int = 0
     """Quarters (0 to 3) clockwise by which its line is turned, or :data:`SKEWED`."""
+    text: str = ""
+    """Empty where it was found in the pixels."""
+    joined_to: int | None = None
+    """Of a drop cap: the word, as index, whose region it belongs to."""
 
     def upright(self) -> WordBox:
         """The word in a frame that sets it upright, with any origin; a skewed one as it is."""
@@ -110,6 +114,8 @@ class PageEvidence:
     """Gray levels (height, width) of a box, at the resolution that the classification of figures needs."""
     scores: list[BBox] = field(default_factory=list)
     """Passages of music; only where the whole page has been searched for staves."""
+    strokes: list[BBox] = field(default_factory=list)
+    """Straight horizontal and vertical strokes, also those that :attr:`graphics` contain; none of a scan."""
     from_pixels: bool = False
     """Whether the words were found in the pixels: the layout model is then less reliable."""
 

@@ -1,17 +1,18 @@
 """Find the grid of a table on a born-digital page, from its rules or from the positions of its words.
 
 The steps: rules → boxes of cells → boxes outside the rules → edges snapped to grid lines → cells filled with
-words. Boxes in ruled lines are found by PyMuPDF. Its cell texts are not used, since they were seen to split
-decimal numbers. It leaves out rows and columns that no rule closes, which are added here, and takes rows
-without a rule between them for one. Where that happens, or the grid does not fit the words otherwise, the
-table is that of :func:`~docai.pipelines.tables.word_rows.grid_from_words`.
+words. Boxes of cells come from :mod:`~docai.pipelines.tables.ruled_grid`, and where these do not fit the
+words from PyMuPDF, whose cell texts are not used, since they were seen to split decimal numbers. Rows and
+columns that no rule closes are added here. Rows without a rule between them come as one: where that happens,
+or the grid does not fit the words otherwise, the table is that of
+:func:`~docai.pipelines.tables.word_rows.grid_from_words`.
 """
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -19,8 +20,10 @@ from docai.contents import Cell, TableContent
 from docai.geometry import BBox, TurnedFrame, center, grow, union
 from docai.parsers.table_grid import fill_grid, table_content
 from docai.pipelines.ingest import Page, PageWord, quiet_mupdf
+from docai.pipelines.tables.overlapping import place_in_own_cells
+from docai.pipelines.tables.ruled_grid import boxes_of_cells
 from docai.pipelines.tables.rulings import Rulings, find_rulings
-from docai.pipelines.tables.word_grid import is_leader, is_value
+from docai.pipelines.tables.word_lines import is_leader, is_value
 from docai.pipelines.tables.word_rows import grid_from_words
 from docai.pipelines.words import (
     PHRASE_GAP,
@@ -30,6 +33,7 @@ from docai.pipelines.words import (
     cell_words,
     holds_word,
     native_words,
+    phrases,
     text_rows,
 )
 
@@ -85,10 +89,11 @@ def _find_table(page: Page, bbox: BBox, words: Sequence[PageWord]) -> TableConte
         frame = page_frame(page, page.words())
         upright_words = [word._replace(bbox=frame.from_page(word.bbox)) for word in words]
         with upright(page.pdf, frame) as sheet:
-            content = _best_grid(sheet, frame.from_page(bbox), upright_words)
+            placed = place_in_own_cells(upright_words)
+            content = _best_grid(sheet, frame.from_page(bbox), placed)
     if content is None:
         return None
-    centers = WordCenters(upright_words)
+    centers = WordCenters(placed)
     cells = [_shrink_to_words(cell, upright_words, centers, frame) for cell in content.cells]
     return content.model_copy(update={"cells": cells})
 
@@ -105,8 +110,7 @@ def _best_grid(sheet: Any, bbox: BBox, words: Sequence[PageWord]) -> TableConten
     around = grow(bbox, _OUTER_RULE_DISTANCE)
     rules = find_rulings(sheet, around)
     best: tuple[tuple[bool, float], TableContent] | None = None
-    for strategy in ("lines_strict", "lines"):
-        boxes = _find_cell_boxes(sheet, around, words, strategy)
+    for boxes in _boxes_by_rules(sheet, around, words, rules):
         content = grid_from_boxes([*boxes, *outer_boxes(boxes, words)], words)
         if content.n_rows < 2 or content.n_cols < 2:
             continue
@@ -122,6 +126,15 @@ def _best_grid(sheet: Any, bbox: BBox, words: Sequence[PageWord]) -> TableConten
     if best is not None and best[0] > (True, phrase_fit(boxes, words)):
         return best[1]
     return from_words
+
+
+def _boxes_by_rules(
+    sheet: Any, around: BBox, words: Sequence[PageWord], rules: Rulings
+) -> Iterator[list[BBox]]:
+    """Boxes of cells from the rules: docai's own, then PyMuPDF's in two ways."""
+    yield boxes_of_cells(rules)
+    for strategy in ("lines_strict", "lines"):
+        yield _find_cell_boxes(sheet, around, words, strategy)
 
 
 def _rank_grid(
@@ -153,7 +166,7 @@ def _find_cell_boxes(sheet: Any, clip: BBox, words: Sequence[PageWord], strategy
 def outer_boxes(boxes: Sequence[BBox], words: Sequence[PageWord]) -> list[BBox]:
     """Boxes of cells for one row or column of words on each side of the grid, where no rule closes it.
 
-    Above and below, words close together span the columns over which they extend.
+    Above and below, words close together span the columns over which they extend, and notes span all.
     """
     if not boxes:
         return []
@@ -171,13 +184,26 @@ def outer_boxes(boxes: Sequence[BBox], words: Sequence[PageWord]) -> list[BBox]:
         edge = max(box[2] for box in right) + 1
         added += [(x1, top, edge, bottom) for top, bottom in rows]
     columns = snap_edges(edge for box in (*boxes, *added) for edge in (box[0], box[2]))
-    above = [box for x, y, box in centered if y < y0 and columns[0] <= x < columns[-1]]
-    below = [box for x, y, box in centered if y >= y1 and columns[0] <= x < columns[-1]]
-    if above and count_lines(above) <= _MAX_OUTER_LINES:
-        added += _row_of_boxes(above, columns, min(box[1] for box in above) - 1, y0)
-    if below and count_lines(below) <= _MAX_OUTER_LINES:
-        added += _row_of_boxes(below, columns, y1, max(box[3] for box in below) + 1)
+    above = [box for _, y, box in centered if y < y0]
+    below = [box for _, y, box in centered if y >= y1]
+    if above:
+        added += _outer_row(above, columns, min(box[1] for box in above) - 1, y0)
+    if below:
+        added += _outer_row(below, columns, y1, max(box[3] for box in below) + 1)
     return added
+
+
+def _outer_row(words: Sequence[BBox], columns: Sequence[float], top: float, bottom: float) -> list[BBox]:
+    """Boxes for words above or below the rules: a row of cells, or one box for notes; none where they are
+    several rows of cells."""
+    left, right = min(box[0] for box in words) - 1, max(box[2] for box in words) + 1
+    is_wider = not all(columns[0] <= center(box)[0] < columns[-1] for box in words)
+    is_row = count_lines(words) <= _MAX_OUTER_LINES
+    if is_row and not is_wider:
+        return _row_of_boxes(words, columns, top, bottom)
+    if is_row or all(len(phrases(words, row)) == 1 for row in text_rows(words)):
+        return [(min(left, columns[0]), top, max(right, columns[-1]), bottom)]
+    return []
 
 
 def _row_of_boxes(words: Sequence[BBox], columns: Sequence[float], top: float, bottom: float) -> list[BBox]:

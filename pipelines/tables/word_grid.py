@@ -10,61 +10,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from docai.geometry import BBox, center, interval_overlap, union
+from docai.geometry import center, interval_overlap, union
 from docai.pipelines.ingest import PageWord
-from docai.pipelines.tables.rulings import Rule, Rulings
-from docai.pipelines.words import WIDE_GAP, phrases, text_rows
+from docai.pipelines.tables.rulings import Rulings
+from docai.pipelines.tables.word_lanes import lanes_to_edges
+from docai.pipelines.tables.word_lines import (
+    MAX_SPACE,
+    Line,
+    Piece,
+    is_value,
+    split_at_common_starts,
+    words_to_line,
+)
+from docai.pipelines.words import text_rows
 
-_PIECE_GAP = 0.65
-"""Gap, in heights of a word, above which words are different pieces of a line: columns may be closer than
-phrases of running text, and cells are rarely justified."""
-_MAX_SPACE = 0.33
-"""Gap, in heights of a word, up to which there is one space between words."""
-_MAX_CROSSING_SHARE = 0.08
-"""Share of the lines that may cross the white lane between two columns."""
 _MAX_HEAD_SHARE = 0.5
 """Share of the lines that the head of a table may have."""
 _MIN_FULL_RULE_SHARE = 0.7
 """Share of the width of the table from which a horizontal rule separates rows of the whole table."""
-_VALUE = re.compile(r"[^A-Za-z]*\d[^A-Za-z]*[A-Za-z]?\W*|[-‐‑–—−.:*…/\s]+|n\.?/?a\.?", re.IGNORECASE)
 _YEAR = re.compile(r"\W*(1[89]|20)\d\d\W*")
-_LEADER = re.compile(r"[.·…_]{2,}|…")
 _SIGN = re.compile(r"[$€£¥%)*]+")
-
-
-@dataclass
-class Piece:
-    """Words close together in one line, as indices, and the columns ``first`` to ``last`` that they span."""
-
-    words: list[int]
-    bbox: BBox
-    first: int = 0
-    last: int = 0
-    leaders: list[int] = field(default_factory=list)
-    """Words that are rows of dots after these; ``bbox`` is without them."""
-
-
-@dataclass
-class Line:
-    """One line of text; ``pieces`` from left to right."""
-
-    bbox: BBox
-    pieces: list[Piece] = field(default_factory=list)
-
-    @property
-    def middle(self) -> float:
-        """Height of its middle."""
-        return center(self.bbox)[1]
-
-    def filled(self) -> set[int]:
-        """Columns in which the line has words."""
-        return {col for piece in self.pieces for col in range(piece.first, piece.last + 1)}
 
 
 @dataclass(frozen=True)
@@ -98,59 +69,23 @@ def lay_out_words(words: Sequence[PageWord], rules: Rulings) -> WordLayout | Non
     x0, y0, x1, y1 = union(boxes)
     high = [r for r in rules.vertical if interval_overlap(r.start, r.end, y0, y1) > 0.5 * (y1 - y0)]
     walls = [r for r in high if x0 < r.at < x1]
-    lines = [_words_to_line(words, row, walls) for row in text_rows(boxes)]
+    lines = [words_to_line(words, row, walls) for row in text_rows(boxes)]
     if len(lines) < 2:
         return None
+    split_at_common_starts(words, lines)
     min_length = _MIN_FULL_RULE_SHARE * (x1 - x0)
     full = [r.at for r in rules.horizontal if interval_overlap(r.start, r.end, x0, x1) >= min_length]
     part = [(r.start, r.end, r.at) for r in rules.horizontal if r.at not in full]
     n_before_values = _lines_before_values(words, lines, full)
-    edges = _lanes_to_edges(lines, n_before_values, height, [wall.at for wall in walls])
+    edges = lanes_to_edges(lines, n_before_values, height, [wall.at for wall in walls])
     if not edges:
         return None
     layout = WordLayout(words, lines, edges, full, part, 0, height)
-    _assign_columns(layout)
+    _assign_columns(layout, n_before_values)
     edges = _drop_sign_columns(layout)
     layout = WordLayout(words, lines, edges, full, part, 0, height)
-    _assign_columns(layout)
+    _assign_columns(layout, n_before_values)
     return WordLayout(words, lines, edges, full, part, _count_head_lines(layout, n_before_values), height)
-
-
-def _words_to_line(words: Sequence[PageWord], row: Sequence[int], walls: Sequence[Rule]) -> Line:
-    """A row of words as pieces, which wide gaps, vertical rules, and more than a space between values
-    separate."""
-    boxes = [word.bbox for word in words]
-    leaders = {i for i in row if is_leader(words[i].text)}
-    row = [i for i in row if i not in leaders] or list(row)
-    box = union([boxes[i] for i in row])
-    middle = center(box)[1]
-    walls_here = [wall.at for wall in walls if wall.start <= middle <= wall.end]
-    pieces: list[Piece] = []
-    for phrase in phrases(boxes, row, _PIECE_GAP):
-        parts = [[phrase[0]]]
-        for before, after in pairwise(phrase):
-            gap = boxes[after][0] - boxes[before][2]
-            left, right = center(boxes[before])[0], center(boxes[after])[0]
-            height = min(boxes[i][3] - boxes[i][1] for i in (before, after))
-            are_values = is_value(words[before].text) and is_value(words[after].base)
-            if (are_values and gap > _MAX_SPACE * height) or any(left < x < right for x in walls_here):
-                parts.append([])
-            parts[-1].append(after)
-        pieces += [Piece(part, union([boxes[i] for i in part])) for part in parts]
-    for leader in leaders - set(row):
-        before_leader = [piece for piece in pieces if piece.bbox[0] <= boxes[leader][0]]
-        (before_leader[-1] if before_leader else pieces[0]).leaders.append(leader)
-    return Line(box, pieces)
-
-
-def is_leader(text: str) -> bool:
-    """Whether a word is a row of dots that leads to the next column."""
-    return _LEADER.fullmatch(text) is not None
-
-
-def is_value(text: str) -> bool:
-    """Whether a text is a number, with signs and marks, or a sign for a missing one."""
-    return _VALUE.fullmatch(text.strip()) is not None
 
 
 def _lines_before_values(words: Sequence[PageWord], lines: Sequence[Line], full: Sequence[float]) -> int:
@@ -172,67 +107,14 @@ def _lines_before_values(words: Sequence[PageWord], lines: Sequence[Line], full:
     return above if above <= _MAX_HEAD_SHARE * len(lines) else 1
 
 
-def _lanes_to_edges(lines: Sequence[Line], n_head: int, height: float, walls: Sequence[float]) -> list[float]:
-    """x of the boundaries of columns: vertical rules, and middles of the white lanes without one."""
-    divided = [(number, line) for number, line in enumerate(lines) if len(line.pieces) > 1]
-    most_pieces = max((len(line.pieces) for _, line in divided), default=0)
-    body = [line for number, line in divided if number >= n_head and 2 * len(line.pieces) >= most_pieces]
-    head = [line for number, line in divided if number < n_head]
-    if len(body) < 2:
-        body, head = [line for _, line in divided], []
-    if not body:
-        return []
-    ends = sorted(
-        {x for line in [*body, *head] for piece in line.pieces for x in (piece.bbox[0], piece.bbox[2])}
-    )
-    max_crossing = int(_MAX_CROSSING_SHARE * len(body))
-    lanes: list[tuple[float, float]] = []
-    for start, end in pairwise(ends):
-        x = (start + end) / 2
-        n_crossing = sum(any(piece.bbox[0] < x < piece.bbox[2] for piece in line.pieces) for line in body)
-        is_inside = any(line.pieces[0].bbox[0] < x < line.pieces[-1].bbox[2] for line in body)
-        if n_crossing > max_crossing or not is_inside:
-            continue
-        if lanes and lanes[-1][1] >= start - 0.01:
-            lanes[-1] = (lanes[-1][0], end)
-        else:
-            lanes.append((start, end))
-    edges = list(walls)
-    for start, end in lanes:
-        if end - start >= 0.2 * height and not any(start - 1 <= x <= end + 1 for x in walls):
-            edges.append((start + end) / 2)
-    return _drop_empty_columns(sorted(edges), body, head, height)
-
-
-def _drop_empty_columns(
-    edges: Sequence[float], body: Sequence[Line], head: Sequence[Line], height: float
-) -> list[float]:
-    """Edges without those of empty columns, as between the strokes of a double rule, or where only the words
-    of one heading are apart."""
-    middles = [center(piece.bbox)[0] for line in body for piece in line.pieces]
-    for line in head:
-        start = line.pieces[0].bbox[0]
-        for piece, following in pairwise([*line.pieces, None]):
-            if piece is None:
-                continue
-            if following is None or following.bbox[0] - piece.bbox[2] > WIDE_GAP * height:
-                middles.append((start + piece.bbox[2]) / 2)
-                start = following.bbox[0] if following is not None else start
-    needed: list[float] = []
-    for edge in edges:
-        if any((needed[-1] if needed else float("-inf")) < x <= edge for x in middles):
-            needed.append(edge)
-    return needed if any(needed and x > needed[-1] for x in middles) else needed[:-1]
-
-
-def _assign_columns(layout: WordLayout) -> None:
+def _assign_columns(layout: WordLayout, n_head: int) -> None:
     """Set the columns of each piece. A piece across an edge spans several columns where its words are a space
     apart, as those of headings are; else it is divided, since it is two pieces that are close."""
     edges = np.asarray(layout.edges)
-    for line in layout.lines:
+    for number, line in enumerate(layout.lines):
         pieces: list[Piece] = []
         for piece in line.pieces:
-            for part in _split_at_edges(layout, piece):
+            for part in _split_at_edges(layout, piece, is_head=number < n_head):
                 box = union([layout.words[i].bbox for i in part])
                 slack = min(2.0, 0.2 * (box[2] - box[0]))
                 first = int(np.searchsorted(edges, box[0] + slack))
@@ -263,19 +145,20 @@ def _separate_pieces(pieces: Sequence[Piece], edges: NDArray[np.float64]) -> lis
     return separate
 
 
-def _split_at_edges(layout: WordLayout, piece: Piece) -> list[list[int]]:
-    """A piece divided at the edges in its gaps, where one of these is wider than a space or all parts but the
-    first are values; else whole."""
-    parts = [[piece.words[0]]]
-    is_wide = False
+def _split_at_edges(layout: WordLayout, piece: Piece, *, is_head: bool) -> list[list[int]]:
+    """A piece divided at the edges in its gaps, where those are wider than a space or all parts are values;
+    below the head the first part may be a label."""
+    parts, wide_parts = [[piece.words[0]]], [[piece.words[0]]]
     for before, after in pairwise(piece.words):
         left, right = layout.words[before].bbox[2], layout.words[after].bbox[0]
         if any(left - 0.5 <= x <= right + 0.5 for x in layout.edges):
-            is_wide = is_wide or right - left > _MAX_SPACE * layout.height
             parts.append([])
+            if right - left > MAX_SPACE * layout.height:
+                wide_parts.append([])
         parts[-1].append(after)
+        wide_parts[-1].append(after)
     texts = [" ".join(layout.words[i].text for i in part) for part in parts]
-    return parts if is_wide or all(is_value(text) for text in texts[1:]) else [piece.words]
+    return parts if all(map(is_value, texts if is_head else texts[1:])) else wide_parts
 
 
 def _drop_sign_columns(layout: WordLayout) -> list[float]:

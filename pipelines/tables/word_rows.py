@@ -19,7 +19,8 @@ from docai.geometry import center, interval_overlap, union
 from docai.parsers.table_grid import fill_grid, table_content
 from docai.pipelines.ingest import PageWord
 from docai.pipelines.tables.rulings import Rulings
-from docai.pipelines.tables.word_grid import Line, Piece, WordLayout, continues_below, is_value, lay_out_words
+from docai.pipelines.tables.word_grid import WordLayout, continues_below, lay_out_words
+from docai.pipelines.tables.word_lines import Line, Piece, is_value
 from docai.pipelines.words import cell_content
 
 _MAX_TIGHT_STEP = 0.93
@@ -38,6 +39,9 @@ rows."""
 
 _MAX_OFF_CENTER = 0.6
 """Distance, in heights of a word, of the center of a heading from that of the columns below it."""
+
+_MAX_OFF_PITCH = 0.3
+"""The same distance, in distances of columns, where all headings are above groups of the same size."""
 
 _MAX_COMBINATIONS = 200
 """Ways to distribute columns among headings above which they are not tried."""
@@ -238,9 +242,11 @@ def _column_spans(line: Line) -> set[tuple[int, int]]:
     return {(piece.first, piece.last) for piece in line.pieces if piece.first < piece.last}
 
 
-def _column_extent(layout: WordLayout, col: int) -> tuple[float, float]:
-    """Left and right end, x, of the pieces in one column alone; of the column where there are none."""
-    alone = [p.bbox for line in layout.lines for p in line.pieces if p.first == p.last == col]
+def _column_extent(layout: WordLayout, col: int, lines: Sequence[Line] | None = None) -> tuple[float, float]:
+    """Left and right end, x, of the pieces in one column alone, of all lines or those given; of the column
+    where there are none."""
+    lines = layout.lines if lines is None else lines
+    alone = [p.bbox for line in lines for p in line.pieces if p.first == p.last == col]
     left = layout.edges[col - 1] if col else min(word.bbox[0] for word in layout.words)
     right = layout.edges[col] if col < len(layout.edges) else max(word.bbox[2] for word in layout.words)
     return (min(b[0] for b in alone), max(b[2] for b in alone)) if alone else (left, right)
@@ -302,18 +308,43 @@ def _span_columns_by_centers(layout: WordLayout, line: Line, below: Sequence[Lin
     for firsts in product(*starts):
         groups = [(a, b - 1) for a, b in pairwise([*firsts, n_cols])]
         pairs = zip(pieces, groups, strict=True)
-        distance = max(_distance_from_center(layout, piece, group) for piece, group in pairs)
+        distance = max(_distance_from_center(layout, piece, group, below) for piece, group in pairs)
         if best is None or distance < best[0]:
             best = (distance, groups)
-    if best is not None and best[0] <= _MAX_OFF_CENTER * layout.height:
+    if best is None:
+        return
+    if best[0] <= _MAX_OFF_CENTER * layout.height or _are_regular(layout, pieces, best[1], below):
         for piece, (first, last) in zip(pieces, best[1], strict=True):
             piece.first, piece.last = first, last
 
 
-def _distance_from_center(layout: WordLayout, piece: Piece, group: tuple[int, int]) -> float:
+def _are_regular(
+    layout: WordLayout, pieces: Sequence[Piece], groups: Sequence[tuple[int, int]], below: Sequence[Line]
+) -> bool:
+    """Whether headings stand above the middles of groups of as many columns each.
+
+    Numbers at the right of their columns are not below the middle of a heading, but as far from it in each
+    group.
+    """
+    size = groups[0][1] - groups[0][0] + 1
+    if len(groups) < 2 or size < 2 or any(last - first + 1 != size for first, last in groups):
+        return False
+    middles = [sum(_column_extent(layout, col, below)) / 2 for col in range(1, groups[-1][1] + 1)]
+    pitch = (middles[-1] - middles[0]) / (len(middles) - 1)
+    offsets = [
+        center(piece.bbox)[0] - (middles[first - 1] + middles[last - 1]) / 2
+        for piece, (first, last) in zip(pieces, groups, strict=True)
+    ]
+    return all(abs(offset) <= _MAX_OFF_PITCH * pitch for offset in offsets)
+
+
+def _distance_from_center(
+    layout: WordLayout, piece: Piece, group: tuple[int, int], below: Sequence[Line]
+) -> float:
     """Distance, in points, of a piece's center from that of a group of columns; infinite where it is beyond
     them."""
     if not group[0] <= piece.first <= piece.last <= group[1]:
         return float("inf")
-    left, right = _column_extent(layout, group[0])[0], _column_extent(layout, group[1])[1]
+    left = _column_extent(layout, group[0], below)[0]
+    right = _column_extent(layout, group[1], below)[1]
     return abs(center(piece.bbox)[0] - (left + right) / 2)

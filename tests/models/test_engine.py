@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import pytest
 from PIL import Image
 
-from docai.errors import ConfigurationError, GenerationError, HeadNotAvailableError
-from docai.models.engine import Engine, Generation, Request, answer
+from docai.errors import CheckpointError, ConfigurationError, GenerationError, HeadNotAvailableError
+from docai.models.engine import Engine, Generation, LazyEngine, Request, answer
 from docai.models.paligemma import PaliGemmaEngine
 from docai.models.scripted import ScriptedEngine
 from tests.models.tiny import IMAGE_SIZE, noise, tiny_head
@@ -102,3 +102,28 @@ def test_a_real_engine_behind_it(tiny_engine: PaliGemmaEngine) -> None:
     assert [a.finish_reason for a in answers] == ["length", "blank"]
     assert answers[0] == tiny_engine.generate(requests[:1])[0]
     assert answer(engine, []) == []
+
+
+def test_an_engine_is_loaded_when_the_first_crop_that_shows_something_is_put_to_it() -> None:
+    loaded: list[ScriptedEngine] = []
+
+    def load() -> ScriptedEngine:
+        if not loaded:
+            loaded.append(ScriptedEngine({"table": "x"}))
+        return loaded[0]
+
+    lazy = LazyEngine("tiny", ["table"], load)
+    assert (lazy.name, lazy.heads(), lazy.device) == ("tiny", {"table"}, "")
+    assert answer(lazy, [Request(tiny_head(), WHITE)])[0].finish_reason == "blank"
+    assert answer(lazy, []) == []
+    assert not loaded
+    assert [one.text for one in answer(lazy, [Request(tiny_head(), noise())])] == ["x"]
+    assert lazy.device == loaded[0].device
+
+
+def test_a_model_that_cannot_be_loaded_is_no_failure_of_a_crop() -> None:
+    def load() -> ScriptedEngine:
+        raise CheckpointError("The weights are cut off.")
+
+    with pytest.raises(CheckpointError):
+        answer(LazyEngine("tiny", ["table"], load), [Request(tiny_head(), noise())])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import cv2
 import numpy as np
 import pymupdf
@@ -15,15 +17,24 @@ from docai.pipelines.layout import Region, find_regions
 from docai.pipelines.layout.classify import classify_gray, is_ruled_grid
 from docai.pipelines.layout.digital import _background
 from docai.pipelines.layout.order import reading_order
-from docai.pipelines.layout.tables import is_tabular, leave_out_notes, split_tables_drawn_apart
+from docai.pipelines.layout.table_splits import split_tables_drawn_apart
+from docai.pipelines.layout.tables import is_tabular, leave_out_notes
 from docai.pipelines.layout.types import PageEvidence, RegionCandidate, WordBox
 
 Gray = NDArray[np.uint8]
 
 
-def _clues(words: list[BBox]) -> PageEvidence:
+def _clues(words: list[BBox], strokes: Iterable[BBox] = ()) -> PageEvidence:
     items = [WordBox(box, (0, number), 5) for number, box in enumerate(words)]
-    return PageEvidence(600, 800, items, [], [], [], lambda box: np.full((10, 10), 255, np.uint8))
+    gray = np.full((10, 10), 255, np.uint8)
+    return PageEvidence(600, 800, items, [], [], [], lambda box: gray, strokes=list(strokes))
+
+
+def _grid(box: BBox) -> list[BBox]:
+    """Strokes around and through a box, as of two rows and two columns."""
+    x0, y0, x1, y1 = box
+    across = [(x0, y, x1, y) for y in (y0, (y0 + y1) / 2, y1)]
+    return [*across, *((x, y0, x, y1) for x in (x0, (x0 + x1) / 2, x1))]
 
 
 def _table(drawn: BBox, named: BBox) -> RegionCandidate:
@@ -81,7 +92,7 @@ def test_tables_drawn_apart_get_their_own_boxes(aside: bool) -> None:
     if aside:
         boxes, named = ((50, 100, 200, 200), (215, 100, 300, 200)), (50, 100, 300, 200)
     found = [_table(box, named) for box in boxes]
-    split_tables_drawn_apart(_clues([(60, 110, 80, 120)]), found)
+    split_tables_drawn_apart(_clues([(60, 110, 80, 120)], [s for box in boxes for s in _grid(box)]), found)
     if aside:
         assert [region.bbox for region in found] == list(boxes)
     else:
@@ -98,9 +109,11 @@ def test_parts_of_one_table_stay_together() -> None:
         _table((50, 140, 200, 300), (50, 100, 200, 300)),
     ]
     head[0].is_grid = False
-    for found in (close, head):
+    shaded = [_table((50, y, 200, y + 60), (50, 100, 200, 300)) for y in (100, 200)]
+    drawn = [stroke for table in (*close, *head) for stroke in _grid(table.ruled_box or table.bbox)]
+    for found, strokes in ((close, drawn), (head, drawn), (shaded, [])):
         before = [region.bbox for region in found]
-        split_tables_drawn_apart(_clues([(60, 110, 80, 120)]), found)
+        split_tables_drawn_apart(_clues([(60, 110, 80, 120)], strokes), found)
         assert [region.bbox for region in found] == before
 
 
