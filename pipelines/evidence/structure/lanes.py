@@ -7,7 +7,7 @@ from typing import Final
 
 from docai.geometry import interval_overlap
 from docai.pipelines.evidence.structure.view import ON_LINE, FilledCell, Grid, Span
-from docai.pipelines.tables.word_grid import is_leader
+from docai.pipelines.tables.word_lines import is_leader
 
 _WIDE: Final = 1.0
 """Gap between words of a line, in heights of a word, as columns have and phrases do not."""

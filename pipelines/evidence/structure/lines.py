@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from docai.pipelines.evidence.structure.view import FilledCell, Grid
-from docai.pipelines.tables.word_grid import is_value
+from docai.pipelines.tables.word_lines import is_value
 
 _SPARSE: Final = 0.34
 """Share of the rows below the head under which a column is nearly empty."""
