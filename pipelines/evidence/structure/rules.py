@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Final
 
 from docai.geometry import interval_overlap
@@ -103,21 +104,30 @@ def open_rows(grid: Grid) -> int:
 
 
 def open_columns(grid: Grid) -> int:
-    """Places whose right boundary has no rule while most of that boundary of two columns has one."""
+    """Places whose right boundary has no rule while most of that boundary of two columns has one.
+
+    Rows of several cells without any vertical rule, such as heads on a shade, are left out.
+    """
     inside = {
         (row, col)
         for cell in grid.content.cells
         for row in range(cell.row, cell.row + cell.row_span)
         for col in range(cell.col, cell.col + cell.col_span - 1)
     }
-    n = 0
-    for col, rules in enumerate(grid.rules_between_columns):
-        ruled = {
+    n_filled = Counter(cell.row for cell in grid.cells)
+    ruled = [
+        {
             row: any(
                 interval_overlap(rule.start, rule.end, top, bottom) > 0.5 * (bottom - top) for rule in rules
             )
             for row, (top, bottom) in grid.rows.items()
         }
-        if rules and 2 * sum(ruled.values()) >= len(ruled):
-            n += sum(not is_ruled and (row, col) not in inside for row, is_ruled in ruled.items())
-    return n
+        for rules in grid.rules_between_columns
+    ]
+    open_rows = {row for row in grid.rows if n_filled[row] > 1 and not any(places[row] for places in ruled)}
+    return sum(
+        not is_ruled and (row, col) not in inside and row not in open_rows
+        for col, places in enumerate(ruled)
+        if any(places.values()) and 2 * sum(places.values()) >= len(places)
+        for row, is_ruled in places.items()
+    )
