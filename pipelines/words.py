@@ -109,6 +109,10 @@ _MAX_UNSPACED_GAP = 0.15
 """Gap, in heights of the line, below which words of a script without spaces have no space between them."""
 
 
+_WORD_FIELDS: Final = {"text", "bbox"}
+"""What pydantic keeps as the fields given; one for all words, which nobody adds fields to."""
+
+
 def lines_from_words(words: Sequence[PageWord]) -> list[Line]:
     """The words as lines, in the order given, which is kept within the lines, too.
 
@@ -121,7 +125,11 @@ def lines_from_words(words: Sequence[PageWord]) -> list[Line]:
     for line in _join_pieces(list(_pieces(words))):
         rest = (_space(before, after) + after.text for before, after in pairwise(line))
         text = normalize_text(line[0].text + "".join(rest))
-        line_words = [Word(text=normalize_text(word.text), bbox=word.bbox) for word in line]
+        # Without a set of the fields given for each word, a third of its memory: a book has a million words.
+        line_words = [
+            Word.model_construct(_WORD_FIELDS, text=normalize_text(word.text), bbox=word.bbox)
+            for word in line
+        ]
         box = union(word.bbox for word in line)
         lines.append(Line(text=text, bbox=box, words=line_words, direction=text_direction(text)))
     return lines

@@ -22,6 +22,7 @@ from docai.geometry import (
     share_inside,
     touches,
 )
+from docai.pipelines.layout.drop_caps import set_drop_caps
 from docai.pipelines.layout.strokes import all_strokes, grids_apart
 from docai.pipelines.layout.types import LabeledBox, PageEvidence, WordBox, quarter_turn
 
@@ -116,6 +117,7 @@ def evidence_from_pdf(
         WordBox(box, (word.block, word.line), len(word.text), quarter_turn(word.angle + 90 * turn), word.text)
         for word, box in zip(words, boxes, strict=True)
     ]
+    word_boxes = set_drop_caps(word_boxes, words)
     paths = visible_paths(page)
     graphics, rules = drawings(page, paths)
     images = [clip(tuple(info["bbox"]), width, height) for info in page.get_image_info()]

@@ -154,3 +154,52 @@ def test_a_word_goes_to_the_region_that_holds_it_best_not_to_the_largest() -> No
     regions = [around, close, low]
     assign_words(evidence(words), regions, move=False)
     assert (around.word_indices, close.word_indices, low.word_indices) == ([], [0, 1, 2, 3], [4, 5, 6, 7])
+
+
+TALE = (
+    "nce upon a time there was a page with a large letter and a note in its margin beside the first lines. "
+)
+
+
+@pytest.mark.parametrize("size", [30, 42, 60])
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_drop_cap_begins_its_paragraph_whatever_stands_in_the_margin(size: float, side: str) -> None:
+    def draw(page: Any) -> None:
+        page.insert_text((150, 80), "A Chapter of the Book", fontsize=18, fontname="hebo")
+        x = 50 if side == "left" else 450
+        page.insert_textbox((x, 118, x + 90, 200), "A note in the margin that tells of 1904.", fontsize=8)
+        page.insert_text((150, 148), "O", fontsize=size, fontname="tiro")
+        cap = pymupdf.get_text_length("O", fontsize=size, fontname="tiro")
+        words, y = (TALE * 4).split(), 125.0
+        while words:
+            left, line = 150 + (cap + 3 if y < 152 else 0), ""
+            while words and pymupdf.get_text_length(f"{line} {words[0]}", fontsize=10) < 430 - left:
+                line = f"{line} {words.pop(0)}".strip()
+            page.insert_text((left, y), line, fontsize=10, fontname="tiro")
+            y += 12.5
+
+    texts = texts_of(draw)
+    paragraph = next(text for text in texts if "nce upon" in text)
+    assert paragraph.startswith("O nce upon a time there was")
+    assert "A note in the margin that tells of 1904." in texts
+    assert texts[0] == "A Chapter of the Book"
+
+
+def test_notes_left_of_the_text_are_read_before_what_they_stand_beside() -> None:
+    page = [
+        region("title", (130, 50, 500, 80)),
+        region("note", (40, 110, 115, 150)),
+        region("first", (130, 105, 500, 300)),
+        region("second note", (40, 330, 115, 360)),
+        region("second", (130, 320, 500, 500)),
+    ]
+    assert names(page[::-1]) == [one.label for one in page]
+
+
+def test_columns_of_one_width_are_no_notes() -> None:
+    page = [
+        region("left", (50, 300, 290, 400)),
+        region("a", (310, 50, 550, 250)),
+        region("b", (310, 260, 550, 700)),
+    ]
+    assert names(page[::-1]) == ["left", "a", "b"]
