@@ -22,7 +22,7 @@ from docai.geometry import (
     share_inside,
     touches,
 )
-from docai.pipelines.layout.strokes import all_strokes, grids_apart
+from docai.pipelines.layout.ruling_strokes import all_strokes, grids_apart
 from docai.pipelines.layout.types import LabeledBox, PageEvidence, WordBox, quarter_turn
 
 if TYPE_CHECKING:
