@@ -20,6 +20,7 @@ from docai.geometry import BBox, TurnedFrame, center, grow, union
 from docai.parsers.table_grid import fill_grid, table_content
 from docai.pipelines.ingest import Page, PageWord, quiet_mupdf
 from docai.pipelines.tables.grid_fit import count_lines, has_merged_rows, phrase_fit
+from docai.pipelines.tables.merged_rows import split_merged_rows
 from docai.pipelines.tables.overlapping import place_in_own_cells
 from docai.pipelines.tables.ruled_grid import boxes_of_cells
 from docai.pipelines.tables.rulings import Rulings, find_rulings
@@ -117,8 +118,11 @@ def _best_grid(sheet: Any, bbox: BBox, words: Sequence[PageWord]) -> TableConten
 def _boxes_by_rules(
     sheet: Any, around: BBox, words: Sequence[PageWord], rules: Rulings
 ) -> Iterator[list[BBox]]:
-    """Boxes of cells from the rules: docai's own, then PyMuPDF's in two ways."""
-    yield boxes_of_cells(rules)
+    """Boxes of cells from the rules: docai's own, those with rows told apart by words, then PyMuPDF's in two
+    ways."""
+    boxes = boxes_of_cells(rules)
+    yield boxes
+    yield split_merged_rows(boxes, words, rules)
     for strategy in ("lines_strict", "lines"):
         yield _find_cell_boxes(sheet, around, words, strategy)
 

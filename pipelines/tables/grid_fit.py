@@ -69,24 +69,30 @@ def _is_white_lane(x: float, box: BBox, rows: Sequence[Sequence[int]], word_boxe
 
 
 def has_merged_rows(boxes: Sequence[BBox], words: Sequence[PageWord]) -> bool:
-    """Whether one row of the cells is several rows of the table.
+    """Whether one row of the cells is several rows of the table."""
+    return bool(merged_rows(boxes, words))
 
-    It is where nearly all its cells have the same large number of lines, or two of them are stacks of values.
+
+def merged_rows(boxes: Sequence[BBox], words: Sequence[PageWord]) -> list[tuple[int, int]]:
+    """Top and bottom, in whole points, of the rows of the cells that are several rows of the table.
+
+    They are where nearly all their cells have the same large number of lines, or two of these are stacks of
+    values.
     """
+    merged: list[tuple[int, int]] = []
     rows: dict[tuple[int, int], list[list[PageWord]]] = {}
     centers = WordCenters(words)
     for box in set(boxes):
         inside = [words[index] for index in centers.inside(box)]
         if inside:
             rows.setdefault((round(box[1]), round(box[3])), []).append(inside)
-    for cells in rows.values():
+    for row, cells in rows.items():
         counts = [count_lines([word.bbox for word in inside]) for inside in cells]
         n_alike = sum(count >= max(counts) - 1 for count in counts)
-        if max(counts) >= _MERGED_ROW_LINES and n_alike >= max(2, 0.9 * len(counts)):
-            return True
-        if sum(map(_is_stack_of_values, cells)) >= 2:
-            return True
-    return False
+        are_alike = max(counts) >= _MERGED_ROW_LINES and n_alike >= max(2, 0.9 * len(counts))
+        if are_alike or sum(map(_is_stack_of_values, cells)) >= 2:
+            merged.append(row)
+    return merged
 
 
 def _is_stack_of_values(words: Sequence[PageWord]) -> bool:

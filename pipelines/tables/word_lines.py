@@ -107,7 +107,9 @@ def split_at_common_starts(words: Sequence[PageWord], lines: Sequence[Line]) -> 
         if n_wide >= _MIN_WIDE and n_starts >= max(_MIN_WIDE + 1, _MIN_STARTS * len(with_text)):
             ends = [max((p.bbox[2] for p in line.pieces if p.bbox[2] < x), default=0.0) for line in lines]
             for line in lines:
-                line.pieces = [part for piece in line.pieces for part in _split_before(words, piece, x, max(ends))]
+                line.pieces = [
+                    part for piece in line.pieces for part in _split_before(words, piece, x, max(ends))
+                ]
 
 
 def _split_before(words: Sequence[PageWord], piece: Piece, x: float, end: float) -> list[Piece]:

@@ -306,6 +306,59 @@ def test_three_levels_of_headings_span_groups_of_the_same_size() -> None:
     assert _read_with_text(drawn) == [drawn.truth]
 
 
+def test_rows_below_a_ruled_head_are_told_apart_and_the_head_keeps_its_spans() -> None:
+    sheet = _sheet()
+    rows = [["Town", "Men", "", "Women", ""], ["", "2001", "2011", "2001", "2011"], *_values(9, 4)]
+    spans = {(0, 0): (2, 1), (0, 1): (1, 2), (0, 3): (1, 2)}
+    drawn = Drawn(sheet, (60, 100), [110, 60, 60, 60, 60], [18, 18, *[14] * 9], rows, spans)
+    for cell in drawn.cells[:7]:
+        sheet.draw_rect(drawn.box(*cell[:4]))
+    for x in drawn.xs:
+        sheet.draw_line((x, drawn.ys[2]), (x, drawn.ys[-1]))
+    drawn.rules(11)
+    assert _read_with_text(drawn) == [drawn.truth]
+
+
+def test_second_lines_of_headings_stay_in_their_cells() -> None:
+    sheet = _sheet()
+    _prose(sheet, 40)
+    rows = [["", "1990", "", "2000", ""], ["Item", "Number", "Per-\ncent", "Number", "Per-\ncent"]]
+    rows += _values(8, 4)
+    spans = {(0, 1): (1, 2), (0, 3): (1, 2)}
+    drawn = Drawn(sheet, (60, 120), [120, 60, 60, 60, 60], [15, 26, *[14] * 8], rows, spans).rules(0, 2, 10)
+    ((cells,),) = (_read_with_text(drawn),)
+    assert [cell for cell in cells if cell[0] < 2 and cell[1] > 0] == [
+        cell for cell in drawn.truth if cell[0] < 2 and cell[1] > 0
+    ]
+
+
+def test_headings_of_sections_are_rows_of_their_own() -> None:
+    sheet = _sheet()
+    _prose(sheet, 40)
+    rows = [["Item", "2008", "2009"]]
+    for section, first in (("Households", 0), ("Farms", 4)):
+        rows += [[section, "", ""], *_values(first + 4, 2)[first:]]
+    drawn = Drawn(sheet, (60, 120), [170, 70, 70], [13] * len(rows), rows).rules(0, 1, len(rows))
+    assert _read_with_text(drawn) == [drawn.truth]
+
+
+def test_a_label_of_two_lines_belongs_to_the_values_at_its_second_line() -> None:
+    sheet = _sheet()
+    _prose(sheet, 40)
+    labels = ["works of the northern towns\nand of those by the sea", "farms in the hills"]
+    rows = [["Item", "2008", "2009"]]
+    rows += [[labels[i % 2], f"{i + 3}.{i}", f"{i + 7}.{i}"] for i in range(7)]
+    drawn = Drawn(sheet, (60, 120), [170, 70, 70], [16, *[26, 16, 26, 16, 26, 16, 26]], rows).rules(0, 1, 8)
+    for row, col, _, _, text in drawn.cells:
+        box = drawn.box(row, col)
+        lines = text.split("\n")
+        for number, line in enumerate(lines):
+            width = pymupdf.get_text_length(line, "helv", 9)
+            x = box.x0 + 3 if col == 0 else box.x1 - 3 - width
+            sheet.insert_text((x, box.y1 - 4 - 10 * (len(lines) - 1 - number)), line, fontsize=9)
+    assert _read(sheet)[0] == [drawn.truth]
+
+
 def test_notes_below_the_rules_do_not_cost_a_table_its_grid() -> None:
     sheet = _sheet()
     drawn = _table(sheet, (80, 100), 8).borders().text()
