@@ -21,13 +21,14 @@ from pathlib import Path
 
 from common import need_folder, real_data, script_parser
 
-from docai.geometry import BBox, center
+from docai.geometry import BBox, center, contains_center, grow
 from docai.pipelines.ingest import open_source
 from docai.pipelines.layout import find_regions
 from docai.pipelines.words import plain
 
 MAX_DISTANCE = 8.0
-"""Distance of two centers, thousandths of the page, up to which words are at one place."""
+"""Distance of the center of a token from the box of a word, thousandths of the page, up to which it may be
+there: the boxes of formulas differ with the heights that fonts declare."""
 
 
 def read_truth(path: Path) -> list[tuple[str, BBox]]:
@@ -56,13 +57,11 @@ def ranks(truth: list[tuple[str, BBox]], words: list[tuple[str, BBox]]) -> list[
     """For each token the place in the reading order of the word that it is part of; None without one."""
     found: list[int | None] = []
     for text, box in truth:
-        x, y = center(box)
+        y = center(box)[1]
         near = [
             (abs(center(other)[1] - y), index)
             for index, (word, other) in enumerate(words)
-            if text in word
-            and other[0] - MAX_DISTANCE <= x <= other[2] + MAX_DISTANCE
-            and abs(center(other)[1] - y) <= MAX_DISTANCE
+            if text in word and contains_center(grow(other, MAX_DISTANCE), box)
         ]
         found.append(min(near)[1] if near else None)
     return found

@@ -306,7 +306,17 @@ CODES: Mapping[str, IssueCode] = MappingProxyType(
             "The model and the table finder found different grids; the model's was used.",
         ),
         "table-from-finder": IssueCode(
-            "warning", "evidence", "The table finder's grid was used instead of the model's."
+            "warning", "evidence", "The model gave another grid or none; that of the table finder was used."
+        ),
+        "table-structure-doubtful": IssueCode(
+            "warning",
+            "evidence",
+            "The grid of a table with words of its own in the PDF may be wrong; the message says why.",
+        ),
+        "table-number-doubtful": IssueCode(
+            "warning",
+            "evidence",
+            "The last digit of a number may be a footnote mark; it counts as unread, and its column as text.",
         ),
         "table-unread": IssueCode(
             "error", "evidence", "Neither the model nor the table finder found a table."

@@ -48,8 +48,9 @@ class Options:
     """Names of the heads to use, kept as a frozen set; None is all. Regions of other kinds are counted and
     left out."""
     text_layer: TextLayer = "prefer"
-    """``prefer`` takes text from the PDF's own words where they can be believed; ``verify`` lets the model
-    read too and reports where they differ; ``ignore`` is the model alone."""
+    """``prefer`` takes text from the PDF's own words where they can be believed, and asks no model for it,
+    nor for a table whose grid the page itself makes sure; ``verify`` lets the model read too and reports
+    where they differ; ``ignore`` is the model alone."""
     witnesses: Witnesses = "auto"
     """``auto`` also asks the second readers that are installed beside docai: OSRA for molecules, Tesseract
     for text and tables without a text layer, see :mod:`docai.pipelines.evidence.arbiter`. ``off`` asks no

@@ -120,7 +120,8 @@ class RecordBase(Data):
         default=None, ge=0, le=1, description="How sure layout is that the region is one of this kind."
     )
     region_evidence: list[str] = Field(
-        default_factory=list, description="What made layout call the region what it is."
+        default_factory=list,
+        description="What made layout call the region what it is, and of a table why no model was asked.",
     )
 
     def __repr__(self) -> str:

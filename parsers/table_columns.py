@@ -5,8 +5,10 @@ or a mark for a missing value is a number, all in one notation and with one unit
 the counts say how many cells could be read. The other columns resolve an ambiguous notation: ``1,234`` is
 1.234 in a table whose other columns contain ``0,5``, and 1234 in any other table. A table that uses both
 notations keeps its decimal commas as text. ``1.234`` beside whole numbers (``56``) in a table that shows
-neither notation stays text too. The text of the cells is never changed. Units that only the header names
-(``Weight (kg)``) and scales such as "in thousands" are not recognized.
+neither notation stays text too. A number that a footnote mark may have become a digit of
+(:mod:`docai.parsers.touched_numbers`) counts as unread, so that its column is text. The text of the cells is
+never changed. Units that only the header names (``Weight (kg)``) and scales such as "in thousands" are not
+recognized.
 
 **Header rows.** The rule is for tables of numbers: the first rows contain no number, and columns of numbers
 start below them. Rows ``0 … k-1`` are the head if
@@ -33,6 +35,7 @@ from itertools import pairwise
 
 from docai.contents import Cell, Column, ColumnKind
 from docai.parsers.numbers import Convention, Numeral, is_missing, read_numeral
+from docai.parsers.touched_numbers import touched_numbers
 
 _MAX_HEAD_ROWS = 3
 
@@ -202,7 +205,7 @@ def column_names(cells: Iterable[Cell], n_head: int, n_cols: int) -> list[str]:
 
 def read_columns(columns: Sequence[Sequence[str]]) -> list[ColumnValues]:
     """Type and values of each column of one table, given the texts of its cells below the head."""
-    numerals_of = [[read_numeral(text) for text in texts] for texts in columns]
+    numerals_of = [_untouched([read_numeral(text) for text in texts]) for texts in columns]
     allowed = [_common_conventions(numerals) for numerals in numerals_of]
     shown = {next(iter(conventions)) for conventions in allowed if len(conventions) == 1}
     default: Convention = "comma" if shown == {"comma"} else "point"
@@ -215,6 +218,25 @@ def read_columns(columns: Sequence[Sequence[str]]) -> list[ColumnValues]:
             convention = None
         values.append(_read_column(texts, numerals, convention))
     return values
+
+
+def _untouched(numerals: Sequence[Numeral | None]) -> list[Numeral | None]:
+    """The numbers of one column, None in place of those that a footnote mark may have become a digit of."""
+    touched = touched_numbers(numerals)
+    return [None if index in touched else numeral for index, numeral in enumerate(numerals)]
+
+
+def touched_cells(cells: Iterable[Cell], n_head: int, n_cols: int) -> list[Cell]:
+    """The cells below the head that :func:`read_columns` does not believe, by column, then by row."""
+    body: list[list[Cell]] = [[] for _ in range(n_cols)]
+    for cell in cells:
+        if cell.row >= n_head and cell.col < n_cols:
+            body[cell.col].append(cell)
+    return [
+        column[index]
+        for column in body
+        for index in sorted(touched_numbers([read_numeral(cell.text) for cell in column]))
+    ]
 
 
 def _common_conventions(numerals: Sequence[Numeral | None]) -> frozenset[Convention]:

@@ -8,9 +8,9 @@ line feed the lines, in reading order::
     <loc0060><loc0020><loc0100><loc0090> again
 
 A word may contain ``;``, ``<`` or spaces: it ends where location tokens start. Text without location tokens
-is split at white space into words without boxes. The result is in Unicode NFC, with plain letters for Arabic
-presentation forms. The words of a line are in reading order: from right to left for Arabic and Hebrew
-(Unicode Standard Annex 9).
+is split at white space into words without boxes. The result is in Unicode NFC, with plain letters for
+ligatures and Arabic presentation forms. The words of a line are in reading order: from right to left for
+Arabic and Hebrew (Unicode Standard Annex 9).
 """
 
 from __future__ import annotations
@@ -36,8 +36,13 @@ from docai.parsers.locations import LOC, box_from_bins
 
 Direction = Literal["ltr", "rtl"]
 
-# Arabic letters in the shape of one position in a word: glyphs, not characters.
-_PRESENTATION_FORM = re.compile("[\ufb50-\ufdff\ufe70-\ufefc]")
+# Ligatures, and Arabic letters in the shape of one position in a word: glyphs, not characters.
+_PRESENTATION_FORM = re.compile("[\ufb00-\ufb06\ufb13-\ufb17\ufb50-\ufdff\ufe70-\ufefc]")
+
+_SOFT_HYPHEN = "\u00ad"
+
+# Where a word is divided it shows as a hyphen; elsewhere it shows nothing.
+_DIVIDING_HYPHEN = re.compile(rf"{_SOFT_HYPHEN}(?=\s|\Z)")
 
 _LTR_RUN = re.compile(r"L(?:[LN]*L)?")
 
@@ -46,13 +51,18 @@ _MAX_COMBINING_CHARS = 30
 
 
 def normalize_text(text: str) -> str:
-    """The text in NFC, with plain letters for Arabic presentation forms. Ligatures such as ``ﬁ`` are kept.
+    """The text in NFC, with plain letters for ligatures (``ﬁ``) and Arabic presentation forms.
+
+    A soft hyphen at the end of a word, which is one divided at the end of a line, is a hyphen as any other;
+    inside a word it goes.
 
     A text with more than thirty combining characters in succession is not put in NFC.
     """
     if text.isascii():
         return text
     plain = _PRESENTATION_FORM.sub(_plain_letters, text)
+    if _SOFT_HYPHEN in plain:
+        plain = _DIVIDING_HYPHEN.sub("-", plain).replace(_SOFT_HYPHEN, "")
     # Sorting combining characters takes time quadratic in their number.
     return unicodedata.normalize("NFC", plain) if _is_stream_safe(plain) else plain
 

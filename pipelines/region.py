@@ -27,6 +27,7 @@ from docai.pipelines.crops.tiling import tile_region
 from docai.pipelines.evidence.arbiter import decide, downgrade_errors
 from docai.pipelines.evidence.base import Decision, ReaderInput, Reading
 from docai.pipelines.evidence.readers import ReaderPool
+from docai.pipelines.evidence.table_decision import is_sure
 from docai.pipelines.ingest import Page, PageWord
 from docai.pipelines.layout import Region
 from docai.pipelines.readback.compare import with_read_back
@@ -64,6 +65,8 @@ class RegionTask:
     """Second readers at work."""
     readings: list[Reading] = field(default_factory=list)
     """Of all but the model."""
+    notes: list[str] = field(default_factory=list)
+    """Why no model was asked, where that is not plain; a part of the record's ``region_evidence``."""
     decision: Decision | None = None
     """What is believed; None where nobody made anything out."""
     readback_crops: Sequence[Crop] = ()
@@ -87,7 +90,11 @@ class RegionTask:
         return self.region.words if self.native is not None and self.native.complete else ()
 
     def plan(self, readers: ReaderPool, available: Collection[str]) -> None:
-        """Read the PDF's own words, and settle with them whether the head, if ``available``, is asked."""
+        """Read what the PDF itself holds, and settle with it whether the head, if ``available``, is asked.
+
+        Where the PDF's words are preferred, no head is asked for a text that has them, nor for a table whose
+        grid is sure.
+        """
         kind, text_layer = self.region.kind, self.options.text_layer
         if text_layer != "ignore":
             words = ReaderInput(self.page, self.region.bbox, self.region.words)
@@ -98,11 +105,21 @@ class RegionTask:
         if self.region.is_watermark:
             message = "The text lies across the page as a watermark; it is no part of what the page says."
             self.issues.append(make_issue("text-watermark", message))
-        if self.head is None or (kind == "text" and self.words and text_layer == "prefer"):
+        if self.head is None or (text_layer == "prefer" and self.words and self._needs_no_head(readers)):
             return
         self.is_asked = True
         if kind not in available:
             self.refuse("head-not-available", f"the model has no weights for the {kind} head.")
+
+    def _needs_no_head(self, readers: ReaderPool) -> bool:
+        """Whether the PDF's words, and what second readers see on the page beside them, are enough."""
+        if self.region.kind == "text":
+            return True
+        found = readers.read_page(self.region.kind, ReaderInput(self.page, self.region.bbox, self.words))
+        self.readings += found
+        sure = [one.confidence.value for one in found if self.region.kind == "table" and is_sure(one)]
+        self.notes += [f"grid of rules and words sure by {value:.2f}: no model asked" for value in sure]
+        return bool(sure)
 
     def refuse(self, code: str, message: str) -> None:
         """Do not ask the model, and say why."""
@@ -128,7 +145,8 @@ class RegionTask:
             issue.code in ("region-limit", "page-time-limit") for issue in self.issues
         )
         region = ReaderInput(self.page, self.region.bbox, self.words, self.crops)
-        self.pending = readers.submit(self.region.kind, region, in_time=not at_limit)
+        asked = [reading.source for reading in self.readings]
+        self.pending = readers.submit(self.region.kind, region, in_time=not at_limit, asked=asked)
 
     def requests(self) -> list[Request]:
         """What the head is asked: each crop, within the caller's limit on tokens."""
@@ -254,7 +272,7 @@ class RegionTask:
             "native_text": None if self.native is None else self.native.text,
             "issues": [issue.model_copy(update={"page": page, "region": self.id}) for issue in issues],
             "region_score": region.score,
-            "region_evidence": list(region.evidence),
+            "region_evidence": [*region.evidence, *self.notes],
         }
 
 

@@ -63,13 +63,13 @@ def text_layer_quality(words: Iterable[PageWord]) -> float:
     """Share of the characters that can be text, 0…1; 1.0 where there are no words.
 
     Private-use, unassigned, control and replacement characters count as bad, as do words of UTF-8 that was
-    decoded as Windows-1252. Below about 0.8 the page is better read from its pixels. The words themselves are
-    neither changed nor dropped.
+    decoded as Windows-1252, and all of a font that gives other letters than it shows. Below about 0.8 the
+    page is better read from its pixels. The words themselves are neither changed nor dropped.
     """
     n_total = n_bad = 0
     for word in words:
         n_total += len(word.text)
-        if _is_mojibake(word.text):
+        if word.is_enciphered or _is_mojibake(word.text):
             n_bad += len(word.text)
         else:
             n_bad += sum(_cannot_be_text(character) for character in word.text)
@@ -109,6 +109,10 @@ _MAX_UNSPACED_GAP = 0.15
 """Gap, in heights of the line, below which words of a script without spaces have no space between them."""
 
 
+_WORD_FIELDS: Final = {"text", "bbox"}
+"""What pydantic keeps as the fields given; one for all words, which nobody adds fields to."""
+
+
 def lines_from_words(words: Sequence[PageWord]) -> list[Line]:
     """The words as lines, in the order given, which is kept within the lines, too.
 
@@ -121,7 +125,11 @@ def lines_from_words(words: Sequence[PageWord]) -> list[Line]:
     for line in _join_pieces(list(_pieces(words))):
         rest = (_space(before, after) + after.text for before, after in pairwise(line))
         text = normalize_text(line[0].text + "".join(rest))
-        line_words = [Word(text=normalize_text(word.text), bbox=word.bbox) for word in line]
+        # Without a set of the fields given for each word, a third of its memory: a book has a million words.
+        line_words = [
+            Word.model_construct(_WORD_FIELDS, text=normalize_text(word.text), bbox=word.bbox)
+            for word in line
+        ]
         box = union(word.bbox for word in line)
         lines.append(Line(text=text, bbox=box, words=line_words, direction=text_direction(text)))
     return lines
@@ -265,7 +273,7 @@ def native_words(words: Sequence[PageWord]) -> list[str]:
     return [
         part
         for word in words
-        for own in (word.base, *split_marks(word.mark))
+        for own in (normalize_text(word.base), *split_marks(word.mark))
         if own
         for part in _word_and_mark(own)
     ]

@@ -11,10 +11,23 @@ structure is valid and without dummy atoms, a text is mostly words
    other words is an issue, and its reading an alternative. The confidence is the agreement with the model
    (word F1); where no model read, the share of readable characters. Words that look broken are an
    alternative and decide nothing.
-2. **A table that has such words** takes them into the cells whose boxes hold them (not with
-   ``text_layer="verify"``). The grid is the model's where its reading is complete and agrees with the words
-   by 0.9, or no worse than the table finder's, and where the finder sees no table; else it is the finder's.
-   The confidence is the agreement with the words.
+2. **A table that has such words** takes them into its cells (not with ``text_layer="verify"``). Of its grid
+   four sources tell, in this order:
+
+   - **drawn rules**: a rule says that two cells are two, and a boundary that is ruled elsewhere and not here
+     says that two are one;
+   - **the words**: the white lanes between them, the steps of their lines, the kinds of their values;
+   - **the layout model of PyMuPDF**: how many tables it sees there, of how many rows and columns;
+   - **the pixels**, which the model reads: its grid stands where the others are not sure.
+
+   The table finder makes a grid of the first two; how well all but the pixels speak for it is its
+   *structure*, a measured probability (:mod:`docai.pipelines.evidence.structure.judge`). From 0.7 on no
+   model is asked with ``prefer``. Where one was asked, the grid is the finder's if the model's reading is not
+   complete, or agrees with the words by less than 0.9 and worse than the finder's, or if the structure is
+   above the model's own *calibrated* confidence; for a model without one, if it is 0.7 or more. Else, and
+   where the finder sees no table, it is the model's. The confidence is the structure times the agreement with
+   the words; the same grid of both raises it, another one lowers it, by Bayes' rule. The reason is that of
+   the alternative, and of the issue.
 3. **Everything else** is between the model and the second reader.
 
    - Both say the same: that is the content, both are its evidence, and the confidence rises.
@@ -51,12 +64,8 @@ from docai.contents import FigureContent, Issue, MoleculeContent, Severity, Tabl
 from docai.issues import make_issue
 from docai.models.heads import FIGURE
 from docai.pipelines.evidence.base import Decision, Reading, alone, content_of, same_grid
-from docai.pipelines.evidence.text_layer import (
-    MIN_AGREEMENT,
-    decide_table,
-    decide_unread_table,
-    word_difference,
-)
+from docai.pipelines.evidence.table_decision import decide_table, decide_unread_table, number_issues
+from docai.pipelines.evidence.text_layer import MIN_AGREEMENT, word_difference
 from docai.pipelines.evidence.trust import agreed, contradicted, probability_against, trust_against, trust_in
 from docai.pipelines.ingest import PageWord
 from docai.pipelines.words import agreement, cell_words, plain, right_words
@@ -88,6 +97,19 @@ def decide(
     Returns:
         None where nobody made anything out.
     """
+    decision = _decide(kind, model, readings, words, prefer_words)
+    if decision is None or not isinstance(decision.content, TableContent):
+        return decision
+    return replace(decision, issues=(*decision.issues, *number_issues(decision.content)))
+
+
+def _decide(
+    kind: str,
+    model: Reading | None,
+    readings: Sequence[Reading],
+    words: Sequence[PageWord],
+    prefer_words: bool,
+) -> Decision | None:
     native = next((reading for reading in readings if reading.source == "text-layer"), None)
     second = _preferred([reading for reading in readings if reading.source != "text-layer"])
     if kind == FIGURE:

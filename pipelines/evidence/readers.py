@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Final, Self
@@ -13,8 +13,9 @@ from docai.issues import make_issue
 from docai.options import Witnesses
 from docai.pipelines.evidence.base import PIXELS, Need, Reader, ReaderInput, Reading
 from docai.pipelines.evidence.osra import Osra
+from docai.pipelines.evidence.table_decision import TableFinder
 from docai.pipelines.evidence.tesseract import ScannedTables, Tesseract
-from docai.pipelines.evidence.text_layer import TableFinder, TextLayer
+from docai.pipelines.evidence.text_layer import TextLayer
 from docai.pipelines.external.programs import ReaderError
 from docai.records import Evidence
 
@@ -71,8 +72,17 @@ class ReaderPool:
                 return ask(reader, region)
         return None
 
-    def submit(self, kind: str, region: ReaderInput, *, in_time: bool = True) -> list[Future[Reading]]:
-        """Ask every second reader of that kind of region.
+    def read_page(self, kind: str, region: ReaderInput) -> list[Reading]:
+        """What second readers make of the page itself, which costs next to nothing: they are asked before a
+        model is."""
+        return [
+            ask(one, region) for one in self._readers if _suits(one, kind, region) and not one.needs <= PIXELS
+        ]
+
+    def submit(
+        self, kind: str, region: ReaderInput, *, in_time: bool = True, asked: Collection[Evidence] = ()
+    ) -> list[Future[Reading]]:
+        """Ask every second reader of that kind of region, but those that were ``asked`` before.
 
         The picture is drawn here and now, and what needs the page is read so: pages are not to be used from
         other threads.
@@ -82,7 +92,7 @@ class ReaderPool:
             region: its words are those that can be believed.
             in_time: False where a limit was reached: no reader of pixels is asked, as those may be programs.
         """
-        readers = [reader for reader in self._readers if _suits(reader, kind, region)]
+        readers = [one for one in self._readers if one.name not in asked and _suits(one, kind, region)]
         return [self._start(reader, region) for reader in readers if in_time or not reader.needs <= PIXELS]
 
     def _start(self, reader: Reader, region: ReaderInput) -> Future[Reading]:

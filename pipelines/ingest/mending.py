@@ -6,6 +6,9 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
+MAX_NODES: Final = 100_000
+"""Nodes of a page tree that are looked at; a larger tree is left as it is."""
+
 MAX_ELEMENTS: Final = 50_000
 """Elements of a structure tree that are looked at, in about a second; a larger tree is not used."""
 
@@ -13,6 +16,54 @@ _REFERENCE: Final = re.compile(r"(\d+) \d+ R")
 
 _NOT_A_CHILD: Final = re.compile(r"/(?:Pg|Obj|P|Stm|StmOwn|NS) \d+ \d+ R")
 """References that stand in the children of a structure element and lead elsewhere."""
+
+
+def mend_page_tree(document: Any) -> None:
+    """Take out of the page tree of an open PDF what leads back up in it, where MuPDF gives up.
+
+    Kids that were met before are left out and the pages counted again; a parent by which a page is its own
+    ancestor becomes that above it.
+    """
+    root = _reference(document, document.pdf_catalog(), "Pages")
+    if root is None:
+        return
+    kids = _page_tree(document, root)
+    if kids is None:
+        return
+    # From the leaves up: what was met later lies lower or elsewhere.
+    counts: dict[int, int] = {}
+    for node in reversed(kids):
+        counts[node] = sum(counts.get(kid, 1) for kid in kids[node])
+    for node, own in kids.items():
+        if own != _references(document, node, "Kids"):
+            document.xref_set_key(node, "Kids", f"[{' '.join(f'{kid} 0 R' for kid in own)}]")
+            for above in kids:
+                document.xref_set_key(above, "Count", str(counts[above]))
+    if document.xref_get_key(root, "Parent")[0] != "null":
+        document.xref_set_key(root, "Parent", "null")
+    for node, own in kids.items():
+        for kid in own:
+            if not _have_an_end(document, (kid,), "Parent"):
+                document.xref_set_key(kid, "Parent", f"{node} 0 R")
+
+
+def _page_tree(document: Any, root: int) -> dict[int, list[int]] | None:
+    """Each node with the kids that were not met before, a node before what is below it; None where the tree
+    is too large."""
+    kids: dict[int, list[int]] = {}
+    met, waiting = {root}, [root]
+    while waiting:
+        node = waiting.pop()
+        own = []
+        for kid in _references(document, node, "Kids"):
+            if kid not in met:
+                met.add(kid)
+                own.append(kid)
+        if len(met) > MAX_NODES:
+            return None
+        kids[node] = own
+        waiting += [kid for kid in own if document.xref_get_key(kid, "Kids")[0] != "null"]
+    return kids
 
 
 def drop_broken_structure(document: Any) -> None:
@@ -43,11 +94,11 @@ def _is_tree(document: Any, root: int) -> bool:
         elements.add(element)
         if len(elements) > MAX_ELEMENTS:
             return False
-    return _have_an_end(document, elements)
+    return _have_an_end(document, elements, "P")
 
 
-def _have_an_end(document: Any, elements: Iterable[int]) -> bool:
-    """Whether no element is among its own parents."""
+def _have_an_end(document: Any, elements: Iterable[int], parent: str) -> bool:
+    """Whether none of the elements, nor of those above, is above itself by the entry ``parent``."""
     ended: set[int] = set()
     for element in elements:
         chain: dict[int, None] = {}
@@ -56,7 +107,7 @@ def _have_an_end(document: Any, elements: Iterable[int]) -> bool:
             if current in chain:
                 return False
             chain[current] = None
-            current = _reference(document, current, "P")
+            current = _reference(document, current, parent)
         ended.update(chain)
     return True
 

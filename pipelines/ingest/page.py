@@ -47,6 +47,8 @@ class PageWord(NamedTuple):
     """The raised footnote mark at its end, in ordinary characters: ``2`` where the text is ``24.91²``."""
     shade: float = 0.0
     """How light its letters are on white paper: 0 is black, 1 is white."""
+    is_enciphered: bool = False
+    """Its font seems to give other letters than it shows, by those of all of its words on the page."""
 
     @property
     def base(self) -> str:

@@ -21,7 +21,7 @@ from docai.errors import (
 )
 from docai.geometry import BBox, PageTransform, clip, touches
 from docai.limits import Limits, raise_limit
-from docai.pipelines.ingest.mending import drop_broken_structure
+from docai.pipelines.ingest.mending import drop_broken_structure, mend_page_tree
 from docai.pipelines.ingest.page import Page, PageWord, quiet_mupdf
 from docai.pipelines.ingest.pixels import Pixels, PlacedImage, place_pixels, scale_of_images
 from docai.pipelines.ingest.text_words import page_words
@@ -42,12 +42,13 @@ class PdfFile:
             self._document = _open(data, name)
             try:
                 _unlock(self._document, name, password)
+                with suppress(*_MUPDF_ERRORS):
+                    mend_page_tree(self._document)
+                    drop_broken_structure(self._document)
                 self.n_pages = _count(self._document, name)
             except BaseException:
                 self._document.close()
                 raise
-            with suppress(*_MUPDF_ERRORS):
-                drop_broken_structure(self._document)
             self.repaired = bool(self._document.is_repaired)
 
     def page(self, number: int) -> PdfPage:

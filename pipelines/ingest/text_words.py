@@ -9,14 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import pymupdf
 
 from docai.geometry import BBox
+from docai.parsers.letters import is_enciphered
 from docai.parsers.marks import is_footnote_mark, raised_end, subscript, superscript
-from docai.pipelines.ingest.joined_words import split_joined
 from docai.pipelines.ingest.page import PageWord
+from docai.pipelines.ingest.wide_words import RawWord, is_space, split_wide_words
 
 _MAX_SCRIPT_SIZE = 0.92
 """Size of a raised or lowered run, in sizes of the text that it belongs to, up to which it is one."""
@@ -59,6 +60,7 @@ class _Piece(NamedTuple):
     height: float
     """Distance of its baseline from the first one of the line, points; up is positive."""
     shade: float
+    font: str
 
 
 class _SetLine(NamedTuple):
@@ -83,39 +85,56 @@ def page_words(textpage: Any, rotation: Any) -> list[PageWord]:
 
     def displayed(box: BBox) -> BBox:
         # Most pages are not rotated, and PyMuPDF's product takes longer than all else about a word.
-        return cast(BBox, tuple(pymupdf.Rect(*box) * rotation)) if is_turned else box
+        return _displayed(box, rotation) if is_turned else box
 
     lines = dict(_set_lines(textpage.extractDICT()))
     words: list[PageWord] = []
-    for key, of_line in groupby(split_joined(textpage), key=lambda word: (word[5], word[6])):
+    by_font: dict[str, list[int]] = {}
+    found = (
+        RawWord(text, (x0, y0, x1, y1), (block, line))
+        for x0, y0, x1, y1, text, block, line, _ in textpage.extractWORDS()
+    )
+    sizes = {key: _main_piece(line.pieces).size for key, line in lines.items()}
+    cut = split_wide_words(found, sizes, textpage)
+    for (block, number), of_line in groupby(cut, key=lambda word: word.key):
         own = list(of_line)
-        line = lines.get(key)
-        texts = [word[4] for word in own]
-        if line is None or "".join(texts) != line.characters:
-            words += [PageWord(text, displayed(tuple(box)), *key) for *box, text, _, _, _ in own]
+        line = lines.get((block, number))
+        if line is None or "".join(word.text for word in own) != line.characters:
+            words += [PageWord(word.text, displayed(word.bbox), block, number) for word in own]
             continue
         angle = _angle(line.direction, rotation)
         main = _main_piece(line.pieces)
         # Where most of a line seems raised, what is larger is a sign beside it, not its text.
         is_large_sign = 2 * sum(_script(piece, main) != 0 for piece in line.pieces) > len(line.pieces)
         start = 0
-        for *box, text, _, _, _ in own:
+        for text, box, _ in own:
             pieces = line.pieces[start : start + len(text)]
             start += len(text)
             base = _base(pieces, main, is_large_sign=is_large_sign)
             written, mark = _written(text, pieces, base)
+            by_font.setdefault(pieces[0].font, []).append(len(words))
             words.append(
                 PageWord(
                     written,
-                    displayed(_cut_tall(tuple(box), line, pieces)),
-                    *key,
+                    displayed(_cut_tall(box, line, pieces)),
+                    block,
+                    number,
                     size=max(piece.size for piece in pieces),
                     angle=angle,
                     mark=mark,
                     shade=sum(piece.shade for piece in pieces) / len(pieces),
                 )
             )
+    for indices in by_font.values():
+        if is_enciphered([words[index].text for index in indices]):
+            for index in indices:
+                words[index] = words[index]._replace(is_enciphered=True)
     return words
+
+
+def _displayed(box: BBox, rotation: Any) -> BBox:
+    x0, y0, x1, y1 = pymupdf.Rect(*box) * rotation
+    return x0, y0, x1, y1
 
 
 def _angle(direction: tuple[float, float], rotation: Any) -> float:
@@ -133,22 +152,18 @@ def _set_lines(page: Any) -> Iterator[tuple[tuple[int, int], _SetLine]]:
             pieces: list[_Piece] = []
             origin: tuple[float, float] | None = None
             for span in line["spans"]:
-                own = [character for character in span["text"] if not _is_space(character)]
+                own = [character for character in span["text"] if not is_space(character)]
                 origin = origin or span["origin"]
                 x, y = span["origin"][0] - origin[0], span["origin"][1] - origin[1]
                 # The normal of a line that runs to the right, (1, 0), points up, (0, -1).
-                piece = _Piece(span["size"], x * dy - y * dx, _shade(span["color"], span["alpha"]))
+                piece = _Piece(
+                    span["size"], x * dy - y * dx, _shade(span["color"], span["alpha"]), span["font"]
+                )
                 characters += own
                 pieces += [piece] * len(own)
             if origin is not None and pieces:
                 key = (block["number"], number)
                 yield key, _SetLine((dx, dy), origin, "".join(characters), pieces)
-
-
-def _is_space(character: str) -> bool:
-    """Whether MuPDF divides words there."""
-    code = ord(character)
-    return code <= 32 or code == 160 or 0x202A <= code <= 0x202E
 
 
 def _shade(color: int, alpha: int) -> float:

@@ -38,9 +38,11 @@ def assign_words(page: PageEvidence, regions: list[RegionCandidate], *, move: bo
     unassigned: list[int] = []
     turned: dict[int, list[int]] = defaultdict(list)
     for index, word in enumerate(page.words):
-        region_of_word = _best_region(word.bbox, others, _MIN_SHARE_IN_FIGURE)
+        # A drop cap stands beside several lines, and may be nearer to a note in the margin.
+        box = word.bbox if word.joined_to is None else page.words[word.joined_to].bbox
+        region_of_word = _best_region(box, others, _MIN_SHARE_IN_FIGURE)
         if region_of_word is None and not word.turn:
-            region_of_word = _best_region(word.bbox, texts, _MIN_SHARE_IN_TEXT)
+            region_of_word = _best_region(box, texts, _MIN_SHARE_IN_TEXT)
         if region_of_word is not None:
             region_of_word.word_indices.append(index)
         elif word.turn:

@@ -22,6 +22,7 @@ from docai.geometry import (
     share_inside,
     touches,
 )
+from docai.pipelines.layout.drop_caps import set_drop_caps
 from docai.pipelines.layout.ruling_strokes import all_strokes, grids_apart
 from docai.pipelines.layout.types import LabeledBox, PageEvidence, WordBox, quarter_turn
 
@@ -116,6 +117,7 @@ def evidence_from_pdf(
         WordBox(box, (word.block, word.line), len(word.text), quarter_turn(word.angle + 90 * turn), word.text)
         for word, box in zip(words, boxes, strict=True)
     ]
+    word_boxes = set_drop_caps(word_boxes, words)
     paths = visible_paths(page)
     graphics, rules = drawings(page, paths)
     images = [clip(tuple(info["bbox"]), width, height) for info in page.get_image_info()]
@@ -147,8 +149,27 @@ def _background(images: list[BBox], width: float, height: float) -> list[BBox]:
 
 def model_boxes(page: pymupdf.Page) -> list[LabeledBox]:
     """Boxes that PyMuPDF's layout model finds, in its order; empty where the page has no text."""
-    page.get_layout()
-    return [LabeledBox((x0, y0, x1, y1), label) for x0, y0, x1, y1, label in page.layout_information or ()]
+    # The raw form has the grids of tables, too, which the model finds in any case.
+    page.get_layout(return_raw=True)
+    groups = page.layout_information or ()
+    return [LabeledBox(_group_box(group), group["class_name"]) for group in groups]
+
+
+def model_grids(page: pymupdf.Page) -> list[tuple[BBox, tuple[int, int]]]:
+    """Boxes of the tables that the layout model found, with their rows and columns; none before
+    :func:`model_boxes` has asked it."""
+    grids = []
+    for group in page.layout_information or ():
+        if group["class_name"] == "table":
+            grid = group.get("table_grid")
+            size = (0, 0) if grid is None else (len(grid.h_lines) + 1, len(grid.v_lines) + 1)
+            grids.append((_group_box(group), size))
+    return grids
+
+
+def _group_box(group: dict[str, Any]) -> BBox:
+    x0, y0, x1, y1 = map(float, group["group_bbox"][:4])
+    return x0, y0, x1, y1
 
 
 def gray_pixels(page: pymupdf.Page, box: BBox) -> NDArray[np.uint8]:

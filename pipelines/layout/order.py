@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
 
 from docai.geometry import BBox, center, interval_overlap, overlap_ratio, union
 from docai.parsers.text import text_direction
+from docai.pipelines.layout.gutters import SLACK, covered_height, find_gutters
 from docai.pipelines.layout.types import SKEWED, RegionCandidate, WordBox
 from docai.pipelines.words import MAX_ROW_SHIFT
 
 _MIN_COLUMN_SHARE = 0.7
 """Share of the width of a figure that must lie in a column for it to be read with that column."""
 
-_MAX_CROSSING_HEIGHT = 0.2
-"""Height of what crosses a gutter, in heights of the lower column beside it: titles do, and tables."""
+_MAX_NOTE_WIDTH = 0.5
+"""Width of the column of notes in a margin, in widths of the text; other columns are more alike."""
 
-_SLACK = 1.5
-"""Points by which regions may overlap and still be apart."""
+_MAX_NOTE_HEIGHT = 0.35
+"""Height of all notes, in heights of the text."""
 
 
 def reading_order(regions: list[RegionCandidate], *, right_to_left: bool = False) -> list[RegionCandidate]:
@@ -50,7 +50,7 @@ def _margins(regions: list[RegionCandidate]) -> list[RegionCandidate]:
         return []
     x0, _, x1, _ = union(level)
     turned = [region for region in regions if region.turn]
-    return [region for region in turned if region.bbox[2] <= x0 + _SLACK or region.bbox[0] >= x1 - _SLACK]
+    return [region for region in turned if region.bbox[2] <= x0 + SLACK or region.bbox[0] >= x1 - SLACK]
 
 
 def _by_position(regions: list[RegionCandidate]) -> list[RegionCandidate]:
@@ -63,6 +63,8 @@ def _xy_cut(regions: list[RegionCandidate]) -> list[RegionCandidate]:
     columns = _split_at_lanes(regions, 0)
     if len(columns) == 1:
         columns = _columns_of_text(regions)
+    if len(columns) == 2 and _are_notes(*columns):
+        return _with_notes(*map(_xy_cut, columns))
     if len(columns) > 1:
         return [region for column in columns for region in _xy_cut(column)]
     rows = _split_at_lanes(regions, 1)
@@ -73,6 +75,28 @@ def _xy_cut(regions: list[RegionCandidate]) -> list[RegionCandidate]:
             for region in (_xy_cut(band) if len(band) < len(regions) else _read_rows(rows))
         ]
     return _by_precedence(regions)
+
+
+def _are_notes(left: list[RegionCandidate], main: list[RegionCandidate]) -> bool:
+    """Whether what is left of the text are notes in its margin, or numbers of its paragraphs."""
+    if any(region.kind != "text" for region in left):
+        return False
+    (x0, top, x1, _), (main_x0, _, main_x1, _) = (union(r.bbox for r in side) for side in (left, main))
+    return (
+        x1 - x0 <= _MAX_NOTE_WIDTH * (main_x1 - main_x0)
+        and covered_height([r.bbox for r in left])
+        <= _MAX_NOTE_HEIGHT * covered_height([r.bbox for r in main])
+        and any(region.bbox[3] <= top + SLACK for region in main)
+    )
+
+
+def _with_notes(notes: list[RegionCandidate], main: list[RegionCandidate]) -> list[RegionCandidate]:
+    """The text, each note before what it stands beside."""
+    ordered = list(main)
+    for note in notes:
+        beside = next((region for region in main if region.bbox[3] > note.bbox[1] + SLACK), None)
+        ordered.insert(len(ordered) if beside is None else ordered.index(beside), note)
+    return ordered
 
 
 def _columns_of_text(regions: list[RegionCandidate]) -> list[list[RegionCandidate]]:
@@ -107,7 +131,7 @@ def _join_rows_with_columns(rows: list[list[RegionCandidate]]) -> list[list[Regi
     Where most of the height has gutters, the columns are between those: white beside a short line is none. A
     heading alone in its row belongs to what follows, so it is never the last row of a band.
     """
-    gutters = _gutters([region.bbox for row in rows for region in row])
+    gutters = find_gutters([region.bbox for row in rows for region in row])
     bands: list[list[list[RegionCandidate]]] = []
     for row in rows:
         band = [region for earlier in bands[-1] for region in earlier] if bands else []
@@ -123,33 +147,6 @@ def _join_rows_with_columns(rows: list[list[RegionCandidate]]) -> list[list[Regi
             headings.insert(0, joined.pop())
         result += [[region for row in joined for region in row], *headings]
     return result
-
-
-def _gutters(boxes: list[BBox]) -> list[tuple[float, float]]:
-    """Where columns are apart, as x from and to: few boxes cross there, and more are on either side."""
-    edges = sorted({edge for box in boxes for edge in (box[0] + _SLACK, box[2] - _SLACK)})
-    heights = []
-    for left, right in pairwise(edges):
-        over = [box for box in boxes if box[0] + _SLACK <= left and right <= box[2] - _SLACK]
-        heights.append(_covered(over))
-    gutters: list[tuple[float, float]] = []
-    for index in range(1, len(heights) - 1):
-        sides = min(max(heights[:index]), max(heights[index + 1 :]))
-        if heights[index] <= _MAX_CROSSING_HEIGHT * sides:
-            start = edges[index]
-            if gutters and gutters[-1][1] == start:
-                start = gutters.pop()[0]
-            gutters.append((start, edges[index + 1]))
-    return gutters
-
-
-def _covered(boxes: list[BBox]) -> float:
-    """Height over which there are boxes."""
-    total, end = 0.0, float("-inf")
-    for _, top, _, bottom in sorted(boxes, key=lambda box: box[1]):
-        total += max(0.0, bottom - max(top, end))
-        end = max(end, bottom)
-    return total
 
 
 def _are_at_gutters(columns: list[list[RegionCandidate]], gutters: list[tuple[float, float]]) -> bool:
@@ -178,7 +175,7 @@ def _split_at_lanes(regions: list[RegionCandidate], axis: int) -> list[list[Regi
     groups: list[list[RegionCandidate]] = []
     end = float("-inf")
     for region in sorted(regions, key=lambda r: r.bbox[axis]):
-        if region.bbox[axis] >= end - _SLACK or not groups:
+        if region.bbox[axis] >= end - SLACK or not groups:
             groups.append([region])
         else:
             groups[-1].append(region)
@@ -214,7 +211,7 @@ def lines_of(indices: list[int], words: list[WordBox], texts: list[str] | None =
 
     Words at one height are a line, also where the file has them apart. In lines that run from right to left
     by ``texts``, the order of words of the file is kept. Turned words are lines of their own, ordered in the
-    frame that sets them upright, and slanted ones those of the file; what begins higher on the page comes
+    frame that sets them upright, and slanted ones those of the file; what ends higher on the page comes
     first.
 
     Args:
@@ -227,7 +224,7 @@ def lines_of(indices: list[int], words: list[WordBox], texts: list[str] | None =
         return _level_lines(indices, words, texts)
     upright = [word.upright() for word in words]
     ordered = sorted(
-        groups.items(), key=lambda group: (min(words[index].bbox[1] for index in group[1]), group[0] != 0)
+        groups.items(), key=lambda group: (max(words[index].bbox[3] for index in group[1]), group[0] != 0)
     )
     lines: list[list[int]] = []
     for turn, group in ordered:

@@ -74,6 +74,8 @@ class WordBox(NamedTuple):
     """Quarters (0 to 3) clockwise by which its line is turned, or :data:`SKEWED`."""
     text: str = ""
     """Empty where it was found in the pixels."""
+    joined_to: int | None = None
+    """Of a drop cap: the word, as index, whose region it belongs to."""
 
     def upright(self) -> WordBox:
         """The word in a frame that sets it upright, with any origin; a skewed one as it is."""

@@ -35,6 +35,9 @@ _MIN_COPIES: Final = 3
 _MIN_CROSSED: Final = 3
 """Words of other lines within the letters of level text that is no light, from which it lies across them."""
 
+_MIN_LETTERS: Final = 3
+"""Characters of a level watermark; a drop cap has fewer."""
+
 _LETTER_HALF: Final = 0.45
 """Half the height of letters, in sizes of the font, about their middle."""
 
@@ -85,7 +88,7 @@ def _lines(words: Sequence[PageWord]) -> list[_Line]:
             indices,
             " ".join(words[index].text for index in indices),
             union([words[index].bbox for index in indices]),
-            max(words[index].size for index in indices),
+            min(words[index].size for index in indices),
             words[indices[0]].angle,
             min(words[index].shade for index in indices),
         )
@@ -96,7 +99,7 @@ def _lines(words: Sequence[PageWord]) -> list[_Line]:
 def _may_be_watermark(line: _Line, usual: float) -> bool:
     if line.is_slanted:
         return line.shade >= _LIGHT or line.size >= _LARGE_SLANTED * usual
-    return line.size >= (_LARGE if line.shade >= _LIGHT else _HUGE) * usual
+    return len(line.text) >= _MIN_LETTERS and line.size >= (_LARGE if line.shade >= _LIGHT else _HUGE) * usual
 
 
 def _is_watermark(line: _Line, usual: float, n_crossed: int, n_copies: int) -> bool:

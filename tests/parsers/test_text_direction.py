@@ -71,8 +71,15 @@ def test_left_to_right_words_are_never_moved() -> None:
 def test_arabic_presentation_forms_are_plain_letters() -> None:
     assert normalize_text("\ufee3\ufeae\ufea3\ufe92\ufe8e") == "مرحبا"
     assert normalize_text("\ufefb") == "لا"
-    assert normalize_text("cafe\u0301 ﬁ ½") == "café ﬁ ½"
+    assert normalize_text("cafe\u0301 ½") == "café ½"
     assert normalize_text("\ufdfa") == "\ufdfa"
+
+
+def test_ligatures_are_plain_letters_and_soft_hyphens_show_only_where_a_word_is_divided() -> None:
+    assert normalize_text("ﬁve oﬃces, ﬂats and a ﬆart") == "five offices, flats and a start"
+    assert normalize_text("co\u00adoperation") == "cooperation"
+    assert normalize_text("co\u00ad") == "co-"
+    assert normalize_text("a divi\u00ad\nsion") == "a divi-\nsion"
 
 
 @given(st.text())

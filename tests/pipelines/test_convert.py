@@ -159,7 +159,7 @@ def test_a_blank_region_reaches_no_model() -> None:
 
 def test_heads_restrict_what_is_read_and_that_is_said() -> None:
     engine = _engine()
-    document = Pipeline(engine=engine, heads=["table"]).process(SAMPLE, pages=[1])
+    document = Pipeline(engine=engine, heads=["table"], text_layer="verify").process(SAMPLE, pages=[1])
     assert {record.kind for record in document.records} == {"table"}
     assert {request.head.name for request in engine.requests} == {"table"}
     assert [(issue.code, issue.page, issue.severity) for issue in document.issues] == [

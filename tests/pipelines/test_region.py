@@ -11,7 +11,9 @@ from docai.limits import Limits
 from docai.models.engine import Generation
 from docai.options import Options, TextLayer
 from docai.pipelines import region as regions
+from docai.pipelines.evidence.base import Reading
 from docai.pipelines.evidence.readers import ReaderPool
+from docai.pipelines.evidence.table_decision import TableFinder
 from docai.pipelines.ingest import Page, PageWord, open_source
 from docai.pipelines.layout import Region
 from docai.pipelines.region import RegionTask, plan_tasks, record_id
@@ -102,6 +104,56 @@ def test_who_reads_a_region(
 ) -> None:
     (task,) = _tasks(page, _region(kind, words), layer=layer)
     assert (task.is_asked, task.native is not None) == (asked, native)
+
+
+TABLE_BOX: BBox = (40, 40, 300, 150)
+
+
+@pytest.fixture(scope="module")
+def table_page() -> Iterator[Page]:
+    """A ruled table of three rows and columns."""
+    import pymupdf
+
+    with pymupdf.open() as document:
+        sheet = document.new_page(width=400, height=300)
+        for i in range(4):
+            sheet.draw_line((50, 50 + 30 * i), (290, 50 + 30 * i))
+            sheet.draw_line((50 + 80 * i, 50), (50 + 80 * i, 140))
+        for row in range(3):
+            for col in range(3):
+                sheet.insert_text((60 + 80 * col, 70 + 30 * row), f"r{row}c{col}", fontsize=11)
+        data = document.tobytes()
+    with open_source(data, limits=Limits()) as source, source.page(1) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize(("layer", "asked"), [("prefer", False), ("verify", True), ("ignore", True)])
+def test_no_model_is_asked_for_a_table_whose_grid_is_sure(
+    table_page: Page, layer: TextLayer, asked: bool
+) -> None:
+    (task,) = _tasks(table_page, _region("table", tuple(table_page.words()), TABLE_BOX), layer=layer)
+    assert task.is_asked is asked
+
+
+def test_a_table_read_without_a_model_has_no_issue_of_one(table_page: Page) -> None:
+    record = _record(table_page, _region("table", tuple(table_page.words()), TABLE_BOX), heads=())
+    assert isinstance(record, Table)
+    assert (record.n_rows, record.n_cols, record.finish_reason) == (3, 3, "not-run")
+    assert record.evidence == ["text-layer", "table-finder"]
+    assert not record.issues
+    assert "rules, lanes, lines and columns" in record.confidence.method
+    assert record.region_evidence[-1].endswith("no model asked")
+    assert 0.7 < (record.confidence.value or 0) < 1
+
+
+def test_the_table_finder_is_asked_once(table_page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Page] = []
+    monkeypatch.setattr(
+        TableFinder, "read", lambda self, region: asked.append(region.page) or Reading(self.name)
+    )
+    record = _record(table_page, _region("table", tuple(table_page.words()), TABLE_BOX))
+    assert len(asked) == 1
+    assert record.kind == "table"
 
 
 def test_a_record_says_where_it_was_and_what_made_it_so(page: Page) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -15,15 +16,16 @@ from docai.models.engine import Generation
 from docai.models.heads import HEADS
 from docai.parsers.table import parse_table
 from docai.pipelines.crops.crop import Crop, make_crop
-from docai.pipelines.evidence import text_layer
+from docai.pipelines.evidence import table_decision
 from docai.pipelines.evidence.arbiter import decide
 from docai.pipelines.evidence.base import Decision, ReaderInput, Reading
 from docai.pipelines.evidence.readers import ask
-from docai.pipelines.evidence.text_layer import TableFinder, fill_cells
+from docai.pipelines.evidence.table_decision import TableFinder, fill_cells
+from docai.pipelines.evidence.trust import contradicted
 from docai.pipelines.ingest import Page, PageWord, open_source
 from docai.pipelines.recognition.answer import region_reading
 from docai.pipelines.words import agreement, plain
-from docai.records import FinishReason
+from docai.records import Confidence, FinishReason
 
 BOX: BBox = (50, 50, 290, 140)
 """The table of :func:`page`: three rows and columns of 80 x 30 points."""
@@ -103,7 +105,8 @@ def test_a_right_table_is_confirmed_by_both_readers(page: Page) -> None:
     decision = _decide(page, _html(make_crop(page, BOX)))
     assert _texts(decision) == ALL
     assert decision.evidence == ("model", "text-layer", "table-finder")
-    assert decision.confidence.value == 1.0
+    assert (decision.confidence.value or 0) > 0.95
+    assert "raised by the same grid" in decision.confidence.method
     assert "word F1" in decision.confidence.method
     assert not decision.issues
     assert not decision.alternatives
@@ -140,7 +143,7 @@ def test_a_corrected_cell_has_no_longer_the_confidence_of_what_the_model_read(pa
 def test_verify_keeps_the_models_text_and_says_what_differs(
     page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(text_layer, "find_table", lambda *_: None)
+    monkeypatch.setattr(table_decision, "find_table", lambda *_: None)
     texts = [["r0c0", "rOc1", "r0c2"], *TEXTS[1:]]
     decision = _decide(page, _html(make_crop(page, BOX), texts), prefer=False)
     assert _texts(decision)[1] == "rOc1"
@@ -160,7 +163,7 @@ def test_verify_does_not_fill_the_cells_before_it_compares_them(page: Page) -> N
 
 
 def test_one_wrong_word_without_a_box_is_an_issue(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text_layer, "find_table", lambda *_: None)
+    monkeypatch.setattr(table_decision, "find_table", lambda *_: None)
     texts = [*TEXTS[:2], ["r2c0", "r2c1", "9"]]
     decision = _decide(page, _html(texts=texts))
     assert "table-words-disagree" in _codes(decision)
@@ -187,9 +190,21 @@ def test_an_unfinished_answer_is_not_believed_over_the_finder(page: Page, finish
     assert "incomplete" in decision.alternatives[0].reason
 
 
-def test_grids_that_differ_are_kept_side_by_side(page: Page) -> None:
-    two_columns = [[f"{a} {b}", c] for a, b, c in TEXTS]
-    decision = _decide(page, _html(texts=two_columns))
+TWO_COLUMNS = [[f"{a} {b}", c] for a, b, c in TEXTS]
+
+
+def test_a_grid_that_the_rules_make_sure_is_believed_over_another_of_the_model(page: Page) -> None:
+    decision = _decide(page, _html(texts=TWO_COLUMNS))
+    assert _texts(decision) == ALL
+    assert decision.evidence == ("text-layer", "table-finder")
+    assert _codes(decision) == ["table-from-finder"]
+    assert [other.source for other in decision.alternatives] == ["model"]
+    assert "rules, lanes and lines speak for its own grid by 0." in decision.alternatives[0].reason
+
+
+def test_a_model_that_knows_itself_surer_is_believed_and_both_grids_are_kept(page: Page) -> None:
+    model = replace(_answer(page, _html(texts=TWO_COLUMNS)), is_calibrated=True)
+    decision = _table(replace(model, confidence=Confidence(value=0.99, method="tokens")), page)
     assert isinstance(decision.content, TableContent)
     assert (decision.content.n_rows, decision.content.n_cols) == (3, 2)
     assert _codes(decision) == ["table-grids-differ"]
@@ -197,6 +212,15 @@ def test_grids_that_differ_are_kept_side_by_side(page: Page) -> None:
     assert "3 x 3" in decision.issues[0].message
     assert [other.source for other in decision.alternatives] == ["table-finder"]
     assert decision.evidence == ("model", "text-layer")
+
+
+def test_a_finder_in_doubt_leaves_the_models_grid_and_its_confidence_lower(page: Page) -> None:
+    doubtful = replace(_found(page), confidence=Confidence(value=0.4, method="structure"))
+    decision = decide("table", _answer(page, _html(texts=TWO_COLUMNS)), [doubtful], words=page.words())
+    assert decision is not None
+    assert "model" in decision.evidence
+    assert _codes(decision) == ["table-grids-differ"]
+    assert decision.confidence.value == pytest.approx(contradicted(0.5, 0.4))
 
 
 def test_one_box_around_everything_does_not_swallow_the_table(page: Page) -> None:
@@ -209,7 +233,7 @@ def test_one_box_around_everything_does_not_swallow_the_table(page: Page) -> Non
 def test_without_a_finder_the_model_stands_with_its_doubts(
     page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(text_layer, "find_table", lambda *_: None)
+    monkeypatch.setattr(table_decision, "find_table", lambda *_: None)
     decision = _decide(page, _html(texts=[["foo", "bar"]]))
     assert _texts(decision) == ["foo", "bar"]
     assert [(issue.code, issue.severity) for issue in decision.issues] == [("table-words-disagree", "error")]
@@ -218,7 +242,7 @@ def test_without_a_finder_the_model_stands_with_its_doubts(
 
 
 def test_where_neither_sees_a_table_that_is_an_error(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text_layer, "find_table", lambda *_: None)
+    monkeypatch.setattr(table_decision, "find_table", lambda *_: None)
     decision = _decide(page, "no table here")
     assert [(issue.code, issue.severity) for issue in decision.issues] == [("table-unread", "error")]
 
@@ -227,7 +251,7 @@ def test_a_finder_that_fails_leaves_the_models_table(page: Page, monkeypatch: py
     def broken(*_: object) -> None:
         raise RuntimeError("bad xref")
 
-    monkeypatch.setattr(text_layer, "find_table", broken)
+    monkeypatch.setattr(table_decision, "find_table", broken)
     decision = _decide(page, _html(make_crop(page, BOX)))
     assert _texts(decision) == ALL
     assert [(issue.code, "bad xref" in issue.message) for issue in decision.issues] == [

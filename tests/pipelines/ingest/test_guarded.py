@@ -170,6 +170,22 @@ def test_a_sound_structure_tree_is_kept() -> None:
             assert (found == ("xref", "8 0 R")) is kept
 
 
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        (b"/Count 2/Kids[3 0 R 4 0 R]", b"/Count 3/Kids[3 0 R 2 0 R 4 0 R]"),
+        (b"/Count 2/Kids[3 0 R 4 0 R]", b"/Count 2/Kids[3 0 R 4 0 R]/Parent 2 0 R"),
+        (b"/Page/Parent 2 0 R", b"/Page/Parent 3 0 R"),
+    ],
+)
+def test_a_page_tree_with_a_circle_is_read_without_it(right: bytes, wrong: bytes) -> None:
+    sound = two_pages(PLAIN, b"")
+    broken = sound[: sound.index(b"xref")].replace(right, wrong, 1)
+    document = read(broken + b"trailer\n<</Size 8/Root 1 0 R>>\n%%EOF")
+    assert texts(document) == ["A line that can be read.", "The page after it."]
+    assert [issue.code for issue in document.iter_issues()] == ["source-repaired"]
+
+
 @pytest.mark.parametrize("as_path", [False, True])
 def test_a_page_that_cannot_be_read_in_time_is_one_issue(tmp_path: Path, as_path: bool) -> None:
     data = forms_in_forms()

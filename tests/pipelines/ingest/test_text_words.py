@@ -89,3 +89,24 @@ def test_shade_is_that_on_paper() -> None:
 
     shades = {word.text: round(word.shade, 1) for word in words_of(draw)}
     assert shades == {"black": 0.0, "gray": 0.8, "faint": 0.8}
+
+
+def test_arabic_words_and_the_numbers_of_the_next_cell_are_words_apart() -> None:
+    def draw(page: Any) -> None:
+        for x, text in ((300, "كمثرى"), (180, "7.25"), (60, "10")):
+            html = f'<p dir="rtl" style="text-align:right;font-size:11px">{text}</p>'
+            page.insert_htmlbox((x, 50, x + 90, 80), html)
+
+    words = words_of(draw)
+    numbers = {word.text: word.bbox for word in words if word.text[0].isdigit()}
+    assert set(numbers) == {"7.25", "10"}
+    assert 180 <= numbers["7.25"][0] < numbers["7.25"][2] <= 270
+    assert len(words) == 3
+
+
+def test_letters_spaced_out_stay_one_word() -> None:
+    def draw(page: Any) -> None:
+        run(page, (50, 50), ("S", 10, 0), ("P", 10, 0), ("A", 10, 0))
+        page.insert_text((50, 80), "WWWWWWWWMMMM")
+
+    assert [word.text for word in words_of(draw)] == ["SPA", "WWWWWWWWMMMM"]

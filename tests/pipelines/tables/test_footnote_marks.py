@@ -64,7 +64,8 @@ def test_numbers_are_numbers_and_marks_stand_beside_them(ruled: bool) -> None:
 
 def test_cells_and_words_of_the_pdf_are_the_same_words() -> None:
     table = table_of(ruled=True)
-    assert table.confidence.value == 1.0
+    assert table.confidence.value > 0.85
+    assert not any(issue.code == "table-words-disagree" for issue in table.issues)
     assert "24.91²" in (table.native_text or "").split()
     assert sorted(cell_words(table)).count("24.912") == 0
 
