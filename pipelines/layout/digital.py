@@ -23,7 +23,7 @@ from docai.geometry import (
     touches,
 )
 from docai.pipelines.layout.drop_caps import set_drop_caps
-from docai.pipelines.layout.strokes import all_strokes, grids_apart
+from docai.pipelines.layout.ruling_strokes import all_strokes, grids_apart
 from docai.pipelines.layout.types import LabeledBox, PageEvidence, WordBox, quarter_turn
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from docai.geometry import (
     touches,
     union,
 )
-from docai.pipelines.layout.strokes import is_grid
+from docai.pipelines.layout.ruling_strokes import is_grid
 from docai.pipelines.layout.types import PageEvidence, RegionCandidate
 from docai.pipelines.words import phrases, text_rows
 

@@ -10,7 +10,6 @@ or the grid does not fit the words otherwise, the table is that of
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
@@ -20,13 +19,13 @@ from docai.contents import Cell, TableContent
 from docai.geometry import BBox, TurnedFrame, center, grow, union
 from docai.parsers.table_grid import fill_grid, table_content
 from docai.pipelines.ingest import Page, PageWord, quiet_mupdf
+from docai.pipelines.tables.grid_fit import count_lines, has_merged_rows, phrase_fit
+from docai.pipelines.tables.merged_rows import split_merged_rows
 from docai.pipelines.tables.overlapping import place_in_own_cells
 from docai.pipelines.tables.ruled_grid import boxes_of_cells
 from docai.pipelines.tables.rulings import Rulings, find_rulings
-from docai.pipelines.tables.word_lines import is_leader, is_value
 from docai.pipelines.tables.word_rows import grid_from_words
 from docai.pipelines.words import (
-    PHRASE_GAP,
     WordCenters,
     agreement,
     cell_content,
@@ -50,22 +49,10 @@ _MIN_AGREEMENT = 0.99
 """Agreement of the cells with the words from which a grid of rules contains all of them."""
 
 _MIN_PHRASE_FIT = 0.9
-"""Value of :func:`phrase_fit` from which a grid of rules is accepted."""
+"""Value of :func:`~docai.pipelines.tables.grid_fit.phrase_fit` from which a grid of rules is accepted."""
 
 _MAX_WORD_GAP = 0.7
 """Gap between words of one line, in heights of a word, below which they belong together."""
-
-_MAX_SPACE = 0.25
-"""Gap, in heights of a word, up to which neighbors certainly are words of one phrase."""
-
-_MAX_CROSSING_SHARE = 0.2
-"""Share of the lines that may cross the white lane between two columns, as headings do."""
-
-_MERGED_ROW_LINES = 5
-"""Lines of text in all cells of a row from which it is taken for several rows without rules between them."""
-
-_MERGED_ROW_VALUES = 3
-"""Values one below the other in a cell from which they are taken for those of several rows."""
 
 
 def find_table(page: Page, bbox: BBox, words: Sequence[PageWord]) -> TableContent | None:
@@ -131,8 +118,11 @@ def _best_grid(sheet: Any, bbox: BBox, words: Sequence[PageWord]) -> TableConten
 def _boxes_by_rules(
     sheet: Any, around: BBox, words: Sequence[PageWord], rules: Rulings
 ) -> Iterator[list[BBox]]:
-    """Boxes of cells from the rules: docai's own, then PyMuPDF's in two ways."""
-    yield boxes_of_cells(rules)
+    """Boxes of cells from the rules: docai's own, those with rows told apart by words, then PyMuPDF's in two
+    ways."""
+    boxes = boxes_of_cells(rules)
+    yield boxes
+    yield split_merged_rows(boxes, words, rules)
     for strategy in ("lines_strict", "lines"):
         yield _find_cell_boxes(sheet, around, words, strategy)
 
@@ -318,82 +308,3 @@ def _drop_empty_rows_and_columns(cells: Sequence[Cell]) -> TableContent:
                 )
             )
     return table_content(fill_grid(remaining, len(rows), len(cols)), len(rows), len(cols))
-
-
-def phrase_fit(boxes: Sequence[BBox], words: Sequence[PageWord]) -> float:
-    """Share of neighbors in a line that the cells treat correctly, 0…1; 1 where no neighbors can be judged.
-
-    Words one space apart belong in one cell, and words with a white lane between them in two; gaps between
-    these are not counted. A lane is free of words in most lines of its column, which the wide spaces of
-    justified text are not.
-    """
-    words = [word for word in words if not is_leader(word.text)]
-    centers, cell_of_word = WordCenters(words), [-1] * len(words)
-    for number in reversed(range(len(boxes))):
-        for index in centers.inside(boxes[number]):
-            cell_of_word[index] = number
-    word_boxes = [word.bbox for word in words]
-    rows = text_rows(word_boxes)
-    n_right = n_wrong = 0
-    for row in rows:
-        for before, after in pairwise(row):
-            height = min(word_boxes[i][3] - word_boxes[i][1] for i in (before, after))
-            gap = (word_boxes[after][0] - word_boxes[before][2]) / max(height, 0.1)
-            cell = cell_of_word[before]
-            together = cell == cell_of_word[after]
-            if gap > PHRASE_GAP and together and cell >= 0:
-                middle = (word_boxes[before][2] + word_boxes[after][0]) / 2
-                if not _is_white_lane(middle, boxes[cell], rows, word_boxes):
-                    continue
-            if 0 <= gap <= _MAX_SPACE or gap > PHRASE_GAP:
-                is_right = together == (gap <= _MAX_SPACE)
-                n_right, n_wrong = n_right + is_right, n_wrong + (not is_right)
-    return n_right / (n_right + n_wrong) if n_right + n_wrong else 1.0
-
-
-def _is_white_lane(x: float, box: BBox, rows: Sequence[Sequence[int]], word_boxes: Sequence[BBox]) -> bool:
-    """Whether few lines in the column of the cell ``box`` cross ``x``, of those with words on both sides of
-    it."""
-    n_crossing = n_free = 0
-    for row in rows:
-        inside = [word_boxes[i] for i in row if box[0] <= center(word_boxes[i])[0] < box[2]]
-        if any(word[0] < x < word[2] for word in inside):
-            n_crossing += 1
-        elif any(word[2] <= x for word in inside) and any(word[0] >= x for word in inside):
-            n_free += 1
-    return n_crossing <= _MAX_CROSSING_SHARE * (n_crossing + n_free)
-
-
-def has_merged_rows(boxes: Sequence[BBox], words: Sequence[PageWord]) -> bool:
-    """Whether one row of the cells is several rows of the table.
-
-    It is where nearly all its cells have the same large number of lines, or two of them are stacks of values.
-    """
-    rows: dict[tuple[int, int], list[list[PageWord]]] = {}
-    centers = WordCenters(words)
-    for box in set(boxes):
-        inside = [words[index] for index in centers.inside(box)]
-        if inside:
-            rows.setdefault((round(box[1]), round(box[3])), []).append(inside)
-    for cells in rows.values():
-        counts = [count_lines([word.bbox for word in inside]) for inside in cells]
-        n_alike = sum(count >= max(counts) - 1 for count in counts)
-        if max(counts) >= _MERGED_ROW_LINES and n_alike >= max(2, 0.9 * len(counts)):
-            return True
-        if sum(map(_is_stack_of_values, cells)) >= 2:
-            return True
-    return False
-
-
-def _is_stack_of_values(words: Sequence[PageWord]) -> bool:
-    lines = [" ".join(words[i].text for i in line) for line in text_rows([word.bbox for word in words])]
-    return len(lines) >= _MERGED_ROW_VALUES and all(map(is_value, lines))
-
-
-def count_lines(boxes: Sequence[BBox]) -> int:
-    """Number of lines of text: a word whose middle is below the line before it begins a new one."""
-    n_lines, bottom = 0, -math.inf
-    for box in sorted(boxes, key=lambda box: box[1] + box[3]):
-        if center(box)[1] > bottom:
-            n_lines, bottom = n_lines + 1, box[3]
-    return n_lines

@@ -39,6 +39,10 @@ _MAX_SHADES = 1000
 """Shaded boxes in a region above which they are a picture; comparing them all is quadratic."""
 
 
+Shade = tuple[BBox, Sequence[float]]
+"""A filled box and its color."""
+
+
 class Rule(NamedTuple):
     """A rule from ``start`` to ``end``, points: x of a horizontal one, y of a vertical one.
 
@@ -64,10 +68,10 @@ def find_rulings(sheet: Any, bbox: BBox) -> Rulings:
     The edge of a shaded box is a rule where no stroke is: cells may be told apart by their shades alone.
     """
     paths = sheet.get_drawings()
-    strokes = _cut_to(_strokes(paths), bbox)
     shades = [(box, color) for box, color in _shades(paths) if touches(box, bbox)]
     if len(shades) > _MAX_SHADES:
-        return strokes
+        shades = []
+    strokes = _cut_to(_strokes(paths, shades), bbox)
     edges = _cut_to(_edges_of_shades(shades), bbox)
     return Rulings(
         tuple(_with_edges(strokes.horizontal, edges.horizontal)),
@@ -88,12 +92,11 @@ def _cut_to(lines: Iterable[BBox], bbox: BBox) -> Rulings:
     return Rulings(tuple(merge_rules(horizontal)), tuple(merge_rules(vertical)))
 
 
-def _strokes(paths: Sequence[dict[str, Any]]) -> Iterator[BBox]:
+def _strokes(paths: Sequence[dict[str, Any]], shades: Sequence[Shade]) -> Iterator[BBox]:
     """Visible lines, the middles of thin filled boxes, and the four sides of borders, as boxes.
 
-    White ones are visible on what is shaded before them.
+    White ones are visible on shades.
     """
-    shades = list(_shades(paths))
     for path in paths:
         color = path.get("color") or path.get("fill")
         if color is None:
@@ -150,13 +153,11 @@ def _is_white(color: Sequence[float]) -> bool:
     return min(color) > _MIN_WHITE
 
 
-def _is_on_shade(line: BBox, shades: Sequence[tuple[BBox, Sequence[float]]]) -> bool:
+def _is_on_shade(line: BBox, shades: Sequence[Shade]) -> bool:
     return _color_at(center(line), shades) is not None
 
 
-def _color_at(
-    point: tuple[float, float], shades: Sequence[tuple[BBox, Sequence[float]]]
-) -> Sequence[float] | None:
+def _color_at(point: tuple[float, float], shades: Sequence[Shade]) -> Sequence[float] | None:
     """The color of the last shade over a point; None for white paper."""
     x, y = point
     for box, color in reversed(shades):
@@ -165,7 +166,7 @@ def _color_at(
     return None
 
 
-def _shades(paths: Iterable[dict[str, Any]]) -> Iterator[tuple[BBox, Sequence[float]]]:
+def _shades(paths: Iterable[dict[str, Any]]) -> Iterator[Shade]:
     """Filled boxes that are thicker than rules, and their colors, in the order in which they are painted."""
     for path in paths:
         if path.get("fill") is None:
@@ -176,7 +177,7 @@ def _shades(paths: Iterable[dict[str, Any]]) -> Iterator[tuple[BBox, Sequence[fl
                 yield box, path["fill"]
 
 
-def _edges_of_shades(shades: Sequence[tuple[BBox, Sequence[float]]]) -> Iterator[BBox]:
+def _edges_of_shades(shades: Sequence[Shade]) -> Iterator[BBox]:
     """The sides of shades across which the color changes."""
     for box, _ in shades:
         for side in _sides(box):

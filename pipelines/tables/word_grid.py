@@ -34,6 +34,8 @@ _MAX_HEAD_SHARE = 0.5
 """Share of the lines that the head of a table may have."""
 _MIN_FULL_RULE_SHARE = 0.7
 """Share of the width of the table from which a horizontal rule separates rows of the whole table."""
+_SAME_MARGIN = 1.0
+"""Distance of the ends of two texts, in heights of a word, up to which both can be at the right margin."""
 _YEAR = re.compile(r"\W*(1[89]|20)\d\d\W*")
 _SIGN = re.compile(r"[$€£¥%)*]+")
 
@@ -199,9 +201,20 @@ def continues_below(layout: WordLayout, upper: Line, lower: Line, col: int = 0) 
     below = [piece for piece in lower.pieces if piece.first == col]
     if not above or not below:
         return False
-    alone = [p.bbox[2] for line in layout.lines for p in line.pieces if p.first == p.last == col]
-    right = max(alone, default=above[0].bbox[2])
     word = layout.words[below[0].words[0]]
     if word.text[:1].islower():
         return True
+    right = _right_margin(layout, col, above[0])
     return above[0].bbox[2] + 0.2 * layout.height + (word.bbox[2] - word.bbox[0]) > right
+
+
+def _right_margin(layout: WordLayout, col: int, default: Piece) -> float:
+    """x up to which the text of a column goes: where texts of several words end, if two do at one place, or
+    almost at the next column."""
+    alone = [p for line in layout.lines for p in line.pieces if p.first == p.last == col] or [default]
+    right = max(piece.bbox[2] for piece in alone)
+    full = [p for p in alone if len(p.words) > 1 and p.bbox[2] > right - _SAME_MARGIN * layout.height]
+    next_column = [p.bbox[0] for line in layout.lines for p in line.pieces if p.first == p.last == col + 1]
+    if len(full) > 1 or not next_column:
+        return right
+    return max(right, min(next_column) - layout.height)

@@ -105,13 +105,18 @@ def split_at_common_starts(words: Sequence[PageWord], lines: Sequence[Line]) -> 
         with_text = [line for line in starts if max(line) >= x - _SAME_START]
         n_starts = sum(any(abs(start - x) <= _SAME_START for start in line) for line in with_text)
         if n_wide >= _MIN_WIDE and n_starts >= max(_MIN_WIDE + 1, _MIN_STARTS * len(with_text)):
+            ends = [max((p.bbox[2] for p in line.pieces if p.bbox[2] < x), default=0.0) for line in lines]
             for line in lines:
-                line.pieces = [part for piece in line.pieces for part in _split_before(words, piece, x)]
+                line.pieces = [
+                    part for piece in line.pieces for part in _split_before(words, piece, x, max(ends))
+                ]
 
 
-def _split_before(words: Sequence[PageWord], piece: Piece, x: float) -> list[Piece]:
+def _split_before(words: Sequence[PageWord], piece: Piece, x: float, end: float) -> list[Piece]:
+    """A piece as two at a word that begins at ``x``, if it begins where other lines have text, too, which
+    reaches to ``end``: else it is the heading of the column alone."""
     for place, index in enumerate(piece.words[1:], 1):
-        if abs(words[index].bbox[0] - x) <= _SAME_START:
+        if abs(words[index].bbox[0] - x) <= _SAME_START and piece.bbox[0] < end:
             parts = piece.words[:place], piece.words[place:]
             before, after = (Piece(part, union([words[i].bbox for i in part])) for part in parts)
             after.leaders = piece.leaders

@@ -7,6 +7,7 @@ above belongs to the same row.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
@@ -36,6 +37,10 @@ _MAX_TIGHT_HEIGHTS = 1.5
 _MIN_ROW_STEP = 1.2
 """Distance of two lines, in the smallest distance of lines, above which lines of text are of different
 rows."""
+
+_CLOSER = 0.85
+"""Distance of a label alone from the line below, in its distance from the line above, below which it begins
+the row of that line."""
 
 _MAX_OFF_CENTER = 0.6
 """Distance, in heights of a word, of the center of a heading from that of the columns below it."""
@@ -147,11 +152,12 @@ def _group_body_lines(layout: WordLayout) -> list[list[Line]]:
     n_ruled = sum(layout.ruled_between(a, b) for a, b in pairwise(lines))
     is_ruled = n_ruled >= 2 and 2 * n_ruled >= sum(len(line.pieces) > 1 for line in lines) - 1
     rows: list[list[Line]] = []
-    for line in lines:
+    for number, line in enumerate(lines):
         step = line.middle - rows[-1][-1].middle if rows else 0.0
+        next_step = lines[number + 1].middle - line.middle if number + 1 < len(lines) else math.inf
         if not rows or layout.ruled_between(rows[-1][-1], line) or _has_second_value(layout, rows[-1], line):
             rows.append([line])
-        elif is_ruled or _continues_row(layout, rows[-1], line, step, usual):
+        elif is_ruled or _continues_row(layout, rows[-1], line, (step, next_step), usual):
             rows[-1].append(line)
         elif is_prose and 0 < min_step < step / _MIN_ROW_STEP:
             rows.append([line])
@@ -178,14 +184,19 @@ def _has_second_value(layout: WordLayout, row: Sequence[Line], line: Line) -> bo
     return bool(value_columns(line) & {col for known in row for col in value_columns(known)})
 
 
-def _continues_row(layout: WordLayout, row: Sequence[Line], line: Line, step: float, usual: float) -> bool:
-    """Whether a line, ``step`` points below the row above it, belongs to that row: by the columns that it
-    leaves empty and by its distance."""
+def _continues_row(
+    layout: WordLayout, row: Sequence[Line], line: Line, steps: tuple[float, float], usual: float
+) -> bool:
+    """Whether a line belongs to the row above it: by the columns that it leaves empty, and by its distances
+    from the lines above and below, ``steps``, points."""
     upper = row[-1]
+    step, next_step = steps
     above = {col for known in row for col in known.filled()}
     filled = line.filled()
     is_tight = step < min(_MAX_TIGHT_STEP * usual, _MAX_TIGHT_HEIGHTS * layout.height)
     is_near = is_tight or step <= _MAX_NEAR_STEP * layout.height
+    if filled == {0} and next_step < _CLOSER * step:
+        return False
     if filled == {0}:
         return (is_near and continues_below(layout, upper, line)) or (is_tight and above != {0})
     if above == {0} and 0 in filled:
@@ -203,7 +214,9 @@ def _head_blocks(layout: WordLayout) -> tuple[list[_Block], int]:
             _narrow_to_own_column(layout, piece)
         if _span_columns_by_rules(layout, line, lines[number + 1 :]):
             continue
-        _span_columns_by_centers(layout, line, layout.lines[number + 1 :])
+        # Headings become finer from line to line: what stands below a finer line continues its cells.
+        if not any(len(upper.pieces) > len(line.pieces) for upper in lines[:number]):
+            _span_columns_by_centers(layout, line, layout.lines[number + 1 :])
     row = 0
     rows = []
     for number, line in enumerate(lines):

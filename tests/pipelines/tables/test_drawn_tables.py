@@ -255,6 +255,146 @@ def test_the_spread_words_of_a_heading_are_no_columns() -> None:
     assert [len({cell[1] for cell in cells}) for cells in _read(sheet)[0]] == [3]
 
 
+@pytest.mark.parametrize("ruled", [False, True])
+def test_names_that_are_cut_off_at_the_next_cell_do_not_join_two_columns(ruled: bool) -> None:
+    sheet = _sheet()
+    names = ["Juniper and Larkspur of the sea", "Meadow of the northern harbor", "Thistledown"]
+    rows = [["Name", "Town", "North"], *([names[i % 3], "", f"{7 * i}.{i}"] for i in range(9))]
+    drawn = Drawn(sheet, (80, 100), [80, 80, 60], [14] * 10, rows)
+    if ruled:
+        drawn.borders()
+    else:
+        drawn.rules(0, 1, 10)
+    drawn.text()
+    for row in range(9):
+        sheet.insert_text((drawn.xs[1] + 3, drawn.ys[row + 1] + 11.25), NAMES[row], fontsize=9)
+    ((cells,), _) = _read(sheet)
+    found = {(row, col): text for row, col, _, _, text in cells}
+    assert [found[row + 1, 0] for row in range(9)] == [names[row % 3] for row in range(9)]
+    assert [found[row + 1, 1] for row in range(9)] == list(NAMES[:9])
+
+
+@pytest.mark.parametrize("ruled", [False, True])
+def test_cells_of_text_from_right_to_left_are_not_joined(ruled: bool) -> None:
+    sheet = _sheet()
+    words = ["\u05de\u05d3\u05d9\u05e0\u05d4", "\u05e6\u05e4\u05d5\u05df", "\u05d3\u05e8\u05d5\u05dd"]
+    rows = [
+        ["2010", words[0], words[1]],
+        *([f"{3 * i}.5", words[i % 3], words[(i + 1) % 3]] for i in range(6)),
+    ]
+    drawn = Drawn(sheet, (80, 100), [80, 90, 90], [24] * 7, rows)
+    if ruled:
+        drawn.borders()
+    else:
+        drawn.rules(0, 1, 7)
+    for cell in drawn.cells:
+        box = drawn.box(*cell[:4]) + pymupdf.Rect(3, 3, -3, -1)
+        sheet.insert_htmlbox(box, f'<p dir="rtl" style="text-align:right;margin:0">{cell[4]}</p>')
+    assert _read(sheet)[0] == [drawn.truth]
+
+
+def test_three_levels_of_headings_span_groups_of_the_same_size() -> None:
+    sheet = _sheet()
+    _prose(sheet, 40)
+    rows = [["\n\nName", "Men", "", "", "", "Women", "", "", ""]]
+    rows.append(["", "2010", "", "2011", "", "2010", "", "2011", ""])
+    rows.append(["", *["Total", "Rural"] * 4])
+    rows += _values(6, 8)
+    spans = {(0, 0): (3, 1), (0, 1): (1, 4), (0, 5): (1, 4)}
+    spans |= {(1, col): (1, 2) for col in (1, 3, 5, 7)}
+    drawn = Drawn(sheet, (60, 120), [90, *[45] * 8], [11, 11, *[14] * 7], rows, spans).rules(0, 3, 9)
+    assert _read_with_text(drawn) == [drawn.truth]
+
+
+def test_rows_below_a_ruled_head_are_told_apart_and_the_head_keeps_its_spans() -> None:
+    sheet = _sheet()
+    rows = [["Town", "Men", "", "Women", ""], ["", "2001", "2011", "2001", "2011"], *_values(9, 4)]
+    spans = {(0, 0): (2, 1), (0, 1): (1, 2), (0, 3): (1, 2)}
+    drawn = Drawn(sheet, (60, 100), [110, 60, 60, 60, 60], [18, 18, *[14] * 9], rows, spans)
+    for cell in drawn.cells[:7]:
+        sheet.draw_rect(drawn.box(*cell[:4]))
+    for x in drawn.xs:
+        sheet.draw_line((x, drawn.ys[2]), (x, drawn.ys[-1]))
+    drawn.rules(11)
+    assert _read_with_text(drawn) == [drawn.truth]
+
+
+def test_second_lines_of_headings_stay_in_their_cells() -> None:
+    sheet = _sheet()
+    _prose(sheet, 40)
+    rows = [["", "1990", "", "2000", ""], ["Item", "Number", "Per-\ncent", "Number", "Per-\ncent"]]
+    rows += _values(8, 4)
+    spans = {(0, 1): (1, 2), (0, 3): (1, 2)}
+    drawn = Drawn(sheet, (60, 120), [120, 60, 60, 60, 60], [15, 26, *[14] * 8], rows, spans).rules(0, 2, 10)
+    ((cells,),) = (_read_with_text(drawn),)
+    assert [cell for cell in cells if cell[0] < 2 and cell[1] > 0] == [
+        cell for cell in drawn.truth if cell[0] < 2 and cell[1] > 0
+    ]
+
+
+def test_headings_of_sections_are_rows_of_their_own() -> None:
+    sheet = _sheet()
+    _prose(sheet, 40)
+    rows = [["Item", "2008", "2009"]]
+    for section, first in (("Households", 0), ("Farms", 4)):
+        rows += [[section, "", ""], *_values(first + 4, 2)[first:]]
+    drawn = Drawn(sheet, (60, 120), [170, 70, 70], [13] * len(rows), rows).rules(0, 1, len(rows))
+    assert _read_with_text(drawn) == [drawn.truth]
+
+
+def test_a_label_of_two_lines_belongs_to_the_values_at_its_second_line() -> None:
+    sheet = _sheet()
+    _prose(sheet, 40)
+    labels = ["works of the northern towns\nand of those by the sea", "farms in the hills"]
+    rows = [["Item", "2008", "2009"]]
+    rows += [[labels[i % 2], f"{i + 3}.{i}", f"{i + 7}.{i}"] for i in range(7)]
+    drawn = Drawn(sheet, (60, 120), [170, 70, 70], [16, *[26, 16, 26, 16, 26, 16, 26]], rows).rules(0, 1, 8)
+    for row, col, _, _, text in drawn.cells:
+        box = drawn.box(row, col)
+        lines = text.split("\n")
+        for number, line in enumerate(lines):
+            width = pymupdf.get_text_length(line, "helv", 9)
+            x = box.x0 + 3 if col == 0 else box.x1 - 3 - width
+            sheet.insert_text((x, box.y1 - 4 - 10 * (len(lines) - 1 - number)), line, fontsize=9)
+    assert _read(sheet)[0] == [drawn.truth]
+
+
+def test_notes_below_the_rules_do_not_cost_a_table_its_grid() -> None:
+    sheet = _sheet()
+    drawn = _table(sheet, (80, 100), 8).borders().text()
+    for number in range(5):
+        note = f"({number + 1}) this number was counted in another year than that which is printed there"
+        sheet.insert_text((80, drawn.ys[-1] + 10 * number + 9), note, fontsize=7)
+    with open_source(sheet.parent.tobytes(), limits=Limits()) as source, source.page(1) as page:
+        table = find_table(page, page.bbox, page.words())
+    assert table is not None
+    cells = [(c.row, c.col, c.row_span, c.col_span, c.text) for c in table.cells]
+    assert cells[:-1] == drawn.truth
+    assert cells[-1][:4] == (9, 0, 1, 4)
+
+
+@pytest.mark.parametrize("dots", ["apart", "joined", "none"])
+def test_a_form_and_a_table_of_contents_are_text(dots: str) -> None:
+    sheet = _sheet()
+    lines = [f"{number + 1}. On {name.lower()}" for number, name in enumerate(NAMES)]
+    for number, line in enumerate(lines):
+        y = 120 + 20 * number
+        page = str(4 * number + 3)
+        if dots == "none":
+            line = f"{NAMES[number]}:"
+            page = f"the {NAMES[-1 - number].lower()}"
+            sheet.insert_text((220, y), page, fontsize=11)
+        elif dots == "joined":
+            line += "." * 80 + page
+        else:
+            sheet.insert_text((200, y), "." * 80, fontsize=11)
+            sheet.insert_text((470, y), page, fontsize=11)
+        sheet.insert_text((80, y), line, fontsize=11)
+    tables, texts = _read(sheet)
+    assert tables == []
+    assert " ".join(texts).split()[0] in ("1.", "Amber:")
+
+
 @pytest.mark.real
 def test_awkward_pages_have_their_tables(real_data: Path) -> None:
     def read(name: str) -> tuple[list[Cells], list[str]]:

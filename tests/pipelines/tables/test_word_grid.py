@@ -12,7 +12,8 @@ from docai.contents import TableContent
 from docai.geometry import BBox
 from docai.limits import Limits
 from docai.pipelines.ingest import PageWord, open_source
-from docai.pipelines.tables.finder import find_table, has_merged_rows, phrase_fit
+from docai.pipelines.tables.finder import find_table
+from docai.pipelines.tables.grid_fit import has_merged_rows, phrase_fit
 from docai.pipelines.tables.rulings import Rule, Rulings, find_rulings
 from docai.pipelines.tables.word_rows import grid_from_words
 
