@@ -198,7 +198,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=300, help="drawn pages to measure on (default 300)")
     parser.add_argument("--seed", type=int, default=100_000, help="of the first of these (default 100000)")
     parser.add_argument("--fit", action="store_true", help="fit the coefficients and store them")
-    parser.add_argument("--train", type=int, default=800, help="drawn pages to fit on (default 800)")
+    parser.add_argument("--train", type=int, default=250, help="drawn pages to fit on (default 250)")
     arguments = parser.parse_args()
     if arguments.fit:
         rows = drawn_rows(range(arguments.train))
