@@ -1,6 +1,6 @@
 """Measures what a page of a born-digital PDF costs: processor time, and memory at its peak (Linux).
 
-    python benchmarks/pages.py [--pages N] [--model NAME]
+    python benchmarks/pages.py [--pages N] [--model NAME] [--reader NAME ...]
 
 A PDF of text is drawn, and read in a process of its own by each of:
 
@@ -108,14 +108,15 @@ def main() -> None:
     parser = script_parser(__doc__)
     parser.add_argument("--pages", type=int, default=300)
     parser.add_argument("--model", default="nano", help="of docai; no region of these pages is put to it")
+    parser.add_argument("--reader", action="append", choices=READERS, help="all by default")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "text.pdf"
         draw(path, arguments.pages)
         print(f"{arguments.pages} pages, {path.stat().st_size:,} bytes")
-        for name, code in READERS.items():
+        for name in arguments.reader or READERS:
             started = time.monotonic()
-            seconds, most = measure([sys.executable, "-c", code, str(path), arguments.model])
+            seconds, most = measure([sys.executable, "-c", READERS[name], str(path), arguments.model])
             print(
                 f"{name:14} {seconds / arguments.pages:.3f} CPU s a page, {most / 1e6:,.0f} MB at its peak, "
                 f"{time.monotonic() - started:.0f} s in all",

@@ -144,6 +144,16 @@ class Table(RecordBase, TableExports):
     kind: Literal["table"] = Field(default="table", description="Always `table`.")
 
 
+class CellPlace(Data):
+    """The cell of a table in which something is drawn."""
+
+    table: str = Field(description="`id` of the table's record.")
+    row: int | None = Field(
+        default=None, ge=0, description="`row` of the cell; None where the table's cells have no boxes."
+    )
+    col: int | None = Field(default=None, ge=0, description="`col` of the cell; None likewise.")
+
+
 class Molecule(RecordBase, MoleculeContent):
     """A structure drawing: canonical SMILES, InChI, formula, masses and a 2-D mol block, checked by RDKit.
 
@@ -152,6 +162,9 @@ class Molecule(RecordBase, MoleculeContent):
     """
 
     kind: Literal["molecule"] = Field(default="molecule", description="Always `molecule`.")
+    in_cell: CellPlace | None = Field(
+        default=None, description="The cell in which it is drawn; None outside of tables."
+    )
 
     def describe(self) -> str:
         """Formula and SMILES; where the structure is not valid, what the model wrote."""

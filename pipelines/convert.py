@@ -18,8 +18,9 @@ from typing import cast
 
 from docai._version import __version__
 from docai.base import counted
-from docai.contents import Stage
+from docai.contents import Cell, Stage
 from docai.errors import DocaiError, SettingError
+from docai.geometry import center, contains_center
 from docai.issues import make_issue
 from docai.limits import Limits, raise_limit
 from docai.models.engine import Engine, check_heads
@@ -32,7 +33,17 @@ from docai.pipelines.layout import PageLayout, Region, find_regions
 from docai.pipelines.layout.find import GivenRegions, given_layout, whole_page
 from docai.pipelines.region import RegionTask, plan_tasks, recognize
 from docai.pipelines.retry import retry_regions
-from docai.records import Document, PageInfo, Record, RecordBase, SourceInfo, Stats
+from docai.records import (
+    CellPlace,
+    Document,
+    Molecule,
+    PageInfo,
+    Record,
+    RecordBase,
+    SourceInfo,
+    Stats,
+    Table,
+)
 
 REGIONS_AT_ONCE = 8
 """Regions put to the engine in one call: enough to batch, few enough to report progress and stop in time."""
@@ -186,7 +197,9 @@ def _read_page(run: _Run, document: Document, number: int) -> None:
         else:
             info.origin = layout.origin
             regions = _wanted_regions(run, document, page, layout)
-            document.records += cast(list[Record], _read_regions(run, page, regions, started))
+            records = _read_regions(run, page, regions, started)
+            _place_in_cells(records)
+            document.records += cast(list[Record], records)
     info.seconds = round(time.perf_counter() - started, 3)
 
 
@@ -235,6 +248,29 @@ def _read_regions(run: _Run, page: Page, regions: Sequence[Region], started: flo
         records += _read_batch(run, batch, lambda: not _out_of_time(started, limits))
     run.progress(Progress("model", page.number, run.n_pages, total, total))
     return records
+
+
+def _place_in_cells(records: Sequence[RecordBase]) -> None:
+    """Record on the molecules of a page in which cell of which table they are drawn."""
+    tables = [record for record in records if isinstance(record, Table)]
+    for molecule in (record for record in records if isinstance(record, Molecule)):
+        table = next((table for table in tables if contains_center(table.bbox, molecule.bbox)), None)
+        if table is not None:
+            x, y = center(molecule.bbox)
+            row, col = _nearest_line(table.cells, y, is_row=True), _nearest_line(table.cells, x, is_row=False)
+            molecule.in_cell = CellPlace(table=table.id, row=row, col=col)
+
+
+def _nearest_line(cells: Sequence[Cell], position: float, *, is_row: bool) -> int | None:
+    """The row, or column, whose cells are nearest: an empty cell has no box, so its neighbors tell."""
+    gaps: dict[int, float] = {}
+    for cell in cells:
+        number, span = (cell.row, cell.row_span) if is_row else (cell.col, cell.col_span)
+        if cell.bbox is not None and span == 1:
+            start, end = cell.bbox[is_row], cell.bbox[2 + is_row]
+            gap = max(start - position, position - end, 0.0)
+            gaps[number] = min(gap, gaps.get(number, gap))
+    return min(gaps, key=lambda number: gaps[number]) if gaps else None
 
 
 def _read_batch(run: _Run, tasks: Sequence[RegionTask], in_time: Callable[[], bool]) -> list[RecordBase]:

@@ -190,7 +190,8 @@ def decide_table(
     other_share = agreement(cell_words(other), native) if other is not None else 0.0
     is_same = other is not None and same_grid(table, other)
     holds_up = model.complete and (share >= MIN_AGREEMENT or share >= other_share)
-    is_surer = not is_same and finder is not None and _is_surer(finder, model)
+    has_same_places = other is not None and _places(table) == _places(other)
+    is_surer = not has_same_places and finder is not None and _is_surer(finder, model)
     if not read.cells or (other is not None and (not holds_up or is_surer)):
         if finder is not None and other is not None:
             return _believe_finder(model, read, finder, other, (share, other_share), native)
@@ -216,7 +217,9 @@ def decide_table(
     issues += [issue for issue in finder_issues if other is None or issue.code != "table-structure-doubtful"]
     confidence = model.confidence
     if model.complete:
-        confidence = _grid_confidence(model, share, finder if other is not None else None, agrees=is_same)
+        confidence = _grid_confidence(
+            model, share, finder if other is not None else None, agrees=has_same_places
+        )
     return Decision(
         table,
         tuple(evidence),
@@ -249,6 +252,10 @@ def _is_surer(finder: Reading, model: Reading) -> bool:
     if finder.confidence.value is None or not (model.is_calibrated or is_sure(finder)):
         return False
     return _own_probability(model) < finder.confidence.value
+
+
+def _places(table: TableContent) -> set[tuple[int, int, int, int]]:
+    return {(cell.row, cell.col, cell.row_span, cell.col_span) for cell in table.cells}
 
 
 def _own_probability(model: Reading) -> float:

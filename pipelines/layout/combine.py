@@ -1,8 +1,17 @@
 """Combine the boxes of the layout model, the drawings, the images and the words into regions.
 
-Drawings and images are classified by their pixels. The layout model decides on text, and on tables unless the
-pixels disagree. Words in none of these become text regions of their own, so that each word is in exactly one
-region.
+Each word is in exactly one region: words in none become text regions of their own. Where the sources disagree
+on what something is, the one that can be least mistaken is believed, in this order:
+
+1. Notation that nothing else has: five-line staves are music, strokes that meet as bonds do, with labels at
+   their ends, are molecules. A staff with words between its lines is none.
+2. Rules that cross all over with words in the fields between: a table, whatever else its ink resembles.
+3. The layout model, on text and its classes, and on tables without rules.
+4. The words' places: text in rows and columns can be a table, and running text is none.
+5. What the ink resembles by shares of letters, lines and halftones. On scans, where the layout model sees
+   marks in the place of words, a clear figure counts more than its table.
+
+What was not believed is recorded in the evidence of the region (:func:`_record_conflicts`).
 """
 
 from __future__ import annotations
@@ -18,14 +27,16 @@ from docai.geometry import (
     intersection_area,
     iou,
     join_touching,
-    overlap_ratio,
     share_inside,
     touches,
     union,
 )
 from docai.pipelines.layout.assign import assign_words
 from docai.pipelines.layout.classify import classify_gray, is_ruled_grid
+from docai.pipelines.layout.neighbors import tell_neighbors
 from docai.pipelines.layout.no_tables import text_instead_of_tables
+from docai.pipelines.layout.passages import join_systems, split_passages
+from docai.pipelines.layout.schemes import split_drawings, structures_in_tables
 from docai.pipelines.layout.table_splits import (
     split_side_by_side,
     split_tables_drawn_apart,
@@ -37,6 +48,12 @@ from docai.pipelines.layout.types import PageEvidence, RegionCandidate
 LABEL_DISTANCE = 5.0
 """Points from a drawing within which a short word belongs to it, as labels of atoms and axes do."""
 
+MIN_SAME = 0.5
+"""Intersection over union from which two boxes are of the same thing."""
+
+MAX_CELL_SHARE = 0.5
+"""Share of a table that a molecule in one of its cells may cover."""
+
 MIN_GRAPHIC_SIDE = 10.0
 """Points; a drawing that is smaller in both directions is a bullet or an ornament."""
 
@@ -45,19 +62,23 @@ def combine(page: PageEvidence) -> list[RegionCandidate]:
     """Regions with their words, in no particular order."""
     tables = [box for box, label in page.model_boxes if label == "table"]
     regions = [RegionCandidate("score", box, 0.95, ["five-line staves on the page"]) for box in page.scores]
-    for box in _find_graphics(page):
-        regions += _regions_of_graphic(page, box, tables)
-    regions = _join_scores(regions)
+    graphics = [(box, _regions_of_graphic(page, box, tables)) for box in _find_graphics(page)]
+    prose = _lines_of_prose(page)
+    drawn, scheme = split_drawings(page, graphics, prose)
+    regions = split_passages(page, join_systems(page, regions + drawn))
     split_tables_drawn_apart(page, regions)
     regions += model_tables(page, regions)
     regions += ruled_tables(page, regions)
-    regions = _drop_overlapping(split_side_by_side(page, regions))
+    regions = split_side_by_side(page, regions)
+    regions = _drop_overlapping(regions + structures_in_tables(page, regions, prose))
     regions = text_instead_of_tables(page, regions)
     for region in regions:
         if region.kind == "table":
             leave_out_notes(page, region)
     regions += _text_regions(page, regions)
+    _record_conflicts(page, regions)
     assign_words(page, regions)
+    tell_neighbors(regions, scheme)
     return [region for region in regions if region.kind != "text" or region.word_indices]
 
 
@@ -76,9 +97,14 @@ def _find_graphics(page: PageEvidence) -> list[BBox]:
 
 
 def _graphics_and_pictures(page: PageEvidence) -> list[BBox]:
-    """Drawings and images that are no ornaments, and what the layout model takes for pictures."""
+    """Drawings and images that are no ornaments, and what the layout model takes for pictures.
+
+    That model sees words alone: a picture in which nothing is drawn is text set in an unusual way.
+    """
     graphics = [box for box in page.graphics if max(box[2] - box[0], box[3] - box[1]) >= MIN_GRAPHIC_SIDE]
-    return graphics + [box for box, label in page.model_boxes if label == "picture"]
+    drawn = [*page.graphics, *page.rules]
+    pictures = [box for box, label in page.model_boxes if label == "picture"]
+    return graphics + [box for box in pictures if page.from_pixels or any(touches(box, x) for x in drawn)]
 
 
 def _paragraphs(page: PageEvidence) -> list[BBox]:
@@ -217,34 +243,34 @@ def _ruled_box(page: PageEvidence, box: BBox) -> BBox:
     return union(graphics or [box])
 
 
-def _join_scores(regions: list[RegionCandidate]) -> list[RegionCandidate]:
-    """The regions, with consecutive systems of one passage as one."""
-    scores = sorted((region for region in regions if region.kind == "score"), key=lambda r: r.bbox[1])
-    joined: list[RegionCandidate] = []
-    for region in scores:
-        for other in joined:
-            gap = region.bbox[1] - other.bbox[3]
-            high = region.bbox[3] - region.bbox[1]
-            if (
-                overlap_ratio(other.bbox[0], other.bbox[2], region.bbox[0], region.bbox[2]) > 0.7
-                and gap < 0.6 * high
-            ):
-                other.bbox = union([other.bbox, region.bbox])
-                other.evidence.append("joined with the next system")
-                break
-        else:
-            joined.append(region)
-    return [region for region in regions if region.kind != "score"] + joined
-
-
 def _drop_overlapping(regions: list[RegionCandidate]) -> list[RegionCandidate]:
     """The regions without those that lie mostly in another; others are kept before figures, larger ones
-    first."""
+    first. A molecule in a cell of a table stays beside the table, and comes before it, so that the labels of
+    its atoms are its words."""
     chosen: list[RegionCandidate] = []
+    in_cells: list[RegionCandidate] = []
     for region in sorted(regions, key=lambda r: (r.kind == "figure", -area(r.bbox))):
-        if all(share_inside(region.bbox, other.bbox) < 0.6 for other in chosen):
+        around = [other for other in chosen if share_inside(region.bbox, other.bbox) >= 0.6]
+        if not around:
             chosen.append(region)
-    return chosen
+        elif region.kind == "molecule" and all(_has_cell_for(other, region) for other in around):
+            in_cells.append(region)
+        elif region.kind != around[0].kind and iou(region.bbox, around[0].bbox) > MIN_SAME:
+            around[0].evidence.append(f"{region.evidence[0]}, as in a {region.kind}, which counts less here")
+    return in_cells + chosen
+
+
+def _record_conflicts(page: PageEvidence, regions: list[RegionCandidate]) -> None:
+    """Record where the layout model takes a region that is no text for something else."""
+    for region in regions:
+        for box, label in page.model_boxes if region.kind != "text" else ():
+            agrees = label == region.kind or (label == "picture" and region.kind != "table")
+            if not agrees and iou(box, region.bbox) > MIN_SAME:
+                region.evidence.append(f"layout model: {label}, which counts less here")
+
+
+def _has_cell_for(region: RegionCandidate, molecule: RegionCandidate) -> bool:
+    return region.kind == "table" and area(molecule.bbox) < MAX_CELL_SHARE * area(region.bbox)
 
 
 def _text_regions(page: PageEvidence, regions: list[RegionCandidate]) -> list[RegionCandidate]:

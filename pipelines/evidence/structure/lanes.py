@@ -7,7 +7,6 @@ from typing import Final
 
 from docai.geometry import interval_overlap
 from docai.pipelines.evidence.structure.view import ON_LINE, FilledCell, Grid, Span
-from docai.pipelines.tables.word_lines import is_leader
 
 _WIDE: Final = 1.0
 """Gap between words of a line, in heights of a word, as columns have and phrases do not."""
@@ -35,12 +34,8 @@ def torn_cells(grid: Grid) -> set[int]:
 
 
 def _gaps(cell: FilledCell) -> list[Span]:
-    """Between neighbors of one line; rows of dots fill theirs."""
-    gaps = []
-    for line in cell.lines:
-        words = [word for word in line if not is_leader(word.text)]
-        gaps += [(before.bbox[2], after.bbox[0]) for before, after in pairwise(words)]
-    return gaps
+    """Between neighbors of one line."""
+    return [(before.bbox[2], after.bbox[0]) for line in cell.lines for before, after in pairwise(line)]
 
 
 def _is_lane(grid: Grid, cell: FilledCell, x: float) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Final
 
 from docai.geometry import interval_overlap
@@ -31,13 +32,10 @@ def unruled_rows(grid: Grid) -> int:
 def open_titles(grid: Grid) -> int:
     """A first or last row that is one cell over all columns, with no rule beyond it: a caption, or a note."""
     whole = {cell.row for cell in grid.cells if cell.cell.col_span == grid.n_cols > 1}
-    across = _across(grid)
-    n = 0
-    for row, is_beyond in ((0, float.__lt__), (grid.n_rows - 1, float.__gt__)):
-        if row in whole and row in grid.rows:
-            middle = sum(grid.rows[row]) / 2
-            n += not any(is_beyond(float(at), middle) for at in across)
-    return n
+    across, last = _across(grid), grid.n_rows - 1
+    first_is_open = 0 in grid.rows and not any(at < sum(grid.rows[0]) / 2 for at in across)
+    last_is_open = last in grid.rows and not any(at > sum(grid.rows[last]) / 2 for at in across)
+    return (0 in whole and first_is_open) + (last in whole and last_is_open)
 
 
 def _across(grid: Grid) -> list[float]:
@@ -48,15 +46,6 @@ def _across(grid: Grid) -> list[float]:
         for rule in grid.view.rules.horizontal
         if interval_overlap(rule.start, rule.end, x0, x1) > _ALL * (x1 - x0)
     ]
-
-
-def outer_rows(grid: Grid) -> int:
-    """Rows beyond the outermost rules across the table, of which there are two at least, as captions are."""
-    across = _across(grid)
-    if len(across) < 2:
-        return 0
-    middles = [(top + bottom) / 2 for top, bottom in grid.rows.values()]
-    return sum(not min(across) < middle < max(across) for middle in middles)
 
 
 def crossed_cells(grid: Grid) -> set[int]:
@@ -115,21 +104,30 @@ def open_rows(grid: Grid) -> int:
 
 
 def open_columns(grid: Grid) -> int:
-    """Places whose right boundary has no rule while most of that boundary of two columns has one."""
+    """Places whose right boundary has no rule while most of that boundary of two columns has one.
+
+    Rows of several cells without any vertical rule, such as heads on a shade, are left out.
+    """
     inside = {
         (row, col)
         for cell in grid.content.cells
         for row in range(cell.row, cell.row + cell.row_span)
         for col in range(cell.col, cell.col + cell.col_span - 1)
     }
-    n = 0
-    for col, rules in enumerate(grid.rules_between_columns):
-        ruled = {
+    n_filled = Counter(cell.row for cell in grid.cells)
+    ruled = [
+        {
             row: any(
                 interval_overlap(rule.start, rule.end, top, bottom) > 0.5 * (bottom - top) for rule in rules
             )
             for row, (top, bottom) in grid.rows.items()
         }
-        if rules and 2 * sum(ruled.values()) >= len(ruled):
-            n += sum(not is_ruled and (row, col) not in inside for row, is_ruled in ruled.items())
-    return n
+        for rules in grid.rules_between_columns
+    ]
+    open_rows = {row for row in grid.rows if n_filled[row] > 1 and not any(places[row] for places in ruled)}
+    return sum(
+        not is_ruled and (row, col) not in inside and row not in open_rows
+        for col, places in enumerate(ruled)
+        if any(places.values()) and 2 * sum(places.values()) >= len(places)
+        for row, is_ruled in places.items()
+    )

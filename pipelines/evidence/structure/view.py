@@ -14,6 +14,7 @@ from docai.contents import Cell, TableContent
 from docai.geometry import BBox, TurnedFrame, contains_center, grow, interval_overlap, iou, union
 from docai.pipelines.ingest import Page, PageWord, quiet_mupdf
 from docai.pipelines.tables.rulings import Rule, Rulings, find_rulings
+from docai.pipelines.tables.word_lines import is_leader
 from docai.pipelines.tables.word_rows import grid_from_words
 from docai.pipelines.words import WordCenters, text_rows
 
@@ -243,6 +244,8 @@ def _fill(content: TableContent, words: Sequence[PageWord]) -> list[FilledCell]:
         words_of.setdefault(index, []).append(words[number])
     filled = []
     for index, inside in sorted(words_of.items()):
+        # Rows of dots lead from a cell to the next column.
+        inside = [word for word in inside if not is_leader(word.text)] or inside
         boxes = [word.bbox for word in inside]
         lines = [[inside[number] for number in row] for row in text_rows(boxes)]
         filled.append(FilledCell(index, content.cells[index], union(boxes), lines))

@@ -162,6 +162,18 @@ def test_verify_does_not_fill_the_cells_before_it_compares_them(page: Page) -> N
     assert "'rOc1', 'rOc2'" in decision.issues[0].message
 
 
+def test_verify_keeps_a_misread_word_in_a_grid_that_both_see(
+    monkeypatch: pytest.MonkeyPatch, page: Page
+) -> None:
+    monkeypatch.setattr(table_decision, "MIN_AGREEMENT", 0.8)
+    texts = [["r0c0", "rOc1", "r0c2"], *TEXTS[1:]]
+    decision = _decide(page, _html(make_crop(page, BOX), texts), prefer=False)
+    assert _texts(decision)[1] == "rOc1"
+    assert "model" in decision.evidence
+    assert "table-cells-differ" in _codes(decision)
+    assert "table-from-finder" not in _codes(decision)
+
+
 def test_one_wrong_word_without_a_box_is_an_issue(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table_decision, "find_table", lambda *_: None)
     texts = [*TEXTS[:2], ["r2c0", "r2c1", "9"]]

@@ -1,0 +1,239 @@
+"""Drawings of a page split into structures, and what reaction arrows and plus signs say of their neighbors.
+
+Lengths are points of the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from docai.geometry import (
+    BBox,
+    PageTransform,
+    area,
+    clip,
+    contains_center,
+    grow,
+    iou,
+    join_touching,
+    share_inside,
+    touches,
+    union,
+)
+from docai.pipelines.layout.arrows import Arrow
+from docai.pipelines.layout.linework import LineDrawing, read_line_drawing
+from docai.pipelines.layout.structures import Structure
+from docai.pipelines.layout.types import PageEvidence, RegionCandidate
+from docai.pipelines.pixels import MIN_LINE_CONTRAST
+
+AREA_REACH = 24.0
+"""Points; drawings closer than this are read in one picture: more than any gap inside a structure."""
+
+MARGIN = 20.0
+"""Points around a drawing in which labels of its atoms may stand; less than :data:`AREA_REACH`."""
+
+MAX_SIGN = (10.0, 1.5)
+"""Bond lengths of the longer and the shorter side of an arrow that stands alone."""
+
+MIN_SHARE_READ = 0.8
+"""Share of the ink of a drawing's strokes that must be structures where it is not a molecule as a whole."""
+
+MIN_OTHER = 3.0
+"""Bond lengths; the longer side of what is drawn beside structures and is a figure of its own."""
+
+MIN_STROKES = 6
+"""Edges of strokes that a structure in a table has at least: three bonds."""
+
+
+@dataclass
+class Scheme:
+    """The structures, arrows and plus signs of one page; arrows and signs with the length of bonds there."""
+
+    structures: list[RegionCandidate] = field(default_factory=list)
+    arrows: list[tuple[Arrow, float]] = field(default_factory=list)
+    pluses: list[tuple[BBox, float]] = field(default_factory=list)
+    bonds: list[float] = field(default_factory=list)
+    """The length of bonds in each drawing that holds structures."""
+
+
+def split_drawings(
+    page: PageEvidence,
+    graphics: Sequence[tuple[BBox, list[RegionCandidate]]],
+    prose: set[tuple[int, int]],
+) -> tuple[list[RegionCandidate], Scheme]:
+    """The regions of drawings, with each structure as one, and what stands between structures.
+
+    Args:
+        page: the page.
+        graphics: the box of each drawing or image, and its regions so far.
+        prose: lines of text that belong to no drawing.
+    """
+    scheme = Scheme()
+    settled = [region for _, regions in graphics for region in regions if not _is_open(region)]
+    open_regions = [region for _, regions in graphics for region in regions if _is_open(region)]
+    boxes = [box for box, regions in graphics if all(map(_is_open, regions))]
+    for whole in join_touching(boxes, AREA_REACH):
+        drawing = read_area(page, grow(whole, MARGIN), prose)
+        if drawing is None:
+            continue
+        mine = [region for region in open_regions if contains_center(whole, region.bbox)]
+        kept, structures = _split_area(page, mine, drawing)
+        open_regions = [region for region in open_regions if not contains_center(whole, region.bbox)]
+        settled += kept + structures
+        scheme.structures += structures
+        if structures:
+            scheme.bonds.append(drawing.bond)
+            scheme.arrows += [(arrow, drawing.bond) for arrow in drawing.arrows]
+            scheme.pluses += [(plus, drawing.bond) for plus in drawing.pluses]
+    return [region for region in settled + open_regions if not _is_sign(page, region, scheme)], scheme
+
+
+def _is_sign(page: PageEvidence, region: RegionCandidate, scheme: Scheme) -> bool:
+    """Whether a figure is an arrow that stands far from the structures of its page; it is then told."""
+    if region.kind != "figure" or not scheme.structures:
+        return False
+    bond = float(np.median(scheme.bonds))
+    x0, y0, x1, y1 = region.bbox
+    if max(x1 - x0, y1 - y0) > MAX_SIGN[0] * bond or min(x1 - x0, y1 - y0) > MAX_SIGN[1] * bond:
+        return False
+    drawing = read_area(page, grow(region.bbox, 2), set(), bond)
+    if drawing is None or not _is_mostly_in(region.bbox, [arrow.bbox for arrow in drawing.arrows]):
+        return False
+    scheme.arrows += [(arrow, bond) for arrow in drawing.arrows]
+    return True
+
+
+def structures_in_tables(
+    page: PageEvidence, regions: Sequence[RegionCandidate], prose: set[tuple[int, int]]
+) -> list[RegionCandidate]:
+    """Regions of the structures that are drawn in cells of tables and have no region yet."""
+    found: list[RegionCandidate] = []
+    for table in regions:
+        drawing = read_area(page, table.bbox, prose) if table.kind == "table" else None
+        for structure in drawing.structures if drawing is not None else ():
+            is_known = any(iou(structure.bbox, r.bbox) > 0.5 for r in regions if r.kind == "molecule")
+            if structure.n_strokes >= MIN_STROKES and not is_known:
+                region = _region_of(page, structure)
+                region.evidence.append("in a table")
+                found.append(region)
+    return found
+
+
+def read_area(
+    page: PageEvidence, box: BBox, prose: set[tuple[int, int]], bond: float | None = None
+) -> LineDrawing | None:
+    """What is drawn in a box of the page; lines of ``prose`` are no part of it, and ``bond`` is the length of
+    bonds where it is known."""
+    inner = grow(clip(box, page.width, page.height), -1)
+    if min(inner[2] - inner[0], inner[3] - inner[1]) < 2:
+        return None
+    gray = page.gray(inner).copy()
+    transform = PageTransform(inner[0] - 1, inner[1] - 1, gray.shape[1] / (inner[2] - inner[0] + 2))
+    labels: list[BBox] = []
+    for word in page.words:
+        if not touches(word.bbox, box):
+            continue
+        pixels = transform.to_pixels(word.bbox)
+        x0, y0, x1, y1 = (max(0, round(value)) for value in pixels)
+        letters = gray[y0 : y1 + 1, x0 : x1 + 1]
+        if word.line in prose:
+            letters[:] = 255
+        else:
+            labels.append(pixels)
+            if not page.from_pixels:
+                _darken(letters)
+    pixels_of_bond = None if bond is None else bond * transform.scale
+    drawing = read_line_drawing(gray, labels, are_words_sure=not page.from_pixels, bond=pixels_of_bond)
+    return None if drawing is None else _to_page(drawing, transform)
+
+
+def _is_open(region: RegionCandidate) -> bool:
+    """Whether a region may yet be split."""
+    return region.kind in ("molecule", "figure")
+
+
+def _darken(letters: NDArray[np.uint8]) -> None:
+    """Make the letters of a label black, in place: elements are often labeled in light colors."""
+    if letters.size and int(letters.max()) - int(letters.min()) > MIN_LINE_CONTRAST:
+        low, high = float(letters.min()), float(letters.max())
+        letters[:] = ((letters - low) * (255 / (high - low))).astype(np.uint8)
+
+
+def _to_page(drawing: LineDrawing, transform: PageTransform) -> LineDrawing:
+    def point(xy: tuple[float, float]) -> tuple[float, float]:
+        x, y, _, _ = transform.to_page((*xy, *xy))
+        return x, y
+
+    return LineDrawing(
+        drawing.bond / transform.scale,
+        [replace(item, bbox=transform.to_page(item.bbox)) for item in drawing.structures],
+        [
+            Arrow(transform.to_page(arrow.bbox), arrow.kind, point(arrow.tail), point(arrow.tip))
+            for arrow in drawing.arrows
+        ],
+        [transform.to_page(box) for box in drawing.pluses],
+        [transform.to_page(box) for box in drawing.others],
+        drawing.share_read,
+    )
+
+
+def _split_area(
+    page: PageEvidence, regions: Sequence[RegionCandidate], drawing: LineDrawing
+) -> tuple[list[RegionCandidate], list[RegionCandidate]]:
+    """The regions of an area that stay, and those of its structures."""
+    signs = [*(arrow.bbox for arrow in drawing.arrows), *drawing.pluses]
+    if not regions and drawing.share_read < MIN_SHARE_READ:
+        return [], []
+    structures = list(drawing.structures)
+    kept: list[RegionCandidate] = []
+    for region in regions:
+        inside = [item for item in structures if _is_mostly_in(item.bbox, [region.bbox])]
+        others = [box for box in drawing.others if _is_mostly_in(box, [region.bbox])]
+        if inside and (region.kind == "molecule" or _outweigh(inside, others)):
+            kept += _figures_beside(inside, others, MIN_OTHER * drawing.bond)
+            continue
+        structures = [item for item in structures if item not in inside]
+        pieces_of = [item.bbox for item in structures] if not others else []
+        if not inside and not others and _is_mostly_in(region.bbox, [*pieces_of, *signs]):
+            continue
+        if region.kind == "molecule" and others:
+            evidence = [*region.evidence, "but its strokes are not those of bonds"]
+            region = replace(region, kind="figure", score=0.6, evidence=evidence)
+        kept.append(region)
+    return kept, [_region_of(page, structure) for structure in structures]
+
+
+def _is_mostly_in(box: BBox, outer: Iterable[BBox]) -> bool:
+    return any(share_inside(box, grow(other, 2)) > 0.5 for other in outer)
+
+
+def _outweigh(structures: Sequence[Structure], others: Sequence[BBox]) -> bool:
+    """Whether structures are nearly all that is drawn in a region."""
+    drawn = sum(area(item.bbox) for item in structures)
+    return drawn >= MIN_SHARE_READ * (drawn + sum(map(area, others)))
+
+
+def _figures_beside(
+    structures: Sequence[Structure], others: Sequence[BBox], min_side: float
+) -> list[RegionCandidate]:
+    return [
+        RegionCandidate("figure", box, 0.6, ["drawn beside a structure, and is none"])
+        for box in others
+        if max(box[2] - box[0], box[3] - box[1]) > min_side
+        and not _is_mostly_in(box, [item.bbox for item in structures])
+    ]
+
+
+def _region_of(page: PageEvidence, structure: Structure) -> RegionCandidate:
+    """The region of a structure, with most of each label: the box of a word is higher than its letters."""
+    box, near = structure.bbox, grow(structure.bbox, 1)
+    for word in page.words if not page.from_pixels else ():
+        if contains_center(near, word.bbox):
+            x0, y0, x1, y1 = word.bbox
+            margin = 0.05 * (y1 - y0)
+            box = union([box, (x0, y0 + margin, x1, y1 - margin)])
+    return RegionCandidate("molecule", box, structure.score, list(structure.evidence))
