@@ -80,8 +80,10 @@ def tables_in_drawing(page: PageEvidence, drawing: BBox, tables: Sequence[BBox])
     """The tables that the layout model finds in one drawing, where it has two or more and they are apart.
 
     They are where other text is between them, or white that no stroke passes through: then the drawing is
-    their frame, their background, or one path with the rules of all.
+    their frame, their background, or one path with the rules of all. On scans that model is less reliable.
     """
+    if page.from_pixels:
+        return []
     inside = [table for table in tables if share_inside(table, drawing) > 0.8]
     if len(inside) < 2 or not all(_are_apart(page, *pair) for pair in combinations(inside, 2)):
         return []
