@@ -191,21 +191,21 @@ def test_a_page_that_cannot_be_read_in_time_is_one_issue(tmp_path: Path, as_path
     data = forms_in_forms()
     path = tmp_path / "forms.pdf"
     path.write_bytes(data)
-    document = read(path if as_path else data, max_seconds_per_step=1)
+    document = read(path if as_path else data, max_seconds_per_step=6)
     assert [page.origin for page in document.pages] == ["failed", "born-digital"]
     assert texts(document) == ["The page after it."]
     (issue,) = document.iter_issues()
     assert (issue.code, issue.page) == ("page-failed", 1)
-    assert "in the step 'read words', it took longer than 1 s" in issue.message
+    assert "in the step 'read words', it took longer than 6 s" in issue.message
     assert "Limits(max_seconds_per_step=...)" in issue.message
 
 
 def test_words_are_kept_where_the_page_cannot_be_drawn_in_time() -> None:
     started = time.monotonic()
-    document = read(dense_tiling(), max_seconds_per_step=2)
+    document = read(dense_tiling(), max_seconds_per_step=6)
     assert texts(document) == ["A line that can be read.", "The page after it."]
     assert [issue.code for issue in document.iter_issues()] == ["layout-failed"]
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 60
 
 
 def test_the_limit_of_a_page_is_one_of_its_steps() -> None:
