@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -47,6 +48,13 @@ MIN_OTHER = 3.0
 
 MIN_STROKES = 6
 """Edges of strokes that a structure in a table has at least: three bonds."""
+
+MIN_CELL_BOND = 7.0
+"""Points of a bond in a table; in text of the usual size, the strokes of letters that touch are shorter."""
+
+
+STEP = 2.0
+"""Pixels by which a picture is smoothed in which nothing is found."""
 
 
 @dataclass
@@ -114,7 +122,9 @@ def structures_in_tables(
     found: list[RegionCandidate] = []
     for table in regions:
         drawing = read_area(page, table.bbox, prose) if table.kind == "table" else None
-        for structure in drawing.structures if drawing is not None else ():
+        if drawing is None or drawing.bond < MIN_CELL_BOND:
+            continue
+        for structure in drawing.structures:
             is_known = any(iou(structure.bbox, r.bbox) > 0.5 for r in regions if r.kind == "molecule")
             if structure.n_strokes >= MIN_STROKES and not is_known:
                 region = _region_of(page, structure)
@@ -147,7 +157,12 @@ def read_area(
             if not page.from_pixels:
                 _darken(letters)
     pixels_of_bond = None if bond is None else bond * transform.scale
-    drawing = read_line_drawing(gray, labels, are_words_sure=not page.from_pixels, bond=pixels_of_bond)
+    is_sure = not page.from_pixels
+    drawing = read_line_drawing(gray, labels, are_words_sure=is_sure, bond=pixels_of_bond)
+    if drawing is not None and not drawing.structures and drawing.others:
+        # Small pictures are drawn with steps, which are level and plumb strokes until they are smoothed.
+        smooth = np.asarray(cv2.GaussianBlur(gray, (0, 0), STEP))
+        drawing = read_line_drawing(smooth, labels, are_words_sure=is_sure, bond=pixels_of_bond) or drawing
     return None if drawing is None else _to_page(drawing, transform)
 
 

@@ -35,6 +35,15 @@ FULL_LENGTH = 0.75
 ALIKE = (0.4, 1.3)
 """Times a whole bond; bonds are as long as each other, and shorter at labels and inside of rings."""
 
+AXIS_SHARE = 0.6
+"""Share of the width or height of a chart that an axis is long."""
+
+MIN_AXIS = 1.3
+"""Times a whole bond from which a stroke may be an axis."""
+
+MAX_DASH = 0.15
+"""Times a whole bond; shorter strokes are the dashes of hashed bonds."""
+
 MIN_ALIKE = 0.7
 """Share of the length of its strokes that must be in strokes of like length."""
 
@@ -76,10 +85,14 @@ def rate_structure(
         return None
     at_angle = float(lengths_of(slanted(own)).sum() / lengths.sum())
     low, high = ALIKE
-    alike = float(lengths[(lengths > low * typical) & (lengths < high * typical)].sum() / lengths.sum())
-    n_corners, n_bends = joints(own, max(3.0, stroke, 0.2 * typical))
+    bonds = lengths > MAX_DASH * typical
+    is_alike = (lengths > low * typical) & (lengths < high * typical)
+    alike = float(lengths[is_alike].sum() / lengths[bonds].sum())
+    n_corners, n_bends = joints(own[lengths > low * typical], max(3.0, stroke, 0.2 * typical))
     value = 0.35 + 0.3 * min(1.0, at_angle / 0.45) + 0.3 * alike
     if at_angle < MIN_SLANTED or alike < MIN_ALIKE or n_bends > n_corners:
+        return None
+    if _has_axes(mask, typical):
         return None
     if _holds_text(parts, mask, box, lettering, labels):
         return None
@@ -112,6 +125,16 @@ def rate_larger(
         return None
     structure = rate_structure(parts, strokes, labels, lettering, segments_of(segments, owner, strokes))
     return structure and replace(structure, bbox=union([structure.bbox, *parts.boxes_of(members)]))
+
+
+def _has_axes(mask: Gray, bond: float) -> bool:
+    """Whether a level and a plumb stroke, longer than a bond, span most of the ink, as axes do."""
+    height, width = mask.shape
+    level, plumb = (round(max(AXIS_SHARE * side, MIN_AXIS * bond)) for side in (width, height))
+    return bool(
+        cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((1, level), np.uint8)).any()
+        and cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((plumb, 1), np.uint8)).any()
+    )
 
 
 def _holds_text(parts: Parts, mask: Gray, box: BBox, lettering: Lettering, labels: list[int]) -> bool:
