@@ -134,7 +134,10 @@ def share_inside(inner: BBox, outer: BBox) -> float:
 def iou(a: BBox, b: BBox) -> float:
     """Intersection over union, 0…1."""
     both = intersection_area(a, b)
-    return both / (area(a) + area(b) - both) if both > 0 else 0.0
+    # A box that is not finite has no area, and shares some all the same.
+    if both <= 0 or area(a) <= 0 or area(b) <= 0:
+        return 0.0
+    return both / (area(a) + area(b) - both)
 
 
 def union(boxes: Iterable[BBox]) -> BBox:

@@ -36,7 +36,7 @@ from docai.pipelines.layout.classify import classify_gray, is_ruled_grid
 from docai.pipelines.layout.neighbors import tell_neighbors
 from docai.pipelines.layout.no_tables import text_instead_of_tables
 from docai.pipelines.layout.passages import join_systems, split_passages
-from docai.pipelines.layout.schemes import split_drawings, structures_in_tables
+from docai.pipelines.layout.schemes import is_text, split_drawings, structures_in_tables
 from docai.pipelines.layout.table_splits import (
     split_side_by_side,
     split_tables_drawn_apart,
@@ -191,6 +191,8 @@ def _classify_graphic(page: PageEvidence, box: BBox, tables: list[BBox]) -> Regi
     for word in inside:
         lines[word.line] += 1
     kind, score, evidence = classify_gray(page.gray(box), len(inside))
+    if kind == "molecule" and is_text(page, box):
+        kind, score, evidence = "figure", 0.6, (*evidence, "but what stands in it is text")
     table = max(tables, key=lambda other: intersection_area(other, box), default=None)
     ruled_box = _ruled_box(page, box)
     if table is not None and intersection_area(table, box) > 0.5 * min(area(table), area(box)):

@@ -5,6 +5,7 @@ Lengths are points of the page.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -52,6 +53,8 @@ MIN_STROKES = 6
 MIN_CELL_BOND = 7.0
 """Points of a bond in a table; in text of the usual size, the strokes of letters that touch are shorter."""
 
+_NO_LABEL = re.compile("[a-z]{3}|[0-9][.,][0-9]")
+"""What labels of atoms and groups do not have, and words and numbers do."""
 
 STEP = 2.0
 """Pixels by which a picture is smoothed in which nothing is found."""
@@ -126,11 +129,19 @@ def structures_in_tables(
             continue
         for structure in drawing.structures:
             is_known = any(iou(structure.bbox, r.bbox) > 0.5 for r in regions if r.kind == "molecule")
-            if structure.n_strokes >= MIN_STROKES and not is_known:
+            if structure.n_strokes >= MIN_STROKES and not is_known and not is_text(page, structure.bbox):
                 region = _region_of(page, structure)
                 region.evidence.append("in a table")
                 found.append(region)
     return found
+
+
+def is_text(page: PageEvidence, box: BBox) -> bool:
+    """Whether most words in a box, several, are no labels of atoms: their letters, too, are short strokes of
+    like length. False where the words were found in the pixels."""
+    inside = [word for word in page.words if contains_center(box, word.bbox)]
+    n_words = sum(_NO_LABEL.search(word.text) is not None for word in inside)
+    return n_words > 1 and 2 * n_words > len(inside)
 
 
 def read_area(

@@ -376,13 +376,13 @@ def test_a_damaged_source_says_so(make_pdf: Callable[..., bytes]) -> None:
 
 @pytest.mark.real
 def test_real_documents_convert_whole(real_data: Path) -> None:
-    """The tables of a born-digital paper, where the model makes all of them up."""
+    """The tables of a born-digital paper: the model, which makes all of them up, is asked where a grid is not
+    sure, and never believed."""
     engine = _engine()
     document = Pipeline(engine=engine).process(real_data / "tables" / "icdar2013-eu" / "eu-002.pdf")
     assert document.tables
     for table in document.tables:
-        assert table.raw == TABLE
         assert "model" not in table.evidence
-        assert table.alternatives[0].source == "model"
         assert table.n_cols > 2
+        assert [other.source for other in table.alternatives] == (["model"] if table.raw else [])
     assert not [issue for issue in document.issues if issue.severity == "error"]
