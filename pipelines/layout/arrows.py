@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -25,6 +26,15 @@ MAX_SHAFT = 0.4
 
 MIN_HEAD = 0.12
 """Bond lengths by which a head is wider than the shaft; half a head has one barb."""
+
+MAX_HEAD = 1.0
+"""Bond lengths; how wide a head may be: three bonds that meet are wider."""
+
+MAX_SLANT = 20.0
+"""Degrees by which an arrow may be off the level and the plumb line, as bonds mostly are."""
+
+MIN_SLANTED_ARROW = 3.0
+"""Bond lengths; the shortest arrow that is."""
 
 FREE_END = 0.35
 """Bond lengths around the ends of an arrow in which there is no other stroke."""
@@ -119,7 +129,9 @@ def _arrow_shape(points: NDArray[np.float64], rod: Rod, bond: float) -> _Shape |
     along = points @ rod.axis
     off = points @ across
     start, length = along.min(), np.ptp(along)
-    if length < MIN_ARROW * bond:
+    slant = math.degrees(math.atan2(abs(rod.axis[1]), abs(rod.axis[0])))
+    is_slanted = min(slant, 90 - slant) > MAX_SLANT
+    if length < (MIN_SLANTED_ARROW if is_slanted else MIN_ARROW) * bond:
         return None
     columns = (along - start).astype(int)
     n = int(columns.max()) + 1
@@ -142,6 +154,8 @@ def _arrow_shape(points: NDArray[np.float64], rod: Rod, bond: float) -> _Shape |
     heads = (_is_head(sides[0], shaft_width, wide), _is_head(sides[1], shaft_width, wide))
     is_plain = [float(side.max()) < wide for side in sides]
     if not any(heads) or not all(head or plain for head, plain in zip(heads, is_plain, strict=True)):
+        return None
+    if max(float(side.max()) for side in sides) > MAX_HEAD * bond:
         return None
     in_shaft = filled[middle]
     offset = float(np.median(high[middle][in_shaft] + low[middle][in_shaft]) / 2)

@@ -26,6 +26,9 @@ from docai.geometry import (
 from docai.pipelines.layout.types import PageEvidence, RegionCandidate, WordBox
 from docai.pipelines.pixels import Gray, binarize, staves
 
+MIN_WORDS_BESIDE = 3
+"""Words beside two systems, in the box around both, that make them two passages."""
+
 MIN_CHARS = 4
 """Letters of the shortest title; dynamics and fingerings have fewer."""
 
@@ -77,6 +80,8 @@ def join_systems(page: PageEvidence, regions: Sequence[RegionCandidate]) -> list
 def _is_next_system(page: PageEvidence, upper: BBox, lower: BBox, others: Sequence[RegionCandidate]) -> bool:
     if overlap_ratio(upper[0], upper[2], lower[0], lower[2]) <= 0.7:
         return False
+    if sum(_is_beside(word.bbox, upper, lower) for word in page.words) >= MIN_WORDS_BESIDE:
+        return False
     high, gap = lower[3] - lower[1], lower[1] - upper[3]
     if gap < NEXT_SYSTEM * high:
         return True
@@ -84,6 +89,15 @@ def _is_next_system(page: PageEvidence, upper: BBox, lower: BBox, others: Sequen
     words = [word for word in page.words if contains_center(between, word.bbox)]
     is_free = not any(touches(between, other.bbox) for other in others)
     return gap < FAR_SYSTEM * high and is_free and all(n <= MAX_MARK_CHARS for _, n in _phrases(words))
+
+
+def _is_beside(word: BBox, upper: BBox, lower: BBox) -> bool:
+    """Whether a word lies in the box around two systems, but beside them: a column of text does."""
+    if not contains_center(union([upper, lower]), word):
+        return False
+    narrow = lower if lower[2] - lower[0] < upper[2] - upper[0] else upper
+    x, y = center(word)
+    return not narrow[0] <= x <= narrow[2] and upper[3] < y and not contains_center(lower, word)
 
 
 def split_passages(page: PageEvidence, regions: Sequence[RegionCandidate]) -> list[RegionCandidate]:
