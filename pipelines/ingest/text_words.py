@@ -201,15 +201,22 @@ def _base(of_word: Sequence[_Piece], main: _Piece, *, is_large_sign: bool) -> _P
 def _written(text: str, pieces: Sequence[_Piece], base: _Piece) -> tuple[str, str]:
     """A word with superscripts and subscripts in those of Unicode, and the footnote mark at its end."""
     kinds = [0 if piece is base else _script(piece, base) for piece in pieces]
+    is_small = [piece.size <= _MAX_SCRIPT_SIZE * base.size for piece in pieces]
     parts: list[str] = []
     raised = ""
     start = 0
     for kind, run in groupby(kinds):
         end = start + len(list(run))
         part = raised = text[start:end]
-        # A raised letter inside a word is a logo, and numbers at a stroke are a fraction.
-        is_logo = start > 0 and end < len(text) and any(map(str.isalpha, part))
-        is_fraction = text[end : end + 1] in _STROKES or text[max(0, start - 1) : start] in _STROKES
+        # A raised letter between others is a logo, and a small number before a stroke is that of a
+        # fraction where it begins the word, or another small one follows.
+        is_logo = (
+            part.isalpha() and text[max(0, start - 1) : start].isalpha() and text[end : end + 1].isalpha()
+        )
+        is_first = start == 0 or is_small[end + 1 : end + 2] == [True]
+        is_fraction = (text[end : end + 1] in _STROKES and is_first) or (
+            text[max(0, start - 1) : start] in _STROKES and is_small[max(0, start - 2) : start - 1] == [True]
+        )
         if kind and not is_fraction and not is_logo:
             part = superscript(part) if kind > 0 else subscript(part)
         if kind <= 0 or is_fraction:

@@ -20,6 +20,7 @@ from docai.geometry import (
     clip,
     contains_center,
     grow,
+    interval_overlap,
     iou,
     join_touching,
     share_inside,
@@ -30,7 +31,7 @@ from docai.pipelines.layout.arrows import Arrow
 from docai.pipelines.layout.linework import LineDrawing, read_line_drawing
 from docai.pipelines.layout.structures import Structure
 from docai.pipelines.layout.types import PageEvidence, RegionCandidate
-from docai.pipelines.pixels import MIN_LINE_CONTRAST
+from docai.pipelines.pixels import MIN_LINE_CONTRAST, binarize, parts_of
 
 AREA_REACH = 24.0
 """Points; drawings closer than this are read in one picture: more than any gap inside a structure."""
@@ -52,6 +53,18 @@ MIN_STROKES = 6
 
 MIN_CELL_BOND = 7.0
 """Points of a bond in a table; in text of the usual size, the strokes of letters that touch are shorter."""
+
+LOOSE_REACH = 0.5
+"""Bond lengths from a structure within which ink is part of it; a caption is farther off."""
+
+SIDE_REACH = 1.0
+"""The same at the height of the structure, where no caption is."""
+
+LIGHTEST_INK = 236
+"""Gray level below which something is drawn on a born-digital page."""
+
+MAX_LOOSE_PIECES = 4
+"""Pieces of ink beyond each other that are followed from a structure."""
 
 _NO_LABEL = re.compile("[a-z]{3}|[0-9][.,][0-9]")
 """What labels of atoms and groups do not have, and words and numbers do."""
@@ -220,6 +233,8 @@ def _split_area(
         inside = [item for item in structures if _is_mostly_in(item.bbox, [region.bbox])]
         others = [box for box in drawing.others if _is_mostly_in(box, [region.bbox])]
         if inside and (region.kind == "molecule" or _outweigh(inside, others)):
+            whole = _with_loose_ink(page, region.bbox, inside, signs, drawing.bond)
+            structures = [whole.get(item, item) for item in structures]
             kept += _figures_beside(inside, others, MIN_OTHER * drawing.bond)
             continue
         structures = [item for item in structures if item not in inside]
@@ -231,6 +246,49 @@ def _split_area(
             region = replace(region, kind="figure", score=0.6, evidence=evidence)
         kept.append(region)
     return kept, [_region_of(page, structure) for structure in structures]
+
+
+def _with_loose_ink(
+    page: PageEvidence, box: BBox, structures: Sequence[Structure], signs: Sequence[BBox], bond: float
+) -> dict[Structure, Structure]:
+    """Structures of one drawing with the ink near them that was not told to be theirs: letters that look like
+    strokes, bonds behind a label. A structure alone in a picture without text has all of the picture."""
+    words = [word for word in page.words if contains_center(box, word.bbox)]
+    if len(structures) == 1 and not words and not any(touches(sign, box) for sign in signs):
+        return {structures[0]: replace(structures[0], bbox=union([structures[0].bbox, box]))}
+    gray = page.gray(box)
+    transform = PageTransform(box[0] - 1, box[1] - 1, gray.shape[1] / (box[2] - box[0] + 2))
+    # Elements are often labeled in light colors, which are no ink in a scan.
+    is_ink = binarize(gray) > 0 if page.from_pixels else gray < LIGHTEST_INK
+    parts = parts_of(is_ink.astype(np.uint8))
+    taken = [*signs, *(word.bbox for word in words)]
+    ink = [transform.to_page(part) for part in parts.boxes_of(parts.areas > 0)]
+    loose = [part for part in ink if not any(contains_center(other, part) for other in taken)]
+    boxes = {structure: structure.bbox for structure in structures}
+    for _ in range(MAX_LOOSE_PIECES):
+        for structure, own in boxes.items():
+            others = [other for known, other in boxes.items() if known is not structure]
+            near = [
+                part
+                for part in loose
+                if (touches(grow(own, LOOSE_REACH * bond), part) or _is_next_to(own, part, bond))
+                and max(part[2] - part[0], part[3] - part[1]) < MIN_OTHER * bond
+                and not any(_gap(other, part) < _gap(own, part) or touches(other, part) for other in others)
+            ]
+            boxes[structure] = union([own, *near])
+    return {structure: replace(structure, bbox=grown) for structure, grown in boxes.items()}
+
+
+def _is_next_to(box: BBox, part: BBox, bond: float) -> bool:
+    """Whether a piece of a drawing is at the height of a structure and beside it."""
+    is_level = box[1] <= (part[1] + part[3]) / 2 <= box[3]
+    return is_level and _gap(box, part) <= SIDE_REACH * bond
+
+
+def _gap(box: BBox, other: BBox) -> float:
+    """Distance between two boxes, the larger of across and down; below 0 where they overlap."""
+    across = -interval_overlap(box[0], box[2], other[0], other[2])
+    return max(across, -interval_overlap(box[1], box[3], other[1], other[3]))
 
 
 def _is_mostly_in(box: BBox, outer: Iterable[BBox]) -> bool:

@@ -68,6 +68,25 @@ def test_numerators_stay_ordinary_digits() -> None:
     assert word.text == "1/2"
 
 
+def test_a_power_before_a_stroke_is_no_numerator() -> None:
+    def draw(page: Any) -> None:
+        run(page, (50, 50), ("10", 10, 0), ("6", 7, 3.6), ("/mL 5 m", 10, 0), ("2", 7, 3.6), ("/s", 10, 0))
+        run(page, (50, 80), ("12", 10, 0), ("3", 7, 3.6), ("/15", 10, 0), ("4", 7, 3.6), (" 2", 10, 0))
+        run(
+            page,
+            (50, 110),
+            ("2", 10, 0),
+            ("n", 7, 3.6),
+            ("-1 3", 10, 0),
+            ("1", 6, 3),
+            ("/", 10, 0),
+            ("2", 6, 0),
+        )
+
+    texts = ["10⁶/mL", "5", "m²/s", "12³/15⁴", "2", "2ⁿ-1", "31/2"]
+    assert [word.text for word in words_of(draw)] == texts
+
+
 @pytest.mark.parametrize("rotation", [0, 90, 180, 270])
 def test_direction_is_that_on_the_displayed_page(rotation: int) -> None:
     def draw(page: Any) -> None:

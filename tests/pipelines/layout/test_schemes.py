@@ -1,15 +1,18 @@
 """Drawings of chemists: one region for each molecule, whatever stands beside it."""
 
 import math
+from io import BytesIO
 from pathlib import Path
 
 import pymupdf
 import pytest
+from PIL import ImageOps
 from rdkit import Chem
+from rdkit.Chem import Draw
 from rdkit.Chem.Draw import rdMolDraw2D
 
 from docai import Pipeline, ScriptedEngine
-from docai.geometry import iou, touches
+from docai.geometry import grow, iou, share_inside, touches
 from docai.pipelines.ingest import open_source
 from docai.pipelines.layout import Region, find_regions
 
@@ -266,3 +269,27 @@ def test_real_molecules_in_the_colors_of_their_elements(real_data: Path, number:
     regions = regions_of(real_data / f"vectors/molecules/ob-{number:02}.pdf")
     assert len(molecules(regions)) == 2
     assert not [region for region in regions if region.kind not in ("molecule", "text")]
+
+
+def test_labels_and_bonds_in_light_colors_are_part_of_their_structure() -> None:
+    """RDKit draws sulfur yellow and chlorine green; half of a bond has the color of its atom."""
+    smiles = ["CSc1ccccc1", "Clc1ccc(Br)cc1I", "CC(N)C(=O)O", "Clc1ccc(Cl)cc1"]
+    inked: list[tuple[float, ...]] = []
+    with pymupdf.open() as document:
+        page = document.new_page(width=595, height=842)
+        for index, text in enumerate(smiles):
+            picture = Draw.MolToImage(Chem.MolFromSmiles(text), size=(600, 450))
+            left, top = 60 + 250 * (index % 2), 80 + 220 * (index // 2)
+            buffer = BytesIO()
+            picture.save(buffer, "PNG")
+            page.insert_image((left, top, left + 240, top + 180), stream=buffer.getvalue())
+            page.insert_text((left + 60, top + 192), f"Compound {index + 1}", fontsize=10)
+            x0, y0, x1, y1 = ImageOps.invert(picture.convert("L")).point(lambda v: 255 * (v > 40)).getbbox()
+            inked.append((left + 0.4 * x0, top + 0.4 * y0, left + 0.4 * x1, top + 0.4 * y1))
+        with open_source(document.tobytes()) as source:
+            regions = find_regions(next(iter(source.pages()))).regions
+    molecules = [region.bbox for region in regions if region.kind == "molecule"]
+    assert len(molecules) == 4
+    for ink in inked:
+        assert any(share_inside(ink, grow(box, 1)) > 0.99 for box in molecules)
+    assert {region.kind for region in regions} == {"molecule", "text"}
