@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from itertools import chain
 from typing import Final
 
@@ -115,3 +116,28 @@ def is_footnote_mark(base: str, raised: str) -> bool:
 def split_marks(raised: str) -> list[str]:
     """The marks of one raised run: ``1,a`` is two."""
     return [mark for mark in raised.split(",") if mark]
+
+
+_MIN_POWERS: Final = 3
+"""Cells of a column from which powers are told from numbers with footnote marks."""
+
+
+def are_powers(texts: Iterable[str]) -> bool:
+    """Whether the cells of a column, superscripts in Unicode's, are powers and not numbers with marks.
+
+    Marks stand at some cells of a column. Where all of its numbers have a raised number, and the same one
+    below it or each another raised one, these are powers: ``2¹⁰``, ``2¹¹``, ``2¹²`` is no row of twos.
+    """
+    bases: list[str] = []
+    exponents: list[str] = []
+    for text in texts:
+        if text.strip():
+            exponent = raised_end(text)
+            base = text[: len(text) - len(exponent)]
+            if not exponent.isdecimal() or not base[-1:].isdecimal():
+                return False
+            bases.append(base)
+            exponents.append(exponent)
+    n_exponents = len(set(exponents))
+    is_one_base = len(set(bases)) == 1
+    return len(bases) >= _MIN_POWERS and n_exponents > 1 and (is_one_base or n_exponents == len(bases))

@@ -34,6 +34,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from docai.contents import Cell, Column, ColumnKind
+from docai.parsers.marks import are_powers
 from docai.parsers.numbers import Convention, Numeral, is_missing, read_numeral
 from docai.parsers.touched_numbers import touched_numbers
 
@@ -205,7 +206,9 @@ def column_names(cells: Iterable[Cell], n_head: int, n_cols: int) -> list[str]:
 
 def read_columns(columns: Sequence[Sequence[str]]) -> list[ColumnValues]:
     """Type and values of each column of one table, given the texts of its cells below the head."""
-    numerals_of = [_untouched([read_numeral(text) for text in texts]) for texts in columns]
+    numerals_of = [
+        _untouched([None if are_powers(texts) else read_numeral(text) for text in texts]) for texts in columns
+    ]
     allowed = [_common_conventions(numerals) for numerals in numerals_of]
     shown = {next(iter(conventions)) for conventions in allowed if len(conventions) == 1}
     default: Convention = "comma" if shown == {"comma"} else "point"

@@ -13,6 +13,9 @@ from docai.pipelines.words import MAX_ROW_SHIFT
 _MIN_COLUMN_SHARE = 0.7
 """Share of the width of a figure that must lie in a column for it to be read with that column."""
 
+_MAX_OFF_CENTER = 0.03
+"""Widths of all columns by which a heading may be off their middle."""
+
 _MAX_NOTE_WIDTH = 0.5
 """Width of the column of notes in a margin, in widths of the text; other columns are more alike."""
 
@@ -63,6 +66,10 @@ def _xy_cut(regions: list[RegionCandidate]) -> list[RegionCandidate]:
     columns = _split_at_lanes(regions, 0)
     if len(columns) == 1:
         columns = _columns_of_text(regions)
+    if len(columns) > 2:
+        bands = _at_centered_headings(regions, columns[0])
+        if len(bands) > 1:
+            return [region for band in bands for region in _xy_cut(band)]
     if len(columns) == 2 and _are_notes(*columns):
         return _with_notes(*map(_xy_cut, columns))
     if len(columns) > 1:
@@ -75,6 +82,24 @@ def _xy_cut(regions: list[RegionCandidate]) -> list[RegionCandidate]:
             for region in (_xy_cut(band) if len(band) < len(regions) else _read_rows(rows))
         ]
     return _by_precedence(regions)
+
+
+def _at_centered_headings(
+    regions: list[RegionCandidate], first_column: list[RegionCandidate]
+) -> list[list[RegionCandidate]]:
+    """The regions cut at headings that stand alone over the middle of several columns.
+
+    A short one over three columns is no wider than the one in the middle, and heads all of them.
+    """
+    x0, _, x1, _ = union(region.bbox for region in regions)
+    bands: list[list[RegionCandidate]] = [[]]
+    for row in _split_at_lanes(regions, 1):
+        off = abs(center(row[0].bbox)[0] - (x0 + x1) / 2)
+        if _is_heading(row) and off <= _MAX_OFF_CENTER * (x1 - x0) and row[0] not in first_column:
+            bands += [row, []]
+        else:
+            bands[-1] += row
+    return [band for band in bands if band]
 
 
 def _are_notes(left: list[RegionCandidate], main: list[RegionCandidate]) -> bool:

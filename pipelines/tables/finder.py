@@ -22,6 +22,7 @@ from docai.pipelines.ingest import Page, PageWord, quiet_mupdf
 from docai.pipelines.tables.grid_fit import count_lines, has_merged_rows, phrase_fit
 from docai.pipelines.tables.merged_rows import split_merged_rows
 from docai.pipelines.tables.overlapping import place_in_own_cells
+from docai.pipelines.tables.powers import keep_powers
 from docai.pipelines.tables.ruled_grid import boxes_of_cells
 from docai.pipelines.tables.rulings import Rulings, find_rulings
 from docai.pipelines.tables.word_rows import grid_from_words
@@ -82,7 +83,7 @@ def _find_table(page: Page, bbox: BBox, words: Sequence[PageWord]) -> TableConte
         return None
     centers = WordCenters(placed)
     cells = [_shrink_to_words(cell, upright_words, centers, frame) for cell in content.cells]
-    return content.model_copy(update={"cells": cells})
+    return keep_powers(content.model_copy(update={"cells": cells}))
 
 
 def _shrink_to_words(cell: Cell, words: Sequence[PageWord], centers: WordCenters, frame: TurnedFrame) -> Cell:

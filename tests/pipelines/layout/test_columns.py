@@ -203,3 +203,19 @@ def test_columns_of_one_width_are_no_notes() -> None:
         region("b", (310, 260, 550, 700)),
     ]
     assert names(page[::-1]) == ["left", "a", "b"]
+
+
+@pytest.mark.parametrize("title", ["Three Column News", "News"])
+def test_a_short_title_over_three_columns_heads_all_of_them(title: str) -> None:
+    def draw(page: Any) -> None:
+        for band in range(2):
+            top = 20 + 390 * band
+            page.insert_textbox((50, top, 545, top + 40), title, fontsize=20, align=1)
+            for column in range(3):
+                x = 50 + 170 * column
+                text = f"T{band}{column} " + "lamp harbor orchard walnut juniper copper lantern " * 13
+                page.insert_textbox((x, top + 60, x + 155, top + 350), text, fontsize=9)
+
+    first = [text.split()[0] for text in texts_of(draw)]
+    start = title.split()[0]
+    assert first == [start, "T00", "T01", "T02", start, "T10", "T11", "T12"]

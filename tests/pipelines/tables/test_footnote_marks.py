@@ -21,8 +21,18 @@ ROWS = [
 ]
 
 
-def draw_table(page: Any, *, ruled: bool) -> None:
-    for number, row in enumerate(ROWS):
+POWERS = [
+    ["Name", "Bits", "Size"],
+    ["Small", "8", "2^10"],
+    ["Middle", "16", "2^11"],
+    ["Large", "32", "2^12"],
+    ["Huge", "64", "2^13"],
+    ["Whole", "64", "2^14"],
+]
+
+
+def draw_table(page: Any, rows: list[list[str]], *, ruled: bool) -> None:
+    for number, row in enumerate(rows):
         y = 100 + 20 * number
         for col, text in enumerate(row):
             x = 100 + 110 * col
@@ -37,9 +47,9 @@ def draw_table(page: Any, *, ruled: bool) -> None:
             page.draw_line((95, y), (400, y))
 
 
-def table_of(*, ruled: bool) -> docai.Table:
+def table_of(*, ruled: bool, rows: list[list[str]] = ROWS) -> docai.Table:
     with pymupdf.open() as document:
-        draw_table(document.new_page(width=500, height=300), ruled=ruled)
+        draw_table(document.new_page(width=500, height=300), rows, ruled=ruled)
         data = document.tobytes()
     engine = docai.ScriptedEngine({"table": lambda request: ""})
     regions = {1: [("table", (90, 80, 420, 212))]}
@@ -80,3 +90,11 @@ def test_a_mark_in_the_middle_of_a_cell_or_alone_stays_in_its_text() -> None:
     assert cell_content([word("5"), word("m", x=12), word("²", "2", x=24)]) == ("5 m ²", [])
     assert cell_content([word("5.1"), word("²", "2", x=12), word("ᵃ", "a", x=24)]) == ("5.1", ["2", "a"])
     assert native_words([word("24.91²", "2"), word("m²")]) == ["24.91", "2", "m", "2"]
+
+
+@pytest.mark.parametrize("ruled", [True, False], ids=["ruled", "lines"])
+def test_a_column_of_powers_is_none_of_numbers_with_marks(ruled: bool) -> None:
+    table = table_of(ruled=ruled, rows=POWERS)
+    assert [cell.text for cell in table.cells if cell.col == 2] == ["Size", "2¹⁰", "2¹¹", "2¹²", "2¹³", "2¹⁴"]
+    assert not any(cell.marks for cell in table.cells)
+    assert [column.kind for column in table.columns] == ["text", "integer", "text"]
