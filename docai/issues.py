@@ -270,6 +270,11 @@ CODES: Mapping[str, IssueCode] = MappingProxyType(
             "Words in the overlap of two tiles were read differently; the message has both readings.",
         ),
         # Region: the PDF's own words
+        "text-layer-of-scan": IssueCode(
+            "info",
+            "evidence",
+            "The words are of the invisible text layer of a scan, and were not compared with its picture.",
+        ),
         "text-layer-not-believed": IssueCode(
             "warning",
             "evidence",

@@ -9,7 +9,8 @@ structure is valid and without dummy atoms, a text is mostly words
 
 1. **The PDF's own words, where they look like text**, are the content of a text region. A model that reads
    other words is an issue, and its reading an alternative. The confidence is the agreement with the model
-   (word F1); where no model read, the share of readable characters. Words that look broken are an
+   (word F1); where no model read, the share of readable characters, and none where they are of the invisible
+   text layer of a scan, which another program read. Words that look broken are an
    alternative and decide nothing.
 2. **A table that has such words** takes them into its cells (not with ``text_layer="verify"``). Of its grid
    four sources tell, in this order:

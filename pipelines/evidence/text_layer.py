@@ -47,19 +47,21 @@ class TextLayer:
     def read(self, region: ReaderInput) -> Reading:
         """The words as lines; not complete where they look broken."""
         content, quality = text_from_words(region.words), text_layer_quality(region.words)
+        confidence = Confidence(value=quality, method="share of readable characters of the PDF's own words")
         issues = []
         if quality < MIN_QUALITY:
             message = f"The PDF's own words here look broken (quality {quality:.2f}) and were not believed."
             issues.append(make_issue("text-layer-not-believed", message))
+        elif any(word.is_ocr for word in region.words):
+            message = (
+                "The words are those that another program read from this scan; nobody compared them with it."
+            )
+            issues.append(make_issue("text-layer-of-scan", message))
+            # Readable words can be wrong ones.
+            confidence = Confidence()
+        is_complete = quality >= MIN_QUALITY
         return Reading(
-            self.name,
-            content,
-            content.text,
-            tuple(issues),
-            complete=not issues,
-            confidence=Confidence(
-                value=quality, method="share of readable characters of the PDF's own words"
-            ),
+            self.name, content, content.text, tuple(issues), complete=is_complete, confidence=confidence
         )
 
 

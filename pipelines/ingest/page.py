@@ -49,6 +49,8 @@ class PageWord(NamedTuple):
     """How light its letters are on white paper: 0 is black, 1 is white."""
     is_enciphered: bool = False
     """Its font seems to give other letters than it shows, by those of all of its words on the page."""
+    is_ocr: bool = False
+    """It is of the invisible text layer of a scan: what another program read there."""
 
     @property
     def base(self) -> str:

@@ -206,6 +206,8 @@ def _watermark(words: list[PageWord], number: int) -> Region:
 def _layout_from_pixels(page: Page, words: list[PageWord], origin: Origin) -> PageLayout:
     from docai.pipelines.layout.raster import TRANSFORM, evidence_from_pixels, gray_page, set_upright
 
+    if origin == "scan":
+        words = [word._replace(is_ocr=True) for word in words]
     gray, scale = gray_page(page)
     picture = set_upright(gray, _turn_of_words(page, words))
     if not picture.ink.any():

@@ -8,7 +8,7 @@ import pymupdf
 import pytest
 from PIL import Image
 
-from docai import Limits
+from docai import Limits, Pipeline, ScriptedEngine
 from docai.geometry import iou
 from docai.pipelines.ingest import open_source
 from docai.pipelines.layout import PageLayout, find_regions
@@ -169,3 +169,26 @@ def test_a_dense_ruled_table_of_digits_is_no_score(
     if as_picture:
         data = picture(data, 150, tagged=True)
     assert {region.kind for region in layout_of(data).regions} == {"table"}
+
+
+def test_words_under_a_scan_are_not_sure_for_being_readable() -> None:
+    """What another program read there: letters and digits, and wrong."""
+    with pymupdf.open() as shown:
+        page = shown.new_page(width=400, height=300)
+        for row in range(8):
+            page.insert_text((40, 60 + 20 * row), f"Line {row} of the scanned page, as it is.", fontsize=11)
+        pixmap = page.get_pixmap(dpi=150)
+    with pymupdf.open() as document:
+        page = document.new_page(width=400, height=300)
+        page.insert_image(page.rect, pixmap=pixmap)
+        for row in range(8):
+            page.insert_text(
+                (40, 60 + 20 * row), f"L1ne {row} 0f tbe scanned pa9e", fontsize=11, render_mode=3
+            )
+        data = document.tobytes()
+    engine = ScriptedEngine({"text": lambda request: ""})
+    texts = Pipeline(engine=engine, witnesses="off").process(data).texts
+    assert "L1ne 0 0f tbe scanned pa9e" in texts[0].text
+    for text in texts:
+        assert text.confidence.value is None
+        assert [issue.code for issue in text.issues] == ["text-layer-of-scan"]
