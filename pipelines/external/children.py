@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
@@ -152,10 +153,12 @@ class ChildWorker(ABC):
         timer.daemon = True
         if seconds is not None:
             timer.start()
+        started = time.monotonic()
         is_answered = False
         try:
             answer = self._read(process) if request is _ONLY_READ else self._ask(process, request)
-            is_answered = seconds is None or timer.is_alive()
+            # On a loaded machine the timer can be late; its child may be killed at any moment.
+            is_answered = seconds is None or (timer.is_alive() and time.monotonic() - started <= seconds)
         except (EOFError, OSError):
             if seconds is None or timer.is_alive():
                 raise WorkerError(_how_it_ended(process)) from None
