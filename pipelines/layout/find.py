@@ -110,11 +110,6 @@ def find_regions(page: Page, *, use_text_layer: bool = True) -> PageLayout:
 def _find_regions(page: Page, use_text_layer: bool) -> PageLayout:
     words = page.words() if use_text_layer else []
     origin = _origin(page, words)
-    if origin == "blank":
-        if use_text_layer:
-            return PageLayout((), "blank")
-        # The page can only contain text, which is not to be used.
-        origin = "born-digital"
     if words and (
         origin == "born-digital" or (origin == "mixed" and not _shows_more_than_words(page, words))
     ):
@@ -131,16 +126,9 @@ def _origin(page: Page, words: list[PageWord]) -> Origin:
         return "mixed" if words and not _has_invisible_text(page) else "scan"
     if words or page.pdf.get_drawings():
         return "born-digital"
-    return "scan" if images or _shows_ink(page) else "blank"
-
-
-def _shows_ink(page: Page) -> bool:
-    """Whether a page shows anything: glyphs without Unicode values and annotations are no words, drawings or
-    images."""
-    from docai.pipelines.layout.raster import gray_page
-    from docai.pipelines.pixels import binarize
-
-    return bool(binarize(gray_page(page)[0]).any())
+    # Glyphs without Unicode values and annotations are none of these: its pixels tell whether it is blank.
+    # Words that are not to be used make it no scan.
+    return "scan" if images or not page.words() else "born-digital"
 
 
 def _has_invisible_text(page: Page) -> bool:

@@ -192,3 +192,13 @@ def test_words_under_a_scan_are_not_sure_for_being_readable() -> None:
     for text in texts:
         assert text.confidence.value is None
         assert [issue.code for issue in text.issues] == ["text-layer-of-scan"]
+
+
+def test_a_page_whose_words_are_not_to_be_used_is_no_scan() -> None:
+    with pymupdf.open() as document:
+        document.new_page(width=400, height=200).insert_text((40, 80), "Words alone.", fontsize=12)
+        data = document.tobytes()
+    with open_source(data, limits=Limits()) as source:
+        layout = find_regions(next(iter(source.pages())), use_text_layer=False)
+    assert layout.origin == "born-digital"
+    assert layout.regions
