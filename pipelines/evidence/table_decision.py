@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from docai.contents import Cell, Issue, TableContent
-from docai.geometry import BBox
+from docai.geometry import BBox, area, share_inside
 from docai.issues import make_issue
 from docai.parsers.table_columns import touched_cells
 from docai.parsers.table_grid import head_rows, table_content
@@ -129,9 +129,7 @@ def _words_of_cells(cells: Sequence[Cell], words: Sequence[PageWord]) -> dict[in
     boxes = [(index, cell.bbox) for index, cell in enumerate(cells) if cell.bbox is not None]
     words_of_cells: dict[int, list[PageWord]] = {}
     for word in words:
-        homes = [
-            (-_share(word.bbox, box), _area(box), index) for index, box in boxes if holds_word(box, word)
-        ]
+        homes = [(-_share(word.bbox, box), area(box), index) for index, box in boxes if holds_word(box, word)]
         if homes:
             words_of_cells.setdefault(min(homes)[2], []).append(word)
     return words_of_cells
@@ -155,13 +153,7 @@ def _is_torn(words: Sequence[PageWord]) -> bool:
 
 def _share(box: BBox, other: BBox) -> float:
     """Share of ``box`` inside ``other``, rounded so that near ties are ties."""
-    width = min(box[2], other[2]) - max(box[0], other[0])
-    height = min(box[3], other[3]) - max(box[1], other[1])
-    return round(max(width, 0.0) * max(height, 0.0) / max(_area(box), 1e-9), 1)
-
-
-def _area(box: BBox) -> float:
-    return (box[2] - box[0]) * (box[3] - box[1])
+    return round(share_inside(box, other), 1)
 
 
 def decide_table(

@@ -117,8 +117,7 @@ def _passages(page: PageEvidence, region: RegionCandidate) -> list[RegionCandida
     if not lines:
         return [region]
     x0, y0, x1, y1 = region.bbox
-    gray = page.gray(region.bbox)
-    transform = PageTransform(x0 - 1, y0 - 1, gray.shape[1] / (x1 - x0 + 2))
+    gray, transform = page.picture_of(region.bbox)
     found = staves(gray, max(40, gray.shape[1] // 4))
     if not found:
         return [region]

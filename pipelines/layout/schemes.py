@@ -165,8 +165,8 @@ def read_area(
     inner = grow(clip(box, page.width, page.height), -1)
     if min(inner[2] - inner[0], inner[3] - inner[1]) < 2:
         return None
-    gray = page.gray(inner).copy()
-    transform = PageTransform(inner[0] - 1, inner[1] - 1, gray.shape[1] / (inner[2] - inner[0] + 2))
+    shown, transform = page.picture_of(inner)
+    gray = shown.copy()
     labels: list[BBox] = []
     for word in page.words:
         if not touches(word.bbox, box):
@@ -256,8 +256,7 @@ def _with_loose_ink(
     words = [word for word in page.words if contains_center(box, word.bbox)]
     if len(structures) == 1 and not words and not any(touches(sign, box) for sign in signs):
         return {structures[0]: replace(structures[0], bbox=union([structures[0].bbox, box]))}
-    gray = page.gray(box)
-    transform = PageTransform(box[0] - 1, box[1] - 1, gray.shape[1] / (box[2] - box[0] + 2))
+    gray, transform = page.picture_of(box)
     # Elements are often labeled in light colors, which are no ink in a scan.
     is_ink = binarize(gray) > 0 if page.from_pixels else gray < LIGHTEST_INK
     parts = parts_of(is_ink.astype(np.uint8))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from docai.geometry import BBox, TurnedFrame, contains_center
+from docai.geometry import BBox, PageTransform, TurnedFrame, contains_center
 from docai.records import Kind, Point
 
 if TYPE_CHECKING:
@@ -118,6 +118,11 @@ class PageEvidence:
     """Straight horizontal and vertical strokes, also those that :attr:`graphics` contain; none of a scan."""
     from_pixels: bool = False
     """Whether the words were found in the pixels: the layout model is then less reliable."""
+
+    def picture_of(self, box: BBox) -> tuple[NDArray[np.uint8], PageTransform]:
+        """:attr:`gray` of a box, and between points of the page and its pixels."""
+        gray = self.gray(box)
+        return gray, PageTransform(box[0] - 1, box[1] - 1, gray.shape[1] / (box[2] - box[0] + 2))
 
     def word_boxes_in(self, box: BBox) -> list[BBox]:
         """Boxes of the words whose centers lie in ``box``."""
