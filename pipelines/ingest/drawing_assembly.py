@@ -81,6 +81,9 @@ def _cut_path(record: PathRecord, parts: tuple[Subpath, ...], clip: Clip) -> Ite
     width, dashes = _stroke_widths(record, parts)
     if record.fill is not None or record.cap == "butt" or width <= 0:
         parts = tuple(part for part in parts if not _is_dot(part))
+    if record.stroke is None:
+        # There and back is no area: programs fill every line that they stroke.
+        parts = tuple(part for part in parts if len(part.points) > 3)
     if not parts:
         return
     box = _around(parts)
@@ -166,15 +169,26 @@ def _glyphs(recorder: Recorder) -> Iterator[PlacedGlyph]:
 def _opaque_boxes(paths: list[PaintedPath]) -> Iterator[tuple[int, BBox]]:
     """Order and box of each upright rectangle that hides what is below."""
     for path in paths:
-        if path.fill is None or path.opacity < 1 or path.is_clipped or path.is_shaded or len(path.subpaths) != 1:
+        if (
+            path.fill is None
+            or path.opacity < 1
+            or path.is_clipped
+            or path.is_shaded
+            or len(path.subpaths) != 1
+        ):
             continue
         points = path.subpaths[0].points
         if len(points) != 5:
             continue
         x0, y0, x1, y1 = path.bbox
-        if x1 > x0 and y1 > y0 and all(
-            min(abs(x - x0), abs(x - x1)) < CUT_TOLERANCE and min(abs(y - y0), abs(y - y1)) < CUT_TOLERANCE
-            for x, y in points.tolist()
+        if (
+            x1 > x0
+            and y1 > y0
+            and all(
+                min(abs(x - x0), abs(x - x1)) < CUT_TOLERANCE
+                and min(abs(y - y0), abs(y - y1)) < CUT_TOLERANCE
+                for x, y in points.tolist()
+            )
         ):
             yield path.order, path.bbox
 

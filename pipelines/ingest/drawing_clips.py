@@ -58,9 +58,7 @@ def _cut_stroke(part: Subpath, box: BBox) -> list[Subpath]:
     return found
 
 
-def _cut_area(
-    points: Floats, is_curve: NDArray[np.bool_], box: BBox
-) -> tuple[Floats, NDArray[np.bool_]]:
+def _cut_area(points: Floats, is_curve: NDArray[np.bool_], box: BBox) -> tuple[Floats, NDArray[np.bool_]]:
     """By the way of Sutherland and Hodgman: one edge of the box after the other."""
     for axis, sign, limit in ((0, 1, box[0]), (0, -1, -box[2]), (1, 1, box[1]), (1, -1, -box[3])):
         if len(points) < 2:

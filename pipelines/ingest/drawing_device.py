@@ -152,7 +152,15 @@ class Recorder(mupdf.FzDevice2):  # type: ignore[misc]  # PyMuPDF has no types h
         return not (self.is_full or self._n_masks or alpha <= 0 or self._alphas[-1] <= 0)
 
     def _add_path(
-        self, path: Any, stroke: Any, ctm: Any, color: Color, alpha: float, clip: int, *, is_shaded: bool = False
+        self,
+        path: Any,
+        stroke: Any,
+        ctm: Any,
+        color: Color,
+        alpha: float,
+        clip: int,
+        *,
+        is_shaded: bool = False,
     ) -> None:
         bounds = mupdf.ll_fz_bound_path(path, stroke, ctm)
         # Also false for what is not a number.
@@ -177,9 +185,7 @@ class Recorder(mupdf.FzDevice2):  # type: ignore[misc]  # PyMuPDF has no types h
             last = self.paths[-1] if self.paths else None
             if last is not None and self._is_same_path(last, record, begin_coordinates):
                 del self.codes[begin:], self.coordinates[begin_coordinates:]
-                record = record._replace(
-                    order=last.order, begin=last.begin, end=last.end, fill=last.fill
-                )
+                record = record._replace(order=last.order, begin=last.begin, end=last.end, fill=last.fill)
                 self.paths.pop()
         self.paths.append(record)
         self._check_limits()
@@ -470,7 +476,9 @@ def _mean_color(shade: Any, ctm: Any, box: BBox) -> Color:
         to_pixels = mupdf.FzMatrix(n / width, 0, 0, n / height, -box[0] * n / width, -box[1] * n / height)
         device = mupdf.FzDevice(mupdf.FzMatrix(), pixmap)
         kept = mupdf.FzShade(mupdf.ll_fz_keep_shade(shade))
-        device.fz_fill_shade(kept, mupdf.fz_concat(mupdf.FzMatrix(ctm), to_pixels), 1.0, mupdf.FzColorParams())
+        device.fz_fill_shade(
+            kept, mupdf.fz_concat(mupdf.FzMatrix(ctm), to_pixels), 1.0, mupdf.FzColorParams()
+        )
         device.fz_close_device()
         samples = pymupdf.Pixmap("raw", pixmap).samples
     except MUPDF_CALL_ERRORS:

@@ -135,9 +135,7 @@ def _placed(pairs: Floats, path: Ints, matrices: Floats) -> Floats:
     m = matrices[path]
     x, y = pairs[:, 0], pairs[:, 1]
     with np.errstate(all="ignore"):
-        return np.stack(
-            [m[:, 0] * x + m[:, 2] * y + m[:, 4], m[:, 1] * x + m[:, 3] * y + m[:, 5]], axis=1
-        )
+        return np.stack([m[:, 0] * x + m[:, 2] * y + m[:, 4], m[:, 1] * x + m[:, 3] * y + m[:, 5]], axis=1)
 
 
 def _curve_pieces(controls: Floats, unit: float) -> tuple[Ints, NDArray[np.bool_]]:

@@ -34,9 +34,7 @@ def read_shapes(glyphs: Sequence[tuple[Any, int]]) -> list[GlyphShape]:
         if path is not None and path.m_internal:
             walker.walk(path.m_internal, fills=True)
         spans.append((begin, len(walker.codes)))
-    flat = flatten_paths(
-        walker.codes, walker.coordinates, spans, [_IDENTITY] * len(spans), unit=EM_UNIT
-    )
+    flat = flatten_paths(walker.codes, walker.coordinates, spans, [_IDENTITY] * len(spans), unit=EM_UNIT)
     shapes = []
     for (font, gid), parts in zip(glyphs, flat.subpaths(len(spans)), strict=True):
         outline = tuple(part for part in parts if len(part.points) > 2)

@@ -10,7 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docai.geometry import BBox
-from docai.pipelines.ingest.drawing import Drawing, GlyphShape, PaintedImage, PaintedPath, PlacedGlyph, Subpath
+from docai.pipelines.ingest.drawing import (
+    Drawing,
+    GlyphShape,
+    PaintedImage,
+    PaintedPath,
+    PlacedGlyph,
+    Subpath,
+)
 
 
 class PackedSubpaths(NamedTuple):
@@ -68,9 +75,7 @@ def unpack_drawing(packed: PackedDrawing) -> Drawing:
             PaintedPath(order, parts, *rest)
             for (order, *rest), parts in zip(packed.paths, path_parts, strict=True)
         ),
-        tuple(
-            PlacedGlyph(order, text, shapes[shape], *rest) for shape, order, text, *rest in packed.glyphs
-        ),
+        tuple(PlacedGlyph(order, text, shapes[shape], *rest) for shape, order, text, *rest in packed.glyphs),
         tuple(PaintedImage(*values) for values in packed.images),
         packed.is_complete,
     )
@@ -102,8 +107,6 @@ def _parts(packed: PackedSubpaths) -> Iterator[Subpath]:
     begin = begin_piece = 0
     for size, is_closed in zip(packed.sizes, packed.is_closed, strict=True):
         n_pieces = max(size - 1, 0)
-        yield Subpath(
-            points[begin : begin + size], is_curve[begin_piece : begin_piece + n_pieces], is_closed
-        )
+        yield Subpath(points[begin : begin + size], is_curve[begin_piece : begin_piece + n_pieces], is_closed)
         begin += size
         begin_piece += n_pieces
