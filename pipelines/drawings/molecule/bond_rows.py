@@ -9,7 +9,8 @@ from typing import Final
 
 import numpy as np
 
-from docai.pipelines.drawings.molecule.bond_strokes import Line, unit_vector
+from docai.pipelines.drawings.molecule.bond_strokes import Line
+from docai.pipelines.drawings.molecule.points import near_pairs, unit_vector
 from docai.pipelines.drawings.molecule.types import BondMark
 from docai.pipelines.ingest.drawing import Point
 
@@ -75,8 +76,6 @@ def _find_rows(
     lines: Sequence[Line], pitch: float, follows: Callable[[Line, Line], float | None]
 ) -> list[list[int]]:
     """Chains of lines, each joined to the nearest that follows it on either side of its axis."""
-    from docai.pipelines.drawings.molecule.bonds import near_pairs
-
     if len(lines) < 2:
         return []
     middles = np.array([line.middle for line in lines])

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docai.geometry import BBox
+from docai.pipelines.drawings.molecule.points import unit_vector
 from docai.pipelines.ingest.drawing import Color, Drawing, PaintedPath, Point, Subpath
 
 MAX_PIECES: Final = 6_000
@@ -115,13 +116,6 @@ class Strokes:
     """Indices of paths that are none of these."""
     is_complete: bool = True
     """False where there are more than ``MAX_PIECES``, which are left out."""
-
-
-def unit_vector(a: Point, b: Point) -> Point:
-    """Direction from a to b, of length 1; (1, 0) where they are one point."""
-    dx, dy = b[0] - a[0], b[1] - a[1]
-    length = math.hypot(dx, dy)
-    return (dx / length, dy / length) if length > 0 else (1.0, 0.0)
 
 
 def read_strokes(drawing: Drawing, letters: Collection[int]) -> Strokes:

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docai.pipelines.drawings.molecule.bond_rows import find_dash_chains, find_hash_rows
-from docai.pipelines.drawings.molecule.bond_strokes import Line, Strokes, unit_vector
+from docai.pipelines.drawings.molecule.bond_strokes import Line, Strokes
+from docai.pipelines.drawings.molecule.points import halfway, near_pairs, unit_vector
 from docai.pipelines.drawings.molecule.types import BondMark, BondStyle
 from docai.pipelines.ingest.drawing import Point
 
@@ -100,35 +101,6 @@ def _drop_repeated(lines: list[Line]) -> list[Line]:
             dropped[j] = True
             lines[i] = a = replace(a, paths=tuple(dict.fromkeys(a.paths + b.paths)))
     return [line for line, is_dropped in zip(lines, dropped, strict=True) if not is_dropped]
-
-
-def near_pairs(points: NDArray[np.float64], radius: float, most: int = 400_000) -> NDArray[np.intp]:
-    """Pairs (i, j), i < j, of points at most a radius apart, (n, 2); no more than ``most`` of them."""
-    if len(points) < 2 or radius <= 0:
-        return np.empty((0, 2), np.intp)
-    cells: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for index, (x, y) in enumerate(np.floor(points / radius).astype(np.int64).tolist()):
-        cells[x, y].append(index)
-    found: list[NDArray[np.intp]] = []
-    total = 0
-    for (x, y), members in cells.items():
-        here = np.array(members, np.intp)
-        around = [
-            index
-            for dx, dy in ((1, -1), (1, 0), (1, 1), (0, 1))
-            for index in cells.get((x + dx, y + dy), ())
-        ]
-        there = np.array([*members, *around], np.intp)
-        apart = np.hypot(*(points[here][:, None] - points[there][None]).transpose(2, 0, 1))
-        i, j = np.nonzero(apart <= radius)
-        own = j >= len(here)
-        keep = own | (i < j)
-        pairs = np.stack([here[i[keep]], there[j[keep]]], axis=1)
-        found.append(np.sort(pairs, axis=1))
-        total += len(pairs)
-        if total > most:
-            break
-    return np.concatenate(found)[:most] if found else np.empty((0, 2), np.intp)
 
 
 def _ends(lines: Sequence[Line]) -> NDArray[np.float64]:
@@ -321,12 +293,8 @@ def _is_crossed(a: Line, b: Line, length: float) -> bool:
 def _crossed_mark(a: Line, b: Line) -> BondMark:
     flip = a.unit()[0] * b.unit()[0] + a.unit()[1] * b.unit()[1] < 0
     p, q = (b.q, b.p) if flip else (b.p, b.q)
-    begin, end = _halfway(a.p, p), _halfway(a.q, q)
+    begin, end = halfway(a.p, p), halfway(a.q, q)
     return BondMark(begin, end, 2, "plain", (*a.paths, *b.paths), is_crossed=True)
-
-
-def _halfway(a: Point, b: Point) -> Point:
-    return (a[0] + b[0]) / 2, (a[1] + b[1]) / 2
 
 
 def _split_groups(
@@ -382,7 +350,7 @@ def _multiple(group: list[Line], width: float) -> BondMark:
         return BondMark(p, q, 3, "plain", paths)
     (_, (p0, q0), first), (_, (p1, q1), second) = group_sorted
     dashed = [first.is_dashed, second.is_dashed]
-    middle = (_halfway(p0, p1), _halfway(q0, q1))
+    middle = (halfway(p0, p1), halfway(q0, q1))
     axes = [middle, (p0, q0), (p1, q1)]
     if sum(dashed) == 1:
         p, q = (p0, q0) if dashed[1] else (p1, q1)
