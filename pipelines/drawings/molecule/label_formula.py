@@ -236,7 +236,9 @@ def _charge_options(plan: _Plan) -> list[tuple[float, list[int]]]:
         costs = {index: 0.0 if index == nearest else 0.4 + 0.1 * abs(nearest - index) for index in heavy}
         sign = 1 if charge > 0 else -1
         ways: list[tuple[float, dict[int, int]]] = []
-        for carriers in combinations_with_replacement(sorted(heavy, key=costs.__getitem__)[:8], min(abs(charge), 4)):
+        for carriers in combinations_with_replacement(
+            sorted(heavy, key=costs.__getitem__)[:8], min(abs(charge), 4)
+        ):
             given = {index: carriers.count(index) * sign for index in carriers}
             ways.append((sum(costs[index] for index in given) + 0.3 * (len(given) - 1), given))
         options = [
@@ -389,11 +391,12 @@ class _Search:
             # Oxygen on a halogen of higher valence is that of a chlorate; otherwise nobody means it.
             return 0.0 if self._rank[parent] else 3.0
         if first in _CHALCOGENS and symbol == "O" and order == 1:
-            return (2.5, 1.5, 0.0)[self._rank[parent]]
+            return (3.5, 3.0, 0.0)[self._rank[parent]]
         if first == symbol == "C":
             return 0.6 * (order - 1)
-        if pair == {"C", "N"} and order == 2:
-            return 0.4
+        if pair == {"C", "N"} and order > 1:
+            is_pentavalent = first == "N" and self._rank[parent]
+            return 3.0 if is_pentavalent else 0.4 if order == 2 else 0.0
         if pair == {"N", "O"} or pair == {"N"}:
             return 0.5 if order == 1 else 0.2
         if pair == {"H"}:

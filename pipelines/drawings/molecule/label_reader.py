@@ -33,6 +33,9 @@ SURE_SCORE: Final = 0.95
 MAX_VARIANTS: Final = 48
 """Ways to read unsure letters that are tried."""
 
+INSIDE_DISTANCE: Final = 0.7
+"""Ems by which an atom in parentheses counts as farther from a bond: the atom before them is meant."""
+
 _ANNOTATION: Final = re.compile(
     r"[0-9]+[a-z]?|\(?[RSEZrsMP]\)|\((?:[RSEZrs±+-]|rac|rel|abs)\)?|abs|and\d*|or\d+|&\d+|\(?[+-]\)|\(±\)|[*]?rac|:\d+"
 )
@@ -139,7 +142,8 @@ def _characters(label: LabelMark, first_line: int) -> list[Character]:
         for index, letter in enumerate(label.letters):
             if label.lines[index] == line:
                 found += [
-                    Character(text, label.scripts[index], index) for text in plain_characters(letter.text) or "?"
+                    Character(text, label.scripts[index], index)
+                    for text in plain_characters(letter.text) or "?"
                 ]
     return found
 
@@ -160,7 +164,9 @@ def _variants(
     n_left = MAX_VARIANTS
     for size in (1, 2, 3):
         for places in combinations(unsure[:10], size):
-            options = [_alternatives(label.letters[first[place].letter], first[place].text) for place in places]
+            options = [
+                _alternatives(label.letters[first[place].letter], first[place].text) for place in places
+            ]
             for choice in product(*options):
                 n_left -= 1
                 if n_left < 0:
@@ -181,7 +187,9 @@ def _attached_line(label: LabelMark, attachments: Sequence[Attachment]) -> int:
     if not attachments or not label.letters:
         return 0
     votes = [
-        label.lines[min(range(len(label.letters)), key=lambda index: distance_along(label.letters[index], attachment))]
+        label.lines[
+            min(range(len(label.letters)), key=lambda index: distance_along(label.letters[index], attachment))
+        ]
         for attachment in attachments
     ]
     return max(sorted(set(votes)), key=votes.count)
@@ -235,10 +243,15 @@ def _read_units(
     units = reading.units
     flat = list(numbered_units(units))
     heavy = [
-        index for index, unit in enumerate(flat) if unit.symbol not in ("", "(", "H") or (unit.symbol == "H" and unit.isotope)
+        index
+        for index, unit in enumerate(flat)
+        if unit.symbol not in ("", "(", "H") or (unit.symbol == "H" and unit.isotope)
     ]
     plain = [index for index, unit in enumerate(flat) if unit.symbol == "H" and not unit.isotope]
-    if not any(unit.symbol == "(" for unit in units) and (single := _single_atom(flat, heavy, plain)) is not None:
+    if (
+        not any(unit.symbol == "(" for unit in units)
+        and (single := _single_atom(flat, heavy, plain)) is not None
+    ):
         single.attached = [0] * len(attachments)
         return single, reading.cost
     if not attachments:
@@ -261,6 +274,15 @@ def _read_units(
         return None
     structure, places = _as_structure(best.formula)
     structure.attached = [places[flat[index].letters] for index in best.attached]
+    if (
+        len(structure.attached) == 2
+        and best.attached[0] == best.attached[1]
+        and flat[best.attached[0]].letters
+    ):
+        letters = flat[best.attached[0]].letters
+        structure.attached[1] = max(
+            index for index, atom in enumerate(structure.atoms) if letters[0] in atom.letters
+        )
     return structure, best.cost
 
 
@@ -295,9 +317,13 @@ def _attachment_choices(
 ) -> list[tuple[tuple[int, ...], float]]:
     """Units that the attachments may be to, with how far the geometry is from it, the likeliest first."""
     ranked: list[list[tuple[int, float]]] = []
+    nested = _nested(flat)
+    if nested.issuperset(candidates):
+        nested = set()
     for attachment in attachments:
         distances = {
             index: min(distance_along(label.letters[letter], attachment) for letter in flat[index].letters)
+            + (INSIDE_DISTANCE if index in nested else 0.0)
             for index in candidates
             if flat[index].letters
         }
@@ -307,11 +333,22 @@ def _attachment_choices(
         order = sorted(distances, key=distances.__getitem__)[:3]
         ranked.append([(index, 6.0 * (distances[index] - nearest)) for index in order])
     choices = [
-        (tuple(index for index, _ in chosen), sum(cost for _, cost in chosen)) for chosen in product(*ranked[:4])
+        (tuple(index for index, _ in chosen), sum(cost for _, cost in chosen))
+        for chosen in product(*ranked[:4])
     ]
     if len(attachments) > 4:
         return []
     return sorted(choices, key=lambda choice: choice[1])[:12]
+
+
+def _nested(flat: Sequence[Unit]) -> set[int]:
+    """Units within parentheses."""
+    return {
+        place
+        for index, unit in enumerate(flat)
+        if unit.parts
+        for place in range(index + 1, index + 1 + sum(1 for _ in numbered_units(unit.parts)))
+    }
 
 
 def _directions(units: Sequence[Unit], attached: Unit) -> Iterator[tuple[Sequence[Unit], float]]:
@@ -325,9 +362,10 @@ def _directions(units: Sequence[Unit], attached: Unit) -> Iterator[tuple[Sequenc
     place = next((index for index, unit in enumerate(units) if unit is attached), None)
     if place is None or place in (0, len(units) - 1):
         return
-    left = reverse_units(units[: place + 1], turn_parts=False)
-    yield (*left, *units[place + 1 :]), 0.1
-    yield (units[place], *units[place + 1 :], *left[1:]), 0.2
+    for turn_parts in (False, True):
+        left = reverse_units(units[: place + 1], turn_parts=turn_parts)
+        yield (*left, *units[place + 1 :]), 0.1 + 0.1 * turn_parts
+        yield (units[place], *units[place + 1 :], *left[1:]), 0.2 + 0.1 * turn_parts
 
 
 def _as_structure(formula: Formula) -> tuple[LabelStructure, dict[tuple[int, ...], int]]:
@@ -365,7 +403,11 @@ def _as_structure(formula: Formula) -> tuple[LabelStructure, dict[tuple[int, ...
 def _is_counted(atom: FormulaAtom, n_bonds: int, formula: Formula) -> bool:
     """Whether an atom is a plain hydrogen that its neighbor counts."""
     return (
-        atom.symbol == "H" and not atom.isotope and not atom.charge and not atom.outside and n_bonds == 1
+        atom.symbol == "H"
+        and not atom.isotope
+        and not atom.charge
+        and not atom.outside
+        and n_bonds == 1
         and any(other.symbol != "H" for other in formula.atoms)
     )
 

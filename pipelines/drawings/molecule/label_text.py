@@ -18,7 +18,7 @@ MAX_READINGS: Final = 12
 MAX_CHARACTERS: Final = 40
 """Characters above which letters are no label of an atom."""
 
-_ORGANIC: Final = frozenset("H B C N O F Si P S Cl Br I Se".split())
+_ORGANIC: Final = frozenset(["H", "B", "C", "N", "O", "F", "Si", "P", "S", "Cl", "Br", "I", "Se"])
 _ISOTOPES: Final = {"D": 2, "T": 3}
 _GENERIC: Final = ("Ar", "Het", "Hal", "Alk", "R", "X", "Y", "Z", "Q", "A", "L", "M", "G", "E", "W")
 """What stands for any atom or group; each may have a number and primes."""
@@ -130,7 +130,9 @@ def group_names() -> tuple[str, ...]:
         known = "|".join(sorted((re.escape(word) for word in (*names, *_ORGANIC)), key=len, reverse=True))
         if label in LIKELY_GROUPS or not re.fullmatch(rf"(?:(?:{known})|\d+|[()])+", label):
             names.append(label)
-    return tuple(sorted({*names, *(name.replace("-", "") for name in names)}, key=lambda name: (-len(name), name)))
+    return tuple(
+        sorted({*names, *(name.replace("-", "") for name in names)}, key=lambda name: (-len(name), name))
+    )
 
 
 def table_name(name: str) -> str:
@@ -163,7 +165,11 @@ def _leading_number(characters: Sequence[Character]) -> tuple[int, int]:
     if not number or end == len(characters) or len(number) > 1 or not 1 < int(number) < 10:
         return start, 1
     following = characters[end].text
-    return (start, 1) if following in ("H", "*") and number in "23" and end + 1 == len(characters) else (end, int(number))
+    return (
+        (start, 1)
+        if following in ("H", "*") and number in "23" and end + 1 == len(characters)
+        else (end, int(number))
+    )
 
 
 class _UnitReader:
@@ -188,7 +194,13 @@ class _UnitReader:
             for unit, stop, extra in self._units(place, depth, has_unit=bool(units)):
                 extend(stop, (*units, replace(unit, order=order) if order else unit), cost + extra, 0)
             mark = self._text[place]
-            if mark in _BOND_ORDERS and not order and not self._characters[place].script and place + 1 < end and units:
+            if (
+                mark in _BOND_ORDERS
+                and not order
+                and not self._characters[place].script
+                and place + 1 < end
+                and units
+            ):
                 extend(place + 1, units, cost + (0.3 if mark == "-" else 0.0), _BOND_ORDERS[mark])
             if mark in ".:" and units and not order:
                 yielded = self._with_radical(units) if mark == "." else units
@@ -202,7 +214,11 @@ class _UnitReader:
     def _with_radical(units: tuple[Unit, ...]) -> tuple[Unit, ...] | None:
         for index in range(len(units) - 1, -1, -1):
             if units[index].symbol not in ("H", "", "("):
-                return (*units[:index], replace(units[index], radicals=units[index].radicals + 1), *units[index + 1 :])
+                return (
+                    *units[:index],
+                    replace(units[index], radicals=units[index].radicals + 1),
+                    *units[index + 1 :],
+                )
         return None
 
     def _units(self, at: int, depth: int, *, has_unit: bool) -> Iterator[tuple[Unit, int, float]]:
@@ -219,14 +235,17 @@ class _UnitReader:
         if start >= len(text):
             return
         for symbol, label, stop, cost in self._symbols(start):
-            count, after, extra = (1, stop, 0.0) if symbol == "*" and label[-1:].isdigit() else self._count(stop)
+            count, after, extra = (
+                (1, stop, 0.0) if symbol == "*" and label[-1:].isdigit() else self._count(stop)
+            )
             if symbol == "*" and not label and isotope:
                 cost = 0.0
             unit = Unit(
                 symbol,
                 label,
                 count,
-                isotope=isotope or (_ISOTOPES[text[start]] if symbol == "H" and text[start] in _ISOTOPES else 0),
+                isotope=isotope
+                or (_ISOTOPES[text[start]] if symbol == "H" and text[start] in _ISOTOPES else 0),
                 letters=tuple(character.letter for character in characters[at:stop]),
             )
             yield unit, after, cost + extra
