@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from docai.pipelines.drawings.letters import Letter
 from docai.pipelines.drawings.molecule.bond_rows import find_dash_chains, find_hash_rows
 from docai.pipelines.drawings.molecule.bond_strokes import Line, Strokes
 from docai.pipelines.drawings.molecule.points import halfway, near_pairs, unit_vector
@@ -22,6 +23,9 @@ _PARALLEL: Final = math.sin(math.radians(7))
 
 _MAX_GAP: Final = 0.36
 """Largest distance of neighboring lines of a multiple bond, in bond lengths."""
+
+_MAX_RAYS: Final = 2_000_000
+"""Ends of lines times letters up to which it is looked which letters lines point at."""
 
 _CROSSED: Final = math.sin(math.radians(40))
 """Sine of the largest angle between the two lines of a crossed double bond."""
@@ -41,11 +45,14 @@ class Bonds:
     """Of most lines, points."""
 
 
-def read_bonds(strokes: Strokes) -> Bonds:
-    """The bonds that lines, tapers and waves make, each with the axes that it may have."""
+def read_bonds(strokes: Strokes, letters: Sequence[Letter]) -> Bonds:
+    """The bonds that lines, tapers and waves make, each with the axes that it may have.
+
+    ``letters`` give the scale where all atoms are written and no bonds meet.
+    """
     lines = _drop_repeated([line for line in strokes.lines if line.length > 0])
     lines = _join_pieces(lines, None)
-    length = _bond_length(lines, strokes)
+    length = _bond_length(lines, strokes, letters)
     if length <= 0:
         return Bonds()
     lines = _join_pieces(lines, length)
@@ -87,20 +94,21 @@ def _drop_repeated(lines: list[Line]) -> list[Line]:
             inside &= (np.abs(off @ normal[i]) <= slack) & (along >= -slack) & (along <= length[i] + slack)
             if not inside.any():
                 break
-        for j in np.flatnonzero(inside):
-            a, b = lines[i], lines[j]
-            if a.is_dashed != b.is_dashed:
-                continue
-            is_background = a.width > 2.5 * b.width and a.order < b.order and a.color != b.color
-            if is_background and b.length > 0.3 * a.length:
-                dropped[i] = True
-                break
-            if length[j] > 0.9 * length[i] and b.width > 2.5 * a.width and b.color != a.color:
+        within = np.flatnonzero(inside).tolist()
+        finer = [j for j in within if _is_over(lines[j], lines[i])]
+        if len(finer) > 1 or any(length[j] > 0.3 * length[i] for j in finer):
+            dropped[i] = True
+            continue
+        for j in within:
+            if lines[i].is_dashed == lines[j].is_dashed:
                 dropped[j] = True
-                continue
-            dropped[j] = True
-            lines[i] = a = replace(a, paths=tuple(dict.fromkeys(a.paths + b.paths)))
+                lines[i] = replace(lines[i], paths=tuple(dict.fromkeys(lines[i].paths + lines[j].paths)))
     return [line for line, is_dropped in zip(lines, dropped, strict=True) if not is_dropped]
+
+
+def _is_over(fine: Line, broad: Line) -> bool:
+    """Whether a line is painted on a much broader one of another color, which is only its background."""
+    return broad.width > 2.5 * fine.width and broad.order < fine.order and broad.color != fine.color
 
 
 def _ends(lines: Sequence[Line]) -> NDArray[np.float64]:
@@ -168,8 +176,8 @@ def _end_index(at: dict[int, tuple[int, int]], line: int, side: int) -> int:
     return next(end for end, place in at.items() if place == (line, side))
 
 
-def _bond_length(lines: Sequence[Line], strokes: Strokes) -> float:
-    """Length of most bonds: of lines that others meet at their ends, where there are any."""
+def _bond_length(lines: Sequence[Line], strokes: Strokes, letters: Sequence[Letter]) -> float:
+    """Length of most bonds: of lines that meet others or letters at their ends, where there are any."""
     tapers = [Line(t.narrow, t.wide, 0.0, t.color, t.paths, t.order) for t in strokes.tapers]
     candidates = [*lines, *tapers]
     if not candidates:
@@ -186,12 +194,35 @@ def _bond_length(lines: Sequence[Line], strokes: Strokes) -> float:
         limit = max(0.6 * max(widths[a], widths[b]), 0.06 * min(lengths[a], lengths[b]))
         if math.dist(ends[i], ends[j]) <= limit:
             touched[i] = touched[j] = True
-    weights = touched.reshape(-1, 2).sum(axis=1) ** 2 * lengths
+    hidden = _hidden_lengths(ends, touched, lengths, letters)
+    known = touched | (hidden > 0)
+    full = lengths + hidden.reshape(-1, 2).sum(axis=1)
+    weights = known.reshape(-1, 2).sum(axis=1) ** 2 * lengths
     if not weights.any():
         return float(lengths.max())
-    order = np.argsort(lengths)
+    order = np.argsort(full)
     heavy = np.cumsum(weights[order])
-    return float(lengths[order][np.searchsorted(heavy, heavy[-1] / 2)])
+    return float(full[order][np.searchsorted(heavy, heavy[-1] / 2)])
+
+
+def _hidden_lengths(
+    ends: NDArray[np.float64], touched: NDArray[np.bool_], lengths: NDArray[np.float64], letters: Sequence[Letter]
+) -> NDArray[np.float64]:
+    """For each end how far from it the middle of the letter is that the line points at; 0 for none."""
+    hidden = np.zeros(len(ends))
+    if not letters or len(ends) * len(letters) > _MAX_RAYS:
+        return hidden
+    boxes = np.array([letter.bbox for letter in letters])
+    middles = (boxes[:, :2] + boxes[:, 2:]) / 2
+    radii = np.array([0.5 * letter.size for letter in letters])
+    others = ends.reshape(-1, 2, 2)[:, ::-1].reshape(-1, 2)
+    out = (ends - others) / lengths.repeat(2)[:, None]
+    off = middles[None] - ends[:, None]
+    along = (off * out[:, None]).sum(axis=2)
+    across = np.abs(off[..., 0] * out[:, None, 1] - off[..., 1] * out[:, None, 0])
+    meets = (across <= radii) & (along > 0) & (along <= radii * 1.6 + 0.5 * lengths.repeat(2)[:, None])
+    nearest = np.where(meets, along, np.inf).min(axis=1)
+    return np.where(np.isfinite(nearest) & ~touched, nearest, 0.0)
 
 
 def _tapered(strokes: Strokes, length: float) -> list[BondMark]:

@@ -211,7 +211,7 @@ def _mark_circles(
         if circle.radius < 0.4 * length:
             signs = [letter for letter in letters if _overlaps(letter.bbox, circle.center)]
             if any(letter.text in "+-−–⊕⊖" for letter in signs):
-                wiring.circles.append(circle.path)
+                wiring.circles += circle.paths
             continue
         around = sorted(
             (math.atan2(node.point[1] - circle.center[1], node.point[0] - circle.center[0]), index)
@@ -224,4 +224,4 @@ def _mark_circles(
             for edge in edges:
                 for link in between[edge]:
                     link.in_circle = True
-            wiring.circles.append(circle.path)
+            wiring.circles += circle.paths

@@ -44,11 +44,11 @@ def read_graphs(drawing: Drawing, letters: list[Letter] | None = None) -> list[D
     strokes = read_strokes(drawing, outlines)
     if not strokes.is_complete:
         return []
-    bonds = read_bonds(strokes)
+    sure = [letter for letter in letters if letter.score >= _SURE_LETTER]
+    bonds = read_bonds(strokes, sure)
     if not bonds.marks:
         return []
     joints = find_joints(bonds.marks, bonds.length, bonds.width)
-    sure = [letter for letter in letters if letter.score >= _SURE_LETTER]
     wiring = wire(bonds.marks, joints, sure, strokes.circles, bonds.length)
     return _split(drawing, strokes, bonds, wiring)
 
