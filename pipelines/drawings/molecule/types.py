@@ -25,6 +25,16 @@ class BondMark:
     style: BondStyle = "plain"
     paths: tuple[int, ...] = ()
     """Indices in ``Drawing.paths`` of its strokes."""
+    axes: list[tuple[Point, Point]] = field(default_factory=list)
+    """Of a double bond the axes that it may have, likeliest first: between its lines, or one of them."""
+    slack: float = 0.0
+    """How far beyond its ends an atom may stand, points: the bars of a hash need not reach it."""
+    in_circle: bool = False
+    """One of its two lines is dashed: aromatic."""
+    is_crossed: bool = False
+    """A double bond whose lines cross."""
+    is_even: bool = False
+    """A hash of bars of one length, whose narrow end is not to be seen."""
 
 
 @dataclass(slots=True, eq=False)
