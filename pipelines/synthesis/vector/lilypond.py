@@ -1,7 +1,7 @@
 """Pieces of music21's wheel engraved by LilyPond, as vectors, with the notes as LilyPond drew them.
 
-Needs the programs ``musicxml2ly`` and ``lilypond`` (Debian's package ``lilypond``). What the one makes of a
-piece is not always what the piece says; so an engraver in LilyPond tells each notehead that it draws, and that
+Needs the programs ``musicxml2ly`` and ``lilypond`` (Debian: ``lilypond``). What the one makes of a
+piece is not always what the piece says: an engraver in LilyPond tells each notehead that it draws, and that
 is the truth.
 """
 
