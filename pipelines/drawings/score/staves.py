@@ -35,6 +35,9 @@ MAX_LINES: Final = 6
 MAX_LEVEL_LINES: Final = 4_000
 """Long level lines of a page above which it is a table or a hatch."""
 
+MAX_OPEN_LINES: Final = 12
+"""Lines of one height among which the one that a piece continues is looked for."""
+
 Floats = NDArray[np.float64]
 
 
@@ -78,14 +81,18 @@ def level_lines(strokes: Strokes) -> Floats:
     order = np.lexsort((pieces[:, 0], row))
     pieces, row = pieces[order], row[order]
     joined: list[list[float]] = []
-    last = -1
+    first_of_row, last_row = 0, -1
     for index, (x0, x1, y, thickness) in zip(row.tolist(), pieces.tolist(), strict=True):
+        if index != last_row:
+            first_of_row, last_row = len(joined), index
         gap = max(0.6, 1.5 * thickness)
-        if index == last and x0 <= joined[-1][1] + gap and _alike(thickness, joined[-1][3]):
-            joined[-1][1] = max(joined[-1][1], x1)
+        # A beam may lie on a line: the line before it goes on behind it.
+        for line in joined[: max(first_of_row, len(joined) - MAX_OPEN_LINES) - len(joined) - 1 : -1]:
+            if x0 <= line[1] + gap and _alike(thickness, line[3]):
+                line[1] = max(line[1], x1)
+                break
         else:
             joined.append([x0, x1, y, thickness])
-            last = index
     return np.array(sorted(joined, key=lambda line: (line[2], line[0])))
 
 
