@@ -1,4 +1,4 @@
-"""Passages engraved by Verovio, as vectors: its glyphs as outlines, or as glyphs of a font of one of three kinds."""
+"""Passages engraved by Verovio, as vectors: its glyphs as outlines, or of a font of one of three kinds."""
 
 from __future__ import annotations
 
