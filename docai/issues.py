@@ -351,6 +351,11 @@ CODES: Mapping[str, IssueCode] = MappingProxyType(
             "evidence",
             "A second reader has a different answer, in `alternatives`; the model's was used.",
         ),
+        "drawing-disagrees": IssueCode(
+            "info",
+            "evidence",
+            "The drawing was believed; whoever read its picture read something else, see `alternatives`.",
+        ),
         "witness-silent": IssueCode("info", "evidence", "A second reader recognized nothing in the region."),
         "witness-failed": IssueCode("info", "evidence", "A second reader failed; the message says why."),
         "reader-missing": IssueCode(
