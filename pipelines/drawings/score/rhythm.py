@@ -352,9 +352,14 @@ def _run_at(events: Sequence[Event], x: float, number: int, space: float) -> lis
             if end == begin or unit.numerator != 1 or unit.denominator & (unit.denominator - 1):
                 if not (unit.denominator == 1 and unit.numerator in (2, 4)):
                     continue
-            off = abs((events[begin].x + events[end].x) / 2 - x)
-            if off < _RUN_SPACES * space and (best is None or off < best[0]):
-                best = off, events[begin : end + 1]
+            run = events[begin : end + 1]
+            off = abs((events[begin].x + events[end].x) / 2 - x) / space
+            if off > _RUN_SPACES:
+                continue
+            # As many notes as the number says, of one value, are likelier than fewer longer ones.
+            off += 2.0 * (len(run) != number) + 2.0 * all(event.values[0][0] != unit for event in run)
+            if best is None or off < best[0]:
+                best = off, run
     return best[1] if best else list(events)
 
 
