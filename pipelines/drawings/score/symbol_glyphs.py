@@ -64,7 +64,9 @@ def read_nameless_glyphs(
     chosen = list(first.values())
     if len(chosen) > MAX_SHAPES:
         chosen = [number for number in chosen if _is_music_by_font(glyphs[number], named_fonts)][:MAX_SHAPES]
-    outlines = [place_subpaths(glyphs[number].shape.subpaths, glyphs[number].matrix, (0.0, 0.0)) for number in chosen]
+    outlines = [
+        place_subpaths(glyphs[number].shape.subpaths, glyphs[number].matrix, (0.0, 0.0)) for number in chosen
+    ]
     spaces = [places.space(near[number]) for number in chosen]
     matches = outline_table().match(measure_outlines(outlines, spaces))
     by_key = {keys[number]: match for number, match in zip(chosen, matches, strict=True)}

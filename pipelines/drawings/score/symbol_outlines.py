@@ -153,7 +153,9 @@ def _measure(parts: list[Floats], space: float) -> tuple[NDArray[np.float32], Fl
     scale = (1 << _SHIFT) * (grid - 1) / size
     corner = (1 << _SHIFT) * _MARGIN
     fine = np.zeros((grid + 2 * _MARGIN, grid + 2 * _MARGIN), np.uint8)
-    cv2.fillPoly(fine, [np.rint((part - low) * scale + corner).astype(np.int32) for part in parts], 255, shift=_SHIFT)
+    cv2.fillPoly(
+        fine, [np.rint((part - low) * scale + corner).astype(np.int32) for part in parts], 255, shift=_SHIFT
+    )
     n_parts = cv2.connectedComponents(fine, connectivity=8)[0] - 1
     n_holes = cv2.connectedComponents(255 - fine, connectivity=4)[0] - 2
     inner = fine[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]

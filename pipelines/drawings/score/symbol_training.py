@@ -188,7 +188,9 @@ def letter_glyphs() -> list[KnownGlyph]:
         for text in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789&?!:;-–—/*+=":
             outline = _letter_outline(font, text)
             for size in (0.38, 0.55, 0.8):
-                found.append(KnownGlyph("", tuple(part._replace(points=part.points * size) for part in outline)))
+                found.append(
+                    KnownGlyph("", tuple(part._replace(points=part.points * size) for part in outline))
+                )
     return [glyph for glyph in found if glyph.outline]
 
 
@@ -201,7 +203,9 @@ def _letter_outline(font: Any, text: str) -> tuple[Subpath, ...]:
     with open_source(document.tobytes()) as source, source.page(1) as drawn:
         glyphs = drawn.inside(read_drawing, None).glyphs
     return tuple(
-        part._replace(points=part.points - np.array(glyph.origin)) for glyph in glyphs for part in glyph.outline()
+        part._replace(points=part.points - np.array(glyph.origin))
+        for glyph in glyphs
+        for part in glyph.outline()
     )
 
 
@@ -222,7 +226,12 @@ def curve_glyphs() -> list[KnownGlyph]:
     for length in (0.7, 1.0, 1.5, 2.5, 4.0, 7.0):
         for slope in (-0.5, -0.3, -0.15, 0.0, 0.15, 0.3, 0.5):
             for thickness in (0.4, 0.5, 0.6):
-                corners = [(0, 0), (length, slope * length), (length, slope * length + thickness), (0, thickness)]
+                corners = [
+                    (0, 0),
+                    (length, slope * length),
+                    (length, slope * length + thickness),
+                    (0, thickness),
+                ]
                 found.append(_polygon(np.array(corners) * space))
     return [KnownGlyph("", (outline,)) for outline in found]
 
@@ -252,7 +261,11 @@ def make_table(glyphs: Iterable[KnownGlyph]) -> OutlineTable:
     features = measure_outlines([glyph.outline for glyph in known], [EM / 4] * len(known))
     keys = {}
     for index, glyph in enumerate(known):
-        look = (glyph.name, features.pictures[index].round(1).tobytes(), features.sizes[index].round(2).tobytes())
+        look = (
+            glyph.name,
+            features.pictures[index].round(1).tobytes(),
+            features.sizes[index].round(2).tobytes(),
+        )
         keys.setdefault(look, index)
     chosen = sorted(keys.values())
     return OutlineTable(

@@ -40,7 +40,9 @@ def find_symbols(drawing: Drawing, staves: Sequence[Staff] | None = None) -> lis
             nameless.append(index)
     staves = find_staves(drawing) if staves is None else staves
     if staves:
-        named_fonts = {drawing.glyphs[symbol.glyph].shape.font for symbol in symbols if symbol.glyph is not None}
+        named_fonts = {
+            drawing.glyphs[symbol.glyph].shape.font for symbol in symbols if symbol.glyph is not None
+        }
         if len(nameless) <= MAX_GLYPHS:
             symbols += read_nameless_glyphs(drawing, nameless, staves, named_fonts)
         symbols += read_painted_symbols(drawing, staves)
