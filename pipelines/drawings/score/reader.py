@@ -10,12 +10,12 @@ from docai.geometry import BBox, union
 from docai.pipelines.drawings.letters import Letter, read_letters
 from docai.pipelines.drawings.score.attributes import find_clefs, find_meters, find_rests
 from docai.pipelines.drawings.score.barlines import (
-    braced_staves,
     find_barlines,
     group_staves,
     staff_crossing_lines,
 )
 from docai.pipelines.drawings.score.beams import find_beams
+from docai.pipelines.drawings.score.braces import find_braces, find_brackets
 from docai.pipelines.drawings.score.curves import attach_curves, find_bows
 from docai.pipelines.drawings.score.heads import find_heads
 from docai.pipelines.drawings.score.key_signatures import find_keys
@@ -74,13 +74,13 @@ class _Reader:
         heads = [symbol for symbol in sheet.symbols if symbol.name.startswith("notehead")]
         lines = staff_crossing_lines(sheet, staves, heads)
         barline_paths = {path for line in lines for path in line.upright.paths}
-        groups = group_staves(sheet, staves, lines)
+        braces = find_braces(sheet, staves)
+        groups = group_staves(staves, lines, [*braces, *find_brackets(sheet, staves)])
         self._use_staff_lines()
         marks = find_heads(sheet, staves)
         stems = find_stems(sheet, marks, barline_paths)
         attach_flags(sheet, stems)
         find_beams(sheet, stems)
-        braces = braced_staves(sheet, staves)
         dots = [symbol for symbol in sheet.symbols if symbol.name in ROUND_DOTS]
         systems, made = [], []
         for group in groups:
@@ -105,7 +105,7 @@ class _Reader:
             over += [symbol for symbol in symbols[number] if symbol.name.startswith(MARKS)]
             attach_marks(sheet, over, system.chords, system.rests, self.space)
             inside = [bow for bow in bows if self._nearest(systems, bow.bbox) == number]
-            system.curves = attach_curves(inside, system.chords, system.staves)
+            system.curves = attach_curves(sheet, inside, system.chords, system.staves)
             self._add_texts(system, symbols[number], free)
             system.unexplained = find_remains(sheet, system, symbols[number])
         return [system for system in systems if system.chords or system.clefs or system.rests]
