@@ -10,8 +10,9 @@ import numpy as np
 from pymupdf import mupdf
 
 from docai.pipelines.ingest.drawing import GlyphShape, Subpath
-from docai.pipelines.ingest.drawing_device import MUPDF_CALL_ERRORS, PathWalker, Recorder
+from docai.pipelines.ingest.drawing_device import Recorder
 from docai.pipelines.ingest.drawing_flatten import flatten_paths
+from docai.pipelines.ingest.drawing_mupdf import MUPDF_CALL_ERRORS, PathWalker
 
 EM_UNIT: Final = 0.05
 """Ems that stand for a point of the page in tolerances: at 20 points an em they are the same."""
