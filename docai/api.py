@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from docai.models.engine import Engine
-    from docai.options import ReadBackSetting, Retry, TextLayer, Witnesses
+    from docai.options import Drawings, ReadBackSetting, Retry, TextLayer, Witnesses
     from docai.pipelines.convert import ProgressCallback
     from docai.pipelines.layout.find import GivenRegions
 
@@ -32,7 +32,7 @@ class Pipeline:
         model: an embedded model's name (``"nano"``), a local folder, or a hub id such as
             ``org/name@revision`` whose files are already on this machine.
         device: ``"auto"`` (CUDA where there is one, else CPU), ``"cpu"``, ``"cuda"``, ``"cuda:1"``, …
-        heads, text_layer, witnesses, readback, retry, limits: the fields of
+        heads, text_layer, drawings, witnesses, readback, retry, limits: the fields of
             :class:`docai.options.Options`, which says what each does.
         engine: answers in place of ``model``, such as :class:`docai.ScriptedEngine` in tests.
 
@@ -48,6 +48,7 @@ class Pipeline:
         device: str = "auto",
         heads: Collection[str] | None = None,
         text_layer: TextLayer = "prefer",
+        drawings: Drawings = "prefer",
         witnesses: Witnesses = "auto",
         readback: ReadBackSetting = "auto",
         retry: Retry = "off",
@@ -60,6 +61,7 @@ class Pipeline:
         self._options = Options(
             heads=heads,
             text_layer=text_layer,
+            drawings=drawings,
             witnesses=witnesses,
             readback=readback,
             retry=retry,
@@ -84,6 +86,7 @@ class Pipeline:
             device=device,
             heads=options.heads,
             text_layer=options.text_layer,
+            drawings=options.drawings,
             witnesses=options.witnesses,
             readback=options.readback,
             retry=options.retry,
@@ -95,7 +98,7 @@ class Pipeline:
         """Says what it is set to, and what it runs on once the model is loaded; loads nothing."""
         model = Path(self._model).name if self._engine is None else self._engine.name
         device = self._device if self._engine is None else self._engine.device
-        options = f"text_layer={self._options.text_layer!r}"
+        options = f"text_layer={self._options.text_layer!r}, drawings={self._options.drawings!r}"
         return f"<{one_line(f'Pipeline {model} on {device}, {options}', MAX_REPR - 2)}>"
 
     @property
@@ -180,6 +183,7 @@ def process(
     device: str = "auto",
     heads: Collection[str] | None = None,
     text_layer: TextLayer = "prefer",
+    drawings: Drawings = "prefer",
     witnesses: Witnesses = "auto",
     readback: ReadBackSetting = "auto",
     retry: Retry = "off",
@@ -197,7 +201,8 @@ def process(
         regions: take the place of layout on the pages they name: page number → ``(kind, bbox)`` pairs in
             reading order, such as ``{1: [("table", (72, 100, 523, 300))]}``, boxes in page points. Of these
             pages only words inside the boxes are read.
-        model, device, heads, text_layer, witnesses, readback, retry, limits, engine: see :class:`Pipeline`.
+        model, device, heads, text_layer, drawings, witnesses, readback, retry, limits, engine: see
+            :class:`Pipeline`.
         progress: called with :class:`docai.pipelines.convert.Progress` as the work goes on. What it raises
             ends the call.
 
@@ -214,6 +219,7 @@ def process(
         device=device,
         heads=heads,
         text_layer=text_layer,
+        drawings=drawings,
         witnesses=witnesses,
         readback=readback,
         retry=retry,
@@ -231,6 +237,7 @@ def read(
     model: str | Path = "nano",
     device: str = "auto",
     text_layer: TextLayer = "prefer",
+    drawings: Drawings = "prefer",
     witnesses: Witnesses = "auto",
     readback: ReadBackSetting = "auto",
     retry: Retry = "off",
@@ -244,7 +251,8 @@ def read(
         image: a Pillow image, or anything :func:`process` takes; of a document its first page.
         head: ``"table"``, ``"molecule"``, ``"score"`` or ``"text"``.
         password, progress: as in :func:`process`.
-        model, device, text_layer, witnesses, readback, retry, limits, engine: see :class:`Pipeline`.
+        model, device, text_layer, drawings, witnesses, readback, retry, limits, engine: see
+            :class:`Pipeline`.
 
     Returns:
         A :class:`Table`, :class:`Molecule`, :class:`Score` or :class:`Text`.
@@ -256,6 +264,7 @@ def read(
         model,
         device=device,
         text_layer=text_layer,
+        drawings=drawings,
         witnesses=witnesses,
         readback=readback,
         retry=retry,

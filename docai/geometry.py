@@ -5,6 +5,7 @@ All frames have their origin at the top left, x to the right and y down. On a pa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -165,6 +166,13 @@ def clip(box: BBox, width: float, height: float) -> BBox:
 def touches(a: BBox, b: BBox) -> bool:
     """Whether two boxes share at least one point; boxes without area can, too."""
     return a[0] <= b[2] and b[0] <= a[2] and a[1] <= b[3] and b[1] <= a[3]
+
+
+def distance(a: BBox, b: BBox) -> float:
+    """Distance of two boxes; 0 where they touch."""
+    dx = max(a[0] - b[2], b[0] - a[2], 0.0)
+    dy = max(a[1] - b[3], b[1] - a[3], 0.0)
+    return math.hypot(dx, dy)
 
 
 def contains_center(outer: BBox, inner: BBox) -> bool:

@@ -203,6 +203,22 @@ CODES: Mapping[str, IssueCode] = MappingProxyType(
             "MusicXML or MIDI lacks a meter of the kern, or has it in simplified form."
         ),
         "score-midi-lost": _warning("MIDI and kern have different numbers of notes."),
+        # Scores: reading the drawing
+        "score-drawing-unexplained": IssueCode(
+            "warning", "evidence", "Strokes or symbols of a drawn system were not understood."
+        ),
+        "score-drawing-rhythm": IssueCode(
+            "warning", "evidence", "Notes of a drawn measure do not fill its meter; they were kept as drawn."
+        ),
+        "score-drawing-voices": IssueCode(
+            "warning", "evidence", "In a drawn measure it is not sure which notes follow each other."
+        ),
+        "score-drawing-doubtful": IssueCode(
+            "warning", "evidence", "A sign of a drawn system could not be made out, or belongs to no note."
+        ),
+        "score-drawing-tablature": IssueCode(
+            "warning", "evidence", "A drawn system has tablature, which is not read."
+        ),
         # Text
         "text-empty": _warning("The model's answer contains no word."),
         "text-fenced": _harmless_repair("A Markdown code fence around the words was removed."),
@@ -334,6 +350,31 @@ CODES: Mapping[str, IssueCode] = MappingProxyType(
             "warning",
             "evidence",
             "A second reader has a different answer, in `alternatives`; the model's was used.",
+        ),
+        "drawing-disagrees": IssueCode(
+            "info",
+            "evidence",
+            "The drawing was believed; whoever read its picture read something else, see `alternatives`.",
+        ),
+        "drawing-unexplained": IssueCode(
+            "warning",
+            "evidence",
+            "Strokes or letters inside the drawing are no part of what was read; the message says where.",
+        ),
+        "drawing-unsure": IssueCode(
+            "warning",
+            "evidence",
+            "A part of the drawing can be read in more than one way; the message says which.",
+        ),
+        "drawing-valence": IssueCode(
+            "error",
+            "evidence",
+            "An atom of the drawing has more or fewer bonds than its element allows; the message says where.",
+        ),
+        "drawing-stereo": IssueCode(
+            "warning",
+            "evidence",
+            "A wedge or hashed bond is drawn at an atom that cannot have a configuration as drawn.",
         ),
         "witness-silent": IssueCode("info", "evidence", "A second reader recognized nothing in the region."),
         "witness-failed": IssueCode("info", "evidence", "A second reader failed; the message says why."),

@@ -12,6 +12,9 @@ from docai.limits import Limits
 TextLayer = Literal["prefer", "verify", "ignore"]
 """What a PDF's own words are used for."""
 
+Drawings = Literal["prefer", "verify", "ignore"]
+"""What the strokes and glyphs of a born-digital molecule or score are used for."""
+
 Witnesses = Literal["auto", "off"]
 """Whether second readers that are installed are asked as well."""
 
@@ -23,6 +26,7 @@ Retry = Literal["auto", "off"]
 
 CHOICES: Final = {
     "text_layer": get_args(TextLayer),
+    "drawings": get_args(Drawings),
     "witnesses": get_args(Witnesses),
     "readback": get_args(ReadBackSetting),
     "retry": get_args(Retry),
@@ -51,6 +55,10 @@ class Options:
     """``prefer`` takes text from the PDF's own words where they can be believed, and asks no model for it,
     nor for a table whose grid the page itself makes sure; ``verify`` lets the model read too and reports
     where they differ; ``ignore`` is the model alone."""
+    drawings: Drawings = "prefer"
+    """``prefer`` reads molecules and scores of born-digital pages from what the page draws, and asks nobody
+    else where that is sound; ``verify`` asks the model and the second readers, too, and reports where they
+    differ; ``ignore`` reads them as pictures only."""
     witnesses: Witnesses = "auto"
     """``auto`` also asks the second readers that are installed beside docai: OSRA for molecules, Tesseract
     for text and tables without a text layer, see :mod:`docai.pipelines.evidence.arbiter`. ``off`` asks no
@@ -86,5 +94,5 @@ class Options:
         object.__setattr__(self, "heads", frozenset(heads))
 
 
-MODEL_ALONE: Final = Options(witnesses="off", readback="off")
+MODEL_ALONE: Final = Options(drawings="ignore", witnesses="off", readback="off")
 """What measures a model: no program reads beside it and nothing is rendered again."""

@@ -22,7 +22,7 @@ from docai.geometry import BBox
 from docai.score_formats import ScoreExports
 from docai.table_formats import TableExports
 
-SCHEMA_VERSION = "1.4"
+SCHEMA_VERSION = "1.5"
 
 Point = tuple[float, float]
 
@@ -30,7 +30,7 @@ Kind = Literal["table", "molecule", "score", "text", "figure"]
 
 FinishReason = Literal["stop", "length", "loop", "blank", "error", "not-run"]
 
-Evidence = Literal["model", "text-layer", "table-finder", "layout", "osra", "tesseract"]
+Evidence = Literal["model", "text-layer", "table-finder", "drawing", "layout", "osra", "tesseract"]
 
 
 class Confidence(Data):

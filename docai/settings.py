@@ -29,7 +29,7 @@ from pydantic_settings import (
 
 from docai.errors import SettingError
 from docai.limits import FLAGS, Limits
-from docai.options import CHOICES, Options, ReadBackSetting, Retry, TextLayer, Witnesses, in_words
+from docai.options import CHOICES, Drawings, Options, ReadBackSetting, Retry, TextLayer, Witnesses, in_words
 
 ENV_PREFIX = "DOCAI_"
 SETTINGS_FILE = "docai.toml"
@@ -57,6 +57,9 @@ class Settings(Limits, BaseSettings):
     model: str = Field(default="nano", min_length=1, description="Checkpoint that reads the regions.")
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="Where it runs.")
     text_layer: TextLayer = Field(default="prefer", description="What a PDF's own words are used for.")
+    drawings: Drawings = Field(
+        default="prefer", description="What drawn molecules and scores of a PDF are used for."
+    )
     witnesses: Witnesses = Field(
         default="auto", description="Whether second readers that are installed are asked as well."
     )
@@ -88,6 +91,7 @@ class Settings(Limits, BaseSettings):
         return Options(
             heads=heads,
             text_layer=self.text_layer,
+            drawings=self.drawings,
             witnesses=self.witnesses,
             readback=self.readback,
             retry=self.retry,

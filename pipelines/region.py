@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
 from docai.base import Content
 from docai.contents import Issue
-from docai.geometry import BBox
+from docai.geometry import BBox, area, distance
 from docai.issues import make_issue
 from docai.models.engine import Engine, Generation, Request, answer
 from docai.models.heads import HEADS, Head
@@ -26,6 +26,7 @@ from docai.pipelines.crops.crop import Crop
 from docai.pipelines.crops.tiling import tile_region
 from docai.pipelines.evidence.arbiter import decide, downgrade_errors
 from docai.pipelines.evidence.base import Decision, ReaderInput, Reading
+from docai.pipelines.evidence.drawing import is_sound as is_drawn_soundly
 from docai.pipelines.evidence.readers import ReaderPool
 from docai.pipelines.evidence.table_decision import is_sure
 from docai.pipelines.ingest import Page, PageWord
@@ -49,6 +50,8 @@ class RegionTask:
     options: Options
     native: Reading | None = None
     """The PDF's own words in the region; None where it has none, or they are to be ignored."""
+    drawn: Reading | None = None
+    """What the strokes and glyphs of the page say; None where there are none, or they are to be ignored."""
     is_asked: bool = False
     """The head of the region's kind is to read it."""
     crops: Sequence[Crop] = ()
@@ -93,7 +96,7 @@ class RegionTask:
         """Read what the PDF itself holds, and settle with it whether the head, if ``available``, is asked.
 
         Where the PDF's words are preferred, no head is asked for a text that has them, nor for a table whose
-        grid is sure.
+        grid is sure; where drawings are, not for a molecule or score that is read soundly from its strokes.
         """
         kind, text_layer = self.region.kind, self.options.text_layer
         if text_layer != "ignore":
@@ -102,14 +105,24 @@ class RegionTask:
         if self.native is not None:
             self.readings.append(self.native)
             self.issues += self.native.issues
+        if self.drawn is not None:
+            self.readings.append(self.drawn)
         if self.region.is_watermark:
             message = "The text lies across the page as a watermark; it is no part of what the page says."
             self.issues.append(make_issue("text-watermark", message))
         if self.head is None or (text_layer == "prefer" and self.words and self._needs_no_head(readers)):
             return
+        if self._is_drawn_soundly:
+            self.notes.append("read soundly from the drawing itself: nobody else asked")
+            return
         self.is_asked = True
         if kind not in available:
             self.refuse("head-not-available", f"the model has no weights for the {kind} head.")
+
+    @property
+    def _is_drawn_soundly(self) -> bool:
+        """The drawing is enough: no picture of it is read."""
+        return self.options.drawings == "prefer" and is_drawn_soundly(self.drawn)
 
     def _needs_no_head(self, readers: ReaderPool) -> bool:
         """Whether the PDF's words, and what second readers see on the page beside them, are enough."""
@@ -141,6 +154,8 @@ class RegionTask:
 
         Where a limit was reached, which ``in_time`` False says too, no program is asked.
         """
+        if self._is_drawn_soundly:
+            return
         at_limit = not in_time or any(
             issue.code in ("region-limit", "page-time-limit") for issue in self.issues
         )
@@ -287,13 +302,54 @@ def plan_tasks(
     """A task for each region of one page; no two have the same id. ``available`` heads have weights."""
     ids: Counter[str] = Counter()
     tasks = []
-    for region in regions:
+    for region, drawn in _drawn_regions(page, regions, options, readers):
         name = record_id(source_sha256, page.number, region.kind, region.bbox)
         ids[name] += 1
-        task = RegionTask(name if ids[name] == 1 else f"{name}-{ids[name]}", page, region, options)
+        name = name if ids[name] == 1 else f"{name}-{ids[name]}"
+        task = RegionTask(name, page, region, options, drawn=drawn)
         task.plan(readers, available)
         tasks.append(task)
     return tasks
+
+
+def _drawn_regions(
+    page: Page, regions: Sequence[Region], options: Options, readers: ReaderPool
+) -> Iterator[tuple[Region, Reading | None]]:
+    """Each region with what its drawing says.
+
+    A region with several systems or structures becomes one region for each of them where all of them were
+    read: a record is one system, or one structure.
+    """
+    for region in regions:
+        if options.drawings == "ignore":
+            yield region, None
+            continue
+        parts, failure = readers.read_drawing(region.kind, ReaderInput(page, region.bbox))
+        if failure is not None or not parts:
+            yield region, failure
+        elif len(parts) == 1:
+            yield region, parts[0].reading()
+        elif region.kind == "score" or all(is_drawn_soundly(part.reading()) for part in parts):
+            yield from zip(
+                _split(region, [part.bbox for part in parts]),
+                [part.reading() for part in parts],
+                strict=True,
+            )
+        else:
+            yield region, max(parts, key=lambda part: area(part.bbox)).reading()
+
+
+def _split(region: Region, boxes: Sequence[BBox]) -> list[Region]:
+    """A region for each of some boxes in it; each word goes to the nearest one."""
+    words: list[list[PageWord]] = [[] for _ in boxes]
+    for word in region.words:
+        nearest = min(range(len(boxes)), key=lambda index: distance(boxes[index], word.bbox))
+        words[nearest].append(word)
+    why = f"one of {len(boxes)} that are drawn there"
+    return [
+        replace(region, bbox=box, polygon=None, words=tuple(inside), evidence=(*region.evidence, why))
+        for box, inside in zip(boxes, words, strict=True)
+    ]
 
 
 def recognize(tasks: Sequence[RegionTask], engine: Engine) -> None:

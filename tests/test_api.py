@@ -250,6 +250,7 @@ def test_the_signature_of_process_is_the_promised_one() -> None:
         "device": "auto",
         "heads": None,
         "text_layer": "prefer",
+        "drawings": "prefer",
         "witnesses": "auto",
         "readback": "auto",
         "retry": "off",

@@ -29,6 +29,15 @@ TextLayer = Annotated[
     ),
 ]
 
+Drawings = Annotated[
+    str | None,
+    typer.Option(
+        metavar="USE",
+        help="Use of molecules and scores drawn in a PDF: prefer, verify (by the model) or ignore. "
+        "Default: prefer.",
+    ),
+]
+
 Witnesses = Annotated[
     str | None,
     typer.Option(

@@ -1,10 +1,10 @@
 """The rule by which the readings of one region become one decision: what is believed, and how sure it is.
 
-Readings come from the model (the PaliGemma 2 head of the region), from the PDF's own words, and from at most
-one *second reader*: the table finder where there are words to believe, else OSRA for molecules and Tesseract
-for text and tables; of several the one that made out most, then the one of most trust. A reading is
-*complete* where the reader made out all that it saw: the model ended by itself with a text that parses, a
-structure is valid and without dummy atoms, a text is mostly words
+Readings come from the model (the PaliGemma 2 head of the region), from the PDF's own words and drawing, and
+from at most one *second reader*: the table finder where there are words to believe, else OSRA for molecules
+and Tesseract for text and tables; of several the one that made out most, then the one of most trust. A
+reading is *complete* where the reader made out all that it saw: the model ended by itself with a text that
+parses, a structure is valid and without dummy atoms, a text is mostly words
 (:attr:`~docai.pipelines.evidence.base.Reading.complete`). The order of trust:
 
 1. **The PDF's own words, where they look like text**, are the content of a text region. A model that reads
@@ -29,7 +29,12 @@ structure is valid and without dummy atoms, a text is mostly words
    where the finder sees no table, it is the model's. The confidence is the structure times the agreement with
    the words; the same grid of both raises it, another one lowers it, by Bayes' rule. The reason is that of
    the alternative, and of the issue.
-3. **Everything else** is between the model and the second reader.
+3. **The drawing of a molecule or score, where it is read soundly** (valid, with a confidence of 0.9 or more,
+   which rests on the strokes and glyphs that it explains), is the content. What others read where they were
+   asked, as with ``drawings="verify"``, raises or lowers its confidence by Bayes' rule; where they differ,
+   theirs is an alternative and an issue. One that is not sound is a second reader with its own confidence
+   for trust.
+4. **Everything else** is between the model and the second reader.
 
    - Both say the same: that is the content, both are its evidence, and the confidence rises.
    - The model's reading is not complete, or holds nothing: the second reader is believed, where there is
@@ -61,19 +66,27 @@ from dataclasses import replace
 from typing import Final
 
 from docai.base import Content
-from docai.contents import FigureContent, Issue, MoleculeContent, Severity, TableContent, TextContent, Word
+from docai.contents import (
+    FigureContent,
+    Issue,
+    MoleculeContent,
+    Severity,
+    TableContent,
+    TextContent,
+    Word,
+)
 from docai.issues import make_issue
 from docai.models.heads import FIGURE
-from docai.pipelines.evidence.base import Decision, Reading, alone, content_of, same_grid
+from docai.pipelines.evidence.agreement import describe_difference, own_probability, share_alike
+from docai.pipelines.evidence.base import Decision, Reading, alone, content_of
+from docai.pipelines.evidence.drawing import is_sound
+from docai.pipelines.evidence.drawing_decision import decide_drawn
 from docai.pipelines.evidence.table_decision import decide_table, decide_unread_table, number_issues
 from docai.pipelines.evidence.text_layer import MIN_AGREEMENT, word_difference
 from docai.pipelines.evidence.trust import agreed, contradicted, probability_against, trust_against, trust_in
 from docai.pipelines.ingest import PageWord
-from docai.pipelines.words import agreement, cell_words, plain, right_words
+from docai.pipelines.words import agreement, plain, right_words
 from docai.records import Alternative, Confidence, Evidence
-
-_MAX_OTHER_GRID_SHARE: Final = 0.99
-"""The same words in another grid are not the same table."""
 
 _UNMEASURED_PROBABILITY: Final = 0.5
 
@@ -115,6 +128,9 @@ def _decide(
     second = _preferred([reading for reading in readings if reading.source != "text-layer"])
     if kind == FIGURE:
         return _decide_figure(native)
+    if second is not None and is_sound(second):
+        others = [one for one in readings if one.source not in ("text-layer", "drawing")]
+        return decide_drawn(second, [model, *others] if model is not None else others)
     if model is None:
         return _decide_unread(kind, native, second, words)
     if kind == "table" and words:
@@ -139,10 +155,11 @@ def downgrade_errors(issues: Sequence[Issue], decision: Decision) -> list[Issue]
 
 
 def _preferred(readings: Sequence[Reading]) -> Reading | None:
-    """Of several second readers, the one that made out most, then the one of most trust."""
+    """Of several, a sound drawing, else the one that made out most, then the one of most trust."""
     return max(
         readings,
         key=lambda reading: (
+            is_sound(reading),
             reading.content is not None,
             reading.complete,
             trust_in(reading).record,
@@ -206,36 +223,13 @@ def _decide_pair(model: Reading, second: Reading) -> Decision:
         return (
             _believe_second(model, second, 0.0) if probability_against(second) else _undecided(model, second)
         )
-    share = _agreement(content_of(model), second.content)
+    share = share_alike(content_of(model), second.content)
     if share == 1.0:
         return _confirm(model, second)
-    probability = _own_probability(model) if model.is_calibrated else None
+    probability = own_probability(model) if model.is_calibrated else None
     if probability is not None and probability < probability_against(second):
         return _believe_second(model, second, probability)
     return _believe_model(model, second, share) if second.complete else _undecided(model, second)
-
-
-def _agreement(content: Content, other: Content) -> float:
-    """1 where both say the same; of texts and tables the share of words that both have (F1)."""
-    match content, other:
-        case MoleculeContent(), MoleculeContent():
-            return float(content.smiles is not None and content.smiles == other.smiles)
-        case TextContent(), TextContent():
-            return agreement(content.text.split(), other.text.split())
-        case TableContent(), TableContent():
-            if same_grid(content, other):
-                return 1.0
-            return min(_MAX_OTHER_GRID_SHARE, agreement(cell_words(content), cell_words(other)))
-    raise TypeError(f"{type(content).__name__} cannot be compared with {type(other).__name__}.")
-
-
-def _own_probability(model: Reading) -> float | None:
-    """How likely the model is right by its own account; of a text, in one of its words."""
-    content = content_of(model)
-    if isinstance(content, TextContent):
-        values = [value for value in content.part_confidences() if value is not None]
-        return sum(values) / len(values) if values else None
-    return model.confidence.value
 
 
 def _confirm(model: Reading, second: Reading) -> Decision:
@@ -252,7 +246,7 @@ def _believe_model(model: Reading, second: Reading, share: float) -> Decision:
     is_near = share >= MIN_AGREEMENT
     evidence: tuple[Evidence, ...] = ("model", source) if is_near else ("model",)
     severity: Severity = "info" if is_near else "warning"
-    difference = _difference(content, second, share)
+    difference = describe_difference(content, second, share)
     message = f"{source} reads it otherwise; the model was believed. {difference}"
     issue = make_issue("witness-disagrees", message, severity=severity)
     return Decision(
@@ -350,13 +344,3 @@ def _words(content: TextContent) -> list[Word]:
     return [
         word.model_copy(update={"text": plain(word.text)}) for line in content.lines for word in line.words
     ]
-
-
-def _difference(content: Content, second: Reading, share: float) -> str:
-    other = second.content
-    if isinstance(content, MoleculeContent) and isinstance(other, MoleculeContent):
-        return f"The formulas are {content.formula} and {other.formula}."
-    if isinstance(content, TableContent) and isinstance(other, TableContent):
-        sizes = [f"{grid.n_rows} x {grid.n_cols}" for grid in (content, other)]
-        return f"The grids are {sizes[0]} and {sizes[1]}; they agree in {share:.0%} of their words."
-    return f"They agree in {share:.0%} of their words."

@@ -18,7 +18,7 @@ from docai.records import RecordBase, kind_of
 MIN_CONFIDENCE: Final = 0.5
 """A record below is less likely right than wrong."""
 
-_FROM_THE_PDF: Final = frozenset(("text-layer", "table-finder"))
+_FROM_THE_PDF: Final = frozenset(("text-layer", "table-finder", "drawing"))
 """Evidence of records that no reader of pictures would have made better."""
 
 

@@ -12,6 +12,7 @@ from docai.errors import DocaiError
 from docai.issues import make_issue
 from docai.options import Witnesses
 from docai.pipelines.evidence.base import PIXELS, Need, Reader, ReaderInput, Reading
+from docai.pipelines.evidence.drawing import DrawingReader, DrawnPart
 from docai.pipelines.evidence.osra import Osra
 from docai.pipelines.evidence.table_decision import TableFinder
 from docai.pipelines.evidence.tesseract import ScannedTables, Tesseract
@@ -26,8 +27,8 @@ _WORDS_ALONE: Final[frozenset[Need]] = frozenset(("words",))
 
 
 def known_readers() -> tuple[Reader, ...]:
-    """All readers, installed or not: the PDF's own words, then the second readers; scores have none."""
-    return (TextLayer(), TableFinder(), ScannedTables(), Osra(), Tesseract())
+    """All readers, installed or not: the PDF's own words and drawings, then the second readers."""
+    return (TextLayer(), DrawingReader(), TableFinder(), ScannedTables(), Osra(), Tesseract())
 
 
 class ReaderPool:
@@ -71,6 +72,17 @@ class ReaderPool:
             if reader.needs == _WORDS_ALONE and _reads(reader, kind) and region.words:
                 return ask(reader, region)
         return None
+
+    def read_drawing(self, kind: str, region: ReaderInput) -> tuple[list[DrawnPart], Reading | None]:
+        """What is drawn in a region, from the top, and the failure of whoever should have said."""
+        for reader in self._readers:
+            if isinstance(reader, DrawingReader):
+                try:
+                    return reader.read_parts(kind, region), None
+                except Exception as error:
+                    # As in ask(): whatever it is, the region is read by others.
+                    return [], _failed(reader, f"{type(error).__name__}: {error}")
+        return [], None
 
     def read_page(self, kind: str, region: ReaderInput) -> list[Reading]:
         """What second readers make of the page itself, which costs next to nothing: they are asked before a
@@ -120,7 +132,7 @@ def _reads(reader: Reader, kind: str) -> bool:
 
 def _suits(reader: Reader, kind: str, region: ReaderInput) -> bool:
     """Whether it is a second reader of such a region."""
-    if not _reads(reader, kind) or reader.needs == _WORDS_ALONE:
+    if not _reads(reader, kind) or reader.needs == _WORDS_ALONE or isinstance(reader, DrawingReader):
         return False
     if "crop" in reader.needs and not region.crops:
         return False

@@ -69,6 +69,10 @@ def trust_in(second: Reading) -> Trust:
     """Where its reading is complete, or says what the model says."""
     if isinstance(second.content, TableContent):
         return TABLE_TRUST
+    if second.source == "drawing":
+        # What it could explain is measured for each drawing.
+        value = second.confidence.value or 0.0
+        return Trust(record=value, part=value)
     return TRUST.get(second.source, _NO_TRUST)
 
 

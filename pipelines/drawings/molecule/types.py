@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from docai.contents import Issue, MoleculeContent
 from docai.geometry import BBox
 from docai.pipelines.drawings.letters import Letter
 from docai.pipelines.ingest.drawing import Point
@@ -24,6 +25,16 @@ class BondMark:
     style: BondStyle = "plain"
     paths: tuple[int, ...] = ()
     """Indices in ``Drawing.paths`` of its strokes."""
+    axes: list[tuple[Point, Point]] = field(default_factory=list)
+    """Of a double bond the axes that it may have, likeliest first: between its lines, or one of them."""
+    slack: float = 0.0
+    """How far beyond its ends an atom may stand, points: the bars of a hash need not reach it."""
+    in_circle: bool = False
+    """One of its two lines is dashed: aromatic."""
+    is_crossed: bool = False
+    """A double bond whose lines cross."""
+    is_even: bool = False
+    """A hash of bars of one length, whose narrow end is not to be seen."""
 
 
 @dataclass(slots=True, eq=False)
@@ -37,6 +48,8 @@ class LabelMark:
     lines: list[int]
     """For each letter the number of its line, from 0: ``NH`` over ``N`` has two."""
     bbox: BBox
+    paths: tuple[int, ...] = ()
+    """Indices in ``Drawing.paths`` of circles around its charges, of radical dots and of lone pairs."""
 
 
 @dataclass(slots=True, eq=False)
@@ -48,6 +61,8 @@ class Attachment:
     """Unit vector from the label along the bond."""
     bond: int
     """Index of the bond."""
+    order: int = 1
+    """Of the bond."""
 
 
 @dataclass(slots=True, eq=False)
@@ -79,3 +94,74 @@ class LabelStructure:
     score: float = 1.0
     problems: list[str] = field(default_factory=list)
     """What could not be made out, in sentences a person understands."""
+
+
+@dataclass(slots=True, eq=False)
+class NodeMark:
+    """A place where bonds meet or end: a carbon atom that is not written, or a label."""
+
+    point: Point
+    """Where its bonds meet; of a label the middle of the letters where they do."""
+    label: LabelMark | None = None
+    structure: LabelStructure | None = None
+    """What the label stands for; None for a carbon atom that is not written."""
+
+
+@dataclass(slots=True, eq=False)
+class BondLink:
+    """A bond of the graph, between two nodes."""
+
+    begin: int
+    """Index of a node; of a wedge or hash the one at its narrow end, of a dative bond the donor."""
+    end: int
+    order: int
+    style: BondStyle = "plain"
+    begin_atom: int = 0
+    """Index in ``LabelStructure.atoms`` of the node ``begin``; 0 for a carbon atom that is not written."""
+    end_atom: int = 0
+    """The same of the node ``end``."""
+    in_circle: bool = False
+    """In a ring with a circle inside: aromatic, and drawn without its double bonds."""
+    is_crossed: bool = False
+    """A double bond whose two lines cross, or with a wavy bond at one end: its geometry is not known."""
+    paths: tuple[int, ...] = ()
+    """Indices in ``Drawing.paths`` of its strokes."""
+
+
+@dataclass(slots=True, eq=False)
+class DrawnGraph:
+    """One structure, or several beside each other as of a salt, as drawn. The y axis points down."""
+
+    nodes: list[NodeMark]
+    links: list[BondLink]
+    bond_length: float
+    """Of most of its bonds, points; of a structure without bonds estimated from its letters."""
+    bbox: BBox
+    brackets: list[BBox] = field(default_factory=list)
+    """Around each pair of brackets that is drawn with strokes, such as those of a polymer or an ion."""
+    loose: list[LabelMark] = field(default_factory=list)
+    """Labels beside it that no bond ends at, and that are no atom of it: the ``n`` or charge of a bracket,
+    ``(R)`` at a stereo center, numbers of atoms."""
+    used: float = 1.0
+    """Share of the strokes in its box that are bonds, rings or brackets, weighted by their length."""
+    unexplained: list[BBox] = field(default_factory=list)
+    """Strokes and letters in its box that nothing above accounts for."""
+    problems: list[str] = field(default_factory=list)
+    """What could not be made out, in sentences a person understands."""
+
+
+@dataclass(slots=True, eq=False)
+class MoleculeReading:
+    """One structure read from a drawing."""
+
+    bbox: BBox
+    content: MoleculeContent | None
+    """None where the graph is no molecule."""
+    confidence: float
+    """Probability that the structure is that of the drawing."""
+    method: str
+    """How ``confidence`` was come to, in words."""
+    issues: list[Issue] = field(default_factory=list)
+    graph: DrawnGraph | None = None
+    used: float = 1.0
+    """Share of strokes and letters in its box that are explained, weighted by length."""

@@ -11,6 +11,7 @@ import random
 from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
+from typing import NamedTuple
 
 import numpy as np
 
@@ -71,8 +72,32 @@ def engrave(plan: Plan[str], rng: random.Random, difficulty: float) -> Engraving
         UndrawableError: Verovio cannot engrave it.
         MissingDependencyError: Verovio or resvg is not installed.
     """
-    _check_packages()
     kern = plan.content
+    request = engraving_request(kern, rng, difficulty)
+    svg = engraving.engrave(request.source, request.options)
+    if svg is None:
+        raise UndrawableError("Verovio did not engrave the piece.")
+    longer_side = SIZE * rng.uniform(0.7, 1.0) if difficulty > 0 else _DETAIL_WIDTH
+    return read_drawing(svg, kern, plan.key, longer_side, request.n_added)
+
+
+class EngravingRequest(NamedTuple):
+    """What Verovio is given."""
+
+    source: str
+    """Kern with braces and dynamics that are no part of the target."""
+    options: dict[str, float | str]
+    n_added: int
+    """Lines of ``source`` below its first that are not in the passage."""
+
+
+def engraving_request(kern: str, rng: random.Random, difficulty: float) -> EngravingRequest:
+    """A passage with random options.
+
+    Raises:
+        MissingDependencyError: Verovio or resvg is not installed.
+    """
+    _check_packages()
     options: dict[str, float | str] = {
         "font": rng.choice(FONTS) if rng.random() < difficulty else "Leipzig",
         "staffLineWidth": rng.uniform(0.12, 0.15 + 0.1 * difficulty),
@@ -92,11 +117,7 @@ def engrave(plan: Plan[str], rng: random.Random, difficulty: float) -> Engraving
     else:
         options |= _more_options(rng, difficulty)
         n_added, source = 1, _decorate(kern, staves, rng, difficulty)
-    svg = engraving.engrave(source + "\n", options)
-    if svg is None:
-        raise UndrawableError("Verovio did not engrave the piece.")
-    longer_side = SIZE * rng.uniform(0.7, 1.0) if difficulty > 0 else _DETAIL_WIDTH
-    return read_drawing(svg, kern, plan.key, longer_side, n_added)
+    return EngravingRequest(source + "\n", options, n_added)
 
 
 @cache

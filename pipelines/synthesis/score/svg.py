@@ -86,12 +86,7 @@ def read_drawing(svg: str, kern: str, key: str, longer_side: float, n_added: int
     root = etree.fromstring(svg.encode())
     inner = root.find(f"{_SVG}svg")
     assert inner is not None
-    rows = [[field.split(" ") for field in line.split("\t")] for line in kern.split("\n")]
-    heads = list(_noteheads(inner, n_added))
-    _require_match(inner, rows, heads)
-    for head in heads:
-        notes = rows[head.line][head.field]
-        notes[head.note] = _with_natural(notes[head.note], head.is_natural)
+    rows, heads = _match(inner, kern, n_added)
     width, height = (float(v) for v in inner.attrib["viewBox"].split()[2:])
     scale = longer_side / max(width, height)
     png = resvg_py.svg_to_bytes(
@@ -111,6 +106,27 @@ def read_drawing(svg: str, kern: str, key: str, longer_side: float, n_added: int
     marks = tuple(replace(mark, x=mark.x * scale - x0, y=mark.y * scale - y0) for mark in _marks(rows, heads))
     text = "\n".join("\t".join(" ".join(notes) for notes in row) for row in rows)
     return Engraving(text, cut, marks, _SPACE_UNITS * scale, key)
+
+
+def drawn_kern(svg: str, kern: str, n_added: int = 0) -> str:
+    """The kern with ``n`` exactly where a natural sign is drawn; see :func:`read_drawing`."""
+    from lxml import etree
+
+    inner = etree.fromstring(svg.encode()).find(f"{_SVG}svg")
+    assert inner is not None
+    rows, _ = _match(inner, kern, n_added)
+    return "\n".join("\t".join(" ".join(notes) for notes in row) for row in rows)
+
+
+def _match(svg: etree._Element, kern: str, n_added: int) -> tuple[list[list[list[str]]], list[_Notehead]]:
+    """Notes of the kern by line and field, with the naturals that are drawn, and the drawn noteheads."""
+    rows = [[field.split(" ") for field in line.split("\t")] for line in kern.split("\n")]
+    heads = list(_noteheads(svg, n_added))
+    _require_match(svg, rows, heads)
+    for head in heads:
+        notes = rows[head.line][head.field]
+        notes[head.note] = _with_natural(notes[head.note], head.is_natural)
+    return rows, heads
 
 
 def _with_natural(note: str, is_drawn: bool) -> str:
