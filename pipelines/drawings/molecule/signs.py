@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import median
 from typing import Final
 
@@ -25,6 +26,8 @@ _RAISED: Final = 0.4
 
 _CIRCLE_RADIUS: Final = (0.12, 0.6)
 """Radius of a circle around a sign, ems."""
+
+_LINE_LETTERS: Final = frozenset("_¯‾ˉ")
 
 _MAX_LINES: Final = 2_000
 """Short lines up to which signs are looked for."""
@@ -58,6 +61,11 @@ def take_signs(drawing: Drawing, strokes: Strokes, letters: Sequence[Letter]) ->
             signs.append(_letter("−", (line,), size, strokes))
     strokes.lines = [line for line in strokes.lines if id(line) not in used]
     return signs
+
+
+def plain_signs(letters: Sequence[Letter]) -> list[Letter]:
+    """Letters where each low or high line, which some programs raise or lower to be a charge, is a minus."""
+    return [replace(letter, text="−") if letter.text in _LINE_LETTERS else letter for letter in letters]
 
 
 def _plus_outlines(drawing: Drawing, strokes: Strokes, size: float) -> list[Letter]:
