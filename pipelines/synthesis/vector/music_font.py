@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lxml import etree
 
 FontKind = Literal["smufl", "names", "ids"]
-"""``smufl``: code points of SMuFL and glyphs without names, as MuseScore 4 has them; ``names``: names of SMuFL
+"""``smufl``: code points of SMuFL, glyphs without names, as in MuseScore 4; ``names``: names of SMuFL
 and no code points; ``ids``: codes of the Latin alphabet that mean nothing, and no names."""
 
 UNITS_PER_EM: Final = 1000

@@ -1,4 +1,4 @@
-"""Passages engraved by Verovio, as vectors: its glyphs as outlines, or as glyphs of a font of one of three kinds."""
+"""Passages engraved by Verovio, as vectors: its glyphs as outlines, or of a font of one of three kinds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GlyphKind = Literal["outlines"] | FontKind
 """How music glyphs stand in the PDF; see :data:`~docai.pipelines.synthesis.vector.music_font.FontKind`."""
 
 _KINDS: Final[tuple[GlyphKind, ...]] = ("outlines", "outlines", "outlines", *get_args(FontKind))
-_MULTI_SYSTEM_SHARE: Final = 0.2
+_MULTI_SYSTEM_SHARE: Final = 0.3
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def draw_score(
             options |= {
                 "breaks": "auto",
                 "adjustPageWidth": False,
-                "pageWidth": rng.randint(1100, 2100),
+                "pageWidth": rng.randint(600, 1500),
                 "pageHeight": 20000,
             }
         try:
