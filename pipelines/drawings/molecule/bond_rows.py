@@ -125,7 +125,11 @@ def _follows_across(a: Line, b: Line) -> float | None:
     across = off[1] * base[0] - off[0] * base[1]
     along = abs(off[0] * base[0] + off[1] * base[1])
     longer, shorter = max(a.length, b.length), min(a.length, b.length)
-    if abs(across) < 1e-9 or along > 0.45 * abs(across) + 0.02 * longer or longer > 2.6 * shorter + abs(across):
+    if (
+        abs(across) < 1e-9
+        or along > 0.45 * abs(across) + 0.02 * longer
+        or longer > 2.6 * shorter + abs(across)
+    ):
         return None
     side = math.copysign(1.0, across)
     return side if ua[0] * base[0] + ua[1] * base[1] > 0 else -side
@@ -183,5 +187,11 @@ def _hash_mark(bars: list[Line]) -> BondMark:
         return point[0] + by * u[0], point[1] + by * u[1]
 
     return BondMark(
-        shifted(begin, -0.5 * pitch), shifted(end, 0.5 * pitch), 1, "hash", paths, slack=2.2 * pitch, is_even=is_even
+        shifted(begin, -0.5 * pitch),
+        shifted(end, 0.5 * pitch),
+        1,
+        "hash",
+        paths,
+        slack=2.2 * pitch,
+        is_even=is_even,
     )

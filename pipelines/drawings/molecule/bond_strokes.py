@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -227,9 +228,22 @@ def measure_polygon(points: NDArray[np.float64]) -> tuple[Point, Point, float, f
     wide end may be cut at a slant or notched.
     """
     points = _corners(points)
+    if 3 < len(points) < 8:
+        points = _without_notch(points)
     if len(points) in (3, 4):
         return _measure_corners(points)
     return _measure_slices(points) if len(points) > 4 else None
+
+
+def _without_notch(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The convex hull of a polygon that fills most of it, as of a wedge cut to fit other bonds."""
+    hull = cv2.convexHull((points - points[0]).astype(np.float32))[:, 0].astype(np.float64) + points[0]
+    return _corners(hull) if abs(_area(points)) > 0.8 * abs(_area(hull)) else points
+
+
+def _area(points: NDArray[np.float64]) -> float:
+    (x, y), (x1, y1) = (points - points[0]).T, (np.roll(points, -1, axis=0) - points[0]).T
+    return float((x * y1 - x1 * y).sum() / 2)
 
 
 def _corners(points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -387,9 +401,7 @@ def _add_stroke(strokes: Strokes, path: PaintedPath, part: Subpath, index: int) 
     return known
 
 
-def _hollow_taper(
-    points: NDArray[np.float64], path: PaintedPath, color: Color, index: int
-) -> Taper | None:
+def _hollow_taper(points: NDArray[np.float64], path: PaintedPath, color: Color, index: int) -> Taper | None:
     """A narrow triangle that is only outlined."""
     corners = [(float(x), float(y)) for x, y in points[:3]]
     sides = [math.dist(corners[i], corners[(i + 1) % 3]) for i in range(3)]

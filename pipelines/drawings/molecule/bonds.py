@@ -156,10 +156,11 @@ def _join_pieces(lines: list[Line], length: float | None) -> list[Line]:
         if not 0.5 < (a.width + 1e-6) / (b.width + 1e-6) < 2 or a.is_dashed != b.is_dashed:
             continue
         total = math.dist(away_a, away_b)
+        same_color = lines[end // 2].color == lines[other // 2].color
         if length is None:
-            if a.color == b.color or max(a.length, b.length) > 4 * min(a.length, b.length):
+            if same_color or max(a.length, b.length) > 4 * min(a.length, b.length):
                 continue
-        elif total > 1.25 * length or (a.color == b.color and len(around[end]) > 1):
+        elif total > 1.25 * length or (same_color and len(around[end]) > 1):
             continue
         joined = replace(a, p=away_a, q=away_b, paths=tuple(dict.fromkeys(a.paths + b.paths)))
         far_i, far_j = _end_index(at, i, 1 - side_i), _end_index(at, j, 1 - side_j)
@@ -206,7 +207,10 @@ def _bond_length(lines: Sequence[Line], strokes: Strokes, letters: Sequence[Lett
 
 
 def _hidden_lengths(
-    ends: NDArray[np.float64], touched: NDArray[np.bool_], lengths: NDArray[np.float64], letters: Sequence[Letter]
+    ends: NDArray[np.float64],
+    touched: NDArray[np.bool_],
+    lengths: NDArray[np.float64],
+    letters: Sequence[Letter],
 ) -> NDArray[np.float64]:
     """For each end how far from it the middle of the letter is that the line points at; 0 for none."""
     hidden = np.zeros(len(ends))
@@ -278,9 +282,11 @@ def _group_lines(lines: list[Line], length: float, width: float) -> list[BondMar
         marks.append(_crossed_mark(lines[i], lines[j]))
     for group in _split_groups(lines, links, used, length):
         marks.append(_multiple([lines[k] for k in group], width))
-    return marks + [
-        _single(line, length, width) for k, line in enumerate(lines) if k not in used
-    ] if n else marks
+    return (
+        marks + [_single(line, length, width) for k, line in enumerate(lines) if k not in used]
+        if n
+        else marks
+    )
 
 
 def _single(line: Line, length: float, width: float) -> BondMark:
@@ -374,7 +380,9 @@ def _multiple(group: list[Line], width: float) -> BondMark:
         else (line.q, line.p)
         for line in group
     ]
-    group_sorted = sorted(zip((_offset(longest, line) for line in group), aligned, group, strict=True), key=lambda x: x[0])
+    group_sorted = sorted(
+        zip((_offset(longest, line) for line in group), aligned, group, strict=True), key=lambda x: x[0]
+    )
     paths = tuple(dict.fromkeys(index for line in group for index in line.paths))
     if len(group) == 3:
         p, q = group_sorted[1][1]

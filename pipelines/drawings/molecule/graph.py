@@ -6,13 +6,13 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 from docai.geometry import BBox
 from docai.pipelines.drawings.letters import Letter
 from docai.pipelines.drawings.molecule.bond_strokes import Circle
-from docai.pipelines.drawings.molecule.joints import Joint, ends_of, out_of
+from docai.pipelines.drawings.molecule.joints import Joint, ends_of, gap_before, out_of
 from docai.pipelines.drawings.molecule.labels import group_labels, read_label
+from docai.pipelines.drawings.molecule.points import grown
 from docai.pipelines.drawings.molecule.types import (
     Attachment,
     BondLink,
@@ -22,15 +22,6 @@ from docai.pipelines.drawings.molecule.types import (
     NodeMark,
 )
 from docai.pipelines.ingest.drawing import Point
-
-_NEAR_LABEL: Final = 0.24
-"""Gap between a bond and its label, in bond lengths, whatever the length of what is seen of the bond."""
-
-_MAX_LABEL_GAP: Final = 0.75
-"""The same, at most, where the rest of the bond is hidden under the label."""
-
-_LABEL_MARGIN: Final = 0.14
-"""Width around a letter, in its size, that the axis of a bond may touch to be a bond of it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -117,50 +108,22 @@ def _label_at(
     """The label where a joint is: around it, or straight ahead of the one bond that ends there."""
     best: tuple[float, int] | None = None
     for index, label in enumerate(labels):
-        if not _overlaps(_grown(label.bbox, 0.8 * length), joint.point):
+        if not _overlaps(grown(label.bbox, 0.8 * length), joint.point):
             continue
         for letter in label.letters:
-            margin = _LABEL_MARGIN * letter.size
             if len(joint.ends) > 1:
-                inside = _overlaps(_grown(letter.bbox, 0.03 * letter.size), joint.point)
+                inside = _overlaps(grown(letter.bbox, 0.03 * letter.size), joint.point)
                 gap = 0.0 if inside else None
             else:
                 bond, side = joint.ends[0]
-                gap = _ray(joint.point, out_of(marks[bond], side), _grown(letter.bbox, margin))
-                if gap is not None and gap > _reach(marks[bond], length):
-                    gap = None
+                gap = gap_before(letter, marks[bond], side, length)
             if gap is not None and (best is None or gap < best[0]):
                 best = gap, index
     return None if best is None else best[1]
 
 
-def _reach(mark: BondMark, length: float) -> float:
-    seen = math.dist(mark.begin, mark.end)
-    return min(max(_NEAR_LABEL * length, 1.08 * length - seen), _MAX_LABEL_GAP * length) + mark.slack
-
-
-def _grown(box: BBox, by: float) -> BBox:
-    return box[0] - by, box[1] - by, box[2] + by, box[3] + by
-
-
 def _overlaps(box: BBox, point: Point) -> bool:
     return box[0] <= point[0] <= box[2] and box[1] <= point[1] <= box[3]
-
-
-def _ray(start: Point, direction: Point, box: BBox) -> float | None:
-    """How far from the start a ray enters a box, 0 from within; None where it passes by."""
-    low, high = 0.0, math.inf
-    for at, step, b0, b1 in (
-        (start[0], direction[0], box[0], box[2]),
-        (start[1], direction[1], box[1], box[3]),
-    ):
-        if abs(step) < 1e-9:
-            if not b0 <= at <= b1:
-                return None
-            continue
-        t0, t1 = sorted(((b0 - at) / step, (b1 - at) / step))
-        low, high = max(low, t0), min(high, t1)
-    return low if low <= high else None
 
 
 def _label_point(label: LabelMark, structure: LabelStructure) -> Point:

@@ -10,7 +10,8 @@ from typing import Final
 
 import numpy as np
 
-from docai.pipelines.drawings.molecule.points import near_pairs, unit_vector
+from docai.pipelines.drawings.letters import Letter
+from docai.pipelines.drawings.molecule.points import grown, near_pairs, ray, unit_vector
 from docai.pipelines.drawings.molecule.types import BondMark
 from docai.pipelines.ingest.drawing import Point
 
@@ -30,6 +31,16 @@ _NO_EVIDENCE: Final = 0.3
 """Distance in bond lengths from where another end says nothing about the axis of a double bond."""
 
 
+_NEAR_LABEL: Final = 0.24
+"""Gap between a bond and its label, in bond lengths, whatever the length of what is seen of the bond."""
+
+_MAX_LABEL_GAP: Final = 0.75
+"""The same, at most, where the rest of the bond is hidden under the label."""
+
+_LABEL_MARGIN: Final = 0.14
+"""Width around a letter, in its size, that the axis of a bond may touch to be a bond of it."""
+
+
 @dataclass(slots=True, eq=False)
 class Joint:
     """Where ends of bonds meet, or one ends."""
@@ -39,15 +50,19 @@ class Joint:
     """Bonds by index, with 0 where they begin here and 1 where they end here."""
 
 
-def find_joints(marks: list[BondMark], length: float, width: float) -> list[Joint]:
+def find_joints(marks: list[BondMark], letters: Sequence[Letter], length: float, width: float) -> list[Joint]:
     """Where bonds meet; double bonds get the axis that fits their neighbors.
+
+    Ends that point at a letter meet there, and not each other.
 
     ``marks`` is changed: bonds in two pieces, with a gap for one that crosses, become one.
     """
-    _choose_axes(marks, length)
-    joints = _cluster_ends(marks, length, width)
+    faces = [tuple(_faces_letter(mark, side, letters, length) for side in (0, 1)) for mark in marks]
+    _choose_axes(marks, faces, length)
+    joints = _cluster_ends(marks, faces, length, width)
     if _bridge_gaps(marks, joints, length) + _split_long(marks, joints, length, width):
-        joints = _cluster_ends(marks, length, width)
+        faces = [tuple(_faces_letter(mark, side, letters, length) for side in (0, 1)) for mark in marks]
+        joints = _cluster_ends(marks, faces, length, width)
     return joints
 
 
@@ -61,14 +76,37 @@ def out_of(mark: BondMark, side: int) -> Point:
     return unit_vector(mark.end, mark.begin) if side == 0 else unit_vector(mark.begin, mark.end)
 
 
-def _choose_axes(marks: Sequence[BondMark], length: float) -> None:
+def gap_before(letter: Letter, mark: BondMark, side: int, length: float) -> float | None:
+    """How far the end of a bond is from a letter that it points at; None where it is none of its atom."""
+    gap = ray(ends_of(mark)[side], out_of(mark, side), grown(letter.bbox, _LABEL_MARGIN * letter.size))
+    return gap if gap is not None and gap <= _reach(mark, length) else None
+
+
+def _reach(mark: BondMark, length: float) -> float:
+    seen = math.dist(mark.begin, mark.end)
+    return min(max(_NEAR_LABEL * length, 1.08 * length - seen), _MAX_LABEL_GAP * length) + mark.slack
+
+
+def _faces_letter(mark: BondMark, side: int, letters: Sequence[Letter], length: float) -> bool:
+    end, reach = ends_of(mark)[side], _reach(mark, length)
+    return any(
+        abs(end[0] - (letter.bbox[0] + letter.bbox[2]) / 2) < reach + letter.size
+        and abs(end[1] - (letter.bbox[1] + letter.bbox[3]) / 2) < reach + letter.size
+        and gap_before(letter, mark, side, length) is not None
+        for letter in letters
+    )
+
+
+def _choose_axes(marks: Sequence[BondMark], faces: Sequence[tuple[bool, ...]], length: float) -> None:
     points: list[Point] = []
     owners: list[int] = []
     for index, mark in enumerate(marks):
         axes = mark.axes or [(mark.begin, mark.end)]
         for axis in axes:
-            points += axis
-            owners += [index, index]
+            for side in (0, 1):
+                if not faces[index][side]:
+                    points.append(axis[side])
+                    owners.append(index)
     if not points:
         return
     places, owner = np.array(points, float), np.array(owners)
@@ -81,7 +119,11 @@ def _choose_axes(marks: Sequence[BondMark], length: float) -> None:
             continue
         costs = []
         for rank, axis in enumerate(mark.axes):
-            apart = [min(float(np.hypot(*(others - end).T).min()), cap) for end in axis]
+            apart = [
+                min(float(np.hypot(*(others - end).T).min()), cap)
+                for end, is_facing in zip(axis, faces[index], strict=True)
+                if not is_facing
+            ]
             costs.append(sum(apart) + 0.015 * rank * length)
         best = costs.index(min(costs))
         mark.begin, mark.end = mark.axes[best]
@@ -97,13 +139,15 @@ def _tolerances(mark: BondMark, length: float, width: float) -> tuple[float, flo
     return base, base
 
 
-def _cluster_ends(marks: Sequence[BondMark], length: float, width: float) -> list[Joint]:
+def _cluster_ends(
+    marks: Sequence[BondMark], faces: Sequence[tuple[bool, ...]], length: float, width: float
+) -> list[Joint]:
     ends = np.array([end for mark in marks for end in ends_of(mark)], float).reshape(-1, 2)
     tolerance = [value for mark in marks for value in _tolerances(mark, length, width)]
     reach = max([_SPREAD * length, *(mark.slack + 0.15 * length for mark in marks)])
     found = []
     for i, j in near_pairs(ends, min(reach, length)).tolist():
-        if i // 2 == j // 2:
+        if i // 2 == j // 2 or faces[i // 2][i % 2] or faces[j // 2][j % 2]:
             continue
         apart = math.dist(ends[i], ends[j])
         if apart <= min(tolerance[i] + tolerance[j], _SPREAD * length):
@@ -125,9 +169,11 @@ def _cluster_ends(marks: Sequence[BondMark], length: float, width: float) -> lis
             cluster[end] = a
     joints = []
     for group in members.values():
-        exact = [end for end in group if marks[end // 2].slack == 0 and not marks[end // 2].axes] or [
-            end for end in group if marks[end // 2].slack == 0
-        ] or group
+        exact = (
+            [end for end in group if marks[end // 2].slack == 0 and not marks[end // 2].axes]
+            or [end for end in group if marks[end // 2].slack == 0]
+            or group
+        )
         x, y = ends[exact].mean(axis=0)
         joints.append(Joint((float(x), float(y)), [(end // 2, end % 2) for end in sorted(group)]))
     return joints

@@ -8,6 +8,7 @@ from collections import defaultdict
 import numpy as np
 from numpy.typing import NDArray
 
+from docai.geometry import BBox
 from docai.pipelines.ingest.drawing import Point
 
 
@@ -35,9 +36,7 @@ def near_pairs(points: NDArray[np.float64], radius: float, most: int = 400_000) 
     for (x, y), members in cells.items():
         here = np.array(members, np.intp)
         around = [
-            index
-            for dx, dy in ((1, -1), (1, 0), (1, 1), (0, 1))
-            for index in cells.get((x + dx, y + dy), ())
+            index for dx, dy in ((1, -1), (1, 0), (1, 1), (0, 1)) for index in cells.get((x + dx, y + dy), ())
         ]
         there = np.array([*members, *around], np.intp)
         apart = np.hypot(*(points[here][:, None] - points[there][None]).transpose(2, 0, 1))
@@ -52,3 +51,22 @@ def near_pairs(points: NDArray[np.float64], radius: float, most: int = 400_000) 
     return np.concatenate(found)[:most] if found else np.empty((0, 2), np.intp)
 
 
+def grown(box: BBox, by: float) -> BBox:
+    """A box grown on all sides."""
+    return box[0] - by, box[1] - by, box[2] + by, box[3] + by
+
+
+def ray(start: Point, direction: Point, box: BBox) -> float | None:
+    """How far from the start a ray enters a box, 0 from within; None where it passes by."""
+    low, high = 0.0, math.inf
+    for at, step, b0, b1 in (
+        (start[0], direction[0], box[0], box[2]),
+        (start[1], direction[1], box[1], box[3]),
+    ):
+        if abs(step) < 1e-9:
+            if not b0 <= at <= b1:
+                return None
+            continue
+        t0, t1 = sorted(((b0 - at) / step, (b1 - at) / step))
+        low, high = max(low, t0), min(high, t1)
+    return low if low <= high else None

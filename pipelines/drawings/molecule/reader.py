@@ -48,7 +48,7 @@ def read_graphs(drawing: Drawing, letters: list[Letter] | None = None) -> list[D
     bonds = read_bonds(strokes, sure)
     if not bonds.marks:
         return []
-    joints = find_joints(bonds.marks, bonds.length, bonds.width)
+    joints = find_joints(bonds.marks, sure, bonds.length, bonds.width)
     wiring = wire(bonds.marks, joints, sure, strokes.circles, bonds.length)
     return _split(drawing, strokes, bonds, wiring)
 
