@@ -44,6 +44,9 @@ END_REACH: Final = 0.75
 MAX_ANGLE: Final = 8.0
 """Degrees by which the base line of a label is turned."""
 
+MAX_INK: Final = 2.0
+"""Ems that a letter measures at most."""
+
 _SIGNS: Final = frozenset("+-.:")
 
 
@@ -75,7 +78,10 @@ def group_labels(letters: Sequence[Letter], bond_length: float, ends: Sequence[B
 
 def _is_level(letter: Letter) -> bool:
     turned = abs(letter.angle) % 360.0
-    return min(turned, 360.0 - turned) <= MAX_ANGLE and all(map(math.isfinite, (*letter.bbox, letter.size)))
+    if min(turned, 360.0 - turned) > MAX_ANGLE or not all(map(math.isfinite, (*letter.bbox, letter.size))):
+        return False
+    x0, y0, x1, y1 = letter.bbox
+    return max(x1 - x0, y1 - y0) < MAX_INK * letter.size
 
 
 class _Groups:
