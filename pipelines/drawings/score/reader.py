@@ -28,7 +28,7 @@ from docai.pipelines.drawings.score.systems import (
     build_chords,
 )
 from docai.pipelines.drawings.score.types import Staff, Symbol, System
-from docai.pipelines.ingest.drawing import Drawing, Point
+from docai.pipelines.ingest.drawing import Drawing
 
 ROUND_DOTS: Final = ("augmentationDot", "repeatDot", "articStaccatoAbove", "articStaccatoBelow")
 """Names of symbols that are one round dot: its place tells what it means."""
@@ -69,16 +69,13 @@ class _Reader:
         bows = find_bows(sheet, self.space)
         braces = braced_staves(sheet, staves)
         dots = [symbol for symbol in sheet.symbols if symbol.name in ROUND_DOTS]
-        points: list[Point] = [
-            ((dot.bbox[0] + dot.bbox[2]) / 2, (dot.bbox[1] + dot.bbox[3]) / 2) for dot in dots
-        ]
         systems = []
         for group in groups:
             place = {index: number for number, index in enumerate(group)}
             system = System((0.0, 0.0, 0.0, 0.0), [staves[index] for index in group])
             own = [mark for mark in marks if mark.staff in place]
             system.chords, made = build_chords(own, stems, place)
-            system.barlines = find_barlines(sheet, staves, group, lines, points)
+            system.barlines = find_barlines(sheet, staves, group, lines, dots)
             system.parts = [tuple(place[i] for i in brace) for brace in braces if brace[0] in place]
             system.bbox = self._extent(system)
             systems.append((system, own, made))
@@ -88,9 +85,9 @@ class _Reader:
             self._add_attributes(system, symbols)
             attach_accidentals(sheet, symbols, own, made)
             round_dots = [symbol for symbol in symbols if symbol.name in ROUND_DOTS]
-            attach_dots(sheet, round_dots, system.chords, system.rests, system.staves)
-            upper = [symbol for symbol in symbols if symbol.name.startswith(MARKS)]
-            attach_marks(sheet, upper, system.chords, system.rests, self.space)
+            over = attach_dots(sheet, round_dots, system.chords, system.rests, system.staves)
+            over += [symbol for symbol in symbols if symbol.name.startswith(MARKS)]
+            attach_marks(sheet, over, system.chords, system.rests, self.space)
             inside = [bow for bow in bows if self._nearest([s for s, _, _ in systems], bow.bbox) == number]
             system.curves = attach_curves(inside, system.chords, system.staves, system.bbox)
         return [system for system, _, _ in systems if system.chords or system.clefs or system.rests]
