@@ -107,6 +107,11 @@ class Atom(Data):
 
     symbol: str = Field(description="Of the element, such as `Cl`; `*` for a label that is not written out.")
     number: int = Field(ge=1, description="Its number in the mol block, from 1.")
+    bbox: BBox | None = Field(
+        default=None,
+        description="In page points: of its letters, or a small one where its bonds meet; None where nobody "
+        "gave one.",
+    )
     confidence: float | None = Field(
         default=None, ge=0, le=1, description="Probability that it is right; None: not measured."
     )
@@ -171,7 +176,8 @@ class MoleculeContent(Content):
     stereo: Stereo | None = Field(default=None, description="None where the SMILES is not valid.")
     molblock: str | None = Field(
         default=None,
-        description="Mol block with 2-D coordinates: V2000, or V3000 where there are dative bonds.",
+        description="Mol block with 2-D coordinates: V2000, or V3000 where there are dative bonds. Of a structure "
+        "read from a drawing those of the page in points, y up from its top.",
     )
     atoms: list[Atom] = Field(default_factory=list, description="In the order of the SMILES.")
     is_valid: bool = Field(default=False, description="RDKit reads the SMILES as a structure.")
@@ -187,6 +193,14 @@ class MoleculeContent(Content):
 
     def with_confidences(self, values: Sequence[float | None]) -> Self:
         return self.model_copy(update={"atoms": _with_confidences(self.atoms, values)})
+
+    def map_boxes(self, place: Place) -> Self:
+        return self.model_copy(update={"atoms": [_moved(atom, place) for atom in self.atoms]})
+
+    def parts_within(self, box: BBox) -> Self:
+        if all(atom.bbox is None for atom in self.atoms):
+            return self
+        return self.model_copy(update={"atoms": _within(box, self.atoms)})
 
     def brief(self) -> str:
         """The formula, or that there is none."""
@@ -373,7 +387,7 @@ def _with_confidences(parts: Sequence[P], values: Sequence[float | None]) -> lis
     return [part.model_copy(update={"confidence": value}) for part, value in pairs]
 
 
-B = TypeVar("B", Cell, Word)
+B = TypeVar("B", Cell, Word, Atom)
 
 
 def _moved(part: B, place: Place) -> B:

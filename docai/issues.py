@@ -340,6 +340,26 @@ CODES: Mapping[str, IssueCode] = MappingProxyType(
             "evidence",
             "The drawing was believed; whoever read its picture read something else, see `alternatives`.",
         ),
+        "drawing-unexplained": IssueCode(
+            "warning",
+            "evidence",
+            "Strokes or letters inside the drawing are no part of what was read; the message says where.",
+        ),
+        "drawing-unsure": IssueCode(
+            "warning",
+            "evidence",
+            "A part of the drawing can be read in more than one way; the message says which.",
+        ),
+        "drawing-valence": IssueCode(
+            "error",
+            "evidence",
+            "An atom of the drawing has more or fewer bonds than its element allows; the message says where.",
+        ),
+        "drawing-stereo": IssueCode(
+            "warning",
+            "evidence",
+            "A wedge or hashed bond is drawn at an atom that cannot have a configuration as drawn.",
+        ),
         "witness-silent": IssueCode("info", "evidence", "A second reader recognized nothing in the region."),
         "witness-failed": IssueCode("info", "evidence", "A second reader failed; the message says why."),
         "reader-missing": IssueCode(

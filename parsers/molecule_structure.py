@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from docai.contents import Atom, Fragment, Label, MoleculeContent, Stereo
+from docai.geometry import BBox
 from docai.parsers.base import IssueLog
 from docai.parsers.molecule_labels import BRACKET, Origin, smiles_atom_order
 
@@ -62,8 +63,9 @@ def describe_molecule(
     origins: Sequence[Origin],
     written: StereoMarks,
     log: IssueLog,
+    boxes: Sequence[BBox | None] | None = None,
 ) -> MoleculeContent:
-    """The content of a molecule that RDKit has sanitized. Sets 2-D coordinates on ``mol``.
+    """The content of a molecule that RDKit has sanitized. Sets 2-D coordinates on ``mol``, unless it is drawn.
 
     Args:
         mol: the molecule with its labels expanded.
@@ -72,6 +74,7 @@ def describe_molecule(
         origins: one for each atom.
         written: the stereo marks of the text.
         log: receives issues.
+        boxes: of a molecule read from a drawing, whose conformer is kept: the place of each atom on the page.
 
     Raises:
         ValueError, RuntimeError: RDKit cannot describe the molecule.
@@ -101,8 +104,15 @@ def describe_molecule(
         charge=Chem.GetFormalCharge(mol),
         fragments=_describe_fragments(mol, smiles),
         stereo=_describe_stereo(mol, smiles, written, log),
-        molblock=_lay_out_molblock(mol, log),
-        atoms=[Atom(symbol=mol.GetAtomWithIdx(index).GetSymbol(), number=index + 1) for index in order],
+        molblock=_make_molblock(mol, log, lays_out=boxes is None),
+        atoms=[
+            Atom(
+                symbol=mol.GetAtomWithIdx(index).GetSymbol(),
+                number=index + 1,
+                bbox=None if boxes is None else boxes[index],
+            )
+            for index in order
+        ],
         is_valid=True,
     )
 
@@ -118,13 +128,14 @@ def _compute_inchi(mol: Mol, is_known: bool, log: IssueLog) -> str:
     return inchi
 
 
-def _lay_out_molblock(mol: Mol, log: IssueLog) -> str | None:
+def _make_molblock(mol: Mol, log: IssueLog, *, lays_out: bool) -> str | None:
     """The mol block; None, with an issue, where RDKit fails to make one."""
     from rdkit import Chem
     from rdkit.Chem import rdDepictor
 
     try:
-        rdDepictor.Compute2DCoords(mol)
+        if lays_out:
+            rdDepictor.Compute2DCoords(mol)
         block: str = Chem.MolToMolBlock(mol)
     except (ValueError, RuntimeError) as error:
         log.add("molecule-no-molblock", f"RDKit could not make a 2-D layout: {error}.")

@@ -9,7 +9,8 @@ from typing import Final
 
 import numpy as np
 
-from docai.pipelines.drawings.molecule.bond_strokes import Line, unit_vector
+from docai.pipelines.drawings.molecule.bond_strokes import Line
+from docai.pipelines.drawings.molecule.points import near_pairs, unit_vector
 from docai.pipelines.drawings.molecule.types import BondMark
 from docai.pipelines.ingest.drawing import Point
 
@@ -75,8 +76,6 @@ def _find_rows(
     lines: Sequence[Line], pitch: float, follows: Callable[[Line, Line], float | None]
 ) -> list[list[int]]:
     """Chains of lines, each joined to the nearest that follows it on either side of its axis."""
-    from docai.pipelines.drawings.molecule.bonds import near_pairs
-
     if len(lines) < 2:
         return []
     middles = np.array([line.middle for line in lines])
@@ -126,7 +125,11 @@ def _follows_across(a: Line, b: Line) -> float | None:
     across = off[1] * base[0] - off[0] * base[1]
     along = abs(off[0] * base[0] + off[1] * base[1])
     longer, shorter = max(a.length, b.length), min(a.length, b.length)
-    if abs(across) < 1e-9 or along > 0.45 * abs(across) + 0.02 * longer or longer > 2.6 * shorter + abs(across):
+    if (
+        abs(across) < 1e-9
+        or along > 0.45 * abs(across) + 0.02 * longer
+        or longer > 2.6 * shorter + abs(across)
+    ):
         return None
     side = math.copysign(1.0, across)
     return side if ua[0] * base[0] + ua[1] * base[1] > 0 else -side
@@ -184,5 +187,11 @@ def _hash_mark(bars: list[Line]) -> BondMark:
         return point[0] + by * u[0], point[1] + by * u[1]
 
     return BondMark(
-        shifted(begin, -0.5 * pitch), shifted(end, 0.5 * pitch), 1, "hash", paths, slack=2.2 * pitch, is_even=is_even
+        shifted(begin, -0.5 * pitch),
+        shifted(end, 0.5 * pitch),
+        1,
+        "hash",
+        paths,
+        slack=2.2 * pitch,
+        is_even=is_even,
     )

@@ -7,14 +7,17 @@ is wider at one end. Letters and what has the color of the paper are left out.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from docai.geometry import BBox
+from docai.pipelines.drawings.molecule.points import near_pairs, unit_vector
 from docai.pipelines.ingest.drawing import Color, Drawing, PaintedPath, Point, Subpath
 
 MAX_PIECES: Final = 6_000
@@ -86,11 +89,11 @@ class Taper:
 
 @dataclass(slots=True, eq=False)
 class Circle:
-    """A circle, stroked or filled; lengths in points."""
+    """A circle, stroked or filled, in one path or as arcs; lengths in points."""
 
     center: Point
     radius: float
-    path: int
+    paths: tuple[int, ...]
     is_filled: bool
 
 
@@ -104,6 +107,14 @@ class Wave:
 
 
 @dataclass(slots=True, eq=False)
+class Arc:
+    """A curve that is drawn by itself: of a ring's circle, or of a wave."""
+
+    points: NDArray[np.float64]
+    path: int
+
+
+@dataclass(slots=True, eq=False)
 class Strokes:
     """What the paths of a drawing are."""
 
@@ -111,17 +122,12 @@ class Strokes:
     tapers: list[Taper] = field(default_factory=list)
     circles: list[Circle] = field(default_factory=list)
     waves: list[Wave] = field(default_factory=list)
+    arcs: list[Arc] = field(default_factory=list)
+    """Curves that are part of no circle or wave."""
     others: list[int] = field(default_factory=list)
     """Indices of paths that are none of these."""
     is_complete: bool = True
     """False where there are more than ``MAX_PIECES``, which are left out."""
-
-
-def unit_vector(a: Point, b: Point) -> Point:
-    """Direction from a to b, of length 1; (1, 0) where they are one point."""
-    dx, dy = b[0] - a[0], b[1] - a[1]
-    length = math.hypot(dx, dy)
-    return (dx / length, dy / length) if length > 0 else (1.0, 0.0)
 
 
 def read_strokes(drawing: Drawing, letters: Collection[int]) -> Strokes:
@@ -137,7 +143,7 @@ def read_strokes(drawing: Drawing, letters: Collection[int]) -> Strokes:
             strokes.is_complete = False
             break
         _add_path(strokes, path, index, papers)
-    _chain_waves(strokes)
+    _join_arcs(strokes)
     return strokes
 
 
@@ -192,7 +198,7 @@ def _add_polygon(strokes: Strokes, path: PaintedPath, part: Subpath, index: int)
     points = part.points[:-1] if part.is_closed else part.points
     circle = _as_circle(points, part.is_curve)
     if circle is not None:
-        strokes.circles.append(Circle(circle[0], circle[1], index, is_filled=True))
+        strokes.circles.append(Circle(*circle, (index,), is_filled=True))
         return True
     shape = measure_polygon(points)
     if shape is None:
@@ -218,8 +224,77 @@ def _add_polygon(strokes: Strokes, path: PaintedPath, part: Subpath, index: int)
 def measure_polygon(points: NDArray[np.float64]) -> tuple[Point, Point, float, float, bool] | None:
     """Ends of the middle line of a long polygon, its width at each, and whether it is even between them.
 
-    None where it has no area. Even is a polygon whose width changes linearly and which has no branches.
+    None where it has no area. Even is a polygon whose width changes linearly and which has no branches; its
+    wide end may be cut at a slant or notched.
     """
+    points = _corners(points)
+    if 3 < len(points) < 8:
+        points = _without_notch(points)
+    if len(points) in (3, 4):
+        return _measure_corners(points)
+    return _measure_slices(points) if len(points) > 4 else None
+
+
+def _without_notch(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The convex hull of a polygon that fills most of it, as of a wedge cut to fit other bonds."""
+    hull = cv2.convexHull((points - points[0]).astype(np.float32))[:, 0].astype(np.float64) + points[0]
+    return _corners(hull) if abs(_area(points)) > 0.8 * abs(_area(hull)) else points
+
+
+def _area(points: NDArray[np.float64]) -> float:
+    (x, y), (x1, y1) = (points - points[0]).T, (np.roll(points, -1, axis=0) - points[0]).T
+    return float((x * y1 - x1 * y).sum() / 2)
+
+
+def _corners(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A closed polygon without repeated points and points within straight sides."""
+    extent = float(np.ptp(points, axis=0).max())
+    for _ in range(2):
+        back, onward = points - np.roll(points, 1, axis=0), np.roll(points, -1, axis=0) - points
+        bend = np.abs(back[:, 0] * onward[:, 1] - back[:, 1] * onward[:, 0])
+        apart = np.hypot(*onward.T)
+        keep = (bend > 2e-3 * extent * np.minimum(np.hypot(*back.T), apart)) & (apart > 1e-4 * extent)
+        if keep.all() or keep.sum() < 3:
+            break
+        points = points[keep]
+    return points
+
+
+def _measure_corners(points: NDArray[np.float64]) -> tuple[Point, Point, float, float, bool] | None:
+    """:func:`measure_polygon` of a triangle or a quadrangle: its ends are its short sides."""
+    n = len(points)
+    sides = np.roll(points, -1, axis=0) - points
+    lengths = np.hypot(*sides.T)
+    turns = sides[:, 0] * np.roll(sides, -1, axis=0)[:, 1] - sides[:, 1] * np.roll(sides, -1, axis=0)[:, 0]
+    if abs(turns.sum()) < 1e-4 * float(lengths.max()) ** 2:
+        return None
+    is_convex = bool((turns > 0).all() or (turns < 0).all())
+    if n == 3:
+        short = int(lengths.argmin())
+        begin, end = points[(short + 2) % 3], (points[short] + points[(short + 1) % 3]) / 2
+        across = (np.zeros(2), sides[short])
+        is_long = lengths[short] < 0.8 * np.delete(lengths, short).min()
+    else:
+        first = 0 if lengths[0] + lengths[2] <= lengths[1] + lengths[3] else 1
+        begin = (points[first] + points[first + 1]) / 2
+        end = (points[first + 2] + points[(first + 3) % 4]) / 2
+        across = (sides[first], sides[first + 2])
+        is_long = True
+    axis = end - begin
+    length = float(np.hypot(*axis))
+    if length <= 0:
+        return None
+    widths = [abs(float(side[1] * axis[0] - side[0] * axis[1])) / length for side in across]
+    return (
+        (float(begin[0]), float(begin[1])),
+        (float(end[0]), float(end[1])),
+        *widths,
+        is_convex and bool(is_long),
+    )
+
+
+def _measure_slices(points: NDArray[np.float64]) -> tuple[Point, Point, float, float, bool] | None:
+    """:func:`measure_polygon` of any polygon, by its width at several places along its main axis."""
     x, y = points[:, 0] - points[0, 0], points[:, 1] - points[0, 1]
     x1, y1 = np.roll(x, -1), np.roll(y, -1)
     cross = x * y1 - x1 * y
@@ -232,38 +307,36 @@ def measure_polygon(points: NDArray[np.float64]) -> tuple[Point, Point, float, f
     yy = ((y * y + y * y1 + y1 * y1) * cross).sum() / (12 * area) - cy * cy
     xy = ((x * y1 + 2 * x * y + 2 * x1 * y1 + x1 * y) * cross).sum() / (24 * area) - cx * cy
     angle = 0.5 * math.atan2(2 * xy, xx - yy)
-    for _ in range(3):
-        c, s = math.cos(angle), math.sin(angle)
-        u, v = (x - cx) * c + (y - cy) * s, (y - cy) * c - (x - cx) * s
-        u0, u1 = float(u.min()), float(u.max())
-        if u1 - u0 <= 0:
-            return None
-        at = [u0 + share * (u1 - u0) for share in _SLICES]
-        spans = [_slice(u, v, place) for place in at]
-        if any(span is None for span in spans):
-            return None
-        low, high = np.array(spans, float).T[:2]
-        slope, middle = np.polyfit(at, (low + high) / 2, 1)
-        if abs(slope) < 1e-3:
-            break
-        angle += math.atan(slope)
-    widths = high - low
-    growth, base = np.polyfit(at, widths, 1)
-    begin_width, end_width = max(base + growth * u0, 0.0), max(base + growth * u1, 0.0)
-    bent = np.abs(widths - (base + growth * np.array(at))).max()
-    swing = np.abs((low + high) / 2 - (middle + slope * np.array(at))).max()
-    counts = [span[2] for span in spans if span is not None]
+    c, s = math.cos(angle), math.sin(angle)
+    u, v = (x - cx) * c + (y - cy) * s, (y - cy) * c - (x - cx) * s
+    u0, u1 = float(u.min()), float(u.max())
+    if u1 - u0 <= 0:
+        return None
+    at = np.array([u0 + share * (u1 - u0) for share in _SLICES])
+    spans = [_slice(u, v, place) for place in at]
+    if any(span is None for span in spans):
+        return None
+    low, high, counts = np.array(spans, float).T
+    widths, middles = high - low, (low + high) / 2
     scale = max(float(widths.max()), 1e-9)
-    is_even = bent < 0.3 * scale and swing < 0.3 * scale and max(counts) <= 2
+    chosen = np.arange(len(at))
+    while True:
+        growth, base = np.polyfit(at[chosen], widths[chosen], 1)
+        slope, middle = np.polyfit(at[chosen], middles[chosen], 1)
+        bent = np.abs(widths - (base + growth * at))[chosen].max()
+        swing = np.abs(middles - (middle + slope * at))[chosen].max()
+        is_even = bent < 0.12 * scale and swing < 0.12 * scale and counts[chosen].max() <= 2
+        if is_even or len(chosen) <= 4:
+            break
+        chosen = chosen[:-1] if growth > 0 else chosen[1:]
+    is_even = is_even or bool(bent < 0.25 * scale and swing < 0.25 * scale and counts.max() <= 2)
     origin = points[0] + (cx, cy)
 
-    def place(along: float, across: float) -> Point:
-        return (
-            float(origin[0] + along * c - across * s),
-            float(origin[1] + along * s + across * c),
-        )
+    def place(along: float) -> Point:
+        across = middle + slope * along
+        return float(origin[0] + along * c - across * s), float(origin[1] + along * s + across * c)
 
-    return place(u0, middle), place(u1, middle), float(begin_width), float(end_width), bool(is_even)
+    return place(u0), place(u1), max(base + growth * u0, 0.0), max(base + growth * u1, 0.0), bool(is_even)
 
 
 def _slice(u: NDArray[np.float64], v: NDArray[np.float64], at: float) -> tuple[float, float, int] | None:
@@ -302,7 +375,7 @@ def _add_stroke(strokes: Strokes, path: PaintedPath, part: Subpath, index: int) 
     points = part.points
     circle = _as_circle(points[:-1], part.is_curve) if part.is_closed else None
     if circle is not None:
-        strokes.circles.append(Circle(circle[0], circle[1], index, is_filled=False))
+        strokes.circles.append(Circle(*circle, (index,), is_filled=False))
         return True
     if part.is_closed and len(points) == 4 and not part.is_curve.any():
         taper = _hollow_taper(points, path, color, index)
@@ -317,7 +390,7 @@ def _add_stroke(strokes: Strokes, path: PaintedPath, part: Subpath, index: int) 
     for run, curved in _runs(points, part.is_curve):
         a, b = (float(run[0][0]), float(run[0][1])), (float(run[-1][0]), float(run[-1][1]))
         if curved and not _is_straight(run):
-            strokes.waves.append(Wave(a, b, (index,)))
+            strokes.arcs.append(Arc(run, index))
             continue
         if a == b:
             continue
@@ -328,9 +401,7 @@ def _add_stroke(strokes: Strokes, path: PaintedPath, part: Subpath, index: int) 
     return known
 
 
-def _hollow_taper(
-    points: NDArray[np.float64], path: PaintedPath, color: Color, index: int
-) -> Taper | None:
+def _hollow_taper(points: NDArray[np.float64], path: PaintedPath, color: Color, index: int) -> Taper | None:
     """A narrow triangle that is only outlined."""
     corners = [(float(x), float(y)) for x, y in points[:3]]
     sides = [math.dist(corners[i], corners[(i + 1) % 3]) for i in range(3)]
@@ -383,7 +454,7 @@ def _as_wave(points: NDArray[np.float64]) -> tuple[Point, Point] | None:
         return None
     sides = np.sign(swing[np.abs(swing) > 0.5 * amplitude])
     n_turns = int((np.diff(sides) != 0).sum())
-    if n_turns < 2 or amplitude * (n_turns + 1) > 1.6 * length:
+    if n_turns < 3 or amplitude * (n_turns + 1) > 1.6 * length:
         return None
     lift = float((across.max() + across.min()) / 2)
     shift = np.array([-unit[1], unit[0]]) * lift
@@ -391,24 +462,53 @@ def _as_wave(points: NDArray[np.float64]) -> tuple[Point, Point] | None:
     return (float(a[0]), float(a[1])), (float(b[0]), float(b[1]))
 
 
-def _chain_waves(strokes: Strokes) -> None:
-    """Join waves that begin where another ends: some programs draw each arc by itself."""
-    chains: list[list[Wave]] = []
-    for wave in strokes.waves:
-        last = chains[-1][-1] if chains else None
-        if last is not None and math.dist(last.q, wave.p) < 0.05 * max(math.dist(wave.p, wave.q), 1e-6):
-            chains[-1].append(wave)
-        else:
-            chains.append([wave])
-    joined = []
-    for chain in chains:
-        if len(chain) == 1:
-            joined.append(chain[0])
+def _join_arcs(strokes: Strokes) -> None:
+    """Join arcs that meet at their ends: some programs draw a ring's circle or a wave arc by arc."""
+    arcs = strokes.arcs
+    if not arcs:
+        return
+    spans = [float(np.hypot(*np.diff(arc.points, axis=0).T).sum()) for arc in arcs]
+    ends = np.array([arc.points[side] for arc in arcs for side in (0, -1)])
+    meets = defaultdict(list)
+    for i, j in near_pairs(ends, 0.12 * float(np.median(spans))).tolist():
+        if i // 2 != j // 2:
+            meets[i].append(j)
+            meets[j].append(i)
+    left, strokes.arcs = set(range(len(arcs))), []
+    starts = [end for end in range(len(ends)) if len(meets[end]) != 1] + list(range(len(ends)))
+    for start in starts:
+        if start // 2 not in left:
             continue
-        points = np.array([chain[0].p, *(wave.q for wave in chain)])
-        if _as_wave(points) is not None or _is_straight(points):
-            paths = tuple(dict.fromkeys(index for wave in chain for index in wave.paths))
-            joined.append(Wave(chain[0].p, chain[-1].q, paths))
+        chain, at = [], start
+        while at // 2 in left:
+            left.discard(at // 2)
+            points = arcs[at // 2].points
+            chain.append((at // 2, points if at % 2 == 0 else points[::-1]))
+            onward = meets[at ^ 1]
+            if len(onward) != 1:
+                break
+            at = onward[0]
+        members = [arcs[index] for index, _ in chain]
+        points = np.concatenate([piece for _, piece in chain])
+        paths = tuple(dict.fromkeys(arc.path for arc in members))
+        loop = _as_loop(points)
+        wave = None if loop is not None else _as_wave(points)
+        if loop is not None:
+            strokes.circles.append(Circle(*loop, paths, is_filled=False))
+        elif wave is not None:
+            strokes.waves.append(Wave(*wave, paths))
         else:
-            joined += chain
-    strokes.waves = joined
+            strokes.arcs += members
+
+
+def _as_loop(points: NDArray[np.float64]) -> tuple[Point, float] | None:
+    """Center and mean radius of a closed curve that is about a circle."""
+    center = (points.min(axis=0) + points.max(axis=0)) / 2
+    radii = np.hypot(*(points - center).T)
+    radius = float(radii.mean())
+    if radius <= 0 or radii.min() < 0.6 * radii.max():
+        return None
+    turns = np.sort(np.arctan2(*(points - center).T))
+    if max(float(np.diff(turns).max()), 2 * math.pi - float(turns[-1] - turns[0])) > 1.2:
+        return None
+    return (float(center[0]), float(center[1])), radius

@@ -11,8 +11,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from docai.pipelines.drawings.letters import Letter
 from docai.pipelines.drawings.molecule.bond_rows import find_dash_chains, find_hash_rows
-from docai.pipelines.drawings.molecule.bond_strokes import Line, Strokes, unit_vector
+from docai.pipelines.drawings.molecule.bond_strokes import Line, Strokes
+from docai.pipelines.drawings.molecule.points import halfway, near_pairs, unit_vector
 from docai.pipelines.drawings.molecule.types import BondMark, BondStyle
 from docai.pipelines.ingest.drawing import Point
 
@@ -21,6 +23,9 @@ _PARALLEL: Final = math.sin(math.radians(7))
 
 _MAX_GAP: Final = 0.36
 """Largest distance of neighboring lines of a multiple bond, in bond lengths."""
+
+_MAX_RAYS: Final = 2_000_000
+"""Ends of lines times letters up to which it is looked which letters lines point at."""
 
 _CROSSED: Final = math.sin(math.radians(40))
 """Sine of the largest angle between the two lines of a crossed double bond."""
@@ -40,11 +45,14 @@ class Bonds:
     """Of most lines, points."""
 
 
-def read_bonds(strokes: Strokes) -> Bonds:
-    """The bonds that lines, tapers and waves make, each with the axes that it may have."""
+def read_bonds(strokes: Strokes, letters: Sequence[Letter]) -> Bonds:
+    """The bonds that lines, tapers and waves make, each with the axes that it may have.
+
+    ``letters`` give the scale where all atoms are written and no bonds meet.
+    """
     lines = _drop_repeated([line for line in strokes.lines if line.length > 0])
     lines = _join_pieces(lines, None)
-    length = _bond_length(lines, strokes)
+    length = _bond_length(lines, strokes, letters)
     if length <= 0:
         return Bonds()
     lines = _join_pieces(lines, length)
@@ -86,49 +94,21 @@ def _drop_repeated(lines: list[Line]) -> list[Line]:
             inside &= (np.abs(off @ normal[i]) <= slack) & (along >= -slack) & (along <= length[i] + slack)
             if not inside.any():
                 break
-        for j in np.flatnonzero(inside):
-            a, b = lines[i], lines[j]
-            if a.is_dashed != b.is_dashed:
-                continue
-            is_background = a.width > 2.5 * b.width and a.order < b.order and a.color != b.color
-            if is_background and b.length > 0.3 * a.length:
-                dropped[i] = True
-                break
-            if length[j] > 0.9 * length[i] and b.width > 2.5 * a.width and b.color != a.color:
+        within = np.flatnonzero(inside).tolist()
+        finer = [j for j in within if _is_over(lines[j], lines[i])]
+        if len(finer) > 1 or any(length[j] > 0.3 * length[i] for j in finer):
+            dropped[i] = True
+            continue
+        for j in within:
+            if lines[i].is_dashed == lines[j].is_dashed:
                 dropped[j] = True
-                continue
-            dropped[j] = True
-            lines[i] = a = replace(a, paths=tuple(dict.fromkeys(a.paths + b.paths)))
+                lines[i] = replace(lines[i], paths=tuple(dict.fromkeys(lines[i].paths + lines[j].paths)))
     return [line for line, is_dropped in zip(lines, dropped, strict=True) if not is_dropped]
 
 
-def near_pairs(points: NDArray[np.float64], radius: float, most: int = 400_000) -> NDArray[np.intp]:
-    """Pairs (i, j), i < j, of points at most a radius apart, (n, 2); no more than ``most`` of them."""
-    if len(points) < 2 or radius <= 0:
-        return np.empty((0, 2), np.intp)
-    cells: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for index, (x, y) in enumerate(np.floor(points / radius).astype(np.int64).tolist()):
-        cells[x, y].append(index)
-    found: list[NDArray[np.intp]] = []
-    total = 0
-    for (x, y), members in cells.items():
-        here = np.array(members, np.intp)
-        around = [
-            index
-            for dx, dy in ((1, -1), (1, 0), (1, 1), (0, 1))
-            for index in cells.get((x + dx, y + dy), ())
-        ]
-        there = np.array([*members, *around], np.intp)
-        apart = np.hypot(*(points[here][:, None] - points[there][None]).transpose(2, 0, 1))
-        i, j = np.nonzero(apart <= radius)
-        own = j >= len(here)
-        keep = own | (i < j)
-        pairs = np.stack([here[i[keep]], there[j[keep]]], axis=1)
-        found.append(np.sort(pairs, axis=1))
-        total += len(pairs)
-        if total > most:
-            break
-    return np.concatenate(found)[:most] if found else np.empty((0, 2), np.intp)
+def _is_over(fine: Line, broad: Line) -> bool:
+    """Whether a line is painted on a much broader one of another color, which is only its background."""
+    return broad.width > 2.5 * fine.width and broad.order < fine.order and broad.color != fine.color
 
 
 def _ends(lines: Sequence[Line]) -> NDArray[np.float64]:
@@ -176,10 +156,11 @@ def _join_pieces(lines: list[Line], length: float | None) -> list[Line]:
         if not 0.5 < (a.width + 1e-6) / (b.width + 1e-6) < 2 or a.is_dashed != b.is_dashed:
             continue
         total = math.dist(away_a, away_b)
+        same_color = lines[end // 2].color == lines[other // 2].color
         if length is None:
-            if a.color == b.color or max(a.length, b.length) > 4 * min(a.length, b.length):
+            if same_color or max(a.length, b.length) > 4 * min(a.length, b.length):
                 continue
-        elif total > 1.25 * length or (a.color == b.color and len(around[end]) > 1):
+        elif total > 1.25 * length or (same_color and len(around[end]) > 1):
             continue
         joined = replace(a, p=away_a, q=away_b, paths=tuple(dict.fromkeys(a.paths + b.paths)))
         far_i, far_j = _end_index(at, i, 1 - side_i), _end_index(at, j, 1 - side_j)
@@ -196,8 +177,8 @@ def _end_index(at: dict[int, tuple[int, int]], line: int, side: int) -> int:
     return next(end for end, place in at.items() if place == (line, side))
 
 
-def _bond_length(lines: Sequence[Line], strokes: Strokes) -> float:
-    """Length of most bonds: of lines that others meet at their ends, where there are any."""
+def _bond_length(lines: Sequence[Line], strokes: Strokes, letters: Sequence[Letter]) -> float:
+    """Length of most bonds: of lines that meet others or letters at their ends, where there are any."""
     tapers = [Line(t.narrow, t.wide, 0.0, t.color, t.paths, t.order) for t in strokes.tapers]
     candidates = [*lines, *tapers]
     if not candidates:
@@ -214,12 +195,38 @@ def _bond_length(lines: Sequence[Line], strokes: Strokes) -> float:
         limit = max(0.6 * max(widths[a], widths[b]), 0.06 * min(lengths[a], lengths[b]))
         if math.dist(ends[i], ends[j]) <= limit:
             touched[i] = touched[j] = True
-    weights = touched.reshape(-1, 2).sum(axis=1) ** 2 * lengths
+    hidden = _hidden_lengths(ends, touched, lengths, letters)
+    known = touched | (hidden > 0)
+    full = lengths + hidden.reshape(-1, 2).sum(axis=1)
+    weights = known.reshape(-1, 2).sum(axis=1) ** 2 * lengths
     if not weights.any():
         return float(lengths.max())
-    order = np.argsort(lengths)
+    order = np.argsort(full)
     heavy = np.cumsum(weights[order])
-    return float(lengths[order][np.searchsorted(heavy, heavy[-1] / 2)])
+    return float(full[order][np.searchsorted(heavy, heavy[-1] / 2)])
+
+
+def _hidden_lengths(
+    ends: NDArray[np.float64],
+    touched: NDArray[np.bool_],
+    lengths: NDArray[np.float64],
+    letters: Sequence[Letter],
+) -> NDArray[np.float64]:
+    """For each end how far from it the middle of the letter is that the line points at; 0 for none."""
+    hidden = np.zeros(len(ends))
+    if not letters or len(ends) * len(letters) > _MAX_RAYS:
+        return hidden
+    boxes = np.array([letter.bbox for letter in letters])
+    middles = (boxes[:, :2] + boxes[:, 2:]) / 2
+    radii = np.array([0.5 * letter.size for letter in letters])
+    others = ends.reshape(-1, 2, 2)[:, ::-1].reshape(-1, 2)
+    out = (ends - others) / lengths.repeat(2)[:, None]
+    off = middles[None] - ends[:, None]
+    along = (off * out[:, None]).sum(axis=2)
+    across = np.abs(off[..., 0] * out[:, None, 1] - off[..., 1] * out[:, None, 0])
+    meets = (across <= radii) & (along > 0) & (along <= radii * 1.6 + 0.5 * lengths.repeat(2)[:, None])
+    nearest = np.where(meets, along, np.inf).min(axis=1)
+    return np.where(np.isfinite(nearest) & ~touched, nearest, 0.0)
 
 
 def _tapered(strokes: Strokes, length: float) -> list[BondMark]:
@@ -275,9 +282,11 @@ def _group_lines(lines: list[Line], length: float, width: float) -> list[BondMar
         marks.append(_crossed_mark(lines[i], lines[j]))
     for group in _split_groups(lines, links, used, length):
         marks.append(_multiple([lines[k] for k in group], width))
-    return marks + [
-        _single(line, length, width) for k, line in enumerate(lines) if k not in used
-    ] if n else marks
+    return (
+        marks + [_single(line, length, width) for k, line in enumerate(lines) if k not in used]
+        if n
+        else marks
+    )
 
 
 def _single(line: Line, length: float, width: float) -> BondMark:
@@ -321,12 +330,8 @@ def _is_crossed(a: Line, b: Line, length: float) -> bool:
 def _crossed_mark(a: Line, b: Line) -> BondMark:
     flip = a.unit()[0] * b.unit()[0] + a.unit()[1] * b.unit()[1] < 0
     p, q = (b.q, b.p) if flip else (b.p, b.q)
-    begin, end = _halfway(a.p, p), _halfway(a.q, q)
+    begin, end = halfway(a.p, p), halfway(a.q, q)
     return BondMark(begin, end, 2, "plain", (*a.paths, *b.paths), is_crossed=True)
-
-
-def _halfway(a: Point, b: Point) -> Point:
-    return (a[0] + b[0]) / 2, (a[1] + b[1]) / 2
 
 
 def _split_groups(
@@ -375,14 +380,16 @@ def _multiple(group: list[Line], width: float) -> BondMark:
         else (line.q, line.p)
         for line in group
     ]
-    group_sorted = sorted(zip((_offset(longest, line) for line in group), aligned, group, strict=True), key=lambda x: x[0])
+    group_sorted = sorted(
+        zip((_offset(longest, line) for line in group), aligned, group, strict=True), key=lambda x: x[0]
+    )
     paths = tuple(dict.fromkeys(index for line in group for index in line.paths))
     if len(group) == 3:
         p, q = group_sorted[1][1]
         return BondMark(p, q, 3, "plain", paths)
     (_, (p0, q0), first), (_, (p1, q1), second) = group_sorted
     dashed = [first.is_dashed, second.is_dashed]
-    middle = (_halfway(p0, p1), _halfway(q0, q1))
+    middle = (halfway(p0, p1), halfway(q0, q1))
     axes = [middle, (p0, q0), (p1, q1)]
     if sum(dashed) == 1:
         p, q = (p0, q0) if dashed[1] else (p1, q1)

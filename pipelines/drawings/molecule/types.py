@@ -48,6 +48,8 @@ class LabelMark:
     lines: list[int]
     """For each letter the number of its line, from 0: ``NH`` over ``N`` has two."""
     bbox: BBox
+    paths: tuple[int, ...] = ()
+    """Indices in ``Drawing.paths`` of circles around its charges, of radical dots and of lone pairs."""
 
 
 @dataclass(slots=True, eq=False)
@@ -59,6 +61,8 @@ class Attachment:
     """Unit vector from the label along the bond."""
     bond: int
     """Index of the bond."""
+    order: int = 1
+    """Of the bond."""
 
 
 @dataclass(slots=True, eq=False)

@@ -1,0 +1,52 @@
+"""How sure a structure is that was read from a drawing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+METHOD: Final = "strokes and letters explained, valences, labels"
+"""What the number rests on, for the record."""
+
+USED_POWER: Final = 6
+"""Power of the share of strokes that is explained: a tenth of them unexplained halves the confidence."""
+
+
+@dataclass(slots=True, eq=False)
+class Findings:
+    """What was found about a reading that bears on whether it is right."""
+
+    used: float = 1.0
+    """Share of the strokes in its box that is explained."""
+    n_atoms: int = 0
+    label_scores: list[float] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+    """Labels that could not be read."""
+    problems: list[str] = field(default_factory=list)
+    """Parts that can be read in more than one way, or not at all."""
+    errors: list[str] = field(default_factory=list)
+    """Why it is no molecule."""
+    odd: list[str] = field(default_factory=list)
+    """Atoms with fewer bonds than usual and no dot."""
+    n_dropped: int = 0
+    """Wedges at atoms without a configuration."""
+    loose: list[str] = field(default_factory=list)
+    """Labels beside it that are no part of it."""
+    unexplained: int = 0
+    """Strokes and letters that are not accounted for."""
+
+
+def confidence_of(findings: Findings) -> float:
+    """Probability that a reading is the structure drawn, 0…1."""
+    if findings.errors or not findings.n_atoms:
+        return 0.0
+    value = 0.99 * max(0.0, findings.used) ** USED_POWER
+    for score in findings.label_scores:
+        value *= score if score < 0.9 else 1.0
+    value *= 0.4 ** min(len(findings.problems), 3)
+    value *= 0.35 ** min(len(findings.odd), 3)
+    value *= 0.4 ** min(findings.n_dropped, 2)
+    value *= 0.7 ** min(findings.unexplained, 4)
+    if findings.n_atoms < 3:
+        value *= 0.5
+    return round(value, 4)

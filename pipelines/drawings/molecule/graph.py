@@ -1,0 +1,190 @@
+"""Bonds and labels of a drawing as graphs."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from docai.geometry import BBox
+from docai.pipelines.drawings.letters import Letter
+from docai.pipelines.drawings.molecule.bond_strokes import Circle
+from docai.pipelines.drawings.molecule.joints import Joint, ends_of, gap_before, out_of
+from docai.pipelines.drawings.molecule.labels import group_labels, read_label
+from docai.pipelines.drawings.molecule.points import grown
+from docai.pipelines.drawings.molecule.types import (
+    Attachment,
+    BondLink,
+    BondMark,
+    LabelMark,
+    LabelStructure,
+    NodeMark,
+)
+from docai.pipelines.ingest.drawing import Point
+
+
+@dataclass(slots=True, eq=False)
+class Wiring:
+    """Nodes and links of a whole drawing, before they are told apart as structures."""
+
+    nodes: list[NodeMark] = field(default_factory=list)
+    links: list[BondLink] = field(default_factory=list)
+    labels: list[LabelMark] = field(default_factory=list)
+    """Those that no bond ends at."""
+    circles: list[int] = field(default_factory=list)
+    """Indices of paths of circles in rings and around charges."""
+    problems: list[tuple[Point, str]] = field(default_factory=list)
+    """What could not be made out, and where."""
+
+
+def wire(
+    marks: Sequence[BondMark],
+    joints: Sequence[Joint],
+    letters: Sequence[Letter],
+    circles: Sequence[Circle],
+    length: float,
+) -> Wiring:
+    """The nodes and links that bonds make with their labels."""
+    free = [(ends_of(marks[bond])[side], out_of(marks[bond], side)) for bond, side in _free_ends(joints)]
+    labels = group_labels(list(letters), length, free)
+    wiring = Wiring()
+    owner: dict[tuple[int, int], int] = {}
+    attached: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for joint in joints:
+        index = _label_at(joint, marks, labels, length)
+        if index is None:
+            for end in joint.ends:
+                owner[end] = len(wiring.nodes)
+            wiring.nodes.append(NodeMark(joint.point))
+        else:
+            attached[index] += joint.ends
+    atoms: dict[tuple[int, int], int] = {}
+    for index, label in enumerate(labels):
+        ends = attached.get(index)
+        if not ends:
+            wiring.labels.append(label)
+            continue
+        attachments = [_attachment(marks[bond], bond, side) for bond, side in ends]
+        structure = read_label(label, attachments)
+        for end, atom in zip(ends, structure.attached, strict=True):
+            owner[end], atoms[end] = len(wiring.nodes), atom
+        wiring.nodes.append(NodeMark(_label_point(label, structure), label, structure))
+    for bond, mark in enumerate(marks):
+        begin, end = owner[bond, 0], owner[bond, 1]
+        if begin == end and atoms.get((bond, 0), 0) == atoms.get((bond, 1), 0):
+            wiring.problems.append((mark.begin, "A stroke begins and ends at the same atom."))
+            continue
+        wiring.links.append(
+            BondLink(
+                begin,
+                end,
+                mark.order,
+                mark.style,
+                atoms.get((bond, 0), 0),
+                atoms.get((bond, 1), 0),
+                in_circle=mark.in_circle,
+                is_crossed=mark.is_crossed,
+                paths=mark.paths,
+            )
+        )
+    _orient_even_hashes(wiring, marks)
+    _mark_circles(wiring, circles, letters, length)
+    return wiring
+
+
+def _free_ends(joints: Iterable[Joint]) -> list[tuple[int, int]]:
+    return [joint.ends[0] for joint in joints if len(joint.ends) == 1]
+
+
+def _attachment(mark: BondMark, bond: int, side: int) -> Attachment:
+    u = out_of(mark, side)
+    return Attachment(ends_of(mark)[side], (-u[0], -u[1]), bond)
+
+
+def _label_at(
+    joint: Joint, marks: Sequence[BondMark], labels: Sequence[LabelMark], length: float
+) -> int | None:
+    """The label where a joint is: around it, or straight ahead of the one bond that ends there."""
+    best: tuple[float, int] | None = None
+    for index, label in enumerate(labels):
+        if not _overlaps(grown(label.bbox, 0.8 * length), joint.point):
+            continue
+        for letter in label.letters:
+            if len(joint.ends) > 1:
+                inside = _overlaps(grown(letter.bbox, 0.03 * letter.size), joint.point)
+                gap = 0.0 if inside else None
+            else:
+                bond, side = joint.ends[0]
+                gap = gap_before(letter, marks[bond], side, length)
+            if gap is not None and (best is None or gap < best[0]):
+                best = gap, index
+    return None if best is None else best[1]
+
+
+def _overlaps(box: BBox, point: Point) -> bool:
+    return box[0] <= point[0] <= box[2] and box[1] <= point[1] <= box[3]
+
+
+def _label_point(label: LabelMark, structure: LabelStructure) -> Point:
+    """The middle of the letters of the atom that bonds are at."""
+    letters = [
+        label.letters[index]
+        for atom in dict.fromkeys(structure.attached or [0])
+        if atom < len(structure.atoms)
+        for index in structure.atoms[atom].letters
+        if index < len(label.letters)
+    ]
+    box = _around([letter.bbox for letter in letters]) if letters else label.bbox
+    return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+
+
+def _around(boxes: Sequence[BBox]) -> BBox:
+    return (
+        min(box[0] for box in boxes),
+        min(box[1] for box in boxes),
+        max(box[2] for box in boxes),
+        max(box[3] for box in boxes),
+    )
+
+
+def _orient_even_hashes(wiring: Wiring, marks: Sequence[BondMark]) -> None:
+    """Let hashes of bars of one length begin at the atom that can be a stereo center."""
+    even = {mark.paths for mark in marks if mark.is_even or (mark.style == "hash" and not mark.slack)}
+    degree: dict[int, int] = defaultdict(int)
+    for link in wiring.links:
+        degree[link.begin] += 1
+        degree[link.end] += 1
+    for link in wiring.links:
+        if link.style == "hash" and link.paths in even and degree[link.begin] < 3 <= degree[link.end]:
+            link.begin, link.end = link.end, link.begin
+            link.begin_atom, link.end_atom = link.end_atom, link.begin_atom
+
+
+def _mark_circles(
+    wiring: Wiring, circles: Sequence[Circle], letters: Sequence[Letter], length: float
+) -> None:
+    """Mark the bonds of rings with a circle inside, and circles around charges as known."""
+    between = defaultdict(list)
+    for link in wiring.links:
+        between[frozenset((link.begin, link.end))].append(link)
+    for circle in circles:
+        if circle.is_filled:
+            continue
+        if circle.radius < 0.4 * length:
+            signs = [letter for letter in letters if _overlaps(letter.bbox, circle.center)]
+            if any(letter.text in "+-−–⊕⊖" for letter in signs):
+                wiring.circles += circle.paths
+            continue
+        around = sorted(
+            (math.atan2(node.point[1] - circle.center[1], node.point[0] - circle.center[0]), index)
+            for index, node in enumerate(wiring.nodes)
+            if circle.radius < math.dist(node.point, circle.center) < 1.35 * length + 0.15 * circle.radius
+        )
+        ring = [index for _, index in around]
+        edges = [frozenset(pair) for pair in zip(ring, ring[1:] + ring[:1], strict=True)]
+        if len(ring) >= 3 and all(edge in between for edge in edges):
+            for edge in edges:
+                for link in between[edge]:
+                    link.in_circle = True
+            wiring.circles += circle.paths
