@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import Final
 
+from docai.pipelines.drawings.letter_classes import CAP_HEIGHT_EM, load_model
+from docai.pipelines.drawings.letter_context import Anchor, resolve
+from docai.pipelines.drawings.letter_outlines import Outline, join, nest
 from docai.pipelines.ingest.drawing import GlyphShape
 
 _MUSIC_FONTS: Final = re.compile(
-    r"^(?:bravura|leland|leipzig|gootville|gonville|petaluma|emmentaler|feta|parmesan|mscore|maestro|opus|helsinki"
-    r"|reprise|inkpen2|petrucci|sonata|jazz(?:$|[ -]?(?:font|perc))|broadway ?copyist|engraver|finale|november|norfolk"
-    r"|ash(?:$|\W)|sebastian|musejazz(?!.?text)|musegraph|musicsync|musical ?symbols|noto ?music|steinberg|ekmelos"
-    r"|profondo|lilyjazz(?!-?text)|lilyboulez|beethoven|cadence|gutenberg1939|haydn|improviso|lv-?goldenage|paganini"
-    r"|ross|scorlatti|sebastiano|tamburo|toscanini|toruscripted)(?!.*(?:text|chord))",
+    r"^(?:bravura|leland|leipzig|gootville|gonville|petaluma|emmentaler|feta|parmesan|mscore|maestro|opus"
+    r"|helsinki|reprise|inkpen2|petrucci|sonata|jazz(?:$|[ -]?(?:font|perc))|broadway ?copyist|engraver"
+    r"|finale|november|norfolk|ash(?:$|\W)|sebastian|musejazz|musegraph|musicsync|musical ?symbols"
+    r"|noto ?music|steinberg|ekmelos|profondo|lilyjazz|lilyboulez|beethoven|cadence|gutenberg1939|haydn"
+    r"|improviso|lv-?goldenage|paganini|ross|scorlatti|tamburo|toscanini|toruscripted)"
+    r"(?!.*(?:text|chord|script))",
     re.I,
 )
 """Begin of the names of fonts whose codes stand for notes, whatever letter a program takes them for. Their
-companions for words (``BravuraText`` has notes too, ``Petaluma Script``, ``MuseJazz Text``) are named otherwise."""
+companions for words are called ``MuseJazz Text``, ``Petaluma Script`` and the like."""
 
 _MUSIC_NAME: Final = re.compile(
     r"^(?:noteheads|rests|clefs|accidentals|flags|scripts|dots|brackets?|timesig|pedal|accordion|arrowheads?|ties|custodes"
@@ -43,6 +48,21 @@ _SYMBOL_HIGH: Final = "€ϒ′≤⁄∞ƒ♣♦♥♠↔←↑→↓°±″≥�
 
 _UNICODE_NAME: Final = re.compile(r"^(?:uni([0-9A-F]{4})|u([0-9A-F]{4,6}))(?:\.\w+)?$")
 
+_TESTED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
+"""Characters of which the outline tells whether a font shows them for their codes."""
+
+_SURE: Final = 0.8
+"""Score of an outline from which it can contradict the text."""
+
+_MIN_AGREED: Final = 0.01
+"""Probability of the text from which an outline does not contradict it."""
+
+_MIN_TESTED: Final = 3
+"""Characters of a font from which it may be said to show others than its codes."""
+
+_MAX_AGREED: Final = 0.34
+"""Share of them that agree by chance; of a script that looks like no other some do."""
+
 _LIGATURES: Final = re.compile("[ﬀ-ﬆ]")
 
 
@@ -54,7 +74,7 @@ def is_music_glyph(shape: GlyphShape, text: str) -> bool:
 
 
 def glyph_text(shape: GlyphShape, text: str) -> str:
-    """The character that a glyph shows; a space for one without ink, empty where neither code nor name say."""
+    """The character that a glyph shows; empty where neither its code nor its name says."""
     said = _meaning(shape, text)
     return unicodedata.normalize("NFKC", said) if _LIGATURES.match(said) else said
 
@@ -95,3 +115,68 @@ def _of_symbol(code: int) -> str:
     if 160 <= code < 160 + len(_SYMBOL_HIGH):
         return _SYMBOL_HIGH[code - 160]
     return ""
+
+
+def outline_texts(
+    glyphs: Sequence[tuple[GlyphShape, str]],
+) -> dict[int, tuple[str, float, tuple[str, ...]]]:
+    """What the outlines of glyphs say where their text says nothing, or what their font shows otherwise.
+
+    Args:
+        glyphs: shapes with their text, see :func:`glyph_text`.
+
+    Returns:
+        By the ``id`` of a shape its text, the score of it, and what else it may be.
+    """
+    shapes = {id(shape): (shape, text) for shape, text in glyphs if shape.subpaths}
+    by_font: dict[str, list[tuple[GlyphShape, str]]] = {}
+    for shape, text in shapes.values():
+        by_font.setdefault(shape.font, []).append((shape, text))
+    found: dict[int, tuple[str, float, tuple[str, ...]]] = {}
+    for members in by_font.values():
+        if all(text and not text.isspace() and text not in _TESTED for _, text in members):
+            continue
+        found |= _outline_texts_of_font(members)
+    return found
+
+
+def _outline_texts_of_font(
+    members: Sequence[tuple[GlyphShape, str]],
+) -> dict[int, tuple[str, float, tuple[str, ...]]]:
+    model = load_model()
+    placed = [
+        (shape, text, outline) for shape, text in members if (outline := _as_outline(shape)) is not None
+    ]
+    if not placed:
+        return {}
+    rows = model.probabilities([outline for _, _, outline in placed])
+    guesses = resolve(
+        model,
+        [outline.bbox for _, _, outline in placed],
+        rows,
+        [Anchor(outline.bbox, CAP_HEIGHT_EM, 0.0) for _, _, outline in placed],
+    )
+    tested = [
+        (text in (guess.text, *guess.others) or row[model.classes.index(text)] > _MIN_AGREED, guess.score)
+        for (_, text, _), guess, row in zip(placed, guesses, rows, strict=True)
+        if guess is not None and text in _TESTED and guess.score > _SURE
+    ]
+    n_agreed = sum(agrees for agrees, _ in tested)
+    is_cipher = len(tested) >= _MIN_TESTED and n_agreed <= _MAX_AGREED * len(tested)
+    return {
+        id(shape): (guess.text, guess.score, guess.others) if guess is not None else ("", 0.0, ())
+        for (shape, text, _), guess in zip(placed, guesses, strict=True)
+        if is_cipher or not text
+    }
+
+
+def _as_outline(shape: GlyphShape) -> Outline | None:
+    """The shape with y down, in ems."""
+    parts = [
+        part
+        for part in nest([part.points * (1, -1) for part in shape.subpaths])
+        if part.width + part.height > 0
+    ]
+    if not parts:
+        return None
+    return parts[0] if len(parts) == 1 else join(parts)

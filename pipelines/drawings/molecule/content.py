@@ -115,10 +115,10 @@ def _check(built: BuiltMolecule, findings: Findings) -> _Checked | None:
     for index in range(mol.GetNumAtoms()):
         mol.GetAtomWithIdx(index).SetIntProp("_drawn", index)
     plain = Chem.RemoveHs(mol)
-    Chem.DetectBondStereochemistry(plain)
     for bond in plain.GetBonds():
-        if bond.GetBondType() == Chem.BondType.SINGLE:
+        if bond.GetBondType() == Chem.BondType.SINGLE and bond.GetBondDir() != Chem.BondDir.UNKNOWN:
             bond.SetBondDir(Chem.BondDir.NONE)
+    Chem.DetectBondStereochemistry(plain)
     Chem.AssignStereochemistry(plain, cleanIt=True, force=True)
     smiles = Chem.MolToSmiles(plain)
     order = smiles_atom_order(plain)
