@@ -227,7 +227,7 @@ def measure_polygon(points: NDArray[np.float64]) -> tuple[Point, Point, float, f
     None where it has no area. Even is a polygon whose width changes linearly and which has no branches; its
     wide end may be cut at a slant or notched.
     """
-    points = _corners(points)
+    points = polygon_corners(points)
     if 3 < len(points) < 8:
         points = _without_notch(points)
     if len(points) in (3, 4):
@@ -238,7 +238,7 @@ def measure_polygon(points: NDArray[np.float64]) -> tuple[Point, Point, float, f
 def _without_notch(points: NDArray[np.float64]) -> NDArray[np.float64]:
     """The convex hull of a polygon that fills most of it, as of a wedge cut to fit other bonds."""
     hull = cv2.convexHull((points - points[0]).astype(np.float32))[:, 0].astype(np.float64) + points[0]
-    return _corners(hull) if abs(_area(points)) > 0.8 * abs(_area(hull)) else points
+    return polygon_corners(hull) if abs(_area(points)) > 0.8 * abs(_area(hull)) else points
 
 
 def _area(points: NDArray[np.float64]) -> float:
@@ -246,7 +246,7 @@ def _area(points: NDArray[np.float64]) -> float:
     return float((x * y1 - x1 * y).sum() / 2)
 
 
-def _corners(points: NDArray[np.float64]) -> NDArray[np.float64]:
+def polygon_corners(points: NDArray[np.float64]) -> NDArray[np.float64]:
     """A closed polygon without repeated points and points within straight sides."""
     extent = float(np.ptp(points, axis=0).max())
     for _ in range(2):

@@ -14,6 +14,7 @@ from docai.pipelines.drawings.molecule.bonds import Bonds, read_bonds
 from docai.pipelines.drawings.molecule.content import describe_graph
 from docai.pipelines.drawings.molecule.graph import Wiring, wire
 from docai.pipelines.drawings.molecule.joints import find_joints
+from docai.pipelines.drawings.molecule.signs import plain_signs, take_signs
 from docai.pipelines.drawings.molecule.types import DrawnGraph, MoleculeReading
 from docai.pipelines.ingest.drawing import Drawing
 
@@ -44,7 +45,8 @@ def read_graphs(drawing: Drawing, letters: list[Letter] | None = None) -> list[D
     strokes = read_strokes(drawing, outlines)
     if not strokes.is_complete:
         return []
-    sure = [letter for letter in letters if letter.score >= _SURE_LETTER]
+    sure = plain_signs([letter for letter in letters if letter.score >= _SURE_LETTER])
+    sure += take_signs(drawing, strokes, sure)
     bonds = read_bonds(strokes, sure)
     if not bonds.marks:
         return []
