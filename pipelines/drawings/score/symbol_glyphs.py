@@ -1,0 +1,114 @@
+"""Music symbols among the glyphs of fonts whose codes and names say nothing, told by their outlines."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from typing import Final
+
+import numpy as np
+
+from docai.pipelines.drawings.score.symbol_names import is_music_font
+from docai.pipelines.drawings.score.symbol_outlines import Match, measure_outlines, outline_table
+from docai.pipelines.drawings.score.symbol_places import StaffPlaces, matched_symbol
+from docai.pipelines.drawings.score.types import Staff, Symbol
+from docai.pipelines.ingest.drawing import Drawing, PlacedGlyph, place_subpaths
+
+MAX_DISTANCE: Final = 0.085
+"""Of a glyph of a music font from the known outlines."""
+
+SURE_DISTANCE: Final = 0.045
+"""Of glyphs by which a font is found to hold music."""
+
+MIN_SURE_SYMBOLS: Final = 2
+"""Different symbols by which a font is found to hold music."""
+
+MAX_SHAPES: Final = 1_500
+"""Different shapes of one page above which those of fonts with letters are not compared."""
+
+_SURE_NAMES: Final = (
+    "noteheadBlack",
+    "noteheadHalf",
+    "gClef",
+    "fClef",
+    "cClef",
+    "rest",
+    "flag",
+    "accidentalNatural",
+    "accidentalSharp",
+    "timeSigCommon",
+    "brace",
+)
+"""How names begin of symbols that are like no letter."""
+
+
+def read_nameless_glyphs(
+    drawing: Drawing, nameless: Sequence[int], staves: Sequence[Staff], named_fonts: Collection[str]
+) -> list[Symbol]:
+    """Symbols among the glyphs of given indices.
+
+    Args:
+        nameless: indices in ``Drawing.glyphs``.
+        named_fonts: fonts of which other glyphs are known symbols by their codes or names.
+    """
+    places = StaffPlaces(staves)
+    glyphs = [drawing.glyphs[index] for index in nameless]
+    near = places.nearest(np.array([glyph.bbox for glyph in glyphs]).reshape(-1, 4)).tolist()
+    keys = []
+    first: dict[tuple[int, ...], int] = {}
+    for number, (glyph, staff) in enumerate(zip(glyphs, near, strict=True)):
+        key = _key(glyph, places.space(staff)) if staff >= 0 else ()
+        keys.append(key)
+        if key:
+            first.setdefault(key, number)
+    chosen = list(first.values())
+    if len(chosen) > MAX_SHAPES:
+        chosen = [number for number in chosen if _is_music_by_font(glyphs[number], named_fonts)][:MAX_SHAPES]
+    outlines = [place_subpaths(glyphs[number].shape.subpaths, glyphs[number].matrix, (0.0, 0.0)) for number in chosen]
+    spaces = [places.space(near[number]) for number in chosen]
+    matches = outline_table().match(measure_outlines(outlines, spaces))
+    by_key = {keys[number]: match for number, match in zip(chosen, matches, strict=True)}
+    music = _music_fonts([(glyphs[number], by_key[keys[number]]) for number in chosen], named_fonts)
+    symbols = []
+    for index, glyph, staff, key in zip(nameless, glyphs, near, keys, strict=True):
+        match = by_key.get(key)
+        if match is None or not match.name or match.distance > MAX_DISTANCE:
+            continue
+        if glyph.shape.font in music or (_says_nothing(glyph.text) and match.distance <= SURE_DISTANCE):
+            symbols.append(
+                matched_symbol(
+                    match,
+                    glyph.bbox,
+                    places.space(staff),
+                    glyph.order,
+                    max_distance=MAX_DISTANCE,
+                    glyph=index,
+                )
+            )
+    return symbols
+
+
+def _key(glyph: PlacedGlyph, space: float) -> tuple[int, ...]:
+    """The same for glyphs of one shape at about one size."""
+    return (id(glyph.shape), *(round(20 * value / space) for value in glyph.matrix))
+
+
+def _says_nothing(text: str) -> bool:
+    return not text or text == "�" or not text.isprintable() or "\ue000" <= text <= "\uf8ff"
+
+
+def _is_music_by_font(glyph: PlacedGlyph, named_fonts: Collection[str]) -> bool:
+    return glyph.shape.font in named_fonts or is_music_font(glyph.shape.font)
+
+
+def _music_fonts(matched: Sequence[tuple[PlacedGlyph, Match]], named_fonts: Collection[str]) -> set[str]:
+    """Names of the fonts that hold music: by their names, by known glyphs, or by several sure outlines."""
+    sure: defaultdict[str, set[str]] = defaultdict(set)
+    music = set()
+    for glyph, match in matched:
+        font = glyph.shape.font
+        if _is_music_by_font(glyph, named_fonts):
+            music.add(font)
+        elif match.distance <= SURE_DISTANCE and match.name.startswith(_SURE_NAMES):
+            sure[font].add(match.name)
+    return music | {font for font, names in sure.items() if len(names) >= MIN_SURE_SYMBOLS}
