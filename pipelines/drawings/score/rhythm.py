@@ -27,6 +27,10 @@ _HOLLOW_VALUE_COST = 1.0
 """Of reading a hollow head, of a shape other than the usual one, as a quarter note."""
 _COLUMN_SPACES = 0.3
 """Staff spaces by which barlines of one place may differ."""
+_RUN_SPACES = 3.0
+"""Staff spaces by which the number of a tuplet may be off the middle of its notes."""
+_MAX_RUN = 64
+"""Notes of a beam among which those of a tuplet are looked for."""
 _REPEATS: dict[BarlineKind, str] = {
     "single": "",
     "double": "||",
@@ -321,16 +325,42 @@ def _add_tuplets(
 
 
 def _members(measure: DrawnMeasure, tuplet: Tuplet, space: float) -> list[Event]:
-    staves = [tuplet.staff] if tuplet.beam_group is None else list(measure.staves)
-    events = [event for staff in staves for event in measure.staves.get(staff, [])]
-    if tuplet.beam_group is not None:
-        group = [event for event in events if event.beam_group == tuplet.beam_group]
-        if not tuplet.has_bracket:
-            return group
-        low = min([tuplet.x0 - space, *(event.x - space / 2 for event in group)])
-        high = max([tuplet.x1 + space, *(event.x + space / 2 for event in group)])
-        return [event for event in events if event.staff == tuplet.staff and low <= event.x <= high]
+    events = measure.staves.get(tuplet.staff, [])
+    group = [
+        event
+        for members in measure.staves.values()
+        for event in members
+        if tuplet.beam_group is not None and event.beam_group == tuplet.beam_group
+    ]
+    if not tuplet.has_bracket:
+        return _run_at(group or events, (tuplet.x0 + tuplet.x1) / 2, tuplet.numbers[0], space)
     return [event for event in events if tuplet.x0 - space <= event.x <= tuplet.x1 + space]
+
+
+def _run_at(events: Sequence[Event], x: float, number: int, space: float) -> list[Event]:
+    """The events under the number of a tuplet without a bracket: as many notes as it says, about it.
+
+    They may be part of a longer beam. Where no run adds up to the number, it stands for all of them.
+    """
+    events = sorted(events, key=lambda event: event.x)
+    best: tuple[float, list[Event]] | None = None
+    for begin in range(min(len(events), _MAX_RUN)):
+        total = Fraction(0)
+        for end in range(begin, min(len(events), begin + _MAX_RUN)):
+            total += events[end].values[0][0]
+            unit = total / number
+            if end == begin or unit.numerator != 1 or unit.denominator & (unit.denominator - 1):
+                if not (unit.denominator == 1 and unit.numerator in (2, 4)):
+                    continue
+            run = events[begin : end + 1]
+            off = abs((events[begin].x + events[end].x) / 2 - x) / space
+            if off > _RUN_SPACES:
+                continue
+            # As many notes as the number says, of one value, are likelier than fewer longer ones.
+            off += 2.0 * (len(run) != number) + 2.0 * all(event.values[0][0] != unit for event in run)
+            if best is None or off < best[0]:
+                best = off, run
+    return best[1] if best else list(events)
 
 
 def ratios_of(numbers: Sequence[int]) -> tuple[Fraction, ...]:
