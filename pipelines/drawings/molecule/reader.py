@@ -18,7 +18,7 @@ from docai.pipelines.drawings.molecule.signs import plain_signs, take_signs
 from docai.pipelines.drawings.molecule.types import DrawnGraph, MoleculeReading
 from docai.pipelines.ingest.drawing import Drawing
 
-_SURE_LETTER: Final = 0.5
+_SURE_LETTER: Final = 0.55
 """Score of an outline above which it is a letter and no stroke."""
 
 _FRAGMENT_GAP: Final = 2.5
