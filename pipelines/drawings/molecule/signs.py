@@ -71,7 +71,7 @@ def plain_signs(letters: Sequence[Letter]) -> list[Letter]:
 def _plus_outlines(drawing: Drawing, strokes: Strokes, size: float) -> list[Letter]:
     signs = []
     left = []
-    for index in strokes.others:
+    for index, box in strokes.others:
         path = drawing.paths[index]
         x0, y0, x1, y1 = path.bbox
         width, height = x1 - x0, y1 - y0
@@ -79,7 +79,7 @@ def _plus_outlines(drawing: Drawing, strokes: Strokes, size: float) -> list[Lett
         if is_small and len(path.subpaths) == 1 and _is_plus(path.subpaths[0].points):
             signs.append(Letter("+", path.bbox, size, y1, path.order, paths=(index,)))
         else:
-            left.append(index)
+            left.append((index, box))
     strokes.others = left
     return signs
 
