@@ -203,6 +203,22 @@ CODES: Mapping[str, IssueCode] = MappingProxyType(
             "MusicXML or MIDI lacks a meter of the kern, or has it in simplified form."
         ),
         "score-midi-lost": _warning("MIDI and kern have different numbers of notes."),
+        # Scores: reading the drawing
+        "score-drawing-unexplained": IssueCode(
+            "warning", "evidence", "Strokes or symbols of a drawn system were not understood."
+        ),
+        "score-drawing-rhythm": IssueCode(
+            "warning", "evidence", "Notes of a drawn measure do not fill its meter; they were kept as drawn."
+        ),
+        "score-drawing-voices": IssueCode(
+            "warning", "evidence", "In a drawn measure it is not sure which notes follow each other."
+        ),
+        "score-drawing-doubtful": IssueCode(
+            "warning", "evidence", "A sign of a drawn system could not be made out, or belongs to no note."
+        ),
+        "score-drawing-tablature": IssueCode(
+            "warning", "evidence", "A drawn system has tablature, which is not read."
+        ),
         # Text
         "text-empty": _warning("The model's answer contains no word."),
         "text-fenced": _harmless_repair("A Markdown code fence around the words was removed."),

@@ -30,8 +30,8 @@ _MIN_JOINED: Final = 0.5
 _MIN_LETTER: Final = 0.15
 """Probability below which an outline is no letter at all."""
 
-_MAX_STROKED: Final = 0.5
-"""Highest score of a letter drawn by a pen: chains of bonds look the same."""
+_STROKED: Final = 0.5
+"""Factor of the score of a letter drawn by a pen: chains of bonds look the same."""
 
 _MIN_REPEATED: Final = 0.8
 """Share of two boxes of one letter that they have in common where it is painted twice."""
@@ -68,7 +68,7 @@ def read_letters(drawing: Drawing) -> list[Letter]:
 
     Music glyphs and spaces are left out. Outlines that do not look much like a letter have a low score, and
     those that look like none are left out. Bars and dots, of which a drawing has many that are no letters,
-    score at most 0.5 where no letter stands beside them, as do all letters drawn by a pen.
+    score at most 0.5 where no letter stands beside them; letters drawn by a pen do everywhere.
     """
     glyphs = _letters_of_glyphs(drawing)
     outlines = _letters_of_outlines(drawing, glyphs)
@@ -128,7 +128,7 @@ def _letters_of_outlines(drawing: Drawing, glyphs: Sequence[Letter]) -> list[Let
     model = load_model()
     chosen, probabilities = _choose(model, groups)
     known = [
-        Anchor(letter.bbox, letter.size * CAP_HEIGHT_EM, letter.baseline)
+        Anchor(letter.text, letter.bbox, letter.size * CAP_HEIGHT_EM, letter.baseline)
         for letter in glyphs
         if letter.size > 0 and letter.text.isalnum()
     ]
@@ -136,7 +136,7 @@ def _letters_of_outlines(drawing: Drawing, glyphs: Sequence[Letter]) -> list[Let
     letters = [
         _letter_of_outline(drawing, outline, guess)
         for outline, guess in zip(chosen, guesses, strict=True)
-        if guess is not None and guess.score >= _MIN_LETTER
+        if guess is not None and guess.score * (_STROKED if outline.is_stroked else 1) >= _MIN_LETTER
     ]
     return _without_repeated(letters)
 
@@ -148,7 +148,7 @@ def _letter_of_outline(drawing: Drawing, outline: Outline, guess: Guess) -> Lett
         size=guess.cap / CAP_HEIGHT_EM,
         baseline=guess.baseline,
         order=max(drawing.paths[index].order for index in outline.paths),
-        score=min(guess.score, _MAX_STROKED) if outline.is_stroked else guess.score,
+        score=guess.score * _STROKED if outline.is_stroked else guess.score,
         others=guess.others,
         paths=outline.paths,
     )

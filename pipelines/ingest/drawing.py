@@ -1,13 +1,14 @@
 """What a page draws, as data: its painted paths, glyphs and images, in points of the displayed page.
 
-One type serves layout, molecules and scores;
-:func:`docai.pipelines.ingest.drawing_reader.read_drawing` reads it.
+One type serves layout, molecules and scores; it is read by
+:func:`docai.pipelines.ingest.drawing_reader.read_drawing`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,12 @@ Point = tuple[float, float]
 
 Color = tuple[float, float, float]
 """Red, green, blue, 0…1."""
+
+Cap = Literal["butt", "round", "square"]
+"""How the ends of strokes look."""
+
+WHITE = 0.98
+"""Least red, green and blue of what cannot be told from white paper."""
 
 
 class Subpath(NamedTuple):
@@ -40,7 +47,7 @@ class PaintedPath:
     stroke: Color | None
     fill: Color | None
     width: float
-    """Of the stroke, points."""
+    """Of the stroke, points; 0 for the thinnest line there is, and without a stroke."""
     dashes: tuple[float, ...]
     """Lengths of dashes and gaps in points; empty for a solid stroke."""
     opacity: float
@@ -48,6 +55,15 @@ class PaintedPath:
     """Around its points, without the width of the stroke, cut to its clip."""
     is_clipped: bool = False
     """Its clip hides some of it, beyond what was cut off."""
+    cap: Cap = "butt"
+    """With ``round`` and ``square``, a subpath of two equal points is a dot of the width."""
+    is_shaded: bool = False
+    """It is painted with a gradient or a pattern, of which its color is the mean."""
+
+    @property
+    def is_white(self) -> bool:
+        """Whether it paints in white alone, as programs do to interrupt what is below."""
+        return all(is_white(color) for color in (self.stroke, self.fill) if color is not None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,7 +85,8 @@ class PlacedGlyph:
 
     order: int
     text: str
-    """Of the text layer: a character, or empty where the font does not say."""
+    """Of the text layer, as it stands there: a character, the several of a ligature, or empty where the font
+    does not say."""
     shape: GlyphShape
     origin: Point
     """Of its base line."""
@@ -89,10 +106,12 @@ class PlacedGlyph:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PaintedImage:
-    """An image, or a shading, which hides what was painted before it."""
+    """An image. What it wholly hides is not in the drawing."""
 
     order: int
     bbox: BBox
+    is_opaque: bool = False
+    """It hides all that was painted before it in its box."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,6 +134,17 @@ class Drawing:
             glyphs=tuple(glyph for glyph in self.glyphs if touches(glyph.bbox, bbox)),
             images=tuple(image for image in self.images if touches(image.bbox, bbox)),
         )
+
+    def __reduce__(self) -> tuple[Callable[..., Drawing], tuple[Any, ...]]:
+        # Thousands of small arrays would take most of the time that a page takes between two processes.
+        from docai.pipelines.ingest.drawing_packing import pack_drawing, unpack_drawing
+
+        return unpack_drawing, (pack_drawing(self),)
+
+
+def is_white(color: Color) -> bool:
+    """Whether a color cannot be told from white paper."""
+    return min(color) >= WHITE
 
 
 def place_subpaths(

@@ -21,12 +21,13 @@ from docai.errors import (
 )
 from docai.geometry import BBox, PageTransform, clip, touches
 from docai.limits import Limits, raise_limit
+from docai.pipelines.ingest.drawing import Drawing
 from docai.pipelines.ingest.mending import drop_broken_structure, mend_page_tree
 from docai.pipelines.ingest.page import Page, PageWord, quiet_mupdf
 from docai.pipelines.ingest.pixels import Pixels, PlacedImage, place_pixels, scale_of_images
 from docai.pipelines.ingest.text_words import page_words
 
-_MUPDF_ERRORS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError, pymupdf.mupdf.FzErrorBase)
+MUPDF_ERRORS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError, pymupdf.mupdf.FzErrorBase)
 """What PyMuPDF was seen to raise on damaged pages: its errors have no common class."""
 
 
@@ -42,7 +43,7 @@ class PdfFile:
             self._document = _open(data, name)
             try:
                 _unlock(self._document, name, password)
-                with suppress(*_MUPDF_ERRORS):
+                with suppress(*MUPDF_ERRORS):
                     mend_page_tree(self._document)
                     drop_broken_structure(self._document)
                 self.n_pages = _count(self._document, name)
@@ -62,7 +63,12 @@ class PdfFile:
 
 
 class PdfPage(Page):
-    """See :class:`Page`."""
+    """See :class:`Page`.
+
+    Attributes:
+        kept_drawing: the whole page, where :func:`~docai.pipelines.ingest.drawing_reader.read_drawing` was
+            asked for it.
+    """
 
     def __init__(self, document: Any, number: int, *, source: str, limits: Limits) -> None:
         super().__init__(source, limits)
@@ -73,6 +79,7 @@ class PdfPage(Page):
         self._display_list: Any = None
         self._words: list[PageWord] | None = None
         self._images: list[PlacedImage] | None = None
+        self.kept_drawing: Drawing | None = None
         with self._readable():
             rect = self.pdf.rect
             self.rotation = int(self.pdf.rotation)
@@ -107,7 +114,7 @@ class PdfPage(Page):
         return scale_of_images(self.placed_images(), bbox)
 
     def release(self) -> None:
-        self._pdf = self._display_list = self._words = self._images = None
+        self._pdf = self._display_list = self._words = self._images = self.kept_drawing = None
 
     def placed_images(self) -> list[PlacedImage]:
         """Displayed box and pixels per point of each image that the page shows."""
@@ -167,7 +174,7 @@ class PdfPage(Page):
         with quiet_mupdf():
             try:
                 yield
-            except _MUPDF_ERRORS as error:
+            except MUPDF_ERRORS as error:
                 raise DamagedSourceError(
                     f"Page {self.number} of {self._source} cannot be read ({error}): leave it out with "
                     "pages=..., or repair the file, for example with `qpdf` or by printing it to PDF.",
@@ -182,7 +189,7 @@ def _open(data: Path | bytes | bytearray, name: str) -> Any:
             document = pymupdf.open(str(data), filetype="pdf")
         else:
             document = pymupdf.open(stream=data, filetype="pdf")
-    except _MUPDF_ERRORS as error:
+    except MUPDF_ERRORS as error:
         cause = str(error.__cause__ or error)
         if "encryption" in cause or "crypt" in cause:
             raise EncryptedSourceError(
@@ -217,7 +224,7 @@ def _count(document: Any, name: str) -> int:
         n_pages = int(document.page_count)
         if n_pages > 0 and document.is_repaired:
             _first_readable(document, n_pages)
-    except _MUPDF_ERRORS as error:
+    except MUPDF_ERRORS as error:
         raise _damaged(name) from error
     if n_pages <= 0:
         raise _damaged(name)
@@ -230,7 +237,7 @@ def _first_readable(document: Any, n_pages: int) -> None:
     for index in range(last + 1):
         try:
             document.load_page(index)
-        except _MUPDF_ERRORS:
+        except MUPDF_ERRORS:
             if index == last:
                 raise
         else:

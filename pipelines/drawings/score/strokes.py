@@ -85,7 +85,10 @@ def find_strokes(drawing: Drawing, without: Iterable[int] = ()) -> Strokes:
         if path.fill is not None:
             grown = path.width if path.stroke is not None else outlines.get(_key(path), 0.0)
             for part in path.subpaths:
-                collector.add_fill(part, index, grown)
+                if path.stroke is not None and _is_line(part):
+                    collector.add_line(part, index, path.width, bool(path.dashes))
+                else:
+                    collector.add_fill(part, index, grown)
         elif _key(path) not in outlines:
             for part in path.subpaths:
                 collector.add_line(part, index, path.width, bool(path.dashes))
@@ -99,6 +102,11 @@ def _shows(path: PaintedPath) -> bool:
         return False
     color = path.stroke if path.fill is None else path.fill
     return color is not None and min(color) < WHITE_LEVEL
+
+
+def _is_line(part: Subpath) -> bool:
+    """One straight line, there and maybe back: filling it shows nothing."""
+    return len(part.points) <= 3 and (part.points[0] == part.points[-1]).all() == (len(part.points) == 3)
 
 
 def _key(path: PaintedPath) -> tuple[float, ...]:

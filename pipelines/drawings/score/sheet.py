@@ -1,0 +1,170 @@
+"""A page of music between strokes and systems: what is drawn, and what of it is accounted for."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from docai.pipelines.drawings.letters import Letter
+from docai.pipelines.drawings.score.strokes import Strokes, find_strokes
+from docai.pipelines.drawings.score.types import Symbol
+from docai.pipelines.ingest.drawing import Drawing
+
+SAME_X_POINTS: Final = 0.06
+"""Difference of x up to which pieces of an upright line are of one line."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Upright:
+    """An upright stroke; lengths in points."""
+
+    x: float
+    y0: float
+    y1: float
+    thickness: float
+    is_dashed: bool
+    paths: tuple[int, ...]
+    """Indices in ``Drawing.paths``."""
+
+    @property
+    def length(self) -> float:
+        """From end to end."""
+        return self.y1 - self.y0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Slab:
+    """A stroke along the staff, level or aslant: a beam, a bracket, a ledger line; lengths in points."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+    thickness: float
+    """Measured upright."""
+    path: int
+
+    def y_at(self, x: float) -> float:
+        """Height of its middle line."""
+        if self.x1 <= self.x0:
+            return self.y0
+        return self.y0 + (self.y1 - self.y0) * (x - self.x0) / (self.x1 - self.x0)
+
+    @property
+    def length(self) -> float:
+        """Along x."""
+        return self.x1 - self.x0
+
+
+@dataclass(slots=True, eq=False)
+class Sheet:
+    """What a page of music consists of."""
+
+    drawing: Drawing
+    symbols: list[Symbol]
+    letters: list[Letter]
+    strokes: Strokes
+    uprights: list[Upright]
+    """By x; each as it is painted."""
+    slabs: list[Slab]
+    """By x of the left end."""
+    used_paths: set[int] = field(default_factory=set)
+    used_symbols: set[int] = field(default_factory=set)
+    """``id`` of the symbols that are accounted for."""
+    _xs: list[float] = field(default_factory=list)
+
+    def uprights_between(self, x0: float, x1: float) -> list[Upright]:
+        """Upright strokes whose x is in a range."""
+        if len(self._xs) != len(self.uprights):
+            self._xs = [upright.x for upright in self.uprights]
+        return self.uprights[bisect_left(self._xs, x0) : bisect_right(self._xs, x1)]
+
+    def slabs_between(self, x0: float, x1: float) -> list[Slab]:
+        """Strokes along the staff that begin before ``x1`` and end after ``x0``."""
+        return [slab for slab in self.slabs if slab.x0 <= x1 and slab.x1 >= x0]
+
+    def use(self, symbol: Symbol) -> None:
+        """Account for a symbol."""
+        self.used_symbols.add(id(symbol))
+
+
+def read_sheet(drawing: Drawing, symbols: list[Symbol], letters: list[Letter]) -> Sheet:
+    """Strokes of a drawing apart from the outlines of its symbols and letters."""
+    outlines = {symbol.path for symbol in symbols if symbol.path is not None}
+    outlines.update(path for letter in letters for path in letter.paths)
+    strokes = find_strokes(drawing, without=outlines)
+    steep = strokes.is_upright
+    sheet = Sheet(
+        drawing, symbols, letters, strokes, _uprights(strokes.take(steep)), _slabs(strokes.take(~steep))
+    )
+    sheet.used_paths |= outlines
+    return sheet
+
+
+def _uprights(strokes: Strokes) -> list[Upright]:
+    found = [
+        Upright((x0 + x1) / 2, min(y0, y1), max(y0, y1), thickness, dashed, (path,))
+        for (x0, y0, x1, y1), thickness, path, dashed in zip(
+            strokes.ends.tolist(),
+            strokes.thickness.tolist(),
+            strokes.path.tolist(),
+            strokes.is_dashed.tolist(),
+            strict=True,
+        )
+    ]
+    return sorted(found, key=lambda upright: (upright.x, upright.y0))
+
+
+def _slabs(strokes: Strokes) -> list[Slab]:
+    x0, y0, x1, y1 = strokes.ends.T
+    width = x1 - x0
+    is_flat = width > 0.15 * np.abs(y1 - y0)
+    upright = strokes.thickness * np.hypot(width, y1 - y0) / np.maximum(width, 1e-9)
+    found = [
+        Slab(*ends, thickness, path)
+        for ends, thickness, path in zip(
+            strokes.ends[is_flat].tolist(),
+            upright[is_flat].tolist(),
+            strokes.path[is_flat].tolist(),
+            strict=True,
+        )
+    ]
+    return sorted(found, key=lambda slab: (slab.x0, slab.y0))
+
+
+def join_uprights(uprights: list[Upright], gap: float) -> list[Upright]:
+    """Pieces of upright lines joined where they meet, or come as near as ``gap`` points.
+
+    Args:
+        uprights: by x.
+        gap: points.
+    """
+    joined: list[Upright] = []
+    row: list[Upright] = []
+
+    def close() -> None:
+        row.sort(key=lambda upright: upright.y0)
+        first = len(joined)
+        for piece in row:
+            for index in range(len(joined) - 1, max(first, len(joined) - 6) - 1, -1):
+                line = joined[index]
+                if piece.y0 <= line.y1 + gap and piece.is_dashed == line.is_dashed:
+                    thick = max(piece.thickness, line.thickness)
+                    if thick <= 1.5 * min(piece.thickness, line.thickness) + 0.1:
+                        y1 = max(line.y1, piece.y1)
+                        paths = line.paths + piece.paths
+                        joined[index] = Upright(line.x, line.y0, y1, thick, line.is_dashed, paths)
+                        break
+            else:
+                joined.append(piece)
+
+    for upright in uprights:
+        if row and upright.x - row[-1].x > SAME_X_POINTS:
+            close()
+            row = []
+        row.append(upright)
+    close()
+    return sorted(joined, key=lambda upright: (upright.x, upright.y0))

@@ -1,0 +1,221 @@
+"""Music symbols that are painted as paths, told by their outlines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from docai.geometry import BBox
+from docai.pipelines.drawings.score.strokes import WHITE_LEVEL
+from docai.pipelines.drawings.score.symbol_outlines import (
+    MAX_DISTANCE,
+    MAX_SIDE_SPACES,
+    components,
+    measure_outlines,
+    outline_table,
+)
+from docai.pipelines.drawings.score.symbol_places import (
+    MAX_BRACE_DISTANCE,
+    StaffPlaces,
+    brace_symbol,
+    matched_symbol,
+    may_be_brace,
+)
+from docai.pipelines.drawings.score.types import Staff, Symbol
+from docai.pipelines.ingest.drawing import Drawing, PaintedPath, Subpath
+
+MIN_SIDE_SPACES: Final = 0.18
+"""Extent of the smallest symbol, a dot of a grace note."""
+
+MAX_WHOLE_PARTS: Final = 12
+"""Parts of a path that may be one symbol; more of them are several."""
+
+MAX_SUBPATHS: Final = 3_000
+"""Subpaths of one path above which it is a hatch or a map."""
+
+MAX_POINTS: Final = 2_000_000
+"""Points of filled paths above which a page is no music."""
+
+MAX_SHAPES: Final = 3_000
+"""Different outlines of a page of which more are not compared."""
+
+_KEY_STEPS: Final = 20
+"""Steps a staff space, to which measures of equal outlines are rounded."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Outlines:
+    """Outlines that may be symbols, each of some subpaths."""
+
+    path: list[int]
+    """Index in ``Drawing.paths``."""
+    parts: list[tuple[int, ...]]
+    """Numbers of the subpaths."""
+    is_whole: list[bool]
+    """Of a path that has several parts."""
+    boxes: Floats
+    """(n, 4)."""
+    measures: Floats
+    """(n, 6): width, height, mean and spread of the points, which tell outlines apart."""
+    n_points: NDArray[np.intp]
+
+
+def read_painted_symbols(drawing: Drawing, staves: Sequence[Staff]) -> list[Symbol]:
+    """Symbols among the filled paths."""
+    places = StaffPlaces(staves)
+    subpaths, owner = _filled_subpaths(drawing)
+    if not subpaths or sum(len(part.points) for part in subpaths) > MAX_POINTS:
+        return []
+    outlines = _outlines(subpaths, owner)
+    near = places.nearest(outlines.boxes)
+    space = np.array([places.space(staff) if staff >= 0 else 0.0 for staff in near.tolist()])
+    side = outlines.measures[:, :2].max(axis=1)
+    fits = (near >= 0) & (side >= MIN_SIDE_SPACES * space) & (side <= MAX_SIDE_SPACES * space)
+    rounded = np.rint(_KEY_STEPS * outlines.measures / np.maximum(space, 1e-6)[:, None]).clip(-9999, 9999)
+    keys = np.column_stack([outlines.n_points, rounded]).astype(np.int32)
+    first: dict[bytes, int] = {}
+    kept = np.flatnonzero(fits).tolist()
+    for number in kept:
+        first.setdefault(keys[number].tobytes(), number)
+    chosen = list(first.values())[:MAX_SHAPES]
+    drawn = [[subpaths[part] for part in outlines.parts[number]] for number in chosen]
+    matches = outline_table().match(measure_outlines(drawn, space[chosen].tolist()))
+    by_key = {keys[number].tobytes(): match for number, match in zip(chosen, matches, strict=True)}
+    symbols = _braces(drawing, staves, subpaths, outlines, near)
+    read_whole: set[int] = {symbol.path for symbol in symbols if symbol.path is not None}
+    for number in kept:
+        match = by_key.get(keys[number].tobytes())
+        path = outlines.path[number]
+        if path in read_whole or match is None or not match.name or match.distance > MAX_DISTANCE:
+            continue
+        bbox: BBox = tuple(outlines.boxes[number].tolist())
+        if match.name.startswith("timeSig") and not _stands_in(bbox, staves[near[number]]):
+            continue
+        if outlines.is_whole[number]:
+            read_whole.add(path)
+        symbols.append(
+            matched_symbol(
+                match,
+                bbox,
+                float(space[number]),
+                drawing.paths[path].order,
+                max_distance=MAX_DISTANCE,
+                path=path,
+            )
+        )
+    return symbols
+
+
+def _braces(
+    drawing: Drawing,
+    staves: Sequence[Staff],
+    subpaths: list[Subpath],
+    outlines: _Outlines,
+    near: NDArray[np.intp],
+) -> list[Symbol]:
+    """Braces are as tall as the staves that they join."""
+    boxes: list[BBox] = [tuple(box) for box in outlines.boxes.tolist()]
+    chosen = [
+        number
+        for number, staff in enumerate(near.tolist())
+        if staff >= 0 and may_be_brace(boxes[number], staves[staff])
+    ]
+    features = measure_outlines(
+        [[subpaths[part] for part in outlines.parts[number]] for number in chosen], [1.0] * len(chosen)
+    )
+    distances = outline_table().picture_distance(features, "brace").tolist()
+    found: dict[int, Symbol] = {}
+    for number, distance in zip(chosen, distances, strict=True):
+        path = outlines.path[number]
+        if distance <= MAX_BRACE_DISTANCE and path not in found:
+            found[path] = brace_symbol(boxes[number], distance, drawing.paths[path].order, path=path)
+    return list(found.values())
+
+
+def _stands_in(box: BBox, staff: Staff) -> bool:
+    """Whether the middle is within the staff: numbers elsewhere are text."""
+    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    return staff.x0 <= x and staff.lines[0] - staff.space / 2 <= y <= staff.lines[-1] + staff.space / 2
+
+
+def _filled_subpaths(drawing: Drawing) -> tuple[list[Subpath], list[int]]:
+    """Subpaths of filled paths, and the index of the path of each."""
+    subpaths: list[Subpath] = []
+    owner: list[int] = []
+    for index, path in enumerate(drawing.paths):
+        if _is_ink(path) and len(path.subpaths) <= MAX_SUBPATHS:
+            subpaths += path.subpaths
+            owner += [index] * len(path.subpaths)
+    return subpaths, owner
+
+
+def _is_ink(path: PaintedPath) -> bool:
+    return path.fill is not None and min(path.fill) < WHITE_LEVEL
+
+
+def _outlines(subpaths: list[Subpath], owner: list[int]) -> _Outlines:
+    """Each path as a whole and each of its parts, but for plain bars."""
+    counts = np.array([len(part.points) for part in subpaths])
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    points = np.concatenate([part.points for part in subpaths])
+    low, high = np.minimum.reduceat(points, starts), np.maximum.reduceat(points, starts)
+    # From a corner of their own: sums of squares of large coordinates lose digits.
+    local = points - np.repeat(low, counts, axis=0)
+    sums, squares = np.add.reduceat(local, starts), np.add.reduceat(local**2, starts)
+    is_bar = _bars(points, starts, counts, np.array([part.is_curve.any() for part in subpaths]))
+    path: list[int] = []
+    parts: list[tuple[int, ...]] = []
+    is_whole: list[bool] = []
+    begin = 0
+    for end in [*(np.flatnonzero(np.diff(owner)) + 1).tolist(), len(owner)]:
+        groups = components(subpaths[begin:end]) if end - begin > 1 else [(0,)]
+        if 1 < len(groups) <= MAX_WHOLE_PARTS:
+            path.append(owner[begin])
+            parts.append(tuple(range(begin, end)))
+            is_whole.append(True)
+        for group in groups:
+            if len(group) > 1 or not is_bar[begin + group[0]]:
+                path.append(owner[begin])
+                parts.append(tuple(begin + number for number in group))
+                is_whole.append(False)
+        begin = end
+    boxes = np.empty((len(parts), 4))
+    measures = np.empty((len(parts), 6))
+    for number, group in enumerate(parts):
+        chosen: Any = group[0] if len(group) == 1 else list(group)
+        if len(group) == 1:
+            x0, n = low[chosen], counts[chosen]
+            x1, total, square = high[chosen], sums[chosen], squares[chosen]
+        else:
+            x0, x1, n = low[chosen].min(axis=0), high[chosen].max(axis=0), counts[chosen].sum()
+            moved = low[chosen] - x0
+            size = counts[chosen][:, None]
+            square = (squares[chosen] + 2 * moved * sums[chosen] + size * moved**2).sum(axis=0)
+            total = (sums[chosen] + size * moved).sum(axis=0)
+        boxes[number, :2], boxes[number, 2:] = x0, x1
+        measures[number, :2] = x1 - x0
+        measures[number, 2:4] = total / n
+        measures[number, 4:] = np.sqrt(np.maximum(square / n - (total / n) ** 2, 0))
+    n_points = np.array([counts[list(group)].sum() for group in parts], np.intp)
+    return _Outlines(path, parts, is_whole, boxes, measures, n_points)
+
+
+def _bars(
+    points: Floats, starts: NDArray[np.intp], counts: NDArray[np.intp], is_curved: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """(n,), whether a subpath is a rectangle, or slanted with upright ends: a beam, a stem, a line."""
+    bars = np.zeros(len(starts), bool)
+    for n in (4, 5):
+        chosen = np.flatnonzero((counts == n) & ~is_curved)
+        if len(chosen):
+            steps = np.abs(np.diff(points[starts[chosen][:, None] + np.arange(n)], axis=1))
+            is_straight = steps.min(axis=2) <= 0.05 * steps.max(axis=2) + 0.01
+            bars[chosen] = is_straight.sum(axis=1) >= 2
+    bars[(counts < 4) & ~is_curved] = True
+    return bars
