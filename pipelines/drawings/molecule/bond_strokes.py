@@ -191,6 +191,12 @@ def read_strokes(drawing: Drawing, letters: Collection[int]) -> Strokes:
     return strokes
 
 
+def visible_paths(drawing: Drawing) -> set[int]:
+    """Indices of paths that do not have the color of the paper."""
+    papers = _paper_colors(drawing)
+    return {index for index, path in enumerate(drawing.paths) if _is_visible(path, papers)}
+
+
 def _paper_colors(drawing: Drawing) -> list[Color]:
     """White, and the colors that fill most of the drawing's box before anything else."""
     papers: list[Color] = [(1.0, 1.0, 1.0)]

@@ -12,6 +12,7 @@ from docai.pipelines.drawings.molecule.content import describe_graph
 from docai.pipelines.drawings.molecule.graph import wire
 from docai.pipelines.drawings.molecule.grouping import find_structures, formulas_alone
 from docai.pipelines.drawings.molecule.joints import find_joints
+from docai.pipelines.drawings.molecule.letter_choice import choose_letters
 from docai.pipelines.drawings.molecule.signs import plain_signs, take_signs
 from docai.pipelines.drawings.molecule.types import DrawnGraph, MoleculeReading
 from docai.pipelines.ingest.drawing import Drawing
@@ -39,11 +40,10 @@ def read_graphs(drawing: Drawing, letters: list[Letter] | None = None) -> list[D
     """The structures of a drawing as drawn, before their chemistry."""
     if letters is None:
         letters = read_letters(drawing)
-    outlines = {path for letter in letters if letter.score >= _SURE_LETTER for path in letter.paths}
-    strokes = read_strokes(drawing, outlines)
+    sure = plain_signs(choose_letters(drawing, letters))
+    strokes = read_strokes(drawing, {path for letter in sure for path in letter.paths})
     if not strokes.is_complete:
         return []
-    sure = plain_signs([letter for letter in letters if letter.score >= _SURE_LETTER])
     sure += take_signs(drawing, strokes, sure)
     graphs = _read(strokes, sure)
     scale = max((graph.bond_length for graph in graphs), default=0.0)
