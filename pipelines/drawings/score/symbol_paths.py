@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from docai.geometry import BBox
 from docai.pipelines.drawings.score.strokes import WHITE_LEVEL
 from docai.pipelines.drawings.score.symbol_outlines import (
-    MAX_DISTANCE,
     MAX_SIDE_SPACES,
     components,
     measure_outlines,
@@ -92,7 +91,7 @@ def read_painted_symbols(drawing: Drawing, staves: Sequence[Staff]) -> list[Symb
     for number in kept:
         match = by_key.get(keys[number].tobytes())
         path = outlines.path[number]
-        if path in read_whole or match is None or not match.name or match.distance > MAX_DISTANCE:
+        if path in read_whole or match is None or not match.is_good:
             continue
         bbox: BBox = tuple(outlines.boxes[number].tolist())
         if match.name.startswith("timeSig") and not _stands_in(bbox, staves[near[number]]):
@@ -105,7 +104,6 @@ def read_painted_symbols(drawing: Drawing, staves: Sequence[Staff]) -> list[Symb
                 bbox,
                 float(space[number]),
                 drawing.paths[path].order,
-                max_distance=MAX_DISTANCE,
                 path=path,
             )
         )

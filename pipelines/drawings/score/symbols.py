@@ -8,7 +8,7 @@ from typing import Final
 from docai.pipelines.drawings.score.staves import find_staves
 from docai.pipelines.drawings.score.strokes import find_strokes
 from docai.pipelines.drawings.score.symbol_bars import read_bar_symbols
-from docai.pipelines.drawings.score.symbol_glyphs import read_nameless_glyphs
+from docai.pipelines.drawings.score.symbol_glyphs import may_be_music, read_nameless_glyphs
 from docai.pipelines.drawings.score.symbol_names import symbol_name
 from docai.pipelines.drawings.score.symbol_paths import read_painted_symbols
 from docai.pipelines.drawings.score.types import Staff, Symbol
@@ -45,6 +45,9 @@ def find_symbols(drawing: Drawing, staves: Sequence[Staff] | None = None) -> lis
         named_fonts = {
             drawing.glyphs[symbol.glyph].shape.font for symbol in symbols if symbol.glyph is not None
         }
+        if any(symbol.name.startswith("notehead") for symbol in symbols):
+            # The music has names: glyphs that say a letter are letters.
+            nameless = [index for index in nameless if may_be_music(drawing.glyphs[index], named_fonts)]
         if len(nameless) <= MAX_GLYPHS:
             symbols += read_nameless_glyphs(drawing, nameless, staves, named_fonts)
         painted = read_painted_symbols(drawing, staves)
