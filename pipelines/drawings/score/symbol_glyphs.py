@@ -145,4 +145,7 @@ def _music_fonts(matched: Sequence[tuple[PlacedGlyph, Match]], named_fonts: Coll
             music.add(font)
         elif match.distance <= SURE_DISTANCE and match.name.startswith(_SURE_NAMES):
             sure[font].add(match.name)
-    return music | {font for font, names in sure.items() if len(names) >= MIN_SURE_SYMBOLS}
+    for font, names in sure.items():
+        if len(names) >= MIN_SURE_SYMBOLS or not names.isdisjoint(("gClef", "fClef", "cClef")):
+            music.add(font)
+    return music
