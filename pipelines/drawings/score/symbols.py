@@ -10,7 +10,7 @@ import numpy as np
 from docai.pipelines.drawings.score.staves import find_staves
 from docai.pipelines.drawings.score.strokes import find_strokes
 from docai.pipelines.drawings.score.symbol_bars import read_bar_symbols
-from docai.pipelines.drawings.score.symbol_compounds import read_stroked_rests
+from docai.pipelines.drawings.score.symbol_compounds import read_stroked_accents, read_stroked_rests
 from docai.pipelines.drawings.score.symbol_glyphs import may_be_music, read_nameless_glyphs
 from docai.pipelines.drawings.score.symbol_names import symbol_name
 from docai.pipelines.drawings.score.symbol_paths import read_painted_symbols
@@ -56,9 +56,10 @@ def find_symbols(drawing: Drawing, staves: Sequence[Staff] | None = None) -> lis
         painted, unread = read_painted_symbols(drawing, staves)
         symbols += painted
         strokes = find_strokes(drawing, without=_paths(painted))
-        rests = read_stroked_rests(drawing, strokes, unread, staves)
-        symbols += rests
-        taken = np.array(sorted(_paths(rests)), np.intp)
+        drawn = read_stroked_rests(drawing, strokes, unread, staves)
+        drawn += read_stroked_accents(drawing, staves)
+        symbols += drawn
+        taken = np.array(sorted(_paths(drawn)), np.intp)
         strokes = strokes.take(~np.isin(strokes.path, taken))
         symbols += read_bar_symbols(drawing, strokes, staves, symbols)
     return sorted(symbols, key=lambda symbol: symbol.order)
