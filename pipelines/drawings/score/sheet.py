@@ -100,8 +100,7 @@ class Sheet:
     def use(self, symbol: Symbol) -> None:
         """Account for a symbol."""
         self.used_symbols.add(id(symbol))
-        if symbol.path is not None:
-            self.used_paths.add(symbol.path)
+        self.used_paths.update(symbol_paths(symbol))
 
     def use_bars(self) -> None:
         """Account for symbols that are plain bars, such as rests, where their stroke is something else."""
@@ -115,6 +114,11 @@ def is_bar(symbol: Symbol) -> bool:
     return symbol.path is not None and symbol.name.startswith(BAR_SYMBOLS)
 
 
+def symbol_paths(symbol: Symbol) -> tuple[int, ...]:
+    """Indices of the paths that a painted symbol is made of."""
+    return () if symbol.path is None else (symbol.path, *symbol.more_paths)
+
+
 def read_sheet(drawing: Drawing, symbols: list[Symbol], strokes: Strokes) -> Sheet:
     """Strokes of a drawing apart from the outlines of its symbols.
 
@@ -123,7 +127,7 @@ def read_sheet(drawing: Drawing, symbols: list[Symbol], strokes: Strokes) -> She
         symbols: its music symbols.
         strokes: all its straight strokes.
     """
-    outlines = {symbol.path for symbol in symbols if symbol.path is not None and not is_bar(symbol)}
+    outlines = {path for symbol in symbols if not is_bar(symbol) for path in symbol_paths(symbol)}
     strokes = strokes.take(~np.isin(strokes.path, list(outlines)))
     steep = strokes.is_upright
     uprights, slabs = _uprights(strokes.take(steep)), _slabs(strokes.take(~steep))
