@@ -61,7 +61,8 @@ def find_remains(sheet: Sheet, system: System, symbols: Iterable[Symbol]) -> lis
         if _of_text(path.bbox, system.texts):
             continue
         boxes.append(path.bbox)
-    return boxes
+    # What is filled and then stroked is one mark.
+    return list(dict.fromkeys(boxes))
 
 
 def _music_box(system: System, music: Sequence[Staff]) -> BBox:
