@@ -30,6 +30,12 @@ _MIN_JOINED: Final = 0.5
 _MIN_LETTER: Final = 0.15
 """Probability below which an outline is no letter at all."""
 
+_PEN_SIZES: Final = (0.5, 1.7)
+"""Smallest and largest size of a letter drawn by a pen, in sizes of the letters of other kinds."""
+
+_MIN_SIZES: Final = 2
+"""Letters of other kinds from which their sizes tell that of letters drawn by a pen."""
+
 _STROKED: Final = 0.5
 """Factor of the score of a letter drawn by a pen: chains of bonds look the same."""
 
@@ -138,7 +144,24 @@ def _letters_of_outlines(drawing: Drawing, glyphs: Sequence[Letter]) -> list[Let
         for outline, guess in zip(chosen, guesses, strict=True)
         if guess is not None and guess.score * (_STROKED if outline.is_stroked else 1) >= _MIN_LETTER
     ]
-    return _without_repeated(letters)
+    return _without_repeated(_without_stray_strokes(drawing, letters, glyphs))
+
+
+def _without_stray_strokes(drawing: Drawing, letters: list[Letter], glyphs: Sequence[Letter]) -> list[Letter]:
+    """Leave out strokes of a pen that are smaller or larger than the letters that are no such strokes."""
+    by_pen = [bool(letter.paths) and drawing.paths[letter.paths[0]].fill is None for letter in letters]
+    sizes = [letter.size for letter in glyphs]
+    sizes += [
+        letter.size for letter, pen in zip(letters, by_pen, strict=True) if not pen and letter.score > 0.5
+    ]
+    if len(sizes) < _MIN_SIZES:
+        return letters
+    low, high = min(sizes) * _PEN_SIZES[0], max(sizes) * _PEN_SIZES[1]
+    return [
+        letter
+        for letter, pen in zip(letters, by_pen, strict=True)
+        if not pen or (low <= (letter.bbox[3] - letter.bbox[1]) / CAP_HEIGHT_EM <= high)
+    ]
 
 
 def _letter_of_outline(drawing: Drawing, outline: Outline, guess: Guess) -> Letter:
