@@ -39,6 +39,9 @@ _MIN_SIZES: Final = 2
 _STROKED: Final = 0.5
 """Factor of the score of a letter drawn by a pen: chains of bonds look the same."""
 
+_GROUND: Final = 0.5
+"""Share of the height of an outline up to which a letter inside of it stands on it."""
+
 _MIN_REPEATED: Final = 0.8
 """Share of two boxes of one letter that they have in common where it is painted twice."""
 
@@ -77,7 +80,7 @@ def read_letters(drawing: Drawing) -> list[Letter]:
     score at most 0.5 where no letter stands beside them; letters drawn by a pen do everywhere.
     """
     glyphs = _letters_of_glyphs(drawing)
-    outlines = _letters_of_outlines(drawing, glyphs)
+    outlines = _without_grounds(_letters_of_outlines(drawing, glyphs), glyphs)
     return sorted([*glyphs, *outlines], key=lambda letter: letter.order)
 
 
@@ -244,6 +247,22 @@ def _probabilities(model: LetterModel, outlines: Sequence[Outline]) -> NDArray[n
             distinct.append(outline)
         index[i] = place
     return model.probabilities(distinct)[index]
+
+
+def _without_grounds(outlines: list[Letter], glyphs: Sequence[Letter]) -> list[Letter]:
+    """The outlines in whose boxes no other letter stands: those are what letters are painted on."""
+    if not outlines:
+        return []
+    boxes = np.array([letter.bbox for letter in (*outlines, *glyphs)])
+    middles = (boxes[:, :2] + boxes[:, 2:]) / 2
+    heights = boxes[:, 3] - boxes[:, 1]
+    found = []
+    for letter in outlines:
+        x0, y0, x1, y1 = letter.bbox
+        inside = ((middles > (x0, y0)) & (middles < (x1, y1))).all(axis=1)
+        if not (inside & (heights < _GROUND * (y1 - y0))).any():
+            found.append(letter)
+    return found
 
 
 def _without_repeated(letters: list[Letter]) -> list[Letter]:

@@ -34,6 +34,8 @@ class Wiring:
     """Those that no bond ends at."""
     circles: list[int] = field(default_factory=list)
     """Indices of paths of circles in rings and around charges."""
+    arrows: list[int] = field(default_factory=list)
+    """Indices of paths of reaction arrows."""
     problems: list[tuple[Point, str]] = field(default_factory=list)
     """What could not be made out, and where."""
 

@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -248,7 +249,7 @@ def _split_long(marks: list[BondMark], joints: Sequence[Joint], length: float, w
         points.sort(key=lambda point: math.dist(mark.begin, point))
         stops = [mark.begin, *points, mark.end]
         marks[k] = replace(mark, end=stops[1])
-        marks += [replace(mark, begin=a, end=b) for a, b in zip(stops[1:], stops[2:], strict=False)]
+        marks += [replace(mark, begin=a, end=b) for a, b in pairwise(stops[1:])]
     return len(cuts)
 
 

@@ -8,7 +8,6 @@ from typing import Final
 
 from docai.pipelines.drawings.score.sheet import Sheet, Upright, join_uprights
 from docai.pipelines.drawings.score.types import Barline, BarlineKind, Staff, Symbol
-from docai.pipelines.ingest.drawing import Point
 
 END_SPACES: Final = 0.4
 """How far a barline ends from the outer line of a staff at most, in staff spaces."""
@@ -133,7 +132,7 @@ def find_barlines(
     staves: Sequence[Staff],
     group: Sequence[int],
     lines: Sequence[StaffLine],
-    dots: Sequence[Point],
+    dots: Sequence[Symbol],
 ) -> list[Barline]:
     """Barlines of one system from the left, with staves counted within it.
 
@@ -142,7 +141,7 @@ def find_barlines(
         staves: of the page.
         group: indices of the staves of the system.
         lines: of the page.
-        dots: middles of round dots that may be of repeats.
+        dots: round dots that may be of repeats; those that are, are accounted for.
     """
     place = {index: number for number, index in enumerate(group)}
     own = [line for line in lines if line.staves[0] in place]
@@ -164,7 +163,7 @@ def find_barlines(
     for cluster in clusters:
         crossed = sorted({place[index] for line in cluster for index in line.staves if index in place})
         strokes = _strokes_across(cluster)
-        sides = _dotted_sides(strokes, [staves[group[index]] for index in crossed], dots)
+        sides = _dotted_sides(sheet, strokes, [staves[group[index]] for index in crossed], dots)
         at_edge = strokes[0].x <= left + EDGE_SPACES * space
         if at_edge and not any(sides) and len(strokes) == 1:
             continue
@@ -191,7 +190,7 @@ def _strokes_across(cluster: Sequence[StaffLine]) -> list[Upright]:
 
 
 def _dotted_sides(
-    strokes: Sequence[Upright], staves: Sequence[Staff], dots: Sequence[Point]
+    sheet: Sheet, strokes: Sequence[Upright], staves: Sequence[Staff], dots: Sequence[Symbol]
 ) -> tuple[bool, bool]:
     """Whether a pair of dots stands to the left, and to the right."""
     sides = []
@@ -200,17 +199,18 @@ def _dotted_sides(
         for staff in staves:
             near = edge.thickness / 2 + DOT_SPACES * staff.space
             middle = (staff.lines[0] + staff.lines[-1]) / 2
-            offsets = [
-                (y - middle) / staff.space
-                for x, y in dots
-                if 0 < direction * (x - edge.x) <= near and abs(y - middle) < 2 * staff.space
-            ]
-            has_pair |= any(
-                0.25 <= -above <= 1.3 and abs(above + below) <= 0.35
-                for above in offsets
-                for below in offsets
-                if below > above
-            )
+            offsets = []
+            for dot in dots:
+                x, y = (dot.bbox[0] + dot.bbox[2]) / 2, (dot.bbox[1] + dot.bbox[3]) / 2
+                if 0 < direction * (x - edge.x) <= near and abs(y - middle) < 2 * staff.space:
+                    offsets.append(((y - middle) / staff.space, x, dot))
+            for above, x, dot in offsets:
+                for below, other_x, other in offsets:
+                    level = 0.25 <= -above <= 1.3 and abs(above + below) <= 0.35
+                    if level and abs(x - other_x) <= 0.3 * staff.space:
+                        has_pair = True
+                        sheet.use(dot)
+                        sheet.use(other)
         sides.append(has_pair)
     return sides[0], sides[1]
 

@@ -49,7 +49,8 @@ class SystemReading:
     bbox: BBox
     """Points of the page."""
     content: ScoreContent
-    """Empty where the system has only tablature. Its measures have confidences."""
+    """Empty where the system has only tablature. Its measures have confidences; MusicXML is left to
+    ``to_musicxml`` of the record, because it takes longer than all the rest."""
     confidence: float
     """The probability that all of it is right, 0…1: from what of the drawing was explained, how well the
     voices fill the measures, and how surely the symbols were told."""
@@ -119,9 +120,7 @@ def read_system(
 
 def _tablature(system: System) -> SystemReading:
     issue = make_issue("score-drawing-tablature", "The system is tablature, which is not read.")
-    return SystemReading(
-        system.bbox, ScoreContent(), 0.0, (issue,), tuple(system.texts), is_tablature=True
-    )
+    return SystemReading(system.bbox, ScoreContent(), 0.0, (issue,), tuple(system.texts), is_tablature=True)
 
 
 def _first_event(system: System) -> float:
@@ -170,9 +169,7 @@ def length_of_meter(kern: Sequence[str]) -> Quarters | None:
     return None
 
 
-def _read_measures(
-    system: System, measures: Sequence[DrawnMeasure], state: PieceState
-) -> list[_ReadMeasure]:
+def _read_measures(system: System, measures: Sequence[DrawnMeasure], state: PieceState) -> list[_ReadMeasure]:
     space = min((staff.space for staff in system.staves if not staff.is_tablature), default=5.0) or 5.0
     meters = _meters(system)
     guess = _usual_length(measures) if state.length is None else None
@@ -311,7 +308,7 @@ def _finish(
     pitches: SystemPitches,
     n_loose: int,
 ) -> SystemReading:
-    parsed = parse_score(kern)
+    parsed = parse_score(kern, with_musicxml=False)
     n_staves = sum(not staff.is_tablature for staff in system.staves)
     evidence = [_evidence(one, pitches) for one in read]
     values = [measure_confidence(one, n_staves, system.unexplained) for one in evidence]
@@ -330,10 +327,10 @@ def _evidence(one: _ReadMeasure, pitches: SystemPitches) -> MeasureEvidence:
         for placed in reading.placed
         if placed.event.chord is not None
     }
-    n_out = sum(chord in chords and not is_in_range(pitch.step) for (chord, _), pitch in pitches.heads.items())
-    return MeasureEvidence(
-        one.drawn.x0, one.drawn.x1, one.cost, one.is_filled, n_out_of_range=n_out
+    n_out = sum(
+        chord in chords and not is_in_range(pitch.step) for (chord, _), pitch in pitches.heads.items()
     )
+    return MeasureEvidence(one.drawn.x0, one.drawn.x1, one.cost, one.is_filled, n_out_of_range=n_out)
 
 
 def _issues(system: System, read: Sequence[_ReadMeasure], n_loose: int) -> list[Issue]:
@@ -376,7 +373,5 @@ def _issues(system: System, read: Sequence[_ReadMeasure], n_loose: int) -> list[
     if problems:
         issues.append(make_issue("score-drawing-doubtful", " ".join(problems[:6])))
     if any(staff.is_tablature for staff in system.staves):
-        issues.append(
-            make_issue("score-drawing-tablature", "The system has tablature, which is not read.")
-        )
+        issues.append(make_issue("score-drawing-tablature", "The system has tablature, which is not read."))
     return issues

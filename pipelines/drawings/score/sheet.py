@@ -121,7 +121,7 @@ def _uprights(strokes: Strokes) -> list[Upright]:
 def _slabs(strokes: Strokes) -> list[Slab]:
     x0, y0, x1, y1 = strokes.ends.T
     width = x1 - x0
-    is_flat = width > 1.2 * np.abs(y1 - y0)
+    is_flat = width > 0.15 * np.abs(y1 - y0)
     upright = strokes.thickness * np.hypot(width, y1 - y0) / np.maximum(width, 1e-9)
     found = [
         Slab(*ends, thickness, path)

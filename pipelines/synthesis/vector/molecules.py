@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Program = Literal["rdkit", "indigo"]
 
-TEXT_FONTS: Final = ("helv", "helv", "tiro", "heit", "hebo", "cour", "notos", "figo", "cjk")
+TEXT_FONTS: Final = ("helv", "helv", "heit", "hebo", "tiro", "tibo", "cour", "cobo")
 """Names of fonts that PyMuPDF has, for text of SVG."""
 _CAPTIONS: Final = ("1", "2a", "3", "12", "(4)", "Figure 2", "Compound 7", "yield 83%")
 
@@ -164,7 +164,7 @@ def _rdkit_style(rng: random.Random, difficulty: float, bond: float) -> dict[str
         "singleColourWedgeBonds": rng.random() < 0.3,
         "atomLabelDeuteriumTritium": rng.random() < 0.3,
         "as_text": rng.random() < 0.35,
-        "text_font": rng.choice(TEXT_FONTS[:7]),
+        "text_font": rng.choice(TEXT_FONTS),
         "palette": rng.choice(("", "", "useBWAtomPalette", "useBWAtomPalette", "useCDKAtomPalette")),
         "kekulize": rng.random() >= 0.1 * difficulty,
         "all_carbons": rng.random() < 0.05 * difficulty,

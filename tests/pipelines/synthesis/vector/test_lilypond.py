@@ -22,8 +22,7 @@ def test_lilypond_tells_as_many_notes_as_it_draws_noteheads() -> None:
     drawn = 0
     with open_source(piece.data) as source:
         for page in source.pages():
-            with page:
-                glyphs = page.inside(read_drawing, None).glyphs
+            glyphs = page.inside(read_drawing, None).glyphs
             drawn += sum(glyph.shape.name.startswith("noteheads.") for glyph in glyphs)
     assert len(piece.notes) == 4
     assert drawn == sum(map(len, piece.notes))

@@ -1,0 +1,168 @@
+"""Charges that are drawn with strokes: plus and minus signs, also in circles, as letters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from statistics import median
+from typing import Final
+
+import numpy as np
+
+from docai.geometry import BBox
+from docai.pipelines.drawings.letters import Letter
+from docai.pipelines.drawings.molecule.bond_strokes import Line, Strokes, polygon_corners
+from docai.pipelines.ingest.drawing import Drawing, Point
+
+_SIGN_LENGTH: Final = (0.15, 0.85)
+"""Shortest and longest stroke of a sign, ems of the letters."""
+
+_SIDE_GAP: Final = (-0.2, 0.75)
+"""Ems between a letter and the minus sign beside it."""
+
+_RAISED: Final = 0.4
+"""How far below the top of its letter a minus sign may be, in heights of the letter."""
+
+_CIRCLE_RADIUS: Final = (0.12, 0.6)
+"""Radius of a circle around a sign, ems."""
+
+_LINE_LETTERS: Final = frozenset("_¯‾ˉ")
+
+_MAX_LINES: Final = 2_000
+"""Short lines up to which signs are looked for."""
+
+
+def take_signs(drawing: Drawing, strokes: Strokes, letters: Sequence[Letter]) -> list[Letter]:
+    """The signs among strokes, which are taken out of them."""
+    if not letters:
+        return []
+    size = median(letter.size for letter in letters)
+    if not size > 0:
+        return []
+    signs = _plus_outlines(drawing, strokes, size)
+    short = [
+        line
+        for line in strokes.lines
+        if _SIGN_LENGTH[0] * size <= line.length <= _SIGN_LENGTH[1] * size and not line.is_dashed
+    ]
+    if len(short) > _MAX_LINES:
+        return signs
+    level = [line for line in short if abs(line.unit()[1]) < 0.08]
+    upright = [line for line in short if abs(line.unit()[0]) < 0.08]
+    used: set[int] = set()
+    for line in level:
+        partner = next((other for other in upright if _makes_plus(line, other)), None)
+        if partner is not None:
+            used |= {id(line), id(partner)}
+            signs.append(_letter("+", (line, partner), size, strokes))
+        elif _is_minus(line, letters, strokes, size):
+            used.add(id(line))
+            signs.append(_letter("−", (line,), size, strokes))
+    strokes.lines = [line for line in strokes.lines if id(line) not in used]
+    return signs
+
+
+def plain_signs(letters: Sequence[Letter]) -> list[Letter]:
+    """Letters where each low or high line, which some programs raise or lower to be a charge, is a minus."""
+    return [replace(letter, text="−") if letter.text in _LINE_LETTERS else letter for letter in letters]
+
+
+def _plus_outlines(drawing: Drawing, strokes: Strokes, size: float) -> list[Letter]:
+    signs = []
+    left = []
+    for index, box in strokes.others:
+        path = drawing.paths[index]
+        x0, y0, x1, y1 = path.bbox
+        width, height = x1 - x0, y1 - y0
+        is_small = 0 < max(width, height) <= 2 * size and abs(width - height) < 0.15 * max(width, height)
+        if is_small and len(path.subpaths) == 1 and _is_plus(path.subpaths[0].points):
+            signs.append(Letter("+", path.bbox, size, y1, path.order, paths=(index,)))
+        else:
+            left.append((index, box))
+    strokes.others = left
+    return signs
+
+
+def _is_plus(points: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> bool:
+    """Whether a polygon is an upright cross with arms of one length."""
+    if not 12 <= len(points) <= 40:
+        return False
+    corners = polygon_corners(points[:-1] if (points[0] == points[-1]).all() else points)
+    if len(corners) != 12:
+        return False
+    middle = (corners.min(axis=0) + corners.max(axis=0)) / 2
+    reach = float(np.ptp(corners, axis=0).max()) / 2
+    inner = np.abs(corners - middle).min(axis=1)
+    outer = np.abs(corners - middle).max(axis=1)
+    return bool(inner.max() < 0.5 * reach and (np.sort(outer)[4:] > 0.85 * reach).all())
+
+
+def _makes_plus(level: Line, upright: Line) -> bool:
+    length = max(level.length, upright.length)
+    return (
+        math.dist(level.middle, upright.middle) < 0.15 * length
+        and min(level.length, upright.length) > 0.7 * length
+    )
+
+
+def _is_minus(line: Line, letters: Sequence[Letter], strokes: Strokes, size: float) -> bool:
+    x, y = line.middle
+    if any(
+        not circle.is_filled
+        and _CIRCLE_RADIUS[0] * size < circle.radius < _CIRCLE_RADIUS[1] * size
+        and math.dist(circle.center, line.middle) < 0.3 * circle.radius
+        and line.length < 2 * circle.radius
+        for circle in strokes.circles
+    ):
+        return True
+    half = line.length / 2
+    beside = any(
+        letter.text[:1].isalnum()
+        and (
+            _SIDE_GAP[0] <= (x - half - letter.bbox[2]) / letter.size <= _SIDE_GAP[1]
+            or _SIDE_GAP[0] <= (letter.bbox[0] - x - half) / letter.size <= _SIDE_GAP[1]
+        )
+        and letter.bbox[1] - 0.5 * letter.size
+        <= y
+        <= letter.bbox[1] + _RAISED * (letter.bbox[3] - letter.bbox[1])
+        for letter in letters
+        if letter.size > 0
+    )
+    return beside and not any(
+        other is not line and _disturbs(line, other, size)
+        for other in strokes.lines
+        if abs(other.middle[0] - x) < size + other.length and abs(other.middle[1] - y) < size + other.length
+    )
+
+
+def _disturbs(line: Line, other: Line, size: float) -> bool:
+    """Whether a line is of a row or a pair with another, or meets it at an end."""
+    u, v = line.unit(), other.unit()
+    is_parallel = abs(u[0] * v[1] - u[1] * v[0]) < 0.2
+    if is_parallel and math.dist(line.middle, other.middle) < 0.7 * size and other.length < 2 * line.length:
+        return True
+    ends: tuple[Point, ...] = (line.p, line.q)
+    return any(math.dist(a, b) < 0.1 * size for a in ends for b in (other.p, other.q))
+
+
+def _letter(text: str, lines: tuple[Line, ...], size: float, strokes: Strokes) -> Letter:
+    points = [end for line in lines for end in (line.p, line.q)]
+    half = max(line.width for line in lines) / 2
+    box: BBox = (
+        min(x for x, _ in points),
+        min(y for _, y in points) - half,
+        max(x for x, _ in points),
+        max(y for _, y in points) + half,
+    )
+    middle = lines[0].middle
+    rings = [
+        circle
+        for circle in strokes.circles
+        if circle.radius < _CIRCLE_RADIUS[1] * size and math.dist(circle.center, middle) < 0.3 * circle.radius
+    ]
+    strokes.circles = [circle for circle in strokes.circles if circle not in rings]
+    paths = [index for line in lines for index in line.paths]
+    paths += [index for circle in rings for index in circle.paths]
+    order = max(line.order for line in lines)
+    return Letter(text, box, size, box[3], order, paths=tuple(dict.fromkeys(paths)))
