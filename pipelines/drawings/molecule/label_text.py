@@ -285,7 +285,7 @@ class _UnitReader:
         if self._characters[at].script > 0:
             # Raised digits are the charge that follows, or the isotope of the next element.
             return 1, at, 0.0
-        return (number, stop, 0.0) if 0 < number <= 40 else (1, at, 0.0)
+        return (number, stop, 0.0) if 1 < number <= 40 else (1, at, 0.0)
 
     def _isotope(self, at: int, *, has_unit: bool) -> tuple[int, int]:
         stop = at
