@@ -58,6 +58,9 @@ _FAR_WEIGHT: Final = 0.3
 _UNKNOWN_SMALL: Final = 0.3
 """Weight of a look-alike that is not the likeliest, where no other letter tells a size."""
 
+_FOREIGN: Final = 0.2
+"""Weight of letters and signs beyond ASCII, which are rarer."""
+
 _RARE: Final = 0.1
 """Weight of a letter where those beside it make a look-alike likelier, as a zero among letters."""
 
@@ -72,6 +75,12 @@ _REACH: Final = 1.5
 
 _MIDDLE: Final = 0.28
 """Heights of a capital above the base line from which a dot is a middle dot, and a tick an apostrophe."""
+
+_LARGEST: Final = {".": 0.4, "°": 0.6, ",": 0.7, "'": 0.7, "’": 0.7, "′": 0.8, "-": 1.6, "*": 1.2}
+"""Larger side of small signs, in heights of a capital beside them, above which they are something else."""
+
+_TOO_LARGE: Final = 0.3
+"""Factor of the score of those."""
 
 _MAX_OTHERS: Final = 5
 
@@ -209,18 +218,26 @@ def _guess(
     weights = {
         int(i): float(row[i]) for i in np.flatnonzero(row > 0.01 * row.max()) if model.classes[i] != NONE
     }
-    total = sum(weights.values())
+    if not prior:
+        return None
     beside = _Beside.of(bbox, near)
-    for i in weights:
-        weights[i] *= _fit(model, bbox, i, near, sizes.common) * beside.weight(model.classes[i])
+    weights = {
+        i: weight * _fit(model, bbox, i, near, sizes.common) * beside.weight(model.classes[i])
+        for i, weight in prior.items()
+    }
     order = sorted(weights, key=lambda i: -weights[i])
     index = order[0]
     text = model.classes[index]
     alike = _ALIKE.get(text, text)
-    score = (1 - p_none) * sum(float(row[i]) for i in order if model.classes[i] in alike) / total
+    share = sum(weight for i, weight in prior.items() if model.classes[i] in alike) / sum(prior.values())
+    score = (1 - p_none) * share
+    reference = near[0] if near else own
     if text in _BARS_AND_DOTS and _is_plain(bbox) and not near:
         score = min(score, _ALONE)
-    reference = near[0] if near else own
+    if reference is not None and max(bbox[2] - bbox[0], bbox[3] - bbox[1]) > reference.cap * _LARGEST.get(
+        text, 99.0
+    ):
+        score *= _TOO_LARGE
     cap = _cap(model, bbox, index, reference)
     baseline = _baseline(model, bbox, index, reference, cap)
     others = [model.classes[i] for i in order[1:] if weights[i] > 0.02 * weights[index]]

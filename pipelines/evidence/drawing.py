@@ -18,6 +18,10 @@ MARGIN_POINTS: Final = 3.0
 """Points around a region in which strokes are looked for: its box may touch them."""
 
 
+SCORE_METHOD: Final = "share of the drawing explained, and how well the voices fill the measures"
+"""How the confidence of a drawn score comes about."""
+
+
 @dataclass(frozen=True)
 class DrawnPart:
     """One structure or system that a drawing holds, in page points."""
@@ -92,7 +96,7 @@ def _read_parts(page: Page, kind: str, bbox: BBox) -> list[DrawnPart]:
                 one.bbox,
                 None if one.is_tablature else one.content,
                 one.content.kern,
-                Confidence(value=one.confidence, method=one.method),
+                Confidence(value=one.confidence, method=SCORE_METHOD, parts=SCORE_METHOD),
                 tuple(one.issues),
             )
             for one in read_systems(drawing)

@@ -270,7 +270,7 @@ class Recorder(mupdf.FzDevice2):  # type: ignore[misc]  # PyMuPDF has no types h
         """Paint what the innermost clip lets through."""
         frame = self._stack[-1]
         for text in frame.texts:
-            self._add_text(text, frame.matrix, color, alpha, frame.outer)
+            self._add_text(text.m_internal, frame.matrix, color, alpha, frame.outer)
         if frame.path is not None:
             path = frame.path.m_internal
             stroke = None if frame.stroke is None else frame.stroke.m_internal
@@ -297,7 +297,7 @@ class Recorder(mupdf.FzDevice2):  # type: ignore[misc]  # PyMuPDF has no types h
 
     def clip_text(self, _ctx: Any, text: Any, ctm: Any, _scissor: Any) -> None:
         box = box_of(mupdf.ll_fz_bound_text(text, None, ctm))
-        kept = mupdf.FzText(mupdf.ll_fz_keep_text(text)).m_internal
+        kept = mupdf.FzText(mupdf.ll_fz_keep_text(text))
         self._push_clip(box, is_exact=False, texts=(kept,), matrix=kept_matrix(ctm))
 
     def clip_stroke_text(self, _ctx: Any, text: Any, _stroke: Any, ctm: Any, scissor: Any) -> None:

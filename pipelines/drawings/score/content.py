@@ -49,7 +49,8 @@ class SystemReading:
     bbox: BBox
     """Points of the page."""
     content: ScoreContent
-    """Empty where the system has only tablature. Its measures have confidences."""
+    """Empty where the system has only tablature. Its measures have confidences; MusicXML is left to
+    ``to_musicxml`` of the record, because it takes longer than all the rest."""
     confidence: float
     """The probability that all of it is right, 0…1: from what of the drawing was explained, how well the
     voices fill the measures, and how surely the symbols were told."""
@@ -307,7 +308,7 @@ def _finish(
     pitches: SystemPitches,
     n_loose: int,
 ) -> SystemReading:
-    parsed = parse_score(kern)
+    parsed = parse_score(kern, with_musicxml=False)
     n_staves = sum(not staff.is_tablature for staff in system.staves)
     evidence = [_evidence(one, pitches) for one in read]
     values = [measure_confidence(one, n_staves, system.unexplained) for one in evidence]

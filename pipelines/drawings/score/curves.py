@@ -105,16 +105,13 @@ def _tapers(points: np.ndarray, share: np.ndarray, over: np.ndarray, space: floa
     return len(points) > 4
 
 
-def attach_curves(
-    bows: Sequence[Bow], chords: Sequence[Chord], staves: Sequence[Staff], bbox: BBox
-) -> list[Curve]:
+def attach_curves(bows: Sequence[Bow], chords: Sequence[Chord], staves: Sequence[Staff]) -> list[Curve]:
     """Bows of a system as ties, between heads of one height, and slurs, between chords.
 
     Args:
         bows: of the system.
         chords: of the system by x.
         staves: of the system.
-        bbox: of the system; what ends beyond its first and last chord goes on in another.
     """
     return [_curve(bow, chords, staves) for bow in bows]
 

@@ -75,8 +75,8 @@ class Match(NamedTuple):
     name: str
     """In SMuFL; empty where it is most like a letter, a slur or a beam."""
     distance: float
-    index: int
-    """Of the known outline."""
+    known: int
+    """Index of the known outline."""
     scale: float
     """Of the outline to the known one at full size."""
 

@@ -82,8 +82,8 @@ def matched_symbol(
     # Fonts differ by a few percent: only clear steps are another size.
     steps = min(SMALL_SCALES, key=lambda step: abs(np.log(scale / step)))
     size = SPACES_IN_EM * space * (scale if abs(np.log(scale / steps)) > 0.25 else steps)
-    x, y = outline_table().offsets[match.index]
-    known_width, known_height = np.exp(outline_table().features.sizes[match.index])
+    x, y = outline_table().offsets[match.known]
+    known_width, known_height = np.exp(outline_table().features.sizes[match.known])
     origin = (
         bbox[0] + float(x / known_width) * (bbox[2] - bbox[0]),
         bbox[1] + float(y / known_height) * (bbox[3] - bbox[1]),

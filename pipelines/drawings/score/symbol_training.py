@@ -276,7 +276,7 @@ def make_table(glyphs: Iterable[KnownGlyph]) -> OutlineTable:
         x0, y0, _, _ = outline_bbox(glyph.outline)
         origins.append((-x0 * 4 / EM, -y0 * 4 / EM))
     features = measure_outlines([glyph.outline for glyph in known], [EM / 4] * len(known))
-    keys = {}
+    keys: dict[tuple[str, bytes, bytes], int] = {}
     for index, glyph in enumerate(known):
         look = (
             glyph.name,
