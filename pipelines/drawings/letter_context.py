@@ -215,8 +215,10 @@ def _guess(
     if p_none > _MAX_NONE:
         return None
     near = [anchor for anchor in sizes.grid.near(bbox) if anchor is not own]
-    weights = {
-        int(i): float(row[i]) for i in np.flatnonzero(row > 0.01 * row.max()) if model.classes[i] != NONE
+    prior = {
+        int(i): float(row[i]) * (1.0 if model.classes[i].isascii() else _FOREIGN)
+        for i in np.flatnonzero(row > 0.01 * row.max())
+        if model.classes[i] != NONE
     }
     if not prior:
         return None

@@ -196,6 +196,14 @@ def _variants(
         for index, character in enumerate(first)
         if label.letters[character.letter].score < SURE_SCORE or label.letters[character.letter].others
     ]
+    # Where nothing else fits, a letter that looked sure may be wrong, unless a font says what it is.
+    unsure += [
+        index
+        for index, character in enumerate(first)
+        if index not in unsure
+        and label.letters[character.letter].glyph is None
+        and character.text in _LOOK_ALIKES
+    ]
     n_left = MAX_VARIANTS
     for size in (1, 2, 3):
         for places in combinations(unsure[:10], size):
@@ -214,7 +222,7 @@ def _variants(
 
 def _oddness(letter: Letter) -> float:
     """Cost of taking a letter for something else than it most likely is."""
-    return 0.5 + 2.0 * letter.score if letter.others else 1.5
+    return 0.5 + 2.0 * letter.score if letter.others else 2.5
 
 
 def _alternatives(letter: Letter, text: str) -> list[str]:
