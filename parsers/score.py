@@ -75,8 +75,11 @@ class ValidKern:
         return sum(event.kind == "note" and event.tie in (None, "start") for event in self.events)
 
 
-def parse_score(text: str) -> Parsed[ScoreContent]:
-    """The score that the text describes; ``kern`` is the text with normalized line ends."""
+def parse_score(text: str, *, with_musicxml: bool = True) -> Parsed[ScoreContent]:
+    """The score that the text describes; ``kern`` is the text with normalized line ends.
+
+    MusicXML takes most of the time; ``with_musicxml=False`` leaves it out.
+    """
     log = IssueLog()
     lines, spans = _clean_lines(text, log)
     if not any(line.startswith("**") or "\t" in line for line in lines):
@@ -91,14 +94,14 @@ def parse_score(text: str) -> Parsed[ScoreContent]:
     is_valid = not log.has_errors
     n_measures = check.n_barlines + check.n_split_measures
     work = check.work + _WORK_PER_SQUARED_BARLINE * n_measures**2 + _WORK_PER_SPINE * reader.n_kern
-    if reader.first_invalid is not None and valid is not None:
+    if with_musicxml and reader.first_invalid is not None and valid is not None:
         log.add(
             "score-musicxml-partial",
             f"MusicXML ends before line {reader.first_invalid + 1}, which is invalid.",
         )
     content = ScoreContent(
         kern=_join_lines(lines),
-        musicxml=_make_musicxml(valid, work, log) if valid is not None else None,
+        musicxml=_make_musicxml(valid, work, log) if with_musicxml and valid is not None else None,
         n_spines=reader.n_kern,
         n_measures=check.n_measures,
         measures=[Measure(first_line=first, last_line=last) for first, last in check.measures],

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docai.geometry import BBox
-from docai.pipelines.drawings.letter_classes import CAP_HEIGHT_EM, NONE, LetterModel
+from docai.pipelines.drawings.letter_classes import NONE, LetterModel
 
 LOOK_ALIKES: Final = (
     "Cc",
@@ -37,11 +37,14 @@ _ALIKE: Final = {letter: group for group in LOOK_ALIKES for letter in group}
 _BARS_AND_DOTS: Final = frozenset("-.|Il1,'′_")
 """Letters that are no more than a bar, a dot or a tick in many fonts, as much else is."""
 
+_OF_NO_SIZE: Final = frozenset("+-.,'’′\"*=~°×()[]{}|/\\<>±≡⊕⊖→")
+"""Signs whose height does not tell that of the letters around them."""
+
 _MIN_HEIGHT: Final = 0.4
 """Heights of a capital from which the height of a letter tells its size."""
 
 _SURE: Final = 0.7
-"""Probability from which a letter without look-alikes tells the size of others."""
+"""Score from which a letter tells the size of others."""
 
 _SIZE_SLACK: Final = 0.09
 """Standard deviation of the logarithm of the height of a letter, beside what fonts differ by."""
@@ -55,8 +58,17 @@ _FAR_WEIGHT: Final = 0.3
 _UNKNOWN_SMALL: Final = 0.3
 """Weight of a look-alike that is not the likeliest, where no other letter tells a size."""
 
+_FOREIGN: Final = 0.2
+"""Weight of letters and signs beyond ASCII, which are rarer."""
+
+_RARE: Final = 0.1
+"""Weight of a letter where those beside it make a look-alike likelier, as a zero among letters."""
+
 _ALONE: Final = 0.5
 """Highest score of a bar or dot without a letter beside it."""
+
+_MAX_NONE: Final = 0.85
+"""Probability of no letter from which nothing is said."""
 
 _REACH: Final = 1.5
 """Heights of a capital to each side within which letters are neighbors."""
@@ -64,13 +76,23 @@ _REACH: Final = 1.5
 _MIDDLE: Final = 0.28
 """Heights of a capital above the base line from which a dot is a middle dot, and a tick an apostrophe."""
 
+_LARGEST: Final = {".": 0.4, "°": 0.6, ",": 0.7, "'": 0.7, "’": 0.7, "′": 0.8, "-": 1.6, "*": 1.2}
+"""Larger side of small signs, in heights of a capital beside them, above which they are something else."""
+
+_TOO_LARGE: Final = 0.3
+"""Factor of the score of those."""
+
 _MAX_OTHERS: Final = 5
+
+_MAX_IN_CELL: Final = 30
+"""Letters of one place that are looked at, where drawings paint thousands upon each other."""
 
 
 @dataclass(slots=True)
 class Anchor:
     """A letter whose size is known."""
 
+    text: str
     bbox: BBox
     cap: float
     """Height of its capitals, points."""
@@ -85,7 +107,10 @@ class Guess:
     score: float
     others: tuple[str, ...]
     cap: float
+    """Height of its capitals, points."""
     baseline: float
+    index: int
+    """Of its class."""
 
 
 @dataclass(slots=True)
@@ -96,8 +121,7 @@ class _Grid:
     cells: dict[tuple[int, int], list[Anchor]] = field(default_factory=dict)
 
     def add(self, anchor: Anchor) -> None:
-        x, y = self._cell(anchor.bbox)
-        self.cells.setdefault((x, y), []).append(anchor)
+        self.cells.setdefault(self._cell(anchor.bbox), []).append(anchor)
 
     def near(self, bbox: BBox) -> list[Anchor]:
         """Anchors beside a box, the nearest first."""
@@ -117,7 +141,25 @@ class _Grid:
         return int((bbox[0] + bbox[2]) / 2 // self.side), int((bbox[1] + bbox[3]) / 2 // self.side)
 
 
-_MAX_IN_CELL: Final = 30
+@dataclass(slots=True)
+class _Sizes:
+    """What is known of the sizes of letters in a drawing."""
+
+    grid: _Grid
+    common: list[tuple[float, float]]
+    """Heights of capitals that are frequent, each with its share."""
+
+    @classmethod
+    def of(cls, anchors: Sequence[Anchor]) -> _Sizes:
+        caps = np.array([anchor.cap for anchor in anchors])
+        grid = _Grid(2 * float(np.median(caps)) if len(caps) else 1.0)
+        for anchor in anchors:
+            grid.add(anchor)
+        steps = np.rint(np.log(np.maximum(caps, 1e-6)) / 0.08).astype(int)
+        values, counts = np.unique(steps, return_counts=True)
+        order = np.argsort(-counts, kind="stable")[:6]
+        common = [(float(np.median(caps[steps == values[i]])), float(counts[i] / len(caps))) for i in order]
+        return cls(grid, common)
 
 
 def resolve(
@@ -125,90 +167,122 @@ def resolve(
 ) -> list[Guess | None]:
     """What each outline is, by its picture and by the sizes of the letters around it; None for no letter.
 
+    Letters without look-alikes come first, then those with, and each tells more about the next ones.
+
     Args:
         model: knows the sizes of letters.
         boxes: of the outlines, points.
         probabilities: of each, (outlines, classes).
         known: letters of fonts in the same drawing.
     """
-    best = probabilities.argmax(axis=1)
-    anchors = list(known)
-    fixed: dict[int, Anchor] = {}
-    for i, index in enumerate(best.tolist()):
-        text = model.classes[index]
-        if text in _ALIKE or probabilities[i, index] < _SURE or not is_sized(model, index):
-            continue
-        fixed[i] = _anchor(model, boxes[i], index)
-    anchors += fixed.values()
-    caps = np.array([anchor.cap for anchor in anchors]) if anchors else np.array([])
-    grid = _Grid(2 * float(np.median(caps)) if len(caps) else 1.0)
-    for anchor in anchors:
-        grid.add(anchor)
-    common = _common_sizes(caps)
-    return [_guess(model, boxes[i], probabilities[i], fixed.get(i), grid, common) for i in range(len(boxes))]
+    anchors: list[Anchor | None] = []
+    for bbox, row in zip(boxes, probabilities, strict=True):
+        index = int(row.argmax())
+        is_sure = row[index] >= _SURE and model.classes[index] not in _ALIKE and is_sized(model, index)
+        anchors.append(_anchor(model, bbox, index) if is_sure else None)
+    guesses: list[Guess | None] = []
+    for _ in range(2):
+        sizes = _Sizes.of([*known, *(anchor for anchor in anchors if anchor is not None)])
+        guesses = [
+            _guess(model, bbox, row, own, sizes)
+            for bbox, row, own in zip(boxes, probabilities, anchors, strict=True)
+        ]
+        anchors = [
+            _anchor(model, bbox, guess.index)
+            if guess is not None and guess.score >= _SURE and is_sized(model, guess.index)
+            else None
+            for bbox, guess in zip(boxes, guesses, strict=True)
+        ]
+    return guesses
 
 
 def is_sized(model: LetterModel, index: int) -> bool:
     """Whether the height of a letter tells the size of its font."""
     height, spread = float(model.heights[index]), float(model.spreads[index])
-    return model.classes[index] != NONE and height >= _MIN_HEIGHT and spread <= 0.2 * height
+    text = model.classes[index]
+    return text != NONE and text not in _OF_NO_SIZE and height >= _MIN_HEIGHT and spread <= 0.2 * height
 
 
 def _anchor(model: LetterModel, bbox: BBox, index: int) -> Anchor:
     cap = (bbox[3] - bbox[1]) / float(model.heights[index])
-    return Anchor(bbox, cap, bbox[3] + float(model.bottoms[index]) * cap)
-
-
-def _common_sizes(caps: NDArray[np.float64]) -> list[tuple[float, float]]:
-    """Heights of capitals that are frequent in a drawing, each with its share."""
-    if not len(caps):
-        return []
-    steps = np.rint(np.log(np.maximum(caps, 1e-6)) / 0.08).astype(int)
-    values, counts = np.unique(steps, return_counts=True)
-    order = np.argsort(-counts)[:6]
-    return [(float(np.median(caps[steps == values[i]])), float(counts[i] / len(caps))) for i in order]
+    return Anchor(model.classes[index], bbox, cap, bbox[3] + float(model.bottoms[index]) * cap)
 
 
 def _guess(
-    model: LetterModel,
-    bbox: BBox,
-    row: NDArray[np.float32],
-    fixed: Anchor | None,
-    grid: _Grid,
-    common: list[tuple[float, float]],
+    model: LetterModel, bbox: BBox, row: NDArray[np.float32], own: Anchor | None, sizes: _Sizes
 ) -> Guess | None:
-    top = int(row.argmax())
-    likely = np.flatnonzero(row > 0.01 * row[top])
-    near = [anchor for anchor in grid.near(bbox) if anchor is not fixed]
-    weights = {
-        int(i): float(row[i]) * (1.0 if fixed and i == top else _fit(model, bbox, int(i), near, common))
-        for i in likely
-    }
     p_none = float(row[model.classes.index(NONE)])
-    letters = {i: weight for i, weight in weights.items() if model.classes[i] != NONE}
-    total = sum(letters.values())
-    if total <= 0 or p_none > _MAX_NONE:
+    if p_none > _MAX_NONE:
         return None
-    order = sorted(letters, key=lambda i: -letters[i])
+    near = [anchor for anchor in sizes.grid.near(bbox) if anchor is not own]
+    prior = {
+        int(i): float(row[i]) * (1.0 if model.classes[i].isascii() else _FOREIGN)
+        for i in np.flatnonzero(row > 0.01 * row.max())
+        if model.classes[i] != NONE
+    }
+    if not prior:
+        return None
+    beside = _Beside.of(bbox, near)
+    weights = {
+        i: weight * _fit(model, bbox, i, near, sizes.common) * beside.weight(model.classes[i])
+        for i, weight in prior.items()
+    }
+    order = sorted(weights, key=lambda i: -weights[i])
     index = order[0]
     text = model.classes[index]
-    share = (
-        sum(letters[i] for i in order if _ALIKE.get(model.classes[i], i) == _ALIKE.get(text, index)) / total
-    )
+    alike = _ALIKE.get(text, text)
+    share = sum(weight for i, weight in prior.items() if model.classes[i] in alike) / sum(prior.values())
     score = (1 - p_none) * share
-    reference = fixed or (near[0] if near else None)
+    reference = near[0] if near else own
     if text in _BARS_AND_DOTS and _is_plain(bbox) and not near:
         score = min(score, _ALONE)
+    if reference is not None and max(bbox[2] - bbox[0], bbox[3] - bbox[1]) > reference.cap * _LARGEST.get(
+        text, 99.0
+    ):
+        score *= _TOO_LARGE
     cap = _cap(model, bbox, index, reference)
     baseline = _baseline(model, bbox, index, reference, cap)
-    others = [model.classes[i] for i in order[1:] if letters[i] > 0.02 * letters[index]]
-    others += [letter for letter in _ALIKE.get(text, "") if letter != text and letter not in others]
+    others = [model.classes[i] for i in order[1:] if weights[i] > 0.02 * weights[index]]
+    others += [letter for letter in alike if letter != text and letter not in others]
     text, others = _by_place(text, others, bbox, baseline, cap, has_line=reference is not None)
-    return Guess(text, round(score, 4), tuple(others[:_MAX_OTHERS]), cap, baseline)
+    return Guess(text, round(score, 4), tuple(others[:_MAX_OTHERS]), cap, baseline, index)
 
 
-_MAX_NONE: Final = 0.85
-"""Probability of no letter from which nothing is said."""
+@dataclass(slots=True)
+class _Beside:
+    """The letters at both sides of a letter, of its size."""
+
+    left: str = ""
+    right: str = ""
+
+    @classmethod
+    def of(cls, bbox: BBox, near: Sequence[Anchor]) -> _Beside:
+        made = cls()
+        for anchor in near:
+            if abs(anchor.baseline - bbox[3]) > 0.2 * anchor.cap or anchor.cap < 0.85 * (bbox[3] - bbox[1]):
+                continue
+            is_left = anchor.bbox[0] + anchor.bbox[2] < bbox[0] + bbox[2]
+            if is_left and not made.left:
+                made.left = anchor.text
+            elif not is_left and not made.right:
+                made.right = anchor.text
+        return made
+
+    def weight(self, text: str) -> float:
+        """How likely a letter is between its neighbors, beside its look-alikes."""
+        if text in "|°":
+            return _RARE
+        among_digits = (self.left + self.right).isdecimal()
+        if text in "01":
+            return 1.0 if among_digits else _RARE
+        if text in "OoIl" and among_digits:
+            return _RARE
+        follows_small = self.left.islower() or (self.left in ("C", "A", "T") and not self.right.isupper())
+        if text == "l":
+            return 1.0 if follows_small else _RARE
+        if text == "I":
+            return _RARE if follows_small else 1.0
+        return 1.0
 
 
 def _fit(
@@ -217,19 +291,17 @@ def _fit(
     """How well the height of a letter goes with those around it, up to 1."""
     text = model.classes[index]
     group = _ALIKE.get(text)
-    if group is None or group == ",’'′":
+    if group is None or text in _OF_NO_SIZE:
         return 1.0
     if not near and not common:
         return 1.0 if group[0] == text else _UNKNOWN_SMALL
     height, spread = float(model.heights[index]), float(model.spreads[index])
     slack = np.hypot(_SIZE_SLACK, spread / max(height, 0.1))
     size = np.log(max(bbox[3] - bbox[1], 1e-6) / max(height, 0.05))
-    sizes = [(anchor.cap, 1.0) for anchor in near] + [
-        (cap, _FAR_WEIGHT * (0.3 + share)) for cap, share in common
-    ]
-    return max(
-        _FLOOR, *(weight * float(np.exp(-(((size - np.log(cap)) / slack) ** 2) / 2)) for cap, weight in sizes)
-    )
+    sizes = [(anchor.cap, 1.0) for anchor in near]
+    sizes += [(cap, _FAR_WEIGHT * (0.3 + share)) for cap, share in common]
+    fits = (weight * float(np.exp(-(((size - np.log(cap)) / slack) ** 2) / 2)) for cap, weight in sizes)
+    return max(_FLOOR, *fits)
 
 
 def _is_plain(bbox: BBox) -> bool:
@@ -239,12 +311,14 @@ def _is_plain(bbox: BBox) -> bool:
 
 
 def _cap(model: LetterModel, bbox: BBox, index: int, reference: Anchor | None) -> float:
-    if is_sized(model, index) or reference is None:
-        height = float(model.heights[index])
-        if model.classes[index] in "-.":
-            return max(bbox[2] - bbox[0], bbox[3] - bbox[1]) / (0.5 if model.classes[index] == "-" else 0.17)
-        return (bbox[3] - bbox[1]) / max(height, 0.1)
-    return reference.cap
+    if reference is not None and not is_sized(model, index):
+        return reference.cap
+    large = max(bbox[2] - bbox[0], bbox[3] - bbox[1])
+    return large / _ALONE_CAPS.get(model.classes[index], max(float(model.heights[index]), 0.1))
+
+
+_ALONE_CAPS: Final = {"-": 0.5, ".": 0.17, "=": 0.8}
+"""Larger side of signs in heights of a capital, where no letter is beside them."""
 
 
 def _baseline(model: LetterModel, bbox: BBox, index: int, reference: Anchor | None, cap: float) -> float:
@@ -266,8 +340,3 @@ def _by_place(
     if text == "-":
         return text, ["−", "–", *others]
     return text, others
-
-
-def em(cap: float) -> float:
-    """Points an em of a font with capitals of a height."""
-    return cap / CAP_HEIGHT_EM

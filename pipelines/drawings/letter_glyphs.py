@@ -154,7 +154,7 @@ def _outline_texts_of_font(
         model,
         [outline.bbox for _, _, outline in placed],
         rows,
-        [Anchor(outline.bbox, CAP_HEIGHT_EM, 0.0) for _, _, outline in placed],
+        [Anchor("", outline.bbox, CAP_HEIGHT_EM, 0.0) for _, _, outline in placed],
     )
     tested = [
         (text in (guess.text, *guess.others) or row[model.classes.index(text)] > _MIN_AGREED, guess.score)

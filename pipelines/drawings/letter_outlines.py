@@ -108,7 +108,8 @@ def _of_path(path: PaintedPath, index: int) -> Iterator[Outline]:
     if path.fill is None:
         yield from _of_pen(path, index)
         return
-    contours = [part.points for part in path.subpaths if len(part.points) > 2]
+    # Those in a shape too large for a letter are letters left open in it.
+    contours = [part.points for part in path.subpaths if len(part.points) > 2 and _is_small(part.points)]
     for outline in nest(contours):
         outline.paths = (index,)
         if is_letter_sized(outline.width, outline.height) and not _is_polygon_of_lines(outline):
@@ -119,7 +120,7 @@ def _of_pen(path: PaintedPath, index: int) -> Iterator[Outline]:
     """A path drawn by a pen, as a whole: letters of plotters, and letters of which only the edge is drawn."""
     if path.stroke is None or path.dashes:
         return
-    lines = [part.points for part in path.subpaths]
+    lines = [part.points for part in path.subpaths if _is_small(part.points)]
     n_points = sum(map(len, lines))
     x0, y0, x1, y1 = path.bbox
     if not 3 <= n_points <= MAX_POINTS or not is_letter_sized(x1 - x0, y1 - y0):
@@ -131,6 +132,11 @@ def _of_pen(path: PaintedPath, index: int) -> Iterator[Outline]:
                 yield outline
         return
     yield Outline(lines, [0] * len(lines), path.bbox, (index,), is_stroked=True, pen=path.width)
+
+
+def _is_small(contour: Contour) -> bool:
+    """Whether a contour is no larger than a letter; False for NaN."""
+    return bool(np.ptp(contour, axis=0).max() <= MAX_SIDE)
 
 
 def is_letter_sized(width: float, height: float) -> bool:
@@ -169,7 +175,8 @@ def nest(contours: Sequence[Contour]) -> list[Outline]:
     size = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
     order = np.argsort(-size, kind="stable")
     boxes = boxes[order]
-    polygons = [contours[i].astype(np.float32) for i in order]
+    # OpenCV takes single precision: places count from the first contour.
+    polygons = [(contours[i] - boxes[0, :2]).astype(np.float32) for i in order]
     root, depth = list(range(len(order))), [0] * len(order)
     for i in range(1, len(order)):
         before = boxes[:i]

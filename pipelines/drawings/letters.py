@@ -30,8 +30,17 @@ _MIN_JOINED: Final = 0.5
 _MIN_LETTER: Final = 0.15
 """Probability below which an outline is no letter at all."""
 
-_MAX_STROKED: Final = 0.5
-"""Highest score of a letter drawn by a pen: chains of bonds look the same."""
+_PEN_SIZES: Final = (0.5, 1.7)
+"""Smallest and largest size of a letter drawn by a pen, in sizes of the letters of other kinds."""
+
+_MIN_SIZES: Final = 2
+"""Letters of other kinds from which their sizes tell that of letters drawn by a pen."""
+
+_STROKED: Final = 0.5
+"""Factor of the score of a letter drawn by a pen: chains of bonds look the same."""
+
+_GROUND: Final = 0.5
+"""Share of the height of an outline up to which a letter inside of it stands on it."""
 
 _MIN_REPEATED: Final = 0.8
 """Share of two boxes of one letter that they have in common where it is painted twice."""
@@ -68,10 +77,10 @@ def read_letters(drawing: Drawing) -> list[Letter]:
 
     Music glyphs and spaces are left out. Outlines that do not look much like a letter have a low score, and
     those that look like none are left out. Bars and dots, of which a drawing has many that are no letters,
-    score at most 0.5 where no letter stands beside them, as do all letters drawn by a pen.
+    score at most 0.5 where no letter stands beside them; letters drawn by a pen do everywhere.
     """
     glyphs = _letters_of_glyphs(drawing)
-    outlines = _letters_of_outlines(drawing, glyphs)
+    outlines = _without_grounds(_letters_of_outlines(drawing, glyphs), glyphs)
     return sorted([*glyphs, *outlines], key=lambda letter: letter.order)
 
 
@@ -128,7 +137,7 @@ def _letters_of_outlines(drawing: Drawing, glyphs: Sequence[Letter]) -> list[Let
     model = load_model()
     chosen, probabilities = _choose(model, groups)
     known = [
-        Anchor(letter.bbox, letter.size * CAP_HEIGHT_EM, letter.baseline)
+        Anchor(letter.text, letter.bbox, letter.size * CAP_HEIGHT_EM, letter.baseline)
         for letter in glyphs
         if letter.size > 0 and letter.text.isalnum()
     ]
@@ -136,9 +145,26 @@ def _letters_of_outlines(drawing: Drawing, glyphs: Sequence[Letter]) -> list[Let
     letters = [
         _letter_of_outline(drawing, outline, guess)
         for outline, guess in zip(chosen, guesses, strict=True)
-        if guess is not None and guess.score >= _MIN_LETTER
+        if guess is not None and guess.score * (_STROKED if outline.is_stroked else 1) >= _MIN_LETTER
     ]
-    return _without_repeated(letters)
+    return _without_repeated(_without_stray_strokes(drawing, letters, glyphs))
+
+
+def _without_stray_strokes(drawing: Drawing, letters: list[Letter], glyphs: Sequence[Letter]) -> list[Letter]:
+    """Leave out strokes of a pen that are smaller or larger than the letters that are no such strokes."""
+    by_pen = [bool(letter.paths) and drawing.paths[letter.paths[0]].fill is None for letter in letters]
+    sizes = [letter.size for letter in glyphs]
+    sizes += [
+        letter.size for letter, pen in zip(letters, by_pen, strict=True) if not pen and letter.score > 0.5
+    ]
+    if len(sizes) < _MIN_SIZES:
+        return letters
+    low, high = min(sizes) * _PEN_SIZES[0], max(sizes) * _PEN_SIZES[1]
+    return [
+        letter
+        for letter, pen in zip(letters, by_pen, strict=True)
+        if not pen or (low <= (letter.bbox[3] - letter.bbox[1]) / CAP_HEIGHT_EM <= high)
+    ]
 
 
 def _letter_of_outline(drawing: Drawing, outline: Outline, guess: Guess) -> Letter:
@@ -148,7 +174,7 @@ def _letter_of_outline(drawing: Drawing, outline: Outline, guess: Guess) -> Lett
         size=guess.cap / CAP_HEIGHT_EM,
         baseline=guess.baseline,
         order=max(drawing.paths[index].order for index in outline.paths),
-        score=min(guess.score, _MAX_STROKED) if outline.is_stroked else guess.score,
+        score=guess.score * _STROKED if outline.is_stroked else guess.score,
         others=guess.others,
         paths=outline.paths,
     )
@@ -221,6 +247,22 @@ def _probabilities(model: LetterModel, outlines: Sequence[Outline]) -> NDArray[n
             distinct.append(outline)
         index[i] = place
     return model.probabilities(distinct)[index]
+
+
+def _without_grounds(outlines: list[Letter], glyphs: Sequence[Letter]) -> list[Letter]:
+    """The outlines in whose boxes no other letter stands: those are what letters are painted on."""
+    if not outlines:
+        return []
+    boxes = np.array([letter.bbox for letter in (*outlines, *glyphs)])
+    middles = (boxes[:, :2] + boxes[:, 2:]) / 2
+    heights = boxes[:, 3] - boxes[:, 1]
+    found = []
+    for letter in outlines:
+        x0, y0, x1, y1 = letter.bbox
+        inside = ((middles > (x0, y0)) & (middles < (x1, y1))).all(axis=1)
+        if not (inside & (heights < _GROUND * (y1 - y0))).any():
+            found.append(letter)
+    return found
 
 
 def _without_repeated(letters: list[Letter]) -> list[Letter]:

@@ -18,12 +18,17 @@ MARGIN_POINTS: Final = 3.0
 """Points around a region in which strokes are looked for: its box may touch them."""
 
 
+SCORE_METHOD: Final = "share of the drawing explained, and how well the voices fill the measures"
+"""How the confidence of a drawn score comes about."""
+
+
 @dataclass(frozen=True)
 class DrawnPart:
     """One structure or system that a drawing holds, in page points."""
 
     bbox: BBox
-    content: MoleculeContent | ScoreContent
+    content: MoleculeContent | ScoreContent | None
+    """None where it cannot be made one, as of tablature; the issues say why."""
     text: str
     confidence: Confidence
     issues: tuple[Issue, ...]
@@ -35,7 +40,7 @@ class DrawnPart:
             self.content,
             self.text,
             self.issues,
-            complete=self.content.is_valid,
+            complete=self.content is not None and self.content.is_valid,
             confidence=self.confidence,
             is_calibrated=True,
         )
@@ -74,17 +79,27 @@ def _read_parts(page: Page, kind: str, bbox: BBox) -> list[DrawnPart]:
         from docai.pipelines.drawings.molecule.reader import read_molecules
 
         parts = [
-            DrawnPart(one.bbox, one.content, one.content.smiles or "", one.confidence, one.issues)
+            DrawnPart(
+                one.bbox,
+                one.content,
+                "" if one.content is None else one.content.smiles or "",
+                Confidence(value=one.confidence, method=one.method),
+                tuple(one.issues),
+            )
             for one in read_molecules(drawing)
-            if one.content is not None
         ]
     else:
         from docai.pipelines.drawings.score.reading import read_systems
 
         parts = [
-            DrawnPart(one.bbox, one.content, one.content.kern, one.confidence, one.issues)
+            DrawnPart(
+                one.bbox,
+                None if one.is_tablature else one.content,
+                one.content.kern,
+                Confidence(value=one.confidence, method=SCORE_METHOD, parts=SCORE_METHOD),
+                tuple(one.issues),
+            )
             for one in read_systems(drawing)
-            if one.content is not None
         ]
     inside = [part for part in parts if contains_center(bbox, part.bbox)]
     return sorted(inside, key=lambda part: (part.bbox[1], part.bbox[0]))

@@ -1,7 +1,7 @@
 """What a page draws, as data: its painted paths, glyphs and images, in points of the displayed page.
 
-One type serves layout, molecules and scores;
-:func:`docai.pipelines.ingest.drawing_reader.read_drawing` reads it.
+One type serves layout, molecules and scores; it is read by
+:func:`docai.pipelines.ingest.drawing_reader.read_drawing`.
 """
 
 from __future__ import annotations

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -12,7 +14,6 @@ from numpy.typing import NDArray
 from docai.geometry import BBox, grow, touches
 from docai.pipelines.ingest.drawing import (
     Drawing,
-    GlyphShape,
     PaintedImage,
     PaintedPath,
     PlacedGlyph,
@@ -20,9 +21,10 @@ from docai.pipelines.ingest.drawing import (
     place_subpaths,
 )
 from docai.pipelines.ingest.drawing_clips import cut_areas, cut_strokes
-from docai.pipelines.ingest.drawing_device import Clip, PathRecord, Recorder
+from docai.pipelines.ingest.drawing_device import Recorder
 from docai.pipelines.ingest.drawing_flatten import flatten_paths
 from docai.pipelines.ingest.drawing_glyphs import read_shapes
+from docai.pipelines.ingest.drawing_records import Clip, PathRecord
 
 CUT_TOLERANCE: Final = 0.01
 """Points by which something may reach over its clip without being cut."""
@@ -39,7 +41,9 @@ def assemble_drawing(recorder: Recorder, bbox: BBox, *, is_complete: bool) -> Dr
     paths = list(_paths(recorder))
     glyphs = list(_glyphs(recorder))
     images = [PaintedImage(*record) for record in recorder.images]
-    covers = [*_opaque_boxes(paths), *((image.order, image.bbox) for image in images if image.is_opaque)]
+    blended = {record.order for record in recorder.paths if record.is_blended}
+    covers = [(image.order, image.bbox) for image in images if image.is_opaque]
+    covers += _opaque_boxes(path for path in paths if path.order not in blended)
     if covers:
         paths = _visible(paths, [grow(path.bbox, path.width / 2) for path in paths], covers)
         glyphs = _visible(glyphs, [glyph.bbox for glyph in glyphs], covers)
@@ -53,12 +57,20 @@ def _paths(recorder: Recorder) -> Iterator[PaintedPath]:
     # Copies that a pattern makes share their operations.
     spans = [(record.begin, record.end) for record in records]
     codes, coordinates = recorder.codes, recorder.coordinates
-    if any(later[0] < earlier[1] for earlier, later in zip(spans, spans[1:], strict=False)):
+    if any(later[0] < earlier[1] for earlier, later in pairwise(spans)):
         codes, coordinates, spans = _unshared(codes, coordinates, spans)
     matrices = [record.matrix for record in records]
     flat = flatten_paths(codes, coordinates, spans, matrices)
-    for record, parts in zip(records, flat.subpaths(len(records)), strict=True):
-        yield from _cut_path(record, parts, recorder.clips[record.clip])
+    parts = flat.subpaths(len(records))
+    boxes: list[BBox] = [(x0, y0, x1, y1) for x0, y0, x1, y1 in flat.boxes(len(records)).tolist()]
+    have_small = flat.have_small(len(records)).tolist()
+    for index, record in enumerate(records):
+        shown, box = parts[index], boxes[index]
+        if have_small[index]:
+            shown = _painted_parts(record, shown)
+            box = _around(shown) if shown else box
+        if shown:
+            yield from _cut_path(record, shown, box, recorder.clips[record.clip])
 
 
 def _unshared(
@@ -76,52 +88,52 @@ def _unshared(
     return new_codes, new_coordinates, new_spans
 
 
-def _cut_path(record: PathRecord, parts: tuple[Subpath, ...], clip: Clip) -> Iterator[PaintedPath]:
+def _painted_parts(record: PathRecord, parts: tuple[Subpath, ...]) -> tuple[Subpath, ...]:
+    """Without dots that nothing is painted at, and areas that are there and back, as programs fill each line
+    that they stroke."""
+    if record.stroke is None:
+        return tuple(part for part in parts if len(part.points) > 3)
+    if record.cap == "butt" or record.width <= 0:
+        return tuple(part for part in parts if not _is_dot(part))
+    return parts
+
+
+def _cut_path(record: PathRecord, parts: tuple[Subpath, ...], box: BBox, clip: Clip) -> Iterator[PaintedPath]:
     """The path as painted: none where it is cut away, two where its outline is cut apart from its area."""
     width, dashes = _stroke_widths(record, parts)
-    if record.fill is not None or record.cap == "butt" or width <= 0:
-        parts = tuple(part for part in parts if not _is_dot(part))
-    if record.stroke is None:
-        # There and back is no area: programs fill every line that they stroke.
-        parts = tuple(part for part in parts if len(part.points) > 3)
-    if not parts:
-        return
-    box = _around(parts)
-    reach = grow(box, width / 2)
+    reach = grow(box, width / 2) if width else box
     if not touches(reach, clip.bbox):
         return
-    stroke, fill = record.stroke, record.fill
-
-    def painted(parts: tuple[Subpath, ...], *, strokes: bool, fills: bool) -> PaintedPath:
-        return PaintedPath(
-            record.order,
-            parts,
-            stroke if strokes else None,
-            fill if fills else None,
-            width if strokes and stroke is not None else 0.0,
-            dashes if strokes else (),
-            record.opacity,
-            box if parts is whole else _around(parts),
-            is_clipped,
-            record.cap,
-            record.is_shaded,
-        )
-
-    whole = parts
     is_clipped = not clip.is_exact and not _is_well_inside(reach, clip.bbox)
+    path = PaintedPath(
+        record.order,
+        parts,
+        record.stroke,
+        record.fill,
+        width,
+        dashes,
+        record.opacity,
+        box,
+        is_clipped,
+        record.cap,
+        record.is_shaded,
+    )
     if _is_inside(box, grow(clip.bbox, CUT_TOLERANCE)):
-        yield painted(parts, strokes=True, fills=True)
+        yield path
         return
-    if fill is not None and (areas := cut_areas(parts, clip.bbox)):
-        yield painted(areas, strokes=False, fills=True)
-    if stroke is not None:
+    if record.fill is not None and (areas := cut_areas(parts, clip.bbox)):
+        yield replace(path, subpaths=areas, bbox=_around(areas), stroke=None, width=0.0, dashes=())
+    if record.stroke is not None:
         lines = cut_strokes(parts, clip.bbox) or cut_strokes(parts, grow(clip.bbox, width / 2))
         if lines:
-            yield painted(lines, strokes=True, fills=False)
+            yield replace(path, subpaths=lines, bbox=_around(lines), fill=None)
 
 
 def _stroke_widths(record: PathRecord, parts: tuple[Subpath, ...]) -> tuple[float, tuple[float, ...]]:
-    """Width and dashes on the page. Under a matrix that is not uniform, those of its pieces on the average."""
+    """Width and dashes on the page.
+
+    Under a matrix that is not uniform, the mean over its pieces.
+    """
     if record.stroke is None or not math.isfinite(record.width):
         return 0.0, ()
     a, b, c, d, _, _ = record.matrix
@@ -166,7 +178,7 @@ def _glyphs(recorder: Recorder) -> Iterator[PlacedGlyph]:
             yield PlacedGlyph(order, text, shape, (e, f), (a, b, c, d), size, color, opacity, placed)
 
 
-def _opaque_boxes(paths: list[PaintedPath]) -> Iterator[tuple[int, BBox]]:
+def _opaque_boxes(paths: Iterable[PaintedPath]) -> Iterator[tuple[int, BBox]]:
     """Order and box of each upright rectangle that hides what is below."""
     for path in paths:
         if (
@@ -229,10 +241,7 @@ def _is_well_inside(box: BBox, outer: BBox) -> bool:
 
 
 def _around(parts: tuple[Subpath, ...]) -> BBox:
-    if len(parts) == 1:
-        points = parts[0].points
-    else:
-        points = np.concatenate([part.points for part in parts])
+    points = parts[0].points if len(parts) == 1 else np.concatenate([part.points for part in parts])
     x0, y0 = points.min(axis=0).tolist()
     x1, y1 = points.max(axis=0).tolist()
     return (x0, y0, x1, y1)

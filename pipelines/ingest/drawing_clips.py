@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -50,7 +52,7 @@ def _cut_stroke(part: Subpath, box: BBox) -> list[Subpath]:
         return [part]
     found = []
     bounds = [*np.flatnonzero(begins).tolist(), len(start)]
-    for begin, end in zip(bounds, bounds[1:], strict=False):
+    for begin, end in pairwise(bounds):
         run = np.flatnonzero(is_inside[begin:end]) + begin
         points = np.concatenate([first[run[:1]], last[run]])
         if len(run) > 1 or np.abs(points[1] - points[0]).max() > 0 or len(start) == 1:

@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, Final, NamedTuple
 
-import pymupdf
 from pymupdf import mupdf
 
 from docai.geometry import BBox, touches
 from docai.pipelines.ingest.drawing import Cap, Color
-from docai.pipelines.ingest.drawing_flatten import CLOSE, CURVE, LINE, MOVE
-
-Matrix = tuple[float, float, float, float, float, float]
-"""a, b, c, d, e, f: ``x' = a x + c y + e``, ``y' = b x + d y + f``."""
+from docai.pipelines.ingest.drawing_mupdf import (
+    MUPDF_CALL_ERRORS,
+    PathWalker,
+    color_share,
+    dashes_of,
+    kept_matrix,
+    mean_color,
+)
+from docai.pipelines.ingest.drawing_records import (
+    Clip,
+    GlyphRecord,
+    ImageRecord,
+    Matrix,
+    PathRecord,
+    TileFrame,
+    box_of,
+    common_box,
+    is_upright,
+    joined_matrix,
+    matrix_of,
+    shifted,
+    tile_shifts,
+    turned_box,
+)
 
 MAX_TILES: Final = 1_000
 """Paths and glyphs that a pattern may repeat; where it would repeat more, its area is painted as a whole."""
+
+NORMAL_BLENDING: Final = 0
+"""Number in MuPDF of the blend mode that covers what is below."""
 
 _CALLBACKS: Final = (
     *("fill_path", "stroke_path", "clip_path", "clip_stroke_path"),
@@ -25,64 +46,13 @@ _CALLBACKS: Final = (
     *("pop_clip", "begin_mask", "end_mask", "begin_group", "end_group", "begin_tile", "end_tile"),
 )
 
-_CAPS: Final[tuple[Cap, ...]] = ("butt", "round", "square", "butt")
-
-MUPDF_CALL_ERRORS: Final = (mupdf.FzErrorBase, RuntimeError, ValueError)
-"""What calls of MuPDF were seen to raise."""
-
-
-class Clip(NamedTuple):
-    """What the clips in force at one time let through."""
-
-    bbox: BBox
-    is_exact: bool
-    """They let through the whole box."""
-
-
-class PathRecord(NamedTuple):
-    """One painted path; its operations are ``codes[begin:end]`` of the recorder."""
-
-    order: int
-    begin: int
-    end: int
-    matrix: Matrix
-    stroke: Color | None
-    fill: Color | None
-    width: float
-    """Before the matrix."""
-    cap: Cap
-    dashes: tuple[float, ...]
-    """Before the matrix."""
-    opacity: float
-    is_shaded: bool
-    clip: int
-
-
-class GlyphRecord(NamedTuple):
-    """One painted glyph."""
-
-    order: int
-    text: str
-    shape: int
-    matrix: Matrix
-    """From ems."""
-    color: Color
-    opacity: float
-    clip: int
-
-
-class ImageRecord(NamedTuple):
-    """One painted image."""
-
-    order: int
-    bbox: BBox
-    is_opaque: bool
+_CAPS: Final[dict[int, Cap]] = {0: "butt", 1: "round", 2: "square"}
 
 
 class _ClipFrame(NamedTuple):
     """A clip on the stack, with what is needed to paint its area."""
 
-    index: int
+    clip: int
     outer: int
     path: Any = None
     stroke: Any = None
@@ -90,13 +60,9 @@ class _ClipFrame(NamedTuple):
     matrix: Any = None
 
 
-class _TileFrame(NamedTuple):
-    n_paths: int
-    n_glyphs: int
-    area: BBox
-    view: BBox
-    step: tuple[float, float]
-    matrix: Matrix
+class _GroupFrame(NamedTuple):
+    alpha: float
+    is_blended: bool
 
 
 class Recorder(mupdf.FzDevice2):  # type: ignore[misc]  # PyMuPDF has no types here
@@ -125,8 +91,8 @@ class Recorder(mupdf.FzDevice2):  # type: ignore[misc]  # PyMuPDF has no types h
         self.coordinates = self._walker.coordinates
         self._order = 0
         self._stack: list[_ClipFrame] = []
-        self._alphas = [1.0]
-        self._tiles: list[_TileFrame] = []
+        self._groups = [_GroupFrame(1.0, is_blended=False)]
+        self._tiles: list[TileFrame] = []
         self._n_masks = 0
         self._shape_indices: dict[tuple[int, int], int] = {}
         self._colors: dict[tuple[Any, ...], Color] = {}
@@ -149,7 +115,7 @@ class Recorder(mupdf.FzDevice2):  # type: ignore[misc]  # PyMuPDF has no types h
     def _begins(self, alpha: float) -> bool:
         """Count something painted; whether it is to be recorded."""
         self._order += 1
-        return not (self.is_full or self._n_masks or alpha <= 0 or self._alphas[-1] <= 0)
+        return not (self.is_full or self._n_masks or alpha <= 0 or self._groups[-1].alpha <= 0)
 
     def _add_path(
         self,
@@ -164,24 +130,33 @@ class Recorder(mupdf.FzDevice2):  # type: ignore[misc]  # PyMuPDF has no types h
     ) -> None:
         bounds = mupdf.ll_fz_bound_path(path, stroke, ctm)
         # Also false for what is not a number.
-        if not (self._tiles or touches(_box(bounds), self.clips[clip].bbox)):
+        if not (self._tiles or touches(box_of(bounds), self.clips[clip].bbox)):
             return
         begin = len(self.codes)
         begin_coordinates = len(self.coordinates)
         self._walker.walk(path, fills=stroke is None)
         end = len(self.codes)
-        matrix = _matrix(ctm)
-        opacity = alpha * self._alphas[-1]
-        if stroke is None:
-            record = PathRecord(
-                self._order, begin, end, matrix, None, color, 0.0, "butt", (), opacity, is_shaded, clip
-            )
-        else:
-            width, dashes = abs(stroke.linewidth), _dashes(stroke)
-            cap = _CAPS[stroke.start_cap] if 0 <= stroke.start_cap < len(_CAPS) else "butt"
-            record = PathRecord(
-                self._order, begin, end, matrix, color, None, width, cap, dashes, opacity, is_shaded, clip
-            )
+        matrix = matrix_of(ctm)
+        opacity = alpha * self._groups[-1].alpha
+        width, cap, dashes = 0.0, _CAPS[0], ()
+        if stroke is not None:
+            width, cap, dashes = abs(stroke.linewidth), _CAPS.get(stroke.start_cap, "butt"), dashes_of(stroke)
+        record = PathRecord(
+            order=self._order,
+            begin=begin,
+            end=end,
+            matrix=matrix,
+            stroke=None if stroke is None else color,
+            fill=color if stroke is None else None,
+            width=width,
+            cap=cap,
+            dashes=dashes,
+            opacity=opacity,
+            is_shaded=is_shaded,
+            is_blended=self._groups[-1].is_blended,
+            clip=clip,
+        )
+        if stroke is not None:
             last = self.paths[-1] if self.paths else None
             if last is not None and self._is_same_path(last, record, begin_coordinates):
                 del self.codes[begin:], self.coordinates[begin_coordinates:]
@@ -204,8 +179,8 @@ class Recorder(mupdf.FzDevice2):  # type: ignore[misc]  # PyMuPDF has no types h
         )
 
     def _check_limits(self) -> None:
-        counts = len(self.paths), len(self.glyphs), len(self.codes)
-        if any(count > most for count, most in zip(counts, self._limits, strict=True)):
+        max_paths, max_glyphs, max_points = self._limits
+        if len(self.paths) > max_paths or len(self.glyphs) > max_glyphs or len(self.codes) > max_points:
             self.is_full = True
             if self._cookie is not None:
                 self._cookie.m_internal.abort = 1
@@ -223,7 +198,7 @@ class Recorder(mupdf.FzDevice2):  # type: ignore[misc]  # PyMuPDF has no types h
                 red, green, blue = mupdf.ll_fz_convert_color(
                     space, color, rgb.m_internal, None, parameters.internal()
                 )[:3]
-                found = (_share(red), _share(green), _share(blue))
+                found = (color_share(red), color_share(green), color_share(blue))
             except MUPDF_CALL_ERRORS:
                 found = (0.0, 0.0, 0.0)
             self._colors[key] = found
@@ -247,8 +222,8 @@ class Recorder(mupdf.FzDevice2):  # type: ignore[misc]  # PyMuPDF has no types h
             self._add_text(text, ctm, self._color(space, color), alpha, self._clip)
 
     def _add_text(self, text: Any, ctm: Any, color: Color, alpha: float, clip: int) -> None:
-        outer = _matrix(ctm)
-        opacity = alpha * self._alphas[-1]
+        outer = matrix_of(ctm)
+        opacity = alpha * self._groups[-1].alpha
         span = text.head
         while span:
             self._add_span(span, outer, color, opacity, clip)
@@ -259,7 +234,7 @@ class Recorder(mupdf.FzDevice2):  # type: ignore[misc]  # PyMuPDF has no types h
         items = mupdf.FzTextSpan(span)
         trm = span.trm
         turn = (trm.a, trm.b, trm.c, trm.d)
-        a, b, c, d, _, _ = _joined((*turn, 0.0, 0.0), outer)
+        a, b, c, d, _, _ = joined_matrix((*turn, 0.0, 0.0), outer)
         font = int(span.font.this)
         for index in range(span.len):
             item = items.items(index)
@@ -284,7 +259,7 @@ class Recorder(mupdf.FzDevice2):  # type: ignore[misc]  # PyMuPDF has no types h
 
     def fill_image(self, _ctx: Any, image: Any, ctm: Any, alpha: float, *_: Any) -> None:
         if self._begins(alpha):
-            self._add_image(ctm, is_opaque=alpha * self._alphas[-1] >= 1 and not image.mask)
+            self._add_image(ctm, is_opaque=alpha * self._groups[-1].alpha >= 1 and not image.mask)
 
     def fill_image_mask(
         self, _ctx: Any, _image: Any, ctm: Any, _space: Any, _color: Any, alpha: float, *_: Any
@@ -293,26 +268,27 @@ class Recorder(mupdf.FzDevice2):  # type: ignore[misc]  # PyMuPDF has no types h
             self._add_image(ctm, is_opaque=False)
 
     def _add_image(self, ctm: Any, *, is_opaque: bool) -> None:
-        matrix = _matrix(ctm)
+        matrix = matrix_of(ctm)
         clip = self.clips[self._clip]
-        box = _turned((0.0, 0.0, 1.0, 1.0), matrix)
+        box = turned_box((0.0, 0.0, 1.0, 1.0), matrix)
         if touches(box, clip.bbox):
-            is_upright = _is_upright(matrix)
-            box = _common(box, clip.bbox)
-            self.images.append(ImageRecord(self._order, box, is_opaque and is_upright and clip.is_exact))
+            box = common_box(box, clip.bbox)
+            is_blended = self._groups[-1].is_blended
+            hides = is_opaque and not is_blended and is_upright(matrix) and clip.is_exact
+            self.images.append(ImageRecord(self._order, box, hides))
 
     def fill_shade(self, _ctx: Any, shade: Any, ctm: Any, alpha: float, *_: Any) -> None:
         if not self._begins(alpha):
             return
         if self._stack:
             box = self.clips[self._clip].bbox
-            self._fill_clip(_mean_color(shade, ctm, box), alpha)
+            self._fill_clip(mean_color(shade, ctm, box), alpha)
 
     def _fill_clip(self, color: Color, alpha: float) -> None:
         """Paint what the innermost clip lets through."""
         frame = self._stack[-1]
         for text in frame.texts:
-            self._add_text(text, frame.matrix, color, alpha, frame.outer)
+            self._add_text(text.m_internal, frame.matrix, color, alpha, frame.outer)
         if frame.path is not None:
             path = frame.path.m_internal
             stroke = None if frame.stroke is None else frame.stroke.m_internal
@@ -323,34 +299,34 @@ class Recorder(mupdf.FzDevice2):  # type: ignore[misc]  # PyMuPDF has no types h
     @property
     def _clip(self) -> int:
         """Index of the clip in force."""
-        return self._stack[-1].index if self._stack else 0
+        return self._stack[-1].clip if self._stack else 0
 
     def clip_path(self, _ctx: Any, path: Any, _rule: int, ctm: Any, _scissor: Any) -> None:
-        box = _box(mupdf.ll_fz_bound_path(path, None, ctm))
+        box = box_of(mupdf.ll_fz_bound_path(path, None, ctm))
         is_rectangle = bool(mupdf.ll_fz_path_is_rect(path, ctm))
         kept = mupdf.FzPath(mupdf.ll_fz_keep_path(path))
-        self._push_clip(box, is_exact=is_rectangle, path=kept, matrix=_kept_matrix(ctm))
+        self._push_clip(box, is_exact=is_rectangle, path=kept, matrix=kept_matrix(ctm))
 
     def clip_stroke_path(self, _ctx: Any, path: Any, stroke: Any, ctm: Any, _scissor: Any) -> None:
-        box = _box(mupdf.ll_fz_bound_path(path, stroke, ctm))
+        box = box_of(mupdf.ll_fz_bound_path(path, stroke, ctm))
         kept = mupdf.FzPath(mupdf.ll_fz_keep_path(path))
         kept_stroke = mupdf.FzStrokeState(mupdf.ll_fz_keep_stroke_state(stroke))
-        self._push_clip(box, is_exact=False, path=kept, stroke=kept_stroke, matrix=_kept_matrix(ctm))
+        self._push_clip(box, is_exact=False, path=kept, stroke=kept_stroke, matrix=kept_matrix(ctm))
 
     def clip_text(self, _ctx: Any, text: Any, ctm: Any, _scissor: Any) -> None:
-        box = _box(mupdf.ll_fz_bound_text(text, None, ctm))
-        kept = mupdf.FzText(mupdf.ll_fz_keep_text(text)).m_internal
-        self._push_clip(box, is_exact=False, texts=(kept,), matrix=_kept_matrix(ctm))
+        box = box_of(mupdf.ll_fz_bound_text(text, None, ctm))
+        kept = mupdf.FzText(mupdf.ll_fz_keep_text(text))
+        self._push_clip(box, is_exact=False, texts=(kept,), matrix=kept_matrix(ctm))
 
     def clip_stroke_text(self, _ctx: Any, text: Any, _stroke: Any, ctm: Any, scissor: Any) -> None:
         self.clip_text(_ctx, text, ctm, scissor)
 
     def clip_image_mask(self, _ctx: Any, _image: Any, ctm: Any, _scissor: Any) -> None:
-        self._push_clip(_turned((0.0, 0.0, 1.0, 1.0), _matrix(ctm)), is_exact=False)
+        self._push_clip(turned_box((0.0, 0.0, 1.0, 1.0), matrix_of(ctm)), is_exact=False)
 
     def begin_mask(self, _ctx: Any, area: Any, *_: Any) -> None:
         # What is painted until its end is the mask, which then clips until pop_clip.
-        self._push_clip(_box(area), is_exact=False)
+        self._push_clip(box_of(area), is_exact=False)
         self._n_masks += 1
 
     def end_mask(self, *_: Any) -> None:
@@ -371,7 +347,7 @@ class Recorder(mupdf.FzDevice2):  # type: ignore[misc]  # PyMuPDF has no types h
         # Inside the cell of a pattern, clips lie elsewhere than what is repeated.
         if not self._tiles:
             over = self.clips[outer]
-            clip = Clip(_common(box, over.bbox), is_exact and over.is_exact)
+            clip = Clip(common_box(box, over.bbox), is_exact and over.is_exact)
             if clip != over:
                 index = len(self.clips)
                 self.clips.append(clip)
@@ -384,15 +360,18 @@ class Recorder(mupdf.FzDevice2):  # type: ignore[misc]  # PyMuPDF has no types h
     # Groups and patterns
 
     def begin_group(self, _ctx: Any, _area: Any, _space: Any, *rest: Any) -> None:
-        self._alphas.append(self._alphas[-1] * rest[3])
+        _isolated, _knockout, blend_mode, alpha = rest
+        outer = self._groups[-1]
+        is_blended = outer.is_blended or blend_mode != NORMAL_BLENDING
+        self._groups.append(_GroupFrame(outer.alpha * alpha, is_blended))
 
     def end_group(self, *_: Any) -> None:
-        if len(self._alphas) > 1:
-            self._alphas.pop()
+        if len(self._groups) > 1:
+            self._groups.pop()
 
     def begin_tile(self, _ctx: Any, area: Any, view: Any, dx: float, dy: float, ctm: Any, *_: Any) -> int:
-        frame = _TileFrame(
-            len(self.paths), len(self.glyphs), _box(area), _box(view), (abs(dx), abs(dy)), _matrix(ctm)
+        frame = TileFrame(
+            len(self.paths), len(self.glyphs), box_of(area), box_of(view), (abs(dx), abs(dy)), matrix_of(ctm)
         )
         self._tiles.append(frame)
         return 0
@@ -405,161 +384,13 @@ class Recorder(mupdf.FzDevice2):  # type: ignore[misc]  # PyMuPDF has no types h
         del self.paths[tile.n_paths :], self.glyphs[tile.n_glyphs :]
         if self._tiles or not (paths or glyphs):
             return
-        shifts = _tile_shifts(tile, MAX_TILES // (len(paths) + len(glyphs)))
+        shifts = tile_shifts(tile, MAX_TILES // (len(paths) + len(glyphs)))
         if shifts is None:
             color = next((path.fill or path.stroke for path in paths), None) or glyphs[0].color
             if self._stack:
                 self._fill_clip(color, 1.0)
             return
         for dx, dy in shifts:
-            self.paths += [path._replace(matrix=_shifted(path.matrix, dx, dy)) for path in paths]
-            self.glyphs += [glyph._replace(matrix=_shifted(glyph.matrix, dx, dy)) for glyph in glyphs]
+            self.paths += [path._replace(matrix=shifted(path.matrix, dx, dy)) for path in paths]
+            self.glyphs += [glyph._replace(matrix=shifted(glyph.matrix, dx, dy)) for glyph in glyphs]
         self._check_limits()
-
-
-class PathWalker(mupdf.FzPathWalker2):  # type: ignore[misc]
-    """Appends the operations of paths to flat lists. Every subpath begins with a move."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        for name in ("moveto", "lineto", "curveto", "closepath"):
-            getattr(self, f"use_virtual_{name}")()
-        self.codes: list[int] = []
-        self.coordinates: list[float] = []
-        self._is_open = False
-        self._fills = False
-        self._start = (0.0, 0.0)
-
-    def walk(self, path: Any, *, fills: bool) -> None:
-        """``fills`` closes each subpath."""
-        self._is_open, self._fills, self._start = False, fills, (0.0, 0.0)
-        mupdf.ll_fz_walk_path(path, self.m_internal, self.m_internal)
-        if self._is_open and fills:
-            self.codes.append(CLOSE)
-
-    def moveto(self, _ctx: Any, x: float, y: float) -> None:
-        if self._is_open and self._fills:
-            self.codes.append(CLOSE)
-        self.codes.append(MOVE)
-        self.coordinates += (x, y)
-        self._start = (x, y)
-        self._is_open = True
-
-    def lineto(self, _ctx: Any, x: float, y: float) -> None:
-        if not self._is_open:
-            self.moveto(_ctx, *self._start)
-        self.codes.append(LINE)
-        self.coordinates += (x, y)
-
-    def curveto(self, _ctx: Any, *points: float) -> None:
-        if not self._is_open:
-            self.moveto(_ctx, *self._start)
-        self.codes.append(CURVE)
-        self.coordinates += points
-
-    def closepath(self, _ctx: Any) -> None:
-        if self._is_open:
-            self.codes.append(CLOSE)
-            self._is_open = False
-
-
-def _mean_color(shade: Any, ctm: Any, box: BBox) -> Color:
-    """The mean color that a shading paints in a box; gray where that cannot be said."""
-    n = 8
-    width, height = box[2] - box[0], box[3] - box[1]
-    if not (0 < width < math.inf and 0 < height < math.inf):
-        return (0.5, 0.5, 0.5)
-    try:
-        rgb = mupdf.FzColorspace(mupdf.FzColorspace.Fixed_RGB)
-        pixmap = mupdf.FzPixmap(rgb, mupdf.FzIrect(0, 0, n, n), mupdf.FzSeparations(), 1)
-        pixmap.fz_clear_pixmap()
-        to_pixels = mupdf.FzMatrix(n / width, 0, 0, n / height, -box[0] * n / width, -box[1] * n / height)
-        device = mupdf.FzDevice(mupdf.FzMatrix(), pixmap)
-        kept = mupdf.FzShade(mupdf.ll_fz_keep_shade(shade))
-        device.fz_fill_shade(
-            kept, mupdf.fz_concat(mupdf.FzMatrix(ctm), to_pixels), 1.0, mupdf.FzColorParams()
-        )
-        device.fz_close_device()
-        samples = pymupdf.Pixmap("raw", pixmap).samples
-    except MUPDF_CALL_ERRORS:
-        return (0.5, 0.5, 0.5)
-    total = sum(samples[3::4])
-    if not total:
-        return (0.5, 0.5, 0.5)
-    # Colors of a pixmap with alpha are multiplied by it.
-    red, green, blue = (_share(sum(samples[index::4]) / total) for index in range(3))
-    return (red, green, blue)
-
-
-def _dashes(stroke: Any) -> tuple[float, ...]:
-    if not stroke.dash_len:
-        return ()
-    lengths = stroke.dash_list
-    dashes = tuple(abs(mupdf.floats_getitem(lengths, index)) for index in range(min(stroke.dash_len, 32)))
-    return dashes if sum(dashes) > 0 else ()
-
-
-def _tile_shifts(tile: _TileFrame, most: int) -> list[tuple[float, float]] | None:
-    """By how much to move the cell of a pattern to cover its area; None for more than ``most`` times."""
-    ranges = []
-    for axis in (0, 1):
-        step = tile.step[axis]
-        low, high = tile.area[axis] - tile.view[axis + 2], tile.area[axis + 2] - tile.view[axis]
-        if not (step > 0 and math.isfinite(low) and math.isfinite(high) and (high - low) / step <= most + 2):
-            return None
-        first, last = math.floor(low / step + 1e-3) + 1, math.ceil(high / step - 1e-3) - 1
-        ranges.append([index * step for index in range(first, last + 1)])
-    if len(ranges[0]) * len(ranges[1]) > most:
-        return None
-    a, b, c, d, _, _ = tile.matrix
-    return [(a * x + c * y, b * x + d * y) for y in ranges[1] for x in ranges[0]]
-
-
-def _shifted(matrix: Matrix, dx: float, dy: float) -> Matrix:
-    return (*matrix[:4], matrix[4] + dx, matrix[5] + dy)
-
-
-def _matrix(m: Any) -> Matrix:
-    return (m.a, m.b, m.c, m.d, m.e, m.f)
-
-
-def _kept_matrix(m: Any) -> Any:
-    """A matrix of its own: that of a callback is gone after it."""
-    return mupdf.ll_fz_make_matrix(m.a, m.b, m.c, m.d, m.e, m.f)
-
-
-def _joined(first: Matrix, second: Matrix) -> Matrix:
-    """First the one, then the other."""
-    a, b, c, d, e, f = first
-    p, q, r, s, t, u = second
-    return (a * p + b * r, a * q + b * s, c * p + d * r, c * q + d * s, e * p + f * r + t, e * q + f * s + u)
-
-
-def _turned(box: BBox, matrix: Matrix) -> BBox:
-    """The box around a box under a matrix."""
-    a, b, c, d, e, f = matrix
-    corners = [(x, y) for x in (box[0], box[2]) for y in (box[1], box[3])]
-    xs = [a * x + c * y + e for x, y in corners]
-    ys = [b * x + d * y + f for x, y in corners]
-    return min(xs), min(ys), max(xs), max(ys)
-
-
-def _is_upright(matrix: Matrix) -> bool:
-    """Whether it makes upright rectangles of such."""
-    a, b, c, d, _, _ = matrix
-    slack = 1e-3 * max(abs(a), abs(b), abs(c), abs(d))
-    return (abs(b) <= slack and abs(c) <= slack) or (abs(a) <= slack and abs(d) <= slack)
-
-
-def _box(rect: Any) -> BBox:
-    return (rect.x0, rect.y0, rect.x1, rect.y1)
-
-
-def _common(a: BBox, b: BBox) -> BBox:
-    """What two boxes share; with ``x1 < x0`` or ``y1 < y0`` where they are apart."""
-    return max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])
-
-
-def _share(value: float) -> float:
-    """A part of a color, 0…1."""
-    return min(max(float(value), 0.0), 1.0) if value == value else 0.0

@@ -46,6 +46,23 @@ class FlatPaths(NamedTuple):
     path: Ints
     """(subpaths,), index of the path that each belongs to, never falling."""
 
+    def boxes(self, n_paths: int) -> Floats:
+        """Around each path, (paths, 4); not a number for those with nothing left."""
+        found = np.full((n_paths, 4), np.nan)
+        if len(self.path):
+            is_first = np.append(True, self.path[1:] != self.path[:-1])
+            starts = self.begins[:-1][is_first]
+            paths = self.path[is_first]
+            found[paths, :2] = np.minimum.reduceat(self.points, starts)
+            found[paths, 2:] = np.maximum.reduceat(self.points, starts)
+        return found
+
+    def have_small(self, n_paths: int) -> NDArray[np.bool_]:
+        """(paths,), whether some subpath has no more than three points."""
+        found = np.zeros(n_paths, bool)
+        found[self.path[np.diff(self.begins) <= 3]] = True
+        return found
+
     def subpaths(self, n_paths: int) -> list[tuple[Subpath, ...]]:
         """The subpaths of each path; empty for those with nothing left."""
         found: list[list[Subpath]] = [[] for _ in range(n_paths)]
@@ -82,9 +99,7 @@ def flatten_paths(
     pairs = np.array(coordinates, np.float64).reshape(-1, 2)
     n_pairs = np.array([1, 1, 3, 0])[code]
     first_pair = np.cumsum(n_pairs) - n_pairs
-    path_of_op = np.full(len(code), -1)
-    for index, (begin, end) in enumerate(spans):
-        path_of_op[begin:end] = index
+    path_of_op = _owners(spans, len(code))
     used = path_of_op >= 0
     if not used.any():
         return _nothing()
@@ -122,6 +137,15 @@ def flatten_paths(
         n_ops=np.bincount(sub, minlength=len(moves)),
         slack=1e-4 * unit,
     )
+
+
+def _owners(spans: Sequence[tuple[int, int]], n: int) -> Ints:
+    """For each operation the index of its path; -1 between paths."""
+    bounds = np.array(spans, np.int64).reshape(-1)
+    sizes = np.diff(bounds, prepend=0, append=n)
+    labels = np.full(len(sizes), -1)
+    labels[1::2] = np.arange(len(spans))
+    return np.repeat(labels, sizes)
 
 
 def _nothing() -> FlatPaths:

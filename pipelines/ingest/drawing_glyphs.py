@@ -10,8 +10,9 @@ import numpy as np
 from pymupdf import mupdf
 
 from docai.pipelines.ingest.drawing import GlyphShape, Subpath
-from docai.pipelines.ingest.drawing_device import MUPDF_CALL_ERRORS, PathWalker, Recorder
+from docai.pipelines.ingest.drawing_device import Recorder
 from docai.pipelines.ingest.drawing_flatten import flatten_paths
+from docai.pipelines.ingest.drawing_mupdf import MUPDF_CALL_ERRORS, PathWalker
 
 EM_UNIT: Final = 0.05
 """Ems that stand for a point of the page in tolerances: at 20 points an em they are the same."""
@@ -40,9 +41,19 @@ def read_shapes(glyphs: Sequence[tuple[Any, int]]) -> list[GlyphShape]:
         outline = tuple(part for part in parts if len(part.points) > 2)
         if not outline and _is_type3(font):
             outline = _drawn_outline(font, gid)
-        name = "" if _is_type3(font) else mupdf.fz_get_glyph_name2(font, gid)
-        shapes.append(GlyphShape(_SUBSET.sub("", mupdf.fz_font_name(font)), gid, name, outline))
+        shapes.append(GlyphShape(_SUBSET.sub("", mupdf.fz_font_name(font)), gid, _name(font, gid), outline))
     return shapes
+
+
+def _name(font: Any, gid: int) -> str:
+    if _is_type3(font):
+        return ""
+    try:
+        name = str(mupdf.fz_get_glyph_name2(font, gid))
+    except MUPDF_CALL_ERRORS:
+        return ""
+    # MuPDF writes the number where the font has no names.
+    return "" if name == str(gid) else name
 
 
 def _outline(font: Any, gid: int) -> Any:

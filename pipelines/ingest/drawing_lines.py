@@ -41,11 +41,20 @@ class StraightLines(NamedTuple):
 
     def length(self) -> Floats:
         """Of each line, points."""
-        return np.hypot(self.ends[:, 2] - self.ends[:, 0], self.ends[:, 3] - self.ends[:, 1])
+        dx: Floats = self.ends[:, 2] - self.ends[:, 0]
+        dy: Floats = self.ends[:, 3] - self.ends[:, 1]
+        return np.sqrt(dx * dx + dy * dy)
 
     def select(self, which: Bools | Ints) -> StraightLines:
         """Some of the lines."""
-        return StraightLines(*(values[which] for values in self))
+        return StraightLines(
+            self.ends[which],
+            self.width[which],
+            self.path[which],
+            self.subpath[which],
+            self.color[which],
+            self.is_filled[which],
+        )
 
 
 class Polygon(NamedTuple):
@@ -64,8 +73,15 @@ def straight_lines(drawing: Drawing) -> StraightLines:
     A dashed stroke gives its pieces as if it were solid; dots, curves, wedges and holes give none. A path
     that is both stroked and filled gives the pieces of its outline, and is a line itself where it is thin.
     """
-    parts = [_stroked_lines(drawing), _filled_lines(drawing)]
-    lines = StraightLines(*(np.concatenate(values) for values in zip(*parts, strict=True)))
+    stroked, filled = _stroked_lines(drawing), _filled_lines(drawing)
+    lines = StraightLines(
+        np.concatenate([stroked.ends, filled.ends]),
+        np.concatenate([stroked.width, filled.width]),
+        np.concatenate([stroked.path, filled.path]),
+        np.concatenate([stroked.subpath, filled.subpath]),
+        np.concatenate([stroked.color, filled.color]),
+        np.concatenate([stroked.is_filled, filled.is_filled]),
+    )
     return lines.select(np.argsort(lines.path, kind="stable"))
 
 
@@ -94,7 +110,8 @@ def polygon_corners(points: Floats) -> Floats:
     after = np.roll(points, -1, axis=0) - points
     cross = before[:, 0] * after[:, 1] - before[:, 1] * after[:, 0]
     along = (before * after).sum(axis=1)
-    return points[np.abs(np.degrees(np.arctan2(cross, along))) >= MIN_TURN_DEGREES]
+    corners: Floats = points[np.abs(np.degrees(np.arctan2(cross, along))) >= MIN_TURN_DEGREES]
+    return corners
 
 
 def _stroked_lines(drawing: Drawing) -> StraightLines:
@@ -154,7 +171,7 @@ def _axes(points: Floats, owner: Ints, n: int) -> tuple[Floats, Floats, Bools]:
     side_owner = owner[~is_last]
 
     def total(values: Floats) -> Floats:
-        return np.bincount(side_owner, values, minlength=n)
+        return np.bincount(side_owner, values, minlength=n).astype(np.float64)
 
     # Sums over the sides of a polygon: its area, center and second moments.
     cross = p[:, 0] * r[:, 1] - r[:, 0] * p[:, 1]
@@ -193,7 +210,8 @@ def _farthest(points: Floats, owner: Ints, starts: Ints) -> Floats:
     distance = ((points - points[starts][owner]) ** 2).sum(axis=1)
     order = np.lexsort((distance, owner))
     ends = np.append(starts[1:], len(points)) - 1
-    return points[order[ends]]
+    farthest: Floats = points[order[ends]]
+    return farthest
 
 
 def _are_holes(points: Floats, owner: Ints, path: Ints) -> Bools:

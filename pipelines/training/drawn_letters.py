@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docai.pipelines.drawings.letter_classes import NONE, LetterModel, read_model, write_model
+from docai.pipelines.drawings.letter_context import LOOK_ALIKES
 from docai.pipelines.drawings.letter_outlines import N_FEATURES, Outline, features, join, nest
 from docai.pipelines.ingest.drawing_reader import CURVE_PIECES
 from docai.pipelines.synthesis.fonts import design, faces, font_bytes, is_held_out, system_faces
@@ -38,11 +39,11 @@ CHARACTERS: Final = (
 )
 """What is told apart; dashes are ``-``, dots at any height ``.``."""
 
-HIDDEN: Final = (320,)
+HIDDEN: Final = (384,)
 """Widths of the hidden layers."""
 
-N_VERSIONS: Final = 5
-"""Of each character of each face."""
+N_VERSIONS: Final = (7, 4)
+"""Of each letter or digit of each face, and of each other character."""
 
 MAX_FACES: Final = 10
 """Of one design."""
@@ -224,7 +225,8 @@ def letter_samples(
 ) -> Iterator[tuple[Outline, str]]:
     """Each glyph as it is, and in versions."""
     for (_, character), contours in glyphs.items():
-        for version in range(N_VERSIONS):
+        is_plain = character.isascii() and character.isalnum()
+        for version in range(N_VERSIONS[0 if is_plain else 1]):
             outline = as_outline(vary(contours, rng) if version else contours)
             if outline is not None:
                 yield outline, character[0]
@@ -340,7 +342,7 @@ def _shape(rng: np.random.Generator) -> NDArray[np.float64]:
     t = np.linspace(0, 1, 12)
     if kind == 0:
         # A tapered or curved band: slurs, hairs, wavy pieces.
-        bend, thick = rng.uniform(0.05, 0.6), rng.uniform(0.02, 0.2)
+        bend, thick = rng.uniform(0.1, 0.6), rng.uniform(0.02, 0.1)
         upper = np.stack([t, bend * np.sin(np.pi * t)], 1)
         lower = np.stack([t[::-1], (bend - thick) * np.sin(np.pi * t[::-1])], 1)
         points = np.concatenate([upper, lower])
@@ -350,7 +352,7 @@ def _shape(rng: np.random.Generator) -> NDArray[np.float64]:
     elif kind == 2:
         # A regular polygon or a star.
         n = int(rng.integers(5, 9))
-        radii = np.tile([1, rng.choice([1.0, rng.uniform(0.3, 0.8)])], n)
+        radii = np.tile([1, 1.0 if n < 7 and rng.random() < 0.5 else rng.uniform(0.3, 0.8)], n)
         angles = np.arange(2 * n) / n * np.pi
         points = np.stack([radii * np.cos(angles), radii * np.sin(angles)], 1)
     elif kind == 3:
@@ -462,6 +464,9 @@ def measure(model: LetterModel, glyphs: dict[tuple[str, str], Lines]) -> None:
     ]
     best = [model.classes[i] for i in model.probabilities([outline for outline, _ in pairs]).argmax(axis=1)]
     alike = {letter: group for group in LOOK_ALIKES for letter in group}
+    alike |= {
+        letter: letter.casefold() for letter in CHARACTERS if not letter.isascii() and letter not in alike
+    }
     wrong = Counter(
         (truth, said)
         for (_, truth), said in zip(pairs, best, strict=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -157,7 +158,7 @@ def _follows_along(a: Line, b: Line) -> float | None:
 def _is_hash(bars: Sequence[Line], length: float) -> bool:
     """Whether bars in a row are of a hashed bond: even in distance, and in length or its growth."""
     middles = [bar.middle for bar in bars]
-    pitches = [math.dist(a, b) for a, b in zip(middles, middles[1:], strict=False)]
+    pitches = [math.dist(a, b) for a, b in pairwise(middles)]
     if max(pitches) > 1.9 * min(pitches):
         return False
     lengths = np.array([bar.length for bar in bars])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docai.geometry import BBox
-from docai.pipelines.drawings.molecule.points import near_pairs, unit_vector
+from docai.pipelines.drawings.molecule.points import grown, halfway, near_pairs, unit_vector
 from docai.pipelines.ingest.drawing import Color, Drawing, PaintedPath, Point, Subpath
 
 MAX_PIECES: Final = 6_000
@@ -29,8 +29,8 @@ _PAPER_DISTANCE: Final = 0.06
 _LINE_ASPECT: Final = 0.22
 """Width over length up to which a filled polygon is a line."""
 
-_TAPER_ASPECT: Final = 0.75
-"""Width over length up to which a filled polygon is a taper."""
+_TAPER_ASPECT: Final = 1.6
+"""Width over length up to which a filled polygon is a taper: the head of an arrow may be wider than long."""
 
 _TAPER_RATIO: Final = 0.62
 """Width at the narrow end over width at the wide end below which a polygon is a taper."""
@@ -124,10 +124,54 @@ class Strokes:
     waves: list[Wave] = field(default_factory=list)
     arcs: list[Arc] = field(default_factory=list)
     """Curves that are part of no circle or wave."""
-    others: list[int] = field(default_factory=list)
-    """Indices of paths that are none of these."""
+    others: list[tuple[int, BBox]] = field(default_factory=list)
+    """Paths that are none of these: index and box."""
+    backgrounds: set[int] = field(default_factory=set)
+    """Indices of paths of broad lines below finer ones."""
     is_complete: bool = True
     """False where there are more than ``MAX_PIECES``, which are left out."""
+
+    def elements(self) -> Iterator[tuple[Point, float, BBox, tuple[int, ...]]]:
+        """Middle, length, box and paths of everything but filled circles."""
+        for line in self.lines:
+            yield line.middle, line.length, _around(line.p, line.q), line.paths
+        for taper in self.tapers:
+            middle = halfway(taper.narrow, taper.wide)
+            yield middle, taper.length, _around(taper.narrow, taper.wide), taper.paths
+        for wave in self.waves:
+            yield halfway(wave.p, wave.q), math.dist(wave.p, wave.q), _around(wave.p, wave.q), wave.paths
+        for circle in self.circles:
+            if not circle.is_filled:
+                (x, y), r = circle.center, circle.radius
+                yield circle.center, 2 * math.pi * r, (x - r, y - r, x + r, y + r), circle.paths
+        for arc in self.arcs:
+            low, high = arc.points.min(axis=0), arc.points.max(axis=0)
+            box = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
+            span = float(np.hypot(*np.diff(arc.points, axis=0).T).sum())
+            yield halfway(box[:2], box[2:]), span, box, (arc.path,)
+        for index, box in self.others:
+            yield halfway(box[:2], box[2:]), (box[2] - box[0]) + (box[3] - box[1]), box, (index,)
+
+    def within(self, box: BBox, margin: float) -> Strokes:
+        """What has its middle in a box grown by a margin."""
+        x0, y0, x1, y1 = grown(box, margin)
+
+        def is_in(at: Point) -> bool:
+            return x0 <= at[0] <= x1 and y0 <= at[1] <= y1
+
+        return Strokes(
+            lines=[line for line in self.lines if is_in(line.middle)],
+            tapers=[taper for taper in self.tapers if is_in(halfway(taper.narrow, taper.wide))],
+            circles=[circle for circle in self.circles if is_in(circle.center)],
+            waves=[wave for wave in self.waves if is_in(halfway(wave.p, wave.q))],
+            arcs=[arc for arc in self.arcs if is_in((float(arc.points[0, 0]), float(arc.points[0, 1])))],
+            others=[(index, place) for index, place in self.others if is_in(halfway(place[:2], place[2:]))],
+            backgrounds=self.backgrounds,
+        )
+
+
+def _around(a: Point, b: Point) -> BBox:
+    return min(a[0], b[0]), min(a[1], b[1]), max(a[0], b[0]), max(a[1], b[1])
 
 
 def read_strokes(drawing: Drawing, letters: Collection[int]) -> Strokes:
@@ -145,6 +189,12 @@ def read_strokes(drawing: Drawing, letters: Collection[int]) -> Strokes:
         _add_path(strokes, path, index, papers)
     _join_arcs(strokes)
     return strokes
+
+
+def visible_paths(drawing: Drawing) -> set[int]:
+    """Indices of paths that do not have the color of the paper."""
+    papers = _paper_colors(drawing)
+    return {index for index, path in enumerate(drawing.paths) if _is_visible(path, papers)}
 
 
 def _paper_colors(drawing: Drawing) -> list[Color]:
@@ -176,6 +226,9 @@ def _is_visible(path: PaintedPath, papers: Sequence[Color]) -> bool:
 
 def _add_path(strokes: Strokes, path: PaintedPath, index: int, papers: Sequence[Color]) -> None:
     is_filled = not _is_paper(path.fill, papers)
+    if is_filled and _has_hole(path.subpaths):
+        strokes.others.append((index, path.bbox))
+        return
     known = True
     for part in path.subpaths:
         if len(part.points) < 2 or not np.isfinite(part.points).all():
@@ -185,10 +238,20 @@ def _add_path(strokes: Strokes, path: PaintedPath, index: int, papers: Sequence[
         elif not _is_paper(path.stroke, papers):
             known &= _add_stroke(strokes, path, part, index)
     if not known:
-        strokes.others.append(index)
+        strokes.others.append((index, path.bbox))
 
 
 # Filled shapes.
+
+
+def _has_hole(parts: Sequence[Subpath]) -> bool:
+    """Whether one of a few outlines lies within another, as in the letter O."""
+    if not 1 < len(parts) <= 8:
+        return False
+    boxes = [(*part.points.min(axis=0), *part.points.max(axis=0)) for part in parts]
+    return any(
+        a is not b and a[0] < b[0] and a[1] < b[1] and a[2] > b[2] and a[3] > b[3] for a in boxes for b in boxes
+    )
 
 
 def _add_polygon(strokes: Strokes, path: PaintedPath, part: Subpath, index: int) -> bool:
@@ -271,9 +334,14 @@ def _measure_corners(points: NDArray[np.float64]) -> tuple[Point, Point, float, 
     is_convex = bool((turns > 0).all() or (turns < 0).all())
     if n == 3:
         short = int(lengths.argmin())
+        is_long = bool(lengths[short] < 0.8 * np.delete(lengths, short).min())
+        if not is_long:
+            # The head of an arrow: its base is the side beside which the other two are alike.
+            unlike = [abs(float(lengths[k - 1] - lengths[k - 2])) for k in range(3)]
+            short = unlike.index(min(unlike))
+            is_long = unlike[short] < 0.15 * float(lengths.max())
         begin, end = points[(short + 2) % 3], (points[short] + points[(short + 1) % 3]) / 2
         across = (np.zeros(2), sides[short])
-        is_long = lengths[short] < 0.8 * np.delete(lengths, short).min()
     else:
         first = 0 if lengths[0] + lengths[2] <= lengths[1] + lengths[3] else 1
         begin = (points[first] + points[first + 1]) / 2
@@ -289,7 +357,7 @@ def _measure_corners(points: NDArray[np.float64]) -> tuple[Point, Point, float, 
         (float(begin[0]), float(begin[1])),
         (float(end[0]), float(end[1])),
         *widths,
-        is_convex and bool(is_long),
+        is_convex and is_long,
     )
 
 
@@ -352,7 +420,7 @@ def _slice(u: NDArray[np.float64], v: NDArray[np.float64], at: float) -> tuple[f
 
 def _as_circle(points: NDArray[np.float64], is_curve: NDArray[np.bool_]) -> tuple[Point, float] | None:
     """Center and radius where points lie around a circle, at least eight of them and most on curves."""
-    if len(points) < 8 or is_curve.mean() < 0.8 and len(points) < 16:
+    if len(points) < 8 or (is_curve.mean() < 0.8 and len(points) < 16):
         return None
     low, high = points.min(axis=0), points.max(axis=0)
     center = (low + high) / 2

@@ -12,17 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docai.pipelines.drawings.letters import Letter
+from docai.pipelines.drawings.molecule.arrows import take_arrows
 from docai.pipelines.drawings.molecule.bond_rows import find_dash_chains, find_hash_rows
 from docai.pipelines.drawings.molecule.bond_strokes import Line, Strokes
 from docai.pipelines.drawings.molecule.points import halfway, near_pairs, unit_vector
 from docai.pipelines.drawings.molecule.types import BondMark, BondStyle
-from docai.pipelines.ingest.drawing import Point
 
 _PARALLEL: Final = math.sin(math.radians(7))
 """Sine of the largest angle between lines of one multiple bond."""
 
 _MAX_GAP: Final = 0.36
 """Largest distance of neighboring lines of a multiple bond, in bond lengths."""
+
+_MIN_WEDGE: Final = 0.2
+"""Length of what is seen of a wedge, in bond lengths, at least."""
 
 _MAX_RAYS: Final = 2_000_000
 """Ends of lines times letters up to which it is looked which letters lines point at."""
@@ -50,7 +53,7 @@ def read_bonds(strokes: Strokes, letters: Sequence[Letter]) -> Bonds:
 
     ``letters`` give the scale where all atoms are written and no bonds meet.
     """
-    lines = _drop_repeated([line for line in strokes.lines if line.length > 0])
+    lines = _drop_repeated(strokes)
     lines = _join_pieces(lines, None)
     length = _bond_length(lines, strokes, letters)
     if length <= 0:
@@ -59,7 +62,8 @@ def read_bonds(strokes: Strokes, letters: Sequence[Letter]) -> Bonds:
     width = float(np.median([line.width for line in lines])) if lines else 0.0
     rows, lines = find_hash_rows(lines, length)
     chains, lines = find_dash_chains(lines, length)
-    marks = rows + chains
+    arrows, lines = take_arrows(strokes, lines, length)
+    marks = arrows + rows + chains
     marks += _tapered(strokes, length)
     for wave in strokes.waves:
         if math.dist(wave.p, wave.q) > 0.3 * length:
@@ -71,8 +75,12 @@ def read_bonds(strokes: Strokes, letters: Sequence[Letter]) -> Bonds:
 # Lines drawn twice, or in pieces.
 
 
-def _drop_repeated(lines: list[Line]) -> list[Line]:
-    """Leave out lines that lie within another one, and broad ones under finer ones of another color."""
+def _drop_repeated(strokes: Strokes) -> list[Line]:
+    """Leave out lines that lie within another one, and broad ones under finer ones of another color.
+
+    The broad ones are noted in ``strokes`` as backgrounds.
+    """
+    lines = [line for line in strokes.lines if line.length > 0]
     n = len(lines)
     if n < 2:
         return lines
@@ -98,6 +106,7 @@ def _drop_repeated(lines: list[Line]) -> list[Line]:
         finer = [j for j in within if _is_over(lines[j], lines[i])]
         if len(finer) > 1 or any(length[j] > 0.3 * length[i] for j in finer):
             dropped[i] = True
+            strokes.backgrounds.update(lines[i].paths)
             continue
         for j in within:
             if lines[i].is_dashed == lines[j].is_dashed:
@@ -231,7 +240,7 @@ def _hidden_lengths(
 
 def _tapered(strokes: Strokes, length: float) -> list[BondMark]:
     """Wedges; pieces of a wedge in two colors are joined."""
-    pieces = [taper for taper in strokes.tapers]
+    pieces = list(strokes.tapers)
     changed = True
     while changed:
         changed = False
@@ -252,7 +261,7 @@ def _tapered(strokes: Strokes, length: float) -> list[BondMark]:
     return [
         BondMark(taper.narrow, taper.wide, 1, "wedge", taper.paths)
         for taper in pieces
-        if taper.length > 0.3 * length and taper.wide_width < 0.6 * length
+        if taper.length > _MIN_WEDGE * length and taper.wide_width < 0.6 * length
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import exp
 from typing import Final
 
 METHOD: Final = "strokes and letters explained, valences, labels"
@@ -12,6 +13,10 @@ USED_POWER: Final = 6
 """Power of the share of strokes that is explained: a tenth of them unexplained halves the confidence."""
 
 
+ENOUGH_EVIDENCE: Final = 8.0
+"""Square of the number of bonds, a label counting as two, by which a few strokes become a structure."""
+
+
 @dataclass(slots=True, eq=False)
 class Findings:
     """What was found about a reading that bears on whether it is right."""
@@ -19,6 +24,10 @@ class Findings:
     used: float = 1.0
     """Share of the strokes in its box that is explained."""
     n_atoms: int = 0
+    n_bonds: int = 0
+    """Bonds drawn as strokes."""
+    n_labels: int = 0
+    """Labels at their ends that were read."""
     label_scores: list[float] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     """Labels that could not be read."""
@@ -47,6 +56,7 @@ def confidence_of(findings: Findings) -> float:
     value *= 0.35 ** min(len(findings.odd), 3)
     value *= 0.4 ** min(findings.n_dropped, 2)
     value *= 0.7 ** min(findings.unexplained, 4)
-    if findings.n_atoms < 3:
-        value *= 0.5
+    # A few bare strokes may be anything; what is written at them says that they are bonds.
+    evidence = findings.n_bonds + 2 * findings.n_labels
+    value *= 1.0 - exp(-(evidence**2) / ENOUGH_EVIDENCE)
     return round(value, 4)

@@ -85,6 +85,8 @@ def _describe(graph: DrawnGraph) -> MoleculeReading:
 
 
 def _note_labels(graph: DrawnGraph, built: BuiltMolecule | None, findings: Findings) -> None:
+    findings.n_bonds = len(graph.links)
+    findings.n_labels = sum(node.structure is not None and not node.structure.problems for node in graph.nodes)
     for node in graph.nodes:
         if node.structure is not None:
             findings.label_scores.append(node.structure.score)

@@ -30,6 +30,9 @@ from docai.pipelines.drawings.molecule.types import Attachment, LabelAtom, Label
 SURE_SCORE: Final = 0.95
 """Score of a letter from which on nothing else is tried in its place."""
 
+CLEAR_MARGIN: Final = 0.6
+"""Cost by which another structure must be less likely for a label to be read surely."""
+
 MAX_VARIANTS: Final = 48
 """Ways to read unsure letters that are tried."""
 
@@ -102,17 +105,50 @@ def read_label(label: LabelMark, attachments: Sequence[Attachment]) -> LabelStru
         attachments: where bonds meet it; at least one, unless it is an atom without bonds.
     """
     best: LabelStructure | None = None
-    best_cost = float("inf")
-    for characters, score, oddness in _variants(label, attachments):
-        if oddness >= best_cost:
+    best_cost = other_cost = float("inf")
+    best_letters: list[Character] = []
+    for characters, oddness in _variants(label, attachments):
+        if oddness >= best_cost + CLEAR_MARGIN:
             continue
         structure, cost = _read_characters(characters, label, attachments)
-        if structure is not None and cost + oddness < best_cost:
-            best, best_cost = structure, cost + oddness
-            structure.score = round(score * max(0.3, 1.0 - 0.05 * max(0.0, cost - 1.0)), 4)
+        if structure is None:
+            continue
+        if best is not None and _same_structure(best, structure):
+            best_cost = min(best_cost, cost + oddness)
+        elif cost + oddness < best_cost:
+            best, best_cost, other_cost = structure, cost + oddness, best_cost
+            best_letters = characters
+        else:
+            other_cost = min(other_cost, cost + oddness)
     if best is None:
         return _unread(label, attachments)
+    best.score = round(_score(best_letters, label) * max(0.3, 1.0 - 0.05 * max(0.0, best_cost - 1.0)), 4)
+    if other_cost < best_cost + CLEAR_MARGIN:
+        best.score = round(0.6 * best.score, 4)
     return best
+
+
+def _same_structure(a: LabelStructure, b: LabelStructure) -> bool:
+    def key(structure: LabelStructure) -> list[tuple[object, ...]]:
+        return [(one.symbol, one.charge, one.isotope, one.n_hydrogens, one.label) for one in structure.atoms]
+
+    return key(a) == key(b) and a.bonds == b.bonds and a.attached == b.attached
+
+
+def _score(characters: Sequence[Character], label: LabelMark) -> float:
+    """How sure the letters are as read: shapes that stand for several characters are told apart by chemistry."""
+    score = 1.0
+    for character in characters:
+        letter = label.letters[character.letter]
+        kin = {plain_characters(other) for other in letter.others}
+        if plain_characters(letter.text) == character.text and kin <= {character.text}:
+            value = max(letter.score, 0.97) if letter.score >= 0.4 else letter.score
+        elif letter.score >= 0.4 and (character.text in kin or letter.text == character.text):
+            value = 0.97 if letter.score < SURE_SCORE else letter.score
+        else:
+            value = letter.score if plain_characters(letter.text) == character.text else 0.5 * letter.score
+        score = min(score, value)
+    return score
 
 
 def read_free_label(label: LabelMark) -> LabelStructure | None:
@@ -122,14 +158,14 @@ def read_free_label(label: LabelMark) -> LabelStructure | None:
     """
     if is_annotation(label) or is_charge_only(label):
         return None
-    for characters, score, _ in _variants(label, ()):
+    for characters, _ in _variants(label, ()):
         text = "".join(character.text for character in characters)
         if text in _FREE_NAMES:
             characters = [Character(sign, 0, 0) for sign in _FREE_NAMES[text]]
         for reading in read_units(characters):
             structure = _read_free(reading)
             if structure is not None:
-                structure.score = round(score, 4)
+                structure.score = round(_score(characters, label), 4) if text not in _FREE_NAMES else 0.95
                 return structure
     return None
 
@@ -150,16 +186,23 @@ def _characters(label: LabelMark, first_line: int) -> list[Character]:
 
 def _variants(
     label: LabelMark, attachments: Sequence[Attachment]
-) -> Iterator[tuple[list[Character], float, float]]:
-    """Ways to read the letters: characters, score, and how unlikely they are beside the first one."""
+) -> Iterator[tuple[list[Character], float]]:
+    """Ways to read the letters, and how unlikely each is beside the first one."""
     line = _attached_line(label, attachments)
     first = _characters(label, line)
-    score = min((letter.score for letter in label.letters), default=0.0)
-    yield first, score, 0.0
+    yield first, 0.0
     unsure = [
         index
         for index, character in enumerate(first)
         if label.letters[character.letter].score < SURE_SCORE or label.letters[character.letter].others
+    ]
+    # Where nothing else fits, a letter that looked sure may be wrong, unless a font says what it is.
+    unsure += [
+        index
+        for index, character in enumerate(first)
+        if index not in unsure
+        and label.letters[character.letter].glyph is None
+        and character.text in _LOOK_ALIKES
     ]
     n_left = MAX_VARIANTS
     for size in (1, 2, 3):
@@ -174,7 +217,12 @@ def _variants(
                 changed = list(first)
                 for place, text in zip(places, choice, strict=True):
                     changed[place] = changed[place]._replace(text=text)
-                yield changed, score * 0.97**size, 1.5 * size
+                yield changed, sum(_oddness(label.letters[first[place].letter]) for place in places)
+
+
+def _oddness(letter: Letter) -> float:
+    """Cost of taking a letter for something else than it most likely is."""
+    return 0.5 + 2.0 * letter.score if letter.others else 2.5
 
 
 def _alternatives(letter: Letter, text: str) -> list[str]:

@@ -285,13 +285,15 @@ class _UnitReader:
         if self._characters[at].script > 0:
             # Raised digits are the charge that follows, or the isotope of the next element.
             return 1, at, 0.0
-        return (number, stop, 0.0) if 0 < number <= 40 else (1, at, 0.0)
+        return (number, stop, 0.0) if 1 < number <= 40 else (1, at, 0.0)
 
     def _isotope(self, at: int, *, has_unit: bool) -> tuple[int, int]:
         stop = at
         while stop < len(self._text) and self._text[stop].isdigit() and stop - at < 3:
             stop += 1
         if stop == at or stop == len(self._text):
+            return 0, at
+        if self._text[at] == "0":
             return 0, at
         raised = self._characters[at].script > 0
         return (int(self._text[at:stop]), stop) if raised or not has_unit else (0, at)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Iterable
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from docai.geometry import BBox
 from docai.pipelines.ingest.drawing import Point
+
+_FEW_POINTS: Final = 300
+"""Points of which all distances are computed at once."""
 
 
 def unit_vector(a: Point, b: Point) -> Point:
@@ -28,6 +33,10 @@ def near_pairs(points: NDArray[np.float64], radius: float, most: int = 400_000) 
     """Pairs (i, j), i < j, of points at most a radius apart, (n, 2); no more than ``most`` of them."""
     if len(points) < 2 or radius <= 0:
         return np.empty((0, 2), np.intp)
+    if len(points) <= _FEW_POINTS:
+        apart = np.hypot(*(points[:, None] - points[None]).transpose(2, 0, 1))
+        i, j = np.nonzero(apart <= radius)
+        return np.stack([i, j], axis=1)[i < j]
     cells: dict[tuple[int, int], list[int]] = defaultdict(list)
     for index, (x, y) in enumerate(np.floor(points / radius).astype(np.int64).tolist()):
         cells[x, y].append(index)
@@ -70,3 +79,21 @@ def ray(start: Point, direction: Point, box: BBox) -> float | None:
         t0, t1 = sorted(((b0 - at) / step, (b1 - at) / step))
         low, high = max(low, t0), min(high, t1)
     return low if low <= high else None
+
+
+def components(n: int, pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
+    """Connected groups of 0…n - 1, each sorted."""
+    parent = list(range(n))
+
+    def root(item: int) -> int:
+        while parent[item] != item:
+            parent[item] = parent[parent[item]]
+            item = parent[item]
+        return item
+
+    for a, b in pairs:
+        parent[root(a)] = root(b)
+    groups = defaultdict(list)
+    for item in range(n):
+        groups[root(item)].append(item)
+    return list(groups.values())

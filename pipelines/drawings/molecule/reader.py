@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-import math
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
-from docai.geometry import BBox
+import numpy as np
+
 from docai.pipelines.drawings.letters import Letter, read_letters
 from docai.pipelines.drawings.molecule.bond_strokes import Strokes, read_strokes
 from docai.pipelines.drawings.molecule.bonds import Bonds, read_bonds
 from docai.pipelines.drawings.molecule.content import describe_graph
-from docai.pipelines.drawings.molecule.graph import Wiring, wire
-from docai.pipelines.drawings.molecule.joints import find_joints
+from docai.pipelines.drawings.molecule.graph import wire
+from docai.pipelines.drawings.molecule.grouping import find_structures, formulas_alone
+from docai.pipelines.drawings.molecule.joints import find_facing, find_joints
+from docai.pipelines.drawings.molecule.letter_choice import choose_letters
+from docai.pipelines.drawings.molecule.plausibility import drop_other_linework
 from docai.pipelines.drawings.molecule.signs import plain_signs, take_signs
 from docai.pipelines.drawings.molecule.types import DrawnGraph, MoleculeReading
 from docai.pipelines.ingest.drawing import Drawing
 
-_SURE_LETTER: Final = 0.5
+_SURE_LETTER: Final = 0.55
 """Score of an outline above which it is a letter and no stroke."""
 
-_FRAGMENT_GAP: Final = 2.5
-"""Distance of fragments of one structure, in bond lengths, at most."""
+_MANY_LETTERS: Final = 300
+"""Letters of a drawing from where those far from any bond are left out first."""
+
+_LABEL_REACH: Final = 3.0
+"""Distance of letters from bonds, in bond lengths, up to which they may be of the structure."""
+
+_OTHER_SCALE: Final = 1.7
+"""Bond length of a structure over that of the whole drawing from where it is read again by itself."""
 
 
 def read_molecules(drawing: Drawing, letters: list[Letter] | None = None) -> list[MoleculeReading]:
@@ -41,83 +49,54 @@ def read_graphs(drawing: Drawing, letters: list[Letter] | None = None) -> list[D
     """The structures of a drawing as drawn, before their chemistry."""
     if letters is None:
         letters = read_letters(drawing)
-    outlines = {path for letter in letters if letter.score >= _SURE_LETTER for path in letter.paths}
-    strokes = read_strokes(drawing, outlines)
+    sure = plain_signs(choose_letters(drawing, letters))
+    strokes = read_strokes(drawing, {path for letter in sure for path in letter.paths})
     if not strokes.is_complete:
         return []
-    sure = plain_signs([letter for letter in letters if letter.score >= _SURE_LETTER])
     sure += take_signs(drawing, strokes, sure)
-    bonds = read_bonds(strokes, sure)
+    graphs = _read(strokes, sure)
+    scale = max((graph.bond_length for graph in graphs), default=0.0)
+    again: list[DrawnGraph] = []
+    for graph in graphs:
+        own = graph.own_length
+        if len(graphs) > 1 and own > 0 and not 1 / _OTHER_SCALE < own / scale < _OTHER_SCALE:
+            part = strokes.within(graph.bbox, 0.5 * own)
+            again += _read(part, [letter for letter in sure if _is_near(letter, graph, own)]) or [graph]
+        else:
+            again.append(graph)
+    return sorted(again, key=lambda graph: (graph.bbox[1], graph.bbox[0]))
+
+
+def _is_near(letter: Letter, graph: DrawnGraph, margin: float) -> bool:
+    x, y = (letter.bbox[0] + letter.bbox[2]) / 2, (letter.bbox[1] + letter.bbox[3]) / 2
+    x0, y0, x1, y1 = graph.bbox
+    return x0 - margin <= x <= x1 + margin and y0 - margin <= y <= y1 + margin
+
+
+def _read(strokes: Strokes, letters: Sequence[Letter]) -> list[DrawnGraph]:
+    bonds = read_bonds(strokes, letters)
+    if not bonds.marks:
+        return formulas_alone(letters)
+    joints = find_joints(bonds.marks, letters, bonds.length, bonds.width)
+    faces = find_facing(bonds.marks, letters, bonds.length)
+    bonds.marks, joints = drop_other_linework(bonds.marks, joints, faces, bonds.length, bonds.width)
     if not bonds.marks:
         return []
-    joints = find_joints(bonds.marks, sure, bonds.length, bonds.width)
-    wiring = wire(bonds.marks, joints, sure, strokes.circles, bonds.length)
-    return _split(drawing, strokes, bonds, wiring)
+    letters = _near_bonds(letters, bonds)
+    wiring = wire(bonds.marks, joints, letters, strokes.circles, bonds.length)
+    return find_structures(strokes, bonds, wiring)
 
 
-def _split(drawing: Drawing, strokes: Strokes, bonds: Bonds, wiring: Wiring) -> list[DrawnGraph]:
-    """The structures of a drawing, each with the fragments that are near it."""
-    parts = _components(len(wiring.nodes), ((link.begin, link.end) for link in wiring.links))
-    boxes = [_box(wiring, part) for part in parts]
-    gap = _FRAGMENT_GAP * bonds.length
-    near = (
-        (i, j)
-        for i in range(len(parts))
-        for j in range(i + 1, len(parts))
-        if _distance(boxes[i], boxes[j]) <= gap
-    )
-    graphs = []
-    for group in _components(len(parts), near):
-        nodes = sorted(node for part in group for node in parts[part])
-        graphs.append(_graph(drawing, bonds, wiring, nodes))
-    return sorted(graphs, key=lambda graph: (graph.bbox[1], graph.bbox[0]))
-
-
-def _graph(drawing: Drawing, bonds: Bonds, wiring: Wiring, nodes: Sequence[int]) -> DrawnGraph:
-    number = {node: n for n, node in enumerate(nodes)}
-    links = [link for link in wiring.links if link.begin in number]
-    for link in links:
-        link.begin, link.end = number[link.begin], number[link.end]
-    box = _box(wiring, nodes)
-    used_paths = {path for link in links for path in link.paths} | set(wiring.circles)
-    graph = DrawnGraph([wiring.nodes[node] for node in nodes], links, bonds.length, box)
-    graph.problems = [text for point, text in wiring.problems if _distance(box, (*point, *point)) <= 0]
-    graph.loose = [label for label in wiring.labels if _distance(box, label.bbox) <= 0.5 * bonds.length]
-    del drawing, used_paths
-    return graph
-
-
-def _components(n: int, pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
-    """Connected groups of 0…n - 1, each sorted."""
-    parent = list(range(n))
-
-    def root(item: int) -> int:
-        while parent[item] != item:
-            parent[item] = parent[parent[item]]
-            item = parent[item]
-        return item
-
-    for a, b in pairs:
-        parent[root(a)] = root(b)
-    groups = defaultdict(list)
-    for item in range(n):
-        groups[root(item)].append(item)
-    return list(groups.values())
-
-
-def _box(wiring: Wiring, nodes: Sequence[int]) -> BBox:
-    boxes = []
-    for index in nodes:
-        node = wiring.nodes[index]
-        boxes.append(node.label.bbox if node.label is not None else (*node.point, *node.point))
-    return (
-        min(box[0] for box in boxes),
-        min(box[1] for box in boxes),
-        max(box[2] for box in boxes),
-        max(box[3] for box in boxes),
-    )
-
-
-def _distance(a: BBox, b: BBox) -> float:
-    """Distance of two boxes, 0 where they touch."""
-    return math.hypot(max(a[0] - b[2], b[0] - a[2], 0.0), max(a[1] - b[3], b[1] - a[3], 0.0))
+def _near_bonds(letters: Sequence[Letter], bonds: Bonds) -> list[Letter]:
+    """Letters that may be of a structure or beside one: on a page of text they are few."""
+    if len(letters) < _MANY_LETTERS:
+        return list(letters)
+    margin = _LABEL_REACH * bonds.length
+    ends = np.array([(mark.begin, mark.end) for mark in bonds.marks], float)
+    low, high = ends.min(axis=1) - margin, ends.max(axis=1) + margin
+    kept = []
+    for letter in letters:
+        x0, y0, x1, y1 = letter.bbox
+        if ((low[:, 0] < x1) & (high[:, 0] > x0) & (low[:, 1] < y1) & (high[:, 1] > y0)).any():
+            kept.append(letter)
+    return kept

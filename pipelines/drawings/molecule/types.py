@@ -137,6 +137,8 @@ class DrawnGraph:
     bond_length: float
     """Of most of its bonds, points; of a structure without bonds estimated from its letters."""
     bbox: BBox
+    own_length: float = 0.0
+    """Middle length of its own bonds, points; 0 of one with few bonds."""
     brackets: list[BBox] = field(default_factory=list)
     """Around each pair of brackets that is drawn with strokes, such as those of a polymer or an ion."""
     loose: list[LabelMark] = field(default_factory=list)

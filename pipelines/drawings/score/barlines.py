@@ -8,7 +8,6 @@ from typing import Final
 
 from docai.pipelines.drawings.score.sheet import Sheet, Upright, join_uprights
 from docai.pipelines.drawings.score.types import Barline, BarlineKind, Staff, Symbol
-from docai.pipelines.ingest.drawing import Point
 
 END_SPACES: Final = 0.4
 """How far a barline ends from the outer line of a staff at most, in staff spaces."""
@@ -27,9 +26,6 @@ GROUP_SPACES: Final = 1.1
 
 DOT_SPACES: Final = 1.6
 """Distance of the dots of a repeat from its strokes at most, in staff spaces."""
-
-BRACE_SPACES: Final = 5.0
-"""How far to the left of its staves a brace or bracket stands at most, in staff spaces."""
 
 EDGE_SPACES: Final = 0.6
 """Distance from the left ends of the staff lines within which a line only joins staves, in staff spaces."""
@@ -63,7 +59,7 @@ def _crossed(upright: Upright, staves: Sequence[Staff]) -> tuple[int, ...]:
     begins = ends = False
     for index, staff in enumerate(staves):
         near = END_SPACES * staff.space
-        if not staff.x0 - BRACE_SPACES * staff.space <= upright.x <= staff.x1 + 2 * near:
+        if not staff.x0 - near <= upright.x <= staff.x1 + 2 * near:
             continue
         top, bottom = staff.lines[0], staff.lines[-1]
         if upright.y0 <= top + near and upright.y1 >= bottom - near:
@@ -85,8 +81,16 @@ def _is_stem(upright: Upright, heads: Sequence[Symbol], space: float) -> bool:
     return False
 
 
-def group_staves(sheet: Sheet, staves: Sequence[Staff], lines: Sequence[StaffLine]) -> list[list[int]]:
-    """Indices of the staves of each system, from the top."""
+def group_staves(
+    staves: Sequence[Staff], lines: Sequence[StaffLine], joins: Sequence[Sequence[int]]
+) -> list[list[int]]:
+    """Indices of the staves of each system, from the top.
+
+    Args:
+        staves: of the page.
+        lines: strokes across staves.
+        joins: staves that braces and brackets join.
+    """
     parent = list(range(len(staves)))
 
     def root(index: int) -> int:
@@ -98,7 +102,7 @@ def group_staves(sheet: Sheet, staves: Sequence[Staff], lines: Sequence[StaffLin
     for line in lines:
         for other in line.staves[1:]:
             parent[root(other)] = root(line.staves[0])
-    for joined in braced_staves(sheet, staves):
+    for joined in joins:
         for other in joined[1:]:
             parent[root(other)] = root(joined[0])
     systems: dict[int, list[int]] = {}
@@ -107,33 +111,12 @@ def group_staves(sheet: Sheet, staves: Sequence[Staff], lines: Sequence[StaffLin
     return sorted(systems.values(), key=lambda group: (staves[group[0]].lines[0], staves[group[0]].x0))
 
 
-def braced_staves(sheet: Sheet, staves: Sequence[Staff]) -> list[tuple[int, ...]]:
-    """Indices of staves that a brace joins, for each brace over more than one staff."""
-    found = []
-    for symbol in sheet.symbols:
-        if symbol.name != "brace":
-            continue
-        x0, y0, x1, y1 = symbol.bbox
-        joined = tuple(
-            index
-            for index, staff in enumerate(staves)
-            if staff.x0 - BRACE_SPACES * staff.space <= x1 <= staff.x0 + staff.space
-            and y0 - staff.space <= staff.lines[0]
-            and staff.lines[-1] <= y1 + staff.space
-        )
-        if joined:
-            sheet.use(symbol)
-        if len(joined) > 1 and x0 < x1:
-            found.append(joined)
-    return found
-
-
 def find_barlines(
     sheet: Sheet,
     staves: Sequence[Staff],
     group: Sequence[int],
     lines: Sequence[StaffLine],
-    dots: Sequence[Point],
+    dots: Sequence[Symbol],
 ) -> list[Barline]:
     """Barlines of one system from the left, with staves counted within it.
 
@@ -142,7 +125,7 @@ def find_barlines(
         staves: of the page.
         group: indices of the staves of the system.
         lines: of the page.
-        dots: middles of round dots that may be of repeats.
+        dots: round dots that may be of repeats; those that are, are accounted for.
     """
     place = {index: number for number, index in enumerate(group)}
     own = [line for line in lines if line.staves[0] in place]
@@ -164,7 +147,7 @@ def find_barlines(
     for cluster in clusters:
         crossed = sorted({place[index] for line in cluster for index in line.staves if index in place})
         strokes = _strokes_across(cluster)
-        sides = _dotted_sides(strokes, [staves[group[index]] for index in crossed], dots)
+        sides = _dotted_sides(sheet, strokes, [staves[group[index]] for index in crossed], dots)
         at_edge = strokes[0].x <= left + EDGE_SPACES * space
         if at_edge and not any(sides) and len(strokes) == 1:
             continue
@@ -191,7 +174,7 @@ def _strokes_across(cluster: Sequence[StaffLine]) -> list[Upright]:
 
 
 def _dotted_sides(
-    strokes: Sequence[Upright], staves: Sequence[Staff], dots: Sequence[Point]
+    sheet: Sheet, strokes: Sequence[Upright], staves: Sequence[Staff], dots: Sequence[Symbol]
 ) -> tuple[bool, bool]:
     """Whether a pair of dots stands to the left, and to the right."""
     sides = []
@@ -200,17 +183,18 @@ def _dotted_sides(
         for staff in staves:
             near = edge.thickness / 2 + DOT_SPACES * staff.space
             middle = (staff.lines[0] + staff.lines[-1]) / 2
-            offsets = [
-                (y - middle) / staff.space
-                for x, y in dots
-                if 0 < direction * (x - edge.x) <= near and abs(y - middle) < 2 * staff.space
-            ]
-            has_pair |= any(
-                0.25 <= -above <= 1.3 and abs(above + below) <= 0.35
-                for above in offsets
-                for below in offsets
-                if below > above
-            )
+            offsets = []
+            for dot in dots:
+                x, y = (dot.bbox[0] + dot.bbox[2]) / 2, (dot.bbox[1] + dot.bbox[3]) / 2
+                if 0 < direction * (x - edge.x) <= near and abs(y - middle) < 2 * staff.space:
+                    offsets.append(((y - middle) / staff.space, x, dot))
+            for above, x, dot in offsets:
+                for below, other_x, other in offsets:
+                    level = 0.25 <= -above <= 1.3 and abs(above + below) <= 0.35
+                    if level and abs(x - other_x) <= 0.3 * staff.space:
+                        has_pair = True
+                        sheet.use(dot)
+                        sheet.use(other)
         sides.append(has_pair)
     return sides[0], sides[1]
 

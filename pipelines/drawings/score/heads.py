@@ -82,8 +82,27 @@ def find_heads(sheet: Sheet, staves: Sequence[Staff]) -> list[HeadMark]:
         position = round(position_at(staves[staff], middle))
         heads.append(HeadMark(symbol, staff, position, staves[staff].space))
         sheet.use(symbol)
+    heads.sort(key=lambda head: head.x)
+    heads = _without_copies(heads)
     _mark_small(heads)
-    return sorted(heads, key=lambda head: head.x)
+    return heads
+
+
+def _without_copies(heads: Sequence[HeadMark]) -> list[HeadMark]:
+    """Heads without those drawn again in the same place, as for two voices in unison."""
+    kept: list[HeadMark] = []
+    for head in heads:
+        for other in reversed(kept[-12:]):
+            near = 0.12 * head.space
+            if (
+                abs(head.x - other.x) <= near
+                and abs(head.y - other.y) <= near
+                and head.symbol.name == other.symbol.name
+            ):
+                break
+        else:
+            kept.append(head)
+    return kept
 
 
 def _near_staves(staves: Sequence[Staff], x: float, y: float) -> list[int]:

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from docai.geometry import BBox, union
+from docai.pipelines.drawings.letters import Letter, read_letters
+from docai.pipelines.drawings.score.attributes import find_clefs, find_meters, find_rests
 from docai.pipelines.drawings.score.barlines import (
-    braced_staves,
     find_barlines,
     group_staves,
     staff_crossing_lines,
 )
 from docai.pipelines.drawings.score.beams import find_beams
+from docai.pipelines.drawings.score.braces import find_braces, find_brackets
 from docai.pipelines.drawings.score.curves import attach_curves, find_bows
 from docai.pipelines.drawings.score.heads import find_heads
-from docai.pipelines.drawings.score.plain_attributes import find_clefs, find_keys, find_meters, find_rests
+from docai.pipelines.drawings.score.key_signatures import find_keys
+from docai.pipelines.drawings.score.phrases import join_words, letters_of_symbol
+from docai.pipelines.drawings.score.remains import find_remains
 from docai.pipelines.drawings.score.sheet import Sheet, read_sheet
-from docai.pipelines.drawings.score.staves import find_staves
+from docai.pipelines.drawings.score.spans import find_spans
+from docai.pipelines.drawings.score.staves import MAX_LINE_SPACES, find_staves
 from docai.pipelines.drawings.score.stems import find_stems
 from docai.pipelines.drawings.score.symbols import find_symbols
 from docai.pipelines.drawings.score.systems import (
@@ -27,8 +33,9 @@ from docai.pipelines.drawings.score.systems import (
     attach_marks,
     build_chords,
 )
+from docai.pipelines.drawings.score.tuplets import find_numbers, find_tuplets
 from docai.pipelines.drawings.score.types import Staff, Symbol, System
-from docai.pipelines.ingest.drawing import Drawing, Point
+from docai.pipelines.ingest.drawing import Drawing
 
 ROUND_DOTS: Final = ("augmentationDot", "repeatDot", "articStaccatoAbove", "articStaccatoBelow")
 """Names of symbols that are one round dot: its place tells what it means."""
@@ -37,12 +44,19 @@ MARKS: Final = ("artic", "fermata", "ornament", "stringsUpBow", "stringsDownBow"
 """How names of symbols begin that stand above or below notes."""
 
 
+TEXT_SPACES: Final = 16.0
+"""How far from the staves of a system its words are at most, in staff spaces."""
+
+MAX_LETTER_SPACES: Final = 6.0
+"""Height of a letter that is painted as an outline at most, in staff spaces."""
+
+
 def find_systems(drawing: Drawing) -> list[System]:
     """Systems of music of a drawing, from the top; empty where it has no staves with music."""
     staves = find_staves(drawing)
     if not staves:
         return []
-    sheet = read_sheet(drawing, find_symbols(drawing), [])
+    sheet = read_sheet(drawing, find_symbols(drawing, staves), [])
     return _Reader(sheet, staves).systems()
 
 
@@ -60,52 +74,49 @@ class _Reader:
         heads = [symbol for symbol in sheet.symbols if symbol.name.startswith("notehead")]
         lines = staff_crossing_lines(sheet, staves, heads)
         barline_paths = {path for line in lines for path in line.upright.paths}
-        groups = group_staves(sheet, staves, lines)
+        braces = find_braces(sheet, staves)
+        groups = group_staves(staves, lines, [*braces, *find_brackets(sheet, staves)])
         self._use_staff_lines()
         marks = find_heads(sheet, staves)
         stems = find_stems(sheet, marks, barline_paths)
         attach_flags(sheet, stems)
         find_beams(sheet, stems)
-        bows = find_bows(sheet, self.space)
-        braces = braced_staves(sheet, staves)
         dots = [symbol for symbol in sheet.symbols if symbol.name in ROUND_DOTS]
-        points: list[Point] = [
-            ((dot.bbox[0] + dot.bbox[2]) / 2, (dot.bbox[1] + dot.bbox[3]) / 2) for dot in dots
-        ]
-        systems = []
+        systems, made = [], []
         for group in groups:
             place = {index: number for number, index in enumerate(group)}
             system = System((0.0, 0.0, 0.0, 0.0), [staves[index] for index in group])
             own = [mark for mark in marks if mark.staff in place]
-            system.chords, made = build_chords(own, stems, place)
-            system.barlines = find_barlines(sheet, staves, group, lines, points)
+            system.chords, heads_made = build_chords(own, stems, place)
+            system.barlines = find_barlines(sheet, staves, group, lines, dots)
             system.parts = [tuple(place[i] for i in brace) for brace in braces if brace[0] in place]
             system.bbox = self._extent(system)
-            systems.append((system, own, made))
-        by_system = self._symbols_by_system([system for system, _, _ in systems])
-        for number, (system, own, made) in enumerate(systems):
-            symbols = by_system[number]
-            self._add_attributes(system, symbols)
-            attach_accidentals(sheet, symbols, own, made)
-            round_dots = [symbol for symbol in symbols if symbol.name in ROUND_DOTS]
-            attach_dots(sheet, round_dots, system.chords, system.rests, system.staves)
-            upper = [symbol for symbol in symbols if symbol.name.startswith(MARKS)]
-            attach_marks(sheet, upper, system.chords, system.rests, self.space)
-            inside = [bow for bow in bows if self._nearest([s for s, _, _ in systems], bow.bbox) == number]
-            system.curves = attach_curves(inside, system.chords, system.staves, system.bbox)
-        return [system for system, _, _ in systems if system.chords or system.clefs or system.rests]
+            systems.append(system)
+            made.append((own, heads_made))
+        symbols = self._symbols_by_system(systems)
+        bows = find_bows(sheet, self.space)
+        letters = self._letters_by_system(systems)
+        for number, system in enumerate(systems):
+            own, heads_made = made[number]
+            free = self._add_attributes(system, symbols[number], letters[number])
+            attach_accidentals(sheet, symbols[number], own, heads_made)
+            round_dots = [symbol for symbol in symbols[number] if symbol.name in ROUND_DOTS]
+            over = attach_dots(sheet, round_dots, system.chords, system.rests, system.staves)
+            over += [symbol for symbol in symbols[number] if symbol.name.startswith(MARKS)]
+            attach_marks(sheet, over, system.chords, system.rests, self.space)
+            inside = [bow for bow in bows if self._nearest(systems, bow.bbox) == number]
+            system.curves = attach_curves(sheet, inside, system.chords, system.staves)
+            self._add_texts(system, symbols[number], free)
+            system.unexplained = find_remains(sheet, system, symbols[number])
+        return [system for system in systems if system.chords or system.clefs or system.rests]
 
     def _use_staff_lines(self) -> None:
         for staff in self.staves:
             near = 0.1 * staff.space
-            for slab in self.sheet.slabs:
-                if (
-                    slab.thickness > 0.34 * staff.space
-                    or slab.x1 < staff.x0 - near
-                    or slab.x0 > staff.x1 + near
-                ):
+            for slab in self.sheet.slabs_between(staff.x0 - near, staff.x1 + near):
+                if slab.thickness > MAX_LINE_SPACES * staff.space or abs(slab.y0 - slab.y1) > near:
                     continue
-                if abs(slab.y0 - slab.y1) <= near and any(abs(slab.y0 - y) <= near for y in staff.lines):
+                if any(abs(slab.y0 - y) <= near for y in staff.lines):
                     self.sheet.used_paths.add(slab.path)
 
     def _extent(self, system: System) -> BBox:
@@ -128,17 +139,65 @@ class _Reader:
                 found[self._nearest(systems, symbol.bbox)].append(symbol)
         return found
 
-    def _add_attributes(self, system: System, symbols: Sequence[Symbol]) -> None:
+    def _letters_by_system(self, systems: Sequence[System]) -> list[list[Letter]]:
+        """Letters near systems, apart from symbols and from strokes that are accounted for."""
+        drawing, sheet = self.sheet.drawing, self.sheet
+        height = MAX_LETTER_SPACES * self.space
+        free = [
+            index
+            for index, path in enumerate(drawing.paths)
+            if index not in sheet.used_paths
+            and path.fill is not None
+            and path.bbox[3] - path.bbox[1] <= height
+        ]
+        glyphs = {symbol.glyph for symbol in sheet.symbols}
+        found: list[list[Letter]] = [[] for _ in systems]
+        for letter in read_letters(replace(drawing, paths=tuple(drawing.paths[index] for index in free))):
+            number = self._nearest(systems, letter.bbox)
+            x0, y0, x1, y1 = systems[number].bbox
+            reach = TEXT_SPACES * self.space
+            y = (letter.bbox[1] + letter.bbox[3]) / 2
+            if letter.glyph in glyphs and letter.glyph is not None:
+                continue
+            if (
+                y0 - reach <= y <= y1 + reach
+                and letter.bbox[0] <= x1 + reach
+                and letter.bbox[2] >= x0 - 3 * reach
+            ):
+                letter = replace(letter, paths=tuple(free[path] for path in letter.paths))
+                sheet.used_paths.update(letter.paths)
+                found[number].append(letter)
+        return found
+
+    def _add_texts(self, system: System, symbols: Sequence[Symbol], letters: Sequence[Letter]) -> None:
+        sheet, space = self.sheet, self.space
+        words = join_words(letters)
+        gone = {id(letter) for letter in find_spans(sheet, system, symbols, words, space)}
+        words = [word for word in words if id(word.letters[0]) not in gone]
+        numbers = find_numbers(symbols, words, space)
+        left = {id(number) for number in find_tuplets(sheet, system, numbers, space)}
+        gone |= {id(letter) for number in numbers if id(number) not in left for letter in number.letters}
+        system.texts = [letter for letter in letters if id(letter) not in gone]
+        for symbol in symbols:
+            letter = letters_of_symbol(symbol) if id(symbol) not in sheet.used_symbols else None
+            if letter is not None:
+                system.texts.append(letter)
+                sheet.use(symbol)
+
+    def _add_attributes(
+        self, system: System, symbols: Sequence[Symbol], letters: Sequence[Letter]
+    ) -> list[Letter]:
+        """Add clefs, keys, meters and rests; the letters that are of none come back."""
         staves = system.staves
         heads = [head for chord in system.chords for head in chord.heads]
-        clefs = find_clefs(symbols, staves)
+        clefs = find_clefs(symbols, staves, letters)
         system.clefs = [clef for clef, _ in clefs]
         keys = find_keys(symbols, staves, system.clefs, system.barlines, heads)
         system.keys = [key for key, _ in keys]
-        meters = find_meters(symbols, staves)
+        meters = find_meters(symbols, staves, letters)
         system.meters = [meter for meter, _ in meters]
-        rests = find_rests(symbols, staves)
+        rests = find_rests(symbols, staves, letters)
         system.rests = [rest for rest, _ in rests]
-        for used in (*clefs, *keys, *meters, *rests):
-            for symbol in used[1]:
-                self.sheet.use(symbol)
+        used = {id(mark) for found in (clefs, keys, meters, rests) for _, marks in found for mark in marks}
+        self.sheet.used_symbols |= {id(symbol) for symbol in symbols} & used
+        return [letter for letter in letters if id(letter) not in used]

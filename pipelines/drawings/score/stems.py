@@ -12,8 +12,11 @@ from docai.pipelines.drawings.score.sheet import Sheet, Upright
 SIDE_SPACES: Final = 0.3
 """Distance of a stem from the side of its head at most, in staff spaces."""
 
-ANCHOR_HEIGHTS: Final = 0.75
+ANCHOR_HEIGHTS: Final = 0.65
 """How far from the middle of its outermost head a stem begins at most, in heights of the head."""
+
+INK_HEIGHTS: Final = 0.4
+"""How far from the middle of a head its ink reaches at the side where a stem is, in heights of the head."""
 
 MIN_STEM_HEIGHTS: Final = 1.3
 """Length of a stem beyond its heads at least, in heights of a head."""
@@ -92,7 +95,9 @@ def find_stems(sheet: Sheet, heads: Sequence[HeadMark], barline_paths: set[int])
                 continue
             stem = stems.setdefault(index, Stem(line.x, line.y0, line.y1, line.paths))
             stem.heads.append((head, side))
-    found = list(stems.values())
+    _leave_missed_heads(list(stems.values()))
+    _leave_far_ends(list(stems.values()))
+    found = [stem for stem in stems.values() if stem.heads]
     _extend(found, [lone[index] for index in by_x if index not in stems])
     found = [stem for stem in found if _is_sound(stem)]
     _settle(found)
@@ -138,7 +143,7 @@ def _without_copies(lines: Sequence[Upright]) -> list[Upright]:
 def _extend(stems: Sequence[Stem], pieces: Sequence[Upright]) -> None:
     """Join to stems the strokes without heads that go on at their ends."""
     for stem in stems:
-        near = 0.1 * stem.scale
+        near = 0.03 * stem.scale
         for _ in range(3):
             more = next(
                 (
@@ -163,6 +168,40 @@ def _is_sound(stem: Stem) -> bool:
         return False
     begin = stem.y1 if stem.is_up else stem.y0
     return any(abs(begin - head.y) <= ANCHOR_HEIGHTS * head.height for head, _ in stem.heads)
+
+
+def _leave_missed_heads(stems: Sequence[Stem]) -> None:
+    """Leave heads beyond the end of a stem where another stem meets them."""
+    met = {id(head) for stem in stems for head, _ in stem.heads if _meets(stem, head)}
+    for stem in stems:
+        stem.heads = [(head, side) for head, side in stem.heads if id(head) not in met or _meets(stem, head)]
+
+
+def _leave_far_ends(stems: Sequence[Stem]) -> None:
+    """Leave the heads at one end of a stem that has heads at both, where they have another stem."""
+    n_stems: dict[int, int] = {}
+    for stem in stems:
+        for head, _ in stem.heads:
+            n_stems[id(head)] = n_stems.get(id(head), 0) + 1
+    for stem in stems:
+        ends = [
+            [head for head, _ in stem.heads if abs(y - head.y) <= ANCHOR_HEIGHTS * head.height]
+            for y in (stem.y0, stem.y1)
+        ]
+        if not all(ends) or stem.y1 - stem.y0 < 2 * ends[0][0].height:
+            continue
+        is_free = [all(n_stems[id(head)] > 1 for head in heads) for heads in ends]
+        if is_free[0] == is_free[1]:
+            continue
+        left = {id(head) for head in ends[0 if is_free[0] else 1]}
+        stem.heads = [(head, side) for head, side in stem.heads if id(head) not in left]
+        for head in left:
+            n_stems[head] -= 1
+
+
+def _meets(stem: Stem, head: HeadMark) -> bool:
+    ink = INK_HEIGHTS * head.height
+    return stem.y0 - ink <= head.y <= stem.y1 + ink
 
 
 def _settle(stems: Sequence[Stem]) -> None:

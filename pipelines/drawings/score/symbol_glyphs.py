@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
+from docai.pipelines.drawings.score.symbol_bars import bar_name
 from docai.pipelines.drawings.score.symbol_names import is_music_font
 from docai.pipelines.drawings.score.symbol_outlines import Match, measure_outlines, outline_table
-from docai.pipelines.drawings.score.symbol_places import StaffPlaces, matched_symbol
+from docai.pipelines.drawings.score.symbol_places import (
+    MAX_BRACE_DISTANCE,
+    StaffPlaces,
+    brace_symbol,
+    matched_symbol,
+    may_be_brace,
+)
 from docai.pipelines.drawings.score.types import Staff, Symbol
 from docai.pipelines.ingest.drawing import Drawing, PlacedGlyph, place_subpaths
 
@@ -22,6 +29,9 @@ SURE_DISTANCE: Final = 0.045
 
 MIN_SURE_SYMBOLS: Final = 2
 """Different symbols by which a font is found to hold music."""
+
+MIN_BAR_FILL: Final = 0.93
+"""Share of its box that a plain bar fills, with its round corners."""
 
 MAX_SHAPES: Final = 1_500
 """Different shapes of one page above which those of fonts with letters are not compared."""
@@ -40,6 +50,15 @@ _SURE_NAMES: Final = (
     "brace",
 )
 """How names begin of symbols that are like no letter."""
+
+
+class _Look(NamedTuple):
+    """What a glyph is like."""
+
+    match: Match
+    brace: float
+    """Distance from a brace."""
+    is_bar: bool
 
 
 def read_nameless_glyphs(
@@ -64,28 +83,40 @@ def read_nameless_glyphs(
     chosen = list(first.values())
     if len(chosen) > MAX_SHAPES:
         chosen = [number for number in chosen if _is_music_by_font(glyphs[number], named_fonts)][:MAX_SHAPES]
-    outlines = [place_subpaths(glyphs[number].shape.subpaths, glyphs[number].matrix, (0.0, 0.0)) for number in chosen]
-    spaces = [places.space(near[number]) for number in chosen]
-    matches = outline_table().match(measure_outlines(outlines, spaces))
-    by_key = {keys[number]: match for number, match in zip(chosen, matches, strict=True)}
-    music = _music_fonts([(glyphs[number], by_key[keys[number]]) for number in chosen], named_fonts)
+    outlines = [
+        place_subpaths(glyphs[number].shape.subpaths, glyphs[number].matrix, (0.0, 0.0)) for number in chosen
+    ]
+    features = measure_outlines(outlines, [places.space(near[number]) for number in chosen])
+    matches = outline_table().match(features)
+    braces = outline_table().picture_distance(features, "brace").tolist()
+    is_bar = (features.pictures.mean(axis=1) >= MIN_BAR_FILL).tolist()
+    looks = {
+        keys[number]: _Look(match, brace, bar)
+        for number, match, brace, bar in zip(chosen, matches, braces, is_bar, strict=True)
+    }
+    music = _music_fonts([(glyphs[number], looks[keys[number]].match) for number in chosen], named_fonts)
     symbols = []
     for index, glyph, staff, key in zip(nameless, glyphs, near, keys, strict=True):
-        match = by_key.get(key)
-        if match is None or not match.name or match.distance > MAX_DISTANCE:
-            continue
-        if glyph.shape.font in music or (_says_nothing(glyph.text) and match.distance <= SURE_DISTANCE):
-            symbols.append(
-                matched_symbol(
-                    match,
-                    glyph.bbox,
-                    places.space(staff),
-                    glyph.order,
-                    max_distance=MAX_DISTANCE,
-                    glyph=index,
-                )
-            )
+        look = looks.get(key)
+        if look is not None and (glyph.shape.font in music or _says_nothing(glyph.text)):
+            symbol = _symbol(index, glyph, look, staves[staff], is_music=glyph.shape.font in music)
+            if symbol is not None:
+                symbols.append(symbol)
     return symbols
+
+
+def _symbol(index: int, glyph: PlacedGlyph, look: _Look, staff: Staff, *, is_music: bool) -> Symbol | None:
+    match = look.match
+    limit = MAX_DISTANCE if is_music else SURE_DISTANCE
+    if may_be_brace(glyph.bbox, staff) and look.brace <= MAX_BRACE_DISTANCE:
+        return brace_symbol(glyph.bbox, look.brace, glyph.order, glyph=index)
+    if is_music and look.is_bar:
+        name = bar_name(glyph.bbox, staff)
+        if name:
+            return Symbol(name, glyph.bbox, glyph.origin, glyph.size, glyph.order, 0.9, glyph=index)
+    if not match.name or match.distance > limit:
+        return None
+    return matched_symbol(match, glyph.bbox, staff.space, glyph.order, max_distance=MAX_DISTANCE, glyph=index)
 
 
 def _key(glyph: PlacedGlyph, space: float) -> tuple[int, ...]:

@@ -19,10 +19,10 @@ _TABLE: Final = Path(__file__).parent / "smufl_names.json"
 """Names of SMuFL 1.4 by code point, of the ranges that common notation uses."""
 
 MUSIC_FONTS: Final = re.compile(
-    r"""^(?: anastasia | aruvarb | bravura | broadway\s?copyist | capella | chaconne | crescendo | denemo | ekmelos
-    | emmentaler | engraver | feta | gonville | gootville | helsinki | inkpen2 | jazz(?:font|perc)? | leipzig
-    | leland | maestro | mscore | musejazz | musisync | nepomuk | november | opus | parnasso | petaluma | petrucci
-    | reprise | sebastian | sonata | swing | tamburo | toccata | xsonata
+    r"""^(?: anastasia | aruvarb | bravura | broadway\s?copyist | capella | chaconne | crescendo | denemo
+    | ekmelos | emmentaler | engraver | feta | gonville | gootville | helsinki | inkpen2 | jazz(?:font|perc)?
+    | leipzig | leland | maestro | mscore | musejazz | musisync | nepomuk | november | opus | parnasso
+    | petaluma | petrucci | reprise | sebastian | sonata | swing | tamburo | toccata | xsonata
     )""",
     re.IGNORECASE | re.VERBOSE,
 )

@@ -1,7 +1,7 @@
 """Music symbols by their outlines alone, compared with those of known music fonts.
 
-An outline is drawn small, stretched to a square; its width and height in staff spaces are kept beside, because
-many symbols differ by their size alone.
+An outline is drawn small, stretched to a square; its width and height in staff spaces are kept beside,
+because many symbols differ by their size alone.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ SMALL_SCALES: Final = (1.0, 0.75, 0.62)
 SMALL_COST: Final = 0.004
 """What a smaller size adds to a distance."""
 
-MAX_DISTANCE: Final = 0.055
+MAX_DISTANCE: Final = 0.07
 """Distance from which an outline is no known symbol."""
 
 MAX_SIDE_SPACES: Final = 14.0
@@ -75,8 +75,8 @@ class Match(NamedTuple):
     name: str
     """In SMuFL; empty where it is most like a letter, a slur or a beam."""
     distance: float
-    index: int
-    """Of the known outline."""
+    known: int
+    """Index of the known outline."""
     scale: float
     """Of the outline to the known one at full size."""
 
@@ -113,6 +113,13 @@ class OutlineTable:
             for i, k in enumerate(best.tolist())
         ]
 
+    def picture_distance(self, features: Features, name: str) -> Floats:
+        """(n,), of the pictures alone from the most similar outline of one name: braces have no size."""
+        b = self.features.pictures[[index for index, known in enumerate(self.names) if known == name]]
+        a = features.pictures
+        distance = (a**2).mean(axis=1)[:, None] + (b**2).mean(axis=1) - (a @ b.T) * np.float32(2 / a.shape[1])
+        return np.asarray(distance.min(axis=1, initial=np.inf), float)
+
 
 def _differences(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float32]:
     return np.asarray(a.astype(np.float32)[:, None] - b.astype(np.float32))
@@ -134,7 +141,12 @@ def outline_table() -> OutlineTable:
 
 
 def measure_outlines(outlines: Sequence[Sequence[Subpath]], spaces: Sequence[float]) -> Features:
-    """Features of outlines; y runs down. ``spaces`` are the staff spaces at each, in the unit of the outlines."""
+    """Features of outlines, y down.
+
+    Args:
+        outlines: each in a unit of its own.
+        spaces: the staff space at each, in that unit.
+    """
     n = len(outlines)
     pictures = np.empty((n, SIDE * SIDE), np.float32)
     sizes = np.empty((n, 2))
@@ -153,7 +165,9 @@ def _measure(parts: list[Floats], space: float) -> tuple[NDArray[np.float32], Fl
     scale = (1 << _SHIFT) * (grid - 1) / size
     corner = (1 << _SHIFT) * _MARGIN
     fine = np.zeros((grid + 2 * _MARGIN, grid + 2 * _MARGIN), np.uint8)
-    cv2.fillPoly(fine, [np.rint((part - low) * scale + corner).astype(np.int32) for part in parts], 255, shift=_SHIFT)
+    cv2.fillPoly(
+        fine, [np.rint((part - low) * scale + corner).astype(np.int32) for part in parts], 255, shift=_SHIFT
+    )
     n_parts = cv2.connectedComponents(fine, connectivity=8)[0] - 1
     n_holes = cv2.connectedComponents(255 - fine, connectivity=4)[0] - 2
     inner = fine[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]

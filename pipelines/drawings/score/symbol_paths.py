@@ -18,7 +18,13 @@ from docai.pipelines.drawings.score.symbol_outlines import (
     measure_outlines,
     outline_table,
 )
-from docai.pipelines.drawings.score.symbol_places import StaffPlaces, matched_symbol
+from docai.pipelines.drawings.score.symbol_places import (
+    MAX_BRACE_DISTANCE,
+    StaffPlaces,
+    brace_symbol,
+    matched_symbol,
+    may_be_brace,
+)
 from docai.pipelines.drawings.score.types import Staff, Symbol
 from docai.pipelines.ingest.drawing import Drawing, PaintedPath, Subpath
 
@@ -81,16 +87,18 @@ def read_painted_symbols(drawing: Drawing, staves: Sequence[Staff]) -> list[Symb
     drawn = [[subpaths[part] for part in outlines.parts[number]] for number in chosen]
     matches = outline_table().match(measure_outlines(drawn, space[chosen].tolist()))
     by_key = {keys[number].tobytes(): match for number, match in zip(chosen, matches, strict=True)}
-    symbols = []
-    read_whole: set[int] = set()
+    symbols = _braces(drawing, staves, subpaths, outlines, near)
+    read_whole: set[int] = {symbol.path for symbol in symbols if symbol.path is not None}
     for number in kept:
         match = by_key.get(keys[number].tobytes())
         path = outlines.path[number]
         if path in read_whole or match is None or not match.name or match.distance > MAX_DISTANCE:
             continue
+        bbox: BBox = tuple(outlines.boxes[number].tolist())
+        if match.name.startswith("timeSig") and not _stands_in(bbox, staves[near[number]]):
+            continue
         if outlines.is_whole[number]:
             read_whole.add(path)
-        bbox: BBox = tuple(outlines.boxes[number].tolist())
         symbols.append(
             matched_symbol(
                 match,
@@ -102,6 +110,38 @@ def read_painted_symbols(drawing: Drawing, staves: Sequence[Staff]) -> list[Symb
             )
         )
     return symbols
+
+
+def _braces(
+    drawing: Drawing,
+    staves: Sequence[Staff],
+    subpaths: list[Subpath],
+    outlines: _Outlines,
+    near: NDArray[np.intp],
+) -> list[Symbol]:
+    """Braces are as tall as the staves that they join."""
+    boxes: list[BBox] = [tuple(box) for box in outlines.boxes.tolist()]
+    chosen = [
+        number
+        for number, staff in enumerate(near.tolist())
+        if staff >= 0 and may_be_brace(boxes[number], staves[staff])
+    ]
+    features = measure_outlines(
+        [[subpaths[part] for part in outlines.parts[number]] for number in chosen], [1.0] * len(chosen)
+    )
+    distances = outline_table().picture_distance(features, "brace").tolist()
+    found: dict[int, Symbol] = {}
+    for number, distance in zip(chosen, distances, strict=True):
+        path = outlines.path[number]
+        if distance <= MAX_BRACE_DISTANCE and path not in found:
+            found[path] = brace_symbol(boxes[number], distance, drawing.paths[path].order, path=path)
+    return list(found.values())
+
+
+def _stands_in(box: BBox, staff: Staff) -> bool:
+    """Whether the middle is within the staff: numbers elsewhere are text."""
+    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    return staff.x0 <= x and staff.lines[0] - staff.space / 2 <= y <= staff.lines[-1] + staff.space / 2
 
 
 def _filled_subpaths(drawing: Drawing) -> tuple[list[Subpath], list[int]]:

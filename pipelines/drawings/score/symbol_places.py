@@ -15,6 +15,9 @@ from docai.pipelines.drawings.score.types import Staff, Symbol
 MAX_STAFF_GAP_SPACES: Final = 16.0
 """How far above or below a staff its symbols stand at most, in its spaces."""
 
+MAX_BRACE_DISTANCE: Final = 0.09
+"""Of the picture of a brace from the known ones."""
+
 SPACES_IN_EM: Final = 4.0
 """By which SMuFL and all fonts before it scale their symbols."""
 
@@ -48,6 +51,22 @@ class StaffPlaces:
         return float(self._spaces[staff])
 
 
+def may_be_brace(box: BBox, staff: Staff) -> bool:
+    """Whether something stands left of a staff, tall and narrow."""
+    space = staff.space
+    width, height = box[2] - box[0], box[3] - box[1]
+    beside = staff.x0 - 8 * space <= box[0] and box[2] <= staff.x0 + 0.6 * space
+    return beside and height >= 3.5 * space and 0.2 * space <= width <= 4 * space and height >= 3 * width
+
+
+def brace_symbol(
+    bbox: BBox, distance: float, order: int, *, glyph: int | None = None, path: int | None = None
+) -> Symbol:
+    """A brace; its font is as large as it is high."""
+    origin = (bbox[0], bbox[3])
+    return Symbol("brace", bbox, origin, bbox[3] - bbox[1], order, 1.0 - distance, glyph, path)
+
+
 def matched_symbol(
     match: Match,
     bbox: BBox,
@@ -63,8 +82,8 @@ def matched_symbol(
     # Fonts differ by a few percent: only clear steps are another size.
     steps = min(SMALL_SCALES, key=lambda step: abs(np.log(scale / step)))
     size = SPACES_IN_EM * space * (scale if abs(np.log(scale / steps)) > 0.25 else steps)
-    x, y = outline_table().offsets[match.index]
-    known_width, known_height = np.exp(outline_table().features.sizes[match.index])
+    x, y = outline_table().offsets[match.known]
+    known_width, known_height = np.exp(outline_table().features.sizes[match.known])
     origin = (
         bbox[0] + float(x / known_width) * (bbox[2] - bbox[0]),
         bbox[1] + float(y / known_height) * (bbox[3] - bbox[1]),

@@ -1,10 +1,11 @@
 """Make the table of outlines that music symbols are compared with: ``symbol_outlines.npz``.
 
-    python -m docai.pipelines.drawings.score.symbol_training
+    python -m docai.pipelines.drawings.score.symbol_training /usr/share/lilypond/2.24.1/fonts/svg
 
-The outlines are those of the music fonts in Verovio's wheel (Bravura, Gootville, Leipzig, Leland, Petaluma; all
-under the SIL Open Font License), and of what is no symbol: letters, slurs, beams. Only small pictures and sizes
-of them are kept. The same fonts give the same table.
+The outlines are those of the music fonts in Verovio's wheel (Bravura, Gootville, Leipzig, Leland, Petaluma)
+and of LilyPond's Emmentaler, whose folder is given: all are under the SIL Open Font License 1.1. Others are
+of what is no symbol: letters, slurs, beams. Only small pictures and sizes are kept. The same fonts give the
+same table.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import pymupdf
 
-from docai.pipelines.drawings.score.symbol_names import base_name, smufl_names
+from docai.pipelines.drawings.score.symbol_names import base_name, smufl_names, symbol_name
 from docai.pipelines.drawings.score.symbol_outlines import (
     TABLE,
     Features,
@@ -28,9 +29,12 @@ from docai.pipelines.drawings.score.symbol_outlines import (
     measure_outlines,
     outline_bbox,
 )
-from docai.pipelines.ingest.drawing import Subpath
+from docai.pipelines.ingest.drawing import GlyphShape, Subpath
 from docai.pipelines.ingest.drawing_reader import read_drawing
 from docai.pipelines.ingest.source import open_source
+
+LILYPOND_SIZES: Final = (11, 20)
+"""Sizes of Emmentaler: its small ones are bolder."""
 
 FONTS: Final = ("Bravura", "Gootville", "Leipzig", "Leland", "Petaluma")
 """Folders of Verovio's data."""
@@ -48,20 +52,22 @@ _WANTED: Final = re.compile(
     | [gf]Clef(?:8vb|8va|15mb|15ma|8vbOld|French|19thCentury)? | cClef(?:8vb|French|French20C)?
     | unpitchedPercussionClef[12] | [46]stringTabClef
     | timeSig[0-9] | timeSig(?:Cut)?Common | timeSigParens(?:Left|Right)
-    | notehead(?:Black|Half|Whole|DoubleWhole|DoubleWholeSquare|XBlack|XHalf|XWhole|CircleX|SquareWhite|Diamond\w+
-        |Slashed\w+|Slash\w+|Triangle(?:Up|Down)(?:Black|White|Half|Whole)|Parenthesis(?:Left|Right))
+    | notehead(?:Black|Half|Whole|DoubleWhole|DoubleWholeSquare|XBlack|XHalf|XWhole|CircleX|SquareWhite
+        |Diamond\w+|Slashed\w+|Triangle(?:Up|Down)(?:Black|White|Half|Whole)|Parenthesis(?:Left|Right))
     | metNote(?:DoubleWhole|DoubleWholeSquare|Whole|HalfUp|QuarterUp|8thUp|16thUp|32ndUp)
     | flag(?:8th|16th|32nd|64th|128th)(?:Up|Down)
     | accidental(?:Flat|Natural|Sharp|DoubleSharp|DoubleFlat|TripleFlat|NaturalFlat|NaturalSharp
         |Parens(?:Left|Right)|Bracket(?:Left|Right)|QuarterTone(?:Flat|Sharp)Stein|ThreeQuarterTonesSharpStein
         |ThreeQuarterTonesFlatZimmermann|QuarterTone\w+Arrow(?:Up|Down)|ThreeQuarterTones\w+Arrow(?:Up|Down))
     | artic(?!LaissezVibrer|Stress|Unstress)\w+ | fermata\w* | breathMarkComma | caesura\w*
-    | rest(?:Maxima|Longa|Quarter|QuarterOld|QuarterZ|(?:8|16|32|64|128)(?:th|nd)) | repeat[124]Bars?
+    | rest(?:DoubleWhole|Whole|Half)LegerLine
+    | rest(?:Quarter|QuarterOld|QuarterZ|(?:8|16|32|64|128)(?:th|nd))
+    | repeat[124]Bars?
     | (?:ottava|quindicesima)\w*
     | dynamic(?:Piano|Mezzo|Forte|Rinforzando|Sforzando|Z|PPP?|MP|MF|FFF?|FortePiano|Sforzando1|Sforzato)
     | ornament(?:Trill|Turn|TurnInverted|TurnSlash|ShortTrill|Mordent|Tremblement|Haydn)
     | strings(?:Down|Up)Bow | stringsHarmonic | pluckedSnapPizzicato(?:Above|Below) | brassMuteClosed
-    | keyboardPedal(?:Ped|Up|P) | tuplet[0-9] | augmentationDot | wiggle(?:Trill|ArpeggiatoUp) | graceNoteSlash\w+
+    | keyboardPedal(?:Ped|Up|P) | tuplet[0-9] | augmentationDot | wiggle(?:Trill|ArpeggiatoUp)
     )$""",
     re.VERBOSE,
 )
@@ -106,7 +112,7 @@ _LEFT_OUT: Final = frozenset(
 )
 """Plain bars, which ledger lines and stems are too."""
 
-_KNOWN_BY_A_PART: Final = re.compile(r"^(?:fClef|fermata\w+|segno|keyboardPedalPed|caesura)$")
+_KNOWN_BY_A_PART: Final = re.compile(r"^(?:fClef|fermata\w+|segno|keyboardPedalPed)$")
 """Symbols whose greatest part alone is nothing else."""
 
 MIN_PART_SHARE: Final = 0.55
@@ -140,6 +146,17 @@ def verovio_glyphs(font: str) -> list[KnownGlyph]:
         path = re.search(r'\bd="([^"]+)"', drawn)
         if path:
             found.append((symbol_label(name), path[1]))
+    return outlines_of([(name, path) for name, path in found if name], units=1000)
+
+
+def lilypond_glyphs(folder: Path, size: int) -> list[KnownGlyph]:
+    """The glyphs of Emmentaler, from its SVG font."""
+    text = (folder / f"emmentaler-{size}.svg").read_text("utf-8")
+    found = []
+    for glyph, path in re.findall(r'<glyph glyph-name="([^"]+)"[^>]*?\bd="([^"]+)"', text):
+        name = symbol_name(GlyphShape("Emmentaler", 0, glyph, ()), "")
+        if name and not re.search(r"figbass|fixedwidth|fattened", glyph):
+            found.append((symbol_label(name), path))
     return outlines_of([(name, path) for name, path in found if name], units=1000)
 
 
@@ -188,7 +205,9 @@ def letter_glyphs() -> list[KnownGlyph]:
         for text in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789&?!:;-–—/*+=":
             outline = _letter_outline(font, text)
             for size in (0.38, 0.55, 0.8):
-                found.append(KnownGlyph("", tuple(part._replace(points=part.points * size) for part in outline)))
+                found.append(
+                    KnownGlyph("", tuple(part._replace(points=part.points * size) for part in outline))
+                )
     return [glyph for glyph in found if glyph.outline]
 
 
@@ -201,7 +220,9 @@ def _letter_outline(font: Any, text: str) -> tuple[Subpath, ...]:
     with open_source(document.tobytes()) as source, source.page(1) as drawn:
         glyphs = drawn.inside(read_drawing, None).glyphs
     return tuple(
-        part._replace(points=part.points - np.array(glyph.origin)) for glyph in glyphs for part in glyph.outline()
+        part._replace(points=part.points - np.array(glyph.origin))
+        for glyph in glyphs
+        for part in glyph.outline()
     )
 
 
@@ -222,7 +243,12 @@ def curve_glyphs() -> list[KnownGlyph]:
     for length in (0.7, 1.0, 1.5, 2.5, 4.0, 7.0):
         for slope in (-0.5, -0.3, -0.15, 0.0, 0.15, 0.3, 0.5):
             for thickness in (0.4, 0.5, 0.6):
-                corners = [(0, 0), (length, slope * length), (length, slope * length + thickness), (0, thickness)]
+                corners = [
+                    (0, 0),
+                    (length, slope * length),
+                    (length, slope * length + thickness),
+                    (0, thickness),
+                ]
                 found.append(_polygon(np.array(corners) * space))
     return [KnownGlyph("", (outline,)) for outline in found]
 
@@ -250,9 +276,13 @@ def make_table(glyphs: Iterable[KnownGlyph]) -> OutlineTable:
         x0, y0, _, _ = outline_bbox(glyph.outline)
         origins.append((-x0 * 4 / EM, -y0 * 4 / EM))
     features = measure_outlines([glyph.outline for glyph in known], [EM / 4] * len(known))
-    keys = {}
+    keys: dict[tuple[str, bytes, bytes], int] = {}
     for index, glyph in enumerate(known):
-        look = (glyph.name, features.pictures[index].round(1).tobytes(), features.sizes[index].round(2).tobytes())
+        look = (
+            glyph.name,
+            features.pictures[index].round(1).tobytes(),
+            features.sizes[index].round(2).tobytes(),
+        )
         keys.setdefault(look, index)
     chosen = sorted(keys.values())
     return OutlineTable(
@@ -276,12 +306,17 @@ def save_table(table: OutlineTable, path: Path = TABLE) -> None:
     )
 
 
-def main() -> None:
+def main(folder: str) -> None:
     glyphs = [glyph for font in FONTS for glyph in verovio_glyphs(font)]
+    glyphs += [glyph for size in LILYPOND_SIZES for glyph in lilypond_glyphs(Path(folder), size)]
     table = make_table([*glyphs, *letter_glyphs(), *curve_glyphs()])
     save_table(table)
     sys.stdout.write(f"{TABLE.name}: {len(table.names)} outlines, {TABLE.stat().st_size / 1000:.0f} kB\n")
 
 
 if __name__ == "__main__":
-    main()
+    if len(sys.argv) != 2:
+        raise SystemExit(
+            "Give the folder of LilyPond's fonts as SVG, such as /usr/share/lilypond/2.24.1/fonts/svg."
+        )
+    main(sys.argv[1])

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from docai.pipelines.drawings.score.staves import find_staves
+from docai.pipelines.drawings.score.strokes import find_strokes
+from docai.pipelines.drawings.score.symbol_bars import read_bar_symbols
 from docai.pipelines.drawings.score.symbol_glyphs import read_nameless_glyphs
 from docai.pipelines.drawings.score.symbol_names import symbol_name
 from docai.pipelines.drawings.score.symbol_paths import read_painted_symbols
@@ -40,8 +42,15 @@ def find_symbols(drawing: Drawing, staves: Sequence[Staff] | None = None) -> lis
             nameless.append(index)
     staves = find_staves(drawing) if staves is None else staves
     if staves:
-        named_fonts = {drawing.glyphs[symbol.glyph].shape.font for symbol in symbols if symbol.glyph is not None}
+        named_fonts = {
+            drawing.glyphs[symbol.glyph].shape.font for symbol in symbols if symbol.glyph is not None
+        }
         if len(nameless) <= MAX_GLYPHS:
             symbols += read_nameless_glyphs(drawing, nameless, staves, named_fonts)
-        symbols += read_painted_symbols(drawing, staves)
+        painted = read_painted_symbols(drawing, staves)
+        symbols += painted
+        strokes = find_strokes(
+            drawing, without={symbol.path for symbol in painted if symbol.path is not None}
+        )
+        symbols += read_bar_symbols(drawing, strokes, staves, symbols)
     return sorted(symbols, key=lambda symbol: symbol.order)

@@ -32,6 +32,9 @@ ACCIDENTAL_SPACES: Final = 6.0
 DOT_SPACES: Final = 3.2
 """Distance of the first dot from its head at most, in staff spaces."""
 
+SURE_DOT_SPACES: Final = 1.1
+"""Distance from its head up to which a dot at the right height is no staccato of another, in staff spaces."""
+
 SAME_X_SPACES: Final = 0.35
 """Difference of x up to which heads without stems are of one chord, in staff spaces."""
 
@@ -201,23 +204,21 @@ def attach_dots(
     left = []
     for dot in sorted(dots, key=lambda dot: dot.bbox[0]):
         x, y = (dot.bbox[0] + dot.bbox[2]) / 2, (dot.bbox[1] + dot.bbox[3]) / 2
-        best: list[tuple[float, Head | Rest]] = []
+        best: tuple[float, Head | Rest] | None = None
         for box, number, position, target in targets:
             staff = staves[number]
-            away = x - box[2]
-            # A head on a line has its dot in a space beside, of chords sometimes one farther.
-            level = abs(position_at(staff, y) - position)
-            limit = 1.35 if isinstance(target, Head) else 2.6
-            if 0 < away <= DOT_SPACES * staff.space and level <= limit:
-                best.append((away + 0.5 * staff.space * max(0.0, level - 0.5), target))
-        if not best:
+            away = (x - box[2]) / staff.space
+            if not 0 < away <= DOT_SPACES:
+                continue
+            cost = away + _dot_offset(position_at(staff, y), position, isinstance(target, Rest))
+            if cost < 50 and (best is None or cost < best[0]):
+                best = (cost, target)
+        is_staccato = dot.name.startswith("artic") and dot.glyph is not None
+        if best is None or is_staccato or (best[0] > SURE_DOT_SPACES and _is_over(dot, chords)):
             left.append(dot)
             continue
         sheet.use(dot)
-        nearest = min(value for value, _ in best)
-        for value, target in best:
-            if value - nearest <= 1e-6:
-                counted.setdefault(id(target), set()).add(round(x / (0.25 * staves[0].space)))
+        counted.setdefault(id(best[1]), set()).add(round(x / (0.3 * staves[0].space)))
     for _, _, _, target in targets:
         target.n_dots = len(counted.get(id(target), ()))
     for chord in chords:
@@ -225,6 +226,32 @@ def attach_dots(
         for head in chord.heads:
             head.n_dots = most
     return left
+
+
+def _is_over(dot: Symbol, chords: Sequence[Chord]) -> bool:
+    """Whether a dot stands right above or below a head, as staccato does."""
+    x, y = (dot.bbox[0] + dot.bbox[2]) / 2, (dot.bbox[1] + dot.bbox[3]) / 2
+    for chord in chords:
+        for head in chord.heads:
+            x0, y0, x1, y1 = head.bbox
+            if abs(x - (x0 + x1) / 2) <= 0.3 * (x1 - x0) and max(y0 - y, y - y1) <= 5 * (y1 - y0):
+                return True
+    return False
+
+
+def _dot_offset(level: float, position: float, is_rest: bool) -> float:
+    """What it costs to give a dot at some height to a head or rest, in staff spaces aside; 100 for never.
+
+    The dot of a head stands in the space of the head, or in one beside its line; among the dots of a chord
+    with seconds one is moved farther.
+    """
+    off = abs(level - position)
+    if is_rest:
+        return max(0.0, off - 1.6) if off <= 2.6 else 100.0
+    wanted = 1.0 if round(position) % 2 == 0 else 0.0
+    if abs(off - wanted) <= 0.4:
+        return 0.0
+    return 1.5 * off if off <= 3.2 else 100.0
 
 
 def attach_marks(

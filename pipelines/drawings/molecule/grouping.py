@@ -1,0 +1,216 @@
+"""Which atoms of a drawing are one structure, and what in its box is left unexplained."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from statistics import median
+from typing import Final
+
+from docai.geometry import BBox
+from docai.pipelines.drawings.letters import Letter
+from docai.pipelines.drawings.molecule.bond_strokes import Strokes
+from docai.pipelines.drawings.molecule.bonds import Bonds
+from docai.pipelines.drawings.molecule.graph import Wiring
+from docai.pipelines.drawings.molecule.labels import group_labels, read_label
+from docai.pipelines.drawings.molecule.points import components, grown
+from docai.pipelines.drawings.molecule.types import DrawnGraph, LabelMark, LabelStructure, NodeMark
+from docai.pipelines.ingest.drawing import Point
+
+_FRAGMENT_GAP: Final = 2.5
+"""Distance of fragments of one structure, in bond lengths, at most."""
+
+_LOOSE_GAP: Final = 0.6
+"""Distance from a structure of labels that are noted beside it, in bond lengths, at most."""
+
+_SIDE_OF_BOND: Final = 0.45
+"""Distance from the axis of a bond up to which its strokes are, in bond lengths."""
+
+_MAX_PARTS: Final = 400
+"""Connected parts of a drawing above which it is none of molecules."""
+
+_MAX_FORMULAS: Final = 4
+"""Formulas of a structure that is drawn without any bond, as of a salt."""
+
+Separator = tuple[Point, Point]
+"""Ends of a reaction arrow, or twice the middle of a plus sign between structures."""
+
+
+def find_structures(strokes: Strokes, bonds: Bonds, wiring: Wiring) -> list[DrawnGraph]:
+    """The structures of a drawing, each with the fragments that are near it."""
+    separators = _take_arrows(wiring)
+    parts = components(len(wiring.nodes), ((link.begin, link.end) for link in wiring.links))
+    parts = [part for part in parts if len(part) > 1]
+    if not parts or len(parts) > _MAX_PARTS:
+        return []
+    separators += [
+        (middle, middle)
+        for label in wiring.labels
+        if "".join(letter.text for letter in label.letters) == "+"
+        for middle in [_middle(label.bbox)]
+    ]
+    for label, structure in _formulas(wiring.labels, separators, bonds.length):
+        parts.append([len(wiring.nodes)])
+        wiring.nodes.append(NodeMark(_middle(label.bbox), label, structure))
+    boxes = [_box(wiring, part) for part in parts]
+    gap = _FRAGMENT_GAP * bonds.length
+    near = [
+        (i, j)
+        for i in range(len(parts))
+        for j in range(i + 1, len(parts))
+        if _distance(boxes[i], boxes[j]) <= gap
+        and not _is_parted(boxes[i], boxes[j], separators, bonds.length)
+    ]
+    graphs = []
+    for group in components(len(parts), near):
+        nodes = sorted(node for part in group for node in parts[part])
+        if any(len(parts[part]) > 1 for part in group):
+            graphs.append(_graph(strokes, bonds, wiring, nodes))
+    return graphs
+
+
+def formulas_alone(letters: Sequence[Letter]) -> list[DrawnGraph]:
+    """A structure that is drawn without any bond, such as ``HCl``; none where there are other letters too."""
+    if not letters or len(letters) > 10 * _MAX_FORMULAS:
+        return []
+    length = 2.2 * median(letter.size for letter in letters)
+    labels = group_labels(list(letters), length, [])
+    found = _formulas(labels, [], length)
+    if not found or len(found) < len(labels) or len(found) > _MAX_FORMULAS:
+        return []
+    nodes = [NodeMark(_middle(label.bbox), label, structure) for label, structure in found]
+    return [DrawnGraph(nodes, [], length, _around([label.bbox for label in labels]))]
+
+
+def _take_arrows(wiring: Wiring) -> list[Separator]:
+    """Reaction arrows, which are taken out of the links: those with an end that is at no atom."""
+    degree: dict[int, int] = defaultdict(int)
+    for link in wiring.links:
+        degree[link.begin] += 1
+        degree[link.end] += 1
+
+    def is_bare(node: int) -> bool:
+        return degree[node] == 1 and wiring.nodes[node].label is None
+
+    arrows = [
+        link for link in wiring.links if link.style == "dative" and (is_bare(link.begin) or is_bare(link.end))
+    ]
+    wiring.links = [link for link in wiring.links if link not in arrows]
+    wiring.arrows += [index for link in arrows for index in link.paths]
+    return [(wiring.nodes[link.begin].point, wiring.nodes[link.end].point) for link in arrows]
+
+
+def _formulas(
+    labels: list[LabelMark], separators: Sequence[Separator], length: float
+) -> list[tuple[LabelMark, LabelStructure]]:
+    """Labels without bonds that are ions or molecules, taken out of the others; no reagents at arrows."""
+    found = []
+    left = []
+    for label in labels:
+        structure = None
+        at = _middle(label.bbox)
+        is_reagent = any(a != b and _off_axis(a, b, at) < 1.5 * length for a, b in separators)
+        if not is_reagent and len(label.letters) <= 12:
+            structure = read_label(label, [])
+        if structure is not None and _is_formula(structure, label):
+            found.append((label, structure))
+        else:
+            left.append(label)
+    labels[:] = left
+    return found
+
+
+def _is_formula(structure: LabelStructure, label: LabelMark) -> bool:
+    atoms = structure.atoms
+    if structure.problems or structure.score < 0.8 or not atoms:
+        return False
+    if any(atom.symbol == "*" for atom in atoms) or not label.letters[0].text[:1].isupper():
+        return False
+    return len(atoms) > 1 or atoms[0].charge != 0 or bool(atoms[0].n_hydrogens)
+
+
+def _graph(strokes: Strokes, bonds: Bonds, wiring: Wiring, nodes: Sequence[int]) -> DrawnGraph:
+    number = {node: n for n, node in enumerate(nodes)}
+    links = [link for link in wiring.links if link.begin in number]
+    axes = [(wiring.nodes[link.begin].point, wiring.nodes[link.end].point) for link in links]
+    lengths = [math.dist(a, b) for a, b in axes]
+    box = _box(wiring, nodes)
+    near = grown(box, 0.3 * bonds.length)
+    graph = DrawnGraph([wiring.nodes[node] for node in nodes], links, bonds.length, box)
+    graph.own_length = median(lengths) if len(lengths) > 2 else 0.0
+    used, left = 0.0, 0.0
+    paths: dict[int, list[int]] = defaultdict(list)
+    for index, link in enumerate(links):
+        for path in link.paths:
+            paths[path].append(index)
+    known = {*wiring.circles, *wiring.arrows, *strokes.backgrounds}
+    for at, length, extent, owners in strokes.elements():
+        if not _is_inside(at, near) or known.intersection(owners):
+            continue
+        candidates = {index for path in owners for index in paths[path]}
+        if any(_off_axis(*axes[index], at) <= _SIDE_OF_BOND * bonds.length for index in candidates):
+            used += length
+        else:
+            left += length
+            if length > 0.05 * bonds.length:
+                graph.unexplained.append(extent)
+    graph.used = used / (used + left) if used + left > 0 else 1.0
+    for link in links:
+        link.begin, link.end = number[link.begin], number[link.end]
+    graph.problems = [text for point, text in wiring.problems if _is_inside(point, near)]
+    margin = grown(box, _LOOSE_GAP * bonds.length)
+    graph.loose = [label for label in wiring.labels if _distance(margin, label.bbox) <= 0]
+    return graph
+
+
+def _is_parted(a: BBox, b: BBox, separators: Sequence[Separator], length: float) -> bool:
+    """Whether an arrow or a plus stands between two boxes."""
+    ca, cb = _middle(a), _middle(b)
+    for p, q in separators:
+        at = (p[0] + q[0]) / 2, (p[1] + q[1]) / 2
+        between = _off_axis(ca, cb, at) < 2.0 * length
+        x_apart = min(a[2], b[2]) <= at[0] <= max(a[0], b[0])
+        y_apart = min(a[3], b[3]) <= at[1] <= max(a[1], b[1])
+        if between and (x_apart or y_apart):
+            return True
+    return False
+
+
+def _off_axis(a: Point, b: Point, at: Point) -> float:
+    """Distance of a point from the piece between two points."""
+    dx, dy = b[0] - a[0], b[1] - a[1]
+    square = dx * dx + dy * dy
+    share = ((at[0] - a[0]) * dx + (at[1] - a[1]) * dy) / square if square > 0 else 0.0
+    share = min(max(share, 0.0), 1.0)
+    return math.dist(at, (a[0] + share * dx, a[1] + share * dy))
+
+
+def _box(wiring: Wiring, nodes: Sequence[int]) -> BBox:
+    boxes: list[BBox] = []
+    for index in nodes:
+        node = wiring.nodes[index]
+        boxes.append(node.label.bbox if node.label is not None else (*node.point, *node.point))
+    return _around(boxes)
+
+
+def _around(boxes: Sequence[BBox]) -> BBox:
+    return (
+        min(box[0] for box in boxes),
+        min(box[1] for box in boxes),
+        max(box[2] for box in boxes),
+        max(box[3] for box in boxes),
+    )
+
+
+def _middle(box: BBox) -> Point:
+    return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+
+
+def _is_inside(point: Point, box: BBox) -> bool:
+    return box[0] <= point[0] <= box[2] and box[1] <= point[1] <= box[3]
+
+
+def _distance(a: BBox, b: BBox) -> float:
+    """Distance of two boxes, 0 where they touch."""
+    return math.hypot(max(a[0] - b[2], b[0] - a[2], 0.0), max(a[1] - b[3], b[1] - a[3], 0.0))

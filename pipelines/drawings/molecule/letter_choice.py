@@ -1,0 +1,114 @@
+"""Which outlines of a drawing are letters of labels, and which are bonds that look like letters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from statistics import median
+from typing import Final
+
+from docai.pipelines.drawings.letters import Letter
+from docai.pipelines.drawings.molecule.bond_strokes import visible_paths
+from docai.pipelines.ingest.drawing import Drawing, PaintedPath
+
+_SURE: Final = 0.5
+"""Score of a filled outline from which it is a letter."""
+
+_SURE_STROKED: Final = 0.8
+"""The same of one that is only stroked, as of a plotter's font."""
+
+_SIZES: Final = (0.3, 2.2)
+"""Smallest and largest size of an outline in sizes of the usual letter."""
+
+_HEIGHTS: Final = (0.75, 1.35)
+"""Height of an upright stroke in heights of a capital that is a letter."""
+
+_UPRIGHT: Final = frozenset("lI1|i")
+_LINES: Final = frozenset("-−–—_=/\\‐‑'’`,.·•")
+"""What a stroke alone may be taken for; charges are found by where they stand."""
+
+_CAPITALS: Final = frozenset("ABCDEFGHKLMNOPQRSTUVWXYZ")
+
+_RINGS: Final = frozenset("°oº○◦")
+
+_FEW_POINTS: Final = 9
+"""Points of an outline that may as well be a thin bar."""
+
+
+def choose_letters(drawing: Drawing, letters: Sequence[Letter]) -> list[Letter]:
+    """Glyphs of fonts, and the outlines that are letters for their size and company."""
+    glyphs = [letter for letter in letters if letter.glyph is not None]
+    visible = visible_paths(drawing)
+    outlines = [
+        letter
+        for letter in letters
+        if letter.paths and letter.score >= _SURE and visible.issuperset(letter.paths)
+    ]
+    if not outlines:
+        return glyphs
+    outlines = _with_capital_rings(outlines, glyphs)
+    plain = [
+        letter
+        for letter in (*glyphs, *outlines)
+        if letter.text.isalnum() and letter.text not in _UPRIGHT and letter.size > 0
+    ]
+    if not plain:
+        return glyphs
+    size = median(letter.size for letter in plain)
+    capitals = [letter.bbox[3] - letter.bbox[1] for letter in plain if letter.text in _CAPITALS]
+    height = median(capitals) if capitals else 0.7 * size
+    n_stroked = sum(_is_stroked(drawing.paths[index]) for index in visible)
+    bonds_are_stroked = n_stroked > 0.3 * max(len(visible) - sum(len(letter.paths) for letter in outlines), 1)
+    chosen = []
+    for letter in outlines:
+        paths = [drawing.paths[index] for index in letter.paths]
+        if not _SIZES[0] * size <= letter.size <= _SIZES[1] * size:
+            continue
+        if all(_is_stroked(path) for path in paths) and (
+            letter.score < _SURE_STROKED or not letter.text.isalnum() or letter.text in _UPRIGHT
+        ):
+            continue
+        is_bar = sum(len(part.points) for path in paths for part in path.subpaths) <= _FEW_POINTS
+        if is_bar and letter.text in _LINES:
+            continue
+        is_upright = is_bar and letter.text in _UPRIGHT
+        if is_upright and not _is_upright_letter(letter, plain, height, bonds_are_stroked):
+            continue
+        chosen.append(letter)
+    return glyphs + chosen
+
+
+def _with_capital_rings(outlines: Sequence[Letter], glyphs: Sequence[Letter]) -> list[Letter]:
+    """Outlines where each ring as high as the capitals is an ``O``, which a lone one does not show."""
+    known = [letter for letter in (*glyphs, *outlines) if letter.text in _CAPITALS and letter.size > 0]
+    rings = [letter for letter in outlines if letter.text in _RINGS]
+    if not known:
+        height = max((letter.bbox[3] - letter.bbox[1] for letter in rings), default=0.0)
+        size = 1.4 * height
+    else:
+        height = median(letter.bbox[3] - letter.bbox[1] for letter in known)
+        size = median(letter.size for letter in known)
+    return [
+        replace(letter, text="O", size=size, baseline=letter.bbox[3], others=("0", "o"))
+        if letter.text in _RINGS and 0.85 * height < letter.bbox[3] - letter.bbox[1] < 1.2 * height
+        else letter
+        for letter in outlines
+    ]
+
+
+def _is_stroked(path: PaintedPath) -> bool:
+    return path.fill is None and path.stroke is not None
+
+
+def _is_upright_letter(
+    letter: Letter, others: Sequence[Letter], height: float, bonds_are_stroked: bool
+) -> bool:
+    """Whether an upright bar is an ``l`` or ``I``: as high as a capital, and beside one or unlike bonds."""
+    x0, y0, x1, y1 = letter.bbox
+    if not _HEIGHTS[0] * height <= y1 - y0 <= _HEIGHTS[1] * height:
+        return False
+    return bonds_are_stroked or any(
+        abs(other.bbox[3] - y1) < 0.25 * height
+        and min(abs(other.bbox[2] - x0), abs(other.bbox[0] - x1)) < 0.35 * height
+        for other in others
+    )
