@@ -85,10 +85,12 @@ class LetterGroups:
                 self._ends[index].append(end)
         self._host: dict[int, int] = {}
         """Of what is raised or lowered: the full-size letter that it is beside."""
+        self._previous_digit: dict[int, int] = {}
 
     def groups(self) -> list[list[int]]:
         """Indices of the letters of each label."""
         pairs = list(self._pairs())
+        self._join_digits(pairs)
         self._join_neighbors(pairs, CLOSE_GAP)
         self._join_scripts(pairs)
         self._join_over_scripts(pairs)
@@ -192,6 +194,8 @@ class LetterGroups:
                 continue
             if first in self._host or second in self._host or self._root(first) == self._root(second):
                 continue
+            if self._texts[first].isdigit() and self._texts[second].isdigit():
+                continue
             distance = self._gap(first, second)
             if not -MAX_OVERLAP <= distance <= gap:
                 continue
@@ -201,19 +205,25 @@ class LetterGroups:
                     continue
             self._join(first, second)
 
-    def _join_scripts(self, pairs: Sequence[tuple[int, int]]) -> None:
-        """Join what is raised or lowered to the letter before it, else to the one after it.
-
-        The digits of a number stay together.
-        """
-        alone = {members[0] for members in self._members() if len(members) == 1}
-        before: dict[int, int] = {}
+    def _join_digits(self, pairs: Sequence[tuple[int, int]]) -> None:
+        """Join the digits of a number."""
         for first, second in pairs:
-            is_number = self._texts[first].isdigit() and self._texts[second].isdigit()
-            if is_number and {first, second} <= alone and self._on_one_line(first, second):
-                if -MAX_OVERLAP <= self._gap(first, second) <= CLOSE_GAP:
-                    before[second] = first
-        after = {first: second for second, first in before.items()}
+            if not (self._texts[first].isdigit() and self._texts[second].isdigit()):
+                continue
+            # The digit 1 is narrow, and is set as wide as the others.
+            if self._on_one_line(first, second) and -MAX_OVERLAP <= self._gap(first, second) <= WIDE_GAP:
+                self._previous_digit[second] = first
+                self._join(first, second)
+
+    def _join_scripts(self, pairs: Sequence[tuple[int, int]]) -> None:
+        """Join what is raised or lowered to the letter before it, else to the one after it."""
+        alone = {
+            index
+            for members in self._members()
+            if len(members) == 1 or all(self._texts[member].isdigit() for member in members)
+            for index in members
+        }
+        before, after = self._previous_digit, {first: second for second, first in self._previous_digit.items()}
         options: dict[int, list[tuple[float, int]]] = defaultdict(list)
         for first, second in pairs:
             if second in alone and second not in before and self._can_be_script(second, first):
@@ -239,7 +249,7 @@ class LetterGroups:
         self, options: list[tuple[float, int]], host: int, gap: float, limit: float, oddness: float
     ) -> None:
         if -MAX_OVERLAP <= gap <= limit:
-            options.append((max(gap, 0.0) + 0.3 * max(oddness, 0.0), host))
+            options.append((max(gap, 0.0) + max(oddness, 0.0), host))
 
     def _rise(self, script: int, host: int) -> float:
         """Ems by which the middle of a letter is above that of another; of a charge 0."""
