@@ -58,11 +58,11 @@ def find_joints(marks: list[BondMark], letters: Sequence[Letter], length: float,
 
     ``marks`` is changed: bonds in two pieces, with a gap for one that crosses, become one.
     """
-    faces = [tuple(_faces_letter(mark, side, letters, length) for side in (0, 1)) for mark in marks]
+    faces = find_facing(marks, letters, length)
     _choose_axes(marks, faces, length)
     joints = _cluster_ends(marks, faces, length, width)
     if _bridge_gaps(marks, joints, length) + _split_long(marks, joints, length, width):
-        faces = [tuple(_faces_letter(mark, side, letters, length) for side in (0, 1)) for mark in marks]
+        faces = find_facing(marks, letters, length)
         joints = _cluster_ends(marks, faces, length, width)
     return joints
 
@@ -88,17 +88,28 @@ def _reach(mark: BondMark, length: float) -> float:
     return min(max(_NEAR_LABEL * length, 1.08 * length - seen), _MAX_LABEL_GAP * length) + mark.slack
 
 
-def _faces_letter(mark: BondMark, side: int, letters: Sequence[Letter], length: float) -> bool:
-    end, reach = ends_of(mark)[side], _reach(mark, length)
-    return any(
-        abs(end[0] - (letter.bbox[0] + letter.bbox[2]) / 2) < reach + letter.size
-        and abs(end[1] - (letter.bbox[1] + letter.bbox[3]) / 2) < reach + letter.size
-        and gap_before(letter, mark, side, length) is not None
-        for letter in letters
-    )
+def find_facing(
+    marks: Sequence[BondMark], letters: Sequence[Letter], length: float
+) -> list[tuple[bool, bool]]:
+    """For each bond whether it points at a letter close by, at its begin and at its end."""
+    if not letters:
+        return [(False, False)] * len(marks)
+    boxes = np.array([letter.bbox for letter in letters], float)
+    sizes = np.array([letter.size for letter in letters], float)
+
+    def faces(mark: BondMark, side: int) -> bool:
+        (x, y), reach = ends_of(mark)[side], _reach(mark, length) + sizes
+        near = (boxes[:, 0] - reach < x) & (x < boxes[:, 2] + reach)
+        near &= (boxes[:, 1] - reach < y) & (y < boxes[:, 3] + reach)
+        return any(
+            gap_before(letters[index], mark, side, length) is not None
+            for index in np.flatnonzero(near).tolist()
+        )
+
+    return [(faces(mark, 0), faces(mark, 1)) for mark in marks]
 
 
-def _choose_axes(marks: Sequence[BondMark], faces: Sequence[tuple[bool, ...]], length: float) -> None:
+def _choose_axes(marks: Sequence[BondMark], faces: Sequence[tuple[bool, bool]], length: float) -> None:
     points: list[Point] = []
     owners: list[int] = []
     for index, mark in enumerate(marks):
@@ -141,7 +152,7 @@ def _tolerances(mark: BondMark, length: float, width: float) -> tuple[float, flo
 
 
 def _cluster_ends(
-    marks: Sequence[BondMark], faces: Sequence[tuple[bool, ...]], length: float, width: float
+    marks: Sequence[BondMark], faces: Sequence[tuple[bool, bool]], length: float, width: float
 ) -> list[Joint]:
     ends = np.array([end for mark in marks for end in ends_of(mark)], float).reshape(-1, 2)
     tolerance = [value for mark in marks for value in _tolerances(mark, length, width)]

@@ -8,17 +8,18 @@ from typing import Final
 
 from docai.geometry import BBox, union
 from docai.pipelines.drawings.letters import Letter, read_letters
+from docai.pipelines.drawings.score.attributes import find_clefs, find_meters, find_rests
 from docai.pipelines.drawings.score.barlines import (
-    braced_staves,
     find_barlines,
     group_staves,
     staff_crossing_lines,
 )
 from docai.pipelines.drawings.score.beams import find_beams
+from docai.pipelines.drawings.score.braces import find_braces, find_brackets
 from docai.pipelines.drawings.score.curves import attach_curves, find_bows
 from docai.pipelines.drawings.score.heads import find_heads
+from docai.pipelines.drawings.score.key_signatures import find_keys
 from docai.pipelines.drawings.score.phrases import join_words, letters_of_symbol
-from docai.pipelines.drawings.score.plain_attributes import find_clefs, find_keys, find_meters, find_rests
 from docai.pipelines.drawings.score.remains import find_remains
 from docai.pipelines.drawings.score.sheet import Sheet, read_sheet
 from docai.pipelines.drawings.score.spans import find_spans
@@ -73,13 +74,13 @@ class _Reader:
         heads = [symbol for symbol in sheet.symbols if symbol.name.startswith("notehead")]
         lines = staff_crossing_lines(sheet, staves, heads)
         barline_paths = {path for line in lines for path in line.upright.paths}
-        groups = group_staves(sheet, staves, lines)
+        braces = find_braces(sheet, staves)
+        groups = group_staves(staves, lines, [*braces, *find_brackets(sheet, staves)])
         self._use_staff_lines()
         marks = find_heads(sheet, staves)
         stems = find_stems(sheet, marks, barline_paths)
         attach_flags(sheet, stems)
         find_beams(sheet, stems)
-        braces = braced_staves(sheet, staves)
         dots = [symbol for symbol in sheet.symbols if symbol.name in ROUND_DOTS]
         systems, made = [], []
         for group in groups:
@@ -93,19 +94,19 @@ class _Reader:
             systems.append(system)
             made.append((own, heads_made))
         symbols = self._symbols_by_system(systems)
-        for system, own_symbols, (own, heads_made) in zip(systems, symbols, made, strict=True):
-            self._add_attributes(system, own_symbols)
-            attach_accidentals(sheet, own_symbols, own, heads_made)
-            round_dots = [symbol for symbol in own_symbols if symbol.name in ROUND_DOTS]
-            over = attach_dots(sheet, round_dots, system.chords, system.rests, system.staves)
-            over += [symbol for symbol in own_symbols if symbol.name.startswith(MARKS)]
-            attach_marks(sheet, over, system.chords, system.rests, self.space)
         bows = find_bows(sheet, self.space)
         letters = self._letters_by_system(systems)
         for number, system in enumerate(systems):
+            own, heads_made = made[number]
+            free = self._add_attributes(system, symbols[number], letters[number])
+            attach_accidentals(sheet, symbols[number], own, heads_made)
+            round_dots = [symbol for symbol in symbols[number] if symbol.name in ROUND_DOTS]
+            over = attach_dots(sheet, round_dots, system.chords, system.rests, system.staves)
+            over += [symbol for symbol in symbols[number] if symbol.name.startswith(MARKS)]
+            attach_marks(sheet, over, system.chords, system.rests, self.space)
             inside = [bow for bow in bows if self._nearest(systems, bow.bbox) == number]
-            system.curves = attach_curves(inside, system.chords, system.staves)
-            self._add_texts(system, symbols[number], letters[number])
+            system.curves = attach_curves(sheet, inside, system.chords, system.staves)
+            self._add_texts(system, symbols[number], free)
             system.unexplained = find_remains(sheet, system, symbols[number])
         return [system for system in systems if system.chords or system.clefs or system.rests]
 
@@ -171,11 +172,11 @@ class _Reader:
     def _add_texts(self, system: System, symbols: Sequence[Symbol], letters: Sequence[Letter]) -> None:
         sheet, space = self.sheet, self.space
         words = join_words(letters)
+        gone = {id(letter) for letter in find_spans(sheet, system, symbols, words, space)}
+        words = [word for word in words if id(word.letters[0]) not in gone]
         numbers = find_numbers(symbols, words, space)
         left = {id(number) for number in find_tuplets(sheet, system, numbers, space)}
-        gone = {id(letter) for number in numbers if id(number) not in left for letter in number.letters}
-        words = [word for word in words if id(word.letters[0]) not in gone]
-        gone |= {id(letter) for letter in find_spans(sheet, system, symbols, words, space)}
+        gone |= {id(letter) for number in numbers if id(number) not in left for letter in number.letters}
         system.texts = [letter for letter in letters if id(letter) not in gone]
         for symbol in symbols:
             letter = letters_of_symbol(symbol) if id(symbol) not in sheet.used_symbols else None
@@ -183,17 +184,20 @@ class _Reader:
                 system.texts.append(letter)
                 sheet.use(symbol)
 
-    def _add_attributes(self, system: System, symbols: Sequence[Symbol]) -> None:
+    def _add_attributes(
+        self, system: System, symbols: Sequence[Symbol], letters: Sequence[Letter]
+    ) -> list[Letter]:
+        """Add clefs, keys, meters and rests; the letters that are of none come back."""
         staves = system.staves
         heads = [head for chord in system.chords for head in chord.heads]
-        clefs = find_clefs(symbols, staves)
+        clefs = find_clefs(symbols, staves, letters)
         system.clefs = [clef for clef, _ in clefs]
         keys = find_keys(symbols, staves, system.clefs, system.barlines, heads)
         system.keys = [key for key, _ in keys]
-        meters = find_meters(symbols, staves)
+        meters = find_meters(symbols, staves, letters)
         system.meters = [meter for meter, _ in meters]
-        rests = find_rests(symbols, staves)
+        rests = find_rests(symbols, staves, letters)
         system.rests = [rest for rest, _ in rests]
-        for used in (*clefs, *keys, *meters, *rests):
-            for symbol in used[1]:
-                self.sheet.use(symbol)
+        used = {id(mark) for found in (clefs, keys, meters, rests) for _, marks in found for mark in marks}
+        self.sheet.used_symbols |= {id(symbol) for symbol in symbols} & used
+        return [letter for letter in letters if id(letter) not in used]

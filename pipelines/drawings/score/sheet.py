@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from docai.pipelines.drawings.letters import Letter
-from docai.pipelines.drawings.score.strokes import Strokes, find_strokes
+from docai.pipelines.drawings.score.strokes import Strokes, find_strokes, path_place
 from docai.pipelines.drawings.score.types import Symbol
 from docai.pipelines.ingest.drawing import Drawing
 
@@ -75,6 +75,7 @@ class Sheet:
     used_symbols: set[int] = field(default_factory=set)
     """``id`` of the symbols that are accounted for."""
     _xs: list[float] = field(default_factory=list)
+    _copies: dict[tuple[float, ...], list[int]] = field(default_factory=dict)
 
     def uprights_between(self, x0: float, x1: float) -> list[Upright]:
         """Upright strokes whose x is in a range."""
@@ -85,6 +86,15 @@ class Sheet:
     def slabs_between(self, x0: float, x1: float) -> list[Slab]:
         """Strokes along the staff that begin before ``x1`` and end after ``x0``."""
         return [slab for slab in self.slabs if slab.x0 <= x1 and slab.x1 >= x0]
+
+    def is_used(self, index: int) -> bool:
+        """Whether a path is accounted for, or another one in the same place, such as its own outline."""
+        if index in self.used_paths:
+            return True
+        if not self._copies:
+            for number, path in enumerate(self.drawing.paths):
+                self._copies.setdefault(path_place(path), []).append(number)
+        return any(copy in self.used_paths for copy in self._copies[path_place(self.drawing.paths[index])])
 
     def use(self, symbol: Symbol) -> None:
         """Account for a symbol."""

@@ -96,6 +96,7 @@ def find_stems(sheet: Sheet, heads: Sequence[HeadMark], barline_paths: set[int])
             stem = stems.setdefault(index, Stem(line.x, line.y0, line.y1, line.paths))
             stem.heads.append((head, side))
     _leave_missed_heads(list(stems.values()))
+    _leave_far_ends(list(stems.values()))
     found = [stem for stem in stems.values() if stem.heads]
     _extend(found, [lone[index] for index in by_x if index not in stems])
     found = [stem for stem in found if _is_sound(stem)]
@@ -174,6 +175,28 @@ def _leave_missed_heads(stems: Sequence[Stem]) -> None:
     met = {id(head) for stem in stems for head, _ in stem.heads if _meets(stem, head)}
     for stem in stems:
         stem.heads = [(head, side) for head, side in stem.heads if id(head) not in met or _meets(stem, head)]
+
+
+def _leave_far_ends(stems: Sequence[Stem]) -> None:
+    """Leave the heads at one end of a stem that has heads at both, where they have another stem."""
+    n_stems: dict[int, int] = {}
+    for stem in stems:
+        for head, _ in stem.heads:
+            n_stems[id(head)] = n_stems.get(id(head), 0) + 1
+    for stem in stems:
+        ends = [
+            [head for head, _ in stem.heads if abs(y - head.y) <= ANCHOR_HEIGHTS * head.height]
+            for y in (stem.y0, stem.y1)
+        ]
+        if not all(ends) or stem.y1 - stem.y0 < 2 * ends[0][0].height:
+            continue
+        is_free = [all(n_stems[id(head)] > 1 for head in heads) for heads in ends]
+        if is_free[0] == is_free[1]:
+            continue
+        left = {id(head) for head in ends[0 if is_free[0] else 1]}
+        stem.heads = [(head, side) for head, side in stem.heads if id(head) not in left]
+        for head in left:
+            n_stems[head] -= 1
 
 
 def _meets(stem: Stem, head: HeadMark) -> bool:

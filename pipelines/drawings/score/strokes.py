@@ -74,22 +74,22 @@ def find_strokes(drawing: Drawing, without: Iterable[int] = ()) -> Strokes:
     """
     skipped = set(without)
     collector = _Collector()
-    filled = {_key(path) for path in drawing.paths if path.fill is not None and path.stroke is None}
+    filled = {path_place(path) for path in drawing.paths if path.fill is not None and path.stroke is None}
     outlines: dict[tuple[float, ...], float] = {}
     for path in drawing.paths:
-        if path.stroke is not None and path.fill is None and _key(path) in filled:
-            outlines[_key(path)] = path.width
+        if path.stroke is not None and path.fill is None and path_place(path) in filled:
+            outlines[path_place(path)] = path.width
     for index, path in enumerate(drawing.paths):
         if index in skipped or not _shows(path):
             continue
         if path.fill is not None:
-            grown = path.width if path.stroke is not None else outlines.get(_key(path), 0.0)
+            grown = path.width if path.stroke is not None else outlines.get(path_place(path), 0.0)
             for part in path.subpaths:
                 if path.stroke is not None and _is_line(part):
                     collector.add_line(part, index, path.width, bool(path.dashes))
                 else:
                     collector.add_fill(part, index, grown)
-        elif _key(path) not in outlines:
+        elif path_place(path) not in outlines:
             for part in path.subpaths:
                 collector.add_line(part, index, path.width, bool(path.dashes))
         if collector.n_pieces > MAX_PIECES:
@@ -109,9 +109,10 @@ def _is_line(part: Subpath) -> bool:
     return len(part.points) <= 3 and (part.points[0] == part.points[-1]).all() == (len(part.points) == 3)
 
 
-def _key(path: PaintedPath) -> tuple[float, ...]:
-    """The same for one outline that is filled and then stroked."""
-    return tuple(round(value, 2) for value in path.bbox)
+def path_place(path: PaintedPath) -> tuple[float, ...]:
+    """Where it is, to a hundredth of a point: the same for an outline that is filled and then stroked."""
+    x0, y0, x1, y1 = path.bbox
+    return (round(x0, 2), round(y0, 2), round(x1, 2), round(y1, 2))
 
 
 class _Collector:
