@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import median
 from typing import Final
 
@@ -156,8 +157,7 @@ def _graph(strokes: Strokes, bonds: Bonds, wiring: Wiring, nodes: Sequence[int])
             if length > 0.05 * bonds.length:
                 graph.unexplained.append(extent)
     graph.used = used / (used + left) if used + left > 0 else 1.0
-    for link in links:
-        link.begin, link.end = number[link.begin], number[link.end]
+    graph.links = [replace(link, begin=number[link.begin], end=number[link.end]) for link in links]
     graph.problems = [text for point, text in wiring.problems if _is_inside(point, near)]
     margin = grown(box, _LOOSE_GAP * bonds.length)
     graph.loose = [label for label in wiring.labels if _distance(margin, label.bbox) <= 0]

@@ -223,12 +223,17 @@ class LetterGroups:
             if len(members) == 1 or all(self._texts[member].isdigit() for member in members)
             for index in members
         }
-        before, after = self._previous_digit, {first: second for second, first in self._previous_digit.items()}
+        before, after = (
+            self._previous_digit,
+            {first: second for second, first in self._previous_digit.items()},
+        )
         options: dict[int, list[tuple[float, int]]] = defaultdict(list)
         for first, second in pairs:
             if second in alone and second not in before and self._can_be_script(second, first):
                 limit = 0.45 if self._texts[second] in SIGNS else WIDE_GAP
-                self._add_option(options[second], first, self._gap(first, second), limit, self._rise(second, first))
+                self._add_option(
+                    options[second], first, self._gap(first, second), limit, self._rise(second, first)
+                )
             if first in alone and first not in after and self._can_be_script(first, second):
                 script = first
                 while script in before:
@@ -236,7 +241,9 @@ class LetterGroups:
                 # Before a letter only isotopes and charges stand, which are raised.
                 oddness = 0.35 + max(0.0, -self._rise(first, second))
                 self._add_option(options[script], second, self._gap(first, second), 0.25, oddness)
-        for script in sorted((one for one in options if options[one]), key=lambda one: self._letters[one].bbox[0]):
+        for script in sorted(
+            (one for one in options if options[one]), key=lambda one: self._letters[one].bbox[0]
+        ):
             host = min(options[script])[1]
             host = self._host.get(host, host)
             number: int | None = script
@@ -267,12 +274,16 @@ class LetterGroups:
             return False
         if self._texts[host] in SIGNS and text not in SIGNS:
             return False
-        height = large.bbox[3] - large.bbox[1]
+        if text in "()":
+            return False
         if self._texts[host].isdigit() and text not in SIGNS:
             # Two digits of one number.
             return text.isdigit() and abs(small.baseline - large.baseline) < SAME_BASE * large.size
-        middle = center(small.bbox)[1]
-        return large.bbox[1] - 0.35 * large.size <= middle <= large.bbox[3] + 0.35 * max(height, 0.5 * large.size)
+        top, bottom, middle = small.bbox[1], small.bbox[3], center(small.bbox)[1]
+        if text in SIGNS:
+            return large.bbox[1] - 0.4 * large.size <= middle <= large.bbox[3] + 0.1 * large.size
+        # It reaches into the height of its letter, or nearly so.
+        return large.bbox[1] - 0.12 * large.size <= bottom and top <= large.bbox[3] + 0.12 * large.size
 
     def _join_over_scripts(self, pairs: Sequence[tuple[int, int]]) -> None:
         """Join a letter to the one before it where something raised or lowered stands between."""
