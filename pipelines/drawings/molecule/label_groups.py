@@ -23,8 +23,11 @@ BondEnd = tuple[Point, Point]
 CLOSE_GAP: Final = 0.2
 """Ems between neighbors of one label."""
 
-WIDE_GAP: Final = 0.34
+WIDE_GAP: Final = 0.42
 """The same of letters set wide, where not both sides have bonds of their own."""
+
+BEFORE_GAP: Final = 0.33
+"""Ems between an isotope or a charge and the letter after it."""
 
 MAX_OVERLAP: Final = 0.14
 """Ems by which neighbors of one label overlap; those of crowded labels overlap by more."""
@@ -201,6 +204,8 @@ class LetterGroups:
                 continue
             if distance > CLOSE_GAP:
                 both = self._root(first) in with_ends and self._root(second) in with_ends
+                # A small letter is the rest of a symbol, whatever bonds seem to end at it.
+                both = both and not self._texts[second].islower()
                 if both or first in with_script:
                     continue
             self._join(first, second)
@@ -211,7 +216,7 @@ class LetterGroups:
             if not (self._texts[first].isdigit() and self._texts[second].isdigit()):
                 continue
             # The digit 1 is narrow, and is set as wide as the others.
-            if self._on_one_line(first, second) and -MAX_OVERLAP <= self._gap(first, second) <= WIDE_GAP:
+            if self._on_one_line(first, second) and -MAX_OVERLAP <= self._gap(first, second) <= BEFORE_GAP:
                 self._previous_digit[second] = first
                 self._join(first, second)
 
@@ -240,7 +245,7 @@ class LetterGroups:
                     script = before[script]
                 # Before a letter only isotopes and charges stand, which are raised.
                 oddness = 0.35 + max(0.0, -self._rise(first, second))
-                self._add_option(options[script], second, self._gap(first, second), 0.25, oddness)
+                self._add_option(options[script], second, self._gap(first, second), BEFORE_GAP, oddness)
         for script in sorted(
             (one for one in options if options[one]), key=lambda one: self._letters[one].bbox[0]
         ):
