@@ -52,11 +52,10 @@ class Line:
     is_dashed: bool = False
     dash: float = 0.0
     """Length of a dash, of a stroke that is painted in dashes."""
+    length: float = field(init=False)
 
-    @property
-    def length(self) -> float:
-        """Points."""
-        return math.dist(self.p, self.q)
+    def __post_init__(self) -> None:
+        self.length = math.dist(self.p, self.q)
 
     @property
     def middle(self) -> Point:
