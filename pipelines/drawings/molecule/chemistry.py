@@ -373,7 +373,10 @@ def _unpaired(atom: Atom) -> int:
     """Electrons of an atom with several dots that are unpaired; pairs of dots are lone pairs if they fit."""
     n_dots = atom.GetNumRadicalElectrons()
     n_bonds = sum(bond.GetBondTypeAsDouble() for bond in atom.GetBonds()) + atom.GetNumExplicitHs()
-    free = max((value - n_bonds for value in valence_options(atom.GetSymbol(), atom.GetFormalCharge())[:1]), default=0)
+    free = max(
+        (value - n_bonds for value in valence_options(atom.GetSymbol(), atom.GetFormalCharge())[:1]),
+        default=0,
+    )
     if n_dots <= free and not (n_dots % 2 == 0 and atom.GetAtomicNum() > 6):
         return n_dots
     return n_dots % 2

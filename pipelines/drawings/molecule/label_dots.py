@@ -39,7 +39,11 @@ def take_dots(drawing: Drawing, strokes: Strokes, letters: Sequence[Letter]) -> 
 
     A dot on a line is none: it marks the atom itself.
     """
-    round_paths = {index: circle for index, box in strokes.others if (circle := _as_dot(drawing.paths[index], index, box))}
+    round_paths = {
+        index: circle
+        for index, box in strokes.others
+        if (circle := _as_dot(drawing.paths[index], index, box))
+    }
     filled = [circle for circle in strokes.circles if circle.is_filled] + list(round_paths.values())
     if not filled or len(filled) > MAX_DOTS:
         return []
@@ -88,7 +92,8 @@ def _is_beside_letter(circle: Circle, letters: Sequence[Letter]) -> bool:
 def _is_beside_vertex(circle: Circle, strokes: Strokes) -> bool:
     return any(
         circle.radius <= DOT_OF_BOND * line.length
-        and min(math.dist(line.p, circle.center), math.dist(line.q, circle.center)) <= VERTEX_REACH * line.length
+        and min(math.dist(line.p, circle.center), math.dist(line.q, circle.center))
+        <= VERTEX_REACH * line.length
         for line in strokes.lines
     )
 

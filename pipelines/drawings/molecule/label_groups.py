@@ -158,13 +158,15 @@ class LetterGroups:
         return list(found.values())
 
     def _has_bond_between(self, first: int, second: int) -> bool:
-        a, b = self._letters[first].bbox, self._letters[second].bbox
+        """Whether a bond lies in the gap between two letters and ends at both."""
         em = max(self._letters[first].size, self._letters[second].size)
-        box = (a[2] - 0.1 * em, min(a[1], b[1]), b[0] + 0.1 * em, max(a[3], b[3]))
-        return any(
-            box[0] <= x <= box[2] and box[1] <= y <= box[3] and abs(direction[0]) > 0.8
-            for index in (first, second)
-            for (x, y), direction in self._ends.get(index, ())
+        x0 = self._letters[first].bbox[2] - 0.1 * em
+        x1 = self._letters[second].bbox[0] + 0.1 * em
+        return all(
+            any(
+                x0 <= x <= x1 and side * direction[0] > 0.7 for (x, _), direction in self._ends.get(index, ())
+            )
+            for index, side in ((first, -1), (second, 1))
         )
 
     def _is_word(self, index: int) -> bool:
