@@ -23,8 +23,11 @@ BondEnd = tuple[Point, Point]
 CLOSE_GAP: Final = 0.2
 """Ems between neighbors of one label."""
 
-WIDE_GAP: Final = 0.34
+WIDE_GAP: Final = 0.42
 """The same of letters set wide, where not both sides have bonds of their own."""
+
+BEFORE_GAP: Final = 0.33
+"""Ems between an isotope or a charge and the letter after it."""
 
 MAX_OVERLAP: Final = 0.14
 """Ems by which neighbors of one label overlap; those of crowded labels overlap by more."""
@@ -155,13 +158,15 @@ class LetterGroups:
         return list(found.values())
 
     def _has_bond_between(self, first: int, second: int) -> bool:
-        a, b = self._letters[first].bbox, self._letters[second].bbox
+        """Whether a bond lies in the gap between two letters and ends at both."""
         em = max(self._letters[first].size, self._letters[second].size)
-        box = (a[2] - 0.1 * em, min(a[1], b[1]), b[0] + 0.1 * em, max(a[3], b[3]))
-        return any(
-            box[0] <= x <= box[2] and box[1] <= y <= box[3] and abs(direction[0]) > 0.8
-            for index in (first, second)
-            for (x, y), direction in self._ends.get(index, ())
+        x0 = self._letters[first].bbox[2] - 0.1 * em
+        x1 = self._letters[second].bbox[0] + 0.1 * em
+        return all(
+            any(
+                x0 <= x <= x1 and side * direction[0] > 0.7 for (x, _), direction in self._ends.get(index, ())
+            )
+            for index, side in ((first, -1), (second, 1))
         )
 
     def _is_word(self, index: int) -> bool:
@@ -201,6 +206,8 @@ class LetterGroups:
                 continue
             if distance > CLOSE_GAP:
                 both = self._root(first) in with_ends and self._root(second) in with_ends
+                # A small letter is the rest of a symbol, whatever bonds seem to end at it.
+                both = both and not self._texts[second].islower()
                 if both or first in with_script:
                     continue
             self._join(first, second)
@@ -211,7 +218,7 @@ class LetterGroups:
             if not (self._texts[first].isdigit() and self._texts[second].isdigit()):
                 continue
             # The digit 1 is narrow, and is set as wide as the others.
-            if self._on_one_line(first, second) and -MAX_OVERLAP <= self._gap(first, second) <= WIDE_GAP:
+            if self._on_one_line(first, second) and -MAX_OVERLAP <= self._gap(first, second) <= BEFORE_GAP:
                 self._previous_digit[second] = first
                 self._join(first, second)
 
@@ -240,7 +247,7 @@ class LetterGroups:
                     script = before[script]
                 # Before a letter only isotopes and charges stand, which are raised.
                 oddness = 0.35 + max(0.0, -self._rise(first, second))
-                self._add_option(options[script], second, self._gap(first, second), 0.25, oddness)
+                self._add_option(options[script], second, self._gap(first, second), BEFORE_GAP, oddness)
         for script in sorted(
             (one for one in options if options[one]), key=lambda one: self._letters[one].bbox[0]
         ):
