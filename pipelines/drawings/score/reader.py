@@ -81,6 +81,7 @@ class _Reader:
         stems = find_stems(sheet, marks, barline_paths)
         attach_flags(sheet, stems)
         find_beams(sheet, stems)
+        sheet.use_bars()
         dots = [symbol for symbol in sheet.symbols if symbol.name in ROUND_DOTS]
         systems, made = [], []
         for group in groups:
@@ -102,11 +103,12 @@ class _Reader:
             attach_accidentals(sheet, symbols[number], own, heads_made)
             round_dots = [symbol for symbol in symbols[number] if symbol.name in ROUND_DOTS]
             over = attach_dots(sheet, round_dots, system.chords, system.rests, system.staves)
+            self._add_texts(system, symbols[number], free)
+            sheet.use_bars()
             over += [symbol for symbol in symbols[number] if symbol.name.startswith(MARKS)]
             attach_marks(sheet, over, system.chords, system.rests, self.space)
             inside = [bow for bow in bows if self._nearest(systems, bow.bbox) == number]
             system.curves = attach_curves(sheet, inside, system.chords, system.staves)
-            self._add_texts(system, symbols[number], free)
             system.unexplained = find_remains(sheet, system, symbols[number])
         return [system for system in systems if system.chords or system.clefs or system.rests]
 
@@ -199,5 +201,7 @@ class _Reader:
         rests = find_rests(symbols, staves, letters)
         system.rests = [rest for rest, _ in rests]
         used = {id(mark) for found in (clefs, keys, meters, rests) for _, marks in found for mark in marks}
-        self.sheet.used_symbols |= {id(symbol) for symbol in symbols} & used
+        for symbol in symbols:
+            if id(symbol) in used:
+                self.sheet.use(symbol)
         return [letter for letter in letters if id(letter) not in used]

@@ -17,6 +17,10 @@ SAME_X_POINTS: Final = 0.06
 """Difference of x up to which pieces of an upright line are of one line."""
 
 
+BAR_SYMBOLS: Final = ("articTenuto", "restWhole", "restHalf", "restDoubleWhole", "articStaccatissimo")
+"""How names of symbols begin that are plain bars."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Upright:
     """An upright stroke; lengths in points."""
@@ -99,11 +103,24 @@ class Sheet:
     def use(self, symbol: Symbol) -> None:
         """Account for a symbol."""
         self.used_symbols.add(id(symbol))
+        if symbol.path is not None:
+            self.used_paths.add(symbol.path)
+
+    def use_bars(self) -> None:
+        """Account for symbols that are plain bars, such as rests, where their stroke is something else."""
+        for symbol in self.symbols:
+            if is_bar(symbol) and symbol.path in self.used_paths:
+                self.used_symbols.add(id(symbol))
+
+
+def is_bar(symbol: Symbol) -> bool:
+    """A painted symbol that is one bar, as the hook of a beam and the line of a bracket may be, too."""
+    return symbol.path is not None and symbol.name.startswith(BAR_SYMBOLS)
 
 
 def read_sheet(drawing: Drawing, symbols: list[Symbol], letters: list[Letter]) -> Sheet:
     """Strokes of a drawing apart from the outlines of its symbols and letters."""
-    outlines = {symbol.path for symbol in symbols if symbol.path is not None}
+    outlines = {symbol.path for symbol in symbols if symbol.path is not None and not is_bar(symbol)}
     outlines.update(path for letter in letters for path in letter.paths)
     strokes = find_strokes(drawing, without=outlines)
     steep = strokes.is_upright

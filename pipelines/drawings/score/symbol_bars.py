@@ -27,7 +27,7 @@ REST_HEIGHT_SPACES: Final = (0.36, 0.72)
 BREVE_REST_WIDTH_SPACES: Final = (0.35, 0.85)
 """Of rests of a breve and a longa."""
 
-TENUTO_WIDTH_SPACES: Final = (0.85, 1.7)
+TENUTO_WIDTH_SPACES: Final = (0.7, 1.7)
 
 TENUTO_HEIGHT_SPACES: Final = (0.08, 0.3)
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from docai.geometry import BBox
 from docai.pipelines.drawings.score.strokes import WHITE_LEVEL
+from docai.pipelines.drawings.score.symbol_compounds import join_dots
 from docai.pipelines.drawings.score.symbol_outlines import (
-    MAX_DISTANCE,
     MAX_SIDE_SPACES,
     components,
     measure_outlines,
@@ -66,12 +66,14 @@ class _Outlines:
     n_points: NDArray[np.intp]
 
 
-def read_painted_symbols(drawing: Drawing, staves: Sequence[Staff]) -> list[Symbol]:
-    """Symbols among the filled paths."""
+def read_painted_symbols(
+    drawing: Drawing, staves: Sequence[Staff]
+) -> tuple[list[Symbol], list[tuple[int, BBox]]]:
+    """Symbols among the filled paths, and the path and box of small outlines that are none by themselves."""
     places = StaffPlaces(staves)
     subpaths, owner = _filled_subpaths(drawing)
     if not subpaths or sum(len(part.points) for part in subpaths) > MAX_POINTS:
-        return []
+        return [], []
     outlines = _outlines(subpaths, owner)
     near = places.nearest(outlines.boxes)
     space = np.array([places.space(staff) if staff >= 0 else 0.0 for staff in near.tolist()])
@@ -88,28 +90,30 @@ def read_painted_symbols(drawing: Drawing, staves: Sequence[Staff]) -> list[Symb
     matches = outline_table().match(measure_outlines(drawn, space[chosen].tolist()))
     by_key = {keys[number].tobytes(): match for number, match in zip(chosen, matches, strict=True)}
     symbols = _braces(drawing, staves, subpaths, outlines, near)
+    arcs, clefs = [], []
+    unread: list[tuple[int, BBox]] = []
     read_whole: set[int] = {symbol.path for symbol in symbols if symbol.path is not None}
     for number in kept:
         match = by_key.get(keys[number].tobytes())
         path = outlines.path[number]
-        if path in read_whole or match is None or not match.name or match.distance > MAX_DISTANCE:
+        if path in read_whole or match is None:
             continue
         bbox: BBox = tuple(outlines.boxes[number].tolist())
-        if match.name.startswith("timeSig") and not _stands_in(bbox, staves[near[number]]):
+        in_place = not match.name.startswith("timeSig") or _stands_in(bbox, staves[near[number]])
+        if not match.is_good or not in_place:
+            if not outlines.is_whole[number]:
+                unread.append((path, bbox))
             continue
         if outlines.is_whole[number]:
             read_whole.add(path)
-        symbols.append(
-            matched_symbol(
-                match,
-                bbox,
-                float(space[number]),
-                drawing.paths[path].order,
-                max_distance=MAX_DISTANCE,
-                path=path,
-            )
-        )
-    return symbols
+        order = drawing.paths[path].order
+        symbol = matched_symbol(match, bbox, float(space[number]), order, path=path)
+        symbols.append(symbol)
+        if len(outlines.parts[number]) == 1 and symbol.name.startswith("fermata"):
+            arcs.append(symbol)
+        if symbol.name == "fClef" and not outlines.is_whole[number]:
+            clefs.append(symbol)
+    return join_dots(symbols, arcs, clefs), unread
 
 
 def _braces(

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+import numpy as np
+
 from docai.pipelines.drawings.score.staves import find_staves
 from docai.pipelines.drawings.score.strokes import find_strokes
 from docai.pipelines.drawings.score.symbol_bars import read_bar_symbols
-from docai.pipelines.drawings.score.symbol_glyphs import read_nameless_glyphs
+from docai.pipelines.drawings.score.symbol_compounds import read_stroked_accents, read_stroked_rests
+from docai.pipelines.drawings.score.symbol_glyphs import may_be_music, read_nameless_glyphs
 from docai.pipelines.drawings.score.symbol_names import symbol_name
 from docai.pipelines.drawings.score.symbol_paths import read_painted_symbols
 from docai.pipelines.drawings.score.types import Staff, Symbol
@@ -45,12 +48,24 @@ def find_symbols(drawing: Drawing, staves: Sequence[Staff] | None = None) -> lis
         named_fonts = {
             drawing.glyphs[symbol.glyph].shape.font for symbol in symbols if symbol.glyph is not None
         }
+        if any(symbol.name.startswith("notehead") for symbol in symbols):
+            # The music has names: glyphs that say a letter are letters.
+            nameless = [index for index in nameless if may_be_music(drawing.glyphs[index], named_fonts)]
         if len(nameless) <= MAX_GLYPHS:
             symbols += read_nameless_glyphs(drawing, nameless, staves, named_fonts)
-        painted = read_painted_symbols(drawing, staves)
+        painted, unread = read_painted_symbols(drawing, staves)
         symbols += painted
-        strokes = find_strokes(
-            drawing, without={symbol.path for symbol in painted if symbol.path is not None}
-        )
+        strokes = find_strokes(drawing, without=_paths(painted))
+        drawn = read_stroked_rests(drawing, strokes, unread, staves)
+        drawn += read_stroked_accents(drawing, staves)
+        symbols += drawn
+        taken = np.array(sorted(_paths(drawn)), np.intp)
+        strokes = strokes.take(~np.isin(strokes.path, taken))
         symbols += read_bar_symbols(drawing, strokes, staves, symbols)
     return sorted(symbols, key=lambda symbol: symbol.order)
+
+
+def _paths(symbols: Sequence[Symbol]) -> set[int]:
+    """Indices of all paths that symbols are made of."""
+    whole = {symbol.path for symbol in symbols if symbol.path is not None}
+    return whole.union(*(symbol.more_paths for symbol in symbols))
