@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
@@ -258,16 +259,24 @@ def attach_marks(
     sheet: Sheet, marks: Iterable[Symbol], chords: Sequence[Chord], rests: Sequence[Rest], space: float
 ) -> None:
     """Give articulations, ornaments and fermatas to the chord or rest at which they stand."""
+    targets: list[tuple[float, float, float, Chord | Rest]] = []
+    for target in (*chords, *rests):
+        boxes = [head.bbox for head in target.heads] if isinstance(target, Chord) else [target.bbox]
+        left, right = min(box[0] for box in boxes), max(box[2] for box in boxes)
+        targets.append((target.x, left, right, target))
+    targets.sort(key=lambda target: target[0])
+    xs = [x for x, *_ in targets]
     for mark in marks:
         if id(mark) in sheet.used_symbols:
             continue
         x, y = (mark.bbox[0] + mark.bbox[2]) / 2, (mark.bbox[1] + mark.bbox[3]) / 2
         best: tuple[float, Chord | Rest] | None = None
-        for target in (*chords, *rests):
-            boxes = [head.bbox for head in target.heads] if isinstance(target, Chord) else [target.bbox]
-            left, right = min(box[0] for box in boxes), max(box[2] for box in boxes)
-            stem_x = target.stem_x if isinstance(target, Chord) and target.stem != "none" else x
-            aside = min(max(left - x, x - right, 0.0), abs(x - stem_x) if stem_x != x else 1e9)
+        for _, left, right, target in targets[
+            bisect_left(xs, x - 3 * space) : bisect_right(xs, x + 3 * space)
+        ]:
+            aside = max(left - x, x - right, 0.0)
+            if isinstance(target, Chord) and target.stem != "none":
+                aside = min(aside, abs(x - target.stem_x))
             above = max(target.bbox[1] - y, y - target.bbox[3], 0.0)
             if aside > 0.6 * space or above > 6 * space:
                 continue
