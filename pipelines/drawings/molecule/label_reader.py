@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import combinations, product
 from typing import Final, NamedTuple
 
-from docai.geometry import center
+from docai.geometry import center, union
 from docai.parsers.molecule_labels import GROUPS, is_label
 from docai.pipelines.drawings.letters import Letter
 from docai.pipelines.drawings.molecule.label_formula import (
@@ -24,8 +24,15 @@ from docai.pipelines.drawings.molecule.label_text import (
     Reading,
     plain_characters,
     read_units,
+    table_name,
 )
-from docai.pipelines.drawings.molecule.types import Attachment, LabelAtom, LabelMark, LabelStructure
+from docai.pipelines.drawings.molecule.types import (
+    Attachment,
+    DrawnGraph,
+    LabelAtom,
+    LabelMark,
+    LabelStructure,
+)
 
 SURE_SCORE: Final = 0.95
 """Score of a letter from which on nothing else is tried in its place."""
@@ -151,6 +158,35 @@ def _score(characters: Sequence[Character], label: LabelMark) -> float:
     return score
 
 
+def join_hyphened_names(graph: DrawnGraph) -> None:
+    """Make one label of ``t`` and ``Bu`` in a graph, whose hyphen was taken for a bond.
+
+    The node of the first letter stays without an atom, so that all indices stay as they are.
+    """
+    for number, link in enumerate(graph.links):
+        nodes = [(end, graph.nodes[end]) for end in (link.begin, link.end)]
+        for (first, prefix), (last, name) in (nodes, nodes[::-1]):
+            if prefix.label is None or name.label is None or name.structure is None:
+                continue
+            text = f"{label_text(prefix.label)}-{label_text(name.label)}"
+            if not label_text(prefix.label).islower() or table_name(text) not in GROUPS:
+                continue
+            letters = [*prefix.label.letters, *name.label.letters]
+            box = union((prefix.label.bbox, name.label.bbox))
+            name.label = LabelMark(letters, [0] * len(letters), [0] * len(letters), box, link.paths)
+            atom = LabelAtom("*", label=table_name(text), letters=tuple(range(len(letters))))
+            name.structure = LabelStructure([atom], attached=[0], score=name.structure.score)
+            prefix.structure = LabelStructure([])
+            del graph.links[number]
+            for other in graph.links:
+                if other.begin in (first, last):
+                    other.begin, other.begin_atom = last, 0
+                if other.end in (first, last):
+                    other.end, other.end_atom = last, 0
+            join_hyphened_names(graph)
+            return
+
+
 def read_free_label(label: LabelMark) -> LabelStructure | None:
     """The molecules or ions of a formula without bonds, such as ``HCl``, ``Na+`` or ``2 H2O``.
 
@@ -184,9 +220,7 @@ def _characters(label: LabelMark, first_line: int) -> list[Character]:
     return found
 
 
-def _variants(
-    label: LabelMark, attachments: Sequence[Attachment]
-) -> Iterator[tuple[list[Character], float]]:
+def _variants(label: LabelMark, attachments: Sequence[Attachment]) -> Iterator[tuple[list[Character], float]]:
     """Ways to read the letters, and how unlikely each is beside the first one."""
     line = _attached_line(label, attachments)
     first = _characters(label, line)
@@ -195,6 +229,14 @@ def _variants(
         index
         for index, character in enumerate(first)
         if label.letters[character.letter].score < SURE_SCORE or label.letters[character.letter].others
+    ]
+    # Where nothing else fits, a letter that looked sure may be wrong, unless a font says what it is.
+    unsure += [
+        index
+        for index, character in enumerate(first)
+        if index not in unsure
+        and label.letters[character.letter].glyph is None
+        and character.text in _LOOK_ALIKES
     ]
     n_left = MAX_VARIANTS
     for size in (1, 2, 3):
@@ -214,7 +256,7 @@ def _variants(
 
 def _oddness(letter: Letter) -> float:
     """Cost of taking a letter for something else than it most likely is."""
-    return 0.5 + 2.0 * letter.score if letter.others else 1.5
+    return 0.5 + 2.0 * letter.score if letter.others else 2.5
 
 
 def _alternatives(letter: Letter, text: str) -> list[str]:

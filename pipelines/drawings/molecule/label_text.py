@@ -293,6 +293,8 @@ class _UnitReader:
             stop += 1
         if stop == at or stop == len(self._text):
             return 0, at
+        if self._text[at] == "0":
+            return 0, at
         raised = self._characters[at].script > 0
         return (int(self._text[at:stop]), stop) if raised or not has_unit else (0, at)
 

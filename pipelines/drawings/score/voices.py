@@ -17,11 +17,13 @@ from docai.pipelines.drawings.score.rhythm import DrawnMeasure, Event, Quarters,
 
 MAX_STATES = 120
 """Partial readings of a measure that the search keeps."""
+_MAX_LENGTHS = 3
+"""Lengths that are tried for a measure that does not fill its meter."""
 MAX_EVENTS = 200
 """Events of one staff in one measure; more are no music, and are read as one voice."""
 
 # Costs: 1 is what one looks at twice, 4 and more is hardly ever right.
-_SECOND_VOICE_COST = 0.6
+_SECOND_VOICE_COST = 0.15
 _STEM_COST = 1.6
 _LONE_STEM_COST = 0.25
 _CROSSING_COST = 0.6
@@ -31,7 +33,7 @@ _GAP_COST = (2.5, 1.2)
 """Of time in which the first voice, and the second, is silent without a rest."""
 _SHORT_COST = 6.0
 _LONG_COST = 9.0
-_TOGETHER_COST = 0.4
+_TOGETHER_COST = 0.1
 _BACKWARD_COST = 4.0
 _SQUEEZED_COST = 1.0
 _BEAM_COST = 3.0
@@ -41,6 +43,8 @@ _SWAPPED_TUPLET_COST = 0.7
 _OTHER_RATIO_COST = 0.8
 _GUESSED_TUPLET_COST = 2.0
 _OFF_GRID_COST = 3.0
+_PICKUP_COST = 0.5
+_OTHER_LENGTH_COST = 5.0
 
 # Staff spaces.
 _SAME_COLUMN = 0.35
@@ -359,39 +363,29 @@ def _ratios(
 
 def solve_measure(
     measure: DrawnMeasure, length: Quarters | None, space: float
-) -> tuple[dict[int, StaffReading], Quarters, float]:
-    """The readings of all staves of a measure, its length, and the cost of the whole.
+) -> tuple[dict[int, StaffReading], float]:
+    """The readings of all staves of a measure, and what they cost together.
 
     Args:
         measure: the measure.
         length: that its meter wants; None where no meter is known.
         space: of the staff, points.
     """
-    candidates = [length] if length is not None else []
-    best = _solve_for(measure, length, space) if length is not None else None
-    if best is not None and best[1] < SOUND_COST * max(1, len(measure.staves)):
-        assert length is not None
-        return best[0], length, best[1]
-    for other in likely_lengths(measure):
-        if other in candidates or other <= 0:
+    best: tuple[dict[int, StaffReading], float] | None = None
+    if length is not None:
+        best = _solve_for(measure, length, space)
+        if best[1] < SOUND_COST * max(1, len(measure.staves)):
+            return best
+    for other in likely_lengths(measure, space):
+        if other == length or other <= 0:
             continue
-        candidates.append(other)
         readings, cost = _solve_for(measure, other, space)
         # Another length than that of the meter is right for a pickup, and for what is written so.
-        penalty = 0.0 if length is None else 1.0 if measure.is_edge and other < length else 5.0
-        if best is None or cost + penalty < best[1]:
-            best = readings, cost + penalty
-            chosen = other
-    if best is None:
-        return {}, length or Fraction(4), 0.0
-    return best[0], _chosen_length(best[0], length, candidates), best[1]
-
-
-def _chosen_length(
-    readings: dict[int, StaffReading], length: Quarters | None, candidates: Sequence[Quarters]
-) -> Quarters:
-    longest = max((reading.length for reading in readings.values()), default=length or Fraction(4))
-    return longest
+        if length is not None:
+            cost += _PICKUP_COST if measure.is_edge and other < length else _OTHER_LENGTH_COST
+        if best is None or cost < best[1]:
+            best = readings, cost
+    return best or _solve_for(measure, Fraction(4), space)
 
 
 def _solve_for(
@@ -434,25 +428,24 @@ def _reconcile(
             ]
 
 
-def likely_lengths(measure: DrawnMeasure) -> list[Quarters]:
-    """Lengths that the sums of the values on each staff speak for, the most frequent first."""
+def likely_lengths(measure: DrawnMeasure, space: float) -> dict[Quarters, int]:
+    """Lengths that the sums of the values on each staff speak for, with the number of staves that do."""
     counts: dict[Quarters, int] = {}
     for events in measure.staves.values():
-        sums: dict[Quarters, int] = {}
-        by_stem: dict[str, Quarters] = {"up": Fraction(0), "down": Fraction(0)}
-        total = Fraction(0)
-        for event in events:
-            if event.is_spacer or (event.is_full_rest and len(events) == 1):
+        own = [event for event in events if not event.is_spacer]
+        sums: dict[str, Quarters] = {}
+        # Events at one place are of two voices, of which each fills the measure.
+        is_double = any(b.x - a.x < _SAME_COLUMN * space for a, b in zip(own, own[1:], strict=False))
+        for event in own:
+            if event.is_full_rest and len(own) == 1:
                 continue
             value = event.values[0][0]
             for number in event.tuplets:
                 value *= measure.tuplets[number].ratios[0]
-            total += value
-            if event.stem in by_stem:
-                by_stem[event.stem] += value
-        for one in (total, *by_stem.values()):
-            if one:
-                sums[one] = 2 if one == total else 1
-        for one, weight in sums.items():
-            counts[one] = counts.get(one, 0) + weight
-    return sorted(counts, key=lambda one: -counts[one])[:4]
+            voices = (event.stem,) if event.stem != "none" else ("up", "down")
+            for voice in voices if is_double else ("all",):
+                sums[voice] = sums.get(voice, Fraction(0)) + value
+        for length in {length for length in sums.values() if length > 0}:
+            counts[length] = counts.get(length, 0) + 1
+    ordered = sorted(counts, key=lambda length: -counts[length])[:_MAX_LENGTHS]
+    return {length: counts[length] for length in ordered}
