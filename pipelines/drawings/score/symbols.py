@@ -22,7 +22,9 @@ MAX_GLYPHS: Final = 40_000
 """Glyphs of a page above which those without a name are not looked at."""
 
 
-def find_symbols(drawing: Drawing, staves: Sequence[Staff] | None = None) -> list[Symbol]:
+def find_symbols(
+    drawing: Drawing, staves: Sequence[Staff] | None = None, strokes: Strokes | None = None
+) -> list[Symbol]:
     """The music symbols of a drawing by their names in SMuFL, in the order of painting.
 
     Letters and numbers of text fonts are none, nor are staff lines, stems, beams and slurs. Where only the
@@ -31,6 +33,7 @@ def find_symbols(drawing: Drawing, staves: Sequence[Staff] | None = None) -> lis
     Args:
         drawing: of a page or a part of it.
         staves: its staves, if they are known; without any, outlines say nothing.
+        strokes: its straight strokes, all of them, if they are known.
     """
     names: dict[tuple[int, str], str] = {}
     symbols = []
@@ -44,7 +47,9 @@ def find_symbols(drawing: Drawing, staves: Sequence[Staff] | None = None) -> lis
             symbols.append(Symbol(name, glyph.bbox, glyph.origin, glyph.size, glyph.order, glyph=index))
         elif glyph.shape.subpaths:
             nameless.append(index)
-    staves = find_staves(drawing) if staves is None else staves
+    if staves is None:
+        strokes = find_strokes(drawing) if strokes is None else strokes
+        staves = find_staves(drawing, strokes)
     if staves:
         named_fonts = {
             drawing.glyphs[symbol.glyph].shape.font for symbol in symbols if symbol.glyph is not None
@@ -56,7 +61,8 @@ def find_symbols(drawing: Drawing, staves: Sequence[Staff] | None = None) -> lis
             symbols += read_nameless_glyphs(drawing, nameless, staves, named_fonts)
         painted = read_painted_symbols(drawing, staves)
         symbols += painted.symbols
-        strokes = _other_strokes(drawing, painted.symbols)
+        strokes = find_strokes(drawing) if strokes is None else strokes
+        strokes = _other_strokes(drawing, strokes, painted.symbols)
         drawn = read_stroked_rests(drawing, strokes, painted.unread, staves)
         drawn += read_stroked_accents(drawing, staves)
         symbols += drawn
@@ -66,14 +72,15 @@ def find_symbols(drawing: Drawing, staves: Sequence[Staff] | None = None) -> lis
     return sorted(symbols, key=lambda symbol: symbol.order)
 
 
-def _other_strokes(drawing: Drawing, painted: Sequence[Symbol]) -> Strokes:
+def _other_strokes(drawing: Drawing, strokes: Strokes, painted: Sequence[Symbol]) -> Strokes:
     """Straight strokes that are no part of symbols, which one path may hold together with others."""
     whole = {
         symbol.path
         for symbol in painted
         if symbol.path is not None and _about_equal(drawing.paths[symbol.path].bbox, symbol.bbox)
     }
-    strokes = find_strokes(drawing, without=whole.union(*(symbol.more_paths for symbol in painted)))
+    gone = whole.union(*(symbol.more_paths for symbol in painted))
+    strokes = strokes.take(~np.isin(strokes.path, np.array(sorted(gone), np.intp)))
     middle = (strokes.ends[:, :2] + strokes.ends[:, 2:]) / 2
     is_free = np.ones(len(strokes), bool)
     for symbol in painted:
