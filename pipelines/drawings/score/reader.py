@@ -37,6 +37,7 @@ from docai.pipelines.drawings.score.systems import (
 )
 from docai.pipelines.drawings.score.tuplets import find_numbers, find_tuplets
 from docai.pipelines.drawings.score.types import Staff, Symbol, System
+from docai.pipelines.drawings.sound import sound_drawing
 from docai.pipelines.ingest.drawing import Drawing
 
 ROUND_DOTS: Final = ("augmentationDot", "repeatDot", "articStaccatoAbove", "articStaccatoBelow")
@@ -55,6 +56,7 @@ MAX_LETTER_SPACES: Final = 6.0
 
 def find_systems(drawing: Drawing) -> list[System]:
     """Systems of music of a drawing, from the top; empty where it has no staves with music."""
+    drawing = sound_drawing(drawing)
     strokes = find_strokes(drawing)
     staves = find_staves(drawing, strokes)
     if not staves:

@@ -54,11 +54,20 @@ def build_chords(
     made: dict[int, list[Head]] = {}
     own = {id(head) for head in heads}
     groups: dict[int, int] = {}
+    n_stems: dict[int, int] = {}
+    for stem in stems:
+        for mark, _ in stem.heads:
+            n_stems[id(mark)] = n_stems.get(id(mark), 0) + 1
     for stem in stems:
         marks = [mark for mark, _ in stem.heads]
         if id(marks[0]) not in own:
             continue
         chord = _chord(marks, place, made)
+        if max(stem.n_flags, stem.beams_left, stem.beams_right) > 0:
+            # Two voices share a head, and the longer note shows: the one with beams is black.
+            for head, mark in zip(chord.heads, sorted(marks, key=lambda mark: -mark.y), strict=True):
+                if n_stems[id(mark)] > 1 and head.name == "noteheadHalf":
+                    head.name = "noteheadBlack"
         chord.stem = "up" if stem.is_up else "down"
         chord.stem_x = stem.x
         usual = "right" if stem.is_up else "left"
@@ -222,11 +231,39 @@ def attach_dots(
         counted.setdefault(id(best[1]), set()).add(round(x / (0.3 * staves[0].space)))
     for _, _, _, target in targets:
         target.n_dots = len(counted.get(id(target), ()))
+    _settle_shared_dots(chords)
     for chord in chords:
         most = max(head.n_dots for head in chord.heads)
         for head in chord.heads:
             head.n_dots = most
     return left
+
+
+def _settle_shared_dots(chords: Sequence[Chord]) -> None:
+    """Give the dots at a head that two stems share to the note that they lengthen, as far as it shows."""
+    at_place: dict[BBox, list[tuple[Chord, Head]]] = {}
+    for chord in chords:
+        for head in chord.heads:
+            at_place.setdefault(head.bbox, []).append((chord, head))
+    for shared in at_place.values():
+        n_dots = max(head.n_dots for _, head in shared)
+        if len(shared) < 2 or n_dots == 0:
+            continue
+        # A dotted note in a beam has a shorter one after it, or before.
+        dotted = [head for chord, head in shared if _has_shorter_neighbor(chord, chords)]
+        dotted = dotted or [head for chord, head in shared if chord.beam_group is None and not chord.n_flags]
+        for _, head in shared:
+            head.n_dots = n_dots if not dotted or any(head is other for other in dotted) else 0
+
+
+def _has_shorter_neighbor(chord: Chord, chords: Sequence[Chord]) -> bool:
+    if chord.beam_group is None:
+        return False
+    group = [other for other in chords if other.beam_group == chord.beam_group]
+    place = next(index for index, other in enumerate(group) if other is chord)
+    near = group[max(0, place - 1) : place] + group[place + 1 : place + 2]
+    n_beams = max(chord.beams_left, chord.beams_right)
+    return any(max(other.beams_left, other.beams_right) > n_beams for other in near)
 
 
 def _is_over(dot: Symbol, chords: Sequence[Chord]) -> bool:
