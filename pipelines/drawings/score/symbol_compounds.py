@@ -107,7 +107,7 @@ def read_stroked_rests(
     found = []
     for number in np.flatnonzero(fits).tolist():
         unit = float(space[number])
-        x0, y0, x1, y1 = *low[number].tolist(), *high[number].tolist()
+        (x0, y0), (x1, y1) = low[number].tolist(), high[number].tolist()
         middle = (boxes[:, 1] + boxes[:, 3]) / 2
         # The stroke runs from the lower left to the upper right.
         stroke_x = x1 - (boxes[:, 1] - y0) / (y1 - y0) * (x1 - x0)

@@ -11,6 +11,7 @@ import numpy as np
 from docai.pipelines.drawings.score.symbol_bars import bar_name
 from docai.pipelines.drawings.score.symbol_names import is_music_font
 from docai.pipelines.drawings.score.symbol_outlines import (
+    MIN_BAR_FILL,
     SURE_DISTANCE,
     Match,
     measure_outlines,
@@ -28,9 +29,6 @@ from docai.pipelines.ingest.drawing import Drawing, PlacedGlyph, place_subpaths
 
 MIN_SURE_SYMBOLS: Final = 2
 """Different symbols by which a font is found to hold music."""
-
-MIN_BAR_FILL: Final = 0.93
-"""Share of its box that a plain bar fills, with its round corners."""
 
 MAX_SHAPES: Final = 1_500
 """Different shapes of one page above which those of fonts with letters are not compared."""

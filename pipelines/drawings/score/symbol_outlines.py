@@ -56,6 +56,9 @@ SURE_DISTANCE: Final = 0.045
 MAX_DISTANCE: Final = 0.115
 """Distance from which an outline is no known symbol."""
 
+MIN_BAR_FILL: Final = 0.85
+"""Share of its box that a plain bar fills, with its round corners."""
+
 MIN_LEAD: Final = 1.3
 """How many times as far the next symbol must be, of an outline that is not surely the nearest one."""
 
