@@ -144,9 +144,9 @@ class TokenWriter:
         self._joins = joins
         self._beams = beam_signs(system)
 
-    def chord(self, index: int, heads: Sequence[int], recip: str) -> str:
+    def chord(self, index: int, heads: Sequence[int], recip: str, *, is_beamed: bool) -> str:
         """The token of some heads of a chord."""
-        return self._write(index, heads, recip, "")
+        return self._write(index, heads, recip, "", self._beams.get(index, "") if is_beamed else "")
 
     def grace(self, index: int, staff: int) -> str:
         """The token of a grace note."""
@@ -155,9 +155,9 @@ class TokenWriter:
         heads = [place for place, head in enumerate(chord.heads) if head.staff == staff]
         n_dots = max((head.n_dots for head in chord.heads), default=0)
         recip = recip_of(value) + "." * min(n_dots, 4)
-        return self._write(index, heads, recip, "q" if chord.has_slash else "qq")
+        return self._write(index, heads, recip, "q" if chord.has_slash else "qq", self._beams.get(index, ""))
 
-    def _write(self, index: int, heads: Sequence[int], recip: str, grace: str) -> str:
+    def _write(self, index: int, heads: Sequence[int], recip: str, grace: str, beam: str) -> str:
         chord = self._system.chords[index]
         joins = self._joins
         # What belongs to the chord as a whole is written once, where most of it stands.
@@ -172,7 +172,7 @@ class TokenWriter:
             token += "[" if on and not back else ""
             token += recip + self._pitches.heads[key].kern
             token += (signs if is_first else "") + grace
-            token += self._beams.get(index, "") if is_first else ""
+            token += beam if is_first else ""
             token += "_" if on and back else "]" if back else ""
             token += ")" * joins.slurs_end.get(index, 0) if is_first else ""
             tokens.append(token)

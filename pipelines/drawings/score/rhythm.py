@@ -158,7 +158,7 @@ def fill_measures(system: System, measures: Sequence[DrawnMeasure]) -> None:
         value = dotted(value_of_rest(rest), rest.n_dots)
         event = Event(rest.x, rest.staff, ((value, 0.0),), rest.position, rest=index, n_dots=rest.n_dots)
         event.beam_group = rest.beam_group
-        event.is_full_rest = not rest.n_dots and value in (4, 8)
+        event.is_full_rest = rest.n_measures > 0 or (not rest.n_dots and value in (4, 8))
         measure.staves.setdefault(rest.staff, []).append(event)
     for measure in measures:
         for events in measure.staves.values():
