@@ -61,8 +61,8 @@ def harvest(
 
     Molecules and scores come from what the page draws, tables and texts from the PDF's own words; no model is
     asked. What has issues, is less sure, or, drawn again, does not match its picture, is left out, as is a
-    drawing that is in the folder already. `docai train HEAD --data DIR/HEAD` reads the pairs. The same command
-    goes on where it was stopped.
+    drawing that is in the folder already. `docai train HEAD --data DIR/HEAD` reads the pairs. The same
+    command goes on where it was stopped.
     """
     keep_output_clean()
     console = stderr_console()
