@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Final
@@ -41,7 +41,9 @@ def assemble_drawing(recorder: Recorder, bbox: BBox, *, is_complete: bool) -> Dr
     paths = list(_paths(recorder))
     glyphs = list(_glyphs(recorder))
     images = [PaintedImage(*record) for record in recorder.images]
-    covers = [*_opaque_boxes(paths), *((image.order, image.bbox) for image in images if image.is_opaque)]
+    blended = {record.order for record in recorder.paths if record.is_blended}
+    covers = [(image.order, image.bbox) for image in images if image.is_opaque]
+    covers += _opaque_boxes(path for path in paths if path.order not in blended)
     if covers:
         paths = _visible(paths, [grow(path.bbox, path.width / 2) for path in paths], covers)
         glyphs = _visible(glyphs, [glyph.bbox for glyph in glyphs], covers)
@@ -176,7 +178,7 @@ def _glyphs(recorder: Recorder) -> Iterator[PlacedGlyph]:
             yield PlacedGlyph(order, text, shape, (e, f), (a, b, c, d), size, color, opacity, placed)
 
 
-def _opaque_boxes(paths: list[PaintedPath]) -> Iterator[tuple[int, BBox]]:
+def _opaque_boxes(paths: Iterable[PaintedPath]) -> Iterator[tuple[int, BBox]]:
     """Order and box of each upright rectangle that hides what is below."""
     for path in paths:
         if (

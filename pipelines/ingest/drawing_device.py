@@ -36,6 +36,9 @@ from docai.pipelines.ingest.drawing_records import (
 MAX_TILES: Final = 1_000
 """Paths and glyphs that a pattern may repeat; where it would repeat more, its area is painted as a whole."""
 
+NORMAL_BLENDING: Final = 0
+"""Number in MuPDF of the blend mode that covers what is below."""
+
 _CALLBACKS: Final = (
     *("fill_path", "stroke_path", "clip_path", "clip_stroke_path"),
     *("fill_text", "stroke_text", "clip_text", "clip_stroke_text"),
@@ -43,7 +46,7 @@ _CALLBACKS: Final = (
     *("pop_clip", "begin_mask", "end_mask", "begin_group", "end_group", "begin_tile", "end_tile"),
 )
 
-_CAPS: Final[dict[int, Cap]] = {1: "round", 2: "square"}
+_CAPS: Final[dict[int, Cap]] = {0: "butt", 1: "round", 2: "square"}
 
 
 class _ClipFrame(NamedTuple):
@@ -55,6 +58,11 @@ class _ClipFrame(NamedTuple):
     stroke: Any = None
     texts: tuple[Any, ...] = ()
     matrix: Any = None
+
+
+class _GroupFrame(NamedTuple):
+    alpha: float
+    is_blended: bool
 
 
 class Recorder(mupdf.FzDevice2):  # type: ignore[misc]  # PyMuPDF has no types here
@@ -83,7 +91,7 @@ class Recorder(mupdf.FzDevice2):  # type: ignore[misc]  # PyMuPDF has no types h
         self.coordinates = self._walker.coordinates
         self._order = 0
         self._stack: list[_ClipFrame] = []
-        self._alphas = [1.0]
+        self._groups = [_GroupFrame(1.0, is_blended=False)]
         self._tiles: list[TileFrame] = []
         self._n_masks = 0
         self._shape_indices: dict[tuple[int, int], int] = {}
@@ -107,7 +115,7 @@ class Recorder(mupdf.FzDevice2):  # type: ignore[misc]  # PyMuPDF has no types h
     def _begins(self, alpha: float) -> bool:
         """Count something painted; whether it is to be recorded."""
         self._order += 1
-        return not (self.is_full or self._n_masks or alpha <= 0 or self._alphas[-1] <= 0)
+        return not (self.is_full or self._n_masks or alpha <= 0 or self._groups[-1].alpha <= 0)
 
     def _add_path(
         self,
@@ -129,17 +137,27 @@ class Recorder(mupdf.FzDevice2):  # type: ignore[misc]  # PyMuPDF has no types h
         self._walker.walk(path, fills=stroke is None)
         end = len(self.codes)
         matrix = matrix_of(ctm)
-        opacity = alpha * self._alphas[-1]
-        if stroke is None:
-            record = PathRecord(
-                self._order, begin, end, matrix, None, color, 0.0, "butt", (), opacity, is_shaded, clip
-            )
-        else:
-            width, dashes = abs(stroke.linewidth), dashes_of(stroke)
-            cap = _CAPS.get(stroke.start_cap, "butt")
-            record = PathRecord(
-                self._order, begin, end, matrix, color, None, width, cap, dashes, opacity, is_shaded, clip
-            )
+        opacity = alpha * self._groups[-1].alpha
+        width, cap = 0.0, _CAPS[0]
+        dashes: tuple[float, ...] = ()
+        if stroke is not None:
+            width, cap, dashes = abs(stroke.linewidth), _CAPS.get(stroke.start_cap, "butt"), dashes_of(stroke)
+        record = PathRecord(
+            order=self._order,
+            begin=begin,
+            end=end,
+            matrix=matrix,
+            stroke=None if stroke is None else color,
+            fill=color if stroke is None else None,
+            width=width,
+            cap=cap,
+            dashes=dashes,
+            opacity=opacity,
+            is_shaded=is_shaded,
+            is_blended=self._groups[-1].is_blended,
+            clip=clip,
+        )
+        if stroke is not None:
             last = self.paths[-1] if self.paths else None
             if last is not None and self._is_same_path(last, record, begin_coordinates):
                 del self.codes[begin:], self.coordinates[begin_coordinates:]
@@ -206,7 +224,7 @@ class Recorder(mupdf.FzDevice2):  # type: ignore[misc]  # PyMuPDF has no types h
 
     def _add_text(self, text: Any, ctm: Any, color: Color, alpha: float, clip: int) -> None:
         outer = matrix_of(ctm)
-        opacity = alpha * self._alphas[-1]
+        opacity = alpha * self._groups[-1].alpha
         span = text.head
         while span:
             self._add_span(span, outer, color, opacity, clip)
@@ -242,7 +260,7 @@ class Recorder(mupdf.FzDevice2):  # type: ignore[misc]  # PyMuPDF has no types h
 
     def fill_image(self, _ctx: Any, image: Any, ctm: Any, alpha: float, *_: Any) -> None:
         if self._begins(alpha):
-            self._add_image(ctm, is_opaque=alpha * self._alphas[-1] >= 1 and not image.mask)
+            self._add_image(ctm, is_opaque=alpha * self._groups[-1].alpha >= 1 and not image.mask)
 
     def fill_image_mask(
         self, _ctx: Any, _image: Any, ctm: Any, _space: Any, _color: Any, alpha: float, *_: Any
@@ -256,7 +274,8 @@ class Recorder(mupdf.FzDevice2):  # type: ignore[misc]  # PyMuPDF has no types h
         box = turned_box((0.0, 0.0, 1.0, 1.0), matrix)
         if touches(box, clip.bbox):
             box = common_box(box, clip.bbox)
-            hides = is_opaque and is_upright(matrix) and clip.is_exact
+            is_blended = self._groups[-1].is_blended
+            hides = is_opaque and not is_blended and is_upright(matrix) and clip.is_exact
             self.images.append(ImageRecord(self._order, box, hides))
 
     def fill_shade(self, _ctx: Any, shade: Any, ctm: Any, alpha: float, *_: Any) -> None:
@@ -342,11 +361,14 @@ class Recorder(mupdf.FzDevice2):  # type: ignore[misc]  # PyMuPDF has no types h
     # Groups and patterns
 
     def begin_group(self, _ctx: Any, _area: Any, _space: Any, *rest: Any) -> None:
-        self._alphas.append(self._alphas[-1] * rest[3])
+        _isolated, _knockout, blend_mode, alpha = rest
+        outer = self._groups[-1]
+        is_blended = outer.is_blended or blend_mode != NORMAL_BLENDING
+        self._groups.append(_GroupFrame(outer.alpha * alpha, is_blended))
 
     def end_group(self, *_: Any) -> None:
-        if len(self._alphas) > 1:
-            self._alphas.pop()
+        if len(self._groups) > 1:
+            self._groups.pop()
 
     def begin_tile(self, _ctx: Any, area: Any, view: Any, dx: float, dy: float, ctm: Any, *_: Any) -> int:
         frame = TileFrame(

@@ -36,6 +36,8 @@ class PathRecord(NamedTuple):
     """Before the matrix."""
     opacity: float
     is_shaded: bool
+    is_blended: bool
+    """It is mixed with what is below, such as a highlight that multiplies: it hides nothing."""
     clip: int
 
 

@@ -52,11 +52,10 @@ class Line:
     is_dashed: bool = False
     dash: float = 0.0
     """Length of a dash, of a stroke that is painted in dashes."""
+    length: float = field(init=False)
 
-    @property
-    def length(self) -> float:
-        """Points."""
-        return math.dist(self.p, self.q)
+    def __post_init__(self) -> None:
+        self.length = math.dist(self.p, self.q)
 
     @property
     def middle(self) -> Point:
@@ -226,6 +225,9 @@ def _is_visible(path: PaintedPath, papers: Sequence[Color]) -> bool:
 
 def _add_path(strokes: Strokes, path: PaintedPath, index: int, papers: Sequence[Color]) -> None:
     is_filled = not _is_paper(path.fill, papers)
+    if is_filled and _has_hole(path.subpaths):
+        strokes.others.append((index, path.bbox))
+        return
     known = True
     for part in path.subpaths:
         if len(part.points) < 2 or not np.isfinite(part.points).all():
@@ -239,6 +241,16 @@ def _add_path(strokes: Strokes, path: PaintedPath, index: int, papers: Sequence[
 
 
 # Filled shapes.
+
+
+def _has_hole(parts: Sequence[Subpath]) -> bool:
+    """Whether one of a few outlines lies within another, as in the letter O."""
+    if not 1 < len(parts) <= 8:
+        return False
+    boxes = [(*part.points.min(axis=0), *part.points.max(axis=0)) for part in parts]
+    return any(
+        a is not b and a[0] < b[0] and a[1] < b[1] and a[2] > b[2] and a[3] > b[3] for a in boxes for b in boxes
+    )
 
 
 def _add_polygon(strokes: Strokes, path: PaintedPath, part: Subpath, index: int) -> bool:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Final, Literal
 from docai.contents import Label
 from docai.geometry import BBox, center, union
 from docai.parsers.molecule_labels import GROUPS, R_GROUP
+from docai.pipelines.drawings.molecule.label_formula import valence_options
 from docai.pipelines.drawings.molecule.label_reader import is_charge_only, read_free_label, read_label
 from docai.pipelines.drawings.molecule.types import BondLink, DrawnGraph, LabelAtom, LabelMark, NodeMark
 from docai.pipelines.ingest.drawing import Point
 
 if TYPE_CHECKING:
-    from rdkit.Chem import RWMol
+    from rdkit.Chem import Atom, RWMol
 
 CHARGE_REACH: Final = 0.6
 """Distance of a charge from its atom, in bond lengths, at most."""
@@ -318,6 +319,9 @@ class _Builder:
         from rdkit.Geometry import Point3D
 
         built = self.built
+        for atom in built.mol.GetAtoms():
+            if atom.GetNumRadicalElectrons() > 1:
+                atom.SetNumRadicalElectrons(_unpaired(atom))
         for index, name in self._groups:
             self._expand(index, name)
         conformer = Chem.Conformer(built.mol.GetNumAtoms())
@@ -365,9 +369,22 @@ class _Builder:
             made.SetIsAromatic(bond.GetIsAromatic())
 
 
+def _unpaired(atom: Atom) -> int:
+    """Electrons of an atom with several dots that are unpaired; pairs of dots are lone pairs if they fit."""
+    n_dots = atom.GetNumRadicalElectrons()
+    n_bonds = sum(bond.GetBondTypeAsDouble() for bond in atom.GetBonds()) + atom.GetNumExplicitHs()
+    free = max(
+        (value - n_bonds for value in valence_options(atom.GetSymbol(), atom.GetFormalCharge())[:1]),
+        default=0,
+    )
+    if n_dots <= free and not (n_dots % 2 == 0 and atom.GetAtomicNum() > 6):
+        return n_dots
+    return n_dots % 2
+
+
 @lru_cache(maxsize=256)
 def _layout_of(name: str) -> tuple[tuple[float, float], ...]:
-    """Coordinates of a group's atoms in bond lengths, its first atom at the origin and its bond from the left."""
+    """Coordinates of a group's atoms in bond lengths: the first at the origin, its bond from the left."""
     from rdkit import Chem
     from rdkit.Chem import rdDepictor
 

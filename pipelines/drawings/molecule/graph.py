@@ -7,6 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from docai.geometry import BBox
 from docai.pipelines.drawings.letters import Letter
 from docai.pipelines.drawings.molecule.bond_strokes import Circle
@@ -36,6 +39,8 @@ class Wiring:
     """Indices of paths of circles in rings and around charges."""
     arrows: list[int] = field(default_factory=list)
     """Indices of paths of reaction arrows."""
+    left_out: set[int] = field(default_factory=set)
+    """Indices of paths of line work that is no structure."""
     problems: list[tuple[Point, str]] = field(default_factory=list)
     """What could not be made out, and where."""
 
@@ -50,11 +55,12 @@ def wire(
     """The nodes and links that bonds make with their labels."""
     free = [(ends_of(marks[bond])[side], out_of(marks[bond], side)) for bond, side in _free_ends(joints)]
     labels = group_labels(list(letters), length, free)
+    boxes = np.array([label.bbox for label in labels], float).reshape(-1, 4)
     wiring = Wiring()
     owner: dict[tuple[int, int], int] = {}
     attached: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for joint in joints:
-        index = _label_at(joint, marks, labels, length)
+        index = _label_at(joint, marks, labels, boxes, length)
         if index is None:
             for end in joint.ends:
                 owner[end] = len(wiring.nodes)
@@ -105,13 +111,20 @@ def _attachment(mark: BondMark, bond: int, side: int) -> Attachment:
 
 
 def _label_at(
-    joint: Joint, marks: Sequence[BondMark], labels: Sequence[LabelMark], length: float
+    joint: Joint,
+    marks: Sequence[BondMark],
+    labels: Sequence[LabelMark],
+    boxes: NDArray[np.float64],
+    length: float,
 ) -> int | None:
     """The label where a joint is: around it, or straight ahead of the one bond that ends there."""
     best: tuple[float, int] | None = None
-    for index, label in enumerate(labels):
-        if not _overlaps(grown(label.bbox, 0.8 * length), joint.point):
-            continue
+    x, y = joint.point
+    reach = 0.8 * length + max(marks[bond].slack for bond, _ in joint.ends)
+    near = (boxes[:, 0] - reach < x) & (x < boxes[:, 2] + reach)
+    near &= (boxes[:, 1] - reach < y) & (y < boxes[:, 3] + reach)
+    for index in np.flatnonzero(near).tolist():
+        label = labels[index]
         for letter in label.letters:
             if len(joint.ends) > 1:
                 inside = _overlaps(grown(letter.bbox, 0.03 * letter.size), joint.point)

@@ -6,6 +6,7 @@ Distances are in ems of the letters concerned, so that they hold for any program
 from __future__ import annotations
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from statistics import median
@@ -22,8 +23,11 @@ BondEnd = tuple[Point, Point]
 CLOSE_GAP: Final = 0.2
 """Ems between neighbors of one label."""
 
-WIDE_GAP: Final = 0.34
+WIDE_GAP: Final = 0.42
 """The same of letters set wide, where not both sides have bonds of their own."""
+
+BEFORE_GAP: Final = 0.33
+"""Ems between an isotope or a charge and the letter after it."""
 
 MAX_OVERLAP: Final = 0.14
 """Ems by which neighbors of one label overlap; those of crowded labels overlap by more."""
@@ -37,11 +41,20 @@ MAX_SIGN_GAP: Final = 0.5
 MAX_LINE_GAP: Final = 0.6
 """Ems of white between lines of one label."""
 
+HYDROGEN_LINE: Final = re.compile(r"H\d?[+-]?")
+"""A line of a label that is only hydrogens."""
+
+HYDROGEN_GAP: Final = 0.3
+"""Ems of white between an atom and hydrogens above or below it; a bond would not fit in."""
+
 MAX_LINE_LETTERS: Final = 6
 """Letters of a line that is added to the label above or below it."""
 
 SAME_SIZE: Final = 1.2
 """Size of a letter over that of another of one line; what is smaller is raised or lowered."""
+
+ESTIMATED_SIZE: Final = 1.7
+"""The same where both sizes are estimated from outlines, and the base lines agree well."""
 
 MAX_SIZE_RATIO: Final = 2.6
 """Size of a letter over that of what is raised or lowered beside it."""
@@ -75,10 +88,12 @@ class LetterGroups:
                 self._ends[index].append(end)
         self._host: dict[int, int] = {}
         """Of what is raised or lowered: the full-size letter that it is beside."""
+        self._previous_digit: dict[int, int] = {}
 
     def groups(self) -> list[list[int]]:
         """Indices of the letters of each label."""
         pairs = list(self._pairs())
+        self._join_digits(pairs)
         self._join_neighbors(pairs, CLOSE_GAP)
         self._join_scripts(pairs)
         self._join_over_scripts(pairs)
@@ -143,13 +158,15 @@ class LetterGroups:
         return list(found.values())
 
     def _has_bond_between(self, first: int, second: int) -> bool:
-        a, b = self._letters[first].bbox, self._letters[second].bbox
+        """Whether a bond lies in the gap between two letters and ends at both."""
         em = max(self._letters[first].size, self._letters[second].size)
-        box = (a[2] - 0.1 * em, min(a[1], b[1]), b[0] + 0.1 * em, max(a[3], b[3]))
-        return any(
-            box[0] <= x <= box[2] and box[1] <= y <= box[3] and abs(direction[0]) > 0.8
-            for index in (first, second)
-            for (x, y), direction in self._ends.get(index, ())
+        x0 = self._letters[first].bbox[2] - 0.1 * em
+        x1 = self._letters[second].bbox[0] + 0.1 * em
+        return all(
+            any(
+                x0 <= x <= x1 and side * direction[0] > 0.7 for (x, _), direction in self._ends.get(index, ())
+            )
+            for index, side in ((first, -1), (second, 1))
         )
 
     def _is_word(self, index: int) -> bool:
@@ -160,7 +177,13 @@ class LetterGroups:
     def _on_one_line(self, first: int, second: int) -> bool:
         a, b = self._letters[first], self._letters[second]
         large, small = max(a.size, b.size), min(a.size, b.size)
-        return large < SAME_SIZE * small and abs(a.baseline - b.baseline) <= SAME_BASE * large
+        shift = abs(a.baseline - b.baseline)
+        if large < SAME_SIZE * small:
+            return shift <= SAME_BASE * large
+        # The size of an outline is only estimated, from what it is taken for.
+        is_estimated = a.glyph is None and b.glyph is None
+        are_letters = self._texts[first].isalpha() and self._texts[second].isalpha()
+        return is_estimated and are_letters and large < ESTIMATED_SIZE * small and shift <= 0.1 * large
 
     def _gap(self, first: int, second: int) -> float:
         """Ems between two letters, the left one first."""
@@ -176,31 +199,78 @@ class LetterGroups:
                 continue
             if first in self._host or second in self._host or self._root(first) == self._root(second):
                 continue
+            if self._texts[first].isdigit() and self._texts[second].isdigit():
+                continue
             distance = self._gap(first, second)
             if not -MAX_OVERLAP <= distance <= gap:
                 continue
             if distance > CLOSE_GAP:
                 both = self._root(first) in with_ends and self._root(second) in with_ends
+                # A small letter is the rest of a symbol, whatever bonds seem to end at it.
+                both = both and not self._texts[second].islower()
                 if both or first in with_script:
                     continue
             self._join(first, second)
 
+    def _join_digits(self, pairs: Sequence[tuple[int, int]]) -> None:
+        """Join the digits of a number."""
+        for first, second in pairs:
+            if not (self._texts[first].isdigit() and self._texts[second].isdigit()):
+                continue
+            # The digit 1 is narrow, and is set as wide as the others.
+            if self._on_one_line(first, second) and -MAX_OVERLAP <= self._gap(first, second) <= BEFORE_GAP:
+                self._previous_digit[second] = first
+                self._join(first, second)
+
     def _join_scripts(self, pairs: Sequence[tuple[int, int]]) -> None:
         """Join what is raised or lowered to the letter before it, else to the one after it."""
-        alone = {members[0] for members in self._members() if len(members) == 1}
+        alone = {
+            index
+            for members in self._members()
+            if len(members) == 1 or all(self._texts[member].isdigit() for member in members)
+            for index in members
+        }
+        before, after = (
+            self._previous_digit,
+            {first: second for second, first in self._previous_digit.items()},
+        )
         options: dict[int, list[tuple[float, int]]] = defaultdict(list)
         for first, second in pairs:
-            for script, host, is_after in ((second, first, True), (first, second, False)):
-                if script in alone and self._can_be_script(script, host):
-                    distance = self._gap(first, second)
-                    limit = 0.45 if self._texts[script] in SIGNS else WIDE_GAP if is_after else 0.25
-                    if -MAX_OVERLAP <= distance <= limit:
-                        options[script].append((max(distance, 0.0) + (0.0 if is_after else 0.35), host))
-        # From the left, so that the second digit of a number finds the first.
-        for script in sorted(options, key=lambda index: self._letters[index].bbox[0]):
+            if second in alone and second not in before and self._can_be_script(second, first):
+                limit = 0.45 if self._texts[second] in SIGNS else WIDE_GAP
+                self._add_option(
+                    options[second], first, self._gap(first, second), limit, self._rise(second, first)
+                )
+            if first in alone and first not in after and self._can_be_script(first, second):
+                script = first
+                while script in before:
+                    script = before[script]
+                # Before a letter only isotopes and charges stand, which are raised.
+                oddness = 0.35 + max(0.0, -self._rise(first, second))
+                self._add_option(options[script], second, self._gap(first, second), BEFORE_GAP, oddness)
+        for script in sorted(
+            (one for one in options if options[one]), key=lambda one: self._letters[one].bbox[0]
+        ):
             host = min(options[script])[1]
-            self._host[script] = self._host.get(host, host)
-            self._join(host, script)
+            host = self._host.get(host, host)
+            number: int | None = script
+            while number is not None:
+                self._host[number] = host
+                self._join(host, number)
+                number = after.get(number)
+
+    def _add_option(
+        self, options: list[tuple[float, int]], host: int, gap: float, limit: float, oddness: float
+    ) -> None:
+        if -MAX_OVERLAP <= gap <= limit:
+            options.append((max(gap, 0.0) + max(oddness, 0.0), host))
+
+    def _rise(self, script: int, host: int) -> float:
+        """Ems by which the middle of a letter is above that of another; of a charge 0."""
+        if self._texts[script] in SIGNS:
+            return 0.0
+        small, large = self._letters[script], self._letters[host]
+        return (center(large.bbox)[1] - center(small.bbox)[1]) / large.size
 
     def _can_be_script(self, script: int, host: int) -> bool:
         small, large = self._letters[script], self._letters[host]
@@ -211,12 +281,16 @@ class LetterGroups:
             return False
         if self._texts[host] in SIGNS and text not in SIGNS:
             return False
-        height = large.bbox[3] - large.bbox[1]
+        if text in "()":
+            return False
         if self._texts[host].isdigit() and text not in SIGNS:
             # Two digits of one number.
             return text.isdigit() and abs(small.baseline - large.baseline) < SAME_BASE * large.size
-        middle = center(small.bbox)[1]
-        return large.bbox[1] - 0.35 * large.size <= middle <= large.bbox[3] + 0.35 * max(height, 0.5 * large.size)
+        top, bottom, middle = small.bbox[1], small.bbox[3], center(small.bbox)[1]
+        if text in SIGNS:
+            return large.bbox[1] - 0.4 * large.size <= middle <= large.bbox[3] + 0.1 * large.size
+        # It reaches into the height of its letter, or nearly so.
+        return large.bbox[1] - 0.12 * large.size <= bottom and top <= large.bbox[3] + 0.12 * large.size
 
     def _join_over_scripts(self, pairs: Sequence[tuple[int, int]]) -> None:
         """Join a letter to the one before it where something raised or lowered stands between."""
@@ -252,7 +326,11 @@ class LetterGroups:
         with_ends = {root for root, line in lines.items() if any(self._ends.get(index) for index in line)}
         for root, line in lines.items():
             text = "".join(self._texts[index] for index in line)
-            if root in with_ends or len(line) > MAX_LINE_LETTERS or not any(map(str.isalpha, text)):
+            # Hydrogens stand above or below their atom; a bond that seems to end at them is one of it.
+            is_hydrogen = HYDROGEN_LINE.fullmatch(text) is not None
+            if len(line) > MAX_LINE_LETTERS or not any(map(str.isalpha, text)):
+                continue
+            if root in with_ends and not is_hydrogen:
                 continue
             box = union(self._letters[index].bbox for index in line)
             best: tuple[float, int] | None = None
@@ -262,13 +340,15 @@ class LetterGroups:
                     if host not in with_ends or host == root:
                         continue
                     distance = self._line_distance(index, other, box)
+                    if root in with_ends and (self._texts[other] == "H" or (distance or 1.0) > HYDROGEN_GAP):
+                        continue
                     if distance is not None and (best is None or distance < best[0]):
                         best = distance, host
             if best is not None:
                 self._join(best[1], root)
 
     def _line_distance(self, index: int, other: int, box: BBox) -> float | None:
-        """Ems of white between a line and a letter above or below it; None where it is no line of its label."""
+        """Ems of white between a line and a letter above or below it; None where they are apart."""
         letter, host = self._letters[index], self._letters[other]
         em = max(letter.size, host.size)
         if em > SAME_SIZE * min(letter.size, host.size) or not self._texts[other].isalpha():

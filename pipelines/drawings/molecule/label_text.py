@@ -1,4 +1,4 @@
-"""The characters of an atom label as units of a formula: symbols of elements, names of groups, counts, charges."""
+"""The characters of a label as units of a formula: symbols of elements, names of groups, counts, charges."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def plain_characters(text: str) -> str:
 
 @cache
 def group_names() -> tuple[str, ...]:
-    """Labels of the table of groups that are names, not formulas of elements and other names; longest first."""
+    """Labels of the table of groups that are names, no formulas of elements and names; longest first."""
     names: list[str] = [*_ALIASES]
     for label in sorted(GROUPS, key=len):
         known = "|".join(sorted((re.escape(word) for word in (*names, *_ORGANIC)), key=len, reverse=True))
@@ -292,6 +292,8 @@ class _UnitReader:
         while stop < len(self._text) and self._text[stop].isdigit() and stop - at < 3:
             stop += 1
         if stop == at or stop == len(self._text):
+            return 0, at
+        if self._text[at] == "0":
             return 0, at
         raised = self._characters[at].script > 0
         return (int(self._text[at:stop]), stop) if raised or not has_unit else (0, at)

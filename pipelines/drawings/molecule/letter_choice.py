@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import median
 from typing import Final
 
@@ -28,6 +29,8 @@ _LINES: Final = frozenset("-−–—_=/\\‐‑'’`,.·•")
 
 _CAPITALS: Final = frozenset("ABCDEFGHKLMNOPQRSTUVWXYZ")
 
+_RINGS: Final = frozenset("°oº○◦")
+
 _FEW_POINTS: Final = 9
 """Points of an outline that may as well be a thin bar."""
 
@@ -39,10 +42,11 @@ def choose_letters(drawing: Drawing, letters: Sequence[Letter]) -> list[Letter]:
     outlines = [
         letter
         for letter in letters
-        if letter.glyph is None and letter.paths and letter.score >= _SURE and visible.issuperset(letter.paths)
+        if letter.paths and letter.score >= _SURE and visible.issuperset(letter.paths)
     ]
     if not outlines:
         return glyphs
+    outlines = _with_capital_rings(outlines, glyphs)
     plain = [
         letter
         for letter in (*glyphs, *outlines)
@@ -67,10 +71,29 @@ def choose_letters(drawing: Drawing, letters: Sequence[Letter]) -> list[Letter]:
         is_bar = sum(len(part.points) for path in paths for part in path.subpaths) <= _FEW_POINTS
         if is_bar and letter.text in _LINES:
             continue
-        if is_bar and letter.text in _UPRIGHT and not _is_upright_letter(letter, plain, height, bonds_are_stroked):
+        is_upright = is_bar and letter.text in _UPRIGHT
+        if is_upright and not _is_upright_letter(letter, plain, height, bonds_are_stroked):
             continue
         chosen.append(letter)
     return glyphs + chosen
+
+
+def _with_capital_rings(outlines: Sequence[Letter], glyphs: Sequence[Letter]) -> list[Letter]:
+    """Outlines where each ring as high as the capitals is an ``O``, which a lone one does not show."""
+    known = [letter for letter in (*glyphs, *outlines) if letter.text in _CAPITALS and letter.size > 0]
+    rings = [letter for letter in outlines if letter.text in _RINGS]
+    if not known:
+        height = max((letter.bbox[3] - letter.bbox[1] for letter in rings), default=0.0)
+        size = 1.4 * height
+    else:
+        height = median(letter.bbox[3] - letter.bbox[1] for letter in known)
+        size = median(letter.size for letter in known)
+    return [
+        replace(letter, text="O", size=size, baseline=letter.bbox[3], others=("0", "o"))
+        if letter.text in _RINGS and 0.85 * height < letter.bbox[3] - letter.bbox[1] < 1.2 * height
+        else letter
+        for letter in outlines
+    ]
 
 
 def _is_stroked(path: PaintedPath) -> bool:
@@ -80,7 +103,7 @@ def _is_stroked(path: PaintedPath) -> bool:
 def _is_upright_letter(
     letter: Letter, others: Sequence[Letter], height: float, bonds_are_stroked: bool
 ) -> bool:
-    """Whether an upright bar is an ``l`` or ``I``: as high as a capital, and beside one or of another make."""
+    """Whether an upright bar is an ``l`` or ``I``: as high as a capital, and beside one or unlike bonds."""
     x0, y0, x1, y1 = letter.bbox
     if not _HEIGHTS[0] * height <= y1 - y0 <= _HEIGHTS[1] * height:
         return False

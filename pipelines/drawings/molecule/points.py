@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
@@ -78,3 +79,21 @@ def ray(start: Point, direction: Point, box: BBox) -> float | None:
         t0, t1 = sorted(((b0 - at) / step, (b1 - at) / step))
         low, high = max(low, t0), min(high, t1)
     return low if low <= high else None
+
+
+def components(n: int, pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
+    """Connected groups of 0…n - 1, each sorted."""
+    parent = list(range(n))
+
+    def root(item: int) -> int:
+        while parent[item] != item:
+            parent[item] = parent[parent[item]]
+            item = parent[item]
+        return item
+
+    for a, b in pairs:
+        parent[root(a)] = root(b)
+    groups = defaultdict(list)
+    for item in range(n):
+        groups[root(item)].append(item)
+    return list(groups.values())

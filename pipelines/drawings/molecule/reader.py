@@ -5,20 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+import numpy as np
+
 from docai.pipelines.drawings.letters import Letter, read_letters
 from docai.pipelines.drawings.molecule.bond_strokes import Strokes, read_strokes
-from docai.pipelines.drawings.molecule.bonds import read_bonds
+from docai.pipelines.drawings.molecule.bonds import Bonds, read_bonds
 from docai.pipelines.drawings.molecule.content import describe_graph
 from docai.pipelines.drawings.molecule.graph import wire
 from docai.pipelines.drawings.molecule.grouping import find_structures, formulas_alone
-from docai.pipelines.drawings.molecule.joints import find_joints
+from docai.pipelines.drawings.molecule.joints import find_facing, find_joints
 from docai.pipelines.drawings.molecule.letter_choice import choose_letters
+from docai.pipelines.drawings.molecule.plausibility import drop_other_linework
 from docai.pipelines.drawings.molecule.signs import plain_signs, take_signs
 from docai.pipelines.drawings.molecule.types import DrawnGraph, MoleculeReading
+from docai.pipelines.drawings.sound import sound_drawing
 from docai.pipelines.ingest.drawing import Drawing
 
 _SURE_LETTER: Final = 0.55
 """Score of an outline above which it is a letter and no stroke."""
+
+_MANY_LETTERS: Final = 300
+"""Letters of a drawing from where those far from any bond are left out first."""
+
+_LABEL_REACH: Final = 3.0
+"""Distance of letters from bonds, in bond lengths, up to which they may be of the structure."""
 
 _OTHER_SCALE: Final = 1.7
 """Bond length of a structure over that of the whole drawing from where it is read again by itself."""
@@ -38,6 +48,7 @@ def read_molecules(drawing: Drawing, letters: list[Letter] | None = None) -> lis
 
 def read_graphs(drawing: Drawing, letters: list[Letter] | None = None) -> list[DrawnGraph]:
     """The structures of a drawing as drawn, before their chemistry."""
+    drawing = sound_drawing(drawing)
     if letters is None:
         letters = read_letters(drawing)
     sure = plain_signs(choose_letters(drawing, letters))
@@ -69,5 +80,27 @@ def _read(strokes: Strokes, letters: Sequence[Letter]) -> list[DrawnGraph]:
     if not bonds.marks:
         return formulas_alone(letters)
     joints = find_joints(bonds.marks, letters, bonds.length, bonds.width)
+    faces = find_facing(bonds.marks, letters, bonds.length)
+    paths = {path for mark in bonds.marks for path in mark.paths}
+    bonds.marks, joints = drop_other_linework(bonds.marks, joints, faces, bonds.length, bonds.width)
+    if not bonds.marks:
+        return []
+    letters = _near_bonds(letters, bonds)
     wiring = wire(bonds.marks, joints, letters, strokes.circles, bonds.length)
-    return find_structures(strokes, bonds, wiring)
+    wiring.left_out = paths - {path for mark in bonds.marks for path in mark.paths}
+    return find_structures(strokes, bonds, wiring, letters)
+
+
+def _near_bonds(letters: Sequence[Letter], bonds: Bonds) -> list[Letter]:
+    """Letters that may be of a structure or beside one: on a page of text they are few."""
+    if len(letters) < _MANY_LETTERS:
+        return list(letters)
+    margin = _LABEL_REACH * bonds.length
+    ends = np.array([(mark.begin, mark.end) for mark in bonds.marks], float)
+    low, high = ends.min(axis=1) - margin, ends.max(axis=1) + margin
+    kept = []
+    for letter in letters:
+        x0, y0, x1, y1 = letter.bbox
+        if ((low[:, 0] < x1) & (high[:, 0] > x0) & (low[:, 1] < y1) & (high[:, 1] > y0)).any():
+            kept.append(letter)
+    return kept

@@ -117,23 +117,29 @@ def _is_minus(line: Line, letters: Sequence[Letter], strokes: Strokes, size: flo
     ):
         return True
     half = line.length / 2
-    beside = any(
-        letter.text[:1].isalnum()
-        and (
-            _SIDE_GAP[0] <= (x - half - letter.bbox[2]) / letter.size <= _SIDE_GAP[1]
-            or _SIDE_GAP[0] <= (letter.bbox[0] - x - half) / letter.size <= _SIDE_GAP[1]
-        )
-        and letter.bbox[1] - 0.5 * letter.size
-        <= y
-        <= letter.bbox[1] + _RAISED * (letter.bbox[3] - letter.bbox[1])
+    near = [
+        letter
         for letter in letters
-        if letter.size > 0
-    )
+        if letter.text[:1].isalnum() and letter.bbox[1] - 0.5 * letter.size <= y <= letter.bbox[3]
+    ]
+    left = [letter for letter in near if _is_beside(x - half - letter.bbox[2], letter)]
+    right = [letter for letter in near if _is_beside(letter.bbox[0] - x - half, letter)]
+    if any(y > letter.bbox[1] for letter in left) and any(y > letter.bbox[1] for letter in right):
+        return False
+    beside = any(y <= letter.bbox[1] + _RAISED * _height(letter) for letter in (*left, *right))
     return beside and not any(
         other is not line and _disturbs(line, other, size)
         for other in strokes.lines
         if abs(other.middle[0] - x) < size + other.length and abs(other.middle[1] - y) < size + other.length
     )
+
+
+def _is_beside(gap: float, letter: Letter) -> bool:
+    return _SIDE_GAP[0] * letter.size <= gap <= _SIDE_GAP[1] * letter.size
+
+
+def _height(letter: Letter) -> float:
+    return letter.bbox[3] - letter.bbox[1]
 
 
 def _disturbs(line: Line, other: Line, size: float) -> bool:

@@ -25,11 +25,11 @@ CLEF_LINES: Final[Mapping[str, tuple[int, ...]]] = {"g": (1, 2), "f": (3, 4, 5),
 OCTAVE_DIGIT_SPACES: Final = 1.6
 """Distance of the 8 of a clef from the clef at most, in staff spaces."""
 
-DIGIT_HEIGHT_SPACES: Final = (1.35, 2.6)
-"""Of a number of a time signature."""
+DIGIT_HEIGHT_SPACES: Final = (1.35, 4.6)
+"""Of a number of a time signature: the larger ones stand out of the staff."""
 
 DIGIT_PLACE_SPACES: Final = 0.6
-"""How far from the middle of its half of the staff a number of a time signature stands at most."""
+"""How far from its place in the staff a number of a time signature stands at most."""
 
 METER_GAP_SPACES: Final = 1.2
 """Gap between the numbers of one time signature at most."""
@@ -168,13 +168,14 @@ def _stands_in_half(mark: Mark, text: str, staff: Staff) -> bool:
     """Whether something is as high and stands as numbers, or letters, of a time signature do."""
     height = (mark.bbox[3] - mark.bbox[1]) / staff.space
     place = (staff.lines[-1] - (mark.bbox[1] + mark.bbox[3]) / 2) / staff.space
-    quarter = (staff.lines[-1] - staff.lines[0]) / staff.space / 4
+    full = (staff.lines[-1] - staff.lines[0]) / staff.space
     if text.startswith("C"):
-        return abs(place - 2 * quarter) <= DIGIT_PLACE_SPACES and 1.5 <= height <= 4.2
+        return abs(place - full / 2) <= DIGIT_PLACE_SPACES and 1.5 <= height <= 4.2
     if text == "+":
-        return 0 <= place <= 4 * quarter and height <= 2
+        return 0 <= place <= full and height <= 2
     low, high = DIGIT_HEIGHT_SPACES
-    return low <= height <= high and min(abs(place - quarter), abs(place - 3 * quarter)) <= DIGIT_PLACE_SPACES
+    # Numbers of one above the other meet at the middle of the staff, whatever their height.
+    return low <= height <= high and abs(abs(place - full / 2) - height / 2) <= DIGIT_PLACE_SPACES
 
 
 def _side_by_side(marks: Sequence[tuple[Mark, str]], gap: float) -> list[list[tuple[Mark, str]]]:

@@ -27,9 +27,6 @@ GROUP_SPACES: Final = 1.1
 DOT_SPACES: Final = 1.6
 """Distance of the dots of a repeat from its strokes at most, in staff spaces."""
 
-BRACE_SPACES: Final = 5.0
-"""How far to the left of its staves a brace or bracket stands at most, in staff spaces."""
-
 EDGE_SPACES: Final = 0.6
 """Distance from the left ends of the staff lines within which a line only joins staves, in staff spaces."""
 
@@ -62,7 +59,7 @@ def _crossed(upright: Upright, staves: Sequence[Staff]) -> tuple[int, ...]:
     begins = ends = False
     for index, staff in enumerate(staves):
         near = END_SPACES * staff.space
-        if not staff.x0 - BRACE_SPACES * staff.space <= upright.x <= staff.x1 + 2 * near:
+        if not staff.x0 - near <= upright.x <= staff.x1 + 2 * near:
             continue
         top, bottom = staff.lines[0], staff.lines[-1]
         if upright.y0 <= top + near and upright.y1 >= bottom - near:
@@ -84,8 +81,16 @@ def _is_stem(upright: Upright, heads: Sequence[Symbol], space: float) -> bool:
     return False
 
 
-def group_staves(sheet: Sheet, staves: Sequence[Staff], lines: Sequence[StaffLine]) -> list[list[int]]:
-    """Indices of the staves of each system, from the top."""
+def group_staves(
+    staves: Sequence[Staff], lines: Sequence[StaffLine], joins: Sequence[Sequence[int]]
+) -> list[list[int]]:
+    """Indices of the staves of each system, from the top.
+
+    Args:
+        staves: of the page.
+        lines: strokes across staves.
+        joins: staves that braces and brackets join.
+    """
     parent = list(range(len(staves)))
 
     def root(index: int) -> int:
@@ -97,34 +102,13 @@ def group_staves(sheet: Sheet, staves: Sequence[Staff], lines: Sequence[StaffLin
     for line in lines:
         for other in line.staves[1:]:
             parent[root(other)] = root(line.staves[0])
-    for joined in braced_staves(sheet, staves):
+    for joined in joins:
         for other in joined[1:]:
             parent[root(other)] = root(joined[0])
     systems: dict[int, list[int]] = {}
     for index in range(len(staves)):
         systems.setdefault(root(index), []).append(index)
     return sorted(systems.values(), key=lambda group: (staves[group[0]].lines[0], staves[group[0]].x0))
-
-
-def braced_staves(sheet: Sheet, staves: Sequence[Staff]) -> list[tuple[int, ...]]:
-    """Indices of staves that a brace joins, for each brace over more than one staff."""
-    found = []
-    for symbol in sheet.symbols:
-        if symbol.name != "brace":
-            continue
-        x0, y0, x1, y1 = symbol.bbox
-        joined = tuple(
-            index
-            for index, staff in enumerate(staves)
-            if staff.x0 - BRACE_SPACES * staff.space <= x1 <= staff.x0 + staff.space
-            and y0 - staff.space <= staff.lines[0]
-            and staff.lines[-1] <= y1 + staff.space
-        )
-        if joined:
-            sheet.use(symbol)
-        if len(joined) > 1 and x0 < x1:
-            found.append(joined)
-    return found
 
 
 def find_barlines(

@@ -13,6 +13,7 @@ from docai.issues import make_issue
 from docai.parsers.score import parse_score
 from docai.parsers.score_notes import METER, read_recip
 from docai.pipelines.drawings.letters import Letter
+from docai.pipelines.drawings.score.breaks import OpenTies
 from docai.pipelines.drawings.score.confidence import (
     MeasureEvidence,
     is_in_range,
@@ -25,6 +26,7 @@ from docai.pipelines.drawings.score.pitches import (
     HeadKey,
     StaffKey,
     SystemPitches,
+    clef_step,
     clefs_and_keys_before,
     initial_clef,
     read_key,
@@ -69,8 +71,10 @@ class PieceState:
     keys: list[StaffKey] = field(default_factory=list)
     length: Quarters | None = None
     """Of a measure; None where no meter was seen."""
-    tied_out: list[tuple[int, int, int]] = field(default_factory=list)
-    """Staff, diatonic number and alteration of notes that may be tied into the next system."""
+    alters: dict[HeadKey, int] = field(default_factory=dict)
+    """Alterations of the heads of the system before."""
+    tied_out: dict[tuple[int, int], int] = field(default_factory=dict)
+    """Staff and diatonic number of notes that are tied into the next system, with their alteration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +90,14 @@ class _ReadMeasure:
 def read_system(
     system: System,
     state: PieceState,
-    tied_in: Mapping[HeadKey, int] | None = None,
-    tied_out: Sequence[HeadKey] = (),
+    ties: OpenTies | None = None,
 ) -> SystemReading:
     """Read one system; ``state`` is that before it, and is set to that after it.
 
     Args:
         system: the system as drawn.
         state: of the piece.
-        tied_in: heads that are tied to the system before, with their alteration.
-        tied_out: heads that are tied into the next system.
+        ties: those over its breaks.
     """
     music = [index for index, staff in enumerate(system.staves) if not staff.is_tablature]
     if not music:
@@ -106,8 +108,10 @@ def read_system(
     fill_measures(system, measures)
     begin = _first_event(system)
     clefs, keys = _in_force(system, state, begin)
+    ties = ties or OpenTies()
+    tied_in = _alters_of_tied(system, ties, state, clefs)
     pitches = read_pitches(system, clefs, keys, [measure.x1 for measure in measures], tied_in)
-    joins = read_joins(system, tied_out, tied_in or ())
+    joins = read_joins(system, ties.tied_out, ties.tied_in)
     writer = TokenWriter(system, pitches, joins)
     read = _read_measures(system, measures, state)
     spines = music[::-1]
@@ -115,7 +119,32 @@ def read_system(
     texts = _measure_texts(system, read, spines, pitches, writer, begin)
     kern = write_kern(texts, opening, _final_barline(final)) if texts else ""
     state.clefs, state.keys = pitches.clefs_at_end, pitches.keys_at_end
+    state.alters = {key: pitch.alter for key, pitch in pitches.heads.items()}
+    state.tied_out = {
+        (system.chords[chord].heads[head].staff, pitches.heads[chord, head].step): pitches.heads[
+            chord, head
+        ].alter
+        for chord, head in ties.tied_out
+        if (chord, head) in pitches.heads
+    }
     return _finish(system, read, texts, kern, pitches, joins.n_loose)
+
+
+def _alters_of_tied(
+    system: System, ties: OpenTies, state: PieceState, clefs: Sequence[str]
+) -> dict[HeadKey, int]:
+    """The alterations that ties carry over the break before the system."""
+    alters = {}
+    for key, before in ties.tied_in.items():
+        head = system.chords[key[0]].heads[key[1]]
+        known = (
+            state.alters.get(before)
+            if before is not None
+            else state.tied_out.get((head.staff, clef_step(clefs[head.staff]) + head.position))
+        )
+        if known is not None:
+            alters[key] = known
+    return alters
 
 
 def _tablature(system: System) -> SystemReading:
@@ -155,6 +184,8 @@ def _meters(system: System) -> list[tuple[float, tuple[str, ...], Quarters | Non
     result = []
     for column in columns:
         kern = Counter(kern for _, kern in column).most_common(1)[0][0]
+        # Kern has the meter before its symbol.
+        kern = tuple(sorted(kern, key=lambda text: not METER.fullmatch(text)))
         result.append((column[0][0], kern, length_of_meter(kern)))
     return result
 
@@ -172,7 +203,7 @@ def length_of_meter(kern: Sequence[str]) -> Quarters | None:
 def _read_measures(system: System, measures: Sequence[DrawnMeasure], state: PieceState) -> list[_ReadMeasure]:
     space = min((staff.space for staff in system.staves if not staff.is_tablature), default=5.0) or 5.0
     meters = _meters(system)
-    guess = _usual_length(measures) if state.length is None else None
+    guess = _usual_length(measures, space) if state.length is None else None
     read = []
     for measure in measures:
         first = min((event.x for events in measure.staves.values() for event in events), default=measure.x1)
@@ -180,10 +211,9 @@ def _read_measures(system: System, measures: Sequence[DrawnMeasure], state: Piec
             if x < first and length is not None and x >= measure.x0 - 2 * space:
                 state.length = length
         expected = state.length or guess
-        readings, length, cost = solve_measure(measure, expected, space)
-        if not measure.staves:
-            length = expected or _DEFAULT_LENGTH
-        lengths = {one.length for one in readings.values()} or {length}
+        readings, cost = solve_measure(measure, expected, space)
+        lengths = {one.length for one in readings.values()} or {expected or _DEFAULT_LENGTH}
+        length = max(lengths)
         is_filled = len(lengths) == 1 and (
             expected in (None, length) or (measure.is_edge and expected is not None and length < expected)
         )
@@ -192,12 +222,11 @@ def _read_measures(system: System, measures: Sequence[DrawnMeasure], state: Piec
     return read
 
 
-def _usual_length(measures: Sequence[DrawnMeasure]) -> Quarters | None:
+def _usual_length(measures: Sequence[DrawnMeasure], space: float) -> Quarters | None:
     """What most measures last, where no meter is drawn."""
     counts: Counter[Quarters] = Counter()
     for measure in measures:
-        for place, length in enumerate(likely_lengths(measure)):
-            counts[length] += 4 - place
+        counts.update(likely_lengths(measure, space))
     return counts.most_common(1)[0][0] if counts else None
 
 

@@ -13,14 +13,20 @@ from docai.pipelines.drawings.score.sheet import Sheet
 from docai.pipelines.drawings.score.types import Chord, Curve, Staff
 from docai.pipelines.ingest.drawing import PaintedPath, Point
 
-MIN_BOW_SPACES: Final = 0.7
+MIN_BOW_SPACES: Final = 0.12
 """Length of a bow at least, in staff spaces."""
+
+SHORT_BOW_SPACES: Final = 0.7
+"""Length under which a bow is one only as a tie between two heads, in staff spaces."""
 
 MAX_BOW_SPACES: Final = 0.75
 """Thickness of a bow in its middle at most, in staff spaces."""
 
 MIN_SAGITTA: Final = 0.02
 """Height of a bow over the straight line between its ends at least, as a share of its length."""
+
+MIN_SAGITTA_SPACES: Final = 0.3
+"""Height of a bow that is always enough, in staff spaces."""
 
 TIE_REACH_SPACES: Final = 2.6
 """Distance of the end of a tie from the middle of its head along the staff at most, in staff spaces."""
@@ -48,7 +54,7 @@ class Bow:
 
 
 def find_bows(sheet: Sheet, space: float) -> list[Bow]:
-    """Bows of the page that nothing else accounts for, by x; a bow drawn twice comes once."""
+    """What may be a bow of all that nothing else accounts for, by x; a bow drawn twice comes once."""
     bows: dict[tuple[int, ...], Bow] = {}
     for index, path in enumerate(sheet.drawing.paths):
         if index in sheet.used_paths:
@@ -61,7 +67,8 @@ def find_bows(sheet: Sheet, space: float) -> list[Bow]:
         bow = _bow(path, index, space)
         if bow is None:
             continue
-        sheet.used_paths.add(index)
+        if x1 - x0 >= SHORT_BOW_SPACES * space:
+            sheet.used_paths.add(index)
         key = tuple(round(value / (0.15 * space)) for value in (*bow.begin, *bow.end))
         bows.setdefault(key, bow)
     return sorted(bows.values(), key=lambda bow: (bow.begin[0], bow.begin[1]))
@@ -89,7 +96,9 @@ def _bow(path: PaintedPath, index: int, space: float) -> Bow | None:
     sagitta = float(inner.mean())
     # It bends one way: nothing of it lies on the other side of the line between its ends.
     other_side = float(over.max()) if sagitta < 0 else float(-over.min())
-    if abs(sagitta) < MIN_SAGITTA * length or other_side > max(0.25 * abs(sagitta), 0.2 * space):
+    if abs(sagitta) < min(MIN_SAGITTA * length, MIN_SAGITTA_SPACES * space) or other_side > max(
+        0.25 * abs(sagitta), 0.2 * space
+    ):
         return None
     if not _tapers(points, share, over, space):
         return None
@@ -105,15 +114,26 @@ def _tapers(points: np.ndarray, share: np.ndarray, over: np.ndarray, space: floa
     return len(points) > 4
 
 
-def attach_curves(bows: Sequence[Bow], chords: Sequence[Chord], staves: Sequence[Staff]) -> list[Curve]:
+def attach_curves(
+    sheet: Sheet, bows: Sequence[Bow], chords: Sequence[Chord], staves: Sequence[Staff]
+) -> list[Curve]:
     """Bows of a system as ties, between heads of one height, and slurs, between chords.
 
     Args:
+        sheet: the page; short ties are accounted for.
         bows: of the system.
         chords: of the system by x.
         staves: of the system.
     """
-    return [_curve(bow, chords, staves) for bow in bows]
+    curves = []
+    for bow in bows:
+        curve = _curve(bow, chords, staves)
+        is_short = bow.end[0] - bow.begin[0] < SHORT_BOW_SPACES * min(staff.space for staff in staves)
+        if is_short and not curve.tied:
+            continue
+        sheet.used_paths.add(bow.path)
+        curves.append(curve)
+    return curves
 
 
 def _curve(bow: Bow, chords: Sequence[Chord], staves: Sequence[Staff]) -> Curve:

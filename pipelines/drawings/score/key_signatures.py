@@ -59,7 +59,8 @@ def find_keys(
         )
         own_heads = [head for head in heads if head.staff == index]
         own_clefs = [clef for clef in clefs if clef.staff == index]
-        starts = [clef.x + 1.2 * staff.space for clef in own_clefs]
+        # A clef on another staff moves the key signatures of all.
+        starts = [clef.x + 1.2 * staff.space for clef in clefs]
         starts += [line.x for line in barlines if index in line.staves]
         starts.append(staff.x0)
         for run in _runs(own, staff.space):
@@ -115,8 +116,11 @@ def _signature(
 
 def _has_head(symbol: Symbol, position: int, is_last: bool, space: float, heads: Sequence[Head]) -> bool:
     limit = (HEAD_SPACES if is_last else CHORD_HEAD_SPACES) * space
+    gaps = [(head.bbox[0] - symbol.bbox[2], head.position) for head in heads]
+    near = [gap for gap, _ in gaps if -0.3 * space <= gap <= limit]
+    # Heads of a second stand on both sides of the stem: the one it belongs to may be the farther one.
     return any(
-        head.position == position and -0.3 * space <= head.bbox[0] - symbol.bbox[2] <= limit for head in heads
+        -0.3 * space <= gap <= min(near) + 1.5 * space for gap, height in gaps if height == position and near
     )
 
 

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from docai.geometry import BBox, union
+from docai.geometry import BBox, grow, union
 from docai.pipelines.drawings.letters import Letter, read_letters
+from docai.pipelines.drawings.score.attributes import find_clefs, find_meters, find_rests
 from docai.pipelines.drawings.score.barlines import (
-    braced_staves,
     find_barlines,
     group_staves,
     staff_crossing_lines,
 )
 from docai.pipelines.drawings.score.beams import find_beams
+from docai.pipelines.drawings.score.braces import find_braces, find_brackets
 from docai.pipelines.drawings.score.curves import attach_curves, find_bows
 from docai.pipelines.drawings.score.heads import find_heads
+from docai.pipelines.drawings.score.key_signatures import find_keys
 from docai.pipelines.drawings.score.phrases import join_words, letters_of_symbol
-from docai.pipelines.drawings.score.plain_attributes import find_clefs, find_keys, find_meters, find_rests
 from docai.pipelines.drawings.score.remains import find_remains
 from docai.pipelines.drawings.score.sheet import Sheet, read_sheet
 from docai.pipelines.drawings.score.spans import find_spans
 from docai.pipelines.drawings.score.staves import MAX_LINE_SPACES, find_staves
 from docai.pipelines.drawings.score.stems import find_stems
+from docai.pipelines.drawings.score.strokes import find_strokes
 from docai.pipelines.drawings.score.symbols import find_symbols
 from docai.pipelines.drawings.score.systems import (
     attach_accidentals,
@@ -34,6 +37,7 @@ from docai.pipelines.drawings.score.systems import (
 )
 from docai.pipelines.drawings.score.tuplets import find_numbers, find_tuplets
 from docai.pipelines.drawings.score.types import Staff, Symbol, System
+from docai.pipelines.drawings.sound import sound_drawing
 from docai.pipelines.ingest.drawing import Drawing
 
 ROUND_DOTS: Final = ("augmentationDot", "repeatDot", "articStaccatoAbove", "articStaccatoBelow")
@@ -52,10 +56,12 @@ MAX_LETTER_SPACES: Final = 6.0
 
 def find_systems(drawing: Drawing) -> list[System]:
     """Systems of music of a drawing, from the top; empty where it has no staves with music."""
-    staves = find_staves(drawing)
+    drawing = sound_drawing(drawing)
+    strokes = find_strokes(drawing)
+    staves = find_staves(drawing, strokes)
     if not staves:
         return []
-    sheet = read_sheet(drawing, find_symbols(drawing, staves), [])
+    sheet = read_sheet(drawing, find_symbols(drawing, staves), strokes)
     return _Reader(sheet, staves).systems()
 
 
@@ -73,13 +79,14 @@ class _Reader:
         heads = [symbol for symbol in sheet.symbols if symbol.name.startswith("notehead")]
         lines = staff_crossing_lines(sheet, staves, heads)
         barline_paths = {path for line in lines for path in line.upright.paths}
-        groups = group_staves(sheet, staves, lines)
+        braces = find_braces(sheet, staves)
+        groups = group_staves(staves, lines, [*braces, *find_brackets(sheet, staves)])
         self._use_staff_lines()
         marks = find_heads(sheet, staves)
         stems = find_stems(sheet, marks, barline_paths)
         attach_flags(sheet, stems)
         find_beams(sheet, stems)
-        braces = braced_staves(sheet, staves)
+        sheet.use_bars()
         dots = [symbol for symbol in sheet.symbols if symbol.name in ROUND_DOTS]
         systems, made = [], []
         for group in groups:
@@ -93,30 +100,43 @@ class _Reader:
             systems.append(system)
             made.append((own, heads_made))
         symbols = self._symbols_by_system(systems)
-        for system, own_symbols, (own, heads_made) in zip(systems, symbols, made, strict=True):
-            self._add_attributes(system, own_symbols)
-            attach_accidentals(sheet, own_symbols, own, heads_made)
-            round_dots = [symbol for symbol in own_symbols if symbol.name in ROUND_DOTS]
-            over = attach_dots(sheet, round_dots, system.chords, system.rests, system.staves)
-            over += [symbol for symbol in own_symbols if symbol.name.startswith(MARKS)]
-            attach_marks(sheet, over, system.chords, system.rests, self.space)
         bows = find_bows(sheet, self.space)
         letters = self._letters_by_system(systems)
         for number, system in enumerate(systems):
+            own, heads_made = made[number]
+            free = self._add_attributes(system, symbols[number], letters[number])
+            attach_accidentals(sheet, symbols[number], own, heads_made)
+            round_dots = [symbol for symbol in symbols[number] if symbol.name in ROUND_DOTS]
+            over = attach_dots(sheet, round_dots, system.chords, system.rests, system.staves)
+            self._add_texts(system, symbols[number], free)
+            sheet.use_bars()
+            over += [symbol for symbol in symbols[number] if symbol.name.startswith(MARKS)]
+            attach_marks(sheet, over, system.chords, system.rests, self.space)
             inside = [bow for bow in bows if self._nearest(systems, bow.bbox) == number]
-            system.curves = attach_curves(inside, system.chords, system.staves)
-            self._add_texts(system, symbols[number], letters[number])
+            system.curves = attach_curves(sheet, inside, system.chords, system.staves)
             system.unexplained = find_remains(sheet, system, symbols[number])
         return [system for system in systems if system.chords or system.clefs or system.rests]
 
     def _use_staff_lines(self) -> None:
-        for staff in self.staves:
-            near = 0.1 * staff.space
-            for slab in self.sheet.slabs_between(staff.x0 - near, staff.x1 + near):
-                if slab.thickness > MAX_LINE_SPACES * staff.space or abs(slab.y0 - slab.y1) > near:
-                    continue
-                if any(abs(slab.y0 - y) <= near for y in staff.lines):
-                    self.sheet.used_paths.add(slab.path)
+        """Account for the lines of staves, and leave them out of the strokes that are looked at."""
+        sheet = self.sheet
+        lines = sorted(((y, staff) for staff in self.staves for y in staff.lines), key=lambda line: line[0])
+        ys = [y for y, _ in lines]
+        others = []
+        for slab in sheet.slabs:
+            near = 0.1 * self.space
+            first, last = bisect_left(ys, slab.y0 - near), bisect_right(ys, slab.y0 + near)
+            if abs(slab.y0 - slab.y1) <= near and any(
+                slab.thickness <= MAX_LINE_SPACES * staff.space
+                and staff.x0 - near <= slab.x0
+                and slab.x1 <= staff.x1 + near
+                and abs(slab.y0 - y) <= 0.1 * staff.space
+                for y, staff in lines[first:last]
+            ):
+                sheet.used_paths.add(slab.path)
+            else:
+                others.append(slab)
+        sheet.slabs = others
 
     def _extent(self, system: System) -> BBox:
         boxes = [(staff.x0, staff.lines[0], staff.x1, staff.lines[-1]) for staff in system.staves]
@@ -149,33 +169,34 @@ class _Reader:
             and path.fill is not None
             and path.bbox[3] - path.bbox[1] <= height
         ]
-        glyphs = {symbol.glyph for symbol in sheet.symbols}
+        symbols = {symbol.glyph for symbol in sheet.symbols}
+        glyphs = [index for index in range(len(drawing.glyphs)) if index not in symbols]
+        part = replace(
+            drawing,
+            paths=tuple(drawing.paths[index] for index in free),
+            glyphs=tuple(drawing.glyphs[index] for index in glyphs),
+        )
         found: list[list[Letter]] = [[] for _ in systems]
-        for letter in read_letters(replace(drawing, paths=tuple(drawing.paths[index] for index in free))):
+        reach = TEXT_SPACES * self.space
+        for letter in read_letters(part):
             number = self._nearest(systems, letter.bbox)
-            x0, y0, x1, y1 = systems[number].bbox
-            reach = TEXT_SPACES * self.space
+            x0, y0, x1, y1 = grow(systems[number].bbox, 3 * reach, reach)
             y = (letter.bbox[1] + letter.bbox[3]) / 2
-            if letter.glyph in glyphs and letter.glyph is not None:
-                continue
-            if (
-                y0 - reach <= y <= y1 + reach
-                and letter.bbox[0] <= x1 + reach
-                and letter.bbox[2] >= x0 - 3 * reach
-            ):
-                letter = replace(letter, paths=tuple(free[path] for path in letter.paths))
-                sheet.used_paths.update(letter.paths)
-                found[number].append(letter)
+            if y0 <= y <= y1 and letter.bbox[0] <= x1 and letter.bbox[2] >= x0:
+                paths = tuple(free[path] for path in letter.paths)
+                glyph = None if letter.glyph is None else glyphs[letter.glyph]
+                sheet.used_paths.update(paths)
+                found[number].append(replace(letter, paths=paths, glyph=glyph))
         return found
 
     def _add_texts(self, system: System, symbols: Sequence[Symbol], letters: Sequence[Letter]) -> None:
         sheet, space = self.sheet, self.space
         words = join_words(letters)
+        gone = {id(letter) for letter in find_spans(sheet, system, symbols, words, space)}
+        words = [word for word in words if id(word.letters[0]) not in gone]
         numbers = find_numbers(symbols, words, space)
         left = {id(number) for number in find_tuplets(sheet, system, numbers, space)}
-        gone = {id(letter) for number in numbers if id(number) not in left for letter in number.letters}
-        words = [word for word in words if id(word.letters[0]) not in gone]
-        gone |= {id(letter) for letter in find_spans(sheet, system, symbols, words, space)}
+        gone |= {id(letter) for number in numbers if id(number) not in left for letter in number.letters}
         system.texts = [letter for letter in letters if id(letter) not in gone]
         for symbol in symbols:
             letter = letters_of_symbol(symbol) if id(symbol) not in sheet.used_symbols else None
@@ -183,17 +204,22 @@ class _Reader:
                 system.texts.append(letter)
                 sheet.use(symbol)
 
-    def _add_attributes(self, system: System, symbols: Sequence[Symbol]) -> None:
+    def _add_attributes(
+        self, system: System, symbols: Sequence[Symbol], letters: Sequence[Letter]
+    ) -> list[Letter]:
+        """Add clefs, keys, meters and rests; the letters that are of none come back."""
         staves = system.staves
         heads = [head for chord in system.chords for head in chord.heads]
-        clefs = find_clefs(symbols, staves)
+        clefs = find_clefs(symbols, staves, letters)
         system.clefs = [clef for clef, _ in clefs]
         keys = find_keys(symbols, staves, system.clefs, system.barlines, heads)
         system.keys = [key for key, _ in keys]
-        meters = find_meters(symbols, staves)
+        meters = find_meters(symbols, staves, letters)
         system.meters = [meter for meter, _ in meters]
-        rests = find_rests(symbols, staves)
+        rests = find_rests(symbols, staves, letters)
         system.rests = [rest for rest, _ in rests]
-        for used in (*clefs, *keys, *meters, *rests):
-            for symbol in used[1]:
+        used = {id(mark) for found in (clefs, keys, meters, rests) for _, marks in found for mark in marks}
+        for symbol in symbols:
+            if id(symbol) in used:
                 self.sheet.use(symbol)
+        return [letter for letter in letters if id(letter) not in used]

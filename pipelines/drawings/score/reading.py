@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from docai.pipelines.drawings.score.breaks import find_open_ties
 from docai.pipelines.drawings.score.content import PieceState, SystemReading, read_system
-from docai.pipelines.drawings.score.pitches import HeadKey
 from docai.pipelines.drawings.score.reader import find_systems
 from docai.pipelines.drawings.score.types import System
 from docai.pipelines.ingest.drawing import Drawing
@@ -24,4 +24,7 @@ def read_systems(drawing: Drawing, state: PieceState | None = None) -> list[Syst
 def read_found_systems(systems: Sequence[System], state: PieceState | None = None) -> list[SystemReading]:
     """Read systems in the order in which they are played."""
     state = state or PieceState()
-    return [read_system(system, state) for system in systems]
+    return [
+        read_system(system, state, ties)
+        for system, ties in zip(systems, find_open_ties(systems), strict=True)
+    ]

@@ -49,7 +49,7 @@ def find_remains(sheet: Sheet, system: System, symbols: Iterable[Symbol]) -> lis
         and not _on_tablature(symbol.bbox, system)
     ]
     for index, path in enumerate(sheet.drawing.paths):
-        if index in sheet.used_paths or not _inside(path.bbox, reach):
+        if sheet.is_used(index) or not _inside(path.bbox, reach):
             continue
         x0, y0, x1, y1 = path.bbox
         grown = path.width if path.stroke is not None else 0.0
@@ -61,7 +61,8 @@ def find_remains(sheet: Sheet, system: System, symbols: Iterable[Symbol]) -> lis
         if _of_text(path.bbox, system.texts):
             continue
         boxes.append(path.bbox)
-    return boxes
+    # What is filled and then stroked is one mark.
+    return list(dict.fromkeys(boxes))
 
 
 def _music_box(system: System, music: Sequence[Staff]) -> BBox:

@@ -180,12 +180,34 @@ def cut_measures(system: System) -> tuple[list[DrawnMeasure], str]:
         measure = DrawnMeasure(begin, bar.x, style, is_edge=is_edge or bar.kind in _EDGES)
         measures.append(measure)
         begin, style, is_edge = bar.x, _REPEATS[bar.kind], bar.kind in _EDGES
+    measures = _without_gaps(measures, events)
     if any(x > begin for x in events):
         measures.append(DrawnMeasure(begin, right + space, style, is_edge=True, is_open=True))
         style = "-"
     if measures:
         measures[-1].is_edge = True
     return measures, style
+
+
+def _without_gaps(measures: Sequence[DrawnMeasure], events: Sequence[float]) -> list[DrawnMeasure]:
+    """Without the empty room that some engravers leave between the end of one repeat and the next begin."""
+    kept: list[DrawnMeasure] = []
+    opening: str | None = None
+    for number, measure in enumerate(measures):
+        following = measures[number + 1] if number + 1 < len(measures) else None
+        is_empty = not any(measure.x0 <= x < measure.x1 for x in events)
+        if is_empty and following is not None and measure.opening and following.opening:
+            opening = _joined_style(opening or measure.opening, following.opening)
+            continue
+        if opening is not None:
+            measure.opening = opening
+            opening = None
+        kept.append(measure)
+    return kept
+
+
+def _joined_style(first: str, second: str) -> str:
+    return ":|!|:" if first == ":|!" and second == "!|:" else second
 
 
 def _space(system: System) -> float:

@@ -8,13 +8,16 @@ from typing import Final
 
 import numpy as np
 
-from docai.pipelines.drawings.letters import Letter
-from docai.pipelines.drawings.score.strokes import Strokes, find_strokes
+from docai.pipelines.drawings.score.strokes import Strokes, path_place
 from docai.pipelines.drawings.score.types import Symbol
 from docai.pipelines.ingest.drawing import Drawing
 
 SAME_X_POINTS: Final = 0.06
 """Difference of x up to which pieces of an upright line are of one line."""
+
+
+BAR_SYMBOLS: Final = ("articTenuto", "restWhole", "restHalf", "restDoubleWhole", "articStaccatissimo")
+"""How names of symbols begin that are plain bars."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,8 +68,6 @@ class Sheet:
 
     drawing: Drawing
     symbols: list[Symbol]
-    letters: list[Letter]
-    strokes: Strokes
     uprights: list[Upright]
     """By x; each as it is painted."""
     slabs: list[Slab]
@@ -75,6 +76,7 @@ class Sheet:
     used_symbols: set[int] = field(default_factory=set)
     """``id`` of the symbols that are accounted for."""
     _xs: list[float] = field(default_factory=list)
+    _copies: dict[tuple[float, ...], list[int]] = field(default_factory=dict)
 
     def uprights_between(self, x0: float, x1: float) -> list[Upright]:
         """Upright strokes whose x is in a range."""
@@ -86,22 +88,50 @@ class Sheet:
         """Strokes along the staff that begin before ``x1`` and end after ``x0``."""
         return [slab for slab in self.slabs if slab.x0 <= x1 and slab.x1 >= x0]
 
+    def is_used(self, index: int) -> bool:
+        """Whether a path is accounted for, or another one in the same place, such as its own outline."""
+        if index in self.used_paths:
+            return True
+        if not self._copies:
+            for number, path in enumerate(self.drawing.paths):
+                self._copies.setdefault(path_place(path), []).append(number)
+        return any(copy in self.used_paths for copy in self._copies[path_place(self.drawing.paths[index])])
+
     def use(self, symbol: Symbol) -> None:
         """Account for a symbol."""
         self.used_symbols.add(id(symbol))
+        self.used_paths.update(symbol_paths(symbol))
+
+    def use_bars(self) -> None:
+        """Account for symbols that are plain bars, such as rests, where their stroke is something else."""
+        for symbol in self.symbols:
+            if is_bar(symbol) and symbol.path in self.used_paths:
+                self.used_symbols.add(id(symbol))
 
 
-def read_sheet(drawing: Drawing, symbols: list[Symbol], letters: list[Letter]) -> Sheet:
-    """Strokes of a drawing apart from the outlines of its symbols and letters."""
-    outlines = {symbol.path for symbol in symbols if symbol.path is not None}
-    outlines.update(path for letter in letters for path in letter.paths)
-    strokes = find_strokes(drawing, without=outlines)
+def is_bar(symbol: Symbol) -> bool:
+    """A painted symbol that is one bar, as the hook of a beam and the line of a bracket may be, too."""
+    return symbol.path is not None and symbol.name.startswith(BAR_SYMBOLS)
+
+
+def symbol_paths(symbol: Symbol) -> tuple[int, ...]:
+    """Indices of the paths that a painted symbol is made of."""
+    return () if symbol.path is None else (symbol.path, *symbol.more_paths)
+
+
+def read_sheet(drawing: Drawing, symbols: list[Symbol], strokes: Strokes) -> Sheet:
+    """Strokes of a drawing apart from the outlines of its symbols.
+
+    Args:
+        drawing: of a page or a part of it.
+        symbols: its music symbols.
+        strokes: all its straight strokes.
+    """
+    outlines = {path for symbol in symbols if not is_bar(symbol) for path in symbol_paths(symbol)}
+    strokes = strokes.take(~np.isin(strokes.path, list(outlines)))
     steep = strokes.is_upright
-    sheet = Sheet(
-        drawing, symbols, letters, strokes, _uprights(strokes.take(steep)), _slabs(strokes.take(~steep))
-    )
-    sheet.used_paths |= outlines
-    return sheet
+    uprights, slabs = _uprights(strokes.take(steep)), _slabs(strokes.take(~steep))
+    return Sheet(drawing, symbols, uprights, slabs, outlines)
 
 
 def _uprights(strokes: Strokes) -> list[Upright]:

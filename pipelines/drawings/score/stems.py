@@ -21,6 +21,9 @@ INK_HEIGHTS: Final = 0.4
 MIN_STEM_HEIGHTS: Final = 1.3
 """Length of a stem beyond its heads at least, in heights of a head."""
 
+SMALL_SCALE: Final = 0.65
+"""Size of beams and flags of grace notes against the others."""
+
 Side = Literal["left", "right"]
 
 
@@ -32,6 +35,8 @@ class Stem:
     y0: float
     y1: float
     paths: tuple[int, ...]
+    scale: float
+    """Points of a staff space at its size: smaller at grace notes."""
     heads: list[tuple[HeadMark, Side]] = field(default_factory=list)
     """Each with the side of the head at which the stem is."""
     n_flags: int = 0
@@ -57,12 +62,6 @@ class Stem:
         """Length from its nearest head to the free end."""
         ys = [head.y for head, _ in self.heads]
         return max(min(ys) - self.y0, self.y1 - max(ys))
-
-    @property
-    def scale(self) -> float:
-        """Points of a staff space at its size: smaller at grace notes."""
-        head = self.heads[0][0]
-        return head.space * (0.65 if all(mark.is_small for mark, _ in self.heads) else 1.0)
 
     def begins_at(self, head: HeadMark, side: Side) -> bool:
         """It begins at this head and on the usual side: right of it when up, left of it when down."""
@@ -93,9 +92,12 @@ def find_stems(sheet: Sheet, heads: Sequence[HeadMark], barline_paths: set[int])
             side: Side = "left" if abs(line.x - x0) < abs(line.x - x1) else "right"
             if min(abs(line.x - x0), abs(line.x - x1)) > min(reach, 0.3 * head.width):
                 continue
-            stem = stems.setdefault(index, Stem(line.x, line.y0, line.y1, line.paths))
+            scale = head.space * (SMALL_SCALE if head.is_small else 1.0)
+            stem = stems.setdefault(index, Stem(line.x, line.y0, line.y1, line.paths, scale))
+            stem.scale = max(stem.scale, scale)
             stem.heads.append((head, side))
     _leave_missed_heads(list(stems.values()))
+    _leave_far_ends(list(stems.values()))
     found = [stem for stem in stems.values() if stem.heads]
     _extend(found, [lone[index] for index in by_x if index not in stems])
     found = [stem for stem in found if _is_sound(stem)]
@@ -174,6 +176,28 @@ def _leave_missed_heads(stems: Sequence[Stem]) -> None:
     met = {id(head) for stem in stems for head, _ in stem.heads if _meets(stem, head)}
     for stem in stems:
         stem.heads = [(head, side) for head, side in stem.heads if id(head) not in met or _meets(stem, head)]
+
+
+def _leave_far_ends(stems: Sequence[Stem]) -> None:
+    """Leave the heads at one end of a stem that has heads at both, where they have another stem."""
+    n_stems: dict[int, int] = {}
+    for stem in stems:
+        for head, _ in stem.heads:
+            n_stems[id(head)] = n_stems.get(id(head), 0) + 1
+    for stem in stems:
+        ends = [
+            [head for head, _ in stem.heads if abs(y - head.y) <= ANCHOR_HEIGHTS * head.height]
+            for y in (stem.y0, stem.y1)
+        ]
+        if not all(ends) or stem.y1 - stem.y0 < 2 * ends[0][0].height:
+            continue
+        is_free = [all(n_stems[id(head)] > 1 for head in heads) for heads in ends]
+        if is_free[0] == is_free[1]:
+            continue
+        left = {id(head) for head in ends[0 if is_free[0] else 1]}
+        stem.heads = [(head, side) for head, side in stem.heads if id(head) not in left]
+        for head in left:
+            n_stems[head] -= 1
 
 
 def _meets(stem: Stem, head: HeadMark) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -65,36 +65,41 @@ class Strokes:
         return np.asarray((height > self.thickness) & (width <= 0.05 + 0.01 * height), bool)
 
 
-def find_strokes(drawing: Drawing, without: Iterable[int] = ()) -> Strokes:
-    """All straight strokes of a drawing.
+def find_strokes(drawing: Drawing, without: Collection[int] = ()) -> Strokes:
+    """All straight strokes of a drawing; none where it has more than any page of music.
 
     Args:
         drawing: of a page or a part of it.
         without: indices of paths that are something else, such as outlines of symbols.
     """
-    skipped = set(without)
+    skipped = frozenset(without)
     collector = _Collector()
-    filled = {_key(path) for path in drawing.paths if path.fill is not None and path.stroke is None}
+    filled = {path_place(path) for path in drawing.paths if path.fill is not None and path.stroke is None}
+    # The outline of what is filled makes it thicker, and is no stroke of its own.
     outlines: dict[tuple[float, ...], float] = {}
     for path in drawing.paths:
-        if path.stroke is not None and path.fill is None and _key(path) in filled:
-            outlines[_key(path)] = path.width
+        if path.fill is None and _may_outline(path) and path_place(path) in filled:
+            outlines[path_place(path)] = path.width
     for index, path in enumerate(drawing.paths):
         if index in skipped or not _shows(path):
             continue
         if path.fill is not None:
-            grown = path.width if path.stroke is not None else outlines.get(_key(path), 0.0)
+            grown = path.width if path.stroke is not None else outlines.get(path_place(path), 0.0)
             for part in path.subpaths:
                 if path.stroke is not None and _is_line(part):
                     collector.add_line(part, index, path.width, bool(path.dashes))
                 else:
                     collector.add_fill(part, index, grown)
-        elif _key(path) not in outlines:
+        elif not (outlines and _may_outline(path) and path_place(path) in outlines):
             for part in path.subpaths:
                 collector.add_line(part, index, path.width, bool(path.dashes))
         if collector.n_pieces > MAX_PIECES:
             return _Collector().strokes()
     return collector.strokes()
+
+
+def _may_outline(path: PaintedPath) -> bool:
+    return len(path.subpaths) > 1 or len(path.subpaths[0].points) > 2
 
 
 def _shows(path: PaintedPath) -> bool:
@@ -109,9 +114,10 @@ def _is_line(part: Subpath) -> bool:
     return len(part.points) <= 3 and (part.points[0] == part.points[-1]).all() == (len(part.points) == 3)
 
 
-def _key(path: PaintedPath) -> tuple[float, ...]:
-    """The same for one outline that is filled and then stroked."""
-    return tuple(round(value, 2) for value in path.bbox)
+def path_place(path: PaintedPath) -> tuple[float, ...]:
+    """Where it is, to a hundredth of a point: the same for an outline that is filled and then stroked."""
+    x0, y0, x1, y1 = path.bbox
+    return (round(x0, 2), round(y0, 2), round(x1, 2), round(y1, 2))
 
 
 class _Collector:

@@ -61,7 +61,7 @@ _WANTED: Final = re.compile(
         |ThreeQuarterTonesFlatZimmermann|QuarterTone\w+Arrow(?:Up|Down)|ThreeQuarterTones\w+Arrow(?:Up|Down))
     | artic(?!LaissezVibrer|Stress|Unstress)\w+ | fermata\w* | breathMarkComma | caesura\w*
     | rest(?:DoubleWhole|Whole|Half)LegerLine
-    | rest(?:Maxima|Longa|Quarter|QuarterOld|QuarterZ|(?:8|16|32|64|128)(?:th|nd))
+    | rest(?:Quarter|QuarterOld|QuarterZ|(?:8|16|32|64|128)(?:th|nd))
     | repeat[124]Bars?
     | (?:ottava|quindicesima)\w*
     | dynamic(?:Piano|Mezzo|Forte|Rinforzando|Sforzando|Z|PPP?|MP|MF|FFF?|FortePiano|Sforzando1|Sforzato)

@@ -255,6 +255,12 @@ def test_an_image_with_a_mask_and_a_transparent_rectangle_hide_nothing() -> None
     assert drawing.paths[2].opacity == pytest.approx(0.5)
 
 
+def test_a_highlight_that_multiplies_hides_nothing() -> None:
+    drawing = drawn("20 20 m 40 40 l S /M gs 1 1 0 rg 10 10 40 40 re f", "/ExtGState<</M<</BM/Multiply>>>>")
+
+    assert [path.stroke is not None for path in drawing.paths] == [True, False]
+
+
 def test_optional_content_that_is_off_is_not_there() -> None:
     catalog = "/OCProperties<</OCGs[5 0 R 6 0 R]/D<</OFF[5 0 R]>>>>"
     drawing = drawn(
