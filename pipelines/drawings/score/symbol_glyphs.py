@@ -10,7 +10,13 @@ import numpy as np
 
 from docai.pipelines.drawings.score.symbol_bars import bar_name
 from docai.pipelines.drawings.score.symbol_names import is_music_font
-from docai.pipelines.drawings.score.symbol_outlines import Match, measure_outlines, outline_table
+from docai.pipelines.drawings.score.symbol_outlines import (
+    MIN_BAR_FILL,
+    SURE_DISTANCE,
+    Match,
+    measure_outlines,
+    outline_table,
+)
 from docai.pipelines.drawings.score.symbol_places import (
     MAX_BRACE_DISTANCE,
     StaffPlaces,
@@ -21,17 +27,8 @@ from docai.pipelines.drawings.score.symbol_places import (
 from docai.pipelines.drawings.score.types import Staff, Symbol
 from docai.pipelines.ingest.drawing import Drawing, PlacedGlyph, place_subpaths
 
-MAX_DISTANCE: Final = 0.085
-"""Of a glyph of a music font from the known outlines."""
-
-SURE_DISTANCE: Final = 0.045
-"""Of glyphs by which a font is found to hold music."""
-
 MIN_SURE_SYMBOLS: Final = 2
 """Different symbols by which a font is found to hold music."""
-
-MIN_BAR_FILL: Final = 0.93
-"""Share of its box that a plain bar fills, with its round corners."""
 
 MAX_SHAPES: Final = 1_500
 """Different shapes of one page above which those of fonts with letters are not compared."""
@@ -107,16 +104,15 @@ def read_nameless_glyphs(
 
 def _symbol(index: int, glyph: PlacedGlyph, look: _Look, staff: Staff, *, is_music: bool) -> Symbol | None:
     match = look.match
-    limit = MAX_DISTANCE if is_music else SURE_DISTANCE
     if may_be_brace(glyph.bbox, staff) and look.brace <= MAX_BRACE_DISTANCE:
         return brace_symbol(glyph.bbox, look.brace, glyph.order, glyph=index)
     if is_music and look.is_bar:
         name = bar_name(glyph.bbox, staff)
         if name:
             return Symbol(name, glyph.bbox, glyph.origin, glyph.size, glyph.order, 0.9, glyph=index)
-    if not match.name or match.distance > limit:
+    if not match.is_good or not (is_music or match.distance <= SURE_DISTANCE):
         return None
-    return matched_symbol(match, glyph.bbox, staff.space, glyph.order, max_distance=MAX_DISTANCE, glyph=index)
+    return matched_symbol(match, glyph.bbox, staff.space, glyph.order, glyph=index)
 
 
 def _key(glyph: PlacedGlyph, space: float) -> tuple[int, ...]:
@@ -126,6 +122,11 @@ def _key(glyph: PlacedGlyph, space: float) -> tuple[int, ...]:
 
 def _says_nothing(text: str) -> bool:
     return not text or text == "�" or not text.isprintable() or "\ue000" <= text <= "\uf8ff"
+
+
+def may_be_music(glyph: PlacedGlyph, named_fonts: Collection[str]) -> bool:
+    """Whether the font or the code of a glyph suggests music."""
+    return _says_nothing(glyph.text) or _is_music_by_font(glyph, named_fonts)
 
 
 def _is_music_by_font(glyph: PlacedGlyph, named_fonts: Collection[str]) -> bool:
@@ -142,4 +143,7 @@ def _music_fonts(matched: Sequence[tuple[PlacedGlyph, Match]], named_fonts: Coll
             music.add(font)
         elif match.distance <= SURE_DISTANCE and match.name.startswith(_SURE_NAMES):
             sure[font].add(match.name)
-    return music | {font for font, names in sure.items() if len(names) >= MIN_SURE_SYMBOLS}
+    for font, names in sure.items():
+        if len(names) >= MIN_SURE_SYMBOLS or not names.isdisjoint(("gClef", "fClef", "cClef")):
+            music.add(font)
+    return music
