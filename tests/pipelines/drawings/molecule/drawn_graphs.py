@@ -36,7 +36,7 @@ def labeled_node(x: float, y: float, text: str, atom: LabelAtom) -> NodeMark:
 
 
 def graph_of(smiles: str) -> DrawnGraph:
-    """The graph that a faithful drawing of a structure makes; each ``[900*]`` and up is drawn by hand later."""
+    """The graph that a faithful drawing of a structure makes."""
     mol = Chem.MolFromSmiles(smiles)
     Chem.Kekulize(mol, clearAromaticFlags=True)
     rdDepictor.Compute2DCoords(mol)
