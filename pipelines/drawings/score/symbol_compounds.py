@@ -33,6 +33,9 @@ HOOK_GAP_SPACES: Final = 0.3
 SHORT_RESTS: Final = ("rest8th", "rest16th", "rest32nd", "rest64th", "rest128th")
 """Rests by their number of hooks, from one."""
 
+MAX_RESTS: Final = 2_000
+"""Rests of an eighth on a page above which none are joined."""
+
 Floats = NDArray[np.float64]
 
 
@@ -141,6 +144,8 @@ def read_stroked_rests(
 def join_stacked_rests(symbols: Sequence[Symbol]) -> list[Symbol]:
     """Symbols with rests of an eighth that stand on each other as one shorter rest."""
     rests = [symbol for symbol in symbols if symbol.name == SHORT_RESTS[0]]
+    if len(rests) > MAX_RESTS:
+        return list(symbols)
     stacks: list[list[Symbol]] = []
     for rest in sorted(rests, key=lambda rest: rest.bbox[1]):
         space = rest.size / SPACES_IN_EM

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from docai.pipelines.drawings.score.symbol_bars import bar_name
-from docai.pipelines.drawings.score.symbol_names import is_music_font
+from docai.pipelines.drawings.score.symbol_names import is_music_font, sonata_name
 from docai.pipelines.drawings.score.symbol_outlines import (
     MIN_BAR_FILL,
     SURE_DISTANCE,
@@ -124,7 +124,10 @@ def _symbol(index: int, glyph: PlacedGlyph, look: _Look, staff: Staff, *, is_mus
     else:
         is_good = match.is_good and match.distance <= SURE_DISTANCE
     if not is_good:
-        return None
+        name = sonata_name(glyph.text) if is_music_font(glyph.shape.font) else ""
+        if not name:
+            return None
+        return Symbol(name, glyph.bbox, glyph.origin, glyph.size, glyph.order, 0.6, glyph=index)
     return matched_symbol(match, glyph.bbox, staff.space, glyph.order, glyph=index)
 
 
