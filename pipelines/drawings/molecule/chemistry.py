@@ -384,7 +384,7 @@ def _unpaired(atom: Atom) -> int:
 
 @lru_cache(maxsize=256)
 def _layout_of(name: str) -> tuple[tuple[float, float], ...]:
-    """Coordinates of a group's atoms in bond lengths, its first atom at the origin and its bond from the left."""
+    """Coordinates of a group's atoms in bond lengths: the first at the origin, its bond from the left."""
     from rdkit import Chem
     from rdkit.Chem import rdDepictor
 

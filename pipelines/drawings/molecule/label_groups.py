@@ -348,7 +348,7 @@ class LetterGroups:
                 self._join(best[1], root)
 
     def _line_distance(self, index: int, other: int, box: BBox) -> float | None:
-        """Ems of white between a line and a letter above or below it; None where it is no line of its label."""
+        """Ems of white between a line and a letter above or below it; None where they are apart."""
         letter, host = self._letters[index], self._letters[other]
         em = max(letter.size, host.size)
         if em > SAME_SIZE * min(letter.size, host.size) or not self._texts[other].isalpha():
