@@ -1,4 +1,4 @@
-"""The record of a drawn structure: its chemistry checked by RDKit, its atoms with their places on the page."""
+"""The record of a drawn structure: its chemistry checked by RDKit, its atoms with their places."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class _Checked:
 
 
 def describe_graph(graph: DrawnGraph) -> MoleculeReading:
-    """The structure of a graph with its content, confidence and issues; no content where it is no molecule."""
+    """The structure of a graph, with confidence and issues; no content where it is no molecule."""
     from rdkit import rdBase
 
     # RDKit logs problems to standard error; they are reported as issues instead.
@@ -275,7 +275,7 @@ def _issues(graph: DrawnGraph, findings: Findings) -> list[Issue]:
         found.append(
             make_issue(
                 "drawing-stereo",
-                f"{findings.n_dropped} wedges or hashed bonds are at atoms that have no configuration as drawn.",
+                f"{findings.n_dropped} wedges or hashed bonds are at atoms without a configuration.",
             )
         )
     if graph.unexplained:

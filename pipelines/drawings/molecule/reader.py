@@ -81,12 +81,14 @@ def _read(strokes: Strokes, letters: Sequence[Letter]) -> list[DrawnGraph]:
         return formulas_alone(letters)
     joints = find_joints(bonds.marks, letters, bonds.length, bonds.width)
     faces = find_facing(bonds.marks, letters, bonds.length)
+    paths = {path for mark in bonds.marks for path in mark.paths}
     bonds.marks, joints = drop_other_linework(bonds.marks, joints, faces, bonds.length, bonds.width)
     if not bonds.marks:
         return []
     letters = _near_bonds(letters, bonds)
     wiring = wire(bonds.marks, joints, letters, strokes.circles, bonds.length)
-    return find_structures(strokes, bonds, wiring)
+    wiring.left_out = paths - {path for mark in bonds.marks for path in mark.paths}
+    return find_structures(strokes, bonds, wiring, letters)
 
 
 def _near_bonds(letters: Sequence[Letter], bonds: Bonds) -> list[Letter]:
