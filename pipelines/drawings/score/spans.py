@@ -108,11 +108,11 @@ def _ottavas(
             signs.append((_ottava_text(symbol.name), symbol.bbox, (), symbol))
     signs += [(word.text, word.bbox, word.letters, None) for word in words if _OTTAVA.fullmatch(word.text)]
     used: list[Letter] = []
-    for text, box, letters, symbol in signs:
+    for text, box, letters, sign in signs:
         if any(staff.lines[0] < (box[1] + box[3]) / 2 < staff.lines[-1] for staff in system.staves):
             continue
         dashes = _dashes(thin, box, space)
-        if not dashes and (symbol is None or not symbol.name.startswith(("ottava", "quin", "vent"))):
+        if not dashes and (sign is None):
             continue
         y = (box[1] + box[3]) / 2
         end = max((slab.x1 for slab in dashes), default=box[2])
@@ -122,8 +122,8 @@ def _ottavas(
             sheet.used_paths.add(slab.path)
         if dashes:
             _use_hooks(sheet, end, dashes[-1].y0, space)
-        if symbol is not None:
-            sheet.use(symbol)
+        if sign is not None:
+            sheet.use(sign)
         used += letters
     return used
 
