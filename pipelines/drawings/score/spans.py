@@ -61,14 +61,12 @@ def _voltas(
     sheet: Sheet, system: System, thin: Sequence[Slab], words: Sequence[Word], space: float
 ) -> list[Letter]:
     used: list[Letter] = []
-    top = min(staff.lines[0] for staff in system.staves)
     near = 0.2 * space
     for slab in thin:
-        if (
-            slab.length < MIN_VOLTA_SPACES * space
-            or not _is_level(slab, space)
-            or slab.y0 > top - 0.5 * space
-        ):
+        if slab.length < MIN_VOLTA_SPACES * space or not _is_level(slab, space):
+            continue
+        staff = _staff_below(system, slab.y0)
+        if staff is None:
             continue
         hooks = [
             upright
@@ -86,12 +84,22 @@ def _voltas(
         if not hooks or not (inside or any(abs(hook.x - slab.x0) <= near for hook in hooks)):
             continue
         text = " ".join(word.text for word in inside)
-        system.spans.append(Span("volta", text, 0, slab.x0, slab.x1, slab.y0))
+        system.spans.append(Span("volta", text, staff, slab.x0, slab.x1, slab.y0))
         sheet.used_paths.add(slab.path)
         for hook in hooks:
             sheet.used_paths.update(hook.paths)
         used += [letter for word in inside for letter in word.letters]
     return used
+
+
+def _staff_below(system: System, y: float) -> int | None:
+    """Index of the staff under a height that is in none."""
+    for index, staff in enumerate(system.staves):
+        if y < staff.lines[0] - 0.4 * staff.space:
+            return index
+        if y <= staff.lines[-1]:
+            return None
+    return None
 
 
 def _ottavas(
