@@ -18,6 +18,12 @@ THIN_SPACES: Final = 0.3
 MIN_VOLTA_SPACES: Final = 4.0
 """Length of a volta at least, in staff spaces."""
 
+MIN_OPEN_VOLTA_SPACES: Final = 10.0
+"""Length of a volta without a number at least, in staff spaces."""
+
+MIN_HAIRPIN_SPACES: Final = 0.6
+"""Length of a hairpin at least, in staff spaces."""
+
 MAX_DASH_GAP_SPACES: Final = 3.0
 """Gap between two dashes of one line at most, in staff spaces."""
 
@@ -61,14 +67,12 @@ def _voltas(
     sheet: Sheet, system: System, thin: Sequence[Slab], words: Sequence[Word], space: float
 ) -> list[Letter]:
     used: list[Letter] = []
-    top = min(staff.lines[0] for staff in system.staves)
     near = 0.2 * space
     for slab in thin:
-        if (
-            slab.length < MIN_VOLTA_SPACES * space
-            or not _is_level(slab, space)
-            or slab.y0 > top - 0.5 * space
-        ):
+        if slab.length < MIN_VOLTA_SPACES * space or not _is_level(slab, space):
+            continue
+        staff = _staff_below(system, slab.y0)
+        if staff is None:
             continue
         hooks = [
             upright
@@ -83,15 +87,36 @@ def _voltas(
             and slab.x0 - near <= word.bbox[0] <= min(slab.x0 + 5 * space, slab.x1)
             and slab.y0 - 0.5 * space <= (word.bbox[1] + word.bbox[3]) / 2 <= slab.y0 + 3.5 * space
         ]
-        if not hooks or not (inside or any(abs(hook.x - slab.x0) <= near for hook in hooks)):
+        if not hooks or not (inside or _is_open_volta(slab, words, space)):
             continue
         text = " ".join(word.text for word in inside)
-        system.spans.append(Span("volta", text, 0, slab.x0, slab.x1, slab.y0))
+        system.spans.append(Span("volta", text, staff, slab.x0, slab.x1, slab.y0))
         sheet.used_paths.add(slab.path)
         for hook in hooks:
             sheet.used_paths.update(hook.paths)
         used += [letter for word in inside for letter in word.letters]
     return used
+
+
+def _is_open_volta(slab: Slab, words: Sequence[Word], space: float) -> bool:
+    """Whether a long line without a number is a volta from another system, not of the bracket of a tuplet."""
+    if slab.length < MIN_OPEN_VOLTA_SPACES * space:
+        return False
+    return not any(
+        abs((word.bbox[1] + word.bbox[3]) / 2 - slab.y0) <= space
+        and (abs(word.bbox[0] - slab.x1) <= 2 * space or abs(word.bbox[2] - slab.x0) <= 2 * space)
+        for word in words
+    )
+
+
+def _staff_below(system: System, y: float) -> int | None:
+    """Index of the staff under a height that is in none."""
+    for index, staff in enumerate(system.staves):
+        if y < staff.lines[0] - 0.4 * staff.space:
+            return index
+        if y <= staff.lines[-1]:
+            return None
+    return None
 
 
 def _ottavas(
@@ -108,11 +133,11 @@ def _ottavas(
             signs.append((_ottava_text(symbol.name), symbol.bbox, (), symbol))
     signs += [(word.text, word.bbox, word.letters, None) for word in words if _OTTAVA.fullmatch(word.text)]
     used: list[Letter] = []
-    for text, box, letters, symbol in signs:
+    for text, box, letters, sign in signs:
         if any(staff.lines[0] < (box[1] + box[3]) / 2 < staff.lines[-1] for staff in system.staves):
             continue
         dashes = _dashes(thin, box, space)
-        if not dashes and (symbol is None or not symbol.name.startswith(("ottava", "quin", "vent"))):
+        if not dashes and (sign is None):
             continue
         y = (box[1] + box[3]) / 2
         end = max((slab.x1 for slab in dashes), default=box[2])
@@ -122,8 +147,8 @@ def _ottavas(
             sheet.used_paths.add(slab.path)
         if dashes:
             _use_hooks(sheet, end, dashes[-1].y0, space)
-        if symbol is not None:
-            sheet.use(symbol)
+        if sign is not None:
+            sheet.use(sign)
         used += letters
     return used
 
@@ -160,7 +185,11 @@ def _use_hooks(sheet: Sheet, x: float, y: float, space: float) -> None:
 
 
 def _hairpins(sheet: Sheet, system: System, thin: Sequence[Slab], space: float) -> None:
-    slanted = [slab for slab in thin if slab.length >= 1.2 * space and abs(slab.y1 - slab.y0) > 0.08 * space]
+    slanted = [
+        slab
+        for slab in thin
+        if slab.length >= MIN_HAIRPIN_SPACES * space and abs(slab.y1 - slab.y0) > 0.08 * space
+    ]
     near = 0.35 * space
     for index, one in enumerate(slanted):
         for other in slanted[index + 1 :]:
