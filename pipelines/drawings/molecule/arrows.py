@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final
 
+import numpy as np
+
 from docai.pipelines.drawings.molecule.bond_strokes import Line, Strokes, Taper
-from docai.pipelines.drawings.molecule.points import halfway, unit_vector
+from docai.pipelines.drawings.molecule.points import halfway, near_pairs, unit_vector
 from docai.pipelines.drawings.molecule.types import BondMark
 from docai.pipelines.ingest.drawing import Point
 
@@ -28,22 +31,25 @@ def take_arrows(strokes: Strokes, lines: list[Line], length: float) -> tuple[lis
     The head is a filled triangle, which is taken out of ``strokes``, or two short lines.
     """
     heads = [taper for taper in strokes.tapers if not taper.is_hollow and taper.length <= _MAX_HEAD * length]
-    short = [line for line in lines if line.length <= _MAX_HEAD * length]
     arrows: list[BondMark] = []
     used_lines: set[int] = set()
     used_heads: set[int] = set()
-    if not heads and len(short) < 2:
-        return [], lines
-    for line in sorted(lines, key=lambda line: -line.length):
+    beside = _short_beside(lines, length)
+    places = np.array([head.wide for head in heads], float).reshape(-1, 2)
+    reach = 2 * _MAX_HEAD * length
+    for index, line in sorted(enumerate(lines), key=lambda item: -item[1].length):
         if line.length < 0.45 * length or id(line) in used_lines:
             continue
-        for tail, end in ((line.p, line.q), (line.q, line.p)):
-            head = next((h for h in heads if id(h) not in used_heads and _is_head(h, tail, end, line)), None)
+        for side, (tail, end) in enumerate(((line.q, line.p), (line.p, line.q))):
+            close = np.flatnonzero(np.abs(places - end).max(axis=1) < reach + line.width).tolist()
+            candidates = [heads[k] for k in close if id(heads[k]) not in used_heads]
+            head = next((head for head in candidates if _is_head(head, tail, end, line)), None)
             if head is not None:
                 used_heads.add(id(head))
                 used_lines.add(id(line))
                 arrows.append(BondMark(tail, head.narrow, 1, "dative", line.paths + head.paths))
                 break
+            short = [lines[k] for k in beside.get((index, side), ())]
             barbs = _barbs(short, tail, end, line, length, used_lines)
             if barbs is not None:
                 used_lines |= {id(line), *(id(barb) for barb in barbs)}
@@ -52,6 +58,20 @@ def take_arrows(strokes: Strokes, lines: list[Line], length: float) -> tuple[lis
                 break
     strokes.tapers = [taper for taper in strokes.tapers if id(taper) not in used_heads]
     return arrows, [line for line in lines if id(line) not in used_lines]
+
+
+def _short_beside(lines: Sequence[Line], length: float) -> dict[tuple[int, int], list[int]]:
+    """For the ends of lines, p as 0 and q as 1, the short lines that end there."""
+    if not lines:
+        return {}
+    ends = np.array([end for line in lines for end in (line.p, line.q)])
+    width = max(line.width for line in lines)
+    found: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for i, j in near_pairs(ends, min(0.06 * length + 0.5 * width, 0.3 * length)).tolist():
+        for a, b in ((i, j), (j, i)):
+            if a // 2 != b // 2 and lines[b // 2].length <= _MAX_HEAD * length:
+                found[a // 2, a % 2].append(b // 2)
+    return found
 
 
 def _is_head(head: Taper, tail: Point, end: Point, line: Line) -> bool:

@@ -1,4 +1,4 @@
-"""The record of a drawn structure: its chemistry checked by RDKit, its atoms with their places on the page."""
+"""The record of a drawn structure: its chemistry checked by RDKit, its atoms with their places."""
 
 from __future__ import annotations
 
@@ -15,10 +15,15 @@ from docai.parsers.molecule_labels import Labels, Origin, labeled_smiles, smiles
 from docai.parsers.molecule_structure import StereoMarks, describe_molecule, needs_dative
 from docai.pipelines.drawings.molecule.chemistry import BuiltMolecule, build_molecule
 from docai.pipelines.drawings.molecule.confidence import METHOD, Findings, confidence_of
-from docai.pipelines.drawings.molecule.types import DrawnGraph, MoleculeReading
+from docai.pipelines.drawings.molecule.label_groups import gap_between
+from docai.pipelines.drawings.molecule.label_reader import is_charge_only, join_hyphened_names, label_text
+from docai.pipelines.drawings.molecule.types import DrawnGraph, LabelMark, MoleculeReading
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol, RWMol
+
+NEAR_LABEL: Final = 0.3
+"""Ems between a number and a label from where on the number is more likely of it than not."""
 
 MAX_ATOMS: Final = 300
 """As of the parser of the molecule head: no drawing of one region shows a larger structure."""
@@ -41,7 +46,7 @@ class _Checked:
 
 
 def describe_graph(graph: DrawnGraph) -> MoleculeReading:
-    """The structure of a graph with its content, confidence and issues; no content where it is no molecule."""
+    """The structure of a graph, with confidence and issues; no content where it is no molecule."""
     from rdkit import rdBase
 
     # RDKit logs problems to standard error; they are reported as issues instead.
@@ -57,6 +62,7 @@ def _describe(graph: DrawnGraph) -> MoleculeReading:
 
     log = IssueLog()
     findings = Findings(used=graph.used)
+    join_hyphened_names(graph)
     content: MoleculeContent | None = None
     try:
         built = build_molecule(graph)
@@ -86,16 +92,32 @@ def _describe(graph: DrawnGraph) -> MoleculeReading:
 
 def _note_labels(graph: DrawnGraph, built: BuiltMolecule | None, findings: Findings) -> None:
     findings.n_bonds = len(graph.links)
-    findings.n_labels = sum(node.structure is not None and not node.structure.problems for node in graph.nodes)
+    findings.n_labels = sum(
+        node.structure is not None and not node.structure.problems for node in graph.nodes
+    )
     for node in graph.nodes:
         if node.structure is not None:
             findings.label_scores.append(node.structure.score)
             findings.unread += node.structure.problems
     used = {id(label) for label in built.used_labels} if built is not None else set()
-    findings.loose = [
-        "".join(letter.text for letter in label.letters) for label in graph.loose if id(label) not in used
-    ]
+    loose = [label for label in graph.loose if id(label) not in used]
+    findings.unplaced = [label_text(label) for label in loose if _seems_part(label, graph)]
     findings.unexplained = len(graph.unexplained)
+
+
+def _seems_part(label: LabelMark, graph: DrawnGraph) -> bool:
+    """Whether a label that nothing was made of is a charge, or a number right at the letters of an atom."""
+    if is_charge_only(label):
+        return True
+    if not label_text(label).isdigit():
+        return False
+    return any(
+        gap_between(digit.bbox, letter.bbox) < NEAR_LABEL * letter.size
+        for node in graph.nodes
+        if node.label is not None
+        for letter in node.label.letters
+        for digit in label.letters
+    )
 
 
 def _check(built: BuiltMolecule, findings: Findings) -> _Checked | None:
@@ -245,11 +267,15 @@ def _issues(graph: DrawnGraph, findings: Findings) -> list[Issue]:
         for odd in findings.odd[:3]
     ]
     found += [make_issue("drawing-unsure", problem) for problem in findings.problems]
+    found += [
+        make_issue("drawing-unsure", f"{text!r} beside the structure belongs to no atom.")
+        for text in findings.unplaced
+    ]
     if findings.n_dropped:
         found.append(
             make_issue(
                 "drawing-stereo",
-                f"{findings.n_dropped} wedges or hashed bonds are at atoms that have no configuration as drawn.",
+                f"{findings.n_dropped} wedges or hashed bonds are at atoms without a configuration.",
             )
         )
     if graph.unexplained:

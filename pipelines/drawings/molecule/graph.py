@@ -39,6 +39,8 @@ class Wiring:
     """Indices of paths of circles in rings and around charges."""
     arrows: list[int] = field(default_factory=list)
     """Indices of paths of reaction arrows."""
+    left_out: set[int] = field(default_factory=set)
+    """Indices of paths of line work that is no structure."""
     problems: list[tuple[Point, str]] = field(default_factory=list)
     """What could not be made out, and where."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import median
 from typing import Final
 
@@ -12,6 +13,7 @@ from docai.geometry import BBox
 from docai.pipelines.drawings.letters import Letter
 from docai.pipelines.drawings.molecule.bond_strokes import Strokes
 from docai.pipelines.drawings.molecule.bonds import Bonds
+from docai.pipelines.drawings.molecule.doubts import find_doubts
 from docai.pipelines.drawings.molecule.graph import Wiring
 from docai.pipelines.drawings.molecule.labels import group_labels, read_label
 from docai.pipelines.drawings.molecule.points import components, grown
@@ -37,7 +39,9 @@ Separator = tuple[Point, Point]
 """Ends of a reaction arrow, or twice the middle of a plus sign between structures."""
 
 
-def find_structures(strokes: Strokes, bonds: Bonds, wiring: Wiring) -> list[DrawnGraph]:
+def find_structures(
+    strokes: Strokes, bonds: Bonds, wiring: Wiring, letters: Sequence[Letter]
+) -> list[DrawnGraph]:
     """The structures of a drawing, each with the fragments that are near it."""
     separators = _take_arrows(wiring)
     parts = components(len(wiring.nodes), ((link.begin, link.end) for link in wiring.links))
@@ -66,7 +70,9 @@ def find_structures(strokes: Strokes, bonds: Bonds, wiring: Wiring) -> list[Draw
     for group in components(len(parts), near):
         nodes = sorted(node for part in group for node in parts[part])
         if any(len(parts[part]) > 1 for part in group):
-            graphs.append(_graph(strokes, bonds, wiring, nodes))
+            graph = _graph(strokes, bonds, wiring, nodes)
+            graph.problems += find_doubts(graph, letters, bonds.width)
+            graphs.append(graph)
     return graphs
 
 
@@ -145,8 +151,11 @@ def _graph(strokes: Strokes, bonds: Bonds, wiring: Wiring, nodes: Sequence[int])
         for path in link.paths:
             paths[path].append(index)
     known = {*wiring.circles, *wiring.arrows, *strokes.backgrounds}
+    around = grown(box, bonds.length)
     for at, length, extent, owners in strokes.elements():
-        if not _is_inside(at, near) or known.intersection(owners):
+        # What a table or a chart is made of counts also beside the structure.
+        is_other = not wiring.left_out.isdisjoint(owners)
+        if not _is_inside(at, around if is_other else near) or known.intersection(owners):
             continue
         candidates = {index for path in owners for index in paths[path]}
         if any(_off_axis(*axes[index], at) <= _SIDE_OF_BOND * bonds.length for index in candidates):
@@ -156,8 +165,7 @@ def _graph(strokes: Strokes, bonds: Bonds, wiring: Wiring, nodes: Sequence[int])
             if length > 0.05 * bonds.length:
                 graph.unexplained.append(extent)
     graph.used = used / (used + left) if used + left > 0 else 1.0
-    for link in links:
-        link.begin, link.end = number[link.begin], number[link.end]
+    graph.links = [replace(link, begin=number[link.begin], end=number[link.end]) for link in links]
     graph.problems = [text for point, text in wiring.problems if _is_inside(point, near)]
     margin = grown(box, _LOOSE_GAP * bonds.length)
     graph.loose = [label for label in wiring.labels if _distance(margin, label.bbox) <= 0]

@@ -85,38 +85,56 @@ def gap_before(letter: Letter, mark: BondMark, side: int, length: float) -> floa
 
 def _reach(mark: BondMark, length: float) -> float:
     seen = math.dist(mark.begin, mark.end)
-    return min(max(_NEAR_LABEL * length, 1.08 * length - seen), _MAX_LABEL_GAP * length) + mark.slack
+    return min(max(_NEAR_LABEL * length, 1.08 * length - seen), _MAX_LABEL_GAP * length) + 0.5 * mark.slack
 
 
 def find_facing(
     marks: Sequence[BondMark], letters: Sequence[Letter], length: float
-) -> list[tuple[bool, bool]]:
-    """For each bond whether it points at a letter close by, at its begin and at its end."""
+) -> list[tuple[int, int]]:
+    """For each bond the letter close by that it points at, at its begin and at its end; -1 for none.
+
+    A hash whose axis meets the end of a bond that points at no letter ends there.
+    """
     if not letters:
-        return [(False, False)] * len(marks)
+        return [(-1, -1)] * len(marks)
     boxes = np.array([letter.bbox for letter in letters], float)
     sizes = np.array([letter.size for letter in letters], float)
 
-    def faces(mark: BondMark, side: int) -> bool:
+    def faces(mark: BondMark, side: int) -> int:
         (x, y), reach = ends_of(mark)[side], _reach(mark, length) + sizes
         near = (boxes[:, 0] - reach < x) & (x < boxes[:, 2] + reach)
         near &= (boxes[:, 1] - reach < y) & (y < boxes[:, 3] + reach)
-        return any(
-            gap_before(letters[index], mark, side, length) is not None
+        gaps = [
+            (gap, index)
             for index in np.flatnonzero(near).tolist()
-        )
+            for gap in [gap_before(letters[index], mark, side, length)]
+            if gap is not None
+        ]
+        return int(min(gaps)[1]) if gaps else -1
 
-    return [(faces(mark, 0), faces(mark, 1)) for mark in marks]
+    found = [(faces(mark, 0), faces(mark, 1)) for mark in marks]
+    free = [
+        ends_of(mark)[side]
+        for mark, facing in zip(marks, found, strict=True)
+        if not mark.slack
+        for side in (0, 1)
+        if facing[side] < 0
+    ]
+    for index, mark in enumerate(marks):
+        if mark.slack and max(found[index]) >= 0:
+            meets = [any(_in_reach(mark, side, point, length) for point in free) for side in (0, 1)]
+            found[index] = (-1 if meets[0] else found[index][0], -1 if meets[1] else found[index][1])
+    return found
 
 
-def _choose_axes(marks: Sequence[BondMark], faces: Sequence[tuple[bool, bool]], length: float) -> None:
+def _choose_axes(marks: Sequence[BondMark], faces: Sequence[tuple[int, int]], length: float) -> None:
     points: list[Point] = []
     owners: list[int] = []
     for index, mark in enumerate(marks):
         axes = mark.axes or [(mark.begin, mark.end)]
         for axis in axes:
             for side in (0, 1):
-                if not faces[index][side]:
+                if faces[index][side] < 0:
                     points.append(axis[side])
                     owners.append(index)
     if not points:
@@ -133,8 +151,8 @@ def _choose_axes(marks: Sequence[BondMark], faces: Sequence[tuple[bool, bool]], 
         for rank, axis in enumerate(mark.axes):
             apart = [
                 min(float(np.hypot(*(others - end).T).min()), cap)
-                for end, is_facing in zip(axis, faces[index], strict=True)
-                if not is_facing
+                for end, letter in zip(axis, faces[index], strict=True)
+                if letter < 0
             ]
             costs.append(sum(apart) + 0.015 * rank * length)
         best = costs.index(min(costs))
@@ -152,14 +170,14 @@ def _tolerances(mark: BondMark, length: float, width: float) -> tuple[float, flo
 
 
 def _cluster_ends(
-    marks: Sequence[BondMark], faces: Sequence[tuple[bool, bool]], length: float, width: float
+    marks: Sequence[BondMark], faces: Sequence[tuple[int, int]], length: float, width: float
 ) -> list[Joint]:
     ends = np.array([end for mark in marks for end in ends_of(mark)], float).reshape(-1, 2)
     tolerance = [value for mark in marks for value in _tolerances(mark, length, width)]
     reach = max([_SPREAD * length, *(mark.slack + 0.15 * length for mark in marks)])
     found = []
     for i, j in near_pairs(ends, min(reach, length)).tolist():
-        if i // 2 == j // 2 or faces[i // 2][i % 2] or faces[j // 2][j % 2]:
+        if i // 2 == j // 2 or faces[i // 2][i % 2] >= 0 or faces[j // 2][j % 2] >= 0:
             continue
         apart = math.dist(ends[i], ends[j])
         if apart <= min(tolerance[i] + tolerance[j], _SPREAD * length):

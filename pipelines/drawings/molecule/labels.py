@@ -55,7 +55,8 @@ def _make_mark(letters: list[Letter]) -> LabelMark:
     numbers = [_nearest_line(letter, lines) for letter in letters]
     scripts = [_script(letter, lines[number]) for letter, number in zip(letters, numbers, strict=True)]
     order = sorted(
-        range(len(letters)), key=lambda index: (numbers[index], _reading_place(letters[index], scripts[index]))
+        range(len(letters)),
+        key=lambda index: (numbers[index], _reading_place(letters[index], scripts[index])),
     )
     return LabelMark(
         [letters[index] for index in order],

@@ -1,4 +1,4 @@
-"""Line work that is no structure: tables, charts, maps, flow charts, frames, rules and arrows without atoms."""
+"""Line work that is no structure: tables, charts, maps, flow charts, frames and rules."""
 
 from __future__ import annotations
 
@@ -36,14 +36,18 @@ _MAX_BARE_RINGS: Final = 6
 
 
 def drop_other_linework(
-    marks: list[BondMark], joints: list[Joint], faces: Sequence[tuple[bool, bool]], length: float, width: float
+    marks: list[BondMark],
+    joints: list[Joint],
+    faces: Sequence[tuple[int, int]],
+    length: float,
+    width: float,
 ) -> tuple[list[BondMark], list[Joint]]:
     """The bonds and joints of a drawing without those parts of it that cannot be a structure.
 
     Args:
         marks: what may be bonds.
         joints: where they meet.
-        faces: for each whether it points at a letter, at its begin and at its end.
+        faces: for each the letter that it points at, at its begin and at its end; -1 for none.
         length: of most bonds, points.
         width: of most lines, points.
     """
@@ -53,6 +57,11 @@ def drop_other_linework(
         for first in [joint.ends[0][0]]
         for other, _ in joint.ends[1:]
     ]
+    at_letter: dict[int, int] = {}
+    for index, letters in enumerate(faces):
+        for letter in letters:
+            if letter >= 0:
+                pairs.append((index, at_letter.setdefault(letter, index)))
     groups = components(len(marks), pairs)
     at: dict[int, list[Joint]] = defaultdict(list)
     group_of = {mark: index for index, group in enumerate(groups) for mark in group}
@@ -62,9 +71,11 @@ def drop_other_linework(
     kept: list[int] = []
     for index, group in enumerate(groups):
         n_contacts = sum(contacts[mark] for mark in group)
-        n_crossings = sum(crossings[mark] for mark in group)
+        n_crossings = sum(crossings[mark] for mark in group) / 2
         is_lone = len(groups) == 1
-        if n_contacts > max(1, _MAX_CONTACTS * len(group)) or n_crossings > max(2, _MAX_CROSSINGS * len(group)):
+        if n_contacts > max(1, _MAX_CONTACTS * len(group)):
+            continue
+        if n_crossings > max(3, _MAX_CROSSINGS * len(group)):
             continue
         if _may_be_structure([marks[mark] for mark in group], at[index], group, faces, length, is_lone):
             kept += group
@@ -81,16 +92,18 @@ def _may_be_structure(
     marks: Sequence[BondMark],
     joints: Sequence[Joint],
     indices: Sequence[int],
-    faces: Sequence[tuple[bool, bool]],
+    faces: Sequence[tuple[int, int]],
     length: float,
     is_lone: bool,
 ) -> bool:
-    n_facing = sum(any(faces[index]) for index in indices)
+    n_facing = sum(max(faces[index]) >= 0 for index in indices)
     if n_facing == 0 and not _is_enough(marks, joints, length, is_lone):
         return False
     number = {index: n for n, index in enumerate(indices)}
     whole = [
-        math.dist(mark.begin, mark.end) for index, mark in zip(indices, marks, strict=True) if not any(faces[index])
+        math.dist(mark.begin, mark.end)
+        for index, mark in zip(indices, marks, strict=True)
+        if max(faces[index]) < 0
     ]
     if len(whole) >= 6:
         typical = float(np.median(whole))

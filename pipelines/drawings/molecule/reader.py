@@ -18,6 +18,7 @@ from docai.pipelines.drawings.molecule.letter_choice import choose_letters
 from docai.pipelines.drawings.molecule.plausibility import drop_other_linework
 from docai.pipelines.drawings.molecule.signs import plain_signs, take_signs
 from docai.pipelines.drawings.molecule.types import DrawnGraph, MoleculeReading
+from docai.pipelines.drawings.sound import sound_drawing
 from docai.pipelines.ingest.drawing import Drawing
 
 _SURE_LETTER: Final = 0.55
@@ -47,6 +48,7 @@ def read_molecules(drawing: Drawing, letters: list[Letter] | None = None) -> lis
 
 def read_graphs(drawing: Drawing, letters: list[Letter] | None = None) -> list[DrawnGraph]:
     """The structures of a drawing as drawn, before their chemistry."""
+    drawing = sound_drawing(drawing)
     if letters is None:
         letters = read_letters(drawing)
     sure = plain_signs(choose_letters(drawing, letters))
@@ -79,12 +81,14 @@ def _read(strokes: Strokes, letters: Sequence[Letter]) -> list[DrawnGraph]:
         return formulas_alone(letters)
     joints = find_joints(bonds.marks, letters, bonds.length, bonds.width)
     faces = find_facing(bonds.marks, letters, bonds.length)
+    paths = {path for mark in bonds.marks for path in mark.paths}
     bonds.marks, joints = drop_other_linework(bonds.marks, joints, faces, bonds.length, bonds.width)
     if not bonds.marks:
         return []
     letters = _near_bonds(letters, bonds)
     wiring = wire(bonds.marks, joints, letters, strokes.circles, bonds.length)
-    return find_structures(strokes, bonds, wiring)
+    wiring.left_out = paths - {path for mark in bonds.marks for path in mark.paths}
+    return find_structures(strokes, bonds, wiring, letters)
 
 
 def _near_bonds(letters: Sequence[Letter], bonds: Bonds) -> list[Letter]:

@@ -96,7 +96,9 @@ def _bow(path: PaintedPath, index: int, space: float) -> Bow | None:
     sagitta = float(inner.mean())
     # It bends one way: nothing of it lies on the other side of the line between its ends.
     other_side = float(over.max()) if sagitta < 0 else float(-over.min())
-    if abs(sagitta) < min(MIN_SAGITTA * length, MIN_SAGITTA_SPACES * space) or other_side > max(0.25 * abs(sagitta), 0.2 * space):
+    if abs(sagitta) < min(MIN_SAGITTA * length, MIN_SAGITTA_SPACES * space) or other_side > max(
+        0.25 * abs(sagitta), 0.2 * space
+    ):
         return None
     if not _tapers(points, share, over, space):
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
@@ -59,17 +60,21 @@ def draw_score(
             options["font"] = "Petaluma"
         kind = glyphs or rng.choice(_KINDS)
         if rng.random() < _MULTI_SYSTEM_SHARE * level:
-            # One long page; a passage of up to six measures takes two or three systems.
-            options |= {
-                "breaks": "auto",
-                "adjustPageWidth": False,
-                "pageWidth": rng.randint(600, 1500),
-                "pageHeight": 20000,
-            }
+            options |= _breaks(request.source, options, rng)
         try:
             return _drawn(request.source, kern, options, request.n_added, kind, level, rng)
         except UndrawableError:
             continue
+
+
+def _breaks(source: str, options: dict[str, float | str], rng: random.Random) -> dict[str, float | str]:
+    """Options for a page so narrow that the passage takes several systems, none of them squeezed."""
+    found = re.search(r'width="(\d+)px"', engraving.engrave(source, options) or "")
+    n_measures = source.count("\n=")
+    if found is None or n_measures < 3:
+        return {}
+    width = int(found[1]) * max(rng.uniform(0.4, 0.8), 1.5 / n_measures)
+    return {"breaks": "auto", "adjustPageWidth": False, "pageWidth": round(width), "pageHeight": 20000}
 
 
 def verovio_pdf(
