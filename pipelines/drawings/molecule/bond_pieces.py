@@ -103,7 +103,9 @@ def _straight_meetings(lines: Sequence[Line]) -> dict[int, int]:
     ends = line_ends(lines)
     lengths = np.array([line.length for line in lines])
     widths = np.array([line.width for line in lines])
-    tolerance = np.maximum(0.5 * widths, np.minimum(0.04 * lengths, 0.03 * np.median(lengths)))
+    # Ends with round caps lie a width apart.
+    tolerance = np.maximum(0.5 * widths, np.minimum(1.1 * widths, 0.35 * lengths))
+    tolerance = np.maximum(tolerance, np.minimum(0.04 * lengths, 0.03 * np.median(lengths)))
     around: dict[int, list[int]] = defaultdict(list)
     for i, j in near_pairs(ends, float(np.quantile(tolerance, 0.9) * 1.5)).tolist():
         if i // 2 != j // 2 and math.dist(ends[i], ends[j]) <= max(tolerance[i // 2], tolerance[j // 2]):

@@ -47,6 +47,10 @@ class Stop(NamedTuple):
     """The pieces have different colors."""
 
 
+_CUT_SLICES: Final = 2
+"""Slices at the wide end of a polygon that may be cut off at a slant."""
+
+
 @dataclass(slots=True, eq=False)
 class Line:
     """A straight stroke; lengths in points."""
@@ -407,20 +411,21 @@ def _measure_slices(points: NDArray[np.float64]) -> tuple[Point, Point, float, f
     while True:
         growth, base = np.polyfit(at[chosen], widths[chosen], 1)
         slope, middle = np.polyfit(at[chosen], middles[chosen], 1)
-        bent = np.abs(widths - (base + growth * at))[chosen].max()
+        off = widths - (base + growth * at)
         swing = np.abs(middles - (middle + slope * at))[chosen].max()
-        is_even = bent < 0.12 * scale and swing < 0.12 * scale and counts[chosen].max() <= 2
-        if is_even or len(chosen) <= 4:
+        is_even = np.abs(off[chosen]).max() < 0.12 * scale and swing < 0.12 * scale
+        if is_even or len(chosen) <= len(at) - _CUT_SLICES:
             break
         chosen = chosen[:-1] if growth > 0 else chosen[1:]
-    is_even = is_even or bool(bent < 0.25 * scale and swing < 0.25 * scale and counts.max() <= 2)
+    # What is cut off at the wide end can only be narrower than the rest says.
+    is_even = bool(is_even and counts.max() <= 2 and off.max() < 0.2 * scale)
     origin = points[0] + (cx, cy)
 
     def place(along: float) -> Point:
         across = middle + slope * along
         return float(origin[0] + along * c - across * s), float(origin[1] + along * s + across * c)
 
-    return place(u0), place(u1), max(base + growth * u0, 0.0), max(base + growth * u1, 0.0), bool(is_even)
+    return place(u0), place(u1), max(base + growth * u0, 0.0), max(base + growth * u1, 0.0), is_even
 
 
 def _slice(u: NDArray[np.float64], v: NDArray[np.float64], at: float) -> tuple[float, float, int] | None:
