@@ -10,7 +10,7 @@ import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
@@ -39,6 +39,14 @@ _SLICES: Final = (0.06, 0.2, 0.35, 0.5, 0.65, 0.8, 0.94)
 """Shares of a polygon's length where its width is measured."""
 
 
+class Stop(NamedTuple):
+    """Where two pieces of a straight line meet."""
+
+    point: Point
+    is_color: bool
+    """The pieces have different colors."""
+
+
 @dataclass(slots=True, eq=False)
 class Line:
     """A straight stroke; lengths in points."""
@@ -52,6 +60,8 @@ class Line:
     is_dashed: bool = False
     dash: float = 0.0
     """Length of a dash, of a stroke that is painted in dashes."""
+    stops: tuple[Stop, ...] = ()
+    """Between its pieces, in order from p."""
     length: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -173,6 +183,11 @@ def _around(a: Point, b: Point) -> BBox:
     return min(a[0], b[0]), min(a[1], b[1]), max(a[0], b[0]), max(a[1], b[1])
 
 
+def line_ends(lines: Sequence[Line]) -> NDArray[np.float64]:
+    """Ends of lines, (2n, 2): p of line k at 2k, q at 2k + 1."""
+    return np.array([end for line in lines for end in (line.p, line.q)], float).reshape(-1, 2)
+
+
 def read_strokes(drawing: Drawing, letters: Collection[int]) -> Strokes:
     """What the paths of a drawing are; ``letters`` are the indices of those that make letters."""
     strokes = Strokes()
@@ -249,7 +264,9 @@ def _has_hole(parts: Sequence[Subpath]) -> bool:
         return False
     boxes = [(*part.points.min(axis=0), *part.points.max(axis=0)) for part in parts]
     return any(
-        a is not b and a[0] < b[0] and a[1] < b[1] and a[2] > b[2] and a[3] > b[3] for a in boxes for b in boxes
+        a is not b and a[0] < b[0] and a[1] < b[1] and a[2] > b[2] and a[3] > b[3]
+        for a in boxes
+        for b in boxes
     )
 
 

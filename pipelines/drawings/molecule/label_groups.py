@@ -288,7 +288,9 @@ class LetterGroups:
             return text.isdigit() and abs(small.baseline - large.baseline) < SAME_BASE * large.size
         top, bottom, middle = small.bbox[1], small.bbox[3], center(small.bbox)[1]
         if text in SIGNS:
-            return large.bbox[1] - 0.4 * large.size <= middle <= large.bbox[3] + 0.1 * large.size
+            # A charge may be raised above a lowered number.
+            rise = 1.0 if self._texts[host].isdigit() else 0.4
+            return large.bbox[1] - rise * large.size <= middle <= large.bbox[3] + 0.1 * large.size
         # It reaches into the height of its letter, or nearly so.
         return large.bbox[1] - 0.12 * large.size <= bottom and top <= large.bbox[3] + 0.12 * large.size
 

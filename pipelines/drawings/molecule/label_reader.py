@@ -205,7 +205,8 @@ def _variants(label: LabelMark, attachments: Sequence[Attachment]) -> Iterator[t
     unsure += [
         index
         for index, character in enumerate(first)
-        if index not in unsure
+        if attachments
+        and index not in unsure
         and label.letters[character.letter].glyph is None
         and character.text in _LOOK_ALIKES
     ]
