@@ -116,8 +116,7 @@ def _drawn(
 
 
 def _require_tuplets(svg: str, kern: str, n_added: int) -> None:
-    numbers = (text[6:].split("F") for text in drawn)
-    places = {(int(row) - 1 - n_added, int(field) - 1) for row, field in numbers}
+    """Raise :class:`UndrawableError` where what is drawn as tuplets are other notes than those of the kern.
 
     Verovio takes a beam that goes on beyond a triplet for all of the triplet.
     """
@@ -127,9 +126,8 @@ def _require_tuplets(svg: str, kern: str, n_added: int) -> None:
     drawn = set()
     for group in etree.fromstring(svg.encode()).iterfind(".//{*}g[@class='tuplet']"):
         drawn |= {found[0] for node in group.iter("{*}g") if (found := _NOTE_ID.match(node.get("id", "")))}
-    places = {
-        (int(row) - 1 - n_added, int(field) - 1) for row, field in (text[6:].split("F") for text in drawn)
-    }
+    numbers = (text[6:].split("F") for text in drawn)
+    places = {(int(row) - 1 - n_added, int(field) - 1) for row, field in numbers}
     for number, row in enumerate(rows):
         for field, text in enumerate(row):
             content = read_field(text) if row[0][:1] not in ("*", "=", "!") and text != "." else None
