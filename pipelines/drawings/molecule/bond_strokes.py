@@ -26,8 +26,8 @@ MAX_PIECES: Final = 6_000
 _PAPER_DISTANCE: Final = 0.06
 """Largest difference of a color channel from the paper, 0…1, of what cannot be seen on it."""
 
-_LINE_ASPECT: Final = 0.22
-"""Width over length up to which a filled polygon is a line."""
+_LINE_ASPECT: Final = 0.9
+"""Width over length up to which a filled polygon is a line: of a bond between labels little may be seen."""
 
 _TAPER_ASPECT: Final = 1.6
 """Width over length up to which a filled polygon is a taper: the head of an arrow may be wider than long."""
@@ -298,7 +298,7 @@ def _add_polygon(strokes: Strokes, path: PaintedPath, part: Subpath, index: int)
             begin, end = end, begin
         strokes.tapers.append(Taper(begin, end, narrow, wide, color, (index,), path.order))
         return True
-    if (wide + narrow) / 2 <= _LINE_ASPECT * (length + extra) * 2.5:
+    if (wide + narrow) / 2 <= _LINE_ASPECT * (length + extra):
         strokes.lines.append(Line(begin, end, (wide + narrow) / 2, color, (index,), path.order))
         return True
     return False
