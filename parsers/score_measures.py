@@ -219,7 +219,9 @@ class MeasureCheck:
                 self._measure_start = -(-self._measure_start // TICKS_PER_QUARTER) * TICKS_PER_QUARTER
         if at_section_edge or not self.section_edges:
             self.section_edges.add(self._measure_start)
-        self._at_section_edge = at_section_edge
+        # A barline before the first note leaves that a pickup.
+        is_empty = self._first_line is None
+        self._at_section_edge = at_section_edge or (is_empty and self._at_section_edge)
         self._time_in_measure = 0
         self._first_line = None
         self._reported_misaligned = False

@@ -92,7 +92,11 @@ def _no_programs() -> Iterator[None]:
     from docai.pipelines.evidence import readers
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(readers, "known_readers", lambda: (readers.TextLayer(), readers.TableFinder()))
+        patch.setattr(
+            readers,
+            "known_readers",
+            lambda: (readers.TextLayer(), readers.DrawingReader(), readers.TableFinder()),
+        )
         yield
 
 

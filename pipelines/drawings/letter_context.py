@@ -58,6 +58,9 @@ _FAR_WEIGHT: Final = 0.3
 _UNKNOWN_SMALL: Final = 0.3
 """Weight of a look-alike that is not the likeliest, where no other letter tells a size."""
 
+_SHARED: Final = 0.3
+"""Part of the probability of letters that look alike that is spread evenly over them."""
+
 _FOREIGN: Final = 0.2
 """Weight of letters and signs beyond ASCII, which are rarer."""
 
@@ -222,6 +225,7 @@ def _guess(
     }
     if not prior:
         return None
+    _share_among_alikes(model, prior)
     beside = _Beside.of(bbox, near)
     weights = {
         i: weight * _fit(model, bbox, i, near, sizes.common) * beside.weight(model.classes[i])
@@ -248,6 +252,17 @@ def _guess(
     return Guess(text, round(score, 4), tuple(others[:_MAX_OTHERS]), cap, baseline, index)
 
 
+def _share_among_alikes(model: LetterModel, prior: dict[int, float]) -> None:
+    """Give letters that look alike a part of each other's probability: strokes in bold and light mislead."""
+    text = model.classes[max(prior, key=lambda i: prior[i])]
+    group = [model.classes.index(letter) for letter in _ALIKE.get(text, "") if letter in model.classes]
+    if not group or text in _OF_NO_SIZE:
+        return
+    total = sum(prior.get(i, 0.0) for i in group)
+    for i in group:
+        prior[i] = (1 - _SHARED) * prior.get(i, 0.0) + _SHARED * total / len(group)
+
+
 @dataclass(slots=True)
 class _Beside:
     """The letters at both sides of a letter, of its size."""
@@ -271,7 +286,7 @@ class _Beside:
     def weight(self, text: str) -> float:
         """How likely a letter is between its neighbors, beside its look-alikes."""
         if text in "|°":
-            return _RARE
+            return 0.3 * _RARE
         among_digits = (self.left + self.right).isdecimal()
         if text in "01":
             return 1.0 if among_digits else _RARE

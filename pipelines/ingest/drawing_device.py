@@ -138,7 +138,8 @@ class Recorder(mupdf.FzDevice2):  # type: ignore[misc]  # PyMuPDF has no types h
         end = len(self.codes)
         matrix = matrix_of(ctm)
         opacity = alpha * self._groups[-1].alpha
-        width, cap, dashes = 0.0, _CAPS[0], ()
+        width, cap = 0.0, _CAPS[0]
+        dashes: tuple[float, ...] = ()
         if stroke is not None:
             width, cap, dashes = abs(stroke.linewidth), _CAPS.get(stroke.start_cap, "butt"), dashes_of(stroke)
         record = PathRecord(

@@ -42,20 +42,25 @@ def read_drawing(page: Page, bbox: BBox | None = None) -> Drawing:
         return Drawing(box)
     whole = page.kept_drawing
     if whole is None:
-        whole = page.kept_drawing = _read(page, page.bbox)
+        whole = page.kept_drawing = _read(page, page.bbox, is_part=False)
     if whole.is_complete or bbox is None:
         return whole.within(box)
-    return _read(page, box).within(box)
+    return _read(page, box, is_part=True).within(box)
 
 
-def _read(page: PdfPage, box: BBox) -> Drawing:
+def _read(page: PdfPage, box: BBox, *, is_part: bool) -> Drawing:
     with quiet_mupdf():
         cookie = mupdf.FzCookie()
         shown = (max(box[0], 0.0), max(box[1], 0.0), min(box[2], page.width), min(box[3], page.height))
         recorder = Recorder(shown, MAX_PATHS, MAX_GLYPHS, MAX_POINTS, cookie)
         is_readable = True
         try:
-            mupdf.fz_run_page(page.pdf.this, recorder, mupdf.FzMatrix(), cookie)
+            if is_part:
+                # MuPDF leaves out by itself what lies elsewhere, and with it areas that are lines.
+                area = mupdf.FzRect(*shown)
+                mupdf.fz_run_display_list(page.display_list().this, recorder, mupdf.FzMatrix(), area, cookie)
+            else:
+                mupdf.fz_run_page(page.pdf.this, recorder, mupdf.FzMatrix(), cookie)
             mupdf.fz_close_device(recorder)
         except MUPDF_ERRORS:
             # What was painted before the damage is what a picture of the page shows, too.

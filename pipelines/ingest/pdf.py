@@ -77,6 +77,7 @@ class PdfPage(Page):
         self.dpi = 72.0
         self._pdf: Any = None
         self._display_list: Any = None
+        self._images_checked = False
         self._words: list[PageWord] | None = None
         self._images: list[PlacedImage] | None = None
         self.kept_drawing: Drawing | None = None
@@ -140,10 +141,8 @@ class PdfPage(Page):
         if (window & pymupdf.Rect(self.bbox)).is_empty:
             return None
         with self._readable():
-            if self._display_list is None:
-                self._check_images()
-                self._display_list = self.pdf.get_displaylist()
-            pixmap = self._display_list.get_pixmap(
+            self._check_images()
+            pixmap = self.display_list().get_pixmap(
                 matrix=pymupdf.Matrix(scale, 0, 0, scale, -x0 * scale, -y0 * scale),
                 colorspace=pymupdf.csRGB,
                 alpha=0,
@@ -153,10 +152,19 @@ class PdfPage(Page):
             samples = PickleBuffer(bytearray(pixmap.samples_mv))
             return Pixels(pixmap.x, pixmap.y, pixmap.width, pixmap.height, samples)
 
+    def display_list(self) -> Any:
+        """The ``pymupdf.DisplayList`` of the page, which is quicker to run than its content.
+
+        Call it where errors of MuPDF are caught.
+        """
+        if self._display_list is None:
+            self._display_list = self.pdf.get_displaylist()
+        return self._display_list
+
     def _check_images(self) -> None:
         """Refuse an image whose declared size is over the limit before it is decompressed."""
         most = self._limits.max_pixels
-        if most is None:
+        if most is None or self._images_checked:
             return
         for _, _, width, height, *_ in self.pdf.get_images(full=True):
             if width * height > most:
@@ -165,6 +173,7 @@ class PdfPage(Page):
                     f"more than the limit of {most:,}: leave the page out or {raise_limit('max_pixels')}.",
                     source=self._source,
                 )
+        self._images_checked = True
 
     @contextmanager
     def _readable(self) -> Iterator[None]:

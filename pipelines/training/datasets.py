@@ -321,7 +321,7 @@ def _make_pair(name: str, case: Sample, item: Item, size: int, in_order: bool) -
         raise NoTargetError("no-box", "its place on the page is unknown")
     if has_boxes(item):
         with _open_region(case.source, page, bbox, case.password) as (opened, box):
-            item = _with_tight_boxes(item, opened)
+            item = with_tight_boxes(item, opened)
             locate = make_locator(fit_square(box, size=size), box, 72 / opened.dpi)
             target = write_target(item, locate, in_order=in_order)
     else:
@@ -340,7 +340,7 @@ def make_locator(transform: CropTransform, region: BBox, zoom: float) -> Locate:
     return locate
 
 
-def _with_tight_boxes(item: Item, page: Page) -> Item:
+def with_tight_boxes(item: Item, page: Page) -> Item:
     """The item with the boxes of its cells shrunk to the words of the text layer inside them."""
     words = page.words() if item.cells else []
     if not words:

@@ -28,7 +28,6 @@ from numpy.typing import NDArray
 from docai.pipelines.drawings.letter_classes import NONE, LetterModel, read_model, write_model
 from docai.pipelines.drawings.letter_context import LOOK_ALIKES
 from docai.pipelines.drawings.letter_outlines import N_FEATURES, Outline, features, join, nest
-from docai.pipelines.ingest.drawing_reader import CURVE_PIECES
 from docai.pipelines.synthesis.fonts import design, faces, font_bytes, is_held_out, system_faces
 
 CHARACTERS: Final = (
@@ -47,6 +46,9 @@ N_VERSIONS: Final = (7, 4)
 
 MAX_FACES: Final = 10
 """Of one design."""
+
+CURVE_PIECES: Final = 8
+"""Straight pieces that stand for one curve."""
 
 _UNITS: Final = 1000
 """Of an em, in which outlines are kept here."""

@@ -39,8 +39,8 @@ class Findings:
     """Atoms with fewer bonds than usual and no dot."""
     n_dropped: int = 0
     """Wedges at atoms without a configuration."""
-    loose: list[str] = field(default_factory=list)
-    """Labels beside it that are no part of it."""
+    unplaced: list[str] = field(default_factory=list)
+    """Charges and numbers that belong to no atom."""
     unexplained: int = 0
     """Strokes and letters that are not accounted for."""
 
@@ -55,6 +55,7 @@ def confidence_of(findings: Findings) -> float:
     value *= 0.4 ** min(len(findings.problems), 3)
     value *= 0.35 ** min(len(findings.odd), 3)
     value *= 0.4 ** min(findings.n_dropped, 2)
+    value *= 0.45 ** min(len(findings.unplaced), 2)
     value *= 0.7 ** min(findings.unexplained, 4)
     # A few bare strokes may be anything; what is written at them says that they are bonds.
     evidence = findings.n_bonds + 2 * findings.n_labels

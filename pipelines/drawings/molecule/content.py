@@ -1,7 +1,8 @@
-"""The record of a drawn structure: its chemistry checked by RDKit, its atoms with their places on the page."""
+"""The record of a drawn structure: its chemistry checked by RDKit, its atoms with their places."""
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,10 +16,21 @@ from docai.parsers.molecule_labels import Labels, Origin, labeled_smiles, smiles
 from docai.parsers.molecule_structure import StereoMarks, describe_molecule, needs_dative
 from docai.pipelines.drawings.molecule.chemistry import BuiltMolecule, build_molecule
 from docai.pipelines.drawings.molecule.confidence import METHOD, Findings, confidence_of
-from docai.pipelines.drawings.molecule.types import DrawnGraph, MoleculeReading
+from docai.pipelines.drawings.molecule.label_groups import gap_between
+from docai.pipelines.drawings.molecule.label_reader import (
+    is_annotation,
+    is_charge_only,
+    join_hyphened_names,
+    label_text,
+    read_label,
+)
+from docai.pipelines.drawings.molecule.types import DrawnGraph, LabelMark, MoleculeReading
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol, RWMol
+
+NEAR_LABEL: Final = 0.3
+"""Ems between a number and a label from where on the number is more likely of it than not."""
 
 MAX_ATOMS: Final = 300
 """As of the parser of the molecule head: no drawing of one region shows a larger structure."""
@@ -41,7 +53,7 @@ class _Checked:
 
 
 def describe_graph(graph: DrawnGraph) -> MoleculeReading:
-    """The structure of a graph with its content, confidence and issues; no content where it is no molecule."""
+    """The structure of a graph, with confidence and issues; no content where it is no molecule."""
     from rdkit import rdBase
 
     # RDKit logs problems to standard error; they are reported as issues instead.
@@ -57,6 +69,7 @@ def _describe(graph: DrawnGraph) -> MoleculeReading:
 
     log = IssueLog()
     findings = Findings(used=graph.used)
+    join_hyphened_names(graph)
     content: MoleculeContent | None = None
     try:
         built = build_molecule(graph)
@@ -86,16 +99,41 @@ def _describe(graph: DrawnGraph) -> MoleculeReading:
 
 def _note_labels(graph: DrawnGraph, built: BuiltMolecule | None, findings: Findings) -> None:
     findings.n_bonds = len(graph.links)
-    findings.n_labels = sum(node.structure is not None and not node.structure.problems for node in graph.nodes)
+    findings.n_labels = sum(
+        node.structure is not None and not node.structure.problems for node in graph.nodes
+    )
     for node in graph.nodes:
         if node.structure is not None:
             findings.label_scores.append(node.structure.score)
             findings.unread += node.structure.problems
     used = {id(label) for label in built.used_labels} if built is not None else set()
-    findings.loose = [
-        "".join(letter.text for letter in label.letters) for label in graph.loose if id(label) not in used
-    ]
+    loose = [label for label in graph.loose if id(label) not in used]
+    findings.unplaced = [label_text(label) for label in loose if _seems_part(label, graph)]
     findings.unexplained = len(graph.unexplained)
+
+
+def _seems_part(label: LabelMark, graph: DrawnGraph) -> bool:
+    """Whether a label that nothing was made of is likely of the structure.
+
+    That is a charge, a number right at the letters of an atom, or an atom as near as a bond is long.
+    """
+    if is_charge_only(label):
+        return True
+    if is_annotation(label) and not label_text(label).isdigit():
+        return False
+    if not label_text(label).isdigit():
+        structure = read_label(label, ())
+        nearest = min(
+            (gap_between(label.bbox, (*node.point, *node.point)) for node in graph.nodes), default=math.inf
+        )
+        return not structure.problems and nearest < graph.bond_length
+    return any(
+        gap_between(digit.bbox, letter.bbox) < NEAR_LABEL * letter.size
+        for node in graph.nodes
+        if node.label is not None
+        for letter in node.label.letters
+        for digit in label.letters
+    )
 
 
 def _check(built: BuiltMolecule, findings: Findings) -> _Checked | None:
@@ -104,6 +142,7 @@ def _check(built: BuiltMolecule, findings: Findings) -> _Checked | None:
 
     mol = built.mol
     made_dative = False
+    findings.odd += [_named("N", built.boxes[index]) for index in _odd_nitrogen(mol)]
     if problems := Chem.DetectChemistryProblems(mol):
         if needs_dative(mol):
             mol = _with_dative(mol)
@@ -145,6 +184,18 @@ def _check(built: BuiltMolecule, findings: Findings) -> _Checked | None:
         ):
             checked.odd.append(_named(atom.GetSymbol(), built.boxes[atom.GetIntProp("_drawn")]))
     return checked
+
+
+def _odd_nitrogen(mol: RWMol) -> list[int]:
+    """Nitrogen atoms with five bonds that are none of a nitro, azide or diazo group."""
+    found = []
+    for atom in mol.GetAtoms():
+        orders = [bond.GetBondTypeAsDouble() for bond in atom.GetBonds()]
+        is_full = sum(orders) + atom.GetNumExplicitHs() >= 5
+        is_known = orders.count(2.0) > 1 or 3.0 in orders
+        if atom.GetAtomicNum() == 7 and not atom.GetFormalCharge() and is_full and not is_known:
+            found.append(atom.GetIdx())
+    return found
 
 
 def _is_main_group(number: int) -> bool:
@@ -241,15 +292,19 @@ def _labeled(graph: DrawnGraph) -> str | None:
 def _issues(graph: DrawnGraph, findings: Findings) -> list[Issue]:
     found = [make_issue("drawing-valence", message) for message in findings.errors]
     found += [
-        make_issue("drawing-valence", f"{odd} has fewer bonds than its element has.", severity="warning")
+        make_issue("drawing-valence", f"{odd} has more or fewer bonds than usual.", severity="warning")
         for odd in findings.odd[:3]
     ]
     found += [make_issue("drawing-unsure", problem) for problem in findings.problems]
+    found += [
+        make_issue("drawing-unsure", f"{text!r} beside the structure belongs to no atom.")
+        for text in findings.unplaced
+    ]
     if findings.n_dropped:
         found.append(
             make_issue(
                 "drawing-stereo",
-                f"{findings.n_dropped} wedges or hashed bonds are at atoms that have no configuration as drawn.",
+                f"{findings.n_dropped} wedges or hashed bonds are at atoms without a configuration.",
             )
         )
     if graph.unexplained:

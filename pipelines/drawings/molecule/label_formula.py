@@ -1,15 +1,15 @@
 """Condensed formulas such as ``CO2Et``: which of their atoms are bonded, found by valences.
 
-The hydrogens of a condensed formula are all written, so each atom has exactly the bonds that its valence asks for.
-The formula is read as a chain in which each atom is bonded to one before it that has valences left, the nearest
-one where chemistry does not say otherwise; a search finds the cheapest way in which nothing is left over.
+The hydrogens of a condensed formula are all written, so each atom has exactly the bonds that its valence asks
+for. The formula is read as a chain in which each atom is bonded to one before it that has valences left, the
+nearest one where chemistry does not say otherwise; a search finds the cheapest way in which nothing is left.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import combinations_with_replacement
+from itertools import combinations_with_replacement, pairwise
 from typing import Final
 
 MAX_ATOMS: Final = 60
@@ -41,7 +41,7 @@ _VALENCES: Final[Mapping[str, tuple[int, ...]]] = {
     "I": (1, 3, 5, 7),
     "*": (1,),
 }
-"""Usual valences without charge, the commonest first. An element that is not here binds as often as it likes."""
+"""Usual valences without charge, the commonest first. Another element binds as often as it likes."""
 
 _GROUP_OF: Final[Mapping[str, int]] = {
     "B": 13,
@@ -163,8 +163,8 @@ def solve_formula(units: Sequence[Unit], outside: Mapping[tuple[int, ...], Seque
 
     Args:
         units: in reading order, from the atom that is first in the chain.
-        outside: letters of a unit → orders of the bonds that end at it. Two bonds at a unit that a parenthesis
-            repeats, as in ``(CH2)3``, end at its first and its last copy.
+        outside: letters of a unit → orders of the bonds that end at it. Two bonds at a unit that a
+            parenthesis repeats, as in ``(CH2)3``, end at its first and its last copy.
     """
     plan = _Plan()
     if not _lay_out(units, plan) or not plan.atoms:
@@ -255,7 +255,7 @@ def _charge_options(plan: _Plan) -> list[tuple[float, list[int]]]:
 def _inner_salts(plan: _Plan, heavy: Sequence[int]) -> list[tuple[float, list[int]]]:
     """Isocyanides and carbon monoxide, whose charges nobody writes."""
     found = []
-    for first, second in zip(heavy, heavy[1:], strict=False):
+    for first, second in pairwise(heavy):
         symbols = {plan.atoms[first].symbol: first, plan.atoms[second].symbol: second}
         positive = symbols.get("N", symbols.get("O"))
         if "C" in symbols and positive is not None:

@@ -23,8 +23,11 @@ BondEnd = tuple[Point, Point]
 CLOSE_GAP: Final = 0.2
 """Ems between neighbors of one label."""
 
-WIDE_GAP: Final = 0.34
+WIDE_GAP: Final = 0.42
 """The same of letters set wide, where not both sides have bonds of their own."""
+
+BEFORE_GAP: Final = 0.33
+"""Ems between an isotope or a charge and the letter after it."""
 
 MAX_OVERLAP: Final = 0.14
 """Ems by which neighbors of one label overlap; those of crowded labels overlap by more."""
@@ -155,13 +158,15 @@ class LetterGroups:
         return list(found.values())
 
     def _has_bond_between(self, first: int, second: int) -> bool:
-        a, b = self._letters[first].bbox, self._letters[second].bbox
+        """Whether a bond lies in the gap between two letters and ends at both."""
         em = max(self._letters[first].size, self._letters[second].size)
-        box = (a[2] - 0.1 * em, min(a[1], b[1]), b[0] + 0.1 * em, max(a[3], b[3]))
-        return any(
-            box[0] <= x <= box[2] and box[1] <= y <= box[3] and abs(direction[0]) > 0.8
-            for index in (first, second)
-            for (x, y), direction in self._ends.get(index, ())
+        x0 = self._letters[first].bbox[2] - 0.1 * em
+        x1 = self._letters[second].bbox[0] + 0.1 * em
+        return all(
+            any(
+                x0 <= x <= x1 and side * direction[0] > 0.7 for (x, _), direction in self._ends.get(index, ())
+            )
+            for index, side in ((first, -1), (second, 1))
         )
 
     def _is_word(self, index: int) -> bool:
@@ -201,6 +206,8 @@ class LetterGroups:
                 continue
             if distance > CLOSE_GAP:
                 both = self._root(first) in with_ends and self._root(second) in with_ends
+                # A small letter is the rest of a symbol, whatever bonds seem to end at it.
+                both = both and not self._texts[second].islower()
                 if both or first in with_script:
                     continue
             self._join(first, second)
@@ -211,7 +218,7 @@ class LetterGroups:
             if not (self._texts[first].isdigit() and self._texts[second].isdigit()):
                 continue
             # The digit 1 is narrow, and is set as wide as the others.
-            if self._on_one_line(first, second) and -MAX_OVERLAP <= self._gap(first, second) <= WIDE_GAP:
+            if self._on_one_line(first, second) and -MAX_OVERLAP <= self._gap(first, second) <= BEFORE_GAP:
                 self._previous_digit[second] = first
                 self._join(first, second)
 
@@ -240,7 +247,7 @@ class LetterGroups:
                     script = before[script]
                 # Before a letter only isotopes and charges stand, which are raised.
                 oddness = 0.35 + max(0.0, -self._rise(first, second))
-                self._add_option(options[script], second, self._gap(first, second), 0.25, oddness)
+                self._add_option(options[script], second, self._gap(first, second), BEFORE_GAP, oddness)
         for script in sorted(
             (one for one in options if options[one]), key=lambda one: self._letters[one].bbox[0]
         ):
@@ -281,15 +288,23 @@ class LetterGroups:
             return text.isdigit() and abs(small.baseline - large.baseline) < SAME_BASE * large.size
         top, bottom, middle = small.bbox[1], small.bbox[3], center(small.bbox)[1]
         if text in SIGNS:
-            return large.bbox[1] - 0.4 * large.size <= middle <= large.bbox[3] + 0.1 * large.size
+            # A charge may be raised above a lowered number.
+            rise = 1.0 if self._texts[host].isdigit() else 0.4
+            return large.bbox[1] - rise * large.size <= middle <= large.bbox[3] + 0.1 * large.size
         # It reaches into the height of its letter, or nearly so.
         return large.bbox[1] - 0.12 * large.size <= bottom and top <= large.bbox[3] + 0.12 * large.size
 
     def _join_over_scripts(self, pairs: Sequence[tuple[int, int]]) -> None:
         """Join a letter to the one before it where something raised or lowered stands between."""
         for first, second in pairs:
-            host, following = self._host.get(first), self._host.get(second, second)
-            if host is None or not self._is_word(following) or self._root(host) == self._root(following):
+            # What stands between is at the letter before it, or, as an isotope, at the one after it.
+            host, following = self._host.get(first, first), self._host.get(second, second)
+            if (
+                (host, following) == (first, second)
+                or not self._is_word(host)
+                or not self._is_word(following)
+                or self._root(host) == self._root(following)
+            ):
                 continue
             if host == following or not self._on_one_line(host, following):
                 continue
@@ -341,7 +356,7 @@ class LetterGroups:
                 self._join(best[1], root)
 
     def _line_distance(self, index: int, other: int, box: BBox) -> float | None:
-        """Ems of white between a line and a letter above or below it; None where it is no line of its label."""
+        """Ems of white between a line and a letter above or below it; None where they are apart."""
         letter, host = self._letters[index], self._letters[other]
         em = max(letter.size, host.size)
         if em > SAME_SIZE * min(letter.size, host.size) or not self._texts[other].isalpha():

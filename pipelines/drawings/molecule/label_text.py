@@ -1,4 +1,4 @@
-"""The characters of an atom label as units of a formula: symbols of elements, names of groups, counts, charges."""
+"""The characters of a label as units of a formula: symbols of elements, names of groups, counts, charges."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def plain_characters(text: str) -> str:
 
 @cache
 def group_names() -> tuple[str, ...]:
-    """Labels of the table of groups that are names, not formulas of elements and other names; longest first."""
+    """Labels of the table of groups that are names, no formulas of elements and names; longest first."""
     names: list[str] = [*_ALIASES]
     for label in sorted(GROUPS, key=len):
         known = "|".join(sorted((re.escape(word) for word in (*names, *_ORGANIC)), key=len, reverse=True))

@@ -20,6 +20,7 @@ from docai.pipelines.drawings.score.confidence import (
     measure_confidence,
     system_confidence,
 )
+from docai.pipelines.drawings.score.events import Quarters
 from docai.pipelines.drawings.score.kern import MeasureText, voice_texts, write_kern
 from docai.pipelines.drawings.score.notes import TokenWriter, read_joins
 from docai.pipelines.drawings.score.pitches import (
@@ -32,7 +33,7 @@ from docai.pipelines.drawings.score.pitches import (
     read_key,
     read_pitches,
 )
-from docai.pipelines.drawings.score.rhythm import DrawnMeasure, Quarters, cut_measures, fill_measures
+from docai.pipelines.drawings.score.rhythm import DrawnMeasure, cut_measures, fill_measures
 from docai.pipelines.drawings.score.types import System
 from docai.pipelines.drawings.score.voices import (
     SOUND_COST,
@@ -203,7 +204,7 @@ def length_of_meter(kern: Sequence[str]) -> Quarters | None:
 def _read_measures(system: System, measures: Sequence[DrawnMeasure], state: PieceState) -> list[_ReadMeasure]:
     space = min((staff.space for staff in system.staves if not staff.is_tablature), default=5.0) or 5.0
     meters = _meters(system)
-    guess = _usual_length(measures) if state.length is None else None
+    guess = _usual_length(measures, space) if state.length is None else None
     read = []
     for measure in measures:
         first = min((event.x for events in measure.staves.values() for event in events), default=measure.x1)
@@ -211,10 +212,9 @@ def _read_measures(system: System, measures: Sequence[DrawnMeasure], state: Piec
             if x < first and length is not None and x >= measure.x0 - 2 * space:
                 state.length = length
         expected = state.length or guess
-        readings, length, cost = solve_measure(measure, expected, space)
-        if not measure.staves:
-            length = expected or _DEFAULT_LENGTH
-        lengths = {one.length for one in readings.values()} or {length}
+        readings, cost = solve_measure(measure, expected, space)
+        lengths = {one.length for one in readings.values()} or {expected or _DEFAULT_LENGTH}
+        length = max(lengths)
         is_filled = len(lengths) == 1 and (
             expected in (None, length) or (measure.is_edge and expected is not None and length < expected)
         )
@@ -223,12 +223,11 @@ def _read_measures(system: System, measures: Sequence[DrawnMeasure], state: Piec
     return read
 
 
-def _usual_length(measures: Sequence[DrawnMeasure]) -> Quarters | None:
+def _usual_length(measures: Sequence[DrawnMeasure], space: float) -> Quarters | None:
     """What most measures last, where no meter is drawn."""
     counts: Counter[Quarters] = Counter()
     for measure in measures:
-        for place, length in enumerate(likely_lengths(measure)):
-            counts[length] += 4 - place
+        counts.update(likely_lengths(measure, space))
     return counts.most_common(1)[0][0] if counts else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -12,14 +13,17 @@ from docai.pipelines.drawings.score.types import Staff, Symbol
 MAX_LEDGER_SPACES: Final = 0.34
 """Thickness of a ledger line at most, in staff spaces."""
 
+MAX_LEDGER_LENGTH_SPACES: Final = 12.0
+"""Length of a ledger line under several notes at most, in staff spaces."""
+
 MAX_LEDGERS: Final = 9
 """Ledger lines between a head and its staff at most."""
 
 LEDGER_OFF_SPACES: Final = 0.2
 """How far a ledger line may lie from its place, in staff spaces."""
 
-SMALL_SHARE: Final = 0.84
-"""Height of a head of a grace note or cue against the others at most."""
+SMALL_SHARE: Final = 0.86
+"""Size of a head of a grace note or cue against the others at most."""
 
 
 @dataclass(slots=True, eq=False)
@@ -65,7 +69,7 @@ def position_at(staff: Staff, y: float) -> float:
 def find_heads(sheet: Sheet, staves: Sequence[Staff]) -> list[HeadMark]:
     """Noteheads on staves with notes, by x."""
     symbols = [symbol for symbol in sheet.symbols if symbol.name.startswith("notehead")]
-    ledgers = _ledger_candidates(sheet, staves)
+    ledgers = _Ledgers(sheet, staves)
     heads = []
     for symbol in symbols:
         middle = (symbol.bbox[1] + symbol.bbox[3]) / 2
@@ -118,17 +122,25 @@ def _near_staves(staves: Sequence[Staff], x: float, y: float) -> list[int]:
     return [index for _, index in sorted(found)[:3]]
 
 
-def _ledger_candidates(sheet: Sheet, staves: Sequence[Staff]) -> list[Slab]:
-    if not staves:
-        return []
-    space = max(staff.space for staff in staves)
-    return [
-        slab
-        for slab in sheet.slabs
-        if slab.thickness <= MAX_LEDGER_SPACES * space
-        and 0.5 * space <= slab.length
-        and abs(slab.y1 - slab.y0) <= 0.02 * slab.length
-    ]
+class _Ledgers:
+    """Short level strokes that may be ledger lines, by x."""
+
+    def __init__(self, sheet: Sheet, staves: Sequence[Staff]) -> None:
+        space = max((staff.space for staff in staves), default=0.0)
+        self._reach = MAX_LEDGER_LENGTH_SPACES * space
+        self._slabs = [
+            slab
+            for slab in sheet.slabs
+            if slab.thickness <= MAX_LEDGER_SPACES * space
+            and 0.5 * space <= slab.length <= self._reach
+            and abs(slab.y1 - slab.y0) <= 0.02 * slab.length
+        ]
+        self._xs = [slab.x0 for slab in self._slabs]
+
+    def over(self, x: float) -> list[Slab]:
+        """Those that go on over an x."""
+        first, last = bisect_left(self._xs, x - self._reach), bisect_right(self._xs, x)
+        return [slab for slab in self._slabs[first:last] if slab.x1 >= x]
 
 
 def _ledger_places(staff: Staff, symbol: Symbol) -> list[float]:
@@ -142,20 +154,16 @@ def _ledger_places(staff: Staff, symbol: Symbol) -> list[float]:
     return [staff.lines[-1] - half * step for step in range(-2, position - 1, -2)]
 
 
-def _own_ledgers(staff: Staff, symbol: Symbol, ledgers: Sequence[Slab]) -> list[Slab]:
+def _own_ledgers(staff: Staff, symbol: Symbol, ledgers: _Ledgers) -> list[Slab]:
     places = _ledger_places(staff, symbol)
     if not places:
         return []
     near = LEDGER_OFF_SPACES * staff.space
     x = (symbol.bbox[0] + symbol.bbox[2]) / 2
-    return [
-        slab
-        for slab in ledgers
-        if slab.x0 <= x <= slab.x1 and any(abs(slab.y0 - place) <= near for place in places)
-    ]
+    return [slab for slab in ledgers.over(x) if any(abs(slab.y0 - place) <= near for place in places)]
 
 
-def _missing_ledgers(staff: Staff, symbol: Symbol, ledgers: Sequence[Slab]) -> tuple[int, float]:
+def _missing_ledgers(staff: Staff, symbol: Symbol, ledgers: _Ledgers) -> tuple[int, float]:
     places = _ledger_places(staff, symbol)
     near = LEDGER_OFF_SPACES * staff.space
     own = _own_ledgers(staff, symbol, ledgers)
@@ -166,11 +174,13 @@ def _missing_ledgers(staff: Staff, symbol: Symbol, ledgers: Sequence[Slab]) -> t
 
 
 def _mark_small(heads: Sequence[HeadMark]) -> None:
-    """Tell heads of grace notes from the others by their height."""
-    shares = sorted(head.height / head.space for head in heads)
-    if not shares:
-        return
-    # Most heads of a page are of full size, even where grace notes are many.
-    usual = min(max(shares[len(shares) * 3 // 4], 0.85), 1.2)
-    for head in heads:
-        head.is_small = head.height < SMALL_SHARE * usual * head.space
+    """Tell heads of grace notes from the others by the size of their font, or by their height."""
+    for of_font in (True, False):
+        own = [head for head in heads if (head.symbol.glyph is not None) == of_font]
+        sizes = [(head.symbol.size if of_font else head.height) / head.space for head in own]
+        if not sizes:
+            continue
+        # Most heads of a page are of full size, even where grace notes are many.
+        usual = min(max(sorted(sizes)[len(sizes) * 3 // 4], 3.4 if of_font else 0.8), 5.0)
+        for head, size in zip(own, sizes, strict=True):
+            head.is_small = size < SMALL_SHARE * usual

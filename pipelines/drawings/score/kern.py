@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from docai.pipelines.drawings.score.events import Quarters
 from docai.pipelines.drawings.score.notes import TokenWriter, recip_of, recip_of_rest
-from docai.pipelines.drawings.score.rhythm import DrawnMeasure, Quarters
+from docai.pipelines.drawings.score.rhythm import DrawnMeasure
 from docai.pipelines.drawings.score.types import System
-from docai.pipelines.drawings.score.voices import Placed, StaffReading
+from docai.pipelines.drawings.score.voice_search import Placed, StaffReading
 
 _MAIN = 1_000_000
 """Place of a note among the grace notes before it."""

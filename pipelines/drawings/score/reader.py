@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from docai.geometry import BBox, union
+from docai.geometry import BBox, grow, union
 from docai.pipelines.drawings.letters import Letter, read_letters
 from docai.pipelines.drawings.score.attributes import find_clefs, find_meters, find_rests
 from docai.pipelines.drawings.score.barlines import (
@@ -25,6 +26,7 @@ from docai.pipelines.drawings.score.sheet import Sheet, read_sheet
 from docai.pipelines.drawings.score.spans import find_spans
 from docai.pipelines.drawings.score.staves import MAX_LINE_SPACES, find_staves
 from docai.pipelines.drawings.score.stems import find_stems
+from docai.pipelines.drawings.score.strokes import find_strokes
 from docai.pipelines.drawings.score.symbols import find_symbols
 from docai.pipelines.drawings.score.systems import (
     attach_accidentals,
@@ -35,6 +37,7 @@ from docai.pipelines.drawings.score.systems import (
 )
 from docai.pipelines.drawings.score.tuplets import find_numbers, find_tuplets
 from docai.pipelines.drawings.score.types import Staff, Symbol, System
+from docai.pipelines.drawings.sound import sound_drawing
 from docai.pipelines.ingest.drawing import Drawing
 
 ROUND_DOTS: Final = ("augmentationDot", "repeatDot", "articStaccatoAbove", "articStaccatoBelow")
@@ -53,10 +56,12 @@ MAX_LETTER_SPACES: Final = 6.0
 
 def find_systems(drawing: Drawing) -> list[System]:
     """Systems of music of a drawing, from the top; empty where it has no staves with music."""
-    staves = find_staves(drawing)
+    drawing = sound_drawing(drawing)
+    strokes = find_strokes(drawing)
+    staves = find_staves(drawing, strokes)
     if not staves:
         return []
-    sheet = read_sheet(drawing, find_symbols(drawing, staves), [])
+    sheet = read_sheet(drawing, find_symbols(drawing, staves), strokes)
     return _Reader(sheet, staves).systems()
 
 
@@ -81,6 +86,7 @@ class _Reader:
         stems = find_stems(sheet, marks, barline_paths)
         attach_flags(sheet, stems)
         find_beams(sheet, stems)
+        sheet.use_bars()
         dots = [symbol for symbol in sheet.symbols if symbol.name in ROUND_DOTS]
         systems, made = [], []
         for group in groups:
@@ -102,22 +108,35 @@ class _Reader:
             attach_accidentals(sheet, symbols[number], own, heads_made)
             round_dots = [symbol for symbol in symbols[number] if symbol.name in ROUND_DOTS]
             over = attach_dots(sheet, round_dots, system.chords, system.rests, system.staves)
+            self._add_texts(system, symbols[number], free)
+            sheet.use_bars()
             over += [symbol for symbol in symbols[number] if symbol.name.startswith(MARKS)]
             attach_marks(sheet, over, system.chords, system.rests, self.space)
             inside = [bow for bow in bows if self._nearest(systems, bow.bbox) == number]
             system.curves = attach_curves(sheet, inside, system.chords, system.staves)
-            self._add_texts(system, symbols[number], free)
             system.unexplained = find_remains(sheet, system, symbols[number])
         return [system for system in systems if system.chords or system.clefs or system.rests]
 
     def _use_staff_lines(self) -> None:
-        for staff in self.staves:
-            near = 0.1 * staff.space
-            for slab in self.sheet.slabs_between(staff.x0 - near, staff.x1 + near):
-                if slab.thickness > MAX_LINE_SPACES * staff.space or abs(slab.y0 - slab.y1) > near:
-                    continue
-                if any(abs(slab.y0 - y) <= near for y in staff.lines):
-                    self.sheet.used_paths.add(slab.path)
+        """Account for the lines of staves, and leave them out of the strokes that are looked at."""
+        sheet = self.sheet
+        lines = sorted(((y, staff) for staff in self.staves for y in staff.lines), key=lambda line: line[0])
+        ys = [y for y, _ in lines]
+        others = []
+        for slab in sheet.slabs:
+            near = 0.1 * self.space
+            first, last = bisect_left(ys, slab.y0 - near), bisect_right(ys, slab.y0 + near)
+            if abs(slab.y0 - slab.y1) <= near and any(
+                slab.thickness <= MAX_LINE_SPACES * staff.space
+                and staff.x0 - near <= slab.x0
+                and slab.x1 <= staff.x1 + near
+                and abs(slab.y0 - y) <= 0.1 * staff.space
+                for y, staff in lines[first:last]
+            ):
+                sheet.used_paths.add(slab.path)
+            else:
+                others.append(slab)
+        sheet.slabs = others
 
     def _extent(self, system: System) -> BBox:
         boxes = [(staff.x0, staff.lines[0], staff.x1, staff.lines[-1]) for staff in system.staves]
@@ -150,23 +169,24 @@ class _Reader:
             and path.fill is not None
             and path.bbox[3] - path.bbox[1] <= height
         ]
-        glyphs = {symbol.glyph for symbol in sheet.symbols}
+        symbols = {symbol.glyph for symbol in sheet.symbols}
+        glyphs = [index for index in range(len(drawing.glyphs)) if index not in symbols]
+        part = replace(
+            drawing,
+            paths=tuple(drawing.paths[index] for index in free),
+            glyphs=tuple(drawing.glyphs[index] for index in glyphs),
+        )
         found: list[list[Letter]] = [[] for _ in systems]
-        for letter in read_letters(replace(drawing, paths=tuple(drawing.paths[index] for index in free))):
+        reach = TEXT_SPACES * self.space
+        for letter in read_letters(part):
             number = self._nearest(systems, letter.bbox)
-            x0, y0, x1, y1 = systems[number].bbox
-            reach = TEXT_SPACES * self.space
+            x0, y0, x1, y1 = grow(systems[number].bbox, 3 * reach, reach)
             y = (letter.bbox[1] + letter.bbox[3]) / 2
-            if letter.glyph in glyphs and letter.glyph is not None:
-                continue
-            if (
-                y0 - reach <= y <= y1 + reach
-                and letter.bbox[0] <= x1 + reach
-                and letter.bbox[2] >= x0 - 3 * reach
-            ):
-                letter = replace(letter, paths=tuple(free[path] for path in letter.paths))
-                sheet.used_paths.update(letter.paths)
-                found[number].append(letter)
+            if y0 <= y <= y1 and letter.bbox[0] <= x1 and letter.bbox[2] >= x0:
+                paths = tuple(free[path] for path in letter.paths)
+                glyph = None if letter.glyph is None else glyphs[letter.glyph]
+                sheet.used_paths.update(paths)
+                found[number].append(replace(letter, paths=paths, glyph=glyph))
         return found
 
     def _add_texts(self, system: System, symbols: Sequence[Symbol], letters: Sequence[Letter]) -> None:
@@ -199,5 +219,7 @@ class _Reader:
         rests = find_rests(symbols, staves, letters)
         system.rests = [rest for rest, _ in rests]
         used = {id(mark) for found in (clefs, keys, meters, rests) for _, marks in found for mark in marks}
-        self.sheet.used_symbols |= {id(symbol) for symbol in symbols} & used
+        for symbol in symbols:
+            if id(symbol) in used:
+                self.sheet.use(symbol)
         return [letter for letter in letters if id(letter) not in used]

@@ -25,5 +25,6 @@ def read_found_systems(systems: Sequence[System], state: PieceState | None = Non
     """Read systems in the order in which they are played."""
     state = state or PieceState()
     return [
-        read_system(system, state, ties) for system, ties in zip(systems, find_open_ties(systems), strict=True)
+        read_system(system, state, ties)
+        for system, ties in zip(systems, find_open_ties(systems), strict=True)
     ]

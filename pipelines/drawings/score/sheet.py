@@ -8,13 +8,16 @@ from typing import Final
 
 import numpy as np
 
-from docai.pipelines.drawings.letters import Letter
-from docai.pipelines.drawings.score.strokes import Strokes, find_strokes, path_place
+from docai.pipelines.drawings.score.strokes import Strokes, path_place
 from docai.pipelines.drawings.score.types import Symbol
 from docai.pipelines.ingest.drawing import Drawing
 
 SAME_X_POINTS: Final = 0.06
 """Difference of x up to which pieces of an upright line are of one line."""
+
+
+BAR_SYMBOLS: Final = ("articTenuto", "restWhole", "restHalf", "restDoubleWhole", "articStaccatissimo")
+"""How names of symbols begin that are plain bars."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,8 +68,6 @@ class Sheet:
 
     drawing: Drawing
     symbols: list[Symbol]
-    letters: list[Letter]
-    strokes: Strokes
     uprights: list[Upright]
     """By x; each as it is painted."""
     slabs: list[Slab]
@@ -99,19 +100,38 @@ class Sheet:
     def use(self, symbol: Symbol) -> None:
         """Account for a symbol."""
         self.used_symbols.add(id(symbol))
+        self.used_paths.update(symbol_paths(symbol))
+
+    def use_bars(self) -> None:
+        """Account for symbols that are plain bars, such as rests, where their stroke is something else."""
+        for symbol in self.symbols:
+            if is_bar(symbol) and symbol.path in self.used_paths:
+                self.used_symbols.add(id(symbol))
 
 
-def read_sheet(drawing: Drawing, symbols: list[Symbol], letters: list[Letter]) -> Sheet:
-    """Strokes of a drawing apart from the outlines of its symbols and letters."""
-    outlines = {symbol.path for symbol in symbols if symbol.path is not None}
-    outlines.update(path for letter in letters for path in letter.paths)
-    strokes = find_strokes(drawing, without=outlines)
+def is_bar(symbol: Symbol) -> bool:
+    """A painted symbol that is one bar, as the hook of a beam and the line of a bracket may be, too."""
+    return symbol.path is not None and symbol.name.startswith(BAR_SYMBOLS)
+
+
+def symbol_paths(symbol: Symbol) -> tuple[int, ...]:
+    """Indices of the paths that a painted symbol is made of."""
+    return () if symbol.path is None else (symbol.path, *symbol.more_paths)
+
+
+def read_sheet(drawing: Drawing, symbols: list[Symbol], strokes: Strokes) -> Sheet:
+    """Strokes of a drawing apart from the outlines of its symbols.
+
+    Args:
+        drawing: of a page or a part of it.
+        symbols: its music symbols.
+        strokes: all its straight strokes.
+    """
+    outlines = {path for symbol in symbols if not is_bar(symbol) for path in symbol_paths(symbol)}
+    strokes = strokes.take(~np.isin(strokes.path, list(outlines)))
     steep = strokes.is_upright
-    sheet = Sheet(
-        drawing, symbols, letters, strokes, _uprights(strokes.take(steep)), _slabs(strokes.take(~steep))
-    )
-    sheet.used_paths |= outlines
-    return sheet
+    uprights, slabs = _uprights(strokes.take(steep)), _slabs(strokes.take(~steep))
+    return Sheet(drawing, symbols, uprights, slabs, outlines)
 
 
 def _uprights(strokes: Strokes) -> list[Upright]:

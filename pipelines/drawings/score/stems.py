@@ -21,6 +21,9 @@ INK_HEIGHTS: Final = 0.4
 MIN_STEM_HEIGHTS: Final = 1.3
 """Length of a stem beyond its heads at least, in heights of a head."""
 
+SMALL_SCALE: Final = 0.65
+"""Size of beams and flags of grace notes against the others."""
+
 Side = Literal["left", "right"]
 
 
@@ -32,6 +35,8 @@ class Stem:
     y0: float
     y1: float
     paths: tuple[int, ...]
+    scale: float
+    """Points of a staff space at its size: smaller at grace notes."""
     heads: list[tuple[HeadMark, Side]] = field(default_factory=list)
     """Each with the side of the head at which the stem is."""
     n_flags: int = 0
@@ -57,12 +62,6 @@ class Stem:
         """Length from its nearest head to the free end."""
         ys = [head.y for head, _ in self.heads]
         return max(min(ys) - self.y0, self.y1 - max(ys))
-
-    @property
-    def scale(self) -> float:
-        """Points of a staff space at its size: smaller at grace notes."""
-        head = self.heads[0][0]
-        return head.space * (0.65 if all(mark.is_small for mark, _ in self.heads) else 1.0)
 
     def begins_at(self, head: HeadMark, side: Side) -> bool:
         """It begins at this head and on the usual side: right of it when up, left of it when down."""
@@ -93,7 +92,9 @@ def find_stems(sheet: Sheet, heads: Sequence[HeadMark], barline_paths: set[int])
             side: Side = "left" if abs(line.x - x0) < abs(line.x - x1) else "right"
             if min(abs(line.x - x0), abs(line.x - x1)) > min(reach, 0.3 * head.width):
                 continue
-            stem = stems.setdefault(index, Stem(line.x, line.y0, line.y1, line.paths))
+            scale = head.space * (SMALL_SCALE if head.is_small else 1.0)
+            stem = stems.setdefault(index, Stem(line.x, line.y0, line.y1, line.paths, scale))
+            stem.scale = max(stem.scale, scale)
             stem.heads.append((head, side))
     _leave_missed_heads(list(stems.values()))
     _leave_far_ends(list(stems.values()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -65,19 +65,20 @@ class Strokes:
         return np.asarray((height > self.thickness) & (width <= 0.05 + 0.01 * height), bool)
 
 
-def find_strokes(drawing: Drawing, without: Iterable[int] = ()) -> Strokes:
-    """All straight strokes of a drawing.
+def find_strokes(drawing: Drawing, without: Collection[int] = ()) -> Strokes:
+    """All straight strokes of a drawing; none where it has more than any page of music.
 
     Args:
         drawing: of a page or a part of it.
         without: indices of paths that are something else, such as outlines of symbols.
     """
-    skipped = set(without)
+    skipped = frozenset(without)
     collector = _Collector()
     filled = {path_place(path) for path in drawing.paths if path.fill is not None and path.stroke is None}
+    # The outline of what is filled makes it thicker, and is no stroke of its own.
     outlines: dict[tuple[float, ...], float] = {}
     for path in drawing.paths:
-        if path.stroke is not None and path.fill is None and path_place(path) in filled:
+        if path.fill is None and _may_outline(path) and path_place(path) in filled:
             outlines[path_place(path)] = path.width
     for index, path in enumerate(drawing.paths):
         if index in skipped or not _shows(path):
@@ -89,12 +90,16 @@ def find_strokes(drawing: Drawing, without: Iterable[int] = ()) -> Strokes:
                     collector.add_line(part, index, path.width, bool(path.dashes))
                 else:
                     collector.add_fill(part, index, grown)
-        elif path_place(path) not in outlines:
+        elif not (outlines and _may_outline(path) and path_place(path) in outlines):
             for part in path.subpaths:
                 collector.add_line(part, index, path.width, bool(path.dashes))
         if collector.n_pieces > MAX_PIECES:
             return _Collector().strokes()
     return collector.strokes()
+
+
+def _may_outline(path: PaintedPath) -> bool:
+    return len(path.subpaths) > 1 or len(path.subpaths[0].points) > 2
 
 
 def _shows(path: PaintedPath) -> bool:

@@ -18,7 +18,7 @@ from docai.pipelines.drawings.score.symbol_places import SPACES_IN_EM, StaffPlac
 from docai.pipelines.drawings.score.types import Staff, Symbol
 from docai.pipelines.ingest.drawing import Drawing
 
-REST_WIDTH_SPACES: Final = (0.85, 1.75)
+REST_WIDTH_SPACES: Final = (0.85, 2.2)
 """Of a rest of a whole or half note."""
 
 REST_HEIGHT_SPACES: Final = (0.36, 0.72)
@@ -27,7 +27,7 @@ REST_HEIGHT_SPACES: Final = (0.36, 0.72)
 BREVE_REST_WIDTH_SPACES: Final = (0.35, 0.85)
 """Of rests of a breve and a longa."""
 
-TENUTO_WIDTH_SPACES: Final = (0.85, 1.7)
+TENUTO_WIDTH_SPACES: Final = (0.7, 1.95)
 
 TENUTO_HEIGHT_SPACES: Final = (0.08, 0.3)
 
@@ -47,14 +47,20 @@ Floats = NDArray[np.float64]
 
 
 def read_bar_symbols(
-    drawing: Drawing, strokes: Strokes, staves: Sequence[Staff], symbols: Sequence[Symbol]
+    drawing: Drawing,
+    strokes: Strokes,
+    blocks: Sequence[tuple[int, BBox]],
+    staves: Sequence[Staff],
+    symbols: Sequence[Symbol],
 ) -> list[Symbol]:
     """Symbols among the straight strokes.
 
     Args:
         strokes: of the drawing, without the outlines of known symbols.
+        blocks: index of the path and box of other outlines that fill their boxes.
         symbols: those known by now.
     """
+    strokes = _with_blocks(strokes, blocks)
     boxes = _boxes(strokes)
     places = StaffPlaces(staves)
     near = places.nearest(boxes)
@@ -127,6 +133,24 @@ def _steps_from_line(staff: Staff, y: float) -> float:
     """Distance from the nearest line of the staff or beyond it, in staff spaces."""
     steps = (y - staff.lines[0]) / staff.space
     return abs(steps - round(steps))
+
+
+def _with_blocks(strokes: Strokes, blocks: Sequence[tuple[int, BBox]]) -> Strokes:
+    """Strokes without those of the paths of blocks, and these, level or upright as they are longer."""
+    if not blocks:
+        return strokes
+    strokes = strokes.take(~np.isin(strokes.path, [path for path, _ in blocks]))
+    x0, y0, x1, y1 = np.array([box for _, box in blocks]).T
+    level = x1 - x0 >= y1 - y0
+    middle_x, middle_y = (x0 + x1) / 2, (y0 + y1) / 2
+    across = np.stack([x0, middle_y, x1, middle_y], axis=1)
+    down = np.stack([middle_x, y0, middle_x, y1], axis=1)
+    return Strokes(
+        np.concatenate([strokes.ends, np.where(level[:, None], across, down)]),
+        np.concatenate([strokes.thickness, np.where(level, y1 - y0, x1 - x0)]),
+        np.concatenate([strokes.path, np.array([path for path, _ in blocks], np.intp)]),
+        np.concatenate([strokes.is_dashed, np.zeros(len(blocks), bool)]),
+    )
 
 
 def _boxes(strokes: Strokes) -> Floats:

@@ -9,8 +9,14 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from docai.pipelines.drawings.score.symbol_bars import bar_name
-from docai.pipelines.drawings.score.symbol_names import is_music_font
-from docai.pipelines.drawings.score.symbol_outlines import Match, measure_outlines, outline_table
+from docai.pipelines.drawings.score.symbol_names import is_music_font, sonata_name
+from docai.pipelines.drawings.score.symbol_outlines import (
+    MIN_BAR_FILL,
+    SURE_DISTANCE,
+    Match,
+    measure_outlines,
+    outline_table,
+)
 from docai.pipelines.drawings.score.symbol_places import (
     MAX_BRACE_DISTANCE,
     StaffPlaces,
@@ -21,17 +27,14 @@ from docai.pipelines.drawings.score.symbol_places import (
 from docai.pipelines.drawings.score.types import Staff, Symbol
 from docai.pipelines.ingest.drawing import Drawing, PlacedGlyph, place_subpaths
 
-MAX_DISTANCE: Final = 0.085
-"""Of a glyph of a music font from the known outlines."""
+FONT_DISTANCE: Final = 0.09
+"""Distance from the known outlines at most of a glyph of a music font, which is some symbol surely."""
 
-SURE_DISTANCE: Final = 0.045
-"""Of glyphs by which a font is found to hold music."""
+FONT_LEAD: Final = 1.1
+"""How many times as far the next symbol must be then."""
 
 MIN_SURE_SYMBOLS: Final = 2
 """Different symbols by which a font is found to hold music."""
-
-MIN_BAR_FILL: Final = 0.93
-"""Share of its box that a plain bar fills, with its round corners."""
 
 MAX_SHAPES: Final = 1_500
 """Different shapes of one page above which those of fonts with letters are not compared."""
@@ -56,6 +59,8 @@ class _Look(NamedTuple):
     """What a glyph is like."""
 
     match: Match
+    symbol: Match
+    """Among music symbols alone."""
     brace: float
     """Distance from a brace."""
     is_bar: bool
@@ -90,15 +95,16 @@ def read_nameless_glyphs(
     matches = outline_table().match(features)
     braces = outline_table().picture_distance(features, "brace").tolist()
     is_bar = (features.pictures.mean(axis=1) >= MIN_BAR_FILL).tolist()
+    symbols_only = outline_table().match(features, only_symbols=True)
     looks = {
-        keys[number]: _Look(match, brace, bar)
-        for number, match, brace, bar in zip(chosen, matches, braces, is_bar, strict=True)
+        keys[number]: _Look(*look)
+        for number, *look in zip(chosen, matches, symbols_only, braces, is_bar, strict=True)
     }
     music = _music_fonts([(glyphs[number], looks[keys[number]].match) for number in chosen], named_fonts)
     symbols = []
     for index, glyph, staff, key in zip(nameless, glyphs, near, keys, strict=True):
         look = looks.get(key)
-        if look is not None and (glyph.shape.font in music or _says_nothing(glyph.text)):
+        if look is not None and (glyph.shape.font in music or says_nothing(glyph.text)):
             symbol = _symbol(index, glyph, look, staves[staff], is_music=glyph.shape.font in music)
             if symbol is not None:
                 symbols.append(symbol)
@@ -106,17 +112,23 @@ def read_nameless_glyphs(
 
 
 def _symbol(index: int, glyph: PlacedGlyph, look: _Look, staff: Staff, *, is_music: bool) -> Symbol | None:
-    match = look.match
-    limit = MAX_DISTANCE if is_music else SURE_DISTANCE
+    match = look.symbol if is_music else look.match
     if may_be_brace(glyph.bbox, staff) and look.brace <= MAX_BRACE_DISTANCE:
         return brace_symbol(glyph.bbox, look.brace, glyph.order, glyph=index)
     if is_music and look.is_bar:
         name = bar_name(glyph.bbox, staff)
         if name:
             return Symbol(name, glyph.bbox, glyph.origin, glyph.size, glyph.order, 0.9, glyph=index)
-    if not match.name or match.distance > limit:
-        return None
-    return matched_symbol(match, glyph.bbox, staff.space, glyph.order, max_distance=MAX_DISTANCE, glyph=index)
+    if is_music:
+        is_good = match.is_good or (match.distance <= FONT_DISTANCE and match.lead >= FONT_LEAD)
+    else:
+        is_good = match.is_good and match.distance <= SURE_DISTANCE
+    if not is_good:
+        name = sonata_name(glyph.text) if is_music_font(glyph.shape.font) else ""
+        if not name:
+            return None
+        return Symbol(name, glyph.bbox, glyph.origin, glyph.size, glyph.order, 0.6, glyph=index)
+    return matched_symbol(match, glyph.bbox, staff.space, glyph.order, glyph=index)
 
 
 def _key(glyph: PlacedGlyph, space: float) -> tuple[int, ...]:
@@ -124,8 +136,14 @@ def _key(glyph: PlacedGlyph, space: float) -> tuple[int, ...]:
     return (id(glyph.shape), *(round(20 * value / space) for value in glyph.matrix))
 
 
-def _says_nothing(text: str) -> bool:
+def says_nothing(text: str) -> bool:
+    """Whether the text layer has no character for a glyph, or one without a meaning."""
     return not text or text == "�" or not text.isprintable() or "\ue000" <= text <= "\uf8ff"
+
+
+def may_be_music(glyph: PlacedGlyph, named_fonts: Collection[str]) -> bool:
+    """Whether the font or the code of a glyph suggests music."""
+    return says_nothing(glyph.text) or _is_music_by_font(glyph, named_fonts)
 
 
 def _is_music_by_font(glyph: PlacedGlyph, named_fonts: Collection[str]) -> bool:
@@ -142,4 +160,7 @@ def _music_fonts(matched: Sequence[tuple[PlacedGlyph, Match]], named_fonts: Coll
             music.add(font)
         elif match.distance <= SURE_DISTANCE and match.name.startswith(_SURE_NAMES):
             sure[font].add(match.name)
-    return music | {font for font, names in sure.items() if len(names) >= MIN_SURE_SYMBOLS}
+    for font, names in sure.items():
+        if len(names) >= MIN_SURE_SYMBOLS or not names.isdisjoint(("gClef", "fClef", "cClef")):
+            music.add(font)
+    return music

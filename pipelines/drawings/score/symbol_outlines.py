@@ -6,9 +6,10 @@ because many symbols differ by their size alone.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -37,7 +38,7 @@ _SHIFT: Final = 6
 ASPECT_WEIGHT: Final = 0.10
 """Of the squared difference of the logarithms of width over height."""
 
-SIZE_WEIGHT: Final = 0.06
+SIZE_WEIGHT: Final = 0.1
 """Of the squared difference of the logarithms of size."""
 
 PARTS_WEIGHT: Final = 0.02
@@ -49,11 +50,38 @@ SMALL_SCALES: Final = (1.0, 0.75, 0.62)
 SMALL_COST: Final = 0.004
 """What a smaller size adds to a distance."""
 
-MAX_DISTANCE: Final = 0.07
+SURE_DISTANCE: Final = 0.045
+"""Distance up to which an outline is what it is most like."""
+
+MAX_DISTANCE: Final = 0.115
 """Distance from which an outline is no known symbol."""
+
+MIN_BAR_FILL: Final = 0.85
+"""Share of its box that a plain bar fills, with its round corners."""
+
+MIN_LEAD: Final = 1.3
+"""How many times as far the next symbol must be, of an outline that is not surely the nearest one."""
+
+PLAIN_CLEF_ASPECT: Final = 2.85
+"""Height over width of a G clef below which no 8 stands over or under it."""
+
+MIN_HEAD_SCALE: Final = 0.52
+"""Size of a black notehead, to that of the known ones, below which it is a dot of a bold hand."""
+
+ROUND_ASPECT: Final = 1.2
+"""Width over height from which a ring is a notehead and no sign of a harmonic."""
+
+SAME_FONT_DISTANCE: Final = 0.01
+"""Distance of an outline from the same one."""
 
 MAX_SIDE_SPACES: Final = 14.0
 """Longer outlines are lines, slurs or braces."""
+
+_KIND: Final = re.compile(
+    r"(?:[gfc]Clef|fermata|caesura|ottava|quindicesima|noteheadDiamond|noteheadSlashed|noteheadTriangle"
+    r"|articMarcato|articStaccatissimo|articTenutoStaccato|articAccent|articTenutoAccent|dynamic(?=[PFMSR][PFMSR]))"
+)
+"""How names begin of symbols of one kind."""
 
 Floats = NDArray[np.float64]
 
@@ -79,9 +107,22 @@ class Match(NamedTuple):
     """Index of the known outline."""
     scale: float
     """Of the outline to the known one at full size."""
+    lead: float
+    """How many times as far the nearest symbol of another kind is."""
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it is a symbol, and most likely this one."""
+        near = self.distance <= SURE_DISTANCE or (self.distance <= MAX_DISTANCE and self.lead >= MIN_LEAD)
+        return bool(self.name) and near
+
+    @property
+    def score(self) -> float:
+        """How sure it is, 0…1."""
+        return max(0.3, min(1.0, 1.15 - self.distance / MAX_DISTANCE))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class OutlineTable:
     """Outlines of known fonts."""
 
@@ -91,12 +132,51 @@ class OutlineTable:
     offsets: Floats
     """(n, 2), from the upper left corner of the ink to the origin on the base line, staff spaces."""
 
-    def match(self, features: Features) -> list[Match]:
-        """The most similar known outline of each."""
-        known = self.features
-        n = len(features.pictures)
-        if n == 0 or not self.names:
+    def match(self, features: Features, *, only_symbols: bool = False) -> list[Match]:
+        """The most similar known outline of each.
+
+        Args:
+            only_symbols: letters, slurs and the like are out of question.
+        """
+        if len(features.pictures) == 0:
             return []
+        distance = self.distances(features)
+        if only_symbols:
+            distance[:, [not name for name in self.names]] = np.inf
+        best = distance.argmin(axis=1)
+        size, known = features.sizes.mean(axis=1), self.features.sizes.mean(axis=1)
+        kinds = self._kinds
+        found = []
+        for i, k in enumerate(best.tolist()):
+            nearest = float(distance[i, k])
+            other = float(distance[i].min(where=kinds != kinds[k], initial=np.inf))
+            name = self.names[k]
+            width, height = np.exp(features.sizes[i])
+            if (
+                name.startswith("gClef")
+                and nearest > SAME_FONT_DISTANCE
+                and height < PLAIN_CLEF_ASPECT * width
+            ):
+                name = "gClef"
+            scale = float(np.exp(size[i] - known[k]))
+            if name == "stringsHarmonic" and width > ROUND_ASPECT * height:
+                name = "noteheadWhole"
+            if name == "noteheadBlack" and scale < MIN_HEAD_SCALE:
+                name = "augmentationDot"
+            found.append(Match(name, nearest, int(k), scale, other / max(nearest, 1e-6)))
+        return found
+
+    @cached_property
+    def _kinds(self) -> NDArray[np.intp]:
+        """(known outlines,), equal numbers for symbols that mean nearly the same."""
+        numbers: dict[str, int] = {}
+        kinds = [_KIND.match(name) for name in self.names]
+        texts = [kind[0] if kind else name for kind, name in zip(kinds, self.names, strict=True)]
+        return np.array([numbers.setdefault(text, len(numbers)) for text in texts], np.intp)
+
+    def distances(self, features: Features) -> NDArray[np.float32]:
+        """(n, known outlines), by pictures, sizes and numbers of parts together."""
+        known = self.features
         a, b = features.pictures, known.pictures
         distance = (a**2).mean(axis=1)[:, None] + (b**2).mean(axis=1) - (a @ b.T) * np.float32(2 / a.shape[1])
         aspect = _differences(features.sizes @ [1, -1], known.sizes @ [1, -1])
@@ -107,11 +187,7 @@ class OutlineTable:
         for which in (0, 1):
             counts = np.abs(_differences(features.counts[:, which], known.counts[:, which]))
             distance += PARTS_WEIGHT * counts.clip(max=2)
-        best = distance.argmin(axis=1)
-        return [
-            Match(self.names[k], float(distance[i, k]), int(k), float(np.exp(size[i, k])))
-            for i, k in enumerate(best.tolist())
-        ]
+        return np.asarray(distance, np.float32)
 
     def picture_distance(self, features: Features, name: str) -> Floats:
         """(n,), of the pictures alone from the most similar outline of one name: braces have no size."""

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from docai.geometry import BBox
 from docai.pipelines.drawings.score.strokes import WHITE_LEVEL
+from docai.pipelines.drawings.score.symbol_compounds import join_dots
 from docai.pipelines.drawings.score.symbol_outlines import (
-    MAX_DISTANCE,
     MAX_SIDE_SPACES,
+    MIN_BAR_FILL,
     components,
     measure_outlines,
     outline_table,
@@ -66,12 +67,22 @@ class _Outlines:
     n_points: NDArray[np.intp]
 
 
-def read_painted_symbols(drawing: Drawing, staves: Sequence[Staff]) -> list[Symbol]:
+class PaintedSymbols(NamedTuple):
+    """What the filled paths are."""
+
+    symbols: list[Symbol]
+    unread: list[tuple[int, BBox]]
+    """Index of the path and box of small outlines that are no symbols by themselves."""
+    blocks: list[tuple[int, BBox]]
+    """Those of them that fill their boxes."""
+
+
+def read_painted_symbols(drawing: Drawing, staves: Sequence[Staff]) -> PaintedSymbols:
     """Symbols among the filled paths."""
     places = StaffPlaces(staves)
     subpaths, owner = _filled_subpaths(drawing)
     if not subpaths or sum(len(part.points) for part in subpaths) > MAX_POINTS:
-        return []
+        return PaintedSymbols([], [], [])
     outlines = _outlines(subpaths, owner)
     near = places.nearest(outlines.boxes)
     space = np.array([places.space(staff) if staff >= 0 else 0.0 for staff in near.tolist()])
@@ -85,31 +96,37 @@ def read_painted_symbols(drawing: Drawing, staves: Sequence[Staff]) -> list[Symb
         first.setdefault(keys[number].tobytes(), number)
     chosen = list(first.values())[:MAX_SHAPES]
     drawn = [[subpaths[part] for part in outlines.parts[number]] for number in chosen]
-    matches = outline_table().match(measure_outlines(drawn, space[chosen].tolist()))
-    by_key = {keys[number].tobytes(): match for number, match in zip(chosen, matches, strict=True)}
+    features = measure_outlines(drawn, space[chosen].tolist())
+    is_block = (features.pictures.mean(axis=1) >= MIN_BAR_FILL).tolist()
+    matches = outline_table().match(features)
+    by_key = {keys[number].tobytes(): look for number, *look in zip(chosen, matches, is_block, strict=True)}
     symbols = _braces(drawing, staves, subpaths, outlines, near)
+    arcs, clefs = [], []
+    found = PaintedSymbols([], [], [])
     read_whole: set[int] = {symbol.path for symbol in symbols if symbol.path is not None}
     for number in kept:
-        match = by_key.get(keys[number].tobytes())
         path = outlines.path[number]
-        if path in read_whole or match is None or not match.name or match.distance > MAX_DISTANCE:
+        if path in read_whole or keys[number].tobytes() not in by_key:
             continue
+        match, fills = by_key[keys[number].tobytes()]
         bbox: BBox = tuple(outlines.boxes[number].tolist())
-        if match.name.startswith("timeSig") and not _stands_in(bbox, staves[near[number]]):
+        in_place = not match.name.startswith("timeSig") or _stands_in(bbox, staves[near[number]])
+        if not match.is_good or not in_place:
+            if not outlines.is_whole[number]:
+                found.unread.append((path, bbox))
+                if fills:
+                    found.blocks.append((path, bbox))
             continue
         if outlines.is_whole[number]:
             read_whole.add(path)
-        symbols.append(
-            matched_symbol(
-                match,
-                bbox,
-                float(space[number]),
-                drawing.paths[path].order,
-                max_distance=MAX_DISTANCE,
-                path=path,
-            )
-        )
-    return symbols
+        order = drawing.paths[path].order
+        symbol = matched_symbol(match, bbox, float(space[number]), order, path=path)
+        symbols.append(symbol)
+        if len(outlines.parts[number]) == 1 and symbol.name.startswith("fermata"):
+            arcs.append(symbol)
+        if symbol.name == "fClef" and not outlines.is_whole[number]:
+            clefs.append(symbol)
+    return found._replace(symbols=join_dots(symbols, arcs, clefs))
 
 
 def _braces(
@@ -169,13 +186,15 @@ def _outlines(subpaths: list[Subpath], owner: list[int]) -> _Outlines:
     local = points - np.repeat(low, counts, axis=0)
     sums, squares = np.add.reduceat(local, starts), np.add.reduceat(local**2, starts)
     is_bar = _bars(points, starts, counts, np.array([part.is_curve.any() for part in subpaths]))
+    fills = (high - low)[:, 0] * (high - low)[:, 1] <= 1.02 * _areas(subpaths)
     path: list[int] = []
     parts: list[tuple[int, ...]] = []
     is_whole: list[bool] = []
     begin = 0
     for end in [*(np.flatnonzero(np.diff(owner)) + 1).tolist(), len(owner)]:
         groups = components(subpaths[begin:end]) if end - begin > 1 else [(0,)]
-        if 1 < len(groups) <= MAX_WHOLE_PARTS:
+        # Two level or upright bars are a double barline, or beams.
+        if 1 < len(groups) <= MAX_WHOLE_PARTS and not (is_bar & fills)[begin:end].all():
             path.append(owner[begin])
             parts.append(tuple(range(begin, end)))
             is_whole.append(True)
@@ -204,6 +223,14 @@ def _outlines(subpaths: list[Subpath], owner: list[int]) -> _Outlines:
         measures[number, 4:] = np.sqrt(np.maximum(square / n - (total / n) ** 2, 0))
     n_points = np.array([counts[list(group)].sum() for group in parts], np.intp)
     return _Outlines(path, parts, is_whole, boxes, measures, n_points)
+
+
+def _areas(subpaths: list[Subpath]) -> Floats:
+    areas = np.empty(len(subpaths))
+    for number, part in enumerate(subpaths):
+        x, y = (part.points - part.points[0]).T
+        areas[number] = abs(x[:-1] @ y[1:] - y[:-1] @ x[1:]) / 2
+    return areas
 
 
 def _bars(

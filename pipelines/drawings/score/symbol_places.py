@@ -73,7 +73,6 @@ def matched_symbol(
     space: float,
     order: int,
     *,
-    max_distance: float,
     glyph: int | None = None,
     path: int | None = None,
 ) -> Symbol:
@@ -88,5 +87,4 @@ def matched_symbol(
         bbox[0] + float(x / known_width) * (bbox[2] - bbox[0]),
         bbox[1] + float(y / known_height) * (bbox[3] - bbox[1]),
     )
-    score = max(0.0, min(1.0, 1.15 - match.distance / max_distance))
-    return Symbol(match.name, bbox, origin, size, order, score, glyph, path)
+    return Symbol(match.name, bbox, origin, size, order, match.score, glyph, path)

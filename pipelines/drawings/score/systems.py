@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
@@ -53,11 +54,20 @@ def build_chords(
     made: dict[int, list[Head]] = {}
     own = {id(head) for head in heads}
     groups: dict[int, int] = {}
+    n_stems: dict[int, int] = {}
+    for stem in stems:
+        for mark, _ in stem.heads:
+            n_stems[id(mark)] = n_stems.get(id(mark), 0) + 1
     for stem in stems:
         marks = [mark for mark, _ in stem.heads]
         if id(marks[0]) not in own:
             continue
         chord = _chord(marks, place, made)
+        if max(stem.n_flags, stem.beams_left, stem.beams_right) > 0:
+            # Two voices share a head, and the longer note shows: the one with beams is black.
+            for head, mark in zip(chord.heads, sorted(marks, key=lambda mark: -mark.y), strict=True):
+                if n_stems[id(mark)] > 1 and head.name == "noteheadHalf":
+                    head.name = "noteheadBlack"
         chord.stem = "up" if stem.is_up else "down"
         chord.stem_x = stem.x
         usual = "right" if stem.is_up else "left"
@@ -221,11 +231,39 @@ def attach_dots(
         counted.setdefault(id(best[1]), set()).add(round(x / (0.3 * staves[0].space)))
     for _, _, _, target in targets:
         target.n_dots = len(counted.get(id(target), ()))
+    _settle_shared_dots(chords)
     for chord in chords:
         most = max(head.n_dots for head in chord.heads)
         for head in chord.heads:
             head.n_dots = most
     return left
+
+
+def _settle_shared_dots(chords: Sequence[Chord]) -> None:
+    """Give the dots at a head that two stems share to the note that they lengthen, as far as it shows."""
+    at_place: dict[BBox, list[tuple[Chord, Head]]] = {}
+    for chord in chords:
+        for head in chord.heads:
+            at_place.setdefault(head.bbox, []).append((chord, head))
+    for shared in at_place.values():
+        n_dots = max(head.n_dots for _, head in shared)
+        if len(shared) < 2 or n_dots == 0:
+            continue
+        # A dotted note in a beam has a shorter one after it, or before.
+        dotted = [head for chord, head in shared if _has_shorter_neighbor(chord, chords)]
+        dotted = dotted or [head for chord, head in shared if chord.beam_group is None and not chord.n_flags]
+        for _, head in shared:
+            head.n_dots = n_dots if not dotted or any(head is other for other in dotted) else 0
+
+
+def _has_shorter_neighbor(chord: Chord, chords: Sequence[Chord]) -> bool:
+    if chord.beam_group is None:
+        return False
+    group = [other for other in chords if other.beam_group == chord.beam_group]
+    place = next(index for index, other in enumerate(group) if other is chord)
+    near = group[max(0, place - 1) : place] + group[place + 1 : place + 2]
+    n_beams = max(chord.beams_left, chord.beams_right)
+    return any(max(other.beams_left, other.beams_right) > n_beams for other in near)
 
 
 def _is_over(dot: Symbol, chords: Sequence[Chord]) -> bool:
@@ -258,16 +296,24 @@ def attach_marks(
     sheet: Sheet, marks: Iterable[Symbol], chords: Sequence[Chord], rests: Sequence[Rest], space: float
 ) -> None:
     """Give articulations, ornaments and fermatas to the chord or rest at which they stand."""
+    targets: list[tuple[float, float, float, Chord | Rest]] = []
+    for target in (*chords, *rests):
+        boxes = [head.bbox for head in target.heads] if isinstance(target, Chord) else [target.bbox]
+        left, right = min(box[0] for box in boxes), max(box[2] for box in boxes)
+        targets.append((target.x, left, right, target))
+    targets.sort(key=lambda target: target[0])
+    xs = [x for x, *_ in targets]
     for mark in marks:
         if id(mark) in sheet.used_symbols:
             continue
         x, y = (mark.bbox[0] + mark.bbox[2]) / 2, (mark.bbox[1] + mark.bbox[3]) / 2
         best: tuple[float, Chord | Rest] | None = None
-        for target in (*chords, *rests):
-            boxes = [head.bbox for head in target.heads] if isinstance(target, Chord) else [target.bbox]
-            left, right = min(box[0] for box in boxes), max(box[2] for box in boxes)
-            stem_x = target.stem_x if isinstance(target, Chord) and target.stem != "none" else x
-            aside = min(max(left - x, x - right, 0.0), abs(x - stem_x) if stem_x != x else 1e9)
+        for _, left, right, target in targets[
+            bisect_left(xs, x - 3 * space) : bisect_right(xs, x + 3 * space)
+        ]:
+            aside = max(left - x, x - right, 0.0)
+            if isinstance(target, Chord) and target.stem != "none":
+                aside = min(aside, abs(x - target.stem_x))
             above = max(target.bbox[1] - y, y - target.bbox[3], 0.0)
             if aside > 0.6 * space or above > 6 * space:
                 continue

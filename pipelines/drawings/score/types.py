@@ -30,6 +30,8 @@ class Symbol:
     """Index in ``Drawing.glyphs``."""
     path: int | None = None
     """Index in ``Drawing.paths``."""
+    more_paths: tuple[int, ...] = ()
+    """Indices in ``Drawing.paths`` of its other pieces, where several paths make one symbol."""
 
 
 @dataclass(slots=True, eq=False)
