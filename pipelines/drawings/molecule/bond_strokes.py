@@ -141,6 +141,8 @@ class Strokes:
     """Paths that are none of these: index and box."""
     backgrounds: set[int] = field(default_factory=set)
     """Indices of paths of broad lines below finer ones."""
+    clipped: set[int] = field(default_factory=set)
+    """Indices of paths that are partly hidden."""
     is_complete: bool = True
     """False where there are more than ``MAX_PIECES``, which are left out."""
 
@@ -180,6 +182,7 @@ class Strokes:
             arcs=[arc for arc in self.arcs if is_in((float(arc.points[0, 0]), float(arc.points[0, 1])))],
             others=[(index, place) for index, place in self.others if is_in(halfway(place[:2], place[2:]))],
             backgrounds=self.backgrounds,
+            clipped=self.clipped,
         )
 
 
@@ -204,6 +207,8 @@ def read_strokes(drawing: Drawing, letters: Collection[int]) -> Strokes:
         if n_pieces > MAX_PIECES * 10 or len(strokes.lines) > MAX_PIECES:
             strokes.is_complete = False
             break
+        if path.is_clipped:
+            strokes.clipped.add(index)
         _add_path(strokes, path, index, papers)
     _join_arcs(strokes)
     return strokes
