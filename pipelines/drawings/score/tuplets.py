@@ -168,7 +168,8 @@ def _use_hook(sheet: Sheet, x: float, y: float, space: float) -> None:
 def _nearest_staff(system: System, x0: float, x1: float, y: float) -> int | None:
     """The staff whose notes and rests between two x are nearest to a height."""
     best: tuple[float, int] | None = None
-    for event in (*system.chords, *system.rests):
+    events: list[Chord | Rest] = [*system.chords, *system.rests]
+    for event in events:
         if not x0 - 1 <= event.x <= x1 + 1 or system.staves[event.staff].is_tablature:
             continue
         away = max(event.bbox[1] - y, y - event.bbox[3], 0.0)
@@ -228,10 +229,9 @@ def _alone(system: System, number: Number, space: float) -> Tuplet | None:
     count = number.values[0]
     best: tuple[float, Sequence[Chord | Rest]] | None = None
     for staff in range(len(system.staves)):
-        events: list[Chord | Rest] = [
-            event for event in (*system.chords, *system.rests) if event.staff == staff
-        ]
-        events = [event for event in events if not (isinstance(event, Chord) and event.is_grace)]
+        events: list[Chord | Rest] = [chord for chord in system.chords if not chord.is_grace]
+        events += system.rests
+        events = [event for event in events if event.staff == staff]
         events.sort(key=lambda event: event.x)
         for n in {count, count - 1, 2}:
             for first in range(len(events) - n + 1):
