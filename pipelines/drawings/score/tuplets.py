@@ -144,7 +144,7 @@ def _bracketed(sheet: Sheet, system: System, number: Number, space: float) -> Tu
         sheet.used_paths.add(slab.path)
     for x, at in ((begin, lines[0].y0), (end, lines[-1].y1)):
         _use_hook(sheet, x, at, space)
-    return Tuplet(number.values, staff, begin, end, y, has_bracket=True)
+    return Tuplet(number.values, staff, begin, end, y, has_bracket=True, number_x=number.x)
 
 
 def _hooks(sheet: Sheet, x: float, y: float, space: float) -> list[int]:
@@ -249,4 +249,6 @@ def _over(events: Sequence[Chord | Rest], number: Number, group: int | None) -> 
     box = union(event.bbox for event in events)
     staves = [event.staff for event in events]
     staff = max(sorted(set(staves)), key=staves.count)
-    return Tuplet(number.values, staff, box[0], box[2], number.y, has_bracket=False, beam_group=group)
+    return Tuplet(
+        number.values, staff, box[0], box[2], number.y, has_bracket=False, beam_group=group, number_x=number.x
+    )
