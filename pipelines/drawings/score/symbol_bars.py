@@ -85,8 +85,9 @@ def read_bar_symbols(
         gap = TOUCHING_SPACES * float(space[number])
         if _touches(box, stems, gap) or _touches(box, head_boxes, gap):
             continue
-        name = rest_name(box, staves[near[number]])
-        if name:
+        staff = staves[near[number]]
+        name = rest_name(box, staff)
+        if name and (_is_inside(box, staff) or _has_ledger(box, staff, boxes)):
             add(name, box, number)
     thin = _within(height, TENUTO_HEIGHT_SPACES) & _within(width, TENUTO_WIDTH_SPACES)
     for number in np.flatnonzero(solid & thin).tolist():
@@ -111,6 +112,21 @@ def rest_name(box: BBox, staff: Staff) -> str:
     if min(top, bottom) > ON_LINE_SPACES:
         return ""
     return "restWhole" if top < bottom else "restHalf"
+
+
+def _is_inside(box: BBox, staff: Staff) -> bool:
+    """Whether one of the lines of a staff is at an edge of a bar."""
+    near = ON_LINE_SPACES * staff.space
+    return any(abs(y - edge) <= near for y in staff.lines for edge in box[1::2])
+
+
+def _has_ledger(box: BBox, staff: Staff, boxes: Floats) -> bool:
+    """Whether a short line that is longer than a bar lies at one of its edges."""
+    near = ON_LINE_SPACES * staff.space
+    middle = (boxes[:, 1] + boxes[:, 3]) / 2
+    at_edge = np.minimum(np.abs(middle - box[1]), np.abs(middle - box[3])) <= near
+    around = (boxes[:, 0] < box[0] - near / 2) & (boxes[:, 2] > box[2] + near / 2)
+    return bool((at_edge & around & (boxes[:, 3] - boxes[:, 1] <= 0.3 * staff.space)).any())
 
 
 def bar_name(box: BBox, staff: Staff) -> str:

@@ -33,6 +33,12 @@ HOOK_GAP_SPACES: Final = 0.3
 SHORT_RESTS: Final = ("rest8th", "rest16th", "rest32nd", "rest64th", "rest128th")
 """Rests by their number of hooks, from one."""
 
+UP_BOW_ASPECT: Final = 1.25
+"""Height over width from which a ``V`` is the sign for an up-bow."""
+
+CUT_SPACES: Final = (2.2, 3.9)
+"""Length of the stroke through a C that stands for cut time; barlines are longer."""
+
 MAX_RESTS: Final = 2_000
 """Rests of an eighth on a page above which none are joined."""
 
@@ -167,6 +173,28 @@ def join_stacked_rests(symbols: Sequence[Symbol]) -> list[Symbol]:
     return [symbol for symbol in symbols if id(symbol) not in gone] + joined
 
 
+def join_cut_times(symbols: Sequence[Symbol], strokes: Strokes) -> list[Symbol]:
+    """Symbols with each C that an upright stroke runs through as the sign of cut time."""
+    joined = []
+    for symbol in symbols:
+        if symbol.name == "timeSigCommon":
+            x0, y0, x1, y1 = symbol.bbox
+            space = symbol.size / SPACES_IN_EM
+            ends, quarter = strokes.ends, (x1 - x0) / 4
+            length = ends[:, 3] - ends[:, 1]
+            through = strokes.is_upright & (ends[:, 0] >= x0 + quarter) & (ends[:, 0] <= x1 - quarter)
+            through &= (ends[:, 1] < y0) & (ends[:, 3] > y1)
+            through &= (length >= CUT_SPACES[0] * space) & (length <= CUT_SPACES[1] * space)
+            if through.any():
+                paths = {int(path) for path in strokes.path[through]} - {symbol.path}
+                box = union(
+                    [symbol.bbox, (x0, float(ends[through, 1].min()), x1, float(ends[through, 3].max()))]
+                )
+                symbol = replace(symbol, name="timeSigCutCommon", bbox=box, more_paths=tuple(sorted(paths)))
+        joined.append(symbol)
+    return joined
+
+
 def read_stroked_accents(drawing: Drawing, staves: Sequence[Staff]) -> list[Symbol]:
     """Accents and marcato marks that are two strokes meeting in a point, painted as one path."""
     places = StaffPlaces(staves)
@@ -204,7 +232,8 @@ def _wedge_name(corners: Floats) -> str:
     low = corners[np.argsort(corners[:, 1])]
     if not (0.5 <= width <= 1.6 and 0.6 <= height <= 1.8):
         return ""
-    for point, ends, name in ((0, (1, 2), "articMarcatoAbove"), (2, (0, 1), "articMarcatoBelow")):
+    below = "stringsUpBow" if height > UP_BOW_ASPECT * width else "articMarcatoBelow"
+    for point, ends, name in ((0, (1, 2), "articMarcatoAbove"), (2, (0, 1), below)):
         level = abs(low[ends[0], 1] - low[ends[1], 1]) <= 0.1 * height
         if level and abs(low[point, 0] - low[list(ends), 0].mean()) <= 0.1 * width:
             return name
