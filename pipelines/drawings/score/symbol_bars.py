@@ -67,7 +67,9 @@ def read_bar_symbols(
     space = np.array([places.space(staff) if staff >= 0 else 1e9 for staff in near.tolist()])
     width, height = (boxes[:, 2] - boxes[:, 0]) / space, (boxes[:, 3] - boxes[:, 1]) / space
     level = np.asarray(strokes.is_level) | np.asarray(strokes.is_upright)
+    clefs, bars = _percussion_clefs(drawing, strokes, boxes, near, places)
     solid = level & (near >= 0) & ~strokes.is_dashed
+    solid[bars] = False
     stems = boxes[np.asarray(strokes.is_upright) & (width < 0.3) & (height > 1.2)]
     heads = [symbol for symbol in symbols if symbol.name.startswith("notehead")]
     head_boxes = np.array([head.bbox for head in heads]).reshape(-1, 4)
@@ -94,7 +96,7 @@ def read_bar_symbols(
         box = tuple(boxes[number].tolist())
         if _is_tenuto(box, staves[near[number]], head_boxes, stems):
             add("articTenutoAbove", box, number)
-    return found + _percussion_clefs(drawing, strokes, boxes, near, places)
+    return found + clefs
 
 
 def rest_name(box: BBox, staff: Staff) -> str:
@@ -217,9 +219,10 @@ def _is_tenuto(box: BBox, staff: Staff, heads: Floats, stems: Floats) -> bool:
 
 def _percussion_clefs(
     drawing: Drawing, strokes: Strokes, boxes: Floats, near: NDArray[np.intp], places: StaffPlaces
-) -> list[Symbol]:
-    """Two thick upright bars side by side in the middle of the staff."""
-    found = []
+) -> tuple[list[Symbol], list[int]]:
+    """Two thick upright bars side by side in the middle of the staff, and the numbers of the strokes."""
+    found: list[Symbol] = []
+    used: list[int] = []
     for number, staff in enumerate(places.staves):
         space = staff.space
         middle = (staff.lines[0] + staff.lines[-1]) / 2
@@ -231,12 +234,18 @@ def _percussion_clefs(
             gap = float(boxes[right, 0] - boxes[left, 2]) / space
             if 0.1 <= gap <= 1.0 and abs(height[left] - height[right]) < 0.1:
                 box = union([tuple(boxes[bar].tolist()) for bar in (left, right)])
-                path = int(strokes.path[left])
-                order = drawing.paths[path].order
-                origin = (box[0], middle)
+                paths = [int(strokes.path[bar]) for bar in (left, right)]
                 found.append(
                     Symbol(
-                        "unpitchedPercussionClef1", box, origin, SPACES_IN_EM * space, order, 0.9, path=path
+                        "unpitchedPercussionClef1",
+                        box,
+                        (box[0], middle),
+                        SPACES_IN_EM * space,
+                        drawing.paths[paths[0]].order,
+                        0.9,
+                        path=paths[0],
+                        more_paths=() if paths[0] == paths[1] else (paths[1],),
                     )
                 )
-    return found
+                used += [left, right]
+    return found, used
