@@ -29,16 +29,16 @@ def bond_length(lines: Sequence[Line], strokes: Strokes, letters: Sequence[Lette
     candidates = [*lines, *tapers]
     if not candidates:
         return max((math.dist(wave.p, wave.q) for wave in strokes.waves), default=0.0)
-    lengths = np.array([line.length for line in candidates])
+    lengths = np.maximum([line.length for line in candidates], 1e-9)
     typical = float(np.median(lengths))
     ends = line_ends(candidates)
     touched = np.zeros(len(ends), bool)
     widths = np.array([line.width for line in candidates])
-    for i, j in near_pairs(ends, max(0.15 * typical, float(np.median(widths)))).tolist():
+    for i, j in near_pairs(ends, max(0.15 * typical, 1.5 * float(np.median(widths)))).tolist():
         a, b = i // 2, j // 2
         if a == b:
             continue
-        limit = max(0.6 * max(widths[a], widths[b]), 0.06 * min(lengths[a], lengths[b]))
+        limit = max(1.1 * max(widths[a], widths[b]), 0.06 * min(lengths[a], lengths[b]))
         if math.dist(ends[i], ends[j]) <= limit:
             touched[i] = touched[j] = True
     hidden = _hidden_lengths(ends, touched, lengths, letters)

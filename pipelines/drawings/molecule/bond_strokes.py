@@ -26,8 +26,8 @@ MAX_PIECES: Final = 6_000
 _PAPER_DISTANCE: Final = 0.06
 """Largest difference of a color channel from the paper, 0…1, of what cannot be seen on it."""
 
-_LINE_ASPECT: Final = 0.22
-"""Width over length up to which a filled polygon is a line."""
+_LINE_ASPECT: Final = 0.9
+"""Width over length up to which a filled polygon is a line: of a bond between labels little may be seen."""
 
 _TAPER_ASPECT: Final = 1.6
 """Width over length up to which a filled polygon is a taper: the head of an arrow may be wider than long."""
@@ -45,6 +45,10 @@ class Stop(NamedTuple):
     point: Point
     is_color: bool
     """The pieces have different colors."""
+
+
+_CUT_SLICES: Final = 2
+"""Slices at the wide end of a polygon that may be cut off at a slant."""
 
 
 @dataclass(slots=True, eq=False)
@@ -137,6 +141,8 @@ class Strokes:
     """Paths that are none of these: index and box."""
     backgrounds: set[int] = field(default_factory=set)
     """Indices of paths of broad lines below finer ones."""
+    clipped: set[int] = field(default_factory=set)
+    """Indices of paths that are partly hidden."""
     is_complete: bool = True
     """False where there are more than ``MAX_PIECES``, which are left out."""
 
@@ -176,6 +182,7 @@ class Strokes:
             arcs=[arc for arc in self.arcs if is_in((float(arc.points[0, 0]), float(arc.points[0, 1])))],
             others=[(index, place) for index, place in self.others if is_in(halfway(place[:2], place[2:]))],
             backgrounds=self.backgrounds,
+            clipped=self.clipped,
         )
 
 
@@ -200,6 +207,8 @@ def read_strokes(drawing: Drawing, letters: Collection[int]) -> Strokes:
         if n_pieces > MAX_PIECES * 10 or len(strokes.lines) > MAX_PIECES:
             strokes.is_complete = False
             break
+        if path.is_clipped:
+            strokes.clipped.add(index)
         _add_path(strokes, path, index, papers)
     _join_arcs(strokes)
     return strokes
@@ -294,7 +303,7 @@ def _add_polygon(strokes: Strokes, path: PaintedPath, part: Subpath, index: int)
             begin, end = end, begin
         strokes.tapers.append(Taper(begin, end, narrow, wide, color, (index,), path.order))
         return True
-    if (wide + narrow) / 2 <= _LINE_ASPECT * (length + extra) * 2.5:
+    if (wide + narrow) / 2 <= _LINE_ASPECT * (length + extra):
         strokes.lines.append(Line(begin, end, (wide + narrow) / 2, color, (index,), path.order))
         return True
     return False
@@ -407,20 +416,21 @@ def _measure_slices(points: NDArray[np.float64]) -> tuple[Point, Point, float, f
     while True:
         growth, base = np.polyfit(at[chosen], widths[chosen], 1)
         slope, middle = np.polyfit(at[chosen], middles[chosen], 1)
-        bent = np.abs(widths - (base + growth * at))[chosen].max()
+        off = widths - (base + growth * at)
         swing = np.abs(middles - (middle + slope * at))[chosen].max()
-        is_even = bent < 0.12 * scale and swing < 0.12 * scale and counts[chosen].max() <= 2
-        if is_even or len(chosen) <= 4:
+        is_even = np.abs(off[chosen]).max() < 0.12 * scale and swing < 0.12 * scale
+        if is_even or len(chosen) <= len(at) - _CUT_SLICES:
             break
         chosen = chosen[:-1] if growth > 0 else chosen[1:]
-    is_even = is_even or bool(bent < 0.25 * scale and swing < 0.25 * scale and counts.max() <= 2)
+    # What is cut off at the wide end can only be narrower than the rest says.
+    is_even = bool(is_even and counts.max() <= 2 and off.max() < 0.2 * scale)
     origin = points[0] + (cx, cy)
 
     def place(along: float) -> Point:
         across = middle + slope * along
         return float(origin[0] + along * c - across * s), float(origin[1] + along * s + across * c)
 
-    return place(u0), place(u1), max(base + growth * u0, 0.0), max(base + growth * u1, 0.0), bool(is_even)
+    return place(u0), place(u1), max(base + growth * u0, 0.0), max(base + growth * u1, 0.0), is_even
 
 
 def _slice(u: NDArray[np.float64], v: NDArray[np.float64], at: float) -> tuple[float, float, int] | None:

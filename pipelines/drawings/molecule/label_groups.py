@@ -297,8 +297,14 @@ class LetterGroups:
     def _join_over_scripts(self, pairs: Sequence[tuple[int, int]]) -> None:
         """Join a letter to the one before it where something raised or lowered stands between."""
         for first, second in pairs:
-            host, following = self._host.get(first), self._host.get(second, second)
-            if host is None or not self._is_word(following) or self._root(host) == self._root(following):
+            # What stands between is at the letter before it, or, as an isotope, at the one after it.
+            host, following = self._host.get(first, first), self._host.get(second, second)
+            if (
+                (host, following) == (first, second)
+                or not self._is_word(host)
+                or not self._is_word(following)
+                or self._root(host) == self._root(following)
+            ):
                 continue
             if host == following or not self._on_one_line(host, following):
                 continue
