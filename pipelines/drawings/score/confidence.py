@@ -46,7 +46,7 @@ def is_in_range(step: int) -> bool:
 def measure_confidence(evidence: MeasureEvidence, n_staves: int, unexplained: Sequence[BBox]) -> float:
     """The probability that the notes of a measure are right."""
     n_marks = sum(evidence.x0 <= (box[0] + box[2]) / 2 < evidence.x1 for box in unexplained)
-    value = _BEST * exp(-_COST_WEIGHT * evidence.cost / max(1, n_staves) ** 0.5)
+    value = _BEST * exp(-_COST_WEIGHT * max(evidence.cost, 0.0) / max(1, n_staves) ** 0.5)
     value *= exp(-_UNEXPLAINED_WEIGHT * n_marks / max(1, n_staves))
     if not evidence.is_filled:
         value *= _UNFILLED_FACTOR

@@ -15,7 +15,9 @@ from docai.pipelines.drawings.score.voice_search import StaffReading
 from docai.pipelines.drawings.score.voices import likely_lengths, solve_measure
 
 _DEFAULT_LENGTH = Fraction(4)
-_MAX_RESTS = 999
+_MAX_LENGTH = 64
+"""Quarter notes in a measure, at most; a longer meter is misread."""
+_MAX_RESTS = 400
 """Measures of one rest over several."""
 
 
@@ -52,8 +54,9 @@ def length_of_meter(kern: Sequence[str]) -> Quarters | None:
     for text in kern:
         match = METER.fullmatch(text)
         beat = read_recip(match[2]) if match else None
-        if match and beat:
-            return beat * sum(map(int, match[1].split("+")))
+        length = beat * sum(map(int, match[1].split("+"))) if match and beat else Fraction(0)
+        if 0 < length <= _MAX_LENGTH:
+            return length
     return None
 
 
@@ -84,7 +87,8 @@ def read_measures(
             expected in (None, length) or (measure.is_edge and expected is not None and length < expected)
         )
         one = ReadMeasure(measure, readings, length, cost, is_filled, expected)
-        read += [one] * max(1, min(measure.n_rests, _MAX_RESTS))
+        has_notes = any(event.chord is not None for events in measure.staves.values() for event in events)
+        read += [one] * (1 if has_notes else max(1, min(measure.n_rests, _MAX_RESTS)))
     return read, usual
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 
 from docai.pipelines.drawings.score.events import (
     Event,
@@ -18,6 +19,8 @@ from docai.pipelines.drawings.score.types import Barline, BarlineKind, System
 
 _COLUMN_SPACES = 0.3
 """Staff spaces by which barlines of one place may differ."""
+_FAR_SPACES = 100.0
+"""Staff spaces out of its measure at which an event is taken to stand at most."""
 _REPEATS: dict[BarlineKind, str] = {
     "single": "",
     "double": "||",
@@ -162,6 +165,8 @@ def fill_measures(system: System, measures: Sequence[DrawnMeasure]) -> None:
         measure.staves.setdefault(rest.staff, []).append(event)
     for measure in measures:
         for events in measure.staves.values():
+            for event in events:
+                event.x = _within(event.x, measure.x0 - _FAR_SPACES * space, measure.x1 + _FAR_SPACES * space)
             events.sort(key=lambda event: event.x)
     _add_spacers(system, measures)
     for tuplet in system.tuplets:
@@ -179,6 +184,11 @@ def fill_measures(system: System, measures: Sequence[DrawnMeasure]) -> None:
             event.tuplets = (*event.tuplets, number)
     for x, staff, index in sorted(graces):
         measures[_measure_at(x, starts)].graces.setdefault(staff, []).append((x, index))
+
+
+def _within(x: float, low: float, high: float) -> float:
+    """The x, or the nearer end of a range; its low end for what is no number."""
+    return min(max(x, low), high) if isfinite(x) else low
 
 
 def _events_of(system: System, index: int, heads: Sequence[int]) -> Iterator[Event]:

@@ -15,10 +15,20 @@ from math import lcm
 from typing import NamedTuple
 
 from docai.pipelines.drawings.score.events import Event, Quarters, TupletRatio
+from docai.pipelines.drawings.score.time_map import (
+    DOTTED_COLUMN,
+    NEXT_COLUMN,
+    SAME_COLUMN,
+    WIDE_COLUMN,
+    TimeMap,
+)
 
 MAX_STATES = 80
 """Partial readings of a measure that the search keeps."""
-MAX_EVENTS = 200
+_FEWEST_STATES = 12
+_WORK = 2_400
+"""Events times states; in long measures fewer states are kept."""
+MAX_EVENTS = 100
 """Events of one staff in one measure; more are no music, and are read as one voice."""
 _MAX_UNIT = 1 << 24
 """Parts of a quarter note; where values need more, they are read as one voice."""
@@ -45,19 +55,8 @@ _SKIPPED_SPACER_COST = 0.8
 _SWAPPED_TUPLET_COST = 0.7
 _OTHER_RATIO_COST = 0.8
 _GUESSED_TUPLET_COST = 2.0
-_OFF_GRID_COST = 3.0
 _HOPELESS_COST = 14.0
 """By which a partial reading may cost more than the best before it is given up."""
-
-# Staff spaces.
-SAME_COLUMN = 0.35
-"""Events nearer than this stand at one place."""
-NEXT_COLUMN = 0.9
-"""Events farther than this may follow each other."""
-_WIDE_COLUMN = 1.9
-"""As far as a head moves aside for one of the other voice."""
-_DOTTED_COLUMN = 2.8
-"""As far as it does for one with dots."""
 
 _MIDDLE = 4.0
 """Half spaces of the middle line above the bottom line."""
@@ -82,41 +81,6 @@ class StaffReading:
     n_voices: int
     length: Quarters
     """Where its longest voice ends."""
-
-
-class TimeMap:
-    """Onsets of the measure by x, as staves tell that were read surely."""
-
-    def __init__(self, points: Sequence[tuple[float, Quarters]], space: float) -> None:
-        self._points = sorted(points)
-        self._space = space
-
-    @property
-    def onsets(self) -> list[Quarters]:
-        """All of them."""
-        return [onset for _, onset in self._points]
-
-    def at(self, x: float) -> list[Quarters]:
-        """Onsets of events at about this x."""
-        near = [
-            (abs(other - x), onset)
-            for other, onset in self._points
-            if abs(other - x) < NEXT_COLUMN * self._space
-        ]
-        return [onset for _, onset in sorted(near)][:2]
-
-    def cost(self, x: float, onset: Quarters) -> float:
-        """What it costs that an event at this x starts then."""
-        for other, known in self._points:
-            dx = (other - x) / self._space
-            if abs(dx) < SAME_COLUMN:
-                if known != onset:
-                    return _OFF_GRID_COST
-            elif (dx > _WIDE_COLUMN and known < onset) or (dx < -_WIDE_COLUMN and known > onset):
-                return _OFF_GRID_COST
-            elif abs(dx) > _DOTTED_COLUMN and known == onset:
-                return _OFF_GRID_COST
-        return 0.0
 
 
 class _State(NamedTuple):
@@ -195,12 +159,16 @@ class _Search:
         self.unit = unit
         self.here: set[int] = set()
         """Numbers of the tuplets that its events may be in."""
+        self.costs: dict[int, float] = {}
+        """Of onsets of the event that is placed now, by other staves."""
 
     def run(self, events: Sequence[Event]) -> StaffReading:
         self.here = {number for event in events for number in event.tuplets}
         unknown = (-1,) * len(self.tuplets)
         states = [_State(0.0, (-1, -1), _NOWHERE, 0, -1, 0.0, unknown, (), None, 0, 0, -1, None)]
+        n_states = max(_FEWEST_STATES, min(MAX_STATES, _WORK // len(events)))
         for event in events:
+            self.costs = {}
             best: dict[object, _State] = {}
             values = [(value * self.unit, cost) for value, cost in event.values]
             known = self._known_onsets(event)
@@ -212,7 +180,7 @@ class _Search:
                         best[key] = new
             ordered = sorted(best.values(), key=lambda state: state.cost)
             limit = ordered[0].cost + _HOPELESS_COST
-            states = [state for state in ordered[:MAX_STATES] if state.cost <= limit]
+            states = [state for state in ordered[:n_states] if not state.cost > limit]
         final = min(states, key=lambda state: state.cost + self._end_cost(state))
         return self._reading(final)
 
@@ -329,7 +297,9 @@ class _Search:
             if state.last_voice >= 0:
                 cost += _column_cost((event.x - state.last_x) / self.space, onset, state.last_onset)
             if self.times is not None:
-                cost += self.times.cost(event.x, Fraction(onset, self.unit))
+                if onset not in self.costs:
+                    self.costs[onset] = self.times.cost(event.x, Fraction(onset, self.unit))
+                cost += self.costs[onset]
             result.append((onset, cost))
         return result
 
@@ -371,9 +341,9 @@ def _column_cost(dx: float, onset: int, last: int) -> float:
     if onset == last:
         if dx < SAME_COLUMN:
             return 0.0
-        if dx > _DOTTED_COLUMN:
+        if dx > DOTTED_COLUMN:
             return _BACKWARD_COST + dx / 2
-        return _TOGETHER_COST if dx < _WIDE_COLUMN else _APART_COST
+        return _TOGETHER_COST if dx < WIDE_COLUMN else _APART_COST
     if dx < SAME_COLUMN:
         return _BACKWARD_COST
     return _SQUEEZED_COST if dx < NEXT_COLUMN else 0.0

@@ -11,19 +11,15 @@ from itertools import pairwise
 
 from docai.pipelines.drawings.score.events import Event, Quarters, TupletRatio
 from docai.pipelines.drawings.score.rhythm import DrawnMeasure
-from docai.pipelines.drawings.score.voice_search import (
-    NEXT_COLUMN,
-    SAME_COLUMN,
-    Placed,
-    StaffReading,
-    TimeMap,
-    search_voices,
-)
+from docai.pipelines.drawings.score.time_map import NEXT_COLUMN, SAME_COLUMN, TimeMap
+from docai.pipelines.drawings.score.voice_search import Placed, StaffReading, search_voices
 
 SOUND_COST = 1.0
 """Up to this cost a staff in a measure is taken to be read as it is meant."""
 _MAX_LENGTHS = 3
 """Lengths that are tried for a measure that does not fill its meter."""
+_MAX_RETRIED = 150
+"""Events of a measure in which other lengths than that of the meter are tried."""
 _PICKUP_COST = 0.5
 _OTHER_LENGTH_COST = 5.0
 """Of a measure in the middle of a piece that does not fill its meter."""
@@ -86,7 +82,8 @@ def solve_measure(
         best = _solve_for(measure, length, space)
         if best[1] < SOUND_COST * max(1, len(measure.staves)):
             return best
-    for other in likely_lengths(measure, space):
+    n_events = sum(map(len, measure.staves.values()))
+    for other in likely_lengths(measure, space) if best is None or n_events <= _MAX_RETRIED else ():
         if other == length or other <= 0:
             continue
         readings, cost = _solve_for(measure, other, space)

@@ -307,3 +307,13 @@ def test_a_head_far_aside_of_a_dotted_one_sounds_with_it() -> None:
     reading = read(system)
     assert data_of(reading) == ["2.cc | 2.b"]
     assert not reading.issues
+
+
+@pytest.mark.parametrize("x", [float("nan"), float("inf"), -1e300])
+def test_a_place_that_is_no_number_loses_no_note(x: float) -> None:
+    system = a_system()
+    add_note(system, 100, "2", 4)
+    add_note(system, x, "2", 4)
+    system.tuplets.append(Tuplet((3,), 0, x, x, x, has_bracket=True))
+    reading = read_system(system, PieceState())
+    assert sum(event.kind == "note" for event in reading.content.events) == 2
