@@ -35,6 +35,9 @@ _NO_EVIDENCE: Final = 0.3
 _NEAR_LABEL: Final = 0.24
 """Gap between a bond and its label, in bond lengths, whatever the length of what is seen of the bond."""
 
+_NEAR_LETTER: Final = 0.3
+"""The same in sizes of its letter."""
+
 _MAX_LABEL_GAP: Final = 0.75
 """The same, at most, where the rest of the bond is hidden under the label."""
 
@@ -80,7 +83,8 @@ def out_of(mark: BondMark, side: int) -> Point:
 def gap_before(letter: Letter, mark: BondMark, side: int, length: float) -> float | None:
     """How far the end of a bond is from a letter that it points at; None where it is none of its atom."""
     gap = ray(ends_of(mark)[side], out_of(mark, side), grown(letter.bbox, _LABEL_MARGIN * letter.size))
-    return gap if gap is not None and gap <= _reach(mark, length) else None
+    reach = max(_reach(mark, length), _NEAR_LETTER * letter.size)
+    return gap if gap is not None and gap <= reach else None
 
 
 def _reach(mark: BondMark, length: float) -> float:
@@ -88,9 +92,7 @@ def _reach(mark: BondMark, length: float) -> float:
     return min(max(_NEAR_LABEL * length, 1.08 * length - seen), _MAX_LABEL_GAP * length) + 0.5 * mark.slack
 
 
-def find_facing(
-    marks: Sequence[BondMark], letters: Sequence[Letter], length: float
-) -> list[tuple[int, int]]:
+def find_facing(marks: Sequence[BondMark], letters: Sequence[Letter], length: float) -> list[tuple[int, int]]:
     """For each bond the letter close by that it points at, at its begin and at its end; -1 for none.
 
     A hash whose axis meets the end of a bond that points at no letter ends there.
