@@ -25,6 +25,9 @@ _AXIS_TOLERANCE: Final = 0.14
 _WIDE_TOLERANCE: Final = 0.1
 """The same of a wedge, whose wide end may be cut at a slant."""
 
+_EXACT: Final = 0.035
+"""Distance of ends of bonds that meet in a point, in bond lengths, at most."""
+
 _SPREAD: Final = 0.36
 """Largest distance of two ends that meet, in bond lengths."""
 
@@ -115,6 +118,17 @@ def find_facing(marks: Sequence[BondMark], letters: Sequence[Letter], length: fl
         return int(min(gaps)[1]) if gaps else -1
 
     found = [(faces(mark, 0), faces(mark, 1)) for mark in marks]
+    # Ends that meet in a point before the letter are at an atom that is not written.
+    ends = np.array([end for mark in marks for end in ends_of(mark)], float).reshape(-1, 2)
+    for i, j in near_pairs(ends, _EXACT * length).tolist():
+        if i // 2 == j // 2:
+            continue
+        for end in (i, j):
+            letter = found[end // 2][end % 2]
+            x, y = ends[end]
+            x0, y0, x1, y1 = boxes[letter]
+            if letter >= 0 and not (x0 <= x <= x1 and y0 <= y <= y1):
+                found[end // 2] = (found[end // 2][0], -1) if end % 2 else (-1, found[end // 2][1])
     free = [
         ends_of(mark)[side]
         for mark, facing in zip(marks, found, strict=True)
