@@ -38,6 +38,9 @@ _NO_EVIDENCE: Final = 0.3
 _NEAR_LABEL: Final = 0.24
 """Gap between a bond and its label, in bond lengths, whatever the length of what is seen of the bond."""
 
+_MIN_BREADTH: Final = 0.7
+"""Breadth of the place of a letter with that width, in its size, at least."""
+
 _NEAR_LETTER: Final = 0.3
 """The same in sizes of its letter."""
 
@@ -85,7 +88,10 @@ def out_of(mark: BondMark, side: int) -> Point:
 
 def gap_before(letter: Letter, mark: BondMark, side: int, length: float) -> float | None:
     """How far the end of a bond is from a letter that it points at; None where it is none of its atom."""
-    gap = ray(ends_of(mark)[side], out_of(mark, side), grown(letter.bbox, _LABEL_MARGIN * letter.size))
+    x0, y0, x1, y1 = grown(letter.bbox, _LABEL_MARGIN * letter.size)
+    # A narrow letter stands in the place of a broad one.
+    narrow = max(0.5 * (_MIN_BREADTH * letter.size - (x1 - x0)), 0.0)
+    gap = ray(ends_of(mark)[side], out_of(mark, side), (x0 - narrow, y0, x1 + narrow, y1))
     reach = max(_reach(mark, length), _NEAR_LETTER * letter.size)
     return gap if gap is not None and gap <= reach else None
 
@@ -121,7 +127,8 @@ def find_facing(marks: Sequence[BondMark], letters: Sequence[Letter], length: fl
     # Ends that meet in a point before the letter are at an atom that is not written.
     ends = np.array([end for mark in marks for end in ends_of(mark)], float).reshape(-1, 2)
     for i, j in near_pairs(ends, _EXACT * length).tolist():
-        if i // 2 == j // 2:
+        u, v = out_of(marks[i // 2], i % 2), out_of(marks[j // 2], j % 2)
+        if i // 2 == j // 2 or u[0] * v[0] + u[1] * v[1] > 0.9:
             continue
         for end in (i, j):
             letter = found[end // 2][end % 2]

@@ -142,7 +142,9 @@ def _host(line: Line, letters: Sequence[Letter], strokes: Strokes) -> Letter | N
         return None
     reach = host.size + line.length
     for other in strokes.lines:
-        if other is line or abs(other.middle[0] - x) > reach or abs(other.middle[1] - y) > reach:
+        half_x, half_y = abs(other.q[0] - other.p[0]) / 2, abs(other.q[1] - other.p[1]) / 2
+        far_x = abs(other.middle[0] - x) > reach + half_x
+        if other is line or far_x or abs(other.middle[1] - y) > reach + half_y:
             continue
         if _disturbs(line, other, host.size):
             return None

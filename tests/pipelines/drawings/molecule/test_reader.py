@@ -138,6 +138,19 @@ def test_what_is_left_over_makes_it_less_sure(sheet: Sheet) -> None:
     assert unsure.issues
 
 
+def test_brackets_are_no_bonds_and_are_said(sheet: Sheet) -> None:
+    points = zigzag(START, 6)
+    for a, b in pairwise(points):
+        sheet.line(a, b)
+    for x, arm in ((START[0] + 8.0, 4.0), (START[0] + 78.0, -4.0)):
+        sheet.line((x + arm, 75.0), (x, 75.0), (x, 115.0), (x + arm, 115.0))
+    sheet.text("n", (START[0] + 84.0, 118.0), 7.0)
+    readings = sheet.readings()
+    assert [reading.content and reading.content.smiles for reading in readings] == ["CCCCCC"]
+    assert not any(map(is_sure, readings))
+    assert any("brackets" in issue.message for issue in readings[0].issues)
+
+
 def is_sure(reading: MoleculeReading) -> bool:
     return reading.content is not None and reading.confidence >= 0.5
 
