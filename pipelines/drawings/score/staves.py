@@ -101,35 +101,30 @@ def _alike(one: float, other: float) -> bool:
 
 
 def _equidistant(lines: Floats, is_free: NDArray[np.bool_], first: int) -> list[int]:
-    """Indices of the longest run of lines at one distance, from the first one down."""
+    """Indices of the lines at one distance from each other, from the first one down."""
     x0, x1, y, thickness = lines[first]
-    last = int(np.searchsorted(lines[:, 2], y + SPACE_POINTS[1] * (MAX_LINES + 1), "right"))
-    below = np.arange(first + 1, last)
+    below = np.arange(first + 1, len(lines))
     shared = np.minimum(lines[below, 1], x1) - np.maximum(lines[below, 0], x0)
     span = np.maximum(lines[below, 1], x1) - np.minimum(lines[below, 0], x0)
-    alike = np.maximum(lines[below, 3], thickness) <= 1.5 * np.minimum(lines[below, 3], thickness) + 0.1
-    below = below[is_free[below] & alike & (shared >= MIN_SHARED_SPAN * span)]
-    best: list[int] = [first]
-    heights = lines[below, 2]
-    for second, height in zip(below.tolist(), heights.tolist(), strict=True):
-        space = height - y
-        if space > SPACE_POINTS[1] or len(best) >= 5:
+    below = below[is_free[below] & (shared >= MIN_SHARED_SPAN * span)]
+    thick = lines[below, 3]
+    alike = np.maximum(thick, thickness) <= 1.5 * np.minimum(thick, thickness) + 0.1
+    heights, all_heights, below = lines[below[alike], 2], lines[below, 2], below[alike]
+    # No other line of that length lies in a staff: among many lines some are equidistant by chance.
+    if len(below) == 0 or heights[0] > all_heights[0]:
+        return [first]
+    space = float(heights[0]) - y
+    if space > SPACE_POINTS[1] or space < max(SPACE_POINTS[0], thickness / MAX_LINE_SPACES):
+        return [first]
+    if x1 - x0 < MIN_STAFF_SPACES * space:
+        return [first]
+    run = [first, int(below[0])]
+    while len(run) < len(below) + 1:
+        # From the mean space so far: rounding of single lines does not add up.
+        space = (lines[run[-1], 2] - y) / (len(run) - 1)
+        near = np.abs(heights - (y + space * len(run)))
+        if near.min() > UNEVEN_SPACES * space + 0.02:
             break
-        if (
-            space < SPACE_POINTS[0]
-            or thickness > MAX_LINE_SPACES * space
-            or x1 - x0 < MIN_STAFF_SPACES * space
-        ):
-            continue
-        run = [first, second]
-        while len(run) <= MAX_LINES:
-            # From the mean space so far: rounding of single lines does not add up.
-            space = (lines[run[-1], 2] - y) / (len(run) - 1)
-            want = y + space * len(run)
-            near = np.abs(heights - want)
-            if not (near <= UNEVEN_SPACES * space + 0.02).any():
-                break
-            run.append(int(below[near.argmin()]))
-        if len(run) > len(best):
-            best = run
-    return best
+        run.append(int(below[near.argmin()]))
+    reach = lines[run[-1], 2] + 0.8 * space
+    return run if int(np.searchsorted(all_heights, reach, "right")) == len(run) - 1 else [first]

@@ -33,6 +33,9 @@ HOOK_GAP_SPACES: Final = 0.3
 SHORT_RESTS: Final = ("rest8th", "rest16th", "rest32nd", "rest64th", "rest128th")
 """Rests by their number of hooks, from one."""
 
+MAX_RESTS: Final = 2_000
+"""Rests of an eighth on a page above which none are joined."""
+
 Floats = NDArray[np.float64]
 
 
@@ -136,6 +139,32 @@ def read_stroked_rests(
             )
         )
     return found
+
+
+def join_stacked_rests(symbols: Sequence[Symbol]) -> list[Symbol]:
+    """Symbols with rests of an eighth that stand on each other as one shorter rest."""
+    rests = [symbol for symbol in symbols if symbol.name == SHORT_RESTS[0]]
+    if len(rests) > MAX_RESTS:
+        return list(symbols)
+    stacks: list[list[Symbol]] = []
+    for rest in sorted(rests, key=lambda rest: rest.bbox[1]):
+        space = rest.size / SPACES_IN_EM
+        for stack in stacks:
+            below, aside = rest.bbox[1] - stack[-1].bbox[1], rest.bbox[0] - stack[-1].bbox[0]
+            if abs(below - space) <= 0.25 * space and abs(aside) <= 0.6 * space:
+                stack.append(rest)
+                break
+        else:
+            stacks.append([rest])
+    gone: set[int] = set()
+    joined: list[Symbol] = []
+    for stack in stacks:
+        if 1 < len(stack) <= len(SHORT_RESTS):
+            gone.update(id(rest) for rest in stack)
+            paths = tuple(rest.path for rest in stack[1:] if rest.path is not None)
+            box = union(rest.bbox for rest in stack)
+            joined.append(replace(stack[0], name=SHORT_RESTS[len(stack) - 1], bbox=box, more_paths=paths))
+    return [symbol for symbol in symbols if id(symbol) not in gone] + joined
 
 
 def read_stroked_accents(drawing: Drawing, staves: Sequence[Staff]) -> list[Symbol]:

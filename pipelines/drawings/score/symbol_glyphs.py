@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from docai.pipelines.drawings.score.symbol_bars import bar_name
-from docai.pipelines.drawings.score.symbol_names import is_music_font
+from docai.pipelines.drawings.score.symbol_names import is_music_font, sonata_name
 from docai.pipelines.drawings.score.symbol_outlines import (
     MIN_BAR_FILL,
     SURE_DISTANCE,
@@ -26,6 +26,12 @@ from docai.pipelines.drawings.score.symbol_places import (
 )
 from docai.pipelines.drawings.score.types import Staff, Symbol
 from docai.pipelines.ingest.drawing import Drawing, PlacedGlyph, place_subpaths
+
+FONT_DISTANCE: Final = 0.09
+"""Distance from the known outlines at most of a glyph of a music font, which is some symbol surely."""
+
+FONT_LEAD: Final = 1.1
+"""How many times as far the next symbol must be then."""
 
 MIN_SURE_SYMBOLS: Final = 2
 """Different symbols by which a font is found to hold music."""
@@ -53,6 +59,8 @@ class _Look(NamedTuple):
     """What a glyph is like."""
 
     match: Match
+    symbol: Match
+    """Among music symbols alone."""
     brace: float
     """Distance from a brace."""
     is_bar: bool
@@ -87,15 +95,16 @@ def read_nameless_glyphs(
     matches = outline_table().match(features)
     braces = outline_table().picture_distance(features, "brace").tolist()
     is_bar = (features.pictures.mean(axis=1) >= MIN_BAR_FILL).tolist()
+    symbols_only = outline_table().match(features, only_symbols=True)
     looks = {
-        keys[number]: _Look(match, brace, bar)
-        for number, match, brace, bar in zip(chosen, matches, braces, is_bar, strict=True)
+        keys[number]: _Look(*look)
+        for number, *look in zip(chosen, matches, symbols_only, braces, is_bar, strict=True)
     }
     music = _music_fonts([(glyphs[number], looks[keys[number]].match) for number in chosen], named_fonts)
     symbols = []
     for index, glyph, staff, key in zip(nameless, glyphs, near, keys, strict=True):
         look = looks.get(key)
-        if look is not None and (glyph.shape.font in music or _says_nothing(glyph.text)):
+        if look is not None and (glyph.shape.font in music or says_nothing(glyph.text)):
             symbol = _symbol(index, glyph, look, staves[staff], is_music=glyph.shape.font in music)
             if symbol is not None:
                 symbols.append(symbol)
@@ -103,15 +112,22 @@ def read_nameless_glyphs(
 
 
 def _symbol(index: int, glyph: PlacedGlyph, look: _Look, staff: Staff, *, is_music: bool) -> Symbol | None:
-    match = look.match
+    match = look.symbol if is_music else look.match
     if may_be_brace(glyph.bbox, staff) and look.brace <= MAX_BRACE_DISTANCE:
         return brace_symbol(glyph.bbox, look.brace, glyph.order, glyph=index)
     if is_music and look.is_bar:
         name = bar_name(glyph.bbox, staff)
         if name:
             return Symbol(name, glyph.bbox, glyph.origin, glyph.size, glyph.order, 0.9, glyph=index)
-    if not match.is_good or not (is_music or match.distance <= SURE_DISTANCE):
-        return None
+    if is_music:
+        is_good = match.is_good or (match.distance <= FONT_DISTANCE and match.lead >= FONT_LEAD)
+    else:
+        is_good = match.is_good and match.distance <= SURE_DISTANCE
+    if not is_good:
+        name = sonata_name(glyph.text) if is_music_font(glyph.shape.font) else ""
+        if not name:
+            return None
+        return Symbol(name, glyph.bbox, glyph.origin, glyph.size, glyph.order, 0.6, glyph=index)
     return matched_symbol(match, glyph.bbox, staff.space, glyph.order, glyph=index)
 
 
@@ -120,13 +136,14 @@ def _key(glyph: PlacedGlyph, space: float) -> tuple[int, ...]:
     return (id(glyph.shape), *(round(20 * value / space) for value in glyph.matrix))
 
 
-def _says_nothing(text: str) -> bool:
+def says_nothing(text: str) -> bool:
+    """Whether the text layer has no character for a glyph, or one without a meaning."""
     return not text or text == "�" or not text.isprintable() or "\ue000" <= text <= "\uf8ff"
 
 
 def may_be_music(glyph: PlacedGlyph, named_fonts: Collection[str]) -> bool:
     """Whether the font or the code of a glyph suggests music."""
-    return _says_nothing(glyph.text) or _is_music_by_font(glyph, named_fonts)
+    return says_nothing(glyph.text) or _is_music_by_font(glyph, named_fonts)
 
 
 def _is_music_by_font(glyph: PlacedGlyph, named_fonts: Collection[str]) -> bool:

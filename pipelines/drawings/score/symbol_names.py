@@ -209,6 +209,68 @@ _VARIANT: Final = re.compile(
 """What names of SMuFL's recommended alternates end in."""
 
 
+_SONATA_CODES: Final = MappingProxyType(
+    {
+        **{ord(str(digit)): f"timeSig{digit}" for digit in range(10)},
+        ord("#"): "accidentalSharp",
+        ord("%"): "segno",
+        ord("&"): "gClef",
+        ord("-"): "articTenutoAbove",
+        ord("."): "augmentationDot",
+        ord(">"): "articAccentAbove",
+        ord("?"): "fClef",
+        ord("B"): "cClef",
+        ord("C"): "timeSigCutCommon",
+        ord("J"): "flag8thDown",
+        ord("R"): "flag16thDown",
+        ord("U"): "fermataAbove",
+        ord("V"): "gClef8vb",
+        ord("W"): "noteheadDoubleWhole",
+        ord("^"): "articMarcatoAbove",
+        ord("b"): "accidentalFlat",
+        ord("c"): "timeSigCommon",
+        ord("f"): "dynamicForte",
+        ord("j"): "flag8thUp",
+        ord("k"): "augmentationDot",
+        ord("n"): "accidentalNatural",
+        ord("p"): "dynamicPiano",
+        ord("r"): "flag16thUp",
+        ord("u"): "fermataBelow",
+        ord("v"): "articMarcatoBelow",
+        ord("w"): "noteheadWhole",
+        0xA8: "rest32nd",
+        0xB7: "restWhole",
+        0xBA: "accidentalDoubleFlat",
+        0xC5: "rest16th",
+        0xCE: "restQuarter",
+        0xCF: "noteheadBlack",
+        0xDC: "accidentalDoubleSharp",
+        0xE3: "restDoubleWhole",
+        0xE4: "rest8th",
+        0xEE: "restHalf",
+        0xF4: "rest64th",
+        0xFA: "noteheadHalf",
+    }
+)
+"""Codes of Sonata, the first music font for PostScript, which Petrucci, Maestro and Opus took over."""
+
+
+def sonata_name(text: str) -> str:
+    """What a character means in a font with the codes of Sonata; empty for none that all of them share.
+
+    Text layers show these codes as letters of Mac OS Roman or of Windows, or in Windows' area for symbols.
+    """
+    if len(text) != 1:
+        return ""
+    if "\uf000" <= text <= "\uf0ff":
+        return _SONATA_CODES.get(ord(text) - 0xF000, "")
+    for encoding in ("mac_roman", "cp1252"):
+        code = text.encode(encoding, "ignore")
+        if code and code[0] in _SONATA_CODES:
+            return _SONATA_CODES[code[0]]
+    return ""
+
+
 @cache
 def smufl_names() -> dict[int, str]:
     """Names by code point."""

@@ -38,7 +38,7 @@ _SHIFT: Final = 6
 ASPECT_WEIGHT: Final = 0.10
 """Of the squared difference of the logarithms of width over height."""
 
-SIZE_WEIGHT: Final = 0.06
+SIZE_WEIGHT: Final = 0.1
 """Of the squared difference of the logarithms of size."""
 
 PARTS_WEIGHT: Final = 0.02
@@ -67,6 +67,9 @@ PLAIN_CLEF_ASPECT: Final = 2.85
 
 MIN_HEAD_SCALE: Final = 0.52
 """Size of a black notehead, to that of the known ones, below which it is a dot of a bold hand."""
+
+ROUND_ASPECT: Final = 1.2
+"""Width over height from which a ring is a notehead and no sign of a harmonic."""
 
 SAME_FONT_DISTANCE: Final = 0.01
 """Distance of an outline from the same one."""
@@ -129,11 +132,17 @@ class OutlineTable:
     offsets: Floats
     """(n, 2), from the upper left corner of the ink to the origin on the base line, staff spaces."""
 
-    def match(self, features: Features) -> list[Match]:
-        """The most similar known outline of each."""
+    def match(self, features: Features, *, only_symbols: bool = False) -> list[Match]:
+        """The most similar known outline of each.
+
+        Args:
+            only_symbols: letters, slurs and the like are out of question.
+        """
         if len(features.pictures) == 0:
             return []
         distance = self.distances(features)
+        if only_symbols:
+            distance[:, [not name for name in self.names]] = np.inf
         best = distance.argmin(axis=1)
         size, known = features.sizes.mean(axis=1), self.features.sizes.mean(axis=1)
         kinds = self._kinds
@@ -150,6 +159,8 @@ class OutlineTable:
             ):
                 name = "gClef"
             scale = float(np.exp(size[i] - known[k]))
+            if name == "stringsHarmonic" and width > ROUND_ASPECT * height:
+                name = "noteheadWhole"
             if name == "noteheadBlack" and scale < MIN_HEAD_SCALE:
                 name = "augmentationDot"
             found.append(Match(name, nearest, int(k), scale, other / max(nearest, 1e-6)))

@@ -186,13 +186,15 @@ def _outlines(subpaths: list[Subpath], owner: list[int]) -> _Outlines:
     local = points - np.repeat(low, counts, axis=0)
     sums, squares = np.add.reduceat(local, starts), np.add.reduceat(local**2, starts)
     is_bar = _bars(points, starts, counts, np.array([part.is_curve.any() for part in subpaths]))
+    fills = (high - low)[:, 0] * (high - low)[:, 1] <= 1.02 * _areas(subpaths)
     path: list[int] = []
     parts: list[tuple[int, ...]] = []
     is_whole: list[bool] = []
     begin = 0
     for end in [*(np.flatnonzero(np.diff(owner)) + 1).tolist(), len(owner)]:
         groups = components(subpaths[begin:end]) if end - begin > 1 else [(0,)]
-        if 1 < len(groups) <= MAX_WHOLE_PARTS:
+        # Two level or upright bars are a double barline, or beams.
+        if 1 < len(groups) <= MAX_WHOLE_PARTS and not (is_bar & fills)[begin:end].all():
             path.append(owner[begin])
             parts.append(tuple(range(begin, end)))
             is_whole.append(True)
@@ -221,6 +223,14 @@ def _outlines(subpaths: list[Subpath], owner: list[int]) -> _Outlines:
         measures[number, 4:] = np.sqrt(np.maximum(square / n - (total / n) ** 2, 0))
     n_points = np.array([counts[list(group)].sum() for group in parts], np.intp)
     return _Outlines(path, parts, is_whole, boxes, measures, n_points)
+
+
+def _areas(subpaths: list[Subpath]) -> Floats:
+    areas = np.empty(len(subpaths))
+    for number, part in enumerate(subpaths):
+        x, y = (part.points - part.points[0]).T
+        areas[number] = abs(x[:-1] @ y[1:] - y[:-1] @ x[1:]) / 2
+    return areas
 
 
 def _bars(

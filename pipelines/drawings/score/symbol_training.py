@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import cv2
 import numpy as np
 import pymupdf
 
@@ -258,6 +259,44 @@ def _polygon(points: Any) -> Subpath:
     return Subpath(closed, np.zeros(len(closed) - 1, bool), True)
 
 
+def notes_downward(glyphs: Sequence[KnownGlyph]) -> list[KnownGlyph]:
+    """Whole notes of one font with stems down, which no font of SMuFL must have."""
+    found = []
+    for glyph in glyphs:
+        if glyph.name in ("metNoteHalfUp", "metNoteQuarterUp"):
+            name = "noteHalfDown" if "Half" in glyph.name else "noteQuarterDown"
+            outline = tuple(part._replace(points=-part.points) for part in glyph.outline)
+            found.append(KnownGlyph(name, outline))
+    by_name = {glyph.name: glyph for glyph in reversed(glyphs)}
+    if "noteheadBlack" in by_name:
+        head = by_name["noteheadBlack"].outline
+        space = EM / 4
+        stem = _polygon(np.array([(0, 0.17), (0.13, 0.17), (0.13, 3.5), (0, 3.5)]) * space)
+        for length in ("8th", "16th", "32nd"):
+            flag = by_name.get(f"flag{length}Down")
+            if flag is not None:
+                end = np.array([0, 3.5 * space])
+                low = tuple(part._replace(points=part.points + end) for part in flag.outline)
+                found.append(KnownGlyph(f"note{length}Down", _merged([head, (stem,), low])))
+    return found
+
+
+def _merged(outlines: Sequence[tuple[Subpath, ...]]) -> tuple[Subpath, ...]:
+    """The outline around outlines that overlap."""
+    fine, margin = 16, 8
+    points = np.concatenate([part.points for outline in outlines for part in outline])
+    low = points.min(axis=0)
+    width, height = (np.ceil(np.ptp(points, axis=0) * fine).astype(int) + 2 * margin).tolist()
+    ink = np.zeros((height, width), np.uint8)
+    for outline in outlines:
+        layer = np.zeros_like(ink)
+        places = [np.rint((part.points - low) * fine + margin).astype(np.int32) for part in outline]
+        cv2.fillPoly(layer, places, 255)
+        ink |= layer
+    contours, _ = cv2.findContours(ink, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_TC89_L1)
+    return tuple(_polygon((contour[:, 0] - margin) / fine + low) for contour in contours if len(contour) > 2)
+
+
 def make_table(glyphs: Iterable[KnownGlyph]) -> OutlineTable:
     """The table of known outlines, equal ones once."""
     known: list[KnownGlyph] = []
@@ -307,8 +346,9 @@ def save_table(table: OutlineTable, path: Path = TABLE) -> None:
 
 
 def main(folder: str) -> None:
-    glyphs = [glyph for font in FONTS for glyph in verovio_glyphs(font)]
-    glyphs += [glyph for size in LILYPOND_SIZES for glyph in lilypond_glyphs(Path(folder), size)]
+    fonts = [verovio_glyphs(font) for font in FONTS]
+    fonts += [lilypond_glyphs(Path(folder), size) for size in LILYPOND_SIZES]
+    glyphs = [glyph for font in fonts for glyph in [*font, *notes_downward(font)]]
     table = make_table([*glyphs, *letter_glyphs(), *curve_glyphs()])
     save_table(table)
     sys.stdout.write(f"{TABLE.name}: {len(table.names)} outlines, {TABLE.stat().st_size / 1000:.0f} kB\n")

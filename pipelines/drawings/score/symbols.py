@@ -11,7 +11,11 @@ from docai.geometry import BBox
 from docai.pipelines.drawings.score.staves import find_staves
 from docai.pipelines.drawings.score.strokes import Strokes, find_strokes
 from docai.pipelines.drawings.score.symbol_bars import read_bar_symbols
-from docai.pipelines.drawings.score.symbol_compounds import read_stroked_accents, read_stroked_rests
+from docai.pipelines.drawings.score.symbol_compounds import (
+    join_stacked_rests,
+    read_stroked_accents,
+    read_stroked_rests,
+)
 from docai.pipelines.drawings.score.symbol_glyphs import may_be_music, read_nameless_glyphs
 from docai.pipelines.drawings.score.symbol_names import symbol_name
 from docai.pipelines.drawings.score.symbol_paths import read_painted_symbols
@@ -69,7 +73,7 @@ def find_symbols(
         taken = np.array(sorted(_paths(drawn)), np.intp)
         strokes = strokes.take(~np.isin(strokes.path, taken))
         symbols += read_bar_symbols(drawing, strokes, painted.blocks, staves, symbols)
-    return sorted(symbols, key=lambda symbol: symbol.order)
+    return sorted(join_stacked_rests(symbols), key=lambda symbol: symbol.order)
 
 
 def _other_strokes(drawing: Drawing, strokes: Strokes, painted: Sequence[Symbol]) -> Strokes:

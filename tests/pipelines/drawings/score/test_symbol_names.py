@@ -2,7 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from docai.pipelines.drawings.score.symbol_names import base_name, is_music_font, symbol_name
+from docai.pipelines.drawings.score.symbol_names import (
+    base_name,
+    is_music_font,
+    sonata_name,
+    symbol_name,
+)
 from docai.pipelines.ingest.drawing import GlyphShape
 
 
@@ -89,3 +94,23 @@ def test_a_variant_is_the_symbol_that_it_stands_for() -> None:
     assert base_name("gClefSmall") == "gClef"
     assert base_name("rest8th") == "rest8th"
     assert base_name("ornamentOfNobody") == "ornamentOfNobody"
+
+
+@pytest.mark.parametrize(
+    ("texts", "name"),
+    [
+        ("œÏ\uf0cf", "noteheadBlack"),
+        ("˙ú\uf0fa", "noteheadHalf"),
+        ("ŒÎ\uf0ce", "restQuarter"),
+        ("‰ä\uf0e4", "rest8th"),
+        ("&\uf026", "gClef"),
+        ("4", "timeSig4"),
+    ],
+)
+def test_codes_of_sonata_are_known_in_each_way_that_a_text_layer_shows_them(texts: str, name: str) -> None:
+    assert [sonata_name(text) for text in texts] == [name] * len(texts)
+
+
+@pytest.mark.parametrize("text", ["", "ab", "\u4e00", "é", "\U0001f3b5"])
+def test_other_characters_are_no_codes_of_sonata(text: str) -> None:
+    assert sonata_name(text) == ""
