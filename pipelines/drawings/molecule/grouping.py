@@ -85,10 +85,11 @@ def formulas_alone(letters: Sequence[Letter]) -> list[DrawnGraph]:
     if not labels:
         return []
     found = _formulas(labels, [], length)
-    if not found or len(found) < len(labels) or len(found) > _MAX_FORMULAS:
+    # What is no formula is left in ``labels``.
+    if not found or labels or len(found) > _MAX_FORMULAS:
         return []
     nodes = [NodeMark(_middle(label.bbox), label, structure) for label, structure in found]
-    return [DrawnGraph(nodes, [], length, _around([label.bbox for label in labels]))]
+    return [DrawnGraph(nodes, [], length, _around([label.bbox for label, _ in found]))]
 
 
 def _take_arrows(wiring: Wiring) -> list[Separator]:

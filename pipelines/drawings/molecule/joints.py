@@ -25,6 +25,9 @@ _AXIS_TOLERANCE: Final = 0.14
 _WIDE_TOLERANCE: Final = 0.1
 """The same of a wedge, whose wide end may be cut at a slant."""
 
+_EXACT: Final = 0.035
+"""Distance of ends of bonds that meet in a point, in bond lengths, at most."""
+
 _SPREAD: Final = 0.36
 """Largest distance of two ends that meet, in bond lengths."""
 
@@ -34,6 +37,9 @@ _NO_EVIDENCE: Final = 0.3
 
 _NEAR_LABEL: Final = 0.24
 """Gap between a bond and its label, in bond lengths, whatever the length of what is seen of the bond."""
+
+_NEAR_LETTER: Final = 0.3
+"""The same in sizes of its letter."""
 
 _MAX_LABEL_GAP: Final = 0.75
 """The same, at most, where the rest of the bond is hidden under the label."""
@@ -80,7 +86,8 @@ def out_of(mark: BondMark, side: int) -> Point:
 def gap_before(letter: Letter, mark: BondMark, side: int, length: float) -> float | None:
     """How far the end of a bond is from a letter that it points at; None where it is none of its atom."""
     gap = ray(ends_of(mark)[side], out_of(mark, side), grown(letter.bbox, _LABEL_MARGIN * letter.size))
-    return gap if gap is not None and gap <= _reach(mark, length) else None
+    reach = max(_reach(mark, length), _NEAR_LETTER * letter.size)
+    return gap if gap is not None and gap <= reach else None
 
 
 def _reach(mark: BondMark, length: float) -> float:
@@ -88,9 +95,7 @@ def _reach(mark: BondMark, length: float) -> float:
     return min(max(_NEAR_LABEL * length, 1.08 * length - seen), _MAX_LABEL_GAP * length) + 0.5 * mark.slack
 
 
-def find_facing(
-    marks: Sequence[BondMark], letters: Sequence[Letter], length: float
-) -> list[tuple[int, int]]:
+def find_facing(marks: Sequence[BondMark], letters: Sequence[Letter], length: float) -> list[tuple[int, int]]:
     """For each bond the letter close by that it points at, at its begin and at its end; -1 for none.
 
     A hash whose axis meets the end of a bond that points at no letter ends there.
@@ -113,6 +118,17 @@ def find_facing(
         return int(min(gaps)[1]) if gaps else -1
 
     found = [(faces(mark, 0), faces(mark, 1)) for mark in marks]
+    # Ends that meet in a point before the letter are at an atom that is not written.
+    ends = np.array([end for mark in marks for end in ends_of(mark)], float).reshape(-1, 2)
+    for i, j in near_pairs(ends, _EXACT * length).tolist():
+        if i // 2 == j // 2:
+            continue
+        for end in (i, j):
+            letter = found[end // 2][end % 2]
+            x, y = ends[end]
+            x0, y0, x1, y1 = boxes[letter]
+            if letter >= 0 and not (x0 <= x <= x1 and y0 <= y <= y1):
+                found[end // 2] = (found[end // 2][0], -1) if end % 2 else (-1, found[end // 2][1])
     free = [
         ends_of(mark)[side]
         for mark, facing in zip(marks, found, strict=True)

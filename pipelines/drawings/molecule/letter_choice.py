@@ -47,7 +47,7 @@ _MAX_SLANT: Final = math.sin(math.radians(22))
 
 def choose_letters(drawing: Drawing, letters: Sequence[Letter]) -> list[Letter]:
     """Glyphs of fonts, and the outlines that are letters for their size and company."""
-    glyphs = [letter for letter in letters if letter.glyph is not None]
+    glyphs = [letter for letter in letters if not letter.paths]
     visible = visible_paths(drawing)
     outlines = [
         letter

@@ -52,10 +52,7 @@ def drop_other_linework(
         width: of most lines, points.
     """
     pairs = [
-        (first, other)
-        for joint in joints
-        for first in [joint.ends[0][0]]
-        for other, _ in joint.ends[1:]
+        (first, other) for joint in joints for first in [joint.ends[0][0]] for other, _ in joint.ends[1:]
     ]
     at_letter: dict[int, int] = {}
     for index, letters in enumerate(faces):
@@ -70,6 +67,10 @@ def drop_other_linework(
     contacts, crossings = _contacts(marks, joints, length, width)
     kept: list[int] = []
     for index, group in enumerate(groups):
+        if len(group) == 1 and marks[group[0]].style == "dative":
+            # An arrow between structures, which tells them apart.
+            kept += group
+            continue
         n_contacts = sum(contacts[mark] for mark in group)
         n_crossings = sum(crossings[mark] for mark in group) / 2
         is_lone = len(groups) == 1
@@ -127,9 +128,7 @@ def _may_be_structure(
     return not (n_smooth >= 4 and n_smooth > 0.3 * (n_chain + n_branched))
 
 
-def _is_enough(
-    marks: Sequence[BondMark], joints: Sequence[Joint], length: float, is_lone: bool
-) -> bool:
+def _is_enough(marks: Sequence[BondMark], joints: Sequence[Joint], length: float, is_lone: bool) -> bool:
     """Whether bonds without any letter may be a structure."""
     if len(marks) < 2 or (len(marks) == 2 and not is_lone):
         return False

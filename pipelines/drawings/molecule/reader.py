@@ -30,7 +30,7 @@ _MANY_LETTERS: Final = 300
 _LABEL_REACH: Final = 3.0
 """Distance of letters from bonds, in bond lengths, up to which they may be of the structure."""
 
-_OTHER_SCALE: Final = 1.7
+_OTHER_SCALE: Final = 1.2
 """Bond length of a structure over that of the whole drawing from where it is read again by itself."""
 
 
