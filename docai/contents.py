@@ -176,8 +176,8 @@ class MoleculeContent(Content):
     stereo: Stereo | None = Field(default=None, description="None where the SMILES is not valid.")
     molblock: str | None = Field(
         default=None,
-        description="Mol block with 2-D coordinates: V2000, or V3000 where there are dative bonds. Of a structure "
-        "read from a drawing those of the page in points, y up from its top.",
+        description="Mol block with 2-D coordinates: V2000, or V3000 where there are dative bonds. Those "
+        "of a structure read from a drawing are points of the page, with y up and 0 at its top.",
     )
     atoms: list[Atom] = Field(default_factory=list, description="In the order of the SMILES.")
     is_valid: bool = Field(default=False, description="RDKit reads the SMILES as a structure.")

@@ -54,7 +54,7 @@ class Options:
     text_layer: TextLayer = "prefer"
     """``prefer`` takes text from the PDF's own words where they can be believed, and asks no model for it,
     nor for a table whose grid the page itself makes sure; ``verify`` lets the model read too and reports
-    where they differ; ``ignore`` is the model alone."""
+    where they differ; ``ignore`` does not use them."""
     drawings: Drawings = "prefer"
     """``prefer`` reads molecules and scores of born-digital pages from what the page draws, and asks nobody
     else where that is sound; ``verify`` asks the model and the second readers, too, and reports where they

@@ -65,7 +65,7 @@ def describe_molecule(
     log: IssueLog,
     boxes: Sequence[BBox | None] | None = None,
 ) -> MoleculeContent:
-    """The content of a molecule that RDKit has sanitized. Sets 2-D coordinates on ``mol``, unless it is drawn.
+    """The content of a molecule that RDKit has sanitized. Sets 2-D coordinates on ``mol`` unless it is drawn.
 
     Args:
         mol: the molecule with its labels expanded.
@@ -121,7 +121,12 @@ def _compute_inchi(mol: Mol, is_known: bool, log: IssueLog) -> str:
     from rdkit import Chem
 
     # 300 ms are enough for any drawing, and stop InChI on the few structures that it cannot number.
-    inchi: str = Chem.MolToInchi(mol, options="-WM300") if is_known else ""
+    inchi = ""
+    if is_known:
+        # InChI would take the geometry of a double bond from coordinates, also where it is not specified.
+        flat = Chem.Mol(mol)
+        flat.RemoveAllConformers()
+        inchi = Chem.MolToInchi(flat, options="-WM300")
     if not inchi:
         why = "InChI cannot express the structure" if is_known else "the structure has dummy atoms (*)"
         log.add("molecule-no-inchi", f"The record has no InChI: {why}.")

@@ -61,8 +61,8 @@ def harvest(
 
     Molecules and scores come from what the page draws, tables and texts from the PDF's own words; no model is
     asked. What has issues, is less sure, or, drawn again, does not match its picture, is left out, as is a
-    drawing that is in the folder already. `docai train HEAD --data DIR/HEAD` reads the pairs. The same command
-    goes on where it was stopped.
+    drawing that is in the folder already. `docai train HEAD --data DIR/HEAD` reads the pairs. The same
+    command goes on where it was stopped.
     """
     keep_output_clean()
     console = stderr_console()
@@ -86,8 +86,9 @@ def harvest(
                 done.append(source)
                 _print_source(source, console)
         except KeyboardInterrupt:
+            verb = "is" if len(done) == 1 else "are"
             console.print(
-                f"Interrupted; {counted(len(done), 'document')} are finished. The same command goes on.",
+                f"Interrupted; {counted(len(done), 'document')} {verb} finished. The same command goes on.",
                 markup=False,
                 soft_wrap=True,
             )
@@ -122,7 +123,7 @@ def _print_total(done: list[HarvestedSource], out: Path, console: Console) -> No
 
     pairs = sum((source.pairs for source in done), Counter[str]())
     left_out = sum((source.left_out for source in done), Counter[tuple[str, str]]())
-    lines = [f"{_pairs(pairs)} in {out}".capitalize()]
+    lines = [f"{_pairs(pairs)} in {out}"]
     for (head, reason), count in sorted(left_out.items(), key=lambda entry: (entry[0][0], -entry[1])):
         lines.append(f"  {head}: {count} left out, {REASONS.get(reason, reason)}")
     for line in lines:

@@ -4,7 +4,8 @@ Each word is in exactly one region: words in none become text regions of their o
 on what something is, the one that can be least mistaken is believed, in this order:
 
 1. Notation that nothing else has: five-line staves are music, strokes that meet as bonds do, with labels at
-   their ends, are molecules. A staff with words between its lines is none.
+   their ends, are molecules. A staff with words between its lines is none. Where the picture shows no
+   notation but the strokes of a born-digital page make it without a rest, the strokes are believed.
 2. Rules that cross all over with words in the fields between: a table, whatever else its ink resembles.
 3. The layout model, on text and its classes, and on tables without rules.
 4. The words' places: text in rows and columns can be a table, and running text is none.
@@ -33,6 +34,7 @@ from docai.geometry import (
 )
 from docai.pipelines.layout.assign import assign_words
 from docai.pipelines.layout.classify import classify_gray, is_ruled_grid
+from docai.pipelines.layout.drawn_notation import believe_strokes
 from docai.pipelines.layout.neighbors import tell_neighbors
 from docai.pipelines.layout.no_tables import text_instead_of_tables
 from docai.pipelines.layout.passages import join_systems, split_passages
@@ -65,6 +67,7 @@ def combine(page: PageEvidence) -> list[RegionCandidate]:
     graphics = [(box, _regions_of_graphic(page, box, tables)) for box in _find_graphics(page)]
     prose = _lines_of_prose(page)
     drawn, scheme = split_drawings(page, graphics, prose)
+    drawn = believe_strokes(page, drawn)
     regions = split_passages(page, join_systems(page, regions + drawn))
     split_tables_drawn_apart(page, regions)
     regions += model_tables(page, regions)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -19,6 +20,7 @@ from docai.pipelines.ingest import Page
 from docai.pipelines.layout import deskew
 from docai.pipelines.layout.assign import assign_words
 from docai.pipelines.layout.combine import combine
+from docai.pipelines.layout.drawn_notation import read_notation
 from docai.pipelines.layout.order import lines_of, reading_order
 from docai.pipelines.layout.types import Origin, PageLayout, Region, RegionCandidate, WordBox
 from docai.pipelines.layout.watermark import find_watermarks
@@ -163,6 +165,7 @@ def _layout_from_pdf(page: Page, words: list[PageWord], origin: Origin) -> PageL
     with erased(page.pdf, list(chain(*watermarks))) as clean, upright(clean, frame) as sheet:
         boxes = [frame.from_page(word.bbox) for word in words]
         evidence = evidence_from_pdf(sheet, words, boxes, frame.turn)
+        evidence = replace(evidence, notation=partial(read_notation, page, frame))
         candidates = combine(evidence)
         texts = [region for region in candidates if region.kind == "text"]
         for region, box in zip(
@@ -197,15 +200,21 @@ def _layout_from_pixels(page: Page, words: list[PageWord], origin: Origin) -> Pa
     if origin == "scan":
         words = [word._replace(is_ocr=True) for word in words]
     gray, scale = gray_page(page)
-    picture = set_upright(gray, _turn_of_words(page, words))
+    turn = _turn_of_words(page, words)
+    # A drawing without words: what its strokes make is upright, whatever way its letters seem to run.
+    displayed = TurnedFrame(page.width, page.height, 0)
+    is_notation = origin == "born-digital" and bool(read_notation(page, displayed, page.bbox))
+    picture = set_upright(gray, 0 if is_notation else turn, is_straight=is_notation)
     if not picture.ink.any():
         return PageLayout((), "blank")
     evidence = evidence_from_pixels(picture)
+    turned = TurnedFrame(page.width, page.height, picture.turn, TRANSFORM.scale / scale)
+    if is_notation:
+        evidence = replace(evidence, notation=partial(read_notation, page, turned))
     candidates = combine(evidence)
     for region in candidates:
         if region.kind == "text":
             region.bbox = grow(region.bbox, 0, 1)
-    turned = TurnedFrame(page.width, page.height, picture.turn, TRANSFORM.scale / scale)
     frame = _DeskewedFrame(turned, picture.skew)
     word_boxes: list[WordBox] = []
     if words:

@@ -14,6 +14,7 @@ from docai.records import Kind, Point
 
 if TYPE_CHECKING:
     from docai.pipelines.ingest import PageWord
+    from docai.pipelines.layout.drawn_notation import DrawnNotation
 
 Origin = Literal["born-digital", "scan", "mixed", "blank"]
 
@@ -116,6 +117,8 @@ class PageEvidence:
     """Passages of music; only where the whole page has been searched for staves."""
     strokes: list[BBox] = field(default_factory=list)
     """Straight horizontal and vertical strokes, also those that :attr:`graphics` contain; none of a scan."""
+    notation: Callable[[BBox], list[DrawnNotation]] | None = None
+    """What the strokes in a box make; None of a scan, and where nobody asks."""
     from_pixels: bool = False
     """Whether the words were found in the pixels: the layout model is then less reliable."""
 

@@ -112,7 +112,7 @@ def test_prose_comes_from_the_pdf_and_scans_from_the_model(sample: Document) -> 
 
 def test_ignore_reads_pixels_only() -> None:
     engine = _engine()
-    document = Pipeline(engine=engine, text_layer="ignore").process(SAMPLE, pages=[1])
+    document = Pipeline(engine=engine, text_layer="ignore", drawings="ignore").process(SAMPLE, pages=[1])
     assert document.texts
     for record in document.records:
         assert record.native_text is None

@@ -10,7 +10,7 @@ import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
@@ -26,8 +26,8 @@ MAX_PIECES: Final = 6_000
 _PAPER_DISTANCE: Final = 0.06
 """Largest difference of a color channel from the paper, 0…1, of what cannot be seen on it."""
 
-_LINE_ASPECT: Final = 0.22
-"""Width over length up to which a filled polygon is a line."""
+_LINE_ASPECT: Final = 0.9
+"""Width over length up to which a filled polygon is a line: of a bond between labels little may be seen."""
 
 _TAPER_ASPECT: Final = 1.6
 """Width over length up to which a filled polygon is a taper: the head of an arrow may be wider than long."""
@@ -37,6 +37,18 @@ _TAPER_RATIO: Final = 0.62
 
 _SLICES: Final = (0.06, 0.2, 0.35, 0.5, 0.65, 0.8, 0.94)
 """Shares of a polygon's length where its width is measured."""
+
+
+class Stop(NamedTuple):
+    """Where two pieces of a straight line meet."""
+
+    point: Point
+    is_color: bool
+    """The pieces have different colors."""
+
+
+_CUT_SLICES: Final = 2
+"""Slices at the wide end of a polygon that may be cut off at a slant."""
 
 
 @dataclass(slots=True, eq=False)
@@ -52,6 +64,8 @@ class Line:
     is_dashed: bool = False
     dash: float = 0.0
     """Length of a dash, of a stroke that is painted in dashes."""
+    stops: tuple[Stop, ...] = ()
+    """Between its pieces, in order from p."""
     length: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -127,6 +141,8 @@ class Strokes:
     """Paths that are none of these: index and box."""
     backgrounds: set[int] = field(default_factory=set)
     """Indices of paths of broad lines below finer ones."""
+    clipped: set[int] = field(default_factory=set)
+    """Indices of paths that are partly hidden."""
     is_complete: bool = True
     """False where there are more than ``MAX_PIECES``, which are left out."""
 
@@ -166,11 +182,17 @@ class Strokes:
             arcs=[arc for arc in self.arcs if is_in((float(arc.points[0, 0]), float(arc.points[0, 1])))],
             others=[(index, place) for index, place in self.others if is_in(halfway(place[:2], place[2:]))],
             backgrounds=self.backgrounds,
+            clipped=self.clipped,
         )
 
 
 def _around(a: Point, b: Point) -> BBox:
     return min(a[0], b[0]), min(a[1], b[1]), max(a[0], b[0]), max(a[1], b[1])
+
+
+def line_ends(lines: Sequence[Line]) -> NDArray[np.float64]:
+    """Ends of lines, (2n, 2): p of line k at 2k, q at 2k + 1."""
+    return np.array([end for line in lines for end in (line.p, line.q)], float).reshape(-1, 2)
 
 
 def read_strokes(drawing: Drawing, letters: Collection[int]) -> Strokes:
@@ -185,6 +207,8 @@ def read_strokes(drawing: Drawing, letters: Collection[int]) -> Strokes:
         if n_pieces > MAX_PIECES * 10 or len(strokes.lines) > MAX_PIECES:
             strokes.is_complete = False
             break
+        if path.is_clipped:
+            strokes.clipped.add(index)
         _add_path(strokes, path, index, papers)
     _join_arcs(strokes)
     return strokes
@@ -249,7 +273,9 @@ def _has_hole(parts: Sequence[Subpath]) -> bool:
         return False
     boxes = [(*part.points.min(axis=0), *part.points.max(axis=0)) for part in parts]
     return any(
-        a is not b and a[0] < b[0] and a[1] < b[1] and a[2] > b[2] and a[3] > b[3] for a in boxes for b in boxes
+        a is not b and a[0] < b[0] and a[1] < b[1] and a[2] > b[2] and a[3] > b[3]
+        for a in boxes
+        for b in boxes
     )
 
 
@@ -277,7 +303,7 @@ def _add_polygon(strokes: Strokes, path: PaintedPath, part: Subpath, index: int)
             begin, end = end, begin
         strokes.tapers.append(Taper(begin, end, narrow, wide, color, (index,), path.order))
         return True
-    if (wide + narrow) / 2 <= _LINE_ASPECT * (length + extra) * 2.5:
+    if (wide + narrow) / 2 <= _LINE_ASPECT * (length + extra):
         strokes.lines.append(Line(begin, end, (wide + narrow) / 2, color, (index,), path.order))
         return True
     return False
@@ -390,20 +416,21 @@ def _measure_slices(points: NDArray[np.float64]) -> tuple[Point, Point, float, f
     while True:
         growth, base = np.polyfit(at[chosen], widths[chosen], 1)
         slope, middle = np.polyfit(at[chosen], middles[chosen], 1)
-        bent = np.abs(widths - (base + growth * at))[chosen].max()
+        off = widths - (base + growth * at)
         swing = np.abs(middles - (middle + slope * at))[chosen].max()
-        is_even = bent < 0.12 * scale and swing < 0.12 * scale and counts[chosen].max() <= 2
-        if is_even or len(chosen) <= 4:
+        is_even = np.abs(off[chosen]).max() < 0.12 * scale and swing < 0.12 * scale
+        if is_even or len(chosen) <= len(at) - _CUT_SLICES:
             break
         chosen = chosen[:-1] if growth > 0 else chosen[1:]
-    is_even = is_even or bool(bent < 0.25 * scale and swing < 0.25 * scale and counts.max() <= 2)
+    # What is cut off at the wide end can only be narrower than the rest says.
+    is_even = bool(is_even and counts.max() <= 2 and off.max() < 0.2 * scale)
     origin = points[0] + (cx, cy)
 
     def place(along: float) -> Point:
         across = middle + slope * along
         return float(origin[0] + along * c - across * s), float(origin[1] + along * s + across * c)
 
-    return place(u0), place(u1), max(base + growth * u0, 0.0), max(base + growth * u1, 0.0), bool(is_even)
+    return place(u0), place(u1), max(base + growth * u0, 0.0), max(base + growth * u1, 0.0), is_even
 
 
 def _slice(u: NDArray[np.float64], v: NDArray[np.float64], at: float) -> tuple[float, float, int] | None:

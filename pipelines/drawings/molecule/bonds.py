@@ -9,11 +9,12 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from docai.pipelines.drawings.letters import Letter
 from docai.pipelines.drawings.molecule.arrows import take_arrows
+from docai.pipelines.drawings.molecule.bond_pieces import drop_repeated, join_pieces, split_at_atoms
 from docai.pipelines.drawings.molecule.bond_rows import find_dash_chains, find_hash_rows
+from docai.pipelines.drawings.molecule.bond_scale import bond_length
 from docai.pipelines.drawings.molecule.bond_strokes import Line, Strokes
 from docai.pipelines.drawings.molecule.points import halfway, near_pairs, unit_vector
 from docai.pipelines.drawings.molecule.types import BondMark, BondStyle
@@ -26,9 +27,6 @@ _MAX_GAP: Final = 0.36
 
 _MIN_WEDGE: Final = 0.2
 """Length of what is seen of a wedge, in bond lengths, at least."""
-
-_MAX_RAYS: Final = 2_000_000
-"""Ends of lines times letters up to which it is looked which letters lines point at."""
 
 _CROSSED: Final = math.sin(math.radians(40))
 """Sine of the largest angle between the two lines of a crossed double bond."""
@@ -53,12 +51,11 @@ def read_bonds(strokes: Strokes, letters: Sequence[Letter]) -> Bonds:
 
     ``letters`` give the scale where all atoms are written and no bonds meet.
     """
-    lines = _drop_repeated(strokes)
-    lines = _join_pieces(lines, None)
-    length = _bond_length(lines, strokes, letters)
+    lines = join_pieces(drop_repeated(strokes), strokes)
+    length = bond_length(lines, strokes, letters)
     if length <= 0:
         return Bonds()
-    lines = _join_pieces(lines, length)
+    lines = split_at_atoms(lines, length)
     width = float(np.median([line.width for line in lines])) if lines else 0.0
     rows, lines = find_hash_rows(lines, length)
     chains, lines = find_dash_chains(lines, length)
@@ -70,172 +67,6 @@ def read_bonds(strokes: Strokes, letters: Sequence[Letter]) -> Bonds:
             marks.append(BondMark(wave.p, wave.q, 1, "wavy", wave.paths))
     marks += _group_lines(lines, length, width)
     return Bonds(marks, length, width)
-
-
-# Lines drawn twice, or in pieces.
-
-
-def _drop_repeated(strokes: Strokes) -> list[Line]:
-    """Leave out lines that lie within another one, and broad ones under finer ones of another color.
-
-    The broad ones are noted in ``strokes`` as backgrounds.
-    """
-    lines = [line for line in strokes.lines if line.length > 0]
-    n = len(lines)
-    if n < 2:
-        return lines
-    p, q = np.array([line.p for line in lines]), np.array([line.q for line in lines])
-    width = np.array([line.width for line in lines])
-    length = np.hypot(*(q - p).T)
-    unit = (q - p) / length[:, None]
-    normal = np.stack([-unit[:, 1], unit[:, 0]], axis=1)
-    dropped = np.zeros(n, bool)
-    for i in np.argsort(-length, kind="stable"):
-        if dropped[i]:
-            continue
-        slack = 0.5 * np.maximum(width, width[i]) + 0.004 * length[i]
-        inside = (length <= length[i] + slack) & ~dropped
-        inside[i] = False
-        for ends in (p, q):
-            off = ends - p[i]
-            along = off @ unit[i]
-            inside &= (np.abs(off @ normal[i]) <= slack) & (along >= -slack) & (along <= length[i] + slack)
-            if not inside.any():
-                break
-        within = np.flatnonzero(inside).tolist()
-        finer = [j for j in within if _is_over(lines[j], lines[i])]
-        if len(finer) > 1 or any(length[j] > 0.3 * length[i] for j in finer):
-            dropped[i] = True
-            strokes.backgrounds.update(lines[i].paths)
-            continue
-        for j in within:
-            if lines[i].is_dashed == lines[j].is_dashed:
-                dropped[j] = True
-                lines[i] = replace(lines[i], paths=tuple(dict.fromkeys(lines[i].paths + lines[j].paths)))
-    return [line for line, is_dropped in zip(lines, dropped, strict=True) if not is_dropped]
-
-
-def _is_over(fine: Line, broad: Line) -> bool:
-    """Whether a line is painted on a much broader one of another color, which is only its background."""
-    return broad.width > 2.5 * fine.width and broad.order < fine.order and broad.color != fine.color
-
-
-def _ends(lines: Sequence[Line]) -> NDArray[np.float64]:
-    """Ends of lines, (2n, 2): p of line k at 2k, q at 2k + 1."""
-    return np.array([end for line in lines for end in (line.p, line.q)], float).reshape(-1, 2)
-
-
-def _join_pieces(lines: list[Line], length: float | None) -> list[Line]:
-    """Join lines that go on straight where nothing else ends: halves of a bond in two colors.
-
-    Pieces of one color are joined only where the bond length is known and together they are no longer.
-    """
-    if len(lines) < 2:
-        return lines
-    ends = _ends(lines)
-    typical = float(np.median([line.length for line in lines]))
-    width = float(np.median([line.width for line in lines]))
-    tolerance = max(0.5 * width, 0.03 * typical)
-    around = defaultdict(list)
-    reach = max(tolerance, 0.25 * (length or 0.0))
-    for i, j in near_pairs(ends, reach).tolist():
-        around[i].append(j)
-        around[j].append(i)
-    merged: dict[int, Line] = dict(enumerate(lines))
-    at = {end: (end // 2, end % 2) for end in range(len(ends))}
-    done: set[int] = set()
-    for end in range(len(ends)):
-        if end in done:
-            continue
-        touching = [other for other in around[end] if math.dist(ends[end], ends[other]) <= tolerance]
-        if len(touching) != 1:
-            continue
-        other = touching[0]
-        (i, side_i), (j, side_j) = at[end], at[other]
-        if i == j:
-            continue
-        a, b = merged[i], merged[j]
-        away_a, near_a = (a.q, a.p) if side_i == 0 else (a.p, a.q)
-        near_b, away_b = (b.p, b.q) if side_j == 0 else (b.q, b.p)
-        ua, ub = unit_vector(away_a, near_a), unit_vector(near_b, away_b)
-        bend = abs(ua[0] * ub[1] - ua[1] * ub[0])
-        slack = 0.035 + 0.15 / max(min(a.length, b.length), 0.15)
-        if ua[0] * ub[0] + ua[1] * ub[1] < 0.9 or bend > slack:
-            continue
-        if not 0.5 < (a.width + 1e-6) / (b.width + 1e-6) < 2 or a.is_dashed != b.is_dashed:
-            continue
-        total = math.dist(away_a, away_b)
-        same_color = lines[end // 2].color == lines[other // 2].color
-        if length is None:
-            if same_color or max(a.length, b.length) > 4 * min(a.length, b.length):
-                continue
-        elif total > 1.25 * length or (same_color and len(around[end]) > 1):
-            continue
-        joined = replace(a, p=away_a, q=away_b, paths=tuple(dict.fromkeys(a.paths + b.paths)))
-        far_i, far_j = _end_index(at, i, 1 - side_i), _end_index(at, j, 1 - side_j)
-        merged[i] = joined
-        del merged[j]
-        done |= {end, other}
-        at[end] = at[other] = (-1, 0)
-        at[far_i], at[far_j] = (i, 0), (i, 1)
-    return [merged[index] for index in sorted(merged)]
-
-
-def _end_index(at: dict[int, tuple[int, int]], line: int, side: int) -> int:
-    """Which of the first ends is now that end of a line that was joined."""
-    return next(end for end, place in at.items() if place == (line, side))
-
-
-def _bond_length(lines: Sequence[Line], strokes: Strokes, letters: Sequence[Letter]) -> float:
-    """Length of most bonds: of lines that meet others or letters at their ends, where there are any."""
-    tapers = [Line(t.narrow, t.wide, 0.0, t.color, t.paths, t.order) for t in strokes.tapers]
-    candidates = [*lines, *tapers]
-    if not candidates:
-        return max((math.dist(wave.p, wave.q) for wave in strokes.waves), default=0.0)
-    lengths = np.array([line.length for line in candidates])
-    typical = float(np.median(lengths))
-    ends = _ends(candidates)
-    touched = np.zeros(len(ends), bool)
-    widths = np.array([line.width for line in candidates])
-    for i, j in near_pairs(ends, max(0.15 * typical, float(np.median(widths)))).tolist():
-        a, b = i // 2, j // 2
-        if a == b:
-            continue
-        limit = max(0.6 * max(widths[a], widths[b]), 0.06 * min(lengths[a], lengths[b]))
-        if math.dist(ends[i], ends[j]) <= limit:
-            touched[i] = touched[j] = True
-    hidden = _hidden_lengths(ends, touched, lengths, letters)
-    known = touched | (hidden > 0)
-    full = lengths + hidden.reshape(-1, 2).sum(axis=1)
-    weights = known.reshape(-1, 2).sum(axis=1) ** 2 * lengths
-    if not weights.any():
-        return float(lengths.max())
-    order = np.argsort(full)
-    heavy = np.cumsum(weights[order])
-    return float(full[order][np.searchsorted(heavy, heavy[-1] / 2)])
-
-
-def _hidden_lengths(
-    ends: NDArray[np.float64],
-    touched: NDArray[np.bool_],
-    lengths: NDArray[np.float64],
-    letters: Sequence[Letter],
-) -> NDArray[np.float64]:
-    """For each end how far from it the middle of the letter is that the line points at; 0 for none."""
-    hidden = np.zeros(len(ends))
-    if not letters or len(ends) * len(letters) > _MAX_RAYS:
-        return hidden
-    boxes = np.array([letter.bbox for letter in letters])
-    middles = (boxes[:, :2] + boxes[:, 2:]) / 2
-    radii = np.array([0.5 * letter.size for letter in letters])
-    others = ends.reshape(-1, 2, 2)[:, ::-1].reshape(-1, 2)
-    out = (ends - others) / lengths.repeat(2)[:, None]
-    off = middles[None] - ends[:, None]
-    along = (off * out[:, None]).sum(axis=2)
-    across = np.abs(off[..., 0] * out[:, None, 1] - off[..., 1] * out[:, None, 0])
-    meets = (across <= radii) & (along > 0) & (along <= radii * 1.6 + 0.5 * lengths.repeat(2)[:, None])
-    nearest = np.where(meets, along, np.inf).min(axis=1)
-    return np.where(np.isfinite(nearest) & ~touched, nearest, 0.0)
 
 
 def _tapered(strokes: Strokes, length: float) -> list[BondMark]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from docai.contents import Label
 from docai.geometry import BBox, center, union
-from docai.parsers.molecule_labels import GROUPS, R_GROUP
+from docai.parsers.molecule_labels import ELEMENTS, GROUPS, R_GROUP
 from docai.pipelines.drawings.molecule.label_formula import valence_options
 from docai.pipelines.drawings.molecule.label_reader import is_charge_only, read_free_label, read_label
 from docai.pipelines.drawings.molecule.types import BondLink, DrawnGraph, LabelAtom, LabelMark, NodeMark
@@ -25,82 +25,9 @@ CHARGE_REACH: Final = 0.6
 ATOM_RADIUS: Final = 0.15
 """Half the side of the box of an atom that is not written, in bond lengths."""
 
-_METALS: Final = frozenset(
-    [
-        "Li",
-        "Be",
-        "Na",
-        "Mg",
-        "Al",
-        "K",
-        "Ca",
-        "Sc",
-        "Ti",
-        "V",
-        "Cr",
-        "Mn",
-        "Fe",
-        "Co",
-        "Ni",
-        "Cu",
-        "Zn",
-        "Ga",
-        "Rb",
-        "Sr",
-        "Y",
-        "Zr",
-        "Nb",
-        "Mo",
-        "Tc",
-        "Ru",
-        "Rh",
-        "Pd",
-        "Ag",
-        "Cd",
-        "In",
-        "Sn",
-        "Sb",
-        "Cs",
-        "Ba",
-        "La",
-        "Ce",
-        "Pr",
-        "Nd",
-        "Pm",
-        "Sm",
-        "Eu",
-        "Gd",
-        "Tb",
-        "Dy",
-        "Ho",
-        "Er",
-        "Tm",
-        "Yb",
-        "Lu",
-        "Hf",
-        "Ta",
-        "W",
-        "Re",
-        "Os",
-        "Ir",
-        "Pt",
-        "Au",
-        "Hg",
-        "Tl",
-        "Pb",
-        "Bi",
-        "Po",
-        "Fr",
-        "Ra",
-        "Ac",
-        "Th",
-        "Pa",
-        "U",
-        "Np",
-        "Pu",
-        "Am",
-    ]
-)
+_NONMETALS: Final = "H He B C N O F Ne Si P S Cl Ar Ge As Se Br Kr Sb Te I Xe At Rn"
+METALS: Final = ELEMENTS - frozenset(_NONMETALS.split())
+"""Symbols of metals, which bind as often as they like."""
 _SQRT_HALF: Final = math.sqrt(0.5)
 
 
@@ -156,9 +83,7 @@ class _Builder:
     def add_node(self, node: NodeMark) -> None:
         """An atom, or those of a label."""
         if node.structure is None:
-            half = ATOM_RADIUS * self._graph.bond_length
-            box = (node.point[0] - half, node.point[1] - half, node.point[0] + half, node.point[1] + half)
-            self._atoms_of.append([self._add_atom(LabelAtom("C"), node.point, box)])
+            self._atoms_of.append([self._add_atom(LabelAtom("C"), node.point, self._around(node.point))])
             return
         structure, label = node.structure, node.label
         self.built.problems += structure.problems
@@ -167,12 +92,15 @@ class _Builder:
             box = _letters_box(label, atom.letters)
             # A single atom stands where its bonds meet, whatever letters are beside it.
             point = node.point if len(structure.atoms) == 1 or box is None else center(box)
-            half = ATOM_RADIUS * self._graph.bond_length
-            around = (node.point[0] - half, node.point[1] - half, node.point[0] + half, node.point[1] + half)
-            indices.append(self._add_atom(atom, point, box or around))
+            indices.append(self._add_atom(atom, point, box or self._around(node.point)))
         self._spread(indices)
         self._add_inner_bonds(indices, structure.bonds)
         self._atoms_of.append(indices)
+
+    def _around(self, point: Point) -> BBox:
+        """The box of an atom that is not written."""
+        half = ATOM_RADIUS * self._graph.bond_length
+        return point[0] - half, point[1] - half, point[0] + half, point[1] + half
 
     def _spread(self, indices: Sequence[int]) -> None:
         """Part atoms that share their letters, as the oxygens of ``CO2``, so that none lie on each other."""
@@ -205,7 +133,7 @@ class _Builder:
         if atom.n_hydrogens is not None and atom.symbol not in ("*", "H"):
             made.SetNumExplicitHs(atom.n_hydrogens)
             made.SetNoImplicit(True)
-        elif atom.symbol in _METALS:
+        elif atom.symbol in METALS:
             made.SetNoImplicit(True)
         if atom.radicals:
             made.SetNumRadicalElectrons(atom.radicals)
@@ -275,7 +203,7 @@ class _Builder:
 
     def _donor(self, begin: int, end: int) -> tuple[int, int] | None:
         """The two atoms of a coordination bond, the donor first; None where neither is a metal."""
-        is_metal = [self.built.mol.GetAtomWithIdx(index).GetSymbol() in _METALS for index in (begin, end)]
+        is_metal = [self.built.mol.GetAtomWithIdx(index).GetSymbol() in METALS for index in (begin, end)]
         if is_metal == [False, True]:
             return begin, end
         return (end, begin) if is_metal == [True, False] else None
@@ -371,12 +299,10 @@ class _Builder:
 
 def _unpaired(atom: Atom) -> int:
     """Electrons of an atom with several dots that are unpaired; pairs of dots are lone pairs if they fit."""
-    n_dots = atom.GetNumRadicalElectrons()
+    n_dots: int = atom.GetNumRadicalElectrons()
     n_bonds = sum(bond.GetBondTypeAsDouble() for bond in atom.GetBonds()) + atom.GetNumExplicitHs()
-    free = max(
-        (value - n_bonds for value in valence_options(atom.GetSymbol(), atom.GetFormalCharge())[:1]),
-        default=0,
-    )
+    usual = valence_options(atom.GetSymbol(), atom.GetFormalCharge())
+    free = usual[0] - n_bonds if usual else 0
     if n_dots <= free and not (n_dots % 2 == 0 and atom.GetAtomicNum() > 6):
         return n_dots
     return n_dots % 2

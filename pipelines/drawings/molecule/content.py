@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,16 +12,28 @@ from docai.contents import Issue, Label, MoleculeContent
 from docai.geometry import BBox, center
 from docai.issues import make_issue
 from docai.parsers.base import IssueLog
-from docai.parsers.molecule_labels import Labels, Origin, labeled_smiles, smiles_atom_order
+from docai.parsers.molecule_labels import DOUBTFUL_ELEMENTS, Labels, Origin, labeled_smiles, smiles_atom_order
 from docai.parsers.molecule_structure import StereoMarks, describe_molecule, needs_dative
-from docai.pipelines.drawings.molecule.chemistry import BuiltMolecule, build_molecule
+from docai.pipelines.drawings.molecule.chemistry import METALS, BuiltMolecule, build_molecule
 from docai.pipelines.drawings.molecule.confidence import METHOD, Findings, confidence_of
 from docai.pipelines.drawings.molecule.label_groups import gap_between
-from docai.pipelines.drawings.molecule.label_reader import is_charge_only, join_hyphened_names, label_text
+from docai.pipelines.drawings.molecule.label_reader import (
+    is_annotation,
+    is_charge_only,
+    join_hyphened_names,
+    label_text,
+    read_label,
+)
 from docai.pipelines.drawings.molecule.types import DrawnGraph, LabelMark, MoleculeReading
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol, RWMol
+
+MAX_LIGANDS: Final = 9
+"""Atoms bonded to a metal, at most."""
+
+MAX_NEIGHBORS: Final = 6
+"""Atoms bonded to any other atom, at most."""
 
 NEAR_LABEL: Final = 0.3
 """Ems between a number and a label from where on the number is more likely of it than not."""
@@ -74,6 +87,10 @@ def _describe(graph: DrawnGraph) -> MoleculeReading:
                 findings.n_atoms = checked.mol.GetNumAtoms()
                 findings.n_dropped = checked.n_dropped
                 findings.odd += checked.odd
+                for symbol in findings.doubtful:
+                    log.add(
+                        "molecule-ambiguous-label", f"[{symbol}] may be a label; it was read as the element."
+                    )
     except (Chem.MolSanitizeException, ValueError, RuntimeError, OverflowError) as error:
         findings.errors.append(f"RDKit rejects the drawn structure: {error}.")
         built = None
@@ -106,11 +123,20 @@ def _note_labels(graph: DrawnGraph, built: BuiltMolecule | None, findings: Findi
 
 
 def _seems_part(label: LabelMark, graph: DrawnGraph) -> bool:
-    """Whether a label that nothing was made of is a charge, or a number right at the letters of an atom."""
+    """Whether a label that nothing was made of is likely of the structure.
+
+    That is a charge, a number right at the letters of an atom, or an atom as near as a bond is long.
+    """
     if is_charge_only(label):
         return True
-    if not label_text(label).isdigit():
+    if is_annotation(label) and not label_text(label).isdigit():
         return False
+    if not label_text(label).isdigit():
+        structure = read_label(label, ())
+        nearest = min(
+            (gap_between(label.bbox, (*node.point, *node.point)) for node in graph.nodes), default=math.inf
+        )
+        return not structure.problems and nearest < graph.bond_length
     return any(
         gap_between(digit.bbox, letter.bbox) < NEAR_LABEL * letter.size
         for node in graph.nodes
@@ -126,6 +152,12 @@ def _check(built: BuiltMolecule, findings: Findings) -> _Checked | None:
 
     mol = built.mol
     made_dative = False
+    findings.odd += [_named("N", built.boxes[index]) for index in _odd_nitrogen(mol)]
+    for atom in mol.GetAtoms():
+        if atom.GetDegree() > (MAX_LIGANDS if atom.GetSymbol() in METALS else MAX_NEIGHBORS):
+            findings.odd.append(_named(atom.GetSymbol(), built.boxes[atom.GetIdx()]))
+        elif atom.GetSymbol() in DOUBTFUL_ELEMENTS and atom.GetDegree():
+            findings.doubtful.append(atom.GetSymbol())
     if problems := Chem.DetectChemistryProblems(mol):
         if needs_dative(mol):
             mol = _with_dative(mol)
@@ -167,6 +199,18 @@ def _check(built: BuiltMolecule, findings: Findings) -> _Checked | None:
         ):
             checked.odd.append(_named(atom.GetSymbol(), built.boxes[atom.GetIntProp("_drawn")]))
     return checked
+
+
+def _odd_nitrogen(mol: RWMol) -> list[int]:
+    """Nitrogen atoms with five bonds that are none of a nitro, azide or diazo group."""
+    found = []
+    for atom in mol.GetAtoms():
+        orders = [bond.GetBondTypeAsDouble() for bond in atom.GetBonds()]
+        is_full = sum(orders) + atom.GetNumExplicitHs() >= 5
+        is_known = orders.count(2.0) > 1 or 3.0 in orders
+        if atom.GetAtomicNum() == 7 and not atom.GetFormalCharge() and is_full and not is_known:
+            found.append(atom.GetIdx())
+    return found
 
 
 def _is_main_group(number: int) -> bool:
@@ -263,7 +307,7 @@ def _labeled(graph: DrawnGraph) -> str | None:
 def _issues(graph: DrawnGraph, findings: Findings) -> list[Issue]:
     found = [make_issue("drawing-valence", message) for message in findings.errors]
     found += [
-        make_issue("drawing-valence", f"{odd} has fewer bonds than its element has.", severity="warning")
+        make_issue("drawing-valence", f"{odd} has more or fewer bonds than usual.", severity="warning")
         for odd in findings.odd[:3]
     ]
     found += [make_issue("drawing-unsure", problem) for problem in findings.problems]

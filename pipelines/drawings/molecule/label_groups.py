@@ -288,15 +288,23 @@ class LetterGroups:
             return text.isdigit() and abs(small.baseline - large.baseline) < SAME_BASE * large.size
         top, bottom, middle = small.bbox[1], small.bbox[3], center(small.bbox)[1]
         if text in SIGNS:
-            return large.bbox[1] - 0.4 * large.size <= middle <= large.bbox[3] + 0.1 * large.size
+            # A charge may be raised above a lowered number.
+            rise = 1.0 if self._texts[host].isdigit() else 0.4
+            return large.bbox[1] - rise * large.size <= middle <= large.bbox[3] + 0.1 * large.size
         # It reaches into the height of its letter, or nearly so.
         return large.bbox[1] - 0.12 * large.size <= bottom and top <= large.bbox[3] + 0.12 * large.size
 
     def _join_over_scripts(self, pairs: Sequence[tuple[int, int]]) -> None:
         """Join a letter to the one before it where something raised or lowered stands between."""
         for first, second in pairs:
-            host, following = self._host.get(first), self._host.get(second, second)
-            if host is None or not self._is_word(following) or self._root(host) == self._root(following):
+            # What stands between is at the letter before it, or, as an isotope, at the one after it.
+            host, following = self._host.get(first, first), self._host.get(second, second)
+            if (
+                (host, following) == (first, second)
+                or not self._is_word(host)
+                or not self._is_word(following)
+                or self._root(host) == self._root(following)
+            ):
                 continue
             if host == following or not self._on_one_line(host, following):
                 continue

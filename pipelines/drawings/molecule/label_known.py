@@ -12,6 +12,12 @@ from docai.pipelines.drawings.molecule.label_structure import as_structure
 from docai.pipelines.drawings.molecule.label_text import Reading
 from docai.pipelines.drawings.molecule.types import Attachment, LabelAtom, LabelMark, LabelStructure
 
+FAR_FETCHED: Final = 1.0
+"""Cost of a formula from which on the table is believed instead."""
+
+DOUBTFUL_SCORE: Final = 0.85
+"""Score of a label that the table and its geometry read differently."""
+
 FREE_NAMES: Final = {"TFA": "CF3CO2H"}
 """Names of acids beside a structure that is their salt → formula."""
 
@@ -19,17 +25,28 @@ _ALKALI: Final = ("Li", "Na", "K", "Rb", "Cs")
 
 
 def group_of_table(
-    text: str, structure: LabelStructure | None, label: LabelMark, attachment: Attachment
+    text: str, structure: LabelStructure | None, cost: float, label: LabelMark, attachment: Attachment
 ) -> LabelStructure | None:
-    """The label as one group of the table; None where it is one atom, or the table means something else."""
+    """The label as one group of the table; None where it is one atom, or something else is read in it.
+
+    Args:
+        text: of the label, which the table has.
+        structure: what was read of it as a formula.
+        cost: how far-fetched that is. Programs that set a name from the left whatever its bond make it so.
+        label: the label.
+        attachment: its only bond.
+    """
     if attachment.order != 1 or _n_heavy(GROUPS[text]) < 2:
         return None
+    score = 1.0
     if structure is not None:
         alone = structure.atoms[0].symbol == "*" and len(structure.atoms) == 1
         if not alone and structure_smiles(structure) != _group_smiles(GROUPS[text]):
-            return None
+            if cost < FAR_FETCHED or any(atom.charge for atom in structure.atoms):
+                return None
+            score = DOUBTFUL_SCORE
     letters = tuple(range(len(label.letters)))
-    return LabelStructure([LabelAtom("*", label=text, letters=letters)], attached=[0])
+    return LabelStructure([LabelAtom("*", label=text, letters=letters)], attached=[0], score=score)
 
 
 @lru_cache(maxsize=512)

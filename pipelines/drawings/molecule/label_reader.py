@@ -100,7 +100,9 @@ def read_label(label: LabelMark, attachments: Sequence[Attachment]) -> LabelStru
             other_cost = min(other_cost, cost + oddness)
     if best is None:
         return _unread(label, attachments)
-    best.score = round(_score(best_letters, label) * max(0.3, 1.0 - 0.05 * max(0.0, best_cost - 1.0)), 4)
+    best.score = round(
+        best.score * _score(best_letters, label) * max(0.3, 1.0 - 0.05 * max(0.0, best_cost - 1.0)), 4
+    )
     if other_cost < best_cost + CLEAR_MARGIN:
         best.score = round(0.6 * best.score, 4)
     return best
@@ -205,7 +207,8 @@ def _variants(label: LabelMark, attachments: Sequence[Attachment]) -> Iterator[t
     unsure += [
         index
         for index, character in enumerate(first)
-        if index not in unsure
+        if attachments
+        and index not in unsure
         and label.letters[character.letter].glyph is None
         and character.text in _LOOK_ALIKES
     ]
@@ -263,7 +266,7 @@ def _read_characters(
             best = found
     structure, cost = best
     if attachments and text in GROUPS and len(attachments) == 1:
-        whole = group_of_table(text, structure, label, attachments[0])
+        whole = group_of_table(text, structure, cost, label, attachments[0])
         if whole is not None:
             return whole, min(cost, 1.0)
     return structure, cost

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import median
 from typing import Final
 
@@ -18,6 +19,11 @@ __all__ = ["group_labels", "read_label"]
 
 MAX_ANGLE: Final = 8.0
 """Degrees by which the base line of a label is turned."""
+
+BAR_HEIGHT: Final = 0.85
+"""Height of a bar over that of the capital beside it below which it is the digit 1."""
+
+_BARS: Final = frozenset("|lI")
 
 MAX_INK: Final = 2.0
 """Ems that a letter measures at most."""
@@ -37,6 +43,7 @@ def group_labels(letters: Sequence[Letter], bond_length: float, ends: Sequence[B
     usable = [letter for letter in letters if letter.text.strip() and letter.size > 0 and _is_level(letter)]
     if not usable:
         return []
+    usable = _with_ones(usable)
     groups = LetterGroups(usable, ends, bond_length).groups()
     marks = [_make_mark([usable[index] for index in members]) for members in groups]
     return sorted(marks, key=lambda mark: (mark.bbox[1], mark.bbox[0]))
@@ -48,6 +55,29 @@ def _is_level(letter: Letter) -> bool:
         return False
     x0, y0, x1, y1 = letter.bbox
     return max(x1 - x0, y1 - y0) < MAX_INK * letter.size
+
+
+def _with_ones(letters: Sequence[Letter]) -> list[Letter]:
+    """The same with small bars beside a capital as digits: an ``l`` or ``I`` would be as high as it."""
+    capitals = [letter for letter in letters if letter.text[:1].isupper() and letter.text not in _BARS]
+    return [
+        replace(letter, text="1", others=())
+        if letter.glyph is None and letter.text in _BARS and _is_low(letter, capitals)
+        else letter
+        for letter in letters
+    ]
+
+
+def _is_low(bar: Letter, capitals: Sequence[Letter]) -> bool:
+    x, y = center(bar.bbox)
+    height = bar.bbox[3] - bar.bbox[1]
+    beside = [
+        capital.bbox[3] - capital.bbox[1]
+        for capital in capitals
+        if abs(center(capital.bbox)[0] - x) < 1.2 * capital.size
+        and abs(center(capital.bbox)[1] - y) < 0.8 * capital.size
+    ]
+    return bool(beside) and height < BAR_HEIGHT * min(beside)
 
 
 def _make_mark(letters: list[Letter]) -> LabelMark:

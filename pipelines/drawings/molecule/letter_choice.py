@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from statistics import median
 from typing import Final
 
 from docai.pipelines.drawings.letters import Letter
-from docai.pipelines.drawings.molecule.bond_strokes import visible_paths
+from docai.pipelines.drawings.molecule.bond_strokes import measure_polygon, visible_paths
 from docai.pipelines.ingest.drawing import Drawing, PaintedPath
 
 _SURE: Final = 0.5
@@ -24,15 +25,24 @@ _HEIGHTS: Final = (0.75, 1.35)
 """Height of an upright stroke in heights of a capital that is a letter."""
 
 _UPRIGHT: Final = frozenset("lI1|i")
-_LINES: Final = frozenset("-−–—_=/\\‐‑'’`,.·•")
-"""What a stroke alone may be taken for; charges are found by where they stand."""
 
 _CAPITALS: Final = frozenset("ABCDEFGHKLMNOPQRSTUVWXYZ")
 
+_BRACKETS: Final = frozenset("()[]{}+*±⊕⊖")
+_DOTS: Final = frozenset(".·•:")
+_PRIMES: Final = frozenset("'’′\"″")
+"""Marks of labels."""
+
 _RINGS: Final = frozenset("°oº○◦")
 
-_FEW_POINTS: Final = 9
-"""Points of an outline that may as well be a thin bar."""
+_BAR_ASPECT: Final = 0.4
+"""Width over length of a bar, at most."""
+
+_BAR_TAPER: Final = 0.5
+"""Width of a bar at one end over that at the other, at least."""
+
+_MAX_SLANT: Final = math.sin(math.radians(22))
+"""Sine of the angle from the upright of an ``l`` or ``I`` in italics, at most."""
 
 
 def choose_letters(drawing: Drawing, letters: Sequence[Letter]) -> list[Letter]:
@@ -68,11 +78,12 @@ def choose_letters(drawing: Drawing, letters: Sequence[Letter]) -> list[Letter]:
             letter.score < _SURE_STROKED or not letter.text.isalnum() or letter.text in _UPRIGHT
         ):
             continue
-        is_bar = sum(len(part.points) for path in paths for part in path.subpaths) <= _FEW_POINTS
-        if is_bar and letter.text in _LINES:
-            continue
-        is_upright = is_bar and letter.text in _UPRIGHT
-        if is_upright and not _is_upright_letter(letter, plain, height, bonds_are_stroked):
+        bars = [_as_bar(path) for path in paths]
+        if not any(bar is None for bar in bars):
+            slant = max(bar for bar in bars if bar is not None)
+            if len(bars) > 1 or not _is_upright_letter(letter, slant, plain, height, bonds_are_stroked):
+                continue
+        if not letter.text.isalnum() and not _is_mark(letter, paths, bonds_are_stroked):
             continue
         chosen.append(letter)
     return glyphs + chosen
@@ -100,12 +111,45 @@ def _is_stroked(path: PaintedPath) -> bool:
     return path.fill is None and path.stroke is not None
 
 
+def _is_mark(letter: Letter, paths: Sequence[PaintedPath], bonds_are_stroked: bool) -> bool:
+    """Whether an outline is a mark of labels; dots are round, and minus signs are found by where they stand."""
+    if letter.text in _BRACKETS:
+        return True
+    if letter.text in _DOTS:
+        return all(len(part.points) > 7 for path in paths for part in path.subpaths)
+    return letter.text in _PRIMES and bonds_are_stroked
+
+
+def _as_bar(path: PaintedPath) -> float | None:
+    """Sine of the angle from the upright of what is one straight bar; None of any other outline."""
+    if len(path.subpaths) != 1:
+        return None
+    part = path.subpaths[0]
+    if path.fill is None:
+        if len(part.points) != 2:
+            return None
+        (x0, y0), (x1, y1) = part.points.tolist()
+        return abs(float(x1 - x0)) / max(math.dist((x0, y0), (x1, y1)), 1e-9)
+    measured = measure_polygon(part.points[:-1] if part.is_closed else part.points)
+    if measured is None:
+        return None
+    begin, end, begin_width, end_width, is_even = measured
+    length = math.dist(begin, end)
+    if not is_even or max(begin_width, end_width) > _BAR_ASPECT * length:
+        return None
+    if min(begin_width, end_width) < _BAR_TAPER * max(begin_width, end_width):
+        return None
+    return abs(end[0] - begin[0]) / max(length, 1e-9)
+
+
 def _is_upright_letter(
-    letter: Letter, others: Sequence[Letter], height: float, bonds_are_stroked: bool
+    letter: Letter, slant: float, others: Sequence[Letter], height: float, bonds_are_stroked: bool
 ) -> bool:
-    """Whether an upright bar is an ``l`` or ``I``: as high as a capital, and beside one or unlike bonds."""
+    """Whether a bar is an ``l`` or ``I``: as high as a capital, and beside one or unlike bonds."""
     x0, y0, x1, y1 = letter.bbox
-    if not _HEIGHTS[0] * height <= y1 - y0 <= _HEIGHTS[1] * height:
+    if slant > _MAX_SLANT or not _HEIGHTS[0] * height <= y1 - y0 <= _HEIGHTS[1] * height:
+        return False
+    if letter.text not in _UPRIGHT and not _UPRIGHT.intersection(letter.others):
         return False
     return bonds_are_stroked or any(
         abs(other.bbox[3] - y1) < 0.25 * height

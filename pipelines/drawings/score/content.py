@@ -20,6 +20,7 @@ from docai.pipelines.drawings.score.confidence import (
     measure_confidence,
     system_confidence,
 )
+from docai.pipelines.drawings.score.events import Quarters
 from docai.pipelines.drawings.score.kern import MeasureText, voice_texts, write_kern
 from docai.pipelines.drawings.score.notes import TokenWriter, read_joins
 from docai.pipelines.drawings.score.pitches import (
@@ -32,7 +33,7 @@ from docai.pipelines.drawings.score.pitches import (
     read_key,
     read_pitches,
 )
-from docai.pipelines.drawings.score.rhythm import DrawnMeasure, Quarters, cut_measures, fill_measures
+from docai.pipelines.drawings.score.rhythm import DrawnMeasure, cut_measures, fill_measures
 from docai.pipelines.drawings.score.types import System
 from docai.pipelines.drawings.score.voices import (
     SOUND_COST,

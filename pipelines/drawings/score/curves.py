@@ -37,6 +37,9 @@ TIE_HEIGHT_SPACES: Final = 1.6
 SLUR_REACH_SPACES: Final = 2.2
 """Distance of the end of a slur from the middle of its chord along the staff at most, in staff spaces."""
 
+SLUR_BEFORE_SPACES: Final = 0.7
+"""How far before the heads of its first chord, or behind those of its last, a slur ends, in staff spaces."""
+
 SLUR_HEIGHT_SPACES: Final = 5.0
 """Distance of the end of a slur from its chord across the staff at most, in staff spaces."""
 
@@ -142,8 +145,8 @@ def _curve(bow: Bow, chords: Sequence[Chord], staves: Sequence[Staff]) -> Curve:
     if tie is not None:
         curve.first, curve.last, curve.tied = tie
         return curve
-    curve.first = _slur_end(bow, bow.begin, chords, staves)
-    curve.last = _slur_end(bow, bow.end, chords, staves)
+    curve.first = _slur_end(bow.begin, 1, chords, staves)
+    curve.last = _slur_end(bow.end, -1, chords, staves)
     if curve.first is not None and curve.first == curve.last:
         # Around one chord: from or to a chord of another system.
         middle = (bow.begin[0] + bow.end[0]) / 2
@@ -211,18 +214,26 @@ def _interrupted(first: int, last: int, chords: Sequence[Chord]) -> bool:
     )
 
 
-def _slur_end(bow: Bow, point: Point, chords: Sequence[Chord], staves: Sequence[Staff]) -> int | None:
+def _slur_end(point: Point, direction: int, chords: Sequence[Chord], staves: Sequence[Staff]) -> int | None:
+    """Index of the chord at which a slur begins (direction 1) or ends (-1); None beyond the system."""
     best: tuple[float, int] | None = None
     for index, chord in enumerate(chords):
         space = staves[chord.staff].space
+        # A slur from another system begins well before its first chord.
+        edge = min(head.bbox[0] for head in chord.heads)
+        if direction < 0:
+            edge = -max(head.bbox[2] for head in chord.heads)
+        if direction * point[0] < edge - SLUR_BEFORE_SPACES * space:
+            continue
         along = abs(point[0] - chord.x)
-        stem_along = abs(point[0] - chord.stem_x) if chord.stem != "none" else along
-        if min(along, stem_along) > SLUR_REACH_SPACES * space:
+        if chord.stem != "none":
+            along = min(along, abs(point[0] - chord.stem_x))
+        if along > SLUR_REACH_SPACES * space:
             continue
         across = max(chord.bbox[1] - point[1], point[1] - chord.bbox[3], 0.0)
         if across > SLUR_HEIGHT_SPACES * space:
             continue
-        away = min(along, stem_along) + 0.5 * across
+        away = along + 0.5 * across
         if best is None or away < best[0]:
             best = (away, index)
     return None if best is None else best[1]

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from docai.pipelines.drawings.score.events import Quarters
 from docai.pipelines.drawings.score.notes import TokenWriter, recip_of, recip_of_rest
-from docai.pipelines.drawings.score.rhythm import DrawnMeasure, Quarters
+from docai.pipelines.drawings.score.rhythm import DrawnMeasure
 from docai.pipelines.drawings.score.types import System
 from docai.pipelines.drawings.score.voice_search import Placed, StaffReading
 

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from docai.pipelines.drawings.score.events import Quarters, value_of_chord
 from docai.pipelines.drawings.score.pitches import HeadKey, SystemPitches
-from docai.pipelines.drawings.score.rhythm import Quarters, value_of_chord
-from docai.pipelines.drawings.score.types import Chord, Symbol, System
+from docai.pipelines.drawings.score.types import Symbol, System
 
 _MAX_DOTS = 3
 _ARTICULATIONS = {
@@ -75,9 +75,7 @@ def read_joins(system: System, tied_out: Iterable[HeadKey] = (), tied_in: Iterab
             for first, last in curve.tied:
                 joins.tied_on.add((curve.first, first))
                 joins.tied_back.add((curve.last, last))
-        elif curve.last is None and curve.first in out:
-            continue
-        elif curve.first is None and curve.last in back:
+        elif (curve.last is None and curve.first in out) or (curve.first is None and curve.last in back):
             continue
         elif curve.first is not None and curve.first == curve.last:
             joins.n_loose += 1

@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 
-from docai.pipelines.drawings.score.types import Barline, BarlineKind, Chord, Rest, System, Tuplet
+from docai.pipelines.drawings.score.events import Event, TupletRatio, dotted, value_of_chord, value_of_rest
+from docai.pipelines.drawings.score.tuplet_members import ratios_of, tuplet_members
+from docai.pipelines.drawings.score.types import Barline, BarlineKind, System
 
-Quarters = Fraction
-"""A length or time in quarter notes."""
-
-_REST_VALUES = {
-    "restMaxima": Fraction(32),
-    "restLonga": Fraction(16),
-    "restDoubleWhole": Fraction(8),
-    "restWhole": Fraction(4),
-    "restHalf": Fraction(2),
-    "restQuarter": Fraction(1),
-    "restQuarterOld": Fraction(1),
-    "restQuarterZ": Fraction(1),
-}
-_REST_FRACTION = re.compile(r"rest(\d+)(?:th|nd)")
-_HOLLOW_VALUE_COST = 1.0
-"""Of reading a hollow head, of a shape other than the usual one, as a quarter note."""
 _COLUMN_SPACES = 0.3
 """Staff spaces by which barlines of one place may differ."""
-_RUN_SPACES = 3.0
-"""Staff spaces by which the number of a tuplet may be off the middle of its notes."""
-_MAX_RUN = 64
-"""Notes of a beam among which those of a tuplet are looked for."""
 _REPEATS: dict[BarlineKind, str] = {
     "single": "",
     "double": "||",
@@ -45,54 +25,6 @@ _REPEATS: dict[BarlineKind, str] = {
 _EDGES: frozenset[BarlineKind] = frozenset(
     ("double", "final", "heavy", "repeat-start", "repeat-end", "repeat-both")
 )
-_TUPLET_NORMALS: dict[int, tuple[int, ...]] = {
-    2: (3,),
-    3: (2,),
-    4: (3,),
-    5: (4, 3, 6),
-    6: (4,),
-    7: (4, 8, 6),
-    8: (6,),
-    9: (8, 6),
-    10: (8,),
-}
-"""Number of a tuplet → how many of the notes it may last."""
-
-
-@dataclass(slots=True, eq=False)
-class Event:
-    """A chord or rest on one staff, before it is known when it sounds."""
-
-    x: float
-    staff: int
-    values: tuple[tuple[Quarters, float], ...]
-    """What it may last without tuplets, each with what it costs to read it so; the likeliest first."""
-    height: float
-    """Half spaces of its middle above the bottom line."""
-    stem: str = "none"
-    chord: int | None = None
-    rest: int | None = None
-    n_dots: int = 0
-    beam_group: int | None = None
-    tuplets: tuple[int, ...] = ()
-    """Tuplets that it may belong to, by number in the measure."""
-    is_full_rest: bool = False
-    """A whole rest, which may fill the measure whatever its meter."""
-    is_spacer: bool = False
-    """Stands for a chord of its beam that is on another staff."""
-
-
-@dataclass(frozen=True, slots=True)
-class TupletRatio:
-    """One tuplet in a measure."""
-
-    ratios: tuple[Fraction, ...]
-    """By which it may multiply note values, the likeliest first."""
-    staff: int
-    beam_group: int | None
-    is_above: bool
-    is_guessed: bool = False
-    """Without a number."""
 
 
 @dataclass(slots=True, eq=False)
@@ -116,45 +48,6 @@ class DrawnMeasure:
     """Measures of rest that it stands for; 0 for an ordinary one."""
 
 
-def value_of_chord(chord: Chord) -> tuple[tuple[Quarters, float], ...]:
-    """What a chord may last, without dots and tuplets, in quarter notes."""
-    name = max((head.name for head in chord.heads), key=len, default="noteheadBlack")
-    n_flags = max(chord.n_flags, chord.beams_left, chord.beams_right)
-    has_beam = chord.beam_group is not None
-    if "DoubleWhole" in name or "Breve" in name:
-        return ((Fraction(8), 0.0),)
-    if n_flags and not chord.n_tremolos:
-        return ((Fraction(1, 2**n_flags), 0.0),)
-    if name in ("noteheadWhole", "noteheadHalf", "noteheadBlack"):
-        plain = {"noteheadWhole": 4, "noteheadHalf": 2, "noteheadBlack": 1}[name]
-        if plain == 4 and chord.stem != "none":
-            plain = 2
-        if plain == 1 and has_beam:
-            return ((Fraction(1, 2), 0.0), (Fraction(1), _HOLLOW_VALUE_COST))
-        return ((Fraction(plain), 0.0),)
-    if name.endswith("Whole"):
-        return ((Fraction(4), 0.0),) if chord.stem == "none" else ((Fraction(2), 0.0), (Fraction(1), 0.5))
-    if name.endswith(("Half", "White")):
-        first = ((Fraction(2), 0.0), (Fraction(1), _HOLLOW_VALUE_COST))
-        return first if chord.stem != "none" else ((Fraction(4), 0.0), *first)
-    return ((Fraction(1), 0.0),)
-
-
-def value_of_rest(rest: Rest) -> Quarters:
-    """What a rest lasts, without dots and tuplets, in quarter notes."""
-    for name, value in _REST_VALUES.items():
-        if rest.name.startswith(name) and not rest.name[len(name) :][:1].islower():
-            return value
-    match = _REST_FRACTION.match(rest.name)
-    return Fraction(4, int(match[1])) if match and int(match[1]) else Fraction(1)
-
-
-def dotted(value: Quarters, n_dots: int) -> Quarters:
-    """A value with augmentation dots."""
-    n_dots = min(n_dots, 4)
-    return value * (2 - Fraction(1, 2**n_dots))
-
-
 def cut_measures(system: System) -> tuple[list[DrawnMeasure], str]:
     """The measures of a system from the left, and the style of the barline that ends it in kern.
 
@@ -170,7 +63,7 @@ def cut_measures(system: System) -> tuple[list[DrawnMeasure], str]:
     ]
     space = _space(system)
     first = min(events, default=right)
-    opening = [bar for bar in bars if bar.x < first and bar.x - left < 2 * space or bar.x <= left]
+    opening = [bar for bar in bars if (bar.x < first and bar.x - left < 2 * space) or bar.x <= left]
     opening += [bar for bar in bars if bar not in opening and bar.x < first and bar.kind == "repeat-start"]
     inner = [bar for bar in bars if bar not in opening]
     style = next((_REPEATS[bar.kind] for bar in opening if bar.kind == "repeat-start"), "")
@@ -280,7 +173,19 @@ def fill_measures(system: System, measures: Sequence[DrawnMeasure]) -> None:
         for events in measure.staves.values():
             events.sort(key=lambda event: event.x)
     _add_spacers(system, measures)
-    _add_tuplets(system, measures, starts, space)
+    for tuplet in system.tuplets:
+        measure = measures[_measure_at((tuplet.x0 + tuplet.x1) / 2, starts)]
+        ratios = ratios_of(tuplet.numbers)
+        members = tuplet_members(tuplet, measure.staves, space) if ratios else []
+        if not members:
+            continue
+        number = len(measure.tuplets)
+        # Between two staves it is above the lower one, whichever it was taken for.
+        lines = system.staves[members[0].staff].lines
+        is_above = tuplet.y < (lines[0] + lines[-1]) / 2
+        measure.tuplets.append(TupletRatio(ratios, tuplet.beam_group, is_above))
+        for event in members:
+            event.tuplets = (*event.tuplets, number)
     for x, staff, index in sorted(graces):
         measures[_measure_at(x, starts)].graces.setdefault(staff, []).append((x, index))
 
@@ -324,73 +229,3 @@ def _add_spacers(system: System, measures: Sequence[DrawnMeasure]) -> None:
                         )
                     )
                 measure.staves[staff].sort(key=lambda event: event.x)
-
-
-def _add_tuplets(
-    system: System, measures: Sequence[DrawnMeasure], starts: Sequence[float], space: float
-) -> None:
-    for tuplet in system.tuplets:
-        ratios = ratios_of(tuplet.numbers)
-        if not ratios:
-            continue
-        middle = (tuplet.x0 + tuplet.x1) / 2
-        measure = measures[_measure_at(middle, starts)]
-        lines = system.staves[tuplet.staff].lines if tuplet.staff < len(system.staves) else (0.0,)
-        is_above = tuplet.y < (lines[0] + lines[-1]) / 2
-        number = len(measure.tuplets)
-        members = _members(measure, tuplet, space)
-        if not members:
-            continue
-        measure.tuplets.append(TupletRatio(ratios, tuplet.staff, tuplet.beam_group, is_above))
-        for event in members:
-            event.tuplets = (*event.tuplets, number)
-
-
-def _members(measure: DrawnMeasure, tuplet: Tuplet, space: float) -> list[Event]:
-    events = measure.staves.get(tuplet.staff, [])
-    group = [
-        event
-        for members in measure.staves.values()
-        for event in members
-        if tuplet.beam_group is not None and event.beam_group == tuplet.beam_group
-    ]
-    if not tuplet.has_bracket:
-        return _run_at(group or events, (tuplet.x0 + tuplet.x1) / 2, tuplet.numbers[0], space)
-    return [event for event in events if tuplet.x0 - space <= event.x <= tuplet.x1 + space]
-
-
-def _run_at(events: Sequence[Event], x: float, number: int, space: float) -> list[Event]:
-    """The events under the number of a tuplet without a bracket: as many notes as it says, about it.
-
-    They may be part of a longer beam. Where no run adds up to the number, it stands for all of them.
-    """
-    events = sorted(events, key=lambda event: event.x)
-    best: tuple[float, list[Event]] | None = None
-    for begin in range(min(len(events), _MAX_RUN)):
-        total = Fraction(0)
-        for end in range(begin, min(len(events), begin + _MAX_RUN)):
-            total += events[end].values[0][0]
-            unit = total / number
-            if end == begin or unit.numerator != 1 or unit.denominator & (unit.denominator - 1):
-                if not (unit.denominator == 1 and unit.numerator in (2, 4)):
-                    continue
-            run = events[begin : end + 1]
-            off = abs((events[begin].x + events[end].x) / 2 - x) / space
-            if off > _RUN_SPACES:
-                continue
-            # As many notes as the number says, of one value, are likelier than fewer longer ones.
-            off += 2.0 * (len(run) != number) + 2.0 * all(event.values[0][0] != unit for event in run)
-            if best is None or off < best[0]:
-                best = off, run
-    return best[1] if best else list(events)
-
-
-def ratios_of(numbers: Sequence[int]) -> tuple[Fraction, ...]:
-    """What a tuplet's numbers may multiply note values by."""
-    if len(numbers) >= 2 and numbers[0] > 0 and numbers[1] > 0:
-        return (Fraction(numbers[1], numbers[0]),)
-    if not numbers or not 2 <= numbers[0] <= 64:
-        return ()
-    number = numbers[0]
-    normals = _TUPLET_NORMALS.get(number) or (1 << (number.bit_length() - 1),)
-    return tuple(Fraction(normal, number) for normal in normals if normal != number)

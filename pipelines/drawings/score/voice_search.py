@@ -13,7 +13,7 @@ from fractions import Fraction
 from math import lcm
 from typing import NamedTuple
 
-from docai.pipelines.drawings.score.rhythm import Event, Quarters, TupletRatio
+from docai.pipelines.drawings.score.events import Event, Quarters, TupletRatio
 
 MAX_STATES = 80
 """Partial readings of a measure that the search keeps."""
@@ -186,8 +186,11 @@ class _Search:
         self.space = space
         self.times = times
         self.unit = unit
+        self.here: set[int] = set()
+        """Numbers of the tuplets that its events may be in."""
 
     def run(self, events: Sequence[Event]) -> StaffReading:
+        self.here = {number for event in events for number in event.tuplets}
         states = [
             _State(
                 *(0.0, (-1, -1), _NOWHERE, 0, -1, 0.0),
@@ -224,7 +227,11 @@ class _Search:
         return StaffReading(tuple(placed), final.cost + self._end_cost(final), len(ends), longest)
 
     def _end_cost(self, state: _State) -> float:
-        cost = 0.0
+        unused = zip(state.tuplets, self.tuplets, strict=True)
+        cost = _TUPLET_COST * sum(
+            known < 0 and number in self.here and not tuplet.is_guessed
+            for number, (known, tuplet) in enumerate(unused)
+        )
         is_filled = self.length in state.ends
         for voice, end in enumerate(state.ends):
             if end > self.length:
@@ -331,7 +338,7 @@ class _Search:
                     changed = (*memory[:number], 2 * index + voice, *memory[number + 1 :])
                     extra = side_cost + _OTHER_RATIO_COST * index + _GUESSED_TUPLET_COST * tuplet.is_guessed
                     new.append((ratio * own, changed, cost + extra))
-                new.append((ratio, memory, cost + (0.0 if tuplet.is_guessed else _TUPLET_COST)))
+                new.append((ratio, memory, cost))
             options = new
         return options
 

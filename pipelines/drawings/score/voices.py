@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from docai.pipelines.drawings.score.rhythm import DrawnMeasure, Event, Quarters, TupletRatio
+from docai.pipelines.drawings.score.events import Event, Quarters, TupletRatio
+from docai.pipelines.drawings.score.rhythm import DrawnMeasure
 from docai.pipelines.drawings.score.voice_search import (
     NEXT_COLUMN,
     SAME_COLUMN,

@@ -15,7 +15,6 @@ from docai.pipelines.synthesis.base import UndrawableError
 from docai.pipelines.synthesis.molecule import generator
 from docai.pipelines.synthesis.molecule.abbreviations import LABEL, LABEL_WEST, subscripted
 from docai.pipelines.synthesis.molecule.rendering import (
-    _bond_comes_from_right,
     _indigo_tools,
     _label_carbon,
     _pick_font,
@@ -29,6 +28,8 @@ Program = Literal["rdkit", "indigo"]
 
 TEXT_FONTS: Final = ("helv", "helv", "heit", "hebo", "tiro", "tibo", "cour", "cobo")
 """Names of fonts that PyMuPDF has, for text of SVG."""
+MARGIN: Final = 6.0
+"""Points around RDKit's picture: it takes text for narrower than it is."""
 _CAPTIONS: Final = ("1", "2a", "3", "12", "(4)", "Figure 2", "Compound 7", "yield 83%")
 
 
@@ -140,10 +141,11 @@ def draw_with_rdkit(
     canvas.DrawMolecule(drawn, legend=legend, highlightAtoms=list(highlighted))  # type: ignore[call-overload]
     canvas.FinishDrawing()
     k = rng.choice((0.75, 1.0, rng.uniform(0.3, 1.5)))
-    page = svg_to_pdf(canvas.GetDrawingText(), points_per_pixel=k, text_font=text_font)
+    page = svg_to_pdf(canvas.GetDrawingText(), points_per_pixel=k, text_font=text_font, margin=MARGIN)
     spots = (canvas.GetDrawCoords(index) for index in range(molecule.GetNumAtoms()))
+    places = tuple((spot.x * k + MARGIN, spot.y * k + MARGIN) for spot in spots)
     told = style | {"as_text": as_text, "palette": palette, "legend": legend, "kekulize": kekulized}
-    return DrawnMolecule(page.data, smiles, "rdkit", told, tuple((spot.x * k, spot.y * k) for spot in spots))
+    return DrawnMolecule(page.data, smiles, "rdkit", told, places)
 
 
 def _rdkit_style(rng: random.Random, difficulty: float, bond: float) -> dict[str, object]:
@@ -208,7 +210,7 @@ def draw_with_indigo(
             drawn.aromatize()
         for index, atom in enumerate(molecule.GetAtoms()):
             if atom.HasProp(LABEL):
-                label = LABEL_WEST if _bond_comes_from_right(molecule, index) else LABEL
+                label = LABEL_WEST if _bond_is_at_right(molecule, index) else LABEL
                 drawn.getAtom(index).resetAtom(atom.GetProp(label))
         data = bytes(renderer.renderToBuffer(drawn))
     except indigo.IndigoException as error:
@@ -218,6 +220,14 @@ def draw_with_indigo(
     if style["render-output-format"] == "svg":
         data = svg_to_pdf(data, points_per_pixel=rng.choice((0.75, 1.0, 0.4))).data
     return DrawnMolecule(data, smiles, "indigo", style | {"aromatic": is_aromatic})
+
+
+def _bond_is_at_right(molecule: Mol, index: int) -> bool:
+    """Whether all bonds of an atom go rather to the right than up or down."""
+    places = molecule.GetConformer().GetPositions()
+    atom = molecule.GetAtomWithIdx(index)
+    offsets = [places[neighbor.GetIdx()] - places[index] for neighbor in atom.GetNeighbors()]
+    return bool(offsets) and all(dx > abs(dy) for dx, dy, _ in offsets)
 
 
 def _indigo_style(rng: random.Random, difficulty: float) -> dict[str, Any]:

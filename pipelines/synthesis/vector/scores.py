@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 from docai.geometry import BBox
+from docai.parsers.score_notes import read_field, tuplet_of
 from docai.pipelines.external import engraving
 from docai.pipelines.synthesis.base import UndrawableError
 from docai.pipelines.synthesis.score import generator
@@ -22,6 +23,7 @@ GlyphKind = Literal["outlines"] | FontKind
 """How music glyphs stand in the PDF; see :data:`~docai.pipelines.synthesis.vector.music_font.FontKind`."""
 
 _KINDS: Final[tuple[GlyphKind, ...]] = ("outlines", "outlines", "outlines", *get_args(FontKind))
+_NOTE_ID: Final = re.compile(r"note-L\d+F\d+")
 _MULTI_SYSTEM_SHARE: Final = 0.3
 
 
@@ -102,6 +104,7 @@ def _drawn(
     if svg is None:
         raise UndrawableError("Verovio did not engrave the piece.")
     drawn = drawn_kern(svg, kern, n_added)
+    _require_tuplets(svg, kern, n_added)
     page = svg_to_pdf(
         svg,
         points_per_pixel=rng.choice((0.5, 0.75, rng.uniform(0.25, 1.0))),
@@ -110,3 +113,26 @@ def _drawn(
         glyphs=None if glyphs == "outlines" else embed_definitions(svg, glyphs),
     )
     return DrawnScore(page.data, drawn, tuple(page.boxes["system"]), glyphs, difficulty, options)
+
+
+def _require_tuplets(svg: str, kern: str, n_added: int) -> None:
+    """Raise :class:`UndrawableError` where what is drawn as tuplets are other notes than those of the kern.
+
+    Verovio takes a beam that goes on beyond a triplet for all of the triplet.
+    """
+    from lxml import etree
+
+    rows = [line.split("\t") for line in kern.split("\n")]
+    drawn = set()
+    for group in etree.fromstring(svg.encode()).iterfind(".//{*}g[@class='tuplet']"):
+        drawn |= {found[0] for node in group.iter("{*}g") if (found := _NOTE_ID.match(node.get("id", "")))}
+    numbers = (text[6:].split("F") for text in drawn)
+    places = {(int(row) - 1 - n_added, int(field) - 1) for row, field in numbers}
+    for number, row in enumerate(rows):
+        for field, text in enumerate(row):
+            content = read_field(text) if row[0][:1] not in ("*", "=", "!") and text != "." else None
+            if content is None or not content.n_notes or not content.duration:
+                continue
+            is_tuplet = tuplet_of(content.notes[0].recip) is not None
+            if is_tuplet != ((number, field) in places):
+                raise UndrawableError("Verovio drew other tuplets than the kern has.")

@@ -89,6 +89,7 @@ def svg_to_pdf(
     text_font: str = "helv",
     boxes_of: Collection[str] = (),
     glyphs: GlyphFont | None = None,
+    margin: float = 0.0,
 ) -> VectorPage:
     """Draw SVG as a PDF of one page.
 
@@ -98,6 +99,7 @@ def svg_to_pdf(
         text_font: what ``text`` is set in: a font file, or a name that PyMuPDF has.
         boxes_of: classes of groups whose boxes are wanted.
         glyphs: a font to draw definitions with, instead of their outlines.
+        margin: of the page around the picture, points.
     """
     import pymupdf
     from lxml import etree
@@ -105,20 +107,21 @@ def svg_to_pdf(
     root = etree.fromstring(svg.encode() if isinstance(svg, str) else svg)
     width, height = _size(root)
     k = points_per_pixel
+    bottom = height * k + 2 * margin
     with pymupdf.open() as document:
-        page = document.new_page(width=width * k, height=height * k)
+        page = document.new_page(width=width * k + 2 * margin, height=bottom)
         painter = _Painter(page, text_font, boxes_of, glyphs)
         painter.rules = [rule for node in root.iter("{*}style") for rule in _read_rules(node.text or "")]
         painter.by_id = {node.get("id"): node for node in root.iter("{*}*") if node.get("id")}
         # A PDF has its origin at the bottom.
-        flip = (k, 0, 0, -k, 0, height * k)
+        flip = (k, 0, 0, -k, margin, bottom - margin)
         view = numbers(root.get("viewBox", ""))
         if len(view) == 4 and view[2] and view[3]:
             flip = concat(_fit(view, 0, 0, width, height), flip)
         painter.paint_children(root, flip, _INHERITED)
         pymupdf.TOOLS._insert_contents(page, "\n".join(painter.operators).encode(), 1)
         boxes = {
-            name: [(b[0], height * k - b[3], b[2], height * k - b[1]) for b in found]
+            name: [(b[0], bottom - b[3], b[2], bottom - b[1]) for b in found]
             for name, found in painter.boxes.items()
         }
         return VectorPage(document.tobytes(garbage=1, deflate=True), boxes)
