@@ -204,12 +204,14 @@ def _tie_ends(
 
 
 def _interrupted(first: int, last: int, chords: Sequence[Chord]) -> bool:
-    """Whether a chord with a head on the same line stands between."""
+    """Whether a chord of the same voice, as far as stems tell, with a head on the same line stands between."""
     begin, end = chords[first], chords[last]
     positions = {head.position for head in begin.heads} & {head.position for head in end.heads}
+    stems = {begin.stem, end.stem}
     return any(
         chord.staff == begin.staff
         and chord.is_grace == begin.is_grace
+        and (chord.stem in stems or "none" in (chord.stem, *stems))
         and begin.x + 0.1 < chord.x < end.x - 0.1
         and any(head.position in positions for head in chord.heads)
         for chord in chords[first + 1 : last]
