@@ -118,7 +118,8 @@ def read_system(
     spines = music[::-1]
     opening = _opening(system, spines, clefs, keys, begin)
     texts = _measure_texts(system, read, spines, pitches, writer, begin)
-    kern = write_kern(texts, opening, _final_barline(final)) if texts else ""
+    has_music = bool(system.chords or system.rests)
+    kern = write_kern(texts, opening, _final_barline(final)) if has_music else ""
     state.clefs, state.keys = pitches.clefs_at_end, pitches.keys_at_end
     state.alters = {key: pitch.alter for key, pitch in pitches.heads.items()}
     state.tied_out = {
@@ -341,7 +342,7 @@ def _finish(
     parsed = parse_score(kern, with_musicxml=False)
     n_staves = sum(not staff.is_tablature for staff in system.staves)
     evidence = [_evidence(one, pitches) for one in read]
-    values = [measure_confidence(one, n_staves, system.unexplained) for one in evidence]
+    values = [measure_confidence(one, n_staves, system.unexplained) for one in evidence if kern]
     content = parsed.content
     if len(content.measures) == len(values):
         content = content.with_confidences(values)
@@ -403,5 +404,9 @@ def _issues(system: System, read: Sequence[_ReadMeasure], n_loose: int) -> list[
     if problems:
         issues.append(make_issue("score-drawing-doubtful", " ".join(problems[:6])))
     if any(staff.is_tablature for staff in system.staves):
-        issues.append(make_issue("score-drawing-tablature", "The system has tablature, which is not read."))
+        issues.append(
+            make_issue(
+                "score-drawing-tablature", "The system has tablature too, which is not read.", severity="info"
+            )
+        )
     return issues
