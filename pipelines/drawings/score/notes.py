@@ -1,7 +1,7 @@
 """Kern tokens of chords and rests: duration, pitches, ties, slurs, beams, ornaments, grace marks.
 
-The order of signs is that of the targets of the score head: ``(``, ``[``, duration, pitch, ornaments, grace, beam,
-``]`` or ``_``, ``)``; signs of a whole chord stand at its first note.
+The order of signs is that of the targets of the score head: ``(``, ``[``, duration, pitch, ornaments, grace,
+beam, ``]`` or ``_``, ``)``; signs of a whole chord stand at its first note.
 """
 
 from __future__ import annotations
