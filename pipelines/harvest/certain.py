@@ -23,6 +23,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "differs": "drawn again, it does not match the picture",
         "no-box": "words, cells or the region have no boxes",
         "no-picture": "the region cannot be rendered",
+        "cut": "a part of the drawing is outside of the region",
         "structure": "the cells are no complete grid, or the spines do not fit",
         "empty": "there is nothing to write",
         "repeat": "the same drawing is in the folder already",
@@ -43,6 +44,9 @@ _SOURCES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
 )
 """What the content of each kind has to rest on, all of it."""
 
+_HARMLESS: Final = frozenset(("text-layer-not-believed", "score-no-meter"))
+"""Issues that say nothing of a drawing: its words are not used, and later systems have no meter."""
+
 _OPEN: Final = re.compile(r"(?<!\d)\*")
 """An atom of a SMILES that is any; those with a number are R-groups."""
 
@@ -56,7 +60,7 @@ class Doubt(NamedTuple):
 
 
 def _similarities() -> Mapping[str, float]:
-    return MappingProxyType({"molecule": 0.5, "score": 0.5, "table": 0.3, "text": 0.3})
+    return MappingProxyType(dict.fromkeys(HEADS, 0.3))
 
 
 @dataclass(frozen=True)
@@ -73,8 +77,9 @@ class Certainty:
         if page.origin != "born-digital" or missing or "model" in record.evidence:
             rests = ", ".join(record.evidence) or "nothing"
             return Doubt("not-from-page", f"the page is {page.origin}, and the record rests on {rests}")
-        if record.issues:
-            return Doubt("issues", ", ".join(dict.fromkeys(issue.code for issue in record.issues)))
+        codes = [issue.code for issue in record.issues if issue.code not in _HARMLESS]
+        if codes:
+            return Doubt("issues", ", ".join(dict.fromkeys(codes)))
         confidence = record.confidence.value
         if confidence is None or confidence < self.min_confidence:
             shown = "unknown" if confidence is None else f"{confidence:.2f}"

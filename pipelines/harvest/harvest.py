@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from docai.errors import DocaiError, SettingError
+from docai.geometry import BBox
 from docai.limits import Limits
 from docai.models.engine import Generation, Request
 from docai.models.heads import HEADS as ALL_HEADS
@@ -18,9 +19,10 @@ from docai.options import Options
 from docai.pipelines.convert import convert
 from docai.pipelines.crops.crop import make_crop
 from docai.pipelines.harvest.certain import HEADS, Certainty, Doubt
-from docai.pipelines.harvest.pairs import as_scanned, make_pair
+from docai.pipelines.harvest.pairs import as_scanned, make_pair, whole_box
 from docai.pipelines.harvest.store import Store, explain_write_errors
 from docai.pipelines.ingest import Page, Source, open_source
+from docai.pipelines.ingest.drawing_reader import read_drawing
 from docai.pipelines.training.datasets import NoTargetError
 from docai.records import Document, PageInfo, Record
 
@@ -176,8 +178,13 @@ def _harvest_record(
     record: Record, page: Page, how: Harvest, store: Store, result: HarvestedSource
 ) -> Doubt | None:
     """Write the pair of a record; or why there is none. Raises ``OSError``."""
+    box: BBox | None = record.bbox
+    if "drawing" in record.evidence:
+        box = whole_box(record.bbox, page.inside(read_drawing, None))
+    if box is None:
+        return Doubt("cut", "it goes on beyond the box, or something else crosses its edge")
     try:
-        crop = make_crop(page, record.bbox, size=get_head(record.kind).resolution)
+        crop = make_crop(page, box, size=get_head(record.kind).resolution)
         sample = make_pair(record, page, crop)
     except NoTargetError as error:
         return Doubt(error.reason, error.detail)

@@ -11,10 +11,11 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from docai.geometry import BBox
+from docai.geometry import BBox, area, grow, share_inside, touches, union
 from docai.pipelines.crops.crop import Crop
 from docai.pipelines.evaluation.base import Item, SpottedWord
 from docai.pipelines.ingest import Page
+from docai.pipelines.ingest.drawing import Drawing
 from docai.pipelines.synthesis.base import Sample
 from docai.pipelines.synthesis.noise import degrade
 from docai.pipelines.training.datasets import make_locator, with_tight_boxes, write_target
@@ -26,7 +27,19 @@ _SCAN_STRENGTHS: Final = (0.15, 0.8)
 """Weakest and strongest noise of a scan, see :func:`docai.pipelines.synthesis.noise.degrade`."""
 
 _MAX_TRIES: Final = 16
-"""Times that noise is drawn: it leaves some pictures as they are."""
+"""Times that noise is drawn, which leaves some pictures as they are, and that a box is grown."""
+
+_AROUND: Final = 0.95
+"""Share of a region inside the box of a mark from which the mark is its ground or frame."""
+
+_EDGE: Final = 0.5
+"""Points outside of a region at which its own marks may still end."""
+
+_REACH: Final = 72.0
+"""Points around a region in which marks are looked at."""
+
+_MAX_GROWTH: Final = 1.6
+"""Area of a grown region, in areas of the region."""
 
 
 def make_pair(record: Record, page: Page, crop: Crop) -> Sample:
@@ -43,6 +56,32 @@ def make_pair(record: Record, page: Page, crop: Crop) -> Sample:
     item = with_tight_boxes(_item(record), page)
     target = write_target(item, make_locator(crop.transform, record.bbox, 1.0), in_order=True)
     return Sample(record.kind, crop.image, target, (), content_key(record.kind, target))
+
+
+def whole_box(box: BBox, drawing: Drawing) -> BBox | None:
+    """A region, grown until nothing that is drawn is cut by its edges; None where that makes it another one.
+
+    Args:
+        box: points of the page.
+        drawing: of the whole page.
+    """
+    grown = box
+    marks = [path.bbox for path in drawing.paths]
+    marks += [glyph.bbox for glyph in drawing.glyphs if glyph.shape.subpaths]
+    # Backgrounds and frames go all around it.
+    marks = [mark for mark in marks if share_inside(box, mark) < _AROUND and touches(mark, grow(box, _REACH))]
+    for _ in range(_MAX_TRIES):
+        cut = [mark for mark in marks if touches(mark, grow(grown, _EDGE)) and not _is_inside(mark, grown)]
+        if not cut:
+            return grown
+        grown = union([grown, *cut])
+        if area(grown) > _MAX_GROWTH * area(box):
+            return None
+    return None
+
+
+def _is_inside(mark: BBox, box: BBox) -> bool:
+    return mark[0] >= box[0] and mark[1] >= box[1] and mark[2] <= box[2] and mark[3] <= box[3]
 
 
 def _item(record: Record) -> Item:

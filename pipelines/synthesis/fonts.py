@@ -131,11 +131,15 @@ def system_faces() -> tuple[str, ...]:
         for path in sorted(folder.rglob("*.[to]tf")):
             if _pack_folders and path.stem in BASE14 + MATPLOTLIB + REPORTLAB:
                 continue
-            is_noto = path.name.startswith("Noto")
-            if _NOT_FOR_TEXT.search(path.stem) or (is_noto and not _NOTO_LATIN.match(path.name)):
-                continue
-            paths.setdefault(path.name, str(path))
+            if is_for_latin_text(path):
+                paths.setdefault(path.name, str(path))
     return tuple(paths[name] for name in sorted(paths))
+
+
+def is_for_latin_text(path: Path) -> bool:
+    """Whether a font file is one for Latin text, by its name."""
+    is_noto = path.name.startswith("Noto")
+    return not _NOT_FOR_TEXT.search(path.stem) and (not is_noto or _NOTO_LATIN.match(path.name) is not None)
 
 
 def design(name: str) -> str:

@@ -32,7 +32,10 @@ def drop_repeated(strokes: Strokes) -> list[Line]:
 
     The broad ones are noted in ``strokes`` as backgrounds.
     """
-    lines = [line for line in strokes.lines if line.length > 0]
+    return _drop_within([line for line in strokes.lines if line.length > 0], strokes)
+
+
+def _drop_within(lines: list[Line], strokes: Strokes) -> list[Line]:
     n = len(lines)
     if n < 2:
         return lines
@@ -72,7 +75,7 @@ def _is_over(fine: Line, broad: Line) -> bool:
     return broad.width > 2.5 * fine.width and broad.order < fine.order and broad.color != fine.color
 
 
-def join_pieces(lines: list[Line]) -> list[Line]:
+def join_pieces(lines: list[Line], strokes: Strokes) -> list[Line]:
     """Lines that go on straight where nothing else ends, as one, with the places where they met."""
     if len(lines) < 2:
         return lines
@@ -95,7 +98,7 @@ def join_pieces(lines: list[Line]) -> list[Line]:
                 break
             entry = onward
         joined.append(_chain(lines, chain))
-    return joined
+    return _drop_within(joined, strokes)
 
 
 def _straight_meetings(lines: Sequence[Line]) -> dict[int, int]:
@@ -106,16 +109,28 @@ def _straight_meetings(lines: Sequence[Line]) -> dict[int, int]:
     # Ends with round caps lie a width apart.
     tolerance = np.maximum(0.5 * widths, np.minimum(1.1 * widths, 0.35 * lengths))
     tolerance = np.maximum(tolerance, np.minimum(0.04 * lengths, 0.03 * np.median(lengths)))
-    around: dict[int, list[int]] = defaultdict(list)
+    onward: dict[int, list[int]] = defaultdict(list)
+    is_crowded = np.zeros(len(ends), bool)
     for i, j in near_pairs(ends, float(np.quantile(tolerance, 0.9) * 1.5)).tolist():
-        if i // 2 != j // 2 and math.dist(ends[i], ends[j]) <= max(tolerance[i // 2], tolerance[j // 2]):
-            around[i].append(j)
-            around[j].append(i)
-    meets = {}
-    for end, others in around.items():
-        if len(others) == 1 and len(around[others[0]]) == 1 and _goes_on(lines, end, others[0]):
-            meets[end] = others[0]
-    return meets
+        a, b = lines[i // 2], lines[j // 2]
+        apart = math.dist(ends[i], ends[j])
+        if a is b or apart > max(tolerance[i // 2], tolerance[j // 2]):
+            continue
+        u = a.unit() if a.length >= b.length else b.unit()
+        off = ends[j] - ends[i]
+        across = abs(float(off[1] * u[0] - off[0] * u[1]))
+        is_aside = across > max(0.5 * max(a.width, b.width), 0.015 * max(a.length, b.length))
+        if not is_aside and _goes_on(lines, i, j):
+            onward[i].append(j)
+            onward[j].append(i)
+        elif not (is_aside and abs(a.unit()[0] * b.unit()[1] - a.unit()[1] * b.unit()[0]) < 0.1):
+            # All but a line beside, as of a double bond.
+            is_crowded[i] = is_crowded[j] = True
+    return {
+        end: others[0]
+        for end, others in onward.items()
+        if len(others) == 1 == len(onward[others[0]]) and not is_crowded[end] and not is_crowded[others[0]]
+    }
 
 
 def _goes_on(lines: Sequence[Line], end: int, other: int) -> bool:

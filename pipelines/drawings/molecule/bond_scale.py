@@ -29,7 +29,7 @@ def bond_length(lines: Sequence[Line], strokes: Strokes, letters: Sequence[Lette
     candidates = [*lines, *tapers]
     if not candidates:
         return max((math.dist(wave.p, wave.q) for wave in strokes.waves), default=0.0)
-    lengths = np.array([line.length for line in candidates])
+    lengths = np.maximum([line.length for line in candidates], 1e-9)
     typical = float(np.median(lengths))
     ends = line_ends(candidates)
     touched = np.zeros(len(ends), bool)

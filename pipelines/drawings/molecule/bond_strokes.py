@@ -26,8 +26,8 @@ MAX_PIECES: Final = 6_000
 _PAPER_DISTANCE: Final = 0.06
 """Largest difference of a color channel from the paper, 0…1, of what cannot be seen on it."""
 
-_LINE_ASPECT: Final = 0.22
-"""Width over length up to which a filled polygon is a line."""
+_LINE_ASPECT: Final = 0.9
+"""Width over length up to which a filled polygon is a line: of a bond between labels little may be seen."""
 
 _TAPER_ASPECT: Final = 1.6
 """Width over length up to which a filled polygon is a taper: the head of an arrow may be wider than long."""
@@ -141,6 +141,8 @@ class Strokes:
     """Paths that are none of these: index and box."""
     backgrounds: set[int] = field(default_factory=set)
     """Indices of paths of broad lines below finer ones."""
+    clipped: set[int] = field(default_factory=set)
+    """Indices of paths that are partly hidden."""
     is_complete: bool = True
     """False where there are more than ``MAX_PIECES``, which are left out."""
 
@@ -180,6 +182,7 @@ class Strokes:
             arcs=[arc for arc in self.arcs if is_in((float(arc.points[0, 0]), float(arc.points[0, 1])))],
             others=[(index, place) for index, place in self.others if is_in(halfway(place[:2], place[2:]))],
             backgrounds=self.backgrounds,
+            clipped=self.clipped,
         )
 
 
@@ -204,6 +207,8 @@ def read_strokes(drawing: Drawing, letters: Collection[int]) -> Strokes:
         if n_pieces > MAX_PIECES * 10 or len(strokes.lines) > MAX_PIECES:
             strokes.is_complete = False
             break
+        if path.is_clipped:
+            strokes.clipped.add(index)
         _add_path(strokes, path, index, papers)
     _join_arcs(strokes)
     return strokes
@@ -298,7 +303,7 @@ def _add_polygon(strokes: Strokes, path: PaintedPath, part: Subpath, index: int)
             begin, end = end, begin
         strokes.tapers.append(Taper(begin, end, narrow, wide, color, (index,), path.order))
         return True
-    if (wide + narrow) / 2 <= _LINE_ASPECT * (length + extra) * 2.5:
+    if (wide + narrow) / 2 <= _LINE_ASPECT * (length + extra):
         strokes.lines.append(Line(begin, end, (wide + narrow) / 2, color, (index,), path.order))
         return True
     return False

@@ -51,7 +51,7 @@ def read_bonds(strokes: Strokes, letters: Sequence[Letter]) -> Bonds:
 
     ``letters`` give the scale where all atoms are written and no bonds meet.
     """
-    lines = join_pieces(drop_repeated(strokes))
+    lines = join_pieces(drop_repeated(strokes), strokes)
     length = bond_length(lines, strokes, letters)
     if length <= 0:
         return Bonds()

@@ -26,7 +26,8 @@ ATOM_RADIUS: Final = 0.15
 """Half the side of the box of an atom that is not written, in bond lengths."""
 
 _NONMETALS: Final = "H He B C N O F Ne Si P S Cl Ar Ge As Se Br Kr Sb Te I Xe At Rn"
-_METALS: Final = ELEMENTS - frozenset(_NONMETALS.split())
+METALS: Final = ELEMENTS - frozenset(_NONMETALS.split())
+"""Symbols of metals, which bind as often as they like."""
 _SQRT_HALF: Final = math.sqrt(0.5)
 
 
@@ -132,7 +133,7 @@ class _Builder:
         if atom.n_hydrogens is not None and atom.symbol not in ("*", "H"):
             made.SetNumExplicitHs(atom.n_hydrogens)
             made.SetNoImplicit(True)
-        elif atom.symbol in _METALS:
+        elif atom.symbol in METALS:
             made.SetNoImplicit(True)
         if atom.radicals:
             made.SetNumRadicalElectrons(atom.radicals)
@@ -202,7 +203,7 @@ class _Builder:
 
     def _donor(self, begin: int, end: int) -> tuple[int, int] | None:
         """The two atoms of a coordination bond, the donor first; None where neither is a metal."""
-        is_metal = [self.built.mol.GetAtomWithIdx(index).GetSymbol() in _METALS for index in (begin, end)]
+        is_metal = [self.built.mol.GetAtomWithIdx(index).GetSymbol() in METALS for index in (begin, end)]
         if is_metal == [False, True]:
             return begin, end
         return (end, begin) if is_metal == [True, False] else None

@@ -37,6 +37,8 @@ class Findings:
     """Why it is no molecule."""
     odd: list[str] = field(default_factory=list)
     """Atoms with fewer bonds than usual and no dot."""
+    doubtful: list[str] = field(default_factory=list)
+    """Labels that were read as an element and may stand for a group."""
     n_dropped: int = 0
     """Wedges at atoms without a configuration."""
     unplaced: list[str] = field(default_factory=list)
@@ -55,6 +57,7 @@ def confidence_of(findings: Findings) -> float:
     value *= 0.4 ** min(len(findings.problems), 3)
     value *= 0.35 ** min(len(findings.odd), 3)
     value *= 0.4 ** min(findings.n_dropped, 2)
+    value *= 0.6 ** min(len(findings.doubtful), 2)
     value *= 0.45 ** min(len(findings.unplaced), 2)
     value *= 0.7 ** min(findings.unexplained, 4)
     # A few bare strokes may be anything; what is written at them says that they are bonds.

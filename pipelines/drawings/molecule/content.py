@@ -12,9 +12,9 @@ from docai.contents import Issue, Label, MoleculeContent
 from docai.geometry import BBox, center
 from docai.issues import make_issue
 from docai.parsers.base import IssueLog
-from docai.parsers.molecule_labels import Labels, Origin, labeled_smiles, smiles_atom_order
+from docai.parsers.molecule_labels import DOUBTFUL_ELEMENTS, Labels, Origin, labeled_smiles, smiles_atom_order
 from docai.parsers.molecule_structure import StereoMarks, describe_molecule, needs_dative
-from docai.pipelines.drawings.molecule.chemistry import BuiltMolecule, build_molecule
+from docai.pipelines.drawings.molecule.chemistry import METALS, BuiltMolecule, build_molecule
 from docai.pipelines.drawings.molecule.confidence import METHOD, Findings, confidence_of
 from docai.pipelines.drawings.molecule.label_groups import gap_between
 from docai.pipelines.drawings.molecule.label_reader import (
@@ -28,6 +28,12 @@ from docai.pipelines.drawings.molecule.types import DrawnGraph, LabelMark, Molec
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol, RWMol
+
+MAX_LIGANDS: Final = 9
+"""Atoms bonded to a metal, at most."""
+
+MAX_NEIGHBORS: Final = 6
+"""Atoms bonded to any other atom, at most."""
 
 NEAR_LABEL: Final = 0.3
 """Ems between a number and a label from where on the number is more likely of it than not."""
@@ -81,6 +87,10 @@ def _describe(graph: DrawnGraph) -> MoleculeReading:
                 findings.n_atoms = checked.mol.GetNumAtoms()
                 findings.n_dropped = checked.n_dropped
                 findings.odd += checked.odd
+                for symbol in findings.doubtful:
+                    log.add(
+                        "molecule-ambiguous-label", f"[{symbol}] may be a label; it was read as the element."
+                    )
     except (Chem.MolSanitizeException, ValueError, RuntimeError, OverflowError) as error:
         findings.errors.append(f"RDKit rejects the drawn structure: {error}.")
         built = None
@@ -143,6 +153,11 @@ def _check(built: BuiltMolecule, findings: Findings) -> _Checked | None:
     mol = built.mol
     made_dative = False
     findings.odd += [_named("N", built.boxes[index]) for index in _odd_nitrogen(mol)]
+    for atom in mol.GetAtoms():
+        if atom.GetDegree() > (MAX_LIGANDS if atom.GetSymbol() in METALS else MAX_NEIGHBORS):
+            findings.odd.append(_named(atom.GetSymbol(), built.boxes[atom.GetIdx()]))
+        elif atom.GetSymbol() in DOUBTFUL_ELEMENTS and atom.GetDegree():
+            findings.doubtful.append(atom.GetSymbol())
     if problems := Chem.DetectChemistryProblems(mol):
         if needs_dative(mol):
             mol = _with_dative(mol)

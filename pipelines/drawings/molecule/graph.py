@@ -78,27 +78,36 @@ def wire(
         for end, atom in zip(ends, structure.attached, strict=True):
             owner[end], atoms[end] = len(wiring.nodes), atom
         wiring.nodes.append(NodeMark(_label_point(label, structure), label, structure))
+    between: dict[frozenset[tuple[int, int]], BondLink] = {}
     for bond, mark in enumerate(marks):
         begin, end = owner[bond, 0], owner[bond, 1]
         if begin == end and atoms.get((bond, 0), 0) == atoms.get((bond, 1), 0):
             wiring.problems.append((mark.begin, "A stroke begins and ends at the same atom."))
             continue
-        wiring.links.append(
-            BondLink(
-                begin,
-                end,
-                mark.order,
-                mark.style,
-                atoms.get((bond, 0), 0),
-                atoms.get((bond, 1), 0),
-                in_circle=mark.in_circle,
-                is_crossed=mark.is_crossed,
-                paths=mark.paths,
-            )
-        )
+        begin_atom, end_atom = atoms.get((bond, 0), 0), atoms.get((bond, 1), 0)
+        link = BondLink(begin, end, mark.order, mark.style, begin_atom, end_atom)
+        link.in_circle, link.is_crossed, link.paths = mark.in_circle, mark.is_crossed, mark.paths
+        places = frozenset(((begin, begin_atom), (end, end_atom)))
+        if places in between:
+            _merge(between[places], link, mark, wiring)
+        else:
+            between[places] = link
+            wiring.links.append(link)
     _orient_even_hashes(wiring, marks)
     _mark_circles(wiring, circles, letters, length)
     return wiring
+
+
+def _merge(known: BondLink, other: BondLink, mark: BondMark, wiring: Wiring) -> None:
+    """Make one of two bonds between the same atoms, as of a wedge that is filled and outlined by itself."""
+    if {known.style, other.style} == {"wedge", "hash"}:
+        wiring.problems.append((mark.begin, "Two different bonds are drawn between the same atoms."))
+    if known.style == "plain" and other.style != "plain":
+        known.style = other.style
+        known.begin, known.end = other.begin, other.end
+        known.begin_atom, known.end_atom = other.begin_atom, other.end_atom
+    known.order = max(known.order, other.order)
+    known.paths = tuple(dict.fromkeys(known.paths + other.paths))
 
 
 def _free_ends(joints: Iterable[Joint]) -> list[tuple[int, int]]:

@@ -82,6 +82,8 @@ def formulas_alone(letters: Sequence[Letter]) -> list[DrawnGraph]:
         return []
     length = 2.2 * median(letter.size for letter in letters)
     labels = group_labels(list(letters), length, [])
+    if not labels:
+        return []
     found = _formulas(labels, [], length)
     if not found or len(found) < len(labels) or len(found) > _MAX_FORMULAS:
         return []
@@ -167,6 +169,8 @@ def _graph(strokes: Strokes, bonds: Bonds, wiring: Wiring, nodes: Sequence[int])
     graph.used = used / (used + left) if used + left > 0 else 1.0
     graph.links = [replace(link, begin=number[link.begin], end=number[link.end]) for link in links]
     graph.problems = [text for point, text in wiring.problems if _is_inside(point, near)]
+    if not strokes.clipped.isdisjoint(paths):
+        graph.problems.append("Some of its strokes are cut off or hidden.")
     margin = grown(box, _LOOSE_GAP * bonds.length)
     graph.loose = [label for label in wiring.labels if _distance(margin, label.bbox) <= 0]
     return graph

@@ -154,7 +154,7 @@ def _slabs(strokes: Strokes) -> list[Slab]:
     is_flat = width > 0.15 * np.abs(y1 - y0)
     upright = strokes.thickness * np.hypot(width, y1 - y0) / np.maximum(width, 1e-9)
     found = [
-        Slab(*ends, thickness, path)
+        Slab(*ends, thickness=thickness, path=path)
         for ends, thickness, path in zip(
             strokes.ends[is_flat].tolist(),
             upright[is_flat].tolist(),

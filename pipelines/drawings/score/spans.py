@@ -61,14 +61,12 @@ def _voltas(
     sheet: Sheet, system: System, thin: Sequence[Slab], words: Sequence[Word], space: float
 ) -> list[Letter]:
     used: list[Letter] = []
-    top = min(staff.lines[0] for staff in system.staves)
     near = 0.2 * space
     for slab in thin:
-        if (
-            slab.length < MIN_VOLTA_SPACES * space
-            or not _is_level(slab, space)
-            or slab.y0 > top - 0.5 * space
-        ):
+        if slab.length < MIN_VOLTA_SPACES * space or not _is_level(slab, space):
+            continue
+        staff = _staff_below(system, slab.y0)
+        if staff is None:
             continue
         hooks = [
             upright
@@ -86,12 +84,22 @@ def _voltas(
         if not hooks or not (inside or any(abs(hook.x - slab.x0) <= near for hook in hooks)):
             continue
         text = " ".join(word.text for word in inside)
-        system.spans.append(Span("volta", text, 0, slab.x0, slab.x1, slab.y0))
+        system.spans.append(Span("volta", text, staff, slab.x0, slab.x1, slab.y0))
         sheet.used_paths.add(slab.path)
         for hook in hooks:
             sheet.used_paths.update(hook.paths)
         used += [letter for word in inside for letter in word.letters]
     return used
+
+
+def _staff_below(system: System, y: float) -> int | None:
+    """Index of the staff under a height that is in none."""
+    for index, staff in enumerate(system.staves):
+        if y < staff.lines[0] - 0.4 * staff.space:
+            return index
+        if y <= staff.lines[-1]:
+            return None
+    return None
 
 
 def _ottavas(
@@ -108,11 +116,11 @@ def _ottavas(
             signs.append((_ottava_text(symbol.name), symbol.bbox, (), symbol))
     signs += [(word.text, word.bbox, word.letters, None) for word in words if _OTTAVA.fullmatch(word.text)]
     used: list[Letter] = []
-    for text, box, letters, symbol in signs:
+    for text, box, letters, sign in signs:
         if any(staff.lines[0] < (box[1] + box[3]) / 2 < staff.lines[-1] for staff in system.staves):
             continue
         dashes = _dashes(thin, box, space)
-        if not dashes and (symbol is None or not symbol.name.startswith(("ottava", "quin", "vent"))):
+        if not dashes and (sign is None):
             continue
         y = (box[1] + box[3]) / 2
         end = max((slab.x1 for slab in dashes), default=box[2])
@@ -122,8 +130,8 @@ def _ottavas(
             sheet.used_paths.add(slab.path)
         if dashes:
             _use_hooks(sheet, end, dashes[-1].y0, space)
-        if symbol is not None:
-            sheet.use(symbol)
+        if sign is not None:
+            sheet.use(sign)
         used += letters
     return used
 

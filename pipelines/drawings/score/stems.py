@@ -196,8 +196,8 @@ def _leave_far_ends(stems: Sequence[Stem]) -> None:
             continue
         left = {id(head) for head in ends[0 if is_free[0] else 1]}
         stem.heads = [(head, side) for head, side in stem.heads if id(head) not in left]
-        for head in left:
-            n_stems[head] -= 1
+        for place in left:
+            n_stems[place] -= 1
 
 
 def _meets(stem: Stem, head: HeadMark) -> bool:

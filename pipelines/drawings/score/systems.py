@@ -297,7 +297,8 @@ def attach_marks(
 ) -> None:
     """Give articulations, ornaments and fermatas to the chord or rest at which they stand."""
     targets: list[tuple[float, float, float, Chord | Rest]] = []
-    for target in (*chords, *rests):
+    events: list[Chord | Rest] = [*chords, *rests]
+    for target in events:
         boxes = [head.bbox for head in target.heads] if isinstance(target, Chord) else [target.bbox]
         left, right = min(box[0] for box in boxes), max(box[2] for box in boxes)
         targets.append((target.x, left, right, target))

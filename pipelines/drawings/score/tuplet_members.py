@@ -57,8 +57,11 @@ def tuplet_members(tuplet: Tuplet, staves: Mapping[int, Sequence[Event]], space:
             for event in events
             if tuplet.beam_group is not None and event.beam_group == tuplet.beam_group
         ]
-        events = group or list(staves.get(tuplet.staff, ()))
-        return _run_at(events, (tuplet.x0 + tuplet.x1) / 2, number, space)
+        middle = (tuplet.x0 + tuplet.x1) / 2 if tuplet.number_x is None else tuplet.number_x
+        if group:
+            return _run_at([group], middle, number, space) or group
+        events = list(staves.get(tuplet.staff, ()))
+        return _run_at(list(_voices(events)), middle, number, space) or _in_bracket(tuplet, events, space)
     own = _in_bracket(tuplet, staves.get(tuplet.staff, ()), space)
     if _adds_up(own, tuplet, space):
         return own
@@ -101,24 +104,28 @@ def _is_plain(unit: Quarters) -> bool:
     return above & (above - 1) == 0 and below & (below - 1) == 0 and above in (1, 2, 4) and below <= 256
 
 
-def _run_at(events: Sequence[Event], x: float, number: int, space: float) -> list[Event]:
-    """The events under the number of a tuplet without a bracket: as many notes as it says, about it.
+def _run_at(voices: Sequence[Sequence[Event]], x: float, number: int, space: float) -> list[Event]:
+    """The events at the number of a tuplet without a bracket: as many notes as it says, about it.
 
-    They may be part of a longer beam. Where no run adds up to the number, it stands for all of them.
+    They may be part of a longer beam. Empty where no run adds up to the number.
     """
-    events = sorted(events, key=lambda event: event.x)
-    best: tuple[float, list[Event]] | None = None
-    for begin in range(min(len(events), _MAX_RUN)):
-        total = Fraction(0)
-        for end in range(begin, min(len(events), begin + _MAX_RUN)):
-            total += events[end].values[0][0]
-            unit = total / number
-            off = abs((events[begin].x + events[end].x) / 2 - x) / space
-            if end == begin or not _is_plain(unit) or off > _NUMBER_OFF_SPACES:
-                continue
-            run = events[begin : end + 1]
-            # As many notes as the number says, of one value, are likelier than fewer longer ones.
-            off += 2.0 * (len(run) != number) + 2.0 * all(event.values[0][0] != unit for event in run)
-            if best is None or off < best[0]:
-                best = off, run
-    return best[1] if best else list(events)
+    best: tuple[float, Sequence[Event]] | None = None
+    for voice in voices:
+        events = sorted(voice, key=lambda event: event.x)
+        for begin in range(len(events)):
+            total = Fraction(0)
+            for end in range(begin, min(len(events), begin + _MAX_RUN)):
+                total += events[end].values[0][0]
+                off = abs((events[begin].x + events[end].x) / 2 - x) / space
+                if end == begin or off > _NUMBER_OFF_SPACES or not _is_plain(total / number):
+                    continue
+                run = events[begin : end + 1]
+                off += _run_cost(run, total / number, number)
+                if best is None or off < best[0]:
+                    best = off, run
+    return list(best[1]) if best else []
+
+
+def _run_cost(run: Sequence[Event], unit: Quarters, number: int) -> float:
+    """As many notes as the number says, of one value, are likelier than fewer longer ones."""
+    return 2.0 * (len(run) != number) + 2.0 * all(event.values[0][0] != unit for event in run)

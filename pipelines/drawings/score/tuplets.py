@@ -144,7 +144,7 @@ def _bracketed(sheet: Sheet, system: System, number: Number, space: float) -> Tu
         sheet.used_paths.add(slab.path)
     for x, at in ((begin, lines[0].y0), (end, lines[-1].y1)):
         _use_hook(sheet, x, at, space)
-    return Tuplet(number.values, staff, begin, end, y, has_bracket=True)
+    return Tuplet(number.values, staff, begin, end, y, has_bracket=True, number_x=number.x)
 
 
 def _hooks(sheet: Sheet, x: float, y: float, space: float) -> list[int]:
@@ -168,7 +168,8 @@ def _use_hook(sheet: Sheet, x: float, y: float, space: float) -> None:
 def _nearest_staff(system: System, x0: float, x1: float, y: float) -> int | None:
     """The staff whose notes and rests between two x are nearest to a height."""
     best: tuple[float, int] | None = None
-    for event in (*system.chords, *system.rests):
+    events: list[Chord | Rest] = [*system.chords, *system.rests]
+    for event in events:
         if not x0 - 1 <= event.x <= x1 + 1 or system.staves[event.staff].is_tablature:
             continue
         away = max(event.bbox[1] - y, y - event.bbox[3], 0.0)
@@ -228,10 +229,9 @@ def _alone(system: System, number: Number, space: float) -> Tuplet | None:
     count = number.values[0]
     best: tuple[float, Sequence[Chord | Rest]] | None = None
     for staff in range(len(system.staves)):
-        events: list[Chord | Rest] = [
-            event for event in (*system.chords, *system.rests) if event.staff == staff
-        ]
-        events = [event for event in events if not (isinstance(event, Chord) and event.is_grace)]
+        events: list[Chord | Rest] = [chord for chord in system.chords if not chord.is_grace]
+        events += system.rests
+        events = [event for event in events if event.staff == staff]
         events.sort(key=lambda event: event.x)
         for n in {count, count - 1, 2}:
             for first in range(len(events) - n + 1):
@@ -249,4 +249,6 @@ def _over(events: Sequence[Chord | Rest], number: Number, group: int | None) -> 
     box = union(event.bbox for event in events)
     staves = [event.staff for event in events]
     staff = max(sorted(set(staves)), key=staves.count)
-    return Tuplet(number.values, staff, box[0], box[2], number.y, has_bracket=False, beam_group=group)
+    return Tuplet(
+        number.values, staff, box[0], box[2], number.y, has_bracket=False, beam_group=group, number_x=number.x
+    )

@@ -178,6 +178,8 @@ class Tuplet:
     has_bracket: bool
     beam_group: int | None = None
     """The beamed group that it is at, where it has no bracket."""
+    number_x: float | None = None
+    """Middle of the number, under or over the middle of its notes."""
 
 
 @dataclass(slots=True, eq=False)
