@@ -69,6 +69,7 @@ def test_each_system_of_a_score_is_a_record_of_its_own(piece: DrawnScore) -> Non
     for score, box in zip(scores, piece.systems, strict=True):
         assert score.evidence == ["drawing"]
         assert score.is_valid
+        assert score.musicxml
         assert box[1] - 20 < (score.bbox[1] + score.bbox[3]) / 2 < box[3] + 20
     assert len({score.id for score in scores}) == len(scores)
 
