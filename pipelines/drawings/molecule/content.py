@@ -35,8 +35,8 @@ MAX_LIGANDS: Final = 9
 MAX_NEIGHBORS: Final = 6
 """Atoms bonded to any other atom, at most."""
 
-NEAR_LABEL: Final = 0.3
-"""Ems between a number and a label from where on the number is more likely of it than not."""
+_BRACKETS: Final = frozenset("()[]{}")
+_REPEATS: Final = ("n", "m", "x")
 
 MAX_ATOMS: Final = 300
 """As of the parser of the molecule head: no drawing of one region shows a larger structure."""
@@ -125,25 +125,26 @@ def _note_labels(graph: DrawnGraph, built: BuiltMolecule | None, findings: Findi
 def _seems_part(label: LabelMark, graph: DrawnGraph) -> bool:
     """Whether a label that nothing was made of is likely of the structure.
 
-    That is a charge, a number right at the letters of an atom, or an atom as near as a bond is long.
+    spots = [(*node.point, *node.point) for node in graph.nodes]
+    nearest = min((gap_between(label.bbox, spot) for spot in spots), default=math.inf)
+    or the number of its repeats.
     """
+    text = label_text(label)
     if is_charge_only(label):
         return True
-    if is_annotation(label) and not label_text(label).isdigit():
-        return False
-    if not label_text(label).isdigit():
-        structure = read_label(label, ())
-        nearest = min(
-            (gap_between(label.bbox, (*node.point, *node.point)) for node in graph.nodes), default=math.inf
+    if text.isdigit():
+        # Numbers that are apart from labels are left out before.
+        return any(
+            gap_between(label.bbox, node.label.bbox) < label.letters[0].size
+            for node in graph.nodes
+            if node.label is not None
         )
-        return not structure.problems and nearest < graph.bond_length
-    return any(
-        gap_between(digit.bbox, letter.bbox) < NEAR_LABEL * letter.size
-        for node in graph.nodes
-        if node.label is not None
-        for letter in node.label.letters
-        for digit in label.letters
+    nearest = min(
+        (gap_between(label.bbox, (*node.point, *node.point)) for node in graph.nodes), default=math.inf
     )
+    if is_annotation(label) or nearest > graph.bond_length:
+        return False
+    return set(text) <= _BRACKETS or text in _REPEATS or not read_label(label, ()).problems
 
 
 def _check(built: BuiltMolecule, findings: Findings) -> _Checked | None:

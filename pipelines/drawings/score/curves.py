@@ -63,7 +63,7 @@ def find_bows(sheet: Sheet, space: float) -> list[Bow]:
         if index in sheet.used_paths:
             continue
         x0, y0, x1, y1 = path.bbox
-        if x1 - x0 < MIN_BOW_SPACES * space or y1 - y0 > 1.5 * (x1 - x0) + space:
+        if x1 - x0 < MIN_BOW_SPACES * space or y1 - y0 > 2.5 * (x1 - x0) + space:
             continue
         if not any(part.is_curve.any() for part in path.subpaths):
             continue
@@ -83,14 +83,18 @@ def _bow(path: PaintedPath, index: int, space: float) -> Bow | None:
     points = np.concatenate([part.points for part in path.subpaths])
     if not np.isfinite(points).all() or len(points) < 5:
         return None
-    left, right = points[points[:, 0].argmin()], points[points[:, 0].argmax()]
-    length = float(right[0] - left[0])
+    first = points[((points - points.mean(axis=0)) ** 2).sum(axis=1).argmax()]
+    last = points[((points - first) ** 2).sum(axis=1).argmax()]
+    left, right = (first, last) if first[0] <= last[0] else (last, first)
+    length = float(np.hypot(*(right - left)))
     if length <= 0:
         return None
-    share = (points[:, 0] - left[0]) / length
-    # Of each end the middle of what the outline has there.
+    cos, sin = (right - left) / length
+    moved = points - left
+    share, over = (moved[:, 0] * cos + moved[:, 1] * sin) / length, moved[:, 1] * cos - moved[:, 0] * sin
+    # The ends are the middles of what the outline has there.
+    over = over - (over[share <= 0.01].mean() * (1 - share) + over[share >= 0.99].mean() * share)
     begin_y, end_y = points[share <= 0.01, 1].mean(), points[share >= 0.99, 1].mean()
-    over = points[:, 1] - (begin_y + (end_y - begin_y) * share)
     inner = over[(share > 0.3) & (share < 0.7)]
     if len(inner) < 2:
         return None
@@ -99,11 +103,9 @@ def _bow(path: PaintedPath, index: int, space: float) -> Bow | None:
     sagitta = float(inner.mean())
     # It bends one way: nothing of it lies on the other side of the line between its ends.
     other_side = float(over.max()) if sagitta < 0 else float(-over.min())
-    if abs(sagitta) < min(MIN_SAGITTA * length, MIN_SAGITTA_SPACES * space) or other_side > max(
-        0.25 * abs(sagitta), 0.2 * space
-    ):
+    if abs(sagitta) < min(MIN_SAGITTA * length, MIN_SAGITTA_SPACES * space):
         return None
-    if not _tapers(points, share, over, space):
+    if other_side > max(0.25 * abs(sagitta), 0.2 * space) or not _tapers(points, share, over, space):
         return None
     begin, end = (float(left[0]), float(begin_y)), (float(right[0]), float(end_y))
     return Bow(begin, end, sagitta < 0, path.bbox, index, bool(path.dashes))
@@ -202,12 +204,14 @@ def _tie_ends(
 
 
 def _interrupted(first: int, last: int, chords: Sequence[Chord]) -> bool:
-    """Whether a chord with a head on the same line stands between."""
+    """Whether a chord of the same voice, as far as stems tell, with a head on the same line stands between."""
     begin, end = chords[first], chords[last]
     positions = {head.position for head in begin.heads} & {head.position for head in end.heads}
+    stems = {begin.stem, end.stem}
     return any(
         chord.staff == begin.staff
         and chord.is_grace == begin.is_grace
+        and (chord.stem in stems or "none" in (chord.stem, *stems))
         and begin.x + 0.1 < chord.x < end.x - 0.1
         and any(head.position in positions for head in chord.heads)
         for chord in chords[first + 1 : last]

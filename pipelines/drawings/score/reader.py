@@ -27,6 +27,7 @@ from docai.pipelines.drawings.score.spans import find_spans
 from docai.pipelines.drawings.score.staves import MAX_LINE_SPACES, find_staves
 from docai.pipelines.drawings.score.stems import find_stems
 from docai.pipelines.drawings.score.strokes import find_strokes
+from docai.pipelines.drawings.score.symbol_strokes import split_notes, unfold_bars
 from docai.pipelines.drawings.score.symbols import find_symbols
 from docai.pipelines.drawings.score.systems import (
     attach_accidentals,
@@ -56,12 +57,15 @@ MAX_LETTER_SPACES: Final = 6.0
 
 def find_systems(drawing: Drawing) -> list[System]:
     """Systems of music of a drawing, from the top; empty where it has no staves with music."""
-    drawing = sound_drawing(drawing)
+    drawing = unfold_bars(sound_drawing(drawing))
     strokes = find_strokes(drawing)
     staves = find_staves(drawing, strokes)
     if not staves:
         return []
-    sheet = read_sheet(drawing, find_symbols(drawing, staves), strokes)
+    split, symbols = split_notes(drawing, find_symbols(drawing, staves))
+    if split is not drawing:
+        strokes = find_strokes(split)
+    sheet = read_sheet(split, symbols, strokes)
     return _Reader(sheet, staves).systems()
 
 
