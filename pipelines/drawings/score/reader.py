@@ -48,6 +48,12 @@ MARKS: Final = ("artic", "fermata", "ornament", "stringsUpBow", "stringsDownBow"
 """How names of symbols begin that stand above or below notes."""
 
 
+END_SPACES: Final = 1.5
+"""Distance of the last barline from the end of the staff lines at most, in staff spaces."""
+
+BEGIN_SPACES: Final = 8.0
+"""Distance of the clef from the begin of the staff lines at most, in staff spaces."""
+
 TEXT_SPACES: Final = 16.0
 """How far from the staves of a system its words are at most, in staff spaces."""
 
@@ -119,7 +125,13 @@ class _Reader:
             inside = [bow for bow in bows if self._nearest(systems, bow.bbox) == number]
             system.curves = attach_curves(sheet, inside, system.chords, system.staves)
             system.unexplained = find_remains(sheet, system, symbols[number])
-        return [system for system in systems if system.chords or system.clefs or system.rests]
+            if _is_cut(system, sheet.drawing.bbox):
+                system.problems.append("The staff lines go on beyond what is shown.")
+        return [
+            system
+            for system, own in zip(systems, symbols, strict=True)
+            if system.chords or system.clefs or system.rests or _is_tablature(system, own)
+        ]
 
     def _use_staff_lines(self) -> None:
         """Account for the lines of staves, and leave them out of the strokes that are looked at."""
@@ -227,3 +239,33 @@ class _Reader:
             if id(symbol) in used:
                 self.sheet.use(symbol)
         return [letter for letter in letters if id(letter) not in used]
+
+
+def _is_cut(system: System, page: BBox) -> bool:
+    """Whether staves reach beyond the page, or to its edge without a barline or clef there."""
+    for number, staff in enumerate(system.staves):
+        if staff.x1 > page[2] + 0.5 or staff.x0 < page[0] - 0.5:
+            return True
+        end = staff.x1 - END_SPACES * staff.space
+        if staff.x1 >= page[2] - 0.5 and not any(
+            line.x >= end for line in system.barlines if number in line.staves
+        ):
+            return True
+        begin = staff.x0 + BEGIN_SPACES * staff.space
+        if staff.x0 <= page[0] + 0.5 and not any(
+            clef.x <= begin for clef in system.clefs if clef.staff == number
+        ):
+            return True
+    return False
+
+
+def _is_tablature(system: System, symbols: Sequence[Symbol]) -> bool:
+    """Whether a system has tablature, by its sign or by the letters TAB; lines alone are none."""
+    if not any(staff.is_tablature for staff in system.staves):
+        return False
+    if any("TabClef" in symbol.name for symbol in symbols):
+        return True
+    left = min(staff.x0 for staff in system.staves) + BEGIN_SPACES * max(
+        staff.space for staff in system.staves
+    )
+    return {"T", "A", "B"} <= {letter.text for letter in system.texts if letter.bbox[2] <= left}
