@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from docai.geometry import BBox, grow, union
+from docai.geometry import BBox, contains_center, grow, union
 from docai.pipelines.drawings.letters import Letter, read_letters
 from docai.pipelines.drawings.score.attributes import find_clefs, find_meters, find_rests
 from docai.pipelines.drawings.score.barlines import (
@@ -127,10 +127,13 @@ class _Reader:
             system.unexplained = find_remains(sheet, system, symbols[number])
             if _is_cut(system, sheet.drawing.bbox):
                 system.problems.append("The staff lines go on beyond what is shown.")
+        signed = [
+            system for system, own in zip(systems, symbols, strict=True) if _has_tablature_sign(system, own)
+        ]
         return [
             system
-            for system, own in zip(systems, symbols, strict=True)
-            if system.chords or system.clefs or system.rests or _is_tablature(system, own)
+            for system in systems
+            if system.chords or system.clefs or system.rests or _is_alike(system, signed)
         ]
 
     def _use_staff_lines(self) -> None:
@@ -259,13 +262,31 @@ def _is_cut(system: System, page: BBox) -> bool:
     return False
 
 
-def _is_tablature(system: System, symbols: Sequence[Symbol]) -> bool:
+def _has_tablature_sign(system: System, symbols: Sequence[Symbol]) -> bool:
     """Whether a system has tablature, by its sign or by the letters TAB; lines alone are none."""
-    if not any(staff.is_tablature for staff in system.staves):
-        return False
-    if any("TabClef" in symbol.name for symbol in symbols):
-        return True
-    left = min(staff.x0 for staff in system.staves) + BEGIN_SPACES * max(
-        staff.space for staff in system.staves
+    for staff in system.staves:
+        if not staff.is_tablature:
+            continue
+        box = (staff.x0, staff.lines[0], staff.x0 + BEGIN_SPACES * staff.space, staff.lines[-1])
+        if any("TabClef" in symbol.name and contains_center(box, symbol.bbox) for symbol in symbols):
+            return True
+        inside = [word for word in join_words(system.texts) if contains_center(box, word.bbox)]
+        column = sorted(
+            (word for word in inside if word.text in ("T", "A", "B")), key=lambda word: word.bbox[1]
+        )
+        xs = [(word.bbox[0] + word.bbox[2]) / 2 for word in column]
+        if [word.text for word in column] == ["T", "A", "B"] and max(xs) - min(xs) <= 0.5 * staff.space:
+            return True
+    return False
+
+
+def _is_alike(system: System, others: Sequence[System]) -> bool:
+    """Whether the staves of a system are as those of another."""
+    return any(
+        len(system.staves) == len(other.staves)
+        and all(
+            len(one.lines) == len(two.lines) and abs(one.space - two.space) <= 0.03 * two.space
+            for one, two in zip(system.staves, other.staves, strict=True)
+        )
+        for other in others
     )
-    return {"T", "A", "B"} <= {letter.text for letter in system.texts if letter.bbox[2] <= left}
