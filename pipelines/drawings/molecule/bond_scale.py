@@ -45,8 +45,9 @@ def bond_length(lines: Sequence[Line], strokes: Strokes, letters: Sequence[Lette
     known = touched | (hidden > 0)
     full = lengths + hidden.reshape(-1, 2).sum(axis=1)
     weights = (known.reshape(-1, 2).sum(axis=1) ** 2 + _LONE_WEIGHT) * lengths
-    # A straight line in pieces of one color may be several bonds.
-    weights *= [0.1 if any(not stop.is_color for stop in line.stops) else 1.0 for line in candidates]
+    # A straight line in pieces of one color may be several bonds, and a wedge is often in pieces.
+    is_doubtful = [any(not stop.is_color for stop in line.stops) for line in lines] + [True] * len(tapers)
+    weights[is_doubtful] *= 0.1
     order = np.argsort(full)
     heavy = np.cumsum(weights[order])
     return float(full[order][np.searchsorted(heavy, heavy[-1] / 2)])
