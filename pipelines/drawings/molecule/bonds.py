@@ -16,6 +16,7 @@ from docai.pipelines.drawings.molecule.bond_pieces import drop_repeated, join_pi
 from docai.pipelines.drawings.molecule.bond_rows import find_dash_chains, find_hash_rows
 from docai.pipelines.drawings.molecule.bond_scale import bond_length
 from docai.pipelines.drawings.molecule.bond_strokes import Line, Strokes, Taper
+from docai.pipelines.drawings.molecule.joints import gap_before
 from docai.pipelines.drawings.molecule.points import halfway, near_pairs, unit_vector
 from docai.pipelines.drawings.molecule.types import BondMark, BondStyle
 
@@ -27,6 +28,9 @@ _MAX_GAP: Final = 0.36
 
 _BROAD_PIECE: Final = 1.6
 """Width of a piece of a wedge that hardly widens, in widths of the usual line, at least."""
+
+_MIN_SEEN: Final = 0.08
+"""Length of what is seen of a bond that does not stand between letters, in bond lengths, at least."""
 
 _MIN_WEDGE: Final = 0.2
 """Length of what is seen of a wedge, in bond lengths, at least."""
@@ -69,7 +73,7 @@ def read_bonds(strokes: Strokes, letters: Sequence[Letter]) -> Bonds:
     for wave in strokes.waves:
         if math.dist(wave.p, wave.q) > 0.3 * length:
             marks.append(BondMark(wave.p, wave.q, 1, "wavy", wave.paths))
-    marks += _group_lines(lines, length, width)
+    marks += _group_lines(lines, letters, length, width)
     return Bonds(marks, length, width)
 
 
@@ -119,9 +123,9 @@ def _goes_on_wider(a: Taper, b: Taper, length: float) -> bool:
 # Multiple bonds.
 
 
-def _group_lines(lines: list[Line], length: float, width: float) -> list[BondMark]:
+def _group_lines(lines: list[Line], letters: Sequence[Letter], length: float, width: float) -> list[BondMark]:
     """Single lines as bonds, and pairs and triples of lines beside each other as one."""
-    lines = [line for line in lines if line.length > 0.08 * length]
+    lines = [line for line in lines if line.length > _MIN_SEEN * length or _is_between(line, letters, length)]
     n = len(lines)
     links: dict[int, list[tuple[float, int]]] = defaultdict(list)
     crossed: list[tuple[int, int]] = []
@@ -146,6 +150,16 @@ def _group_lines(lines: list[Line], length: float, width: float) -> list[BondMar
         marks + [_single(line, length, width) for k, line in enumerate(lines) if k not in used]
         if n
         else marks
+    )
+
+
+def _is_between(line: Line, letters: Sequence[Letter], length: float) -> bool:
+    """Whether a stroke points at a letter at either end: what large letters leave of a bond."""
+    if line.length < 0.01 * length:
+        return False
+    mark = BondMark(line.p, line.q, 1)
+    return all(
+        any(gap_before(letter, mark, side, length) is not None for letter in letters) for side in (0, 1)
     )
 
 
