@@ -68,8 +68,8 @@ def wire(
     for joint in joints:
         index = _label_at(joint, marks, labels, boxes, length)
         if index is None:
-            for end in joint.ends:
-                owner[end] = len(wiring.nodes)
+            for place in joint.ends:
+                owner[place] = len(wiring.nodes)
             wiring.nodes.append(NodeMark(joint.point))
         else:
             attached[index] += joint.ends
@@ -82,8 +82,8 @@ def wire(
         attachments = [_attachment(marks[bond], bond, side) for bond, side in ends]
         is_dot = {letter.text for letter in label.letters} <= _DOTS
         structure = _bare_atom(len(ends)) if is_dot else read_label(label, attachments)
-        for end, atom in zip(ends, structure.attached, strict=True):
-            owner[end], atoms[end] = len(wiring.nodes), atom
+        for place, atom in zip(ends, structure.attached, strict=True):
+            owner[place], atoms[place] = len(wiring.nodes), atom
         wiring.nodes.append(NodeMark(_label_point(label, structure), label, structure))
     between: dict[frozenset[tuple[int, int]], BondLink] = {}
     for bond, mark in enumerate(marks):

@@ -9,7 +9,8 @@ from statistics import median
 from typing import Final
 
 from docai.pipelines.drawings.letters import Letter
-from docai.pipelines.drawings.molecule.bond_strokes import measure_polygon, visible_paths
+from docai.pipelines.drawings.molecule.polygons import measure_polygon
+from docai.pipelines.drawings.molecule.stroke_reader import visible_paths
 from docai.pipelines.ingest.drawing import Drawing, PaintedPath
 
 _SURE: Final = 0.5
@@ -143,7 +144,7 @@ def _is_stroked(path: PaintedPath) -> bool:
 
 def _is_lone_minus(letter: Letter, outlines: Sequence[Letter], drawing: Drawing, size: float) -> bool:
     """Whether a level bar is filled, small, and none of a row, where bonds are stroked."""
-    x0, y0, x1, y1 = letter.bbox
+    x0, y0, x1, _ = letter.bbox
     path = drawing.paths[letter.paths[0]]
     if len(letter.paths) > 1 or _is_stroked(path) or not 0.15 * size < x1 - x0 < 0.85 * size:
         return False

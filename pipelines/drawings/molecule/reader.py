@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from docai.pipelines.drawings.letters import Letter, read_letters
-from docai.pipelines.drawings.molecule.bond_strokes import Strokes, read_strokes
+from docai.pipelines.drawings.molecule.bond_strokes import Strokes
 from docai.pipelines.drawings.molecule.bonds import Bonds, read_bonds
 from docai.pipelines.drawings.molecule.content import describe_graph
 from docai.pipelines.drawings.molecule.graph import wire
@@ -17,6 +17,7 @@ from docai.pipelines.drawings.molecule.joints import find_facing, find_joints
 from docai.pipelines.drawings.molecule.letter_choice import choose_letters
 from docai.pipelines.drawings.molecule.plausibility import drop_other_linework
 from docai.pipelines.drawings.molecule.signs import plain_signs, take_signs
+from docai.pipelines.drawings.molecule.stroke_reader import read_strokes
 from docai.pipelines.drawings.molecule.types import DrawnGraph, MoleculeReading
 from docai.pipelines.drawings.sound import sound_drawing
 from docai.pipelines.ingest.drawing import Drawing

@@ -12,7 +12,8 @@ import numpy as np
 
 from docai.geometry import BBox
 from docai.pipelines.drawings.letters import Letter
-from docai.pipelines.drawings.molecule.bond_strokes import Line, Strokes, polygon_corners
+from docai.pipelines.drawings.molecule.bond_strokes import Line, Strokes
+from docai.pipelines.drawings.molecule.polygons import polygon_corners
 from docai.pipelines.ingest.drawing import Drawing, Point
 
 _SIGN_LENGTH: Final = (0.15, 0.85)
@@ -60,7 +61,7 @@ def take_signs(drawing: Drawing, strokes: Strokes, letters: Sequence[Letter]) ->
         (x, y), reach = line.middle, largest
         near = (boxes[:, 0] - reach < x) & (x < boxes[:, 2] + reach)
         near &= (boxes[:, 1] - reach < y) & (y < boxes[:, 3] + reach)
-        host = _host(line, [letters[index] for index in np.flatnonzero(near)], strokes)
+        host = _host(line, [letters[index] for index in np.flatnonzero(near).tolist()], strokes)
         if host is not None:
             used.add(id(line))
             signs.append(_letter("−", (line,), host.size, strokes))
