@@ -174,7 +174,7 @@ def _guess(
     alike = _ALIKE.get(text, text)
     share = sum(weight for i, weight in prior.items() if texts[i] in alike) / sum(prior.values())
     score = (1 - p_none) * share
-    reference = near[0] if near else own
+    reference = _reference(metrics, bbox, index, near) or own
     large = max(bbox[2] - bbox[0], bbox[3] - bbox[1])
     if text in _BARS_AND_DOTS and _is_bar_or_dot(bbox) and not near:
         score = min(score, _ALONE)
@@ -257,6 +257,14 @@ def _fit(
     for size, share in common:
         best = max(best, _FAR_WEIGHT * (0.3 + share) * exp(-((log(cap / size) / slack) ** 2) / 2))
     return best
+
+
+def _reference(metrics: Metrics, bbox: BBox, index: int, near: Sequence[Anchor]) -> Anchor | None:
+    """The letter that a sign goes with: the nearest, or the one that it is high enough for."""
+    if not near or metrics.are_sized[index] or metrics.texts[index] in _ALONE_CAPS:
+        return near[0] if near else None
+    cap = max(bbox[3] - bbox[1], 1e-6) / max(metrics.heights[index], 0.05)
+    return min(near, key=lambda anchor: abs(log(cap / anchor.cap)))
 
 
 def _is_bar_or_dot(bbox: BBox) -> bool:

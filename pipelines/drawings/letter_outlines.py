@@ -25,8 +25,8 @@ PICTURE_PX: Final = 24
 
 N_FEATURES: Final = PICTURE_PX * PICTURE_PX + 18
 
-MIN_SIDE: Final = 0.3
-"""Points of the larger side below which nobody can read a letter."""
+MIN_SIDE: Final = 0.1
+"""Points of the larger side of the smallest shape that is looked at: the dot of an i in small print."""
 
 MAX_SIDE: Final = 150.0
 """Points of the larger side above which an outline is no letter of a drawing."""
@@ -281,7 +281,7 @@ def draw(outline: Outline) -> NDArray[np.float32]:
             canvas, [np.rint((placed - 0.5) * one).astype(np.int32)], 0 if depth % 2 else 255, shift=_SHIFT
         )
     small = cv2.resize(canvas, (PICTURE_PX, PICTURE_PX), interpolation=cv2.INTER_AREA)
-    return np.asarray(small, np.float32) / 255
+    return np.asarray(small / 255, np.float32)
 
 
 def _draw_pen(canvas: NDArray[np.uint8], placed: Contour, pen: NDArray[np.float64]) -> None:

@@ -65,7 +65,7 @@ class _Grid:
                     gap = max(anchor.bbox[0] - bbox[2], bbox[0] - anchor.bbox[2])
                     above = max(anchor.bbox[1] - bbox[3], bbox[1] - anchor.bbox[3])
                     if gap <= _REACH * anchor.cap and above <= 0.3 * anchor.cap:
-                        found.append((max(gap, 0.0) + max(above, 0.0), anchor))
+                        found.append((max(gap, 0.0) + 2 * max(above, 0.0), anchor))
         found.sort(key=lambda pair: pair[0])
         return [anchor for _, anchor in found[:_MAX_NEAR]]
 

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from docai.contents import Issue, Label, MoleculeContent
 from docai.geometry import BBox, center
 from docai.issues import make_issue
@@ -24,6 +26,7 @@ from docai.pipelines.drawings.molecule.label_reader import (
     label_text,
     read_label,
 )
+from docai.pipelines.drawings.molecule.points import components
 from docai.pipelines.drawings.molecule.types import DrawnGraph, LabelMark, MoleculeReading
 
 if TYPE_CHECKING:
@@ -34,6 +37,9 @@ MAX_LIGANDS: Final = 9
 
 MAX_NEIGHBORS: Final = 6
 """Atoms bonded to any other atom, at most."""
+
+BROKEN_BOND: Final = 1.06
+"""Distance of two parts of a structure, in bond lengths, up to which they were bonded."""
 
 _BRACKETS: Final = frozenset("()[]{}")
 _REPEATS: Final = ("n", "m", "x")
@@ -80,6 +86,8 @@ def _describe(graph: DrawnGraph) -> MoleculeReading:
     try:
         built = build_molecule(graph)
         findings.problems = [*graph.problems, *built.problems]
+        if _has_broken_bond(graph):
+            findings.problems.append("Two parts of the structure are as near each other as a bond is long.")
         if 0 < built.mol.GetNumAtoms() <= MAX_ATOMS:
             checked = _check(built, findings)
             if checked is not None:
@@ -120,6 +128,21 @@ def _note_labels(graph: DrawnGraph, built: BuiltMolecule | None, findings: Findi
     loose = [label for label in graph.loose if id(label) not in used]
     findings.unplaced = [label_text(label) for label in loose if _seems_part(label, graph)]
     findings.unexplained = len(graph.unexplained)
+
+
+def _has_broken_bond(graph: DrawnGraph) -> bool:
+    """Whether two parts with bonds of their own are so near that a bond between them was missed."""
+    parts = components(len(graph.nodes), ((link.begin, link.end) for link in graph.links))
+    parts = [part for part in parts if len(part) > 1]
+    if len(parts) < 2:
+        return False
+    places = [np.array([graph.nodes[index].point for index in part], float) for part in parts]
+    reach = BROKEN_BOND * graph.bond_length
+    return any(
+        bool((np.hypot(*(a[:, None] - b[None]).transpose(2, 0, 1)) < reach).any())
+        for index, a in enumerate(places)
+        for b in places[:index]
+    )
 
 
 def _seems_part(label: LabelMark, graph: DrawnGraph) -> bool:

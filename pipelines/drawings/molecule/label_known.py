@@ -47,7 +47,8 @@ def group_of_table(
             score = DOUBTFUL_SCORE
     # Its place is that of the atom that the bond is to.
     words = [index for index, letter in enumerate(label.letters) if letter.text.isalpha()]
-    letters = (min(words, key=lambda index: distance_along(label.letters[index], attachment)),)
+    nearest = min(words, key=lambda index: distance_along(label.letters[index], attachment))
+    letters: tuple[int, ...] = (nearest,)
     if structure is not None and score == 1.0:
         letters = structure.atoms[structure.attached[0]].letters
     return LabelStructure([LabelAtom("*", label=text, letters=letters)], attached=[0], score=score)

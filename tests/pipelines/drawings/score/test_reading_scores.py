@@ -32,8 +32,8 @@ PIECE = """\
 =2	=2	=2
 .	8bnq	.
 4C 4E	4cc	4a]
-8D'L	8ddL	2f
-8E'J	16ff#L	.
+8D^L	8ddL	2f
+8E^J	16ff#L	.
 .	16ggJJ	.
 4F;	4aa	.
 *	*v	*v
