@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from statistics import median
 from typing import Final
@@ -14,6 +14,9 @@ from docai.pipelines.ingest.drawing import Drawing, PaintedPath
 
 _SURE: Final = 0.5
 """Score of a filled outline from which it is a letter."""
+
+_SURE_PLUS: Final = 0.4
+"""The same of a plus, which no bond looks like."""
 
 _SURE_STROKED: Final = 0.8
 """The same of one that is only stroked, as of a plotter's font."""
@@ -27,6 +30,8 @@ _HEIGHTS: Final = (0.75, 1.35)
 _UPRIGHT: Final = frozenset("lI1|i")
 
 _CAPITALS: Final = frozenset("ABCDEFGHKLMNOPQRSTUVWXYZ")
+
+_MINUSES: Final = frozenset("-−–—‐‑")
 
 _BROAD: Final = frozenset("ABCDEGHKMNOPQRSUWXZabcdeghkmnopqsuwxz0234568")
 """What no bar is taken for."""
@@ -55,7 +60,8 @@ def choose_letters(drawing: Drawing, letters: Sequence[Letter]) -> list[Letter]:
     outlines = [
         letter
         for letter in letters
-        if letter.paths and letter.score >= _SURE and visible.issuperset(letter.paths)
+        if letter.paths and visible.issuperset(letter.paths)
+        if letter.score >= (_SURE_PLUS if letter.text == "+" else _SURE)
     ]
     if not outlines:
         return glyphs
@@ -66,7 +72,7 @@ def choose_letters(drawing: Drawing, letters: Sequence[Letter]) -> list[Letter]:
         if letter.text.isalnum() and letter.text not in _UPRIGHT and letter.size > 0
     ]
     if not plain:
-        return glyphs
+        return glyphs + _lone_bars(drawing, outlines, visible)
     size = median(letter.size for letter in plain)
     capitals = [letter.bbox[3] - letter.bbox[1] for letter in plain if letter.text in _CAPITALS]
     height = median(capitals) if capitals else 0.7 * size
@@ -75,7 +81,12 @@ def choose_letters(drawing: Drawing, letters: Sequence[Letter]) -> list[Letter]:
     chosen = []
     for letter in outlines:
         paths = [drawing.paths[index] for index in letter.paths]
-        if not _SIZES[0] * size <= letter.size <= _SIZES[1] * size:
+        if letter.text in _MINUSES:
+            if bonds_are_stroked and _is_lone_minus(letter, outlines, drawing, size):
+                chosen.append(replace(letter, text="−", size=size))
+            continue
+        is_usual = _SIZES[0] * size <= letter.size <= _SIZES[1] * size
+        if not is_usual and (letter.text.isalnum() or letter.bbox[3] - letter.bbox[1] > size):
             continue
         if all(_is_stroked(path) for path in paths) and (
             letter.score < _SURE_STROKED or not letter.text.isalnum() or letter.text in _UPRIGHT
@@ -90,6 +101,22 @@ def choose_letters(drawing: Drawing, letters: Sequence[Letter]) -> list[Letter]:
             continue
         chosen.append(letter)
     return glyphs + chosen
+
+
+def _lone_bars(drawing: Drawing, outlines: Sequence[Letter], visible: Collection[int]) -> list[Letter]:
+    """Filled bars that are ``I`` among bonds that are only stroked, where no other letter gives the size."""
+    own = {index for letter in outlines for index in letter.paths}
+    bonds = [drawing.paths[index] for index in visible if index not in own]
+    if not bonds or not all(map(_is_stroked, bonds)):
+        return []
+    return [
+        letter
+        for letter in outlines
+        if letter.text in _UPRIGHT
+        for slant in [_as_bar(drawing.paths[letter.paths[0]])]
+        if len(letter.paths) == 1 and not _is_stroked(drawing.paths[letter.paths[0]])
+        if slant is not None and slant <= _MAX_SLANT
+    ]
 
 
 def _with_capital_rings(outlines: Sequence[Letter], glyphs: Sequence[Letter]) -> list[Letter]:
@@ -114,8 +141,27 @@ def _is_stroked(path: PaintedPath) -> bool:
     return path.fill is None and path.stroke is not None
 
 
+def _is_lone_minus(letter: Letter, outlines: Sequence[Letter], drawing: Drawing, size: float) -> bool:
+    """Whether a level bar is filled, small, and none of a row, where bonds are stroked."""
+    x0, y0, x1, y1 = letter.bbox
+    path = drawing.paths[letter.paths[0]]
+    if len(letter.paths) > 1 or _is_stroked(path) or not 0.15 * size < x1 - x0 < 0.85 * size:
+        return False
+    slant = _as_bar(path)
+    return (
+        slant is not None
+        and slant > 0.99
+        and not any(
+            other is not letter
+            and other.text in _MINUSES
+            and math.dist((x0, y0), other.bbox[:2]) < 0.8 * size
+            for other in outlines
+        )
+    )
+
+
 def _is_mark(letter: Letter, paths: Sequence[PaintedPath], bonds_are_stroked: bool) -> bool:
-    """Whether an outline is a mark of labels; dots are round, and minus signs are found by where they stand."""
+    """Whether an outline is a mark of labels; dots are round."""
     if letter.text in _BRACKETS:
         return True
     if letter.text in _DOTS:

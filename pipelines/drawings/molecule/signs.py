@@ -166,7 +166,7 @@ def _disturbs(line: Line, other: Line, size: float) -> bool:
     if is_parallel and math.dist(line.middle, other.middle) < 0.7 * size and other.length < 2 * line.length:
         return True
     ends: tuple[Point, ...] = (line.p, line.q)
-    return any(math.dist(a, b) < 0.1 * size for a in ends for b in (other.p, other.q))
+    return any(math.dist(a, b) < 0.05 * size for a in ends for b in (other.p, other.q))
 
 
 def _letter(text: str, lines: tuple[Line, ...], size: float, strokes: Strokes) -> Letter:
