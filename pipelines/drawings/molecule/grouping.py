@@ -85,8 +85,8 @@ def formulas_alone(letters: Sequence[Letter]) -> list[DrawnGraph]:
     if not labels:
         return []
     found = _formulas(labels, [], length)
-    # What is no formula is left in ``labels``.
-    if not found or labels or len(found) > _MAX_FORMULAS:
+    n_read = sum(len(label.letters) for label, _ in found)
+    if not found or n_read < len(letters) or len(found) > _MAX_FORMULAS:
         return []
     nodes = [NodeMark(_middle(label.bbox), label, structure) for label, structure in found]
     return [DrawnGraph(nodes, [], length, _around([label.bbox for label, _ in found]))]
