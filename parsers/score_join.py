@@ -1,8 +1,9 @@
 """Systems of music joined to scores: one kern text from those of successive systems.
 
-Each system opens with its clefs, key and meter, numbers its measures from 1 and ends with a barline of its own.
-Joined, later openings stay only where they say something new, measures are numbered through, and the barline at
-the end of a system is that at the begin of the next. Without a barline there (``=-``) a measure goes on.
+Each system opens with its clefs, key and meter, numbers its measures from 1 and ends with a barline of its
+own. Joined, later openings stay only where they say something new, measures are numbered through, and the
+barline at the end of a system is that at the begin of the next. Without a barline there (``=-``) a measure
+goes on.
 """
 
 from __future__ import annotations

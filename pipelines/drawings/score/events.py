@@ -85,7 +85,8 @@ def value_of_chord(chord: Chord, heads: Sequence[int] = ()) -> tuple[tuple[Quart
     has_beam = chord.beam_group is not None
     if "DoubleWhole" in name or "Breve" in name:
         return ((Fraction(8), 0.0),)
-    if n_flags and not chord.n_tremolos:
+    # Beams between hollow heads are a tremolo.
+    if n_flags and name not in ("noteheadHalf", "noteheadWhole"):
         return ((Fraction(1, 2**n_flags), 0.0),)
     if name in _PLAIN_VALUES:
         plain = _PLAIN_VALUES[name]

@@ -1,7 +1,7 @@
 """The ``**kern`` text of a system whose measures are read: a spine for each staff, the lowest first.
 
-A staff with two voices is a split spine, ``*^`` after the barline and ``*v *v`` before the next, with the upper
-voice on the left; where a voice is silent without a rest, kern has a rest that is not shown (``yy``).
+A staff with two voices is a split spine, ``*^`` after the barline and ``*v *v`` before the next, with the
+upper voice on the left; where a voice is silent without a rest, kern has a rest that is not shown (``yy``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Kern tokens of chords and rests: duration, pitches, ties, slurs, beams, ornaments, grace marks.
 
-The order of signs is that of the targets of the score head: ``(``, ``[``, duration, pitch, ornaments, grace, beam,
-``]`` or ``_``, ``)``; signs of a whole chord stand at its first note.
+The order of signs is that of the targets of the score head: ``(``, ``[``, duration, pitch, ornaments, grace,
+beam, ``]`` or ``_``, ``)``; signs of a whole chord stand at its first note.
 """
 
 from __future__ import annotations
@@ -155,7 +155,9 @@ class TokenWriter:
         heads = [place for place, head in enumerate(chord.heads) if head.staff == staff]
         n_dots = max((head.n_dots for head in chord.heads), default=0)
         recip = recip_of(value) + "." * min(n_dots, 4)
-        return self._write(index, heads, recip, "q" if chord.has_slash else "qq", self._beams.get(index, ""))
+        # A stroke through its stem is no tremolo.
+        mark = "q" if chord.has_slash or chord.n_tremolos else "qq"
+        return self._write(index, heads, recip, mark, self._beams.get(index, ""))
 
     def _write(self, index: int, heads: Sequence[int], recip: str, grace: str, beam: str) -> str:
         chord = self._system.chords[index]

@@ -30,10 +30,10 @@ PIECE = """\
 .	12ccJ)	.
 .	4r	.
 =2	=2	=2
-4C 4E	8bnq	4a]
-.	4cc	.
-8D'L	8ddL	2f
-8E'J	16ff#	.
+.	8bnq	.
+4C 4E	4cc	4a]
+8D^L	8ddL	2f
+8E^J	16ff#L	.
 .	16ggJJ	.
 4F;	4aa	.
 *	*v	*v
