@@ -7,6 +7,7 @@ from typing import Final
 
 from docai.contents import Issue, MoleculeContent, ScoreContent
 from docai.geometry import BBox, area, contains_center, grow
+from docai.parsers.score import parse_score
 from docai.pipelines.evidence.base import Need, ReaderInput, Reading
 from docai.pipelines.ingest import Page
 from docai.records import Confidence, Evidence
@@ -91,18 +92,30 @@ def _read_parts(page: Page, kind: str, bbox: BBox) -> list[DrawnPart]:
     else:
         from docai.pipelines.drawings.score.reading import read_systems
 
-        parts = [
-            DrawnPart(
-                one.bbox,
-                None if one.is_tablature else one.content,
-                one.content.kern,
-                Confidence(value=one.confidence, method=SCORE_METHOD, parts=SCORE_METHOD),
-                tuple(one.issues),
+        parts = []
+        for one in read_systems(drawing):
+            content, issues = _with_musicxml(one.content)
+            parts.append(
+                DrawnPart(
+                    one.bbox,
+                    None if one.is_tablature else content,
+                    one.content.kern,
+                    Confidence(value=one.confidence, method=SCORE_METHOD, parts=SCORE_METHOD),
+                    (*one.issues, *issues),
+                )
             )
-            for one in read_systems(drawing)
-        ]
     inside = [part for part in parts if contains_center(bbox, part.bbox)]
     return sorted(inside, key=lambda part: (part.bbox[1], part.bbox[0]))
+
+
+def _with_musicxml(content: ScoreContent) -> tuple[ScoreContent, list[Issue]]:
+    """A score with MusicXML, as one of a model has it, and what is lost in that."""
+    if not content.is_valid:
+        return content, []
+    parsed, plain = parse_score(content.kern), parse_score(content.kern, with_musicxml=False)
+    known = {issue.message for issue in plain.issues}
+    lost = [issue for issue in parsed.issues if issue.message not in known]
+    return content.model_copy(update={"musicxml": parsed.content.musicxml}), lost
 
 
 def is_sound(reading: Reading | None) -> bool:

@@ -37,6 +37,8 @@ class Wiring:
     """Those that no bond ends at."""
     circles: list[int] = field(default_factory=list)
     """Indices of paths of circles in rings and around charges."""
+    brackets: list[BBox] = field(default_factory=list)
+    """Boxes of pairs of brackets."""
     arrows: list[int] = field(default_factory=list)
     """Indices of paths of reaction arrows."""
     left_out: set[int] = field(default_factory=set)

@@ -8,7 +8,7 @@ from typing import Final
 
 from docai.parsers.molecule_labels import GROUPS
 from docai.pipelines.drawings.molecule.label_formula import Unit, numbered_units, reverse_units, solve_formula
-from docai.pipelines.drawings.molecule.label_structure import as_structure
+from docai.pipelines.drawings.molecule.label_structure import as_structure, distance_along
 from docai.pipelines.drawings.molecule.label_text import Reading
 from docai.pipelines.drawings.molecule.types import Attachment, LabelAtom, LabelMark, LabelStructure
 
@@ -45,7 +45,12 @@ def group_of_table(
             if cost < FAR_FETCHED or any(atom.charge for atom in structure.atoms):
                 return None
             score = DOUBTFUL_SCORE
-    letters = tuple(range(len(label.letters)))
+    # Its place is that of the atom that the bond is to.
+    words = [index for index, letter in enumerate(label.letters) if letter.text.isalpha()]
+    nearest = min(words, key=lambda index: distance_along(label.letters[index], attachment))
+    letters: tuple[int, ...] = (nearest,)
+    if structure is not None and score == 1.0:
+        letters = structure.atoms[structure.attached[0]].letters
     return LabelStructure([LabelAtom("*", label=text, letters=letters)], attached=[0], score=score)
 
 

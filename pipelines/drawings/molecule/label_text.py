@@ -247,7 +247,7 @@ class _UnitReader:
                 count,
                 isotope=isotope
                 or (_ISOTOPES[text[start]] if symbol == "H" and text[start] in _ISOTOPES else 0),
-                letters=tuple(character.letter for character in characters[at:stop]),
+                letters=tuple(character.letter for character in characters[start:stop]),
             )
             yield unit, after, cost + extra
 

@@ -28,6 +28,9 @@ _UPRIGHT: Final = frozenset("lI1|i")
 
 _CAPITALS: Final = frozenset("ABCDEFGHKLMNOPQRSTUVWXYZ")
 
+_BROAD: Final = frozenset("ABCDEGHKMNOPQRSUWXZabcdeghkmnopqsuwxz0234568")
+"""What no bar is taken for."""
+
 _BRACKETS: Final = frozenset("()[]{}+*±⊕⊖")
 _DOTS: Final = frozenset(".·•:")
 _PRIMES: Final = frozenset("'’′\"″")
@@ -47,7 +50,7 @@ _MAX_SLANT: Final = math.sin(math.radians(22))
 
 def choose_letters(drawing: Drawing, letters: Sequence[Letter]) -> list[Letter]:
     """Glyphs of fonts, and the outlines that are letters for their size and company."""
-    glyphs = [letter for letter in letters if letter.glyph is not None]
+    glyphs = [letter for letter in letters if not letter.paths]
     visible = visible_paths(drawing)
     outlines = [
         letter
@@ -78,7 +81,7 @@ def choose_letters(drawing: Drawing, letters: Sequence[Letter]) -> list[Letter]:
             letter.score < _SURE_STROKED or not letter.text.isalnum() or letter.text in _UPRIGHT
         ):
             continue
-        bars = [_as_bar(path) for path in paths]
+        bars = [_as_bar(path) for path in paths] if letter.text not in _BROAD else [None]
         if not any(bar is None for bar in bars):
             slant = max(bar for bar in bars if bar is not None)
             if len(bars) > 1 or not _is_upright_letter(letter, slant, plain, height, bonds_are_stroked):

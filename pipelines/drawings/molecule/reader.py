@@ -30,7 +30,7 @@ _MANY_LETTERS: Final = 300
 _LABEL_REACH: Final = 3.0
 """Distance of letters from bonds, in bond lengths, up to which they may be of the structure."""
 
-_OTHER_SCALE: Final = 1.7
+_OTHER_SCALE: Final = 1.2
 """Bond length of a structure over that of the whole drawing from where it is read again by itself."""
 
 
@@ -82,11 +82,12 @@ def _read(strokes: Strokes, letters: Sequence[Letter]) -> list[DrawnGraph]:
     joints = find_joints(bonds.marks, letters, bonds.length, bonds.width)
     faces = find_facing(bonds.marks, letters, bonds.length)
     paths = {path for mark in bonds.marks for path in mark.paths}
-    bonds.marks, joints = drop_other_linework(bonds.marks, joints, faces, bonds.length, bonds.width)
+    bonds.marks, joints, brackets = drop_other_linework(bonds.marks, joints, faces, bonds.length, bonds.width)
     if not bonds.marks:
         return []
     letters = _near_bonds(letters, bonds)
     wiring = wire(bonds.marks, joints, letters, strokes.circles, bonds.length)
+    wiring.brackets = brackets
     wiring.left_out = paths - {path for mark in bonds.marks for path in mark.paths}
     return find_structures(strokes, bonds, wiring, letters)
 

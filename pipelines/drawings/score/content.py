@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 
 from docai.contents import Issue, ScoreContent
 from docai.geometry import BBox
 from docai.issues import make_issue
 from docai.parsers.score import parse_score
-from docai.parsers.score_notes import METER, read_recip
 from docai.pipelines.drawings.letters import Letter
 from docai.pipelines.drawings.score.breaks import OpenTies
+from docai.pipelines.drawings.score.changes import add_changes, in_force, opening_lines
 from docai.pipelines.drawings.score.confidence import (
     MeasureEvidence,
     is_in_range,
@@ -22,6 +20,7 @@ from docai.pipelines.drawings.score.confidence import (
 )
 from docai.pipelines.drawings.score.events import Quarters
 from docai.pipelines.drawings.score.kern import MeasureText, voice_texts, write_kern
+from docai.pipelines.drawings.score.measures import ReadMeasure, read_measures
 from docai.pipelines.drawings.score.notes import TokenWriter, read_joins
 from docai.pipelines.drawings.score.pitches import (
     HeadKey,
@@ -29,20 +28,11 @@ from docai.pipelines.drawings.score.pitches import (
     SystemPitches,
     clef_step,
     clefs_and_keys_before,
-    initial_clef,
-    read_key,
     read_pitches,
 )
-from docai.pipelines.drawings.score.rhythm import DrawnMeasure, cut_measures, fill_measures
+from docai.pipelines.drawings.score.rhythm import cut_measures, fill_measures
 from docai.pipelines.drawings.score.types import System
-from docai.pipelines.drawings.score.voices import (
-    SOUND_COST,
-    StaffReading,
-    likely_lengths,
-    solve_measure,
-)
-
-_DEFAULT_LENGTH = Fraction(4)
+from docai.pipelines.drawings.score.voices import SOUND_COST
 
 
 @dataclass(frozen=True)
@@ -78,16 +68,6 @@ class PieceState:
     """Staff and diatonic number of notes that are tied into the next system, with their alteration."""
 
 
-@dataclass(frozen=True, slots=True)
-class _ReadMeasure:
-    drawn: DrawnMeasure
-    readings: Mapping[int, StaffReading]
-    length: Quarters
-    cost: float
-    is_filled: bool
-    expected: Quarters | None
-
-
 def read_system(
     system: System,
     state: PieceState,
@@ -108,17 +88,18 @@ def read_system(
     measures, final = cut_measures(system)
     fill_measures(system, measures)
     begin = _first_event(system)
-    clefs, keys = _in_force(system, state, begin)
+    clefs, keys = in_force(system, state.clefs, state.keys, begin)
     ties = ties or OpenTies()
     tied_in = _alters_of_tied(system, ties, state, clefs)
     pitches = read_pitches(system, clefs, keys, [measure.x1 for measure in measures], tied_in)
     joins = read_joins(system, ties.tied_out, ties.tied_in)
     writer = TokenWriter(system, pitches, joins)
-    read = _read_measures(system, measures, state)
+    read, state.length = read_measures(system, measures, state.length)
     spines = music[::-1]
-    opening = _opening(system, spines, clefs, keys, begin)
+    opening = opening_lines(system, spines, clefs, keys, begin)
     texts = _measure_texts(system, read, spines, pitches, writer, begin)
-    kern = write_kern(texts, opening, _final_barline(final)) if texts else ""
+    has_music = bool(system.chords or system.rests)
+    kern = write_kern(texts, opening, _final_barline(final)) if has_music else ""
     state.clefs, state.keys = pitches.clefs_at_end, pitches.keys_at_end
     state.alters = {key: pitch.alter for key, pitch in pitches.heads.items()}
     state.tied_out = {
@@ -158,97 +139,9 @@ def _first_event(system: System) -> float:
     return min(xs, default=system.bbox[2])
 
 
-def _in_force(system: System, state: PieceState, begin: float) -> tuple[list[str], list[StaffKey]]:
-    """Clefs and keys at the begin of the system; what is drawn there counts, else what was before."""
-    clefs, keys = [], []
-    for staff, (clef, key) in enumerate(zip(state.clefs, state.keys, strict=True)):
-        drawn = [one for one in system.clefs if one.staff == staff and one.x < begin]
-        clefs.append(initial_clef(system, staff, clef) if drawn else clef)
-        signatures = [one for one in system.keys if one.staff == staff and one.x < begin]
-        if signatures:
-            keys.append(read_key(max(signatures, key=lambda one: one.x), clefs[-1]))
-        else:
-            # Where a clef stands at the left, a key would stand beside it.
-            keys.append(StaffKey() if drawn else key)
-    return clefs, keys
-
-
-def _meters(system: System) -> list[tuple[float, tuple[str, ...], Quarters | None]]:
-    """x, kern and length of a measure of each meter, those of the staves together."""
-    space = max((staff.space for staff in system.staves), default=5.0)
-    columns: list[list[tuple[float, tuple[str, ...]]]] = []
-    for meter in sorted(system.meters, key=lambda meter: meter.x):
-        if columns and meter.x - columns[-1][0][0] < 2 * space:
-            columns[-1].append((meter.x, meter.kern))
-        else:
-            columns.append([(meter.x, meter.kern)])
-    result = []
-    for column in columns:
-        kern = Counter(kern for _, kern in column).most_common(1)[0][0]
-        # Kern has the meter before its symbol.
-        kern = tuple(sorted(kern, key=lambda text: not METER.fullmatch(text)))
-        result.append((column[0][0], kern, length_of_meter(kern)))
-    return result
-
-
-def length_of_meter(kern: Sequence[str]) -> Quarters | None:
-    """Quarter notes in a measure of a meter such as ``*M3/4``; None where it says nothing."""
-    for text in kern:
-        match = METER.fullmatch(text)
-        beat = read_recip(match[2]) if match else None
-        if match and beat:
-            return beat * sum(map(int, match[1].split("+")))
-    return None
-
-
-def _read_measures(system: System, measures: Sequence[DrawnMeasure], state: PieceState) -> list[_ReadMeasure]:
-    space = min((staff.space for staff in system.staves if not staff.is_tablature), default=5.0) or 5.0
-    meters = _meters(system)
-    guess = _usual_length(measures, space) if state.length is None else None
-    read = []
-    for measure in measures:
-        first = min((event.x for events in measure.staves.values() for event in events), default=measure.x1)
-        for x, _, length in meters:
-            if x < first and length is not None and x >= measure.x0 - 2 * space:
-                state.length = length
-        expected = state.length or guess
-        readings, cost = solve_measure(measure, expected, space)
-        lengths = {one.length for one in readings.values()} or {expected or _DEFAULT_LENGTH}
-        length = max(lengths)
-        is_filled = len(lengths) == 1 and (
-            expected in (None, length) or (measure.is_edge and expected is not None and length < expected)
-        )
-        one = _ReadMeasure(measure, readings, length, cost, is_filled, expected)
-        read += [one] * max(1, min(measure.n_rests, 999))
-    return read
-
-
-def _usual_length(measures: Sequence[DrawnMeasure], space: float) -> Quarters | None:
-    """What most measures last, where no meter is drawn."""
-    counts: Counter[Quarters] = Counter()
-    for measure in measures:
-        counts.update(likely_lengths(measure, space))
-    return counts.most_common(1)[0][0] if counts else None
-
-
-def _opening(
-    system: System,
-    spines: Sequence[int],
-    clefs: Sequence[str],
-    keys: Sequence[StaffKey],
-    begin: float,
-) -> list[list[str]]:
-    lines = [[clefs[staff] for staff in spines], [keys[staff].kern for staff in spines]]
-    for x, kern, _ in _meters(system):
-        if x < begin:
-            lines += [[text] * len(spines) for text in kern]
-            break
-    return lines
-
-
 def _measure_texts(
     system: System,
-    read: Sequence[_ReadMeasure],
+    read: Sequence[ReadMeasure],
     spines: Sequence[int],
     pitches: SystemPitches,
     writer: TokenWriter,
@@ -261,7 +154,7 @@ def _measure_texts(
             for staff in spines
         ]
         texts.append(MeasureText(_inner_barline(one.drawn.opening), voices))
-    _add_changes(system, read, spines, pitches, texts, begin)
+    add_changes(system, read, spines, pitches, texts, begin)
     return texts
 
 
@@ -273,66 +166,9 @@ def _final_barline(style: str) -> str:
     return style if style == "==" else f"={style}"
 
 
-def _add_changes(
-    system: System,
-    read: Sequence[_ReadMeasure],
-    spines: Sequence[int],
-    pitches: SystemPitches,
-    texts: Sequence[MeasureText],
-    begin: float,
-) -> None:
-    """Clefs, keys and meters that change within the system, where they take effect."""
-    lines: dict[tuple[int, Quarters], dict[str, dict[int, str]]] = {}
-
-    def put(x: float, staff: int | None, kind: str, text: str) -> None:
-        place = _place_of(x, staff, read)
-        if place is None:
-            return
-        fields = lines.setdefault(place, {}).setdefault(kind, {})
-        for spine in spines if staff is None else [staff]:
-            fields[spine] = text
-
-    for clef in system.clefs:
-        if clef.x >= begin and clef.staff in spines:
-            put(clef.x, clef.staff, "0clef", clef.kern)
-    for index, key in enumerate(system.keys):
-        if key.x >= begin and key.staff in spines and index in pitches.keys:
-            put(key.x, key.staff, "1key", pitches.keys[index].kern)
-    for x, kern, _ in _meters(system):
-        if x >= begin:
-            for number, text in enumerate(kern):
-                put(x, None, f"2meter{number}", text)
-    for (number, onset), kinds in sorted(lines.items()):
-        rows = [[fields.get(staff, "*") for staff in spines] for _, fields in sorted(kinds.items())]
-        if onset == 0:
-            texts[number].changes += rows
-        else:
-            texts[number].inner_changes.setdefault(onset, []).extend(rows)
-
-
-def _place_of(x: float, staff: int | None, read: Sequence[_ReadMeasure]) -> tuple[int, Quarters] | None:
-    """Number of the measure, and time in it, before which something at x takes effect; None after all."""
-    for number, one in enumerate(read):
-        if x >= one.drawn.x1:
-            continue
-        placed = [
-            event
-            for index, reading in one.readings.items()
-            if staff in (None, index)
-            for event in reading.placed
-        ]
-        later = [event for event in placed if event.event.x > x]
-        if not later:
-            if x < one.drawn.x0 + (one.drawn.x1 - one.drawn.x0) / 3:
-                return number, Fraction(0)
-            return (number + 1, Fraction(0)) if number + 1 < len(read) else None
-        return number, min(event.onset for event in later)
-    return None
-
-
 def _finish(
     system: System,
-    read: Sequence[_ReadMeasure],
+    read: Sequence[ReadMeasure],
     texts: Sequence[MeasureText],
     kern: str,
     pitches: SystemPitches,
@@ -341,7 +177,7 @@ def _finish(
     parsed = parse_score(kern, with_musicxml=False)
     n_staves = sum(not staff.is_tablature for staff in system.staves)
     evidence = [_evidence(one, pitches) for one in read]
-    values = [measure_confidence(one, n_staves, system.unexplained) for one in evidence]
+    values = [measure_confidence(one, n_staves, system.unexplained) for one in evidence if kern]
     content = parsed.content
     if len(content.measures) == len(values):
         content = content.with_confidences(values)
@@ -350,7 +186,7 @@ def _finish(
     return SystemReading(system.bbox, content, confidence, tuple(issues), tuple(system.texts))
 
 
-def _evidence(one: _ReadMeasure, pitches: SystemPitches) -> MeasureEvidence:
+def _evidence(one: ReadMeasure, pitches: SystemPitches) -> MeasureEvidence:
     chords = {
         placed.event.chord
         for reading in one.readings.values()
@@ -363,7 +199,7 @@ def _evidence(one: _ReadMeasure, pitches: SystemPitches) -> MeasureEvidence:
     return MeasureEvidence(one.drawn.x0, one.drawn.x1, one.cost, one.is_filled, n_out_of_range=n_out)
 
 
-def _issues(system: System, read: Sequence[_ReadMeasure], n_loose: int) -> list[Issue]:
+def _issues(system: System, read: Sequence[ReadMeasure], n_loose: int) -> list[Issue]:
     issues = []
     unfilled = [
         f"{number} ({one.length} of {one.expected} quarter notes)"
@@ -403,5 +239,9 @@ def _issues(system: System, read: Sequence[_ReadMeasure], n_loose: int) -> list[
     if problems:
         issues.append(make_issue("score-drawing-doubtful", " ".join(problems[:6])))
     if any(staff.is_tablature for staff in system.staves):
-        issues.append(make_issue("score-drawing-tablature", "The system has tablature, which is not read."))
+        issues.append(
+            make_issue(
+                "score-drawing-tablature", "The system has tablature too, which is not read.", severity="info"
+            )
+        )
     return issues

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Final
 
 import numpy as np
@@ -27,6 +28,9 @@ MIN_SAGITTA: Final = 0.02
 
 MIN_SAGITTA_SPACES: Final = 0.3
 """Height of a bow that is always enough, in staff spaces."""
+
+MAX_TIED_HEADS: Final = 12
+"""Heads of a chord above which ties that seem to be at one head are left there."""
 
 TIE_REACH_SPACES: Final = 2.6
 """Distance of the end of a tie from the middle of its head along the staff at most, in staff spaces."""
@@ -63,7 +67,7 @@ def find_bows(sheet: Sheet, space: float) -> list[Bow]:
         if index in sheet.used_paths:
             continue
         x0, y0, x1, y1 = path.bbox
-        if x1 - x0 < MIN_BOW_SPACES * space or y1 - y0 > 1.5 * (x1 - x0) + space:
+        if x1 - x0 < MIN_BOW_SPACES * space or y1 - y0 > 2.5 * (x1 - x0) + space:
             continue
         if not any(part.is_curve.any() for part in path.subpaths):
             continue
@@ -83,14 +87,18 @@ def _bow(path: PaintedPath, index: int, space: float) -> Bow | None:
     points = np.concatenate([part.points for part in path.subpaths])
     if not np.isfinite(points).all() or len(points) < 5:
         return None
-    left, right = points[points[:, 0].argmin()], points[points[:, 0].argmax()]
-    length = float(right[0] - left[0])
+    first = points[((points - points.mean(axis=0)) ** 2).sum(axis=1).argmax()]
+    last = points[((points - first) ** 2).sum(axis=1).argmax()]
+    left, right = (first, last) if first[0] <= last[0] else (last, first)
+    length = float(np.hypot(*(right - left)))
     if length <= 0:
         return None
-    share = (points[:, 0] - left[0]) / length
-    # Of each end the middle of what the outline has there.
+    cos, sin = (right - left) / length
+    moved = points - left
+    share, over = (moved[:, 0] * cos + moved[:, 1] * sin) / length, moved[:, 1] * cos - moved[:, 0] * sin
+    # The ends are the middles of what the outline has there.
+    over = over - (over[share <= 0.01].mean() * (1 - share) + over[share >= 0.99].mean() * share)
     begin_y, end_y = points[share <= 0.01, 1].mean(), points[share >= 0.99, 1].mean()
-    over = points[:, 1] - (begin_y + (end_y - begin_y) * share)
     inner = over[(share > 0.3) & (share < 0.7)]
     if len(inner) < 2:
         return None
@@ -99,11 +107,9 @@ def _bow(path: PaintedPath, index: int, space: float) -> Bow | None:
     sagitta = float(inner.mean())
     # It bends one way: nothing of it lies on the other side of the line between its ends.
     other_side = float(over.max()) if sagitta < 0 else float(-over.min())
-    if abs(sagitta) < min(MIN_SAGITTA * length, MIN_SAGITTA_SPACES * space) or other_side > max(
-        0.25 * abs(sagitta), 0.2 * space
-    ):
+    if abs(sagitta) < min(MIN_SAGITTA * length, MIN_SAGITTA_SPACES * space):
         return None
-    if not _tapers(points, share, over, space):
+    if other_side > max(0.25 * abs(sagitta), 0.2 * space) or not _tapers(points, share, over, space):
         return None
     begin, end = (float(left[0]), float(begin_y)), (float(right[0]), float(end_y))
     return Bow(begin, end, sagitta < 0, path.bbox, index, bool(path.dashes))
@@ -128,7 +134,7 @@ def attach_curves(
         chords: of the system by x.
         staves: of the system.
     """
-    curves = []
+    curves: list[Curve] = []
     for bow in bows:
         curve = _curve(bow, chords, staves)
         is_short = bow.end[0] - bow.begin[0] < SHORT_BOW_SPACES * min(staff.space for staff in staves)
@@ -136,7 +142,39 @@ def attach_curves(
             continue
         sheet.used_paths.add(bow.path)
         curves.append(curve)
+    _share_heads(curves, chords)
     return curves
+
+
+def _share_heads(curves: Sequence[Curve], chords: Sequence[Chord]) -> None:
+    """Give ties between the same two chords different heads: as the ties, so the heads, from the top."""
+    groups: dict[tuple[int, int], list[Curve]] = {}
+    for curve in curves:
+        if curve.tied and curve.first is not None and curve.last is not None:
+            groups.setdefault((curve.first, curve.last), []).append(curve)
+    for (first, last), ties in groups.items():
+        taken = {pair for tie in ties for pair in tie.tied}
+        if len(taken) == len(ties):
+            continue
+        places = {(head.staff, head.position): index for index, head in enumerate(chords[last].heads)}
+        pairs = [
+            (index, places[head.staff, head.position])
+            for index, head in enumerate(chords[first].heads)
+            if (head.staff, head.position) in places
+        ]
+        if len(ties) > len(pairs) or len(pairs) > MAX_TIED_HEADS:
+            continue
+        ties.sort(key=lambda tie: -tie.begin[1] - tie.end[1])
+        heights = [chords[first].heads[pair[0]].bbox for pair in pairs]
+        best = min(
+            combinations(range(len(pairs)), len(ties)),
+            key=lambda chosen: sum(
+                abs(tie.begin[1] - (heights[index][1] + heights[index][3]) / 2)
+                for tie, index in zip(ties, chosen, strict=True)
+            ),
+        )
+        for tie, index in zip(ties, best, strict=True):
+            tie.tied = (pairs[index],)
 
 
 def _curve(bow: Bow, chords: Sequence[Chord], staves: Sequence[Staff]) -> Curve:
@@ -202,12 +240,14 @@ def _tie_ends(
 
 
 def _interrupted(first: int, last: int, chords: Sequence[Chord]) -> bool:
-    """Whether a chord with a head on the same line stands between."""
+    """Whether a chord of the same voice, as far as stems tell, with a head on that line stands between."""
     begin, end = chords[first], chords[last]
     positions = {head.position for head in begin.heads} & {head.position for head in end.heads}
+    stems = {begin.stem, end.stem}
     return any(
         chord.staff == begin.staff
         and chord.is_grace == begin.is_grace
+        and (chord.stem in stems or "none" in (chord.stem, *stems))
         and begin.x + 0.1 < chord.x < end.x - 0.1
         and any(head.position in positions for head in chord.heads)
         for chord in chords[first + 1 : last]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -21,6 +22,8 @@ _REST_VALUES = {
     "restQuarterOld": Fraction(1),
     "restQuarterZ": Fraction(1),
 }
+_PLAIN_VALUES = {"noteheadBlack": 1, "noteheadHalf": 2, "noteheadWhole": 4}
+"""Usual heads → quarter notes that they last without flags and beams."""
 _REST_FRACTION = re.compile(r"rest(\d+)(?:th|nd)")
 _HOLLOW_VALUE_COST = 1.0
 """Of reading a hollow head, of a shape other than the usual one, as a quarter note."""
@@ -38,6 +41,8 @@ class Event:
     """Half spaces of its middle above the bottom line."""
     stem: str = "none"
     chord: int | None = None
+    heads: tuple[int, ...] = ()
+    """Those of the chord that it stands for, by index."""
     rest: int | None = None
     n_dots: int = 0
     beam_group: int | None = None
@@ -61,17 +66,30 @@ class TupletRatio:
     """Without a number."""
 
 
-def value_of_chord(chord: Chord) -> tuple[tuple[Quarters, float], ...]:
-    """What a chord may last, without dots and tuplets, in quarter notes."""
-    name = max((head.name for head in chord.heads), key=len, default="noteheadBlack")
+def heads_by_value(chord: Chord) -> list[list[int]]:
+    """The heads of a chord by index, apart where one stem is that of a half note and of a shorter one."""
+    kinds: dict[str, list[int]] = {}
+    for index, head in enumerate(chord.heads):
+        kinds.setdefault(head.name if head.name in _PLAIN_VALUES else "", []).append(index)
+    if chord.is_grace or "" in kinds or len(kinds) < 2:
+        return [list(range(len(chord.heads)))]
+    return [kinds[name] for name in _PLAIN_VALUES if name in kinds]
+
+
+def value_of_chord(chord: Chord, heads: Sequence[int] = ()) -> tuple[tuple[Quarters, float], ...]:
+    """What a chord, or some of its heads, may last without dots and tuplets, in quarter notes."""
+    name = max((chord.heads[index].name for index in heads or range(len(chord.heads))), key=len, default="")
+    if heads and len(heads) < len(chord.heads) and name != "noteheadBlack":
+        return ((Fraction(_PLAIN_VALUES[name]), 0.0),)
     n_flags = max(chord.n_flags, chord.beams_left, chord.beams_right)
     has_beam = chord.beam_group is not None
     if "DoubleWhole" in name or "Breve" in name:
         return ((Fraction(8), 0.0),)
-    if n_flags and not chord.n_tremolos:
+    # Beams between hollow heads are a tremolo.
+    if n_flags and name not in ("noteheadHalf", "noteheadWhole"):
         return ((Fraction(1, 2**n_flags), 0.0),)
-    if name in ("noteheadWhole", "noteheadHalf", "noteheadBlack"):
-        plain = {"noteheadWhole": 4, "noteheadHalf": 2, "noteheadBlack": 1}[name]
+    if name in _PLAIN_VALUES:
+        plain = _PLAIN_VALUES[name]
         if plain == 4 and chord.stem != "none":
             plain = 2
         if plain == 1 and has_beam:

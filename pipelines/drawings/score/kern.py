@@ -1,7 +1,7 @@
 """The ``**kern`` text of a system whose measures are read: a spine for each staff, the lowest first.
 
-A staff with two voices is a split spine, ``*^`` after the barline and ``*v *v`` before the next, with the upper
-voice on the left; where a voice is silent without a rest, kern has a rest that is not shown (``yy``).
+A staff with two voices is a split spine, ``*^`` after the barline and ``*v *v`` before the next, with the
+upper voice on the left; where a voice is silent without a rest, kern has a rest that is not shown (``yy``).
 """
 
 from __future__ import annotations
@@ -132,7 +132,8 @@ def voice_texts(
 def _token(placed: Placed, staff: int, writer: TokenWriter) -> str:
     event = placed.event
     if event.chord is not None:
-        return writer.chord(event.chord, staff, recip_of(placed.length, event.n_dots))
+        recip = recip_of(placed.length, event.n_dots)
+        return writer.chord(event.chord, event.heads, recip, is_beamed=event.beam_group is not None)
     if event.rest is not None:
         is_stretched = event.is_full_rest and placed.length != event.values[0][0]
         recip = recip_of_rest(placed.length) if is_stretched else recip_of(placed.length, event.n_dots)

@@ -1,14 +1,15 @@
 """Kern tokens of chords and rests: duration, pitches, ties, slurs, beams, ornaments, grace marks.
 
-The order of signs is that of the targets of the score head: ``(``, ``[``, duration, pitch, ornaments, grace, beam,
-``]`` or ``_``, ``)``; signs of a whole chord stand at its first note.
+The order of signs is that of the targets of the score head: ``(``, ``[``, duration, pitch, ornaments, grace,
+beam, ``]`` or ``_``, ``)``; signs of a whole chord stand at its first note.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 
 from docai.pipelines.drawings.score.events import Quarters, value_of_chord
 from docai.pipelines.drawings.score.pitches import HeadKey, SystemPitches
@@ -121,9 +122,7 @@ def beam_signs(system: System) -> dict[int, str]:
     for members in groups.values():
         members.sort(key=lambda index: system.chords[index].x)
         chords = [system.chords[index] for index in members]
-        joined = [
-            min(one.beams_right, other.beams_left) for one, other in zip(chords, chords[1:], strict=False)
-        ]
+        joined = [min(one.beams_right, other.beams_left) for one, other in pairwise(chords)]
         for place, (index, chord) in enumerate(zip(members, chords, strict=True)):
             before = joined[place - 1] if place else 0
             after = joined[place] if place < len(joined) else 0
@@ -145,37 +144,37 @@ class TokenWriter:
         self._joins = joins
         self._beams = beam_signs(system)
 
-    def chord(self, index: int, staff: int, recip: str) -> str:
-        """The token of the heads of a chord that stand on a staff."""
-        return self._write(index, staff, recip, "")
+    def chord(self, index: int, heads: Sequence[int], recip: str, *, is_beamed: bool) -> str:
+        """The token of some heads of a chord."""
+        return self._write(index, heads, recip, "", self._beams.get(index, "") if is_beamed else "")
 
     def grace(self, index: int, staff: int) -> str:
         """The token of a grace note."""
         chord = self._system.chords[index]
         value = value_of_chord(chord)[0][0]
+        heads = [place for place, head in enumerate(chord.heads) if head.staff == staff]
         n_dots = max((head.n_dots for head in chord.heads), default=0)
         recip = recip_of(value) + "." * min(n_dots, 4)
-        return self._write(index, staff, recip, "q" if chord.has_slash else "qq")
+        # A stroke through its stem is no tremolo.
+        mark = "q" if chord.has_slash or chord.n_tremolos else "qq"
+        return self._write(index, heads, recip, mark, self._beams.get(index, ""))
 
-    def _write(self, index: int, staff: int, recip: str, grace: str) -> str:
+    def _write(self, index: int, heads: Sequence[int], recip: str, grace: str, beam: str) -> str:
         chord = self._system.chords[index]
         joins = self._joins
+        # What belongs to the chord as a whole is written once, where most of it stands.
+        is_main = chord.heads[heads[0]].staff == chord.staff or len(heads) == len(chord.heads)
         signs = signs_of_marks(chord.marks, self._pitches.ornaments.get(index, {}))
         tokens: list[str] = []
-        own = [place for place, head in enumerate(chord.heads) if head.staff == staff]
-        own.sort(key=lambda place: chord.heads[place].position)
-        is_main = not own or own[0] == min(
-            range(len(chord.heads)), key=lambda place: (chord.heads[place].staff != chord.staff, place)
-        )
-        for place in own:
+        for place in sorted(heads, key=lambda place: chord.heads[place].position):
             key = (index, place)
-            is_first = not tokens and (is_main or chord.staff == staff)
+            is_first = is_main and not tokens
             on, back = key in joins.tied_on, key in joins.tied_back
             token = "(" * joins.slurs_begin.get(index, 0) if is_first else ""
             token += "[" if on and not back else ""
             token += recip + self._pitches.heads[key].kern
             token += (signs if is_first else "") + grace
-            token += self._beams.get(index, "") if is_first else ""
+            token += beam if is_first else ""
             token += "_" if on and back else "]" if back else ""
             token += ")" * joins.slurs_end.get(index, 0) if is_first else ""
             tokens.append(token)

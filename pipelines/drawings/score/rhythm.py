@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from docai.pipelines.drawings.score.events import Event, TupletRatio, dotted, value_of_chord, value_of_rest
+from docai.pipelines.drawings.score.events import (
+    Event,
+    TupletRatio,
+    dotted,
+    heads_by_value,
+    value_of_chord,
+    value_of_rest,
+)
 from docai.pipelines.drawings.score.tuplet_members import ratios_of, tuplet_members
 from docai.pipelines.drawings.score.types import Barline, BarlineKind, System
 
@@ -137,28 +144,12 @@ def fill_measures(system: System, measures: Sequence[DrawnMeasure]) -> None:
     graces: list[tuple[float, int, int]] = []
     for index, chord in enumerate(system.chords):
         measure = measures[_measure_at(chord.x, starts)]
-        by_staff: dict[int, list[int]] = {}
-        for head in chord.heads:
-            by_staff.setdefault(head.staff, []).append(head.position)
-        for staff, positions in by_staff.items():
-            if not 0 <= staff < len(system.staves) or system.staves[staff].is_tablature:
-                continue
-            if chord.is_grace:
-                graces.append((chord.x, staff, index))
-                continue
-            n_dots = max((head.n_dots for head in chord.heads), default=0)
-            measure.staves.setdefault(staff, []).append(
-                Event(
-                    chord.x,
-                    staff,
-                    tuple((dotted(value, n_dots), cost) for value, cost in value_of_chord(chord)),
-                    sum(positions) / len(positions),
-                    chord.stem,
-                    chord=index,
-                    n_dots=n_dots,
-                    beam_group=chord.beam_group,
-                )
-            )
+        if chord.is_grace:
+            graces += [(chord.x, staff, index) for staff in {head.staff for head in chord.heads}]
+            continue
+        for heads in heads_by_value(chord):
+            for event in _events_of(system, index, heads):
+                measure.staves.setdefault(event.staff, []).append(event)
     for index, rest in enumerate(system.rests):
         if not 0 <= rest.staff < len(system.staves) or system.staves[rest.staff].is_tablature:
             continue
@@ -167,7 +158,7 @@ def fill_measures(system: System, measures: Sequence[DrawnMeasure]) -> None:
         value = dotted(value_of_rest(rest), rest.n_dots)
         event = Event(rest.x, rest.staff, ((value, 0.0),), rest.position, rest=index, n_dots=rest.n_dots)
         event.beam_group = rest.beam_group
-        event.is_full_rest = not rest.n_dots and value in (4, 8)
+        event.is_full_rest = rest.n_measures > 0 or (not rest.n_dots and value in (4, 8))
         measure.staves.setdefault(rest.staff, []).append(event)
     for measure in measures:
         for events in measure.staves.values():
@@ -188,6 +179,29 @@ def fill_measures(system: System, measures: Sequence[DrawnMeasure]) -> None:
             event.tuplets = (*event.tuplets, number)
     for x, staff, index in sorted(graces):
         measures[_measure_at(x, starts)].graces.setdefault(staff, []).append((x, index))
+
+
+def _events_of(system: System, index: int, heads: Sequence[int]) -> Iterator[Event]:
+    """The events that some heads of a chord are, one for each staff on which they stand."""
+    chord = system.chords[index]
+    values = value_of_chord(chord, heads)
+    for staff in sorted({chord.heads[place].staff for place in heads}):
+        if not 0 <= staff < len(system.staves) or system.staves[staff].is_tablature:
+            continue
+        own = [place for place in heads if chord.heads[place].staff == staff]
+        n_dots = max(chord.heads[place].n_dots for place in own)
+        is_beamed = len(heads) == len(chord.heads) or values[0][0] < 1
+        yield Event(
+            chord.x,
+            staff,
+            tuple((dotted(value, n_dots), cost) for value, cost in values),
+            sum(chord.heads[place].position for place in own) / len(own),
+            chord.stem if is_beamed else "none",
+            chord=index,
+            heads=tuple(own),
+            n_dots=n_dots,
+            beam_group=chord.beam_group if is_beamed else None,
+        )
 
 
 def _measure_at(x: float, starts: Sequence[float]) -> int:

@@ -18,6 +18,12 @@ THIN_SPACES: Final = 0.3
 MIN_VOLTA_SPACES: Final = 4.0
 """Length of a volta at least, in staff spaces."""
 
+MIN_OPEN_VOLTA_SPACES: Final = 10.0
+"""Length of a volta without a number at least, in staff spaces."""
+
+MIN_HAIRPIN_SPACES: Final = 0.6
+"""Length of a hairpin at least, in staff spaces."""
+
 MAX_DASH_GAP_SPACES: Final = 3.0
 """Gap between two dashes of one line at most, in staff spaces."""
 
@@ -81,7 +87,7 @@ def _voltas(
             and slab.x0 - near <= word.bbox[0] <= min(slab.x0 + 5 * space, slab.x1)
             and slab.y0 - 0.5 * space <= (word.bbox[1] + word.bbox[3]) / 2 <= slab.y0 + 3.5 * space
         ]
-        if not hooks or not (inside or any(abs(hook.x - slab.x0) <= near for hook in hooks)):
+        if not hooks or not (inside or _is_open_volta(slab, words, space)):
             continue
         text = " ".join(word.text for word in inside)
         system.spans.append(Span("volta", text, staff, slab.x0, slab.x1, slab.y0))
@@ -90,6 +96,17 @@ def _voltas(
             sheet.used_paths.update(hook.paths)
         used += [letter for word in inside for letter in word.letters]
     return used
+
+
+def _is_open_volta(slab: Slab, words: Sequence[Word], space: float) -> bool:
+    """Whether a long line without a number is a volta from another system, not of the bracket of a tuplet."""
+    if slab.length < MIN_OPEN_VOLTA_SPACES * space:
+        return False
+    return not any(
+        abs((word.bbox[1] + word.bbox[3]) / 2 - slab.y0) <= space
+        and (abs(word.bbox[0] - slab.x1) <= 2 * space or abs(word.bbox[2] - slab.x0) <= 2 * space)
+        for word in words
+    )
 
 
 def _staff_below(system: System, y: float) -> int | None:
@@ -168,7 +185,11 @@ def _use_hooks(sheet: Sheet, x: float, y: float, space: float) -> None:
 
 
 def _hairpins(sheet: Sheet, system: System, thin: Sequence[Slab], space: float) -> None:
-    slanted = [slab for slab in thin if slab.length >= 1.2 * space and abs(slab.y1 - slab.y0) > 0.08 * space]
+    slanted = [
+        slab
+        for slab in thin
+        if slab.length >= MIN_HAIRPIN_SPACES * space and abs(slab.y1 - slab.y0) > 0.08 * space
+    ]
     near = 0.35 * space
     for index, one in enumerate(slanted):
         for other in slanted[index + 1 :]:

@@ -97,15 +97,28 @@ def find_stems(sheet: Sheet, heads: Sequence[HeadMark], barline_paths: set[int])
             stem.scale = max(stem.scale, scale)
             stem.heads.append((head, side))
     _leave_missed_heads(list(stems.values()))
+    _leave_strange_sides(list(stems.values()))
     _leave_far_ends(list(stems.values()))
     found = [stem for stem in stems.values() if stem.heads]
     _extend(found, [lone[index] for index in by_x if index not in stems])
     found = [stem for stem in found if _is_sound(stem)]
     _settle(found)
-    found = [stem for stem in found if stem.heads and _is_sound(stem)]
+    found = _without_doubles([stem for stem in found if stem.heads and _is_sound(stem)])
     for stem in found:
         sheet.used_paths.update(stem.paths)
     return sorted(found, key=lambda stem: stem.x)
+
+
+def _without_doubles(stems: Sequence[Stem]) -> list[Stem]:
+    """Stems, of those at one place with the same heads in one direction only one."""
+    kept: dict[tuple[object, ...], Stem] = {}
+    for stem in stems:
+        key = (stem.is_up, frozenset((id(head), side) for head, side in stem.heads))
+        other = kept.setdefault(key, stem)
+        if other is not stem:
+            other.y0, other.y1 = min(other.y0, stem.y0), max(other.y1, stem.y1)
+            other.paths += stem.paths
+    return list(kept.values())
 
 
 def _between(lines: Sequence[Upright], by_x: Sequence[int], x0: float, x1: float) -> list[int]:
@@ -178,12 +191,48 @@ def _leave_missed_heads(stems: Sequence[Stem]) -> None:
         stem.heads = [(head, side) for head, side in stem.heads if id(head) not in met or _meets(stem, head)]
 
 
-def _leave_far_ends(stems: Sequence[Stem]) -> None:
-    """Leave the heads at one end of a stem that has heads at both, where they have another stem."""
-    n_stems: dict[int, int] = {}
+def _leave_strange_sides(stems: Sequence[Stem]) -> None:
+    """Leave heads on the unusual side of a stem that make no second with its others and have another stem."""
+    n_stems = _stem_counts(stems)
+    for stem in stems:
+        begins: set[Side] = set()
+        for head, side in stem.heads:
+            end = stem.y1 if side == "right" else stem.y0
+            if abs(end - head.y) <= ANCHOR_HEIGHTS * head.height:
+                begins.add(side)
+        if len(begins) != 1:
+            continue
+        (usual,) = begins
+        own = [head.position for head, side in stem.heads if side == usual]
+        strange = [
+            head
+            for head, side in stem.heads
+            if side != usual
+            and n_stems[id(head)] > 1
+            and all(abs(head.position - position) != 1 for position in own)
+        ]
+        _leave(stem, strange, n_stems)
+
+
+def _stem_counts(stems: Sequence[Stem]) -> dict[int, int]:
+    """Number of stems at each head, by ``id``."""
+    counts: dict[int, int] = {}
     for stem in stems:
         for head, _ in stem.heads:
-            n_stems[id(head)] = n_stems.get(id(head), 0) + 1
+            counts[id(head)] = counts.get(id(head), 0) + 1
+    return counts
+
+
+def _leave(stem: Stem, heads: Sequence[HeadMark], n_stems: dict[int, int]) -> None:
+    gone = {id(head) for head in heads}
+    stem.heads = [(head, side) for head, side in stem.heads if id(head) not in gone]
+    for head in heads:
+        n_stems[id(head)] -= 1
+
+
+def _leave_far_ends(stems: Sequence[Stem]) -> None:
+    """Leave the heads at one end of a stem that has heads at both, where they have another stem."""
+    n_stems = _stem_counts(stems)
     for stem in stems:
         ends = [
             [head for head, _ in stem.heads if abs(y - head.y) <= ANCHOR_HEIGHTS * head.height]
@@ -194,10 +243,7 @@ def _leave_far_ends(stems: Sequence[Stem]) -> None:
         is_free = [all(n_stems[id(head)] > 1 for head in heads) for heads in ends]
         if is_free[0] == is_free[1]:
             continue
-        left = {id(head) for head in ends[0 if is_free[0] else 1]}
-        stem.heads = [(head, side) for head, side in stem.heads if id(head) not in left]
-        for place in left:
-            n_stems[place] -= 1
+        _leave(stem, ends[0 if is_free[0] else 1], n_stems)
 
 
 def _meets(stem: Stem, head: HeadMark) -> bool:

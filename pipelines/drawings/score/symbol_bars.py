@@ -67,7 +67,9 @@ def read_bar_symbols(
     space = np.array([places.space(staff) if staff >= 0 else 1e9 for staff in near.tolist()])
     width, height = (boxes[:, 2] - boxes[:, 0]) / space, (boxes[:, 3] - boxes[:, 1]) / space
     level = np.asarray(strokes.is_level) | np.asarray(strokes.is_upright)
+    clefs, bars = _percussion_clefs(drawing, strokes, boxes, near, places)
     solid = level & (near >= 0) & ~strokes.is_dashed
+    solid[bars] = False
     stems = boxes[np.asarray(strokes.is_upright) & (width < 0.3) & (height > 1.2)]
     heads = [symbol for symbol in symbols if symbol.name.startswith("notehead")]
     head_boxes = np.array([head.bbox for head in heads]).reshape(-1, 4)
@@ -85,15 +87,16 @@ def read_bar_symbols(
         gap = TOUCHING_SPACES * float(space[number])
         if _touches(box, stems, gap) or _touches(box, head_boxes, gap):
             continue
-        name = rest_name(box, staves[near[number]])
-        if name:
+        staff = staves[near[number]]
+        name = rest_name(box, staff)
+        if name and (_is_inside(box, staff) or _has_ledger(box, staff, boxes)):
             add(name, box, number)
     thin = _within(height, TENUTO_HEIGHT_SPACES) & _within(width, TENUTO_WIDTH_SPACES)
     for number in np.flatnonzero(solid & thin).tolist():
         box = tuple(boxes[number].tolist())
         if _is_tenuto(box, staves[near[number]], head_boxes, stems):
             add("articTenutoAbove", box, number)
-    return found + _percussion_clefs(drawing, strokes, boxes, near, places)
+    return found + clefs
 
 
 def rest_name(box: BBox, staff: Staff) -> str:
@@ -111,6 +114,21 @@ def rest_name(box: BBox, staff: Staff) -> str:
     if min(top, bottom) > ON_LINE_SPACES:
         return ""
     return "restWhole" if top < bottom else "restHalf"
+
+
+def _is_inside(box: BBox, staff: Staff) -> bool:
+    """Whether one of the lines of a staff is at an edge of a bar."""
+    near = ON_LINE_SPACES * staff.space
+    return any(abs(y - edge) <= near for y in staff.lines for edge in box[1::2])
+
+
+def _has_ledger(box: BBox, staff: Staff, boxes: Floats) -> bool:
+    """Whether a short line that is longer than a bar lies at one of its edges."""
+    near = ON_LINE_SPACES * staff.space
+    middle = (boxes[:, 1] + boxes[:, 3]) / 2
+    at_edge = np.minimum(np.abs(middle - box[1]), np.abs(middle - box[3])) <= near
+    around = (boxes[:, 0] < box[0] - near / 2) & (boxes[:, 2] > box[2] + near / 2)
+    return bool((at_edge & around & (boxes[:, 3] - boxes[:, 1] <= 0.3 * staff.space)).any())
 
 
 def bar_name(box: BBox, staff: Staff) -> str:
@@ -201,9 +219,10 @@ def _is_tenuto(box: BBox, staff: Staff, heads: Floats, stems: Floats) -> bool:
 
 def _percussion_clefs(
     drawing: Drawing, strokes: Strokes, boxes: Floats, near: NDArray[np.intp], places: StaffPlaces
-) -> list[Symbol]:
-    """Two thick upright bars side by side in the middle of the staff."""
-    found = []
+) -> tuple[list[Symbol], list[int]]:
+    """Two thick upright bars side by side in the middle of the staff, and the numbers of the strokes."""
+    found: list[Symbol] = []
+    used: list[int] = []
     for number, staff in enumerate(places.staves):
         space = staff.space
         middle = (staff.lines[0] + staff.lines[-1]) / 2
@@ -215,12 +234,18 @@ def _percussion_clefs(
             gap = float(boxes[right, 0] - boxes[left, 2]) / space
             if 0.1 <= gap <= 1.0 and abs(height[left] - height[right]) < 0.1:
                 box = union([tuple(boxes[bar].tolist()) for bar in (left, right)])
-                path = int(strokes.path[left])
-                order = drawing.paths[path].order
-                origin = (box[0], middle)
+                paths = [int(strokes.path[bar]) for bar in (left, right)]
                 found.append(
                     Symbol(
-                        "unpitchedPercussionClef1", box, origin, SPACES_IN_EM * space, order, 0.9, path=path
+                        "unpitchedPercussionClef1",
+                        box,
+                        (box[0], middle),
+                        SPACES_IN_EM * space,
+                        drawing.paths[paths[0]].order,
+                        0.9,
+                        path=paths[0],
+                        more_paths=() if paths[0] == paths[1] else (paths[1],),
                     )
                 )
-    return found
+                used += [left, right]
+    return found, used

@@ -33,6 +33,9 @@ HOOK_GAP_SPACES: Final = 0.3
 SHORT_RESTS: Final = ("rest8th", "rest16th", "rest32nd", "rest64th", "rest128th")
 """Rests by their number of hooks, from one."""
 
+CUT_SPACES: Final = (2.2, 3.9)
+"""Length of the stroke through a C that stands for cut time; barlines are longer."""
+
 MAX_RESTS: Final = 2_000
 """Rests of an eighth on a page above which none are joined."""
 
@@ -167,45 +170,23 @@ def join_stacked_rests(symbols: Sequence[Symbol]) -> list[Symbol]:
     return [symbol for symbol in symbols if id(symbol) not in gone] + joined
 
 
-def read_stroked_accents(drawing: Drawing, staves: Sequence[Staff]) -> list[Symbol]:
-    """Accents and marcato marks that are two strokes meeting in a point, painted as one path."""
-    places = StaffPlaces(staves)
-    bent = []
-    for index, path in enumerate(drawing.paths):
-        if path.stroke is None or path.fill is not None or not 1 <= len(path.subpaths) <= 2:
-            continue
-        if sum(len(part.points) for part in path.subpaths) <= 4 and not any(
-            part.is_curve.any() for part in path.subpaths
-        ):
-            corners = np.unique(np.concatenate([part.points for part in path.subpaths]).round(2), axis=0)
-            if len(corners) == 3:
-                bent.append((index, corners))
-    near = places.nearest(np.array([drawing.paths[index].bbox for index, _ in bent]).reshape(-1, 4)).tolist()
-    found = []
-    for (index, corners), staff in zip(bent, near, strict=True):
-        if staff < 0:
-            continue
-        path, space = drawing.paths[index], places.space(staff)
-        name = _wedge_name(corners / space)
-        if name:
-            origin = (path.bbox[0], path.bbox[3])
-            size = SPACES_IN_EM * space
-            found.append(Symbol(name, path.bbox, origin, size, path.order, 0.8, path=index))
-    return found
-
-
-def _wedge_name(corners: Floats) -> str:
-    """The symbol that three corners, in staff spaces, are the ends and the point of; empty for none."""
-    width, height = np.ptp(corners, axis=0)
-    x, y = corners[np.argsort(corners[:, 0])].T
-    if 0.8 <= width <= 2.4 and 0.4 <= height <= 1.5 and abs(x[0] - x[1]) <= 0.1 * width:
-        # A hairpin opens to the right and is longer; an accent closes to the right.
-        return "articAccentAbove" if abs(y[2] - (y[0] + y[1]) / 2) <= 0.1 * height else ""
-    low = corners[np.argsort(corners[:, 1])]
-    if not (0.5 <= width <= 1.6 and 0.6 <= height <= 1.8):
-        return ""
-    for point, ends, name in ((0, (1, 2), "articMarcatoAbove"), (2, (0, 1), "articMarcatoBelow")):
-        level = abs(low[ends[0], 1] - low[ends[1], 1]) <= 0.1 * height
-        if level and abs(low[point, 0] - low[list(ends), 0].mean()) <= 0.1 * width:
-            return name
-    return ""
+def join_cut_times(symbols: Sequence[Symbol], strokes: Strokes) -> list[Symbol]:
+    """Symbols with each C that an upright stroke runs through as the sign of cut time."""
+    joined = []
+    for symbol in symbols:
+        if symbol.name == "timeSigCommon":
+            x0, y0, x1, y1 = symbol.bbox
+            space = symbol.size / SPACES_IN_EM
+            ends, quarter = strokes.ends, (x1 - x0) / 4
+            length = ends[:, 3] - ends[:, 1]
+            through = strokes.is_upright & (ends[:, 0] >= x0 + quarter) & (ends[:, 0] <= x1 - quarter)
+            through &= (ends[:, 1] < y0) & (ends[:, 3] > y1)
+            through &= (length >= CUT_SPACES[0] * space) & (length <= CUT_SPACES[1] * space)
+            if through.any():
+                paths = {int(path) for path in strokes.path[through]} - {symbol.path}
+                box = union(
+                    [symbol.bbox, (x0, float(ends[through, 1].min()), x1, float(ends[through, 3].max()))]
+                )
+                symbol = replace(symbol, name="timeSigCutCommon", bbox=box, more_paths=tuple(sorted(paths)))
+        joined.append(symbol)
+    return joined

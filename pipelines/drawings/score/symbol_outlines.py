@@ -65,11 +65,17 @@ MIN_LEAD: Final = 1.3
 PLAIN_CLEF_ASPECT: Final = 2.85
 """Height over width of a G clef below which no 8 stands over or under it."""
 
-MIN_HEAD_SCALE: Final = 0.52
-"""Size of a black notehead, to that of the known ones, below which it is a dot of a bold hand."""
-
 ROUND_ASPECT: Final = 1.2
 """Width over height from which a ring is a notehead and no sign of a harmonic."""
+
+DOT_SPACES: Final = (0.22, 0.65)
+"""Width and height of a dot of any hand."""
+
+MIN_DOT_FILL: Final = 0.7
+"""Share of its box that a dot fills: of a circle 0.79."""
+
+DOT_DISTANCE: Final = 0.04
+"""Distance that a dot of an unknown hand counts for."""
 
 SAME_FONT_DISTANCE: Final = 0.01
 """Distance of an outline from the same one."""
@@ -158,11 +164,12 @@ class OutlineTable:
                 and height < PLAIN_CLEF_ASPECT * width
             ):
                 name = "gClef"
+            is_round = name in ("", "noteheadBlack", "augmentationDot")
+            if is_round and _is_dot(features.pictures[i], float(width), float(height)):
+                name, nearest = "augmentationDot", min(nearest, DOT_DISTANCE)
             scale = float(np.exp(size[i] - known[k]))
             if name == "stringsHarmonic" and width > ROUND_ASPECT * height:
                 name = "noteheadWhole"
-            if name == "noteheadBlack" and scale < MIN_HEAD_SCALE:
-                name = "augmentationDot"
             found.append(Match(name, nearest, int(k), scale, other / max(nearest, 1e-6)))
         return found
 
@@ -195,6 +202,12 @@ class OutlineTable:
         a = features.pictures
         distance = (a**2).mean(axis=1)[:, None] + (b**2).mean(axis=1) - (a @ b.T) * np.float32(2 / a.shape[1])
         return np.asarray(distance.min(axis=1, initial=np.inf), float)
+
+
+def _is_dot(picture: NDArray[np.float32], width: float, height: float) -> bool:
+    low, high = DOT_SPACES
+    sides = low <= width <= high and low <= height <= high and 0.7 <= width / height <= 1.4
+    return sides and float(picture.mean()) >= MIN_DOT_FILL
 
 
 def _differences(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float32]:

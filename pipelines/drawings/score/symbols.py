@@ -12,11 +12,12 @@ from docai.pipelines.drawings.score.staves import find_staves
 from docai.pipelines.drawings.score.strokes import Strokes, find_strokes
 from docai.pipelines.drawings.score.symbol_bars import read_bar_symbols
 from docai.pipelines.drawings.score.symbol_compounds import (
+    join_cut_times,
     join_stacked_rests,
-    read_stroked_accents,
     read_stroked_rests,
 )
 from docai.pipelines.drawings.score.symbol_glyphs import may_be_music, read_nameless_glyphs
+from docai.pipelines.drawings.score.symbol_marks import read_stroked_marks
 from docai.pipelines.drawings.score.symbol_names import symbol_name
 from docai.pipelines.drawings.score.symbol_paths import read_painted_symbols
 from docai.pipelines.drawings.score.types import Staff, Symbol
@@ -64,11 +65,11 @@ def find_symbols(
         if len(nameless) <= MAX_GLYPHS:
             symbols += read_nameless_glyphs(drawing, nameless, staves, named_fonts)
         painted = read_painted_symbols(drawing, staves)
-        symbols += painted.symbols
         strokes = find_strokes(drawing) if strokes is None else strokes
         strokes = _other_strokes(drawing, strokes, painted.symbols)
+        symbols = join_cut_times([*symbols, *painted.symbols], strokes)
         drawn = read_stroked_rests(drawing, strokes, painted.unread, staves)
-        drawn += read_stroked_accents(drawing, staves)
+        drawn += read_stroked_marks(drawing, staves)
         symbols += drawn
         taken = np.array(sorted(_paths(drawn)), np.intp)
         strokes = strokes.take(~np.isin(strokes.path, taken))

@@ -1,8 +1,9 @@
 """The search for the voices of one staff in one measure.
 
-A staff has one voice or two. Events are taken from the left, and each is put at the end of a voice. The search
-keeps the cheapest ways to do that: a note costs nothing where its stem points as that of its voice, where
-events at one x start together and those farther to the right later, and where all voices end with the measure.
+A staff has one voice or two. Events are taken from the left, and each is put at the end of a voice. The
+search keeps the cheapest ways to do that: a note costs nothing where its stem points as that of its voice,
+where events at one x start together and those farther to the right later, and where all voices end with the
+measure.
 """
 
 from __future__ import annotations
@@ -191,12 +192,8 @@ class _Search:
 
     def run(self, events: Sequence[Event]) -> StaffReading:
         self.here = {number for event in events for number in event.tuplets}
-        states = [
-            _State(
-                *(0.0, (-1, -1), _NOWHERE, 0, -1, 0.0),
-                *((-1,) * len(self.tuplets), (), None, 0, 0, -1, None),
-            )
-        ]
+        unknown = (-1,) * len(self.tuplets)
+        states = [_State(0.0, (-1, -1), _NOWHERE, 0, -1, 0.0, unknown, (), None, 0, 0, -1, None)]
         for event in events:
             best: dict[object, _State] = {}
             values = [(value * self.unit, cost) for value, cost in event.values]
@@ -275,8 +272,19 @@ class _Search:
                         ends = (end, state.ends[1]) if voice == 0 else (state.ends[0], end)
                         result.append(
                             _State(
-                                *(total, ends, event.x, onset, voice, event.height),
-                                *(memory, beams, state, onset, lasts, voice, event),
+                                total,
+                                ends,
+                                event.x,
+                                onset,
+                                voice,
+                                event.height,
+                                memory,
+                                beams,
+                                state,
+                                onset,
+                                lasts,
+                                voice,
+                                event,
                             )
                         )
         return result
@@ -322,7 +330,7 @@ class _Search:
     def _ratios(
         self, state: _State, event: Event, voice: int
     ) -> list[tuple[Fraction, tuple[int, ...], float]]:
-        """Ratios that the tuplets around an event give it in a voice, and what is then known of the tuplets."""
+        """Ratios that the tuplets around an event give it in a voice, and what is then known of them."""
         options = [(Fraction(1), state.tuplets, 0.0)]
         for number in event.tuplets:
             tuplet = self.tuplets[number]
@@ -373,9 +381,9 @@ def _voice_cost(event: Event, voice: int, state: _State) -> float:
         # A voice alone on its staff turns its stems as the height of its notes wants.
         is_alone = voice == 0 and state.ends[1] <= max(state.ends[0], 0)
         cost += _LONE_STEM_COST if is_alone and state.ends[1] < 0 else _STEM_COST / (1 + is_alone)
-    if state.last_voice == 1 - voice and event.stem == "none":
-        if (event.height > state.last_height) != (voice == 0):
-            cost += _CROSSING_COST
+    is_crossing = (event.height > state.last_height) != (voice == 0)
+    if is_crossing and state.last_voice == 1 - voice and event.stem == "none":
+        cost += _CROSSING_COST
     return cost
 
 

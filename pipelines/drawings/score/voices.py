@@ -1,11 +1,13 @@
-"""The voices of a measure: which events follow each other, so that they fill it and what stands together sounds
-together. Staves are read one by one; what the sure ones tell about time helps with the others.
+"""The voices of a measure: which events follow each other, so that they fill it.
+
+Staves are read one by one; what the sure ones tell about time helps with the others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise
 
 from docai.pipelines.drawings.score.events import Event, Quarters, TupletRatio
 from docai.pipelines.drawings.score.rhythm import DrawnMeasure
@@ -110,7 +112,7 @@ def _solve_for(
 def _reconcile(
     measure: DrawnMeasure, readings: dict[int, StaffReading], length: Quarters, space: float
 ) -> None:
-    """Read staves again that do not fill the measure, or contradict the others, with the onsets of the rest."""
+    """Read staves again that do not fill the measure, or contradict others, with the onsets of the rest."""
     order = sorted(readings, key=lambda staff: readings[staff].cost)
     trusted: list[tuple[float, Quarters]] = []
     for staff in order:
@@ -143,7 +145,7 @@ def likely_lengths(measure: DrawnMeasure, space: float) -> dict[Quarters, int]:
         own = [event for event in events if not event.is_spacer]
         sums: dict[str, Quarters] = {}
         # Events at one place are of two voices, of which each fills the measure.
-        is_double = any(b.x - a.x < SAME_COLUMN * space for a, b in zip(own, own[1:], strict=False))
+        is_double = any(b.x - a.x < SAME_COLUMN * space for a, b in pairwise(own))
         for event in own:
             if event.is_full_rest and len(own) == 1:
                 continue
