@@ -14,6 +14,7 @@ from docai.pipelines.ingest import Page
 from docai.records import Confidence, Evidence
 
 if TYPE_CHECKING:
+    from docai.pipelines.drawings.score.content import PieceState
     from docai.pipelines.ingest.drawing import Drawing
 
 SOUND: Final = 0.9
@@ -60,6 +61,11 @@ class DrawingReader:
     needs: Final[frozenset[Need]] = frozenset(("strokes",))
     yields_to_words: Final = False
 
+    def __init__(self) -> None:
+        self._last_page = 0
+        self._piece: PieceState | None = None
+        """What the last page hands to the next: music goes on in its meter."""
+
     def available(self) -> str | None:
         """Always there: it is a part of docai."""
         return None
@@ -75,19 +81,28 @@ class DrawingReader:
 
         Where the page draws more than the limits allow, only what is in ``boxes``, page points, is read.
         """
-        return [] if page.image_size is not None else page.inside(_read_page, list(boxes))
+        if page.image_size is not None:
+            return []
+        piece = self._piece if page.number == self._last_page + 1 else None
+        self._last_page, self._piece = page.number, None
+        parts, self._piece = page.inside(_read_page, list(boxes), piece)
+        return parts
 
 
-def _read_page(page: Page, boxes: Sequence[BBox]) -> list[DrawnPart]:
+def _read_page(
+    page: Page, boxes: Sequence[BBox], piece: PieceState | None
+) -> tuple[list[DrawnPart], PieceState]:
     """In the process that has the page."""
+    from docai.pipelines.drawings.score.content import PieceState
     from docai.pipelines.ingest.drawing_reader import read_drawing
 
     drawing = read_drawing(page)
     drawings = (
         [drawing] if drawing.is_complete else [read_drawing(page, grow(box, MARGIN_POINTS)) for box in boxes]
     )
-    parts = [part for one in drawings for part in (*_structures(one), *_systems(one))]
-    return sorted(parts, key=lambda part: (part.bbox[1], part.bbox[0]))
+    piece = piece or PieceState()
+    parts = [part for one in drawings for part in (*_structures(one), *_systems(one, piece))]
+    return sorted(parts, key=lambda part: (part.bbox[1], part.bbox[0])), piece
 
 
 def _structures(drawing: Drawing) -> list[DrawnPart]:
@@ -106,11 +121,11 @@ def _structures(drawing: Drawing) -> list[DrawnPart]:
     ]
 
 
-def _systems(drawing: Drawing) -> list[DrawnPart]:
+def _systems(drawing: Drawing, piece: PieceState) -> list[DrawnPart]:
     from docai.pipelines.drawings.score.reading import read_systems
 
     parts = []
-    for one in read_systems(drawing):
+    for one in read_systems(drawing, piece):
         content, issues = _with_musicxml(one.content)
         parts.append(
             DrawnPart(
