@@ -106,7 +106,9 @@ class RegionTask:
             self.native = readers.read_words(kind, words)
         if self.native is not None:
             self.readings.append(self.native)
-            self.issues += self.native.issues
+            if not self._is_drawn_soundly:
+                # Symbols of music are no words: that nobody believes them says nothing then.
+                self.issues += self.native.issues
         if self.drawn is not None:
             self.readings.append(self.drawn)
         if self.region.is_watermark:
