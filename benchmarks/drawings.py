@@ -26,8 +26,8 @@ those of whole pieces.
 Neither: ``invented`` is the share of documents in which a molecule or a score is read with a confidence of at
 least 0.5.
 
-With ``--pipeline`` the pages go through layout and all that follows, with a model that says nothing, and the
-records count that rest on drawings.
+With ``--pipeline`` drawings stand between paragraphs, the pages go through layout and all that follows,
+with a model that says nothing, and the records count that rest on drawings.
 
 Times are wall-clock: ``page`` is reading what the page draws, ``read`` what follows. With ``--save``, each
 case that is not right is written there as a PDF and a picture, and ``index.html`` shows them.
@@ -50,7 +50,7 @@ from functools import cache, partial
 from pathlib import Path
 
 from common import script_parser
-from drawing_cases import GROUPS, SETS, Case, open_folder
+from drawing_cases import GROUPS, SETS, Case, on_page, open_folder
 
 from docai import Pipeline
 from docai.contents import Issue, MoleculeContent, ScoreContent
@@ -327,6 +327,8 @@ def write_index(folder: Path) -> None:
 
 
 def _run_one(folder: Path | None, through_pipeline: bool, case: Case) -> Result:
+    if through_pipeline:
+        case = on_page(case)
     result = read_case(case, through_pipeline)
     if folder is not None and result.n_wrong:
         save(folder, case, result)

@@ -190,6 +190,7 @@ def _check(built: BuiltMolecule, findings: Findings) -> _Checked | None:
             for problem in problems:
                 findings.errors.append(_place_problem(problem.Message(), built))
             return None
+    findings.odd += _odd_hydrogens(mol, built)
     n_centers = len(built.wedges)
     Chem.AssignChiralTypesFromBondDirs(mol)
     for index in range(mol.GetNumAtoms()):
@@ -223,6 +224,24 @@ def _check(built: BuiltMolecule, findings: Findings) -> _Checked | None:
         ):
             checked.odd.append(_named(atom.GetSymbol(), built.boxes[atom.GetIntProp("_drawn")]))
     return checked
+
+
+def _odd_hydrogens(mol: RWMol, built: BuiltMolecule) -> list[str]:
+    """Atoms that need hydrogens and have none written, where other labels have theirs.
+
+    Where a bond or a charge was missed, they are one too few, and RDKit would add them without a word. Where
+    no label has any, only what hydrogens hardly ever are at counts: sulfur and phosphorus with many bonds.
+    """
+    mol.UpdatePropertyCache(strict=False)
+    writes = any(atom.GetNumExplicitHs() for atom in mol.GetAtoms() if atom.GetAtomicNum() != 6)
+    found = []
+    for atom in mol.GetAtoms():
+        number = atom.GetAtomicNum()
+        is_crowded = number in (15, 16, 34) and atom.GetDegree() > 2
+        is_bare = writes and number in (7, 8, 15, 16, 34) and not atom.GetIsAromatic() and atom.GetDegree()
+        if atom.GetNumImplicitHs() and (is_crowded or is_bare) and built.label_of[atom.GetIdx()] is None:
+            found.append(_named(atom.GetSymbol(), built.boxes[atom.GetIdx()]))
+    return found
 
 
 def _odd_nitrogen(mol: RWMol) -> list[int]:

@@ -266,7 +266,7 @@ def _read_characters(
             best = found
     structure, cost = best
     if attachments and text in GROUPS and len(attachments) == 1:
-        whole = group_of_table(text, structure, cost, label, attachments[0])
+        whole = group_of_table(text, structure, label, attachments[0])
         if whole is not None:
             return whole, min(cost, 1.0)
     return structure, cost

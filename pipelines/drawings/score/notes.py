@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from docai.pipelines.drawings.score.events import Quarters, value_of_chord
 from docai.pipelines.drawings.score.pitches import HeadKey, SystemPitches
-from docai.pipelines.drawings.score.types import Symbol, System
+from docai.pipelines.drawings.score.types import Curve, Symbol, System
 
 _MAX_DOTS = 3
 _ARTICULATIONS = {
@@ -71,7 +71,7 @@ def read_joins(system: System, tied_out: Iterable[HeadKey] = (), tied_in: Iterab
     back = {chord for chord, _ in joins.tied_back}
     for curve in system.curves:
         if curve.first is None and curve.last is None:
-            joins.n_loose += 1
+            joins.n_loose += not _is_in_tablature(system, curve)
         elif curve.tied and curve.first is not None and curve.last is not None:
             for first, last in curve.tied:
                 joins.tied_on.add((curve.first, first))
@@ -86,6 +86,13 @@ def read_joins(system: System, tied_out: Iterable[HeadKey] = (), tied_in: Iterab
             if curve.last is not None:
                 joins.slurs_end[curve.last] = joins.slurs_end.get(curve.last, 0) + 1
     return joins
+
+
+def _is_in_tablature(system: System, curve: Curve) -> bool:
+    """The nearest staff of a curve is one of tablature."""
+    y = (curve.bbox[1] + curve.bbox[3]) / 2
+    nearest = min(system.staves, key=lambda staff: max(staff.lines[0] - y, y - staff.lines[-1], 0.0))
+    return nearest.is_tablature
 
 
 def recip_of(length: Quarters, n_dots: int = 0) -> str:

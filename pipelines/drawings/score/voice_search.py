@@ -36,6 +36,7 @@ _SHORT_COST = 6.0
 LONG_COST = 9.0
 """Of a voice that lasts longer than the measure."""
 _TOGETHER_COST = 0.1
+_APART_COST = 0.8
 _BACKWARD_COST = 4.0
 _SQUEEZED_COST = 1.0
 _BEAM_COST = 3.0
@@ -54,6 +55,9 @@ SAME_COLUMN = 0.35
 NEXT_COLUMN = 0.9
 """Events farther than this may follow each other."""
 _WIDE_COLUMN = 1.9
+"""As far as a head moves aside for one of the other voice."""
+_DOTTED_COLUMN = 2.8
+"""As far as it does for one with dots."""
 
 _MIDDLE = 4.0
 """Half spaces of the middle line above the bottom line."""
@@ -108,7 +112,9 @@ class TimeMap:
             if abs(dx) < SAME_COLUMN:
                 if known != onset:
                     return _OFF_GRID_COST
-            elif (dx > _WIDE_COLUMN and known <= onset) or (dx < -_WIDE_COLUMN and known >= onset):
+            elif (dx > _WIDE_COLUMN and known < onset) or (dx < -_WIDE_COLUMN and known > onset):
+                return _OFF_GRID_COST
+            elif abs(dx) > _DOTTED_COLUMN and known == onset:
                 return _OFF_GRID_COST
         return 0.0
 
@@ -365,7 +371,9 @@ def _column_cost(dx: float, onset: int, last: int) -> float:
     if onset == last:
         if dx < SAME_COLUMN:
             return 0.0
-        return _TOGETHER_COST if dx < _WIDE_COLUMN else _BACKWARD_COST + dx / 2
+        if dx > _DOTTED_COLUMN:
+            return _BACKWARD_COST + dx / 2
+        return _TOGETHER_COST if dx < _WIDE_COLUMN else _APART_COST
     if dx < SAME_COLUMN:
         return _BACKWARD_COST
     return _SQUEEZED_COST if dx < NEXT_COLUMN else 0.0

@@ -16,6 +16,8 @@ from docai.pipelines.synthesis.vector.decoys import draw_decoy
 from docai.pipelines.synthesis.vector.molecules import draw_molecule
 from docai.pipelines.synthesis.vector.scores import draw_score
 
+pytestmark = pytest.mark.slow(seconds=12)
+
 
 def regions_of(data: bytes) -> tuple[Region, ...]:
     page = PdfFile(data, name="test.pdf", password=None, limits=Limits()).page(1)

@@ -298,3 +298,12 @@ def test_notes_at_random_places_never_fail_and_none_is_lost(seed: int) -> None:
         system.tuplets.append(Tuplet((rng.randint(2, 9),), 0, x, x + 80, 0, has_bracket=rng.random() < 0.5))
     reading = read_system(system, PieceState())
     assert sum(event.kind == "note" for event in reading.content.events) == count
+
+
+def test_a_head_far_aside_of_a_dotted_one_sounds_with_it() -> None:
+    system = a_system(meter="*M3/4")
+    add_note(system, 100, "2.", 5, stem="up")
+    add_note(system, 122, "2.", 4, stem="down")
+    reading = read(system)
+    assert data_of(reading) == ["2.cc | 2.b"]
+    assert not reading.issues
