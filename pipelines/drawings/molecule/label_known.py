@@ -24,7 +24,7 @@ _ALKALI: Final = ("Li", "Na", "K", "Rb", "Cs")
 def group_of_table(
     text: str, structure: LabelStructure | None, label: LabelMark, attachment: Attachment
 ) -> LabelStructure | None:
-    """The label as one group of the table; None where it is one atom, or has charges that nobody writes.
+    """The label as one group of the table; None where it is one atom.
 
     Programs that set a name from the left wherever its bond is make it look like something else: then the
     table is believed, and the label is doubtful.
@@ -41,8 +41,6 @@ def group_of_table(
     if structure is not None:
         alone = structure.atoms[0].symbol == "*" and len(structure.atoms) == 1
         if not alone and structure_smiles(structure) != _group_smiles(GROUPS[text]):
-            if any(atom.charge for atom in structure.atoms):
-                return None
             score = DOUBTFUL_SCORE
     # Its place is that of the atom that the bond is to.
     words = [index for index, letter in enumerate(label.letters) if letter.text.isalpha()]
