@@ -26,7 +26,7 @@ from docai.pipelines.drawings.score.sheet import Sheet, read_sheet
 from docai.pipelines.drawings.score.spans import find_spans
 from docai.pipelines.drawings.score.staves import MAX_LINE_SPACES, find_staves
 from docai.pipelines.drawings.score.stems import find_stems
-from docai.pipelines.drawings.score.strokes import find_strokes
+from docai.pipelines.drawings.score.strokes import WHITE_LEVEL, find_strokes
 from docai.pipelines.drawings.score.symbol_strokes import split_notes, unfold_bars
 from docai.pipelines.drawings.score.symbols import find_symbols
 from docai.pipelines.drawings.score.systems import (
@@ -186,6 +186,7 @@ class _Reader:
             for index, path in enumerate(drawing.paths)
             if index not in sheet.used_paths
             and path.fill is not None
+            and min(path.fill) < WHITE_LEVEL
             and path.bbox[3] - path.bbox[1] <= height
         ]
         symbols = {symbol.glyph for symbol in sheet.symbols}
