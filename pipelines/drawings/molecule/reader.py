@@ -14,6 +14,8 @@ from docai.pipelines.drawings.molecule.content import describe_graph
 from docai.pipelines.drawings.molecule.graph import wire
 from docai.pipelines.drawings.molecule.grouping import find_structures, formulas_alone
 from docai.pipelines.drawings.molecule.joints import find_facing, find_joints
+from docai.pipelines.drawings.molecule.label_dots import take_dots
+from docai.pipelines.drawings.molecule.labels import without_notes
 from docai.pipelines.drawings.molecule.letter_choice import choose_letters
 from docai.pipelines.drawings.molecule.plausibility import drop_other_linework
 from docai.pipelines.drawings.molecule.signs import plain_signs, take_signs
@@ -52,11 +54,12 @@ def read_graphs(drawing: Drawing, letters: list[Letter] | None = None) -> list[D
     drawing = sound_drawing(drawing)
     if letters is None:
         letters = read_letters(drawing)
-    sure = plain_signs(choose_letters(drawing, letters))
+    sure = plain_signs(without_notes(choose_letters(drawing, letters)))
     strokes = read_strokes(drawing, {path for letter in sure for path in letter.paths})
     if not strokes.is_complete:
         return []
     sure += take_signs(drawing, strokes, sure)
+    sure += take_dots(drawing, strokes, sure)
     graphs = _read(strokes, sure)
     scale = max((graph.bond_length for graph in graphs), default=0.0)
     again: list[DrawnGraph] = []
