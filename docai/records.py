@@ -327,8 +327,8 @@ class Document(Data):
         """The pieces of music that successive records make, over systems and pages.
 
         A record goes on with the one before where it has as many staves; after a final barline one that shows
-        a meter begins another piece. Records without valid kern are left out and end a piece. MusicXML is made
-        by :meth:`~docai.score_formats.ScoreExports.to_musicxml`.
+        a meter begins another piece. Records without valid kern are left out and end a piece. MusicXML is
+        made by :meth:`~docai.score_formats.ScoreExports.to_musicxml`.
 
         >>> (piece,) = docai.process("sonata.pdf").joined_scores()  # doctest: +SKIP
         >>> Path("sonata.mid").write_bytes(piece.to_midi())         # doctest: +SKIP

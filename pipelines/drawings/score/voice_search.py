@@ -112,9 +112,11 @@ class TimeMap:
             if abs(dx) < SAME_COLUMN:
                 if known != onset:
                     return _OFF_GRID_COST
-            elif (dx > _WIDE_COLUMN and known < onset) or (dx < -_WIDE_COLUMN and known > onset):
-                return _OFF_GRID_COST
-            elif abs(dx) > _DOTTED_COLUMN and known == onset:
+            elif (
+                (dx > _WIDE_COLUMN and known < onset)
+                or (dx < -_WIDE_COLUMN and known > onset)
+                or (abs(dx) > _DOTTED_COLUMN and known == onset)
+            ):
                 return _OFF_GRID_COST
         return 0.0
 
