@@ -44,6 +44,9 @@ _PRIMES: Final = frozenset("'’′\"″")
 
 _RINGS: Final = frozenset("°oº○◦")
 
+_MAX_DOT: Final = 0.5
+"""Height of a dot in heights of a capital, at most; not of two above each other."""
+
 _BAR_ASPECT: Final = 0.4
 """Width over length of a bar, at most."""
 
@@ -98,7 +101,8 @@ def choose_letters(drawing: Drawing, letters: Sequence[Letter]) -> list[Letter]:
             slant = max(bar for bar in bars if bar is not None)
             if len(bars) > 1 or not _is_upright_letter(letter, slant, plain, height, bonds_are_stroked):
                 continue
-        if not letter.text.isalnum() and not _is_mark(letter, paths, bonds_are_stroked):
+        is_disc = letter.text in _DOTS - {":"} and letter.bbox[3] - letter.bbox[1] > _MAX_DOT * height
+        if is_disc or not (letter.text.isalnum() or _is_mark(letter, paths, bonds_are_stroked)):
             continue
         chosen.append(letter)
     return glyphs + chosen

@@ -25,6 +25,9 @@ MAX_PIECES: Final = 6_000
 _PAPER_DISTANCE: Final = 0.06
 """Largest difference of a color channel from the paper, 0…1, of what cannot be seen on it."""
 
+_PALE: Final = 0.4
+"""Least color channel, 0…1, of a shape that marks what is drawn on it."""
+
 _LINE_ASPECT: Final = 0.9
 """Width over length up to which a filled polygon is a line: of a bond between labels little may be seen."""
 
@@ -100,7 +103,9 @@ def _add_path(strokes: Strokes, path: PaintedPath, index: int, papers: Sequence[
             known &= _add_polygon(strokes, path, part, index)
         elif not _is_paper(path.stroke, papers):
             known &= _add_stroke(strokes, path, part, index)
-    if not known:
+    if not known and path.stroke is None and path.fill is not None and min(path.fill) > _PALE:
+        strokes.backgrounds.add(index)
+    elif not known:
         strokes.others.append((index, path.bbox))
 
 
