@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
@@ -149,6 +149,33 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     }
 )
 """Name for several sets."""
+
+
+_PARAGRAPH: Final = (
+    "The residue was taken up in ether, washed with brine and dried over magnesium sulfate; evaporation of "
+    "the solvent left an oil that was used without further purification. "
+) * 3
+_A4: Final = (595.0, 842.0)
+_WIDTH: Final = 455.0
+"""Points of the text block."""
+
+
+def on_page(case: Case) -> Case:
+    """A drawing of one page between paragraphs on a page of A4, as a form; several pages as they are."""
+    import pymupdf
+
+    with pymupdf.open(stream=case.data) as source, pymupdf.open() as document:
+        size = source[0].rect
+        if source.page_count > 1 or case.bbox is not None or case.kind == "neither":
+            return case
+        page = document.new_page(width=_A4[0], height=_A4[1])
+        scale = min(1.0, _WIDTH / size.width, 500.0 / size.height)
+        left, top = (_A4[0] - scale * size.width) / 2, 190.0
+        place = pymupdf.Rect(left, top, left + scale * size.width, top + scale * size.height)
+        page.show_pdf_page(place, source, 0)
+        for y in (70.0, min(place.y1 + 30, 720.0)):
+            page.insert_textbox((70.0, y, 70.0 + _WIDTH, y + 90), _PARAGRAPH, fontsize=10)
+        return replace(case, data=document.tobytes(garbage=1, deflate=True))
 
 
 def open_folder(path: Path) -> Path:

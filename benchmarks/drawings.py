@@ -1,6 +1,7 @@
 """Measures how exactly molecules and scores of born-digital PDFs are read from their strokes and glyphs.
 
     python benchmarks/drawings.py [--only NAMES] [--count N] [--start N] [--save FOLDER] [--jobs N]
+                                  [--pipeline]
 
 NAMES are sets or groups of them, separated by commas: ``molecules`` is ``rdkit``, ``indigo`` and
 ``openbabel``; ``scores`` is ``verovio``, ``lilypond`` and ``musescore``; ``neither`` is ``decoys`` and
@@ -25,6 +26,9 @@ those of whole pieces.
 Neither: ``invented`` is the share of documents in which a molecule or a score is read with a confidence of at
 least 0.5.
 
+With ``--pipeline`` drawings stand between paragraphs, the pages go through layout and all that follows,
+with a model that says nothing, and the records count that rest on drawings.
+
 Times are wall-clock: ``page`` is reading what the page draws, ``read`` what follows. With ``--save``, each
 case that is not right is written there as a PDF and a picture, and ``index.html`` shows them.
 """
@@ -41,24 +45,34 @@ import traceback
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
-from functools import partial
+from fractions import Fraction
+from functools import cache, partial
 from pathlib import Path
 
 from common import script_parser
-from drawing_cases import GROUPS, SETS, Case, open_folder
+from drawing_cases import GROUPS, SETS, Case, on_page, open_folder
 
-from docai.contents import Issue
+from docai import Pipeline
+from docai.contents import Issue, MoleculeContent, ScoreContent
 from docai.errors import DocaiError
+from docai.geometry import BBox, contains_center
+from docai.models.heads import HEADS
+from docai.models.scripted import ScriptedEngine
+from docai.pipelines.drawings.molecule.reader import read_molecules
+from docai.pipelines.drawings.molecule.types import MoleculeReading
+from docai.pipelines.drawings.score.content import PieceState, SystemReading
+from docai.pipelines.drawings.score.reading import read_systems
 from docai.pipelines.evaluation.base import Ratio
 from docai.pipelines.evaluation.statistics import corpus
 from docai.pipelines.ingest import open_source
-from docai.pipelines.ingest.drawing import Drawing
 from docai.pipelines.ingest.drawing_reader import read_drawing
-from docai.pipelines.synthesis.vector.notes import Staves, notes_of_kern
+from docai.pipelines.synthesis.vector.notes import Note, Staves, notes_of_kern
 from docai.pipelines.training.metrics import interval_of
 
 SURE = 0.5
 """Confidence from which a reading counts as believed."""
+OF_THE_SILENT_MODEL = frozenset(("molecule-empty", "score-empty", "witness-believed"))
+"""Issues that say that the model said nothing."""
 DPI = 110
 """Of the pictures that are saved."""
 
@@ -83,19 +97,26 @@ class Result:
     command: str = ""
 
 
-def read_case(case: Case) -> Result:
+@dataclass
+class Found:
+    """One molecule or system that was read."""
+
+    content: MoleculeContent | ScoreContent
+    confidence: float
+    issues: Sequence[Issue]
+    bbox: BBox
+    page: int
+
+
+def read_case(case: Case, through_pipeline: bool = False) -> Result:
     """Read and compare one case; an exception is a wrong reading with its traceback."""
     result = Result(case.name, 1, 1, style=case.style, command=case.command)
+    read = _through_pipeline if through_pipeline else _from_drawings
     try:
-        drawings = list(_drawings(case, result))
-        started = time.perf_counter()
-        if case.kind == "molecule":
-            _read_molecule(case, drawings[0], result)
-        elif case.kind == "score":
-            _read_score(case, drawings, result)
-        else:
-            _read_neither(drawings, result)
-        result.read_seconds = time.perf_counter() - started
+        found = read(case, result)
+        {"molecule": _compare_molecule, "score": _compare_score, "neither": _compare_neither}[case.kind](
+            case, found, result
+        )
     except DocaiError as error:
         # Some of the awkward documents cannot be opened.
         result.n_wrong, result.answer = int(case.kind != "neither"), str(error)
@@ -105,31 +126,73 @@ def read_case(case: Case) -> Result:
     return result
 
 
-def _drawings(case: Case, result: Result) -> Iterator[Drawing]:
+def _from_drawings(case: Case, result: Result) -> list[Found]:
+    """What the readers of drawings make of the pages."""
+    found: list[Found] = []
+    state = PieceState()
     with open_source(case.data) as source:
-        for page in source.pages():
+        for number, page in enumerate(source.pages(), 1):
             started = time.perf_counter()
             drawing = page.inside(read_drawing, case.bbox)
-            result.page_seconds += time.perf_counter() - started
-            yield drawing
+            drawn = time.perf_counter()
+            readings: list[MoleculeReading | SystemReading] = []
+            if case.kind != "score":
+                readings += read_molecules(drawing)
+            if case.kind != "molecule":
+                readings += sorted(read_systems(drawing, state), key=lambda reading: reading.bbox[1])
+            result.page_seconds += drawn - started
+            result.read_seconds += time.perf_counter() - drawn
+            result.n_pages = number
+            found += [
+                Found(reading.content, reading.confidence, reading.issues, reading.bbox, number)
+                for reading in readings
+                if reading.content is not None and not reading.content.is_empty
+            ]
+    return found
 
 
-def _told(issues: Sequence[Issue], result: Result) -> None:
-    result.issues += [f"{issue.severity} {issue.code}: {issue.message}" for issue in issues]
-    result.is_doubted |= any(issue.severity != "info" for issue in issues)
+def _through_pipeline(case: Case, result: Result) -> list[Found]:
+    """The records that rest on drawings, of the whole pipeline with a model that says nothing."""
+    started = time.perf_counter()
+    document = _pipeline().process(case.data)
+    result.read_seconds, result.n_pages = time.perf_counter() - started, max(1, len(document.pages))
+    return [
+        Found(
+            content=record,
+            confidence=record.confidence.value or 0.0,
+            issues=[issue for issue in record.issues if issue.code not in OF_THE_SILENT_MODEL],
+            bbox=record.bbox,
+            page=record.page,
+        )
+        for record in [*document.molecules, *document.scores]
+        if "drawing" in record.evidence and (case.bbox is None or contains_center(case.bbox, record.bbox))
+    ]
 
 
-def _read_molecule(case: Case, drawing: Drawing, result: Result) -> None:
-    from docai.pipelines.drawings.molecule.reader import read_molecules
+@cache
+def _pipeline() -> Pipeline:
+    return Pipeline(engine=ScriptedEngine(dict.fromkeys(HEADS, "")), witnesses="off", readback="off")
 
-    readings = [reading for reading in read_molecules(drawing) if reading.content is not None]
-    answers = [plain_smiles(reading.content.smiles or "") for reading in readings if reading.content]
+
+def _tell(found: Sequence[Found], result: Result) -> None:
+    """Take down confidences and issues; whether any of them is a doubt."""
+    result.is_doubted = not found
+    for reading in found:
+        result.issues.append(f"page {reading.page}, {reading.bbox}: confidence {reading.confidence:.2f}")
+        result.issues += [f"{issue.severity} {issue.code}: {issue.message}" for issue in reading.issues]
+        result.is_doubted |= reading.confidence < SURE
+        result.is_doubted |= any(issue.severity != "info" for issue in reading.issues)
+
+
+def _compare_molecule(case: Case, found: Sequence[Found], result: Result) -> None:
+    _tell(found, result)
+    answers = [
+        plain_smiles(reading.content.smiles or "")
+        for reading in found
+        if isinstance(reading.content, MoleculeContent)
+    ]
     result.truth, result.answer = plain_smiles(case.smiles), " and ".join(answers)
     result.n_wrong = int(answers != [result.truth])
-    result.is_doubted = not readings or any(reading.confidence < SURE for reading in readings)
-    for reading in readings:
-        result.issues.append(f"confidence {reading.confidence:.2f}, used {reading.used:.2f}")
-        _told(reading.issues, result)
 
 
 def plain_smiles(smiles: str) -> str:
@@ -147,47 +210,35 @@ def plain_smiles(smiles: str) -> str:
     return str(Chem.CanonSmiles(Chem.MolToSmiles(molecule)))
 
 
-def _read_score(case: Case, drawings: Sequence[Drawing], result: Result) -> None:
-    from docai.pipelines.drawings.score.content import PieceState
-    from docai.pipelines.drawings.score.reading import read_systems
-
-    state = PieceState()
+def _compare_score(case: Case, found: Sequence[Found], result: Result) -> None:
+    _tell(found, result)
     staves: Staves = [[] for _ in case.notes]
-    kern = []
-    result.n_pages = len(drawings)
-    n_systems = 0
-    for drawing in drawings:
-        for reading in sorted(read_systems(drawing, state), key=lambda reading: reading.bbox[1]):
-            n_systems += 1
-            kern.append(reading.content.kern)
-            for index, notes in enumerate(notes_of_kern(reading.content.kern)):
-                if index == len(staves):
-                    staves.append([])
-                staves[index] += notes
-            result.is_doubted |= reading.confidence < SURE
-            result.issues.append(f"system {n_systems}: confidence {reading.confidence:.2f}")
-            _told(reading.issues, result)
-    result.is_doubted |= not n_systems
+    texts = [reading.content.kern for reading in found if isinstance(reading.content, ScoreContent)]
+    for kern in texts:
+        for index, notes in enumerate(notes_of_kern(kern)):
+            if index == len(staves):
+                staves.append([])
+            staves[index] += notes
     distances = [
         token_distance(case.notes[index] if index < len(case.notes) else [], notes)
         for index, notes in enumerate(staves)
     ]
     result.n_wrong, result.n_true = sum(distances), sum(map(len, case.notes))
     result.truth = f"{result.n_true} notes in {len(case.notes)} staves"
-    result.answer = f"{distances} wrong, by staff\n" + "\n\n".join(kern)
+    result.answer = f"{distances} wrong, by staff\n" + "\n\n".join(texts)
     if any(distances):
         result.answer += "\n\n" + "\n".join(_differences(case.notes, staves))
 
 
-def token_distance(truth: Sequence[object], notes: Sequence[object]) -> int:
+def token_distance(truth: Sequence[Note], notes: Sequence[Note]) -> int:
     """Levenshtein distance of the pitches and durations of two rows of notes."""
     from rapidfuzz.distance import Levenshtein
 
     return int(Levenshtein.distance(_tokens(truth), _tokens(notes)))
 
 
-def _tokens(notes: Sequence[object]) -> list[object]:
-    return [note.token for note in notes]  # type: ignore[attr-defined]
+def _tokens(notes: Sequence[Note]) -> list[tuple[int, int, Fraction]]:
+    return [note.token for note in notes]
 
 
 def _differences(truth: Staves, staves: Staves) -> Iterator[str]:
@@ -202,21 +253,13 @@ def _differences(truth: Staves, staves: Staves) -> Iterator[str]:
             yield f"staff {index + 1} from the top, {edit.tag}: {before} → {after}"
 
 
-def _read_neither(drawings: Sequence[Drawing], result: Result) -> None:
-    from docai.pipelines.drawings.molecule.reader import read_molecules
-    from docai.pipelines.drawings.score.reading import read_systems
-
-    found = []
-    result.n_pages = len(drawings)
-    for number, drawing in enumerate(drawings, 1):
-        for reading in read_molecules(drawing):
-            if reading.content is not None:
-                found.append((reading.confidence, f"page {number} {reading.bbox}: {reading.content.smiles}"))
-        for system in read_systems(drawing):
-            if system.content.kern:
-                found.append((system.confidence, f"page {number} {system.bbox}: {system.content.kern}"))
-    result.n_wrong = sum(confidence >= SURE for confidence, _ in found)
-    result.answer = "\n".join(f"{confidence:.2f} {text}" for confidence, text in sorted(found, reverse=True))
+def _compare_neither(case: Case, found: Sequence[Found], result: Result) -> None:
+    result.n_wrong = sum(reading.confidence >= SURE for reading in found)
+    lines = [
+        f"{reading.confidence:.2f} page {reading.page} {reading.bbox}: {reading.content.brief()}"
+        for reading in found
+    ]
+    result.answer = "\n".join(sorted(lines, reverse=True))
 
 
 def share(name: str, flags: Sequence[bool]) -> str:
@@ -283,19 +326,21 @@ def write_index(folder: Path) -> None:
     (folder / "index.html").write_text("\n".join(parts), "utf-8")
 
 
-def _run_one(folder: Path | None, case: Case) -> Result:
-    result = read_case(case)
+def _run_one(folder: Path | None, through_pipeline: bool, case: Case) -> Result:
+    if through_pipeline:
+        case = on_page(case)
+    result = read_case(case, through_pipeline)
     if folder is not None and result.n_wrong:
         save(folder, case, result)
     return result
 
 
-def _run_slice(name: str, folder: Path | None, part: tuple[int, int]) -> list[Result]:
+def _run_slice(name: str, folder: Path | None, through_pipeline: bool, part: tuple[int, int]) -> list[Result]:
     cases, _ = SETS[name]
     for case in cases(part[0], 1):
         # What is loaded once is not timed.
-        read_case(case)
-    return [_run_one(folder, case) for case in cases(*part)]
+        read_case(case, through_pipeline)
+    return [_run_one(folder, through_pipeline, case) for case in cases(*part)]
 
 
 def chosen_sets(text: str | None) -> list[str]:
@@ -316,6 +361,7 @@ def main() -> None:
     options.add_argument("--start", type=int, default=0, metavar="N", help="number of the first one")
     options.add_argument("--save", type=Path, metavar="FOLDER", help="where cases that are not right go")
     options.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
+    options.add_argument("--pipeline", action="store_true", help="the whole pipeline, layout first")
     chosen = options.parse_args()
     folder = open_folder(chosen.save) if chosen.save else None
     for name in chosen_sets(chosen.only):
@@ -325,10 +371,10 @@ def main() -> None:
             step = -(-count // (4 * chosen.jobs))
             slices = [(chosen.start + at, min(step, count - at)) for at in range(0, count, step)]
             with ProcessPoolExecutor(chosen.jobs) as pool:
-                made = pool.map(partial(_run_slice, name, folder), slices)
+                made = pool.map(partial(_run_slice, name, folder, chosen.pipeline), slices)
                 results = [result for part in made for result in part]
         else:
-            results = _run_slice(name, folder, (chosen.start, count))
+            results = _run_slice(name, folder, chosen.pipeline, (chosen.start, count))
         kind = next(group for group, sets in GROUPS.items() if name in sets)
         report(name, {"molecules": "molecule", "scores": "score"}.get(kind, kind), results)
     if folder is not None:

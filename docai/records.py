@@ -323,6 +323,20 @@ class Document(Data):
         """The passages of music, in reading order."""
         return self.of_type(Score)
 
+    def joined_scores(self) -> list[ScoreExports]:
+        """The pieces of music that successive records make, over systems and pages.
+
+        A record goes on with the one before where it has as many staves; after a final barline one that shows
+        a meter begins another piece. Records without valid kern are left out and end a piece. MusicXML is
+        made by :meth:`~docai.score_formats.ScoreExports.to_musicxml`.
+
+        >>> (piece,) = docai.process("sonata.pdf").joined_scores()  # doctest: +SKIP
+        >>> Path("sonata.mid").write_bytes(piece.to_midi())         # doctest: +SKIP
+        """
+        from docai.parsers.score_join import join_scores
+
+        return [ScoreExports(**dict(content)) for content in join_scores(self.scores)]
+
     @property
     def texts(self) -> list[Text]:
         """The blocks of text, in reading order."""

@@ -149,9 +149,10 @@ def read_page(
     """
     check_heads(engine, [head])
     with source.page(1) as page, ReaderPool.choose(options.witnesses) as readers:
-        run = _Run(source, engine, options, readers, progress=progress or _no_progress)
         kind = HEADS[head].kind
         region = whole_page(page, kind, use_text_layer=options.text_layer != "ignore")
+        given: GivenRegions = {page.number: [(kind, region.bbox)]}
+        run = _Run(source, engine, options, readers, given=given, progress=progress or _no_progress)
         (record,) = _read_regions(run, page, [region], time.perf_counter())
         hints = missing_reader_issues(readers.missing(), [record])
         record.issues += [hint.model_copy(update={"page": 1, "region": record.id}) for hint in hints]
@@ -237,7 +238,15 @@ def _read_regions(run: _Run, page: Page, regions: Sequence[Region], started: flo
     Some are read at a time: crops are large.
     """
     limits = run.options.limits
-    tasks = plan_tasks(run.source.sha256, page, regions, run.options, run.readers, run.engine.heads())
+    tasks = plan_tasks(
+        run.source.sha256,
+        page,
+        regions,
+        run.options,
+        run.readers,
+        run.engine.heads(),
+        may_change=page.number not in run.given,
+    )
     _stop_at_region_limit(tasks, limits)
     total, done = sum(task.is_asked for task in tasks), 0
     records = []

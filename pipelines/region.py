@@ -9,23 +9,25 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
 from docai.base import Content
 from docai.contents import Issue
-from docai.geometry import BBox, area, distance
+from docai.geometry import BBox
 from docai.issues import make_issue
 from docai.models.engine import Engine, Generation, Request, answer
 from docai.models.heads import HEADS, Head
 from docai.options import Options
 from docai.pipelines.crops.crop import Crop
 from docai.pipelines.crops.tiling import tile_region
+from docai.pipelines.drawn_regions import drawn_regions
 from docai.pipelines.evidence.arbiter import decide, downgrade_errors
 from docai.pipelines.evidence.base import Decision, ReaderInput, Reading
+from docai.pipelines.evidence.drawing import DrawingReader
 from docai.pipelines.evidence.drawing import is_sound as is_drawn_soundly
 from docai.pipelines.evidence.readers import ReaderPool
 from docai.pipelines.evidence.table_decision import is_sure
@@ -104,7 +106,9 @@ class RegionTask:
             self.native = readers.read_words(kind, words)
         if self.native is not None:
             self.readings.append(self.native)
-            self.issues += self.native.issues
+            if not self._is_drawn_soundly:
+                # Symbols of music are no words: that nobody believes them says nothing then.
+                self.issues += self.native.issues
         if self.drawn is not None:
             self.readings.append(self.drawn)
         if self.region.is_watermark:
@@ -298,11 +302,20 @@ def plan_tasks(
     options: Options,
     readers: ReaderPool,
     available: Collection[str],
+    *,
+    may_change: bool = True,
 ) -> list[RegionTask]:
-    """A task for each region of one page; no two have the same id. ``available`` heads have weights."""
+    """A task for each region of one page; no two have the same id.
+
+    Args:
+        available: heads that have weights.
+        may_change: what is drawn as a whole may take the place of regions, see
+            :mod:`docai.pipelines.drawn_regions`.
+    """
     ids: Counter[str] = Counter()
     tasks = []
-    for region, drawn in _drawn_regions(page, regions, options, readers):
+    wanted = frozenset(options.heads or DrawingReader.kinds) if options.drawings != "ignore" else frozenset()
+    for region, drawn in drawn_regions(page, regions, readers, wanted, may_change=may_change):
         name = record_id(source_sha256, page.number, region.kind, region.bbox)
         ids[name] += 1
         name = name if ids[name] == 1 else f"{name}-{ids[name]}"
@@ -310,46 +323,6 @@ def plan_tasks(
         task.plan(readers, available)
         tasks.append(task)
     return tasks
-
-
-def _drawn_regions(
-    page: Page, regions: Sequence[Region], options: Options, readers: ReaderPool
-) -> Iterator[tuple[Region, Reading | None]]:
-    """Each region with what its drawing says.
-
-    A region with several systems or structures becomes one region for each of them where all of them were
-    read: a record is one system, or one structure.
-    """
-    for region in regions:
-        if options.drawings == "ignore":
-            yield region, None
-            continue
-        parts, failure = readers.read_drawing(region.kind, ReaderInput(page, region.bbox))
-        if failure is not None or not parts:
-            yield region, failure
-        elif len(parts) == 1:
-            yield region, parts[0].reading()
-        elif region.kind == "score" or all(is_drawn_soundly(part.reading()) for part in parts):
-            yield from zip(
-                _split(region, [part.bbox for part in parts]),
-                [part.reading() for part in parts],
-                strict=True,
-            )
-        else:
-            yield region, max(parts, key=lambda part: area(part.bbox)).reading()
-
-
-def _split(region: Region, boxes: Sequence[BBox]) -> list[Region]:
-    """A region for each of some boxes in it; each word goes to the nearest one."""
-    words: list[list[PageWord]] = [[] for _ in boxes]
-    for word in region.words:
-        nearest = min(range(len(boxes)), key=lambda index: distance(boxes[index], word.bbox))
-        words[nearest].append(word)
-    why = f"one of {len(boxes)} that are drawn there"
-    return [
-        replace(region, bbox=box, polygon=None, words=tuple(inside), evidence=(*region.evidence, why))
-        for box, inside in zip(boxes, words, strict=True)
-    ]
 
 
 def recognize(tasks: Sequence[RegionTask], engine: Engine) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from math import exp, log
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from docai.geometry import BBox
-from docai.pipelines.drawings.letter_classes import NONE, LetterModel
+from docai.pipelines.drawings.letter_classes import LetterModel
+from docai.pipelines.drawings.letter_sizes import OF_NO_SIZE, Anchor, Metrics, Sizes, metrics_of
 
 LOOK_ALIKES: Final = (
     "Cc",
@@ -37,17 +39,8 @@ _ALIKE: Final = {letter: group for group in LOOK_ALIKES for letter in group}
 _BARS_AND_DOTS: Final = frozenset("-.|Il1,'′_")
 """Letters that are no more than a bar, a dot or a tick in many fonts, as much else is."""
 
-_OF_NO_SIZE: Final = frozenset("+-.,'’′\"*=~°×()[]{}|/\\<>±≡⊕⊖→")
-"""Signs whose height does not tell that of the letters around them."""
-
-_MIN_HEIGHT: Final = 0.4
-"""Heights of a capital from which the height of a letter tells its size."""
-
 _SURE: Final = 0.7
 """Score from which a letter tells the size of others."""
-
-_SIZE_SLACK: Final = 0.09
-"""Standard deviation of the logarithm of the height of a letter, beside what fonts differ by."""
 
 _FLOOR: Final = 0.02
 """Probability that the size says nothing."""
@@ -73,9 +66,6 @@ _ALONE: Final = 0.5
 _MAX_NONE: Final = 0.85
 """Probability of no letter from which nothing is said."""
 
-_REACH: Final = 1.5
-"""Heights of a capital to each side within which letters are neighbors."""
-
 _MIDDLE: Final = 0.28
 """Heights of a capital above the base line from which a dot is a middle dot, and a tick an apostrophe."""
 
@@ -85,21 +75,13 @@ _LARGEST: Final = {".": 0.4, "°": 0.6, ",": 0.7, "'": 0.7, "’": 0.7, "′": 0
 _TOO_LARGE: Final = 0.3
 """Factor of the score of those."""
 
+_ALONE_CAPS: Final = {"-": 0.5, ".": 0.17, "=": 0.8}
+"""Larger side of signs in heights of a capital, where no letter is beside them."""
+
 _MAX_OTHERS: Final = 5
 
-_MAX_IN_CELL: Final = 30
-"""Letters of one place that are looked at, where drawings paint thousands upon each other."""
-
-
-@dataclass(slots=True)
-class Anchor:
-    """A letter whose size is known."""
-
-    text: str
-    bbox: BBox
-    cap: float
-    """Height of its capitals, points."""
-    baseline: float
+_MAX_CLASSES: Final = 8
+"""Likeliest letters that are looked at."""
 
 
 @dataclass(slots=True)
@@ -116,55 +98,6 @@ class Guess:
     """Of its class."""
 
 
-@dataclass(slots=True)
-class _Grid:
-    """Anchors by place."""
-
-    side: float
-    cells: dict[tuple[int, int], list[Anchor]] = field(default_factory=dict)
-
-    def add(self, anchor: Anchor) -> None:
-        self.cells.setdefault(self._cell(anchor.bbox), []).append(anchor)
-
-    def near(self, bbox: BBox) -> list[Anchor]:
-        """Anchors beside a box, the nearest first."""
-        x, y = self._cell(bbox)
-        found = []
-        for column in range(x - 2, x + 3):
-            for row in range(y - 1, y + 2):
-                for anchor in self.cells.get((column, row), ())[:_MAX_IN_CELL]:
-                    gap = max(anchor.bbox[0] - bbox[2], bbox[0] - anchor.bbox[2])
-                    above = max(anchor.bbox[1] - bbox[3], bbox[1] - anchor.bbox[3])
-                    if gap <= _REACH * anchor.cap and above <= 0.3 * anchor.cap:
-                        found.append((max(gap, 0.0) + max(above, 0.0), anchor))
-        found.sort(key=lambda pair: pair[0])
-        return [anchor for _, anchor in found[:6]]
-
-    def _cell(self, bbox: BBox) -> tuple[int, int]:
-        return int((bbox[0] + bbox[2]) / 2 // self.side), int((bbox[1] + bbox[3]) / 2 // self.side)
-
-
-@dataclass(slots=True)
-class _Sizes:
-    """What is known of the sizes of letters in a drawing."""
-
-    grid: _Grid
-    common: list[tuple[float, float]]
-    """Heights of capitals that are frequent, each with its share."""
-
-    @classmethod
-    def of(cls, anchors: Sequence[Anchor]) -> _Sizes:
-        caps = np.array([anchor.cap for anchor in anchors])
-        grid = _Grid(2 * float(np.median(caps)) if len(caps) else 1.0)
-        for anchor in anchors:
-            grid.add(anchor)
-        steps = np.rint(np.log(np.maximum(caps, 1e-6)) / 0.08).astype(int)
-        values, counts = np.unique(steps, return_counts=True)
-        order = np.argsort(-counts, kind="stable")[:6]
-        common = [(float(np.median(caps[steps == values[i]])), float(counts[i] / len(caps))) for i in order]
-        return cls(grid, common)
-
-
 def resolve(
     model: LetterModel, boxes: Sequence[BBox], probabilities: NDArray[np.float32], known: Sequence[Anchor]
 ) -> list[Guess | None]:
@@ -178,85 +111,91 @@ def resolve(
         probabilities: of each, (outlines, classes).
         known: letters of fonts in the same drawing.
     """
+    metrics = metrics_of(model)
+    likeliest = np.argsort(-probabilities, axis=1, kind="stable")[:, :_MAX_CLASSES]
+    values = np.take_along_axis(probabilities, likeliest, axis=1)
+    candidates = [
+        list(zip(indices, row, strict=True))
+        for indices, row in zip(likeliest.tolist(), values.tolist(), strict=True)
+    ]
+    none = probabilities[:, metrics.none].tolist()
     anchors: list[Anchor | None] = []
-    for bbox, row in zip(boxes, probabilities, strict=True):
-        index = int(row.argmax())
-        is_sure = row[index] >= _SURE and model.classes[index] not in _ALIKE and is_sized(model, index)
-        anchors.append(_anchor(model, bbox, index) if is_sure else None)
-    guesses: list[Guess | None] = []
-    for _ in range(2):
-        sizes = _Sizes.of([*known, *(anchor for anchor in anchors if anchor is not None)])
-        guesses = [
-            _guess(model, bbox, row, own, sizes)
-            for bbox, row, own in zip(boxes, probabilities, anchors, strict=True)
-        ]
+    for bbox, ((index, value), *_) in zip(boxes, candidates, strict=True):
+        is_sure = value >= _SURE and metrics.texts[index] not in _ALIKE and metrics.are_sized[index]
+        anchors.append(metrics.anchor(bbox, index) if is_sure else None)
+    is_plain = [anchor is not None for anchor in anchors]
+    guesses: list[Guess | None] = [None] * len(boxes)
+    for step in range(2):
+        sizes = Sizes.of([*known, *(anchor for anchor in anchors if anchor is not None)])
+        for i, bbox in enumerate(boxes):
+            if step and is_plain[i]:
+                continue
+            own = anchors[i]
+            near = [] if is_plain[i] else [anchor for anchor in sizes.grid.near(bbox) if anchor is not own]
+            guesses[i] = _guess(metrics, bbox, candidates[i], none[i], own, near, sizes.common)
         anchors = [
-            _anchor(model, bbox, guess.index)
-            if guess is not None and guess.score >= _SURE and is_sized(model, guess.index)
+            metrics.anchor(bbox, guess.index)
+            if guess is not None and guess.score >= _SURE and metrics.are_sized[guess.index]
             else None
             for bbox, guess in zip(boxes, guesses, strict=True)
         ]
     return guesses
 
 
-def is_sized(model: LetterModel, index: int) -> bool:
-    """Whether the height of a letter tells the size of its font."""
-    height, spread = float(model.heights[index]), float(model.spreads[index])
-    text = model.classes[index]
-    return text != NONE and text not in _OF_NO_SIZE and height >= _MIN_HEIGHT and spread <= 0.2 * height
-
-
-def _anchor(model: LetterModel, bbox: BBox, index: int) -> Anchor:
-    cap = (bbox[3] - bbox[1]) / float(model.heights[index])
-    return Anchor(model.classes[index], bbox, cap, bbox[3] + float(model.bottoms[index]) * cap)
-
-
 def _guess(
-    model: LetterModel, bbox: BBox, row: NDArray[np.float32], own: Anchor | None, sizes: _Sizes
+    metrics: Metrics,
+    bbox: BBox,
+    candidates: Sequence[tuple[int, float]],
+    p_none: float,
+    own: Anchor | None,
+    near: Sequence[Anchor],
+    common: Sequence[tuple[float, float]],
 ) -> Guess | None:
-    p_none = float(row[model.classes.index(NONE)])
     if p_none > _MAX_NONE:
         return None
-    near = [anchor for anchor in sizes.grid.near(bbox) if anchor is not own]
+    texts = metrics.texts
+    least = 0.01 * candidates[0][1]
     prior = {
-        int(i): float(row[i]) * (1.0 if model.classes[i].isascii() else _FOREIGN)
-        for i in np.flatnonzero(row > 0.01 * row.max())
-        if model.classes[i] != NONE
+        index: value if texts[index].isascii() else _FOREIGN * value
+        for index, value in candidates
+        if value > least and index != metrics.none
     }
     if not prior:
         return None
-    _share_among_alikes(model, prior)
+    _share_among_alikes(texts, prior)
     beside = _Beside.of(bbox, near)
     weights = {
-        i: weight * _fit(model, bbox, i, near, sizes.common) * beside.weight(model.classes[i])
+        i: weight * _fit(metrics, bbox, i, near, common) * beside.weight(texts[i])
         for i, weight in prior.items()
     }
     order = sorted(weights, key=lambda i: -weights[i])
     index = order[0]
-    text = model.classes[index]
+    text = texts[index]
     alike = _ALIKE.get(text, text)
-    share = sum(weight for i, weight in prior.items() if model.classes[i] in alike) / sum(prior.values())
+    share = sum(weight for i, weight in prior.items() if texts[i] in alike) / sum(prior.values())
     score = (1 - p_none) * share
-    reference = near[0] if near else own
-    if text in _BARS_AND_DOTS and _is_plain(bbox) and not near:
+    reference = _reference(metrics, bbox, index, near) or own
+    large = max(bbox[2] - bbox[0], bbox[3] - bbox[1])
+    if text in _BARS_AND_DOTS and _is_bar_or_dot(bbox) and not near:
         score = min(score, _ALONE)
-    if reference is not None and max(bbox[2] - bbox[0], bbox[3] - bbox[1]) > reference.cap * _LARGEST.get(
-        text, 99.0
-    ):
+    if reference is not None and text in _LARGEST and large > reference.cap * _LARGEST[text]:
         score *= _TOO_LARGE
-    cap = _cap(model, bbox, index, reference)
-    baseline = _baseline(model, bbox, index, reference, cap)
-    others = [model.classes[i] for i in order[1:] if weights[i] > 0.02 * weights[index]]
+    if metrics.are_sized[index] or reference is None:
+        cap = _own_cap(metrics, bbox, index)
+        baseline = bbox[3] + metrics.bottoms[index] * cap
+    else:
+        cap, baseline = reference.cap, reference.baseline
+    others = [texts[i] for i in order[1:] if weights[i] > 0.02 * weights[index]]
     others += [letter for letter in alike if letter != text and letter not in others]
     text, others = _by_place(text, others, bbox, baseline, cap, has_line=reference is not None)
     return Guess(text, round(score, 4), tuple(others[:_MAX_OTHERS]), cap, baseline, index)
 
 
-def _share_among_alikes(model: LetterModel, prior: dict[int, float]) -> None:
+def _share_among_alikes(texts: Sequence[str], prior: dict[int, float]) -> None:
     """Give letters that look alike a part of each other's probability: strokes in bold and light mislead."""
-    text = model.classes[max(prior, key=lambda i: prior[i])]
-    group = [model.classes.index(letter) for letter in _ALIKE.get(text, "") if letter in model.classes]
-    if not group or text in _OF_NO_SIZE:
+    text = texts[max(prior, key=lambda i: prior[i])]
+    group = [texts.index(letter) for letter in _ALIKE.get(text, "")]
+    if not group or text in OF_NO_SIZE:
         return
     total = sum(prior.get(i, 0.0) for i in group)
     for i in group:
@@ -301,45 +240,45 @@ class _Beside:
 
 
 def _fit(
-    model: LetterModel, bbox: BBox, index: int, near: list[Anchor], common: list[tuple[float, float]]
+    metrics: Metrics, bbox: BBox, index: int, near: Sequence[Anchor], common: Sequence[tuple[float, float]]
 ) -> float:
     """How well the height of a letter goes with those around it, up to 1."""
-    text = model.classes[index]
+    text = metrics.texts[index]
     group = _ALIKE.get(text)
-    if group is None or text in _OF_NO_SIZE:
+    if group is None or text in OF_NO_SIZE:
         return 1.0
     if not near and not common:
         return 1.0 if group[0] == text else _UNKNOWN_SMALL
-    height, spread = float(model.heights[index]), float(model.spreads[index])
-    slack = np.hypot(_SIZE_SLACK, spread / max(height, 0.1))
-    size = np.log(max(bbox[3] - bbox[1], 1e-6) / max(height, 0.05))
-    sizes = [(anchor.cap, 1.0) for anchor in near]
-    sizes += [(cap, _FAR_WEIGHT * (0.3 + share)) for cap, share in common]
-    fits = (weight * float(np.exp(-(((size - np.log(cap)) / slack) ** 2) / 2)) for cap, weight in sizes)
-    return max(_FLOOR, *fits)
+    slack = metrics.slacks[index]
+    cap = max(bbox[3] - bbox[1], 1e-6) / max(metrics.heights[index], 0.05)
+    best = _FLOOR
+    for anchor in near:
+        best = max(best, exp(-((log(cap / anchor.cap) / slack) ** 2) / 2))
+    for size, share in common:
+        best = max(best, _FAR_WEIGHT * (0.3 + share) * exp(-((log(cap / size) / slack) ** 2) / 2))
+    return best
 
 
-def _is_plain(bbox: BBox) -> bool:
+def _reference(metrics: Metrics, bbox: BBox, index: int, near: Sequence[Anchor]) -> Anchor | None:
+    """The letter that a sign goes with: the nearest, or the one that it is high enough for."""
+    if not near or metrics.are_sized[index] or metrics.texts[index] in _ALONE_CAPS:
+        return near[0] if near else None
+    cap = max(bbox[3] - bbox[1], 1e-6) / max(metrics.heights[index], 0.05)
+    return min(near, key=lambda anchor: abs(log(cap / anchor.cap)))
+
+
+def _is_bar_or_dot(bbox: BBox) -> bool:
     """Whether a box is of a bar, or as wide as high: a dot."""
     width, height = bbox[2] - bbox[0], bbox[3] - bbox[1]
     return max(width, height) > 3 * min(width, height) or max(width, height) < 1.3 * min(width, height)
 
 
-def _cap(model: LetterModel, bbox: BBox, index: int, reference: Anchor | None) -> float:
-    if reference is not None and not is_sized(model, index):
-        return reference.cap
-    large = max(bbox[2] - bbox[0], bbox[3] - bbox[1])
-    return large / _ALONE_CAPS.get(model.classes[index], max(float(model.heights[index]), 0.1))
-
-
-_ALONE_CAPS: Final = {"-": 0.5, ".": 0.17, "=": 0.8}
-"""Larger side of signs in heights of a capital, where no letter is beside them."""
-
-
-def _baseline(model: LetterModel, bbox: BBox, index: int, reference: Anchor | None, cap: float) -> float:
-    if reference is not None and not is_sized(model, index):
-        return reference.baseline
-    return bbox[3] + float(model.bottoms[index]) * cap
+def _own_cap(metrics: Metrics, bbox: BBox, index: int) -> float:
+    """Height of the capitals that go with a letter, by its own size alone."""
+    width, height = bbox[2] - bbox[0], bbox[3] - bbox[1]
+    if metrics.are_sized[index]:
+        return height / metrics.heights[index]
+    return max(width, height) / _ALONE_CAPS.get(metrics.texts[index], max(metrics.heights[index], 0.1))
 
 
 def _by_place(

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from docai.pipelines.drawings.letter_classes import CAP_HEIGHT_EM, load_model
-from docai.pipelines.drawings.letter_context import Anchor, resolve
+from docai.pipelines.drawings.letter_context import resolve
 from docai.pipelines.drawings.letter_outlines import Outline, join, nest
+from docai.pipelines.drawings.letter_sizes import Anchor
 from docai.pipelines.ingest.drawing import GlyphShape
 
 _MUSIC_FONTS: Final = re.compile(

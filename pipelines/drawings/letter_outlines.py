@@ -25,8 +25,8 @@ PICTURE_PX: Final = 24
 
 N_FEATURES: Final = PICTURE_PX * PICTURE_PX + 18
 
-MIN_SIDE: Final = 0.3
-"""Points of the larger side below which nobody can read a letter."""
+MIN_SIDE: Final = 0.1
+"""Points of the larger side of the smallest shape that is looked at: the dot of an i in small print."""
 
 MAX_SIDE: Final = 150.0
 """Points of the larger side above which an outline is no letter of a drawing."""
@@ -107,6 +107,13 @@ def _of_path(path: PaintedPath, index: int) -> Iterator[Outline]:
         return
     if path.fill is None:
         yield from _of_pen(path, index)
+        return
+    if len(path.subpaths) == 1 and not path.is_clipped:
+        only = path.subpaths[0].points
+        if 3 <= len(only) <= MAX_POINTS:
+            outline = Outline([only], [0], path.bbox, (index,))
+            if not _is_polygon_of_lines(outline):
+                yield outline
         return
     # Those in a shape too large for a letter are letters left open in it.
     contours = [part.points for part in path.subpaths if len(part.points) > 2 and _is_small(part.points)]
@@ -213,8 +220,9 @@ _N_PROBES: Final = 4
 
 def _n_inside(polygon: NDArray[np.float32], around: NDArray[np.float32]) -> int:
     """How many of a few points of a polygon lie in another one."""
-    steps = np.linspace(0, len(polygon) - 1, _N_PROBES, endpoint=False).astype(int)
-    return sum(cv2.pointPolygonTest(around, (float(x), float(y)), False) > 0 for x, y in polygon[steps])
+    last = len(polygon) - 1
+    points = (polygon[last * probe // _N_PROBES].tolist() for probe in range(_N_PROBES))
+    return sum(cv2.pointPolygonTest(around, point, False) > 0 for point in points)
 
 
 def _box(points: Contour) -> BBox:
@@ -272,7 +280,8 @@ def draw(outline: Outline) -> NDArray[np.float32]:
         cv2.fillPoly(
             canvas, [np.rint((placed - 0.5) * one).astype(np.int32)], 0 if depth % 2 else 255, shift=_SHIFT
         )
-    return cv2.resize(canvas, (PICTURE_PX, PICTURE_PX), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    small = cv2.resize(canvas, (PICTURE_PX, PICTURE_PX), interpolation=cv2.INTER_AREA)
+    return np.asarray(small / 255, np.float32)
 
 
 def _draw_pen(canvas: NDArray[np.uint8], placed: Contour, pen: NDArray[np.float64]) -> None:

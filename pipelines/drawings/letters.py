@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from math import atan2, degrees, isfinite
 from typing import Final
@@ -11,12 +10,17 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from docai.geometry import BBox, area, intersection_area
+from docai.geometry import BBox
+from docai.pipelines.drawings.letter import Letter
 from docai.pipelines.drawings.letter_classes import CAP_HEIGHT_EM, NONE, LetterModel, load_model
-from docai.pipelines.drawings.letter_context import Anchor, Guess, resolve
+from docai.pipelines.drawings.letter_cleaning import without_grounds, without_repeated, without_stray_strokes
+from docai.pipelines.drawings.letter_context import Guess, resolve
 from docai.pipelines.drawings.letter_glyphs import glyph_text, is_music_glyph, outline_texts
 from docai.pipelines.drawings.letter_outlines import Outline, find_outlines, is_letter_sized, join
+from docai.pipelines.drawings.letter_sizes import Anchor
 from docai.pipelines.ingest.drawing import Drawing, PlacedGlyph
+
+__all__ = ["Letter", "read_letters"]
 
 _TYPICAL_CORNERS: Final = ((0.05, 0.0), (0.55, 0.7))
 """Lower left and upper right of a capital, ems from its origin."""
@@ -24,52 +28,17 @@ _TYPICAL_CORNERS: Final = ((0.05, 0.0), (0.55, 0.7))
 _IN_PARTS: Final = frozenset('ij:;!?%="±≡°ΞΘàáâäåãèéêëìíîïñòóôöõùúûüýÀÁÂÄÅÃÈÉÊËÍÎÑÓÔÖÕÚÛÜ⊕⊖')
 """Letters of several shapes."""
 
+MAX_DISTINCT: Final = 3000
+"""Different outlines of a drawing that are looked at: a page has some hundred, a map any number."""
+
 _MIN_JOINED: Final = 0.5
 """Probability of a letter of several shapes from which they are joined to one."""
 
 _MIN_LETTER: Final = 0.15
 """Probability below which an outline is no letter at all."""
 
-_PEN_SIZES: Final = (0.5, 1.7)
-"""Smallest and largest size of a letter drawn by a pen, in sizes of the letters of other kinds."""
-
-_MIN_SIZES: Final = 2
-"""Letters of other kinds from which their sizes tell that of letters drawn by a pen."""
-
 _STROKED: Final = 0.5
 """Factor of the score of a letter drawn by a pen: chains of bonds look the same."""
-
-_GROUND: Final = 0.5
-"""Share of the height of an outline up to which a letter inside of it stands on it."""
-
-_MIN_REPEATED: Final = 0.8
-"""Share of two boxes of one letter that they have in common where it is painted twice."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Letter:
-    """One character as drawn; lengths in points of the page."""
-
-    text: str
-    """What it most likely is; empty where nothing fits."""
-    bbox: BBox
-    """Around its ink."""
-    size: float
-    """Points an em; of an outline without a font estimated from its height."""
-    baseline: float
-    """y of its base line; of an outline without a font estimated."""
-    order: int
-    """Of painting, see :class:`~docai.pipelines.ingest.drawing.PaintedPath`."""
-    score: float = 1.0
-    """How sure ``text`` is, 0…1."""
-    others: tuple[str, ...] = ()
-    """What else it may be, likeliest first, such as ``O`` and ``0`` for ``o``."""
-    angle: float = 0.0
-    """Degrees clockwise by which its base line is turned."""
-    paths: tuple[int, ...] = ()
-    """Indices in ``Drawing.paths`` of the outlines that it is made of; empty for a glyph of a font."""
-    glyph: int | None = None
-    """Index in ``Drawing.glyphs``; None for outlines."""
 
 
 def read_letters(drawing: Drawing) -> list[Letter]:
@@ -80,7 +49,7 @@ def read_letters(drawing: Drawing) -> list[Letter]:
     score at most 0.5 where no letter stands beside them; letters drawn by a pen do everywhere.
     """
     glyphs = _letters_of_glyphs(drawing)
-    outlines = _without_grounds(_letters_of_outlines(drawing, glyphs), glyphs)
+    outlines = without_grounds(_letters_of_outlines(drawing, glyphs), glyphs)
     return sorted([*glyphs, *outlines], key=lambda letter: letter.order)
 
 
@@ -93,9 +62,8 @@ def _letters_of_glyphs(drawing: Drawing) -> list[Letter]:
     seen = outline_texts([(glyph.shape, glyph_text(glyph.shape, glyph.text)) for _, glyph in placed])
     found = []
     for index, glyph in placed:
-        text, score, others = glyph_text(glyph.shape, glyph.text), 1.0, ()
-        if id(glyph.shape) in seen:
-            text, score, others = seen[id(glyph.shape)]
+        said = (glyph_text(glyph.shape, glyph.text), 1.0, ())
+        text, score, others = seen.get(id(glyph.shape), said)
         letter = _letter_of_glyph(glyph, index, text, score, others)
         if letter is not None:
             found.append(letter)
@@ -147,24 +115,7 @@ def _letters_of_outlines(drawing: Drawing, glyphs: Sequence[Letter]) -> list[Let
         for outline, guess in zip(chosen, guesses, strict=True)
         if guess is not None and guess.score * (_STROKED if outline.is_stroked else 1) >= _MIN_LETTER
     ]
-    return _without_repeated(_without_stray_strokes(drawing, letters, glyphs))
-
-
-def _without_stray_strokes(drawing: Drawing, letters: list[Letter], glyphs: Sequence[Letter]) -> list[Letter]:
-    """Leave out strokes of a pen that are smaller or larger than the letters that are no such strokes."""
-    by_pen = [bool(letter.paths) and drawing.paths[letter.paths[0]].fill is None for letter in letters]
-    sizes = [letter.size for letter in glyphs]
-    sizes += [
-        letter.size for letter, pen in zip(letters, by_pen, strict=True) if not pen and letter.score > 0.5
-    ]
-    if len(sizes) < _MIN_SIZES:
-        return letters
-    low, high = min(sizes) * _PEN_SIZES[0], max(sizes) * _PEN_SIZES[1]
-    return [
-        letter
-        for letter, pen in zip(letters, by_pen, strict=True)
-        if not pen or (low <= (letter.bbox[3] - letter.bbox[1]) / CAP_HEIGHT_EM <= high)
-    ]
+    return without_repeated(without_stray_strokes(drawing, letters, glyphs))
 
 
 def _letter_of_outline(drawing: Drawing, outline: Outline, guess: Guess) -> Letter:
@@ -246,64 +197,7 @@ def _probabilities(model: LetterModel, outlines: Sequence[Outline]) -> NDArray[n
             place = places[key] = len(distinct)
             distinct.append(outline)
         index[i] = place
-    return model.probabilities(distinct)[index]
-
-
-def _without_grounds(outlines: list[Letter], glyphs: Sequence[Letter]) -> list[Letter]:
-    """The outlines in whose boxes no other letter stands: those are what letters are painted on."""
-    if not outlines:
-        return []
-    boxes = np.array([letter.bbox for letter in (*outlines, *glyphs)])
-    middles = (boxes[:, :2] + boxes[:, 2:]) / 2
-    heights = boxes[:, 3] - boxes[:, 1]
-    found = []
-    for letter in outlines:
-        x0, y0, x1, y1 = letter.bbox
-        inside = ((middles > (x0, y0)) & (middles < (x1, y1))).all(axis=1)
-        if not (inside & (heights < _GROUND * (y1 - y0))).any():
-            found.append(letter)
-    return found
-
-
-def _without_repeated(letters: list[Letter]) -> list[Letter]:
-    """Letters painted twice, as a halo and as a letter, once, with the paths of both."""
-    found: list[Letter] = []
-    last: dict[tuple[str, int, int], int] = {}
-    for letter in letters:
-        x, y = (letter.bbox[0] + letter.bbox[2]) / 2, (letter.bbox[1] + letter.bbox[3]) / 2
-        cell = (letter.text, round(x), round(y))
-        before = next(
-            (
-                last[letter.text, cell[1] + dx, cell[2] + dy]
-                for dx in (-1, 0, 1)
-                for dy in (-1, 0, 1)
-                if (letter.text, cell[1] + dx, cell[2] + dy) in last
-            ),
-            None,
-        )
-        if before is not None and _is_repeated(found[before], letter):
-            earlier = found[before]
-            found[before] = _joined(earlier, letter)
-        else:
-            last[cell] = len(found)
-            found.append(letter)
-    return found
-
-
-def _is_repeated(first: Letter, second: Letter) -> bool:
-    common = intersection_area(first.bbox, second.bbox)
-    return common >= _MIN_REPEATED * max(area(first.bbox), area(second.bbox), 1e-9)
-
-
-def _joined(first: Letter, second: Letter) -> Letter:
-    surer = max(first, second, key=lambda letter: letter.score)
-    return Letter(
-        text=surer.text,
-        bbox=surer.bbox,
-        size=surer.size,
-        baseline=surer.baseline,
-        order=max(first.order, second.order),
-        score=surer.score,
-        others=surer.others,
-        paths=tuple(dict.fromkeys((*first.paths, *second.paths))),
-    )
+    rows = np.zeros((len(distinct), len(model.classes)), np.float32)
+    rows[:MAX_DISTINCT] = model.probabilities(distinct[:MAX_DISTINCT])
+    rows[MAX_DISTINCT:, model.classes.index(NONE)] = 1
+    return rows[index]

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from docai.contents import Issue, MoleculeContent, ScoreContent
 from docai.geometry import BBox, area, contains_center, grow
+from docai.parsers.score import parse_score
 from docai.pipelines.evidence.base import Need, ReaderInput, Reading
 from docai.pipelines.ingest import Page
 from docai.records import Confidence, Evidence
+
+if TYPE_CHECKING:
+    from docai.pipelines.drawings.score.content import PieceState
+    from docai.pipelines.ingest.drawing import Drawing
 
 SOUND: Final = 0.9
 """Confidence from which a drawing is read soundly: with ``prefer`` nobody else is asked."""
@@ -26,6 +32,7 @@ SCORE_METHOD: Final = "share of the drawing explained, and how well the voices f
 class DrawnPart:
     """One structure or system that a drawing holds, in page points."""
 
+    kind: Literal["molecule", "score"]
     bbox: BBox
     content: MoleculeContent | ScoreContent | None
     """None where it cannot be made one, as of tablature; the issues say why."""
@@ -54,55 +61,93 @@ class DrawingReader:
     needs: Final[frozenset[Need]] = frozenset(("strokes",))
     yields_to_words: Final = False
 
+    def __init__(self) -> None:
+        self._last_page = 0
+        self._piece: PieceState | None = None
+        """What the last page hands to the next: music goes on in its meter."""
+
     def available(self) -> str | None:
         """Always there: it is a part of docai."""
         return None
 
     def read(self, region: ReaderInput) -> Reading:
         """The largest structure or system in the region."""
-        parts = [part for kind in sorted(self.kinds) for part in self.read_parts(kind, region)]
-        return max(parts, key=lambda part: area(part.bbox)).reading() if parts else Reading(self.name)
+        parts = self.read_page(region.page, [region.bbox])
+        mine = [part for part in parts if contains_center(region.bbox, part.bbox)]
+        return max(mine, key=lambda part: area(part.bbox)).reading() if mine else Reading(self.name)
 
-    def read_parts(self, kind: str, region: ReaderInput) -> list[DrawnPart]:
-        """Each structure or system in the region, from the top; none on the page of an image file."""
-        if kind not in self.kinds or region.page.image_size is not None:
+    def read_page(self, page: Page, boxes: Sequence[BBox]) -> list[DrawnPart]:
+        """Each structure and system of a page, from the top; none on the page of an image file.
+
+        Where the page draws more than the limits allow, only what is in ``boxes``, page points, is read.
+        """
+        if page.image_size is not None:
             return []
-        return region.page.inside(_read_parts, kind, region.bbox)
+        piece = self._piece if page.number == self._last_page + 1 else None
+        self._last_page, self._piece = page.number, None
+        parts, self._piece = page.inside(_read_page, list(boxes), piece)
+        return parts
 
 
-def _read_parts(page: Page, kind: str, bbox: BBox) -> list[DrawnPart]:
+def _read_page(
+    page: Page, boxes: Sequence[BBox], piece: PieceState | None
+) -> tuple[list[DrawnPart], PieceState]:
     """In the process that has the page."""
+    from docai.pipelines.drawings.score.content import PieceState
     from docai.pipelines.ingest.drawing_reader import read_drawing
 
-    drawing = read_drawing(page, grow(bbox, MARGIN_POINTS))
-    if kind == "molecule":
-        from docai.pipelines.drawings.molecule.reader import read_molecules
+    drawing = read_drawing(page)
+    drawings = (
+        [drawing] if drawing.is_complete else [read_drawing(page, grow(box, MARGIN_POINTS)) for box in boxes]
+    )
+    piece = piece or PieceState()
+    parts = [part for one in drawings for part in (*_structures(one), *_systems(one, piece))]
+    return sorted(parts, key=lambda part: (part.bbox[1], part.bbox[0])), piece
 
-        parts = [
-            DrawnPart(
-                one.bbox,
-                one.content,
-                "" if one.content is None else one.content.smiles or "",
-                Confidence(value=one.confidence, method=one.method),
-                tuple(one.issues),
-            )
-            for one in read_molecules(drawing)
-        ]
-    else:
-        from docai.pipelines.drawings.score.reading import read_systems
 
-        parts = [
+def _structures(drawing: Drawing) -> list[DrawnPart]:
+    from docai.pipelines.drawings.molecule.reader import read_molecules
+
+    return [
+        DrawnPart(
+            "molecule",
+            one.bbox,
+            one.content,
+            "" if one.content is None else one.content.smiles or "",
+            Confidence(value=one.confidence, method=one.method),
+            tuple(one.issues),
+        )
+        for one in read_molecules(drawing)
+    ]
+
+
+def _systems(drawing: Drawing, piece: PieceState) -> list[DrawnPart]:
+    from docai.pipelines.drawings.score.reading import read_systems
+
+    parts = []
+    for one in read_systems(drawing, piece):
+        content, issues = _with_musicxml(one.content)
+        parts.append(
             DrawnPart(
+                "score",
                 one.bbox,
-                None if one.is_tablature else one.content,
+                None if one.is_tablature else content,
                 one.content.kern,
                 Confidence(value=one.confidence, method=SCORE_METHOD, parts=SCORE_METHOD),
-                tuple(one.issues),
+                (*one.issues, *issues),
             )
-            for one in read_systems(drawing)
-        ]
-    inside = [part for part in parts if contains_center(bbox, part.bbox)]
-    return sorted(inside, key=lambda part: (part.bbox[1], part.bbox[0]))
+        )
+    return parts
+
+
+def _with_musicxml(content: ScoreContent) -> tuple[ScoreContent, list[Issue]]:
+    """A score with MusicXML, as one of a model has it, and what is lost in that."""
+    if not content.is_valid:
+        return content, []
+    parsed, plain = parse_score(content.kern), parse_score(content.kern, with_musicxml=False)
+    known = {issue.message for issue in plain.issues}
+    lost = [issue for issue in parsed.issues if issue.message not in known]
+    return content.model_copy(update={"musicxml": parsed.content.musicxml}), lost
 
 
 def is_sound(reading: Reading | None) -> bool:

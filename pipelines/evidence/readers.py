@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from docai.errors import DocaiError
+from docai.geometry import BBox
 from docai.issues import make_issue
 from docai.options import Witnesses
 from docai.pipelines.evidence.base import PIXELS, Need, Reader, ReaderInput, Reading
@@ -18,6 +19,7 @@ from docai.pipelines.evidence.table_decision import TableFinder
 from docai.pipelines.evidence.tesseract import ScannedTables, Tesseract
 from docai.pipelines.evidence.text_layer import TextLayer
 from docai.pipelines.external.programs import ReaderError
+from docai.pipelines.ingest import Page
 from docai.records import Evidence
 
 MAX_THREADS: Final = 4
@@ -73,14 +75,19 @@ class ReaderPool:
                 return ask(reader, region)
         return None
 
-    def read_drawing(self, kind: str, region: ReaderInput) -> tuple[list[DrawnPart], Reading | None]:
-        """What is drawn in a region, from the top, and the failure of whoever should have said."""
+    def read_drawing(self, page: Page, boxes: Sequence[BBox]) -> tuple[list[DrawnPart], Reading | None]:
+        """What a page draws, from the top, and the failure of whoever should have said.
+
+        Args:
+            page: it is open.
+            boxes: of the regions that matter, for pages that draw too much.
+        """
         for reader in self._readers:
             if isinstance(reader, DrawingReader):
                 try:
-                    return reader.read_parts(kind, region), None
+                    return reader.read_page(page, boxes), None
                 except Exception as error:
-                    # As in ask(): whatever it is, the region is read by others.
+                    # As in ask(): whatever it is, the regions are read by others.
                     return [], _failed(reader, f"{type(error).__name__}: {error}")
         return [], None
 

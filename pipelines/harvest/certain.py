@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -18,6 +19,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "not-from-page": "its content is not the page's own: it is a picture, or nobody could read it",
         "issues": "the reading has issues",
         "low-confidence": "the confidence is too low",
+        "formula": "it has signs of formulas, or accents apart from their letters",
         "open-label": "a label stands for no atoms that are known",
         "not-read-back": "it could not be drawn again and compared",
         "differs": "drawn again, it does not match the picture",
@@ -46,6 +48,9 @@ _SOURCES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
 
 _HARMLESS: Final = frozenset(("text-layer-not-believed", "score-no-meter"))
 """Issues that say nothing of a drawing: its words are not used, and later systems have no meter."""
+
+_PLAIN_SIGNS: Final = frozenset("+<=>|~±×÷−¬^`→←↑↓")
+"""Signs of arithmetic and of programs that stand in lines of text."""
 
 _OPEN: Final = re.compile(r"(?<!\d)\*")
 """An atom of a SMILES that is any; those with a number are R-groups."""
@@ -100,6 +105,13 @@ class Certainty:
         return None
 
 
+def _is_of_formula(sign: str) -> bool:
+    """Whether a character has its place in two dimensions, so that words in a line do not tell the text."""
+    category = unicodedata.category(sign)
+    is_accent = "\u0300" <= sign <= "\u036f"
+    return (category in ("Sm", "Sk", "Co") and sign not in _PLAIN_SIGNS) or is_accent or sign == "\ufffd"
+
+
 def _doubt_of_content(record: Record) -> Doubt | None:
     match record:
         case Molecule():
@@ -118,4 +130,8 @@ def _doubt_of_content(record: Record) -> Doubt | None:
         case Text():
             if any(word.bbox is None for line in record.lines for word in line.words):
                 return Doubt("no-box", "a word has no box")
+            if signs := sorted(
+                {sign for sign in unicodedata.normalize("NFC", record.text) if _is_of_formula(sign)}
+            ):
+                return Doubt("formula", f"such as {' '.join(signs[:5])}")
     return None

@@ -6,9 +6,8 @@ One type serves layout, molecules and scores; it is read by
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -134,12 +133,6 @@ class Drawing:
             glyphs=tuple(glyph for glyph in self.glyphs if touches(glyph.bbox, bbox)),
             images=tuple(image for image in self.images if touches(image.bbox, bbox)),
         )
-
-    def __reduce__(self) -> tuple[Callable[..., Drawing], tuple[Any, ...]]:
-        # Thousands of small arrays would take most of the time that a page takes between two processes.
-        from docai.pipelines.ingest.drawing_packing import pack_drawing, unpack_drawing
-
-        return unpack_drawing, (pack_drawing(self),)
 
 
 def is_white(color: Color) -> bool:

@@ -158,7 +158,7 @@ def _glyphs(recorder: Recorder) -> Iterator[PlacedGlyph]:
     records = recorder.glyphs
     if not records:
         return
-    shapes = read_shapes(recorder.shapes)
+    shapes = read_shapes(recorder.shapes, _paths)
     boxes = [_around(shape.subpaths) if shape.subpaths else None for shape in shapes]
     for order, text, index, (a, b, c, d, e, f), color, opacity, clip_index in records:
         size = math.hypot(c, d)

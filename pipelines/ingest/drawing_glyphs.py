@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import numpy as np
 from pymupdf import mupdf
 
-from docai.pipelines.ingest.drawing import GlyphShape, Subpath
+from docai.pipelines.ingest.drawing import GlyphShape, PaintedPath, Subpath
 from docai.pipelines.ingest.drawing_device import Recorder
 from docai.pipelines.ingest.drawing_flatten import flatten_paths
 from docai.pipelines.ingest.drawing_mupdf import MUPDF_CALL_ERRORS, PathWalker
@@ -20,13 +20,25 @@ EM_UNIT: Final = 0.05
 GLYPH_LIMITS: Final = (200, 200, 20_000)
 """Paths, glyphs and operations of a glyph that is a drawing itself."""
 
+GLYPH_BOX: Final = (-1e4, -1e4, 1e4, 1e4)
+"""Around all that such a glyph may draw."""
+
 _IDENTITY: Final = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 
 _SUBSET: Final = re.compile(r"^[A-Z]{6}\+")
 
 
-def read_shapes(glyphs: Sequence[tuple[Any, int]]) -> list[GlyphShape]:
-    """The shape of each glyph, a font of MuPDF and a number; without outline where there is none."""
+ReadPaths = Callable[[Recorder], Iterable[PaintedPath]]
+"""The paths that a recorder has seen."""
+
+
+def read_shapes(glyphs: Sequence[tuple[Any, int]], read_paths: ReadPaths) -> list[GlyphShape]:
+    """The shape of each glyph, without outline where there is none.
+
+    Args:
+        glyphs: fonts of MuPDF, and numbers.
+        read_paths: for the glyphs of Type 3 fonts, which are small drawings.
+    """
     walker = PathWalker()
     spans = []
     for font, gid in glyphs:
@@ -40,7 +52,7 @@ def read_shapes(glyphs: Sequence[tuple[Any, int]]) -> list[GlyphShape]:
     for (font, gid), parts in zip(glyphs, flat.subpaths(len(spans)), strict=True):
         outline = tuple(part for part in parts if len(part.points) > 2)
         if not outline and _is_type3(font):
-            outline = _drawn_outline(font, gid)
+            outline = _drawn_outline(font, gid, read_paths)
         shapes.append(GlyphShape(_SUBSET.sub("", mupdf.fz_font_name(font)), gid, _name(font, gid), outline))
     return shapes
 
@@ -67,21 +79,16 @@ def _is_type3(font: Any) -> bool:
     return bool(mupdf.ll_fz_font_t3_procs(font.m_internal))
 
 
-def _drawn_outline(font: Any, gid: int) -> tuple[Subpath, ...]:
-    """The outline of a glyph of a Type 3 font, which is a small drawing: its areas, and strokes as areas."""
-    from docai.pipelines.ingest.drawing_assembly import assemble_drawing
-
-    box = (-1e4, -1e4, 1e4, 1e4)
-    recorder = Recorder(box, *GLYPH_LIMITS, None)
+def _drawn_outline(font: Any, gid: int, read_paths: ReadPaths) -> tuple[Subpath, ...]:
+    """The outline of a glyph of a Type 3 font: its areas, and its strokes as areas."""
+    recorder = Recorder(GLYPH_BOX, *GLYPH_LIMITS, None)
     try:
         mupdf.fz_run_t3_glyph(font, gid, mupdf.FzMatrix(), recorder)
         mupdf.fz_close_device(recorder)
     except MUPDF_CALL_ERRORS:
         return ()
-    recorder.glyphs.clear()
-    drawing = assemble_drawing(recorder, box, is_complete=True)
     found: list[Subpath] = []
-    for path in drawing.paths:
+    for path in read_paths(recorder):
         if path.fill is not None:
             found += path.subpaths
         elif path.stroke is not None:

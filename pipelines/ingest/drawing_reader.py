@@ -10,6 +10,7 @@ from docai.geometry import BBox
 from docai.pipelines.ingest.drawing import Drawing
 from docai.pipelines.ingest.drawing_assembly import assemble_drawing
 from docai.pipelines.ingest.drawing_device import Recorder
+from docai.pipelines.ingest.drawing_packing import pack_by_arrays
 from docai.pipelines.ingest.page import Page, quiet_mupdf
 from docai.pipelines.ingest.pdf import MUPDF_ERRORS, PdfPage
 
@@ -21,6 +22,9 @@ MAX_GLYPHS: Final = 50_000
 
 MAX_POINTS: Final = 600_000
 """Operations of the paths of a region, likewise: one path can draw a whole map."""
+
+
+pack_by_arrays()
 
 
 def read_drawing(page: Page, bbox: BBox | None = None) -> Drawing:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from docai.geometry import BBox, TurnedFrame, area, contains_center, grow, overlap_ratio, touches, union
-from docai.pipelines.layout.types import PageEvidence, RegionCandidate
+from docai.pipelines.layout.types import DrawnNotation, PageEvidence, RegionCandidate
 
 if TYPE_CHECKING:
     from docai.pipelines.drawings.score.types import System
@@ -42,15 +42,6 @@ MARK_POINTS: Final = 60.0
 MARK_SPACES: Final = 7.0
 """Staff spaces: distance from a system, and shorter side, of figures that belong to it, such as braces and
 dynamics."""
-
-
-class DrawnNotation(NamedTuple):
-    """A system of music or a structure, by its strokes."""
-
-    kind: Literal["score", "molecule"]
-    bbox: BBox
-    space: float = 0.0
-    """Of a system: points between two lines of its staves."""
 
 
 def read_notation(page: Page, frame: TurnedFrame, box: BBox) -> list[DrawnNotation]:

@@ -124,13 +124,20 @@ def _origin(page: Page, words: list[PageWord]) -> Origin:
         return "scan"
     images = [clip(tuple(info["bbox"]), *page.pdf.rect.br) for info in page.pdf.get_image_info()]
     covered = max((area(box) for box in images), default=0.0) / max(1.0, page.width * page.height)
-    if covered >= MIN_SCAN_SHARE or (images and not words and not page.pdf.get_drawings()):
+    if covered >= MIN_SCAN_SHARE or (images and not words and not _has_paths(page)):
         return "mixed" if words and not _has_invisible_text(page) else "scan"
-    if words or page.pdf.get_drawings():
+    if words or _has_paths(page):
         return "born-digital"
     # Glyphs without Unicode values and annotations are none of these: its pixels tell whether it is blank.
     # Words that are not to be used make it no scan.
     return "scan" if images or not page.words() else "born-digital"
+
+
+def _has_paths(page: Page) -> bool:
+    """Whether lines or areas are drawn that show."""
+    from docai.pipelines.ingest.drawing_reader import read_drawing
+
+    return bool(read_drawing(page).paths)
 
 
 def _has_invisible_text(page: Page) -> bool:

@@ -14,7 +14,6 @@ from docai.records import Kind, Point
 
 if TYPE_CHECKING:
     from docai.pipelines.ingest import PageWord
-    from docai.pipelines.layout.drawn_notation import DrawnNotation
 
 Origin = Literal["born-digital", "scan", "mixed", "blank"]
 
@@ -96,6 +95,15 @@ class LabeledBox(NamedTuple):
 
     bbox: BBox
     label: str
+
+
+class DrawnNotation(NamedTuple):
+    """A system of music or a structure, by its strokes."""
+
+    kind: Literal["score", "molecule"]
+    bbox: BBox
+    space: float = 0.0
+    """Of a system: points between two lines of its staves."""
 
 
 @dataclass(frozen=True)

@@ -138,4 +138,4 @@ def _shape(rng: np.random.Generator) -> NDArray[np.float64]:
         points = np.stack([radii * np.cos(angles), radii * np.sin(angles)], 1)
     turn = rng.uniform(0, 2 * np.pi)
     matrix = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
-    return points @ matrix * (np.exp(rng.normal(0, 0.2)), 1) * 400
+    return np.asarray(points @ matrix * (np.exp(rng.normal(0, 0.2)), 1) * 400, np.float64)

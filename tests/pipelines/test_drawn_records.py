@@ -69,8 +69,19 @@ def test_each_system_of_a_score_is_a_record_of_its_own(piece: DrawnScore) -> Non
     for score, box in zip(scores, piece.systems, strict=True):
         assert score.evidence == ["drawing"]
         assert score.is_valid
+        assert score.musicxml
         assert box[1] - 20 < (score.bbox[1] + score.bbox[3]) / 2 < box[3] + 20
     assert len({score.id for score in scores}) == len(scores)
+
+
+def test_the_systems_are_joined_to_one_piece(piece: DrawnScore) -> None:
+    document = _read(piece.data, ScriptedEngine({"score": "**kern\n4c\n*-\n"}))
+    (joined,) = document.joined_scores()
+    assert len(joined.measures) == sum(len(score.measures) for score in document.scores)
+    assert [event.pitch for event in joined.events] == [
+        event.pitch for score in document.scores for event in score.events
+    ]
+    assert joined.to_midi().startswith(b"MThd")
 
 
 def test_where_the_drawing_says_nothing_the_model_is_asked() -> None:

@@ -102,7 +102,7 @@ def join_pieces(lines: list[Line], strokes: Strokes) -> list[Line]:
 
 
 def _straight_meetings(lines: Sequence[Line]) -> dict[int, int]:
-    """For the ends of lines, p of line k as 2k and q as 2k + 1, the end of the line that goes on from there."""
+    """For ends of lines, p of line k as 2k and q as 2k + 1, the end of the line that goes on from there."""
     ends = line_ends(lines)
     lengths = np.array([line.length for line in lines])
     widths = np.array([line.width for line in lines])
@@ -161,7 +161,7 @@ def _chain(lines: Sequence[Line], entries: Sequence[int]) -> Line:
 
 
 def split_at_atoms(lines: list[Line], length: float) -> list[Line]:
-    """Split straight lines where an atom must be: at those of their stops that make bonds of the usual length.
+    """Split straight lines at atoms: at those of their stops that make bonds of the usual length.
 
     An atom on a straight line is a carbon atom with a triple bond or two double bonds. It stands where lines
     beside end rather than elsewhere, and hardly where the color changes, which is the middle of a bond.

@@ -14,16 +14,16 @@ from docai.pipelines.drawings.letters import Letter
 from docai.pipelines.drawings.molecule.bond_strokes import Line, Strokes, line_ends
 from docai.pipelines.drawings.molecule.points import near_pairs
 
+_LONE_WEIGHT: Final = 0.02
+"""What a line counts that meets nothing, in lines that meet another one at one end."""
+
 _MAX_RAYS: Final = 2_000_000
 """Ends of lines times letters up to which it is looked which letters lines point at."""
 
 
 def bond_length(lines: Sequence[Line], strokes: Strokes, letters: Sequence[Letter]) -> float:
     """Length of most bonds: of lines that meet others or letters at their ends, where there are any."""
-    if not _are_parallel(lines):
-        whole = [line for line in lines if all(stop.is_color for stop in line.stops)]
-        lines = whole if len(whole) >= 0.3 * len(lines) else lines
-    else:
+    if _are_parallel(lines):
         lines = [piece for line in lines for piece in _pieces(line)]
     tapers = [Line(t.narrow, t.wide, 0.0, t.color, t.paths, t.order) for t in strokes.tapers]
     candidates = [*lines, *tapers]
@@ -44,9 +44,10 @@ def bond_length(lines: Sequence[Line], strokes: Strokes, letters: Sequence[Lette
     hidden = _hidden_lengths(ends, touched, lengths, letters)
     known = touched | (hidden > 0)
     full = lengths + hidden.reshape(-1, 2).sum(axis=1)
-    weights = known.reshape(-1, 2).sum(axis=1) ** 2 * lengths
-    if not weights.any():
-        return float(lengths.max())
+    weights = (known.reshape(-1, 2).sum(axis=1) ** 2 + _LONE_WEIGHT) * lengths
+    # A straight line in pieces of one color may be several bonds, and a wedge is often in pieces.
+    is_doubtful = [any(not stop.is_color for stop in line.stops) for line in lines] + [True] * len(tapers)
+    weights[is_doubtful] *= 0.1
     order = np.argsort(full)
     heavy = np.cumsum(weights[order])
     return float(full[order][np.searchsorted(heavy, heavy[-1] / 2)])

@@ -15,7 +15,8 @@ from docai.pipelines.drawings.molecule.arrows import take_arrows
 from docai.pipelines.drawings.molecule.bond_pieces import drop_repeated, join_pieces, split_at_atoms
 from docai.pipelines.drawings.molecule.bond_rows import find_dash_chains, find_hash_rows
 from docai.pipelines.drawings.molecule.bond_scale import bond_length
-from docai.pipelines.drawings.molecule.bond_strokes import Line, Strokes
+from docai.pipelines.drawings.molecule.bond_strokes import Line, Strokes, Taper
+from docai.pipelines.drawings.molecule.joints import gap_before
 from docai.pipelines.drawings.molecule.points import halfway, near_pairs, unit_vector
 from docai.pipelines.drawings.molecule.types import BondMark, BondStyle
 
@@ -24,6 +25,12 @@ _PARALLEL: Final = math.sin(math.radians(7))
 
 _MAX_GAP: Final = 0.36
 """Largest distance of neighboring lines of a multiple bond, in bond lengths."""
+
+_BROAD_PIECE: Final = 1.6
+"""Width of a piece of a wedge that hardly widens, in widths of the usual line, at least."""
+
+_MIN_SEEN: Final = 0.08
+"""Length of what is seen of a bond that does not stand between letters, in bond lengths, at least."""
 
 _MIN_WEDGE: Final = 0.2
 """Length of what is seen of a wedge, in bond lengths, at least."""
@@ -61,47 +68,64 @@ def read_bonds(strokes: Strokes, letters: Sequence[Letter]) -> Bonds:
     chains, lines = find_dash_chains(lines, length)
     arrows, lines = take_arrows(strokes, lines, length)
     marks = arrows + rows + chains
-    marks += _tapered(strokes, length)
+    wedges, lines = _tapered(strokes, lines, length, width)
+    marks += wedges
     for wave in strokes.waves:
         if math.dist(wave.p, wave.q) > 0.3 * length:
             marks.append(BondMark(wave.p, wave.q, 1, "wavy", wave.paths))
-    marks += _group_lines(lines, length, width)
+    marks += _group_lines(lines, letters, length, width)
     return Bonds(marks, length, width)
 
 
-def _tapered(strokes: Strokes, length: float) -> list[BondMark]:
-    """Wedges; pieces of a wedge in two colors are joined."""
+def _tapered(
+    strokes: Strokes, lines: list[Line], length: float, width: float
+) -> tuple[list[BondMark], list[Line]]:
+    """Wedges, whose pieces in two colors are joined, and the lines that are no piece of one."""
+    broad = [
+        Taper(p, q, line.width, line.width, line.color, line.paths, line.order)
+        for line in lines
+        if line.width > _BROAD_PIECE * width
+        for p, q in ((line.p, line.q), (line.q, line.p))
+    ]
     pieces = list(strokes.tapers)
+    used: set[int] = set()
     changed = True
     while changed:
         changed = False
         for i, a in enumerate(pieces):
-            for j, b in enumerate(pieces):
-                if i == j:
-                    continue
-                ua, ub = unit_vector(a.narrow, a.wide), unit_vector(b.narrow, b.wide)
-                near = math.dist(a.wide, b.narrow) <= 0.08 * length
-                if near and ua[0] * ub[0] + ua[1] * ub[1] > 0.98 and b.narrow_width > 0.5 * a.wide_width:
-                    paths = tuple(dict.fromkeys(a.paths + b.paths))
-                    pieces[i] = replace(a, wide=b.wide, wide_width=b.wide_width, paths=paths)
-                    del pieces[j]
-                    changed = True
-                    break
-            if changed:
-                break
-    return [
+            b = next((b for b in (*pieces, *broad) if b is not a and _goes_on_wider(a, b, length)), None)
+            if b is None:
+                continue
+            paths = tuple(dict.fromkeys(a.paths + b.paths))
+            pieces[i] = replace(a, wide=b.wide, wide_width=b.wide_width, paths=paths)
+            used |= set(b.paths)
+            pieces = [piece for piece in pieces if piece is not b]
+            broad = [piece for piece in broad if used.isdisjoint(piece.paths)]
+            changed = True
+            break
+    wedges = [
         BondMark(taper.narrow, taper.wide, 1, "wedge", taper.paths)
         for taper in pieces
         if taper.length > _MIN_WEDGE * length and taper.wide_width < 0.6 * length
     ]
+    return wedges, [
+        line for line in lines if used.isdisjoint(line.paths) or line.width <= _BROAD_PIECE * width
+    ]
+
+
+def _goes_on_wider(a: Taper, b: Taper, length: float) -> bool:
+    """Whether a piece of a wedge goes on where another one ends, with the width that that has there."""
+    ua, ub = unit_vector(a.narrow, a.wide), unit_vector(b.narrow, b.wide)
+    is_near = math.dist(a.wide, b.narrow) <= 0.12 * length
+    return is_near and ua[0] * ub[0] + ua[1] * ub[1] > 0.93 and b.narrow_width > 0.5 * a.wide_width
 
 
 # Multiple bonds.
 
 
-def _group_lines(lines: list[Line], length: float, width: float) -> list[BondMark]:
+def _group_lines(lines: list[Line], letters: Sequence[Letter], length: float, width: float) -> list[BondMark]:
     """Single lines as bonds, and pairs and triples of lines beside each other as one."""
-    lines = [line for line in lines if line.length > 0.08 * length]
+    lines = [line for line in lines if line.length > _MIN_SEEN * length or _is_between(line, letters, length)]
     n = len(lines)
     links: dict[int, list[tuple[float, int]]] = defaultdict(list)
     crossed: list[tuple[int, int]] = []
@@ -126,6 +150,16 @@ def _group_lines(lines: list[Line], length: float, width: float) -> list[BondMar
         marks + [_single(line, length, width) for k, line in enumerate(lines) if k not in used]
         if n
         else marks
+    )
+
+
+def _is_between(line: Line, letters: Sequence[Letter], length: float) -> bool:
+    """Whether a stroke points at a letter at either end: what large letters leave of a bond."""
+    if line.length < 0.01 * length:
+        return False
+    mark = BondMark(line.p, line.q, 1)
+    return all(
+        any(gap_before(letter, mark, side, length) is not None for letter in letters) for side in (0, 1)
     )
 
 

@@ -89,7 +89,9 @@ class _Builder:
         self.built.problems += structure.problems
         indices = []
         for atom in structure.atoms:
-            box = _letters_box(label, atom.letters)
+            # What a group stands for is at all of its letters.
+            is_group = label is not None and atom.label in GROUPS and len(structure.atoms) == 1
+            box = label.bbox if label is not None and is_group else _letters_box(label, atom.letters)
             # A single atom stands where its bonds meet, whatever letters are beside it.
             point = node.point if len(structure.atoms) == 1 or box is None else center(box)
             indices.append(self._add_atom(atom, point, box or self._around(node.point)))

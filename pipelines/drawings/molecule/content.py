@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from docai.contents import Issue, Label, MoleculeContent
 from docai.geometry import BBox, center
 from docai.issues import make_issue
@@ -24,6 +26,7 @@ from docai.pipelines.drawings.molecule.label_reader import (
     label_text,
     read_label,
 )
+from docai.pipelines.drawings.molecule.points import components
 from docai.pipelines.drawings.molecule.types import DrawnGraph, LabelMark, MoleculeReading
 
 if TYPE_CHECKING:
@@ -35,8 +38,11 @@ MAX_LIGANDS: Final = 9
 MAX_NEIGHBORS: Final = 6
 """Atoms bonded to any other atom, at most."""
 
-NEAR_LABEL: Final = 0.3
-"""Ems between a number and a label from where on the number is more likely of it than not."""
+BROKEN_BOND: Final = 1.06
+"""Distance of two parts of a structure, in bond lengths, up to which they were bonded."""
+
+_BRACKETS: Final = frozenset("()[]{}")
+_REPEATS: Final = ("n", "m", "x")
 
 MAX_ATOMS: Final = 300
 """As of the parser of the molecule head: no drawing of one region shows a larger structure."""
@@ -80,6 +86,8 @@ def _describe(graph: DrawnGraph) -> MoleculeReading:
     try:
         built = build_molecule(graph)
         findings.problems = [*graph.problems, *built.problems]
+        if _has_broken_bond(graph):
+            findings.problems.append("Two parts of the structure are as near each other as a bond is long.")
         if 0 < built.mol.GetNumAtoms() <= MAX_ATOMS:
             checked = _check(built, findings)
             if checked is not None:
@@ -122,28 +130,44 @@ def _note_labels(graph: DrawnGraph, built: BuiltMolecule | None, findings: Findi
     findings.unexplained = len(graph.unexplained)
 
 
+def _has_broken_bond(graph: DrawnGraph) -> bool:
+    """Whether two parts with bonds of their own are so near that a bond between them was missed."""
+    parts = components(len(graph.nodes), ((link.begin, link.end) for link in graph.links))
+    parts = [part for part in parts if len(part) > 1]
+    if len(parts) < 2:
+        return False
+    places = [np.array([graph.nodes[index].point for index in part], float) for part in parts]
+    reach = BROKEN_BOND * graph.bond_length
+    return any(
+        bool((np.hypot(*(a[:, None] - b[None]).transpose(2, 0, 1)) < reach).any())
+        for index, a in enumerate(places)
+        for b in places[:index]
+    )
+
+
 def _seems_part(label: LabelMark, graph: DrawnGraph) -> bool:
     """Whether a label that nothing was made of is likely of the structure.
 
-    That is a charge, a number right at the letters of an atom, or an atom as near as a bond is long.
+    spots = [(*node.point, *node.point) for node in graph.nodes]
+    nearest = min((gap_between(label.bbox, spot) for spot in spots), default=math.inf)
+    or the number of its repeats.
     """
+    text = label_text(label)
     if is_charge_only(label):
         return True
-    if is_annotation(label) and not label_text(label).isdigit():
-        return False
-    if not label_text(label).isdigit():
-        structure = read_label(label, ())
-        nearest = min(
-            (gap_between(label.bbox, (*node.point, *node.point)) for node in graph.nodes), default=math.inf
+    if text.isdigit():
+        # Numbers that are apart from labels are left out before.
+        return any(
+            gap_between(label.bbox, node.label.bbox) < label.letters[0].size
+            for node in graph.nodes
+            if node.label is not None
         )
-        return not structure.problems and nearest < graph.bond_length
-    return any(
-        gap_between(digit.bbox, letter.bbox) < NEAR_LABEL * letter.size
-        for node in graph.nodes
-        if node.label is not None
-        for letter in node.label.letters
-        for digit in label.letters
+    nearest = min(
+        (gap_between(label.bbox, (*node.point, *node.point)) for node in graph.nodes), default=math.inf
     )
+    if is_annotation(label) or nearest > graph.bond_length:
+        return False
+    return set(text) <= _BRACKETS or text in _REPEATS or not read_label(label, ()).problems
 
 
 def _check(built: BuiltMolecule, findings: Findings) -> _Checked | None:
@@ -166,6 +190,7 @@ def _check(built: BuiltMolecule, findings: Findings) -> _Checked | None:
             for problem in problems:
                 findings.errors.append(_place_problem(problem.Message(), built))
             return None
+    findings.odd += _odd_hydrogens(mol, built)
     n_centers = len(built.wedges)
     Chem.AssignChiralTypesFromBondDirs(mol)
     for index in range(mol.GetNumAtoms()):
@@ -199,6 +224,24 @@ def _check(built: BuiltMolecule, findings: Findings) -> _Checked | None:
         ):
             checked.odd.append(_named(atom.GetSymbol(), built.boxes[atom.GetIntProp("_drawn")]))
     return checked
+
+
+def _odd_hydrogens(mol: RWMol, built: BuiltMolecule) -> list[str]:
+    """Atoms that need hydrogens and have none written, where other labels have theirs.
+
+    Where a bond or a charge was missed, they are one too few, and RDKit would add them without a word. Where
+    no label has any, only what hydrogens hardly ever are at counts: sulfur and phosphorus with many bonds.
+    """
+    mol.UpdatePropertyCache(strict=False)
+    writes = any(atom.GetNumExplicitHs() for atom in mol.GetAtoms() if atom.GetAtomicNum() != 6)
+    found = []
+    for atom in mol.GetAtoms():
+        number = atom.GetAtomicNum()
+        is_crowded = number in (15, 16, 34) and atom.GetDegree() > 2
+        is_bare = writes and number in (7, 8, 15, 16, 34) and not atom.GetIsAromatic() and atom.GetDegree()
+        if atom.GetNumImplicitHs() and (is_crowded or is_bare) and built.label_of[atom.GetIdx()] is None:
+            found.append(_named(atom.GetSymbol(), built.boxes[atom.GetIdx()]))
+    return found
 
 
 def _odd_nitrogen(mol: RWMol) -> list[int]:

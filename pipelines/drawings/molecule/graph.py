@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +21,14 @@ from docai.pipelines.drawings.molecule.types import (
     Attachment,
     BondLink,
     BondMark,
+    LabelAtom,
     LabelMark,
     LabelStructure,
     NodeMark,
 )
 from docai.pipelines.ingest.drawing import Point
+
+_DOTS: Final = frozenset(".·•")
 
 
 @dataclass(slots=True, eq=False)
@@ -37,6 +41,8 @@ class Wiring:
     """Those that no bond ends at."""
     circles: list[int] = field(default_factory=list)
     """Indices of paths of circles in rings and around charges."""
+    brackets: list[BBox] = field(default_factory=list)
+    """Boxes of pairs of brackets."""
     arrows: list[int] = field(default_factory=list)
     """Indices of paths of reaction arrows."""
     left_out: set[int] = field(default_factory=set)
@@ -62,8 +68,8 @@ def wire(
     for joint in joints:
         index = _label_at(joint, marks, labels, boxes, length)
         if index is None:
-            for end in joint.ends:
-                owner[end] = len(wiring.nodes)
+            for place in joint.ends:
+                owner[place] = len(wiring.nodes)
             wiring.nodes.append(NodeMark(joint.point))
         else:
             attached[index] += joint.ends
@@ -74,9 +80,10 @@ def wire(
             wiring.labels.append(label)
             continue
         attachments = [_attachment(marks[bond], bond, side) for bond, side in ends]
-        structure = read_label(label, attachments)
-        for end, atom in zip(ends, structure.attached, strict=True):
-            owner[end], atoms[end] = len(wiring.nodes), atom
+        is_dot = {letter.text for letter in label.letters} <= _DOTS
+        structure = _bare_atom(len(ends)) if is_dot else read_label(label, attachments)
+        for place, atom in zip(ends, structure.attached, strict=True):
+            owner[place], atoms[place] = len(wiring.nodes), atom
         wiring.nodes.append(NodeMark(_label_point(label, structure), label, structure))
     between: dict[frozenset[tuple[int, int]], BondLink] = {}
     for bond, mark in enumerate(marks):
@@ -96,6 +103,11 @@ def wire(
     _orient_even_hashes(wiring, marks)
     _mark_circles(wiring, circles, letters, length)
     return wiring
+
+
+def _bare_atom(n_bonds: int) -> LabelStructure:
+    """What a dot where bonds end stands for: a carbon atom, as in the middle of a straight chain."""
+    return LabelStructure([LabelAtom("C", letters=(0,))], [], [0] * n_bonds)
 
 
 def _merge(known: BondLink, other: BondLink, mark: BondMark, wiring: Wiring) -> None:

@@ -85,10 +85,11 @@ def formulas_alone(letters: Sequence[Letter]) -> list[DrawnGraph]:
     if not labels:
         return []
     found = _formulas(labels, [], length)
-    if not found or len(found) < len(labels) or len(found) > _MAX_FORMULAS:
+    n_read = sum(len(label.letters) for label, _ in found)
+    if not found or n_read < len(letters) or len(found) > _MAX_FORMULAS:
         return []
     nodes = [NodeMark(_middle(label.bbox), label, structure) for label, structure in found]
-    return [DrawnGraph(nodes, [], length, _around([label.bbox for label in labels]))]
+    return [DrawnGraph(nodes, [], length, _around([label.bbox for label, _ in found]))]
 
 
 def _take_arrows(wiring: Wiring) -> list[Separator]:
@@ -159,6 +160,8 @@ def _graph(strokes: Strokes, bonds: Bonds, wiring: Wiring, nodes: Sequence[int])
         is_other = not wiring.left_out.isdisjoint(owners)
         if not _is_inside(at, around if is_other else near) or known.intersection(owners):
             continue
+        if any(_on_edge(at, bracket, 0.4 * bonds.length) for bracket in wiring.brackets):
+            continue
         candidates = {index for path in owners for index in paths[path]}
         if any(_off_axis(*axes[index], at) <= _SIDE_OF_BOND * bonds.length for index in candidates):
             used += length
@@ -169,8 +172,12 @@ def _graph(strokes: Strokes, bonds: Bonds, wiring: Wiring, nodes: Sequence[int])
     graph.used = used / (used + left) if used + left > 0 else 1.0
     graph.links = [replace(link, begin=number[link.begin], end=number[link.end]) for link in links]
     graph.problems = [text for point, text in wiring.problems if _is_inside(point, near)]
-    if not strokes.clipped.isdisjoint(paths):
+    # Broad dashes are cut to the shape of a wedge by some programs.
+    if any(link.style != "hash" and not strokes.clipped.isdisjoint(link.paths) for link in links):
         graph.problems.append("Some of its strokes are cut off or hidden.")
+    graph.brackets = [bracket for bracket in wiring.brackets if _distance(box, bracket) <= 0]
+    if graph.brackets:
+        graph.problems.append("A part is in brackets: what they say of it is not in the structure.")
     margin = grown(box, _LOOSE_GAP * bonds.length)
     graph.loose = [label for label in wiring.labels if _distance(margin, label.bbox) <= 0]
     return graph
@@ -221,6 +228,12 @@ def _middle(box: BBox) -> Point:
 
 def _is_inside(point: Point, box: BBox) -> bool:
     return box[0] <= point[0] <= box[2] and box[1] <= point[1] <= box[3]
+
+
+def _on_edge(at: Point, box: BBox, width: float) -> bool:
+    """Whether a point is near the left or right edge of a box, as brackets are of theirs."""
+    is_within = box[1] - width <= at[1] <= box[3] + width
+    return is_within and (abs(at[0] - box[0]) <= width or abs(at[0] - box[2]) <= width)
 
 
 def _distance(a: BBox, b: BBox) -> float:

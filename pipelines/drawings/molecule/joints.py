@@ -25,6 +25,9 @@ _AXIS_TOLERANCE: Final = 0.14
 _WIDE_TOLERANCE: Final = 0.1
 """The same of a wedge, whose wide end may be cut at a slant."""
 
+_EXACT: Final = 0.035
+"""Distance of ends of bonds that meet in a point, in bond lengths, at most."""
+
 _SPREAD: Final = 0.36
 """Largest distance of two ends that meet, in bond lengths."""
 
@@ -34,6 +37,12 @@ _NO_EVIDENCE: Final = 0.3
 
 _NEAR_LABEL: Final = 0.24
 """Gap between a bond and its label, in bond lengths, whatever the length of what is seen of the bond."""
+
+_MIN_BREADTH: Final = 0.7
+"""Breadth of the place of a letter with that width, in its size, at least."""
+
+_NEAR_LETTER: Final = 0.3
+"""The same in sizes of its letter."""
 
 _MAX_LABEL_GAP: Final = 0.75
 """The same, at most, where the rest of the bond is hidden under the label."""
@@ -79,8 +88,12 @@ def out_of(mark: BondMark, side: int) -> Point:
 
 def gap_before(letter: Letter, mark: BondMark, side: int, length: float) -> float | None:
     """How far the end of a bond is from a letter that it points at; None where it is none of its atom."""
-    gap = ray(ends_of(mark)[side], out_of(mark, side), grown(letter.bbox, _LABEL_MARGIN * letter.size))
-    return gap if gap is not None and gap <= _reach(mark, length) else None
+    x0, y0, x1, y1 = grown(letter.bbox, _LABEL_MARGIN * letter.size)
+    # A narrow letter stands in the place of a broad one.
+    narrow = max(0.5 * (_MIN_BREADTH * letter.size - (x1 - x0)), 0.0)
+    gap = ray(ends_of(mark)[side], out_of(mark, side), (x0 - narrow, y0, x1 + narrow, y1))
+    reach = max(_reach(mark, length), _NEAR_LETTER * letter.size)
+    return gap if gap is not None and gap <= reach else None
 
 
 def _reach(mark: BondMark, length: float) -> float:
@@ -88,9 +101,7 @@ def _reach(mark: BondMark, length: float) -> float:
     return min(max(_NEAR_LABEL * length, 1.08 * length - seen), _MAX_LABEL_GAP * length) + 0.5 * mark.slack
 
 
-def find_facing(
-    marks: Sequence[BondMark], letters: Sequence[Letter], length: float
-) -> list[tuple[int, int]]:
+def find_facing(marks: Sequence[BondMark], letters: Sequence[Letter], length: float) -> list[tuple[int, int]]:
     """For each bond the letter close by that it points at, at its begin and at its end; -1 for none.
 
     A hash whose axis meets the end of a bond that points at no letter ends there.
@@ -113,6 +124,18 @@ def find_facing(
         return int(min(gaps)[1]) if gaps else -1
 
     found = [(faces(mark, 0), faces(mark, 1)) for mark in marks]
+    # Ends that meet in a point before the letter are at an atom that is not written.
+    ends = np.array([end for mark in marks for end in ends_of(mark)], float).reshape(-1, 2)
+    for i, j in near_pairs(ends, _EXACT * length).tolist():
+        u, v = out_of(marks[i // 2], i % 2), out_of(marks[j // 2], j % 2)
+        if i // 2 == j // 2 or u[0] * v[0] + u[1] * v[1] > 0.9:
+            continue
+        for end in (i, j):
+            letter = found[end // 2][end % 2]
+            x, y = ends[end]
+            x0, y0, x1, y1 = boxes[letter]
+            if letter >= 0 and not (x0 <= x <= x1 and y0 <= y <= y1):
+                found[end // 2] = (found[end // 2][0], -1) if end % 2 else (-1, found[end // 2][1])
     free = [
         ends_of(mark)[side]
         for mark, facing in zip(marks, found, strict=True)

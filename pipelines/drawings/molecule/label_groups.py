@@ -84,8 +84,9 @@ class LetterGroups:
             self._cells[self._key(center(letter.bbox))].append(index)
         self._ends: dict[int, list[BondEnd]] = defaultdict(list)
         for end in ends:
-            if (index := self._letter_at(end, bond_length)) is not None:
-                self._ends[index].append(end)
+            met = self._letter_at(end, bond_length)
+            if met is not None:
+                self._ends[met].append(end)
         self._host: dict[int, int] = {}
         """Of what is raised or lowered: the full-size letter that it is beside."""
         self._previous_digit: dict[int, int] = {}

@@ -8,12 +8,9 @@ from typing import Final
 
 from docai.parsers.molecule_labels import GROUPS
 from docai.pipelines.drawings.molecule.label_formula import Unit, numbered_units, reverse_units, solve_formula
-from docai.pipelines.drawings.molecule.label_structure import as_structure
+from docai.pipelines.drawings.molecule.label_structure import as_structure, distance_along
 from docai.pipelines.drawings.molecule.label_text import Reading
 from docai.pipelines.drawings.molecule.types import Attachment, LabelAtom, LabelMark, LabelStructure
-
-FAR_FETCHED: Final = 1.0
-"""Cost of a formula from which on the table is believed instead."""
 
 DOUBTFUL_SCORE: Final = 0.85
 """Score of a label that the table and its geometry read differently."""
@@ -25,14 +22,16 @@ _ALKALI: Final = ("Li", "Na", "K", "Rb", "Cs")
 
 
 def group_of_table(
-    text: str, structure: LabelStructure | None, cost: float, label: LabelMark, attachment: Attachment
+    text: str, structure: LabelStructure | None, label: LabelMark, attachment: Attachment
 ) -> LabelStructure | None:
-    """The label as one group of the table; None where it is one atom, or something else is read in it.
+    """The label as one group of the table; None where it is one atom.
+
+    Programs that set a name from the left wherever its bond is make it look like something else: then the
+    table is believed, and the label is doubtful.
 
     Args:
         text: of the label, which the table has.
         structure: what was read of it as a formula.
-        cost: how far-fetched that is. Programs that set a name from the left whatever its bond make it so.
         label: the label.
         attachment: its only bond.
     """
@@ -42,10 +41,13 @@ def group_of_table(
     if structure is not None:
         alone = structure.atoms[0].symbol == "*" and len(structure.atoms) == 1
         if not alone and structure_smiles(structure) != _group_smiles(GROUPS[text]):
-            if cost < FAR_FETCHED or any(atom.charge for atom in structure.atoms):
-                return None
             score = DOUBTFUL_SCORE
-    letters = tuple(range(len(label.letters)))
+    # Its place is that of the atom that the bond is to.
+    words = [index for index, letter in enumerate(label.letters) if letter.text.isalpha()]
+    nearest = min(words, key=lambda index: distance_along(label.letters[index], attachment))
+    letters: tuple[int, ...] = (nearest,)
+    if structure is not None and score == 1.0:
+        letters = structure.atoms[structure.attached[0]].letters
     return LabelStructure([LabelAtom("*", label=text, letters=letters)], attached=[0], score=score)
 
 

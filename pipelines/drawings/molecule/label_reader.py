@@ -99,7 +99,7 @@ def read_label(label: LabelMark, attachments: Sequence[Attachment]) -> LabelStru
         else:
             other_cost = min(other_cost, cost + oddness)
     if best is None:
-        return _unread(label, attachments)
+        return _without_number(label, attachments) or _unread(label, attachments)
     best.score = round(
         best.score * _score(best_letters, label) * max(0.3, 1.0 - 0.05 * max(0.0, best_cost - 1.0)), 4
     )
@@ -266,7 +266,7 @@ def _read_characters(
             best = found
     structure, cost = best
     if attachments and text in GROUPS and len(attachments) == 1:
-        whole = group_of_table(text, structure, cost, label, attachments[0])
+        whole = group_of_table(text, structure, label, attachments[0])
         if whole is not None:
             return whole, min(cost, 1.0)
     return structure, cost
@@ -282,6 +282,22 @@ def _charged_carbon(
     letters = tuple(character.letter for character in characters)
     atom = LabelAtom("C", charge=charge, radicals=n_dots, letters=letters)
     return LabelStructure([atom], attached=[0] * len(attachments))
+
+
+def _without_number(label: LabelMark, attachments: Sequence[Attachment]) -> LabelStructure | None:
+    """What a label is without a number at its end that is none of its own: that of the atom."""
+    keep = len(label.letters)
+    while keep and plain_characters(label.letters[keep - 1].text).isdigit():
+        keep -= 1
+    if keep in (0, len(label.letters)):
+        return None
+    rest = LabelMark(label.letters[:keep], label.scripts[:keep], label.lines[:keep], label.bbox)
+    structure = read_label(rest, attachments)
+    if structure.problems:
+        return None
+    number = label_text(label)[keep:]
+    structure.problems.append(f"The number {number} at {label_text(rest)!r} is no part of it.")
+    return structure
 
 
 def _unread(label: LabelMark, attachments: Sequence[Attachment]) -> LabelStructure:

@@ -91,7 +91,6 @@ def _single_atom(flat: Sequence[Unit], heavy: Sequence[int], plain: Sequence[int
     if unit.symbol == "*" and unit.label and (n_hydrogens or unit.label in GROUPS):
         return None
     charge = sum(part.charge for part in flat if not part.symbol)
-    letters = tuple(letter for part in flat for letter in part.letters)
     return LabelStructure(
         [
             LabelAtom(
@@ -101,7 +100,7 @@ def _single_atom(flat: Sequence[Unit], heavy: Sequence[int], plain: Sequence[int
                 n_hydrogens or None,
                 unit.radicals,
                 unit.label,
-                letters,
+                unit.letters,
             )
         ]
     )
@@ -197,10 +196,8 @@ def as_structure(formula: Formula) -> tuple[LabelStructure, dict[tuple[int, ...]
         if first in index_of and second in index_of:
             bonds.append((index_of[first], index_of[second], order))
             continue
-        heavy, light = (first, second) if first in index_of else (second, first)
-        owner = atoms[index_of[heavy]]
+        owner = atoms[index_of[first if first in index_of else second]]
         owner.n_hydrogens = (owner.n_hydrogens or 0) + 1
-        owner.letters = tuple(dict.fromkeys((*owner.letters, *formula.atoms[light].letters)))
     return LabelStructure(atoms, bonds), places
 
 

@@ -23,6 +23,9 @@ _ISOTOPES: Final = {"D": 2, "T": 3}
 _GENERIC: Final = ("Ar", "Het", "Hal", "Alk", "R", "X", "Y", "Z", "Q", "A", "L", "M", "G", "E", "W")
 """What stands for any atom or group; each may have a number and primes."""
 
+_COMMON_GENERIC: Final = frozenset(("Ar", "R", "X", "Y", "Z", "Q", "A"))
+"""Those that need no second look."""
+
 _ALIASES: Final = {
     "tert-Bu": "tBu",
     "t-Butyl": "tBu",
@@ -247,7 +250,7 @@ class _UnitReader:
                 count,
                 isotope=isotope
                 or (_ISOTOPES[text[start]] if symbol == "H" and text[start] in _ISOTOPES else 0),
-                letters=tuple(character.letter for character in characters[at:stop]),
+                letters=tuple(character.letter for character in characters[start:stop]),
             )
             yield unit, after, cost + extra
 
@@ -339,9 +342,10 @@ class _UnitReader:
             if text.startswith(name, at) and not (len(name) == 1 and text[at + 1 : at + 2].islower()):
                 match = re.compile(r"\d{0,2}['\"]{0,3}").match(text, at + len(name))
                 stop = match.end() if match else at + len(name)
-                yield "*", text[at:stop].replace('"', "''"), stop, 1.0
+                cost = 1.0 if name in _COMMON_GENERIC else 4.0
+                yield "*", text[at:stop].replace('"', "''"), stop, cost
                 if stop > at + len(name):
-                    yield "*", name, at + len(name), 1.6
+                    yield "*", name, at + len(name), cost + 0.6
         if two in ELEMENTS and two not in _ORGANIC:
             yield two, "", at + 2, 4.0 if two in LIKELY_GROUPS else 2.0 if two in DOUBTFUL_ELEMENTS else 0.5
         if text[at] in ELEMENTS and text[at] not in _ORGANIC:

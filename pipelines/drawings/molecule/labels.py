@@ -11,14 +11,17 @@ from typing import Final
 from docai.geometry import center, union
 from docai.pipelines.drawings.letters import Letter
 from docai.pipelines.drawings.molecule.label_groups import SIGNS, BondEnd, LetterGroups, gap_between
-from docai.pipelines.drawings.molecule.label_reader import read_label
+from docai.pipelines.drawings.molecule.label_reader import is_annotation, label_text, read_label
 from docai.pipelines.drawings.molecule.label_text import plain_characters
 from docai.pipelines.drawings.molecule.types import LabelMark
 
-__all__ = ["group_labels", "read_label"]
+__all__ = ["group_labels", "read_label", "without_notes"]
 
 MAX_ANGLE: Final = 8.0
 """Degrees by which the base line of a label is turned."""
+
+NEAR_LABEL: Final = 0.3
+"""Ems between a number and a label from where on the number is more likely of it than not."""
 
 BAR_HEIGHT: Final = 0.85
 """Height of a bar over that of the capital beside it below which it is the digit 1."""
@@ -33,7 +36,8 @@ def group_labels(letters: Sequence[Letter], bond_length: float, ends: Sequence[B
     """The labels that letters make, whether or not a bond ends at them.
 
     Letters of one label are beside each other on one base line, raised or lowered, or on lines close above
-    each other of which only one has bonds. A bond between two letters parts them.
+    each other of which only one has bonds. A bond between two letters parts them. Numbers of atoms and
+    descriptors of stereo are left out, unless they stand right at a label and may be of it.
 
     Args:
         letters: of a whole drawing; turned ones and those without text are left out.
@@ -46,6 +50,9 @@ def group_labels(letters: Sequence[Letter], bond_length: float, ends: Sequence[B
     usable = _with_ones(usable)
     groups = LetterGroups(usable, ends, bond_length).groups()
     marks = [_make_mark([usable[index] for index in members]) for members in groups]
+    notes = [mark for mark in marks if is_annotation(mark)]
+    others = [mark for mark in marks if not is_annotation(mark)]
+    marks = others + [mark for mark in notes if _may_be_atom(mark, ends) or _is_at_label(mark, others)]
     return sorted(marks, key=lambda mark: (mark.bbox[1], mark.bbox[0]))
 
 
@@ -55,6 +62,58 @@ def _is_level(letter: Letter) -> bool:
         return False
     x0, y0, x1, y1 = letter.bbox
     return max(x1 - x0, y1 - y0) < MAX_INK * letter.size
+
+
+def without_notes(letters: Sequence[Letter]) -> list[Letter]:
+    """The letters without numbers of atoms and descriptors of stereo, which stand apart from all labels.
+
+    Bonds that meet beside a number do not end at it, so these are best left out before bonds are looked at.
+    """
+    usable = [letter for letter in letters if letter.text.strip() and letter.size > 0 and _is_level(letter)]
+    if not usable:
+        return list(letters)
+    marks = [
+        _make_mark([usable[index] for index in group]) for group in LetterGroups(usable, [], 0.0).groups()
+    ]
+    others = [mark for mark in marks if not is_annotation(mark)]
+    dropped = {
+        id(letter)
+        for mark in marks
+        if is_annotation(mark) and not _is_at_label(mark, others) and not _is_bar(mark)
+        for letter in mark.letters
+    }
+    return [letter for letter in letters if id(letter) not in dropped]
+
+
+def _is_bar(note: LabelMark) -> bool:
+    """Whether a number may be an I: a single bar that no font calls a 1."""
+    return label_text(note) == "1" and note.letters[0].glyph is None
+
+
+def _is_at_label(note: LabelMark, marks: Sequence[LabelMark]) -> bool:
+    """Whether a number stands right at the letters of a label."""
+    if not label_text(note).isdigit():
+        return False
+    return any(
+        gap_between(digit.bbox, letter.bbox) < NEAR_LABEL * letter.size
+        for mark in marks
+        if gap_between(mark.bbox, note.bbox) < note.letters[0].size
+        for letter in mark.letters
+        for digit in note.letters
+    )
+
+
+def _may_be_atom(note: LabelMark, ends: Sequence[BondEnd]) -> bool:
+    """Whether a number is a single bar that a bond points at: an I rather than a 1."""
+    if not _is_bar(note):
+        return False
+    x, y = center(note.bbox)
+    em = note.letters[0].size
+    for (px, py), (ux, uy) in ends:
+        along, sideways = (x - px) * ux + (y - py) * uy, abs((x - px) * uy - (y - py) * ux)
+        if 0 < along < 1.5 * em and sideways < 0.25 * em:
+            return True
+    return False
 
 
 def _with_ones(letters: Sequence[Letter]) -> list[Letter]:

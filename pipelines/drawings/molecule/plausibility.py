@@ -9,6 +9,8 @@ from typing import Final
 
 import numpy as np
 
+from docai.geometry import BBox
+from docai.pipelines.drawings.molecule.brackets import as_bracket, pair_brackets
 from docai.pipelines.drawings.molecule.joints import Joint, out_of
 from docai.pipelines.drawings.molecule.points import components, near_pairs
 from docai.pipelines.drawings.molecule.types import BondMark
@@ -41,8 +43,8 @@ def drop_other_linework(
     faces: Sequence[tuple[int, int]],
     length: float,
     width: float,
-) -> tuple[list[BondMark], list[Joint]]:
-    """The bonds and joints of a drawing without those parts of it that cannot be a structure.
+) -> tuple[list[BondMark], list[Joint], list[BBox]]:
+    """The bonds and joints of a drawing without what cannot be a structure, and boxes of pairs of brackets.
 
     Args:
         marks: what may be bonds.
@@ -52,10 +54,7 @@ def drop_other_linework(
         width: of most lines, points.
     """
     pairs = [
-        (first, other)
-        for joint in joints
-        for first in [joint.ends[0][0]]
-        for other, _ in joint.ends[1:]
+        (first, other) for joint in joints for first in [joint.ends[0][0]] for other, _ in joint.ends[1:]
     ]
     at_letter: dict[int, int] = {}
     for index, letters in enumerate(faces):
@@ -69,7 +68,19 @@ def drop_other_linework(
         at[group_of[joint.ends[0][0]]].append(joint)
     contacts, crossings = _contacts(marks, joints, length, width)
     kept: list[int] = []
+    brackets = []
     for index, group in enumerate(groups):
+        if len(group) == 1 and marks[group[0]].style == "dative":
+            # An arrow between structures, which tells them apart.
+            kept += group
+            continue
+        members = [marks[mark] for mark in group]
+        arms = as_bracket(members, at[index], group)
+        if arms is not None:
+            points = [end for mark in members for end in (mark.begin, mark.end)]
+            xs, ys = [x for x, _ in points], [y for _, y in points]
+            brackets.append(((min(xs), min(ys), max(xs), max(ys)), arms))
+            continue
         n_contacts = sum(contacts[mark] for mark in group)
         n_crossings = sum(crossings[mark] for mark in group) / 2
         is_lone = len(groups) == 1
@@ -77,7 +88,7 @@ def drop_other_linework(
             continue
         if n_crossings > max(3, _MAX_CROSSINGS * len(group)):
             continue
-        if _may_be_structure([marks[mark] for mark in group], at[index], group, faces, length, is_lone):
+        if _may_be_structure(members, at[index], group, faces, length, is_lone):
             kept += group
     number = {mark: n for n, mark in enumerate(sorted(kept))}
     left = [
@@ -85,7 +96,7 @@ def drop_other_linework(
         for joint in joints
         if joint.ends[0][0] in number
     ]
-    return [marks[mark] for mark in sorted(kept)], left
+    return [marks[mark] for mark in sorted(kept)], left, pair_brackets(brackets)
 
 
 def _may_be_structure(
@@ -127,9 +138,7 @@ def _may_be_structure(
     return not (n_smooth >= 4 and n_smooth > 0.3 * (n_chain + n_branched))
 
 
-def _is_enough(
-    marks: Sequence[BondMark], joints: Sequence[Joint], length: float, is_lone: bool
-) -> bool:
+def _is_enough(marks: Sequence[BondMark], joints: Sequence[Joint], length: float, is_lone: bool) -> bool:
     """Whether bonds without any letter may be a structure."""
     if len(marks) < 2 or (len(marks) == 2 and not is_lone):
         return False

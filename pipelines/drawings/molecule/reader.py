@@ -8,15 +8,18 @@ from typing import Final
 import numpy as np
 
 from docai.pipelines.drawings.letters import Letter, read_letters
-from docai.pipelines.drawings.molecule.bond_strokes import Strokes, read_strokes
+from docai.pipelines.drawings.molecule.bond_strokes import Strokes
 from docai.pipelines.drawings.molecule.bonds import Bonds, read_bonds
 from docai.pipelines.drawings.molecule.content import describe_graph
 from docai.pipelines.drawings.molecule.graph import wire
 from docai.pipelines.drawings.molecule.grouping import find_structures, formulas_alone
 from docai.pipelines.drawings.molecule.joints import find_facing, find_joints
+from docai.pipelines.drawings.molecule.label_dots import take_dots
+from docai.pipelines.drawings.molecule.labels import without_notes
 from docai.pipelines.drawings.molecule.letter_choice import choose_letters
 from docai.pipelines.drawings.molecule.plausibility import drop_other_linework
 from docai.pipelines.drawings.molecule.signs import plain_signs, take_signs
+from docai.pipelines.drawings.molecule.stroke_reader import read_strokes
 from docai.pipelines.drawings.molecule.types import DrawnGraph, MoleculeReading
 from docai.pipelines.drawings.sound import sound_drawing
 from docai.pipelines.ingest.drawing import Drawing
@@ -30,7 +33,7 @@ _MANY_LETTERS: Final = 300
 _LABEL_REACH: Final = 3.0
 """Distance of letters from bonds, in bond lengths, up to which they may be of the structure."""
 
-_OTHER_SCALE: Final = 1.7
+_OTHER_SCALE: Final = 1.2
 """Bond length of a structure over that of the whole drawing from where it is read again by itself."""
 
 
@@ -51,11 +54,12 @@ def read_graphs(drawing: Drawing, letters: list[Letter] | None = None) -> list[D
     drawing = sound_drawing(drawing)
     if letters is None:
         letters = read_letters(drawing)
-    sure = plain_signs(choose_letters(drawing, letters))
+    sure = plain_signs(without_notes(choose_letters(drawing, letters)))
     strokes = read_strokes(drawing, {path for letter in sure for path in letter.paths})
     if not strokes.is_complete:
         return []
     sure += take_signs(drawing, strokes, sure)
+    sure += take_dots(drawing, strokes, sure)
     graphs = _read(strokes, sure)
     scale = max((graph.bond_length for graph in graphs), default=0.0)
     again: list[DrawnGraph] = []
@@ -82,11 +86,12 @@ def _read(strokes: Strokes, letters: Sequence[Letter]) -> list[DrawnGraph]:
     joints = find_joints(bonds.marks, letters, bonds.length, bonds.width)
     faces = find_facing(bonds.marks, letters, bonds.length)
     paths = {path for mark in bonds.marks for path in mark.paths}
-    bonds.marks, joints = drop_other_linework(bonds.marks, joints, faces, bonds.length, bonds.width)
+    bonds.marks, joints, brackets = drop_other_linework(bonds.marks, joints, faces, bonds.length, bonds.width)
     if not bonds.marks:
         return []
     letters = _near_bonds(letters, bonds)
     wiring = wire(bonds.marks, joints, letters, strokes.circles, bonds.length)
+    wiring.brackets = brackets
     wiring.left_out = paths - {path for mark in bonds.marks for path in mark.paths}
     return find_structures(strokes, bonds, wiring, letters)
 

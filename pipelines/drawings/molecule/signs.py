@@ -12,7 +12,8 @@ import numpy as np
 
 from docai.geometry import BBox
 from docai.pipelines.drawings.letters import Letter
-from docai.pipelines.drawings.molecule.bond_strokes import Line, Strokes, polygon_corners
+from docai.pipelines.drawings.molecule.bond_strokes import Line, Strokes
+from docai.pipelines.drawings.molecule.polygons import polygon_corners
 from docai.pipelines.ingest.drawing import Drawing, Point
 
 _SIGN_LENGTH: Final = (0.15, 0.85)
@@ -37,28 +38,33 @@ def take_signs(drawing: Drawing, strokes: Strokes, letters: Sequence[Letter]) ->
     """The signs among strokes, which are taken out of them."""
     if not letters:
         return []
-    size = median(letter.size for letter in letters)
-    if not size > 0:
+    sizes = [letter.size for letter in letters if letter.size > 0]
+    if not sizes:
         return []
-    signs = _plus_outlines(drawing, strokes, size)
+    size, largest = median(sizes), max(sizes)
+    signs = _plus_outlines(drawing, strokes, largest)
     short = [
-        line
-        for line in strokes.lines
-        if _SIGN_LENGTH[0] * size <= line.length <= _SIGN_LENGTH[1] * size and not line.is_dashed
+        line for line in strokes.lines if line.length <= _SIGN_LENGTH[1] * largest and not line.is_dashed
     ]
     if len(short) > _MAX_LINES:
         return signs
     level = [line for line in short if abs(line.unit()[1]) < 0.08]
     upright = [line for line in short if abs(line.unit()[0]) < 0.08]
+    boxes = np.array([letter.bbox for letter in letters], float)
     used: set[int] = set()
     for line in level:
         partner = next((other for other in upright if _makes_plus(line, other)), None)
         if partner is not None:
             used |= {id(line), id(partner)}
-            signs.append(_letter("+", (line, partner), size, strokes))
-        elif _is_minus(line, letters, strokes, size):
+            signs.append(_letter("+", (line, partner), max(size, 1.2 * line.length), strokes))
+            continue
+        (x, y), reach = line.middle, largest
+        near = (boxes[:, 0] - reach < x) & (x < boxes[:, 2] + reach)
+        near &= (boxes[:, 1] - reach < y) & (y < boxes[:, 3] + reach)
+        host = _host(line, [letters[index] for index in np.flatnonzero(near).tolist()], strokes)
+        if host is not None:
             used.add(id(line))
-            signs.append(_letter("−", (line,), size, strokes))
+            signs.append(_letter("−", (line,), host.size, strokes))
     strokes.lines = [line for line in strokes.lines if id(line) not in used]
     return signs
 
@@ -106,32 +112,44 @@ def _makes_plus(level: Line, upright: Line) -> bool:
     )
 
 
-def _is_minus(line: Line, letters: Sequence[Letter], strokes: Strokes, size: float) -> bool:
+def _host(line: Line, letters: Sequence[Letter], strokes: Strokes) -> Letter | None:
+    """The letter whose charge a level line is; None of a line that is no minus sign."""
     x, y = line.middle
-    if any(
-        not circle.is_filled
-        and _CIRCLE_RADIUS[0] * size < circle.radius < _CIRCLE_RADIUS[1] * size
-        and math.dist(circle.center, line.middle) < 0.3 * circle.radius
-        and line.length < 2 * circle.radius
-        for circle in strokes.circles
-    ):
-        return True
     half = line.length / 2
     near = [
         letter
         for letter in letters
-        if letter.text[:1].isalnum() and letter.bbox[1] - 0.5 * letter.size <= y <= letter.bbox[3]
+        if letter.text[:1].isalnum()
+        and letter.size > 0
+        and letter.bbox[1] - 0.5 * letter.size <= y <= letter.bbox[3]
+        and _SIGN_LENGTH[0] * letter.size <= line.length <= _SIGN_LENGTH[1] * letter.size
     ]
     left = [letter for letter in near if _is_beside(x - half - letter.bbox[2], letter)]
     right = [letter for letter in near if _is_beside(letter.bbox[0] - x - half, letter)]
+    beside = [*left, *right]
+    if not beside:
+        return None
+    if any(
+        not circle.is_filled
+        and line.length < 2 * circle.radius < 2 * _CIRCLE_RADIUS[1] * beside[0].size
+        and math.dist(circle.center, line.middle) < 0.3 * circle.radius
+        for circle in strokes.circles
+    ):
+        return beside[0]
     if any(y > letter.bbox[1] for letter in left) and any(y > letter.bbox[1] for letter in right):
-        return False
-    beside = any(y <= letter.bbox[1] + _RAISED * _height(letter) for letter in (*left, *right))
-    return beside and not any(
-        other is not line and _disturbs(line, other, size)
-        for other in strokes.lines
-        if abs(other.middle[0] - x) < size + other.length and abs(other.middle[1] - y) < size + other.length
-    )
+        return None
+    host = next((letter for letter in beside if y <= letter.bbox[1] + _RAISED * _height(letter)), None)
+    if host is None:
+        return None
+    reach = host.size + line.length
+    for other in strokes.lines:
+        half_x, half_y = abs(other.q[0] - other.p[0]) / 2, abs(other.q[1] - other.p[1]) / 2
+        far_x = abs(other.middle[0] - x) > reach + half_x
+        if other is line or far_x or abs(other.middle[1] - y) > reach + half_y:
+            continue
+        if _disturbs(line, other, host.size):
+            return None
+    return host
 
 
 def _is_beside(gap: float, letter: Letter) -> bool:
@@ -149,7 +167,7 @@ def _disturbs(line: Line, other: Line, size: float) -> bool:
     if is_parallel and math.dist(line.middle, other.middle) < 0.7 * size and other.length < 2 * line.length:
         return True
     ends: tuple[Point, ...] = (line.p, line.q)
-    return any(math.dist(a, b) < 0.1 * size for a in ends for b in (other.p, other.q))
+    return any(math.dist(a, b) < 0.05 * size for a in ends for b in (other.p, other.q))
 
 
 def _letter(text: str, lines: tuple[Line, ...], size: float, strokes: Strokes) -> Letter:

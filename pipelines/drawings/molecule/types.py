@@ -79,7 +79,7 @@ class LabelAtom:
     label: str = ""
     """Text of the abbreviation or R-group that a ``*`` stands for, as the label tables know it."""
     letters: tuple[int, ...] = ()
-    """Indices in ``LabelMark.letters``."""
+    """Indices in ``LabelMark.letters`` of its symbol or name, without hydrogens, charge and isotope."""
 
 
 @dataclass(slots=True, eq=False)

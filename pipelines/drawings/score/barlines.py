@@ -13,7 +13,10 @@ END_SPACES: Final = 0.4
 """How far a barline ends from the outer line of a staff at most, in staff spaces."""
 
 HEAVY_RATIO: Final = 1.8
-"""Thickness of a heavy stroke of a barline against a thin one at least."""
+"""Thickness of a heavy stroke that stands alone against other barlines at least."""
+
+HEAVY_IN_PAIR_RATIO: Final = 1.35
+"""Thickness of a heavy stroke against a thin one beside it at least."""
 
 HEAVY_SPACES: Final = 0.3
 """Thickness of a heavy stroke at least, in staff spaces."""
@@ -206,12 +209,13 @@ def _kind(strokes: Sequence[Upright], sides: tuple[bool, bool], thin: float, spa
         return "repeat-end"
     if sides[1]:
         return "repeat-start"
-    least = min(VERY_HEAVY_SPACES * space, max(HEAVY_RATIO * thin, HEAVY_SPACES * space))
-    heavy = [stroke.thickness >= least for stroke in strokes]
     if len(strokes) == 1:
         if strokes[0].is_dashed:
             return "dashed"
-        return "heavy" if heavy[0] else "single"
+        least = min(VERY_HEAVY_SPACES * space, max(HEAVY_RATIO * thin, HEAVY_SPACES * space))
+        return "heavy" if strokes[0].thickness >= least else "single"
+    least = min(VERY_HEAVY_SPACES * space, HEAVY_IN_PAIR_RATIO * thin)
+    heavy = [stroke.thickness >= least for stroke in strokes]
     if heavy[-1]:
         return "final"
     return "heavy" if any(heavy) else "double"

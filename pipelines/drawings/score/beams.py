@@ -57,7 +57,11 @@ def find_beams(sheet: Sheet, stems: Sequence[Stem]) -> None:
             continue
         sheet.used_paths.add(slab.path)
         if len(thick) == 1 and _crosses(slab, stems[thick[0]]):
-            stems[thick[0]].n_tremolos += 1
+            stem = stems[thick[0]]
+            if all(head.is_small for head, _ in stem.heads):
+                stem.has_slash = True
+            else:
+                stem.n_tremolos += 1
             continue
         for index in thick:
             at_stem.setdefault(index, []).append(slab)

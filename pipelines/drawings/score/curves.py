@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Final
 
 import numpy as np
@@ -27,6 +28,9 @@ MIN_SAGITTA: Final = 0.02
 
 MIN_SAGITTA_SPACES: Final = 0.3
 """Height of a bow that is always enough, in staff spaces."""
+
+MAX_TIED_HEADS: Final = 12
+"""Heads of a chord above which ties that seem to be at one head are left there."""
 
 TIE_REACH_SPACES: Final = 2.6
 """Distance of the end of a tie from the middle of its head along the staff at most, in staff spaces."""
@@ -130,7 +134,7 @@ def attach_curves(
         chords: of the system by x.
         staves: of the system.
     """
-    curves = []
+    curves: list[Curve] = []
     for bow in bows:
         curve = _curve(bow, chords, staves)
         is_short = bow.end[0] - bow.begin[0] < SHORT_BOW_SPACES * min(staff.space for staff in staves)
@@ -138,7 +142,39 @@ def attach_curves(
             continue
         sheet.used_paths.add(bow.path)
         curves.append(curve)
+    _share_heads(curves, chords)
     return curves
+
+
+def _share_heads(curves: Sequence[Curve], chords: Sequence[Chord]) -> None:
+    """Give ties between the same two chords different heads: as the ties, so the heads, from the top."""
+    groups: dict[tuple[int, int], list[Curve]] = {}
+    for curve in curves:
+        if curve.tied and curve.first is not None and curve.last is not None:
+            groups.setdefault((curve.first, curve.last), []).append(curve)
+    for (first, last), ties in groups.items():
+        taken = {pair for tie in ties for pair in tie.tied}
+        if len(taken) == len(ties):
+            continue
+        places = {(head.staff, head.position): index for index, head in enumerate(chords[last].heads)}
+        pairs = [
+            (index, places[head.staff, head.position])
+            for index, head in enumerate(chords[first].heads)
+            if (head.staff, head.position) in places
+        ]
+        if len(ties) > len(pairs) or len(pairs) > MAX_TIED_HEADS:
+            continue
+        ties.sort(key=lambda tie: -tie.begin[1] - tie.end[1])
+        heights = [chords[first].heads[pair[0]].bbox for pair in pairs]
+        best = min(
+            combinations(range(len(pairs)), len(ties)),
+            key=lambda chosen: sum(
+                abs(tie.begin[1] - (heights[index][1] + heights[index][3]) / 2)
+                for tie, index in zip(ties, chosen, strict=True)
+            ),
+        )
+        for tie, index in zip(ties, best, strict=True):
+            tie.tied = (pairs[index],)
 
 
 def _curve(bow: Bow, chords: Sequence[Chord], staves: Sequence[Staff]) -> Curve:
@@ -204,12 +240,14 @@ def _tie_ends(
 
 
 def _interrupted(first: int, last: int, chords: Sequence[Chord]) -> bool:
-    """Whether a chord with a head on the same line stands between."""
+    """Whether a chord of the same voice, as far as stems tell, with a head on that line stands between."""
     begin, end = chords[first], chords[last]
     positions = {head.position for head in begin.heads} & {head.position for head in end.heads}
+    stems = {begin.stem, end.stem}
     return any(
         chord.staff == begin.staff
         and chord.is_grace == begin.is_grace
+        and (chord.stem in stems or "none" in (chord.stem, *stems))
         and begin.x + 0.1 < chord.x < end.x - 0.1
         and any(head.position in positions for head in chord.heads)
         for chord in chords[first + 1 : last]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from docai.geometry import BBox, grow, union
+from docai.geometry import BBox, contains_center, grow, union
 from docai.pipelines.drawings.letters import Letter, read_letters
 from docai.pipelines.drawings.score.attributes import find_clefs, find_meters, find_rests
 from docai.pipelines.drawings.score.barlines import (
@@ -26,7 +26,8 @@ from docai.pipelines.drawings.score.sheet import Sheet, read_sheet
 from docai.pipelines.drawings.score.spans import find_spans
 from docai.pipelines.drawings.score.staves import MAX_LINE_SPACES, find_staves
 from docai.pipelines.drawings.score.stems import find_stems
-from docai.pipelines.drawings.score.strokes import find_strokes
+from docai.pipelines.drawings.score.strokes import WHITE_LEVEL, find_strokes
+from docai.pipelines.drawings.score.symbol_strokes import split_notes, unfold_bars
 from docai.pipelines.drawings.score.symbols import find_symbols
 from docai.pipelines.drawings.score.systems import (
     attach_accidentals,
@@ -47,6 +48,12 @@ MARKS: Final = ("artic", "fermata", "ornament", "stringsUpBow", "stringsDownBow"
 """How names of symbols begin that stand above or below notes."""
 
 
+END_SPACES: Final = 1.5
+"""Distance of the last barline from the end of the staff lines at most, in staff spaces."""
+
+BEGIN_SPACES: Final = 8.0
+"""Distance of the clef from the begin of the staff lines at most, in staff spaces."""
+
 TEXT_SPACES: Final = 16.0
 """How far from the staves of a system its words are at most, in staff spaces."""
 
@@ -56,12 +63,15 @@ MAX_LETTER_SPACES: Final = 6.0
 
 def find_systems(drawing: Drawing) -> list[System]:
     """Systems of music of a drawing, from the top; empty where it has no staves with music."""
-    drawing = sound_drawing(drawing)
+    drawing = unfold_bars(sound_drawing(drawing))
     strokes = find_strokes(drawing)
     staves = find_staves(drawing, strokes)
     if not staves:
         return []
-    sheet = read_sheet(drawing, find_symbols(drawing, staves), strokes)
+    split, symbols = split_notes(drawing, find_symbols(drawing, staves))
+    if split is not drawing:
+        strokes = find_strokes(split)
+    sheet = read_sheet(split, symbols, strokes)
     return _Reader(sheet, staves).systems()
 
 
@@ -115,7 +125,16 @@ class _Reader:
             inside = [bow for bow in bows if self._nearest(systems, bow.bbox) == number]
             system.curves = attach_curves(sheet, inside, system.chords, system.staves)
             system.unexplained = find_remains(sheet, system, symbols[number])
-        return [system for system in systems if system.chords or system.clefs or system.rests]
+            if _is_cut(system, sheet.drawing.bbox):
+                system.problems.append("The staff lines go on beyond what is shown.")
+        signed = [
+            system for system, own in zip(systems, symbols, strict=True) if _has_tablature_sign(system, own)
+        ]
+        return [
+            system
+            for system in systems
+            if system.chords or system.clefs or system.rests or _is_alike(system, signed)
+        ]
 
     def _use_staff_lines(self) -> None:
         """Account for the lines of staves, and leave them out of the strokes that are looked at."""
@@ -167,6 +186,7 @@ class _Reader:
             for index, path in enumerate(drawing.paths)
             if index not in sheet.used_paths
             and path.fill is not None
+            and min(path.fill) < WHITE_LEVEL
             and path.bbox[3] - path.bbox[1] <= height
         ]
         symbols = {symbol.glyph for symbol in sheet.symbols}
@@ -223,3 +243,51 @@ class _Reader:
             if id(symbol) in used:
                 self.sheet.use(symbol)
         return [letter for letter in letters if id(letter) not in used]
+
+
+def _is_cut(system: System, page: BBox) -> bool:
+    """Whether staves reach beyond the page, or to its edge without a barline or clef there."""
+    for number, staff in enumerate(system.staves):
+        if staff.x1 > page[2] + 0.5 or staff.x0 < page[0] - 0.5:
+            return True
+        end = staff.x1 - END_SPACES * staff.space
+        if staff.x1 >= page[2] - 0.5 and not any(
+            line.x >= end for line in system.barlines if number in line.staves
+        ):
+            return True
+        begin = staff.x0 + BEGIN_SPACES * staff.space
+        if staff.x0 <= page[0] + 0.5 and not any(
+            clef.x <= begin for clef in system.clefs if clef.staff == number
+        ):
+            return True
+    return False
+
+
+def _has_tablature_sign(system: System, symbols: Sequence[Symbol]) -> bool:
+    """Whether a system has tablature, by its sign or by the letters TAB; lines alone are none."""
+    for staff in system.staves:
+        if not staff.is_tablature:
+            continue
+        box = (staff.x0, staff.lines[0], staff.x0 + BEGIN_SPACES * staff.space, staff.lines[-1])
+        if any("TabClef" in symbol.name and contains_center(box, symbol.bbox) for symbol in symbols):
+            return True
+        inside = [word for word in join_words(system.texts) if contains_center(box, word.bbox)]
+        column = sorted(
+            (word for word in inside if word.text in ("T", "A", "B")), key=lambda word: word.bbox[1]
+        )
+        xs = [(word.bbox[0] + word.bbox[2]) / 2 for word in column]
+        if [word.text for word in column] == ["T", "A", "B"] and max(xs) - min(xs) <= 0.5 * staff.space:
+            return True
+    return False
+
+
+def _is_alike(system: System, others: Sequence[System]) -> bool:
+    """Whether the staves of a system are as those of another."""
+    return any(
+        len(system.staves) == len(other.staves)
+        and all(
+            len(one.lines) == len(two.lines) and abs(one.space - two.space) <= 0.03 * two.space
+            for one, two in zip(system.staves, other.staves, strict=True)
+        )
+        for other in others
+    )

@@ -149,13 +149,13 @@ def _uprights(strokes: Strokes) -> list[Upright]:
 
 
 def _slabs(strokes: Strokes) -> list[Slab]:
-    x0, y0, x1, y1 = strokes.ends.T
-    width = x1 - x0
-    is_flat = width > 0.15 * np.abs(y1 - y0)
-    upright = strokes.thickness * np.hypot(width, y1 - y0) / np.maximum(width, 1e-9)
+    steps = strokes.ends[:, 2:] - strokes.ends[:, :2]
+    width = steps[:, 0]
+    is_flat = width > 0.15 * np.abs(steps[:, 1])
+    upright = strokes.thickness * np.hypot(width, steps[:, 1]) / np.maximum(width, 1e-9)
     found = [
-        Slab(*ends, thickness=thickness, path=path)
-        for ends, thickness, path in zip(
+        Slab(x0, y0, x1, y1, thickness, path)
+        for (x0, y0, x1, y1), thickness, path in zip(
             strokes.ends[is_flat].tolist(),
             upright[is_flat].tolist(),
             strokes.path[is_flat].tolist(),

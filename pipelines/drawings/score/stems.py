@@ -103,10 +103,22 @@ def find_stems(sheet: Sheet, heads: Sequence[HeadMark], barline_paths: set[int])
     _extend(found, [lone[index] for index in by_x if index not in stems])
     found = [stem for stem in found if _is_sound(stem)]
     _settle(found)
-    found = [stem for stem in found if stem.heads and _is_sound(stem)]
+    found = _without_doubles([stem for stem in found if stem.heads and _is_sound(stem)])
     for stem in found:
         sheet.used_paths.update(stem.paths)
     return sorted(found, key=lambda stem: stem.x)
+
+
+def _without_doubles(stems: Sequence[Stem]) -> list[Stem]:
+    """Stems, of those at one place with the same heads in one direction only one."""
+    kept: dict[tuple[object, ...], Stem] = {}
+    for stem in stems:
+        key = (stem.is_up, frozenset((id(head), side) for head, side in stem.heads))
+        other = kept.setdefault(key, stem)
+        if other is not stem:
+            other.y0, other.y1 = min(other.y0, stem.y0), max(other.y1, stem.y1)
+            other.paths += stem.paths
+    return list(kept.values())
 
 
 def _between(lines: Sequence[Upright], by_x: Sequence[int], x0: float, x1: float) -> list[int]:

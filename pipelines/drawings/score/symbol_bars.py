@@ -34,6 +34,9 @@ TENUTO_HEIGHT_SPACES: Final = (0.08, 0.3)
 CLEF_BAR_SPACES: Final = (0.3, 0.9)
 """Width of each of the two bars of a clef of percussion."""
 
+LONG_REST_SPACES: Final = 2.5
+"""Length at least of a rest of several measures."""
+
 ON_LINE_SPACES: Final = 0.16
 """How far from a line of the staff an edge lies that stands on it or hangs from it."""
 
@@ -96,7 +99,7 @@ def read_bar_symbols(
         box = tuple(boxes[number].tolist())
         if _is_tenuto(box, staves[near[number]], head_boxes, stems):
             add("articTenutoAbove", box, number)
-    return found + clefs
+    return found + clefs + _long_rests(drawing, strokes, boxes, near, staves)
 
 
 def rest_name(box: BBox, staff: Staff) -> str:
@@ -215,6 +218,37 @@ def _is_tenuto(box: BBox, staff: Staff, heads: Floats, stems: Floats) -> bool:
     if y > staff.lines[-1] + space / 2:
         return not bool((at_head & (head_y > y)).any())
     return True
+
+
+def _long_rests(
+    drawing: Drawing, strokes: Strokes, boxes: Floats, near: NDArray[np.intp], staves: Sequence[Staff]
+) -> list[Symbol]:
+    """Thick bars on the middle line with an upright stroke across each end: rests of several measures."""
+    found = []
+    upright = np.flatnonzero(np.asarray(strokes.is_upright))
+    center_x, center_y = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
+    height = boxes[:, 3] - boxes[:, 1]
+    for number in np.flatnonzero(np.asarray(strokes.is_level) & (near >= 0)).tolist():
+        staff = staves[near[number]]
+        space = staff.space
+        middle = (staff.lines[0] + staff.lines[-1]) / 2
+        x0, _, x1, _ = boxes[number].tolist()
+        is_thick = 0.3 * space <= height[number] <= 1.3 * space and x1 - x0 >= LONG_REST_SPACES * space
+        if not is_thick or abs(center_y[number] - middle) > 0.25 * space:
+            continue
+        across = upright[np.abs(center_y[upright] - middle) <= 0.25 * space]
+        across = across[(height[across] > height[number] + 0.3 * space) & (height[across] <= 3 * space)]
+        ends = [across[np.abs(center_x[across] - x) <= 0.4 * space][:1].tolist() for x in (x0, x1)]
+        if all(ends):
+            pieces = [number, ends[0][0], ends[1][0]]
+            paths = dict.fromkeys(int(strokes.path[piece]) for piece in pieces)
+            first, *more = paths
+            box = union([tuple(boxes[piece].tolist()) for piece in pieces])
+            size, order = SPACES_IN_EM * space, drawing.paths[first].order
+            found.append(
+                Symbol("restHBar", box, (x0, middle), size, order, 0.9, path=first, more_paths=tuple(more))
+            )
+    return found
 
 
 def _percussion_clefs(

@@ -70,7 +70,7 @@ def _are_legs(corners: Floats) -> bool:
     upright = abs(x0 - x1) < 0.05 and abs(x2 - x3) < 0.05 and abs(y0 - y2) < 0.05 and abs(y1 - y3) < 0.05
     width, height = x2 - x0, y1 - y0
     fits = BOW_WIDTH_SPACES[0] <= width <= BOW_WIDTH_SPACES[1]
-    return upright and fits and BOW_HEIGHT_SPACES[0] <= height <= BOW_HEIGHT_SPACES[1]
+    return bool(upright and fits) and BOW_HEIGHT_SPACES[0] <= height <= BOW_HEIGHT_SPACES[1]
 
 
 def _bar_over(drawing: Drawing, legs: int, space: float) -> int | None:

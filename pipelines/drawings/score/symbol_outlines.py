@@ -65,11 +65,20 @@ MIN_LEAD: Final = 1.3
 PLAIN_CLEF_ASPECT: Final = 2.85
 """Height over width of a G clef below which no 8 stands over or under it."""
 
-MIN_HEAD_SCALE: Final = 0.52
-"""Size of a black notehead, to that of the known ones, below which it is a dot of a bold hand."""
+METER_DIGIT_SPACES: Final = (1.9, 2.3)
+"""Height between which a digit is of a time signature and not of a tuplet."""
 
 ROUND_ASPECT: Final = 1.2
 """Width over height from which a ring is a notehead and no sign of a harmonic."""
+
+DOT_SPACES: Final = (0.22, 0.65)
+"""Width and height of a dot of any hand."""
+
+MIN_DOT_FILL: Final = 0.7
+"""Share of its box that a dot fills: of a circle 0.79."""
+
+DOT_DISTANCE: Final = 0.04
+"""Distance that a dot of an unknown hand counts for."""
 
 SAME_FONT_DISTANCE: Final = 0.01
 """Distance of an outline from the same one."""
@@ -151,18 +160,12 @@ class OutlineTable:
             nearest = float(distance[i, k])
             other = float(distance[i].min(where=kinds != kinds[k], initial=np.inf))
             name = self.names[k]
-            width, height = np.exp(features.sizes[i])
-            if (
-                name.startswith("gClef")
-                and nearest > SAME_FONT_DISTANCE
-                and height < PLAIN_CLEF_ASPECT * width
-            ):
-                name = "gClef"
+            if nearest > SAME_FONT_DISTANCE:
+                width, height = np.exp(features.sizes[i]).tolist()
+                name = _refined_name(name, width, height, float(features.pictures[i].mean()))
+                if name == "augmentationDot":
+                    nearest = min(nearest, DOT_DISTANCE)
             scale = float(np.exp(size[i] - known[k]))
-            if name == "stringsHarmonic" and width > ROUND_ASPECT * height:
-                name = "noteheadWhole"
-            if name == "noteheadBlack" and scale < MIN_HEAD_SCALE:
-                name = "augmentationDot"
             found.append(Match(name, nearest, int(k), scale, other / max(nearest, 1e-6)))
         return found
 
@@ -195,6 +198,27 @@ class OutlineTable:
         a = features.pictures
         distance = (a**2).mean(axis=1)[:, None] + (b**2).mean(axis=1) - (a @ b.T) * np.float32(2 / a.shape[1])
         return np.asarray(distance.min(axis=1, initial=np.inf), float)
+
+
+def _refined_name(name: str, width: float, height: float, fill: float) -> str:
+    """The name of an outline of an unknown font, where its size tells more than its picture.
+
+    Args:
+        name: of the most similar known outline.
+        width, height: staff spaces.
+        fill: share of its box that it fills.
+    """
+    low, high = DOT_SPACES
+    is_dot = low <= width <= high and low <= height <= high and 0.7 <= width / height <= 1.4
+    if name in ("", "noteheadBlack") and is_dot and fill >= MIN_DOT_FILL:
+        return "augmentationDot"
+    if name.startswith("gClef") and height < PLAIN_CLEF_ASPECT * width:
+        return "gClef"
+    if name.startswith("tuplet") and METER_DIGIT_SPACES[0] < height < METER_DIGIT_SPACES[1]:
+        return f"timeSig{name[-1]}"
+    if name == "stringsHarmonic" and width > ROUND_ASPECT * height:
+        return "noteheadWhole"
+    return name
 
 
 def _differences(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float32]:

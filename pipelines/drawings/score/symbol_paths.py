@@ -32,6 +32,9 @@ from docai.pipelines.ingest.drawing import Drawing, PaintedPath, Subpath
 MIN_SIDE_SPACES: Final = 0.18
 """Extent of the smallest symbol, a dot of a grace note."""
 
+COUNT_SPACES: Final = 3.0
+"""Distance above the staff at most of the number of measures of a rest."""
+
 MAX_WHOLE_PARTS: Final = 12
 """Parts of a path that may be one symbol; more of them are several."""
 
@@ -156,9 +159,14 @@ def _braces(
 
 
 def _stands_in(box: BBox, staff: Staff) -> bool:
-    """Whether the middle is within the staff: numbers elsewhere are text."""
+    """Whether a number stands in the staff, or as large over it, where it counts measures of rest."""
     x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-    return staff.x0 <= x and staff.lines[0] - staff.space / 2 <= y <= staff.lines[-1] + staff.space / 2
+    if not staff.x0 <= x:
+        return False
+    if staff.lines[0] - staff.space / 2 <= y <= staff.lines[-1] + staff.space / 2:
+        return True
+    is_large = box[3] - box[1] >= 1.7 * staff.space
+    return is_large and 0 <= staff.lines[0] - box[3] <= COUNT_SPACES * staff.space
 
 
 def _filled_subpaths(drawing: Drawing) -> tuple[list[Subpath], list[int]]:

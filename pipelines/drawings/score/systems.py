@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from docai.geometry import BBox, union
@@ -322,5 +323,10 @@ def attach_marks(
             if best is None or away < best[0]:
                 best = (away, target)
         if best is not None:
-            best[1].marks.append(mark)
+            named = mark
+            if mark.name in ("augmentationDot", "repeatDot"):
+                # Alone its place tells a staccato from other dots.
+                side = "Above" if y < best[1].bbox[1] + best[1].bbox[3] - y else "Below"
+                named = replace(mark, name=f"articStaccato{side}")
+            best[1].marks.append(named)
             sheet.use(mark)

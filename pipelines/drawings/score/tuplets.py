@@ -113,7 +113,12 @@ def _bracketed(sheet: Sheet, system: System, number: Number, space: float) -> Tu
     rights: list[Slab] = []
     overs: list[Slab] = []
     for slab in sheet.slabs_between(x0 - gap, x1 + gap):
-        if slab.thickness > BRACKET_SPACES * space or slab.path in sheet.used_paths:
+        if slab.thickness > BRACKET_SPACES * space:
+            continue
+        if slab.path in sheet.used_paths and not (
+            # It may lie where a ledger line would.
+            _has_hook(sheet, slab.x0, slab.y0, space) or _has_hook(sheet, slab.x1, slab.y1, space)
+        ):
             continue
         if abs(slab.y1 - slab.y0) > 0.6 * slab.length or slab.length < 0.25 * space:
             continue

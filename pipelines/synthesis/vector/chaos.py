@@ -80,32 +80,29 @@ def damaged(drawing: Drawing, rng: random.Random) -> Drawing:
             paths += [path for path in paths if rng.random() < 0.5]
         elif kind == 3:
             size = rng.choice((0.01, 0.5, 3.0))
-            paths = [
-                _moved(path, lambda points, size=size: points + _noise(rng, points, size)) for path in paths
-            ]
+            paths = [_moved(path, 1.0, size, rng) for path in paths]
         elif kind == 4:
             scale = rng.choice((1e-6, 0.01, -1.0, 40.0, 1e6))
-            paths = [_moved(path, lambda points, scale=scale: points * scale) for path in paths]
+            paths = [_moved(path, scale, 0.0, rng) for path in paths]
         elif kind == 5:
             bad = rng.choice(_BAD)
-            chosen = {rng.randrange(len(paths)) for _ in range(3)} if paths else set()
-            paths = [
-                _moved(path, lambda points, bad=bad: np.full_like(points, bad)) if index in chosen else path
-                for index, path in enumerate(paths)
-            ]
+            for _ in range(min(3, len(paths))):
+                index = rng.randrange(len(paths))
+                paths[index] = _moved(paths[index], bad, 0.0, rng)
         else:
             rng.shuffle(paths)
             paths = [replace(path, order=order) for order, path in enumerate(paths)]
     return replace(drawing, paths=tuple(paths), glyphs=tuple(glyphs))
 
 
-def _noise(rng: random.Random, points: Floats, size: float) -> Floats:
-    return np.random.default_rng(rng.randrange(1 << 30)).normal(0, size, points.shape)
-
-
-def _moved(path: PaintedPath, move: Callable[[Floats], Floats]) -> PaintedPath:
-    subpaths = tuple(part._replace(points=move(part.points)) for part in path.subpaths)
-    return replace(path, subpaths=subpaths, bbox=_box(np.concatenate([part.points for part in subpaths])))
+def _moved(path: PaintedPath, scale: float, noise: float, rng: random.Random) -> PaintedPath:
+    source = np.random.default_rng(rng.randrange(1 << 30))
+    with np.errstate(all="ignore"):
+        subpaths = tuple(
+            part._replace(points=part.points * scale + source.normal(0, noise, part.points.shape))
+            for part in path.subpaths
+        )
+        return replace(path, subpaths=subpaths, bbox=_box(np.concatenate([part.points for part in subpaths])))
 
 
 def _box(points: Floats) -> BBox:

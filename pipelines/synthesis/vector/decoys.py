@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import math
 import random
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-WIDTH: Final = 420.0
-HEIGHT: Final = 320.0
-"""Points of the page of a decoy."""
+from docai.pipelines.synthesis.vector.decoy_charts import CHARTS, ELEMENT_WORDS, HEIGHT, WIDTH
 
 _WORDS: Final = ("Input", "Filter", "Check", "Store", "Output", "No", "OK", "CH", "Co", "N", "Start", "HO")
-_ELEMENTS: Final = ("R1", "C2", "R3", "L1", "C1", "V", "I", "U1", "B", "S", "F", "N", "P", "O")
 
 
 def draw_decoy(kind: str, seed: int | str = 0) -> bytes:
@@ -42,107 +38,6 @@ def _on_page(draw: Callable[[Any, Any, random.Random], None]) -> Callable[[rando
         return data
 
     return made
-
-
-def _with_pyplot(draw: Callable[[Any, random.Random], None]) -> Callable[[random.Random], bytes]:
-    """What is drawn with Matplotlib's axes."""
-
-    def made(rng: random.Random) -> bytes:
-        from matplotlib.backends.backend_pdf import FigureCanvasPdf
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(WIDTH / 72, HEIGHT / 72))
-        FigureCanvasPdf(figure)
-        draw(figure, rng)
-        out = io.BytesIO()
-        figure.savefig(out, format="pdf", metadata={"CreationDate": None})
-        return out.getvalue()
-
-    return made
-
-
-def _walk(rng: random.Random, length: int) -> list[float]:
-    values = [0.0]
-    for _ in range(length - 1):
-        values.append(values[-1] + rng.gauss(0, 1))
-    return values
-
-
-def _line_chart(figure: Any, rng: random.Random) -> None:
-    axes = figure.subplots()
-    length = rng.randint(4, 40)
-    for _ in range(rng.randint(1, 5)):
-        style = rng.choice(("-", "--", "o-", "s--", ":"))
-        axes.plot(range(length), _walk(rng, length), style, label=rng.choice(_ELEMENTS))
-    axes.legend()
-    if rng.random() < 0.6:
-        axes.grid(visible=True)
-    axes.set_xlabel(rng.choice(("t / s", "N", "H (T)")))
-    axes.set_ylabel(rng.choice(("C", "U / V", "counts")))
-
-
-def _bar_chart(figure: Any, rng: random.Random) -> None:
-    axes = figure.subplots()
-    n_bars = rng.randint(3, 9)
-    labels = rng.sample(_ELEMENTS, n_bars)
-    draw = axes.barh if rng.random() < 0.5 else axes.bar
-    draw(labels, [rng.uniform(1, 9) for _ in labels], hatch=rng.choice(("", "//", "xx", "-")), fill=False)
-    axes.grid(visible=rng.random() < 0.5)
-
-
-def _polar_chart(figure: Any, rng: random.Random) -> None:
-    axes = figure.add_subplot(projection="polar")
-    n_corners = rng.choice((5, 6, 6, 8))
-    angles = [2 * math.pi * index / n_corners for index in range(n_corners + 1)]
-    for _ in range(2):
-        radii = [rng.uniform(1, 5) for _ in range(n_corners)]
-        axes.plot(angles, [*radii, radii[0]])
-    axes.set_xticks(angles[:-1], rng.sample(_ELEMENTS, n_corners))
-
-
-def _pie_chart(figure: Any, rng: random.Random) -> None:
-    shares = [rng.uniform(1, 5) for _ in range(rng.randint(3, 7))]
-    figure.subplots().pie(shares, labels=rng.sample(_ELEMENTS, len(shares)))
-
-
-def _hexagon_bins(figure: Any, rng: random.Random) -> None:
-    points = [(rng.gauss(0, 1), rng.gauss(0, 1)) for _ in range(400)]
-    x, y = zip(*points, strict=True)
-    figure.subplots().hexbin(x, y, gridsize=rng.randint(6, 14), edgecolors="black")
-
-
-def _contours(figure: Any, rng: random.Random) -> None:
-    import numpy as np
-
-    x, y = np.meshgrid(np.linspace(-3, 3, 40), np.linspace(-3, 3, 40))
-    a, b = rng.uniform(0.5, 2), rng.uniform(0.5, 2)
-    axes = figure.subplots()
-    axes.clabel(axes.contour(x, y, np.sin(a * x) * np.cos(b * y), colors="black", linewidths=0.7))
-
-
-def _spectrum(figure: Any, rng: random.Random) -> None:
-    axes = figure.subplots()
-    places = sorted(rng.uniform(0, 10) for _ in range(25))
-    axes.vlines(places, 0, [rng.expovariate(1) for _ in places], linewidth=0.8)
-    for place in places[::5]:
-        axes.text(place, 2.5, f"{place:.1f}", rotation=90)
-    axes.invert_xaxis()
-
-
-def _tree_of_lines(figure: Any, rng: random.Random) -> None:
-    """A dendrogram."""
-    axes = figure.subplots()
-    nodes = [(float(index), 0.0) for index in range(rng.randint(5, 12))]
-    for index, (x, _) in enumerate(nodes):
-        axes.text(x, -0.3, rng.choice(_ELEMENTS) + str(index))
-    height = 0.0
-    while len(nodes) > 1:
-        at = rng.randrange(len(nodes) - 1)
-        (x0, y0), (x1, y1) = nodes[at : at + 2]
-        height += rng.uniform(0.2, 1)
-        axes.plot([x0, x0, x1, x1], [y0, height, height, y1], "k-", linewidth=1)
-        nodes[at : at + 2] = [((x0 + x1) / 2, height)]
-    axes.axis("off")
 
 
 def _map(page: Any, shape: Any, rng: random.Random) -> None:
@@ -203,7 +98,7 @@ def _circuit(page: Any, shape: Any, rng: random.Random) -> None:
         else:
             for index in range(3):
                 shape.draw_line((x - 8 + 3 * index, y + 4 * index), (x + 8 - 3 * index, y + 4 * index))
-        page.insert_text((x + 16, y - 8), rng.choice(_ELEMENTS), fontsize=8)
+        page.insert_text((x + 16, y - 8), rng.choice(ELEMENT_WORDS), fontsize=8)
     shape.finish(width=1)
 
 
@@ -289,7 +184,7 @@ def _table(page: Any, shape: Any, rng: random.Random) -> None:
     for row in range(rows):
         for column in range(columns):
             place = (44 + column * 60, 40 + (row + 0.75) * height)
-            text = rng.choice((*_ELEMENTS, "1.5", "20", "CO2", "H2O", "NaCl"))
+            text = rng.choice((*ELEMENT_WORDS, "1.5", "20", "CO2", "H2O", "NaCl"))
             page.insert_text(place, text, fontsize=min(9, height * 0.7))
 
 
@@ -382,14 +277,7 @@ def _lattice(page: Any, shape: Any, rng: random.Random) -> None:
 
 DECOYS: Final[Mapping[str, Callable[[random.Random], bytes]]] = MappingProxyType(
     {
-        "line chart": _with_pyplot(_line_chart),
-        "bar chart": _with_pyplot(_bar_chart),
-        "polar chart": _with_pyplot(_polar_chart),
-        "pie chart": _with_pyplot(_pie_chart),
-        "hexagon bins": _with_pyplot(_hexagon_bins),
-        "contours": _with_pyplot(_contours),
-        "spectrum": _with_pyplot(_spectrum),
-        "dendrogram": _with_pyplot(_tree_of_lines),
+        **CHARTS,
         "map": _on_page(_map),
         "street grid": _on_page(_street_grid),
         "circuit": _on_page(_circuit),

@@ -97,11 +97,11 @@ def draw_piece(path: Path, seed: int | str = 0) -> DrawnPiece:
         folder = Path(name)
         source, target = folder / "piece.ly", folder / "piece"
         try:
-            converter = [programs.find("musicxml2ly"), "-z", "-o", source, path]
+            converter: list[str | Path] = [programs.find("musicxml2ly"), "-z", "-o", source, path]
             programs.run(converter, seconds=SECONDS, max_bytes=_MAX_OUTPUT_BYTES)
             text = source.read_text(encoding="utf-8", errors="replace")
             source.write_text(_varied(text, rng), encoding="utf-8")
-            engraver = [programs.find("lilypond"), "--silent", "-o", target, source]
+            engraver: list[str | Path] = [programs.find("lilypond"), "--silent", "-o", target, source]
             told = programs.run(engraver, seconds=SECONDS, max_bytes=_MAX_OUTPUT_BYTES)
             data = target.with_suffix(".pdf").read_bytes()
         except (programs.ReaderError, OSError) as error:

@@ -131,7 +131,8 @@ def draw_with_rdkit(
     if legend:
         places = molecule.GetConformer().GetPositions()[:, :2]
         spread = places.max(axis=0) - places.min(axis=0)
-        size = tuple(int((side + 4) * bond / 1.5 + 40) for side in spread)
+        width, height = (int((side + 4) * bond / 1.5 + 40) for side in spread.tolist())
+        size = (width, height)
     canvas = rdMolDraw2D.MolDraw2DSVG(*size, -1, -1, as_text)
     settings = canvas.drawOptions()
     for name, value in style.items():

@@ -12,19 +12,11 @@ if TYPE_CHECKING:
     from lxml import etree
 
 STEPS: Final = "CDEFGAB"
-_TYPES: Final = {
-    "maxima": 32,
-    "long": 16,
-    "breve": 8,
-    "whole": 4,
-    "half": 2,
-    "quarter": 1,
-    "eighth": Fraction(1, 2),
-    **{
-        name: Fraction(1, 2 ** (index + 2))
-        for index, name in enumerate(("16th", "32nd", "64th", "128th", "256th"))
-    },
-}
+_VALUES: Final = (
+    *("maxima", "long", "breve", "whole", "half", "quarter"),
+    *("eighth", "16th", "32nd", "64th", "128th", "256th"),
+)
+_TYPES: Final = {name: Fraction(32, 2**index) for index, name in enumerate(_VALUES)}
 """Name of a note value in MusicXML → quarters."""
 
 
@@ -170,7 +162,7 @@ def _written_length(note: etree._Element, sounding: Fraction) -> Fraction:
     if value is None:
         return sounding
     dots = len(note.findall("dot"))
-    length = Fraction(value) * (2 - Fraction(1, 2**dots))
+    length = value * (2 - Fraction(1, 2**dots))
     actual, normal = (
         note.findtext("time-modification/actual-notes"),
         note.findtext("time-modification/normal-notes"),

@@ -60,7 +60,7 @@ def draw_score(
         options = dict(request.options)
         if rng.random() < 0.3 * level:
             options["font"] = "Petaluma"
-        kind = glyphs or rng.choice(_KINDS)
+        kind = rng.choice(_KINDS) if glyphs is None else glyphs
         if rng.random() < _MULTI_SYSTEM_SHARE * level:
             options |= _breaks(request.source, options, rng)
         try:

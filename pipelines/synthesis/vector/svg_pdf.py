@@ -8,14 +8,12 @@ sheets. Clips, gradients, filters and images are not drawn.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from docai.geometry import BBox
 from docai.pipelines.synthesis.vector.svg_paths import (
-    IDENTITY,
     Matrix,
     Piece,
     apply,
@@ -26,38 +24,11 @@ from docai.pipelines.synthesis.vector.svg_paths import (
     read_transform,
     scale_of,
 )
+from docai.pipelines.synthesis.vector.svg_style import INHERITED, color_of, declarations, read_rules
 
 if TYPE_CHECKING:
     from lxml import etree
 
-_INHERITED: Final = {
-    "fill": "black",
-    "stroke": "none",
-    "stroke-width": "1",
-    "stroke-dasharray": "none",
-    "stroke-linecap": "butt",
-    "stroke-linejoin": "miter",
-    "fill-rule": "nonzero",
-    "fill-opacity": "1",
-    "stroke-opacity": "1",
-    "font-size": "16",
-    "font-family": "serif",
-    "font-weight": "normal",
-    "font-style": "normal",
-    "text-anchor": "start",
-    "color": "black",
-    "visibility": "visible",
-}
-"""Property → value where nothing else is said."""
-_NAMED: Final = {
-    "black": (0, 0, 0),
-    "white": (255, 255, 255),
-    "red": (255, 0, 0),
-    "blue": (0, 0, 255),
-    "gray": (128, 128, 128),
-    "grey": (128, 128, 128),
-}
-_RULE: Final = re.compile(r"([^{}]+)\{([^{}]*)\}")
 _HREF: Final = "{http://www.w3.org/1999/xlink}href"
 _SHAPES: Final = {"path", "rect", "line", "polyline", "polygon", "circle", "ellipse"}
 
@@ -111,14 +82,14 @@ def svg_to_pdf(
     with pymupdf.open() as document:
         page = document.new_page(width=width * k + 2 * margin, height=bottom)
         painter = _Painter(page, text_font, boxes_of, glyphs)
-        painter.rules = [rule for node in root.iter("{*}style") for rule in _read_rules(node.text or "")]
-        painter.by_id = {node.get("id"): node for node in root.iter("{*}*") if node.get("id")}
+        painter.rules = [rule for node in root.iter("{*}style") for rule in read_rules(node.text or "")]
+        painter.by_id = {node.get("id", ""): node for node in root.iter("{*}*")}
         # A PDF has its origin at the bottom.
-        flip = (k, 0, 0, -k, margin, bottom - margin)
+        flip: Matrix = (k, 0, 0, -k, margin, bottom - margin)
         view = numbers(root.get("viewBox", ""))
         if len(view) == 4 and view[2] and view[3]:
             flip = concat(_fit(view, 0, 0, width, height), flip)
-        painter.paint_children(root, flip, _INHERITED)
+        painter.paint_children(root, flip, INHERITED)
         pymupdf.TOOLS._insert_contents(page, "\n".join(painter.operators).encode(), 1)
         boxes = {
             name: [(b[0], bottom - b[3], b[2], bottom - b[1]) for b in found]
@@ -143,42 +114,6 @@ def _fit(view: list[float], x: float, y: float, width: float, height: float) -> 
     scale = min(width / view[2], height / view[3])
     left = x + (width - scale * view[2]) / 2 - scale * view[0]
     return scale, 0, 0, scale, left, y + (height - scale * view[3]) / 2 - scale * view[1]
-
-
-def _read_rules(sheet: str) -> Iterable[tuple[str, str, dict[str, str]]]:
-    """Tag and class of each selector's last part, and what it sets."""
-    for selectors, body in _RULE.findall(sheet):
-        for selector in selectors.split(","):
-            words = selector.split()
-            if words:
-                tag, _, name = words[-1].partition(".")
-                yield tag, name, _declarations(body)
-
-
-def _declarations(text: str) -> dict[str, str]:
-    pairs = (part.split(":", 1) for part in text.split(";") if ":" in part)
-    return {name.strip(): value.strip() for name, value in pairs}
-
-
-def _color(text: str, style: Mapping[str, str], opacity: str) -> tuple[float, float, float] | None:
-    """Color over white paper; None for no paint."""
-    text = text.strip()
-    if text.lower() == "currentcolor":
-        text = style["color"]
-    if text in ("none", "transparent", "") or text.startswith("url"):
-        return None
-    if text.startswith("#"):
-        digits = text[1:] if len(text) > 4 else "".join(2 * digit for digit in text[1:])
-        parts: Iterable[float] = [int(digits[i : i + 2], 16) for i in (0, 2, 4)]
-    elif text.startswith("rgb"):
-        parts = [value * (2.55 if "%" in text else 1) for value in numbers(text)[:3]]
-    else:
-        parts = _NAMED.get(text.lower(), (0, 0, 0))
-    alpha = float(opacity) * float(style.get("opacity", "1"))
-    if alpha <= 0:
-        return None
-    red, green, blue = (1 - alpha * (1 - value / 255) for value in parts)
-    return red, green, blue
 
 
 class _Painter:
@@ -238,8 +173,8 @@ class _Painter:
         for rule_tag, name, values in self.rules:
             if rule_tag in ("", tag) and (not name or name in classes):
                 own |= values
-        own |= _declarations(own.pop("style", ""))
-        made |= {name: value for name, value in own.items() if name in _INHERITED or name == "display"}
+        own |= declarations(own.pop("style", ""))
+        made |= {name: value for name, value in own.items() if name in INHERITED or name == "display"}
         made["opacity"] = str(before * float(own.get("opacity", "1")))
         return made
 
@@ -279,8 +214,8 @@ class _Painter:
             self._paint(target, matrix, style)
 
     def _paint_path(self, pieces: Iterable[Piece], matrix: Matrix, style: Mapping[str, str]) -> None:
-        fill = _color(style["fill"], style, style["fill-opacity"])
-        stroke = _color(style["stroke"], style, style["stroke-opacity"])
+        fill = color_of(style["fill"], style, style["fill-opacity"])
+        stroke = color_of(style["stroke"], style, style["stroke-opacity"])
         width = numbers(style["stroke-width"])[0] * scale_of(matrix)
         if width <= 0:
             stroke = None
@@ -362,7 +297,7 @@ class _Painter:
 
     def _show_glyphs(self, name: str, gids: list[int], place: Matrix, style: Mapping[str, str]) -> None:
         """Glyphs from an origin on; ``place`` maps ems, y up, to the page."""
-        fill = _color(style["fill"], style, style["fill-opacity"])
+        fill = color_of(style["fill"], style, style["fill-opacity"])
         size = scale_of(place)
         if fill is None or size <= 0 or not gids or style["visibility"] != "visible":
             return
@@ -427,6 +362,3 @@ def _pieces(node: etree._Element, tag: str) -> Iterable[Piece]:
         return [("l" if index else "m", corner) for index, corner in enumerate(corners)] + [("h", ())]
     radii = (value("r"),) * 2 if tag == "circle" else (value("rx"), value("ry"))
     return ellipse(value("cx"), value("cy"), *radii)
-
-
-__all__ = ["IDENTITY", "GlyphFont", "VectorPage", "svg_to_pdf"]

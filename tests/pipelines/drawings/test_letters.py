@@ -47,6 +47,13 @@ def painted(glyphs: Sequence[PlacedGlyph]) -> Drawing:
     return Drawing(BOX, tuple(path_of(glyph.outline(), i) for i, glyph in enumerate(glyphs)))
 
 
+def replace_size(glyph: PlacedGlyph, factor: float, to: tuple[float, float]) -> PlacedGlyph:
+    """A glyph of :func:`written` in another size, and its text begun elsewhere."""
+    a, b, c, d = (factor * value for value in glyph.matrix)
+    x, y = glyph.origin
+    return replace(glyph, matrix=(a, b, c, d), origin=(to[0] + factor * (x - 50), to[1] + factor * (y - 100)))
+
+
 def polygon(*points: tuple[float, float]) -> Subpath:
     corners = np.array([*points, points[0]], float)
     return Subpath(corners, np.zeros(len(points), bool), True)
@@ -161,6 +168,15 @@ class TestOutlines:
         letters = read_letters(Drawing(BOX, (path,)))
         assert text_of(letters) == "NiPr2Si=O"
         assert {letter.paths for letter in letters} == {(0,)}
+
+    def test_the_smallest_print_keeps_its_dots(self) -> None:
+        assert text_of(read_letters(painted(written("SiMe", size=2.5).glyphs))) == "SiMe"
+
+    def test_a_sign_has_the_size_of_the_letters_that_it_goes_with(self) -> None:
+        small = [replace_size(glyph, 0.5, (51.0, 112.0)) for glyph in written("(4)").glyphs]
+        letters = read_letters(painted([*written("O").glyphs, *small]))
+        assert [letter.text for letter in letters] == ["O", "(", "4", ")"]
+        assert [round(letter.size / letters[0].size, 1) for letter in letters] == [1, 0.5, 0.5, 0.5]
 
     def test_a_letter_of_two_paths_is_one(self) -> None:
         h, i = written("Hi").glyphs

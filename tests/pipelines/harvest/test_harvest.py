@@ -187,6 +187,11 @@ def provenance(*evidence: Evidence, confidence: float | None = 0.95, **changes: 
     }
 
 
+def written(text: str) -> Text:
+    words = [Word(text=word, bbox=BOX) for word in text.split()]
+    return Text(**provenance("text-layer"), text=text, lines=[Line(text=text, words=words)])
+
+
 ISSUE = Issue(code="molecule-valence", severity="warning", stage="parser", message="Doubtful.")
 
 CERTAIN = Molecule(**provenance("drawing"), smiles="CO", is_valid=True)
@@ -199,7 +204,7 @@ class TestDoubts:
             CERTAIN,
             Molecule(**provenance("drawing"), smiles="[1*]CO", is_valid=True),
             Score(**provenance("drawing"), kern="**kern\n4c\n*-", is_valid=True, n_measures=1),
-            Text(**provenance("text-layer"), lines=[Line(text="a", words=[Word(text="a", bbox=BOX)])]),
+            written("a + b > 5 for Schüler"),
         ],
     )
     def test_what_is_certain_is_taken(self, record: Record) -> None:
@@ -221,6 +226,8 @@ class TestDoubts:
             (Score(**provenance("drawing")), "empty"),
             (Table(**provenance("text-layer")), "not-from-page"),
             (Text(**provenance("text-layer"), lines=[Line(text="a", words=[Word(text="a")])]), "no-box"),
+            (written("∂ρ"), "formula"),
+            (written("Sch¨uler"), "formula"),
             (
                 Table(
                     **provenance("text-layer", "table-finder"),

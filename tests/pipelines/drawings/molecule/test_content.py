@@ -253,6 +253,21 @@ def test_a_label_without_the_hydrogens_that_it_needs_is_doubtful() -> None:
     assert "drawing-valence" in codes(reading)
 
 
+def test_an_atom_without_its_hydrogen_where_others_have_theirs_is_doubtful() -> None:
+    graph = graph_of("CC(=O)Nc1ccc(O)cc1")
+    carbonyl = next(link for link in graph.links if link.order == 2 and graph.nodes[link.end].structure)
+    graph.links = [replace(link, order=1) if link is carbonyl else link for link in graph.links]
+    reading = describe_graph(graph)
+    assert reading.confidence < 0.5
+    assert "drawing-valence" in codes(reading)
+
+
+def test_two_parts_as_near_as_a_bond_is_long_are_doubtful() -> None:
+    graph = graph_of("CCCCO")
+    del graph.links[1]
+    assert describe_graph(graph).confidence < 0.5
+
+
 def test_a_bare_stroke_is_hardly_a_structure() -> None:
     assert describe_graph(graph_of("CC")).confidence < 0.2
     assert describe_graph(graph_of("NN")).confidence > 0.8

@@ -127,6 +127,12 @@ def test_a_group_of_the_table_stays_a_label_to_be_expanded_later() -> None:
     assert (atom.symbol, atom.label) == ("*", "CO2Et")
 
 
+def test_a_group_of_the_table_set_from_its_wrong_side_is_that_group_and_doubtful() -> None:
+    structure = read_label(label("MeO2C"), [from_left()])
+    assert [atom.label for atom in structure.atoms] == ["MeO2C"]
+    assert structure.score < 0.9
+
+
 @pytest.mark.parametrize(
     ("text", "attached", "n_atoms"),
     [("O", [0, 0], 1), ("NH", [0, 0], 1), ("OCH2O", [0, 2], 3), ("CH2CH2", [0, 1], 2), ("SO2", [0, 0], 3)],

@@ -8,7 +8,7 @@ import random
 import pytest
 
 from docai.pipelines.drawings.letters import Letter
-from docai.pipelines.drawings.molecule.labels import group_labels
+from docai.pipelines.drawings.molecule.labels import group_labels, without_notes
 from docai.pipelines.drawings.molecule.types import LabelMark
 from tests.pipelines.drawings.molecule.label_marks import CAP, EM, letter, row
 
@@ -89,4 +89,18 @@ def test_any_number_of_letters_anywhere_is_grouped() -> None:
     letters = [letter(rng.choice("CHON23+-"), rng.uniform(0, 300), rng.uniform(0, 300)) for _ in range(800)]
     ends = [((rng.uniform(0, 300), rng.uniform(0, 300)), (1.0, 0.0)) for _ in range(300)]
     marks = group_labels(letters, 20.0, ends)
-    assert sum(len(mark.letters) for mark in marks) == 800
+    in_marks = [one for mark in marks for one in mark.letters]
+    assert len(in_marks) == len({id(one) for one in in_marks})
+    assert all(any(one is other for other in letters) for one in in_marks)
+    assert len(in_marks) > 700
+
+
+def test_numbers_of_atoms_and_descriptors_of_stereo_are_no_labels_of_atoms() -> None:
+    label, number, descriptor = row("OH"), row("12", x=60.0, size=6.0), row("(R)", x=120.0, size=6.0)
+    assert texts(group_labels([*label, *number, *descriptor], 20.0, [])) == ["OH"]
+    assert without_notes([*label, *number, *descriptor]) == label
+
+
+def test_a_number_right_at_a_label_may_be_of_it() -> None:
+    number = letter("3", -4.5, 5.0, size=6.0)
+    assert sorted(texts(group_labels([*row("OH"), number], 20.0, []))) in (["3", "OH"], ["3OH"])

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
+import numpy as np
+import pymupdf
 import pytest
 
 from docai.geometry import BBox
 from docai.pipelines.drawings.score.reader import find_systems
 from docai.pipelines.drawings.score.types import Chord, System
 from docai.pipelines.external import engraving
-from docai.pipelines.ingest.drawing import Drawing
+from docai.pipelines.ingest.drawing import Drawing, PaintedPath
 from docai.pipelines.ingest.drawing_reader import read_drawing
 from docai.pipelines.ingest.source import open_source
 from docai.pipelines.synthesis.vector.scores import GlyphKind, verovio_pdf
@@ -201,18 +205,14 @@ def test_what_is_no_music_has_no_systems() -> None:
 
 
 def test_a_mark_that_is_no_music_is_not_explained() -> None:
-    from dataclasses import replace
-
-    from docai.pipelines.ingest.drawing import PaintedPath
-
     drawing = page(PIANO)
     stroke = drawing.paths[0]
     (system,) = find_systems(drawing)
     middle = (system.staves[0].x0 + system.staves[0].x1) / 2
     top, bottom = system.staves[0].lines[0], system.staves[0].lines[-1]
     shape = stroke.subpaths[0]._replace(
-        points=stroke.subpaths[0].points[:2] * 0 + [[middle, top + 1], [middle + 17, bottom - 3]],
-        is_curve=stroke.subpaths[0].is_curve[:1],
+        points=np.array([[middle, top + 1], [middle + 17, bottom - 3]]),
+        is_curve=np.zeros(1, bool),
         is_closed=False,
     )
     scrawl = PaintedPath(
@@ -220,3 +220,82 @@ def test_a_mark_that_is_no_music_is_not_explained() -> None:
     )
     (marked,) = find_systems(replace(drawing, paths=(*drawing.paths, scrawl)))
     assert marked.unexplained == [scrawl.bbox]
+
+
+CHORDS = """**kern
+*clefG2
+*k[]
+*M4/4
+=1
+2cc 2ee
+[2f# [2g [2cc
+=2
+2f#] 2g] 2cc]
+16ccc/LL
+16d/
+16g/
+16a/JJ
+4qqb
+4a
+=:|!
+*-"""
+
+
+def test_ties_of_a_chord_join_each_head_once() -> None:
+    system = system_of(CHORDS)
+    pairs = [pair for curve in system.curves for pair in curve.tied]
+    assert sorted(pairs) == [(0, 0), (1, 1), (2, 2)]
+
+
+def test_dots_of_a_repeat_lengthen_no_note() -> None:
+    system = system_of(CHORDS)
+    assert [line.kind for line in system.barlines] == ["single", "repeat-end"]
+    assert all(head.n_dots == 0 for chord in system.chords for head in chord.heads)
+    assert all(not chord.marks for chord in system.chords)
+
+
+def test_staff_lines_that_go_on_beyond_the_page_are_a_problem() -> None:
+    drawing = page(PIANO)
+    assert find_systems(drawing)[0].problems == []
+    x0, y0, x1, y1 = drawing.bbox
+    for cut in ((x0, y0, (x0 + x1) / 2, y1), ((x0 + x1) / 2, y0, x1, y1)):
+        assert find_systems(drawing.within(cut))[0].problems
+
+
+def tablature(letters: str, dx: float = 0.0) -> Drawing:
+    """Six lines with barlines, numbers, and letters one below the other at the left."""
+    with pymupdf.open() as document:
+        sheet = document.new_page(width=400, height=200)
+        for number in range(6):
+            sheet.draw_line((30, 60 + 7 * number), (370, 60 + 7 * number), width=0.4)
+        for x in (30, 200, 370):
+            sheet.draw_line((x, 60), (x, 95), width=0.8)
+        for index, letter in enumerate(letters):
+            sheet.insert_text((36 + index * dx, 72 + 9 * index), letter, fontsize=10)
+        for number in range(8):
+            sheet.insert_text((60 + 35 * number, 76), str(number), fontsize=7)
+        data = document.tobytes()
+    with open_source(data) as source:
+        return next(iter(source.pages())).inside(read_drawing, None)
+
+
+def test_tablature_is_known_by_its_sign() -> None:
+    (system,) = find_systems(tablature("TAB"))
+    assert [staff.is_tablature for staff in system.staves] == [True]
+    assert system.chords == []
+
+
+@pytest.mark.parametrize(("letters", "dx"), [("", 0.0), ("TAX", 0.0), ("TAB", 12.0)])
+def test_six_lines_with_numbers_alone_are_a_table(letters: str, dx: float) -> None:
+    assert find_systems(tablature(letters, dx)) == []
+
+
+@pytest.mark.real
+def test_tablature_beside_notes_is_left_out(real_data: Path) -> None:
+    with open_source(real_data / "vectors" / "scores" / "tuplet_and_tie.pdf") as source:
+        systems = find_systems(next(iter(source.pages())).inside(read_drawing, None))
+    assert [[staff.is_tablature for staff in system.staves] for system in systems] == [[False, True]] * 2
+    assert [len(system.chords) for system in systems] == [20, 6]
+    assert [len(system.tuplets) for system in systems] == [2, 0]
+    assert all(head.staff == 0 for system in systems for chord in system.chords for head in chord.heads)
+    assert [system.unexplained for system in systems] == [[], []]

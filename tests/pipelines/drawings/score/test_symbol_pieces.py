@@ -119,6 +119,14 @@ def test_a_short_line_over_a_head_is_a_tenuto_and_a_ledger_line_is_none() -> Non
     ]
 
 
+def test_a_thick_bar_with_strokes_across_its_ends_is_a_rest_of_several_measures() -> None:
+    bar, ends = block(100, 116, 160, 124), [stroked([(x, 110), (x, 130)], width=1.5) for x in (100, 160)]
+
+    assert names(bar, *ends) == ["restHBar"]
+    assert names(bar) == []
+    assert names(bar, *(stroked([(x, 120), (x, 150)], width=1.5) for x in (100, 160))) == []
+
+
 def test_two_thick_bars_are_the_clef_of_percussion() -> None:
     assert names(block(20, 110, 25, 130), block(28, 110, 33, 130)) == ["unpitchedPercussionClef1"]
     assert names(block(20, 110, 25, 130), block(60, 110, 65, 130)) != ["unpitchedPercussionClef1"]
