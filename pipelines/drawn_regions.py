@@ -44,6 +44,9 @@ MIN_OVERLAP: Final = 0.3
 MARGIN_POINTS: Final = 4.0
 """Points that a label may reach out of the box of its structure."""
 
+MAX_LABEL_LETTERS: Final = 12
+"""Letters of a text up to which it may be labels of atoms that layout took for a text of its own."""
+
 DRAWN_SCORE: Final = 0.99
 """How sure layout is of a region whose strokes were read soundly."""
 
@@ -80,7 +83,8 @@ def drawn_regions(
     asking = [one for one in regions if one.kind in kinds or _may_be_drawn(one)]
     if not asking or not kinds:
         return [(region, None) for region in regions]
-    parts, failure = readers.read_drawing(page, [one.bbox for one in asking])
+    others = [one.bbox for one in regions if one not in asking and not _may_be_labels(one)]
+    parts, failure = readers.read_drawing(page, [one.bbox for one in asking], others)
     parts = [part for part in parts if part.kind in kinds]
     if failure is not None:
         return [(region, failure if region.kind in kinds else None) for region in regions]
@@ -94,6 +98,12 @@ def _may_be_drawn(region: Region) -> bool:
     if region.kind == "text":
         return not region.words or text_layer_quality(region.words) < MIN_QUALITY
     return region.kind == FIGURE
+
+
+def _may_be_labels(region: Region) -> bool:
+    """Whether a text may be labels of atoms: some letters, no more."""
+    letters = sum(len(word.text) for word in region.words)
+    return region.kind == "text" and letters <= MAX_LABEL_LETTERS
 
 
 def _reading_of(region: Region, parts: Sequence[DrawnPart]) -> Reading | None:

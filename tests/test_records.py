@@ -86,9 +86,10 @@ def test_no_name_makes_a_repr_longer_than_a_line(name: str, formula: str) -> Non
 
 
 def test_a_pipeline_prints_what_it_is_set_to() -> None:
-    assert repr(docai.Pipeline(device="cpu")) == "<Pipeline nano on cpu, text_layer='prefer'>"
+    nano = docai.Pipeline(device="cpu")
+    assert repr(nano) == "<Pipeline nano on cpu, text_layer='prefer', drawings='prefer'>"
     scripted = docai.Pipeline(engine=docai.ScriptedEngine({}), text_layer="verify")
-    assert repr(scripted) == "<Pipeline scripted on none, text_layer='verify'>"
+    assert repr(scripted) == "<Pipeline scripted on none, text_layer='verify', drawings='prefer'>"
 
 
 def test_an_empty_content_says_so() -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from docai.contents import Issue, MoleculeContent, ScoreContent
-from docai.geometry import BBox, area, contains_center, grow
+from docai.geometry import BBox, area, contains_center, grow, join_touching
 from docai.parsers.score import parse_score
 from docai.pipelines.evidence.base import Need, ReaderInput, Reading
 from docai.pipelines.ingest import Page
@@ -15,13 +15,14 @@ from docai.records import Confidence, Evidence
 
 if TYPE_CHECKING:
     from docai.pipelines.drawings.score.content import PieceState
-    from docai.pipelines.ingest.drawing import Drawing
+    from docai.pipelines.ingest.drawing import Drawing, PaintedPath, PlacedGlyph
 
 SOUND: Final = 0.9
 """Confidence from which a drawing is read soundly: with ``prefer`` nobody else is asked."""
 
-MARGIN_POINTS: Final = 3.0
-"""Points around a region in which strokes are looked for: its box may touch them."""
+REACH_POINTS: Final = 15.0
+"""Points around a region in which what is drawn may belong to it: layout cuts labels off that stand as far
+from their bonds."""
 
 
 SCORE_METHOD: Final = "share of the drawing explained, and how well the voices fill the measures"
@@ -72,37 +73,55 @@ class DrawingReader:
 
     def read(self, region: ReaderInput) -> Reading:
         """The largest structure or system in the region."""
-        parts = self.read_page(region.page, [region.bbox])
+        parts = self.read_page(region.page, [region.bbox], ())
         mine = [part for part in parts if contains_center(region.bbox, part.bbox)]
         return max(mine, key=lambda part: area(part.bbox)).reading() if mine else Reading(self.name)
 
-    def read_page(self, page: Page, boxes: Sequence[BBox]) -> list[DrawnPart]:
+    def read_page(self, page: Page, boxes: Sequence[BBox], others: Sequence[BBox]) -> list[DrawnPart]:
         """Each structure and system of a page, from the top; none on the page of an image file.
 
-        Where the page draws more than the limits allow, only what is in ``boxes``, page points, is read.
+        Args:
+            page: it is open.
+            boxes: where structures may be, page points; letters near them may be theirs.
+            others: of regions that are something else: none of what they hold is of a structure.
         """
         if page.image_size is not None:
             return []
         piece = self._piece if page.number == self._last_page + 1 else None
         self._last_page, self._piece = page.number, None
-        parts, self._piece = page.inside(_read_page, list(boxes), piece)
+        parts, self._piece = page.inside(_read_page, list(boxes), list(others), piece)
         return parts
 
 
 def _read_page(
-    page: Page, boxes: Sequence[BBox], piece: PieceState | None
+    page: Page, boxes: Sequence[BBox], others: Sequence[BBox], piece: PieceState | None
 ) -> tuple[list[DrawnPart], PieceState]:
     """In the process that has the page."""
     from docai.pipelines.drawings.score.content import PieceState
     from docai.pipelines.ingest.drawing_reader import read_drawing
 
     drawing = read_drawing(page)
-    drawings = (
-        [drawing] if drawing.is_complete else [read_drawing(page, grow(box, MARGIN_POINTS)) for box in boxes]
-    )
     piece = piece or PieceState()
-    parts = [part for one in drawings for part in (*_structures(one), *_systems(one, piece))]
+    parts = _systems(drawing, piece) if drawing.is_complete else []
+    for box in join_touching([grow(box, REACH_POINTS) for box in boxes], 0.0):
+        near = drawing.within(box) if drawing.is_complete else read_drawing(page, box)
+        parts += _structures(_without(near, others))
+        if not drawing.is_complete:
+            parts += _systems(near, piece)
     return sorted(parts, key=lambda part: (part.bbox[1], part.bbox[0])), piece
+
+
+def _without(drawing: Drawing, boxes: Sequence[BBox]) -> Drawing:
+    """A drawing without what lies in some boxes."""
+
+    def is_outside(painted: PaintedPath | PlacedGlyph) -> bool:
+        return not any(contains_center(box, painted.bbox) for box in boxes)
+
+    return replace(
+        drawing,
+        paths=tuple(path for path in drawing.paths if is_outside(path)),
+        glyphs=tuple(glyph for glyph in drawing.glyphs if is_outside(glyph)),
+    )
 
 
 def _structures(drawing: Drawing) -> list[DrawnPart]:

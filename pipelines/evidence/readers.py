@@ -75,17 +75,17 @@ class ReaderPool:
                 return ask(reader, region)
         return None
 
-    def read_drawing(self, page: Page, boxes: Sequence[BBox]) -> tuple[list[DrawnPart], Reading | None]:
+    def read_drawing(
+        self, page: Page, boxes: Sequence[BBox], others: Sequence[BBox]
+    ) -> tuple[list[DrawnPart], Reading | None]:
         """What a page draws, from the top, and the failure of whoever should have said.
 
-        Args:
-            page: it is open.
-            boxes: of the regions that matter, for pages that draw too much.
+        See :meth:`~docai.pipelines.evidence.drawing.DrawingReader.read_page`.
         """
         for reader in self._readers:
             if isinstance(reader, DrawingReader):
                 try:
-                    return reader.read_page(page, boxes), None
+                    return reader.read_page(page, boxes, others), None
                 except Exception as error:
                     # As in ask(): whatever it is, the regions are read by others.
                     return [], _failed(reader, f"{type(error).__name__}: {error}")

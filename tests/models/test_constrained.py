@@ -354,5 +354,5 @@ def test_the_truths_of_real_documents_are_taken(
 def test_parsers_know_what_the_grammars_leave_to_them() -> None:
     assert "molecule-ring-closure" in {issue.code for issue in parse_molecule("C1CC").issues}
     assert "score-measure-duration" in {
-        issue.code for issue in parse_score("**kern\n*M4/4\n=1\n4c\n=2\n1c\n=3\n4d\n=4\n*-").issues
+        issue.code for issue in parse_score("**kern\n*M4/4\n=1\n1c\n=2\n4c\n=3\n1d\n=4\n*-").issues
     }

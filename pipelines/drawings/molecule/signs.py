@@ -16,7 +16,7 @@ from docai.pipelines.drawings.molecule.bond_strokes import Line, Strokes
 from docai.pipelines.drawings.molecule.polygons import polygon_corners
 from docai.pipelines.ingest.drawing import Drawing, Point
 
-_SIGN_LENGTH: Final = (0.15, 0.85)
+_SIGN_LENGTH: Final = (0.1, 0.85)
 """Shortest and longest stroke of a sign, ems of the letters."""
 
 _SIDE_GAP: Final = (-0.2, 0.75)

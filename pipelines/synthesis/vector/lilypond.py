@@ -13,7 +13,7 @@ import tempfile
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from docai.pipelines.external import programs
 from docai.pipelines.synthesis.base import UndrawableError
@@ -90,7 +90,7 @@ def draw_piece(path: Path, seed: int | str = 0) -> DrawnPiece:
     """A compressed MusicXML file engraved by LilyPond.
 
     Raises:
-        UndrawableError: one of the programs fails, or draws no notes.
+        UndrawableError: one of the programs fails, draws no notes, or draws beyond the page.
     """
     rng = random.Random(f"vector/lilypond/{seed}/{path.stem}")
     with tempfile.TemporaryDirectory() as name:
@@ -109,7 +109,23 @@ def draw_piece(path: Path, seed: int | str = 0) -> DrawnPiece:
     notes = notes_of_lilypond(told.decode("utf-8", "replace").splitlines())
     if not any(notes):
         raise UndrawableError(f"LilyPond drew no notes of {path.name}.")
+    if _runs_off_the_page(data):
+        raise UndrawableError(f"LilyPond found no place to break the lines of {path.name}.")
     return DrawnPiece(data, path.stem, notes)
+
+
+def _runs_off_the_page(data: bytes) -> bool:
+    """Whether glyphs stand beyond the right edge: notes farther out are not drawn at all."""
+    import pymupdf
+
+    document: Any = pymupdf.open(stream=data, filetype="pdf")
+    with document:
+        return any(
+            character[2][0] > page.rect.width
+            for page in document
+            for span in page.get_texttrace()
+            for character in span["chars"]
+        )
 
 
 def _varied(text: str, rng: random.Random) -> str:

@@ -209,7 +209,7 @@ def test_nothing_is_read_from_nothing() -> None:
     sheet = Sheet()
     sheet.text("HCl", START)
     assert [reading.content and reading.content.smiles for reading in sheet.readings()] == ["Cl"]
-    sheet.text("and", (START[0] + 40.0, START[1]))
+    sheet.text("with", (START[0] + 40.0, START[1]))
     assert sheet.readings() == []
 
 
