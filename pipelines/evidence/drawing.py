@@ -145,7 +145,9 @@ def _systems(drawing: Drawing, piece: PieceState) -> list[DrawnPart]:
 
     parts = []
     for one in read_systems(drawing, piece):
-        content, issues = _with_musicxml(one.content)
+        content, lost = _with_musicxml(one.content)
+        # Later systems do not show the meter, which goes on.
+        own = [issue for issue in one.issues if issue.code != "score-no-meter" or piece.length is None]
         parts.append(
             DrawnPart(
                 "score",
@@ -153,7 +155,7 @@ def _systems(drawing: Drawing, piece: PieceState) -> list[DrawnPart]:
                 None if one.is_tablature else content,
                 one.content.kern,
                 Confidence(value=one.confidence, method=SCORE_METHOD, parts=SCORE_METHOD),
-                (*one.issues, *issues),
+                (*own, *lost),
             )
         )
     return parts
