@@ -20,6 +20,7 @@ from docai.geometry import (
     grow,
     intersection_area,
     share_inside,
+    union,
 )
 from docai.models.heads import FIGURE
 from docai.parsers.score_join import join_scores
@@ -142,7 +143,7 @@ class _Arrangement:
             if takers is None:
                 self._placed.append(_Placed(region, self._doubtful(region)))
                 continue
-            places = [self._place(part, region) for part in takers]
+            places = [self._place(part, region, is_alone=len(takers) == 1) for part in takers]
             for word in region.words:
                 min(places, key=lambda one: distance(one.region.bbox, word.bbox)).words.append(word)
             if _may_be_drawn(region) and not _covers(takers, region):
@@ -178,7 +179,7 @@ class _Arrangement:
             ]
         return sorted(inside, key=lambda part: (part.bbox[1], part.bbox[0]))
 
-    def _place(self, part: DrawnPart, region: Region) -> _Placed:
+    def _place(self, part: DrawnPart, region: Region, *, is_alone: bool) -> _Placed:
         """The part, put after what is placed, unless it has a place."""
         for one in self._placed:
             if one.part is part:
@@ -186,7 +187,7 @@ class _Arrangement:
         is_same = region.kind == part.kind
         evidence = (*(region.evidence if is_same else ()), "its strokes make a whole")
         score = max(region.score, DRAWN_SCORE) if is_sound(part.reading()) else region.score
-        made = Region(part.kind, part.bbox, score, evidence)
+        made = Region(part.kind, _box(part, region, is_alone=is_alone), score, evidence)
         self._placed.append(_Placed(made, part.reading(), part))
         return self._placed[-1]
 
@@ -210,6 +211,14 @@ class _Arrangement:
         if not mine or region.kind not in self._kinds:
             return None
         return max(mine, key=lambda part: intersection_area(part.bbox, region.bbox)).reading()
+
+
+def _box(part: DrawnPart, region: Region, *, is_alone: bool) -> BBox:
+    """The box of what is drawn; of music with what layout sees beside it, such as braces and clefs."""
+    if part.kind != "score" or region.kind != "score":
+        return part.bbox
+    x0, y0, x1, y1 = union([part.bbox, region.bbox])
+    return (x0, y0, x1, y1) if is_alone else (x0, part.bbox[1], x1, part.bbox[3])
 
 
 def _is_label(region: Region, part: DrawnPart) -> bool:
