@@ -10,7 +10,6 @@ import pytest
 from docai.geometry import touches
 from docai.pipelines.ingest import drawing_reader
 from docai.pipelines.ingest.drawing import Drawing
-from docai.pipelines.ingest.drawing_lines import filled_polygons, straight_lines
 from docai.pipelines.ingest.drawing_reader import read_drawing
 
 from .pdf_content import drawn, open_page, pdf_of, stream
@@ -107,8 +106,6 @@ def assert_sound(drawing: Drawing) -> None:
             assert not part.is_closed or (part.points[0] == part.points[-1]).all()
     for glyph in drawing.glyphs:
         assert np.isfinite([*glyph.bbox, *glyph.origin, glyph.size]).all()
-    assert np.isfinite(straight_lines(drawing).ends).all()
-    filled_polygons(drawing)
 
 
 @pytest.mark.parametrize("seed", range(60))
