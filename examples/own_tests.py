@@ -20,7 +20,7 @@ def formulas(pipeline: docai.Pipeline) -> list[str]:
 
 def main() -> None:
     engine = docai.ScriptedEngine({"molecule": "CC(=O)Oc1ccccc1C(=O)O"})
-    alone = {"heads": ["molecule"], "witnesses": "off", "readback": "off"}
+    alone = {"heads": ["molecule"], "drawings": "ignore", "witnesses": "off", "readback": "off"}
     good = formulas(docai.Pipeline(engine=engine, **alone))
     assert good == ["C9H8O4", "C9H8O4"]
     print("a good answer:", good, "after", len(engine.requests), "requests")

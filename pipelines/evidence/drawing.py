@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from docai.contents import Issue, MoleculeContent, ScoreContent
 from docai.geometry import BBox, area, contains_center, grow, join_touching
+from docai.issues import make_issue
 from docai.parsers.score import parse_score
 from docai.pipelines.evidence.base import Need, ReaderInput, Reading
 from docai.pipelines.ingest import Page
@@ -24,6 +25,9 @@ REACH_POINTS: Final = 15.0
 """Points around a region in which what is drawn may belong to it: layout cuts labels off that stand as far
 from their bonds."""
 
+
+CUT_CONFIDENCE: Final = 0.3
+"""Confidence at most of a structure that is cut off: what is seen of it is seldom all."""
 
 SCORE_METHOD: Final = "share of the drawing explained, and how well the voices fill the measures"
 """How the confidence of a drawn score comes about."""
@@ -105,7 +109,7 @@ def _read_page(
     parts = _systems(drawing, piece) if drawing.is_complete else []
     for box in join_touching([grow(box, REACH_POINTS) for box in boxes], 0.0):
         near = drawing.within(box) if drawing.is_complete else read_drawing(page, box)
-        parts += _structures(_without(near, others))
+        parts += _structures(_without(near, others), page.bbox)
         if not drawing.is_complete:
             parts += _systems(near, piece)
     return sorted(parts, key=lambda part: (part.bbox[1], part.bbox[0])), piece
@@ -124,20 +128,22 @@ def _without(drawing: Drawing, boxes: Sequence[BBox]) -> Drawing:
     )
 
 
-def _structures(drawing: Drawing) -> list[DrawnPart]:
+def _structures(drawing: Drawing, page: BBox) -> list[DrawnPart]:
+    from docai.pipelines.drawings.molecule.cuts import find_cut
     from docai.pipelines.drawings.molecule.reader import read_molecules
 
-    return [
-        DrawnPart(
-            "molecule",
-            one.bbox,
-            one.content,
-            "" if one.content is None else one.content.smiles or "",
-            Confidence(value=one.confidence, method=one.method),
-            tuple(one.issues),
-        )
-        for one in read_molecules(drawing)
-    ]
+    parts = []
+    for one in read_molecules(drawing):
+        value, method, issues = one.confidence, one.method, tuple(one.issues)
+        cut = None if one.graph is None else find_cut(one.graph, drawing, page)
+        if cut is not None:
+            value, method = min(value, CUT_CONFIDENCE), f"{method}; it is cut off"
+            message = f"The structure seems to be cut off at ({cut[0]:.0f}, {cut[1]:.0f})."
+            issues = (*issues, make_issue("drawing-unsure", message))
+        smiles = "" if one.content is None else one.content.smiles or ""
+        confidence = Confidence(value=value, method=method)
+        parts.append(DrawnPart("molecule", one.bbox, one.content, smiles, confidence, issues))
+    return parts
 
 
 def _systems(drawing: Drawing, piece: PieceState) -> list[DrawnPart]:

@@ -20,6 +20,11 @@ from docai.pipelines.drawings.molecule.points import components, grown
 from docai.pipelines.drawings.molecule.types import DrawnGraph, LabelMark, LabelStructure, NodeMark
 from docai.pipelines.ingest.drawing import Point
 
+_MIN_WHOLE: Final = 6
+"""Atoms from which an uncharged fragment is a structure of its own."""
+
+_CHARGES: Final = frozenset("+-−–⊕⊖")
+
 _FRAGMENT_GAP: Final = 2.5
 """Distance of fragments of one structure, in bond lengths, at most."""
 
@@ -48,12 +53,10 @@ def find_structures(
     parts = [part for part in parts if len(part) > 1]
     if not parts or len(parts) > _MAX_PARTS:
         return []
-    separators += [
-        (middle, middle)
-        for label in wiring.labels
-        if "".join(letter.text for letter in label.letters) == "+"
-        for middle in [_middle(label.bbox)]
-    ]
+    pluses = [label for label in wiring.labels if "".join(letter.text for letter in label.letters) == "+"]
+    separators += [(middle, middle) for label in pluses for middle in [_middle(label.bbox)]]
+    operators = _between_structures(pluses, [_box(wiring, part) for part in parts], bonds.length)
+    wiring.labels = [label for label in wiring.labels if label not in operators]
     for label, structure in _formulas(wiring.labels, separators, bonds.length):
         parts.append([len(wiring.nodes)])
         wiring.nodes.append(NodeMark(_middle(label.bbox), label, structure))
@@ -64,6 +67,7 @@ def find_structures(
         for i in range(len(parts))
         for j in range(i + 1, len(parts))
         if _distance(boxes[i], boxes[j]) <= gap
+        and not (_is_whole(wiring, parts[i]) and _is_whole(wiring, parts[j]))
         and not _is_parted(boxes[i], boxes[j], separators, bonds.length)
     ]
     graphs = []
@@ -181,6 +185,26 @@ def _graph(strokes: Strokes, bonds: Bonds, wiring: Wiring, nodes: Sequence[int])
     margin = grown(box, _LOOSE_GAP * bonds.length)
     graph.loose = [label for label in wiring.labels if _distance(margin, label.bbox) <= 0]
     return graph
+
+
+def _between_structures(pluses: Sequence[LabelMark], boxes: Sequence[BBox], length: float) -> list[LabelMark]:
+    """The plus signs that add two structures: they stand between them, and in none. The rest are charges."""
+    found = []
+    for label in pluses:
+        middle = _middle(label.bbox)
+        if any(_is_inside(middle, box) for box in boxes):
+            continue
+        separators = [(middle, middle)]
+        if any(_is_parted(a, b, separators, length) for i, a in enumerate(boxes) for b in boxes[i + 1 :]):
+            found.append(label)
+    return found
+
+
+def _is_whole(wiring: Wiring, part: Sequence[int]) -> bool:
+    """Whether a fragment is a molecule by itself, no ion or solvent: large, and without a charge."""
+    labels = [wiring.nodes[node].label for node in part]
+    letters = "".join(letter.text for label in labels if label is not None for letter in label.letters)
+    return len(part) >= _MIN_WHOLE and not _CHARGES & set(letters)
 
 
 def _is_parted(a: BBox, b: BBox, separators: Sequence[Separator], length: float) -> bool:

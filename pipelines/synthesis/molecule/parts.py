@@ -234,18 +234,18 @@ def _molecules(lists: Sequence[tuple[str, str]]) -> Iterator[Mol]:
     from rdkit import Chem, RDConfig, rdBase
 
     folders = {"RDDataDir": RDConfig.RDDataDir, "RDContribDir": RDConfig.RDContribDir}
-    # RDKit would print an error for each invalid molecule of the lists.
-    with rdBase.BlockLogs():
-        for folder, name in lists:
-            path = Path(folders[folder]) / name
-            if not path.is_file():
-                continue
-            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-            for line in lines[:_MAX_LINES]:
-                match = _SMILES.match(line)
+    for folder, name in lists:
+        path = Path(folders[folder]) / name
+        if not path.is_file():
+            continue
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        for line in lines[:_MAX_LINES]:
+            match = _SMILES.match(line)
+            # RDKit would print an error for each invalid molecule of the lists.
+            with rdBase.BlockLogs():
                 molecule = Chem.MolFromSmiles(match[1]) if match else None
-                if molecule is not None and _is_usual(molecule):
-                    yield molecule
+            if molecule is not None and _is_usual(molecule):
+                yield molecule
 
 
 def _is_usual(molecule: Mol) -> bool:
