@@ -40,7 +40,9 @@ from docai.pipelines.evaluation.datasets.pubtabnet import read_pubtabnet
 from docai.pipelines.evaluation.metrics.teds import teds_canonical
 from docai.pipelines.evidence.arbiter import decide
 from docai.pipelines.evidence.base import Reader, ReaderInput, Reading, content_of, same_grid
+from docai.pipelines.evidence.imago import Imago
 from docai.pipelines.evidence.osra import Osra
+from docai.pipelines.evidence.ppocr import PageReader, PpOcr, PpOcrTables
 from docai.pipelines.evidence.readers import ask
 from docai.pipelines.evidence.tesseract import ScannedTables, Tesseract
 from docai.pipelines.ingest import Page, open_source
@@ -269,12 +271,19 @@ def main() -> None:
     engine = PaliGemmaEngine.load(arguments.model, device="auto")
     osra, tesseract = Osra(seconds=SECONDS), Tesseract(seconds=SECONDS)
     scanned = ScannedTables(seconds=SECONDS)
+    pages = PageReader(seconds=SECONDS)
+    ppocr, ppocr_tables, imago = PpOcr(pages), PpOcrTables(pages), Imago(seconds=SECONDS)
     sets: list[tuple[str, Reader, Iterator[Question]]] = [
         ("text icdar2015", tesseract, photographs(real / "text/icdar2015")),
         ("text of PDFs as scans", tesseract, paragraphs([real / name for name in PDFS])),
         ("tables pubtabnet", scanned, tables(real / "tables/pubtabnet")),
         *((f"tables drawn {level}", scanned, drawn_tables(level)) for level in LEVELS),
         *((f"molecules {name}", osra, molecules(real / "molecules" / name)) for name in MOLECULES),
+        ("PP-OCR, text icdar2015", ppocr, photographs(real / "text/icdar2015")),
+        ("PP-OCR, text of PDFs as scans", ppocr, paragraphs([real / name for name in PDFS])),
+        ("PP-OCR, tables pubtabnet", ppocr_tables, tables(real / "tables/pubtabnet")),
+        *((f"PP-OCR, tables drawn {level}", ppocr_tables, drawn_tables(level)) for level in LEVELS),
+        *((f"Imago, molecules {name}", imago, molecules(real / "molecules" / name)) for name in MOLECULES),
     ]
     print(f"{engine.name}, quality: exact molecules, canonical TEDS, F1 of words\n")
     print(

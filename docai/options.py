@@ -60,9 +60,10 @@ class Options:
     else where that is sound; ``verify`` asks the model and the second readers, too, and reports where they
     differ; ``ignore`` reads them as pictures only."""
     witnesses: Witnesses = "auto"
-    """``auto`` also asks the second readers that are installed beside docai: OSRA for molecules, Tesseract
-    for text and tables without a text layer, see :mod:`docai.pipelines.evidence.arbiter`. ``off`` asks no
-    other program; the table finder, which reads what the PDF itself holds, is still asked."""
+    """``auto`` also asks the second readers that are installed beside docai: Imago and OSRA for molecules,
+    PP-OCR and Tesseract for text and tables without a text layer, see
+    :mod:`docai.pipelines.evidence.arbiter`. ``off`` asks none of them; the table finder, which reads what
+    the PDF itself holds, is still asked."""
     readback: ReadBackSetting = "auto"
     """``auto`` renders each record that was read again, compares it with its crop, and lets that count in the
     confidence, see :mod:`docai.pipelines.readback.compare`. ``off`` does not."""

@@ -30,7 +30,9 @@ Kind = Literal["table", "molecule", "score", "text", "figure"]
 
 FinishReason = Literal["stop", "length", "loop", "blank", "error", "not-run"]
 
-Evidence = Literal["model", "text-layer", "table-finder", "drawing", "layout", "osra", "tesseract"]
+Evidence = Literal[
+    "model", "text-layer", "table-finder", "drawing", "imago", "layout", "osra", "ppocr", "tesseract"
+]
 
 
 class Confidence(Data):

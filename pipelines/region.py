@@ -66,7 +66,7 @@ class RegionTask:
     """Every answer where the head was asked again, the first one too."""
     superseded: list[Alternative] = field(default_factory=list)
     """The first answer, where a later one took its place."""
-    pending: list[Future[Reading]] = field(default_factory=list)
+    pending: list[Future[list[Reading]]] = field(default_factory=list)
     """Second readers at work."""
     readings: list[Reading] = field(default_factory=list)
     """Of all but the model."""
@@ -186,7 +186,7 @@ class RegionTask:
 
     def gather_evidence(self) -> None:
         """Wait for the second readers."""
-        self.readings += [future.result() for future in self.pending]
+        self.readings += [reading for future in self.pending for reading in future.result()]
 
     def decide(self) -> None:
         """Settle what is believed, by the rule in :mod:`docai.pipelines.evidence.arbiter`."""

@@ -42,7 +42,7 @@ Witnesses = Annotated[
     str | None,
     typer.Option(
         metavar="auto|off",
-        help="Ask second readers that are installed (OSRA, Tesseract), or none. Default: auto.",
+        help="Ask second readers that are installed (PP-OCR, Imago, …), or none. Default: auto.",
     ),
 ]
 

@@ -1,11 +1,13 @@
 """The rule by which the readings of one region become one decision: what is believed, and how sure it is.
 
 Readings come from the model (the PaliGemma 2 head of the region), from the PDF's own words and drawing, and
-from at most one *second reader*: the table finder where there are words to believe, else OSRA for molecules
-and Tesseract for text and tables; of several the one that made out most, then the one of most trust. A
-reading is *complete* where the reader made out all that it saw: the model ended by itself with a text that
-parses, a structure is valid and without dummy atoms, a text is mostly words
-(:attr:`~docai.pipelines.evidence.base.Reading.complete`). The order of trust:
+from *second readers*: the table finder where there are words to believe, else Imago and OSRA for molecules,
+PP-OCR and Tesseract for text and tables. Several become one
+(:func:`~docai.pipelines.evidence.second_readers.join_second_readers`): what more of them say has the trust of
+all of them together, by Bayes' rule, and the others count against it. A reading is *complete* where the
+reader made out all that it saw: the model ended by itself with a text that parses, a structure is valid and
+without dummy atoms, a text is mostly words (:attr:`~docai.pipelines.evidence.base.Reading.complete`). The
+order of trust:
 
 1. **The PDF's own words, where they look like text**, are the content of a text region. A model that reads
    other words is an issue, and its reading an alternative. The confidence is the agreement with the model
@@ -81,6 +83,7 @@ from docai.pipelines.evidence.agreement import describe_difference, own_probabil
 from docai.pipelines.evidence.base import Decision, Reading, alone, content_of
 from docai.pipelines.evidence.drawing import is_sound
 from docai.pipelines.evidence.drawing_decision import decide_drawn
+from docai.pipelines.evidence.second_readers import join_second_readers
 from docai.pipelines.evidence.table_decision import decide_table, decide_unread_table, number_issues
 from docai.pipelines.evidence.text_layer import MIN_AGREEMENT, word_difference
 from docai.pipelines.evidence.trust import agreed, contradicted, probability_against, trust_against, trust_in
@@ -125,7 +128,22 @@ def _decide(
     prefer_words: bool,
 ) -> Decision | None:
     native = next((reading for reading in readings if reading.source == "text-layer"), None)
-    second = _preferred([reading for reading in readings if reading.source != "text-layer"])
+    second, rest = join_second_readers([one for one in readings if one.source != "text-layer"])
+    decision = _decide_by(kind, model, native, second, readings, words, prefer_words)
+    if decision is None or not rest:
+        return decision
+    return replace(decision, alternatives=(*decision.alternatives, *rest))
+
+
+def _decide_by(
+    kind: str,
+    model: Reading | None,
+    native: Reading | None,
+    second: Reading | None,
+    readings: Sequence[Reading],
+    words: Sequence[PageWord],
+    prefer_words: bool,
+) -> Decision | None:
     if kind == FIGURE:
         return _decide_figure(native)
     if second is not None and is_sound(second):
@@ -154,20 +172,6 @@ def downgrade_errors(issues: Sequence[Issue], decision: Decision) -> list[Issue]
     ]
 
 
-def _preferred(readings: Sequence[Reading]) -> Reading | None:
-    """Of several, a sound drawing, else the one that made out most, then the one of most trust."""
-    return max(
-        readings,
-        key=lambda reading: (
-            is_sound(reading),
-            reading.content is not None,
-            reading.complete,
-            trust_in(reading).record,
-        ),
-        default=None,
-    )
-
-
 def _decide_figure(native: Reading | None) -> Decision:
     evidence: tuple[Evidence, ...] = ("layout",) if native is None else ("layout", "text-layer")
     return Decision(FigureContent(text="" if native is None else native.text), evidence, Confidence())
@@ -185,7 +189,7 @@ def _decide_unread(
         return None
     method = f"share of the clear answers of {second.source} that are right"
     confidence = Confidence(value=trust_in(second).record, method=method)
-    return Decision(second.content, (second.source,), confidence, (), second.issues)
+    return Decision(second.content, (second.source, *second.supporters), confidence, (), second.issues)
 
 
 def _decide_text(model: Reading, native: Reading) -> Decision:
@@ -235,7 +239,7 @@ def _decide_pair(model: Reading, second: Reading) -> Decision:
 def _confirm(model: Reading, second: Reading) -> Decision:
     return Decision(
         _with_parts(content_of(model), second),
-        ("model", second.source),
+        ("model", second.source, *second.supporters),
         _confidence(model, second, agrees=True),
         issues=second.issues,
     )
@@ -277,7 +281,8 @@ def _believe_second(model: Reading, second: Reading, probability: float) -> Deci
         value=contradicted(trust, probability),
         method=f"share of {source}'s {quality} answers that are right, given the model's confidence",
     )
-    return Decision(content, (source,), confidence, alternatives, (issue, *second.issues), repaired=True)
+    evidence = (source, *second.supporters)
+    return Decision(content, evidence, confidence, alternatives, (issue, *second.issues), repaired=True)
 
 
 def _undecided(model: Reading, second: Reading) -> Decision:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, Protocol
+from weakref import WeakKeyDictionary
 
 from docai.base import Content
 from docai.contents import Issue, TableContent
@@ -29,11 +30,12 @@ MAX_PIXELS = 9_000_000
 """A picture for a second reader is not larger: a letter page at 300 dpi, which is what these programs were
 made for. A page scanned at 500 dpi took Tesseract three times as long, for the same words."""
 
-Need = Literal["crop", "picture", "words", "strokes"]
-"""What a reader reads: the square ``crops`` of the head, the native ``picture``, the PDF's own ``words``, or
-the drawing commands (strokes) of the open ``page``; each is an attribute of :class:`ReaderInput`."""
+Need = Literal["crop", "picture", "page", "words", "strokes"]
+"""What a reader reads: the square ``crops`` of the head, the native ``picture``, the picture of the whole
+page (``page_picture``), the PDF's own ``words``, or the drawing commands (strokes) of the open ``page``; each
+is an attribute of :class:`ReaderInput`."""
 
-PIXELS: frozenset[Need] = frozenset(("crop", "picture"))
+PIXELS: frozenset[Need] = frozenset(("crop", "picture", "page"))
 """A reader that needs nothing else is safe to call from another thread: pages are not."""
 
 
@@ -76,14 +78,33 @@ class ReaderInput:
         Raises:
             TooManyPixelsError, DamagedSourceError: the page cannot be drawn.
         """
-        from PIL import ImageOps
+        return _draw(self.page, grow(self.bbox, MARGIN_POINTS))
 
-        around = grow(self.bbox, MARGIN_POINTS)
-        wide, high = around[2] - around[0], around[3] - around[1]
-        scale = self.page.fit_scale(self.page.native_scale(self.bbox), around)
-        scale = min(scale, (MAX_PIXELS / max(wide * high, 1e-9)) ** 0.5)
-        image = ImageOps.expand(self.page.render(around, scale=scale), PADDING_PIXELS, "white")
-        return Picture(image, scale, around[0] - PADDING_PIXELS / scale, around[1] - PADDING_PIXELS / scale)
+    @cached_property
+    def page_picture(self) -> Picture:
+        """The whole page in the same way, drawn once for all of its regions.
+
+        Raises:
+            TooManyPixelsError, DamagedSourceError: the page cannot be drawn.
+        """
+        picture = _PAGE_PICTURES.get(self.page)
+        if picture is None:
+            picture = _PAGE_PICTURES[self.page] = _draw(self.page, self.page.bbox)
+        return picture
+
+
+_PAGE_PICTURES: WeakKeyDictionary[Page, Picture] = WeakKeyDictionary()
+
+
+def _draw(page: Page, around: BBox) -> Picture:
+    """A box of the page at native resolution with a border."""
+    from PIL import ImageOps
+
+    wide, high = around[2] - around[0], around[3] - around[1]
+    scale = page.fit_scale(page.native_scale(around), around)
+    scale = min(scale, (MAX_PIXELS / max(wide * high, 1e-9)) ** 0.5)
+    image = ImageOps.expand(page.render(around, scale=scale), PADDING_PIXELS, "white")
+    return Picture(image, scale, around[0] - PADDING_PIXELS / scale, around[1] - PADDING_PIXELS / scale)
 
 
 @dataclass(frozen=True)
@@ -107,6 +128,10 @@ class Reading:
     """How sure the reader itself is, where it says so."""
     is_calibrated: bool = False
     """That confidence comes true as often as it says."""
+    supporters: tuple[Evidence, ...] = ()
+    """Other second readers that say the same."""
+    opponents: tuple[Evidence, ...] = ()
+    """Other second readers that say something else."""
     repaired: bool = False
     finish_reason: FinishReason = "not-run"
     n_tokens: int = 0

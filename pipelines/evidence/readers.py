@@ -14,7 +14,9 @@ from docai.issues import make_issue
 from docai.options import Witnesses
 from docai.pipelines.evidence.base import PIXELS, Need, Reader, ReaderInput, Reading
 from docai.pipelines.evidence.drawing import DrawingReader, DrawnPart
+from docai.pipelines.evidence.imago import Imago
 from docai.pipelines.evidence.osra import Osra
+from docai.pipelines.evidence.ppocr import PageReader, PpOcr, PpOcrTables
 from docai.pipelines.evidence.table_decision import TableFinder
 from docai.pipelines.evidence.tesseract import ScannedTables, Tesseract
 from docai.pipelines.evidence.text_layer import TextLayer
@@ -25,12 +27,26 @@ from docai.records import Evidence
 MAX_THREADS: Final = 4
 """Regions that are read beside each other: each takes a processor, and the model wants some, too."""
 
+_ALL_ASKED: Final = frozenset(("molecule",))
+"""Kinds of regions of which all second readers are asked."""
+
 _WORDS_ALONE: Final[frozenset[Need]] = frozenset(("words",))
 
 
 def known_readers() -> tuple[Reader, ...]:
     """All readers, installed or not: the PDF's own words and drawings, then the second readers."""
-    return (TextLayer(), DrawingReader(), TableFinder(), ScannedTables(), Osra(), Tesseract())
+    pages = PageReader()
+    return (
+        TextLayer(),
+        DrawingReader(),
+        TableFinder(),
+        PpOcrTables(pages),
+        ScannedTables(),
+        Imago(),
+        Osra(),
+        PpOcr(pages),
+        Tesseract(),
+    )
 
 
 class ReaderPool:
@@ -59,13 +75,15 @@ class ReaderPool:
     def missing(self) -> dict[str, frozenset[str]]:
         """Why readers of pictures cannot be used here, and how to get them → the kinds that they would read.
 
-        Kinds that another reader of pictures reads here are left out.
+        Kinds that another reader of pictures reads here are left out; of several missing readers of one kind
+        the first is named, which is the easiest to get.
         """
         covered = {kind for one in self._readers if one.needs <= PIXELS for kind in one.kinds or ()}
         found: dict[str, frozenset[str]] = {}
         for reader, problem in self._missing:
             if reader.needs <= PIXELS and (kinds := (reader.kinds or frozenset()) - covered):
                 found[problem] = found.get(problem, frozenset()) | kinds
+                covered |= kinds
         return found
 
     def read_words(self, kind: str, region: ReaderInput) -> Reading | None:
@@ -100,8 +118,11 @@ class ReaderPool:
 
     def submit(
         self, kind: str, region: ReaderInput, *, in_time: bool = True, asked: Collection[Evidence] = ()
-    ) -> list[Future[Reading]]:
-        """Ask every second reader of that kind of region, but those that were ``asked`` before.
+    ) -> list[Future[list[Reading]]]:
+        """Ask the second readers of that kind of region, but those that were ``asked`` before.
+
+        Of molecules all are asked, since who reads one tells little of whether it is right. Of texts and
+        tables the next one is asked only where the one before did not make out all of it.
 
         The picture is drawn here and now, and what needs the page is read so: pages are not to be used from
         other threads.
@@ -112,17 +133,25 @@ class ReaderPool:
             in_time: False where a limit was reached: no reader of pixels is asked, as those may be programs.
         """
         readers = [one for one in self._readers if one.name not in asked and _suits(one, kind, region)]
-        return [self._start(reader, region) for reader in readers if in_time or not reader.needs <= PIXELS]
+        of_pixels = [one for one in readers if one.needs <= PIXELS]
+        others = [_done([ask(one, region)]) for one in readers if not one.needs <= PIXELS]
+        if not in_time:
+            return others
+        if kind in _ALL_ASKED:
+            return [*others, *(self._start([reader], region) for reader in of_pixels)]
+        return [*others, self._start(of_pixels, region)] if of_pixels else others
 
-    def _start(self, reader: Reader, region: ReaderInput) -> Future[Reading]:
-        if reader.needs <= PIXELS:
-            try:
-                if "picture" in reader.needs:
-                    region.picture  # noqa: B018 - drawn and kept
-            except DocaiError as error:
-                return _done(_failed(reader, str(error)))
-            return self._threads.submit(ask, reader, region)
-        return _done(ask(reader, region))
+    def _start(self, readers: Sequence[Reader], region: ReaderInput) -> Future[list[Reading]]:
+        """Ask readers of pixels in turn, in a thread, until one makes out all that it sees."""
+        needs = {need for reader in readers for need in reader.needs}
+        try:
+            if "picture" in needs:
+                region.picture  # noqa: B018 - drawn and kept
+            if "page" in needs:
+                region.page_picture  # noqa: B018 - drawn and kept
+        except DocaiError as error:
+            return _done([_failed(readers[0], str(error))])
+        return self._threads.submit(_ask_in_turn, readers, region)
 
     def __enter__(self) -> Self:
         return self
@@ -148,10 +177,19 @@ def _suits(reader: Reader, kind: str, region: ReaderInput) -> bool:
     return "words" not in reader.needs
 
 
-def _done(reading: Reading) -> Future[Reading]:
-    future: Future[Reading] = Future()
-    future.set_result(reading)
+def _done(readings: list[Reading]) -> Future[list[Reading]]:
+    future: Future[list[Reading]] = Future()
+    future.set_result(readings)
     return future
+
+
+def _ask_in_turn(readers: Sequence[Reader], region: ReaderInput) -> list[Reading]:
+    readings = []
+    for reader in readers:
+        readings.append(ask(reader, region))
+        if readings[-1].content is not None and readings[-1].complete:
+            break
+    return readings
 
 
 def ask(reader: Reader, region: ReaderInput) -> Reading:

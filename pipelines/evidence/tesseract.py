@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docai.contents import TableContent, TextContent
-from docai.geometry import BBox
+from docai.geometry import BBox, PageTransform
 from docai.pipelines.evidence.base import Need, Picture, ReaderInput, Reading
 from docai.pipelines.external import tesseract
 from docai.pipelines.external.tesseract import LETTER_HEIGHT_PX, PROGRAM, SAUVOLA, SECONDS, OcrWord
@@ -144,6 +144,15 @@ def _strokes(gray: NDArray[np.uint8]) -> tuple[Sequence[tuple[int, int, int, int
         boxes = [(int(x), int(y), int(x + w), int(y + h)) for x, y, w, h, _ in parts[1:]]
         found.append([box for box in boxes if box[thin + 2] - box[thin] <= _RULE])
     return tuple(found)
+
+
+def table_of_words(picture: Picture, words: Sequence[PageWord]) -> TableContent | None:
+    """The table that words in page points and the rules of a picture make; None where they make none."""
+    sheet = prepare(picture.image)
+    transform = PageTransform(picture.x0, picture.y0, picture.scale * sheet.scale / POINT)
+    placed = [word._replace(bbox=transform.to_pixels(word.bbox)) for word in words]
+    grid = grid_from_words(placed, sheet.rules)
+    return None if grid is None or grid.n_rows < 2 else _on_page(grid, sheet, picture)
 
 
 def _on_page(grid: TableContent, sheet: _Sheet, picture: Picture) -> TableContent:

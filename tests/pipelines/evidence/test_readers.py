@@ -70,7 +70,7 @@ def page(make_pdf: object) -> Iterator[Page]:
         ("figure", None, None),
     ],
 )
-def test_there_is_at_most_one_second_reader_of_a_region(
+def test_readers_of_pictures_yield_to_the_words_of_the_pdf(
     page: Page,
     monkeypatch: pytest.MonkeyPatch,
     kind: Kind,
@@ -84,7 +84,7 @@ def test_there_is_at_most_one_second_reader_of_a_region(
         monkeypatch.setattr(type(reader), "read", lambda self, region: Reading(self.name))
     with ReaderPool(known) as pool:
         region = ReaderInput(page, page.bbox, (WORD,) if has_words else ())
-        names = [future.result().source for future in pool.submit(kind, region)]
+        names = [one.source for future in pool.submit(kind, region) for one in future.result()]
         native = pool.read_words(kind, region)
     expected = with_words if has_words else without
     assert names == ([] if expected is None else [expected])
@@ -127,7 +127,7 @@ def test_pictures_are_read_beside_the_model_and_pages_are_not(page: Page) -> Non
     pictures, pages = Scripted(HELLO), Scripted(HELLO, needs=PAGE)
     with ReaderPool([pictures, pages]) as pool:
         futures = pool.submit("text", ReaderInput(page, page.bbox))
-        assert [future.result() for future in futures] == [HELLO, HELLO]
+        assert [reading for future in futures for reading in future.result()] == [HELLO, HELLO]
     assert pictures.threads[0].startswith("docai-reader")
     assert pages.threads == [threading.current_thread().name]
 
@@ -138,7 +138,7 @@ def test_pictures_are_read_beside_the_model_and_pages_are_not(page: Page) -> Non
 def test_what_a_reader_raises_is_an_issue(page: Page, error: Exception) -> None:
     with ReaderPool([Scripted(error)]) as pool:
         (future,) = pool.submit("text", ReaderInput(page, page.bbox))
-        reading = future.result()
+        (reading,) = future.result()
     assert reading.content is None
     assert [issue.code for issue in reading.issues] == ["witness-failed"]
     assert "it crashed" in reading.issues[0].message
@@ -152,5 +152,22 @@ def test_a_region_that_cannot_be_drawn_is_an_issue(page: Page, monkeypatch: pyte
     reader = Scripted(HELLO)
     with ReaderPool([reader]) as pool:
         (future,) = pool.submit("text", ReaderInput(page, page.bbox))
-        assert "Its image is damaged." in future.result().issues[0].message
+        (reading,) = future.result()
+        assert "Its image is damaged." in reading.issues[0].message
     assert not reader.threads
+
+
+def test_of_texts_the_next_reader_is_asked_where_the_first_did_not_make_out_all(page: Page) -> None:
+    unclear = Reading("ppocr", TextContent(text="He lo"), "He lo", complete=False)
+    for first, n_asked in ((unclear, 1), (HELLO, 0)):
+        second = Scripted(HELLO)
+        with ReaderPool([Scripted(first), second]) as pool:
+            (future,) = pool.submit("text", ReaderInput(page, page.bbox))
+            assert len(future.result()) == 1 + n_asked
+        assert len(second.threads) == n_asked
+
+
+def test_of_molecules_all_readers_are_asked(page: Page) -> None:
+    kinds: frozenset[Kind] = frozenset(("molecule",))
+    with ReaderPool([Scripted(HELLO, kinds=kinds), Scripted(HELLO, kinds=kinds)]) as pool:
+        assert len(pool.submit("molecule", ReaderInput(page, page.bbox))) == 2

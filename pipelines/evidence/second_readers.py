@@ -1,0 +1,76 @@
+"""Several second readers of one region become one: who says the same supports it, others oppose it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from docai.base import Content
+from docai.contents import MoleculeContent
+from docai.pipelines.evidence.agreement import share_alike
+from docai.pipelines.evidence.base import Reading
+from docai.pipelines.evidence.drawing import is_sound
+from docai.pipelines.evidence.trust import trust_in
+from docai.records import Alternative
+
+
+def join_second_readers(readings: Sequence[Reading]) -> tuple[Reading | None, tuple[Alternative, ...]]:
+    """The reading that is believed among second readers, and the other answers.
+
+    A sound drawing comes first, else the answer of most trust, which all who give it have together: of
+    readers with complete readings, then of the others. Of molecules, whose answers can be told to be the
+    same, the rest count against it.
+    """
+    groups = _groups(readings)
+    best = max(groups, key=_rank, default=None)
+    if best is None:
+        return None, ()
+    if is_sound(best[0]):
+        return best[0], ()
+    others = [group[0] for group in groups if group is not best and not _is_nothing(group[0])]
+    against = tuple(one.source for one in others if one.complete and _can_be_compared(one.content))
+    joined = replace(
+        best[0],
+        supporters=tuple(one.source for one in best[1:]),
+        opponents=against if _can_be_compared(best[0].content) else (),
+        issues=tuple(issue for one in (*best, *others) for issue in one.issues),
+    )
+    reason = f"{joined.source} was believed"
+    return joined, tuple(Alternative(source=one.source, content=one.text, reason=reason) for one in others)
+
+
+def _groups(readings: Sequence[Reading]) -> list[list[Reading]]:
+    """Those that say the same, the most trusted of each group first."""
+    groups: list[list[Reading]] = []
+    for reading in sorted(readings, key=_rank_of_one, reverse=True):
+        alike = next((group for group in groups if _say_the_same(group[0], reading)), None)
+        if alike is None:
+            groups.append([reading])
+        else:
+            alike.append(reading)
+    return groups
+
+
+def _rank(group: Sequence[Reading]) -> tuple[bool, bool, bool, float]:
+    joined = replace(group[0], supporters=tuple(one.source for one in group[1:]))
+    return _rank_of_one(joined)
+
+
+def _rank_of_one(reading: Reading) -> tuple[bool, bool, bool, float]:
+    return is_sound(reading), reading.content is not None, reading.complete, trust_in(reading).record
+
+
+def _say_the_same(one: Reading, other: Reading) -> bool:
+    if not (_can_be_compared(one.content) and _can_be_compared(other.content)):
+        return False
+    assert one.content is not None
+    assert other.content is not None
+    return one.complete == other.complete and share_alike(one.content, other.content) == 1.0
+
+
+def _can_be_compared(content: Content | None) -> bool:
+    return isinstance(content, MoleculeContent) and content.smiles is not None
+
+
+def _is_nothing(reading: Reading) -> bool:
+    return reading.content is None or reading.content.is_empty

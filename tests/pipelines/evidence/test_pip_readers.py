@@ -1,0 +1,121 @@
+"""PP-OCR and Imago as second readers, and what is said where their packages are not installed."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+from docai.contents import MoleculeContent, TableContent, TextContent
+from docai.pipelines.evidence.base import ReaderInput
+from docai.pipelines.evidence.imago import MAX_STROKE_PX, Imago, prepare
+from docai.pipelines.evidence.ppocr import PageReader, PpOcr, PpOcrTables
+from docai.pipelines.external import imago, ppocr
+from docai.pipelines.external.programs import ReaderError
+from docai.pipelines.ingest import open_source
+
+needs_ppocr = pytest.mark.skipif(ppocr.missing() is not None, reason="rapidocr is not installed")
+needs_imago = pytest.mark.skipif(imago.missing() is not None, reason="epam.imago is not installed")
+
+
+def _png(image: Image.Image) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "PNG", dpi=(150, 150))
+    return file.getvalue()
+
+
+def _written(*lines: tuple[int, int, str]) -> bytes:
+    image = Image.new("L", (900, 500), 255)
+    draw = ImageDraw.Draw(image)
+    for x, y, text in lines:
+        draw.text((x, y), text, fill=0, font=ImageFont.load_default(32))
+    return _png(image)
+
+
+@pytest.mark.parametrize(("module", "package"), [(ppocr, "rapidocr"), (imago, "epam.imago")])
+def test_a_missing_package_is_named_with_its_command(
+    monkeypatch: pytest.MonkeyPatch, module: object, package: str
+) -> None:
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    assert f"pip install {package}" in module.missing()  # type: ignore[attr-defined]
+
+
+def test_a_reader_whose_package_is_missing_raises_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ppocr, "find_spec", lambda name: None)
+    with pytest.raises(ReaderError, match="not installed"):
+        ppocr.read_words(np.zeros((9, 9, 3), np.uint8), letter_height=20)
+    monkeypatch.setattr(imago, "find_spec", lambda name: None)
+    with pytest.raises(ReaderError, match="not installed"):
+        imago.read_molecule(np.zeros((9, 9), np.uint8))
+
+
+def test_thick_strokes_are_thinned_before_a_molecule_is_read() -> None:
+    def drawn(width: int) -> Image.Image:
+        image = Image.new("L", (400, 300), 255)
+        ImageDraw.Draw(image).line([(40, 250), (200, 40), (360, 250)], fill=0, width=width)
+        return image
+
+    assert prepare(drawn(3)).shape == (300, 400)
+    assert prepare(drawn(14)).shape[0] < 300 * MAX_STROKE_PX / 14 * 1.5
+    assert set(np.unique(prepare(drawn(14)))) == {0, 255}
+
+
+@needs_ppocr
+def test_a_page_is_read_once_and_each_region_has_its_words() -> None:
+    data = _written((60, 60, "Received 12 March"), (60, 300, "Paid in full"))
+    with open_source(data) as source, source.page(1) as page:
+        reader = PpOcr(PageReader())
+        whole = reader.read(ReaderInput(page, page.bbox))
+        x0, y0, x1, y1 = page.bbox
+        upper = reader.read(ReaderInput(page, (x0, y0, x1, y1 / 2)))
+    assert isinstance(whole.content, TextContent)
+    assert whole.text == "Received 12 March\nPaid in full"
+    assert whole.complete
+    assert upper.text == "Received 12 March"
+    box = whole.content.lines[0].words[1].bbox
+    assert box is not None
+    assert box[2] - box[0] < 40
+
+
+@needs_ppocr
+def test_a_table_is_read_from_its_words() -> None:
+    rows = [("Item", "Price"), ("Jar", "2.50"), ("Box", "4.00")]
+    cells = [
+        (100 + 400 * col, 80 + 120 * row, text)
+        for row, texts in enumerate(rows)
+        for col, text in enumerate(texts)
+    ]
+    with open_source(_written(*cells)) as source, source.page(1) as page:
+        reading = PpOcrTables().read(ReaderInput(page, page.bbox))
+    assert isinstance(reading.content, TableContent)
+    assert [cell.text for cell in reading.content.cells] == [text for texts in rows for text in texts]
+
+
+@needs_ppocr
+def test_a_white_page_has_no_words() -> None:
+    with open_source(_written()) as source, source.page(1) as page:
+        assert PpOcr().read(ReaderInput(page, page.bbox)).content is None
+
+
+@needs_imago
+def test_a_drawn_molecule_is_read() -> None:
+    from rdkit import Chem
+    from rdkit.Chem.Draw import rdMolDraw2D
+
+    canvas = rdMolDraw2D.MolDraw2DCairo(700, 500)
+    canvas.drawOptions().bondLineWidth = 3
+    canvas.drawOptions().useBWAtomPalette()
+    canvas.DrawMolecule(Chem.MolFromSmiles("CC(=O)Nc1ccc(O)cc1"))
+    canvas.FinishDrawing()
+    with open_source(canvas.GetDrawingText()) as source, source.page(1) as page:
+        reading = Imago().read(ReaderInput(page, page.bbox))
+    assert isinstance(reading.content, MoleculeContent)
+    assert reading.content.smiles == "CC(=O)Nc1ccc(O)cc1"
+
+
+@needs_imago
+def test_a_white_picture_is_no_molecule() -> None:
+    with open_source(_written()) as source, source.page(1) as page:
+        assert Imago().read(ReaderInput(page, page.bbox)).content is None
