@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rdkit import Chem
+from rdkit import Chem, rdBase
 
 from docai.geometry import BBox
 from docai.pipelines.evaluation.base import Belief, CaseScore, Item, Prediction, Sample
@@ -187,10 +187,10 @@ def test_an_endless_chain_is_invalid_and_does_not_crash() -> None:
 
 
 def test_rdkit_says_nothing_and_its_log_is_as_it_was(capfd: pytest.CaptureFixture[str]) -> None:
+    before = rdBase.LogStatus()
     smiles_match("C1CC", "c1cccc1")
     assert capfd.readouterr().err == ""
-    assert Chem.MolFromSmiles("C1CC") is None
-    assert "C1CC" in capfd.readouterr().err
+    assert rdBase.LogStatus() == before
 
 
 SMILES = st.sampled_from(
