@@ -20,8 +20,8 @@ from docai.pipelines.drawings.molecule.points import components, grown
 from docai.pipelines.drawings.molecule.types import DrawnGraph, LabelMark, LabelStructure, NodeMark
 from docai.pipelines.ingest.drawing import Point
 
-_MIN_WHOLE: Final = 6
-"""Atoms from which an uncharged fragment is a structure of its own."""
+_MIN_WHOLE: Final = 9
+"""Atoms from which an uncharged fragment is a structure of its own; the usual acids of salts have fewer."""
 
 _CHARGES: Final = frozenset("+-−–⊕⊖")
 
