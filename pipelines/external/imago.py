@@ -6,9 +6,7 @@ memory on some pictures, so it runs in a child process of its own, a new one aft
 
 from __future__ import annotations
 
-from functools import lru_cache
 from importlib.util import find_spec
-from threading import Lock
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -48,22 +46,12 @@ def read_molecule(ink: NDArray[np.uint8], *, seconds: float = SECONDS) -> DrawnM
     if problem := missing():
         raise ReaderError(problem)
     try:
-        return _worker().call(_read, seconds, ink)
+        return _WORKER.call(_read, seconds, ink)
     except WorkerError as error:
         raise ReaderError(f"Imago gave no answer ({error})") from error
 
 
-_lock = Lock()
-
-
-@lru_cache(maxsize=1)
-def _shared_worker() -> CallWorker:
-    return CallWorker("docai.pipelines.external.imago")
-
-
-def _worker() -> CallWorker:
-    with _lock:
-        return _shared_worker()
+_WORKER: Final = CallWorker("docai.pipelines.external.imago")
 
 
 def _read(ink: NDArray[np.uint8]) -> DrawnMolecule | None:

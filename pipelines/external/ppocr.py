@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 from importlib.util import find_spec
-from threading import Lock
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -76,28 +75,18 @@ def read_words(
     shown = min(1.0, COARSE_SIDE_PX / max(picture.shape[:2]))
     is_fine = letter_height * shown < MIN_LETTER_PX
     try:
-        return _worker().call(_read, seconds, picture, is_fine=is_fine)
+        return _WORKER.call(_read, seconds, picture, is_fine=is_fine)
     except WorkerError as error:
         raise ReaderError(f"PP-OCR gave no answer ({error})") from error
     except (RuntimeError, ValueError, TypeError, MemoryError) as error:
         raise ReaderError(f"PP-OCR failed ({type(error).__name__}: {error})") from error
 
 
-_lock = Lock()
-
-
-@lru_cache(maxsize=1)
-def _shared_worker() -> CallWorker:
-    return CallWorker("docai.pipelines.external.ppocr", variables={"OMP_NUM_THREADS": str(_threads())})
-
-
-def _worker() -> CallWorker:
-    with _lock:
-        return _shared_worker()
-
-
 def _threads() -> int:
     return max(1, min(4, (os.cpu_count() or 2) // 2))
+
+
+_WORKER: Final = CallWorker("docai.pipelines.external.ppocr", variables={"OMP_NUM_THREADS": str(_threads())})
 
 
 @lru_cache(maxsize=2)

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from docai.geometry import BBox
+from docai.geometry import BBox, center, union
 from docai.pipelines.drawings.letters import Letter
 from docai.pipelines.drawings.molecule.bond_strokes import Circle
 from docai.pipelines.drawings.molecule.joints import Joint, ends_of, gap_before, out_of
@@ -171,17 +171,8 @@ def _label_point(label: LabelMark, structure: LabelStructure) -> Point:
         for index in structure.atoms[atom].letters
         if index < len(label.letters)
     ]
-    box = _around([letter.bbox for letter in letters]) if letters else label.bbox
-    return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-
-
-def _around(boxes: Sequence[BBox]) -> BBox:
-    return (
-        min(box[0] for box in boxes),
-        min(box[1] for box in boxes),
-        max(box[2] for box in boxes),
-        max(box[3] for box in boxes),
-    )
+    box = union([letter.bbox for letter in letters]) if letters else label.bbox
+    return center(box)
 
 
 def _orient_even_hashes(wiring: Wiring, marks: Sequence[BondMark]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from statistics import median
 from typing import Final
 
-from docai.geometry import BBox
+from docai.geometry import BBox, center, distance, union
 from docai.pipelines.drawings.letters import Letter
 from docai.pipelines.drawings.molecule.bond_strokes import Strokes
 from docai.pipelines.drawings.molecule.bonds import Bonds
@@ -54,19 +54,19 @@ def find_structures(
     if not parts or len(parts) > _MAX_PARTS:
         return []
     pluses = [label for label in wiring.labels if "".join(letter.text for letter in label.letters) == "+"]
-    separators += [(middle, middle) for label in pluses for middle in [_middle(label.bbox)]]
+    separators += [(middle, middle) for label in pluses for middle in [center(label.bbox)]]
     operators = _between_structures(pluses, [_box(wiring, part) for part in parts], bonds.length)
     wiring.labels = [label for label in wiring.labels if label not in operators]
     for label, structure in _formulas(wiring.labels, separators, bonds.length):
         parts.append([len(wiring.nodes)])
-        wiring.nodes.append(NodeMark(_middle(label.bbox), label, structure))
+        wiring.nodes.append(NodeMark(center(label.bbox), label, structure))
     boxes = [_box(wiring, part) for part in parts]
     gap = _FRAGMENT_GAP * bonds.length
     near = [
         (i, j)
         for i in range(len(parts))
         for j in range(i + 1, len(parts))
-        if _distance(boxes[i], boxes[j]) <= gap
+        if distance(boxes[i], boxes[j]) <= gap
         and not (_is_whole(wiring, parts[i]) and _is_whole(wiring, parts[j]))
         and not _is_parted(boxes[i], boxes[j], separators, bonds.length)
     ]
@@ -92,8 +92,8 @@ def formulas_alone(letters: Sequence[Letter]) -> list[DrawnGraph]:
     n_read = sum(len(label.letters) for label, _ in found)
     if not found or n_read < len(letters) or len(found) > _MAX_FORMULAS:
         return []
-    nodes = [NodeMark(_middle(label.bbox), label, structure) for label, structure in found]
-    return [DrawnGraph(nodes, [], length, _around([label.bbox for label, _ in found]))]
+    nodes = [NodeMark(center(label.bbox), label, structure) for label, structure in found]
+    return [DrawnGraph(nodes, [], length, union([label.bbox for label, _ in found]))]
 
 
 def _take_arrows(wiring: Wiring) -> list[Separator]:
@@ -122,7 +122,7 @@ def _formulas(
     left = []
     for label in labels:
         structure = None
-        at = _middle(label.bbox)
+        at = center(label.bbox)
         is_reagent = any(a != b and _off_axis(a, b, at) < 1.5 * length for a, b in separators)
         if not is_reagent and len(label.letters) <= 12:
             structure = read_label(label, [])
@@ -179,11 +179,11 @@ def _graph(strokes: Strokes, bonds: Bonds, wiring: Wiring, nodes: Sequence[int])
     # Broad dashes are cut to the shape of a wedge by some programs.
     if any(link.style != "hash" and not strokes.clipped.isdisjoint(link.paths) for link in links):
         graph.problems.append("Some of its strokes are cut off or hidden.")
-    graph.brackets = [bracket for bracket in wiring.brackets if _distance(box, bracket) <= 0]
+    graph.brackets = [bracket for bracket in wiring.brackets if distance(box, bracket) <= 0]
     if graph.brackets:
         graph.problems.append("A part is in brackets: what they say of it is not in the structure.")
     margin = grown(box, _LOOSE_GAP * bonds.length)
-    graph.loose = [label for label in wiring.labels if _distance(margin, label.bbox) <= 0]
+    graph.loose = [label for label in wiring.labels if distance(margin, label.bbox) <= 0]
     return graph
 
 
@@ -191,7 +191,7 @@ def _between_structures(pluses: Sequence[LabelMark], boxes: Sequence[BBox], leng
     """The plus signs that add two structures: they stand between them, and in none. The rest are charges."""
     found = []
     for label in pluses:
-        middle = _middle(label.bbox)
+        middle = center(label.bbox)
         if any(_is_inside(middle, box) for box in boxes):
             continue
         separators = [(middle, middle)]
@@ -209,7 +209,7 @@ def _is_whole(wiring: Wiring, part: Sequence[int]) -> bool:
 
 def _is_parted(a: BBox, b: BBox, separators: Sequence[Separator], length: float) -> bool:
     """Whether an arrow or a plus stands between two boxes."""
-    ca, cb = _middle(a), _middle(b)
+    ca, cb = center(a), center(b)
     for p, q in separators:
         at = (p[0] + q[0]) / 2, (p[1] + q[1]) / 2
         between = _off_axis(ca, cb, at) < 2.0 * length
@@ -234,20 +234,7 @@ def _box(wiring: Wiring, nodes: Sequence[int]) -> BBox:
     for index in nodes:
         node = wiring.nodes[index]
         boxes.append(node.label.bbox if node.label is not None else (*node.point, *node.point))
-    return _around(boxes)
-
-
-def _around(boxes: Sequence[BBox]) -> BBox:
-    return (
-        min(box[0] for box in boxes),
-        min(box[1] for box in boxes),
-        max(box[2] for box in boxes),
-        max(box[3] for box in boxes),
-    )
-
-
-def _middle(box: BBox) -> Point:
-    return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    return union(boxes)
 
 
 def _is_inside(point: Point, box: BBox) -> bool:
@@ -258,8 +245,3 @@ def _on_edge(at: Point, box: BBox, width: float) -> bool:
     """Whether a point is near the left or right edge of a box, as brackets are of theirs."""
     is_within = box[1] - width <= at[1] <= box[3] + width
     return is_within and (abs(at[0] - box[0]) <= width or abs(at[0] - box[2]) <= width)
-
-
-def _distance(a: BBox, b: BBox) -> float:
-    """Distance of two boxes, 0 where they touch."""
-    return math.hypot(max(a[0] - b[2], b[0] - a[2], 0.0), max(a[1] - b[3], b[1] - a[3], 0.0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from docai.geometry import center
 from docai.pipelines.drawings.score.pitches import DEFAULT_CLEF, HeadKey, clef_step
 from docai.pipelines.drawings.score.types import Chord, Curve, Head, System
 
@@ -67,7 +68,7 @@ def _open_heads(system: System, *, is_out: bool) -> Iterator[tuple[HeadKey, Curv
         if chord.is_grace or not chord.heads or not _is_outermost(system, chord, is_out=is_out):
             continue
         y = curve.begin[1] if is_out else curve.end[1]
-        place = min(range(len(chord.heads)), key=lambda place: abs(_middle(chord.heads[place])[1] - y))
+        place = min(range(len(chord.heads)), key=lambda place: abs(center(chord.heads[place].bbox)[1] - y))
         yield (index, place), curve
 
 
@@ -84,11 +85,6 @@ def _is_outermost(system: System, chord: Chord, *, is_out: bool) -> bool:
     return True
 
 
-def _middle(head: Head) -> tuple[float, float]:
-    x0, y0, x1, y1 = head.bbox
-    return (x0 + x1) / 2, (y0 + y1) / 2
-
-
 def _head(system: System, key: HeadKey) -> Head:
     return system.chords[key[0]].heads[key[1]]
 
@@ -96,7 +92,7 @@ def _head(system: System, key: HeadKey) -> Head:
 def _is_beside(system: System, key: HeadKey, x: float, y: float, *, is_out: bool) -> bool:
     head = _head(system, key)
     space = system.staves[head.staff].space if head.staff < len(system.staves) else 5.0
-    middle_x, middle_y = _middle(head)
+    middle_x, middle_y = center(head.bbox)
     beside = (x - middle_x) if is_out else (middle_x - x)
     return abs(y - middle_y) < _NEAR_HEAD * space and beside > _BESIDE_HEAD * (head.bbox[2] - head.bbox[0])
 
