@@ -42,9 +42,10 @@ from docai.pipelines.evidence.arbiter import decide
 from docai.pipelines.evidence.base import Reader, ReaderInput, Reading, content_of, same_grid
 from docai.pipelines.evidence.imago import Imago
 from docai.pipelines.evidence.osra import Osra
-from docai.pipelines.evidence.ppocr import PageReader, PpOcr, PpOcrTables
+from docai.pipelines.evidence.ppocr import PageReader, PpOcr
 from docai.pipelines.evidence.readers import ask
-from docai.pipelines.evidence.tesseract import ScannedTables, Tesseract
+from docai.pipelines.evidence.scanned_tables import PpOcrTables, ScannedTables
+from docai.pipelines.evidence.tesseract import Tesseract
 from docai.pipelines.ingest import Page, open_source
 from docai.pipelines.layout import find_regions, text_layer_quality
 from docai.pipelines.recognition.answer import region_reading

@@ -22,7 +22,7 @@ from docai.geometry import BBox
 from docai.score_formats import ScoreExports
 from docai.table_formats import TableExports
 
-SCHEMA_VERSION = "1.5"
+SCHEMA_VERSION = "1.6"
 
 Point = tuple[float, float]
 
@@ -31,7 +31,17 @@ Kind = Literal["table", "molecule", "score", "text", "figure"]
 FinishReason = Literal["stop", "length", "loop", "blank", "error", "not-run"]
 
 Evidence = Literal[
-    "model", "text-layer", "table-finder", "drawing", "imago", "layout", "osra", "ppocr", "tesseract"
+    "model",
+    "text-layer",
+    "table-finder",
+    "drawing",
+    "imago",
+    "layout",
+    "osra",
+    "ppocr",
+    "slanet",
+    "tesseract",
+    "tracing",
 ]
 
 

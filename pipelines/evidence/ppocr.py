@@ -1,8 +1,4 @@
-"""PP-OCR as a second reader of scans: of text, and of tables by its words and the picture's rules.
-
-A page is read once, whatever number of regions it has. The grid of a table is that of
-:mod:`docai.pipelines.tables.word_rows`, as with Tesseract.
-"""
+"""PP-OCR as a second reader of the text of scans. A page is read once, whatever number of regions it has."""
 
 from __future__ import annotations
 
@@ -18,7 +14,6 @@ from numpy.typing import NDArray
 from docai.contents import TextContent
 from docai.geometry import BBox, center, contains_center, grow
 from docai.pipelines.evidence.base import MARGIN_POINTS, Need, Picture, ReaderInput, Reading
-from docai.pipelines.evidence.tesseract import table_of_words
 from docai.pipelines.external import ppocr
 from docai.pipelines.external.ppocr import LETTER_HEIGHT_PX, MAX_SIDE_PX, SECONDS
 from docai.pipelines.external.tesseract import letter_height
@@ -106,21 +101,21 @@ def _scaled(image: Image) -> tuple[NDArray[np.uint8], float, float]:
     return pixels, scale, height * scale
 
 
-class _PpOcrReader:
+class PpOcrReader:
     """What the readers of text and of tables share."""
 
     name: Final[Evidence] = "ppocr"
     yields_to_words: Final = True
 
     def __init__(self, pages: PageReader | None = None) -> None:
-        self._pages = pages or PageReader()
+        self.pages = pages or PageReader()
 
     def available(self) -> str | None:
         """See :class:`~docai.pipelines.evidence.base.Reader`."""
         return ppocr.missing()
 
 
-class PpOcr(_PpOcrReader):
+class PpOcr(PpOcrReader):
     """Reads text in Latin letters and in Chinese."""
 
     kinds: Final[frozenset[str]] = frozenset(("text",))
@@ -128,32 +123,16 @@ class PpOcr(_PpOcrReader):
 
     def read(self, region: ReaderInput) -> Reading:
         """Its words as lines with boxes, from the top."""
-        words = self._pages.words_in(region)
+        words = self.pages.words_in(region)
         if not words:
             return Reading(self.name)
-        lines = lines_from_words(_in_rows(words))
+        lines = lines_from_words(words_in_rows(words))
         content = TextContent(text="\n".join(line.text for line in lines), lines=lines)
         mean = sum(one.confidence for one in words) / len(words)
         return Reading(self.name, content, content.text, complete=mean >= MIN_CONFIDENCE)
 
 
-class PpOcrTables(_PpOcrReader):
-    """Reads tables where no text layer has their words."""
-
-    kinds: Final[frozenset[str]] = frozenset(("table",))
-    needs: Final[frozenset[Need]] = frozenset(("page", "picture"))
-
-    def read(self, region: ReaderInput) -> Reading:
-        """The table it sees; None where its words stand in no two rows and columns."""
-        words = self._pages.words_in(region)
-        table = table_of_words(region.picture, _in_rows(words)) if words else None
-        if table is None:
-            return Reading(self.name)
-        mean = sum(one.confidence for one in words) / len(words)
-        return Reading(self.name, table, table.html, complete=mean >= MIN_CONFIDENCE)
-
-
-def _in_rows(words: Sequence[OcrPageWord]) -> list[PageWord]:
+def words_in_rows(words: Sequence[OcrPageWord]) -> list[PageWord]:
     """The words row by row, from the left: lines of one height are pieces of one row."""
     rows: list[list[PageWord]] = []
     for one in sorted(words, key=lambda one: center(one.word.bbox)[1]):

@@ -16,9 +16,10 @@ from docai.pipelines.evidence.base import PIXELS, Need, Reader, ReaderInput, Rea
 from docai.pipelines.evidence.drawing import DrawingReader, DrawnPart
 from docai.pipelines.evidence.imago import Imago
 from docai.pipelines.evidence.osra import Osra
-from docai.pipelines.evidence.ppocr import PageReader, PpOcr, PpOcrTables
+from docai.pipelines.evidence.ppocr import PageReader, PpOcr
+from docai.pipelines.evidence.scanned_tables import PpOcrTables, ScannedTables
 from docai.pipelines.evidence.table_decision import TableFinder
-from docai.pipelines.evidence.tesseract import ScannedTables, Tesseract
+from docai.pipelines.evidence.tesseract import Tesseract
 from docai.pipelines.evidence.text_layer import TextLayer
 from docai.pipelines.external.programs import ReaderError
 from docai.pipelines.ingest import Page

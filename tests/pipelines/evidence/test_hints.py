@@ -14,8 +14,9 @@ from docai.geometry import BBox
 from docai.pipelines.evidence import readers
 from docai.pipelines.evidence.osra import Osra
 from docai.pipelines.evidence.readers import ReaderPool
+from docai.pipelines.evidence.scanned_tables import ScannedTables
 from docai.pipelines.evidence.table_decision import TableFinder
-from docai.pipelines.evidence.tesseract import ScannedTables, Tesseract
+from docai.pipelines.evidence.tesseract import Tesseract
 from docai.pipelines.evidence.text_layer import TextLayer
 from docai.records import Kind
 

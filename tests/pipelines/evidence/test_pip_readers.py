@@ -11,7 +11,8 @@ from PIL import Image, ImageDraw, ImageFont
 from docai.contents import MoleculeContent, TableContent, TextContent
 from docai.pipelines.evidence.base import ReaderInput
 from docai.pipelines.evidence.imago import MAX_STROKE_PX, Imago, prepare
-from docai.pipelines.evidence.ppocr import PageReader, PpOcr, PpOcrTables
+from docai.pipelines.evidence.ppocr import PageReader, PpOcr
+from docai.pipelines.evidence.scanned_tables import PpOcrTables
 from docai.pipelines.external import imago, ppocr
 from docai.pipelines.external.programs import ReaderError
 from docai.pipelines.ingest import open_source

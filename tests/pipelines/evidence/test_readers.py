@@ -15,8 +15,9 @@ from docai.pipelines.evidence import readers
 from docai.pipelines.evidence.base import Need, ReaderInput, Reading
 from docai.pipelines.evidence.osra import Osra
 from docai.pipelines.evidence.readers import ReaderPool
+from docai.pipelines.evidence.scanned_tables import ScannedTables
 from docai.pipelines.evidence.table_decision import TableFinder
-from docai.pipelines.evidence.tesseract import ScannedTables, Tesseract
+from docai.pipelines.evidence.tesseract import Tesseract
 from docai.pipelines.evidence.text_layer import TextLayer
 from docai.pipelines.external.programs import ReaderError
 from docai.pipelines.ingest import Page, PageWord, open_source

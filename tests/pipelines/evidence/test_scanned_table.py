@@ -17,7 +17,7 @@ from docai.models.heads import HEADS
 from docai.pipelines.evidence import readers
 from docai.pipelines.evidence.base import ReaderInput
 from docai.pipelines.evidence.readers import ReaderPool
-from docai.pipelines.evidence.tesseract import ScannedTables, prepare
+from docai.pipelines.evidence.scanned_tables import ScannedTables, prepare
 from docai.pipelines.external.programs import ReaderError
 from docai.pipelines.external.tesseract import LETTER_HEIGHT_PX, letter_height
 from docai.pipelines.ingest import Page, PageWord, open_source

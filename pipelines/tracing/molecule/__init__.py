@@ -1,0 +1,1 @@
+"""Structure drawings of a picture: thinned to strokes and letters."""

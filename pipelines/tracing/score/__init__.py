@@ -1,0 +1,1 @@
+"""Music of a picture: staves, and symbols on them."""
