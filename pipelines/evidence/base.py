@@ -128,6 +128,10 @@ class Reading:
     """How sure the reader itself is, where it says so."""
     is_calibrated: bool = False
     """That confidence comes true as often as it says."""
+    quality: float | None = None
+    """How well a second reader thinks that it read, 0…1, in its own measure, such as the mean of its word
+    confidences; :mod:`docai.pipelines.evidence.trust` tells how often such a reading is right. The
+    confidences of the words of its content are its own as well."""
     supporters: tuple[Evidence, ...] = ()
     """Other second readers that say the same."""
     opponents: tuple[Evidence, ...] = ()

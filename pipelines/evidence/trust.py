@@ -75,6 +75,16 @@ def contradicted(p: float, w: float) -> float:
     return bayes(p, 1 - w, 1.0)
 
 
+def word_trust(source: Evidence, own: float | None) -> float:
+    """How likely a word of a second reader is right, alone.
+
+    Args:
+        own: the reader's confidence in it, 0…1; None where it gives none.
+    """
+    part = TRUST.get(source, _NO_TRUST).part
+    return part if own is None else min(part, own)
+
+
 def trust_in(second: Reading) -> Trust:
     """Where its reading is complete, or says what the model says."""
     if isinstance(second.content, TableContent):
