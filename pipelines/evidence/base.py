@@ -18,6 +18,8 @@ from docai.records import Alternative, Confidence, Evidence, FinishReason
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from docai.pipelines.evidence.molecule_answers import MoleculeAnswer
+
 
 MARGIN_POINTS = 2.0
 """Points of the page that a picture shows around its region: boxes of regions may touch the ink."""
@@ -133,6 +135,8 @@ class Reading:
     """Other second readers that say the same."""
     opponents: tuple[Evidence, ...] = ()
     """Other second readers that say something else."""
+    molecules: tuple[MoleculeAnswer, ...] = ()
+    """Of a reader that reads several preparations of a picture of a molecule, its answer to each."""
     repaired: bool = False
     finish_reason: FinishReason = "not-run"
     n_tokens: int = 0
