@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from docai.pipelines.evidence.molecule_answers import MoleculeAnswer
+    from docai.pipelines.evidence.molecule_picture import MoleculePicture
 
 
 MARGIN_POINTS = 2.0
@@ -78,6 +79,17 @@ class ReaderInput:
             TooManyPixelsError, DamagedSourceError: the page cannot be drawn.
         """
         return _draw(self.page, grow(self.bbox, MARGIN_POINTS))
+
+    @cached_property
+    def molecule_picture(self) -> MoleculePicture:
+        """The structures of :attr:`picture` without what is written beside them, found once for all readers.
+
+        Raises:
+            TooManyPixelsError, DamagedSourceError: the page cannot be drawn.
+        """
+        from docai.pipelines.evidence.molecule_picture import part_picture
+
+        return part_picture(self.picture.image)
 
     @cached_property
     def page_picture(self) -> Picture:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from docai.pipelines.evidence.base import Need, ReaderInput, Reading
 from docai.pipelines.evidence.molecule_answers import MoleculeAnswer, answer_of_blocks
-from docai.pipelines.evidence.molecule_picture import MoleculePicture, at_stroke, part_picture
+from docai.pipelines.evidence.molecule_picture import MoleculePicture, at_stroke
+from docai.pipelines.evidence.molecule_salts import read_texts
 from docai.pipelines.evidence.molecule_vote import reading_of_answers
 from docai.pipelines.external import imago
 from docai.pipelines.external.programs import ReaderError
@@ -45,7 +46,8 @@ class Imago:
 
     def read(self, region: ReaderInput) -> Reading:
         """The structures it sees as one, its parts joined by dots."""
-        return reading_of_answers(self.name, self._answers(part_picture(region.picture.image)))
+        picture = region.molecule_picture
+        return reading_of_answers(self.name, self._answers(picture), read_texts(picture))
 
     def _answers(self, picture: MoleculePicture) -> list[MoleculeAnswer]:
         """One for each preparation.

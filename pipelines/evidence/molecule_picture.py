@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from docai.geometry import BBox, center
+from docai.geometry import BBox, center, union
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -41,11 +41,24 @@ MIN_SHORT_BONDS: Final = 3
 MIN_MARK: Final = 2.0
 """Size of a mark in stroke widths; what is smaller and stands alone is a speck."""
 
+MAX_SPACE: Final = 1.2
+"""Letter heights between two words of a line."""
+
 PADDING: Final = 20
 """White pixels around what is cut out."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class WrittenText:
+    """Ink beside the structures that is text."""
+
+    box: BBox
+    """Pixels of the whole picture."""
+    gray: NDArray[np.uint8]
+    """What the picture shows there."""
+
+
+@dataclass(frozen=True, eq=False)
 class MoleculePicture:
     """A picture parted in its structures and what is written beside them."""
 
@@ -57,8 +70,10 @@ class MoleculePicture:
     """Pixel of the whole picture at the outer corner of (0, 0): x, y; below 0 within the border."""
     stroke: float
     """Width of strokes, pixels; 0 without ink."""
-    texts: tuple[BBox, ...]
-    """Groups beside the structures, in pixels of the whole picture."""
+    letter_height: float
+    """Of most letters, pixels; a guess where there are none."""
+    texts: tuple[WrittenText, ...]
+    """Groups beside the structures, those of one line together."""
 
 
 def part_picture(image: Image) -> MoleculePicture:
@@ -70,7 +85,7 @@ def part_picture(image: Image) -> MoleculePicture:
     ink = np.asarray(binary, np.uint8)
     stroke = stroke_width(ink)
     if not stroke:
-        return MoleculePicture(ink, gray, (0, 0), 0.0, ())
+        return MoleculePicture(ink, gray, (0, 0), 0.0, 0.0, ())
     n_pieces, pieces, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
     sizes = stats[1:]
     letter = _letter_height(sizes, stroke)
@@ -81,14 +96,14 @@ def part_picture(image: Image) -> MoleculePicture:
         for group in boxes
         if _is_structure(pieces, sizes, np.flatnonzero(group_of == group), stroke, letter)
     ]
-    large = [boxes[group] for group in structures]
+    hull = _hull(ink, pieces, np.concatenate([[False], np.isin(group_of, structures)]))
     # A letter or charge whose bonds are broken stands within the structure all the same.
     structures += [
         group
         for group, box in boxes.items()
         if group not in structures
         and max(box[2] - box[0], box[3] - box[1]) >= MIN_MARK * stroke
-        and any(_is_within(box, outer) for outer in large)
+        and cv2.pointPolygonTest(hull, center(box), measureDist=False) >= 0
     ]
     texts = [
         box
@@ -97,7 +112,7 @@ def part_picture(image: Image) -> MoleculePicture:
     ]
     if not structures:
         # Without any line all is kept: a formula such as CH3-OH may be all that there is.
-        return MoleculePicture(ink, gray, (0, 0), stroke, ())
+        return MoleculePicture(ink, gray, (0, 0), stroke, letter, ())
     kept = np.concatenate([[False], np.isin(group_of, structures)])
     x0, y0, x1, y1 = (int(value) for value in _box(sizes[kept[1:]]))
     is_kept = kept[pieces[y0:y1, x0:x1]]
@@ -109,7 +124,32 @@ def part_picture(image: Image) -> MoleculePicture:
         np.pad(part, PADDING, constant_values=255),
         (x0 - PADDING, y0 - PADDING),
         stroke,
-        tuple(texts),
+        letter,
+        tuple(WrittenText(box, _cut(gray, box)) for box in _lines(texts, letter)),
+    )
+
+
+def _cut(gray: NDArray[np.uint8], box: BBox) -> NDArray[np.uint8]:
+    x0, y0, x1, y1 = (int(value) for value in box)
+    return np.pad(gray[y0:y1, x0:x1], PADDING // 2, constant_values=255)
+
+
+def _lines(boxes: Sequence[BBox], letter: float) -> list[BBox]:
+    """Boxes beside each other as one, where a space may be between them."""
+    lines: list[BBox] = []
+    for box in sorted(boxes):
+        before = next((line for line in lines if _goes_on(line, box, letter)), None)
+        if before is None:
+            lines.append(box)
+        else:
+            lines[lines.index(before)] = union((before, box))
+    return lines
+
+
+def _goes_on(line: BBox, box: BBox, letter: float) -> bool:
+    overlap = min(line[3], box[3]) - max(line[1], box[1])
+    return 0 <= box[0] - line[2] <= MAX_SPACE * letter and overlap >= 0.3 * min(
+        line[3] - line[1], box[3] - box[1]
     )
 
 
@@ -166,9 +206,14 @@ def _letter_height(sizes: NDArray[np.int32], stroke: float) -> float:
     return float(np.median(high[may_be])) if may_be.any() else 10.0 * stroke
 
 
-def _is_within(box: BBox, outer: BBox) -> bool:
-    x, y = center(box)
-    return outer[0] <= x <= outer[2] and outer[1] <= y <= outer[3]
+def _hull(ink: Ink, pieces: NDArray[np.int32], is_kept: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Corners of the convex hull of the ink of some pieces, ``(N, 1, 2)``; a point far off without any."""
+    import cv2
+
+    points = cv2.findNonZero((is_kept[pieces] & (ink > 0)).astype(np.uint8))
+    if points is None:
+        return np.full((1, 1, 2), -1e6, np.float32)
+    return np.asarray(cv2.convexHull(points), np.float32)
 
 
 def _is_structure(

@@ -26,6 +26,7 @@ from docai.pipelines.evidence.molecule_answers import (
     count_oddities,
     n_heavy_atoms,
 )
+from docai.pipelines.evidence.molecule_salts import with_salts
 from docai.records import Alternative, Confidence, Evidence
 
 METHOD: Final = "readers of the picture that agree, in several preparations, and their chemistry (fitted)"
@@ -140,8 +141,19 @@ def _sources(smiles: str, answers: Mapping[Evidence, Sequence[MoleculeAnswer]]) 
     return tuple(sorted(names, key=lambda name: answers[name][0].smiles != smiles))
 
 
-def reading_of_answers(source: Evidence, answers: Sequence[MoleculeAnswer]) -> Reading:
-    """What one reader makes of a picture, of its answers to several preparations, the best first."""
+def reading_of_answers(
+    source: Evidence, answers: Sequence[MoleculeAnswer], texts: Sequence[str] = ()
+) -> Reading:
+    """What one reader makes of a picture.
+
+    Args:
+        source: the reader.
+        answers: to several preparations, the best first.
+        texts: written beside the structure, see :mod:`.molecule_salts`.
+    """
+    answers = [
+        replace(one, smiles=with_salts(one.smiles, texts)) if one.smiles and texts else one for one in answers
+    ]
     best = next(iter(candidates({source: answers})), None)
     if best is None:
         return Reading(source, molecules=tuple(answers))

@@ -11,7 +11,8 @@ import numpy as np
 
 from docai.pipelines.evidence.base import Need, ReaderInput, Reading
 from docai.pipelines.evidence.molecule_answers import MoleculeAnswer, answer_of_blocks
-from docai.pipelines.evidence.molecule_picture import MoleculePicture, part_picture
+from docai.pipelines.evidence.molecule_picture import MoleculePicture
+from docai.pipelines.evidence.molecule_salts import read_texts
 from docai.pipelines.evidence.molecule_vote import reading_of_answers
 from docai.pipelines.external import programs
 from docai.records import Evidence
@@ -53,7 +54,7 @@ class Osra:
     def read(self, region: ReaderInput) -> Reading:
         """The structures it sees as one, its parts joined by dots: fragments are drawn beside each other."""
         program = programs.find(self._program)
-        picture = part_picture(region.picture.image)
+        picture = region.molecule_picture
         if not picture.stroke:
             return Reading(self.name)
         with tempfile.TemporaryDirectory(prefix="docai-") as folder:
@@ -64,7 +65,8 @@ class Osra:
                 seconds=self._seconds,
                 max_bytes=MAX_BYTES,
             )
-        return reading_of_answers(self.name, read_answers(output.decode("utf-8", "replace")))
+        answers = read_answers(output.decode("utf-8", "replace"))
+        return reading_of_answers(self.name, answers, read_texts(picture))
 
 
 def _save(picture: MoleculePicture, file: Path) -> None:
