@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from docai.parsers.molecule import parse_molecule
+from docai.pipelines.drawings.molecule.chemistry import METALS
 from docai.pipelines.drawings.molecule.content import describe_graph
 from docai.pipelines.drawings.molecule.types import DrawnGraph
 from docai.pipelines.evidence.molecule_graphs import graph_of_molblock
@@ -53,17 +54,56 @@ def answer_of_blocks(blocks: Sequence[str], preparation: str, own: float = 0.0) 
     known = [part for part in parts if part is not None]
     if not known or len(known) < len(parts):
         return MoleculeAnswer(None, preparation, own=own, graphs=tuple(graphs))
-    smiles = known[0] if len(known) == 1 else parse_molecule(".".join(known)).content.smiles
-    return MoleculeAnswer(smiles, preparation, plausibility, own, tuple(graphs))
+    return MoleculeAnswer(mend(".".join(known)), preparation, plausibility, own, tuple(graphs))
+
+
+def mend(smiles: str) -> str | None:
+    """The structure as a drawing means it, canonical.
+
+    A bond of an alkali metal is ionic, whatever is written; sulfur with four single bonds to carbon is
+    silicon, whose ``i`` was not seen.
+    """
+    from rdkit import Chem, rdBase
+
+    block = rdBase.BlockLogs()
+    try:
+        mol = Chem.MolFromSmiles(smiles)
+        if mol is None:
+            return None
+        changed = Chem.RWMol(mol)
+        salts, silanes = _mended_patterns()
+        for anion, metal in mol.GetSubstructMatches(salts):
+            changed.RemoveBond(anion, metal)
+            changed.GetAtomWithIdx(anion).SetFormalCharge(-1)
+            changed.GetAtomWithIdx(metal).SetFormalCharge(1)
+            changed.GetAtomWithIdx(metal).SetNoImplicit(True)
+            changed.GetAtomWithIdx(metal).SetNumExplicitHs(0)
+            changed.GetAtomWithIdx(metal).SetNumRadicalElectrons(0)
+        for index, *_ in mol.GetSubstructMatches(silanes):
+            changed.GetAtomWithIdx(index).SetAtomicNum(14)
+        Chem.SanitizeMol(changed)
+        return parse_molecule(Chem.MolToSmiles(changed)).content.smiles
+    except (Chem.MolSanitizeException, ValueError, RuntimeError):
+        return None
+    finally:
+        del block
+
+
+@lru_cache(maxsize=1)
+def _mended_patterns() -> tuple[Mol, Mol]:
+    from rdkit import Chem
+
+    salt = Chem.MolFromSmarts("[O,S,N;+0]-[Li,Na,K;+0;D1]")
+    return salt, Chem.MolFromSmarts("[SX4](-[#6])(-[#6])(-[#6])-[#6]")
 
 
 @lru_cache(maxsize=4096)
 def count_oddities(smiles: str) -> int:
     """Places that molecules of drawings hardly ever have, and misread ones often.
 
-    They are: dummy atoms, atoms with unpaired electrons, cumulated double bonds, rings of three or four
-    with a double bond or fused to a small ring, rings of six with two double bonds next to one that lacks the
-    third, a charge without its opposite, and more than two parts.
+    They are: dummy atoms, atoms with unpaired electrons, covalent bonds of metals, cumulated double bonds,
+    rings of three or four with a double bond or fused to a small ring, rings of six that lack one of three
+    double bonds, a charge without its opposite, and more than two parts.
     """
     from rdkit import Chem, rdBase
 
@@ -74,10 +114,15 @@ def count_oddities(smiles: str) -> int:
         del block
     if mol is None:
         return MAX_ODDITIES
-    count = sum(atom.GetNumRadicalElectrons() > 0 or atom.GetAtomicNum() == 0 for atom in mol.GetAtoms())
+    count = sum(
+        atom.GetNumRadicalElectrons() > 0
+        or atom.GetAtomicNum() == 0
+        or (atom.GetDegree() > 0 and atom.GetSymbol() in METALS)
+        for atom in mol.GetAtoms()
+    )
     count += sum(len(mol.GetSubstructMatches(pattern)) for pattern in _odd_patterns())
-    count += abs(Chem.GetFormalCharge(mol)) + max(0, smiles.count(".") - 1)
-    return min(MAX_ODDITIES, count)
+    count += abs(int(Chem.GetFormalCharge(mol))) + max(0, smiles.count(".") - 1)
+    return int(min(MAX_ODDITIES, count))
 
 
 @lru_cache(maxsize=1)

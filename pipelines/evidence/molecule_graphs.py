@@ -46,9 +46,11 @@ _STYLES: Final[dict[int, BondStyle]] = {1: "wedge", 6: "hash", 4: "wavy"}
 _PLACEHOLDERS: Final = frozenset(("A", "Q", "*", "R#", "Xx", "X"))
 """What stands for an atom that a program could not read, or for an R-group."""
 
-_DRAWN_ELEMENTS: Final = frozenset(
-    "H B C N O F Si P S Cl Br I Se As Te Li Na K Mg Ca Al Fe Co Ni Cu Zn Pd Pt Sn Hg Ag Au Ru Rh Ir Ti".split()
-)
+_ORGANIC: Final = "H B C N O F Si P S Cl Br I Se As Te"
+
+_METALS: Final = "Li Na K Mg Ca Al Fe Co Ni Cu Zn Pd Pt Sn Hg Ag Au Ru Rh Ir Ti"
+
+_DRAWN_ELEMENTS: Final = frozenset((*_ORGANIC.split(), *_METALS.split()))
 """What drawings of molecules hold, but for rare cases; other symbols are misread labels."""
 
 _USUAL_VALENCES: Final = {"N": 3, "O": 2, "B": 3}
@@ -122,7 +124,7 @@ def _read_properties(block: _Block, lines: Sequence[str]) -> None:
             return
         if line.startswith("A  ") and len(words) == 2:
             block.symbols[int(words[1]) - 1] = following.strip()
-        elif line.startswith("M  CHG") or line.startswith("M  ISO"):
+        elif line.startswith(("M  CHG", "M  ISO")):
             values = block.charges if words[1] == "CHG" else block.isotopes
             for atom, value in zip(words[3::2], words[4::2], strict=False):
                 values[int(atom) - 1] = int(value)

@@ -169,9 +169,11 @@ def at_stroke(ink: Ink, stroke: float, width: float) -> Ink:
 
 
 def stroke_width(ink: Ink) -> float:
-    """Pixels: twice the median distance of the middles of strokes from their edges; 0 without ink."""
+    """Pixels: twice the median distance of the middles of strokes from their edges; 0 without strokes."""
     import cv2
 
+    if ink.all():
+        return 0.0
     distance = cv2.distanceTransform(ink, cv2.DIST_L2, 3)
     ridge = (distance >= cv2.dilate(distance, np.ones((3, 3), np.uint8))) & (distance > 0)
     return 2.0 * float(np.median(distance[ridge])) if ridge.any() else 0.0

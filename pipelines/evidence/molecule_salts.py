@@ -1,4 +1,4 @@
-"""What is written beside a structure and belongs to it: acids, ions and solvents, such as ``HCl`` or ``2 Na+``.
+"""What is written beside a structure and belongs to it: acids, ions and solvents (``HCl``, ``2 Na+``).
 
 Programs that read structures leave it out or take it for atoms. It is read by PP-OCR, and by the rules for
 labels of drawings; a caption or a number is no formula and is left alone.
@@ -39,10 +39,29 @@ SHOWN_HEIGHT: Final = 32
 
 SECONDS: Final = 20.0
 
-_IONS: Final = {"Cl": -1, "Br": -1, "I": -1, "F": -1, "Na": 1, "K": 1, "Li": 1, "Mg": 2, "Ca": 2, "Zn": 2, "Al": 3}
+_IONS: Final = {
+    "Cl": -1,
+    "Br": -1,
+    "I": -1,
+    "F": -1,
+    "Na": 1,
+    "K": 1,
+    "Li": 1,
+    "Mg": 2,
+    "Ca": 2,
+    "Zn": 2,
+    "Al": 3,
+}
 """Atoms that stand alone as ions, with their charge."""
 
-_LOOK_ALIKES: Final = (("CI", "Cl"), ("C1", "Cl"), ("HC|", "HCl"), ("8r", "Br"), ("H20", "H2O"), ("S04", "SO4"))
+_LOOK_ALIKES: Final = (
+    ("CI", "Cl"),
+    ("C1", "Cl"),
+    ("HC|", "HCl"),
+    ("8r", "Br"),
+    ("H20", "H2O"),
+    ("S04", "SO4"),
+)
 
 _LEADING: Final = re.compile(r"^[\s.,:;·•∙⋅*xX×']+(?=\w)")
 
@@ -50,6 +69,9 @@ _SIGNS: Final = str.maketrans(
     dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u00af\u203e_~\u207b", "-")
     | dict(zip("\u207a\u00b9\u00b2\u00b3", "+123", strict=True))
 )
+
+_IODIDE: Final = re.compile(r"[I1l|]{1,2}-?")
+"""What an ``I`` with a raised minus is taken for, beside a cation."""
 
 _WRITTEN: Final = re.compile(r"(?:\d\s*)?[A-Z(][\w()+-]*", re.ASCII)
 """A number and one formula, without spaces in it."""
@@ -121,6 +143,8 @@ def _formula(text: str, charge: int) -> list[str]:
     plain = _LEADING.sub("", text.strip()).translate(_SIGNS)
     for misread, meant in _LOOK_ALIKES:
         plain = plain.replace(misread, meant)
+    if charge > 0 and _IODIDE.fullmatch(plain):
+        plain = "I"
     ion = re.fullmatch(r"(?:([2-9])\s*)?([A-Z][a-z]?)\s*(\d?[+-]\d?|)", plain)
     if ion and ion[2] in _IONS:
         value = _IONS[ion[2]]
@@ -136,7 +160,8 @@ def _formula(text: str, charge: int) -> list[str]:
     structure = read_free_label(label) if label.letters else None
     if structure is None:
         return []
-    content = describe_graph(DrawnGraph([NodeMark((0.0, 0.0), label, structure)], [], 1.0, label.bbox)).content
+    graph = DrawnGraph([NodeMark((0.0, 0.0), label, structure)], [], 1.0, label.bbox)
+    content = describe_graph(graph).content
     smiles = content.smiles if content is not None else None
     return smiles.split(".") if smiles and "*" not in smiles else []
 

@@ -54,7 +54,24 @@ FEATURES: Final = (
 )
 """What :func:`features` gives, in that order."""
 
-WEIGHTS: Final[Mapping[str, float]] = {}
+WEIGHTS: Final[Mapping[str, float]] = {
+    "bias": -3.23,
+    "imago_asked": -0.27,
+    "imago_share": 3.03,
+    "imago_all": 0.91,
+    "osra_asked": -1.05,
+    "osra_first": 3.93,
+    "osra_share": 1.14,
+    "osra_estimate": -0.29,
+    "tracing_asked": -0.60,
+    "tracing_says": 1.50,
+    "tracing_quality": 2.00,
+    "agreement": -0.49,
+    "rival": -1.90,
+    "plausibility": 2.86,
+    "oddities": -5.40,
+    "size": -0.26,
+}
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,9 @@ STROKE_PX: Final = 3.5
 
 _LISTS = (("-l", "spelling.txt"), ("-a", "superatom.txt"))
 
+_USUAL_RESOLUTION: Final = "2"
+"""The number of 300 dpi, which is believed where others have the same estimate."""
+
 _FIELD: Final = re.compile(r"^>  <(\w+)>\n(.*)$", re.MULTILINE)
 
 
@@ -97,6 +100,7 @@ def read_answers(output: str) -> list[MoleculeAnswer]:
         blocks.setdefault(key, []).append(block + end + "\n")
         estimates[key] = estimates.get(key, 0.0) + float(fields.get("Confidence_estimate", "0"))
     answers = [answer_of_blocks(blocks[key], f"resolution {key}", estimates[key]) for key in blocks]
+    answers.sort(key=lambda answer: answer.preparation == f"resolution {_USUAL_RESOLUTION}", reverse=True)
     return sorted(answers, key=lambda answer: answer.own, reverse=True)
 
 

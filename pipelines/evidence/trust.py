@@ -89,8 +89,8 @@ def trust_in(second: Reading) -> Trust:
     """Where its reading is complete, or says what the model says."""
     if isinstance(second.content, TableContent):
         return TABLE_TRUST.get(second.source, _NO_TRUST)
-    if second.source == "drawing":
-        # What it could explain is measured for each drawing.
+    if second.source == "drawing" or second.is_calibrated:
+        # What it could explain is measured for each drawing, and a vote is for all its readers.
         value = second.confidence.value or 0.0
         return Trust(record=value, part=value)
     trust = TRUST.get(second.source, _NO_TRUST)
