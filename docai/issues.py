@@ -250,6 +250,12 @@ CODES: Mapping[str, IssueCode] = MappingProxyType(
         "regions-not-asked-for": IssueCode(
             "info", "layout", "Regions whose kind is not in `heads` were skipped."
         ),
+        "page-straightened": IssueCode(
+            "info",
+            "layout",
+            "The scanned page lies on its side, upside down, askew or at an angle, and was read straightened; "
+            "boxes are those of the page as displayed.",
+        ),
         # Region: the model did not read it
         "region-limit": IssueCode(
             "error", "model", "The region was skipped: Limits.max_regions_per_page was reached."

@@ -76,6 +76,8 @@ class Page(ABC):
     height: float
     rotation: int
     dpi: float
+    is_straight = False
+    """It is another page, seen straight; see :class:`~docai.pipelines.ingest.straight.StraightPage`."""
 
     def __init__(self, source: str, limits: Limits) -> None:
         self._source = source
