@@ -45,13 +45,15 @@ class Answer:
     """A reader's own measure of how well it read each region, 0..1."""
     evidence: tuple[str, ...] = ()
     """Of docai: whom its first record rests on."""
+    similarities: tuple[float | None, ...] = ()
+    """Of docai: how well each record matches the picture when it is rendered again, 0..1."""
     issues: tuple[str, ...] = ()
     """Codes, of all records."""
 
 
 def silent_engine() -> Engine:
-    """A model that has all heads, and says nothing."""
-    return ScriptedEngine(dict.fromkeys(HEADS, ""))
+    """A model that has all heads, says nothing, and was measured to be never right."""
+    return ScriptedEngine(dict.fromkeys(HEADS, ""), accuracy=0.0)
 
 
 def picture_readers(kind: str) -> list[Reader]:
@@ -152,7 +154,7 @@ class Docai:
         def listen(reader: Reader, region: ReaderInput) -> Reading:
             started = cpu_seconds()
             reading = ask(reader, region)
-            if reader.needs <= PIXELS:
+            if reader.needs <= PIXELS and sample.truth[0].kind in (reader.kinds or ()):
                 heard[reader.name].readings.append((reading, region.bbox))
                 heard[reader.name].seconds += cpu_seconds() - started
             return reading
@@ -183,6 +185,7 @@ def _answer_of(document: Document, sample: Sample) -> Answer:
         prediction,
         is_complete=bool(prediction.items),
         evidence=tuple(records[0].evidence) if records else (),
+        similarities=tuple(one.read_back.similarity if one.read_back else None for one in records),
         issues=tuple(issue.code for issue in document.iter_issues()),
     )
 

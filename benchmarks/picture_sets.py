@@ -29,6 +29,7 @@ from picture_scores import (
 )
 
 from docai.errors import DocaiError
+from docai.geometry import PageTransform
 from docai.pipelines.evaluation.base import CaseScore, Item, Prediction, Sample, Skipped
 from docai.pipelines.evaluation.datasets.icdar2013 import read_icdar2013
 from docai.pipelines.evaluation.datasets.icdar_text import read_icdar2015

@@ -48,13 +48,14 @@ class Measured:
         return self.question.score(self.answer.prediction)
 
     @property
-    def is_right(self) -> bool:
-        ratio = self.score.ratios.get(_RIGHT[self.kind])
-        return ratio is not None and ratio.value == 1
+    def right(self) -> float:
+        """1 where all of it is right; of several texts the share of those that are."""
+        value = self.score.ratios[_RIGHT[self.kind]].value if _RIGHT[self.kind] in self.score.ratios else None
+        return 0.0 if value is None else value if self.kind == "text" else float(value == 1)
 
     @property
-    def is_sure_and_wrong(self) -> bool:
-        return any(belief.confidence >= SURE and not belief.is_right for belief in self.score.beliefs)
+    def n_sure_and_wrong(self) -> int:
+        return sum(belief.confidence >= SURE and not belief.is_right for belief in self.score.beliefs)
 
     def case(self) -> dict[str, object]:
         """One line of the file of cases."""
@@ -68,12 +69,13 @@ class Measured:
             "truth": [item.text for item in sample.truth],
             "read": [item.text for item in prediction.items],
             "scores": {name: ratio.value for name, ratio in self.score.ratios.items()},
-            "right": self.is_right,
+            "right": self.right,
             "complete": self.answer.is_complete,
             "qualities": self.answer.qualities,
             "beliefs": self.score.beliefs,
             "parts": self.score.part_beliefs,
             "evidence": self.answer.evidence,
+            "similarities": self.answer.similarities,
             "issues": self.answer.issues,
             "error": prediction.error,
             "seconds": round(self.seconds, 3),
@@ -91,8 +93,8 @@ def row(part: PictureSet, reader: str, answers: Sequence[Measured]) -> str:
         reader,
         str(len(answers)),
         ", ".join(figures),
-        f"{len(clear)}: {_share([one.is_right for one in clear])}",
-        _share([one.is_sure_and_wrong for one in answers]) if reader.startswith(DOCAI) else "",
+        f"{len(clear)}: {_mean([one.right for one in clear])}",
+        _sure_and_wrong(answers) if reader.startswith(DOCAI) else "",
         f"{sum(seconds) / len(seconds):.2f}, {max(seconds):.1f}",
     )
     return f"| {' | '.join(cells)} |"
@@ -132,5 +134,10 @@ def _figure(name: str, ratios: Sequence[Ratio]) -> str:
     return f"{name} –" if value is None else f"{name} {value:.3f}"
 
 
-def _share(flags: Sequence[bool]) -> str:
-    return f"{sum(flags) / len(flags):.3f}" if flags else "–"
+def _mean(values: Sequence[float]) -> str:
+    return f"{sum(values) / len(values):.3f}" if values else "–"
+
+
+def _sure_and_wrong(answers: Sequence[Measured]) -> str:
+    n_wrong = sum(one.n_sure_and_wrong for one in answers)
+    return f"{n_wrong / max(1, sum(len(one.question.sample.truth) for one in answers)):.3f}"

@@ -1,12 +1,12 @@
 """Measures how well pictures are read: text, tables, molecules and scores that are pixels alone.
 
     python benchmarks/pictures.py [--limit N] [--only NAMES] [--half HALF] [--alone NAMES] [--without NAMES]
-                                  [--model MODEL] [--cases FILE] [--calibration]
+                                  [--effort EFFORT] [--model MODEL] [--cases FILE] [--calibration]
 
 Prints a Markdown table with a row for each set and reader: docai, with a model that says nothing (``--model``
 names a real one, such as ``nano``), and below it those of its readers that it asked, in the cases in which it
-asked them. Readers that ``--alone`` names are asked by themselves, of all cases. Real documents are those of
-the folder ``DOCAI_REAL_DATA``; the rest is drawn, with seeds. Halves are of the
+asked them (all with ``--effort best``). Readers that ``--alone`` names are asked by themselves. Real
+documents are those of the folder ``DOCAI_REAL_DATA``; the rest is drawn, with seeds. Halves are of the
 pictures of a set in their order: those of even numbers, from 0, are the half for development, on which trust
 in readers is fitted (``fit_trust.py``); the others are for figures alone.
 
@@ -44,7 +44,7 @@ from picture_sets import SETS, PictureSet, Question
 from picture_tables import DOCAI, HEADER, Half, Measured, calibration_tables, row
 
 from docai.models.engine import Engine
-from docai.options import Options
+from docai.options import Effort, Options
 from docai.pipelines.evidence.base import Reader
 
 Numbered = tuple[Half, Question]
@@ -116,6 +116,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--without", action="append", default=[], metavar="NAMES", help="docai also without these, by commas"
     )
+    parser.add_argument(
+        "--effort", choices=get_args(Effort), default="auto", help="docai's option (default auto)"
+    )
     parser.add_argument("--model", help="a checkpoint's name or folder; default: one that says nothing")
     parser.add_argument("--cases", type=Path, metavar="FILE", help="append each case as a line of JSON")
     parser.add_argument("--calibration", action="store_true", help="print how far confidences come true")
@@ -125,7 +128,7 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     arguments = parse_arguments()
     real = need_folder(arguments.real)
-    engine, options = engine_of(arguments.model), Options()
+    engine, options = engine_of(arguments.model), Options(effort=arguments.effort)
     docai = [Docai(engine, options)]
     docai += [Docai(engine, options, frozenset(names.split(","))) for names in arguments.without]
     names, alone = arguments.only.split(","), arguments.alone.split(",")
