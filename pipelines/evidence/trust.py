@@ -183,7 +183,8 @@ def _trust_alone(second: Reading) -> Trust:
         words = [value for value in content.part_confidences() if value is not None]
         if words:
             part = sum(word_trust(source, value) for value in words) / len(words)
-    kind = {TextContent: "text", ScoreContent: "score"}.get(type(content), "molecule")
+        return Trust(record_trust(source, "text", second.quality), part)
+    kind = "score" if isinstance(content, ScoreContent) else "molecule"
     return Trust(record_trust(source, kind, second.quality), part)
 
 
