@@ -45,7 +45,7 @@ TRUST: Final[dict[Evidence, Trust]] = {
     "ppocr": Trust(record=0.7, part=0.95),
     "tesseract": Trust(record=0.6, part=0.9),
 }
-"""Of complete readings. Whole answers are rounded down from what ``benchmarks/witnesses.py`` measures over
+"""Of complete readings. Whole answers are rounded down from what ``benchmarks/pictures.py`` measures over
 all sets: 0.85 of OSRA's 232 complete structures, 0.77 of Imago's 163 (``--limit 60``), 0.86 of PP-OCR's 21
 paragraphs (``--limit 24``); of Tesseract's 83 complete paragraphs (``--limit 120``) 0.65, and 0.98 of their
 words: scans are harder than drawn pages."""
@@ -188,9 +188,13 @@ def _trust_alone(second: Reading) -> Trust:
     return Trust(record_trust(source, kind, second.quality), part)
 
 
+def _is_reader_of_pictures(second: Reading) -> bool:
+    return second.source not in _NO_SECOND_READERS and second.source != "drawing"
+
+
 def trust_against(second: Reading) -> Trust:
     """Where the model says another thing."""
-    if second.complete or (second.confidence.value is not None and second.source not in _NO_SECOND_READERS):
+    if second.complete or (second.confidence.value is not None and _is_reader_of_pictures(second)):
         return trust_in(second)
     return UNCLEAR.get(second.source, _NO_TRUST) if isinstance(second.content, TextContent) else _NO_TRUST
 
