@@ -25,7 +25,14 @@ from docai.pipelines.layout.order import lines_of, reading_order
 from docai.pipelines.layout.origin import sources_of
 from docai.pipelines.layout.picture import TRANSFORM, gray_page, set_upright
 from docai.pipelines.layout.straighten import SeeWords, turn_of_words
-from docai.pipelines.layout.types import Origin, PageLayout, Region, RegionCandidate, WordBox
+from docai.pipelines.layout.types import (
+    Origin,
+    PageLayout,
+    Region,
+    RegionCandidate,
+    WordBox,
+    quarter_turn,
+)
 from docai.pipelines.layout.watermark import find_watermarks
 from docai.pipelines.words import holds_word
 from docai.records import Point
@@ -173,7 +180,7 @@ def _layout_from_pixels(
         return PageLayout((), "blank")
     turned = TurnedFrame(page.width, page.height, picture.turn, TRANSFORM.scale / scale)
     frame = _DeskewedFrame(turned, picture.skew)
-    evidence = evidence_from_pixels(picture, [_word_box(word, frame) for word in seen])
+    evidence = evidence_from_pixels(picture, [_seen_box(word, frame) for word in seen])
     if is_notation:
         evidence = replace(evidence, notation=partial(read_notation, page, turned))
     candidates = combine(evidence)
@@ -238,6 +245,10 @@ class _DeskewedFrame:
 def _word_box(word: PageWord, frame: _DeskewedFrame) -> WordBox:
     box = frame.from_page(word.bbox)
     return WordBox(box, (word.block, word.line), len(word.text), text=word.text)
+
+
+def _seen_box(word: PageWord, frame: _DeskewedFrame) -> WordBox:
+    return _word_box(word, frame)._replace(turn=quarter_turn(word.angle + 90 * frame.turned.turn))
 
 
 def _to_region(

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from docai.geometry import (
     BBox,
+    area,
     contains_center,
     grow,
     join_touching,
@@ -38,11 +38,14 @@ from docai.pipelines.pixels import (
     staves,
 )
 
-if TYPE_CHECKING:
-    pass
-
 READ_MARGIN = 0.5
 """Points around a word that was read within which groups of letters are parts of it."""
+
+MAX_FRAME_HEIGHT = 2.5
+"""Heights of the words in it up to which a graphic can be the frame of words of a line."""
+
+MIN_FRAMED_SHARE = 0.4
+"""Share of its area that these words fill."""
 
 MIN_ROW_HEIGHT = 15
 """Pixels, 7 points: rows of words between rules are hardly lower."""
@@ -74,6 +77,7 @@ def evidence_from_pixels(picture: UprightPicture, seen: Sequence[WordBox] = ()) 
     rows = letter_rows(parts, letter, [*scores, *_photographs(gray, letter)])
     seen = _believable(seen, [TRANSFORM.to_page(score) for score in scores])
     rules = _rules_beside_words(rules, seen)
+    graphics = [box for box in graphics if not _is_framed_text(TRANSFORM.to_page(box), seen)]
     found = [(word, number) for number, row in enumerate(rows) for word in _words(row)]
     unread = _unread_words(found, seen, first_line=1 + max((word.line[1] for word in seen), default=-1))
 
@@ -83,7 +87,7 @@ def evidence_from_pixels(picture: UprightPicture, seen: Sequence[WordBox] = ()) 
 
     width, height = ink.shape[1] / TRANSFORM.scale, ink.shape[0] / TRANSFORM.scale
     thin = [TRANSFORM.to_page(rule) for rule in rules]
-    runs = [*runs_of_words(seen), *_runs_of_unread(rows, unread)]
+    runs = [*runs_of_words([word for word in seen if not word.turn]), *_runs_of_unread(rows, unread)]
     with facsimile(runs, width, height, flatten(gray) if seen else None) as document:
         labeled = model_boxes(document[0])
     return PageEvidence(
@@ -221,6 +225,16 @@ def _rules_beside_words(rules: list[BBox], seen: Sequence[WordBox]) -> list[BBox
     """The rules (pixels) that run through no words: a line of small print can look like one."""
     words = [TRANSFORM.to_pixels(word.bbox) for word in seen]
     return [rule for rule in rules if not any(share_inside(rule, word) > 0 for word in words)]
+
+
+def _is_framed_text(graphic: BBox, seen: Sequence[WordBox]) -> bool:
+    """Whether a graphic is no more than the frame of some words of a line, as that of a link is."""
+    inside = [word for word in seen if share_inside(word.bbox, graphic) > 0.5 and word.n_chars > 1]
+    if not inside:
+        return False
+    high = max(word.bbox[3] - word.bbox[1] for word in inside)
+    covered = sum(area(word.bbox) for word in inside)
+    return graphic[3] - graphic[1] < MAX_FRAME_HEIGHT * high and covered >= MIN_FRAMED_SHARE * area(graphic)
 
 
 def _unread_words(

@@ -141,9 +141,9 @@ def turn_of_words(page: Page, words: Sequence[PageWord]) -> int | None:
 
 
 def _read_surely(words: Sequence[SeenWord]) -> tuple[int, float]:
-    """Letters in words that the engine reads surely, and their share of all."""
+    """Letters in words that the engine reads surely and upright, and their share of all."""
     total = sum(len(seen.word.text) for seen in words)
-    sure = sum(len(seen.word.text) for seen in words if seen.confidence >= SURE)
+    sure = sum(len(one.word.text) for one in words if one.confidence >= SURE and not one.word.angle)
     return sure, sure / max(1, total)
 
 
