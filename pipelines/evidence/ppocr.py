@@ -74,31 +74,11 @@ def read_picture(picture: Picture, seconds: float = SECONDS) -> list[OcrPageWord
     Raises:
         ReaderError: the engine failed.
     """
-    pixels, scale, height = _scaled(picture.image)
-    found = ppocr.read_words(pixels, letter_height=height, seconds=seconds)
-    words = []
-    for word in found:
-        x0, y0, x1, y1 = (value / scale for value in word.box)
-        box = picture.to_page((x0, y0, x1, y1))
-        words.append(OcrPageWord(PageWord(word.text, box, 0, word.line), word.confidence))
-    return words
-
-
-def _scaled(image: Image) -> tuple[NDArray[np.uint8], float, float]:
-    """RGB with letters of the height that the engine likes, its scale, and that height, pixels."""
-    import cv2
-
-    pixels = np.asarray(image.convert("RGB"))
-    gray = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-    height, scale = LETTER_HEIGHT_PX, 1.0
-    if halftone_share(np.asarray(gray, np.uint8)) < MAX_HALFTONES:
-        height = letter_height(np.asarray(gray, np.uint8))
-        scale = min(max(LETTER_HEIGHT_PX / height, MIN_SCALE), MAX_SCALE)
-    scale = min(scale, MAX_SIDE_PX / max(pixels.shape[:2]))
-    if scale != 1.0:
-        way = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
-        pixels = np.asarray(cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=way), np.uint8)
-    return pixels, scale, height * scale
+    found = ppocr.read_words(np.asarray(picture.image.convert("RGB")), seconds=seconds)
+    return [
+        OcrPageWord(PageWord(word.text, picture.to_page(word.box), 0, word.line), word.confidence)
+        for word in found
+    ]
 
 
 class PpOcrReader:
