@@ -44,7 +44,10 @@ _MAX_RATIO: Final = 2.2
 """Of the heights of two letters of one word: an ascender or capital is about 1.5 times as high as an x."""
 
 _GROUND_WINDOW_PX: Final = 84
-"""Side of the area whose median is the ground of its middle: letters up to this height fill less than half."""
+"""Side of the area whose median is the ground of its middle: of print the ground fills more than half."""
+
+_MAX_HALFTONES: Final = 0.3
+"""Share of the pixels that are neither white nor black, edges left out, from which it is a photograph."""
 
 _DARK: Final = 128
 """Gray level of the ground below which print on it is light."""
@@ -65,11 +68,16 @@ def measured_letter_height(gray: Gray) -> float | None:
     difference = gray.astype(np.int16) - ground
     threshold = _threshold(difference)
     heights = [
-        _heights_of_letters(np.asarray((sign * difference > threshold).astype(np.uint8)))
-        for sign in (-1, 1)
+        _heights_of_letters(np.asarray((sign * difference > threshold).astype(np.uint8))) for sign in (-1, 1)
     ]
     both = np.concatenate(heights)
     return float(np.median(both)) if len(both) >= _MIN_LETTERS else None
+
+
+def is_photograph(gray: Gray) -> bool:
+    """Whether a picture has so many halftones that parts of its ink tell nothing of letters."""
+    soft = ((gray > 60) & (gray < 215)).astype(np.uint8)
+    return float(cv2.erode(soft, np.ones((3, 3), np.uint8)).mean()) > _MAX_HALFTONES
 
 
 def black_on_white(gray: Gray) -> Gray:

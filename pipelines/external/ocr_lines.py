@@ -6,6 +6,7 @@ left corner.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -25,12 +26,12 @@ _MIN_SAME: Final = 0.6
 
 
 def spans_of(length: int, side: int, overlap: int) -> list[tuple[int, int]]:
-    """Ranges of at most ``side`` that cover ``length``, of even size, each sharing ``overlap`` with the next."""
+    """Even ranges of at most ``side`` that cover ``length``; each shares ``overlap`` with the next."""
     if length <= side:
         return [(0, length)]
-    count = -(-(length - overlap) // (side - overlap))
+    count = math.ceil((length - overlap) / (side - overlap))
     step = (length - overlap) / count
-    return [(round(i * step), min(length, round(i * step) + -(-int(step) // 1) + overlap)) for i in range(count)]
+    return [(round(i * step), min(length, round((i + 1) * step) + overlap)) for i in range(count)]
 
 
 def join_tiles(found: Sequence[tuple[tuple[float, float], Quad]]) -> list[Quad]:
@@ -105,7 +106,9 @@ def cut_out(picture: NDArray[np.uint8], quad: Quad, height: int) -> tuple[NDArra
     shrink = min(1.0, 1.5 * height / max(high, 1.0))
     if shrink < 0.75:
         # Projected as it is, a much larger picture would lose thin strokes between the pixels.
-        part = np.asarray(cv2.resize(part, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA), np.uint8)
+        part = np.asarray(
+            cv2.resize(part, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA), np.uint8
+        )
     else:
         shrink = 1.0
     place = ((quad - np.asarray((left, top), np.float32)) * shrink).astype(np.float32)

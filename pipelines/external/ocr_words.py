@@ -16,15 +16,15 @@ from docai.geometry import BBox
 from docai.pipelines.pixels import spans
 
 MIN_GAP_HEIGHTS: Final = 0.3
-"""Gap without ink, in heights of the line's ink, from which it ends a word though no space was read there."""
+"""Gap without ink, in heights of the line, from which it ends a word though no space was read there."""
 
 MIN_GAP_RATIO: Final = 2.5
 """The same in median gaps between the letters of the line, for letters that are spaced."""
 
-_NARROW: Final = frozenset(".,:;'’‘`´\"·•!|()[]-–/")
-"""Signs with white beside them, which is no space, above all in typefaces of one width."""
+_NARROW: Final = frozenset("1Iil.,:;'’‘`´\"·•!|()[]-–/")
+"""Letters and signs with white beside them, which is no space, above all in typefaces of one width."""
 
-NARROW_GAP_HEIGHTS: Final = 0.65
+NARROW_GAP_HEIGHTS: Final = 0.45
 """The same gap beside one of these."""
 
 _MAX_STRAY_GAP: Final = 0.15
@@ -64,7 +64,7 @@ def cut_words(letters: Sequence[Letter], picture: NDArray[np.uint8]) -> list[Lin
         letters: from the left.
     """
     ink = _ink_of(picture)
-    height = max(1, _height_of(ink))
+    height = len(ink)
     groups = [[0]] if letters else []
     edges: list[float] = []
     gaps = _gaps(ink)
@@ -112,28 +112,28 @@ def _gap_between(gaps: Sequence[tuple[int, int]], left: float, right: float) -> 
 
 def _gaps(ink: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """Ranges of columns without ink, between the first and the last with any."""
-    columns = ink.any(axis=0)
+    columns = np.asarray(ink.any(axis=0), np.bool_)
     marked = np.flatnonzero(columns)
     if not len(marked):
         return []
     first = int(marked[0])
-    return [(first + a, first + b) for a, b in spans(~columns[first : marked[-1] + 1])]
+    between = np.asarray(~columns[first : marked[-1] + 1], np.bool_)
+    return [(first + a, first + b) for a, b in spans(between)]
 
 
 def _ink_of(picture: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Where a line has ink: of the two sides of Otsu's threshold the one that the edge of the picture has not."""
+    """Where a line has ink: of the sides of Otsu's threshold the one that the picture's edge has not."""
     gray = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     threshold, _ = cv2.threshold(gray, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-    dark = gray <= threshold
+    dark = np.asarray(gray <= threshold, np.bool_)
     border = np.concatenate([dark[0], dark[-1]])
-    ink = dark if border.mean() < 0.5 else ~dark
-    return _line_rows(np.asarray(ink))
+    return _line_rows(dark if border.mean() < 0.5 else np.asarray(np.logical_not(dark), np.bool_))
 
 
 def _line_rows(ink: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The ink without that of the lines above and below, which the picture may touch."""
     height = len(ink)
-    bands = spans(ink.any(axis=1))
+    bands = spans(np.asarray(ink.any(axis=1), np.bool_))
     if not bands:
         return ink
     masses = [int(ink[a:b].sum()) for a, b in bands]
@@ -149,11 +149,6 @@ def _line_rows(ink: NDArray[np.bool_]) -> NDArray[np.bool_]:
     kept = np.zeros_like(ink)
     kept[top:bottom] = ink[top:bottom]
     return kept
-
-
-def _height_of(ink: NDArray[np.bool_]) -> int:
-    rows = np.flatnonzero(ink.any(axis=1))
-    return int(rows[-1] - rows[0] + 1) if len(rows) else len(ink)
 
 
 def _tight(ink: NDArray[np.bool_], left: float, right: float) -> BBox:

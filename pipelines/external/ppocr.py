@@ -9,7 +9,6 @@ and read from the picture as it is.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from functools import lru_cache
 from importlib.util import find_spec
 from typing import Any, Final, NamedTuple
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 from docai.geometry import BBox
 from docai.pipelines.external.calls import CallWorker
 from docai.pipelines.external.children import WorkerError
-from docai.pipelines.external.ocr_letters import measured_letter_height
+from docai.pipelines.external.ocr_letters import is_photograph, measured_letter_height
 from docai.pipelines.external.ocr_lines import (
     MAX_LINE_RATIO,
     Quad,
@@ -31,7 +30,7 @@ from docai.pipelines.external.ocr_lines import (
     to_picture,
     turned,
 )
-from docai.pipelines.external.ocr_words import Letter, LineWord, cut_words
+from docai.pipelines.external.ocr_words import Letter, cut_words
 from docai.pipelines.external.programs import ReaderError
 
 PACKAGE: Final = "rapidocr"
@@ -42,10 +41,14 @@ SECONDS: Final = 120.0
 SEARCH_LETTER_PX: Final = 9.0
 """Height of letters in the picture in which lines are looked for."""
 
-MIN_SEARCH_SCALE, MAX_SEARCH_SCALE = 0.2, 3.0
+MAX_SEARCH_SCALE: Final = 3.0
 
 UNMEASURED_SIDE_PX: Final = 1280
 """Longest side of that picture where no letters can be measured, as in photographs."""
+
+MIN_SIDE_PX: Final = 960
+"""Longest side of that picture at least, where the picture has as much: print may be of any size beside
+that which was measured."""
 
 TILE_PX: Final = 1600
 """Longest side of the pieces in which that picture is searched: memory and time grow with the area."""
@@ -77,7 +80,7 @@ class OcrWord(NamedTuple):
     confidence: float
     """The engine's own, 0…1: the least of its characters."""
     after_space: bool = True
-    """A space was read before it, or it begins its line; else the gap before it alone tells that it is one."""
+    """A space was read before it, or it begins its line; else it is cut off at a gap of the ink alone."""
     quarters: int = 0
     """Quarter turns clockwise, 0 to 3, by which its line is turned in the picture."""
 
@@ -147,8 +150,8 @@ def _read(picture: NDArray[np.uint8], letter_height: float | None) -> list[OcrWo
     import cv2
 
     if letter_height is None:
-        gray = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-        letter_height = measured_letter_height(np.asarray(gray, np.uint8))
+        gray = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
+        letter_height = None if is_photograph(gray) else measured_letter_height(gray)
     # The networks were trained on pictures as OpenCV reads them.
     blue_first = np.ascontiguousarray(picture[:, :, ::-1])
     words: list[OcrWord] = []
@@ -159,13 +162,14 @@ def _read(picture: NDArray[np.uint8], letter_height: float | None) -> list[OcrWo
 
 def _search_scale(shape: tuple[int, ...], letter_height: float | None) -> float:
     """Of the picture in which lines are looked for."""
+    side = max(shape[:2])
     if letter_height is None:
-        return min(1.0, UNMEASURED_SIDE_PX / max(shape[:2]))
-    return min(max(SEARCH_LETTER_PX / letter_height, MIN_SEARCH_SCALE), MAX_SEARCH_SCALE)
+        return min(1.0, UNMEASURED_SIDE_PX / side)
+    return min(max(SEARCH_LETTER_PX / letter_height, min(1.0, MIN_SIDE_PX / side)), MAX_SEARCH_SCALE)
 
 
 def _find_lines(picture: NDArray[np.uint8], scale: float) -> list[Quad]:
-    """The lines of a picture, searched in pieces of one that is scaled; pixels of the picture, from the top."""
+    """The lines of a picture, pixels of it, from the top; they are searched in tiles of a scaled one."""
     import cv2
 
     way = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
