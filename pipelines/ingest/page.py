@@ -51,6 +51,8 @@ class PageWord(NamedTuple):
     """Its font seems to give other letters than it shows, by those of all of its words on the page."""
     is_ocr: bool = False
     """It is of the invisible text layer of a scan: what another program read there."""
+    is_confirmed: bool | None = None
+    """Of such a word: whether an OCR engine sees it, too; None where nobody compared."""
 
     @property
     def base(self) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Concatenate, NamedTuple, ParamSpec, TypeVar, cast
+from typing import Concatenate, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,7 +85,7 @@ class StraightPage(Page):
         self.width, self.height = straightening.size
         self._turned = TurnedFrame(page.width, page.height, straightening.turn)
         self._forward = straightening.matrix
-        self._back = np.linalg.inv(self._forward)
+        self._back: Matrix = np.asarray(np.linalg.inv(self._forward), np.float64)
 
     @property
     def image_size(self) -> tuple[int, int] | None:
@@ -228,4 +228,4 @@ def _corners(box: BBox) -> Matrix:
 def _moved(matrix: Matrix, points: Matrix) -> Matrix:
     """Points (n, 2) under a 3 x 3 matrix."""
     moved = np.column_stack([points, np.ones(len(points))]) @ matrix.T
-    return cast(Matrix, moved[:, :2] / moved[:, 2:])
+    return np.asarray(moved[:, :2] / moved[:, 2:])

@@ -21,19 +21,23 @@ from docai.pipelines.layout import deskew
 from docai.pipelines.layout.assign import assign_words
 from docai.pipelines.layout.combine import combine
 from docai.pipelines.layout.drawn_notation import read_notation
+from docai.pipelines.layout.hidden_words import compare_words
 from docai.pipelines.layout.order import lines_of, reading_order
 from docai.pipelines.layout.origin import sources_of
 from docai.pipelines.layout.picture import TRANSFORM, gray_page, set_upright
-from docai.pipelines.layout.straighten import SeeWords, turn_of_words
+from docai.pipelines.layout.spread import split_spread
+from docai.pipelines.layout.straighten import MIN_LETTERS, SeeWords, count_letters, turn_of_words
 from docai.pipelines.layout.types import (
     Origin,
     PageLayout,
     Region,
     RegionCandidate,
+    SeenWord,
     WordBox,
     quarter_turn,
 )
 from docai.pipelines.layout.watermark import find_watermarks
+from docai.pipelines.pixels import binarize
 from docai.pipelines.words import holds_word
 from docai.records import Point
 
@@ -96,6 +100,10 @@ def whole_page(page: Page, kind: str, *, use_text_layer: bool) -> Region:
     return Region(kind, page.bbox, 1.0, _EVIDENCE, words=words)
 
 
+MAX_DRAWING_SIDE = 1600
+"""Pixels of the longer side of an image file up to which it may be a single drawing."""
+
+
 def find_regions(page: Page, *, use_text_layer: bool = True, see_words: SeeWords | None = None) -> PageLayout:
     """The regions of a page in reading order.
 
@@ -110,12 +118,24 @@ def find_regions(page: Page, *, use_text_layer: bool = True, see_words: SeeWords
     Raises:
         TooManyPixelsError, DamagedSourceError: as ``Page.words`` and ``Page.render``.
     """
-    if see_words is None or not page.inside(sources_of, use_text_layer).is_read_from_pixels:
+    if see_words is None or not page.inside(wants_words, use_text_layer):
         return page.inside(_find_regions, use_text_layer)
-    return page.inside(_find_regions, use_text_layer, [seen.word for seen in see_words(page)])
+    return page.inside(_find_regions, use_text_layer, list(see_words(page)))
 
 
-def _find_regions(page: Page, use_text_layer: bool, seen: Sequence[PageWord] = ()) -> PageLayout:
+def wants_words(page: Page, use_text_layer: bool) -> bool:
+    """Whether the words in the picture of a page would tell where its regions are, for ``Page.inside``: it
+    is read from its pixels, and is more than a drawing with some labels."""
+    if not sources_of(page, use_text_layer).is_read_from_pixels:
+        return False
+    size = page.image_size
+    if size is None or max(size) > MAX_DRAWING_SIDE:
+        return True
+    gray, _ = gray_page(page)
+    return count_letters(binarize(gray)) >= MIN_LETTERS
+
+
+def _find_regions(page: Page, use_text_layer: bool, seen: Sequence[SeenWord] = ()) -> PageLayout:
     words, origin, is_from_pixels = sources_of(page, use_text_layer)
     if is_from_pixels:
         return _layout_from_pixels(page, words, origin, seen)
@@ -164,7 +184,7 @@ def _watermark(words: list[PageWord], number: int) -> Region:
 
 
 def _layout_from_pixels(
-    page: Page, words: list[PageWord], origin: Origin, seen: Sequence[PageWord] = ()
+    page: Page, words: list[PageWord], origin: Origin, seen: Sequence[SeenWord] = ()
 ) -> PageLayout:
     from docai.pipelines.layout.raster import evidence_from_pixels
 
@@ -180,7 +200,7 @@ def _layout_from_pixels(
         return PageLayout((), "blank")
     turned = TurnedFrame(page.width, page.height, picture.turn, TRANSFORM.scale / scale)
     frame = _DeskewedFrame(turned, picture.skew)
-    evidence = evidence_from_pixels(picture, [_seen_box(word, frame) for word in seen])
+    evidence = evidence_from_pixels(picture, [_seen_box(one.word, frame) for one in seen])
     if is_notation:
         evidence = replace(evidence, notation=partial(read_notation, page, turned))
     candidates = combine(evidence)
@@ -194,13 +214,21 @@ def _layout_from_pixels(
     else:
         for region in candidates:
             region.word_indices = []
-    ordered = reading_order(candidates, right_to_left=_is_right_to_left(words))
+    is_right_to_left = _is_right_to_left(words)
+    pages = split_spread(candidates, evidence.width, evidence.height)
+    ordered = [
+        region
+        for on_page in (reversed(pages) if is_right_to_left else pages)
+        for region in reading_order(on_page, right_to_left=is_right_to_left)
+    ]
     regions = []
     for number, region in enumerate(ordered):
         corners = frame.corners(region.bbox)
         box = clip(union([(x, y, x, y) for x, y in corners]), page.width, page.height)
         polygon = corners if picture.skew else None
         regions.append(_to_region(region, number, word_boxes, words, box, polygon))
+    if seen and words:
+        regions = [replace(one, words=compare_words(one.bbox, one.words, seen)) for one in regions]
     return PageLayout(tuple(regions), origin, float(_degrees_turned(picture.turn)) + picture.skew)
 
 

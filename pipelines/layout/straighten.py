@@ -94,7 +94,7 @@ def find_pose(page: Page, use_text_layer: bool) -> Pose:
         gray = _warped(gray, flat, _sheet_size(corners))
         matrix = flat @ matrix
     ink = binarize(gray)
-    if _count_letters(ink) < MIN_LETTERS:
+    if count_letters(ink) < MIN_LETTERS:
         return Pose()
     turn = turn_of_words(page, words)
     is_known = turn is not None
@@ -157,7 +157,8 @@ def _upside_down(page: Page, straightening: Straightening | None) -> StraightPag
     return StraightPage(page, straightening._replace(matrix=over.matrix @ straightening.matrix, turn=turn))
 
 
-def _count_letters(ink: Gray) -> int:
+def count_letters(ink: Gray) -> int:
+    """Parts of the ink that have the size of letters, at the resolution of layout."""
     parts = parts_of(ink)
     letters = (parts.heights >= 4) & (parts.heights <= 80) & (parts.widths >= 2) & (parts.widths <= 120)
     return int((letters & (parts.areas >= 8)).sum())
