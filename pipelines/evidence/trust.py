@@ -25,8 +25,8 @@ from docai.records import Evidence
 TRUST_FILE: Final = "trust.json"
 
 COINCIDENCE: Final = 0.05
-"""Share of the cases where a reader and the model are both wrong in which they are wrong alike. A guess on the
-high side: there are thousands of wrong answers, but what misleads one reader, such as a smudge, misleads
+"""Share of the cases where a reader and the model are both wrong in which they are wrong alike. A guess on
+the high side: there are thousands of wrong answers, but what misleads one reader, such as a smudge, misleads
 others."""
 
 MOLECULE_COINCIDENCE: Final = 0.4
