@@ -12,15 +12,15 @@ from __future__ import annotations
 import json
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
 from docai.contents import MoleculeContent, ScoreContent, TableContent, TextContent
-from docai.pipelines.evidence.base import Reading
-from docai.records import Evidence
+from docai.pipelines.evidence.base import Decision, Reading
+from docai.records import Confidence, Evidence
 
 TRUST_FILE: Final = "trust.json"
 
@@ -76,6 +76,12 @@ _NO_TRUST: Final = Trust(record=0.0, part=0.0)
 
 _NO_SECOND_READERS: Final[frozenset[Evidence]] = frozenset(("model", "text-layer", "table-finder"))
 """What these say of themselves is weighed elsewhere."""
+
+
+_NOT_OF_PICTURES: Final[frozenset[Evidence]] = _NO_SECOND_READERS | {"drawing", "layout"}
+
+FINAL: Final = "docai"
+"""In the file: the maps of confidences of whole records, by kind, that rest on readers of pictures alone."""
 
 
 @dataclass(frozen=True)
@@ -201,7 +207,7 @@ def _trust_alone(second: Reading) -> Trust:
 
 
 def _is_reader_of_pictures(second: Reading) -> bool:
-    return second.source not in _NO_SECOND_READERS and second.source != "drawing"
+    return second.source not in _NOT_OF_PICTURES
 
 
 def trust_against(second: Reading) -> Trust:
@@ -215,3 +221,23 @@ def probability_against(second: Reading) -> float:
     """How likely it is right against the model, in the unit that it is asked in: of a text a word of it."""
     trust = trust_against(second)
     return trust.part if isinstance(second.content, TextContent) else trust.record
+
+
+def with_fitted_confidence(kind: str, decision: Decision) -> Decision:
+    """What a record is worth that rests on readers of pictures alone, by how often such ones were right.
+
+    Each step before has a rule that holds by itself; what they say together is held against real documents
+    here, last of all.
+
+    Args:
+        kind: of the region.
+        decision: with the confidence that all steps gave it.
+    """
+    fitted, own = fitted_maps().get((FINAL, kind)), decision.confidence
+    if fitted is None or own.value is None or not decision.evidence:
+        return decision
+    if not _NOT_OF_PICTURES.isdisjoint(decision.evidence):
+        return decision
+    method = f"{own.method}; fitted to the share of such records that are right"
+    confidence = Confidence(value=fitted(own.value), method=method, parts=own.parts)
+    return replace(decision, confidence=confidence)
