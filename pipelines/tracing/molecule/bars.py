@@ -75,7 +75,7 @@ def as_bar(part: Part, width: float) -> NDArray[np.float64] | None:
         w0 = w1 = part.area / (last - first)
         if w0 > _MAX_WIDTH * width:
             return None
-    return _quadrangle(middle + (part.x, part.y), unit, (first, last), (max(w0, 0.5), max(w1, 0.5)))
+    return _quadrangle(middle + np.array((part.x, part.y)), unit, (first, last), (max(w0, 0.5), max(w1, 0.5)))
 
 
 def _quadrangle(

@@ -34,6 +34,12 @@ _SMOOTHING: Final = 0.22
 _FAINT: Final = 0.22
 """Level of the faintest strokes, where paper is 0 and the usual stroke 1."""
 
+_AROUND: Final = 2.0
+"""Distance in stroke widths within which faint ink is compared with what is around."""
+
+_ABOVE: Final = 1.3
+"""Level of faint ink over the mean level around it, at least."""
+
 _MARGIN: Final = 4
 """Pixels of paper around the scaled ink."""
 
@@ -137,7 +143,7 @@ def _scaled(levels: NDArray[np.float32], scale: float, width: float, floor: floa
     large = cv2.warpAffine(framed, matrix, (wide, height), flags=cv2.INTER_CUBIC)
     if scale > 1:
         large = cv2.GaussianBlur(large, (0, 0), max(_SMOOTHING * width * scale, 0.3))
-    # A stroke thinner than a pixel is gray: it counts beside paper, and not beside a blacker one.
-    reach = 2 * max(round(width * scale), 1) + 1
-    peak = cv2.dilate(large, np.ones((reach, reach), np.uint8))
-    return np.asarray(large > np.clip(0.5 * peak, floor, 0.5), np.uint8)
+    # A stroke thinner than a pixel is gray: it counts where it is darker than what is around.
+    reach = 2 * round(_AROUND * width * scale) + 1
+    around = cv2.blur(large, (reach, reach))
+    return np.asarray(large > np.clip(_ABOVE * around, floor, 0.5), np.uint8)

@@ -42,7 +42,7 @@ class Part:
 
 def find_parts(ink: Ink) -> list[Part] | None:
     """The connected parts of ink without dirt; None where there are too many."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(ink.mask, connectivity=8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(ink.mask, connectivity=8)
     large = np.flatnonzero(stats[:, cv2.CC_STAT_AREA] > _SPECK * ink.width**2)
     large = large[large > 0]
     if len(large) > MAX_PARTS:
@@ -56,7 +56,7 @@ def find_parts(ink: Ink) -> list[Part] | None:
 
 
 def contours_of(part: Part) -> list[NDArray[np.float64]]:
-    """Outlines of a part in pixels of the ink, each closed, outer ones and holes; edges of pixels, not middles."""
+    """Outlines of a part and its holes along the edges of pixels, each closed, pixels of the ink."""
     # Enlarged, so that the outline runs along the edges of pixels.
     large = cv2.resize(np.pad(part.mask * 255, 2), None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
     large = np.asarray(cv2.GaussianBlur(large, (0, 0), 2.0) > 127, np.uint8)

@@ -87,9 +87,7 @@ def chain_pieces(chain: Chain, width: float) -> list[Piece]:
     smooth = _smoothed(points[first : last + 1], width)
     stops = [first + stop for stop in _stops(smooth, is_loop, _BEND * width)]
     stops[0], stops[-1] = 0, len(points) - 1
-    made = [
-        _fitted(points[low : high + 1], radii[low : high + 1], width) for low, high in pairwise(stops)
-    ]
+    made = [_fitted(points[low : high + 1], radii[low : high + 1], width) for low, high in pairwise(stops)]
     made[0].begin_node, made[-1].end_node = chain.begin, chain.end
     for index, (before, after) in enumerate(pairwise(made), 1):
         _meet(before, after, points[stops[index]], width)

@@ -79,7 +79,7 @@ def read_skeleton(line: Mask, radii: NDArray[np.float32]) -> Skeleton:
             last = first[1:]
         points = np.array(path, float)
         around = radii[points[:, 1].astype(int), points[:, 0].astype(int)].astype(float)
-        places = []
+        places: list[int] = []
         for found, at in ((first, path[0]), (last, path[-1])):
             if found and not (places and found[0] == places[0] and len(path) == 1):
                 places.append(found[0])
@@ -96,9 +96,7 @@ def read_skeleton(line: Mask, radii: NDArray[np.float32]) -> Skeleton:
 
 
 def _ends(pixels: set[tuple[int, int]]) -> list[tuple[int, int]]:
-    return [
-        (x, y) for x, y in pixels if sum((x + dx, y + dy) in pixels for dx, dy in NEIGHBORS) < 2
-    ]
+    return [(x, y) for x, y in pixels if sum((x + dx, y + dy) in pixels for dx, dy in NEIGHBORS) < 2]
 
 
 def _walk(start: tuple[int, int], pixels: set[tuple[int, int]]) -> list[tuple[int, int]]:

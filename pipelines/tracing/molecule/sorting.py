@@ -22,6 +22,15 @@ _MAX_HEIGHT: Final = 1.75
 _MAX_ROW: Final = 5.0
 """Width of letters that touch in heights of a capital, at most."""
 
+_SURE_LETTER: Final = 0.8
+"""Probability of its letter from which a part is no bar."""
+
+_BARS: Final = frozenset("Il1|i!jftr/\\.,:;'*°")
+"""Letters and signs that bars and dots look like."""
+
+_MIN_BAR: Final = 1.3
+"""Larger side of a bar in stroke widths, at least."""
+
 _DOT: Final = 2.6
 """Larger side in stroke widths up to which a part is a dot and no line."""
 
@@ -54,11 +63,12 @@ def sort_parts(parts: list[Part], bond: float, width: float) -> Sorted:
     found = Sorted()
     rest = []
     for part in parts:
-        bar = as_bar(part, width) if max(part.width, part.height) > _DOT * width else None
-        if bar is not None:
-            found.bars.append(bar)
-        else:
+        large = max(part.width, part.height)
+        bar = as_bar(part, width) if large > _MIN_BAR * width else None
+        if bar is None or (large <= _MAX_SIDE * bond and _is_sure_letter(part)):
             rest.append(part)
+        else:
+            found.bars.append(bar)
     small = [part for part in rest if max(part.width, part.height) <= _MAX_SIDE * bond]
     candidates = look_at(small)
     found.height = letter_height(candidates)
@@ -83,6 +93,12 @@ def sort_parts(parts: list[Part], bond: float, width: float) -> Sorted:
     taken = {id(part) for candidate in found.letters for part in (candidate.part, candidate.source)}
     found.lines = [part for part in rest if id(part) not in taken]
     return found
+
+
+def _is_sure_letter(part: Part) -> bool:
+    """Whether a part that could be a bar is a letter that no bar looks like."""
+    looks = look_at([part])
+    return bool(looks) and looks[0].letter_score >= _SURE_LETTER and looks[0].text not in _BARS
 
 
 def _is_dot(part: Part, width: float) -> bool:

@@ -54,7 +54,10 @@ def _split(candidate: Candidate, height: float, width: float) -> list[Candidate]
     part = candidate.part
     if candidate.text and candidate.score >= _SURE:
         return None
-    if not 0.5 * height <= part.height <= 1.75 * height or not 0.6 * height < part.width <= _MAX_WIDTH * height:
+    if (
+        not 0.5 * height <= part.height <= 1.75 * height
+        or not 0.6 * height < part.width <= _MAX_WIDTH * height
+    ):
         return None
     cuts = _cuts(part, height, width)
     if len(cuts) < 3:

@@ -19,6 +19,7 @@ from docai.pipelines.tracing.molecule.parts import Part, find_parts
 from docai.pipelines.tracing.molecule.segments import Piece, read_pieces
 from docai.pipelines.tracing.molecule.skeleton import Chain, Skeleton, read_skeleton, simplify
 from docai.pipelines.tracing.molecule.sorting import Sorted, sort_parts
+from docai.pipelines.tracing.molecule.straight import split_straight
 from docai.pipelines.tracing.molecule.thinning import thin
 
 BOND_POINTS: Final = 18.0
@@ -32,6 +33,9 @@ _TAPER_WIDTH: Final = 1.7
 
 _MIN_SWING: Final = 1.5
 """Stroke widths by which a wavy bond swings to both sides together, at least."""
+
+_MAX_TURN: Final = 0.45
+"""Length of a turn of a wavy bond in bond lengths, at most."""
 
 _MIN_SCORE: Final = 0.25
 """Score from which an outline is taken for the letter that it looks like most."""
@@ -74,16 +78,19 @@ def trace(picture: NDArray[np.uint8]) -> Tracing | None:
     if bond <= 0:
         return None
     found = sort_parts(parts, bond, ink.width)
-    traced = _trace_lines(found.lines, ink.width)
+    traced = _trace_lines(found.lines, ink.width, bond)
     traced.pieces = drop_bridges(traced.pieces, bond, ink.width)
+    beside = [((bar[0] + bar[3]) / 2, (bar[1] + bar[2]) / 2) for bar in found.bars]
+    beside += [(piece.begin, piece.end) for piece in traced.pieces]
+    traced.pieces = split_straight(traced.pieces, beside, bond)
     return _as_drawing(ink, found, traced, bond)
 
 
-def _trace_lines(parts: list[Part], width: float) -> _Traced:
+def _trace_lines(parts: list[Part], width: float, bond: float) -> _Traced:
     found = _Traced()
     for part in parts:
         graph = skeleton_of(part, width)
-        _take_curves(graph, found, width)
+        _take_curves(graph, found, width, bond)
         found.pieces += read_pieces(graph, width)
     return found
 
@@ -102,7 +109,7 @@ def skeleton_of(part: Part, width: float) -> Skeleton:
     return graph
 
 
-def _take_curves(graph: Skeleton, found: _Traced, width: float) -> None:
+def _take_curves(graph: Skeleton, found: _Traced, width: float, bond: float) -> None:
     """Take circles and waves out of a skeleton."""
     for key, chain in list(graph.chains.items()):
         points = chain.points
@@ -112,17 +119,26 @@ def _take_curves(graph: Skeleton, found: _Traced, width: float) -> None:
             if as_circle(points[:-1], np.ones(len(points) - 1, bool)) is not None:
                 found.circles.append(points)
                 del graph.chains[key]
-        elif _swings(chain, width):
+        elif _swings(chain, width, bond):
             found.waves.append(points)
             del graph.chains[key]
 
 
-def _swings(chain: Chain, width: float) -> bool:
+def _swings(chain: Chain, width: float, bond: float) -> bool:
+    """Whether a line is a wavy bond: it swings to and fro, and a chain of bonds does so more slowly."""
     points = chain.points
     smooth = points[:: max(int(width / 2), 1)]
     chord = points[-1] - points[0]
-    across = (points - points[0]) @ np.array([-chord[1], chord[0]]) / max(float(np.hypot(*chord)), 1e-9)
-    return len(smooth) > 6 and float(np.ptp(across)) > _MIN_SWING * width and as_wave(smooth) is not None
+    length = float(np.hypot(*chord))
+    if len(smooth) < 7 or length <= 0:
+        return False
+    across = (points - points[0]) @ np.array([-chord[1], chord[0]]) / length
+    swing = across - (across.max() + across.min()) / 2
+    sides = np.sign(swing[np.abs(swing) > 0.25 * float(np.ptp(across))])
+    n_turns = int((np.diff(sides) != 0).sum())
+    if float(np.ptp(across)) < _MIN_SWING * width or length > _MAX_TURN * bond * (n_turns + 1):
+        return False
+    return as_wave(smooth) is not None
 
 
 def _bond_length(parts: list[Part], width: float) -> float:
