@@ -188,7 +188,7 @@ def _decide_unread(
     if second is None or second.content is None or not second.complete:
         return None
     confidence = second.confidence
-    if not second.is_calibrated:
+    if confidence.value is None:
         method = f"share of the clear answers of {second.source} that are right"
         confidence = Confidence(value=trust_in(second).record, method=method)
     return Decision(second.content, (second.source, *second.supporters), confidence, (), second.issues)
