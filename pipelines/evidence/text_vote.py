@@ -42,6 +42,10 @@ DOUBTFUL_WORD: Final = 0.6
 MIN_SUPPORT: Final = 0.9
 """Share of the words of the base that another reading has, from which that supports it."""
 
+MIN_LENGTH_SHARE: Final = 0.5
+"""Length of what another reader has at the place of a word, in lengths of the word, from which it speaks
+against it: a letter made of a stroke of the word, or of a line on its side, does not."""
+
 METHOD: Final = "probability that all words are right, from those of the words"
 
 PARTS: Final = "each reader's share of right words, by its own confidence; where several read, Bayes' rule"
@@ -143,7 +147,7 @@ def _voted(base: Reading, votes: Sequence[_Vote], other: Reading) -> tuple[list[
                 result[index] = replace(
                     votes[index], probability=agreed(votes[index].probability, trust), is_confirmed=True
                 )
-        elif len(mine) == 1:
+        elif len(mine) == 1 and len(seen) >= MIN_LENGTH_SHARE * len(plain(votes[mine[0]].text)):
             text = " ".join(rivals[index].text for index in theirs)
             result[mine[0]] = _decided(votes[mine[0]], text, trust)
     return result, n_same / max(1, len(words))
