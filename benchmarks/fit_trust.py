@@ -1,15 +1,16 @@
 """Fits how often readers of pictures are right on what ``pictures.py`` measured.
 
     python benchmarks/pictures.py --half development --unfitted --cases FILE
-    python benchmarks/fit_trust.py FILE [FILE ...] [--write]
+    python benchmarks/fit_trust.py FILE [FILE ...] [--write NAMES]
 
 Takes the cases of the half for development alone. For each reader, and each kind of region that it reads,
 its own measure of how well it read becomes a probability that the whole is right, and for words its
 confidence in one of them. A map is isotonic (scipy), over groups of about equally many answers whose shares
 of right ones are drawn a little towards the share of all, ``(right + share) / (n + 1)``; level stretches keep
 their ends, so maps have few points. With fewer than :data:`MIN_ANSWERS` answers there is none. ``--write``
-puts the maps into ``pipelines/evidence/trust.json``; those of readers and units that are not in the files
-stay as they are.
+puts the maps of readers, or units, of these names into ``pipelines/evidence/trust.json``; the others stay as
+they are. ``word`` first, as the confidences of texts rest on them; ``docai`` last, of cases that were read
+with all the others (``--unfitted``).
 
 Prints each map with its calibration error in cross-validation (five folds of whole pictures), that of the
 plain numbers beside it; how often two readers that are both wrong about a picture are wrong alike; and the
@@ -37,7 +38,7 @@ from docai.pipelines.evidence.trust import FINAL, TRUST_FILE, TrustMap, bayes
 from docai.pipelines.readback.compare import BayesRule, posterior, rule_of
 
 MIN_ANSWERS: Final = 30
-MIN_GROUP, MAX_GROUPS = 8, 8
+MIN_GROUP, MAX_GROUPS = 10, 24
 N_FOLDS: Final = 5
 GRID: Final = (0.01, 0.03, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.99)
 PRIOR_CASES: Final = 2.0
@@ -220,7 +221,7 @@ def write(maps: Mapping[tuple[str, str], tuple[TrustMap, int]]) -> None:
 def main() -> None:
     parser = script_parser(__doc__)
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="cases of pictures.py")
-    parser.add_argument("--write", action="store_true", help="store the maps")
+    parser.add_argument("--write", default="", metavar="NAMES", help="readers and units to store, by commas")
     arguments = parser.parse_args()
     cases = read_cases(arguments.files)
     maps: dict[tuple[str, str], tuple[TrustMap, int]] = {}
@@ -242,8 +243,8 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|")
     for kind, read_back in sorted(read_back_cases(cases).items()):
         print(_rule_row(kind, read_back))
-    if arguments.write:
-        write(maps)
+    names = {name for name in arguments.write.split(",") if name}
+    write({key: value for key, value in maps.items() if names.intersection(key)})
 
 
 def _row(reader: str, unit: str, observed: Sequence[Observed], fitted: TrustMap) -> str:
