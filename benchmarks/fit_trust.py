@@ -25,7 +25,7 @@ import math
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -40,6 +40,8 @@ from docai.pipelines.readback.compare import BayesRule, posterior, rule_of
 MIN_ANSWERS: Final = 30
 MIN_GROUP, MAX_GROUPS = 10, 24
 N_FOLDS: Final = 5
+LEVEL: Final = 0.01
+"""Probability by which a map has to rise to need a point."""
 GRID: Final = (0.01, 0.03, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.99)
 PRIOR_CASES: Final = 2.0
 """How strongly a rule is drawn to one that says nothing."""
@@ -100,12 +102,12 @@ def _groups(ordered: Sequence[Observed]) -> Iterator[Sequence[Observed]]:
 
 
 def _corners(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Without points in the middle of level stretches, which say nothing."""
-    return [
-        point
-        for index, point in enumerate(points)
-        if index in (0, len(points) - 1) or not points[index - 1][1] == point[1] == points[index + 1][1]
-    ]
+    """Without points in the middle of stretches that are nearly level, which say nothing."""
+    kept = list(points[:1])
+    for point, after in pairwise(points[1:]):
+        if after[1] - kept[-1][1] >= LEVEL:
+            kept.append(point)
+    return [*kept, *points[1:][-1:]]
 
 
 def held_out(observed: Sequence[Observed]) -> list[Belief]:
