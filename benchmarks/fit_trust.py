@@ -13,9 +13,9 @@ they are. ``word`` first, as the confidences of texts rest on them; ``docai`` la
 with all the others (``--unfitted``).
 
 Prints each map with its calibration error in cross-validation (five folds of whole pictures), that of the
-plain numbers beside it; how often two readers that are both wrong about a picture are wrong alike; and the
-rule by which read-back should count for records that no model has read (``READER_RULES`` of
-:mod:`docai.pipelines.readback.compare`).
+plain numbers beside it, and both on the other half where the files have it; how often two readers that are
+both wrong about a picture are wrong alike; and the rule by which read-back should count for records that no
+model has read (``READER_RULES`` of :mod:`docai.pipelines.readback.compare`).
 """
 
 from __future__ import annotations
@@ -40,6 +40,10 @@ from docai.pipelines.readback.compare import BayesRule, posterior, rule_of
 MIN_ANSWERS: Final = 30
 MIN_GROUP, MAX_GROUPS = 10, 24
 N_FOLDS: Final = 5
+HEADER: Final = (
+    "| reader | unit | n | right | plain: error, Brier | fitted, held out: error, Brier "
+    "| of the other half: n, right, plain, fitted | map |\n|---|---|---|---|---|---|---|---|"
+)
 LEVEL: Final = 0.01
 """Probability by which a map has to rise to need a point."""
 GRID: Final = (0.01, 0.03, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.99)
@@ -200,13 +204,13 @@ def _rule_row(kind: str, cases: Sequence[ReadBackCase]) -> str:
     return f"| {kind} | {len(cases)} | {share:.3f} | {' | '.join(figures)} | {chosen} |"
 
 
-def read_cases(files: Sequence[Path]) -> list[Case]:
-    """The cases of the half for development; the last of each, where a picture was read again."""
+def read_cases(files: Sequence[Path], half: str = "development") -> list[Case]:
+    """The cases of a half; the last of each, where a picture was read again."""
     latest: dict[tuple[str, str, str], Case] = {}
     for file in files:
         for line in file.read_text("utf-8").splitlines():
             case = json.loads(line)
-            if case["half"] == "development":
+            if case["half"] == half:
                 latest[case["set"], case["id"], case["reader"]] = case
     return list(latest.values())
 
@@ -226,18 +230,18 @@ def main() -> None:
     parser.add_argument("--write", default="", metavar="NAMES", help="readers and units to store, by commas")
     arguments = parser.parse_args()
     cases = read_cases(arguments.files)
+    others = observations(read_cases(arguments.files, "other"))
     maps: dict[tuple[str, str], tuple[TrustMap, int]] = {}
-    print("| reader | unit | n | right | plain: error, Brier | fitted, held out: error, Brier | map |")
-    print("|---|---|---|---|---|---|---|")
+    print(HEADER)
     for (reader, unit), observed in sorted(observations(cases).items()):
         if len(observed) < MIN_ANSWERS:
-            print(f"| {reader} | {unit} | {len(observed)} | – | – | – | – |")
+            print(f"| {reader} | {unit} | {len(observed)} | – | – | – | – | – |")
             continue
         fitted = fit(observed)
         # Words of docai have confidences by those of its readers, records are fitted once more.
         if (reader, unit) != (FINAL, "word") and not reader.startswith(f"{FINAL} "):
             maps[reader, unit] = fitted, len(observed)
-        print(_row(reader, unit, observed, fitted))
+        print(_row(reader, unit, observed, fitted, others.get((reader, unit), ())))
     print("\n| kind | both wrong | alike |\n|---|---|---|")
     for kind, n, n_alike in coincidences(cases):
         print(f"| {kind} | {n} | {n_alike} |")
@@ -249,15 +253,30 @@ def main() -> None:
     write({key: value for key, value in maps.items() if names.intersection(key)})
 
 
-def _row(reader: str, unit: str, observed: Sequence[Observed], fitted: TrustMap) -> str:
+def _row(
+    reader: str, unit: str, observed: Sequence[Observed], fitted: TrustMap, others: Sequence[Observed]
+) -> str:
     plain = [Belief(one.own, one.is_right) for one in observed]
-    share = sum(one.is_right for one in observed) / len(observed)
     figures = (
         f"{expected_calibration_error(some):.3f}, {brier_score(some):.3f}"
         for some in (plain, held_out(observed))
     )
-    points = ", ".join(f"{a:.2f}→{b:.2f}" for a, b in zip(fitted.x, fitted.y, strict=True))
-    return f"| {reader} | {unit} | {len(observed)} | {share:.3f} | {' | '.join(figures)} | {points} |"
+    points = ", ".join(f"{a:.3f}→{b:.2f}" for a, b in zip(fitted.x, fitted.y, strict=True))
+    cells = (reader, unit, str(len(observed)), _right(observed), *figures, _of_others(others, fitted), points)
+    return f"| {' | '.join(cells)} |"
+
+
+def _of_others(observed: Sequence[Observed], fitted: TrustMap) -> str:
+    """What a map does on pictures of the half that it was not fitted on."""
+    if not observed:
+        return "–"
+    plain = expected_calibration_error([Belief(one.own, one.is_right) for one in observed])
+    error = expected_calibration_error([Belief(fitted(one.own), one.is_right) for one in observed])
+    return f"{len(observed)}, {_right(observed)}, {plain:.3f}, {error:.3f}"
+
+
+def _right(observed: Sequence[Observed]) -> str:
+    return f"{sum(one.is_right for one in observed) / len(observed):.3f}"
 
 
 if __name__ == "__main__":
