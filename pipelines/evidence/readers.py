@@ -19,6 +19,7 @@ from docai.pipelines.evidence.osra import Osra
 from docai.pipelines.evidence.ppocr import PageReader, PpOcr
 from docai.pipelines.evidence.scanned_tables import PpOcrTables, ScannedTables
 from docai.pipelines.evidence.second_readers import join_second_readers
+from docai.pipelines.evidence.slanet import SlanetTables
 from docai.pipelines.evidence.table_decision import TableFinder
 from docai.pipelines.evidence.tesseract import Tesseract
 from docai.pipelines.evidence.text_layer import TextLayer
@@ -45,6 +46,7 @@ def known_readers() -> tuple[Reader, ...]:
         DrawingReader(),
         TableFinder(),
         PpOcrTables(pages),
+        SlanetTables(pages),
         ScannedTables(),
         Imago(),
         Osra(),

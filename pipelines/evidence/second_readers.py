@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from docai.base import Content
-from docai.contents import MoleculeContent
+from docai.contents import MoleculeContent, TableContent
 from docai.pipelines.evidence.agreement import share_alike
 from docai.pipelines.evidence.base import Reading
 from docai.pipelines.evidence.drawing import is_sound
+from docai.pipelines.evidence.table_choice import join_tables
 from docai.pipelines.evidence.trust import trust_in
 from docai.records import Alternative
 
@@ -21,6 +22,8 @@ def join_second_readers(readings: Sequence[Reading]) -> tuple[Reading | None, tu
     readers with complete readings, then of the others. Of molecules, whose answers can be told to be the
     same, the rest count against it.
     """
+    if any(_is_table_of_picture(one) for one in readings):
+        return join_tables(readings)
     groups = _groups(readings)
     best = max(groups, key=_rank, default=None)
     if best is None:
@@ -70,6 +73,11 @@ def _say_the_same(one: Reading, other: Reading) -> bool:
 
 def _can_be_compared(content: Content | None) -> bool:
     return isinstance(content, MoleculeContent) and content.smiles is not None
+
+
+def _is_table_of_picture(reading: Reading) -> bool:
+    """Tables of the page's own drawing have a structure that was judged already."""
+    return isinstance(reading.content, TableContent) and reading.quality is not None
 
 
 def _is_nothing(reading: Reading) -> bool:
