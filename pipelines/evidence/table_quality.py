@@ -25,8 +25,8 @@ from docai.records import Evidence
 
 COEFFICIENTS_FILE: Final = "pictures.json"
 
-CLEAR: Final = 0.9
-"""Quality from which a table is what its reader can read."""
+CLEAR: Final = 0.4
+"""Quality from which a table is what its reader can read. It says nothing of whether all of it is right."""
 
 _MAX_ODDS: Final = 30.0
 
