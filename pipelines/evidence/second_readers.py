@@ -61,12 +61,14 @@ def join_second_readers(readings: Sequence[Reading]) -> tuple[Reading | None, tu
 def is_doubtful(readings: Sequence[Reading]) -> bool:
     """Whether it is worth asking another reader, who costs time, about a region that these have read."""
     joined, _ = join_second_readers(readings)
-    if joined is None or joined.content is None or not joined.complete:
+    if joined is None or joined.content is None:
+        return True
+    if isinstance(joined.content, TableContent):
+        return table_choice.is_doubtful(readings)
+    if not joined.complete:
         return True
     if isinstance(joined.content, TextContent):
         return text_vote.is_doubtful(joined)
-    if isinstance(joined.content, TableContent):
-        return table_choice.is_doubtful(joined)
     return probability_against(joined) < LIKELY
 
 

@@ -25,8 +25,8 @@ from docai.records import Evidence
 
 COEFFICIENTS_FILE: Final = "pictures.json"
 
-CLEAR: Final = 0.9
-"""Quality from which a table is what its reader can read."""
+CLEAR: Final = 0.4
+"""Quality from which a table is what its reader can read. It says nothing of whether all of it is right."""
 
 _MAX_ODDS: Final = 30.0
 
@@ -88,15 +88,21 @@ def rate(source: Evidence, features: Mapping[str, float]) -> float:
     return _logistic(coefficients().get(source) or coefficients()["ppocr"], features)
 
 
-def wholly_right(quality: float, *, agrees: bool, least: float) -> float:
+def wholly_right(quality: float, *, agrees: bool, differs: bool, least: float) -> float:
     """The probability that every cell of a table is right.
 
     Args:
         agrees: another reader has the same rows, columns and spans.
+        differs: others were asked, and none has.
         least: confidence of the least sure cell.
     """
     odds = math.log(max(quality, 1e-9) / max(1 - quality, 1e-9))
-    features = {"quality_odds": odds, "agrees": float(agrees), "unsure_cell": 1 - least}
+    features = {
+        "quality_odds": odds,
+        "agrees": float(agrees),
+        "differs": float(differs),
+        "unsure_cell": 1 - least,
+    }
     return _logistic(coefficients()["all"], features)
 
 
