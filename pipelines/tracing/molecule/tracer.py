@@ -188,7 +188,7 @@ def _as_drawing(ink: Ink, found: Sorted, traced: _Traced, bond: float) -> Tracin
     drawing = Drawing(box, tuple(paths))
     read = [
         # Outlines of pixels look less like letters than those of fonts: there is nothing else it could be.
-        replace(letter, score=max(letter.score, _LEAST_SCORE))
+        replace(letter, score=max(letter.score, _LEAST_SCORE)) if letter.text.isalnum() else letter
         for letter in read_letters(Drawing(box, tuple(paths[:n_letters])))
         if letter.score >= _MIN_SCORE
     ]
