@@ -20,8 +20,9 @@ SPACE_PX: Final = 16
 MARGIN_SPACES: Final = 12
 """Staff spaces around the staves that are kept: ledger lines, slurs and their numbers lie within."""
 
-SURVEY_SIDE_PX: Final = 1600
-"""Long side of the picture in which the size of the staves is looked for first."""
+SURVEY_SIDES_PX: Final = (1600, 560)
+"""Long side of the picture in which staves are looked for first, and of the next where it shows none: the
+staves of a system of a few notes are large in their picture."""
 
 MAX_SPACE_PX: Final = 20.0
 """Larger staves are scaled down to this staff space before they are followed: strokes of more than 41 pixels
@@ -66,9 +67,12 @@ def straighten(gray: Gray) -> StraightPicture | None:
     Args:
         gray: (h, w), dark on light or light on dark.
     """
-    scale = min(1.0, SURVEY_SIDE_PX / max(gray.shape))
-    dark, staves = _survey(gray, scale)
-    if not staves:
+    for side in SURVEY_SIDES_PX:
+        scale = min(1.0, side / max(gray.shape))
+        dark, staves = _survey(gray, scale)
+        if staves:
+            break
+    else:
         return None
     wanted = min(1.0, MAX_SPACE_PX * scale / _median_space(staves))
     if wanted > 1.02 * scale:

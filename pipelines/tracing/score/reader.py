@@ -1,0 +1,82 @@
+"""From a picture of music to its systems as kern."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from docai.pipelines.drawings.score.content import PieceState, SystemReading
+from docai.pipelines.drawings.score.reader import systems_of_sheet
+from docai.pipelines.drawings.score.reading import read_found_systems
+from docai.pipelines.drawings.score.sheet import Sheet
+from docai.pipelines.drawings.score.types import System
+from docai.pipelines.tracing.score.ink import read_ink
+from docai.pipelines.tracing.score.picture_sheet import (
+    SheetBuilder,
+    in_pixels,
+    solid_mask,
+    staff_in_points,
+)
+from docai.pipelines.tracing.score.slabs import find_beams, find_ledgers, find_thin_lines
+from docai.pipelines.tracing.score.staff_lines import Gray
+from docai.pipelines.tracing.score.straighten import SPACE_PX, StraightPicture, straighten
+from docai.pipelines.tracing.score.symbol_finder import PictureSymbol, find_symbols
+from docai.pipelines.tracing.score.uprights import find_barlines, find_stems
+
+Finder = Callable[[NDArray[np.uint8], float], list[PictureSymbol]]
+
+OPEN = ("notehead", "flag", "augmentationDot", "articStaccato", "repeatDot")
+"""How names of symbols begin that stems may run along or through."""
+
+
+def read_picture(
+    gray: Gray, state: PieceState | None = None, finder: Finder = find_symbols
+) -> list[SystemReading]:
+    """The systems of music that a picture shows, from the top, with boxes in its pixels.
+
+    Args:
+        gray: (h, w), dark on light.
+        state: what the picture before hands over, such as the meter; it is changed to what this one does.
+        finder: finds the symbols.
+    """
+    picture = straighten(gray)
+    if picture is None:
+        return []
+    systems = find_picture_systems(picture, finder(picture.gray, float(SPACE_PX)))
+    readings = read_found_systems(systems, state)
+    return [replace(one, bbox=picture.to_source(in_pixels(one.bbox))) for one in readings]
+
+
+def find_picture_systems(picture: StraightPicture, symbols: Sequence[PictureSymbol]) -> list[System]:
+    """The systems of a straightened picture in the points of its sheet.
+
+    Args:
+        picture: of the music.
+        symbols: of it.
+    """
+    staves = [staff_in_points(staff) for staff in picture.staves]
+    return systems_of_sheet(picture_sheet(picture, symbols), staves, has_letters=False)
+
+
+def picture_sheet(picture: StraightPicture, symbols: Sequence[PictureSymbol]) -> Sheet:
+    """What a straightened picture shows, its strokes beside the symbols found."""
+    ink = read_ink(picture.dark, picture.staves)
+    shape = ink.mask.shape
+    heads = [symbol.box for symbol in symbols if symbol.name.startswith("notehead")]
+    closed = solid_mask(shape, [symbol.box for symbol in symbols if not symbol.name.startswith(OPEN)])
+    bars = find_barlines(ink, picture.staves, heads, closed)
+    stems = find_stems(ink, heads, closed, bars)
+    closed |= solid_mask(shape, heads, inset=0.0)
+    builder = SheetBuilder(shape[1], shape[0])
+    for bar in (*bars, *stems):
+        builder.add_upright(bar)
+    for beam in find_beams(ink, closed, stems):
+        builder.add_slab(beam)
+    for line in (*find_ledgers(ink, picture.staves, heads), *find_thin_lines(ink, closed, picture.staves)):
+        builder.add_slab(line)
+    for symbol in symbols:
+        builder.add_symbol(symbol)
+    return builder.sheet()

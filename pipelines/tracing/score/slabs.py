@@ -1,0 +1,293 @@
+"""Strokes along the staff of a picture of music: beams, ledger lines, brackets. Lengths are pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from docai.geometry import BBox
+from docai.pipelines.drawings.score.types import Staff
+from docai.pipelines.tracing.score.ink import Ink, Mask, upright_runs
+from docai.pipelines.tracing.score.straighten import SPACE_PX
+from docai.pipelines.tracing.score.uprights import Bar
+
+BEAM_SPACES: Final = (0.3, 0.95)
+"""Least and greatest thickness of a beam, in staff spaces."""
+
+MAX_BEAMS_SPACES: Final = 3.4
+"""Thickness of beams that have run into each other at most, in staff spaces."""
+
+MIN_BEAM_SPACES: Final = 0.6
+"""Length of a beam at least, in staff spaces: hooks have one."""
+
+MAX_SLOPE: Final = 0.75
+"""Rows per column of a beam at most."""
+
+MAX_GAP_PX: Final = 6
+"""Columns over which a beam is followed through a stem."""
+
+MAX_STEP_PX: Final = 2.2
+"""How far the middle of a beam may lie from where it is expected."""
+
+MAX_BEND_PX: Final = 1.3
+"""Root mean square distance of the middles of a beam from a straight line at most."""
+
+SNAP_SPACES: Final = 0.5
+"""Distance of the end of a beam from a stem to which it is drawn out at most, in staff spaces."""
+
+LEDGER_SPACES: Final = 0.3
+"""Thickness of a ledger line at most, in staff spaces."""
+
+MAX_LEDGERS: Final = 9
+
+VALLEY: Final = 0.06
+"""By how much the gap between two beams is lighter than both at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stroke:
+    """A straight stroke along the staff by the ends of its middle line; thickness is measured upright."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+    thickness: float
+
+    def y_at(self, x: float) -> float:
+        """Height of its middle line, which goes on beyond its ends."""
+        return self.y0 + (self.y1 - self.y0) * (x - self.x0) / max(self.x1 - self.x0, 1e-9)
+
+
+@dataclass(slots=True, eq=False)
+class _Track:
+    """A beam as far as it was followed."""
+
+    xs: list[int] = field(default_factory=list)
+    ys: list[float] = field(default_factory=list)
+    thick: list[float] = field(default_factory=list)
+
+    def add(self, x: int, y: float, thickness: float) -> None:
+        self.xs.append(x)
+        self.ys.append(y)
+        self.thick.append(thickness)
+
+    def expected(self, x: int) -> float:
+        """Height of its middle at a column to the right."""
+        n = len(self.xs)
+        if n < 6:
+            return self.ys[-1]
+        first = max(0, n - 24)
+        span = self.xs[-1] - self.xs[first]
+        quarter = max(1, (n - first) // 4)
+        begin = sum(self.ys[first : first + quarter]) / quarter
+        end = sum(self.ys[-quarter:]) / quarter
+        slope = (end - begin) / max(1.0, span * (1 - 1 / 4))
+        slope = min(max(slope, -MAX_SLOPE), MAX_SLOPE)
+        return end + slope * (x - sum(self.xs[-quarter:]) / quarter)
+
+
+def find_beams(ink: Ink, solid: Mask, stems: Sequence[Bar]) -> list[Stroke]:
+    """Thick straight strokes, drawn out to the stems at their ends.
+
+    Args:
+        ink: of the picture.
+        solid: (h, w), ink that is of symbols.
+        stems: of the picture.
+    """
+    mask = ink.bare & ~solid
+    pieces = _pieces(mask, ink)
+    strokes = [stroke for track in _tracks(pieces) for stroke in _straight(track)]
+    strokes = _joined(strokes)
+    strokes = [stroke for stroke in strokes if stroke.x1 - stroke.x0 >= MIN_BEAM_SPACES * SPACE_PX]
+    return sorted((_snapped(stroke, stems) for stroke in strokes), key=lambda stroke: stroke.x0)
+
+
+def _pieces(mask: Mask, ink: Ink) -> list[tuple[int, float, float]]:
+    """Column, middle and thickness of all runs that may be of beams, by column."""
+    least, most = BEAM_SPACES[0] * SPACE_PX, BEAM_SPACES[1] * SPACE_PX
+    pieces = []
+    for x, y0, y1 in upright_runs(mask, least, MAX_BEAMS_SPACES * SPACE_PX).tolist():
+        if y1 - y0 <= most:
+            pieces.append((x, (y0 + y1 - 1) / 2, float(y1 - y0)))
+            continue
+        cuts = [y0, *_valleys(ink.dark[y0:y1, x], y0), y1]
+        for top, bottom in zip(cuts[:-1], cuts[1:], strict=True):
+            if least <= bottom - top <= most:
+                pieces.append((x, (top + bottom - 1) / 2, float(bottom - top)))
+    return pieces
+
+
+def _valleys(dark: NDArray[np.float32], first: int) -> list[int]:
+    """Rows in which a run is lighter than above and below."""
+    found = []
+    for place in range(3, len(dark) - 3):
+        here = float(dark[place])
+        if here > float(dark[place - 1]) or here >= float(dark[place + 1]):
+            continue
+        near = 6
+        above = float(dark[max(0, place - near) : place].max())
+        below = float(dark[place + 1 : place + 1 + near].max())
+        if min(above, below) - here >= VALLEY:
+            found.append(first + place)
+    return found
+
+
+def _tracks(pieces: Sequence[tuple[int, float, float]]) -> list[_Track]:
+    done: list[_Track] = []
+    open_tracks: list[_Track] = []
+    column = -1
+    taken: set[int] = set()
+    for x, y, thickness in pieces:
+        if x != column:
+            column = x
+            taken = set()
+            over = [track for track in open_tracks if x - track.xs[-1] > MAX_GAP_PX]
+            done += over
+            open_tracks = [track for track in open_tracks if x - track.xs[-1] <= MAX_GAP_PX]
+        best: tuple[float, _Track] | None = None
+        for track in open_tracks:
+            if track.xs[-1] == x or id(track) in taken:
+                continue
+            off = abs(y - track.expected(x))
+            if off <= MAX_STEP_PX and abs(thickness - track.thick[-1]) <= 0.3 * SPACE_PX:
+                cost = off + 0.5 * (x - track.xs[-1])
+                if best is None or cost < best[0]:
+                    best = (cost, track)
+        if best is None:
+            track = _Track()
+            open_tracks.append(track)
+        else:
+            track = best[1]
+        track.add(x, y, thickness)
+        taken.add(id(track))
+    return [track for track in done + open_tracks if len(track.xs) >= 4]
+
+
+def _straight(track: _Track) -> Iterator[Stroke]:
+    """The straight stroke that a track is, without what leaves it at the ends; nothing of a bent one."""
+    xs, ys, thick = np.array(track.xs, float), np.array(track.ys), np.array(track.thick)
+    for _ in range(3):
+        if len(xs) < 4 or xs[-1] - xs[0] < 3:
+            return
+        slope, offset = np.polyfit(xs, ys, 1)
+        off = ys - (slope * xs + offset)
+        usual = float(np.median(thick))
+        good = (np.abs(off) <= 2.0) & (np.abs(thick - usual) <= 0.22 * SPACE_PX)
+        if good.all():
+            break
+        xs, ys, thick = xs[good], ys[good], thick[good]
+    if len(xs) < 4 or abs(slope) > MAX_SLOPE:
+        return
+    bend = float(np.sqrt(np.mean((ys - (slope * xs + offset)) ** 2)))
+    if bend > MAX_BEND_PX:
+        return
+    x0, x1 = float(xs[0]) - 0.5, float(xs[-1]) + 0.5
+    yield Stroke(x0, slope * x0 + offset, x1, slope * x1 + offset, float(np.median(thick)))
+
+
+def _joined(strokes: Sequence[Stroke]) -> list[Stroke]:
+    """Strokes with those that go on in the same line behind a stem."""
+    left = sorted(strokes, key=lambda stroke: stroke.x0)
+    joined: list[Stroke] = []
+    for stroke in left:
+        for index in range(len(joined) - 1, -1, -1):
+            other = joined[index]
+            gap = stroke.x0 - other.x1
+            if not -2 <= gap <= MAX_GAP_PX + 2:
+                continue
+            middle = (stroke.x0 + other.x1) / 2
+            off = abs(other.y_at(middle) - stroke.y_at(middle))
+            thick = abs(stroke.thickness - other.thickness)
+            if off <= 2.0 and thick <= 0.3 * SPACE_PX:
+                longer = max(stroke, other, key=lambda one: one.x1 - one.x0)
+                joined[index] = Stroke(other.x0, other.y0, stroke.x1, stroke.y1, longer.thickness)
+                break
+        else:
+            joined.append(stroke)
+    return joined
+
+
+def _snapped(stroke: Stroke, stems: Sequence[Bar]) -> Stroke:
+    x0, x1 = stroke.x0, stroke.x1
+    reach = SNAP_SPACES * SPACE_PX
+    for stem in stems:
+        y = stroke.y_at(stem.x)
+        if not stem.y0 - reach <= y <= stem.y1 + reach:
+            continue
+        if abs(stem.x - stroke.x0) <= reach:
+            x0 = min(x0, stem.x)
+        if abs(stem.x - stroke.x1) <= reach:
+            x1 = max(x1, stem.x)
+    return Stroke(x0, stroke.y_at(x0), x1, stroke.y_at(x1), stroke.thickness)
+
+
+def find_ledgers(ink: Ink, staves: Sequence[Staff], heads: Sequence[BBox]) -> list[Stroke]:
+    """Ledger lines at heads: level strokes at their places that stand out on both sides of a head."""
+    found: dict[tuple[int, int], Stroke] = {}
+    for x0, y0, x1, y1 in heads:
+        middle = (y0 + y1) / 2
+        for staff in staves:
+            for y in _places(staff, middle):
+                row = _ledger_row(ink.mask, y, x0, x1)
+                if row is not None:
+                    out = 0.3 * SPACE_PX
+                    key = (round(y), round((x0 + x1) / 2 / SPACE_PX))
+                    found[key] = Stroke(x0 - out, y, x1 + out, y, ink.line_px)
+    return list(found.values())
+
+
+def _places(staff: Staff, middle: float) -> list[float]:
+    """Rows of the ledger lines between a staff and a head."""
+    top, bottom = staff.lines[0], staff.lines[-1]
+    slack = 0.3 * SPACE_PX
+    places = []
+    for step in range(1, MAX_LEDGERS + 1):
+        for y in (top - step * SPACE_PX, bottom + step * SPACE_PX):
+            inside = middle - slack <= y <= top if y < top else bottom <= y <= middle + slack
+            if inside:
+                places.append(y)
+    return places
+
+
+def _ledger_row(mask: Mask, y: float, x0: float, x1: float) -> int | None:
+    """The row at which ink stands out at both sides and there is paper above and below it."""
+    h, w = mask.shape
+    out = round(0.25 * SPACE_PX)
+    flanks = [c for c in (*range(round(x0) - out, round(x0)), *range(round(x1), round(x1) + out)) if 0 <= c < w]
+    if not flanks:
+        return None
+    for offset in (0, 1, -1, 2, -2):
+        row = round(y) + offset
+        near = round(LEDGER_SPACES * SPACE_PX)
+        if not near <= row < h - near:
+            continue
+        if mask[row, flanks].mean() >= 0.7:
+            clear = min(mask[row - near, flanks].mean(), mask[row + near, flanks].mean())
+            if clear <= 0.5:
+                return row
+    return None
+
+
+def find_thin_lines(ink: Ink, solid: Mask, staves: Sequence[Staff]) -> list[Stroke]:
+    """Thin level strokes outside of staves, of at least a staff space and a half: brackets, endings, ottavas."""
+    length = round(1.5 * SPACE_PX)
+    outside = (ink.mask & ~solid).astype(np.uint8)
+    for staff in staves:
+        y0, y1 = round(staff.lines[0] - SPACE_PX / 2), round(staff.lines[-1] + SPACE_PX / 2)
+        outside[max(0, y0) : y1 + 1] = 0
+    level = cv2.morphologyEx(outside, cv2.MORPH_OPEN, np.ones((1, length), np.uint8))
+    count, _, stats, centers = cv2.connectedComponentsWithStats(level, connectivity=8)
+    found = []
+    for index in range(1, count):
+        x, _, width, height = (int(value) for value in stats[index, :4])
+        if height <= LEDGER_SPACES * SPACE_PX and width >= length:
+            y = float(centers[index][1])
+            thickness = float(stats[index, cv2.CC_STAT_AREA]) / width
+            found.append(Stroke(float(x), y, float(x + width), y, thickness))
+    return found
