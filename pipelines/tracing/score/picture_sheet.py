@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,7 +25,13 @@ POINTS_PER_PX: Final = 5.0 / SPACE_PX
 BLACK: Final = (0.0, 0.0, 0.0)
 
 ORIGINS: Final = {
+    "gClef8vb": 0.556,
+    "gClef8va": 0.683,
+    "gClef15mb": 0.556,
+    "gClef15ma": 0.683,
     "gClef": 0.625,
+    "fClef8vb": 0.23,
+    "fClef8va": 0.45,
     "fClef": 0.292,
     "accidentalFlat": 0.715,
     "accidentalDoubleFlat": 0.715,
@@ -46,7 +53,7 @@ class SheetBuilder:
 
     def add_symbol(self, found: PictureSymbol) -> None:
         """A symbol of music."""
-        x0, y0, x1, y1 = box = in_points(found.box)
+        x0, y0, _, y1 = box = in_points(found.box)
         share = next((at for name, at in ORIGINS.items() if found.name.startswith(name)), 0.5)
         origin: Point = (x0, y0 + share * (y1 - y0))
         size = 4 * SPACE_PX * POINTS_PER_PX * found.scale
@@ -137,3 +144,32 @@ def solid_mask(shape: tuple[int, ...], boxes: Sequence[BBox], inset: float = 1.0
         top, bottom = round(y0 + inset), round(y1 - inset) + 1
         mask[max(0, top) : max(0, bottom), max(0, left) : max(0, right)] = True
     return mask
+
+
+Line = tuple[float, float, float, float, float]
+"""x and y of both ends, and thickness."""
+
+
+def upright_line(bar: Bar) -> Line:
+    """Where an upright stroke is."""
+    return bar.x, bar.y0, bar.x, bar.y1, bar.thickness
+
+
+def slab_line(stroke: Stroke) -> Line:
+    """Where a stroke along the staff is."""
+    return stroke.x0, stroke.y0, stroke.x1, stroke.y1, stroke.thickness
+
+
+def painted(shape: tuple[int, ...], lines: Sequence[Line]) -> NDArray[np.bool_]:
+    """(h, w): what straight strokes cover, and a pixel around."""
+    mask = np.zeros(shape, np.uint8)
+    for x0, y0, x1, y1, thickness in lines:
+        across = (thickness / 2 + 1.5, 0.0) if x0 == x1 else (0.0, thickness / 2 + 1.5)
+        corners = [
+            (x0 - across[0], y0 - across[1]),
+            (x1 - across[0], y1 - across[1]),
+            (x1 + across[0], y1 + across[1]),
+            (x0 + across[0], y0 + across[1]),
+        ]
+        cv2.fillPoly(mask, [np.round(np.array(corners)).astype(np.int32)], 1)
+    return mask.astype(bool)

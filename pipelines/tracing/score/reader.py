@@ -13,14 +13,18 @@ from docai.pipelines.drawings.score.reader import systems_of_sheet
 from docai.pipelines.drawings.score.reading import read_found_systems
 from docai.pipelines.drawings.score.sheet import Sheet
 from docai.pipelines.drawings.score.types import System
+from docai.pipelines.tracing.score.bows import find_bows
 from docai.pipelines.tracing.score.ink import read_ink
 from docai.pipelines.tracing.score.picture_sheet import (
     SheetBuilder,
     in_pixels,
+    painted,
+    slab_line,
     solid_mask,
     staff_in_points,
+    upright_line,
 )
-from docai.pipelines.tracing.score.slabs import find_beams, find_ledgers, find_thin_lines
+from docai.pipelines.tracing.score.slabs import find_beams, find_bracket_lines, find_ledgers
 from docai.pipelines.tracing.score.staff_lines import Gray
 from docai.pipelines.tracing.score.straighten import SPACE_PX, StraightPicture, straighten
 from docai.pipelines.tracing.score.symbol_finder import PictureSymbol, find_symbols
@@ -69,14 +73,25 @@ def picture_sheet(picture: StraightPicture, symbols: Sequence[PictureSymbol]) ->
     closed = solid_mask(shape, [symbol.box for symbol in symbols if not symbol.name.startswith(OPEN)])
     bars = find_barlines(ink, picture.staves, heads, closed)
     stems = find_stems(ink, heads, closed, bars)
-    closed |= solid_mask(shape, heads, inset=0.0)
+    solid = closed | solid_mask(shape, heads, inset=0.0)
+    beams = find_beams(ink, solid, stems)
+    ledgers = find_ledgers(ink, picture.staves, heads)
+    solid |= solid_mask(shape, [symbol.box for symbol in symbols], inset=0.0)
+    solid |= painted(
+        shape,
+        [*(upright_line(bar) for bar in (*bars, *stems)), *(slab_line(slab) for slab in (*beams, *ledgers))],
+    )
+    left = ink.bare & ~solid
+    left[:, : max(0, round(min(staff.x0 for staff in picture.staves)))] = False
+    numbers = [symbol.box for symbol in symbols if symbol.name.startswith("tuplet")]
+    brackets = find_bracket_lines(left, numbers)
     builder = SheetBuilder(shape[1], shape[0])
     for bar in (*bars, *stems):
         builder.add_upright(bar)
-    for beam in find_beams(ink, closed, stems):
-        builder.add_slab(beam)
-    for line in (*find_ledgers(ink, picture.staves, heads), *find_thin_lines(ink, closed, picture.staves)):
-        builder.add_slab(line)
+    for slab in (*beams, *ledgers, *brackets):
+        builder.add_slab(slab)
+    for outline in find_bows(left):
+        builder.add_bow(outline)
     for symbol in symbols:
         builder.add_symbol(symbol)
     return builder.sheet()

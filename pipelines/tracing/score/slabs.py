@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +14,7 @@ from docai.geometry import BBox
 from docai.pipelines.drawings.score.types import Staff
 from docai.pipelines.tracing.score.ink import Ink, Mask, upright_runs
 from docai.pipelines.tracing.score.straighten import SPACE_PX
+from docai.pipelines.tracing.score.tracks import Steps, Track, follow
 from docai.pipelines.tracing.score.uprights import Bar
 
 BEAM_SPACES: Final = (0.3, 0.95)
@@ -31,8 +32,7 @@ MAX_SLOPE: Final = 0.75
 MAX_GAP_PX: Final = 6
 """Columns over which a beam is followed through a stem."""
 
-MAX_STEP_PX: Final = 2.2
-"""How far the middle of a beam may lie from where it is expected."""
+BEAM_STEPS: Final = Steps(gap=MAX_GAP_PX, off=2.2, thickness=0.3 * SPACE_PX, slope=MAX_SLOPE, memory=24)
 
 MAX_BEND_PX: Final = 1.3
 """Root mean square distance of the middles of a beam from a straight line at most."""
@@ -44,6 +44,14 @@ LEDGER_SPACES: Final = 0.3
 """Thickness of a ledger line at most, in staff spaces."""
 
 MAX_LEDGERS: Final = 9
+
+BRACKET_GAP_SPACES: Final = 1.5
+"""Distance of the number of a tuplet from the lines of its bracket at most, in staff spaces."""
+
+BRACKET_REACH_SPACES: Final = 12.0
+"""How far from its number a bracket is followed, in staff spaces."""
+
+BRACKET_STEPS: Final = Steps(gap=3, off=1.5, thickness=0.2 * SPACE_PX, slope=0.6, memory=24)
 
 VALLEY: Final = 0.06
 """By how much the gap between two beams is lighter than both at least."""
@@ -64,34 +72,6 @@ class Stroke:
         return self.y0 + (self.y1 - self.y0) * (x - self.x0) / max(self.x1 - self.x0, 1e-9)
 
 
-@dataclass(slots=True, eq=False)
-class _Track:
-    """A beam as far as it was followed."""
-
-    xs: list[int] = field(default_factory=list)
-    ys: list[float] = field(default_factory=list)
-    thick: list[float] = field(default_factory=list)
-
-    def add(self, x: int, y: float, thickness: float) -> None:
-        self.xs.append(x)
-        self.ys.append(y)
-        self.thick.append(thickness)
-
-    def expected(self, x: int) -> float:
-        """Height of its middle at a column to the right."""
-        n = len(self.xs)
-        if n < 6:
-            return self.ys[-1]
-        first = max(0, n - 24)
-        span = self.xs[-1] - self.xs[first]
-        quarter = max(1, (n - first) // 4)
-        begin = sum(self.ys[first : first + quarter]) / quarter
-        end = sum(self.ys[-quarter:]) / quarter
-        slope = (end - begin) / max(1.0, span * (1 - 1 / 4))
-        slope = min(max(slope, -MAX_SLOPE), MAX_SLOPE)
-        return end + slope * (x - sum(self.xs[-quarter:]) / quarter)
-
-
 def find_beams(ink: Ink, solid: Mask, stems: Sequence[Bar]) -> list[Stroke]:
     """Thick straight strokes, drawn out to the stems at their ends.
 
@@ -102,10 +82,21 @@ def find_beams(ink: Ink, solid: Mask, stems: Sequence[Bar]) -> list[Stroke]:
     """
     mask = ink.bare & ~solid
     pieces = _pieces(mask, ink)
-    strokes = [stroke for track in _tracks(pieces) for stroke in _straight(track)]
+    strokes = [stroke for track in follow(pieces, BEAM_STEPS) for stroke in _straight(track)]
     strokes = _joined(strokes)
     strokes = [stroke for stroke in strokes if stroke.x1 - stroke.x0 >= MIN_BEAM_SPACES * SPACE_PX]
-    return sorted((_snapped(stroke, stems) for stroke in strokes), key=lambda stroke: stroke.x0)
+    strokes = [_snapped(stroke, stems) for stroke in strokes if _meets_stem(stroke, stems)]
+    return sorted(strokes, key=lambda stroke: stroke.x0)
+
+
+def _meets_stem(stroke: Stroke, stems: Sequence[Bar]) -> bool:
+    """As beams do, and the thick middles of slurs do not."""
+    reach = SNAP_SPACES * SPACE_PX
+    return any(
+        stroke.x0 - reach <= stem.x <= stroke.x1 + reach
+        and stem.y0 - reach <= stroke.y_at(stem.x) <= stem.y1 + reach
+        for stem in stems
+    )
 
 
 def _pieces(mask: Mask, ink: Ink) -> list[tuple[int, float, float]]:
@@ -117,7 +108,7 @@ def _pieces(mask: Mask, ink: Ink) -> list[tuple[int, float, float]]:
             pieces.append((x, (y0 + y1 - 1) / 2, float(y1 - y0)))
             continue
         cuts = [y0, *_valleys(ink.dark[y0:y1, x], y0), y1]
-        for top, bottom in zip(cuts[:-1], cuts[1:], strict=True):
+        for top, bottom in pairwise(cuts):
             if least <= bottom - top <= most:
                 pieces.append((x, (top + bottom - 1) / 2, float(bottom - top)))
     return pieces
@@ -138,38 +129,7 @@ def _valleys(dark: NDArray[np.float32], first: int) -> list[int]:
     return found
 
 
-def _tracks(pieces: Sequence[tuple[int, float, float]]) -> list[_Track]:
-    done: list[_Track] = []
-    open_tracks: list[_Track] = []
-    column = -1
-    taken: set[int] = set()
-    for x, y, thickness in pieces:
-        if x != column:
-            column = x
-            taken = set()
-            over = [track for track in open_tracks if x - track.xs[-1] > MAX_GAP_PX]
-            done += over
-            open_tracks = [track for track in open_tracks if x - track.xs[-1] <= MAX_GAP_PX]
-        best: tuple[float, _Track] | None = None
-        for track in open_tracks:
-            if track.xs[-1] == x or id(track) in taken:
-                continue
-            off = abs(y - track.expected(x))
-            if off <= MAX_STEP_PX and abs(thickness - track.thick[-1]) <= 0.3 * SPACE_PX:
-                cost = off + 0.5 * (x - track.xs[-1])
-                if best is None or cost < best[0]:
-                    best = (cost, track)
-        if best is None:
-            track = _Track()
-            open_tracks.append(track)
-        else:
-            track = best[1]
-        track.add(x, y, thickness)
-        taken.add(id(track))
-    return [track for track in done + open_tracks if len(track.xs) >= 4]
-
-
-def _straight(track: _Track) -> Iterator[Stroke]:
+def _straight(track: Track) -> Iterator[Stroke]:
     """The straight stroke that a track is, without what leaves it at the ends; nothing of a bent one."""
     xs, ys, thick = np.array(track.xs, float), np.array(track.ys), np.array(track.thick)
     for _ in range(3):
@@ -232,7 +192,11 @@ def find_ledgers(ink: Ink, staves: Sequence[Staff], heads: Sequence[BBox]) -> li
     found: dict[tuple[int, int], Stroke] = {}
     for x0, y0, x1, y1 in heads:
         middle = (y0 + y1) / 2
-        for staff in staves:
+        if any(staff.lines[0] <= middle <= staff.lines[-1] for staff in staves):
+            continue
+        above = [staff for staff in staves if staff.lines[-1] < middle][-1:]
+        below = [staff for staff in staves if staff.lines[0] > middle][:1]
+        for staff in (*above, *below):
             for y in _places(staff, middle):
                 row = _ledger_row(ink.mask, y, x0, x1)
                 if row is not None:
@@ -259,7 +223,9 @@ def _ledger_row(mask: Mask, y: float, x0: float, x1: float) -> int | None:
     """The row at which ink stands out at both sides and there is paper above and below it."""
     h, w = mask.shape
     out = round(0.25 * SPACE_PX)
-    flanks = [c for c in (*range(round(x0) - out, round(x0)), *range(round(x1), round(x1) + out)) if 0 <= c < w]
+    flanks = [
+        c for c in (*range(round(x0) - out, round(x0)), *range(round(x1), round(x1) + out)) if 0 <= c < w
+    ]
     if not flanks:
         return None
     for offset in (0, 1, -1, 2, -2):
@@ -274,20 +240,27 @@ def _ledger_row(mask: Mask, y: float, x0: float, x1: float) -> int | None:
     return None
 
 
-def find_thin_lines(ink: Ink, solid: Mask, staves: Sequence[Staff]) -> list[Stroke]:
-    """Thin level strokes outside of staves, of at least a staff space and a half: brackets, endings, ottavas."""
-    length = round(1.5 * SPACE_PX)
-    outside = (ink.mask & ~solid).astype(np.uint8)
-    for staff in staves:
-        y0, y1 = round(staff.lines[0] - SPACE_PX / 2), round(staff.lines[-1] + SPACE_PX / 2)
-        outside[max(0, y0) : y1 + 1] = 0
-    level = cv2.morphologyEx(outside, cv2.MORPH_OPEN, np.ones((1, length), np.uint8))
-    count, _, stats, centers = cv2.connectedComponentsWithStats(level, connectivity=8)
+def find_bracket_lines(mask: Mask, numbers: Sequence[BBox]) -> list[Stroke]:
+    """Thin straight strokes that end at the numbers of tuplets, or pass them: their brackets.
+
+    Args:
+        mask: (h, w), ink that is neither of staff lines nor of symbols, stems and beams.
+        numbers: boxes of the numbers.
+    """
     found = []
-    for index in range(1, count):
-        x, _, width, height = (int(value) for value in stats[index, :4])
-        if height <= LEDGER_SPACES * SPACE_PX and width >= length:
-            y = float(centers[index][1])
-            thickness = float(stats[index, cv2.CC_STAT_AREA]) / width
-            found.append(Stroke(float(x), y, float(x + width), y, thickness))
+    for x0, y0, x1, y1 in numbers:
+        reach, beside = BRACKET_REACH_SPACES * SPACE_PX, BRACKET_GAP_SPACES * SPACE_PX
+        left, top = max(0, round(x0 - reach)), max(0, round(y0 - reach / 2))
+        part = mask[top : round(y1 + reach / 2), left : round(x1 + reach)]
+        pieces = [
+            (x + left, top + (first + last - 1) / 2, float(last - first))
+            for x, first, last in upright_runs(part, 1, LEDGER_SPACES * SPACE_PX).tolist()
+        ]
+        for track in follow(pieces, BRACKET_STEPS, round(0.4 * SPACE_PX)):
+            for stroke in _straight(track):
+                near_left = abs(stroke.x1 - x0) <= beside and abs(stroke.y1 - (y0 + y1) / 2) <= SPACE_PX
+                near_right = abs(stroke.x0 - x1) <= beside and abs(stroke.y0 - (y0 + y1) / 2) <= SPACE_PX
+                over = stroke.x0 < x0 and stroke.x1 > x1
+                if near_left or near_right or over:
+                    found.append(stroke)
     return found

@@ -27,6 +27,9 @@ _MAX_STROKE_PX = 41
 _MIN_DARKNESS = 0.12
 """Share of the paper's light below which nothing is ink."""
 
+_MAX_GRAIN = 0.3
+"""Darkness of the grain of paper at most: ink is darker."""
+
 _SAMPLE_PX = 16
 """Columns whose median is one sample of a row."""
 
@@ -77,7 +80,8 @@ def darkness(gray: Gray) -> Map:
     dark = 1 - light / np.maximum(paper, 8.0)
     # The closing follows the brightest grain of the paper, whose typical value is a little darker.
     is_paper = paper < 254
-    dark -= float(np.median(dark[is_paper])) * is_paper if is_paper.any() else 0.0
+    grain = dark[is_paper & (dark < _MAX_GRAIN)]
+    dark -= float(np.median(grain)) * is_paper if grain.size else 0.0
     smooth_dark = 1 - smooth / np.maximum(paper, 8.0)
     strong = smooth_dark[smooth_dark > _MIN_DARKNESS]
     if strong.size < MIN_INK_PX:

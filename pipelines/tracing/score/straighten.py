@@ -33,6 +33,15 @@ MAX_PIXELS: Final = 40_000_000
 
 LINES: Final = 5
 
+BEND_SPACES: Final = 25.0
+"""Staff spaces along which paper bends at least."""
+
+MAX_BENDS: Final = 7
+"""Degree of the curve of a staff line at most."""
+
+OFF_LINE_SPACES: Final = 0.06
+"""Distance of a traced line from its curve up to which it is believed, in staff spaces."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StraightPicture:
@@ -75,7 +84,7 @@ def straighten(gray: Gray) -> StraightPicture | None:
     else:
         return None
     wanted = min(1.0, MAX_SPACE_PX * scale / _median_space(staves))
-    if wanted > 1.02 * scale:
+    if not 0.98 * scale <= wanted <= 1.02 * scale:
         scale = wanted
         dark, staves = _survey(gray, scale)
     staves = _without_overlaps(staves)
@@ -110,7 +119,7 @@ def _without_overlaps(staves: Sequence[TracedStaff]) -> list[TracedStaff]:
 
 def _remapped(dark: Map, staves: Sequence[TracedStaff], scale: float) -> StraightPicture | None:
     """Rows are moved so that each line of each staff is level; columns so that stems stand upright."""
-    h, w = dark.shape
+    w = dark.shape[1]
     space = _median_space(staves)
     slope = float(np.median([staff.slope for staff in staves]))
     step = space / SPACE_PX
@@ -155,7 +164,7 @@ def _softened(dark: Map, step: float) -> Map:
 
 
 def _anchors(staves: Sequence[TracedStaff], step: float) -> tuple[list[float], list[float]]:
-    """Rows of the straightened picture: its first, of the outer lines of each staff, its last; and the tops."""
+    """Rows of the straightened picture: its first, of the outer lines of staves, its last; and their tops."""
     at = float(MARGIN_SPACES * SPACE_PX)
     anchors, tops = [0.0], []
     for number, staff in enumerate(staves):
@@ -170,11 +179,25 @@ def _anchors(staves: Sequence[TracedStaff], step: float) -> tuple[list[float], l
     return anchors, tops
 
 
+def _smooth(staff: TracedStaff) -> Map:
+    """The top line as paper bends: what follows stacks of notes for a few spaces is an error of tracing."""
+    x = np.arange(staff.left, staff.right, max(1, round(staff.space / 4)))
+    y = staff.top[x]
+    degree = min(MAX_BENDS, 1 + int(len(x) / 4 / BEND_SPACES))
+    good = np.ones(len(x), bool)
+    for _ in range(4):
+        curve = np.polynomial.Polynomial.fit(x[good], y[good], degree)
+        off = np.abs(curve(x) - y)
+        good = off <= max(OFF_LINE_SPACES * staff.space, float(np.median(off)))
+    inside = np.clip(np.arange(len(staff.top)), staff.left, staff.right - 1)
+    return np.asarray(curve(inside), np.float32)
+
+
 def _row_map(staves: Sequence[TracedStaff], anchors: Sequence[float], x: Map, step: float) -> Map:
     """(h, w): row of the picture for each pixel of the straightened one."""
     known = []
     for staff in staves:
-        top = np.interp(x, np.arange(len(staff.top)), staff.top)
+        top = np.interp(x, np.arange(len(staff.top)), _smooth(staff))
         known += [top, top + 4 * staff.space]
     reach = MARGIN_SPACES * SPACE_PX * step
     known = [known[0] - reach, *known, known[-1] + reach]

@@ -1,4 +1,4 @@
-"""Upright strokes of a picture of music: stems and barlines. Lengths are pixels of the straightened picture."""
+"""Upright strokes of a picture of music: stems and barlines. Lengths are pixels of it straightened."""
 
 from __future__ import annotations
 
