@@ -14,7 +14,7 @@ from docai.pipelines.drawings.score.types import Staff
 from docai.pipelines.tracing.score.staff_lines import Map
 from docai.pipelines.tracing.score.straighten import SPACE_PX
 
-INK_DARKNESS: Final = 0.45
+INK_DARKNESS: Final = 0.4
 """From which a pixel is ink. Lines of one pixel that fall between two have half the darkness of bold ones."""
 
 MAX_LINE_SPACES: Final = 0.3

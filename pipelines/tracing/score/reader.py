@@ -70,9 +70,10 @@ def picture_sheet(picture: StraightPicture, symbols: Sequence[PictureSymbol]) ->
     ink = read_ink(picture.dark, picture.staves)
     shape = ink.mask.shape
     heads = [symbol.box for symbol in symbols if symbol.name.startswith("notehead")]
+    flags = [symbol.box for symbol in symbols if symbol.name.startswith("flag")]
     closed = solid_mask(shape, [symbol.box for symbol in symbols if not symbol.name.startswith(OPEN)])
     bars = find_barlines(ink, picture.staves, heads, closed)
-    stems = find_stems(ink, heads, closed, bars)
+    stems = find_stems(ink, heads, flags, closed, bars)
     solid = closed | solid_mask(shape, heads, inset=0.0)
     beams = find_beams(ink, solid, stems)
     ledgers = find_ledgers(ink, picture.staves, heads)

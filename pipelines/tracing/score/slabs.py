@@ -40,6 +40,15 @@ MAX_BEND_PX: Final = 1.3
 SNAP_SPACES: Final = 0.5
 """Distance of the end of a beam from a stem to which it is drawn out at most, in staff spaces."""
 
+TREMOLO_SPACES: Final = 2.5
+"""Length of a stroke of a tremolo at most, in staff spaces."""
+
+STEM_SPACES: Final = 0.1
+"""How far beyond the end of a stem the edge of its beam may lie, in staff spaces."""
+
+THIN_SHARE: Final = 0.55
+"""Thickness of a beam against the others at least."""
+
 LEDGER_SPACES: Final = 0.3
 """Thickness of a ledger line at most, in staff spaces."""
 
@@ -51,7 +60,7 @@ BRACKET_GAP_SPACES: Final = 1.5
 BRACKET_REACH_SPACES: Final = 12.0
 """How far from its number a bracket is followed, in staff spaces."""
 
-BRACKET_STEPS: Final = Steps(gap=3, off=1.5, thickness=0.2 * SPACE_PX, slope=0.6, memory=24)
+BRACKET_STEPS: Final = Steps(gap=8, off=1.5, thickness=0.2 * SPACE_PX, slope=0.6, memory=24)
 
 VALLEY: Final = 0.06
 """By how much the gap between two beams is lighter than both at least."""
@@ -85,18 +94,33 @@ def find_beams(ink: Ink, solid: Mask, stems: Sequence[Bar]) -> list[Stroke]:
     strokes = [stroke for track in follow(pieces, BEAM_STEPS) for stroke in _straight(track)]
     strokes = _joined(strokes)
     strokes = [stroke for stroke in strokes if stroke.x1 - stroke.x0 >= MIN_BEAM_SPACES * SPACE_PX]
-    strokes = [_snapped(stroke, stems) for stroke in strokes if _meets_stem(stroke, stems)]
-    return sorted(strokes, key=lambda stroke: stroke.x0)
+    strokes = [_snapped(stroke, stems) for stroke in strokes if _is_at_stem(stroke, stems)]
+    return sorted(_thick_ones(strokes), key=lambda stroke: stroke.x0)
 
 
-def _meets_stem(stroke: Stroke, stems: Sequence[Bar]) -> bool:
-    """As beams do, and the thick middles of slurs do not."""
+def _is_at_stem(stroke: Stroke, stems: Sequence[Bar]) -> bool:
+    """It ends at a stem, or it is short and crosses one, as tremolos do; middles of slurs do neither."""
     reach = SNAP_SPACES * SPACE_PX
-    return any(
-        stroke.x0 - reach <= stem.x <= stroke.x1 + reach
-        and stem.y0 - reach <= stroke.y_at(stem.x) <= stem.y1 + reach
-        for stem in stems
-    )
+    is_short = stroke.x1 - stroke.x0 <= TREMOLO_SPACES * SPACE_PX
+    for stem in stems:
+        near = STEM_SPACES * SPACE_PX + stroke.thickness / 2
+        if not stem.y0 - near <= stroke.y_at(stem.x) <= stem.y1 + near:
+            continue
+        if min(abs(stem.x - stroke.x0), abs(stem.x - stroke.x1)) <= reach:
+            return True
+        if is_short and stroke.x0 <= stem.x <= stroke.x1:
+            return True
+    return False
+
+
+def _thick_ones(strokes: Sequence[Stroke]) -> list[Stroke]:
+    """Those about as thick as most: all beams of an engraver are, those of grace notes two thirds of it."""
+    if not strokes:
+        return []
+    ordered = sorted(strokes, key=lambda stroke: stroke.thickness)
+    lengths = np.cumsum([stroke.x1 - stroke.x0 for stroke in ordered])
+    usual = ordered[int(np.searchsorted(lengths, lengths[-1] / 2))].thickness
+    return [stroke for stroke in strokes if stroke.thickness >= THIN_SHARE * usual]
 
 
 def _pieces(mask: Mask, ink: Ink) -> list[tuple[int, float, float]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import cv2
@@ -32,6 +32,12 @@ MAX_PIXELS: Final = 40_000_000
 """Of a straightened picture: a staff space of 16 pixels has 6 million on a page full of small music."""
 
 LINES: Final = 5
+
+MIN_LINE_DARKNESS: Final = 0.15
+"""Of a line that is one, where it is dark."""
+
+GAPS_MARGIN: Final = 0.1
+"""By which less of the lines may be gaps one line above or below before the staff is there."""
 
 BEND_SPACES: Final = 25.0
 """Staff spaces along which paper bends at least."""
@@ -98,7 +104,23 @@ def _survey(gray: Gray, scale: float) -> tuple[Map, list[TracedStaff]]:
     if min(gray.shape) < SPACE_PX:
         return np.zeros(gray.shape, np.float32), []
     dark = darkness(gray)
-    return dark, find_staves(dark) if dark.any() else []
+    return dark, [_settled(dark, staff) for staff in find_staves(dark)] if dark.any() else []
+
+
+def _settled(dark: Map, staff: TracedStaff) -> TracedStaff:
+    """The staff, or that one line above or below, whose lines have no gaps: ledger lines do."""
+    columns = np.arange(staff.left, staff.right, max(1, round(staff.space / 8)), dtype=np.float32)
+    top = staff.top[columns.astype(np.intp)]
+    shares = []
+    for line in range(-1, LINES + 1):
+        rows = top + np.float32(line * staff.space)
+        near = [cv2.remap(dark, columns[None], (rows + off)[None], cv2.INTER_LINEAR)[0] for off in (-1, 0, 1)]
+        values = np.max(near, axis=0)
+        usual = float(np.quantile(values, 0.75))
+        shares.append(float((values > 0.5 * usual).mean()) if usual > MIN_LINE_DARKNESS else 0.0)
+    worst = {offset: min(shares[offset + 1 : offset + 1 + LINES]) for offset in (-1, 0, 1)}
+    best = max(worst, key=lambda offset: worst[offset] - GAPS_MARGIN * abs(offset))
+    return replace(staff, top=staff.top + np.float32(best * staff.space)) if best else staff
 
 
 def _median_space(staves: Sequence[TracedStaff]) -> float:

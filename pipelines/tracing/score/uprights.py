@@ -29,6 +29,12 @@ MIN_PIECE_SPACES: Final = 0.7
 SIDE_SPACES: Final = 0.32
 """Distance of a stem from the side of a head at most, in staff spaces."""
 
+FLAG_SPACES: Final = 0.4
+"""Distance of a flag from its stem at most, in staff spaces."""
+
+OVER_FLAG_SPACES: Final = 3.0
+"""Length of what goes on beyond a flag at most, in staff spaces."""
+
 COVERED: Final = 0.93
 """Share of the height of a staff that a barline covers at least, and of the gap between two staves."""
 
@@ -147,12 +153,15 @@ def _go_on(upper: Bar, lower: Bar, spread: Mask) -> bool:
     return bool(between.size) and float(between.mean()) >= COVERED
 
 
-def find_stems(ink: Ink, heads: Sequence[BBox], solid: Mask, bars: Sequence[Bar]) -> list[Bar]:
-    """Upright strokes at the sides of heads, cut where they begin.
+def find_stems(
+    ink: Ink, heads: Sequence[BBox], flags: Sequence[BBox], solid: Mask, bars: Sequence[Bar]
+) -> list[Bar]:
+    """Upright strokes at the sides of heads, cut where they begin, and at their flags.
 
     Args:
         ink: of the picture.
         heads: boxes of noteheads.
+        flags: boxes of flags.
         solid: (h, w), ink that is of symbols other than heads.
         bars: barlines, which are none.
     """
@@ -163,8 +172,22 @@ def find_stems(ink: Ink, heads: Sequence[BBox], solid: Mask, bars: Sequence[Bar]
     for stroke in strokes:
         if any(abs(stroke.x - bar.x) <= bar.thickness / 2 + 2 and _covers(bar, stroke) for bar in bars):
             continue
-        found += _cut_at_heads(stroke, heads)
+        found += [_cut_at_flag(stem, flags) for stem in _cut_at_heads(stroke, heads)]
     return found
+
+
+def _cut_at_flag(stem: Bar, flags: Sequence[BBox]) -> Bar:
+    """A stem without what goes on beyond its flag, such as the hook of a bracket that touches it."""
+    middle = (stem.y0 + stem.y1) / 2
+    near, over = FLAG_SPACES * SPACE_PX, OVER_FLAG_SPACES * SPACE_PX
+    for x0, y0, _, y1 in flags:
+        if abs(x0 - stem.x) > near:
+            continue
+        if (y0 + y1) / 2 < middle and 0 < y0 - stem.y0 <= over:
+            return Bar(stem.x, y0, stem.y1, stem.thickness)
+        if (y0 + y1) / 2 > middle and 0 < stem.y1 - y1 <= over:
+            return Bar(stem.x, stem.y0, y1, stem.thickness)
+    return stem
 
 
 def _beside_heads(shape: tuple[int, ...], heads: Sequence[BBox]) -> Mask:
