@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from docai.models.engine import Engine
-    from docai.options import Drawings, ReadBackSetting, Retry, TextLayer, Witnesses
+    from docai.options import Drawings, Effort, ReadBackSetting, Retry, TextLayer, Witnesses
     from docai.pipelines.convert import ProgressCallback
     from docai.pipelines.layout.find import GivenRegions
 
@@ -32,7 +32,7 @@ class Pipeline:
         model: an embedded model's name (``"nano"``), a local folder, or a hub id such as
             ``org/name@revision`` whose files are already on this machine.
         device: ``"auto"`` (CUDA where there is one, else CPU), ``"cpu"``, ``"cuda"``, ``"cuda:1"``, …
-        heads, text_layer, drawings, witnesses, readback, retry, limits: the fields of
+        heads, text_layer, drawings, witnesses, effort, readback, retry, limits: the fields of
             :class:`docai.options.Options`, which says what each does.
         engine: answers in place of ``model``, such as :class:`docai.ScriptedEngine` in tests.
 
@@ -50,6 +50,7 @@ class Pipeline:
         text_layer: TextLayer = "prefer",
         drawings: Drawings = "prefer",
         witnesses: Witnesses = "auto",
+        effort: Effort = "auto",
         readback: ReadBackSetting = "auto",
         retry: Retry = "off",
         limits: Limits | None = None,
@@ -63,6 +64,7 @@ class Pipeline:
             text_layer=text_layer,
             drawings=drawings,
             witnesses=witnesses,
+            effort=effort,
             readback=readback,
             retry=retry,
             limits=Limits() if limits is None else limits,
@@ -88,6 +90,7 @@ class Pipeline:
             text_layer=options.text_layer,
             drawings=options.drawings,
             witnesses=options.witnesses,
+            effort=options.effort,
             readback=options.readback,
             retry=options.retry,
             limits=options.limits,
@@ -127,7 +130,11 @@ class Pipeline:
         from docai.models.engine import LazyEngine
 
         checkpoint = find_checkpoint(self._model)
-        return LazyEngine(checkpoint.id, checkpoint.heads, lambda: self.engine)
+        return LazyEngine(
+            checkpoint.id,
+            {head: weights.accuracy for head, weights in checkpoint.heads.items()},
+            lambda: self.engine,
+        )
 
     def process(
         self,
@@ -185,6 +192,7 @@ def process(
     text_layer: TextLayer = "prefer",
     drawings: Drawings = "prefer",
     witnesses: Witnesses = "auto",
+    effort: Effort = "auto",
     readback: ReadBackSetting = "auto",
     retry: Retry = "off",
     limits: Limits | None = None,
@@ -201,7 +209,7 @@ def process(
         regions: take the place of layout on the pages they name: page number → ``(kind, bbox)`` pairs in
             reading order, such as ``{1: [("table", (72, 100, 523, 300))]}``, boxes in page points. Of these
             pages only words inside the boxes are read.
-        model, device, heads, text_layer, drawings, witnesses, readback, retry, limits, engine: see
+        model, device, heads, text_layer, drawings, witnesses, effort, readback, retry, limits, engine: see
             :class:`Pipeline`.
         progress: called with :class:`docai.pipelines.convert.Progress` as the work goes on. What it raises
             ends the call.
@@ -221,6 +229,7 @@ def process(
         text_layer=text_layer,
         drawings=drawings,
         witnesses=witnesses,
+        effort=effort,
         readback=readback,
         retry=retry,
         limits=limits,
@@ -239,6 +248,7 @@ def read(
     text_layer: TextLayer = "prefer",
     drawings: Drawings = "prefer",
     witnesses: Witnesses = "auto",
+    effort: Effort = "auto",
     readback: ReadBackSetting = "auto",
     retry: Retry = "off",
     limits: Limits | None = None,
@@ -251,7 +261,7 @@ def read(
         image: a Pillow image, or anything :func:`process` takes; of a document its first page.
         head: ``"table"``, ``"molecule"``, ``"score"`` or ``"text"``.
         password, progress: as in :func:`process`.
-        model, device, text_layer, drawings, witnesses, readback, retry, limits, engine: see
+        model, device, text_layer, drawings, witnesses, effort, readback, retry, limits, engine: see
             :class:`Pipeline`.
 
     Returns:
@@ -266,6 +276,7 @@ def read(
         text_layer=text_layer,
         drawings=drawings,
         witnesses=witnesses,
+        effort=effort,
         readback=readback,
         retry=retry,
         limits=limits,

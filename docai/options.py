@@ -18,6 +18,9 @@ Drawings = Literal["prefer", "verify", "ignore"]
 Witnesses = Literal["auto", "off"]
 """Whether second readers that are installed are asked as well."""
 
+Effort = Literal["fast", "auto", "best"]
+"""How many readers of pictures are asked about one region."""
+
 ReadBackSetting = Literal["auto", "off"]
 """Whether records are rendered again and compared with their crops."""
 
@@ -28,6 +31,7 @@ CHOICES: Final = {
     "text_layer": get_args(TextLayer),
     "drawings": get_args(Drawings),
     "witnesses": get_args(Witnesses),
+    "effort": get_args(Effort),
     "readback": get_args(ReadBackSetting),
     "retry": get_args(Retry),
 }
@@ -64,6 +68,11 @@ class Options:
     PP-OCR and Tesseract for text and tables without a text layer, see
     :mod:`docai.pipelines.evidence.arbiter`. ``off`` asks none of them; the table finder, which reads what
     the PDF itself holds, is still asked."""
+    effort: Effort = "auto"
+    """How many readers are asked about a region that is a picture. ``fast``: one after the other until one
+    reads something, and the model only where none does. ``auto``: until what they read is likely enough to be
+    right, and the model unless what they read is likelier right than the model was measured to be. ``best``:
+    all, and the model."""
     readback: ReadBackSetting = "auto"
     """``auto`` renders each record that was read again, compares it with its crop, and lets that count in the
     confidence, see :mod:`docai.pipelines.readback.compare`. ``off`` does not."""

@@ -29,7 +29,17 @@ from pydantic_settings import (
 
 from docai.errors import SettingError
 from docai.limits import FLAGS, Limits
-from docai.options import CHOICES, Drawings, Options, ReadBackSetting, Retry, TextLayer, Witnesses, in_words
+from docai.options import (
+    CHOICES,
+    Drawings,
+    Effort,
+    Options,
+    ReadBackSetting,
+    Retry,
+    TextLayer,
+    Witnesses,
+    in_words,
+)
 
 ENV_PREFIX = "DOCAI_"
 SETTINGS_FILE = "docai.toml"
@@ -63,6 +73,7 @@ class Settings(Limits, BaseSettings):
     witnesses: Witnesses = Field(
         default="auto", description="Whether second readers that are installed are asked as well."
     )
+    effort: Effort = Field(default="auto", description="How many readers of pictures are asked.")
     readback: ReadBackSetting = Field(
         default="auto", description="Whether records are rendered again and compared with their crops."
     )
@@ -93,6 +104,7 @@ class Settings(Limits, BaseSettings):
             text_layer=self.text_layer,
             drawings=self.drawings,
             witnesses=self.witnesses,
+            effort=self.effort,
             readback=self.readback,
             retry=self.retry,
             limits=self.limits,

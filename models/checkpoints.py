@@ -53,6 +53,13 @@ class HeadWeights(BaseModel):
         default=None, gt=0, description="Most tokens of the answers it was trained on."
     )
     constrained: bool = Field(default=False, description="Decode with the head's grammar.")
+    accuracy: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Measured share of its answers about real documents that are right; None: not measured. "
+        "The head is not asked where other readers are likelier right.",
+    )
     calibration: dict[Unit, CalibrationMap] | None = Field(
         default=None, description="Calibration maps of its confidences, by unit; see docai calibrate."
     )

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -74,6 +74,13 @@ class Engine(Protocol):
         """Names of the heads for which it has weights."""
         ...
 
+    def accuracy(self, head: str) -> float | None:
+        """Measured share of a head's answers about real documents that are right; None: not measured.
+
+        With ``effort="auto"`` a head is not asked where other readers are likelier right.
+        """
+        ...
+
     def generate(self, requests: Sequence[Request]) -> list[Generation]:
         """Answer each request.
 
@@ -90,14 +97,14 @@ class LazyEngine:
 
     Args:
         name: of the model.
-        heads: for which it has weights.
+        heads: for which it has weights, each with its measured accuracy.
         load: gives the engine; it is called each time, and keeps it.
     """
 
-    def __init__(self, name: str, heads: Collection[str], load: Callable[[], Engine]) -> None:
+    def __init__(self, name: str, heads: Mapping[str, float | None], load: Callable[[], Engine]) -> None:
         self.name = name
         self.load = load
-        self._heads = frozenset(heads)
+        self._heads = dict(heads)
         self._is_loaded = False
 
     @property
@@ -107,7 +114,11 @@ class LazyEngine:
 
     def heads(self) -> frozenset[str]:
         """As :meth:`Engine.heads`."""
-        return self._heads
+        return frozenset(self._heads)
+
+    def accuracy(self, head: str) -> float | None:
+        """As :meth:`Engine.accuracy`."""
+        return self._heads.get(head)
 
     def generate(self, requests: Sequence[Request]) -> list[Generation]:
         """As :meth:`Engine.generate`; raises what ``load`` raises, too."""

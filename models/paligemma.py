@@ -180,6 +180,10 @@ class PaliGemmaEngine:
     def heads(self) -> frozenset[str]:
         return frozenset(self._heads)
 
+    def accuracy(self, head: str) -> float | None:
+        """As the checkpoint states it; None for an adapter that was given beside it."""
+        return self._heads[head].accuracy if head in self._heads else None
+
     def generate(self, requests: Sequence[Request]) -> list[Generation]:
         """Answer each request, in order. A batch never mixes heads, adapters or decoding settings.
 

@@ -37,6 +37,7 @@ class ScriptedEngine:
         logprob: float = -0.1,
         checkpoint: str = "scripted@0",
         name: str = "scripted",
+        accuracy: float | None = None,
     ) -> None:
         """
         Args:
@@ -45,6 +46,7 @@ class ScriptedEngine:
             logprob: natural log-probability of every token of such an answer; at most 0.
             checkpoint: id of the weights in records.
             name: name of the engine.
+            accuracy: see :meth:`docai.models.engine.Engine.accuracy`; the default is asked for every region.
         """
         self.requests: list[Request] = []
         """All requests so far, in order."""
@@ -54,6 +56,7 @@ class ScriptedEngine:
         self._logprob = logprob
         self._checkpoint = checkpoint
         self._name = name
+        self._accuracy = accuracy
 
     @property
     def name(self) -> str:
@@ -65,6 +68,10 @@ class ScriptedEngine:
 
     def heads(self) -> frozenset[str]:
         return frozenset(self._answers)
+
+    def accuracy(self, head: str) -> float | None:
+        """The given one, of every head."""
+        return self._accuracy
 
     def generate(self, requests: Sequence[Request]) -> list[Generation]:
         """The next text for each request.

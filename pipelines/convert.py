@@ -116,7 +116,7 @@ def convert(
     started = time.perf_counter()
     document = _open_document(source)
     numbers = source.numbers(pages)
-    with ReaderPool.choose(options.witnesses) as readers:
+    with ReaderPool.choose(options) as readers:
         run = _Run(source, engine, options, readers, len(numbers), regions or {}, progress or _no_progress)
         for number in numbers:
             _read_page(run, document, number)
@@ -148,7 +148,7 @@ def read_page(
         ConfigurationError: there is no such head, or it has no weights.
     """
     check_heads(engine, [head])
-    with source.page(1) as page, ReaderPool.choose(options.witnesses) as readers:
+    with source.page(1) as page, ReaderPool.choose(options) as readers:
         kind = HEADS[head].kind
         region = whole_page(page, kind, use_text_layer=options.text_layer != "ignore")
         given: GivenRegions = {page.number: [(kind, region.bbox)]}
@@ -289,8 +289,13 @@ def _read_batch(run: _Run, tasks: Sequence[RegionTask], in_time: Callable[[], bo
         _stop_at_time_limit(tasks)
     with run.timed("crop"):
         for task in tasks:
-            task.crop()
             task.submit(run.readers, in_time=is_in_time)
+    with run.timed("readers"):
+        for task in tasks:
+            task.spare_head(run.readers, run.engine)
+    with run.timed("crop"):
+        for task in tasks:
+            task.crop()
     with run.timed("model"):
         recognize(tasks, run.engine)
     with run.timed("parse"):

@@ -30,7 +30,9 @@ from docai.pipelines.evidence.base import Decision, ReaderInput, Reading
 from docai.pipelines.evidence.drawing import DrawingReader
 from docai.pipelines.evidence.drawing import is_sound as is_drawn_soundly
 from docai.pipelines.evidence.readers import ReaderPool
+from docai.pipelines.evidence.second_readers import join_second_readers
 from docai.pipelines.evidence.table_decision import is_sure
+from docai.pipelines.evidence.trust import trust_against
 from docai.pipelines.ingest import Page, PageWord
 from docai.pipelines.layout import Region
 from docai.pipelines.readback.compare import with_read_back
@@ -68,6 +70,8 @@ class RegionTask:
     """The first answer, where a later one took its place."""
     pending: list[Future[list[Reading]]] = field(default_factory=list)
     """Second readers at work."""
+    is_picture_read: bool = False
+    """Second readers were asked."""
     readings: list[Reading] = field(default_factory=list)
     """Of all but the model."""
     notes: list[str] = field(default_factory=list)
@@ -143,6 +147,27 @@ class RegionTask:
         self.is_asked = False
         self.issues.append(make_issue(code, f"The region was not read by a model: {message}"))
 
+    def spare_head(self, readers: ReaderPool, engine: Engine) -> None:
+        """Do not ask the head where it would change nothing, see :attr:`docai.options.Options.effort`.
+
+        Waits for the second readers where that hangs on them: of a head whose accuracy nobody measured, which
+        is asked in any case, they read while it does.
+        """
+        effort, head = self.options.effort, self.head
+        if not self.is_asked or head is None or effort == "best":
+            return
+        accuracy = engine.accuracy(head.name)
+        if effort == "auto" and accuracy is None:
+            return
+        self.gather_evidence()
+        of_pixels = [one for one in self.readings if one.source not in ("text-layer", "table-finder")]
+        second, _ = join_second_readers(of_pixels)
+        if second is None or second.content is None or second.content.is_empty:
+            return
+        if effort == "fast" or (accuracy is not None and trust_against(second).record > accuracy):
+            self.is_asked = False
+            self.notes.append(f"read by {second.source}: no model asked")
+
     def crop(self) -> None:
         """Draw the crops that are put to the head; none where it is not asked, or they cannot be drawn."""
         if self.head is None or not self.is_asked:
@@ -163,9 +188,10 @@ class RegionTask:
         at_limit = not in_time or any(
             issue.code in ("region-limit", "page-time-limit") for issue in self.issues
         )
-        region = ReaderInput(self.page, self.region.bbox, self.words, self.crops)
+        region = ReaderInput(self.page, self.region.bbox, self.words)
         asked = [reading.source for reading in self.readings]
         self.pending = readers.submit(self.region.kind, region, in_time=not at_limit, asked=asked)
+        self.is_picture_read = bool(self.pending)
 
     def requests(self) -> list[Request]:
         """What the head is asked: each crop, within the caller's limit on tokens."""
@@ -185,8 +211,9 @@ class RegionTask:
             self.fail(error)
 
     def gather_evidence(self) -> None:
-        """Wait for the second readers."""
+        """Wait for the second readers, once."""
         self.readings += [reading for future in self.pending for reading in future.result()]
+        self.pending = []
 
     def decide(self) -> None:
         """Settle what is believed, by the rule in :mod:`docai.pipelines.evidence.arbiter`."""
@@ -209,7 +236,7 @@ class RegionTask:
     def prepare_readback(self) -> None:
         """Take the crops of the head, or draw new ones where a second reader alone has read."""
         self.readback_crops = self.crops
-        if self.crops or self.head is None or not self.pending or self.words:
+        if self.crops or self.head is None or not self.is_picture_read or self.words:
             return
         try:
             self.readback_crops = tile_region(self.page, self.head.tiling, self.region.bbox)

@@ -252,6 +252,7 @@ def test_the_signature_of_process_is_the_promised_one() -> None:
         "text_layer": "prefer",
         "drawings": "prefer",
         "witnesses": "auto",
+        "effort": "auto",
         "readback": "auto",
         "retry": "off",
         "limits": None,

@@ -38,6 +38,15 @@ Drawings = Annotated[
     ),
 ]
 
+Effort = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MUCH",
+        help="Readers of pictures asked about a region: fast (one), auto (more in doubt) or best (all). "
+        "Default: auto.",
+    ),
+]
+
 Witnesses = Annotated[
     str | None,
     typer.Option(

@@ -18,7 +18,6 @@ from docai.records import Alternative, Confidence, Evidence, FinishReason
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from docai.pipelines.crops.crop import Crop
 
 MARGIN_POINTS = 2.0
 """Points of the page that a picture shows around its region: boxes of regions may touch the ink."""
@@ -30,12 +29,12 @@ MAX_PIXELS = 9_000_000
 """A picture for a second reader is not larger: a letter page at 300 dpi, which is what these programs were
 made for. A page scanned at 500 dpi took Tesseract three times as long, for the same words."""
 
-Need = Literal["crop", "picture", "page", "words", "strokes"]
-"""What a reader reads: the square ``crops`` of the head, the native ``picture``, the picture of the whole
+Need = Literal["picture", "page", "words", "strokes"]
+"""What a reader reads: the native ``picture``, the picture of the whole
 page (``page_picture``), the PDF's own ``words``, or the drawing commands (strokes) of the open ``page``; each
 is an attribute of :class:`ReaderInput`."""
 
-PIXELS: frozenset[Need] = frozenset(("crop", "picture", "page"))
+PIXELS: frozenset[Need] = frozenset(("picture", "page"))
 """A reader that needs nothing else is safe to call from another thread: pages are not."""
 
 
@@ -68,8 +67,6 @@ class ReaderInput:
     """The region, displayed page points."""
     words: Sequence[PageWord] = ()
     """The PDF's own words in the region; a second reader gets them only where they can be believed."""
-    crops: Sequence[Crop] = ()
-    """The squares that the head of the region reads; none where no model is asked."""
 
     @cached_property
     def picture(self) -> Picture:

@@ -11,16 +11,18 @@ from typing import Final, Self
 from docai.errors import DocaiError
 from docai.geometry import BBox
 from docai.issues import make_issue
-from docai.options import Witnesses
+from docai.options import Effort, Options
 from docai.pipelines.evidence.base import PIXELS, Need, Reader, ReaderInput, Reading
 from docai.pipelines.evidence.drawing import DrawingReader, DrawnPart
 from docai.pipelines.evidence.imago import Imago
 from docai.pipelines.evidence.osra import Osra
 from docai.pipelines.evidence.ppocr import PageReader, PpOcr
 from docai.pipelines.evidence.scanned_tables import PpOcrTables, ScannedTables
+from docai.pipelines.evidence.second_readers import join_second_readers
 from docai.pipelines.evidence.table_decision import TableFinder
 from docai.pipelines.evidence.tesseract import Tesseract
 from docai.pipelines.evidence.text_layer import TextLayer
+from docai.pipelines.evidence.trust import probability_against
 from docai.pipelines.external.programs import ReaderError
 from docai.pipelines.ingest import Page
 from docai.records import Evidence
@@ -28,8 +30,9 @@ from docai.records import Evidence
 MAX_THREADS: Final = 4
 """Regions that are read beside each other: each takes a processor, and the model wants some, too."""
 
-_ALL_ASKED: Final = frozenset(("molecule",))
-"""Kinds of regions of which all second readers are asked."""
+LIKELY: Final = 0.9
+"""Probability that what readers say is right from which ``effort="auto"`` asks no more of them: of a molecule
+or table as a whole, of a text a word of it."""
 
 _WORDS_ALONE: Final[frozenset[Need]] = frozenset(("words",))
 
@@ -56,7 +59,8 @@ class ReaderPool:
     What needs pixels alone is read in threads of its own, and what fails is an issue of its region.
     """
 
-    def __init__(self, readers: Sequence[Reader] = ()) -> None:
+    def __init__(self, readers: Sequence[Reader] = (), effort: Effort = "auto") -> None:
+        self._effort = effort
         problems = [(reader, reader.available()) for reader in readers]
         self._readers = [reader for reader, problem in problems if problem is None]
         self._missing = [(reader, problem) for reader, problem in problems if problem is not None]
@@ -64,10 +68,12 @@ class ReaderPool:
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="docai-reader")
 
     @classmethod
-    def choose(cls, setting: Witnesses) -> ReaderPool:
-        """The readers that a setting asks for: ``off`` is those of what the PDF itself holds."""
+    def choose(cls, options: Options) -> ReaderPool:
+        """The readers that options ask for: with ``witnesses="off"`` those of what the PDF itself holds."""
         readers = known_readers()
-        return cls(readers if setting == "auto" else [one for one in readers if not one.needs <= PIXELS])
+        if options.witnesses == "off":
+            readers = tuple(one for one in readers if not one.needs <= PIXELS)
+        return cls(readers, options.effort)
 
     def names(self) -> list[Evidence]:
         """Those that are here, in the order in which they are asked."""
@@ -122,8 +128,8 @@ class ReaderPool:
     ) -> list[Future[list[Reading]]]:
         """Ask the second readers of that kind of region, but those that were ``asked`` before.
 
-        Of molecules all are asked, since who reads one tells little of whether it is right. Of texts and
-        tables the next one is asked only where the one before did not make out all of it.
+        Readers of pixels are asked in turn, until what they read is enough for the effort that is to be made
+        (:class:`~docai.options.Options`), or all at once for ``best``.
 
         The picture is drawn here and now, and what needs the page is read so: pages are not to be used from
         other threads.
@@ -138,12 +144,12 @@ class ReaderPool:
         others = [_done([ask(one, region)]) for one in readers if not one.needs <= PIXELS]
         if not in_time:
             return others
-        if kind in _ALL_ASKED:
+        if self._effort == "best":
             return [*others, *(self._start([reader], region) for reader in of_pixels)]
         return [*others, self._start(of_pixels, region)] if of_pixels else others
 
     def _start(self, readers: Sequence[Reader], region: ReaderInput) -> Future[list[Reading]]:
-        """Ask readers of pixels in turn, in a thread, until one makes out all that it sees."""
+        """Ask readers of pixels in turn, in a thread, until what they read is enough."""
         needs = {need for reader in readers for need in reader.needs}
         try:
             if "picture" in needs:
@@ -152,7 +158,22 @@ class ReaderPool:
                 region.page_picture  # noqa: B018 - drawn and kept
         except DocaiError as error:
             return _done([_failed(readers[0], str(error))])
-        return self._threads.submit(_ask_in_turn, readers, region)
+        return self._threads.submit(self._ask_in_turn, readers, region)
+
+    def _ask_in_turn(self, readers: Sequence[Reader], region: ReaderInput) -> list[Reading]:
+        readings: list[Reading] = []
+        for reader in readers:
+            readings.append(ask(reader, region))
+            if self.is_enough(readings):
+                break
+        return readings
+
+    def is_enough(self, readings: Sequence[Reading]) -> bool:
+        """Whether nobody else need be asked about a region, by the effort that is to be made."""
+        second, _ = join_second_readers(readings)
+        if second is None or second.content is None or self._effort == "best":
+            return False
+        return self._effort == "fast" or (second.complete and probability_against(second) >= LIKELY)
 
     def __enter__(self) -> Self:
         return self
@@ -171,8 +192,6 @@ def _suits(reader: Reader, kind: str, region: ReaderInput) -> bool:
     """Whether it is a second reader of such a region."""
     if not _reads(reader, kind) or reader.needs == _WORDS_ALONE or isinstance(reader, DrawingReader):
         return False
-    if "crop" in reader.needs and not region.crops:
-        return False
     if region.words:
         return not reader.yields_to_words
     return "words" not in reader.needs
@@ -182,15 +201,6 @@ def _done(readings: list[Reading]) -> Future[list[Reading]]:
     future: Future[list[Reading]] = Future()
     future.set_result(readings)
     return future
-
-
-def _ask_in_turn(readers: Sequence[Reader], region: ReaderInput) -> list[Reading]:
-    readings = []
-    for reader in readers:
-        readings.append(ask(reader, region))
-        if readings[-1].content is not None and readings[-1].complete:
-            break
-    return readings
 
 
 def ask(reader: Reader, region: ReaderInput) -> Reading:

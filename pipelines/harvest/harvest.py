@@ -38,6 +38,9 @@ class _NoModel:
     def heads(self) -> frozenset[str]:
         return frozenset(ALL_HEADS)
 
+    def accuracy(self, head: str) -> float | None:
+        return None
+
     def generate(self, requests: Sequence[Request]) -> list[Generation]:
         return [Generation("", "blank", prompt=request.head.prompt) for request in requests]
 

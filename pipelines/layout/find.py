@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Literal, cast
+from typing import Literal, cast
 
 import cv2
 import numpy as np
@@ -16,7 +16,7 @@ from docai.errors import SettingError
 from docai.geometry import BBox, PageTransform, TurnedFrame, area, center, clip, grow, union
 from docai.models.heads import region_kinds
 from docai.parsers.text import text_direction
-from docai.pipelines.ingest import Page
+from docai.pipelines.ingest import Page, PageWord
 from docai.pipelines.layout import deskew
 from docai.pipelines.layout.assign import assign_words
 from docai.pipelines.layout.combine import combine
@@ -26,9 +26,6 @@ from docai.pipelines.layout.types import Origin, PageLayout, Region, RegionCandi
 from docai.pipelines.layout.watermark import find_watermarks
 from docai.pipelines.words import holds_word
 from docai.records import Point
-
-if TYPE_CHECKING:
-    from docai.pipelines.ingest import PageWord
 
 GivenRegions = Mapping[int, Sequence[tuple[str, BBox]]]
 """Page number → kinds and boxes (displayed page points), in reading order."""
@@ -96,27 +93,47 @@ MIN_INK_OUTSIDE_WORDS = 0.6
 """Share of the ink outside the words of the text layer from which a page is read from its pixels."""
 
 
-def find_regions(page: Page, *, use_text_layer: bool = True) -> PageLayout:
+SeeWords = Callable[[Page], Sequence[PageWord]]
+"""An OCR engine: the words that it reads on a page, boxes tight on the ink, displayed page points."""
+
+
+def find_regions(page: Page, *, use_text_layer: bool = True, see_words: SeeWords | None = None) -> PageLayout:
     """The regions of a page in reading order.
 
     On a born-digital page they are found from its text layer, drawings and images; on a scan, or where the
     text layer is not to be used, from its pixels. With ``use_text_layer`` each word of the text layer is in
     exactly one region, also where the layer is the invisible one of a scan.
 
+    Args:
+        see_words: asked for the words of a page that is read from its pixels; what it reads tells where text
+            is. Without it, words are found as groups of letters.
+
     Raises:
         TooManyPixelsError, DamagedSourceError: as ``Page.words`` and ``Page.render``.
     """
-    return page.inside(_find_regions, use_text_layer)
+    if see_words is None or not page.inside(_is_read_from_pixels, use_text_layer):
+        return page.inside(_find_regions, use_text_layer)
+    return page.inside(_find_regions, use_text_layer, list(see_words(page)))
 
 
-def _find_regions(page: Page, use_text_layer: bool) -> PageLayout:
+def _find_regions(page: Page, use_text_layer: bool, seen: Sequence[PageWord] = ()) -> PageLayout:
+    words, origin, is_from_pixels = _sources(page, use_text_layer)
+    if is_from_pixels:
+        return _layout_from_pixels(page, words, origin, seen)
+    return _layout_from_pdf(page, words, origin)
+
+
+def _is_read_from_pixels(page: Page, use_text_layer: bool) -> bool:
+    return _sources(page, use_text_layer)[2]
+
+
+def _sources(page: Page, use_text_layer: bool) -> tuple[list[PageWord], Origin, bool]:
+    """The words of the text layer that may be used, where the page comes from, and whether its regions are
+    found in its pixels."""
     words = page.words() if use_text_layer else []
     origin = _origin(page, words)
-    if words and (
-        origin == "born-digital" or (origin == "mixed" and not _shows_more_than_words(page, words))
-    ):
-        return _layout_from_pdf(page, words, origin)
-    return _layout_from_pixels(page, words, origin)
+    is_from_pdf = origin == "born-digital" or (origin == "mixed" and not _shows_more_than_words(page, words))
+    return words, origin, not (words and is_from_pdf)
 
 
 def _origin(page: Page, words: list[PageWord]) -> Origin:
@@ -201,7 +218,9 @@ def _watermark(words: list[PageWord], number: int) -> Region:
     return Region("text", box, 0.9, evidence, words=in_region, is_watermark=True)
 
 
-def _layout_from_pixels(page: Page, words: list[PageWord], origin: Origin) -> PageLayout:
+def _layout_from_pixels(
+    page: Page, words: list[PageWord], origin: Origin, seen: Sequence[PageWord] = ()
+) -> PageLayout:
     from docai.pipelines.layout.raster import TRANSFORM, evidence_from_pixels, gray_page, set_upright
 
     if origin == "scan":
@@ -214,18 +233,18 @@ def _layout_from_pixels(page: Page, words: list[PageWord], origin: Origin) -> Pa
     picture = set_upright(gray, 0 if is_notation else turn, is_straight=is_notation)
     if not picture.ink.any():
         return PageLayout((), "blank")
-    evidence = evidence_from_pixels(picture)
     turned = TurnedFrame(page.width, page.height, picture.turn, TRANSFORM.scale / scale)
+    frame = _DeskewedFrame(turned, picture.skew)
+    evidence = evidence_from_pixels(picture, [_word_box(word, frame) for word in seen])
     if is_notation:
         evidence = replace(evidence, notation=partial(read_notation, page, turned))
     candidates = combine(evidence)
     for region in candidates:
         if region.kind == "text":
             region.bbox = grow(region.bbox, 0, 1)
-    frame = _DeskewedFrame(turned, picture.skew)
     word_boxes: list[WordBox] = []
     if words:
-        word_boxes = [WordBox(frame.from_page(w.bbox), (w.block, w.line), len(w.text)) for w in words]
+        word_boxes = [_word_box(word, frame)._replace(text="") for word in words]
         assign_words(replace(evidence, words=word_boxes), candidates, move=False)
     else:
         for region in candidates:
@@ -283,6 +302,11 @@ class _DeskewedFrame:
         points = np.array([[x0, y0, 1.0], [x1, y0, 1.0], [x1, y1, 1.0], [x0, y1, 1.0]]) @ self.inverse.T
         moved = [self.turned.to_page((float(x), float(y), float(x), float(y))) for x, y in points]
         return tuple((x, y) for x, y, _, _ in moved)
+
+
+def _word_box(word: PageWord, frame: _DeskewedFrame) -> WordBox:
+    box = frame.from_page(word.bbox)
+    return WordBox(box, (word.block, word.line), len(word.text), text=word.text)
 
 
 def _to_region(

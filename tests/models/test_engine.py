@@ -112,7 +112,8 @@ def test_an_engine_is_loaded_when_the_first_crop_that_shows_something_is_put_to_
             loaded.append(ScriptedEngine({"table": "x"}))
         return loaded[0]
 
-    lazy = LazyEngine("tiny", ["table"], load)
+    lazy = LazyEngine("tiny", {"table": 0.5}, load)
+    assert (lazy.accuracy("table"), lazy.accuracy("text")) == (0.5, None)
     assert (lazy.name, lazy.heads(), lazy.device) == ("tiny", {"table"}, "")
     assert answer(lazy, [Request(tiny_head(), WHITE)])[0].finish_reason == "blank"
     assert answer(lazy, []) == []
@@ -126,4 +127,4 @@ def test_a_model_that_cannot_be_loaded_is_no_failure_of_a_crop() -> None:
         raise CheckpointError("The weights are cut off.")
 
     with pytest.raises(CheckpointError):
-        answer(LazyEngine("tiny", ["table"], load), [Request(tiny_head(), noise())])
+        answer(LazyEngine("tiny", {"table": 0.5}, load), [Request(tiny_head(), noise())])

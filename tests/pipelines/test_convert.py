@@ -96,7 +96,7 @@ def test_stats_add_up(sample: Document) -> None:
     assert (stats.model, stats.device) == ("scripted", "none")
     assert stats.n_regions == len(sample.records)
     assert stats.n_generated_tokens == sum(record.n_tokens for record in sample.records) > 0
-    assert set(stats.seconds_by_stage) == {"ingest", "layout", "crop", "model", "parse"}
+    assert set(stats.seconds_by_stage) == {"ingest", "layout", "readers", "crop", "model", "parse"}
     assert sum(stats.seconds_by_stage.values()) <= stats.seconds + 0.01
     assert sum(page.seconds for page in sample.pages) <= stats.seconds + 0.01
 

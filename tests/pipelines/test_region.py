@@ -6,18 +6,21 @@ from collections.abc import Iterator
 
 import pytest
 
+from docai.contents import TextContent
 from docai.geometry import BBox
 from docai.limits import Limits
 from docai.models.engine import Generation
-from docai.options import Options, TextLayer
+from docai.models.scripted import ScriptedEngine
+from docai.options import Effort, Options, TextLayer
 from docai.pipelines import region as regions
-from docai.pipelines.evidence.base import Reading
+from docai.pipelines.evidence.base import Need, ReaderInput, Reading
 from docai.pipelines.evidence.readers import ReaderPool
 from docai.pipelines.evidence.table_decision import TableFinder
 from docai.pipelines.ingest import Page, PageWord, open_source
 from docai.pipelines.layout import Region
 from docai.pipelines.region import RegionTask, plan_tasks, record_id
-from docai.records import Figure, Kind, Molecule, RecordBase, Table, Text
+from docai.pipelines.words import lines_from_words
+from docai.records import Evidence, Figure, Kind, Molecule, RecordBase, Table, Text
 
 BOX: BBox = (20, 20, 280, 60)
 ALL = ("table", "molecule", "score", "text")
@@ -41,7 +44,7 @@ def _tasks(
     page: Page, *regions: Region, layer: TextLayer = "prefer", heads: tuple[str, ...] = ALL
 ) -> list[RegionTask]:
     options = Options(text_layer=layer, readback="off")
-    return plan_tasks("ab", page, regions, options, ReaderPool.choose("off"), heads)
+    return plan_tasks("ab", page, regions, options, ReaderPool.choose(Options(witnesses="off")), heads)
 
 
 def _record(
@@ -53,7 +56,7 @@ def _record(
 ) -> RecordBase:
     (task,) = _tasks(page, region, layer=layer, heads=heads)
     task.crop()
-    task.submit(ReaderPool.choose("off"))
+    task.submit(ReaderPool.choose(Options(witnesses="off")))
     task.generations = answers
     task.parse()
     return task.finish()
@@ -270,3 +273,51 @@ def test_every_record_goes_through_json(page: Page, kind: Kind) -> None:
     answers = [Generation("\ud800<table>\x00", "stop")] if kind != "figure" else []
     record = _record(page, _region(kind), *answers)
     assert type(record).model_validate_json(record.model_dump_json()) == record
+
+
+class _Says:
+    """A reader of pictures that says one thing about texts."""
+
+    name: Evidence = "ppocr"
+    kinds = frozenset(("text",))
+    needs: frozenset[Need] = frozenset(("picture",))
+    yields_to_words = True
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def available(self) -> None:
+        return None
+
+    def read(self, region: ReaderInput) -> Reading:
+        if not self._text:
+            return Reading(self.name)
+        lines = lines_from_words([PageWord(self._text, BOX, 0, 0)])
+        return Reading(self.name, TextContent(text=self._text, lines=lines), self._text)
+
+
+@pytest.mark.parametrize(
+    ("effort", "accuracy", "text", "asks"),
+    [
+        ("auto", None, "Hello", True),
+        ("auto", 0.0, "Hello", False),
+        ("auto", 0.0, "", True),
+        ("auto", 0.99, "Hello", True),
+        ("fast", None, "Hello", False),
+        ("fast", None, "", True),
+        ("best", 0.0, "Hello", True),
+    ],
+)
+def test_a_model_that_was_measured_to_be_worse_than_the_readers_is_not_asked(
+    page: Page, effort: Effort, accuracy: float | None, text: str, asks: bool
+) -> None:
+    options = Options(readback="off", effort=effort)
+    with ReaderPool([_Says(text)], effort) as pool:
+        (task,) = plan_tasks("ab", page, [_region("text")], options, pool, ALL)
+        task.submit(pool)
+        task.spare_head(pool, ScriptedEngine({"text": "x"}, accuracy=accuracy))
+        assert task.is_asked is asks
+        record = task.finish()
+    assert record.evidence == (["ppocr"] if text else [])
+    assert isinstance(record, Text)
+    assert record.text == text

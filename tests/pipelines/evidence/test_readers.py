@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
-from docai.contents import TextContent
+from docai.contents import MoleculeContent, TextContent
 from docai.errors import DamagedSourceError
-from docai.pipelines.crops.crop import make_crop
+from docai.options import Effort, Options
 from docai.pipelines.evidence import readers
 from docai.pipelines.evidence.base import Need, ReaderInput, Reading
 from docai.pipelines.evidence.osra import Osra
@@ -95,27 +95,20 @@ def test_readers_of_pictures_yield_to_the_words_of_the_pdf(
 def test_off_asks_no_programs(monkeypatch: pytest.MonkeyPatch) -> None:
     known = (TextLayer(), TableFinder(), Scripted(HELLO), Scripted(HELLO, needs=PAGE, name="osra"))
     monkeypatch.setattr(readers, "known_readers", lambda: known)
-    with ReaderPool.choose("off") as pool:
+    with ReaderPool.choose(Options(witnesses="off")) as pool:
         assert pool.names() == ["text-layer", "table-finder", "osra"]
 
 
 def test_auto_asks_those_that_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
     there, missing = Scripted(HELLO), Scripted(HELLO, missing="It is not installed.", name="osra")
     monkeypatch.setattr(readers, "known_readers", lambda: (there, missing))
-    with ReaderPool.choose("auto") as pool:
+    with ReaderPool.choose(Options()) as pool:
         assert pool.names() == ["tesseract"]
 
 
 def test_one_that_is_not_installed_is_not_asked(page: Page) -> None:
     with ReaderPool([Scripted(HELLO, missing="It is not installed.")]) as pool:
         assert not pool.submit("text", ReaderInput(page, page.bbox))
-
-
-def test_one_that_needs_crops_is_not_asked_where_there_are_none(page: Page) -> None:
-    reader = Scripted(HELLO, needs=frozenset(("crop",)))
-    with ReaderPool([reader]) as pool:
-        assert not pool.submit("text", ReaderInput(page, page.bbox))
-        assert pool.submit("text", ReaderInput(page, page.bbox, crops=(make_crop(page, page.bbox),)))
 
 
 def test_where_a_limit_is_reached_only_what_the_pdf_holds_is_read(page: Page) -> None:
@@ -168,7 +161,26 @@ def test_of_texts_the_next_reader_is_asked_where_the_first_did_not_make_out_all(
         assert len(second.threads) == n_asked
 
 
-def test_of_molecules_all_readers_are_asked(page: Page) -> None:
-    kinds: frozenset[Kind] = frozenset(("molecule",))
-    with ReaderPool([Scripted(HELLO, kinds=kinds), Scripted(HELLO, kinds=kinds)]) as pool:
-        assert len(pool.submit("molecule", ReaderInput(page, page.bbox))) == 2
+MOLECULE: frozenset[Kind] = frozenset(("molecule",))
+ETHANOL = Reading("imago", MoleculeContent(smiles="CCO", is_valid=True), "CCO")
+
+
+@pytest.mark.parametrize(
+    ("effort", "first", "asked"),
+    [
+        ("fast", ETHANOL, 1),
+        ("fast", Reading("imago"), 2),
+        ("auto", ETHANOL, 2),
+        ("auto", HELLO, 1),
+        ("auto", replace(HELLO, complete=False), 2),
+        ("best", HELLO, 2),
+    ],
+)
+def test_the_next_reader_is_asked_where_the_first_is_not_enough(
+    page: Page, effort: Effort, first: Reading, asked: int
+) -> None:
+    second = Scripted(replace(first, source="osra"), kinds=MOLECULE | TEXT)
+    with ReaderPool([Scripted(first, kinds=MOLECULE | TEXT), second], effort) as pool:
+        kind = "molecule" if isinstance(first.content, MoleculeContent) else "text"
+        futures = pool.submit(kind, ReaderInput(page, page.bbox))
+        assert len([reading for future in futures for reading in future.result()]) == asked

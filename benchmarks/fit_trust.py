@@ -1,0 +1,188 @@
+"""Fits how often readers of pictures are right on what ``pictures.py`` measured.
+
+    python benchmarks/pictures.py --half development --effort best --cases FILE
+    python benchmarks/fit_trust.py FILE [FILE ...] [--write]
+
+Takes the cases of the half for development alone. For each reader, and each kind of region that it reads,
+its own measure of how well it read becomes a probability that the whole is right, and for words its
+confidence in one of them. A map is isotonic (scipy), over groups of about equally many answers whose shares
+of right ones are drawn a little towards the share of all, ``(right + share) / (n + 1)``; level stretches keep
+their ends, so maps have few points. With fewer than :data:`MIN_ANSWERS` answers there is none. ``--write``
+puts the maps into ``pipelines/evidence/trust.json``; those of readers and units that are not in the files
+stay as they are.
+
+Prints each map with its calibration error in cross-validation (five folds of whole pictures), that of the
+plain numbers beside it, and how often two readers that are both wrong about a picture are wrong alike.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from common import script_parser
+
+from docai.pipelines.evaluation.base import Belief
+from docai.pipelines.evaluation.metrics.calibration import brier_score, expected_calibration_error
+from docai.pipelines.evidence import trust
+from docai.pipelines.evidence.trust import TRUST_FILE, TrustMap
+
+MIN_ANSWERS: Final = 30
+MIN_GROUP, MAX_GROUPS = 8, 8
+N_FOLDS: Final = 5
+
+_COMPLETE_ALONE: Final = ("text", "table", "molecule", "score")
+"""Units of which only answers that the reader stands by are fitted."""
+
+Case = Mapping[str, Any]
+
+
+class Observed(NamedTuple):
+    """One answer, or one word."""
+
+    picture: str
+    own: float
+    is_right: bool
+
+
+def observations(cases: Iterable[Case]) -> dict[tuple[str, str], list[Observed]]:
+    """By reader and unit."""
+    observed: dict[tuple[str, str], list[Observed]] = defaultdict(list)
+    for case in cases:
+        reader, picture = case["reader"].strip(), f"{case['set']}/{case['id']}"
+        if case["complete"]:
+            for own, is_right in case["beliefs"]:
+                observed[reader, case["kind"]].append(Observed(picture, own, bool(is_right)))
+        for own, is_right in case["parts"].get("word", ()):
+            observed[reader, "word"].append(Observed(picture, own, bool(is_right)))
+    return observed
+
+
+def fit(observed: Sequence[Observed]) -> TrustMap:
+    """A rising map of few points; of answers that are all right, or all wrong, one of one point."""
+    from scipy.optimize import isotonic_regression
+
+    ordered = sorted(observed, key=lambda one: one.own)
+    share = sum(one.is_right for one in ordered) / len(ordered)
+    groups = list(_groups(ordered))
+    x = [sum(one.own for one in group) / len(group) for group in groups]
+    y = [(sum(one.is_right for one in group) + share) / (len(group) + 1) for group in groups]
+    rising = isotonic_regression(y, weights=[len(group) for group in groups]).x
+    points = _corners([(round(a, 4), round(float(b), 4)) for a, b in zip(x, rising, strict=True)])
+    return TrustMap(tuple(a for a, _ in points), tuple(b for _, b in points))
+
+
+def _groups(ordered: Sequence[Observed]) -> Iterator[Sequence[Observed]]:
+    """Runs of about equally many; those of one value are never parted."""
+    size = max(MIN_GROUP, math.ceil(len(ordered) / MAX_GROUPS))
+    start = 0
+    while start < len(ordered):
+        end = min(start + size, len(ordered))
+        while end < len(ordered) and ordered[end].own == ordered[end - 1].own:
+            end += 1
+        if len(ordered) - end < size // 2:
+            end = len(ordered)
+        yield ordered[start:end]
+        start = end
+
+
+def _corners(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Without points in the middle of level stretches, which say nothing."""
+    return [
+        point
+        for index, point in enumerate(points)
+        if index in (0, len(points) - 1) or not points[index - 1][1] == point[1] == points[index + 1][1]
+    ]
+
+
+def held_out(observed: Sequence[Observed]) -> list[Belief]:
+    """What maps say that were fitted without the pictures that they are asked about."""
+    pictures = sorted({one.picture for one in observed})
+    random.Random(len(pictures)).shuffle(pictures)
+    beliefs = []
+    for start in range(min(N_FOLDS, len(pictures))):
+        fold = frozenset(pictures[start::N_FOLDS])
+        rest = [one for one in observed if one.picture not in fold]
+        chosen = fit(rest) if rest else fit(observed)
+        beliefs += [Belief(chosen(one.own), one.is_right) for one in observed if one.picture in fold]
+    return beliefs
+
+
+def coincidences(cases: Sequence[Case]) -> Iterator[tuple[str, int, int]]:
+    """By kind: the pictures about which two readers are both wrong, and of how many in the same way."""
+    by_picture: dict[tuple[str, str, str], list[Case]] = defaultdict(list)
+    for case in cases:
+        if case["read"] and not case["reader"].startswith("docai"):
+            by_picture[case["kind"], case["set"], case["id"]].append(case)
+    counts: dict[str, list[bool]] = defaultdict(list)
+    for (kind, _, _), answers in by_picture.items():
+        for one, other in combinations(answers, 2):
+            if not one["right"] and not other["right"]:
+                counts[kind].append(one["read"] == other["read"])
+    for kind, flags in sorted(counts.items()):
+        yield kind, len(flags), sum(flags)
+
+
+def read_cases(files: Sequence[Path]) -> list[Case]:
+    """The cases of the half for development; the last of each, where a picture was read again."""
+    latest: dict[tuple[str, str, str], Case] = {}
+    for file in files:
+        for line in file.read_text("utf-8").splitlines():
+            case = json.loads(line)
+            if case["half"] == "development":
+                latest[case["set"], case["id"], case["reader"]] = case
+    return list(latest.values())
+
+
+def write(maps: Mapping[tuple[str, str], tuple[TrustMap, int]]) -> None:
+    """Put maps into the file beside those that it has."""
+    path = Path(trust.__file__).with_name(TRUST_FILE)
+    stored = json.loads(path.read_text("utf-8"))
+    for (reader, unit), (fitted, n) in maps.items():
+        stored["maps"].setdefault(reader, {})[unit] = {"x": fitted.x, "y": fitted.y, "n": n}
+    path.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    parser = script_parser(__doc__)
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="cases of pictures.py")
+    parser.add_argument("--write", action="store_true", help="store the maps")
+    arguments = parser.parse_args()
+    cases = read_cases(arguments.files)
+    maps: dict[tuple[str, str], tuple[TrustMap, int]] = {}
+    print("| reader | unit | n | right | plain: error, Brier | fitted, held out: error, Brier | map |")
+    print("|---|---|---|---|---|---|---|")
+    for (reader, unit), observed in sorted(observations(cases).items()):
+        if len(observed) < MIN_ANSWERS:
+            print(f"| {reader} | {unit} | {len(observed)} | – | – | – | – |")
+            continue
+        fitted = fit(observed)
+        if not reader.startswith("docai"):
+            maps[reader, unit] = fitted, len(observed)
+        print(_row(reader, unit, observed, fitted))
+    print("\n| kind | both wrong | alike |\n|---|---|---|")
+    for kind, n, n_alike in coincidences(cases):
+        print(f"| {kind} | {n} | {n_alike} |")
+    if arguments.write:
+        write(maps)
+
+
+def _row(reader: str, unit: str, observed: Sequence[Observed], fitted: TrustMap) -> str:
+    plain = [Belief(one.own, one.is_right) for one in observed]
+    share = sum(one.is_right for one in observed) / len(observed)
+    figures = (
+        f"{expected_calibration_error(some):.3f}, {brier_score(some):.3f}"
+        for some in (plain, held_out(observed))
+    )
+    points = ", ".join(f"{a:.2f}→{b:.2f}" for a, b in zip(fitted.x, fitted.y, strict=True))
+    return f"| {reader} | {unit} | {len(observed)} | {share:.3f} | {' | '.join(figures)} | {points} |"
+
+
+if __name__ == "__main__":
+    main()
