@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from docai.pipelines.drawings.score.reading import read_found_systems
 from docai.pipelines.drawings.score.sheet import Sheet
 from docai.pipelines.drawings.score.types import System
 from docai.pipelines.tracing.score.bows import find_bows
-from docai.pipelines.tracing.score.ink import read_ink
+from docai.pipelines.tracing.score.ink import Ink, read_ink
 from docai.pipelines.tracing.score.picture_sheet import (
     SheetBuilder,
     in_pixels,
@@ -24,7 +25,12 @@ from docai.pipelines.tracing.score.picture_sheet import (
     staff_in_points,
     upright_line,
 )
-from docai.pipelines.tracing.score.slabs import find_beams, find_bracket_lines, find_ledgers
+from docai.pipelines.tracing.score.slabs import (
+    find_beams,
+    find_bracket_lines,
+    find_ledgers,
+    heads_on_beams,
+)
 from docai.pipelines.tracing.score.staff_lines import Gray
 from docai.pipelines.tracing.score.straighten import SPACE_PX, StraightPicture, straighten
 from docai.pipelines.tracing.score.symbol_finder import PictureSymbol, find_symbols
@@ -32,7 +38,16 @@ from docai.pipelines.tracing.score.uprights import find_barlines, find_stems
 
 Finder = Callable[[NDArray[np.uint8], float], list[PictureSymbol]]
 
-OPEN = ("notehead", "flag", "augmentationDot", "articStaccato", "repeatDot")
+MIN_SCORES: Final = {
+    "noteheadBlack": 0.4,
+    "augmentationDot": 0.4,
+    "articStaccatoAbove": 0.4,
+    "repeatDot": 0.4,
+}
+"""Least score of what is seen by mistake more often than other symbols: heads where stems cross beams, dots at
+the tips of flags."""
+
+OPEN: Final = ("notehead", "flag", "augmentationDot", "articStaccato", "repeatDot")
 """How names of symbols begin that stems may run along or through."""
 
 
@@ -65,10 +80,21 @@ def find_picture_systems(picture: StraightPicture, symbols: Sequence[PictureSymb
     return systems_of_sheet(picture_sheet(picture, symbols), staves, has_letters=False)
 
 
+def _believed(ink: Ink, symbols: Sequence[PictureSymbol]) -> list[PictureSymbol]:
+    """Symbols without those that are too doubtful, and without heads that are pieces of beams."""
+    sure = [symbol for symbol in symbols if symbol.score >= MIN_SCORES.get(symbol.name, 0.0)]
+    others = [symbol.box for symbol in sure if not symbol.name.startswith(OPEN)]
+    heads = [symbol for symbol in sure if symbol.name.startswith("notehead")]
+    solid = solid_mask(ink.mask.shape, others)
+    gone = {id(heads[place]) for place in heads_on_beams(ink, solid, [head.box for head in heads])}
+    return [symbol for symbol in sure if id(symbol) not in gone]
+
+
 def picture_sheet(picture: StraightPicture, symbols: Sequence[PictureSymbol]) -> Sheet:
     """What a straightened picture shows, its strokes beside the symbols found."""
     ink = read_ink(picture.dark, picture.staves)
     shape = ink.mask.shape
+    symbols = _believed(ink, symbols)
     heads = [symbol.box for symbol in symbols if symbol.name.startswith("notehead")]
     flags = [symbol.box for symbol in symbols if symbol.name.startswith("flag")]
     closed = solid_mask(shape, [symbol.box for symbol in symbols if not symbol.name.startswith(OPEN)])

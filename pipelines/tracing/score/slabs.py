@@ -40,6 +40,9 @@ MAX_BEND_PX: Final = 1.3
 SNAP_SPACES: Final = 0.5
 """Distance of the end of a beam from a stem to which it is drawn out at most, in staff spaces."""
 
+SURE_BEAM_SPACES: Final = 2.0
+"""Length from which a straight and thick stroke is no head, in staff spaces."""
+
 TREMOLO_SPACES: Final = 2.5
 """Length of a stroke of a tremolo at most, in staff spaces."""
 
@@ -96,6 +99,31 @@ def find_beams(ink: Ink, solid: Mask, stems: Sequence[Bar]) -> list[Stroke]:
     strokes = [stroke for stroke in strokes if stroke.x1 - stroke.x0 >= MIN_BEAM_SPACES * SPACE_PX]
     strokes = [_snapped(stroke, stems) for stroke in strokes if _is_at_stem(stroke, stems)]
     return sorted(_thick_ones(strokes), key=lambda stroke: stroke.x0)
+
+
+def heads_on_beams(ink: Ink, solid: Mask, heads: Sequence[BBox]) -> list[int]:
+    """Places of those heads that are pieces of thick beams: the beam goes on at one of their sides.
+
+    Args:
+        ink: of the picture.
+        solid: (h, w), ink that is of symbols other than heads.
+        heads: boxes of what may be heads.
+    """
+    tracks = follow(_pieces(ink.bare & ~solid, ink), BEAM_STEPS)
+    strokes = _joined([stroke for track in tracks for stroke in _straight(track)])
+    strokes = [stroke for stroke in strokes if stroke.x1 - stroke.x0 >= SURE_BEAM_SPACES * SPACE_PX]
+    found = []
+    for place, (x0, y0, x1, y1) in enumerate(heads):
+        x, y = (x0 + x1) / 2, (y0 + y1) / 2
+        out = 0.5 * SPACE_PX
+        if any(
+            abs(stroke.y_at(x) - y) <= 0.4 * SPACE_PX
+            and stroke.x0 <= x <= stroke.x1
+            and (stroke.x0 <= x0 - out or stroke.x1 >= x1 + out)
+            for stroke in strokes
+        ):
+            found.append(place)
+    return found
 
 
 def _is_at_stem(stroke: Stroke, stems: Sequence[Bar]) -> bool:

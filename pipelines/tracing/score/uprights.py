@@ -122,7 +122,7 @@ def _stands_free(bar: Bar, bare: Mask, heads: Sequence[BBox]) -> bool:
         first, last = sorted((edge, edge + direction * FREE_SPACES * SPACE_PX))
         part = bare[y0:y1, max(0, round(first)) : max(1, round(last) + 1)]
         sides.append(float(part.mean()) if part.size else 0.0)
-    return min(sides) <= 0.12 and max(sides) <= 0.6
+    return min(sides) <= 0.12 and max(sides) <= 0.9
 
 
 def _joined(found: Sequence[Sequence[Bar]], spread: Mask) -> list[Bar]:
