@@ -1,6 +1,6 @@
 """Fits how often readers of pictures are right on what ``pictures.py`` measured.
 
-    python benchmarks/pictures.py --half development --effort best --cases FILE
+    python benchmarks/pictures.py --half development --unfitted --cases FILE
     python benchmarks/fit_trust.py FILE [FILE ...] [--write]
 
 Takes the cases of the half for development alone. For each reader, and each kind of region that it reads,
@@ -12,7 +12,9 @@ puts the maps into ``pipelines/evidence/trust.json``; those of readers and units
 stay as they are.
 
 Prints each map with its calibration error in cross-validation (five folds of whole pictures), that of the
-plain numbers beside it, and how often two readers that are both wrong about a picture are wrong alike.
+plain numbers beside it; how often two readers that are both wrong about a picture are wrong alike; and the
+rule by which read-back should count for records that no model has read (``READER_RULES`` of
+:mod:`docai.pipelines.readback.compare`).
 """
 
 from __future__ import annotations
@@ -31,11 +33,15 @@ from common import script_parser
 from docai.pipelines.evaluation.base import Belief
 from docai.pipelines.evaluation.metrics.calibration import brier_score, expected_calibration_error
 from docai.pipelines.evidence import trust
-from docai.pipelines.evidence.trust import TRUST_FILE, TrustMap
+from docai.pipelines.evidence.trust import FINAL, TRUST_FILE, TrustMap, bayes
+from docai.pipelines.readback.compare import BayesRule, posterior, rule_of
 
 MIN_ANSWERS: Final = 30
 MIN_GROUP, MAX_GROUPS = 8, 8
 N_FOLDS: Final = 5
+GRID: Final = (0.01, 0.03, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.99)
+PRIOR_CASES: Final = 2.0
+"""How strongly a rule is drawn to one that says nothing."""
 
 _COMPLETE_ALONE: Final = ("text", "table", "molecule", "score")
 """Units of which only answers that the reader stands by are fitted."""
@@ -129,6 +135,68 @@ def coincidences(cases: Sequence[Case]) -> Iterator[tuple[str, int, int]]:
         yield kind, len(flags), sum(flags)
 
 
+class ReadBackCase(NamedTuple):
+    """A record that was read back."""
+
+    prior: float
+    """Its confidence before."""
+    similarity: float
+    is_right: bool
+
+
+def read_back_cases(cases: Iterable[Case]) -> dict[str, list[ReadBackCase]]:
+    """By kind: records of docai that no model has read, with the confidence that they had before."""
+    found: dict[str, list[ReadBackCase]] = defaultdict(list)
+    for case in cases:
+        beliefs, similarities = case["beliefs"], case.get("similarities", ())
+        if case["reader"] != "docai" or "model" in case["evidence"] or len(beliefs) != len(similarities):
+            continue
+        rule = rule_of(case["kind"], case["evidence"])
+        for (value, is_right), similarity in zip(beliefs, similarities, strict=True):
+            if similarity is not None and 0 < value < 1:
+                # The evidence is taken out as it was put in.
+                weight = posterior(0.5, similarity, rule)
+                prior = bayes(value, 1 - weight, weight)
+                found[case["kind"]].append(ReadBackCase(prior, similarity, bool(is_right)))
+    return found
+
+
+def fit_rule(cases: Sequence[ReadBackCase], warn_below: float) -> BayesRule:
+    """The rule of greatest likelihood; as long as there are few cases, near to one that says nothing."""
+    rules = [
+        BayesRule(false_match, false_mismatch, warn_below)
+        for false_match in GRID
+        for false_mismatch in GRID
+        if false_match + false_mismatch <= 1
+    ]
+    return max(rules, key=lambda rule: _log_likelihood(cases, rule))
+
+
+def _log_likelihood(cases: Sequence[ReadBackCase], rule: BayesRule) -> float:
+    total = -PRIOR_CASES * (1 - rule.false_match - rule.false_mismatch) ** 2
+    for case in cases:
+        value = posterior(case.prior, case.similarity, rule)
+        total += math.log(max(1e-6, value if case.is_right else 1 - value))
+    return total
+
+
+def _rule_row(kind: str, cases: Sequence[ReadBackCase]) -> str:
+    now = rule_of(kind, ())
+    fitted = fit_rule(cases, now.warn_below)
+    figures = []
+    for rule in (None, now, fitted):
+        beliefs = [
+            Belief(
+                case.prior if rule is None else posterior(case.prior, case.similarity, rule), case.is_right
+            )
+            for case in cases
+        ]
+        figures.append(f"{expected_calibration_error(beliefs):.3f}, {brier_score(beliefs):.3f}")
+    share = sum(case.is_right for case in cases) / len(cases)
+    chosen = f"false_match {fitted.false_match}, false_mismatch {fitted.false_mismatch}"
+    return f"| {kind} | {len(cases)} | {share:.3f} | {' | '.join(figures)} | {chosen} |"
+
+
 def read_cases(files: Sequence[Path]) -> list[Case]:
     """The cases of the half for development; the last of each, where a picture was read again."""
     latest: dict[tuple[str, str, str], Case] = {}
@@ -163,12 +231,17 @@ def main() -> None:
             print(f"| {reader} | {unit} | {len(observed)} | – | – | – | – |")
             continue
         fitted = fit(observed)
-        if not reader.startswith("docai"):
+        # Words of docai have confidences by those of its readers, records are fitted once more.
+        if (reader, unit) != (FINAL, "word") and not reader.startswith(f"{FINAL} "):
             maps[reader, unit] = fitted, len(observed)
         print(_row(reader, unit, observed, fitted))
     print("\n| kind | both wrong | alike |\n|---|---|---|")
     for kind, n, n_alike in coincidences(cases):
         print(f"| {kind} | {n} | {n_alike} |")
+    print("\n| kind | n | right | before read-back: error, Brier | with it, now | fitted | rule |")
+    print("|---|---|---|---|---|---|---|")
+    for kind, read_back in sorted(read_back_cases(cases).items()):
+        print(_rule_row(kind, read_back))
     if arguments.write:
         write(maps)
 

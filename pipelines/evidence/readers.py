@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
@@ -25,6 +26,7 @@ from docai.pipelines.evidence.text_layer import TextLayer
 from docai.pipelines.evidence.trust import probability_against
 from docai.pipelines.external.programs import ReaderError
 from docai.pipelines.ingest import Page
+from docai.pipelines.layout.types import SeenWord
 from docai.records import Evidence
 
 MAX_THREADS: Final = 4
@@ -92,6 +94,16 @@ class ReaderPool:
                 found[problem] = found.get(problem, frozenset()) | kinds
                 covered |= kinds
         return found
+
+    def see_words(self, page: Page) -> list[SeenWord]:
+        """The words of a whole page as an OCR engine reads them, boxes tight on the ink: by them layout finds
+        the regions of scans. None where there is no engine, or it failed, which its regions say then."""
+        for reader in self._readers:
+            if isinstance(reader, PpOcr):
+                with suppress(ReaderError, DocaiError):
+                    words = reader.pages.words_in(ReaderInput(page, page.bbox))
+                    return [SeenWord(one.word, one.confidence) for one in words]
+        return []
 
     def read_words(self, kind: str, region: ReaderInput) -> Reading | None:
         """The PDF's own words of a region; None where it has none. Other readers are asked after that."""

@@ -10,6 +10,7 @@ from docai.contents import MoleculeContent
 from docai.pipelines.evidence.agreement import share_alike
 from docai.pipelines.evidence.base import Reading
 from docai.pipelines.evidence.drawing import is_sound
+from docai.pipelines.evidence.molecule_vote import join_molecules
 from docai.pipelines.evidence.trust import trust_in
 from docai.records import Alternative
 
@@ -21,6 +22,8 @@ def join_second_readers(readings: Sequence[Reading]) -> tuple[Reading | None, tu
     readers with complete readings, then of the others. Of molecules, whose answers can be told to be the
     same, the rest count against it.
     """
+    if _has_several_answers(readings):
+        return join_molecules(readings)
     groups = _groups(readings)
     best = max(groups, key=_rank, default=None)
     if best is None:
@@ -37,6 +40,11 @@ def join_second_readers(readings: Sequence[Reading]) -> tuple[Reading | None, tu
     )
     reason = f"{joined.source} was believed"
     return joined, tuple(Alternative(source=one.source, content=one.text, reason=reason) for one in others)
+
+
+def _has_several_answers(readings: Sequence[Reading]) -> bool:
+    """Whether readers of a molecule's picture gave theirs; one of a vector drawing has a rule of its own."""
+    return any(one.molecules for one in readings) and not any(one.source == "drawing" for one in readings)
 
 
 def _groups(readings: Sequence[Reading]) -> list[list[Reading]]:

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from docai.contents import MoleculeContent, TableContent, TextContent
 from docai.pipelines.evidence.base import ReaderInput
-from docai.pipelines.evidence.imago import MAX_STROKE_PX, Imago, prepare
+from docai.pipelines.evidence.imago import Imago
 from docai.pipelines.evidence.ppocr import PageReader, PpOcr
 from docai.pipelines.evidence.scanned_tables import PpOcrTables
 from docai.pipelines.external import imago, ppocr
@@ -50,17 +50,6 @@ def test_a_reader_whose_package_is_missing_raises_that(monkeypatch: pytest.Monke
     monkeypatch.setattr(imago, "find_spec", lambda name: None)
     with pytest.raises(ReaderError, match="not installed"):
         imago.read_molecule(np.zeros((9, 9), np.uint8))
-
-
-def test_thick_strokes_are_thinned_before_a_molecule_is_read() -> None:
-    def drawn(width: int) -> Image.Image:
-        image = Image.new("L", (400, 300), 255)
-        ImageDraw.Draw(image).line([(40, 250), (200, 40), (360, 250)], fill=0, width=width)
-        return image
-
-    assert prepare(drawn(3)).shape == (300, 400)
-    assert prepare(drawn(14)).shape[0] < 300 * MAX_STROKE_PX / 14 * 1.5
-    assert set(np.unique(prepare(drawn(14)))) == {0, 255}
 
 
 @needs_ppocr
