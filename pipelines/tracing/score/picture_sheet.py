@@ -80,8 +80,8 @@ class SheetBuilder:
             ]
         )
         path = self._add_outline(corners)
-        ends = [value * POINTS_PER_PX for value in (stroke.x0, stroke.y0, stroke.x1, stroke.y1)]
-        self.slabs.append(Slab(*ends, stroke.thickness * POINTS_PER_PX, path))
+        x0, y0, x1, y1 = in_points((stroke.x0, stroke.y0, stroke.x1, stroke.y1))
+        self.slabs.append(Slab(x0, y0, x1, y1, stroke.thickness * POINTS_PER_PX, path))
 
     def add_bow(self, outline: NDArray[np.float64]) -> None:
         """A slur or tie by the points (n, 2) of its outline, the first one again at the end."""

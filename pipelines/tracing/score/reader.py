@@ -44,7 +44,7 @@ MIN_SCORES: Final = {
     "articStaccatoAbove": 0.4,
     "repeatDot": 0.4,
 }
-"""Least score of what is seen by mistake more often than other symbols: heads where stems cross beams, dots at
+"""Least score of what is seen by mistake more often than others: heads where stems cross beams, dots at
 the tips of flags."""
 
 OPEN: Final = ("notehead", "flag", "augmentationDot", "articStaccato", "repeatDot")

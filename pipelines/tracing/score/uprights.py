@@ -104,7 +104,7 @@ def _is_stem(bar: Bar, heads: Sequence[BBox], closed: Mask) -> bool:
 def reach(closed: Mask, bar: Bar) -> tuple[float, float]:
     """First and last row to which a stroke goes on above and below."""
     x = round(bar.x)
-    columns = closed[:, max(0, x - 1) : x + 2].any(axis=1)
+    columns = np.asarray(closed[:, max(0, x - 1) : x + 2].any(axis=1), bool)
     y0, y1 = round(bar.y0), round(bar.y1)
     while y0 > 0 and columns[y0 - 1]:
         y0 -= 1
@@ -248,7 +248,8 @@ def _chain(x: int, runs: Sequence[list[int]]) -> list[list[int]]:
 
 def _cut_at_heads(stroke: Bar, heads: Sequence[BBox]) -> Iterator[Bar]:
     """A stroke up from heads at its left, and one down from heads at its right, as far as they go beyond."""
-    rights, lefts = [], []
+    rights: list[float] = []
+    lefts: list[float] = []
     slack = 0.45 * SPACE_PX
     for x0, y0, x1, y1 in heads:
         middle = (y0 + y1) / 2
