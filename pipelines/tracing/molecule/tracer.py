@@ -15,6 +15,7 @@ from docai.pipelines.drawings.molecule.curves import as_circle, as_wave
 from docai.pipelines.ingest.drawing import Drawing, PaintedPath, Subpath
 from docai.pipelines.tracing.molecule.bridges import drop_bridges
 from docai.pipelines.tracing.molecule.cutting import cut_letters
+from docai.pipelines.tracing.molecule.hashes import complete_rows
 from docai.pipelines.tracing.molecule.ink import Ink, find_ink
 from docai.pipelines.tracing.molecule.parts import Part, find_parts
 from docai.pipelines.tracing.molecule.segments import Piece, read_pieces
@@ -86,6 +87,7 @@ def trace(picture: NDArray[np.uint8]) -> Tracing | None:
         return None
     found = sort_parts(parts, bond, ink.width)
     _cut_letters(found, bond, ink.width)
+    found.letters, found.bars = complete_rows(found.letters, found.bars, ink.width)
     traced = _trace_lines(found.lines, ink.width, bond)
     if len(traced.pieces) > MAX_PIECES:
         return None
