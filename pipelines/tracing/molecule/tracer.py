@@ -14,6 +14,7 @@ from docai.pipelines.drawings.letters import read_letters
 from docai.pipelines.drawings.molecule.curves import as_circle, as_wave
 from docai.pipelines.ingest.drawing import Drawing, PaintedPath, Subpath
 from docai.pipelines.tracing.molecule.bridges import drop_bridges
+from docai.pipelines.tracing.molecule.broken_letters import join_stems
 from docai.pipelines.tracing.molecule.cutting import cut_letters
 from docai.pipelines.tracing.molecule.hashes import complete_rows
 from docai.pipelines.tracing.molecule.ink import Ink, find_ink
@@ -87,6 +88,7 @@ def trace(picture: NDArray[np.uint8]) -> Tracing | None:
         return None
     found = sort_parts(parts, bond, ink.width)
     _cut_letters(found, bond, ink.width)
+    found.letters, found.bars = join_stems(found.letters, found.bars, found.height)
     found.letters, found.bars = complete_rows(found.letters, found.bars, ink.width)
     traced = _trace_lines(found.lines, ink.width, bond)
     if len(traced.pieces) > MAX_PIECES:
