@@ -74,7 +74,7 @@ def has_same_grid(one: Reading, other: Reading) -> bool:
     """Both have cells of the same rows, columns and spans, whatever is written in them."""
     if not isinstance(one.content, TableContent) or not isinstance(other.content, TableContent):
         return False
-    return _places(one.content) == _places(other.content)
+    return places_of(one.content) == places_of(other.content)
 
 
 def is_doubtful(readings: Sequence[Reading]) -> bool:
@@ -91,7 +91,8 @@ def is_doubtful(readings: Sequence[Reading]) -> bool:
     return not is_sure and (n_tables < 2 or (joined.quality or 0.0) < FAIR)
 
 
-def _places(table: TableContent) -> set[tuple[int, int, int, int]]:
+def places_of(table: TableContent) -> set[tuple[int, int, int, int]]:
+    """Row, column and spans of each cell."""
     return {(cell.row, cell.col, cell.row_span, cell.col_span) for cell in table.cells}
 
 

@@ -57,8 +57,6 @@ class _Vote:
 
     text: str
     probability: float
-    is_confirmed: bool = False
-    """Another reader reads the same."""
 
 
 def join_texts(readings: Sequence[Reading]) -> tuple[Reading | None, tuple[Alternative, ...]]:
@@ -124,9 +122,10 @@ def _words_of(reading: Reading) -> list[Word]:
     return reading.content.parts() if isinstance(reading.content, TextContent) else []
 
 
-def _rank(reading: Reading) -> tuple[bool, float]:
+def _rank(reading: Reading) -> tuple[bool, float, float]:
+    """Complete readings go before others, then the reader that is right more often, whatever it says."""
     values = [_trust(reading, word) for word in _words_of(reading)]
-    return reading.complete, sum(values) / len(values)
+    return reading.complete, word_trust(reading.source, None), sum(values) / len(values)
 
 
 def _voted(base: Reading, votes: Sequence[_Vote], other: Reading) -> tuple[list[_Vote], float]:
@@ -144,9 +143,7 @@ def _voted(base: Reading, votes: Sequence[_Vote], other: Reading) -> tuple[list[
         if "".join(plain(votes[index].text) for index in mine) == seen:
             n_same += len(mine)
             for index in mine:
-                result[index] = replace(
-                    votes[index], probability=agreed(votes[index].probability, trust), is_confirmed=True
-                )
+                result[index] = replace(votes[index], probability=agreed(votes[index].probability, trust))
         elif len(mine) == 1 and len(seen) >= MIN_LENGTH_SHARE * len(plain(votes[mine[0]].text)):
             text = " ".join(rivals[index].text for index in theirs)
             result[mine[0]] = _decided(votes[mine[0]], text, trust)

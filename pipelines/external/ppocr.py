@@ -9,6 +9,7 @@ and read from the picture as it is.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import lru_cache
 from importlib.util import find_spec
 from typing import Any, Final, NamedTuple
@@ -70,10 +71,11 @@ PHOTOGRAPH_LINE, PHOTOGRAPH_WORD = 0.7, 0.6
 letters."""
 
 _DOUBTFUL: Final = 0.75
-"""Below this mean a line may lie upside down, and is turned."""
+"""Below this mean a line may lie the other way round, and is turned."""
 
-_UPRIGHT_RATIO: Final = 1.5
-"""Height of a box in its widths, from which it holds a line on its side, or one narrow letter."""
+_UPRIGHT_RATIO, _LETTER_RATIO = 1.5, 3.0
+"""Height of a box in its widths, from which it holds a line on its side or one narrow letter; from the second
+one on no letter."""
 
 
 class OcrWord(NamedTuple):
@@ -180,8 +182,11 @@ def _read_lines(
     # The networks were trained on pictures as OpenCV reads them.
     blue_first = np.ascontiguousarray(picture[:, :, ::-1])
     words: list[OcrWord] = []
+    likely = (1, 3)
     for number, quad in enumerate(_find_lines(blue_first, scale, threshold)):
-        mean, read = _read_line(blue_first, quad)
+        mean, quarters, read = _read_line(blue_first, quad, likely)
+        if mean >= _DOUBTFUL and quarters in likely:
+            likely = (quarters, 4 - quarters)
         if mean >= min_confidence:
             words += [word._replace(line=number) for word in read]
     return words
@@ -205,20 +210,33 @@ def _find_lines(picture: NDArray[np.uint8], scale: float, threshold: float) -> l
     return [quad / np.float32(scale) for quad in join_tiles(found)]
 
 
-def _read_line(picture: NDArray[np.uint8], quad: Quad) -> tuple[float, list[OcrWord]]:
-    """The words of one line, turned as it is read best, and the mean confidence of its characters."""
+def _read_line(
+    picture: NDArray[np.uint8], quad: Quad, likely: Sequence[int] = (1, 3)
+) -> tuple[float, int, list[OcrWord]]:
+    """One line, turned as it is read best.
+
+    Args:
+        likely: of a line on its side, the quarter turns clockwise to try, first that of the lines before it.
+
+    Returns:
+        The mean confidence of its characters, the quarters by which it is turned, and its words.
+    """
     wide, high = size_of(quad)
-    # A box on its side may hold one narrow letter that stands, such as the figure one.
-    ways = (0,) if high < _UPRIGHT_RATIO * wide else (1, 3, 0) if high < 3 * wide else (1, 3)
-    readings = [_read_way(picture, quad, way) for way in ways]
-    best = max(readings, key=lambda reading: reading[0])
-    if ways == (0,) and best[0] < _DOUBTFUL:
-        best = max(best, _read_way(picture, quad, 2), key=lambda reading: reading[0])
+    ways: tuple[int, ...] = (0, 2)
+    if high >= _UPRIGHT_RATIO * wide:
+        # The box may hold one narrow letter that stands, such as the figure one.
+        ways = (*likely, 0) if high < _LETTER_RATIO * wide else tuple(likely)
+    best: tuple[float, int, list[OcrWord]] = (0.0, ways[0], [])
+    for way in ways:
+        mean, words = _read_way(picture, quad, way)
+        best = max(best, (mean, way, words), key=lambda reading: reading[0])
+        if best[0] >= _DOUBTFUL:
+            break
     return best
 
 
 def _read_way(picture: NDArray[np.uint8], quad: Quad, quarters: int) -> tuple[float, list[OcrWord]]:
-    """The same of a line that is turned clockwise by so many quarters."""
+    """The words of a line that is turned clockwise by so many quarters, after their characters' mean."""
     line, back = cut_out(picture, turned(quad, quarters), LINE_HEIGHT_PX)
     letters: list[Letter] = []
     for x0, x1 in _pieces(line):

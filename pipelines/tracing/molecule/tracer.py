@@ -23,6 +23,9 @@ from docai.pipelines.tracing.molecule.skeletons import skeleton_of
 from docai.pipelines.tracing.molecule.sorting import USUAL_HEIGHT, Sorted, sort_parts
 from docai.pipelines.tracing.molecule.straight import split_straight
 
+MAX_PIECES: Final = 1_500
+"""Straight pieces above which a picture is no drawing of molecules."""
+
 BOND_POINTS: Final = 18.0
 """Length that the usual bond is given in the drawing, whose readers take lengths for points."""
 
@@ -84,6 +87,8 @@ def trace(picture: NDArray[np.uint8]) -> Tracing | None:
     found = sort_parts(parts, bond, ink.width)
     _cut_letters(found, bond, ink.width)
     traced = _trace_lines(found.lines, ink.width, bond)
+    if len(traced.pieces) > MAX_PIECES:
+        return None
     traced.pieces = drop_bridges(traced.pieces, bond, ink.width)
     beside = [((bar[0] + bar[3]) / 2, (bar[1] + bar[2]) / 2) for bar in found.bars]
     beside += [(piece.begin, piece.end) for piece in traced.pieces]
