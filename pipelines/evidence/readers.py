@@ -24,6 +24,7 @@ from docai.pipelines.evidence.slanet import SlanetTables
 from docai.pipelines.evidence.table_decision import TableFinder
 from docai.pipelines.evidence.tesseract import Tesseract
 from docai.pipelines.evidence.text_layer import TextLayer
+from docai.pipelines.evidence.traced_scores import TracedScores
 from docai.pipelines.evidence.tracing import Tracing
 from docai.pipelines.external.programs import ReaderError
 from docai.pipelines.ingest import Page
@@ -49,6 +50,7 @@ def known_readers() -> tuple[Reader, ...]:
         Imago(),
         Tracing(),
         Osra(),
+        TracedScores(),
         PpOcr(pages),
         Tesseract(),
     )
