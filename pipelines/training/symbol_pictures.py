@@ -39,6 +39,9 @@ FULL_SCALE: Final = 0.72
 STREWN_SHARE: Final = 0.16
 """Symbols strewn in for each one of the passage."""
 
+SMALL_HEAD_SHARE: Final = 0.12
+"""Of heads as small as those of grace notes among what is strewn in."""
+
 _USE: Final = re.compile(
     r'<use xlink:href="#(E[0-9A-F]{3})-\w+" '
     r'transform="translate\((-?[\d.]+), (-?[\d.]+)\) scale\(([\d.]+), ([\d.]+)\)" />'
@@ -202,7 +205,13 @@ def _strewn(
             if glyph is None:
                 continue
             y = y0 + SPACE_UNITS / 2 * rng.randint(-7, 7) if near else y0 + SPACE_UNITS * rng.uniform(-7, 7)
+            if name in ("restWhole", "restHalf"):
+                # Only which side of a line they are on tells them apart.
+                y = y0
             scale = rng.choice((1.0, 1.0, 1.0, rng.uniform(0.6, 0.85)))
+            if rng.random() < SMALL_HEAD_SHARE:
+                name, scale = "noteheadBlack", rng.uniform(0.6, 0.8)
+                glyph = bank.pick(name, style.font, rng) or glyph
             group = [_Placed(name, draw_shape(glyph, style, rng), x, y, scale)]
         else:
             y = y0 + SPACE_UNITS * rng.uniform(-8, 8)

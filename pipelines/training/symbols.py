@@ -71,18 +71,18 @@ class Targets(NamedTuple):
 
 def worsened(gray: NDArray[np.uint8], space: float, rng: np.random.Generator) -> NDArray[np.float32]:
     """A picture as printed and scanned: ink of 0…1 at the same size, dark is 1."""
-    ink = 1.0 - gray.astype(np.float32) / 255
+    ink: NDArray[np.float32] = np.asarray(1.0 - gray.astype(np.float32) / 255, np.float32)
     kind = rng.random()
     if kind < 0.8:
         # Ink spreads on paper and tears thin lines; the threshold makes strokes thicker or thinner.
         sigma = rng.uniform(0.03, 0.11) * space
-        ink = cv2.GaussianBlur(ink, (0, 0), sigma)
+        ink = np.asarray(cv2.GaussianBlur(ink, (0, 0), sigma), np.float32)
         if rng.random() < 0.7:
             rough = _noise(ink.shape, rng.uniform(0.5, 2.5), rng) * rng.uniform(0, 0.22)
-            rough += _noise(ink.shape, rng.uniform(6, 20), rng) * rng.uniform(0, 0.14)
+            rough = rough + _noise(ink.shape, rng.uniform(6, 20), rng) * rng.uniform(0, 0.14)
             softness = rng.choice((0.02, 0.1, 0.25))
             level = rng.uniform(0.2, 0.62)
-            ink = np.clip((ink + rough - level) / softness + 0.5, 0, 1)
+            ink = np.asarray(np.clip((ink + rough - level) / softness + 0.5, 0, 1), np.float32)
     if rng.random() < 0.25:
         ink = _dirty(ink, rng)
     return np.asarray(ink, np.float32)
@@ -206,7 +206,7 @@ def loss_of(maps: Tensor, hills: Tensor, labels: Tensor, boxes: Tensor) -> tuple
     places = smooth_l1_loss(
         maps[:, 1 + n :].permute(0, 2, 3, 1)[known], boxes.permute(0, 2, 3, 1)[known], beta=0.1
     )
-    return middles / count, kinds, places
+    return middles / count, kinds, 2 * places
 
 
 def _batches(pictures: Iterator[SymbolPicture], seed: int) -> Iterator[tuple[Tensor, ...]]:
@@ -259,7 +259,7 @@ def train(path: Path, minutes: float, bank: GlyphBank, seed: int, start: Path | 
             maps = net(crops.to(memory_format=torch.channels_last))
         parts = loss_of(maps.float(), *targets)
         optimizer.zero_grad()
-        sum(parts, torch.zeros(())).backward()  # type: ignore[no-untyped-call]
+        sum(parts, torch.zeros(())).backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
         optimizer.step()
         average.update_parameters(net)
@@ -276,7 +276,8 @@ def train(path: Path, minutes: float, bank: GlyphBank, seed: int, start: Path | 
 
 
 def _plain(average: torch.optim.swa_utils.AveragedModel) -> SymbolNet:
-    net: SymbolNet = average.module
+    net = average.module
+    assert isinstance(net, SymbolNet)
     return net
 
 

@@ -155,5 +155,5 @@ def _overlaps(box: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[
     high = np.minimum(box[2:], others[:, 2:])
     shared = np.prod(np.maximum(0.0, high - low), axis=1)
     area = float(np.prod(box[2:] - box[:2]))
-    union: NDArray[np.float64] = area + np.prod(others[:, 2:] - others[:, :2], axis=1) - shared
-    return shared / np.maximum(union, 1e-9)
+    union = area + np.prod(others[:, 2:] - others[:, :2], axis=1) - shared
+    return np.asarray(shared / np.maximum(union, 1e-9), np.float64)

@@ -100,7 +100,7 @@ def save_weights(net: SymbolNet, path: Path = WEIGHTS) -> None:
         for name, value in net.state_dict().items()
         if not name.endswith("num_batches_tracked")
     }
-    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
+    np.savez_compressed(path, **arrays)
 
 
 def load_weights(net: SymbolNet, path: Path = WEIGHTS) -> None:
