@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from docai.pipelines.evidence.base import Need, ReaderInput, Reading
-from docai.pipelines.evidence.molecule_answers import MoleculeAnswer, answer_of_blocks
-from docai.pipelines.evidence.molecule_picture import MoleculePicture, at_stroke
+from docai.pipelines.evidence.molecule_answers import MoleculeAnswer, answer_of_blocks, count_oddities
+from docai.pipelines.evidence.molecule_picture import MoleculePicture, at_stroke, smoothed_at_stroke
 from docai.pipelines.evidence.molecule_salts import read_texts
 from docai.pipelines.evidence.molecule_vote import reading_of_answers
 from docai.pipelines.external import imago
@@ -19,14 +19,27 @@ from docai.pipelines.external.programs import ReaderError
 from docai.records import Evidence
 
 MAX_STROKE_PX: Final = 7.0
-"""Width up to which strokes are read as they are."""
+"""Width up to which strokes are also read as they are."""
 
-STROKES_PX: Final = (3.0, 2.5, 3.5)
-"""Widths to which strokes are brought. What one of them loses, a gap or a letter that touches a bond, another
-one has; what they have in common is likely right."""
+PREPARATIONS: Final = (
+    (3.0, False),
+    (4.0, False),
+    (4.0, True),
+    (2.5, False),
+    (3.5, False),
+    (0.0, False),
+    (5.0, True),
+    (3.0, True),
+)
+"""Widths to which strokes are brought, pixels (0: left as they are), and whether their edges are smoothed
+before. What one of them loses, a gap or a letter that touches a bond, another one has; what they have in
+common is likely right."""
 
-MIN_CLOSED_PX: Final = 3.0
-"""Width of strokes from which on gaps of a pixel are also filled."""
+PLAUSIBLE: Final = 0.8
+"""Of a structure that need not be read again."""
+
+N_ALIKE: Final = 3
+"""If the first so many preparations give the same structure, without anything odd, it is not read again."""
 
 
 class Imago:
@@ -72,9 +85,19 @@ class Imago:
                 answers.append(MoleculeAnswer(None, name))
             else:
                 answers.append(answer_of_blocks([drawn.molblock], name, -float(drawn.n_warnings)))
+            if are_enough(answers):
+                break
         if failure is not None and not answers:
             raise failure
         return answers
+
+
+def are_enough(answers: Sequence[MoleculeAnswer]) -> bool:
+    """Whether the first preparations agree on a structure without anything odd."""
+    first = answers[0].smiles if answers else None
+    if first is None or len(answers) != N_ALIKE or count_oddities(first):
+        return False
+    return all(one.smiles == first and one.plausibility >= PLAUSIBLE for one in answers)
 
 
 def prepare(picture: MoleculePicture) -> Iterator[tuple[str, NDArray[np.uint8]]]:
@@ -82,15 +105,14 @@ def prepare(picture: MoleculePicture) -> Iterator[tuple[str, NDArray[np.uint8]]]
 
     Ink is scaled in black and white: gray pixels would spoil it.
     """
-    import cv2
-
     stroke = picture.stroke
     if not stroke:
         return
-    for width in STROKES_PX:
-        yield f"{width:g} px", at_stroke(picture.ink, stroke, width)
-    if stroke <= MAX_STROKE_PX:
-        yield "as it is", picture.ink
-    if stroke > MIN_CLOSED_PX:
-        closed = cv2.morphologyEx(picture.ink, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
-        yield "gaps filled", at_stroke(np.asarray(closed, np.uint8), stroke, STROKES_PX[0])
+    for width, is_smoothed in PREPARATIONS:
+        if not width:
+            if stroke <= MAX_STROKE_PX:
+                yield "as it is", picture.ink
+        elif is_smoothed:
+            yield f"{width:g} px, smoothed", smoothed_at_stroke(picture.ink, stroke, width)
+        else:
+            yield f"{width:g} px", at_stroke(picture.ink, stroke, width)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from docai.parsers.molecule import parse_molecule
 from docai.pipelines.drawings.molecule.chemistry import METALS
@@ -145,6 +144,30 @@ def _odd_patterns() -> tuple[Mol, ...]:
     return tuple(Chem.MolFromSmarts(text) for text in smarts)
 
 
-def n_heavy_atoms(smiles: str) -> int:
-    """Atoms of a SMILES but hydrogen, roughly."""
-    return len(re.findall(r"Cl|Br|\[[^\]]+\]|[BCNOPSFIbcnops*]", smiles))
+class Makeup(NamedTuple):
+    """How much a structure holds."""
+
+    atoms: int = 0
+    """But hydrogen."""
+    hetero: int = 0
+    """Those of them that are no carbon."""
+    unsaturation: int = 0
+    """Double bonds, triple ones twice."""
+
+
+@lru_cache(maxsize=4096)
+def makeup(smiles: str) -> Makeup:
+    """What a structure holds: readers lose letters and lines more often than they invent them."""
+    from rdkit import Chem, rdBase
+
+    block = rdBase.BlockLogs()
+    try:
+        mol = Chem.MolFromSmiles(smiles)
+    finally:
+        del block
+    if mol is None:
+        return Makeup()
+    Chem.Kekulize(mol, clearAromaticFlags=True)
+    hetero = sum(atom.GetAtomicNum() not in (0, 6) for atom in mol.GetAtoms())
+    unsaturation = sum(int(bond.GetBondTypeAsDouble()) - 1 for bond in mol.GetBonds())
+    return Makeup(mol.GetNumHeavyAtoms(), hetero, unsaturation)

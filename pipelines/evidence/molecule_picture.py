@@ -41,6 +41,9 @@ MIN_SHORT_BONDS: Final = 3
 MIN_MARK: Final = 2.0
 """Size of a mark in stroke widths; what is smaller and stands alone is a speck."""
 
+SMOOTHING: Final = 0.35
+"""Pixels of the scaled picture."""
+
 MAX_SPACE: Final = 1.2
 """Letter heights between two words of a line."""
 
@@ -166,6 +169,20 @@ def at_stroke(ink: Ink, stroke: float, width: float) -> Ink:
         return np.asarray(cv2.threshold(small, 96, 255, cv2.THRESH_BINARY)[1], np.uint8)
     large = cv2.resize(ink, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
     return np.asarray(cv2.threshold(large, 127, 255, cv2.THRESH_BINARY)[1], np.uint8)
+
+
+def smoothed_at_stroke(ink: Ink, stroke: float, width: float) -> Ink:
+    """The same with smooth edges, where those of a coarse scan are jagged."""
+    import cv2
+
+    scale = width / stroke
+    if scale < 1.0:
+        soft = cv2.GaussianBlur(ink, (0, 0), SMOOTHING / scale)
+        scaled = cv2.resize(soft, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    else:
+        large = cv2.resize(ink, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+        scaled = cv2.GaussianBlur(large, (0, 0), SMOOTHING * width / 1.5)
+    return np.asarray(cv2.threshold(scaled, 110, 255, cv2.THRESH_BINARY)[1], np.uint8)
 
 
 def stroke_width(ink: Ink) -> float:

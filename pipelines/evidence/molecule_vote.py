@@ -1,10 +1,11 @@
 """Which structure of a picture is believed, of all that its readers gave, and how sure that is.
 
 Each reader reads several preparations of a picture (:class:`.molecule_answers.MoleculeAnswer`), so there are
-up to a dozen answers. A different structure among them is a *candidate*. A logistic model tells how likely it
-is right from who gives it how often, from how well these readers think that they read, from what the other
-answers say, and from its chemistry: labels that could be read, valences, oddities that drawings hardly ever
-show. The candidate with the largest probability is believed, and the probability is its confidence.
+up to a dozen answers. A different structure among them is a *candidate*. A multinomial logit (McFadden, 1974)
+tells how likely each is right, or that none is, whose odds are 1: from who gives it how often, from how well
+these readers think that they read, from what the other answers say, and from its chemistry: labels that could
+be read, valences, oddities that drawings hardly ever show. The likeliest candidate is believed, and its
+probability is its confidence.
 
 The weights are those that ``benchmarks/fit_molecules.py`` fits, for all subsets of readers, so that a reader
 that is not installed or was not asked is not one that disagrees.
@@ -24,7 +25,7 @@ from docai.pipelines.evidence.molecule_answers import (
     MAX_ODDITIES,
     MoleculeAnswer,
     count_oddities,
-    n_heavy_atoms,
+    makeup,
 )
 from docai.pipelines.evidence.molecule_salts import with_salts
 from docai.records import Alternative, Confidence, Evidence
@@ -34,11 +35,15 @@ METHOD: Final = "readers of the picture that agree, in several preparations, and
 LIKELY: Final = 0.9
 """Probability from which on nobody else need be asked."""
 
+MAX_RIVAL_ODDITIES: Final = 0
+"""Of a structure that tells what others lack."""
+
+MAX_MISSING: Final = 4
+
 FEATURES: Final = (
     "bias",
     "imago_asked",
     "imago_share",
-    "imago_all",
     "osra_asked",
     "osra_first",
     "osra_share",
@@ -51,26 +56,31 @@ FEATURES: Final = (
     "plausibility",
     "oddities",
     "size",
+    "atoms_missing",
+    "hetero_missing",
+    "unsaturation_missing",
 )
 """What :func:`features` gives, in that order."""
 
 WEIGHTS: Final[Mapping[str, float]] = {
-    "bias": -3.23,
-    "imago_asked": -0.27,
-    "imago_share": 3.03,
-    "imago_all": 0.91,
-    "osra_asked": -1.05,
-    "osra_first": 3.93,
-    "osra_share": 1.14,
-    "osra_estimate": -0.29,
-    "tracing_asked": -0.60,
-    "tracing_says": 1.50,
-    "tracing_quality": 2.00,
-    "agreement": -0.49,
-    "rival": -1.90,
-    "plausibility": 2.86,
-    "oddities": -5.40,
-    "size": -0.26,
+    "bias": -2.33,
+    "imago_asked": -0.75,
+    "imago_share": 2.90,
+    "osra_asked": -1.13,
+    "osra_first": 3.11,
+    "osra_share": 0.68,
+    "osra_estimate": -0.37,
+    "tracing_asked": -0.07,
+    "tracing_says": 0.32,
+    "tracing_quality": 0.89,
+    "agreement": 0.06,
+    "rival": -0.78,
+    "plausibility": 2.80,
+    "oddities": -5.34,
+    "size": 0.30,
+    "atoms_missing": 0.30,
+    "hetero_missing": -1.65,
+    "unsaturation_missing": -1.88,
 }
 
 
@@ -83,46 +93,46 @@ class Candidate:
     """Who gave it, in any preparation; whose first answer it is come first."""
     values: tuple[float, ...]
     """See :data:`FEATURES`."""
-
-    @property
-    def probability(self) -> float:
-        """That it is right, 0…1."""
-        score = sum(WEIGHTS[name] * value for name, value in zip(FEATURES, self.values, strict=True))
-        return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, score))))
+    probability: float
+    """That it is right, 0…1."""
 
 
-def candidates(answers: Mapping[Evidence, Sequence[MoleculeAnswer]]) -> list[Candidate]:
+def candidates(
+    answers: Mapping[Evidence, Sequence[MoleculeAnswer]], weights: Mapping[str, float] = WEIGHTS
+) -> list[Candidate]:
     """The structures among the answers of each reader, whose best answers come first; likeliest first."""
     smiles = dict.fromkeys(one.smiles for given in answers.values() for one in given if one.smiles)
     support = {text: _support(text, answers) for text in smiles}
-    found = [
-        Candidate(text, _sources(text, answers), features(text, answers, _rival(text, support)))
-        for text in smiles
-    ]
-    return sorted(found, key=lambda one: one.probability, reverse=True) if WEIGHTS else found
+    values = {text: features(text, answers, support) for text in smiles}
+    odds = {
+        text: math.exp(sum(weights[name] * value for name, value in zip(FEATURES, given, strict=True)))
+        for text, given in values.items()
+    }
+    total = 1.0 + sum(odds.values())
+    found = [Candidate(text, _sources(text, answers), values[text], odds[text] / total) for text in smiles]
+    return sorted(found, key=lambda one: one.probability, reverse=True)
 
 
 def features(
-    smiles: str, answers: Mapping[Evidence, Sequence[MoleculeAnswer]], rival: float
+    smiles: str, answers: Mapping[Evidence, Sequence[MoleculeAnswer]], support: Mapping[str, float]
 ) -> tuple[float, ...]:
     """What is known of a candidate, see :data:`FEATURES`.
 
     ``*_asked`` are 1 for a reader that was asked, ``*_share`` the share of its answers that are this one,
-    ``imago_all`` 1 where all are, ``osra_first`` 1 where it is the answer of the best estimate,
+    ``osra_first`` 1 where it is the answer of the best estimate,
     ``osra_estimate`` that estimate then (-1 poor, 1 good), ``tracing_quality`` the confidence of the
     tracing, ``agreement`` the number of readers beside one who give it, ``rival`` the support of the
-    strongest other structure, ``size`` the log of the number of atoms.
+    strongest other structure, ``size`` the log of the number of atoms, and ``*_missing`` what another one
+    has more.
     """
     imago, osra, tracing = (answers.get(name, ()) for name in ("imago", "osra", "tracing"))
     mine = [one for given in answers.values() for one in given if one.smiles == smiles]
     is_first = bool(osra) and osra[0].smiles == smiles
     says = bool(tracing) and tracing[0].smiles == smiles
-    share = _share(smiles, imago)
     return (
         1.0,
         float("imago" in answers),
-        share,
-        float(share == 1.0),
+        _share(smiles, imago),
         float("osra" in answers),
         float(is_first),
         _share(smiles, osra),
@@ -131,10 +141,23 @@ def features(
         float(says),
         tracing[0].own if says else 0.0,
         float(len(_sources(smiles, answers)) - 1),
-        rival,
+        _rival(smiles, support),
         max(one.plausibility for one in mine),
         count_oddities(smiles) / MAX_ODDITIES,
-        math.log(1 + n_heavy_atoms(smiles)) / 4.0,
+        math.log(1 + makeup(smiles).atoms) / 4.0,
+        *_missing(smiles, support),
+    )
+
+
+def _missing(smiles: str, support: Mapping[str, float]) -> tuple[float, ...]:
+    """Atoms, hetero atoms and double bonds that it has fewer than the structure that has the most."""
+    mine = makeup(smiles)
+    others = [makeup(text) for text in support if count_oddities(text) <= MAX_RIVAL_ODDITIES]
+    return tuple(
+        min(MAX_MISSING, max(0, *(other[part] - mine[part] for other in others))) / MAX_MISSING
+        if others
+        else 0.0
+        for part in range(len(mine))
     )
 
 
@@ -199,7 +222,7 @@ def join_molecules(readings: Sequence[Reading]) -> tuple[Reading | None, tuple[A
     something and not that. The confidence is calibrated, so that nothing is to be added for them.
     """
     issues = tuple(issue for reading in readings for issue in reading.issues)
-    answers = {reading.source: _answers(reading) for reading in readings if not _failed(reading)}
+    answers = answers_of(readings)
     ranked = candidates(answers)
     if not ranked:
         return (replace(readings[0], issues=issues) if readings else None), ()
@@ -220,6 +243,11 @@ def join_molecules(readings: Sequence[Reading]) -> tuple[Reading | None, tuple[A
         for reading in readings
         if reading.content is not None and reading.text != best.smiles and reading.text.strip()
     )
+
+
+def answers_of(readings: Sequence[Reading]) -> dict[Evidence, tuple[MoleculeAnswer, ...]]:
+    """By reader; without those that crashed, or took too long."""
+    return {reading.source: _answers(reading) for reading in readings if not _failed(reading)}
 
 
 def is_doubtful(readings: Sequence[Reading]) -> bool:

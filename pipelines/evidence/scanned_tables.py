@@ -12,7 +12,7 @@ from docai.contents import TableContent
 from docai.geometry import PageTransform
 from docai.pipelines.evidence.base import Need, Picture, ReaderInput, Reading
 from docai.pipelines.evidence.ppocr import OcrPageWord, PpOcrReader
-from docai.pipelines.evidence.table_quality import TableClues, reading_of_table
+from docai.pipelines.evidence.table_quality import SeenTable, TableClues, reading_of_table
 from docai.pipelines.evidence.table_sheet import Sheet, on_page, prepare
 from docai.pipelines.evidence.table_words import with_word_confidences
 from docai.pipelines.evidence.tesseract import TesseractReader
@@ -37,14 +37,19 @@ class PpOcrTables(PpOcrReader):
 
     def read(self, region: ReaderInput) -> Reading:
         """The table it sees; None where its words stand in no two rows and columns."""
+        seen = self.examine(region)
+        return Reading(self.name) if seen is None else reading_of_table(self.name, seen)
+
+    def examine(self, region: ReaderInput) -> SeenTable | None:
+        """The same with what its quality is judged by."""
         words = self.pages.words_in(region)
         if not words:
-            return Reading(self.name)
+            return None
         clues = TableClues.of_picture(region.picture, words)
         table = grid_of_words(clues.words, clues.rules)
         if table is None:
-            return Reading(self.name)
-        return reading_of_table(self.name, with_word_confidences(on_page(table, clues.frame), words), clues)
+            return None
+        return SeenTable(with_word_confidences(on_page(table, clues.frame), words), clues)
 
 
 class ScannedTables(TesseractReader):
@@ -66,7 +71,8 @@ class ScannedTables(TesseractReader):
         )
         if table is None:
             return Reading(self.name)
-        return reading_of_table(self.name, with_word_confidences(on_page(table, frame), words), clues)
+        seen = SeenTable(with_word_confidences(on_page(table, frame), words), clues)
+        return reading_of_table(self.name, seen)
 
     def _words(self, sheet: Sheet, frame: PageTransform) -> list[OcrPageWord]:
         """In page points, as Tesseract numbers their blocks and lines."""

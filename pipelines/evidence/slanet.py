@@ -13,7 +13,7 @@ from docai.parsers.base import IssueLog
 from docai.parsers.table_grid import RawCell, build_table
 from docai.pipelines.evidence.base import Need, Picture, ReaderInput, Reading
 from docai.pipelines.evidence.ppocr import OcrPageWord, PageReader
-from docai.pipelines.evidence.table_quality import TableClues, reading_of_table
+from docai.pipelines.evidence.table_quality import SeenTable, TableClues, reading_of_table
 from docai.pipelines.evidence.table_words import fill_with_words
 from docai.pipelines.external import ppocr, slanet
 from docai.pipelines.external.slanet import TableStructure
@@ -42,9 +42,18 @@ class SlanetTables:
 
     def read(self, region: ReaderInput) -> Reading:
         """The table it sees; None where there are no words, or no two rows and columns."""
+        seen = self.examine(region)
+        return Reading(self.name) if seen is None else reading_of_table(self.name, seen)
+
+    def examine(self, region: ReaderInput) -> SeenTable | None:
+        """The same with what its quality is judged by.
+
+        Raises:
+            ReaderError: the network is not here, or failed.
+        """
         words = self.pages.words_in(region)
         if not words:
-            return Reading(self.name)
+            return None
         height = float(np.median([one.word.bbox[3] - one.word.bbox[1] for one in words]))
         shown = _cut_to_words(region.picture, words, MARGIN_HEIGHTS * height)
         structure = slanet.read_structure(
@@ -53,10 +62,10 @@ class SlanetTables:
         cells = _raw_cells(structure, shown)
         grid = build_table([cells[: structure.n_head_rows], cells[structure.n_head_rows :]], IssueLog())
         if grid.n_rows < 2 or grid.n_cols < 2:
-            return Reading(self.name)
+            return None
         table = fill_with_words(grid, words)
         clues = TableClues.of_picture(region.picture, words)
-        return reading_of_table(self.name, table, clues, _own_features(structure, table))
+        return SeenTable(table, clues, _own_features(structure, table))
 
 
 def _own_features(structure: TableStructure, table: TableContent) -> dict[str, float]:

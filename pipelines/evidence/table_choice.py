@@ -18,6 +18,7 @@ from dataclasses import replace
 from typing import Final
 
 from docai.contents import TableContent
+from docai.pipelines.evidence.agreement import share_alike
 from docai.pipelines.evidence.base import Reading, content_of
 from docai.pipelines.evidence.table_quality import wholly_right
 from docai.records import Alternative, Confidence
@@ -25,6 +26,12 @@ from docai.records import Alternative, Confidence
 METHOD: Final = (
     "probability that all of the table is right, by its grid, its words, and whether readers agree"
 )
+
+SURE: Final = 0.8
+"""Probability that all of a table is right from which no second reader of it is asked."""
+
+FAIR: Final = 0.5
+"""Quality of the better of two grids from which no third reader is asked."""
 
 CELL_METHOD: Final = "the reader's own least confidence in a word of it"
 
@@ -42,14 +49,14 @@ def join_tables(readings: Sequence[Reading]) -> tuple[Reading | None, tuple[Alte
     best = tables[0]
     alike = [one for one in tables[1:] if has_same_grid(best, one)]
     others = [one for one in tables[1:] if one not in alike]
-    value = _probability(best, agrees=bool(alike))
+    value = _probability(best, agrees=bool(alike), differs=bool(others) and not alike)
     reason = f"{best.source} rates its grid higher ({best.quality or 0.0:.2f})"
     alternatives = tuple(
         Alternative(
             source=one.source, content=one.text, reason=f"{reason} than this ({one.quality or 0.0:.2f})"
         )
         for one in tables[1:]
-        if one.text != best.text
+        if share_alike(content_of(best), content_of(one)) < 1.0
     )
     joined = replace(
         best,
@@ -67,19 +74,29 @@ def has_same_grid(one: Reading, other: Reading) -> bool:
     """Both have cells of the same rows, columns and spans, whatever is written in them."""
     if not isinstance(one.content, TableContent) or not isinstance(other.content, TableContent):
         return False
-    return _places(one.content) == _places(other.content)
+    return places_of(one.content) == places_of(other.content)
 
 
-def is_doubtful(reading: Reading) -> bool:
-    """Whether another reader of tables need be asked."""
-    return reading.content is None or not reading.complete
+def is_doubtful(readings: Sequence[Reading]) -> bool:
+    """Whether a reader of pictures that was not asked yet should be.
+
+    One that is sure alone is enough. So are two whose better grid is a fair one: a third, which reads the
+    words once more, was seen to change little, and takes the longest.
+    """
+    joined, _ = join_tables(readings)
+    if joined is None or joined.content is None:
+        return True
+    n_tables = sum(one.content is not None for one in readings)
+    is_sure = (joined.confidence.value or 0.0) >= SURE
+    return not is_sure and (n_tables < 2 or (joined.quality or 0.0) < FAIR)
 
 
-def _places(table: TableContent) -> set[tuple[int, int, int, int]]:
+def places_of(table: TableContent) -> set[tuple[int, int, int, int]]:
+    """Row, column and spans of each cell."""
     return {(cell.row, cell.col, cell.row_span, cell.col_span) for cell in table.cells}
 
 
-def _probability(best: Reading, *, agrees: bool) -> float:
+def _probability(best: Reading, *, agrees: bool, differs: bool) -> float:
     """That all of a table is right."""
     sure = [one for one in content_of(best).part_confidences() if one is not None]
-    return wholly_right(best.quality or 0.0, agrees=agrees, least=min(sure, default=1.0))
+    return wholly_right(best.quality or 0.0, agrees=agrees, differs=differs, least=min(sure, default=1.0))

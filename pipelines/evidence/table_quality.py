@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Final
@@ -25,8 +25,8 @@ from docai.records import Evidence
 
 COEFFICIENTS_FILE: Final = "pictures.json"
 
-CLEAR: Final = 0.9
-"""Quality from which a table is what its reader can read."""
+CLEAR: Final = 0.4
+"""Quality from which a table is what its reader can read. It says nothing of whether all of it is right."""
 
 _MAX_ODDS: Final = 30.0
 
@@ -57,21 +57,27 @@ class TableClues:
         return cls(placed, rules, frame, sum(one.confidence for one in words) / len(words))
 
 
-def reading_of_table(
-    source: Evidence, table: TableContent, clues: TableClues, own: Mapping[str, float] | None = None
-) -> Reading:
-    """A reading with its quality; boxes of the table's cells are those of their words, points of the page.
+@dataclass(frozen=True)
+class SeenTable:
+    """A table with what its quality is judged by."""
 
-    Args:
-        own: what the reader itself says of its grid, by names of the coefficients.
-    """
-    quality = rate(source, features_of(table, clues) | dict(own or {}))
-    return Reading(source, table, table.html, complete=quality >= CLEAR, quality=quality)
+    table: TableContent
+    """Boxes of its cells are those of their words, points of the page."""
+    clues: TableClues
+    own: Mapping[str, float] = field(default_factory=dict)
+    """What the reader itself says of its grid, by names of the coefficients."""
 
 
-def features_of(table: TableContent, clues: TableClues) -> dict[str, float]:
+def reading_of_table(source: Evidence, seen: SeenTable) -> Reading:
+    """A reading with its quality."""
+    quality = rate(source, features_of(seen))
+    return Reading(source, seen.table, seen.table.html, complete=quality >= CLEAR, quality=quality)
+
+
+def features_of(seen: SeenTable) -> dict[str, float]:
     """What speaks against a grid, as :mod:`docai.pipelines.evidence.structure.judge` measures it of a page,
-    and against its words."""
+    against its words, and what its reader says."""
+    table, clues = seen.table, seen.clues
     view = TableView(clues.words, clues.rules, grid_from_words(clues.words, Rulings()))
     features, _ = measure(table.map_boxes(clues.frame.to_pixels), view)
     least = min((cell.confidence for cell in table.cells if cell.confidence is not None), default=1.0)
@@ -79,6 +85,7 @@ def features_of(table: TableContent, clues: TableClues) -> dict[str, float]:
         "unsure_words": 1 - clues.confidence,
         "unsure_cell": 1 - least,
         "places": math.log1p(table.n_rows * table.n_cols),
+        **seen.own,
     }
 
 
@@ -88,15 +95,21 @@ def rate(source: Evidence, features: Mapping[str, float]) -> float:
     return _logistic(coefficients().get(source) or coefficients()["ppocr"], features)
 
 
-def wholly_right(quality: float, *, agrees: bool, least: float) -> float:
+def wholly_right(quality: float, *, agrees: bool, differs: bool, least: float) -> float:
     """The probability that every cell of a table is right.
 
     Args:
         agrees: another reader has the same rows, columns and spans.
+        differs: others were asked, and none has.
         least: confidence of the least sure cell.
     """
     odds = math.log(max(quality, 1e-9) / max(1 - quality, 1e-9))
-    features = {"quality_odds": odds, "agrees": float(agrees), "unsure_cell": 1 - least}
+    features = {
+        "quality_odds": odds,
+        "agrees": float(agrees),
+        "differs": float(differs),
+        "unsure_cell": 1 - least,
+    }
     return _logistic(coefficients()["all"], features)
 
 

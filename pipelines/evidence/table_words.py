@@ -26,7 +26,7 @@ def fill_with_words(grid: TableContent, words: Sequence[OcrPageWord]) -> TableCo
 
 def _filled(cell: Cell, words: Sequence[OcrPageWord]) -> Cell:
     if not words:
-        return cell.model_copy(update={"bbox": None})
+        return cell.model_copy(update={"bbox": None, "confidence": None})
     text, marks = cell_content(words_in_rows(words))
     box = union([one.word.bbox for one in words])
     confidence = min(one.confidence for one in words)

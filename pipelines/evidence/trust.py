@@ -206,13 +206,13 @@ def _trust_alone(second: Reading) -> Trust:
     return Trust(record_trust(source, kind, second.quality), part)
 
 
-def _is_reader_of_pictures(second: Reading) -> bool:
+def is_reader_of_pictures(second: Reading) -> bool:
     return second.source not in _NOT_OF_PICTURES
 
 
 def trust_against(second: Reading) -> Trust:
     """Where the model says another thing."""
-    if second.complete or (second.confidence.value is not None and _is_reader_of_pictures(second)):
+    if second.complete or (second.confidence.value is not None and is_reader_of_pictures(second)):
         return trust_in(second)
     return UNCLEAR.get(second.source, _NO_TRUST) if isinstance(second.content, TextContent) else _NO_TRUST
 

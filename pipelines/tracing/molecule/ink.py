@@ -31,6 +31,9 @@ _MAX_INK: Final = 0.4
 _SMOOTHING: Final = 0.22
 """Standard deviation of the blur that rounds the stairs of pixels, in stroke widths."""
 
+_BINARY_SMOOTHING: Final = 0.6
+"""Least standard deviation of that blur in pixels of a picture in black and white, whose edges are rough."""
+
 _FAINT: Final = 0.22
 """Level of the faintest strokes, where paper is 0 and the usual stroke 1."""
 
@@ -142,7 +145,9 @@ def _scaled(levels: NDArray[np.float32], scale: float, width: float, floor: floa
     matrix = np.array([[scale, 0, shift], [0, scale, shift]])
     large = cv2.warpAffine(framed, matrix, (wide, height), flags=cv2.INTER_CUBIC)
     if scale > 1:
-        large = cv2.GaussianBlur(large, (0, 0), max(_SMOOTHING * width * scale, 0.3))
+        is_binary = bool(np.isin(levels, (0, 1)).all())
+        sigma = max(_SMOOTHING * width, _BINARY_SMOOTHING if is_binary else 0.0)
+        large = cv2.GaussianBlur(large, (0, 0), max(sigma * scale, 0.3))
     # A stroke thinner than a pixel is gray: it counts where it is darker than what is around.
     reach = 2 * round(_AROUND * width * scale) + 1
     around = cv2.blur(large, (reach, reach))

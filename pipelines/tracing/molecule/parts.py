@@ -14,6 +14,9 @@ from docai.pipelines.tracing.molecule.ink import Ink, Mask
 MAX_PARTS: Final = 4_000
 """Parts of a picture above which it is no drawing of molecules alone; those smaller than dots apart."""
 
+_MAX_OVERLAP: Final = 4.0
+"""Area of the boxes of parts, in areas of the picture, above which it is no drawing: hatchings, say."""
+
 _SPECK: Final = 0.3
 """Area of dirt in squares of the stroke's width, at most."""
 
@@ -45,7 +48,8 @@ def find_parts(ink: Ink) -> list[Part] | None:
     _, labels, stats, _ = cv2.connectedComponentsWithStats(ink.mask, connectivity=8)
     large = np.flatnonzero(stats[:, cv2.CC_STAT_AREA] > _SPECK * ink.width**2)
     large = large[large > 0]
-    if len(large) > MAX_PARTS:
+    boxes = stats[large][:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].astype(float)
+    if len(large) > MAX_PARTS or boxes.prod(axis=1).sum() > _MAX_OVERLAP * ink.mask.size:
         return None
     found = []
     for label in large.tolist():

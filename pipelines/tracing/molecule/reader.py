@@ -12,8 +12,9 @@ from docai.geometry import touches
 from docai.pipelines.drawings.molecule.content import describe_graph
 from docai.pipelines.drawings.molecule.grouping import formulas_alone
 from docai.pipelines.drawings.molecule.points import grown
-from docai.pipelines.drawings.molecule.reader import read_molecules
+from docai.pipelines.drawings.molecule.reader import read_graphs
 from docai.pipelines.drawings.molecule.types import MoleculeReading
+from docai.pipelines.tracing.molecule.captions import find_captions, without
 from docai.pipelines.tracing.molecule.tracer import Tracing, trace
 
 _OTHER_SCALE: Final = (0.6, 1.6)
@@ -48,7 +49,7 @@ def read_picture(picture: NDArray[np.uint8]) -> TracedMolecules:
     tracing = trace(picture)
     if tracing is None:
         return TracedMolecules()
-    readings = read_molecules(tracing.drawing, tracing.letters)
+    readings = _read(tracing)
     kept, n_left = _belonging(readings)
     kept += _formulas_beside(kept, tracing)
     if not kept:
@@ -60,6 +61,16 @@ def read_picture(picture: NDArray[np.uint8]) -> TracedMolecules:
     ]
     confidence = min(reading.confidence for reading in kept) * _LEFT_OUT**n_left
     return TracedMolecules(".".join(texts), confidence, kept[0].method, readings, tracing)
+
+
+def _read(tracing: Tracing) -> list[MoleculeReading]:
+    """What the drawing shows, without captions."""
+    graphs = read_graphs(tracing.drawing, tracing.letters)
+    captions = find_captions(graphs)
+    if captions:
+        drawing, letters = without(tracing.drawing, tracing.letters, captions)
+        graphs = read_graphs(drawing, letters)
+    return [describe_graph(graph) for graph in graphs]
 
 
 def _belonging(readings: list[MoleculeReading]) -> tuple[list[MoleculeReading], int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -19,6 +20,9 @@ _WINDOW: Final = 3.0
 
 _BEND: Final = 0.5
 """Distance of pixels from a straight piece in stroke widths, at most."""
+
+_SHALLOW: Final = math.cos(math.radians(17))
+"""Cosine of the angle by which a line bends at an atom, at most: twelve bonds of a ring bend by 30° each."""
 
 _TRUSTED: Final = 1.1
 """Stroke widths from the ends of a piece within which thinning bends it."""
@@ -87,11 +91,27 @@ def chain_pieces(chain: Chain, width: float) -> list[Piece]:
     smooth = _smoothed(points[first : last + 1], width)
     stops = [first + stop for stop in _stops(smooth, is_loop, _BEND * width)]
     stops[0], stops[-1] = 0, len(points) - 1
+    stops = _without_shallow(points, stops)
     made = [_fitted(points[low : high + 1], radii[low : high + 1], width) for low, high in pairwise(stops)]
     made[0].begin_node, made[-1].end_node = chain.begin, chain.end
     for index, (before, after) in enumerate(pairwise(made), 1):
         _meet(before, after, points[stops[index]], width)
     return made
+
+
+def _without_shallow(points: Vector, stops: list[int]) -> list[int]:
+    """The stops at which a line bends as bonds at an atom do; others are left out one by one."""
+    stops = list(stops)
+    while len(stops) > 2:
+        steps = np.diff(points[stops], axis=0)
+        lengths = np.maximum(np.hypot(*steps.T), 1e-9)
+        units = steps / lengths[:, None]
+        cosines = (units[:-1] * units[1:]).sum(axis=1)
+        flattest = int(cosines.argmax())
+        if cosines[flattest] < _SHALLOW:
+            break
+        del stops[flattest + 1]
+    return stops
 
 
 def _smoothed(points: Vector, width: float) -> Vector:

@@ -37,7 +37,7 @@ _DOT: Final = 2.6
 _MIN_LETTER: Final = 0.3
 """Probability of its letter from which a part is not traced as lines."""
 
-_USUAL_HEIGHT: Final = 0.42
+USUAL_HEIGHT: Final = 0.42
 """Height of capitals in bond lengths where no letter tells it."""
 
 
@@ -72,7 +72,7 @@ def sort_parts(parts: list[Part], bond: float, width: float) -> Sorted:
     small = [part for part in rest if max(part.width, part.height) <= _MAX_SIDE * bond]
     candidates = look_at(small)
     found.height = letter_height(candidates)
-    height = found.height or _USUAL_HEIGHT * bond
+    height = found.height or USUAL_HEIGHT * bond
     rows = [
         part
         for part in rest

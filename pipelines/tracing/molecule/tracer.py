@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,13 +14,17 @@ from docai.pipelines.drawings.letters import read_letters
 from docai.pipelines.drawings.molecule.curves import as_circle, as_wave
 from docai.pipelines.ingest.drawing import Drawing, PaintedPath, Subpath
 from docai.pipelines.tracing.molecule.bridges import drop_bridges
+from docai.pipelines.tracing.molecule.cutting import cut_letters
 from docai.pipelines.tracing.molecule.ink import Ink, find_ink
 from docai.pipelines.tracing.molecule.parts import Part, find_parts
 from docai.pipelines.tracing.molecule.segments import Piece, read_pieces
-from docai.pipelines.tracing.molecule.skeleton import Chain, Skeleton, read_skeleton, simplify
-from docai.pipelines.tracing.molecule.sorting import Sorted, sort_parts
+from docai.pipelines.tracing.molecule.skeleton import Chain, Skeleton
+from docai.pipelines.tracing.molecule.skeletons import skeleton_of
+from docai.pipelines.tracing.molecule.sorting import USUAL_HEIGHT, Sorted, sort_parts
 from docai.pipelines.tracing.molecule.straight import split_straight
-from docai.pipelines.tracing.molecule.thinning import thin
+
+MAX_PIECES: Final = 1_500
+"""Straight pieces above which a picture is no drawing of molecules."""
 
 BOND_POINTS: Final = 18.0
 """Length that the usual bond is given in the drawing, whose readers take lengths for points."""
@@ -30,6 +34,9 @@ _TAPER: Final = 1.5
 
 _TAPER_WIDTH: Final = 1.7
 """Width at the wide end of a wedge, in stroke widths, at least."""
+
+_MAX_DOT: Final = 2.6
+"""Larger side of a dot in stroke widths, at most."""
 
 _MIN_SWING: Final = 1.5
 """Stroke widths by which a wavy bond swings to both sides together, at least."""
@@ -78,12 +85,28 @@ def trace(picture: NDArray[np.uint8]) -> Tracing | None:
     if bond <= 0:
         return None
     found = sort_parts(parts, bond, ink.width)
+    _cut_letters(found, bond, ink.width)
     traced = _trace_lines(found.lines, ink.width, bond)
+    if len(traced.pieces) > MAX_PIECES:
+        return None
     traced.pieces = drop_bridges(traced.pieces, bond, ink.width)
     beside = [((bar[0] + bar[3]) / 2, (bar[1] + bar[2]) / 2) for bar in found.bars]
     beside += [(piece.begin, piece.end) for piece in traced.pieces]
     traced.pieces = split_straight(traced.pieces, beside, bond)
     return _as_drawing(ink, found, traced, bond)
+
+
+def _cut_letters(found: Sorted, bond: float, width: float) -> None:
+    """Letters that touch bonds; what is left of these is sorted again."""
+    letters, lines = cut_letters(found.lines, found.height or USUAL_HEIGHT * bond, width)
+    if not letters:
+        return
+    found.letters += letters
+    changed = [part for part in lines if part not in found.lines]
+    again = sort_parts(changed, bond, width)
+    found.letters += again.letters
+    found.bars += again.bars
+    found.lines = [part for part in lines if part not in changed] + again.lines
 
 
 def _trace_lines(parts: list[Part], width: float, bond: float) -> _Traced:
@@ -93,20 +116,6 @@ def _trace_lines(parts: list[Part], width: float, bond: float) -> _Traced:
         _take_curves(graph, found, width, bond)
         found.pieces += read_pieces(graph, width)
     return found
-
-
-def skeleton_of(part: Part, width: float) -> Skeleton:
-    """The graph of the middles of a part's strokes, pixels of the ink."""
-    framed = np.pad(part.mask, 1)
-    radii = np.asarray(cv2.distanceTransform(framed, cv2.DIST_L2, 5), np.float32)
-    graph = read_skeleton(thin(framed), radii)
-    simplify(graph, radii, width)
-    shift = np.array([part.x - 0.5, part.y - 0.5])
-    for chain in graph.chains.values():
-        chain.points = chain.points + shift
-        chain.radii = np.maximum(chain.radii - 0.0, 0.5)
-    graph.nodes = {node: (x + shift[0], y + shift[1]) for node, (x, y) in graph.nodes.items()}
-    return graph
 
 
 def _take_curves(graph: Skeleton, found: _Traced, width: float, bond: float) -> None:
@@ -154,7 +163,8 @@ def _bond_length(parts: list[Part], width: float) -> float:
     if not lengths:
         return 0.0
     order = np.sort(np.array(lengths))
-    heavy = np.cumsum(order)
+    # By their squares: pieces of letters and of uneven lines are many, and short.
+    heavy = np.cumsum(order**2)
     return float(order[int(np.searchsorted(heavy, heavy[-1] / 2))])
 
 
@@ -164,11 +174,11 @@ def _bond_length(parts: list[Part], width: float) -> float:
 def _as_drawing(ink: Ink, found: Sorted, traced: _Traced, bond: float) -> Tracing:
     scale = BOND_POINTS / bond
     paths: list[PaintedPath] = []
-    shapes = [candidate.contours for candidate in found.letters] + [[bar] for bar in found.bars]
-    # From left to right, as text is written: a dot follows the stem it stands on.
-    shapes.sort(key=lambda contours: float(contours[0][:, 0].mean()))
-    for contours in shapes:
+    for contours, is_with_next in _ordered(found, ink.width):
         paths.append(_filled([contour * scale for contour in contours], len(paths)))
+        if not is_with_next:
+            # Shapes that follow each other may be read as one letter, as a bar above an O.
+            paths.append(replace(paths[-1], opacity=0.0))
     n_letters = len(paths)
     for piece in traced.pieces:
         if piece.length > 0:
@@ -183,11 +193,31 @@ def _as_drawing(ink: Ink, found: Sorted, traced: _Traced, bond: float) -> Tracin
     drawing = Drawing(box, tuple(paths))
     read = [
         # Outlines of pixels look less like letters than those of fonts: there is nothing else it could be.
-        replace(letter, score=max(letter.score, _LEAST_SCORE))
+        replace(letter, score=max(letter.score, _LEAST_SCORE)) if letter.text.isalnum() else letter
         for letter in read_letters(Drawing(box, tuple(paths[:n_letters])))
         if letter.score >= _MIN_SCORE
     ]
     return Tracing(drawing, read, scale * ink.scale, ink.x0 / ink.scale, ink.y0 / ink.scale)
+
+
+def _ordered(found: Sorted, width: float) -> Iterator[tuple[list[NDArray[np.float64]], bool]]:
+    """What may be letters, each with whether the next is a part of it: a dot above its stem."""
+    dots = [c for c in found.letters if max(c.part.width, c.part.height) < _MAX_DOT * width]
+    yield from (([*c.contours], False) for c in found.letters if c not in dots)
+    for bar in found.bars:
+        top, middle = float(bar[:, 1].min()), float(bar[:, 0].mean())
+        height = float(np.ptp(bar[:, 1]))
+        above = [
+            dot
+            for dot in dots
+            if abs(dot.part.x + dot.part.width / 2 - middle) < width
+            and 0 < top - dot.part.y - dot.part.height < 0.5 * height < found.height
+        ]
+        yield [bar], len(above) == 1
+        if len(above) == 1:
+            dots.remove(above[0])
+            yield above[0].contours, False
+    yield from ((dot.contours, False) for dot in dots)
 
 
 def _quadrangle(piece: Piece, width: float) -> NDArray[np.float64]:
