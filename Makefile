@@ -14,11 +14,12 @@ SOURCES := docai models parsers pipelines samples examples .ci tests benchmarks
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.runtime ## Install, read samples/report.pdf with the embedded model, show what was found
-	@echo "Reading samples/report.pdf with the embedded model; this takes a minute or two."
+demo: $(VENV)/.runtime ## Install, read samples/report.pdf, show what was found
+	@$(BIN)/docai models fetch slanet || echo "Tables in pictures are read without SLANet."
+	@echo "Reading samples/report.pdf; this takes half a minute."
 	@$(BIN)/docai process samples/report.pdf -o $(OUT)/report.json --overlay $(OUT)/overlay --overwrite \
 	  || { code=$$?; [ $$code -eq 3 ] || exit $$code; \
-	       echo "Some answers of the small embedded model have errors (docai's exit code 3): each is an issue of its record."; }
+	       echo "Some answers have errors (docai's exit code 3): each is an issue of its record."; }
 	@echo "The JSON is in $(OUT)/report.json, the pages with the regions drawn on them in $(OUT)/overlay/."
 
 test: $(VENV)/.dev ## Install with the development tools, run the tests

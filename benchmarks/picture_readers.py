@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Final
 from unittest.mock import patch
@@ -25,6 +26,7 @@ from docai.pipelines.convert import convert
 from docai.pipelines.evaluation.base import Item, Prediction, Sample, SpottedWord
 from docai.pipelines.evaluation.running import to_prediction
 from docai.pipelines.evidence import readers as reader_pool
+from docai.pipelines.evidence import trust
 from docai.pipelines.evidence.base import PIXELS, Reader, ReaderInput, Reading
 from docai.pipelines.evidence.readers import ask, known_readers
 from docai.pipelines.ingest import Source, open_source
@@ -140,6 +142,8 @@ class Docai:
     options: Options = field(default_factory=Options)
     without: frozenset[str] = frozenset()
     """Names of readers that are not there."""
+    is_fitted: bool = True
+    """Its confidences are those that it gives; else those before the last step, which is fitted on them."""
 
     def read(self, sample: Sample) -> tuple[Answer, dict[str, tuple[Answer, float]]]:
         """What docai makes of the regions that the sample names; of a page without any they are found.
@@ -163,6 +167,7 @@ class Docai:
             open_source(sample.source) as source,
             patch.object(reader_pool, "known_readers", _remaining(self.without)),
             patch.object(reader_pool, "ask", listen),
+            nullcontext() if self.is_fitted else patch.object(trust, "FINAL", "nobody"),
         ):
             document = self._convert(source, sample)
         zoom = next((page.dpi / 72 for page in document.pages), 1.0)

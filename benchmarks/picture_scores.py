@@ -7,6 +7,7 @@ have: running text as the F1 of its words, and music as notes.
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
@@ -28,15 +29,23 @@ def score_molecule(sample: Sample, prediction: Prediction | None) -> CaseScore:
 
 
 def score_spotting(sample: Sample, prediction: Prediction | None) -> CaseScore:
-    """Words at their place by the protocol of HierText (``f1``, end to end), and the F1 of all words."""
+    """Words at their place by the protocol of HierText (``f1``, end to end), and the F1 of all words.
+
+    A word is believed to be right where the picture has it, wherever that is: on photographs outlines differ.
+    """
     score = get_task("text-hiertext").score(sample, prediction)
     truth = [word.text for item in sample.truth for word in item.words if not word.ignore]
-    value = Ratio(agreement(_words(_texts(prediction)), truth), 1)
+    items = _texts(prediction)
+    left = Counter(map(plain, truth))
+    beliefs = []
+    for word in (word for item in items for word in item.words if word.confidence is not None):
+        is_right = left[plain(word.text)] > 0
+        left[plain(word.text)] -= is_right
+        beliefs.append(Belief(word.confidence or 0.0, is_right))
     return CaseScore(
         sample.id,
-        {"e2e-f1": score.ratios["f1"], "f1": value},
-        beliefs=(),
-        part_beliefs={"word": score.beliefs} if score.beliefs else {},
+        {"e2e-f1": score.ratios["f1"], "f1": Ratio(agreement(_words(items), truth), 1)},
+        part_beliefs={"word": tuple(beliefs)} if beliefs else {},
     )
 
 

@@ -28,8 +28,10 @@ from picture_scores import (
     score_table,
 )
 
+from docai.contents import TextContent
 from docai.errors import DocaiError
 from docai.geometry import PageTransform
+from docai.models.heads import HEADS
 from docai.pipelines.evaluation.base import CaseScore, Item, Prediction, Sample, Skipped
 from docai.pipelines.evaluation.datasets.icdar2013 import read_icdar2013
 from docai.pipelines.evaluation.datasets.icdar_text import read_icdar2015
@@ -50,7 +52,7 @@ PARAGRAPHS: Final = 4
 CLEAN_DPI = TABLE_DPI = 200
 LEVELS: Final = (0.3, 0.6, 1.0)
 """Difficulties of drawn tables."""
-N_TABLES, N_MOLECULES, N_SCORES = 30, 90, 20
+N_TABLES, N_MOLECULES, N_SCORES, N_TEXTS = 30, 90, 20, 48
 MOLECULE_DPI: Final = (100, 150, 300)
 SCORE_DPI: Final = (150, 200, 300)
 MOLECULES: Final = ("uspto", "clef2012", "usan", "testSet1", "jpo")
@@ -230,6 +232,20 @@ def table_pages(real: Path, folder: Path) -> Iterator[Question]:
             yield Question(sample, partial(score_table, sample))
 
 
+def drawn_texts(real: Path, folder: Path) -> Iterator[Question]:
+    """Blocks of text of several difficulties in turn, in any fonts and scripts that are there."""
+    streams = [samples("text", 7, difficulty=level, split="held-out") for level in LEVELS]
+    for number in range(N_TEXTS):
+        drawn = next(streams[number // 2 % len(streams)])
+        picture = folder / f"text-{number}.png"
+        drawn.image.save(picture)
+        text = HEADS["text"].parser(drawn.target).content
+        assert isinstance(text, TextContent)
+        box = (0.0, 0.0, float(drawn.image.width), float(drawn.image.height))
+        sample = Sample(f"text {number:02}", (Item(kind="text", text=text.text, bbox=box),), source=picture)
+        yield Question(sample, partial(score_paragraphs, sample))
+
+
 def drawn_molecules(real: Path, folder: Path) -> Iterator[Question]:
     """RDKit's and Indigo's drawings in turn, as pictures of several resolutions."""
     for number in range(N_MOLECULES):
@@ -283,6 +299,7 @@ _TABLE_MEASURES: Final = ("teds", "s-teds", "teds-canonical", "grits-con")
 
 SETS: Final = (
     PictureSet("text paragraphs", "text", ("f1", "f1-latin", "right"), paragraphs, "f1 0.90"),
+    PictureSet("text drawn", "text", ("f1", "f1-latin", "right"), drawn_texts, is_drawn=True),
     PictureSet("text docbank pages", "text", ("f1", "f1-all"), docbank_pages, "f1 0.95"),
     PictureSet("text clean pages", "text", ("f1",), clean_pages, "2 s"),
     _real_set(

@@ -11,8 +11,9 @@ from typing import Final, Literal
 from picture_readers import SURE, Answer
 from picture_sets import PictureSet, Question
 
+from docai.pipelines.calibration.fitting import quality
 from docai.pipelines.evaluation.base import Belief, CaseScore, Ratio
-from docai.pipelines.evaluation.metrics.calibration import expected_calibration_error, reliability
+from docai.pipelines.evaluation.metrics.calibration import reliability
 from docai.pipelines.evaluation.statistics import corpus
 
 Half = Literal["development", "other", "both"]
@@ -101,7 +102,10 @@ def row(part: PictureSet, reader: str, answers: Sequence[Measured]) -> str:
 
 
 def calibration_tables(measured: Sequence[Measured]) -> Iterator[str]:
-    """How far docai's confidences come true: by kind and half, for records and their parts."""
+    """How far docai's confidences come true: by kind and half, for records and their parts.
+
+    *By chance* is the error that confidences without any fault would show on so many answers.
+    """
     beliefs: dict[tuple[str, str], dict[str, list[Belief]]] = defaultdict(lambda: defaultdict(list))
     for one in measured:
         if one.reader == DOCAI:
@@ -109,8 +113,8 @@ def calibration_tables(measured: Sequence[Measured]) -> Iterator[str]:
                 beliefs[one.kind, "record"][half] += one.score.beliefs
                 for unit, parts in one.score.part_beliefs.items():
                     beliefs[one.kind, unit][half] += parts
-    yield "\n| kind | unit | half | n | right | mean confidence | calibration error |"
-    yield "|---|---|---|---|---|---|---|"
+    yield "\n| kind | unit | half | n | right | mean confidence | calibration error | by chance | Brier |"
+    yield "|---|---|---|---|---|---|---|---|---|"
     for (kind, unit), by_half in beliefs.items():
         yield from (_calibration_row(kind, unit, half, by_half[half]) for half in sorted(by_half))
     yield "\n| kind | unit | confidence from | to | n | mean | right |\n|---|---|---|---|---|---|---|"
@@ -120,13 +124,12 @@ def calibration_tables(measured: Sequence[Measured]) -> Iterator[str]:
 
 
 def _calibration_row(kind: str, unit: str, half: str, beliefs: Sequence[Belief]) -> str:
-    n = len(beliefs)
-    error = expected_calibration_error(beliefs)
-    if error is None:
-        return f"| {kind} | {unit} | {half} | 0 | – | – | – |"
-    right = sum(belief.is_right for belief in beliefs) / n
-    mean = sum(belief.confidence for belief in beliefs) / n
-    return f"| {kind} | {unit} | {half} | {n} | {right:.3f} | {mean:.3f} | {error:.3f} |"
+    if not beliefs:
+        return f"| {kind} | {unit} | {half} | 0 | – | – | – | – | – |"
+    found = quality(beliefs)
+    mean = sum(belief.confidence for belief in beliefs) / found.n
+    figures = (found.accuracy, mean, found.error, found.by_chance, found.brier)
+    return f"| {kind} | {unit} | {half} | {found.n} | {' | '.join(f'{value:.3f}' for value in figures)} |"
 
 
 def _figure(name: str, ratios: Sequence[Ratio]) -> str:

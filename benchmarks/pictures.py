@@ -1,7 +1,8 @@
 """Measures how well pictures are read: text, tables, molecules and scores that are pixels alone.
 
     python benchmarks/pictures.py [--limit N] [--only NAMES] [--half HALF] [--alone NAMES] [--without NAMES]
-                                  [--effort EFFORT] [--model MODEL] [--cases FILE] [--calibration]
+                                  [--effort EFFORT] [--model MODEL] [--cases FILE]
+                                  [--unfitted] [--calibration]
 
 Prints a Markdown table with a row for each set and reader: docai, with a model that says nothing (``--model``
 names a real one, such as ``nano``), and below it those of its readers that it asked, in the cases in which it
@@ -121,6 +122,9 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--model", help="a checkpoint's name or folder; default: one that says nothing")
     parser.add_argument("--cases", type=Path, metavar="FILE", help="append each case as a line of JSON")
+    parser.add_argument(
+        "--unfitted", action="store_true", help="confidences before the last step, for fit_trust.py"
+    )
     parser.add_argument("--calibration", action="store_true", help="print how far confidences come true")
     return parser.parse_args()
 
@@ -129,8 +133,8 @@ def main() -> None:
     arguments = parse_arguments()
     real = need_folder(arguments.real)
     engine, options = engine_of(arguments.model), Options(effort=arguments.effort)
-    docai = [Docai(engine, options)]
-    docai += [Docai(engine, options, frozenset(names.split(","))) for names in arguments.without]
+    left_out = [frozenset[str](), *(frozenset(names.split(",")) for names in arguments.without)]
+    docai = [Docai(engine, options, names, is_fitted=not arguments.unfitted) for names in left_out]
     names, alone = arguments.only.split(","), arguments.alone.split(",")
     print(HEADER)
     measured: list[Measured] = []

@@ -250,6 +250,12 @@ CODES: Mapping[str, IssueCode] = MappingProxyType(
         "regions-not-asked-for": IssueCode(
             "info", "layout", "Regions whose kind is not in `heads` were skipped."
         ),
+        "page-straightened": IssueCode(
+            "info",
+            "layout",
+            "The scanned page lies on its side, upside down, askew or at an angle, and was read "
+            "straightened; boxes are those of the page as displayed.",
+        ),
         # Region: the model did not read it
         "region-limit": IssueCode(
             "error", "model", "The region was skipped: Limits.max_regions_per_page was reached."
@@ -289,12 +295,14 @@ CODES: Mapping[str, IssueCode] = MappingProxyType(
         "text-layer-of-scan": IssueCode(
             "info",
             "evidence",
-            "The words are of the invisible text layer of a scan, and were not compared with its picture.",
+            "The words are of the invisible text layer of a scan; the message says how many of them an OCR "
+            "engine sees in its picture, if one was asked.",
         ),
         "text-layer-not-believed": IssueCode(
             "warning",
             "evidence",
-            "The PDF's own words look damaged and were not used; they are in `native_text`.",
+            "The PDF's own words look damaged, or the picture of the scan shows others; they were not "
+            "used, and are in `native_text`.",
         ),
         "text-watermark": IssueCode(
             "info",
@@ -377,6 +385,11 @@ CODES: Mapping[str, IssueCode] = MappingProxyType(
             "A wedge or hashed bond is drawn at an atom that cannot have a configuration as drawn.",
         ),
         "witness-silent": IssueCode("info", "evidence", "A second reader recognized nothing in the region."),
+        "witness-unclear": IssueCode(
+            "warning",
+            "evidence",
+            "No model read the region, and who did could not make out all of it; that answer is kept.",
+        ),
         "witness-failed": IssueCode("info", "evidence", "A second reader failed; the message says why."),
         "reader-missing": IssueCode(
             "info",

@@ -194,7 +194,8 @@ def check_settings(
 
 def unknown_variables() -> list[str]:
     """Names in the environment that look like settings and are none; a typo should not pass unseen."""
-    known = {ENV_PREFIX + name.upper() for name in Settings.model_fields} | {"DOCAI_REAL_DATA"}
+    known = {ENV_PREFIX + name.upper() for name in Settings.model_fields}
+    known |= {"DOCAI_REAL_DATA", "DOCAI_WEIGHTS"}
     return sorted(
         name for name in os.environ if name.upper().startswith(ENV_PREFIX) and name.upper() not in known
     )

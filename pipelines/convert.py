@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from docai._version import __version__
-from docai.base import counted
+from docai.base import Content, counted
 from docai.contents import Cell, Stage
 from docai.errors import DocaiError, SettingError
 from docai.geometry import center, contains_center
@@ -29,8 +29,10 @@ from docai.options import Options
 from docai.pipelines.evidence.hints import missing_reader_issues
 from docai.pipelines.evidence.readers import ReaderPool
 from docai.pipelines.ingest import Page, Source
+from docai.pipelines.ingest.straight import StraightPage
 from docai.pipelines.layout import PageLayout, Region, find_regions
 from docai.pipelines.layout.find import GivenRegions, given_layout, whole_page
+from docai.pipelines.layout.straighten import straight_page
 from docai.pipelines.region import RegionTask, plan_tasks, recognize
 from docai.pipelines.retry import retry_regions
 from docai.records import (
@@ -189,6 +191,7 @@ def _read_page(run: _Run, document: Document, number: int) -> None:
                 info.rotation, info.dpi = page.rotation, page.dpi
                 info.n_words = len(page.words())
             with run.timed("layout"):
+                page = _straight_page(run, document, page)
                 layout = _find_layout(run, document, page)
         except Exception as error:
             # Damaged pages are seen to raise anything; it is kept, and the other pages are read.
@@ -200,17 +203,41 @@ def _read_page(run: _Run, document: Document, number: int) -> None:
             regions = _wanted_regions(run, document, page, layout)
             records = _read_regions(run, page, regions, started)
             _place_in_cells(records)
-            document.records += cast(list[Record], records)
+            document.records += cast(list[Record], [as_displayed(record, page) for record in records])
     info.seconds = round(time.perf_counter() - started, 3)
+
+
+def _straight_page(run: _Run, document: Document, page: Page) -> Page:
+    """The page as all steps see it: a scan that does not lie straight is seen so."""
+    use_text_layer = run.options.text_layer != "ignore"
+    straight = straight_page(page, use_text_layer=use_text_layer, see_words=run.readers.see_words)
+    if isinstance(straight, StraightPage):
+        message = (
+            f"The scanned page does not lie straight; to be read it was {straight.straightening.describe()}."
+        )
+        document.issues.append(make_issue("page-straightened", message, page=page.number))
+    return straight
+
+
+def as_displayed(record: RecordBase, page: Page) -> RecordBase:
+    """The record with all boxes in points of the displayed page, where ``page`` is seen straight."""
+    if not isinstance(page, StraightPage):
+        return record
+    moved = record.map_boxes(page.to_displayed) if isinstance(record, Content) else record
+    polygon = None if page.straightening.is_turned_only else list(page.outline(record.bbox))
+    return moved.model_copy(update={"bbox": page.to_displayed(record.bbox), "polygon": polygon})
 
 
 def _find_layout(run: _Run, document: Document, page: Page) -> PageLayout:
     """The regions that the caller gives, else those that layout finds, else the page's words as one text."""
     use_text_layer = run.options.text_layer != "ignore"
     if page.number in run.given:
-        return given_layout(page, run.given[page.number], use_text_layer=use_text_layer)
+        given = run.given[page.number]
+        if isinstance(page, StraightPage):
+            given = [(kind, page.from_displayed(box)) for kind, box in given]
+        return given_layout(page, given, use_text_layer=use_text_layer)
     try:
-        return find_regions(page, use_text_layer=use_text_layer)
+        return find_regions(page, use_text_layer=use_text_layer, see_words=run.readers.see_words)
     except Exception as error:
         if not use_text_layer or not page.words():
             raise

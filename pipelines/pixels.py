@@ -189,7 +189,7 @@ def staves(gray: Gray, min_length: int) -> list[Staff]:
     A staff is exactly five horizontal lines of similar extent at equal distances, at least ``min_length``
     pixels long; a sixth line at the same distance makes it a table. Inside a region that is known to be a
     score, :mod:`docai.pipelines.crops.tiling` finds the rows of bent and broken staves too, and
-    :mod:`docai.pipelines.readback.score.staves` follows each line along the columns.
+    :mod:`docai.pipelines.tracing.score.staff_lines` follows each line along the columns.
 
     Lines are searched in three ways: averaged from left to right, which brings hairlines out of the noise;
     unchanged, for notes so dense that averaging hides the lines; and in short pieces, for pages that were not

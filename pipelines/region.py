@@ -32,7 +32,7 @@ from docai.pipelines.evidence.drawing import is_sound as is_drawn_soundly
 from docai.pipelines.evidence.readers import ReaderPool
 from docai.pipelines.evidence.second_readers import join_second_readers
 from docai.pipelines.evidence.table_decision import is_sure
-from docai.pipelines.evidence.trust import trust_against
+from docai.pipelines.evidence.trust import trust_against, with_fitted_confidence
 from docai.pipelines.ingest import Page, PageWord
 from docai.pipelines.layout import Region
 from docai.pipelines.readback.compare import with_read_back
@@ -226,12 +226,14 @@ class RegionTask:
         )
 
     def verify(self) -> None:
-        """Render what is believed again, and compare it with the crops."""
-        if self.decision is None or self.options.readback == "off":
+        """Render what is believed again, compare it with the crops, and say how sure it is in the end."""
+        if self.decision is None:
             return
-        self.prepare_readback()
-        self.decision, result = with_read_back(self.decision, self.readback_crops)
-        self.read_back = result or self.readback_skipped
+        if self.options.readback != "off":
+            self.prepare_readback()
+            self.decision, result = with_read_back(self.decision, self.readback_crops)
+            self.read_back = result or self.readback_skipped
+        self.decision = with_fitted_confidence(self.region.kind, self.decision)
 
     def prepare_readback(self) -> None:
         """Take the crops of the head, or draw new ones where a second reader alone has read."""

@@ -18,6 +18,9 @@ from docai.records import Alternative, Confidence, Evidence, FinishReason
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from docai.pipelines.evidence.molecule_answers import MoleculeAnswer
+    from docai.pipelines.evidence.molecule_picture import MoleculePicture
+
 
 MARGIN_POINTS = 2.0
 """Points of the page that a picture shows around its region: boxes of regions may touch the ink."""
@@ -78,6 +81,17 @@ class ReaderInput:
         return _draw(self.page, grow(self.bbox, MARGIN_POINTS))
 
     @cached_property
+    def molecule_picture(self) -> MoleculePicture:
+        """The structures of :attr:`picture` without what is written beside them, found once for all readers.
+
+        Raises:
+            TooManyPixelsError, DamagedSourceError: the page cannot be drawn.
+        """
+        from docai.pipelines.evidence.molecule_picture import part_picture
+
+        return part_picture(self.picture.image)
+
+    @cached_property
     def page_picture(self) -> Picture:
         """The whole page in the same way, drawn once for all of its regions.
 
@@ -133,6 +147,8 @@ class Reading:
     """Other second readers that say the same."""
     opponents: tuple[Evidence, ...] = ()
     """Other second readers that say something else."""
+    molecules: tuple[MoleculeAnswer, ...] = ()
+    """Of a reader that reads several preparations of a picture of a molecule, its answer to each."""
     repaired: bool = False
     finish_reason: FinishReason = "not-run"
     n_tokens: int = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
@@ -18,21 +19,20 @@ from docai.pipelines.evidence.imago import Imago
 from docai.pipelines.evidence.osra import Osra
 from docai.pipelines.evidence.ppocr import PageReader, PpOcr
 from docai.pipelines.evidence.scanned_tables import PpOcrTables, ScannedTables
-from docai.pipelines.evidence.second_readers import join_second_readers
+from docai.pipelines.evidence.second_readers import is_doubtful
+from docai.pipelines.evidence.slanet import SlanetTables
 from docai.pipelines.evidence.table_decision import TableFinder
 from docai.pipelines.evidence.tesseract import Tesseract
 from docai.pipelines.evidence.text_layer import TextLayer
-from docai.pipelines.evidence.trust import probability_against
+from docai.pipelines.evidence.traced_scores import TracedScores
+from docai.pipelines.evidence.tracing import Tracing
 from docai.pipelines.external.programs import ReaderError
 from docai.pipelines.ingest import Page
+from docai.pipelines.layout.types import SeenWord
 from docai.records import Evidence
 
 MAX_THREADS: Final = 4
 """Regions that are read beside each other: each takes a processor, and the model wants some, too."""
-
-LIKELY: Final = 0.9
-"""Probability that what readers say is right from which ``effort="auto"`` asks no more of them: of a molecule
-or table as a whole, of a text a word of it."""
 
 _WORDS_ALONE: Final[frozenset[Need]] = frozenset(("words",))
 
@@ -45,9 +45,12 @@ def known_readers() -> tuple[Reader, ...]:
         DrawingReader(),
         TableFinder(),
         PpOcrTables(pages),
+        SlanetTables(pages),
         ScannedTables(),
         Imago(),
+        Tracing(),
         Osra(),
+        TracedScores(),
         PpOcr(pages),
         Tesseract(),
     )
@@ -92,6 +95,16 @@ class ReaderPool:
                 found[problem] = found.get(problem, frozenset()) | kinds
                 covered |= kinds
         return found
+
+    def see_words(self, page: Page) -> list[SeenWord]:
+        """The words of a whole page as an OCR engine reads them, boxes tight on the ink: by them layout finds
+        the regions of scans. None where there is no engine, or it failed, which its regions say then."""
+        for reader in self._readers:
+            if isinstance(reader, PpOcr):
+                with suppress(ReaderError, DocaiError):
+                    words = reader.pages.words_in(ReaderInput(page, page.bbox))
+                    return [SeenWord(one.word, one.confidence) for one in words]
+        return []
 
     def read_words(self, kind: str, region: ReaderInput) -> Reading | None:
         """The PDF's own words of a region; None where it has none. Other readers are asked after that."""
@@ -170,10 +183,11 @@ class ReaderPool:
 
     def is_enough(self, readings: Sequence[Reading]) -> bool:
         """Whether nobody else need be asked about a region, by the effort that is to be made."""
-        second, _ = join_second_readers(readings)
-        if second is None or second.content is None or self._effort == "best":
+        if self._effort == "best":
             return False
-        return self._effort == "fast" or (second.complete and probability_against(second) >= LIKELY)
+        if self._effort == "fast":
+            return any(one.content is not None and not one.content.is_empty for one in readings)
+        return not is_doubtful(readings)
 
     def __enter__(self) -> Self:
         return self

@@ -1,26 +1,45 @@
-"""Several second readers of one region become one: who says the same supports it, others oppose it."""
+"""Several second readers of one region become one: each kind of content is joined by a rule of its own."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from docai.base import Content
-from docai.contents import MoleculeContent
+from docai.contents import MoleculeContent, TableContent, TextContent
+from docai.pipelines.evidence import table_choice, text_vote
 from docai.pipelines.evidence.agreement import share_alike
 from docai.pipelines.evidence.base import Reading
 from docai.pipelines.evidence.drawing import is_sound
-from docai.pipelines.evidence.trust import trust_in
+from docai.pipelines.evidence.molecule_vote import join_molecules
+from docai.pipelines.evidence.table_choice import join_tables
+from docai.pipelines.evidence.text_vote import join_texts
+from docai.pipelines.evidence.trust import is_reader_of_pictures, probability_against, trust_in
 from docai.records import Alternative
+
+LIKELY: Final = 0.9
+"""Probability that a molecule or score is right from which nobody else is asked."""
 
 
 def join_second_readers(readings: Sequence[Reading]) -> tuple[Reading | None, tuple[Alternative, ...]]:
     """The reading that is believed among second readers, and the other answers.
 
-    A sound drawing comes first, else the answer of most trust, which all who give it have together: of
-    readers with complete readings, then of the others. Of molecules, whose answers can be told to be the
-    same, the rest count against it.
+    Of texts each word is voted for (:mod:`.text_vote`), of tables the grid of the best quality is taken
+    (:mod:`.table_choice`), of the molecules of pictures the structure that is likeliest by all answers
+    (:mod:`.molecule_vote`). Else a sound drawing comes first, then the answer of most trust, which all who
+    give it have together: of readers with complete readings, then of the others. Of molecules, whose answers
+    can be told to be the same, the rest count against it.
     """
+    kinds = set()
+    if all(is_reader_of_pictures(one) for one in readings):
+        kinds = {type(one.content) for one in readings if one.content is not None}
+    if kinds == {TextContent}:
+        return join_texts(readings)
+    if kinds == {TableContent}:
+        return join_tables(readings)
+    if _has_several_answers(readings):
+        return join_molecules(readings)
     groups = _groups(readings)
     best = max(groups, key=_rank, default=None)
     if best is None:
@@ -37,6 +56,25 @@ def join_second_readers(readings: Sequence[Reading]) -> tuple[Reading | None, tu
     )
     reason = f"{joined.source} was believed"
     return joined, tuple(Alternative(source=one.source, content=one.text, reason=reason) for one in others)
+
+
+def is_doubtful(readings: Sequence[Reading]) -> bool:
+    """Whether it is worth asking another reader, who costs time, about a region that these have read."""
+    joined, _ = join_second_readers(readings)
+    if joined is None or joined.content is None:
+        return True
+    if isinstance(joined.content, TableContent):
+        return table_choice.is_doubtful(readings)
+    if not joined.complete:
+        return True
+    if isinstance(joined.content, TextContent):
+        return text_vote.is_doubtful(joined)
+    return probability_against(joined) < LIKELY
+
+
+def _has_several_answers(readings: Sequence[Reading]) -> bool:
+    """Whether readers of a molecule's picture gave theirs; one of a vector drawing has a rule of its own."""
+    return any(one.molecules for one in readings) and not any(one.source == "drawing" for one in readings)
 
 
 def _groups(readings: Sequence[Reading]) -> list[list[Reading]]:

@@ -17,12 +17,20 @@ from typing import Final
 
 from docai.issues import make_issue
 from docai.pipelines.evidence.base import Need, ReaderInput, Reading
+from docai.pipelines.ingest import PageWord
 from docai.pipelines.words import plain, text_from_words, text_layer_quality
 from docai.records import Confidence, Evidence
 
 MIN_QUALITY: Final = 0.5
 """Share of readable characters (:func:`docai.pipelines.words.text_layer_quality`) below which the words of a
 text layer are not believed: the model reads the region instead."""
+
+MIN_CONFIRMED: Final = 0.5
+"""Share of the letters of a scan's invisible words below which they are not believed. Words that a good
+engine read from the same picture have 0.9 and more, those of another page 0.1."""
+
+MIN_COMPARED: Final = 8
+"""Letters that must have been compared to tell."""
 
 MIN_AGREEMENT: Final = 0.9
 """Agreement (word F1, :func:`docai.pipelines.words.agreement`) from which two readings are evidence for each
@@ -48,14 +56,25 @@ class TextLayer:
         """The words as lines; not complete where they look broken."""
         content, quality = text_from_words(region.words), text_layer_quality(region.words)
         confidence = Confidence(value=quality, method="share of readable characters of the PDF's own words")
+        confirmed = confirmed_share(region.words)
         issues = []
         if quality < MIN_QUALITY:
             message = f"The PDF's own words here look broken (quality {quality:.2f}) and were not believed."
             issues.append(make_issue("text-layer-not-believed", message))
-        elif any(word.is_ocr for word in region.words):
+        elif confirmed is not None and confirmed < MIN_CONFIRMED:
             message = (
-                "The words are those that another program read from this scan; nobody compared them with it."
+                "The invisible words of this scan are not what its picture shows (an OCR engine sees "
+                f"{confirmed:.0%} of them) and were not believed."
             )
+            issues.append(make_issue("text-layer-not-believed", message))
+            quality, confidence = 0.0, Confidence()
+        elif any(word.is_ocr for word in region.words):
+            compared = (
+                "nobody compared them with it"
+                if confirmed is None
+                else f"an OCR engine sees {confirmed:.0%} of them"
+            )
+            message = f"The words are those that another program read from this scan; {compared}."
             issues.append(make_issue("text-layer-of-scan", message))
             # Readable words can be wrong ones.
             confidence = Confidence()
@@ -63,6 +82,16 @@ class TextLayer:
         return Reading(
             self.name, content, content.text, tuple(issues), complete=is_complete, confidence=confidence
         )
+
+
+def confirmed_share(words: Sequence[PageWord]) -> float | None:
+    """The share of the letters of invisible words that an OCR engine sees, too, 0…1; None where too few
+    were compared."""
+    compared = [(len(word.text), word.is_confirmed) for word in words if word.is_confirmed is not None]
+    total = sum(length for length, _ in compared)
+    if total < MIN_COMPARED:
+        return None
+    return sum(length for length, is_confirmed in compared if is_confirmed) / total
 
 
 def word_difference(words: Sequence[str], native: Sequence[str]) -> str:

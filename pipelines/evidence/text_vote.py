@@ -26,7 +26,7 @@ from typing import Final
 from docai.contents import Line, TextContent, Word
 from docai.geometry import BBox, center
 from docai.pipelines.evidence.base import Reading
-from docai.pipelines.evidence.trust import agreed, contradicted, word_trust
+from docai.pipelines.evidence.trust import UNCLEAR, agreed, contradicted, word_trust
 from docai.pipelines.words import plain
 from docai.records import Alternative, Confidence
 
@@ -42,6 +42,10 @@ DOUBTFUL_WORD: Final = 0.6
 MIN_SUPPORT: Final = 0.9
 """Share of the words of the base that another reading has, from which that supports it."""
 
+MIN_LENGTH_SHARE: Final = 0.5
+"""Length of what another reader has at the place of a word, in lengths of the word, from which it speaks
+against it: a letter made of a stroke of the word, or of a line on its side, does not."""
+
 METHOD: Final = "probability that all words are right, from those of the words"
 
 PARTS: Final = "each reader's share of right words, by its own confidence; where several read, Bayes' rule"
@@ -53,8 +57,6 @@ class _Vote:
 
     text: str
     probability: float
-    is_confirmed: bool = False
-    """Another reader reads the same."""
 
 
 def join_texts(readings: Sequence[Reading]) -> tuple[Reading | None, tuple[Alternative, ...]]:
@@ -69,7 +71,7 @@ def join_texts(readings: Sequence[Reading]) -> tuple[Reading | None, tuple[Alter
     if not texts:
         return next(iter(readings), None), ()
     base, *others = texts
-    votes = [_Vote(word.text, word_trust(base.source, word.confidence)) for word in _words_of(base)]
+    votes = [_Vote(word.text, _trust(base, word)) for word in _words_of(base)]
     shares = []
     for other in others:
         votes, share = _voted(base, votes, other)
@@ -99,7 +101,7 @@ def join_texts(readings: Sequence[Reading]) -> tuple[Reading | None, tuple[Alter
 
 def is_doubtful(reading: Reading) -> bool:
     """Whether another reader should be asked about a text that one has read."""
-    probabilities = [word_trust(reading.source, word.confidence) for word in _words_of(reading)]
+    probabilities = [_trust(reading, word) for word in _words_of(reading)]
     if not probabilities or not reading.complete:
         return True
     n_doubtful = sum(value < DOUBTFUL_WORD for value in probabilities)
@@ -107,13 +109,23 @@ def is_doubtful(reading: Reading) -> bool:
     return mean < LIKELY_WORD or n_doubtful > MAX_DOUBTFUL_SHARE * len(probabilities)
 
 
+def _trust(reading: Reading, word: Word) -> float:
+    """The probability that a word of a reading is right, alone; after a vote, what came of that."""
+    if reading.is_calibrated and word.confidence is not None:
+        return word.confidence
+    if word.confidence is None and not reading.complete:
+        return UNCLEAR[reading.source].part if reading.source in UNCLEAR else 0.0
+    return word_trust(reading.source, word.confidence)
+
+
 def _words_of(reading: Reading) -> list[Word]:
     return reading.content.parts() if isinstance(reading.content, TextContent) else []
 
 
-def _rank(reading: Reading) -> tuple[bool, float]:
-    values = [word_trust(reading.source, word.confidence) for word in _words_of(reading)]
-    return reading.complete, sum(values) / len(values)
+def _rank(reading: Reading) -> tuple[bool, float, float]:
+    """Complete readings go before others, then the reader that is right more often, whatever it says."""
+    values = [_trust(reading, word) for word in _words_of(reading)]
+    return reading.complete, word_trust(reading.source, None), sum(values) / len(values)
 
 
 def _voted(base: Reading, votes: Sequence[_Vote], other: Reading) -> tuple[list[_Vote], float]:
@@ -127,14 +139,12 @@ def _voted(base: Reading, votes: Sequence[_Vote], other: Reading) -> tuple[list[
     n_same = 0
     for mine, theirs in pairs:
         seen = "".join(plain(rivals[index].text) for index in theirs)
-        trust = min(word_trust(other.source, rivals[index].confidence) for index in theirs)
+        trust = min(_trust(other, rivals[index]) for index in theirs)
         if "".join(plain(votes[index].text) for index in mine) == seen:
             n_same += len(mine)
             for index in mine:
-                result[index] = replace(
-                    votes[index], probability=agreed(votes[index].probability, trust), is_confirmed=True
-                )
-        elif len(mine) == 1:
+                result[index] = replace(votes[index], probability=agreed(votes[index].probability, trust))
+        elif len(mine) == 1 and len(seen) >= MIN_LENGTH_SHARE * len(plain(votes[mine[0]].text)):
             text = " ".join(rivals[index].text for index in theirs)
             result[mine[0]] = _decided(votes[mine[0]], text, trust)
     return result, n_same / max(1, len(words))

@@ -12,21 +12,27 @@ from __future__ import annotations
 import json
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from docai.contents import ScoreContent, TableContent, TextContent
-from docai.pipelines.evidence.base import Reading
-from docai.records import Evidence
+from docai.contents import MoleculeContent, ScoreContent, TableContent, TextContent
+from docai.pipelines.evidence.base import Decision, Reading
+from docai.records import Confidence, Evidence
 
 TRUST_FILE: Final = "trust.json"
 
 COINCIDENCE: Final = 0.05
-"""Share of the cases where both readers are wrong in which they are wrong alike. A guess on the high side:
-there are thousands of wrong answers, but what misleads one reader, such as a smudge, misleads others."""
+"""Share of the cases where a reader and the model are both wrong in which they are wrong alike. A guess on
+the high side: there are thousands of wrong answers, but what misleads one reader, such as a smudge, misleads
+others."""
+
+MOLECULE_COINCIDENCE: Final = 0.4
+"""The same of two readers of molecules, which stumble over the same drawings, such as a salt beside the
+structure: of 23 pictures of the half for development about which Imago and OSRA were both wrong, they were
+wrong alike in 10."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,12 @@ _NO_SECOND_READERS: Final[frozenset[Evidence]] = frozenset(("model", "text-layer
 """What these say of themselves is weighed elsewhere."""
 
 
+_NOT_OF_PICTURES: Final[frozenset[Evidence]] = _NO_SECOND_READERS | {"drawing", "layout"}
+
+FINAL: Final = "docai"
+"""In the file: the maps of confidences of whole records, by kind, that rest on readers of pictures alone."""
+
+
 @dataclass(frozen=True)
 class TrustMap:
     """A reader's own measure → probability that it is right."""
@@ -115,9 +127,14 @@ def bayes(prior: float, if_right: float, if_wrong: float) -> float:
     return right / (right + wrong) if right + wrong else 0.0
 
 
-def agreed(p: float, w: float) -> float:
-    """Probability that the answer which both readers give is right."""
-    return bayes(p, w, (1 - w) * COINCIDENCE)
+def agreed(p: float, w: float, coincidence: float = COINCIDENCE) -> float:
+    """Probability that the answer which both readers give is right.
+
+    Args:
+        p, w: that each is right.
+        coincidence: share of the cases where both are wrong in which they are wrong alike.
+    """
+    return bayes(p, w, (1 - w) * coincidence)
 
 
 def contradicted(p: float, w: float) -> float:
@@ -156,9 +173,10 @@ def trust_in(second: Reading) -> Trust:
         return _own_trust(second)
     trust = _trust_alone(second)
     record, part = trust.record, trust.part
+    alike = MOLECULE_COINCIDENCE if isinstance(second.content, MoleculeContent) else COINCIDENCE
     for name in second.supporters:
-        record = agreed(record, TRUST.get(name, _NO_TRUST).record)
-        part = agreed(part, TRUST.get(name, _NO_TRUST).part)
+        record = agreed(record, TRUST.get(name, _NO_TRUST).record, alike)
+        part = agreed(part, TRUST.get(name, _NO_TRUST).part, alike)
     for name in second.opponents:
         record = contradicted(record, TRUST.get(name, _NO_TRUST).record)
         part = contradicted(part, TRUST.get(name, _NO_TRUST).part)
@@ -188,13 +206,13 @@ def _trust_alone(second: Reading) -> Trust:
     return Trust(record_trust(source, kind, second.quality), part)
 
 
-def _is_reader_of_pictures(second: Reading) -> bool:
-    return second.source not in _NO_SECOND_READERS and second.source != "drawing"
+def is_reader_of_pictures(second: Reading) -> bool:
+    return second.source not in _NOT_OF_PICTURES
 
 
 def trust_against(second: Reading) -> Trust:
     """Where the model says another thing."""
-    if second.complete or (second.confidence.value is not None and _is_reader_of_pictures(second)):
+    if second.complete or (second.confidence.value is not None and is_reader_of_pictures(second)):
         return trust_in(second)
     return UNCLEAR.get(second.source, _NO_TRUST) if isinstance(second.content, TextContent) else _NO_TRUST
 
@@ -203,3 +221,23 @@ def probability_against(second: Reading) -> float:
     """How likely it is right against the model, in the unit that it is asked in: of a text a word of it."""
     trust = trust_against(second)
     return trust.part if isinstance(second.content, TextContent) else trust.record
+
+
+def with_fitted_confidence(kind: str, decision: Decision) -> Decision:
+    """What a record is worth that rests on readers of pictures alone, by how often such ones were right.
+
+    Each step before has a rule that holds by itself; what they say together is held against real documents
+    here, last of all.
+
+    Args:
+        kind: of the region.
+        decision: with the confidence that all steps gave it.
+    """
+    fitted, own = fitted_maps().get((FINAL, kind)), decision.confidence
+    if fitted is None or own.value is None or not decision.evidence:
+        return decision
+    if not _NOT_OF_PICTURES.isdisjoint(decision.evidence):
+        return decision
+    method = f"{own.method}; fitted to the share of such records that are right"
+    confidence = Confidence(value=fitted(own.value), method=method, parts=own.parts)
+    return replace(decision, confidence=confidence)

@@ -37,17 +37,21 @@ def spans_of(length: int, side: int, overlap: int) -> list[tuple[int, int]]:
 def join_tiles(found: Sequence[tuple[tuple[float, float], Quad]]) -> list[Quad]:
     """Lines found in tiles, given by their offsets, as lines of the whole picture.
 
-    Where two are pieces of the same line, or the same line twice, they become one.
+    Where two of different tiles are pieces of the same line, or the same line twice, they become one.
     """
-    lines: list[Quad] = []
+    lines: list[tuple[set[tuple[float, float]], Quad]] = []
     for offset, quad in sorted(found, key=lambda one: (one[0][1], one[0][0])):
         line = quad + np.asarray(offset, np.float32)
-        twin = next((index for index, other in enumerate(lines) if _is_same(other, line)), None)
+        twin = next(
+            (i for i, (tiles, other) in enumerate(lines) if offset not in tiles and _is_same(other, line)),
+            None,
+        )
         if twin is None:
-            lines.append(line)
+            lines.append(({offset}, line))
         else:
-            lines[twin] = _joined(lines[twin], line)
-    return lines
+            tiles, other = lines[twin]
+            lines[twin] = (tiles | {offset}, _joined(other, line))
+    return [line for _, line in lines]
 
 
 def _bounds(quad: Quad) -> tuple[float, float, float, float]:
@@ -57,21 +61,27 @@ def _bounds(quad: Quad) -> tuple[float, float, float, float]:
 
 def _is_same(a: Quad, b: Quad) -> bool:
     """Whether two boxes, which overlap, are of one line: along it they may be pieces."""
-    ax0, ay0, ax1, ay1 = _bounds(a)
-    bx0, by0, bx1, by1 = _bounds(b)
-    across, along = interval_overlap(ay0, ay1, by0, by1), interval_overlap(ax0, ax1, bx0, bx1)
-    if across <= 0 or along <= 0:
+    if _is_upright(a) != _is_upright(b):
         return False
-    lower, narrower = min(ay1 - ay0, by1 - by0), min(ax1 - ax0, bx1 - bx0)
-    return across > _MIN_SAME * max(ay1 - ay0, by1 - by0) or (
-        across > _MIN_SAME * lower and along > 0.9 * narrower
-    )
+    (ax0, ay0, ax1, ay1), (bx0, by0, bx1, by1) = _bounds(a), _bounds(b)
+    shared = interval_overlap(ax0, ax1, bx0, bx1), interval_overlap(ay0, ay1, by0, by1)
+    along, across = shared if not _is_upright(a) else shared[::-1]
+    heights = (ay1 - ay0, by1 - by0) if not _is_upright(a) else (ax1 - ax0, bx1 - bx0)
+    return along > 0 and across > _MIN_SAME * max(heights)
+
+
+def _is_upright(quad: Quad) -> bool:
+    """Whether a line runs from top to bottom or back."""
+    x0, y0, x1, y1 = _bounds(quad)
+    return y1 - y0 > 1.5 * (x1 - x0)
 
 
 def _joined(a: Quad, b: Quad) -> Quad:
-    """One line of two pieces of it: the left end of the one that begins first, the right end of the other."""
-    if _bounds(a)[3] - _bounds(a)[1] > 1.5 * (_bounds(a)[2] - _bounds(a)[0]):
-        return max(a, b, key=lambda quad: float(np.ptp(quad[:, 1])))
+    """One line of two pieces of it: the end of the one that begins first, and that of the other."""
+    if _is_upright(a):
+        above = a if a[[0, 1], 1].mean() <= b[[0, 1], 1].mean() else b
+        below = a if a[[2, 3], 1].mean() >= b[[2, 3], 1].mean() else b
+        return np.stack([above[0], above[1], below[2], below[3]])
     left = a if a[[0, 3], 0].mean() <= b[[0, 3], 0].mean() else b
     right = a if a[[1, 2], 0].mean() >= b[[1, 2], 0].mean() else b
     return np.stack([left[0], right[1], right[2], left[3]])

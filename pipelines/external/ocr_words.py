@@ -24,8 +24,16 @@ MIN_GAP_RATIO: Final = 2.5
 _NARROW: Final = frozenset("1Iil.,:;'’‘`´\"·•!|()[]-–/")
 """Letters and signs with white beside them, which is no space, above all in typefaces of one width."""
 
+_CLOSING: Final = frozenset(".,:;!?)]}’”'\"%")
+
 NARROW_GAP_HEIGHTS: Final = 0.45
 """The same gap beside one of these."""
+
+MIN_SPACES: Final = 3
+"""Spaces that were read in a line from which they tell how wide its others are."""
+
+MIN_SPACE_SHARE, NARROW_SPACE_SHARE = 0.75, 0.85
+"""Width of a gap, in median spaces of such a line, from which it is one; beside narrow letters and signs."""
 
 _MAX_STRAY_GAP: Final = 0.15
 """Rows without ink, in heights of the line, beyond which ink above or below is of another line."""
@@ -64,14 +72,13 @@ def cut_words(letters: Sequence[Letter], picture: NDArray[np.uint8]) -> list[Lin
         letters: from the left.
     """
     ink = _ink_of(picture)
-    height = len(ink)
     groups = [[0]] if letters else []
     edges: list[float] = []
     gaps = _gaps(ink)
-    wide = _wide_gap(gaps, letters, height)
+    widths = _measure(gaps, letters, len(ink))
     for index, (before, after) in enumerate(pairwise(letters), 1):
         gap = _gap_between(gaps, before.x, after.x)
-        if after.after_space or (gap is not None and gap[1] - gap[0] >= _least(before, after, wide, height)):
+        if after.after_space or widths.end_word(gap, before, after):
             groups.append([])
             edges.append((before.x + after.x) / 2 if gap is None else (gap[0] + gap[1]) / 2)
         groups[-1].append(index)
@@ -87,21 +94,41 @@ def cut_words(letters: Sequence[Letter], picture: NDArray[np.uint8]) -> list[Lin
     ]
 
 
-def _wide_gap(gaps: Sequence[tuple[int, int]], letters: Sequence[Letter], height: int) -> float:
-    """Pixels from which a gap ends a word of this line."""
-    inner = []
+@dataclass(frozen=True)
+class _Widths:
+    """Widths of gaps, pixels, from which they end a word of a line."""
+
+    usual: float
+    beside_narrow: float
+    """The same beside a narrow letter or sign."""
+    before_closing: float
+    """The same before a sign that ends a word, a clause or a bracket."""
+
+    def end_word(self, gap: tuple[int, int] | None, before: Letter, after: Letter) -> bool:
+        """Whether a gap between two letters does."""
+        if after.text in _CLOSING:
+            return _width(gap) >= self.before_closing
+        is_narrow = before.text in _NARROW or after.text in _NARROW
+        return _width(gap) >= (self.beside_narrow if is_narrow else self.usual)
+
+
+def _measure(gaps: Sequence[tuple[int, int]], letters: Sequence[Letter], height: int) -> _Widths:
+    """By the gaps within the words of the line, and by those at its spaces where it has some."""
+    inner: list[int] = []
+    spaces: list[int] = []
     for before, after in pairwise(letters):
-        if not after.after_space:
-            gap = _gap_between(gaps, before.x, after.x)
-            inner.append(0 if gap is None else gap[1] - gap[0])
-    usual = median(inner) if inner else 0
-    return max(MIN_GAP_HEIGHTS * height, MIN_GAP_RATIO * usual, 3.0)
+        (spaces if after.after_space else inner).append(_width(_gap_between(gaps, before.x, after.x)))
+    least = max(MIN_GAP_RATIO * median(inner) if inner else 0.0, 3.0)
+    usual, narrow = MIN_GAP_HEIGHTS * height, NARROW_GAP_HEIGHTS * height
+    closing = max(narrow, least)
+    if len(spaces) >= MIN_SPACES:
+        space = median(spaces)
+        usual, narrow = min(usual, MIN_SPACE_SHARE * space), min(narrow, NARROW_SPACE_SHARE * space)
+    return _Widths(max(usual, least), max(narrow, least), closing)
 
 
-def _least(before: Letter, after: Letter, wide: float, height: int) -> float:
-    """Pixels from which a gap between these two letters ends a word."""
-    is_narrow = before.text in _NARROW or after.text in _NARROW
-    return max(wide, NARROW_GAP_HEIGHTS * height) if is_narrow else wide
+def _width(gap: tuple[int, int] | None) -> int:
+    return 0 if gap is None else gap[1] - gap[0]
 
 
 def _gap_between(gaps: Sequence[tuple[int, int]], left: float, right: float) -> tuple[int, int] | None:

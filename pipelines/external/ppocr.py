@@ -9,6 +9,7 @@ and read from the picture as it is.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import lru_cache
 from importlib.util import find_spec
 from typing import Any, Final, NamedTuple
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from docai.geometry import BBox
 from docai.pipelines.external.calls import CallWorker
 from docai.pipelines.external.children import WorkerError
-from docai.pipelines.external.ocr_letters import is_photograph, measured_letter_height
+from docai.pipelines.external.ocr_letters import measured_letter_height
 from docai.pipelines.external.ocr_lines import (
     MAX_LINE_RATIO,
     Quad,
@@ -62,11 +63,19 @@ LINE_HEIGHT_PX: Final = 48
 _MIN_CONFIDENCE: Final = 0.3
 """Mean of the characters of a line; below it is no text."""
 
-_DOUBTFUL: Final = 0.75
-"""Below this mean a line may lie upside down, and is turned."""
+SEARCH_THRESHOLD, PHOTOGRAPH_SEARCH_THRESHOLD = 0.5, 0.3
+"""The engine's own score of a box from which it holds a line; in a photograph letters are fainter."""
 
-_UPRIGHT_RATIO: Final = 1.5
-"""Height of a box in its widths, from which it holds a line on its side, or one narrow letter."""
+PHOTOGRAPH_LINE, PHOTOGRAPH_WORD = 0.7, 0.6
+"""Mean of a line, and confidence of a word, from which they are believed in a photograph: textures look like
+letters."""
+
+_DOUBTFUL: Final = 0.75
+"""Below this mean a line may lie the other way round, and is turned."""
+
+_UPRIGHT_RATIO, _LETTER_RATIO = 1.5, 3.0
+"""Height of a box in its widths, from which it holds a line on its side or one narrow letter; from the second
+one on no letter."""
 
 
 class OcrWord(NamedTuple):
@@ -147,28 +156,43 @@ def _engine() -> Any:
 
 def _read(picture: NDArray[np.uint8], letter_height: float | None) -> list[OcrWord]:
     """In the child."""
-    import cv2
-
     if letter_height is None:
+        import cv2
+
         gray = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
-        letter_height = None if is_photograph(gray) else measured_letter_height(gray)
+        letter_height = measured_letter_height(gray)
+        if letter_height is None:
+            return _read_photograph(picture)
+    side = max(picture.shape[:2])
+    scale = min(max(SEARCH_LETTER_PX / letter_height, min(1.0, MIN_SIDE_PX / side)), MAX_SEARCH_SCALE)
+    return _read_lines(picture, scale, SEARCH_THRESHOLD, _MIN_CONFIDENCE)
+
+
+def _read_photograph(picture: NDArray[np.uint8]) -> list[OcrWord]:
+    """Words of a picture whose letters cannot be measured; most such pictures have few, or none."""
+    scale = min(1.0, UNMEASURED_SIDE_PX / max(picture.shape[:2]))
+    words = _read_lines(picture, scale, PHOTOGRAPH_SEARCH_THRESHOLD, PHOTOGRAPH_LINE)
+    return [word for word in words if word.confidence >= PHOTOGRAPH_WORD]
+
+
+def _read_lines(
+    picture: NDArray[np.uint8], scale: float, threshold: float, min_confidence: float
+) -> list[OcrWord]:
+    """The words of the lines that are found in the picture when it is scaled."""
     # The networks were trained on pictures as OpenCV reads them.
     blue_first = np.ascontiguousarray(picture[:, :, ::-1])
     words: list[OcrWord] = []
-    for number, quad in enumerate(_find_lines(blue_first, _search_scale(picture.shape, letter_height))):
-        words += [word._replace(line=number) for word in _read_line(blue_first, quad)]
+    likely = (1, 3)
+    for number, quad in enumerate(_find_lines(blue_first, scale, threshold)):
+        mean, quarters, read = _read_line(blue_first, quad, likely)
+        if mean >= _DOUBTFUL and quarters in likely:
+            likely = (quarters, 4 - quarters)
+        if mean >= min_confidence:
+            words += [word._replace(line=number) for word in read]
     return words
 
 
-def _search_scale(shape: tuple[int, ...], letter_height: float | None) -> float:
-    """Of the picture in which lines are looked for."""
-    side = max(shape[:2])
-    if letter_height is None:
-        return min(1.0, UNMEASURED_SIDE_PX / side)
-    return min(max(SEARCH_LETTER_PX / letter_height, min(1.0, MIN_SIDE_PX / side)), MAX_SEARCH_SCALE)
-
-
-def _find_lines(picture: NDArray[np.uint8], scale: float) -> list[Quad]:
+def _find_lines(picture: NDArray[np.uint8], scale: float, threshold: float) -> list[Quad]:
     """The lines of a picture, pixels of it, from the top; they are searched in tiles of a scaled one."""
     import cv2
 
@@ -178,25 +202,41 @@ def _find_lines(picture: NDArray[np.uint8], scale: float) -> list[Quad]:
     for y0, y1 in spans_of(scaled.shape[0], TILE_PX, TILE_OVERLAP_PX):
         for x0, x1 in spans_of(scaled.shape[1], TILE_PX, TILE_OVERLAP_PX):
             tile = np.ascontiguousarray(scaled[y0:y1, x0:x1])
-            boxes = _engine()(tile, use_det=True, use_cls=False, use_rec=False).boxes
-            found += [((x0, y0), np.asarray(box, np.float32)) for box in (boxes if boxes is not None else ())]
+            answer = _engine()(tile, use_det=True, use_cls=False, use_rec=False, box_thresh=threshold)
+            found += [
+                ((x0, y0), np.asarray(box, np.float32))
+                for box in (() if answer.boxes is None else answer.boxes)
+            ]
     return [quad / np.float32(scale) for quad in join_tiles(found)]
 
 
-def _read_line(picture: NDArray[np.uint8], quad: Quad) -> list[OcrWord]:
-    """The words of one line, turned as it is read best."""
+def _read_line(
+    picture: NDArray[np.uint8], quad: Quad, likely: Sequence[int] = (1, 3)
+) -> tuple[float, int, list[OcrWord]]:
+    """One line, turned as it is read best.
+
+    Args:
+        likely: of a line on its side, the quarter turns clockwise to try, first that of the lines before it.
+
+    Returns:
+        The mean confidence of its characters, the quarters by which it is turned, and its words.
+    """
     wide, high = size_of(quad)
-    # A box on its side may hold one narrow letter that stands, such as the figure one.
-    ways = (0,) if high < _UPRIGHT_RATIO * wide else (1, 3, 0) if high < 3 * wide else (1, 3)
-    readings = [_read_way(picture, quad, way) for way in ways]
-    best = max(readings, key=lambda reading: reading[0])
-    if ways == (0,) and best[0] < _DOUBTFUL:
-        best = max(best, _read_way(picture, quad, 2), key=lambda reading: reading[0])
-    return best[1] if best[0] >= _MIN_CONFIDENCE else []
+    ways: tuple[int, ...] = (0, 2)
+    if high >= _UPRIGHT_RATIO * wide:
+        # The box may hold one narrow letter that stands, such as the figure one.
+        ways = (*likely, 0) if high < _LETTER_RATIO * wide else tuple(likely)
+    best: tuple[float, int, list[OcrWord]] = (0.0, ways[0], [])
+    for way in ways:
+        mean, words = _read_way(picture, quad, way)
+        best = max(best, (mean, way, words), key=lambda reading: reading[0])
+        if best[0] >= _DOUBTFUL:
+            break
+    return best
 
 
 def _read_way(picture: NDArray[np.uint8], quad: Quad, quarters: int) -> tuple[float, list[OcrWord]]:
-    """A line that is turned clockwise by so many quarters, and the mean confidence of its characters."""
+    """The words of a line that is turned clockwise by so many quarters, after their characters' mean."""
     line, back = cut_out(picture, turned(quad, quarters), LINE_HEIGHT_PX)
     letters: list[Letter] = []
     for x0, x1 in _pieces(line):

@@ -51,6 +51,8 @@ class PageWord(NamedTuple):
     """Its font seems to give other letters than it shows, by those of all of its words on the page."""
     is_ocr: bool = False
     """It is of the invisible text layer of a scan: what another program read there."""
+    is_confirmed: bool | None = None
+    """Of such a word: whether an OCR engine sees it, too; None where nobody compared."""
 
     @property
     def base(self) -> str:
@@ -76,6 +78,8 @@ class Page(ABC):
     height: float
     rotation: int
     dpi: float
+    is_straight = False
+    """It is another page, seen straight; see :class:`~docai.pipelines.ingest.straight.StraightPage`."""
 
     def __init__(self, source: str, limits: Limits) -> None:
         self._source = source

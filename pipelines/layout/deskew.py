@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from docai.pipelines.pixels import Gray, parts_of
 
-MAX_SKEW = 6.0
+MAX_SKEW = 15.0
 """Degrees up to which skew is detected."""
 
 SIDE = 900
@@ -18,6 +19,15 @@ SIDE = 900
 
 MIN_LETTERS = 40
 """Letters with neighbors from which these tell which way the lines run."""
+
+MAX_POINTS = 800
+"""Letters of which all pairs are compared for the exact angle."""
+
+MIN_LETTERS_UPRIGHT = 60
+"""Letters from which these tell whether lines are upright or upside down."""
+
+VOTES_RATIO, MIN_VOTES = 1.4, 5
+"""How many times as many letters must reach to one side as to the other, and how many more, to be sure."""
 
 Matrix = NDArray[np.float64]
 
@@ -57,7 +67,7 @@ def _is_confirmed(ink: Gray, angle: float) -> bool:
 
 def _refined_angle(points: Matrix, coarse: float) -> float:
     """The mean direction from letters to others in the same line, near a coarse angle; degrees."""
-    chosen = points[:: max(1, len(points) // 1500)]
+    chosen = points[:: max(1, len(points) // MAX_POINTS)]
     x, y = chosen[:, 0], chosen[:, 1]
     dx = x[None, :] - x[:, None]
     dy = y[None, :] - y[:, None]
@@ -139,18 +149,35 @@ def _nearest_neighbors(ink: Gray) -> tuple[int, int]:
     return int((beside < below).sum()), int((below < beside).sum())
 
 
-def is_upside_down(ink: Gray) -> bool:
-    """Whether horizontal lines of Latin text are upside down: upright, more letters reach above the x-height
-    than below the baseline."""
+class UprightVotes(NamedTuple):
+    """Letters of lines of Latin text that reach above the height of lowercase letters, and below their
+    baseline: upright, there are more of the former."""
+
+    n_above: int
+    n_below: int
+
+    @property
+    def is_upright(self) -> bool:
+        """Surely."""
+        return self.n_above > VOTES_RATIO * self.n_below + MIN_VOTES
+
+    @property
+    def is_upside_down(self) -> bool:
+        """Surely."""
+        return self.n_below > VOTES_RATIO * self.n_above + MIN_VOTES
+
+
+def upright_votes(ink: Gray) -> UprightVotes:
+    """What the horizontal lines of text say of whether they are upright; nothing where there are few."""
     parts = parts_of(ink)
     heights = parts.heights
-    if len(heights) < 60:
-        return False
+    if len(heights) < MIN_LETTERS_UPRIGHT:
+        return UprightVotes(0, 0)
     size = parts.median_height(heights > 4) or 0.0
     letters = (heights > 0.6 * size) & (heights < 2.2 * size) & (parts.widths < 3 * size)
     boxes = parts.boxes[letters]
-    if len(boxes) < 60:
-        return False
+    if len(boxes) < MIN_LETTERS_UPRIGHT:
+        return UprightVotes(0, 0)
     smeared = cv2.morphologyEx(ink, cv2.MORPH_CLOSE, np.ones((1, max(3, round(1.5 * size))), np.uint8))
     _, labels = cv2.connectedComponents(smeared)
     line = labels[(boxes[:, 1] + boxes[:, 3]) // 2, (boxes[:, 0] + boxes[:, 2]) // 2]
@@ -162,7 +189,12 @@ def is_upside_down(ink: Gray) -> bool:
         top, bottom = np.median(row[:, 1]), np.median(row[:, 3])
         n_above += int((row[:, 1] < top - 0.2 * size).sum())
         n_below += int((row[:, 3] > bottom + 0.2 * size).sum())
-    return n_below > 1.4 * n_above + 5
+    return UprightVotes(n_above, n_below)
+
+
+def is_upside_down(ink: Gray) -> bool:
+    """Whether horizontal lines of Latin text are surely upside down."""
+    return upright_votes(ink).is_upside_down
 
 
 def turn_matrix(width: float, height: float, degrees: float) -> Matrix:

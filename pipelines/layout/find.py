@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from docai.errors import SettingError
-from docai.geometry import BBox, PageTransform, TurnedFrame, area, center, clip, grow, union
+from docai.geometry import BBox, TurnedFrame, center, clip, grow, union
 from docai.models.heads import region_kinds
 from docai.parsers.text import text_direction
 from docai.pipelines.ingest import Page, PageWord
@@ -21,9 +21,26 @@ from docai.pipelines.layout import deskew
 from docai.pipelines.layout.assign import assign_words
 from docai.pipelines.layout.combine import combine
 from docai.pipelines.layout.drawn_notation import read_notation
+from docai.pipelines.layout.hidden_words import compare_words
 from docai.pipelines.layout.order import lines_of, reading_order
-from docai.pipelines.layout.types import Origin, PageLayout, Region, RegionCandidate, WordBox
+from docai.pipelines.layout.origin import sources_of
+from docai.pipelines.layout.paragraphs import split_paragraphs
+from docai.pipelines.layout.picture import TRANSFORM, gray_page, set_upright
+from docai.pipelines.layout.scene_text import MIN_HALFTONES, text_in_photographs
+from docai.pipelines.layout.segments import halftone_share
+from docai.pipelines.layout.spread import split_spread
+from docai.pipelines.layout.straighten import MIN_LETTERS, SeeWords, count_letters, turn_of_words
+from docai.pipelines.layout.types import (
+    Origin,
+    PageLayout,
+    Region,
+    RegionCandidate,
+    SeenWord,
+    WordBox,
+    quarter_turn,
+)
 from docai.pipelines.layout.watermark import find_watermarks
+from docai.pipelines.pixels import binarize
 from docai.pipelines.words import holds_word
 from docai.records import Point
 
@@ -86,15 +103,12 @@ def whole_page(page: Page, kind: str, *, use_text_layer: bool) -> Region:
     return Region(kind, page.bbox, 1.0, _EVIDENCE, words=words)
 
 
-MIN_SCAN_SHARE = 0.8
-"""Share of a page that an image must cover for the page to be a scan."""
-
-MIN_INK_OUTSIDE_WORDS = 0.6
-"""Share of the ink outside the words of the text layer from which a page is read from its pixels."""
+MAX_DRAWING_SIDE = 1600
+"""Pixels of the longer side of an image file up to which it may be a single drawing."""
 
 
-SeeWords = Callable[[Page], Sequence[PageWord]]
-"""An OCR engine: the words that it reads on a page, boxes tight on the ink, displayed page points."""
+MIN_SEEN_CONFIDENCE = 0.5
+"""Of an OCR engine in a word, from which it tells where text is."""
 
 
 def find_regions(page: Page, *, use_text_layer: bool = True, see_words: SeeWords | None = None) -> PageLayout:
@@ -111,70 +125,28 @@ def find_regions(page: Page, *, use_text_layer: bool = True, see_words: SeeWords
     Raises:
         TooManyPixelsError, DamagedSourceError: as ``Page.words`` and ``Page.render``.
     """
-    if see_words is None or not page.inside(_is_read_from_pixels, use_text_layer):
+    if see_words is None or not page.inside(wants_words, use_text_layer):
         return page.inside(_find_regions, use_text_layer)
     return page.inside(_find_regions, use_text_layer, list(see_words(page)))
 
 
-def _find_regions(page: Page, use_text_layer: bool, seen: Sequence[PageWord] = ()) -> PageLayout:
-    words, origin, is_from_pixels = _sources(page, use_text_layer)
+def wants_words(page: Page, use_text_layer: bool) -> bool:
+    """Whether the words in the picture of a page would tell where its regions are, for ``Page.inside``: it
+    is read from its pixels, and is more than a drawing with some labels."""
+    if not sources_of(page, use_text_layer).is_read_from_pixels:
+        return False
+    size = page.image_size
+    if size is None or max(size) > MAX_DRAWING_SIDE:
+        return True
+    gray, _ = gray_page(page)
+    return halftone_share(gray) >= MIN_HALFTONES or count_letters(binarize(gray)) >= MIN_LETTERS
+
+
+def _find_regions(page: Page, use_text_layer: bool, seen: Sequence[SeenWord] = ()) -> PageLayout:
+    words, origin, is_from_pixels = sources_of(page, use_text_layer)
     if is_from_pixels:
         return _layout_from_pixels(page, words, origin, seen)
     return _layout_from_pdf(page, words, origin)
-
-
-def _is_read_from_pixels(page: Page, use_text_layer: bool) -> bool:
-    return _sources(page, use_text_layer)[2]
-
-
-def _sources(page: Page, use_text_layer: bool) -> tuple[list[PageWord], Origin, bool]:
-    """The words of the text layer that may be used, where the page comes from, and whether its regions are
-    found in its pixels."""
-    words = page.words() if use_text_layer else []
-    origin = _origin(page, words)
-    is_from_pdf = origin == "born-digital" or (origin == "mixed" and not _shows_more_than_words(page, words))
-    return words, origin, not (words and is_from_pdf)
-
-
-def _origin(page: Page, words: list[PageWord]) -> Origin:
-    if page.pdf is None:
-        return "scan"
-    images = [clip(tuple(info["bbox"]), *page.pdf.rect.br) for info in page.pdf.get_image_info()]
-    covered = max((area(box) for box in images), default=0.0) / max(1.0, page.width * page.height)
-    if covered >= MIN_SCAN_SHARE or (images and not words and not _has_paths(page)):
-        return "mixed" if words and not _has_invisible_text(page) else "scan"
-    if words or _has_paths(page):
-        return "born-digital"
-    # Glyphs without Unicode values and annotations are none of these: its pixels tell whether it is blank.
-    # Words that are not to be used make it no scan.
-    return "scan" if images or not page.words() else "born-digital"
-
-
-def _has_paths(page: Page) -> bool:
-    """Whether lines or areas are drawn that show."""
-    from docai.pipelines.ingest.drawing_reader import read_drawing
-
-    return bool(read_drawing(page).paths)
-
-
-def _has_invisible_text(page: Page) -> bool:
-    """Whether most of the text layer is invisible (text rendering mode 3), as OCR programs write it."""
-    spans = [(span["type"], len(span["chars"])) for span in page.pdf.get_texttrace()]
-    hidden = sum(n for kind, n in spans if kind == 3)
-    return hidden > 0.5 * sum(n for _, n in spans)
-
-
-def _shows_more_than_words(page: Page, words: list[PageWord]) -> bool:
-    """Whether most ink is outside the words of the text layer, as where these are a stamp on a scan."""
-    from docai.pipelines.pixels import binarize
-
-    transform = PageTransform(0, 0, page.fit_scale(100 / 72))
-    ink = binarize(np.asarray(page.render(scale=transform.scale).convert("L"))) > 0
-    total = int(ink.sum())
-    for word in words:
-        x0, y0, x1, y1 = (max(0, round(value)) for value in transform.to_pixels(word.bbox))
-        ink[y0 : y1 + 1, x0 : x1 + 1] = False
-    return int(ink.sum()) > MIN_INK_OUTSIDE_WORDS * total
 
 
 def _layout_from_pdf(page: Page, words: list[PageWord], origin: Origin) -> PageLayout:
@@ -219,14 +191,16 @@ def _watermark(words: list[PageWord], number: int) -> Region:
 
 
 def _layout_from_pixels(
-    page: Page, words: list[PageWord], origin: Origin, seen: Sequence[PageWord] = ()
+    page: Page, words: list[PageWord], origin: Origin, seen: Sequence[SeenWord] = ()
 ) -> PageLayout:
-    from docai.pipelines.layout.raster import TRANSFORM, evidence_from_pixels, gray_page, set_upright
+    from docai.pipelines.layout.facsimile import usual_size
+    from docai.pipelines.layout.raster import evidence_from_pixels
 
     if origin == "scan":
         words = [word._replace(is_ocr=True) for word in words]
-    gray, scale = gray_page(page)
-    turn = _turn_of_words(page, words)
+    level = _DeskewedFrame(TurnedFrame(page.width, page.height, 0), 0.0)
+    gray, scale = gray_page(page, usual_size([_seen_box(one.word, level) for one in seen]))
+    turn = 0 if page.is_straight else turn_of_words(page, words)
     # A drawing without words: what its strokes make is upright, whatever way its letters seem to run.
     displayed = TurnedFrame(page.width, page.height, 0)
     is_notation = origin == "born-digital" and bool(read_notation(page, displayed, page.bbox))
@@ -235,10 +209,12 @@ def _layout_from_pixels(
         return PageLayout((), "blank")
     turned = TurnedFrame(page.width, page.height, picture.turn, TRANSFORM.scale / scale)
     frame = _DeskewedFrame(turned, picture.skew)
-    evidence = evidence_from_pixels(picture, [_word_box(word, frame) for word in seen])
+    believed = [one.word for one in seen if one.confidence >= MIN_SEEN_CONFIDENCE]
+    evidence = evidence_from_pixels(picture, [_seen_box(word, frame) for word in believed])
     if is_notation:
         evidence = replace(evidence, notation=partial(read_notation, page, turned))
-    candidates = combine(evidence)
+    candidates = text_in_photographs(evidence, combine(evidence))
+    candidates = split_paragraphs(candidates, evidence.words)
     for region in candidates:
         if region.kind == "text":
             region.bbox = grow(region.bbox, 0, 1)
@@ -249,21 +225,22 @@ def _layout_from_pixels(
     else:
         for region in candidates:
             region.word_indices = []
-    ordered = reading_order(candidates, right_to_left=_is_right_to_left(words))
+    is_right_to_left = _is_right_to_left(words)
+    pages = split_spread(candidates, evidence.width, evidence.height)
+    ordered = [
+        region
+        for on_page in (reversed(pages) if is_right_to_left else pages)
+        for region in reading_order(on_page, right_to_left=is_right_to_left)
+    ]
     regions = []
     for number, region in enumerate(ordered):
         corners = frame.corners(region.bbox)
         box = clip(union([(x, y, x, y) for x, y in corners]), page.width, page.height)
         polygon = corners if picture.skew else None
         regions.append(_to_region(region, number, word_boxes, words, box, polygon))
+    if seen and words:
+        regions = [replace(one, words=compare_words(one.bbox, one.words, seen)) for one in regions]
     return PageLayout(tuple(regions), origin, float(_degrees_turned(picture.turn)) + picture.skew)
-
-
-def _turn_of_words(page: Page, words: list[PageWord]) -> int | None:
-    """Quarters that set a scan upright, by the direction of the words of its text layer; None without."""
-    from docai.pipelines.layout.digital import MIN_WORDS_TO_MEASURE, text_turn
-
-    return text_turn(page.pdf) if len(words) >= MIN_WORDS_TO_MEASURE else None
 
 
 def _is_right_to_left(words: list[PageWord]) -> bool:
@@ -307,6 +284,10 @@ class _DeskewedFrame:
 def _word_box(word: PageWord, frame: _DeskewedFrame) -> WordBox:
     box = frame.from_page(word.bbox)
     return WordBox(box, (word.block, word.line), len(word.text), text=word.text)
+
+
+def _seen_box(word: PageWord, frame: _DeskewedFrame) -> WordBox:
+    return _word_box(word, frame)._replace(turn=quarter_turn(word.angle + 90 * frame.turned.turn))
 
 
 def _to_region(

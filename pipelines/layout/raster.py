@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
 from docai.geometry import (
     BBox,
-    PageTransform,
+    area,
     contains_center,
     grow,
     join_touching,
@@ -25,14 +23,13 @@ from docai.geometry import (
     touches,
     union,
 )
-from docai.pipelines.layout import deskew
 from docai.pipelines.layout.digital import model_boxes
 from docai.pipelines.layout.facsimile import Run, facsimile, runs_of_letters, runs_of_words
-from docai.pipelines.layout.types import PageEvidence, WordBox
+from docai.pipelines.layout.picture import TRANSFORM, UprightPicture
+from docai.pipelines.layout.types import LabeledBox, PageEvidence, WordBox
 from docai.pipelines.pixels import (
     Gray,
     Parts,
-    binarize,
     flatten,
     has_words_between,
     horizontal_lines,
@@ -41,107 +38,21 @@ from docai.pipelines.pixels import (
     staves,
 )
 
-if TYPE_CHECKING:
-    from docai.pipelines.ingest import Page
-
-DPI = 150
-"""Pixels per inch of the picture of a page: hairlines of staves still show, and letters of small print are
-still apart."""
-TRANSFORM = PageTransform(0, 0, DPI / 72)
-"""Between points of a page whose text has the usual size and pixels of its picture."""
-
-PROBE_SIDE = 3000
-"""Pixels of the longer side of the picture in which letters are measured, at most: A3 at :data:`DPI` has
-2,480."""
-
-LETTER_HEIGHT = 10.5
-"""Pixels: height of lowercase letters, at :data:`DPI`, of text of the usual size, 10 points."""
-
-USUAL_LETTER_HEIGHTS = (4.0, 14.0)
-"""Pixels at :data:`DPI`: text from 4 to 13 points. Pages with other letters are measured by these."""
-
-MIN_LETTERS_TO_MEASURE = 100
-"""Letters by which a picture can be measured; a drawing with its labels has fewer."""
-
 READ_MARGIN = 0.5
 """Points around a word that was read within which groups of letters are parts of it."""
 
+MAX_FRAME_HEIGHT = 2.5
+"""Heights of the words in it up to which a graphic can be the frame of words of a line."""
+
+MIN_FRAMED_SHARE = 0.4
+"""Share of its area that these words fill."""
+
+MIN_WORDS_OF_TEXT = 60
+"""Words, of four characters and more on average, in what is no picture: the labels of charts are fewer or
+shorter."""
+
 MIN_ROW_HEIGHT = 15
 """Pixels, 7 points: rows of words between rules are hardly lower."""
-
-
-@dataclass(frozen=True)
-class UprightPicture:
-    """The picture of a page set upright: turned ``turn`` quarters clockwise, then ``skew`` degrees back."""
-
-    gray: Gray
-    ink: Gray
-    turn: int
-    skew: float
-
-
-def gray_page(page: Page) -> tuple[Gray, float]:
-    """Gray levels of a page (height, width) in which text has the usual size, and their pixels per point.
-
-    A page has no size that can be relied on: image files seldom say how large they are, and PDFs are made
-    with a point for each pixel. Letters of the usual sizes at :data:`DPI` leave it there; others, and a page
-    without letters that is too large to draw, are brought to the size that all measures in layout are for.
-
-    Raises:
-        TooManyPixelsError, DamagedSourceError: as ``Page.render``.
-    """
-    scale = min(TRANSFORM.scale, PROBE_SIDE / max(page.width, page.height))
-    gray = _drawn(page, scale)
-    height = measured_letter_height(parts_of(binarize(gray)))
-    wanted = scale
-    if height is not None:
-        height_at_dpi = height * TRANSFORM.scale / scale
-        is_usual = USUAL_LETTER_HEIGHTS[0] <= height_at_dpi <= USUAL_LETTER_HEIGHTS[1]
-        wanted = TRANSFORM.scale if is_usual else scale * LETTER_HEIGHT / height
-        wanted = page.fit_scale(wanted)
-    return (gray, scale) if wanted == scale else (_drawn(page, wanted), wanted)
-
-
-def _drawn(page: Page, scale: float) -> Gray:
-    return np.asarray(page.render(scale=scale).convert("L"))
-
-
-def measured_letter_height(parts: Parts) -> float | None:
-    """The usual height of lowercase letters, pixels; None where there are too few to tell."""
-    heights, widths = parts.heights, parts.widths
-    letters = (heights >= 4) & (widths >= 2) & (heights < parts.labels.shape[0] / 8)
-    letters &= (widths < 8 * heights) & (heights < 12 * widths) & (parts.areas > 0.12 * heights * widths)
-    return parts.median_height(letters, min_count=MIN_LETTERS_TO_MEASURE)
-
-
-def set_upright(gray: Gray, turn: int | None = None, *, is_straight: bool = False) -> UprightPicture:
-    """Turn the picture of a page so that its text is upright.
-
-    Args:
-        gray: gray levels (height, width).
-        turn: quarters clockwise (0 to 3) that set it upright, where the page's own words tell; None: found
-            in the pixels.
-        is_straight: it is known not to be askew, as what is no scan.
-    """
-    ink = binarize(gray)
-    if turn is None:
-        turn = 0
-        if deskew.is_rotated_90(ink):
-            turn = 1
-            if deskew.is_upside_down(np.ascontiguousarray(np.rot90(ink, -1))):
-                turn = 3
-    if turn:
-        gray, ink = (np.ascontiguousarray(np.rot90(image, -turn)) for image in (gray, ink))
-    skew = 0.0 if is_straight else deskew.skew_angle(ink)
-    if skew:
-        height, width = gray.shape
-        matrix = deskew.turn_matrix(width, height, skew)
-        paper = float(np.percentile(gray[:: max(1, height // 200), :: max(1, width // 200)], 90))
-        gray = np.asarray(
-            cv2.warpAffine(gray, matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=paper)
-        )
-        ink = binarize(gray)
-    return UprightPicture(gray, ink, turn, skew)
 
 
 @dataclass
@@ -170,6 +81,7 @@ def evidence_from_pixels(picture: UprightPicture, seen: Sequence[WordBox] = ()) 
     rows = letter_rows(parts, letter, [*scores, *_photographs(gray, letter)])
     seen = _believable(seen, [TRANSFORM.to_page(score) for score in scores])
     rules = _rules_beside_words(rules, seen)
+    graphics = [box for box in graphics if not _is_framed_text(TRANSFORM.to_page(box), seen)]
     found = [(word, number) for number, row in enumerate(rows) for word in _words(row)]
     unread = _unread_words(found, seen, first_line=1 + max((word.line[1] for word in seen), default=-1))
 
@@ -179,9 +91,15 @@ def evidence_from_pixels(picture: UprightPicture, seen: Sequence[WordBox] = ()) 
 
     width, height = ink.shape[1] / TRANSFORM.scale, ink.shape[0] / TRANSFORM.scale
     thin = [TRANSFORM.to_page(rule) for rule in rules]
-    runs = [*runs_of_words(seen), *_runs_of_unread(rows, unread)]
-    with facsimile(runs, width, height, flatten(gray) if seen else None) as document:
-        labeled = model_boxes(document[0])
+    runs = [*runs_of_words([word for word in seen if not word.turn]), *_runs_of_unread(rows, unread)]
+    labeled = _labeled(runs, width, height, flatten(gray) if seen else None)
+    if any(_is_page_of_words(box, seen) for box, label in labeled if label == "picture"):
+        # A watermark or a pattern can make the whole page a picture to the model.
+        labeled = [
+            one
+            for one in _labeled(runs, width, height, None)
+            if one.label != "picture" or not _is_page_of_words(one.bbox, seen)
+        ]
     return PageEvidence(
         width=width,
         height=height,
@@ -308,6 +226,18 @@ def _words(row: Row) -> list[BBox]:
     return [union(word) for word in words]
 
 
+def _labeled(runs: Sequence[Run], width: float, height: float, picture: Gray | None) -> list[LabeledBox]:
+    """What the layout model finds on the facsimile."""
+    with facsimile(runs, width, height, picture) as document:
+        return model_boxes(document[0])
+
+
+def _is_page_of_words(box: BBox, seen: Sequence[WordBox]) -> bool:
+    """Whether so many words are read in a box that it is no picture with labels."""
+    inside = [word for word in seen if contains_center(box, word.bbox)]
+    return len(inside) >= MIN_WORDS_OF_TEXT and sum(word.n_chars for word in inside) >= 4 * len(inside)
+
+
 def _believable(seen: Sequence[WordBox], scores: Sequence[BBox]) -> list[WordBox]:
     """The words read that lie in no passage of music: notes look like letters to an OCR engine."""
     return [word for word in seen if not any(contains_center(score, word.bbox) for score in scores)]
@@ -317,6 +247,16 @@ def _rules_beside_words(rules: list[BBox], seen: Sequence[WordBox]) -> list[BBox
     """The rules (pixels) that run through no words: a line of small print can look like one."""
     words = [TRANSFORM.to_pixels(word.bbox) for word in seen]
     return [rule for rule in rules if not any(share_inside(rule, word) > 0 for word in words)]
+
+
+def _is_framed_text(graphic: BBox, seen: Sequence[WordBox]) -> bool:
+    """Whether a graphic is no more than the frame of some words of a line, as that of a link is."""
+    inside = [word for word in seen if share_inside(word.bbox, graphic) > 0.5 and word.n_chars > 1]
+    if not inside:
+        return False
+    high = max(word.bbox[3] - word.bbox[1] for word in inside)
+    covered = sum(area(word.bbox) for word in inside)
+    return graphic[3] - graphic[1] < MAX_FRAME_HEIGHT * high and covered >= MIN_FRAMED_SHARE * area(graphic)
 
 
 def _unread_words(

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from docai.geometry import BBox, PageTransform, TurnedFrame, contains_center
+from docai.pipelines.ingest import PageWord
 from docai.records import Kind, Point
-
-if TYPE_CHECKING:
-    from docai.pipelines.ingest import PageWord
 
 Origin = Literal["born-digital", "scan", "mixed", "blank"]
 
@@ -88,6 +86,14 @@ def quarter_turn(angle: float) -> int:
     """Degrees clockwise as quarter turns, 0 to 3, or :data:`SKEWED`."""
     quarters = round(angle / 90)
     return quarters % 4 if abs(angle - 90 * quarters) <= _MAX_SKEW else SKEWED
+
+
+class SeenWord(NamedTuple):
+    """A word that an OCR engine reads in the picture of a page; its box is tight on the ink."""
+
+    word: PageWord
+    confidence: float
+    """The engine's own, 0…1."""
 
 
 class LabeledBox(NamedTuple):

@@ -29,7 +29,7 @@ from docai.pipelines.readback.score.features import score_features
 from docai.pipelines.readback.score.staves import observe_score
 from docai.pipelines.readback.similarity import Features, NotComparable, ReadBack, similarity_of
 from docai.pipelines.readback.text_and_tables import observe_text, table_features, text_features
-from docai.records import Confidence, Kind, ReadBackResult
+from docai.records import Confidence, Evidence, Kind, ReadBackResult
 
 if TYPE_CHECKING:
     from docai.pipelines.crops.crop import Crop
@@ -129,6 +129,12 @@ COMPARISONS: Final[Mapping[Kind, Comparison]] = MappingProxyType(
 (``benchmarks/readback/answers.py``): there were few, so none is fitted to the digit. ``warn_below`` is where
 few right answers lie, see ``benchmarks/readback/run.py``."""
 
+READER_RULES: Final[Mapping[Kind, BayesRule]] = MappingProxyType(
+    {kind: comparison.rule for kind, comparison in COMPARISONS.items()}
+)
+"""Of records that the model has no part in. Where a library is wrong it is nearly right, so that its record
+looks like the picture all the same: fitted by ``benchmarks/fit_trust.py``."""
+
 _UNKNOWN_CONFIDENCE: Final = 0.5
 
 _PDF_EVIDENCE: Final = frozenset(("text-layer", "table-finder"))
@@ -171,13 +177,18 @@ def with_read_back(decision: Decision, crops: Sequence[Crop]) -> tuple[Decision,
     )
     if result.similarity is None:
         return decision, result
-    return _with_similarity(decision, result.similarity, comparison), result
+    return _with_similarity(decision, result.similarity, comparison, kind), result
 
 
-def _with_similarity(decision: Decision, similarity: float, comparison: Comparison) -> Decision:
+def rule_of(kind: Kind, evidence: Sequence[Evidence]) -> BayesRule:
+    """How the similarity of a record counts that rests on this evidence."""
+    return COMPARISONS[kind].rule if "model" in evidence else READER_RULES[kind]
+
+
+def _with_similarity(decision: Decision, similarity: float, comparison: Comparison, kind: Kind) -> Decision:
     prior = decision.confidence
     base = prior.method if prior.value is not None else "not measured"
-    value = posterior(prior.value, similarity, comparison.rule)
+    value = posterior(prior.value, similarity, rule_of(kind, decision.evidence))
     confidence = Confidence(value=value, method=f"{base}; with read-back (Bayes' rule)", parts=prior.parts)
     issues = decision.issues
     if similarity < comparison.rule.warn_below:

@@ -94,11 +94,21 @@ def _shrink_to_words(cell: Cell, words: Sequence[PageWord], centers: WordCenters
 
 
 def _best_grid(sheet: Any, bbox: BBox, words: Sequence[PageWord]) -> TableContent | None:
-    """The grid of rules that fits the words; else the better one of that and the grid from words."""
     around = grow(bbox, _OUTER_RULE_DISTANCE)
     rules = find_rulings(sheet, around)
+    return best_grid(_boxes_by_rules(sheet, around, words, rules), words, rules)
+
+
+def best_grid(
+    candidates: Iterable[list[BBox]], words: Sequence[PageWord], rules: Rulings
+) -> TableContent | None:
+    """The first grid of rules that fits the words; else the better one of these and the grid from words.
+
+    Args:
+        candidates: the cells of each grid that the rules may mean; made when they are asked for.
+    """
     best: tuple[tuple[bool, float], TableContent] | None = None
-    for boxes in _boxes_by_rules(sheet, around, words, rules):
+    for boxes in candidates:
         content = grid_from_boxes([*boxes, *outer_boxes(boxes, words)], words)
         if content.n_rows < 2 or content.n_cols < 2:
             continue
@@ -116,14 +126,18 @@ def _best_grid(sheet: Any, bbox: BBox, words: Sequence[PageWord]) -> TableConten
     return from_words
 
 
-def _boxes_by_rules(
-    sheet: Any, around: BBox, words: Sequence[PageWord], rules: Rulings
-) -> Iterator[list[BBox]]:
-    """Boxes of cells from the rules: docai's own, those with rows told apart by words, then PyMuPDF's in two
-    ways."""
+def boxes_by_rules(words: Sequence[PageWord], rules: Rulings) -> Iterator[list[BBox]]:
+    """Boxes of cells from the rules, and those with rows told apart by words."""
     boxes = boxes_of_cells(rules)
     yield boxes
     yield split_merged_rows(boxes, words, rules)
+
+
+def _boxes_by_rules(
+    sheet: Any, around: BBox, words: Sequence[PageWord], rules: Rulings
+) -> Iterator[list[BBox]]:
+    """Boxes of cells from the rules: docai's own, then PyMuPDF's in two ways."""
+    yield from boxes_by_rules(words, rules)
     for strategy in ("lines_strict", "lines"):
         yield _find_cell_boxes(sheet, around, words, strategy)
 

@@ -71,16 +71,27 @@ def find_systems(drawing: Drawing) -> list[System]:
     split, symbols = split_notes(drawing, find_symbols(drawing, staves))
     if split is not drawing:
         strokes = find_strokes(split)
-    sheet = read_sheet(split, symbols, strokes)
-    return _Reader(sheet, staves).systems()
+    return systems_of_sheet(read_sheet(split, symbols, strokes), staves)
+
+
+def systems_of_sheet(sheet: Sheet, staves: Sequence[Staff], *, has_letters: bool = True) -> list[System]:
+    """Systems of music of a sheet, from the top.
+
+    Args:
+        sheet: with all symbols and strokes.
+        staves: from the top.
+        has_letters: what is no music may be letters; without, nothing is.
+    """
+    return _Reader(sheet, staves, has_letters).systems()
 
 
 class _Reader:
     """Makes systems of a sheet."""
 
-    def __init__(self, sheet: Sheet, staves: Sequence[Staff]) -> None:
+    def __init__(self, sheet: Sheet, staves: Sequence[Staff], has_letters: bool) -> None:
         self.sheet = sheet
         self.staves = staves
+        self.has_letters = has_letters
         spaces = sorted(staff.space for staff in staves)
         self.space = spaces[len(spaces) // 2]
 
@@ -180,6 +191,8 @@ class _Reader:
     def _letters_by_system(self, systems: Sequence[System]) -> list[list[Letter]]:
         """Letters near systems, apart from symbols and from strokes that are accounted for."""
         drawing, sheet = self.sheet.drawing, self.sheet
+        if not self.has_letters:
+            return [[] for _ in systems]
         height = MAX_LETTER_SPACES * self.space
         free = [
             index

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docai.pipelines.readback.score.rendering import Engraving, Notehead
-from docai.pipelines.readback.score.staves import STRIP_ROWS, UNIT_PX, Map, Strip
+from docai.pipelines.readback.score.staves import STRIP_ROWS, UNIT_PX, Strip
+from docai.pipelines.tracing.score.staff_lines import Map
 
 _COARSE_UNIT_PX = UNIT_PX // 2
 """Columns to a staff space while aligning."""

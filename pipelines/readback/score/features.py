@@ -27,8 +27,9 @@ from docai.pipelines.readback.score.alignment import (
     join_systems,
 )
 from docai.pipelines.readback.score.rendering import Engraving, Notehead, engrave_score
-from docai.pipelines.readback.score.staves import STEP_PX, STRIP_ROWS, TOP_PX, UNIT_PX, Map, Strip
+from docai.pipelines.readback.score.staves import STEP_PX, STRIP_ROWS, TOP_PX, UNIT_PX, Strip
 from docai.pipelines.readback.similarity import Features
+from docai.pipelines.tracing.score.staff_lines import Map
 
 _PATCH_MARGIN_PX = (6, 7)
 """Rows and columns around a head, each way, that are compared."""

@@ -11,8 +11,9 @@ import numpy as np
 
 from docai.pipelines.external.engraving import engrave
 from docai.pipelines.readback.ink import Gray
-from docai.pipelines.readback.score.staves import Staff, Strip, staff_strips
+from docai.pipelines.readback.score.staves import Strip, staff_strips
 from docai.pipelines.readback.similarity import NotComparable
+from docai.pipelines.tracing.score.staff_lines import Staff
 
 if TYPE_CHECKING:
     from lxml import etree

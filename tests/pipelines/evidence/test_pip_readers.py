@@ -10,10 +10,11 @@ from PIL import Image, ImageDraw, ImageFont
 
 from docai.contents import MoleculeContent, TableContent, TextContent
 from docai.pipelines.evidence.base import ReaderInput
-from docai.pipelines.evidence.imago import MAX_STROKE_PX, Imago, prepare
+from docai.pipelines.evidence.imago import Imago
 from docai.pipelines.evidence.ppocr import PageReader, PpOcr
 from docai.pipelines.evidence.scanned_tables import PpOcrTables
 from docai.pipelines.external import imago, ppocr
+from docai.pipelines.external.ocr_letters import is_photograph, letter_height, measured_letter_height
 from docai.pipelines.external.programs import ReaderError
 from docai.pipelines.ingest import open_source
 
@@ -52,17 +53,6 @@ def test_a_reader_whose_package_is_missing_raises_that(monkeypatch: pytest.Monke
         imago.read_molecule(np.zeros((9, 9), np.uint8))
 
 
-def test_thick_strokes_are_thinned_before_a_molecule_is_read() -> None:
-    def drawn(width: int) -> Image.Image:
-        image = Image.new("L", (400, 300), 255)
-        ImageDraw.Draw(image).line([(40, 250), (200, 40), (360, 250)], fill=0, width=width)
-        return image
-
-    assert prepare(drawn(3)).shape == (300, 400)
-    assert prepare(drawn(14)).shape[0] < 300 * MAX_STROKE_PX / 14 * 1.5
-    assert set(np.unique(prepare(drawn(14)))) == {0, 255}
-
-
 @needs_ppocr
 def test_a_page_is_read_once_and_each_region_has_its_words() -> None:
     data = _written((60, 60, "Received 12 March"), (60, 300, "Paid in full"))
@@ -92,6 +82,75 @@ def test_a_table_is_read_from_its_words() -> None:
         reading = PpOcrTables().read(ReaderInput(page, page.bbox))
     assert isinstance(reading.content, TableContent)
     assert [cell.text for cell in reading.content.cells] == [text for texts in rows for text in texts]
+
+
+@needs_ppocr
+def test_light_print_on_a_dark_band_and_labels_on_their_side_are_read() -> None:
+    image = Image.new("L", (900, 800), 255)
+    draw = ImageDraw.Draw(image)
+    font = ImageFont.load_default(32)
+    draw.text((60, 60), "Received 12 March", fill=0, font=font)
+    draw.rectangle((0, 180, 900, 260), fill=40)
+    draw.text((60, 200), "Total amount due", fill=255, font=font)
+    label = Image.new("L", (420, 60), 255)
+    ImageDraw.Draw(label).text((10, 10), "Temperature in Kelvin", fill=0, font=font)
+    image.paste(label.rotate(90, expand=True), (800, 300))
+    with open_source(_png(image)) as source, source.page(1) as page:
+        reading = PpOcr().read(ReaderInput(page, page.bbox))
+    assert reading.text.splitlines() == ["Received 12 March", "Total amount due", "Temperature in Kelvin"]
+    assert reading.quality is not None
+    assert isinstance(reading.content, TextContent)
+    assert all(word.confidence is not None for word in reading.content.parts())
+
+
+@needs_ppocr
+def test_a_long_strip_is_read_in_pieces() -> None:
+    image = Image.new("L", (9000, 60), 255)
+    draw = ImageDraw.Draw(image)
+    words = [f"entry{number}" for number in range(45)]
+    for number, word in enumerate(words):
+        draw.text((20 + 200 * number, 14), word, fill=0, font=ImageFont.load_default(26))
+    with open_source(_png(image)) as source, source.page(1) as page:
+        reading = PpOcr().read(ReaderInput(page, page.bbox))
+    assert reading.text.split() == words
+
+
+@needs_ppocr
+def test_a_photograph_without_print_has_no_words() -> None:
+    noise = np.random.default_rng(0).normal(128, 25, (60, 80)).clip(0, 255).astype(np.uint8)
+    photo = Image.fromarray(noise).resize((800, 600), Image.Resampling.BICUBIC)
+    with open_source(_png(photo)) as source, source.page(1) as page:
+        assert PpOcr().read(ReaderInput(page, page.bbox)).content is None
+
+
+@pytest.mark.parametrize("ground", [255, 190, 40])
+def test_letters_are_measured_on_any_ground_and_without_the_frame_around_them(ground: int) -> None:
+    image = Image.new("L", (1200, 600), ground)
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((10, 10, 1190, 590), outline=0 if ground > 128 else 255, width=6)
+    draw.rectangle((40, 480, 1160, 560), fill=ground // 2)
+    for row in range(8):
+        text = "xenon menus or vaccine error names"
+        draw.text((60, 40 + 50 * row), text, fill=0 if ground > 128 else 255, font=ImageFont.load_default(30))
+    assert letter_height(np.asarray(image)) == pytest.approx(16, abs=3)
+
+
+def test_print_on_dim_paper_is_no_photograph() -> None:
+    image = Image.new("L", (1200, 600), 150)
+    draw = ImageDraw.Draw(image)
+    for row in range(8):
+        text = "xenon menus or vaccine error names"
+        draw.text((60, 40 + 50 * row), text, fill=40, font=ImageFont.load_default(30))
+    assert not is_photograph(np.asarray(image))
+    noise = np.random.default_rng(0).normal(128, 25, (60, 80)).clip(0, 255).astype(np.uint8)
+    assert is_photograph(np.asarray(Image.fromarray(noise).resize((800, 600), Image.Resampling.BICUBIC)))
+
+
+def test_what_has_no_letters_is_not_measured() -> None:
+    assert measured_letter_height(np.full((300, 400), 255, np.uint8)) is None
+    image = Image.new("L", (600, 400), 255)
+    ImageDraw.Draw(image).rectangle((50, 50, 500, 90), fill=180)
+    assert measured_letter_height(np.asarray(image)) is None
 
 
 @needs_ppocr

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from docai.contents import MoleculeContent, TextContent
+from docai.contents import Line, MoleculeContent, TextContent, Word
 from docai.errors import DamagedSourceError
 from docai.options import Effort, Options
 from docai.pipelines.evidence import readers
@@ -151,17 +151,11 @@ def test_a_region_that_cannot_be_drawn_is_an_issue(page: Page, monkeypatch: pyte
     assert not reader.threads
 
 
-def test_of_texts_the_next_reader_is_asked_where_the_first_did_not_make_out_all(page: Page) -> None:
-    unclear = Reading("ppocr", TextContent(text="He lo"), "He lo", complete=False)
-    for first, n_asked in ((unclear, 1), (HELLO, 0)):
-        second = Scripted(HELLO)
-        with ReaderPool([Scripted(first), second]) as pool:
-            (future,) = pool.submit("text", ReaderInput(page, page.bbox))
-            assert len(future.result()) == 1 + n_asked
-        assert len(second.threads) == n_asked
-
-
 MOLECULE: frozenset[Kind] = frozenset(("molecule",))
+SURE = Word(text="Hello", bbox=(0, 0, 9, 9), confidence=0.999)
+CLEAR = Reading(
+    "ppocr", TextContent(text="Hello", lines=[Line(text="Hello", bbox=(0, 0, 9, 9), words=[SURE])]), "Hello"
+)
 ETHANOL = Reading("imago", MoleculeContent(smiles="CCO", is_valid=True), "CCO")
 
 
@@ -171,9 +165,9 @@ ETHANOL = Reading("imago", MoleculeContent(smiles="CCO", is_valid=True), "CCO")
         ("fast", ETHANOL, 1),
         ("fast", Reading("imago"), 2),
         ("auto", ETHANOL, 2),
-        ("auto", HELLO, 1),
-        ("auto", replace(HELLO, complete=False), 2),
-        ("best", HELLO, 2),
+        ("auto", CLEAR, 1),
+        ("auto", HELLO, 2),
+        ("best", CLEAR, 2),
     ],
 )
 def test_the_next_reader_is_asked_where_the_first_is_not_enough(

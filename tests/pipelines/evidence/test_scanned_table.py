@@ -131,7 +131,7 @@ def test_a_poor_answer_of_the_model_gives_way_and_is_kept(reader: ScannedTables)
     assert record.raw == html
     assert [one.source for one in record.alternatives] == ["model"]
     assert record.confidence.value is not None
-    assert record.confidence.value < 0.5
+    assert record.confidence.value < 0.9
 
 
 def test_the_same_table_is_surer_and_another_grid_of_the_same_words_is_not_the_same(

@@ -8,7 +8,7 @@ from docai.models.heads import HEADS
 from docai.pipelines.evidence.arbiter import decide
 from docai.pipelines.evidence.base import Reading
 from docai.pipelines.evidence.second_readers import join_second_readers
-from docai.pipelines.evidence.trust import TRUST, agreed, contradicted, trust_in
+from docai.pipelines.evidence.trust import MOLECULE_COINCIDENCE, TRUST, agreed, contradicted, trust_in
 from docai.records import Evidence
 
 BENZENE, PYRIDINE = "c1ccccc1", "c1ccncc1"
@@ -24,7 +24,7 @@ def test_two_that_say_the_same_are_trusted_more_than_either() -> None:
     joined, rest = join_second_readers([_reading("imago", BENZENE), _reading("osra", BENZENE)])
     assert joined is not None
     assert (joined.source, joined.supporters) == ("osra", ("imago",))
-    assert trust_in(joined).record == pytest.approx(agreed(OSRA, IMAGO))
+    assert trust_in(joined).record == pytest.approx(agreed(OSRA, IMAGO, MOLECULE_COINCIDENCE))
     assert not rest
 
 

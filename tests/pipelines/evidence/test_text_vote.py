@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import pytest
+
 from docai.contents import Line, TextContent, Word
+from docai.pipelines.evidence import trust
 from docai.pipelines.evidence.base import Reading
 from docai.pipelines.evidence.text_vote import is_doubtful, join_texts
 from docai.records import Evidence
+
+
+@pytest.fixture(autouse=True)
+def _unfitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Confidences of words are taken as they are."""
+    monkeypatch.setattr(trust, "fitted_maps", dict)
 
 
 def _reading(

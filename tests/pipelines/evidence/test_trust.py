@@ -9,7 +9,7 @@ import pytest
 from docai.contents import Line, TextContent, Word
 from docai.parsers.molecule import parse_molecule
 from docai.pipelines.evidence import trust
-from docai.pipelines.evidence.base import Reading
+from docai.pipelines.evidence.base import Decision, Reading
 from docai.pipelines.evidence.trust import (
     TRUST,
     TrustMap,
@@ -17,9 +17,10 @@ from docai.pipelines.evidence.trust import (
     record_trust,
     trust_against,
     trust_in,
+    with_fitted_confidence,
     word_trust,
 )
-from docai.records import Confidence
+from docai.records import Confidence, Evidence
 
 RISING = TrustMap((0.2, 0.6, 0.8), (0.1, 0.5, 0.9))
 ETHANOL = parse_molecule("CCO").content
@@ -27,7 +28,11 @@ ETHANOL = parse_molecule("CCO").content
 
 @pytest.fixture
 def maps(monkeypatch: pytest.MonkeyPatch) -> None:
-    fitted: Mapping[tuple[str, str], TrustMap] = {("ppocr", "word"): RISING, ("imago", "molecule"): RISING}
+    fitted: Mapping[tuple[str, str], TrustMap] = {
+        ("ppocr", "word"): RISING,
+        ("imago", "molecule"): RISING,
+        ("docai", "molecule"): RISING,
+    }
     monkeypatch.setattr(trust, "fitted_maps", lambda: fitted)
 
 
@@ -78,3 +83,16 @@ def test_a_reading_with_a_fitted_probability_is_believed_by_it() -> None:
 
 def test_the_table_finder_is_no_reader_of_pictures() -> None:
     assert trust_in(Reading("table-finder", ETHANOL, confidence=Confidence(value=0.9))).record == 0.0
+
+
+@pytest.mark.usefixtures("maps")
+@pytest.mark.parametrize(
+    ("evidence", "value"),
+    [(("imago", "osra"), 0.5), (("model", "imago"), 0.6), (("drawing",), 0.6), ((), 0.6)],
+)
+def test_only_records_of_readers_of_pictures_are_held_against_such_documents(
+    evidence: tuple[Evidence, ...], value: float
+) -> None:
+    decision = Decision(ETHANOL, evidence, Confidence(value=0.6, method="so"))
+    assert with_fitted_confidence("molecule", decision).confidence.value == pytest.approx(value)
+    assert with_fitted_confidence("table", decision) == decision

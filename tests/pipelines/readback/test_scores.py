@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from docai.contents import ScoreContent
 from docai.pipelines.readback import read_back
 from docai.pipelines.readback.ink import to_gray
-from docai.pipelines.readback.score.staves import darkness, find_staves, observe_score
+from docai.pipelines.readback.score.staves import observe_score
+from docai.pipelines.tracing.score.staff_lines import darkness, find_staves
 
 Gray = NDArray[np.uint8]
 

@@ -1,0 +1,102 @@
+"""Which reader is believed of a table in a picture, and how sure that is.
+
+The readers of pictures make grids in different ways: of words and rules (PP-OCR's words, or Tesseract's), and
+by a network that sees the whole table (SLANet). No one is best everywhere: ruled tables are the grid's,
+tables of journals without rules the network's, and of most it shows in the grid itself who has lost the way
+(white lanes through a column, torn words, rules inside of cells, tags of which the network is unsure). Each
+reader rates its own grid by that (:mod:`docai.pipelines.evidence.table_quality`), in the same measure, the
+share of the table that it gets right, so the one of the best quality is believed.
+
+That a table is *wholly* right is another question: a logistic model of the quality, of whether another reader
+sees the same rows, columns and spans, and of the least confidence of a cell's words answers it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from docai.contents import TableContent
+from docai.pipelines.evidence.agreement import share_alike
+from docai.pipelines.evidence.base import Reading, content_of
+from docai.pipelines.evidence.table_quality import wholly_right
+from docai.records import Alternative, Confidence
+
+METHOD: Final = (
+    "probability that all of the table is right, by its grid, its words, and whether readers agree"
+)
+
+SURE: Final = 0.8
+"""Probability that all of a table is right from which no second reader of it is asked."""
+
+FAIR: Final = 0.5
+"""Quality of the better of two grids from which no third reader is asked."""
+
+CELL_METHOD: Final = "the reader's own least confidence in a word of it"
+
+
+def join_tables(readings: Sequence[Reading]) -> tuple[Reading | None, tuple[Alternative, ...]]:
+    """The reading of a table that is believed among those of readers of pictures, and the other answers.
+
+    Those who see the same grid support it, the others oppose it. Its confidence is calibrated.
+    """
+    issues = tuple(issue for one in readings for issue in one.issues)
+    tables = [one for one in readings if isinstance(one.content, TableContent) and one.content.cells]
+    if not tables:
+        return (replace(readings[0], issues=issues), ()) if readings else (None, ())
+    tables.sort(key=lambda one: one.quality or 0.0, reverse=True)
+    best = tables[0]
+    alike = [one for one in tables[1:] if has_same_grid(best, one)]
+    others = [one for one in tables[1:] if one not in alike]
+    value = _probability(best, agrees=bool(alike), differs=bool(others) and not alike)
+    reason = f"{best.source} rates its grid higher ({best.quality or 0.0:.2f})"
+    alternatives = tuple(
+        Alternative(
+            source=one.source, content=one.text, reason=f"{reason} than this ({one.quality or 0.0:.2f})"
+        )
+        for one in tables[1:]
+        if share_alike(content_of(best), content_of(one)) < 1.0
+    )
+    joined = replace(
+        best,
+        issues=issues,
+        complete=best.complete or bool(alike),
+        confidence=Confidence(value=value, method=METHOD, parts=CELL_METHOD),
+        is_calibrated=True,
+        supporters=tuple(dict.fromkeys(one.source for one in alike)),
+        opponents=tuple(dict.fromkeys(one.source for one in others)),
+    )
+    return joined, alternatives
+
+
+def has_same_grid(one: Reading, other: Reading) -> bool:
+    """Both have cells of the same rows, columns and spans, whatever is written in them."""
+    if not isinstance(one.content, TableContent) or not isinstance(other.content, TableContent):
+        return False
+    return places_of(one.content) == places_of(other.content)
+
+
+def is_doubtful(readings: Sequence[Reading]) -> bool:
+    """Whether a reader of pictures that was not asked yet should be.
+
+    One that is sure alone is enough. So are two whose better grid is a fair one: a third, which reads the
+    words once more, was seen to change little, and takes the longest.
+    """
+    joined, _ = join_tables(readings)
+    if joined is None or joined.content is None:
+        return True
+    n_tables = sum(one.content is not None for one in readings)
+    is_sure = (joined.confidence.value or 0.0) >= SURE
+    return not is_sure and (n_tables < 2 or (joined.quality or 0.0) < FAIR)
+
+
+def places_of(table: TableContent) -> set[tuple[int, int, int, int]]:
+    """Row, column and spans of each cell."""
+    return {(cell.row, cell.col, cell.row_span, cell.col_span) for cell in table.cells}
+
+
+def _probability(best: Reading, *, agrees: bool, differs: bool) -> float:
+    """That all of a table is right."""
+    sure = [one for one in content_of(best).part_confidences() if one is not None]
+    return wholly_right(best.quality or 0.0, agrees=agrees, differs=differs, least=min(sure, default=1.0))

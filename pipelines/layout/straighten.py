@@ -1,0 +1,209 @@
+"""How a scanned page lies, and the page seen straight.
+
+Quarter turns are told by the words of its invisible text layer, else by how its letters stand to each other;
+whether it is upside down by the letters that reach above the others and below them, and where these leave it
+open by an OCR engine, which reads one way well and the other not. Skew is told by where the lower edges of
+letters fall, and a sheet in a photograph by its outline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from docai.pipelines.external.ocr_letters import is_photograph
+from docai.pipelines.ingest import Page, PageWord
+from docai.pipelines.ingest.straight import Matrix, Straightening, StraightPage, turned
+from docai.pipelines.layout import deskew
+from docai.pipelines.layout.origin import sources_of
+from docai.pipelines.layout.picture import gray_page
+from docai.pipelines.layout.sheet import find_sheet
+from docai.pipelines.layout.types import SeenWord
+from docai.pipelines.pixels import Gray, binarize, parts_of
+
+MIN_SKEW: Final = 0.3
+"""Degrees from which a page is rotated: less moves the ends of a line of A4 by a third of its height, which
+layout and readers stand."""
+
+MIN_LETTERS: Final = 20
+"""Groups of ink of the size of letters from which a page has a direction of text."""
+
+SURE: Final = 0.8
+"""Confidence of an OCR engine in a word that it reads surely."""
+
+MIN_SURE_SHARE: Final = 0.6
+"""Of the letters of a page that are in sure words, from which it is read the right way up."""
+
+MIN_SURE_LETTERS: Final = 12
+"""In such words, from which they tell anything."""
+
+MIN_BETTER: Final = 2.0
+"""How many times as many letters must be read surely the other way up."""
+
+SeeWords = Callable[[Page], Sequence[SeenWord]]
+"""An OCR engine: the words that it reads on a page, boxes tight on the ink, page points."""
+
+
+@dataclass(frozen=True)
+class Pose:
+    """How a page lies."""
+
+    straightening: Straightening | None = None
+    """None: as it should."""
+    is_doubtful: bool = False
+    """It may be upside down."""
+
+
+def straight_page(page: Page, *, use_text_layer: bool = True, see_words: SeeWords | None = None) -> Page:
+    """A scanned page seen straight; the page itself where it lies straight, or is no scan.
+
+    Args:
+        use_text_layer: the words of an invisible text layer may tell how it lies.
+        see_words: asked where it may be upside down.
+
+    Raises:
+        TooManyPixelsError, DamagedSourceError: as ``Page.words`` and ``Page.render``.
+    """
+    pose = page.inside(find_pose, use_text_layer)
+    chosen = page if pose.straightening is None else StraightPage(page, pose.straightening)
+    if not pose.is_doubtful or see_words is None:
+        return chosen
+    sure, share = _read_surely(see_words(chosen))
+    if sure >= MIN_SURE_LETTERS and share >= MIN_SURE_SHARE:
+        return chosen
+    other = _upside_down(page, pose.straightening)
+    sure_other, share_other = _read_surely(see_words(other))
+    is_better = sure_other >= max(MIN_SURE_LETTERS, MIN_BETTER * sure) and share_other >= MIN_SURE_SHARE
+    return other if is_better else chosen
+
+
+def find_pose(page: Page, use_text_layer: bool) -> Pose:
+    """How a page lies, for :meth:`~docai.pipelines.ingest.page.Page.inside`."""
+    words, origin, is_read_from_pixels = sources_of(page, use_text_layer)
+    if origin != "scan" or not is_read_from_pixels:
+        return Pose()
+    gray, scale = gray_page(page)
+    matrix: Matrix = np.diag([scale, scale, 1.0])
+    corners = find_sheet(gray)
+    if corners is not None:
+        flat = _flattening(corners)
+        gray = _warped(gray, flat, _sheet_size(corners))
+        matrix = flat @ matrix
+    if corners is None and is_photograph(gray):
+        # The edges of things in a photograph tell nothing of how its few words lie.
+        return Pose()
+    ink = binarize(gray)
+    if count_letters(ink) < MIN_LETTERS:
+        return Pose()
+    turn = turn_of_words(page, words)
+    is_known = turn is not None
+    if turn is None:
+        turn = 1 if deskew.is_rotated_90(ink) else 0
+    turned_ink = np.ascontiguousarray(np.rot90(ink, -turn))
+    skew = deskew.skew_angle(turned_ink)
+    if abs(skew) < MIN_SKEW:
+        skew = 0.0
+    if not is_known:
+        level = _level(turned_ink, skew)
+        votes = deskew.upright_votes(level)
+        if votes.is_upside_down:
+            turn += 2
+    is_doubtful = not is_known and not (votes.is_upright and turn == 0)
+    if corners is None and not skew:
+        straightening = turned(page.width, page.height, turn) if turn else None
+        return Pose(straightening, is_doubtful)
+    paper = round(
+        float(np.percentile(gray[:: max(1, gray.shape[0] // 200), :: max(1, gray.shape[1] // 200)], 90))
+    )
+    height, width = gray.shape
+    rotation, size = _rotation(width, height, turn, skew)
+    to_points: Matrix = np.diag([1 / scale, 1 / scale, 1.0])
+    straightening = Straightening(
+        to_points @ rotation @ matrix,
+        (size[0] / scale, size[1] / scale),
+        turn,
+        skew,
+        corners is not None,
+        paper,
+    )
+    return Pose(straightening, is_doubtful)
+
+
+def turn_of_words(page: Page, words: Sequence[PageWord]) -> int | None:
+    """Quarters that set a scan upright, by the direction of the words of its text layer; None without."""
+    # Imported here, since PyMuPDF loads its layout model on import, which takes a second.
+    from docai.pipelines.layout.digital import MIN_WORDS_TO_MEASURE, text_turn
+
+    if page.pdf is None or len(words) < MIN_WORDS_TO_MEASURE:
+        return None
+    return text_turn(page.pdf)
+
+
+def _read_surely(words: Sequence[SeenWord]) -> tuple[int, float]:
+    """Letters in words that the engine reads surely and upright, and their share of all."""
+    total = sum(len(seen.word.text) for seen in words)
+    sure = sum(len(one.word.text) for one in words if one.confidence >= SURE and not one.word.angle)
+    return sure, sure / max(1, total)
+
+
+def _upside_down(page: Page, straightening: Straightening | None) -> StraightPage:
+    """The page seen the other way up."""
+    if straightening is None:
+        return StraightPage(page, turned(page.width, page.height, 2))
+    width, height = straightening.size
+    over = turned(width, height, 2)
+    turn = (straightening.turn + 2) % 4
+    return StraightPage(page, straightening._replace(matrix=over.matrix @ straightening.matrix, turn=turn))
+
+
+def count_letters(ink: Gray) -> int:
+    """Parts of the ink that have the size of letters, at the resolution of layout."""
+    parts = parts_of(ink)
+    letters = (parts.heights >= 4) & (parts.heights <= 80) & (parts.widths >= 2) & (parts.widths <= 120)
+    return int((letters & (parts.areas >= 8)).sum())
+
+
+def _level(ink: Gray, skew: float) -> Gray:
+    """The ink rotated so that lines are level."""
+    if not skew:
+        return ink
+    height, width = ink.shape
+    matrix = deskew.turn_matrix(width, height, skew)
+    return np.asarray(cv2.warpAffine(ink, matrix, (width, height), flags=cv2.INTER_NEAREST))
+
+
+def _rotation(width: int, height: int, turn: int, skew: float) -> tuple[Matrix, tuple[float, float]]:
+    """3 x 3 that sets a picture upright and level, and the size in which all of it is seen; pixels."""
+    quarters = turned(width, height, turn)
+    wide, high = quarters.size
+    matrix = np.vstack([deskew.turn_matrix(wide, high, skew), [0.0, 0.0, 1.0]])
+    angle = np.radians(abs(skew))
+    size = (
+        float(wide * np.cos(angle) + high * np.sin(angle)),
+        float(wide * np.sin(angle) + high * np.cos(angle)),
+    )
+    shift = np.array([[1, 0, (size[0] - wide) / 2], [0, 1, (size[1] - high) / 2], [0, 0, 1]])
+    return shift @ matrix @ quarters.matrix, size
+
+
+def _sheet_size(corners: NDArray[np.float64]) -> tuple[int, int]:
+    """Width and height of a sheet: the longer of two opposite sides, which is the nearer one."""
+    sides = np.hypot(*(np.roll(corners, -1, axis=0) - corners).T)
+    return max(1, round(max(sides[0], sides[2]))), max(1, round(max(sides[1], sides[3])))
+
+
+def _flattening(corners: NDArray[np.float64]) -> Matrix:
+    """3 x 3 that maps the corners (4, 2) of a sheet to those of its own picture."""
+    width, height = _sheet_size(corners)
+    target = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    return np.asarray(cv2.getPerspectiveTransform(corners.astype(np.float32), target), np.float64)
+
+
+def _warped(gray: Gray, matrix: Matrix, size: tuple[int, int]) -> Gray:
+    warped = cv2.warpPerspective(gray, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(warped, np.uint8)

@@ -1,0 +1,86 @@
+"""Which structure of a picture is believed, of the answers of its readers."""
+
+from __future__ import annotations
+
+import pytest
+
+from docai.pipelines.evidence.arbiter import decide
+from docai.pipelines.evidence.base import Reading
+from docai.pipelines.evidence.molecule_answers import MoleculeAnswer
+from docai.pipelines.evidence.molecule_vote import join_molecules, reading_of_answers
+from docai.pipelines.evidence.second_readers import is_doubtful, join_second_readers
+from docai.records import Evidence
+
+ASPIRIN, OTHER, ODD = "CC(=O)Oc1ccccc1C(=O)O", "CC(=O)Oc1ccccc1C(N)=O", "*C(=O)Oc1ccccc1C(=O)O"
+
+
+def _reading(source: Evidence, *smiles: str | None) -> Reading:
+    answers = [
+        MoleculeAnswer(one, f"number {number}", 0.99, 3.0 if source == "osra" else 0.0)
+        for number, one in enumerate(smiles)
+    ]
+    return reading_of_answers(source, answers)
+
+
+def _sure(*readings: Reading) -> float:
+    joined, _ = join_molecules(readings)
+    assert joined is not None
+    assert joined.confidence.value is not None
+    return joined.confidence.value
+
+
+def test_a_structure_of_two_readers_is_surer_than_of_one() -> None:
+    imago, osra = _reading("imago", *[ASPIRIN] * 4), _reading("osra", *[ASPIRIN] * 4)
+    joined, rest = join_second_readers([imago, osra])
+    assert joined is not None
+    assert {joined.source, *joined.supporters} == {"imago", "osra"}
+    assert joined.text == ASPIRIN
+    assert not rest
+    assert _sure(imago, osra) > max(_sure(imago), _sure(osra))
+    assert not is_doubtful([imago, osra])
+
+
+def test_preparations_that_differ_make_it_doubtful() -> None:
+    steady, unsteady = _reading("imago", *[ASPIRIN] * 4), _reading("imago", ASPIRIN, OTHER, None, ODD)
+    assert _sure(steady) > _sure(unsteady)
+    assert is_doubtful([unsteady])
+
+
+def test_another_structure_of_the_other_reader_is_an_alternative() -> None:
+    joined, rest = join_molecules([_reading("imago", *[ASPIRIN] * 4), _reading("osra", ODD, ODD, OTHER)])
+    assert joined is not None
+    assert joined.text == ASPIRIN
+    assert joined.opponents == ("osra",)
+    assert [one.source for one in rest] == ["osra"]
+    assert _sure(_reading("imago", *[ASPIRIN] * 4)) > _sure(
+        _reading("imago", *[ASPIRIN] * 4), _reading("osra", OTHER, OTHER)
+    )
+
+
+def test_what_a_reader_saw_in_one_preparation_is_believed_where_the_other_confirms_it() -> None:
+    joined, _ = join_molecules([_reading("imago", OTHER, ASPIRIN, ODD), _reading("osra", ASPIRIN, ASPIRIN)])
+    assert joined is not None
+    assert joined.text == ASPIRIN
+    assert set(joined.supporters) == {"imago"}
+
+
+def test_a_structure_with_unread_labels_is_not_complete() -> None:
+    joined, _ = join_molecules([_reading("imago", ODD)])
+    assert joined is not None
+    assert not joined.complete
+
+
+@pytest.mark.parametrize("readings", [[], [_reading("imago")], [_reading("imago", None), _reading("osra")]])
+def test_readers_that_see_nothing_have_no_structure(readings: list[Reading]) -> None:
+    joined, rest = join_molecules(readings)
+    assert joined is None or joined.content is None
+    assert not rest
+    assert is_doubtful(readings)
+
+
+def test_the_record_has_the_structure_its_readers_and_the_confidence_of_the_vote() -> None:
+    readings = [_reading("imago", *[ASPIRIN] * 4), _reading("osra", ASPIRIN, OTHER)]
+    decision = decide("molecule", None, readings)
+    assert decision is not None
+    assert set(decision.evidence) == {"imago", "osra"}
+    assert decision.confidence.value == pytest.approx(_sure(*readings))

@@ -1,0 +1,112 @@
+"""Scans that lie on their side, upside down, askew or in perspective are seen straight."""
+
+from collections.abc import Sequence
+from io import BytesIO
+
+import cv2
+import numpy as np
+import pymupdf
+import pytest
+from PIL import Image
+
+from docai import Limits, Pipeline, ScriptedEngine
+from docai.geometry import BBox
+from docai.pipelines.ingest import Page, PageWord, open_source
+from docai.pipelines.ingest.straight import StraightPage
+from docai.pipelines.layout.straighten import straight_page
+from docai.pipelines.layout.types import SeenWord
+
+pytestmark = pytest.mark.slow(seconds=20)
+
+PROSE = (
+    "Prose that fills a paragraph of several lines so that the letters of a page can tell how it lies, "
+    "with words of many lengths and the usual marks, set in one column of the page. "
+)
+
+DPI = 120
+
+
+def scan(text: str = PROSE * 4) -> Image.Image:
+    with pymupdf.open() as document:
+        page = document.new_page(width=400, height=500)
+        page.insert_textbox((50, 60, 350, 440), text, fontsize=11)
+        pixmap = page.get_pixmap(dpi=DPI)
+    return Image.frombytes("RGB", (pixmap.width, pixmap.height), pixmap.samples)
+
+
+def encoded(image: Image.Image) -> bytes:
+    buffer = BytesIO()
+    image.save(buffer, "PNG", dpi=(DPI, DPI))
+    return buffer.getvalue()
+
+
+def straightened(image: Image.Image, seen: Sequence[SeenWord] = ()) -> tuple[int, float, bool]:
+    """Quarter turns clockwise, degrees of skew, and whether a sheet was cut out."""
+    with open_source(encoded(image), limits=Limits()) as source, source.page(1) as page:
+        straight = straight_page(page, see_words=(lambda _: seen) if seen else None)
+        if not isinstance(straight, StraightPage):
+            return 0, 0.0, False
+        how = straight.straightening
+        return how.turn, how.skew, how.is_sheet
+
+
+@pytest.mark.parametrize("turn", [0, 1, 2, 3])
+@pytest.mark.parametrize("skew", [0.0, -4.0, 12.0])
+def test_quarter_turns_and_skew_are_found(turn: int, skew: float) -> None:
+    lying = scan().rotate(90 * turn, expand=True)
+    lying = lying.rotate(-skew, expand=True, fillcolor="white", resample=Image.Resampling.BICUBIC)
+    found_turn, found_skew, _ = straightened(lying)
+    assert found_turn == turn
+    assert found_skew == pytest.approx(skew, abs=0.2)
+
+
+def test_a_sheet_photographed_at_an_angle_is_made_flat() -> None:
+    sheet = np.asarray(scan())
+    height, width = sheet.shape[:2]
+    corners = np.float32([[210, 150], [800, 190], [900, 1040], [120, 960]])
+    matrix = cv2.getPerspectiveTransform(
+        np.float32([[0, 0], [width, 0], [width, height], [0, height]]), corners
+    )
+    table = np.full((1200, 1000, 3), (70, 60, 50), np.uint8)
+    cv2.warpPerspective(sheet, matrix, (1000, 1200), table, borderMode=cv2.BORDER_TRANSPARENT)
+    assert straightened(Image.fromarray(table))[2]
+
+
+def test_what_is_no_text_lies_as_it_lies() -> None:
+    circles = np.full((600, 500), 255, np.uint8)
+    for step in range(8):
+        cv2.circle(circles, (80 + 45 * step, 300), 20, 0, 2)
+    assert straightened(Image.fromarray(circles)) == (0, 0.0, False)
+    assert straightened(Image.new("L", (500, 600), 255)) == (0, 0.0, False)
+
+
+def test_an_engine_decides_where_letters_do_not_tell() -> None:
+    digits = "\n".join(" ".join(str(10**5 + 7919 * (row * 6 + n)) for n in range(6)) for row in range(12))
+    image = scan(digits).rotate(180)
+    asked: list[Page] = []
+
+    def see_words(page: Page) -> list[SeenWord]:
+        asked.append(page)
+        confidence = 0.95 if isinstance(page, StraightPage) else 0.4
+        box: BBox = (0.0, 0.0, 50.0, 10.0)
+        return [SeenWord(PageWord("100000", box, 0, n), confidence) for n in range(20)]
+
+    with open_source(encoded(image), limits=Limits()) as source, source.page(1) as page:
+        straight = straight_page(page, see_words=see_words)
+        assert isinstance(straight, StraightPage)
+        assert straight.straightening.turn == 2
+    assert len(asked) == 2
+
+
+def test_records_of_a_turned_scan_have_boxes_of_the_displayed_page() -> None:
+    lying = scan().rotate(90, expand=True)
+    engine = ScriptedEngine(dict.fromkeys(("table", "molecule", "score", "text"), ""))
+    document = Pipeline(engine=engine, witnesses="off").process(encoded(lying))
+    assert [issue.code for issue in document.issues] == ["page-straightened"]
+    (page,) = document.pages
+    assert (page.width, page.height) == pytest.approx((500, 400), abs=1)
+    x0, y0, x1, y1 = document.records[0].bbox
+    # The text runs up the page from the lower left.
+    assert (x0, y1) == pytest.approx((62, 350), abs=6)
+    assert x1 - x0 > 100
+    assert y1 - y0 > 250

@@ -1,0 +1,162 @@
+"""Music is read from its picture."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from docai.pipelines.drawings.score.content import PieceState
+from docai.pipelines.tracing.score.reader import Finder, picture_sheet, read_picture
+from docai.pipelines.tracing.score.straighten import SPACE_PX, straighten
+from docai.pipelines.tracing.score.symbol_finder import PictureSymbol
+
+SPACE = 14
+TOP, LEFT, RIGHT = 100, 60, 900
+
+
+def at(step: float) -> float:
+    """Row of a place in half spaces above the bottom line."""
+    return TOP + 4 * SPACE - step * SPACE / 2
+
+
+class Sheet:
+    """A staff to draw on, which remembers the symbols."""
+
+    def __init__(self) -> None:
+        self.picture = np.full((300, 960), 255, np.uint8)
+        self.symbols: list[tuple[str, float, float, float, float]] = []
+        for line in range(5):
+            y = TOP + line * SPACE
+            self.picture[y : y + 2, LEFT:RIGHT] = 0
+        self.picture[TOP : TOP + 4 * SPACE + 2, RIGHT - 2 : RIGHT] = 0
+        self.symbol("gClef", 70, at(2) - 4.4 * SPACE, 2.6 * SPACE, 7.0 * SPACE)
+
+    def symbol(self, name: str, x: float, y: float, width: float, height: float) -> None:
+        self.symbols.append((name, x, y, x + width, y + height))
+
+    def head(self, x: int, step: int) -> None:
+        y = at(step) + 1
+        cv2.ellipse(self.picture, (x, round(y)), (9, 6), -20, 0, 360, 0, -1)
+        self.symbol("noteheadBlack", x - 9, y - SPACE / 2, 18, SPACE)
+
+    def stem(self, x: int, step: int, end: int) -> None:
+        y0, y1 = sorted((round(at(step)), round(at(end))))
+        self.picture[y0:y1, x - 1 : x + 1] = 0
+
+    def barline(self, x: int) -> None:
+        self.picture[TOP : TOP + 4 * SPACE, x : x + 2] = 0
+
+    def beam(self, x0: int, step0: float, x1: int, step1: float) -> None:
+        corners = [(x0, at(step0)), (x1, at(step1)), (x1, at(step1) + 7), (x0, at(step0) + 7)]
+        cv2.fillPoly(self.picture, [np.round(corners).astype(np.int32)], 0)
+
+    def finder(self, picture: NDArray[np.uint8]) -> Finder:
+        """Sees the symbols where they are in the straightened picture, without mistakes."""
+        straight = straighten(picture)
+        assert straight is not None
+        columns, rows = straight.columns, straight.rows
+
+        def place(x: float, y: float) -> tuple[float, float]:
+            away = (columns[::2, ::2] - x) ** 2 + (rows[::2, ::2] - y) ** 2
+            row, column = np.unravel_index(int(away.argmin()), away.shape)
+            return 2.0 * float(column), 2.0 * float(row)
+
+        found = []
+        for name, x0, y0, x1, y1 in self.symbols:
+            x, y = place((x0 + x1) / 2, (y0 + y1) / 2)
+            half_w, half_h = (x1 - x0) / 2 * SPACE_PX / SPACE, (y1 - y0) / 2 * SPACE_PX / SPACE
+            found.append(PictureSymbol(name, (x - half_w, y - half_h, x + half_w, y + half_h), 1.0, 1.0))
+        return lambda _gray, _space: found
+
+
+@pytest.fixture
+def sheet() -> Sheet:
+    """A measure of four eighths, two quarters and a barline."""
+    sheet = Sheet()
+    for number, step in enumerate((0, 1, 2, 3)):
+        x = 200 + 60 * number
+        sheet.head(x, step)
+        sheet.stem(x + 8, step, 8 if number < 2 else 9)
+    sheet.beam(207, 8, 269, 8)
+    sheet.beam(327, 9, 389, 9)
+    sheet.head(460, 6)
+    sheet.stem(452, 6, -1)
+    sheet.head(540, 7)
+    sheet.stem(532, 7, 0)
+    sheet.barline(600)
+    sheet.head(680, -2)
+    sheet.picture[round(at(-2)) : round(at(-2)) + 2, 664:696] = 0
+    sheet.stem(688, -2, 5)
+    return sheet
+
+
+def notes(kern: str) -> list[str]:
+    return [line for line in kern.split("\n") if line and line[0] not in "*!="]
+
+
+def read(picture: NDArray[np.uint8], sheet: Sheet) -> list[str]:
+    (system,) = read_picture(picture, PieceState(), sheet.finder(picture))
+    return notes(system.content.kern)
+
+
+EXPECTED = ["8eL", "8fJ", "8gL", "8aJ", "4dd", "4ee", "4c"]
+
+
+def test_stems_beams_barlines_and_ledger_lines_make_notes(sheet: Sheet) -> None:
+    assert read(sheet.picture, sheet) == EXPECTED
+
+
+def test_a_picture_askew_reads_the_same(sheet: Sheet) -> None:
+    turn = cv2.getRotationMatrix2D((480, 150), 1.0, 1.0)
+    askew = cv2.warpAffine(sheet.picture, turn, (960, 300), borderValue=255, flags=cv2.INTER_AREA)
+    points = np.array([[(x0 + x1) / 2, (y0 + y1) / 2, 1] for _, x0, y0, x1, y1 in sheet.symbols]) @ turn.T
+    sheet.symbols = [
+        (name, x - (x1 - x0) / 2, y - (y1 - y0) / 2, x + (x1 - x0) / 2, y + (y1 - y0) / 2)
+        for (name, x0, y0, x1, y1), (x, y) in zip(sheet.symbols, points, strict=True)
+    ]
+    assert read(np.asarray(askew, np.uint8), sheet) == EXPECTED
+
+
+def test_gray_paper_and_grain_change_nothing(sheet: Sheet) -> None:
+    noise = np.random.default_rng(1).normal(0, 6, sheet.picture.shape)
+    dirty = np.clip(sheet.picture * 0.7 + 30 + noise, 0, 255).astype(np.uint8)
+    assert read(dirty, sheet) == EXPECTED
+
+
+def test_a_head_seen_on_a_beam_is_none(sheet: Sheet) -> None:
+    y = at(8) + 3
+    sheet.symbol("noteheadBlack", 229, y - SPACE / 2, 18, SPACE)
+    assert read(sheet.picture, sheet) == EXPECTED
+
+
+def test_a_slur_is_found(sheet: Sheet) -> None:
+    cv2.ellipse(sheet.picture, (500, round(at(10))), (45, 14), 0, 180, 360, 0, 3)
+    (system,) = read_picture(sheet.picture, PieceState(), sheet.finder(sheet.picture))
+    assert "(4dd" in system.content.kern
+    assert "4ee)" in system.content.kern
+
+
+def test_the_box_of_a_system_is_where_it_is_in_the_picture(sheet: Sheet) -> None:
+    (system,) = read_picture(sheet.picture, PieceState(), sheet.finder(sheet.picture))
+    x0, y0, x1, y1 = system.bbox
+    assert abs(x0 - LEFT) < SPACE
+    assert abs(x1 - RIGHT) < SPACE
+    assert y0 <= TOP + 2
+    assert y1 >= TOP + 4 * SPACE - 2
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 4000), (400, 300), (40, 3000)])
+def test_pictures_without_music_have_no_systems(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(2)
+    for picture in (np.full(shape, 255, np.uint8), np.zeros(shape, np.uint8), rng.integers(0, 256, shape)):
+        assert read_picture(np.asarray(picture, np.uint8), finder=lambda _gray, _space: []) == []
+
+
+def test_strokes_of_an_empty_staff_are_its_barline(sheet: Sheet) -> None:
+    empty = straighten(Sheet().picture)
+    assert empty is not None
+    drawn = picture_sheet(empty, [])
+    assert len(drawn.uprights) == 1
+    assert drawn.slabs == []
