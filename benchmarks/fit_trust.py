@@ -47,6 +47,7 @@ HEADER: Final = (
 LEVEL: Final = 0.01
 """Probability by which a map has to rise to need a point."""
 GRID: Final = (0.01, 0.03, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.99)
+MISMATCHES: Final = (0.01, 0.03, 0.05, 0.1)
 PRIOR_CASES: Final = 2.0
 """How strongly a rule is drawn to one that says nothing."""
 
@@ -173,7 +174,7 @@ def fit_rule(cases: Sequence[ReadBackCase], warn_below: float) -> BayesRule:
     rules = [
         BayesRule(false_match, false_mismatch, warn_below)
         for false_match in GRID
-        for false_mismatch in GRID
+        for false_mismatch in MISMATCHES
         if false_match + false_mismatch <= 1
     ]
     return max(rules, key=lambda rule: _log_likelihood(cases, rule))

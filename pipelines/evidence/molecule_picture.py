@@ -44,6 +44,9 @@ MIN_MARK: Final = 2.0
 SMOOTHING: Final = 0.35
 """Pixels of the scaled picture."""
 
+MAX_INK: Final = 0.5
+"""Share of a picture that is ink; where it is more, ink is white."""
+
 MAX_SPACE: Final = 1.2
 """Letter heights between two words of a line."""
 
@@ -86,6 +89,11 @@ def part_picture(image: Image) -> MoleculePicture:
     gray = np.asarray(image.convert("L"))
     _, binary = cv2.threshold(gray, 0, 255, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
     ink = np.asarray(binary, np.uint8)
+    if ink.mean() > 255 * MAX_INK and not ink.all():
+        # White on black; the border that was put around it is white all the same.
+        gray, ink = 255 - gray, 255 - ink
+        cv2.floodFill(ink, None, (0, 0), 0)
+        gray[ink == 0] = 255
     stroke = stroke_width(ink)
     if not stroke:
         return MoleculePicture(ink, gray, (0, 0), 0.0, 0.0, ())

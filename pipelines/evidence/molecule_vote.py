@@ -32,9 +32,6 @@ from docai.records import Alternative, Confidence, Evidence
 
 METHOD: Final = "readers of the picture that agree, in several preparations, and their chemistry (fitted)"
 
-LIKELY: Final = 0.9
-"""Probability from which on nobody else need be asked."""
-
 MAX_RIVAL_ODDITIES: Final = 0
 """Of a structure that tells what others lack."""
 
@@ -248,12 +245,6 @@ def join_molecules(readings: Sequence[Reading]) -> tuple[Reading | None, tuple[A
 def answers_of(readings: Sequence[Reading]) -> dict[Evidence, tuple[MoleculeAnswer, ...]]:
     """By reader; without those that crashed, or took too long."""
     return {reading.source: _answers(reading) for reading in readings if not _failed(reading)}
-
-
-def is_doubtful(readings: Sequence[Reading]) -> bool:
-    """Whether another reader should be asked about the structure."""
-    joined, _ = join_molecules(readings)
-    return joined is None or not joined.complete or (joined.confidence.value or 0.0) < LIKELY
 
 
 def _answers(reading: Reading) -> tuple[MoleculeAnswer, ...]:

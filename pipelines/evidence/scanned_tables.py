@@ -12,6 +12,7 @@ from docai.contents import TableContent
 from docai.geometry import PageTransform
 from docai.pipelines.evidence.base import Need, Picture, ReaderInput, Reading
 from docai.pipelines.evidence.ppocr import OcrPageWord, PpOcrReader
+from docai.pipelines.evidence.table_dashes import with_dashes
 from docai.pipelines.evidence.table_quality import SeenTable, TableClues, reading_of_table
 from docai.pipelines.evidence.table_sheet import Sheet, on_page, prepare
 from docai.pipelines.evidence.table_words import with_word_confidences
@@ -42,7 +43,7 @@ class PpOcrTables(PpOcrReader):
 
     def examine(self, region: ReaderInput) -> SeenTable | None:
         """The same with what its quality is judged by."""
-        words = self.pages.words_in(region)
+        words = with_dashes(self.pages.words_in(region), region.picture)
         if not words:
             return None
         clues = TableClues.of_picture(region.picture, words)

@@ -13,6 +13,7 @@ from docai.parsers.base import IssueLog
 from docai.parsers.table_grid import RawCell, build_table
 from docai.pipelines.evidence.base import Need, Picture, ReaderInput, Reading
 from docai.pipelines.evidence.ppocr import OcrPageWord, PageReader
+from docai.pipelines.evidence.table_dashes import with_dashes
 from docai.pipelines.evidence.table_quality import SeenTable, TableClues, reading_of_table
 from docai.pipelines.evidence.table_words import fill_with_words
 from docai.pipelines.external import ppocr, slanet
@@ -51,7 +52,7 @@ class SlanetTables:
         Raises:
             ReaderError: the network is not here, or failed.
         """
-        words = self.pages.words_in(region)
+        words = with_dashes(self.pages.words_in(region), region.picture)
         if not words:
             return None
         height = float(np.median([one.word.bbox[3] - one.word.bbox[1] for one in words]))

@@ -47,7 +47,14 @@ _GROUND_WINDOW_PX: Final = 84
 """Side of the area whose median is the ground of its middle: of print the ground fills more than half."""
 
 _MAX_HALFTONES: Final = 0.3
-"""Share of the pixels that are neither white nor black, edges left out, from which it is a photograph."""
+"""Share of the pixels that are neither white nor black, edges left out, from which it may be a photograph."""
+
+_MIN_LETTERS_OF_PRINT: Final = 30
+"""Letters from which such a picture may be a page on dim paper."""
+
+_MAX_SPREAD: Final = 2.2
+"""Height of the highest tenth of the letters in heights of the lowest, up to which they are print: 1.4 to 1.9
+of pages, on dim paper and degraded ones, too, and 3 to 19 of what street photographs have of such parts."""
 
 _DARK: Final = 128
 """Gray level of the ground below which print on it is light."""
@@ -64,20 +71,33 @@ def measured_letter_height(gray: Gray) -> float | None:
     Letters are parts of ink, dark or light on their own ground, that stand beside others of alike height on
     one line: bands of gray, frames, rules and photographs have no such parts, or few.
     """
-    ground = ground_of(gray)
-    difference = gray.astype(np.int16) - ground
-    threshold = _threshold(difference)
-    heights = [
-        _heights_of_letters(np.asarray((sign * difference > threshold).astype(np.uint8))) for sign in (-1, 1)
-    ]
-    both = np.concatenate(heights)
-    return float(np.median(both)) if len(both) >= _MIN_LETTERS else None
+    heights = _letter_heights(gray)
+    if len(heights) < _MIN_LETTERS or _is_photograph(gray, heights):
+        return None
+    return float(np.median(heights))
 
 
 def is_photograph(gray: Gray) -> bool:
-    """Whether a picture has so many halftones that parts of its ink tell nothing of letters."""
+    """Whether a picture is of halftones, and has no print beside: one page on dim paper has."""
+    return _is_photograph(gray, _letter_heights(gray))
+
+
+def _is_photograph(gray: Gray, heights: NDArray[np.float32]) -> bool:
     soft = ((gray > 60) & (gray < 215)).astype(np.uint8)
-    return float(cv2.erode(soft, np.ones((3, 3), np.uint8)).mean()) > _MAX_HALFTONES
+    if float(cv2.erode(soft, np.ones((3, 3), np.uint8)).mean()) <= _MAX_HALFTONES:
+        return False
+    if len(heights) < _MIN_LETTERS_OF_PRINT:
+        return True
+    low, high = np.percentile(heights, (10, 90))
+    return bool(high > _MAX_SPREAD * low)
+
+
+def _letter_heights(gray: Gray) -> NDArray[np.float32]:
+    """Heights of the letters, dark ones and light ones, pixels; of many only some."""
+    difference = gray.astype(np.int16) - ground_of(gray)
+    threshold = _threshold(difference)
+    inks = (np.asarray((sign * difference > threshold).astype(np.uint8)) for sign in (-1, 1))
+    return np.concatenate([_heights_of_letters(ink) for ink in inks])
 
 
 def black_on_white(gray: Gray) -> Gray:

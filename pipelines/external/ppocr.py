@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from docai.geometry import BBox
 from docai.pipelines.external.calls import CallWorker
 from docai.pipelines.external.children import WorkerError
-from docai.pipelines.external.ocr_letters import is_photograph, measured_letter_height
+from docai.pipelines.external.ocr_letters import measured_letter_height
 from docai.pipelines.external.ocr_lines import (
     MAX_LINE_RATIO,
     Quad,
@@ -160,7 +160,7 @@ def _read(picture: NDArray[np.uint8], letter_height: float | None) -> list[OcrWo
         import cv2
 
         gray = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
-        letter_height = None if is_photograph(gray) else measured_letter_height(gray)
+        letter_height = measured_letter_height(gray)
         if letter_height is None:
             return _read_photograph(picture)
     side = max(picture.shape[:2])

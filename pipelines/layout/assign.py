@@ -100,10 +100,10 @@ def _regions_of_unassigned_words(
         else:
             lines[word.line].append(index)
     owned = [page.words[index].bbox for region in texts for index in region.word_indices]
-    return _regions_of_lines(page.words, lines.values(), owned)
+    return regions_of_lines(page.words, lines.values(), owned)
 
 
-def _regions_of_lines(
+def regions_of_lines(
     words: Sequence[WordBox], lines: Iterable[list[int]], owned: Sequence[BBox]
 ) -> list[RegionCandidate]:
     """Text regions of lines of level words, joined where they are close together and nothing lies between.
@@ -152,7 +152,7 @@ def _turned_regions(page: PageEvidence, indices: Sequence[int], turn: int) -> li
         groups = list(blocks.values())
     else:
         ordered = sorted(lines.values(), key=lambda line: center(union([level[i].bbox for i in line]))[1])
-        groups = [region.word_indices for region in _regions_of_lines(level, ordered, [])]
+        groups = [region.word_indices for region in regions_of_lines(level, ordered, [])]
     return [
         RegionCandidate(
             "text",

@@ -20,6 +20,9 @@ SIDE = 900
 MIN_LETTERS = 40
 """Letters with neighbors from which these tell which way the lines run."""
 
+MAX_POINTS = 800
+"""Letters of which all pairs are compared for the exact angle."""
+
 MIN_LETTERS_UPRIGHT = 60
 """Letters from which these tell whether lines are upright or upside down."""
 
@@ -64,7 +67,7 @@ def _is_confirmed(ink: Gray, angle: float) -> bool:
 
 def _refined_angle(points: Matrix, coarse: float) -> float:
     """The mean direction from letters to others in the same line, near a coarse angle; degrees."""
-    chosen = points[:: max(1, len(points) // 1500)]
+    chosen = points[:: max(1, len(points) // MAX_POINTS)]
     x, y = chosen[:, 0], chosen[:, 1]
     dx = x[None, :] - x[:, None]
     dy = y[None, :] - y[:, None]

@@ -31,6 +31,9 @@ of the font: Helvetica's, and those of most fonts within a tenth."""
 MIN_SIZE: Final = 4.0
 """Points of the smallest font."""
 
+MIN_WORDS_TO_MEASURE: Final = 20
+"""Words that tell the usual size of a page."""
+
 WIDTH_OF_N: Final = 0.556
 """Of the letter in Helvetica, in sizes of the font."""
 
@@ -103,6 +106,13 @@ def runs_of_letters(rows: Sequence[Sequence[BBox]], words: Sequence[Sequence[BBo
     return runs
 
 
+def usual_size(words: Sequence[WordBox]) -> float | None:
+    """The size of the font of most words, points; None where there are too few to tell."""
+    if len(words) < MIN_WORDS_TO_MEASURE:
+        return None
+    return float(np.median([_size_of([word]) for word in words for _ in word.text]))
+
+
 def runs_of_words(words: Sequence[WordBox]) -> list[Run]:
     """Words that were read, line by line: baseline and size are those by which their letters fill their
     boxes, which are tight on the ink."""
@@ -112,7 +122,8 @@ def runs_of_words(words: Sequence[WordBox]) -> list[Run]:
     set_lines = [(_size_of(line), line) for line in lines.values()]
     usual = float(np.median([size for size, line in set_lines for _ in line])) if set_lines else MIN_SIZE
     runs = []
-    for size, line in set_lines:
+    for measured, line in set_lines:
+        size = max(MIN_SIZE, measured)
         if abs(size - usual) <= MAX_SIZE_CHANGE * usual:
             size = usual
         bottoms = [word.bbox[3] - (DESCENT * size if _is_deep(word.text) else 0.0) for word in line]
@@ -128,7 +139,7 @@ def _size_of(line: Sequence[WordBox]) -> float:
         top = LOWERCASE if set(word.text) <= _SHORT else CAPITAL
         extent = top + (DESCENT if _is_deep(word.text) else 0.0)
         sizes += [(word.bbox[3] - word.bbox[1]) / extent] * len(word.text)
-    return max(MIN_SIZE, float(np.median(sizes))) if sizes else MIN_SIZE
+    return float(np.median(sizes)) if sizes else MIN_SIZE
 
 
 def _is_deep(text: str) -> bool:

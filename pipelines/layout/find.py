@@ -24,7 +24,10 @@ from docai.pipelines.layout.drawn_notation import read_notation
 from docai.pipelines.layout.hidden_words import compare_words
 from docai.pipelines.layout.order import lines_of, reading_order
 from docai.pipelines.layout.origin import sources_of
+from docai.pipelines.layout.paragraphs import split_paragraphs
 from docai.pipelines.layout.picture import TRANSFORM, gray_page, set_upright
+from docai.pipelines.layout.scene_text import MIN_HALFTONES, text_in_photographs
+from docai.pipelines.layout.segments import halftone_share
 from docai.pipelines.layout.spread import split_spread
 from docai.pipelines.layout.straighten import MIN_LETTERS, SeeWords, count_letters, turn_of_words
 from docai.pipelines.layout.types import (
@@ -104,6 +107,10 @@ MAX_DRAWING_SIDE = 1600
 """Pixels of the longer side of an image file up to which it may be a single drawing."""
 
 
+MIN_SEEN_CONFIDENCE = 0.5
+"""Of an OCR engine in a word, from which it tells where text is."""
+
+
 def find_regions(page: Page, *, use_text_layer: bool = True, see_words: SeeWords | None = None) -> PageLayout:
     """The regions of a page in reading order.
 
@@ -132,7 +139,7 @@ def wants_words(page: Page, use_text_layer: bool) -> bool:
     if size is None or max(size) > MAX_DRAWING_SIDE:
         return True
     gray, _ = gray_page(page)
-    return count_letters(binarize(gray)) >= MIN_LETTERS
+    return halftone_share(gray) >= MIN_HALFTONES or count_letters(binarize(gray)) >= MIN_LETTERS
 
 
 def _find_regions(page: Page, use_text_layer: bool, seen: Sequence[SeenWord] = ()) -> PageLayout:
@@ -186,11 +193,13 @@ def _watermark(words: list[PageWord], number: int) -> Region:
 def _layout_from_pixels(
     page: Page, words: list[PageWord], origin: Origin, seen: Sequence[SeenWord] = ()
 ) -> PageLayout:
+    from docai.pipelines.layout.facsimile import usual_size
     from docai.pipelines.layout.raster import evidence_from_pixels
 
     if origin == "scan":
         words = [word._replace(is_ocr=True) for word in words]
-    gray, scale = gray_page(page)
+    level = _DeskewedFrame(TurnedFrame(page.width, page.height, 0), 0.0)
+    gray, scale = gray_page(page, usual_size([_seen_box(one.word, level) for one in seen]))
     turn = 0 if page.is_straight else turn_of_words(page, words)
     # A drawing without words: what its strokes make is upright, whatever way its letters seem to run.
     displayed = TurnedFrame(page.width, page.height, 0)
@@ -200,10 +209,12 @@ def _layout_from_pixels(
         return PageLayout((), "blank")
     turned = TurnedFrame(page.width, page.height, picture.turn, TRANSFORM.scale / scale)
     frame = _DeskewedFrame(turned, picture.skew)
-    evidence = evidence_from_pixels(picture, [_seen_box(one.word, frame) for one in seen])
+    believed = [one.word for one in seen if one.confidence >= MIN_SEEN_CONFIDENCE]
+    evidence = evidence_from_pixels(picture, [_seen_box(word, frame) for word in believed])
     if is_notation:
         evidence = replace(evidence, notation=partial(read_notation, page, turned))
-    candidates = combine(evidence)
+    candidates = text_in_photographs(evidence, combine(evidence))
+    candidates = split_paragraphs(candidates, evidence.words)
     for region in candidates:
         if region.kind == "text":
             region.bbox = grow(region.bbox, 0, 1)

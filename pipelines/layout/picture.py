@@ -31,6 +31,12 @@ LETTER_HEIGHT = 10.5
 USUAL_LETTER_HEIGHTS = (4.0, 14.0)
 """Pixels at :data:`DPI`: text from 4 to 13 points. Pages with other letters are measured by these."""
 
+FONT_SIZE = 10.0
+"""Points: size of the font of text of the usual size."""
+
+USUAL_FONT_SIZES = (7.0, 14.0)
+"""Points; pages with other text are measured by it."""
+
 MIN_LETTERS_TO_MEASURE = 100
 """Letters by which a picture can be measured; a drawing with its labels has fewer."""
 
@@ -45,16 +51,23 @@ class UprightPicture:
     skew: float
 
 
-def gray_page(page: Page) -> tuple[Gray, float]:
+def gray_page(page: Page, font_size: float | None = None) -> tuple[Gray, float]:
     """Gray levels of a page (height, width) in which text has the usual size, and their pixels per point.
 
     A page has no size that can be relied on: image files seldom say how large they are, and PDFs are made
     with a point for each pixel. Letters of the usual sizes at :data:`DPI` leave it there; others, and a page
     without letters that is too large to draw, are brought to the size that all measures in layout are for.
 
+    Args:
+        font_size: of most of the text, page points, where words were read; None: letters are measured.
+
     Raises:
         TooManyPixelsError, DamagedSourceError: as ``Page.render``.
     """
+    if font_size is not None:
+        is_usual = USUAL_FONT_SIZES[0] <= font_size <= USUAL_FONT_SIZES[1]
+        wanted = page.fit_scale(TRANSFORM.scale * (1.0 if is_usual else FONT_SIZE / font_size))
+        return _drawn(page, wanted), wanted
     scale = min(TRANSFORM.scale, PROBE_SIDE / max(page.width, page.height))
     gray = _drawn(page, scale)
     height = measured_letter_height(parts_of(binarize(gray)))

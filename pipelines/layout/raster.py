@@ -26,7 +26,7 @@ from docai.geometry import (
 from docai.pipelines.layout.digital import model_boxes
 from docai.pipelines.layout.facsimile import Run, facsimile, runs_of_letters, runs_of_words
 from docai.pipelines.layout.picture import TRANSFORM, UprightPicture
-from docai.pipelines.layout.types import PageEvidence, WordBox
+from docai.pipelines.layout.types import LabeledBox, PageEvidence, WordBox
 from docai.pipelines.pixels import (
     Gray,
     Parts,
@@ -46,6 +46,10 @@ MAX_FRAME_HEIGHT = 2.5
 
 MIN_FRAMED_SHARE = 0.4
 """Share of its area that these words fill."""
+
+MIN_WORDS_OF_TEXT = 60
+"""Words, of four characters and more on average, in what is no picture: the labels of charts are fewer or
+shorter."""
 
 MIN_ROW_HEIGHT = 15
 """Pixels, 7 points: rows of words between rules are hardly lower."""
@@ -88,8 +92,14 @@ def evidence_from_pixels(picture: UprightPicture, seen: Sequence[WordBox] = ()) 
     width, height = ink.shape[1] / TRANSFORM.scale, ink.shape[0] / TRANSFORM.scale
     thin = [TRANSFORM.to_page(rule) for rule in rules]
     runs = [*runs_of_words([word for word in seen if not word.turn]), *_runs_of_unread(rows, unread)]
-    with facsimile(runs, width, height, flatten(gray) if seen else None) as document:
-        labeled = model_boxes(document[0])
+    labeled = _labeled(runs, width, height, flatten(gray) if seen else None)
+    if any(_is_page_of_words(box, seen) for box, label in labeled if label == "picture"):
+        # A watermark or a pattern can make the whole page a picture to the model.
+        labeled = [
+            one
+            for one in _labeled(runs, width, height, None)
+            if one.label != "picture" or not _is_page_of_words(one.bbox, seen)
+        ]
     return PageEvidence(
         width=width,
         height=height,
@@ -214,6 +224,18 @@ def _words(row: Row) -> list[BBox]:
         words[-1].append(box)
         right = max(right, box[2])
     return [union(word) for word in words]
+
+
+def _labeled(runs: Sequence[Run], width: float, height: float, picture: Gray | None) -> list[LabeledBox]:
+    """What the layout model finds on the facsimile."""
+    with facsimile(runs, width, height, picture) as document:
+        return model_boxes(document[0])
+
+
+def _is_page_of_words(box: BBox, seen: Sequence[WordBox]) -> bool:
+    """Whether so many words are read in a box that it is no picture with labels."""
+    inside = [word for word in seen if contains_center(box, word.bbox)]
+    return len(inside) >= MIN_WORDS_OF_TEXT and sum(word.n_chars for word in inside) >= 4 * len(inside)
 
 
 def _believable(seen: Sequence[WordBox], scores: Sequence[BBox]) -> list[WordBox]:

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from docai.pipelines.external.ocr_letters import is_photograph
 from docai.pipelines.ingest import Page, PageWord
 from docai.pipelines.ingest.straight import Matrix, Straightening, StraightPage, turned
 from docai.pipelines.layout import deskew
@@ -93,6 +94,9 @@ def find_pose(page: Page, use_text_layer: bool) -> Pose:
         flat = _flattening(corners)
         gray = _warped(gray, flat, _sheet_size(corners))
         matrix = flat @ matrix
+    if corners is None and is_photograph(gray):
+        # The edges of things in a photograph tell nothing of how its few words lie.
+        return Pose()
     ink = binarize(gray)
     if count_letters(ink) < MIN_LETTERS:
         return Pose()

@@ -15,7 +15,7 @@ MAX_PARTS: Final = 4_000
 """Parts of a picture above which it is no drawing of molecules alone; those smaller than dots apart."""
 
 _MAX_OVERLAP: Final = 4.0
-"""Area of the boxes of parts, in areas of the picture, above which it is no drawing: hatchings, say."""
+"""Area of the boxes of parts in areas of the picture, above which it is no drawing but a hatching."""
 
 _SPECK: Final = 0.3
 """Area of dirt in squares of the stroke's width, at most."""

@@ -100,7 +100,7 @@ def chain_pieces(chain: Chain, width: float) -> list[Piece]:
 
 
 def _without_shallow(points: Vector, stops: list[int]) -> list[int]:
-    """The stops at which a line bends as bonds at an atom do; others are left out one by one."""
+    """The stops at which a line bends by an angle as bonds at an atom do."""
     stops = list(stops)
     while len(stops) > 2:
         steps = np.diff(points[stops], axis=0)

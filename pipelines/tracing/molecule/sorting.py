@@ -25,7 +25,7 @@ _MAX_ROW: Final = 5.0
 _SURE_LETTER: Final = 0.8
 """Probability of its letter from which a part is no bar."""
 
-_BARS: Final = frozenset("Il1|i!jftr/\\.,:;'*°")
+_BARS: Final = frozenset("Il1|i!/\\.,:;'*°-−–=()[]")
 """Letters and signs that bars and dots look like."""
 
 _MIN_BAR: Final = 1.3

@@ -31,6 +31,9 @@ _MAX_CUTS: Final = 16
 _THIN: Final = 1.7
 """Ink of a column where letters touch, in stroke widths, at most."""
 
+_STROKES: Final = frozenset("()[]{}Il1|/\\-.,'")
+"""Letters that the sides of others look like: an O is no pair of parentheses."""
+
 _CUT_COST: Final = 0.15
 """What a cut costs, in logarithms of probability."""
 
@@ -87,7 +90,12 @@ def _split(candidate: Candidate, height: float, width: float) -> list[Candidate]
         chosen += pieces[before[at], at]
         at = before[at]
     own = candidate.score if candidate.text else 0.0
-    if len(chosen) < 2 or float(np.mean([piece.score for piece in chosen])) < max(own + _GAIN, _SURE):
+    n_strokes = sum(piece.text in _STROKES for piece in chosen)
+    if (
+        len(chosen) < 2
+        or n_strokes > len(chosen) / 2
+        or float(np.mean([piece.score for piece in chosen])) < max(own + _GAIN, _SURE)
+    ):
         return None
     for piece in chosen:
         piece.source = part

@@ -14,7 +14,10 @@ from docai.pipelines.drawings.letters import read_letters
 from docai.pipelines.drawings.molecule.curves import as_circle, as_wave
 from docai.pipelines.ingest.drawing import Drawing, PaintedPath, Subpath
 from docai.pipelines.tracing.molecule.bridges import drop_bridges
+from docai.pipelines.tracing.molecule.broken_letters import join_stems
 from docai.pipelines.tracing.molecule.cutting import cut_letters
+from docai.pipelines.tracing.molecule.dashes import dashes_as_bars
+from docai.pipelines.tracing.molecule.hashes import complete_rows
 from docai.pipelines.tracing.molecule.ink import Ink, find_ink
 from docai.pipelines.tracing.molecule.parts import Part, find_parts
 from docai.pipelines.tracing.molecule.segments import Piece, read_pieces
@@ -86,12 +89,15 @@ def trace(picture: NDArray[np.uint8]) -> Tracing | None:
         return None
     found = sort_parts(parts, bond, ink.width)
     _cut_letters(found, bond, ink.width)
+    found.letters, found.bars = join_stems(found.letters, found.bars, found.height)
+    found.letters, found.bars = complete_rows(found.letters, found.bars, ink.width)
     traced = _trace_lines(found.lines, ink.width, bond)
     if len(traced.pieces) > MAX_PIECES:
         return None
     traced.pieces = drop_bridges(traced.pieces, bond, ink.width)
     beside = [((bar[0] + bar[3]) / 2, (bar[1] + bar[2]) / 2) for bar in found.bars]
     beside += [(piece.begin, piece.end) for piece in traced.pieces]
+    found.bars = dashes_as_bars(found.bars, traced.pieces, bond, ink.width)
     traced.pieces = split_straight(traced.pieces, beside, bond)
     return _as_drawing(ink, found, traced, bond)
 

@@ -6,7 +6,7 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from docai.pipelines.evidence.imago import prepare
 from docai.pipelines.evidence.molecule_answers import answer_of_blocks, count_oddities, mend
@@ -56,6 +56,14 @@ def test_labels_belong_to_the_structure() -> None:
     assert not picture.texts
     ink = np.asarray(image.convert("L")) < 128
     assert (picture.ink > 0).sum() == pytest.approx(ink.sum(), rel=0.1)
+
+
+def test_white_on_black_is_read_as_black_on_white() -> None:
+    image = _drawn("CC(=O)Nc1ccc(O)cc1")
+    black = ImageOps.expand(ImageOps.invert(image), 20, "white")
+    plain, inverted = part_picture(image), part_picture(black)
+    assert inverted.stroke == pytest.approx(plain.stroke, abs=0.5)
+    assert inverted.ink.shape == pytest.approx(plain.ink.shape, abs=2)
 
 
 def test_a_picture_without_lines_is_kept_whole() -> None:

@@ -7,8 +7,8 @@ import pytest
 from docai.pipelines.evidence.arbiter import decide
 from docai.pipelines.evidence.base import Reading
 from docai.pipelines.evidence.molecule_answers import MoleculeAnswer
-from docai.pipelines.evidence.molecule_vote import is_doubtful, join_molecules, reading_of_answers
-from docai.pipelines.evidence.second_readers import join_second_readers
+from docai.pipelines.evidence.molecule_vote import join_molecules, reading_of_answers
+from docai.pipelines.evidence.second_readers import is_doubtful, join_second_readers
 from docai.records import Evidence
 
 ASPIRIN, OTHER, ODD = "CC(=O)Oc1ccccc1C(=O)O", "CC(=O)Oc1ccccc1C(N)=O", "*C(=O)Oc1ccccc1C(=O)O"

@@ -14,7 +14,7 @@ from docai.pipelines.evidence.imago import Imago
 from docai.pipelines.evidence.ppocr import PageReader, PpOcr
 from docai.pipelines.evidence.scanned_tables import PpOcrTables
 from docai.pipelines.external import imago, ppocr
-from docai.pipelines.external.ocr_letters import letter_height, measured_letter_height
+from docai.pipelines.external.ocr_letters import is_photograph, letter_height, measured_letter_height
 from docai.pipelines.external.programs import ReaderError
 from docai.pipelines.ingest import open_source
 
@@ -133,6 +133,17 @@ def test_letters_are_measured_on_any_ground_and_without_the_frame_around_them(gr
         text = "xenon menus or vaccine error names"
         draw.text((60, 40 + 50 * row), text, fill=0 if ground > 128 else 255, font=ImageFont.load_default(30))
     assert letter_height(np.asarray(image)) == pytest.approx(16, abs=3)
+
+
+def test_print_on_dim_paper_is_no_photograph() -> None:
+    image = Image.new("L", (1200, 600), 150)
+    draw = ImageDraw.Draw(image)
+    for row in range(8):
+        text = "xenon menus or vaccine error names"
+        draw.text((60, 40 + 50 * row), text, fill=40, font=ImageFont.load_default(30))
+    assert not is_photograph(np.asarray(image))
+    noise = np.random.default_rng(0).normal(128, 25, (60, 80)).clip(0, 255).astype(np.uint8)
+    assert is_photograph(np.asarray(Image.fromarray(noise).resize((800, 600), Image.Resampling.BICUBIC)))
 
 
 def test_what_has_no_letters_is_not_measured() -> None:

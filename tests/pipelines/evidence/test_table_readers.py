@@ -11,11 +11,12 @@ from PIL import Image, ImageDraw, ImageFont
 
 from docai.contents import Cell, TableContent
 from docai.parsers.table_grid import table_content
-from docai.pipelines.evidence.base import ReaderInput, Reading
+from docai.pipelines.evidence.base import Picture, ReaderInput, Reading
 from docai.pipelines.evidence.ppocr import OcrPageWord, PageReader
 from docai.pipelines.evidence.scanned_tables import PpOcrTables
 from docai.pipelines.evidence.slanet import SlanetTables
 from docai.pipelines.evidence.table_choice import has_same_grid, is_doubtful, join_tables
+from docai.pipelines.evidence.table_dashes import with_dashes
 from docai.pipelines.evidence.table_sheet import prepare
 from docai.pipelines.evidence.table_words import fill_with_words
 from docai.pipelines.external import ppocr, slanet, weights
@@ -217,3 +218,39 @@ def test_edges_of_striped_rows_are_rules() -> None:
     pixels[128:188][pixels[128:188] > 200] = 215
     plain, striped = prepare(image), prepare(Image.fromarray(pixels))
     assert len(striped.rules.horizontal) == len(plain.rules.horizontal) + 2
+
+
+def test_a_lone_dash_is_a_word_and_a_rule_or_a_hyphen_is_none() -> None:
+    image = Image.new("RGB", (600, 200), "white")
+    draw = ImageDraw.Draw(image)
+    words = []
+    for x, y, text in ((20, 20, "Benzene"), (300, 20, "12-14"), (20, 100, "Methane")):
+        font = ImageFont.load_default(30)
+        draw.text((x, y), text, fill=0, font=font)
+        x0, y0, x1, y1 = draw.textbbox((x, y), text, font=font)
+        words.append(OcrPageWord(PageWord(text, (x0, y0, x1, y1), 0, 0), 0.99))
+    draw.rectangle((320, 118, 334, 120), fill=0)
+    draw.line([(0, 80), (600, 80)], fill=0, width=2)
+    for x in range(0, 600, 24):
+        draw.line([(x, 170), (x + 12, 170)], fill=0, width=2)
+    found = with_dashes(words, Picture(image, 1.0))
+    assert [one.word.text for one in found[3:]] == ["-"]
+    assert found[3].word.bbox[0] == 320
+
+
+@needs_ppocr
+def test_dashes_fill_their_cells() -> None:
+    rows = (
+        ("Substance", "Air", "Water"),
+        ("Benzene", "1000", "-"),
+        ("Fluorides", "-", "2000"),
+        ("Zinc", "200", "100"),
+    )
+    image = Image.new("RGB", (700, 260), "white")
+    draw = ImageDraw.Draw(image)
+    for row, texts in enumerate(rows):
+        for col, text in enumerate(texts):
+            draw.text((30 + 230 * col, 20 + 60 * row), text, fill=0, font=ImageFont.load_default(26))
+    told = read(PpOcrTables(), image)
+    assert isinstance(told.content, TableContent)
+    assert [cell.text for cell in told.content.cells] == [text for texts in rows for text in texts]

@@ -1,6 +1,7 @@
 """Words that an OCR engine sees in a scan: layout is found by them, and invisible ones compared with them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
@@ -15,6 +16,7 @@ from docai.pipelines.ingest import PageWord, open_source
 from docai.pipelines.layout import PageLayout, find_regions
 from docai.pipelines.layout.facsimile import CAPITAL, runs_of_words
 from docai.pipelines.layout.hidden_words import compare_words
+from docai.pipelines.layout.paragraphs import split_paragraphs
 from docai.pipelines.layout.spread import split_spread
 from docai.pipelines.layout.types import RegionCandidate, SeenWord, WordBox
 
@@ -131,3 +133,27 @@ def test_pictures_without_text_are_pages_without_errors(pixels: np.ndarray) -> N
     document = Pipeline(engine=engine, witnesses="off").process(buffer.getvalue())
     assert document.pages[0].origin in ("blank", "scan")
     assert not any(issue.severity == "error" for issue in document.issues)
+
+
+def test_words_in_a_photograph_are_texts_beside_it() -> None:
+    shades = np.tile(np.linspace(70, 190, 500).astype(np.uint8), (400, 1))
+    shades[150:190, 100:300:12] = 20
+    buffer = BytesIO()
+    Image.fromarray(shades).save(buffer, "PNG")
+    seen = [SeenWord(PageWord("EXIT", (100, 150, 190, 190), 0, 0), 0.9)]
+    regions = layout_of(buffer.getvalue(), seen).regions
+    (text,) = (region for region in regions if "words seen in a photograph" in region.evidence)
+    assert text.kind == "text"
+    assert contains_center(text.bbox, seen[0].word.bbox)
+    assert any(region.kind == "figure" for region in regions)
+
+
+def test_paragraphs_with_an_indented_first_line_are_regions_of_their_own() -> None:
+    rows = [(20, 200), (10, 200), (10, 120), (20, 200), (10, 200), (10, 60)]
+    words = [WordBox((x0, 12.0 * row, x1, 12.0 * row + 9), (0, row), 20) for row, (x0, x1) in enumerate(rows)]
+    region = RegionCandidate("text", (10, 0, 200, 70), 0.9, [], word_indices=list(range(6)), label="text")
+    parts = split_paragraphs([region], words)
+    assert [part.word_indices for part in parts] == [[0, 1, 2], [3, 4, 5]]
+    centered = [word._replace(bbox=(60.0, *word.bbox[1:])) for word in words[:3]]
+    (whole,) = split_paragraphs([replace(region, word_indices=[0, 1, 2])], centered)
+    assert whole.word_indices == [0, 1, 2]

@@ -1,0 +1,139 @@
+"""Pictures of molecules traced to strokes and letters: what is read of drawings as pixels."""
+
+from __future__ import annotations
+
+import random
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from docai.pipelines.ingest import open_source
+from docai.pipelines.synthesis.vector.molecules import rdkit_pdf
+from docai.pipelines.tracing.molecule.ink import find_ink, stroke_width
+from docai.pipelines.tracing.molecule.reader import TracedMolecules, read_picture
+from docai.pipelines.tracing.molecule.thinning import thin
+
+Image = NDArray[np.uint8]
+
+STYLE = {
+    "scalingFactor": 24.0,
+    "bondLineWidth": 1.0,
+    "multipleBondOffset": 0.18,
+    "baseFontSize": 0.65,
+    "explicitMethyl": False,
+    "as_text": False,
+    "palette": "useBWAtomPalette",
+    "legend": "",
+    "fontFile": "BuiltinTelexRegular",
+}
+
+
+def draw(smiles: str, dpi: int = 200) -> Image:
+    """RDKit's drawing as a picture (H, W), 0 black."""
+    drawn = rdkit_pdf(smiles, 1, 0.2, **STYLE)
+    with open_source(drawn.data) as source, source.page(1) as page:
+        return np.asarray(page.render(page.bbox, scale=dpi / 72).convert("L"), np.uint8)
+
+
+def smiles_of(found: TracedMolecules) -> str:
+    from rdkit import Chem
+
+    return str(Chem.CanonSmiles(found.smiles)) if found.smiles else ""
+
+
+def canonical(smiles: str) -> str:
+    from rdkit import Chem
+
+    return str(Chem.CanonSmiles(smiles))
+
+
+@pytest.mark.parametrize(
+    "smiles",
+    [
+        "CC(=O)Oc1ccccc1C(=O)O",
+        "N#Cc1ccncc1Cl",
+        "CC/C=C/CBr",
+        "OCC1CCCC(F)C1",
+        "CCCCCCCC",
+    ],
+)
+def test_a_clean_drawing_is_read(smiles: str) -> None:
+    found = read_picture(draw(smiles))
+    assert smiles_of(found) == canonical(smiles)
+    assert found.confidence > 0.8
+
+
+@pytest.mark.parametrize("smiles", ["C[C@H](N)C(=O)O", "C[C@@H](N)C(=O)O"])
+def test_wedges_and_hashes_give_the_configuration(smiles: str) -> None:
+    assert smiles_of(read_picture(draw(smiles, 400))) == canonical(smiles)
+
+
+def test_black_and_white_is_read_as_well_as_gray() -> None:
+    smiles = "CC(=O)Nc1ccc(O)cc1"
+    picture = np.where(draw(smiles, 300) < 160, 0, 255).astype(np.uint8)
+    assert smiles_of(read_picture(picture)) == canonical(smiles)
+
+
+def test_light_lines_on_dark_paper_are_read() -> None:
+    smiles = "O=C1CCCCC1"
+    assert smiles_of(read_picture(255 - draw(smiles))) == canonical(smiles)
+
+
+def test_colors_are_ink_whatever_their_brightness() -> None:
+    gray = draw("c1ccsc1")
+    picture = np.stack([np.full_like(gray, 255), np.full_like(gray, 255), gray], axis=2)
+    assert smiles_of(read_picture(picture)) == canonical("c1ccsc1")
+
+
+def test_dirt_and_a_caption_are_no_part_of_the_structure() -> None:
+    picture = draw("CC(=O)Oc1ccccc1C(=O)O")
+    picture = cv2.copyMakeBorder(picture, 40, 160, 40, 40, cv2.BORDER_CONSTANT, value=255)
+    cv2.putText(picture, "(I-22)", (60, picture.shape[0] - 20), cv2.FONT_HERSHEY_DUPLEX, 0.9, 0, 1)
+    rng = random.Random(3)
+    for _ in range(40):
+        picture[rng.randrange(picture.shape[0]), rng.randrange(picture.shape[1])] = 0
+    assert smiles_of(read_picture(picture)) == canonical("CC(=O)Oc1ccccc1C(=O)O")
+
+
+@pytest.mark.parametrize("shape", [(0, 5), (1, 1), (300, 300), (300, 300, 3)])
+def test_paper_holds_nothing(shape: tuple[int, ...]) -> None:
+    for value in (0, 255):
+        assert read_picture(np.full(shape, value, np.uint8)).smiles == ""
+
+
+def test_noise_hatching_and_text_are_not_believed() -> None:
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (300, 300), dtype=np.uint8)
+    salt = np.where(rng.random((400, 400)) < 0.03, 0, 255).astype(np.uint8)
+    hatching = np.where(np.add.outer(np.arange(400), np.arange(400)) % 40 < 2, 0, 255).astype(np.uint8)
+    text = np.full((400, 800), 255, np.uint8)
+    for y in range(40, 400, 40):
+        cv2.putText(text, "The quick brown fox 0123456789", (20, y), cv2.FONT_HERSHEY_SIMPLEX, 1.0, 0, 2)
+    for picture in (noise, salt, hatching, text):
+        assert read_picture(picture).confidence < 0.5
+
+
+def test_strokes_come_to_one_width_at_any_resolution() -> None:
+    for dpi in (100, 150, 300, 600):
+        ink = find_ink(draw("CCCO", dpi))
+        assert ink is not None
+        assert 4.0 <= ink.width <= 10.0
+
+
+def test_the_width_of_a_slanted_stroke_is_measured_across_it() -> None:
+    for angle in (0, 20, 45, 70, 90):
+        mask = np.zeros((200, 200), np.uint8)
+        end = (100 + round(80 * np.cos(np.radians(angle))), 100 + round(80 * np.sin(np.radians(angle))))
+        cv2.line(mask, (100, 100), end, 1, 7)
+        assert 5.5 <= stroke_width(mask) <= 9.5
+
+
+def test_thinned_strokes_stay_connected_and_are_thin() -> None:
+    mask = np.zeros((120, 120), np.uint8)
+    cv2.line(mask, (10, 10), (100, 60), 1, 7)
+    cv2.line(mask, (100, 60), (20, 110), 1, 5)
+    line = thin(mask)
+    assert cv2.connectedComponents(line, connectivity=8)[0] == 2
+    assert 150 < int(line.sum()) < 260
