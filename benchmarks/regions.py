@@ -1,13 +1,14 @@
 """Measures precision and recall of region finding on seeded synthetic pages.
 
-    python benchmarks/regions.py [--count 200] [--seed 0] [--scan]
+    python benchmarks/regions.py [--count 200] [--seed 0] [--scan] [--read]
 
 A region found matches a true one where they are of one class and their boxes overlap with an intersection
 over union of at least 0.7; matches are made one to one, best first. Text is counted by the paragraph: each
 paragraph, heading, caption, list item, running head and page number is one true region, so two paragraphs
 found as one count as one wrong and two missed. ``order`` is the share of neighboring matched regions that
 were found in the true order. Each page is measured as a PDF, or with ``--scan`` as a 200 dpi image of it,
-rotated by up to one degree, noisy, and JPEG-compressed. No model is run.
+rotated by up to one degree, noisy, and JPEG-compressed. No model is run; with ``--read`` the words of scans
+are read by PP-OCR first, as docai does.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from common import script_parser
 
 from docai import Limits
 from docai.geometry import iou
+from docai.options import Options
+from docai.pipelines.evidence.readers import ReaderPool
 from docai.pipelines.ingest import open_source
 from docai.pipelines.layout import Region, find_regions
 from docai.pipelines.synthesis.pages import SyntheticPage, Truth, scanned, synthetic_page
@@ -46,9 +49,10 @@ def match_regions(truth: tuple[Truth, ...], regions: tuple[Region, ...]) -> list
     return sorted(matches)
 
 
-def regions_of(page: SyntheticPage) -> tuple[Region, ...]:
+def regions_of(page: SyntheticPage, readers: ReaderPool | None = None) -> tuple[Region, ...]:
     with open_source(page.pdf, limits=Limits()) as source:
-        return find_regions(next(iter(source.pages()))).regions
+        see_words = None if readers is None else readers.see_words
+        return find_regions(next(iter(source.pages())), see_words=see_words).regions
 
 
 def main() -> None:
@@ -56,16 +60,18 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=200, help="pages (default 200)")
     parser.add_argument("--seed", type=int, default=0, help="of the first page (default 0)")
     parser.add_argument("--scan", action="store_true", help="measure 200 dpi scans of the pages")
+    parser.add_argument("--read", action="store_true", help="read the words of scans by PP-OCR first")
     parser.add_argument("--verbose", action="store_true", help="print each missed and each wrong region")
     arguments = parser.parse_args()
     n_true, n_matched, n_found = Counter[str](), Counter[str](), Counter[str]()
     in_order = pairs = 0
     seconds = 0.0
+    readers = ReaderPool.choose(Options()) if arguments.read else None
     for seed in range(arguments.seed, arguments.seed + arguments.count):
         page = synthetic_page(seed)
         page = scanned(page) if arguments.scan else page
         start = time.perf_counter()
-        regions = regions_of(page)
+        regions = regions_of(page, readers)
         seconds += time.perf_counter() - start
         matches = match_regions(page.truth, regions)
         n_true.update(region.kind for region in page.truth)

@@ -385,6 +385,11 @@ CODES: Mapping[str, IssueCode] = MappingProxyType(
             "A wedge or hashed bond is drawn at an atom that cannot have a configuration as drawn.",
         ),
         "witness-silent": IssueCode("info", "evidence", "A second reader recognized nothing in the region."),
+        "witness-unclear": IssueCode(
+            "warning",
+            "evidence",
+            "No model read the region, and who did could not make out all of it; that answer is kept.",
+        ),
         "witness-failed": IssueCode("info", "evidence", "A second reader failed; the message says why."),
         "reader-missing": IssueCode(
             "info",

@@ -43,7 +43,8 @@ order of trust:
      any trust in it (:mod:`docai.pipelines.evidence.trust`).
    - They differ: the likelier one is believed. That is the model, unless its own *calibrated* confidence
      is below the trust in the second reader. An uncalibrated number decides nothing.
-   - No model read: the second reader's complete reading is the content, with its trust for confidence.
+   - No model read: the second reader's reading is the content, with its trust for confidence; one that is
+     not complete has a warning.
    - A second reader that is not complete is believed with as little confidence, and over a model that is
      worse; otherwise it changes nothing but the alternatives.
 
@@ -185,13 +186,17 @@ def _decide_unread(
         return decide_unread_table(words, second)
     if kind == "text" and native is not None and native.complete:
         return Decision(content_of(native), ("text-layer",), native.confidence)
-    if second is None or second.content is None or not second.complete:
+    if second is None or second.content is None or second.content.is_empty:
         return None
-    confidence = second.confidence
+    confidence, issues = second.confidence, second.issues
     if confidence.value is None:
-        method = f"share of the clear answers of {second.source} that are right"
-        confidence = Confidence(value=trust_in(second).record, method=method)
-    return Decision(second.content, (second.source, *second.supporters), confidence, (), second.issues)
+        quality = "clear" if second.complete else "unclear"
+        method = f"share of the {quality} answers of {second.source} that are right"
+        confidence = Confidence(value=trust_against(second).record, method=method)
+    if not second.complete:
+        message = f"{second.source} could not make out all of it, and nobody else read it."
+        issues = (*issues, make_issue("witness-unclear", message))
+    return Decision(second.content, (second.source, *second.supporters), confidence, (), issues)
 
 
 def _decide_text(model: Reading, native: Reading) -> Decision:

@@ -26,7 +26,8 @@ from docai.pipelines.layout.order import lines_of, reading_order
 from docai.pipelines.layout.origin import sources_of
 from docai.pipelines.layout.paragraphs import split_paragraphs
 from docai.pipelines.layout.picture import TRANSFORM, gray_page, set_upright
-from docai.pipelines.layout.scene_text import text_in_photographs
+from docai.pipelines.layout.scene_text import MIN_HALFTONES, text_in_photographs
+from docai.pipelines.layout.segments import halftone_share
 from docai.pipelines.layout.spread import split_spread
 from docai.pipelines.layout.straighten import MIN_LETTERS, SeeWords, count_letters, turn_of_words
 from docai.pipelines.layout.types import (
@@ -138,7 +139,7 @@ def wants_words(page: Page, use_text_layer: bool) -> bool:
     if size is None or max(size) > MAX_DRAWING_SIDE:
         return True
     gray, _ = gray_page(page)
-    return count_letters(binarize(gray)) >= MIN_LETTERS
+    return halftone_share(gray) >= MIN_HALFTONES or count_letters(binarize(gray)) >= MIN_LETTERS
 
 
 def _find_regions(page: Page, use_text_layer: bool, seen: Sequence[SeenWord] = ()) -> PageLayout:

@@ -59,7 +59,7 @@ def _breaks(boxes: Sequence[BBox]) -> list[int]:
     """Numbers of the lines that begin a paragraph, the first line apart."""
     high = float(np.median([box[3] - box[1] for box in boxes]))
     left, right = min(box[0] for box in boxes), max(box[2] for box in boxes)
-    breaks = []
+    breaks: list[int] = []
     for number in range(1, len(boxes)):
         indent = (boxes[number][0] - left) / high
         is_short = right - boxes[number - 1][2] > MIN_SHORT * high

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
@@ -9,13 +10,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from docai.geometry import BBox
 from docai.pipelines.drawings.score.content import PieceState, SystemReading
 from docai.pipelines.drawings.score.reader import systems_of_sheet
 from docai.pipelines.drawings.score.reading import read_found_systems
 from docai.pipelines.drawings.score.sheet import Sheet
-from docai.pipelines.drawings.score.types import System
+from docai.pipelines.drawings.score.types import Staff, System
 from docai.pipelines.tracing.score.bows import find_bows
-from docai.pipelines.tracing.score.ink import Ink, read_ink
+from docai.pipelines.tracing.score.ink import Ink, Mask, read_ink
 from docai.pipelines.tracing.score.picture_sheet import (
     SheetBuilder,
     in_pixels,
@@ -26,6 +28,7 @@ from docai.pipelines.tracing.score.picture_sheet import (
     upright_line,
 )
 from docai.pipelines.tracing.score.slabs import (
+    Stroke,
     find_beams,
     find_bracket_lines,
     find_ledgers,
@@ -34,7 +37,7 @@ from docai.pipelines.tracing.score.slabs import (
 from docai.pipelines.tracing.score.staff_lines import Gray
 from docai.pipelines.tracing.score.straighten import SPACE_PX, StraightPicture, straighten
 from docai.pipelines.tracing.score.symbol_finder import PictureSymbol, find_symbols
-from docai.pipelines.tracing.score.uprights import find_barlines, find_stems
+from docai.pipelines.tracing.score.uprights import Bar, find_barlines, find_stems
 
 Finder = Callable[[NDArray[np.uint8], float], list[PictureSymbol]]
 
@@ -46,6 +49,23 @@ MIN_SCORES: Final = {
 }
 """Least score of what is seen by mistake more often than others: heads where stems cross beams, dots at
 the tips of flags."""
+
+CLEF: Final = re.compile(r"^[gfc]Clef|^timeSig")
+"""What stands on the lines of a staff: letters of dynamics and titles look alike."""
+
+GROWN_PX: Final = 3.0
+"""By which symbols are taken for larger where bows are looked for."""
+
+HEAD_HEIGHTS: Final = (0.7, 1.25)
+"""Least and greatest height of the ink of a head that nothing touches, in staff spaces at its size."""
+
+MAX_SHIFT_SPACES: Final = 0.35
+"""By how much a head is moved at most, in staff spaces."""
+
+HOOK_SPACES: Final = 0.25
+"""Distance of a short beam from its stem at most, in staff spaces."""
+
+DOTS: Final = ("augmentationDot", "articStaccatoAbove", "articStaccatoBelow", "repeatDot")
 
 OPEN: Final = ("notehead", "flag", "augmentationDot", "articStaccato", "repeatDot")
 """How names of symbols begin that stems may run along or through."""
@@ -80,30 +100,96 @@ def find_picture_systems(picture: StraightPicture, symbols: Sequence[PictureSymb
     return systems_of_sheet(picture_sheet(picture, symbols), staves, has_letters=False)
 
 
-def _believed(ink: Ink, symbols: Sequence[PictureSymbol]) -> list[PictureSymbol]:
-    """Symbols without those that are too doubtful, and without heads that are pieces of beams."""
-    sure = [symbol for symbol in symbols if symbol.score >= MIN_SCORES.get(symbol.name, 0.0)]
+def _believed(ink: Ink, symbols: Sequence[PictureSymbol], staves: Sequence[Staff]) -> list[PictureSymbol]:
+    """Symbols without those that are too doubtful or out of place, and without heads that are of beams."""
+    sure = [
+        symbol
+        for symbol in symbols
+        if symbol.score >= MIN_SCORES.get(symbol.name, 0.0)
+        and (not CLEF.match(symbol.name) or _stands_on_staff(symbol, staves))
+    ]
     others = [symbol.box for symbol in sure if not symbol.name.startswith(OPEN)]
     heads = [symbol for symbol in sure if symbol.name.startswith("notehead")]
     solid = solid_mask(ink.mask.shape, others)
     gone = {id(heads[place]) for place in heads_on_beams(ink, solid, [head.box for head in heads])}
-    return [symbol for symbol in sure if id(symbol) not in gone]
+    kept = [symbol for symbol in sure if id(symbol) not in gone]
+    return [_centered(symbol, ink.bare) if symbol.name == "noteheadBlack" else symbol for symbol in kept]
+
+
+def _centered(head: PictureSymbol, bare: Mask) -> PictureSymbol:
+    """A head moved up or down to the middle of its ink, where nothing else touches that."""
+    x0, y0, x1, y1 = head.box
+    middle, third = (y0 + y1) / 2, (x1 - x0) / 6
+    tops, bottoms = [], []
+    for column in range(
+        max(0, round((x0 + x1) / 2 - third)), min(bare.shape[1], round((x0 + x1) / 2 + third) + 1)
+    ):
+        first = last = min(max(round(middle), 0), len(bare) - 1)
+        if not bare[first, column]:
+            continue
+        while first > 0 and bare[first - 1, column]:
+            first -= 1
+        while last + 1 < len(bare) and bare[last + 1, column]:
+            last += 1
+        tops.append(first)
+        bottoms.append(last)
+    if not tops:
+        return head
+    top, bottom = float(np.median(tops)), float(np.median(bottoms))
+    low, high = (share * head.scale * SPACE_PX for share in HEAD_HEIGHTS)
+    shift = (top + bottom) / 2 - middle
+    if not low <= bottom - top + 1 <= high or abs(shift) > MAX_SHIFT_SPACES * SPACE_PX:
+        return head
+    return replace(head, box=(x0, y0 + shift, x1, y1 + shift))
+
+
+def _is_hook(symbol: PictureSymbol, stems: Sequence[Bar]) -> bool:
+    """Whether what looks like a half or whole rest adjoins a stem, as a short beam does and no rest."""
+    if symbol.name not in ("restHalf", "restWhole"):
+        return False
+    x0, y0, x1, y1 = symbol.box
+    near = HOOK_SPACES * SPACE_PX
+    return any(
+        min(abs(stem.x - x0), abs(stem.x - x1)) <= near and stem.y0 <= y0 and y1 <= stem.y1 for stem in stems
+    )
+
+
+def _off_ledgers(symbols: Sequence[PictureSymbol], ledgers: Sequence[Stroke]) -> list[PictureSymbol]:
+    """Symbols without dots that are ends of ledger lines."""
+    near = 0.2 * SPACE_PX
+
+    def is_end(box: BBox) -> bool:
+        x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+        return any(abs(y - line.y0) <= near and line.x0 <= x <= line.x1 + 2 * near for line in ledgers)
+
+    return [symbol for symbol in symbols if not (symbol.name in DOTS and is_end(symbol.box))]
+
+
+def _stands_on_staff(symbol: PictureSymbol, staves: Sequence[Staff]) -> bool:
+    _, y0, _, y1 = symbol.box
+    near = SPACE_PX
+    return any(staff.lines[0] - near <= (y0 + y1) / 2 <= staff.lines[-1] + near for staff in staves)
 
 
 def picture_sheet(picture: StraightPicture, symbols: Sequence[PictureSymbol]) -> Sheet:
     """What a straightened picture shows, its strokes beside the symbols found."""
     ink = read_ink(picture.dark, picture.staves)
     shape = ink.mask.shape
-    symbols = _believed(ink, symbols)
+    symbols = _believed(ink, symbols, picture.staves)
     heads = [symbol.box for symbol in symbols if symbol.name.startswith("notehead")]
     flags = [symbol.box for symbol in symbols if symbol.name.startswith("flag")]
     closed = solid_mask(shape, [symbol.box for symbol in symbols if not symbol.name.startswith(OPEN)])
     bars = find_barlines(ink, picture.staves, heads, closed)
     stems = find_stems(ink, heads, flags, closed, bars)
+    symbols = [symbol for symbol in symbols if not _is_hook(symbol, stems)]
+    closed = solid_mask(shape, [symbol.box for symbol in symbols if not symbol.name.startswith(OPEN)])
     solid = closed | solid_mask(shape, heads, inset=0.0)
     beams = find_beams(ink, solid, stems)
     ledgers = find_ledgers(ink, picture.staves, heads)
+    symbols = _off_ledgers(symbols, ledgers)
     solid |= solid_mask(shape, [symbol.box for symbol in symbols], inset=0.0)
+    clefs = [symbol.box for symbol in symbols if CLEF.match(symbol.name)]
+    solid |= solid_mask(shape, clefs, inset=-GROWN_PX)
     solid |= painted(
         shape,
         [*(upright_line(bar) for bar in (*bars, *stems)), *(slab_line(slab) for slab in (*beams, *ledgers))],

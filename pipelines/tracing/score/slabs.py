@@ -17,8 +17,11 @@ from docai.pipelines.tracing.score.straighten import SPACE_PX
 from docai.pipelines.tracing.score.tracks import Steps, Track, follow
 from docai.pipelines.tracing.score.uprights import Bar
 
-BEAM_SPACES: Final = (0.3, 0.95)
-"""Least and greatest thickness of a beam, in staff spaces."""
+BEAM_SPACES: Final = (0.3, 1.2)
+"""Least and greatest thickness of a beam, in staff spaces; a staff line beside it adds to it."""
+
+SINGLE_SPACES: Final = 0.9
+"""Thickness of a beam at most without what touches it, in staff spaces."""
 
 MAX_BEAMS_SPACES: Final = 3.4
 """Thickness of beams that have run into each other at most, in staff spaces."""
@@ -156,10 +159,8 @@ def _pieces(mask: Mask, ink: Ink) -> list[tuple[int, float, float]]:
     least, most = BEAM_SPACES[0] * SPACE_PX, BEAM_SPACES[1] * SPACE_PX
     pieces = []
     for x, y0, y1 in upright_runs(mask, least, MAX_BEAMS_SPACES * SPACE_PX).tolist():
-        if y1 - y0 <= most:
-            pieces.append((x, (y0 + y1 - 1) / 2, float(y1 - y0)))
-            continue
-        cuts = [y0, *_valleys(ink.dark[y0:y1, x], y0), y1]
+        is_thick = y1 - y0 > SINGLE_SPACES * SPACE_PX
+        cuts = [y0, *(_valleys(ink.dark[y0:y1, x], y0) if is_thick else ()), y1]
         for top, bottom in pairwise(cuts):
             if least <= bottom - top <= most:
                 pieces.append((x, (top + bottom - 1) / 2, float(bottom - top)))
@@ -200,7 +201,8 @@ def _straight(track: Track) -> Iterator[Stroke]:
     if bend > MAX_BEND_PX:
         return
     x0, x1 = float(xs[0]) - 0.5, float(xs[-1]) + 0.5
-    yield Stroke(x0, slope * x0 + offset, x1, slope * x1 + offset, float(np.median(thick)))
+    usual = min(float(np.median(thick)), SINGLE_SPACES * SPACE_PX)
+    yield Stroke(x0, slope * x0 + offset, x1, slope * x1 + offset, usual)
 
 
 def _joined(strokes: Sequence[Stroke]) -> list[Stroke]:

@@ -38,7 +38,7 @@ OVER_FLAG_SPACES: Final = 3.0
 COVERED: Final = 0.93
 """Share of the height of a staff that a barline covers at least, and of the gap between two staves."""
 
-MAX_BAR_SPACES: Final = 1.3
+MAX_BAR_SPACES: Final = 1.6
 """Thickness of a barline at most, in staff spaces."""
 
 FREE_SPACES: Final = 0.45
@@ -122,7 +122,7 @@ def _stands_free(bar: Bar, bare: Mask, heads: Sequence[BBox]) -> bool:
         first, last = sorted((edge, edge + direction * FREE_SPACES * SPACE_PX))
         part = bare[y0:y1, max(0, round(first)) : max(1, round(last) + 1)]
         sides.append(float(part.mean()) if part.size else 0.0)
-    return min(sides) <= 0.12 and max(sides) <= 0.9
+    return min(sides) <= 0.12
 
 
 def _joined(found: Sequence[Sequence[Bar]], spread: Mask) -> list[Bar]:
@@ -172,8 +172,21 @@ def find_stems(
     for stroke in strokes:
         if any(abs(stroke.x - bar.x) <= bar.thickness / 2 + 2 and _covers(bar, stroke) for bar in bars):
             continue
+        if _is_within(stroke, heads):
+            continue
         found += [_cut_at_flag(stem, flags) for stem in _cut_at_heads(stroke, heads)]
     return found
+
+
+def _is_within(stroke: Bar, heads: Sequence[BBox]) -> bool:
+    """Most of it is ink of heads that stand one above the other."""
+    inset = 0.2 * SPACE_PX
+    covered = sum(
+        max(0.0, min(y1, stroke.y1) - max(y0, stroke.y0))
+        for x0, y0, x1, y1 in heads
+        if x0 + inset < stroke.x < x1 - inset
+    )
+    return covered > 0.6 * (stroke.y1 - stroke.y0)
 
 
 def _cut_at_flag(stem: Bar, flags: Sequence[BBox]) -> Bar:

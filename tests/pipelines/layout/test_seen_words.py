@@ -142,7 +142,9 @@ def test_words_in_a_photograph_are_texts_beside_it() -> None:
     Image.fromarray(shades).save(buffer, "PNG")
     seen = [SeenWord(PageWord("EXIT", (100, 150, 190, 190), 0, 0), 0.9)]
     regions = layout_of(buffer.getvalue(), seen).regions
-    assert [region.kind for region in regions].count("text") == 1
+    (text,) = (region for region in regions if "words seen in a photograph" in region.evidence)
+    assert text.kind == "text"
+    assert contains_center(text.bbox, seen[0].word.bbox)
     assert any(region.kind == "figure" for region in regions)
 
 
