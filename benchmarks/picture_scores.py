@@ -36,17 +36,23 @@ def score_spotting(sample: Sample, prediction: Prediction | None) -> CaseScore:
     score = get_task("text-hiertext").score(sample, prediction)
     truth = [word.text for item in sample.truth for word in item.words if not word.ignore]
     items = _texts(prediction)
+    beliefs = _beliefs_anywhere(items, truth)
+    return CaseScore(
+        sample.id,
+        {"e2e-f1": score.ratios["f1"], "f1": Ratio(agreement(_words(items), truth), 1)},
+        part_beliefs={"word": beliefs} if beliefs else {},
+    )
+
+
+def _beliefs_anywhere(items: Sequence[Item], truth: Sequence[str]) -> tuple[Belief, ...]:
+    """How sure each word is, and whether the truth has it, which may have them in another order."""
     left = Counter(map(plain, truth))
     beliefs = []
     for word in (word for item in items for word in item.words if word.confidence is not None):
         is_right = left[plain(word.text)] > 0
         left[plain(word.text)] -= is_right
         beliefs.append(Belief(word.confidence or 0.0, is_right))
-    return CaseScore(
-        sample.id,
-        {"e2e-f1": score.ratios["f1"], "f1": Ratio(agreement(_words(items), truth), 1)},
-        part_beliefs={"word": tuple(beliefs)} if beliefs else {},
-    )
+    return tuple(beliefs)
 
 
 def score_paragraphs(sample: Sample, prediction: Prediction | None) -> CaseScore:
@@ -98,10 +104,11 @@ def score_page(sample: Sample, prediction: Prediction | None) -> CaseScore:
     truth = [word for item in sample.truth if item.kind == "text" for word in item.text.split()]
     formulas = [word for item in sample.truth if item.kind == "figure" for word in item.text.split()]
     without = _without_formulas(words, truth, formulas)
+    beliefs = _beliefs_anywhere(texts, truth + formulas)
     return CaseScore(
         sample.id,
         {"f1": Ratio(agreement(without, truth), 1), "f1-all": Ratio(agreement(words, truth + formulas), 1)},
-        part_beliefs=_word_beliefs([item for item in texts if item.words], truth + formulas),
+        part_beliefs={"word": beliefs} if beliefs else {},
     )
 
 
