@@ -1,8 +1,8 @@
 """Who reads a region beside the model, and which reading is believed.
 
-``base`` holds the contract of a reader, ``readers`` lists all of them and asks them in turn, ``second_readers``
-joins what those of one picture say, ``arbiter`` decides between that and the model, with the probabilities of
-``trust``, and ``hints`` names readers that would have helped. What is of one kind alone begins with its name:
+``base`` holds the contract of a reader, ``readers`` lists all of them and asks them in turn,
+``second_readers`` joins what those of one picture say, ``arbiter`` decides between that and the model, with
+the probabilities of ``trust``, and ``hints`` names readers that would have helped. The others by kind:
 
 - **text**: ``text_layer`` (the PDF's own words), ``ppocr`` and ``tesseract`` (pictures), ``text_vote`` (word by
   word);
