@@ -4,8 +4,8 @@
 ``second_readers`` joins what those of one picture say, ``arbiter`` decides between that and the model, with
 the probabilities of ``trust``, and ``hints`` names readers that would have helped. The others by kind:
 
-- **text**: ``text_layer`` (the PDF's own words), ``ppocr`` and ``tesseract`` (pictures), ``text_vote`` (word by
-  word);
+- **text**: ``text_layer`` (the PDF's own words), ``ppocr`` and ``tesseract`` (pictures), ``text_vote`` (by
+  words);
 - **tables**: ``table_decision`` and ``structure`` (born-digital pages), ``scanned_tables`` (the grid of words
   and rules) and ``slanet`` (a network), ``table_quality`` and ``table_choice`` (between them);
 - **molecules**: ``imago``, ``osra`` and ``tracing``, ``molecule_picture`` (what they are shown),
