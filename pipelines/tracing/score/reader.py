@@ -56,6 +56,15 @@ CLEF: Final = re.compile(r"^[gfc]Clef|^timeSig")
 GROWN_PX: Final = 3.0
 """By which symbols are taken for larger where bows are looked for."""
 
+EIGHT_SPACES: Final = (1.95, 2.8)
+"""Below the lowest line, in staff spaces: where the 8 of a clef has ink, and the clef itself has none."""
+
+EIGHT_INK: Final = (0.15, 0.75)
+"""Share of ink in that place."""
+
+FULL_EIGHT: Final = 0.85
+"""Share of the rows of that place that have ink."""
+
 HEAD_HEIGHTS: Final = (0.7, 1.25)
 """Least and greatest height of the ink of a head that nothing touches, in staff spaces at its size."""
 
@@ -113,7 +122,23 @@ def _believed(ink: Ink, symbols: Sequence[PictureSymbol], staves: Sequence[Staff
     solid = solid_mask(ink.mask.shape, others)
     gone = {id(heads[place]) for place in heads_on_beams(ink, solid, [head.box for head in heads])}
     kept = [symbol for symbol in sure if id(symbol) not in gone]
+    kept = [_with_octave(symbol, ink.bare, staves) if symbol.name == "gClef" else symbol for symbol in kept]
     return [_centered(symbol, ink.bare) if symbol.name == "noteheadBlack" else symbol for symbol in kept]
+
+
+def _with_octave(clef: PictureSymbol, bare: Mask, staves: Sequence[Staff]) -> PictureSymbol:
+    """A treble clef with the 8 that stands under it, where ink of one does."""
+    x0, y0, x1, y1 = clef.box
+    staff = min(staves, key=lambda staff: abs(staff.lines[2] - (y0 + y1) / 2))
+    top, bottom = (round(staff.lines[-1] + share * SPACE_PX) for share in EIGHT_SPACES)
+    middle, half = (x0 + x1) / 2, 0.6 * SPACE_PX
+    part = bare[top:bottom, max(0, round(middle - half)) : max(1, round(middle + half))]
+    low, high = EIGHT_INK
+    if not part.size or not low <= float(part.mean()) <= high or not part.any(axis=1).mean() >= FULL_EIGHT:
+        return clef
+    line = staff.lines[-2]
+    box = (x0, line - 4.4 * SPACE_PX, x1, line + 3.5 * SPACE_PX)
+    return replace(clef, name="gClef8vb", box=box)
 
 
 def _centered(head: PictureSymbol, bare: Mask) -> PictureSymbol:

@@ -36,6 +36,12 @@ LINES: Final = 5
 MIN_LINE_DARKNESS: Final = 0.15
 """Of a line that is one, where it is dark."""
 
+SURE_SUPPORT: Final = 0.85
+"""How much of a line is there at least, of a staff of another size, and of a sixth line, 0…1."""
+
+SURE_LENGTH: Final = 0.5
+"""Length of such a staff against the others at least."""
+
 GAPS_MARGIN: Final = 0.1
 """By which less of the lines may be gaps one line above or below before the staff is there."""
 
@@ -104,11 +110,44 @@ def _survey(gray: Gray, scale: float) -> tuple[Map, list[TracedStaff]]:
     if min(gray.shape) < SPACE_PX:
         return np.zeros(gray.shape, np.float32), []
     dark = darkness(gray)
-    return dark, [_settled(dark, staff) for staff in find_staves(dark)] if dark.any() else []
+    if not dark.any():
+        return dark, []
+    staves = [_settled(dark, staff) for staff in find_staves(dark)]
+    if not staves:
+        return dark, []
+    # Staves of another size, such as of tablature below those of notes.
+    others = [_settled(dark, staff) for staff in find_staves(_without(dark, staves))]
+    longest = max(staff.right - staff.left for staff in staves)
+    staves += [
+        staff
+        for staff in others
+        if staff.support >= SURE_SUPPORT and staff.right - staff.left >= SURE_LENGTH * longest
+    ]
+    tablature = [staff for staff in staves if _n_lines(dark, staff) > LINES]
+    notes = [staff for staff in staves if not any(staff is other for other in tablature)]
+    return _without(dark, tablature), sorted(notes, key=lambda staff: float(np.median(staff.top)))
 
 
-def _settled(dark: Map, staff: TracedStaff) -> TracedStaff:
-    """The staff, or that one line above or below, whose lines have no gaps: ledger lines do."""
+def _without(dark: Map, staves: Sequence[TracedStaff]) -> Map:
+    """The picture with paper where some staves are."""
+    if not staves:
+        return dark
+    dark = dark.copy()
+    rows = np.arange(dark.shape[0], dtype=np.float32)[:, None]
+    for staff in staves:
+        above, below = staff.top - staff.space, staff.top + LINES * staff.space
+        dark[(rows >= above[None]) & (rows <= below[None])] = 0
+    return dark
+
+
+def _n_lines(dark: Map, staff: TracedStaff) -> int:
+    """Lines of a staff: a sixth one without gaps, such as of tablature, is one more."""
+    shares = _line_shares(dark, staff)
+    return LINES + (max(shares[0], shares[-1]) >= SURE_SUPPORT)
+
+
+def _line_shares(dark: Map, staff: TracedStaff) -> list[float]:
+    """How much of each line is there, 0…1, from the one above the staff to the one below it."""
     columns = np.arange(staff.left, staff.right, max(1, round(staff.space / 8)), dtype=np.float32)
     top = staff.top[columns.astype(np.intp)]
     shares = []
@@ -118,6 +157,12 @@ def _settled(dark: Map, staff: TracedStaff) -> TracedStaff:
         values = np.max(near, axis=0)
         usual = float(np.quantile(values, 0.75))
         shares.append(float((values > 0.5 * usual).mean()) if usual > MIN_LINE_DARKNESS else 0.0)
+    return shares
+
+
+def _settled(dark: Map, staff: TracedStaff) -> TracedStaff:
+    """The staff, or that one line above or below, whose lines have no gaps: ledger lines do."""
+    shares = _line_shares(dark, staff)
     worst = {offset: min(shares[offset + 1 : offset + 1 + LINES]) for offset in (-1, 0, 1)}
     best = max(worst, key=lambda offset: worst[offset] - GAPS_MARGIN * abs(offset))
     return replace(staff, top=staff.top + np.float32(best * staff.space)) if best else staff

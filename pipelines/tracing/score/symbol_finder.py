@@ -12,7 +12,12 @@ from docai.geometry import BBox
 from docai.pipelines.tracing.score.symbol_classes import CLASSES, DOTS, NORMAL_HEIGHTS
 
 MIN_SCORE: Final = 0.3
-"""Probability below which nothing is found."""
+"""Probability below which nothing is found; of drawn pictures the best for rare symbols."""
+
+MIN_COMMON_SCORE: Final = 0.4
+"""The same for common symbols, of which the network is surer and which specks are taken for."""
+
+COMMON: Final = frozenset(("noteheadBlack", "noteheadHalf", "accidentalSharp", "accidentalFlat", *DOTS))
 
 MAX_OVERLAP: Final = 0.45
 """Intersection over union from which the less probable of two symbols is left out."""
@@ -38,7 +43,8 @@ class PictureSymbol:
     score: float
     """0…1."""
     scale: float
-    """1 for the normal size; grace notes, cues and changes of clef are 0.6 to 0.8."""
+    """1 for the normal size, less for grace notes, cues and changes of clef, 0.6 to 0.8 in print; of heads
+    on stems it is estimated too near to 1: below 0.93 they are small."""
 
 
 def find_symbols(gray: NDArray[np.uint8], space: float) -> list[PictureSymbol]:
@@ -111,7 +117,7 @@ def _seen(
         inside = (not is_cut[0] or middle[1] > BAND_MARGIN / 2) and (
             not is_cut[1] or middle[1] <= height - BAND_MARGIN / 2
         )
-        if score < MIN_SCORE or not inside:
+        if score < (MIN_COMMON_SCORE if name in COMMON else MIN_SCORE) or not inside:
             continue
         (x0, y0), (x1, y1) = (middle - size / 2 + (0, top)) * zoom, (middle + size / 2 + (0, top)) * zoom
         scale = _scale(name, float(size[1]) / SPACE_PIXELS)

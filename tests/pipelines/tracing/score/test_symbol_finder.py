@@ -96,6 +96,12 @@ def test_boxes_are_around_the_symbol_in_pixels_of_the_picture() -> None:
     assert 2 * SPACE < x1 - x0 < 3.5 * SPACE
 
 
+def test_grace_notes_are_smaller() -> None:
+    gray, _ = drawn()
+    heads = [symbol.scale for symbol in find_symbols(gray, SPACE) if symbol.name == "noteheadBlack"]
+    assert sum(scale < 0.93 for scale in heads) == 1
+
+
 def test_a_long_sheet_is_seen_in_bands(monkeypatch: pytest.MonkeyPatch) -> None:
     gray, truth = drawn()
     sheet = np.concatenate([gray] * 3)
