@@ -144,14 +144,37 @@ def score_notes(staves: Staves, prediction: Prediction | None, name: str) -> Cas
 
 
 def score_first_system(sample: Sample, prediction: Prediction | None) -> CaseScore:
-    """The topmost system of a page: ``ser``, symbol error rate of the text as printed, and its notes."""
+    """The topmost system of a page: ``ser``, symbol error rate of the text as printed, and its notes.
+
+    A region may hold several systems: of its first record as many measures count as the system has.
+    """
     found = [item for item in (prediction.items if prediction else ()) if item.kind == "score"]
     first = sorted(found, key=lambda item: (item.page, item.bbox[1] if item.bbox else 0.0))[:1]
     truth = sample.truth[0].text
+    first = [item.model_copy(update={"text": _first_bars(item.text, truth)}) for item in first]
     only = Prediction(id=sample.id, items=first)
     rates = kern_error_rates([first[0].text if first else ""], [truth], preparation="printed")
     notes = score_notes(notes_of_kern(truth), only, sample.id)
     return CaseScore(sample.id, {"ser": rates.symbols, **notes.ratios}, beliefs=notes.beliefs)
+
+
+def _first_bars(kern: str, truth: str) -> str:
+    """As many bars as the truth has, and the ends of their spines."""
+    true_lines = [line for line in truth.split("\n") if line and not line.startswith("*")]
+    left = sum(line.startswith("=") for line in true_lines)
+    ends_with_bar = bool(true_lines) and true_lines[-1].startswith("=")
+    lines: list[str] = []
+    for line in kern.rstrip("\n").split("\n"):
+        if line.startswith("="):
+            if left == 0:
+                break
+            left -= 1
+        lines.append(line)
+        if left == 0 and ends_with_bar:
+            break
+    if not lines[-1].startswith("*-"):
+        lines.append("\t".join(["*-"] * (lines[-1].count("\t") + 1)))
+    return "\n".join(lines)
 
 
 def _distance(truth: Sequence[Note], notes: Sequence[Note]) -> int:
