@@ -130,7 +130,15 @@ def _threads() -> int:
     return max(1, min(4, (os.cpu_count() or 2) // 2))
 
 
-_WORKER: Final = CallWorker("docai.pipelines.external.ppocr", variables={"OMP_NUM_THREADS": str(_threads())})
+PAGES_PER_CHILD: Final = 100
+"""After these another child takes over: onnxruntime keeps some memory for each size of picture. Starting one
+takes a second and a half."""
+
+_WORKER: Final = CallWorker(
+    "docai.pipelines.external.ppocr",
+    max_requests=PAGES_PER_CHILD,
+    variables={"OMP_NUM_THREADS": str(_threads())},
+)
 
 
 @lru_cache(maxsize=1)
