@@ -203,7 +203,7 @@ def letter_rows(parts: Parts, letter: float, excluded: list[BBox]) -> list[Row]:
 
 
 def _rows_of_letters(boxes: Sequence[BBox], letter: float) -> list[Row]:
-    """Letters, from left to right, as rows: each joins the row whose last letters share most of its height."""
+    """Rows of letters, given from the left: each joins the row whose last letters are most at its height."""
     rows: list[Row] = []
     # The last three letters of each row, the last one first: every letter is compared with every row.
     ends = np.zeros((len(boxes), 3, 4))
