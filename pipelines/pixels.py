@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from docai.geometry import BBox, center, interval_overlap, touches, union
+from docai.geometry import BBox, interval_overlap, touches, union
 
 Gray = NDArray[np.uint8]
 """Gray levels (height, width): 0 is black, 255 white. Ink masks are 255 on 0."""
@@ -307,4 +307,4 @@ def join_line_pieces(lines: list[BBox], min_length: float) -> list[BBox]:
 
 
 def _middle(line: BBox) -> float:
-    return center(line)[1]
+    return (line[1] + line[3]) / 2

@@ -281,10 +281,10 @@ def _unread_words(
 ) -> list[tuple[WordBox, int]]:
     """Groups of letters (pixels, with the number of their row) that no engine read, and that number."""
     unread = []
-    known = [grow(word.bbox, READ_MARGIN) for word in seen]
+    x0, y0, x1, y1 = np.array([grow(word.bbox, READ_MARGIN) for word in seen]).reshape(-1, 4).T
     for box, number in found:
         place = TRANSFORM.to_page(box)
-        if not any(touches(place, other) for other in known):
+        if not np.any((place[0] <= x1) & (x0 <= place[2]) & (place[1] <= y1) & (y0 <= place[3])):
             n_chars = max(1, round((box[2] - box[0]) / (0.75 * (box[3] - box[1] + 1))))
             unread.append((WordBox(place, (0, first_line + number), n_chars), number))
     return unread
