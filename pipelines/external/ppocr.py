@@ -9,6 +9,7 @@ and read from the picture as it is.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
@@ -60,6 +61,10 @@ TILE_OVERLAP_PX: Final = 128
 
 LINE_HEIGHT_PX: Final = 48
 """Height of the picture of a line that the recognizer reads."""
+
+MIN_LINE_WIDTH_PX: Final = 160
+"""Width up to which that picture is filled up. With the engine's own 320 the cells of drawn tables are read
+alike (word F1 0.954 against 0.952), and take 1.7 times as long."""
 
 _MIN_CONFIDENCE: Final = 0.3
 """Mean of the characters of a line; below it is no text."""
@@ -158,6 +163,7 @@ def _engine() -> Any:
             "Global.text_score": 0.0,
             "Det.limit_type": "max",
             "Det.limit_side_len": TILE_PX + TILE_OVERLAP_PX,
+            "Rec.rec_img_shape": [3, LINE_HEIGHT_PX, MIN_LINE_WIDTH_PX],
             "EngineConfig.onnxruntime.intra_op_num_threads": 1,
             "EngineConfig.onnxruntime.inter_op_num_threads": 1,
         }
@@ -182,7 +188,12 @@ def _read_photograph(picture: NDArray[np.uint8]) -> list[OcrWord]:
     """Words of a picture whose letters cannot be measured; most such pictures have few, or none."""
     scale = min(1.0, UNMEASURED_SIDE_PX / max(picture.shape[:2]))
     words = _read_lines(picture, scale, PHOTOGRAPH_SEARCH_THRESHOLD, PHOTOGRAPH_LINE)
-    return [word for word in words if word.confidence >= PHOTOGRAPH_WORD]
+    believed = [word for word in words if word.confidence >= PHOTOGRAPH_WORD]
+    # A post, an edge or a wheel alone is read as one letter.
+    lengths: Counter[int] = Counter()
+    for word in believed:
+        lengths[word.line] += len(word.text)
+    return [word for word in believed if lengths[word.line] > 1]
 
 
 def _read_lines(
