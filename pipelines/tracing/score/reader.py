@@ -56,7 +56,7 @@ CLEF: Final = re.compile(r"^[gfc]Clef|^timeSig")
 GROWN_PX: Final = 3.0
 """By which symbols are taken for larger where bows are looked for."""
 
-EIGHT_SPACES: Final = (1.95, 2.8)
+EIGHT_SPACES: Final = (1.9, 2.45)
 """Below the lowest line, in staff spaces: where the 8 of a clef has ink, and the clef itself has none."""
 
 EIGHT_INK: Final = (0.15, 0.75)
