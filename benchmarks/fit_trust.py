@@ -37,7 +37,7 @@ from docai.pipelines.evidence import trust
 from docai.pipelines.evidence.trust import FINAL, TRUST_FILE, TrustMap, bayes
 from docai.pipelines.readback.compare import BayesRule, posterior, rule_of
 
-MIN_ANSWERS: Final = 30
+MIN_ANSWERS: Final = 25
 MIN_GROUP, MAX_GROUPS = 10, 24
 N_FOLDS: Final = 5
 HEADER: Final = (
@@ -239,6 +239,9 @@ def main() -> None:
             print(f"| {reader} | {unit} | {len(observed)} | – | – | – | – | – |")
             continue
         fitted = fit(observed)
+        if reader == FINAL and fitted.x[0] > 0:
+            # What is surely wrong stays so, however few such answers there are.
+            fitted = TrustMap((0.0, *fitted.x), (0.0, *fitted.y))
         # Words of docai have confidences by those of its readers, records are fitted once more.
         if (reader, unit) != (FINAL, "word") and not reader.startswith(f"{FINAL} "):
             maps[reader, unit] = fitted, len(observed)

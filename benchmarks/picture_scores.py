@@ -36,17 +36,23 @@ def score_spotting(sample: Sample, prediction: Prediction | None) -> CaseScore:
     score = get_task("text-hiertext").score(sample, prediction)
     truth = [word.text for item in sample.truth for word in item.words if not word.ignore]
     items = _texts(prediction)
+    beliefs = _beliefs_anywhere(items, truth)
+    return CaseScore(
+        sample.id,
+        {"e2e-f1": score.ratios["f1"], "f1": Ratio(agreement(_words(items), truth), 1)},
+        part_beliefs={"word": beliefs} if beliefs else {},
+    )
+
+
+def _beliefs_anywhere(items: Sequence[Item], truth: Sequence[str]) -> tuple[Belief, ...]:
+    """How sure each word is, and whether the truth has it, which may have them in another order."""
     left = Counter(map(plain, truth))
     beliefs = []
     for word in (word for item in items for word in item.words if word.confidence is not None):
         is_right = left[plain(word.text)] > 0
         left[plain(word.text)] -= is_right
         beliefs.append(Belief(word.confidence or 0.0, is_right))
-    return CaseScore(
-        sample.id,
-        {"e2e-f1": score.ratios["f1"], "f1": Ratio(agreement(_words(items), truth), 1)},
-        part_beliefs={"word": tuple(beliefs)} if beliefs else {},
-    )
+    return tuple(beliefs)
 
 
 def score_paragraphs(sample: Sample, prediction: Prediction | None) -> CaseScore:
@@ -98,10 +104,11 @@ def score_page(sample: Sample, prediction: Prediction | None) -> CaseScore:
     truth = [word for item in sample.truth if item.kind == "text" for word in item.text.split()]
     formulas = [word for item in sample.truth if item.kind == "figure" for word in item.text.split()]
     without = _without_formulas(words, truth, formulas)
+    beliefs = _beliefs_anywhere(texts, truth + formulas)
     return CaseScore(
         sample.id,
         {"f1": Ratio(agreement(without, truth), 1), "f1-all": Ratio(agreement(words, truth + formulas), 1)},
-        part_beliefs=_word_beliefs([item for item in texts if item.words], truth + formulas),
+        part_beliefs={"word": beliefs} if beliefs else {},
     )
 
 
@@ -137,14 +144,37 @@ def score_notes(staves: Staves, prediction: Prediction | None, name: str) -> Cas
 
 
 def score_first_system(sample: Sample, prediction: Prediction | None) -> CaseScore:
-    """The topmost system of a page: ``ser``, symbol error rate of the text as printed, and its notes."""
+    """The topmost system of a page: ``ser``, symbol error rate of the text as printed, and its notes.
+
+    A region may hold several systems: of its first record as many measures count as the system has.
+    """
     found = [item for item in (prediction.items if prediction else ()) if item.kind == "score"]
     first = sorted(found, key=lambda item: (item.page, item.bbox[1] if item.bbox else 0.0))[:1]
     truth = sample.truth[0].text
+    first = [item.model_copy(update={"text": _first_bars(item.text, truth)}) for item in first]
     only = Prediction(id=sample.id, items=first)
     rates = kern_error_rates([first[0].text if first else ""], [truth], preparation="printed")
     notes = score_notes(notes_of_kern(truth), only, sample.id)
     return CaseScore(sample.id, {"ser": rates.symbols, **notes.ratios}, beliefs=notes.beliefs)
+
+
+def _first_bars(kern: str, truth: str) -> str:
+    """As many bars as the truth has, and the ends of their spines."""
+    true_lines = [line for line in truth.split("\n") if line and not line.startswith("*")]
+    left = sum(line.startswith("=") for line in true_lines)
+    ends_with_bar = bool(true_lines) and true_lines[-1].startswith("=")
+    lines: list[str] = []
+    for line in kern.rstrip("\n").split("\n"):
+        if line.startswith("="):
+            if left == 0:
+                break
+            left -= 1
+        lines.append(line)
+        if left == 0 and ends_with_bar:
+            break
+    if not lines[-1].startswith("*-"):
+        lines.append("\t".join(["*-"] * (lines[-1].count("\t") + 1)))
+    return "\n".join(lines)
 
 
 def _distance(truth: Sequence[Note], notes: Sequence[Note]) -> int:

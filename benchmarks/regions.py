@@ -51,7 +51,7 @@ def match_regions(truth: tuple[Truth, ...], regions: tuple[Region, ...]) -> list
 
 def regions_of(page: SyntheticPage, readers: ReaderPool | None = None) -> tuple[Region, ...]:
     with open_source(page.pdf, limits=Limits()) as source:
-        see_words = None if readers is None else readers.see_words
+        see_words = None if readers is None else readers.eyes
         return find_regions(next(iter(source.pages())), see_words=see_words).regions
 
 

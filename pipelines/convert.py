@@ -210,7 +210,7 @@ def _read_page(run: _Run, document: Document, number: int) -> None:
 def _straight_page(run: _Run, document: Document, page: Page) -> Page:
     """The page as all steps see it: a scan that does not lie straight is seen so."""
     use_text_layer = run.options.text_layer != "ignore"
-    straight = straight_page(page, use_text_layer=use_text_layer, see_words=run.readers.see_words)
+    straight = straight_page(page, use_text_layer=use_text_layer, see_words=run.readers.eyes)
     if isinstance(straight, StraightPage):
         message = (
             f"The scanned page does not lie straight; to be read it was {straight.straightening.describe()}."
@@ -237,7 +237,7 @@ def _find_layout(run: _Run, document: Document, page: Page) -> PageLayout:
             given = [(kind, page.from_displayed(box)) for kind, box in given]
         return given_layout(page, given, use_text_layer=use_text_layer)
     try:
-        return find_regions(page, use_text_layer=use_text_layer, see_words=run.readers.see_words)
+        return find_regions(page, use_text_layer=use_text_layer, see_words=run.readers.eyes)
     except Exception as error:
         if not use_text_layer or not page.words():
             raise

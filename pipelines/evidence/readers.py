@@ -17,7 +17,7 @@ from docai.pipelines.evidence.base import PIXELS, Need, Reader, ReaderInput, Rea
 from docai.pipelines.evidence.drawing import DrawingReader, DrawnPart
 from docai.pipelines.evidence.imago import Imago
 from docai.pipelines.evidence.osra import Osra
-from docai.pipelines.evidence.ppocr import PageReader, PpOcr
+from docai.pipelines.evidence.ppocr import OcrPageWord, PageReader, PpOcr
 from docai.pipelines.evidence.scanned_tables import PpOcrTables, ScannedTables
 from docai.pipelines.evidence.second_readers import is_doubtful
 from docai.pipelines.evidence.slanet import SlanetTables
@@ -28,6 +28,7 @@ from docai.pipelines.evidence.traced_scores import TracedScores
 from docai.pipelines.evidence.tracing import Tracing
 from docai.pipelines.external.programs import ReaderError
 from docai.pipelines.ingest import Page
+from docai.pipelines.layout.straighten import SeeWords
 from docai.pipelines.layout.types import SeenWord
 from docai.records import Evidence
 
@@ -96,15 +97,21 @@ class ReaderPool:
                 covered |= kinds
         return found
 
-    def see_words(self, page: Page) -> list[SeenWord]:
-        """The words of a whole page as an OCR engine reads them, boxes tight on the ink: by them layout finds
-        the regions of scans. None where there is no engine, or it failed, which its regions say then."""
-        for reader in self._readers:
-            if isinstance(reader, PpOcr):
-                with suppress(ReaderError, DocaiError):
-                    words = reader.pages.words_in(ReaderInput(page, page.bbox))
-                    return [SeenWord(one.word, one.confidence) for one in words]
-        return []
+    @property
+    def eyes(self) -> SeeWords | None:
+        """The OCR engine that tells layout which words a page shows, boxes tight on the ink; None where there
+        is none. Where it fails it shows none, and the regions say why."""
+        reader = next((one for one in self._readers if isinstance(one, PpOcr)), None)
+        if reader is None:
+            return None
+
+        def see_words(page: Page) -> list[SeenWord]:
+            words: list[OcrPageWord] = []
+            with suppress(ReaderError, DocaiError):
+                words = reader.pages.words_in(ReaderInput(page, page.bbox))
+            return [SeenWord(one.word, one.confidence) for one in words]
+
+        return see_words
 
     def read_words(self, kind: str, region: ReaderInput) -> Reading | None:
         """The PDF's own words of a region; None where it has none. Other readers are asked after that."""

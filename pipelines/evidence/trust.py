@@ -50,6 +50,7 @@ TRUST: Final[dict[Evidence, Trust]] = {
     "osra": Trust(record=0.8, part=0.9),
     "ppocr": Trust(record=0.7, part=0.95),
     "tesseract": Trust(record=0.6, part=0.9),
+    "tracing": Trust(record=0.1, part=0.6),
 }
 """Of complete readings. Whole answers are rounded down from what ``benchmarks/pictures.py`` measures over
 all sets: 0.85 of OSRA's 232 complete structures, 0.77 of Imago's 163 (``--limit 60``), 0.86 of PP-OCR's 21
@@ -67,6 +68,7 @@ so is that of PP-OCR, which had 8 of 10 and none of ten."""
 UNCLEAR: Final[dict[Evidence, Trust]] = {
     "ppocr": Trust(record=0.1, part=0.4),
     "tesseract": Trust(record=0.1, part=0.3),
+    "tracing": Trust(record=0.05, part=0.5),
 }
 """Of readings that are not complete. Of 42 such texts in the same measurement 6 were wholly right, and a
 third of their words: some are short or French, others of a script that it does not know. Of 36 such
@@ -214,7 +216,9 @@ def trust_against(second: Reading) -> Trust:
     """Where the model says another thing."""
     if second.complete or (second.confidence.value is not None and is_reader_of_pictures(second)):
         return trust_in(second)
-    return UNCLEAR.get(second.source, _NO_TRUST) if isinstance(second.content, TextContent) else _NO_TRUST
+    if isinstance(second.content, (TextContent, ScoreContent)):
+        return UNCLEAR.get(second.source, _NO_TRUST)
+    return _NO_TRUST
 
 
 def probability_against(second: Reading) -> float:

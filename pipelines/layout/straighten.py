@@ -33,6 +33,9 @@ layout and readers stand."""
 MIN_LETTERS: Final = 20
 """Groups of ink of the size of letters from which a page has a direction of text."""
 
+MIN_LETTERS_ASKEW: Final = 60
+"""From which it can be askew: the labels of a drawing stand where its lines lead, which are seldom level."""
+
 SURE: Final = 0.8
 """Confidence of an OCR engine in a word that it reads surely."""
 
@@ -78,8 +81,16 @@ def straight_page(page: Page, *, use_text_layer: bool = True, see_words: SeeWord
         return chosen
     other = _upside_down(page, pose.straightening)
     sure_other, share_other = _read_surely(see_words(other))
-    is_better = sure_other >= max(MIN_SURE_LETTERS, MIN_BETTER * sure) and share_other >= MIN_SURE_SHARE
-    return other if is_better else chosen
+    if sure_other >= max(MIN_SURE_LETTERS, MIN_BETTER * sure) and share_other >= MIN_SURE_SHARE:
+        return other
+    if (
+        pose.straightening is not None
+        and pose.straightening.turn % 2
+        and max(sure, sure_other) < MIN_SURE_LETTERS
+    ):
+        # Nothing is read either way: what seemed letters on their side may be a drawing.
+        return page
+    return chosen
 
 
 def find_pose(page: Page, use_text_layer: bool) -> Pose:
@@ -98,7 +109,8 @@ def find_pose(page: Page, use_text_layer: bool) -> Pose:
         # The edges of things in a photograph tell nothing of how its few words lie.
         return Pose()
     ink = binarize(gray)
-    if count_letters(ink) < MIN_LETTERS:
+    n_letters = count_letters(ink)
+    if n_letters < MIN_LETTERS:
         return Pose()
     turn = turn_of_words(page, words)
     is_known = turn is not None
@@ -106,7 +118,7 @@ def find_pose(page: Page, use_text_layer: bool) -> Pose:
         turn = 1 if deskew.is_rotated_90(ink) else 0
     turned_ink = np.ascontiguousarray(np.rot90(ink, -turn))
     skew = deskew.skew_angle(turned_ink)
-    if abs(skew) < MIN_SKEW:
+    if abs(skew) < MIN_SKEW or n_letters < MIN_LETTERS_ASKEW:
         skew = 0.0
     if not is_known:
         level = _level(turned_ink, skew)

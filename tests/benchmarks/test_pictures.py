@@ -82,6 +82,9 @@ def test_of_a_page_the_topmost_system_is_held_against_the_first(scripts: dict[st
     first = Item(kind="score", text=SYSTEM.replace("4d", "4e"), bbox=(0, 10, 100, 100), confidence=0.9)
     score = scripts["picture_scores"].score_first_system(sample, Prediction(id="page", items=[second, first]))
     assert score.ratios["token-error"].value == 0.25
+    longer = Item(kind="score", text=KERN.replace("!!LO:LB:g=original\n", ""), bbox=(0, 10, 100, 300))
+    whole = scripts["picture_scores"].score_first_system(sample, Prediction(id="page", items=[longer]))
+    assert whole.ratios["ser"].value == 0
     assert not scripts["picture_scores"].score_first_system(sample, None).ratios["right"].value
 
 

@@ -274,12 +274,15 @@ def test_a_model_that_reads_no_word_is_not_believed_over_one_that_reads_some() -
     assert decision.evidence == ("tesseract",)
 
 
-def test_a_region_without_a_model_has_what_a_complete_reading_says() -> None:
+def test_a_region_without_a_model_has_what_others_say() -> None:
     alone = decide("molecule", None, [_osra(BENZENE)])
     assert alone is not None
     assert alone.evidence == ("osra",)
     assert alone.confidence.value == TRUST["osra"].record
-    assert decide("molecule", None, [_osra("*C", clear=False)]) is None
+    unclear = decide("molecule", None, [_osra("*C", clear=False)])
+    assert unclear is not None
+    assert (_smiles(unclear), _codes(unclear)) == ("*C", ["witness-unclear"])
+    assert unclear.confidence.value == 0.0
     assert decide("molecule", None, [Reading("osra")]) is None
 
 
