@@ -122,23 +122,35 @@ def _believed(ink: Ink, symbols: Sequence[PictureSymbol], staves: Sequence[Staff
     solid = solid_mask(ink.mask.shape, others)
     gone = {id(heads[place]) for place in heads_on_beams(ink, solid, [head.box for head in heads])}
     kept = [symbol for symbol in sure if id(symbol) not in gone]
-    kept = [_with_octave(symbol, ink.bare, staves) if symbol.name == "gClef" else symbol for symbol in kept]
+    kept = [
+        _with_octave(symbol, ink.bare, kept, staves) if symbol.name == "gClef" else symbol for symbol in kept
+    ]
     return [_centered(symbol, ink.bare) if symbol.name == "noteheadBlack" else symbol for symbol in kept]
 
 
-def _with_octave(clef: PictureSymbol, bare: Mask, staves: Sequence[Staff]) -> PictureSymbol:
-    """A treble clef with the 8 that stands under it, where ink of one does."""
+def _with_octave(
+    clef: PictureSymbol, bare: Mask, symbols: Sequence[PictureSymbol], staves: Sequence[Staff]
+) -> PictureSymbol:
+    """A treble clef with the 8 that stands under it, where ink of one does and no other symbol."""
     x0, y0, x1, y1 = clef.box
     staff = min(staves, key=lambda staff: abs(staff.lines[2] - (y0 + y1) / 2))
     top, bottom = (round(staff.lines[-1] + share * SPACE_PX) for share in EIGHT_SPACES)
     middle, half = (x0 + x1) / 2, 0.6 * SPACE_PX
-    part = bare[top:bottom, max(0, round(middle - half)) : max(1, round(middle + half))]
+    left, right = max(0, round(middle - half)), max(1, round(middle + half))
+    others = (one for one in symbols if one is not clef and not one.name.startswith("tuplet"))
+    if any(_meet(one.box, (left, top, right, bottom)) for one in others):
+        return clef
+    part = bare[top:bottom, left:right]
     low, high = EIGHT_INK
     if not part.size or not low <= float(part.mean()) <= high or not part.any(axis=1).mean() >= FULL_EIGHT:
         return clef
     line = staff.lines[-2]
     box = (x0, line - 4.4 * SPACE_PX, x1, line + 3.5 * SPACE_PX)
     return replace(clef, name="gClef8vb", box=box)
+
+
+def _meet(one: BBox, other: BBox) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
 def _centered(head: PictureSymbol, bare: Mask) -> PictureSymbol:
