@@ -176,7 +176,11 @@ def _missing_ledgers(staff: Staff, symbol: Symbol, ledgers: _Ledgers) -> tuple[i
 def _mark_small(heads: Sequence[HeadMark]) -> None:
     """Tell heads of grace notes from the others by the size of their font, or by their height."""
     for of_font in (True, False):
-        own = [head for head in heads if (head.symbol.glyph is not None) == of_font]
+        own = [
+            head
+            for head in heads
+            if (head.symbol.glyph is not None) == of_font and (of_font or not _is_diamond(head.symbol))
+        ]
         sizes = [(head.symbol.size if of_font else head.height) / head.space for head in own]
         if not sizes:
             continue
@@ -184,3 +188,8 @@ def _mark_small(heads: Sequence[HeadMark]) -> None:
         usual = min(max(sorted(sizes)[len(sizes) * 3 // 4], 3.4 if of_font else 0.8), 5.0)
         for head, size in zip(own, sizes, strict=True):
             head.is_small = size < SMALL_SHARE * usual
+
+
+def _is_diamond(symbol: Symbol) -> bool:
+    """Whether a head is of a harmonic: fonts disagree on how high it is, and it is no grace note."""
+    return symbol.name.startswith("noteheadDiamond")

@@ -54,7 +54,8 @@ _TUPLET_COST = 1.5
 _SKIPPED_SPACER_COST = 0.8
 _SWAPPED_TUPLET_COST = 0.7
 _OTHER_RATIO_COST = 0.8
-_GUESSED_TUPLET_COST = 2.0
+_GUESSED_TUPLET_COST = 0.3
+"""Of one whose number is not printed, where a measure has such."""
 _HOPELESS_COST = 14.0
 """By which a partial reading may cost more than the best before it is given up."""
 

@@ -6,6 +6,7 @@ Staves are read one by one; what the sure ones tell about time helps with the ot
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
@@ -21,6 +22,9 @@ _MAX_LENGTHS = 3
 _MAX_RETRIED = 150
 """Events of a measure in which other lengths than that of the meter are tried."""
 _PICKUP_COST = 0.5
+_IMPLIED_COST = 1.0
+"""Of triplets in a measure whose number is not printed."""
+_TRIPLET = Fraction(2, 3)
 _OTHER_LENGTH_COST = 5.0
 """Of a measure in the middle of a piece that does not fill its meter."""
 
@@ -82,6 +86,7 @@ def solve_measure(
         best = _solve_for(measure, length, space)
         if best[1] < SOUND_COST * max(1, len(measure.staves)):
             return best
+        best = _with_implied_triplets(measure, length, space, best)
     n_events = sum(map(len, measure.staves.values()))
     for other in likely_lengths(measure, space) if best is None or n_events <= _MAX_RETRIED else ():
         if other == length or other <= 0:
@@ -93,6 +98,51 @@ def solve_measure(
         if best is None or cost < best[1]:
             best = readings, cost
     return best or _solve_for(measure, Fraction(4), space)
+
+
+def _with_implied_triplets(
+    measure: DrawnMeasure, length: Quarters, space: float, best: tuple[dict[int, StaffReading], float]
+) -> tuple[dict[int, StaffReading], float]:
+    """The reading with triplets whose 3 is not printed, where it is the better one; else that given.
+
+    After the first triplets of a passage most engravers leave out the number.
+    """
+    implied = replace(measure, staves=dict(measure.staves), tuplets=list(measure.tuplets))
+    for staff, events in measure.staves.items():
+        if best[0][staff].cost < SOUND_COST:
+            continue
+        numbers: dict[int, int] = {}
+        for group in _equal_threes(events):
+            numbers[group] = len(implied.tuplets)
+            is_above = any(event.stem == "up" for event in events if event.beam_group == group)
+            implied.tuplets.append(TupletRatio((_TRIPLET,), group, is_above, is_guessed=True))
+        implied.staves[staff] = [
+            replace(event, tuplets=(numbers[event.beam_group],)) if event.beam_group in numbers else event
+            for event in events
+        ]
+    if len(implied.tuplets) == len(measure.tuplets):
+        return best
+    readings, cost = _solve_for(implied, length, space)
+    cost += _IMPLIED_COST
+    if cost >= best[1]:
+        return best
+    measure.staves, measure.tuplets = implied.staves, implied.tuplets
+    return readings, cost
+
+
+def _equal_threes(events: Sequence[Event]) -> list[int]:
+    """Beams over three, six, … equal notes of no tuplet that is printed."""
+    groups: dict[int, list[Event]] = {}
+    for event in events:
+        if event.beam_group is not None:
+            groups.setdefault(event.beam_group, []).append(event)
+    return [
+        group
+        for group, own in groups.items()
+        if len(own) % 3 == 0
+        and len({event.values[0][0] for event in own}) == 1
+        and not any(event.tuplets or event.n_dots or event.is_spacer for event in own)
+    ]
 
 
 def _solve_for(

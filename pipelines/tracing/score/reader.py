@@ -14,9 +14,9 @@ from docai.geometry import BBox
 from docai.pipelines.drawings.score.content import PieceState, SystemReading
 from docai.pipelines.drawings.score.reader import systems_of_sheet
 from docai.pipelines.drawings.score.reading import read_found_systems
-from docai.pipelines.drawings.score.sheet import Sheet
-from docai.pipelines.drawings.score.types import Staff, System
+from docai.pipelines.drawings.score.types import Staff
 from docai.pipelines.tracing.score.bows import find_bows
+from docai.pipelines.tracing.score.doubts import SeenPicture, covered, find_doubts, left_out
 from docai.pipelines.tracing.score.ink import Ink, Mask, read_ink
 from docai.pipelines.tracing.score.picture_sheet import (
     SheetBuilder,
@@ -50,13 +50,22 @@ MIN_SCORES: Final = {
 """Least score of what is seen by mistake more often than others: heads where stems cross beams, dots at
 the tips of flags."""
 
-CLEF: Final = re.compile(r"^[gfc]Clef|^timeSig")
+CLEF: Final = re.compile(r"Clef|^timeSig")
 """What stands on the lines of a staff: letters of dynamics and titles look alike."""
+
+PLACE_SPACES: Final = 0.5
+"""How far from its place a percussion clef or a digit of a meter is at most, in staff spaces."""
+
+CLEF_SPACES: Final = 3.0
+"""How far from the middle of the staff the middle of another clef is at most, in staff spaces."""
+
+EDGE_SPACES: Final = 0.75
+"""How far the ends of a staff are from its first and last barline at most, in staff spaces."""
 
 GROWN_PX: Final = 3.0
 """By which symbols are taken for larger where bows are looked for."""
 
-EIGHT_SPACES: Final = (1.95, 2.8)
+EIGHT_SPACES: Final = (1.9, 2.45)
 """Below the lowest line, in staff spaces: where the 8 of a clef has ink, and the clef itself has none."""
 
 EIGHT_INK: Final = (0.15, 0.75)
@@ -86,27 +95,22 @@ def read_picture(
     """The systems of music that a picture shows, from the top, with boxes in its pixels.
 
     Args:
-        gray: (h, w), dark on light.
+        gray: (h, w), dark on light or light on dark.
         state: what the picture before hands over, such as the meter; it is changed to what this one does.
         finder: finds the symbols.
     """
     picture = straighten(gray)
     if picture is None:
         return []
-    systems = find_picture_systems(picture, finder(picture.gray, float(SPACE_PX)))
+    seen = see_picture(picture, finder(picture.gray, float(SPACE_PX)))
+    staves = [staff_in_points(staff) for staff in seen.staves]
+    systems = systems_of_sheet(seen.sheet, staves, has_letters=False)
     readings = read_found_systems(systems, state)
-    return [replace(one, bbox=picture.to_source(in_pixels(one.bbox))) for one in readings]
-
-
-def find_picture_systems(picture: StraightPicture, symbols: Sequence[PictureSymbol]) -> list[System]:
-    """The systems of a straightened picture in the points of its sheet.
-
-    Args:
-        picture: of the music.
-        symbols: of it.
-    """
-    staves = [staff_in_points(staff) for staff in picture.staves]
-    return systems_of_sheet(picture_sheet(picture, symbols), staves, has_letters=False)
+    doubts = find_doubts(seen, systems)
+    return [
+        replace(one, bbox=picture.to_source(in_pixels(one.bbox)), confidence=one.confidence * doubt.factor)
+        for one, doubt in zip(readings, doubts, strict=True)
+    ]
 
 
 def _believed(ink: Ink, symbols: Sequence[PictureSymbol], staves: Sequence[Staff]) -> list[PictureSymbol]:
@@ -115,30 +119,42 @@ def _believed(ink: Ink, symbols: Sequence[PictureSymbol], staves: Sequence[Staff
         symbol
         for symbol in symbols
         if symbol.score >= MIN_SCORES.get(symbol.name, 0.0)
-        and (not CLEF.match(symbol.name) or _stands_on_staff(symbol, staves))
+        and (not CLEF.search(symbol.name) or _stands_on_staff(symbol, staves))
     ]
     others = [symbol.box for symbol in sure if not symbol.name.startswith(OPEN)]
     heads = [symbol for symbol in sure if symbol.name.startswith("notehead")]
     solid = solid_mask(ink.mask.shape, others)
     gone = {id(heads[place]) for place in heads_on_beams(ink, solid, [head.box for head in heads])}
     kept = [symbol for symbol in sure if id(symbol) not in gone]
-    kept = [_with_octave(symbol, ink.bare, staves) if symbol.name == "gClef" else symbol for symbol in kept]
+    kept = [
+        _with_octave(symbol, ink.bare, kept, staves) if symbol.name == "gClef" else symbol for symbol in kept
+    ]
     return [_centered(symbol, ink.bare) if symbol.name == "noteheadBlack" else symbol for symbol in kept]
 
 
-def _with_octave(clef: PictureSymbol, bare: Mask, staves: Sequence[Staff]) -> PictureSymbol:
-    """A treble clef with the 8 that stands under it, where ink of one does."""
+def _with_octave(
+    clef: PictureSymbol, bare: Mask, symbols: Sequence[PictureSymbol], staves: Sequence[Staff]
+) -> PictureSymbol:
+    """A treble clef with the 8 that stands under it, where ink of one does and no other symbol."""
     x0, y0, x1, y1 = clef.box
     staff = min(staves, key=lambda staff: abs(staff.lines[2] - (y0 + y1) / 2))
     top, bottom = (round(staff.lines[-1] + share * SPACE_PX) for share in EIGHT_SPACES)
     middle, half = (x0 + x1) / 2, 0.6 * SPACE_PX
-    part = bare[top:bottom, max(0, round(middle - half)) : max(1, round(middle + half))]
+    left, right = max(0, round(middle - half)), max(1, round(middle + half))
+    others = (one for one in symbols if one is not clef and not one.name.startswith("tuplet"))
+    if any(_meet(one.box, (left, top, right, bottom)) for one in others):
+        return clef
+    part = bare[top:bottom, left:right]
     low, high = EIGHT_INK
     if not part.size or not low <= float(part.mean()) <= high or not part.any(axis=1).mean() >= FULL_EIGHT:
         return clef
     line = staff.lines[-2]
     box = (x0, line - 4.4 * SPACE_PX, x1, line + 3.5 * SPACE_PX)
     return replace(clef, name="gClef8vb", box=box)
+
+
+def _meet(one: BBox, other: BBox) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
 def _centered(head: PictureSymbol, bare: Mask) -> PictureSymbol:
@@ -191,45 +207,78 @@ def _off_ledgers(symbols: Sequence[PictureSymbol], ledgers: Sequence[Stroke]) ->
 
 
 def _stands_on_staff(symbol: PictureSymbol, staves: Sequence[Staff]) -> bool:
-    _, y0, _, y1 = symbol.box
-    near = SPACE_PX
-    return any(staff.lines[0] - near <= (y0 + y1) / 2 <= staff.lines[-1] + near for staff in staves)
+    """Whether a clef or digit of a meter is at its place: percussion clefs and digits have a fixed one."""
+    x, y = (symbol.box[0] + symbol.box[2]) / 2, (symbol.box[1] + symbol.box[3]) / 2
+    for staff in staves:
+        from_middle = abs(y - staff.lines[2]) / SPACE_PX
+        if not staff.x0 - 0.5 * SPACE_PX <= x <= staff.x1:
+            continue
+        if symbol.name.startswith("unpitched"):
+            is_placed = from_middle <= PLACE_SPACES
+        elif symbol.name.startswith("timeSig"):
+            is_placed = min(from_middle, abs(from_middle - 1)) <= PLACE_SPACES
+        else:
+            is_placed = from_middle <= CLEF_SPACES
+        if is_placed:
+            return True
+    return False
 
 
-def picture_sheet(picture: StraightPicture, symbols: Sequence[PictureSymbol]) -> Sheet:
-    """What a straightened picture shows, its strokes beside the symbols found."""
+def _aligned(staves: Sequence[Staff], bars: Sequence[Bar]) -> tuple[Staff, ...]:
+    """Staves that begin and end at the barlines there: their lines are followed a little less far."""
+    aligned = []
+    for staff in staves:
+        xs = [bar.x for bar in bars if bar.y0 <= staff.lines[2] <= bar.y1]
+        x0, x1 = (
+            min((x for x in xs if abs(x - edge) <= EDGE_SPACES * SPACE_PX), key=_distance(edge), default=edge)
+            for edge in (staff.x0, staff.x1)
+        )
+        aligned.append(replace(staff, x0=x0, x1=x1))
+    return tuple(aligned)
+
+
+def _distance(edge: float) -> Callable[[float], float]:
+    return lambda x: abs(x - edge)
+
+
+def see_picture(picture: StraightPicture, symbols: Sequence[PictureSymbol]) -> SeenPicture:
+    """What a straightened picture shows: its strokes beside the symbols found, and what is of neither."""
     ink = read_ink(picture.dark, picture.staves)
     shape = ink.mask.shape
+    found = symbols
     symbols = _believed(ink, symbols, picture.staves)
     heads = [symbol.box for symbol in symbols if symbol.name.startswith("notehead")]
     flags = [symbol.box for symbol in symbols if symbol.name.startswith("flag")]
     closed = solid_mask(shape, [symbol.box for symbol in symbols if not symbol.name.startswith(OPEN)])
     bars = find_barlines(ink, picture.staves, heads, closed)
+    staves = _aligned(picture.staves, bars)
     stems = find_stems(ink, heads, flags, closed, bars)
     symbols = [symbol for symbol in symbols if not _is_hook(symbol, stems)]
     closed = solid_mask(shape, [symbol.box for symbol in symbols if not symbol.name.startswith(OPEN)])
     solid = closed | solid_mask(shape, heads, inset=0.0)
     beams = find_beams(ink, solid, stems)
-    ledgers = find_ledgers(ink, picture.staves, heads)
+    ledgers = find_ledgers(ink, staves, heads)
     symbols = _off_ledgers(symbols, ledgers)
     solid |= solid_mask(shape, [symbol.box for symbol in symbols], inset=0.0)
-    clefs = [symbol.box for symbol in symbols if CLEF.match(symbol.name)]
+    clefs = [symbol.box for symbol in symbols if CLEF.search(symbol.name)]
     solid |= solid_mask(shape, clefs, inset=-GROWN_PX)
     solid |= painted(
         shape,
         [*(upright_line(bar) for bar in (*bars, *stems)), *(slab_line(slab) for slab in (*beams, *ledgers))],
     )
     left = ink.bare & ~solid
-    left[:, : max(0, round(min(staff.x0 for staff in picture.staves)))] = False
+    left[:, : max(0, round(min(staff.x0 for staff in staves)))] = False
     numbers = [symbol.box for symbol in symbols if symbol.name.startswith("tuplet")]
     brackets = find_bracket_lines(left, numbers)
+    bows = find_bows(left)
     builder = SheetBuilder(shape[1], shape[0])
     for bar in (*bars, *stems):
         builder.add_upright(bar)
     for slab in (*beams, *ledgers, *brackets):
         builder.add_slab(slab)
-    for outline in find_bows(left):
+    for outline in bows:
         builder.add_bow(outline)
     for symbol in symbols:
         builder.add_symbol(symbol)
-    return builder.sheet()
+    left &= ~painted(shape, [slab_line(slab) for slab in brackets]) & ~covered(shape, bows)
+    return SeenPicture(builder.sheet(), staves, tuple(symbols), left_out(found, symbols), ink.mask, left)

@@ -39,6 +39,12 @@ MIN_LINE_DARKNESS: Final = 0.15
 SURE_SUPPORT: Final = 0.85
 """How much of a line is there at least, of a staff of another size, and of a sixth line, 0…1."""
 
+MIN_SUPPORT: Final = 0.5
+"""The same of a sixth line that numbers interrupt."""
+
+END_SPACES: Final = 1.5
+"""Length of the ends of staff lines, in staff spaces: ledger lines are not there."""
+
 SURE_LENGTH: Final = 0.5
 """Length of such a staff against the others at least."""
 
@@ -141,9 +147,23 @@ def _without(dark: Map, staves: Sequence[TracedStaff]) -> Map:
 
 
 def _n_lines(dark: Map, staff: TracedStaff) -> int:
-    """Lines of a staff: a sixth one without gaps, such as of tablature, is one more."""
+    """Lines of a staff: a sixth one, such as of tablature, is one more.
+
+    It has gaps where numbers stand on it, but reaches to both ends of the staff, as ledger lines do not.
+    """
+    end = round(END_SPACES * staff.space)
     shares = _line_shares(dark, staff)
-    return LINES + (max(shares[0], shares[-1]) >= SURE_SUPPORT)
+    begins = _line_shares(dark, replace(staff, right=min(staff.right, staff.left + end)))
+    ends = _line_shares(dark, replace(staff, left=max(staff.left, staff.right - end)))
+
+    def is_there(line: int) -> bool:
+        if shares[line] >= SURE_SUPPORT:
+            return True
+        return shares[line] >= MIN_SUPPORT and all(
+            part[line] >= SURE_SUPPORT * min(part[1:-1]) > 0 for part in (begins, ends)
+        )
+
+    return LINES + (is_there(0) or is_there(-1))
 
 
 def _line_shares(dark: Map, staff: TracedStaff) -> list[float]:

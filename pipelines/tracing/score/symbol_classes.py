@@ -56,8 +56,6 @@ NORMAL_HEIGHTS: Final = MappingProxyType(
         "noteheadWhole": 1.06,
         "noteheadDoubleWhole": 1.24,
         "noteheadXBlack": 1.0,
-        "noteheadDiamondBlack": 1.05,
-        "noteheadDiamondHalf": 1.05,
         "gClef": 7.0,
         "gClef8vb": 7.9,
         "fClef": 3.2,
@@ -74,7 +72,8 @@ NORMAL_HEIGHTS: Final = MappingProxyType(
         "rest64th": 4.75,
     }
 )
-"""Heights in staff spaces of symbols of the normal size, the middle of the known fonts."""
+"""Heights in staff spaces of symbols of the normal size, the middle of the known fonts. Heads of harmonics
+are left out: fonts disagree on how large they are, and they are no grace notes."""
 
 
 def class_of(name: str) -> int | None:

@@ -71,9 +71,8 @@ def find_barlines(ink: Ink, staves: Sequence[Staff], heads: Sequence[BBox], soli
     spread[:, :-1] |= closed[:, 1:]
     found: list[list[Bar]] = []
     for staff in staves:
-        own = [bar for bar in _across(spread, closed, staff) if not _is_stem(bar, heads, closed)]
-        found.append([bar for bar in own if _stands_free(bar, ink.bare, heads)])
-    return _joined(found, spread)
+        found.append([bar for bar in _across(spread, closed, staff) if not _is_stem(bar, heads, closed)])
+    return _joined(found, spread, ink.bare)
 
 
 def _across(spread: Mask, closed: Mask, staff: Staff) -> Iterator[Bar]:
@@ -113,7 +112,7 @@ def reach(closed: Mask, bar: Bar) -> tuple[float, float]:
     return float(y0), float(y1)
 
 
-def _stands_free(bar: Bar, bare: Mask, heads: Sequence[BBox]) -> bool:
+def _stands_free(bar: Bar, bare: Mask) -> bool:
     """There is paper at one of its sides at least, as there is not within clefs and letters."""
     y0, y1 = round(bar.y0) + 2, round(bar.y1) - 1
     sides = []
@@ -125,23 +124,28 @@ def _stands_free(bar: Bar, bare: Mask, heads: Sequence[BBox]) -> bool:
     return min(sides) <= 0.12
 
 
-def _joined(found: Sequence[Sequence[Bar]], spread: Mask) -> list[Bar]:
-    """Barlines of staves one below the other as one, where ink joins them."""
-    bars: list[Bar] = []
-    open_bars: list[Bar] = []
+def _joined(found: Sequence[Sequence[Bar]], spread: Mask, bare: Mask) -> list[Bar]:
+    """Barlines of staves one below the other as one, where ink joins them.
+
+    One staff of those is enough for a line to stand free in: between a bracket and a clef there is no room.
+    """
+    bars: list[tuple[Bar, bool]] = []
+    open_bars: list[tuple[Bar, bool]] = []
     for row in found:
-        below = list(row)
-        still: list[Bar] = []
-        for bar in open_bars:
-            next_bar = min(below, key=lambda other: abs(other.x - bar.x), default=None)
-            if next_bar is not None and _go_on(bar, next_bar, spread):
-                below.remove(next_bar)
-                x = (bar.x + next_bar.x) / 2
-                still.append(Bar(x, bar.y0, next_bar.y1, min(bar.thickness, next_bar.thickness)))
+        below = [(bar, _stands_free(bar, bare)) for bar in row]
+        still: list[tuple[Bar, bool]] = []
+        for bar, is_free in open_bars:
+            after = min(below, key=lambda other: abs(other[0].x - bar.x), default=None)
+            if after is not None and (is_free or after[1]) and _go_on(bar, after[0], spread):
+                below.remove(after)
+                x = (bar.x + after[0].x) / 2
+                thickness = min(bar.thickness, after[0].thickness)
+                still.append((Bar(x, bar.y0, after[0].y1, thickness), True))
             else:
-                bars.append(bar)
+                bars.append((bar, is_free))
         open_bars = still + below
-    return sorted(bars + open_bars, key=lambda bar: (bar.x, bar.y0))
+    free = [bar for bar, is_free in bars + open_bars if is_free]
+    return sorted(free, key=lambda bar: (bar.x, bar.y0))
 
 
 def _go_on(upper: Bar, lower: Bar, spread: Mask) -> bool:

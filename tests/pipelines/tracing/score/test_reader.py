@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from docai.pipelines.drawings.score.content import PieceState
-from docai.pipelines.tracing.score.reader import Finder, picture_sheet, read_picture
+from docai.pipelines.tracing.score.reader import Finder, read_picture, see_picture
 from docai.pipelines.tracing.score.straighten import SPACE_PX, straighten
 from docai.pipelines.tracing.score.symbol_finder import PictureSymbol
 
@@ -157,6 +157,6 @@ def test_pictures_without_music_have_no_systems(shape: tuple[int, int]) -> None:
 def test_strokes_of_an_empty_staff_are_its_barline(sheet: Sheet) -> None:
     empty = straighten(Sheet().picture)
     assert empty is not None
-    drawn = picture_sheet(empty, [])
+    drawn = see_picture(empty, []).sheet
     assert len(drawn.uprights) == 1
     assert drawn.slabs == []
