@@ -24,10 +24,10 @@ from docai.pipelines.external.calls import CallWorker
 from docai.pipelines.external.children import WorkerError
 from docai.pipelines.external.ocr_letters import measured_letter_height
 from docai.pipelines.external.ocr_lines import (
-    MAX_LINE_RATIO,
     Quad,
     cut_out,
     join_tiles,
+    pieces_of,
     size_of,
     spans_of,
     to_picture,
@@ -62,9 +62,9 @@ TILE_OVERLAP_PX: Final = 128
 LINE_HEIGHT_PX: Final = 48
 """Height of the picture of a line that the recognizer reads."""
 
-MIN_LINE_WIDTH_PX: Final = 160
-"""Width up to which that picture is filled up. With the engine's own 320 the cells of drawn tables are read
-alike (word F1 0.954 against 0.952), and take 1.7 times as long."""
+MIN_LINE_WIDTH_PX: Final = 200
+"""Width up to which that picture is filled up. With the engine's own 320, 24 of 600 drawn short words come out
+wrong, with this 17, in two thirds of the time."""
 
 _MIN_CONFIDENCE: Final = 0.3
 """Mean of the characters of a line; below it is no text."""
@@ -274,7 +274,7 @@ def _read_way(picture: NDArray[np.uint8], quad: Quad, quarters: int) -> tuple[fl
     """The words of a line that is turned clockwise by so many quarters, after their characters' mean."""
     line, back = cut_out(picture, turned(quad, quarters), LINE_HEIGHT_PX)
     letters: list[Letter] = []
-    for x0, x1 in _pieces(line):
+    for x0, x1 in pieces_of(line):
         letters += _read_letters(np.ascontiguousarray(line[:, x0:x1]), x0)
     if not letters:
         return 0.0, []
@@ -283,19 +283,6 @@ def _read_way(picture: NDArray[np.uint8], quad: Quad, quarters: int) -> tuple[fl
         for word in cut_words(letters, line)
     ]
     return sum(letter.confidence for letter in letters) / len(letters), words
-
-
-def _pieces(line: NDArray[np.uint8]) -> list[tuple[int, int]]:
-    """Ranges of columns in which a long line is read, cut where it has least ink."""
-    most = int(MAX_LINE_RATIO * LINE_HEIGHT_PX)
-    if line.shape[1] <= 1.5 * most:
-        return [(0, line.shape[1])]
-    busy = np.convolve(line.astype(np.float32).std(axis=0).mean(axis=1), np.ones(15), "same")
-    cuts = [0]
-    while line.shape[1] - cuts[-1] > 1.5 * most:
-        start = cuts[-1] + most // 2
-        cuts.append(start + int(np.argmin(busy[start : start + most])))
-    return [*zip(cuts, [*cuts[1:], line.shape[1]], strict=True)]
 
 
 def _read_letters(line: NDArray[np.uint8], x0: float) -> list[Letter]:
