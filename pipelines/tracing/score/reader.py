@@ -109,7 +109,12 @@ def read_picture(
     readings = read_found_systems(systems, state)
     doubts = find_doubts(seen, systems)
     return [
-        replace(one, bbox=picture.to_source(in_pixels(one.bbox)), confidence=one.confidence * doubt.factor)
+        replace(
+            one,
+            bbox=picture.to_source(in_pixels(one.bbox)),
+            confidence=one.confidence * doubt.factor,
+            issues=(*one.issues, *doubt.issues),
+        )
         for one, doubt in zip(readings, doubts, strict=True)
     ]
 
