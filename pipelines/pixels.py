@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from docai.geometry import BBox, center, interval_overlap, touches, union
+from docai.geometry import BBox, interval_overlap, touches, union
 
 Gray = NDArray[np.uint8]
 """Gray levels (height, width): 0 is black, 255 white. Ink masks are 255 on 0."""
@@ -291,18 +291,20 @@ def _same_extent(a: BBox, b: BBox) -> bool:
 def join_line_pieces(lines: list[BBox], min_length: float) -> list[BBox]:
     """Lines of at least ``min_length`` pixels, their pieces joined: notes and bar lines interrupt them."""
     chains: list[list[BBox]] = []
+    # Where the last piece of each chain ends: a page of print has thousands of pieces.
+    rights, middles = np.full(len(lines), -np.inf), np.zeros(len(lines))
     for line in sorted(lines):
-        fitting = [
-            chain
-            for chain in chains
-            if abs(_middle(line) - _middle(chain[-1])) <= 2.5 and -10 < line[0] - chain[-1][2] < 40
-        ]
-        if fitting:
-            max(fitting, key=lambda chain: chain[-1][2]).append(line)
+        gaps = line[0] - rights
+        fitting = (np.abs(middles - _middle(line)) <= 2.5) & (gaps > -10) & (gaps < 40)
+        if fitting.any():
+            index = int(np.where(fitting, rights, -np.inf).argmax())
+            chains[index].append(line)
         else:
+            index = len(chains)
             chains.append([line])
+        rights[index], middles[index] = line[2], _middle(line)
     return [box for box in map(union, chains) if box[2] - box[0] >= min_length]
 
 
 def _middle(line: BBox) -> float:
-    return center(line)[1]
+    return (line[1] + line[3]) / 2

@@ -50,11 +50,26 @@ class CallWorker(ChildWorker):
 
     Args:
         modules: imported when the child starts, so that their time is not that of the first call.
+        max_requests: after so many calls another child takes its place: libraries that see pictures of ever
+            other sizes are seen to keep some memory of each.
         variables: of the child's environment, beside those of this process.
     """
 
-    def __init__(self, *modules: str, variables: Mapping[str, str] = MappingProxyType({})) -> None:
-        super().__init__("-P", "-c", _START, json.dumps(sys.path), *modules, variables=variables)
+    def __init__(
+        self,
+        *modules: str,
+        max_requests: int | None = None,
+        variables: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        super().__init__(
+            "-P",
+            "-c",
+            _START,
+            json.dumps(sys.path),
+            *modules,
+            max_requests=max_requests,
+            variables=variables,
+        )
 
     def call(self, function: Callable[P, R], seconds: float | None, *args: P.args, **kwargs: P.kwargs) -> R:
         """``function(*args, **kwargs)``, as the child has it; ``seconds`` None: it may take any time.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,6 +15,9 @@ from numpy.typing import NDArray
 
 from docai.geometry import BBox
 from docai.pipelines.pixels import spans
+
+Gap = tuple[int, int]
+"""Columns without ink, from the first one to that behind the last."""
 
 MIN_GAP_HEIGHTS: Final = 0.3
 """Gap without ink, in heights of the line, from which it ends a word though no space was read there."""
@@ -74,10 +78,9 @@ def cut_words(letters: Sequence[Letter], picture: NDArray[np.uint8]) -> list[Lin
     ink = _ink_of(picture)
     groups = [[0]] if letters else []
     edges: list[float] = []
-    gaps = _gaps(ink)
+    gaps = _gaps_between(_gaps(ink), letters)
     widths = _measure(gaps, letters, len(ink))
-    for index, (before, after) in enumerate(pairwise(letters), 1):
-        gap = _gap_between(gaps, before.x, after.x)
+    for index, ((before, after), gap) in enumerate(zip(pairwise(letters), gaps, strict=True), 1):
         if after.after_space or widths.end_word(gap, before, after):
             groups.append([])
             edges.append((before.x + after.x) / 2 if gap is None else (gap[0] + gap[1]) / 2)
@@ -104,7 +107,7 @@ class _Widths:
     before_closing: float
     """The same before a sign that ends a word, a clause or a bracket."""
 
-    def end_word(self, gap: tuple[int, int] | None, before: Letter, after: Letter) -> bool:
+    def end_word(self, gap: Gap | None, before: Letter, after: Letter) -> bool:
         """Whether a gap between two letters does."""
         if after.text in _CLOSING:
             return _width(gap) >= self.before_closing
@@ -112,12 +115,12 @@ class _Widths:
         return _width(gap) >= (self.beside_narrow if is_narrow else self.usual)
 
 
-def _measure(gaps: Sequence[tuple[int, int]], letters: Sequence[Letter], height: int) -> _Widths:
+def _measure(gaps: Sequence[Gap | None], letters: Sequence[Letter], height: int) -> _Widths:
     """By the gaps within the words of the line, and by those at its spaces where it has some."""
     inner: list[int] = []
     spaces: list[int] = []
-    for before, after in pairwise(letters):
-        (spaces if after.after_space else inner).append(_width(_gap_between(gaps, before.x, after.x)))
+    for letter, gap in zip(letters[1:], gaps, strict=True):
+        (spaces if letter.after_space else inner).append(_width(gap))
     least = max(MIN_GAP_RATIO * median(inner) if inner else 0.0, 3.0)
     usual, narrow = MIN_GAP_HEIGHTS * height, NARROW_GAP_HEIGHTS * height
     closing = max(narrow, least)
@@ -127,17 +130,24 @@ def _measure(gaps: Sequence[tuple[int, int]], letters: Sequence[Letter], height:
     return _Widths(max(usual, least), max(narrow, least), closing)
 
 
-def _width(gap: tuple[int, int] | None) -> int:
+def _width(gap: Gap | None) -> int:
     return 0 if gap is None else gap[1] - gap[0]
 
 
-def _gap_between(gaps: Sequence[tuple[int, int]], left: float, right: float) -> tuple[int, int] | None:
-    """The widest gap whose middle is between two letters."""
-    between = [gap for gap in gaps if left <= (gap[0] + gap[1]) / 2 <= right]
-    return max(between, key=lambda gap: gap[1] - gap[0], default=None)
+def _gaps_between(gaps: Sequence[Gap], letters: Sequence[Letter]) -> list[Gap | None]:
+    """Between each letter and the next the widest gap whose middle is there."""
+    middles = [(gap[0] + gap[1]) / 2 for gap in gaps]
+    return [
+        max(
+            gaps[bisect_left(middles, before.x) : bisect_right(middles, after.x)],
+            key=lambda gap: gap[1] - gap[0],
+            default=None,
+        )
+        for before, after in pairwise(letters)
+    ]
 
 
-def _gaps(ink: NDArray[np.bool_]) -> list[tuple[int, int]]:
+def _gaps(ink: NDArray[np.bool_]) -> list[Gap]:
     """Ranges of columns without ink, between the first and the last with any."""
     columns = np.asarray(ink.any(axis=0), np.bool_)
     marked = np.flatnonzero(columns)

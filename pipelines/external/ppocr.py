@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from functools import lru_cache
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache, partial
 from importlib.util import find_spec
 from typing import Any, Final, NamedTuple
 
@@ -127,10 +128,19 @@ def read_words(
 
 
 def _threads() -> int:
-    return max(1, min(4, (os.cpu_count() or 2) // 2))
+    """Lines that are read at once; each takes up to 100 MB."""
+    return min(4, os.cpu_count() or 1)
 
 
-_WORKER: Final = CallWorker("docai.pipelines.external.ppocr", variables={"OMP_NUM_THREADS": str(_threads())})
+PAGES_PER_CHILD: Final = 100
+"""After these another child takes over: onnxruntime keeps some memory for each size of picture. Starting one
+takes a second and a half."""
+
+_WORKER: Final = CallWorker(
+    "docai.pipelines.external.ppocr",
+    max_requests=PAGES_PER_CHILD,
+    variables={"OMP_NUM_THREADS": "1"},
+)
 
 
 @lru_cache(maxsize=1)
@@ -148,7 +158,7 @@ def _engine() -> Any:
             "Global.text_score": 0.0,
             "Det.limit_type": "max",
             "Det.limit_side_len": TILE_PX + TILE_OVERLAP_PX,
-            "EngineConfig.onnxruntime.intra_op_num_threads": _threads(),
+            "EngineConfig.onnxruntime.intra_op_num_threads": 1,
             "EngineConfig.onnxruntime.inter_op_num_threads": 1,
         }
     )
@@ -181,15 +191,29 @@ def _read_lines(
     """The words of the lines that are found in the picture when it is scaled."""
     # The networks were trained on pictures as OpenCV reads them.
     blue_first = np.ascontiguousarray(picture[:, :, ::-1])
+    lines = _find_lines(blue_first, scale, threshold)
+    level = [line for line in lines if not _is_on_side(line)]
     words: list[OcrWord] = []
     likely = (1, 3)
-    for number, quad in enumerate(_find_lines(blue_first, scale, threshold)):
-        mean, quarters, read = _read_line(blue_first, quad, likely)
-        if mean >= _DOUBTFUL and quarters in likely:
-            likely = (quarters, 4 - quarters)
-        if mean >= min_confidence:
-            words += [word._replace(line=number) for word in read]
+    # A line for each thread is faster than several threads for each operation of the network.
+    with ThreadPoolExecutor(_threads()) as pool:
+        readings = pool.map(partial(_read_line, blue_first), level)
+        for number, line in enumerate(lines):
+            if _is_on_side(line):
+                mean, quarters, read = _read_line(blue_first, line, likely)
+                if mean >= _DOUBTFUL and quarters in likely:
+                    likely = (quarters, 4 - quarters)
+            else:
+                mean, quarters, read = next(readings)
+            if mean >= min_confidence:
+                words += [word._replace(line=number) for word in read]
     return words
+
+
+def _is_on_side(line: Quad) -> bool:
+    """Whether a line runs from top to bottom or back, or holds a single narrow letter."""
+    wide, high = size_of(line)
+    return high >= _UPRIGHT_RATIO * wide
 
 
 def _find_lines(picture: NDArray[np.uint8], scale: float, threshold: float) -> list[Quad]:
@@ -223,7 +247,7 @@ def _read_line(
     """
     wide, high = size_of(quad)
     ways: tuple[int, ...] = (0, 2)
-    if high >= _UPRIGHT_RATIO * wide:
+    if _is_on_side(quad):
         # The box may hold one narrow letter that stands, such as the figure one.
         ways = (*likely, 0) if high < _LETTER_RATIO * wide else tuple(likely)
     best: tuple[float, int, list[OcrWord]] = (0.0, ways[0], [])

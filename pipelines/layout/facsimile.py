@@ -110,7 +110,8 @@ def usual_size(words: Sequence[WordBox]) -> float | None:
     """The size of the font of most words, points; None where there are too few to tell."""
     if len(words) < MIN_WORDS_TO_MEASURE:
         return None
-    return float(np.median([_size_of([word]) for word in words for _ in word.text]))
+    sizes = [_size_of([word]) for word in words]
+    return float(np.median(np.repeat(sizes, [len(word.text) for word in words])))
 
 
 def runs_of_words(words: Sequence[WordBox]) -> list[Run]:

@@ -51,6 +51,9 @@ MIN_WORDS_OF_TEXT = 60
 """Words, of four characters and more on average, in what is no picture: the labels of charts are fewer or
 shorter."""
 
+MIN_ROW_OVERLAP = 0.45
+"""Share of the height of the lower one of two letters from which they can stand in a row."""
+
 MIN_ROW_HEIGHT = 15
 """Pixels, 7 points: rows of words between rules are hardly lower."""
 
@@ -184,24 +187,10 @@ def letter_rows(parts: Parts, letter: float, excluded: list[BBox]) -> list[Row]:
     letters = (heights >= 0.55 * letter) & (heights <= 3.2 * letter)
     letters &= (widths <= 12 * letter) & (parts.areas >= 6)
     dots = (heights < 0.55 * letter) & (widths <= 2 * letter) & (parts.areas >= 3)
-    rows: list[Row] = []
     boxes = [
         box for box in parts.boxes_of(letters) if not any(contains_center(other, box) for other in excluded)
     ]
-    for box in sorted(boxes):
-        best, best_overlap = None, 0.45
-        for row in rows:
-            last = row.letters[-1]
-            tall = max(box[3] - box[1], last[3] - last[1], letter)
-            if box[0] - last[2] > 1.5 * tall or box[0] < last[0] - 2:
-                continue
-            shared = max(overlap_ratio(box[1], box[3], other[1], other[3]) for other in row.letters[-3:])
-            if shared > best_overlap:
-                best, best_overlap = row, shared
-        if best is None:
-            rows.append(Row([box]))
-        else:
-            best.letters.append(box)
+    rows = _rows_of_letters(sorted(boxes), letter)
     frames = [grow(row.bbox, 0.5 * letter, 0.35 * letter) for row in rows]
     for dot in parts.boxes_of(dots):
         for row, frame in zip(rows, frames, strict=True):
@@ -211,6 +200,30 @@ def letter_rows(parts: Parts, letter: float, excluded: list[BBox]) -> list[Row]:
     for row in rows:
         row.letters.sort()
     return sorted(rows, key=lambda row: (row.bbox[1], row.bbox[0]))
+
+
+def _rows_of_letters(boxes: Sequence[BBox], letter: float) -> list[Row]:
+    """Rows of letters, given from the left: each joins the row whose last letters are most at its height."""
+    rows: list[Row] = []
+    # The last three letters of each row, the last one first: every letter is compared with every row.
+    ends = np.zeros((len(boxes), 3, 4))
+    for box in boxes:
+        x0, y0, _, y1 = box
+        lasts = ends[: len(rows), 0]
+        tall = np.maximum(lasts[:, 3] - lasts[:, 1], max(y1 - y0, letter))
+        near = np.flatnonzero((x0 - lasts[:, 2] <= 1.5 * tall) & (x0 >= lasts[:, 0] - 2))
+        tops, bottoms = ends[near, :, 1], ends[near, :, 3]
+        shared = np.minimum(bottoms, y1) - np.maximum(tops, y0)
+        shares = np.max(shared / np.maximum(np.minimum(bottoms - tops, y1 - y0), 1e-9), axis=1, initial=0.0)
+        if len(near) and shares.max() > MIN_ROW_OVERLAP:
+            index = int(near[shares.argmax()])
+            rows[index].letters.append(box)
+            ends[index, 1:] = ends[index, :-1].copy()
+            ends[index, 0] = box
+        else:
+            ends[len(rows)] = box
+            rows.append(Row([box]))
+    return rows
 
 
 def _words(row: Row) -> list[BBox]:
@@ -246,7 +259,11 @@ def _believable(seen: Sequence[WordBox], scores: Sequence[BBox]) -> list[WordBox
 def _rules_beside_words(rules: list[BBox], seen: Sequence[WordBox]) -> list[BBox]:
     """The rules (pixels) that run through no words: a line of small print can look like one."""
     words = [TRANSFORM.to_pixels(word.bbox) for word in seen]
-    return [rule for rule in rules if not any(share_inside(rule, word) > 0 for word in words)]
+    return [
+        rule
+        for rule in rules
+        if not any(share_inside(rule, word) > 0 for word in words if touches(rule, word))
+    ]
 
 
 def _is_framed_text(graphic: BBox, seen: Sequence[WordBox]) -> bool:
@@ -264,10 +281,10 @@ def _unread_words(
 ) -> list[tuple[WordBox, int]]:
     """Groups of letters (pixels, with the number of their row) that no engine read, and that number."""
     unread = []
-    known = [grow(word.bbox, READ_MARGIN) for word in seen]
+    x0, y0, x1, y1 = np.array([grow(word.bbox, READ_MARGIN) for word in seen]).reshape(-1, 4).T
     for box, number in found:
         place = TRANSFORM.to_page(box)
-        if not any(touches(place, other) for other in known):
+        if not np.any((place[0] <= x1) & (x0 <= place[2]) & (place[1] <= y1) & (y0 <= place[3])):
             n_chars = max(1, round((box[2] - box[0]) / (0.75 * (box[3] - box[1] + 1))))
             unread.append((WordBox(place, (0, first_line + number), n_chars), number))
     return unread
