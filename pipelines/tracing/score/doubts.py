@@ -15,8 +15,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from docai.contents import Issue
 from docai.geometry import BBox
-from docai.issues import Issue, make_issue
+from docai.issues import make_issue
 from docai.pipelines.drawings.score.sheet import Sheet
 from docai.pipelines.drawings.score.types import Staff, System
 from docai.pipelines.tracing.score.ink import Mask, closed_upright
@@ -50,7 +51,8 @@ LEFT_OUT_WEIGHT: Final = 0.15
 """By which a symbol left out lowers the logarithm of the confidence.
 
 This and the next were fitted on 186 systems of Verovio at 150 and 200 dpi and 81 of LilyPond, for the log
-loss of "all notes are right", half against half. How surely the symbols that are used were seen added nothing.
+loss of "all notes are right", half against half. How surely the
+symbols that are used were seen added nothing.
 """
 
 UNSEEN_WEIGHT: Final = 0.02
