@@ -22,6 +22,9 @@ MAX_LEDGERS: Final = 9
 LEDGER_OFF_SPACES: Final = 0.2
 """How far a ledger line may lie from its place, in staff spaces."""
 
+SURE_STEPS: Final = 0.3
+"""How far, in half spaces, a head lies from its place at most before its ledger lines are counted."""
+
 SMALL_SHARE: Final = 0.86
 """Size of a head of a grace note or cue against the others at most."""
 
@@ -83,13 +86,30 @@ def find_heads(sheet: Sheet, staves: Sequence[Staff]) -> list[HeadMark]:
             staff = min(near, key=lambda index: _missing_ledgers(staves[index], symbol, ledgers))
         own = _own_ledgers(staves[staff], symbol, ledgers)
         sheet.used_paths.update(slab.path for slab in own)
-        position = round(position_at(staves[staff], middle))
+        position = _position(staves[staff], middle, own, ledgers.over(x))
         heads.append(HeadMark(symbol, staff, position, staves[staff].space))
         sheet.use(symbol)
     heads.sort(key=lambda head: head.x)
     heads = _without_copies(heads)
     _mark_small(heads)
     return heads
+
+
+def _position(staff: Staff, y: float, own: Sequence[Slab], over: Sequence[Slab]) -> int:
+    """Half spaces of a head above the bottom line; where it lies between two, its ledger lines tell.
+
+    On a line there is a ledger line through the head; in a space the last one is at its edge.
+    """
+    exact = position_at(staff, y)
+    position = round(exact)
+    top = 2 * (len(staff.lines) - 1)
+    if abs(exact - position) <= SURE_STEPS or -1 < exact < top + 1 or not own:
+        return position
+    other = position + (1 if exact > position else -1)
+    even = position if position % 2 == 0 else other
+    near = LEDGER_OFF_SPACES * staff.space
+    place = staff.lines[-1] - even * staff.space / 2
+    return even if any(abs(slab.y0 - place) <= near for slab in over) else position + other - even
 
 
 def _without_copies(heads: Sequence[HeadMark]) -> list[HeadMark]:

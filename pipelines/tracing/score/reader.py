@@ -17,6 +17,7 @@ from docai.pipelines.drawings.score.reading import read_found_systems
 from docai.pipelines.drawings.score.types import Staff
 from docai.pipelines.tracing.score.bows import find_bows
 from docai.pipelines.tracing.score.doubts import SeenPicture, covered, find_doubts, left_out
+from docai.pipelines.tracing.score.false_heads import heads_at_far_ends
 from docai.pipelines.tracing.score.ink import Ink, Mask, read_ink
 from docai.pipelines.tracing.score.picture_sheet import (
     SheetBuilder,
@@ -108,7 +109,12 @@ def read_picture(
     readings = read_found_systems(systems, state)
     doubts = find_doubts(seen, systems)
     return [
-        replace(one, bbox=picture.to_source(in_pixels(one.bbox)), confidence=one.confidence * doubt.factor)
+        replace(
+            one,
+            bbox=picture.to_source(in_pixels(one.bbox)),
+            confidence=one.confidence * doubt.factor,
+            issues=(*one.issues, *doubt.issues),
+        )
         for one, doubt in zip(readings, doubts, strict=True)
     ]
 
@@ -124,7 +130,9 @@ def _believed(ink: Ink, symbols: Sequence[PictureSymbol], staves: Sequence[Staff
     others = [symbol.box for symbol in sure if not symbol.name.startswith(OPEN)]
     heads = [symbol for symbol in sure if symbol.name.startswith("notehead")]
     solid = solid_mask(ink.mask.shape, others)
-    gone = {id(heads[place]) for place in heads_on_beams(ink, solid, [head.box for head in heads])}
+    boxes = [head.box for head in heads]
+    places = [*heads_on_beams(ink, solid, boxes), *heads_at_far_ends(ink, boxes, solid)]
+    gone = {id(heads[place]) for place in places}
     kept = [symbol for symbol in sure if id(symbol) not in gone]
     kept = [
         _with_octave(symbol, ink.bare, kept, staves) if symbol.name == "gClef" else symbol for symbol in kept

@@ -169,17 +169,27 @@ def find_stems(
         solid: (h, w), ink that is of symbols other than heads.
         bars: barlines, which are none.
     """
-    closed = closed_upright(ink.mask & ~solid, GAP_PX)
-    near = _beside_heads(closed.shape, heads)
-    strokes = _strokes(closed, near, upright_runs(closed & near, MIN_STEM_SPACES * SPACE_PX))
     found = []
-    for stroke in strokes:
+    for stroke in strokes_at_heads(ink, heads, solid):
         if any(abs(stroke.x - bar.x) <= bar.thickness / 2 + 2 and _covers(bar, stroke) for bar in bars):
             continue
         if _is_within(stroke, heads):
             continue
         found += [_cut_at_flag(stem, flags) for stem in _cut_at_heads(stroke, heads)]
     return found
+
+
+def strokes_at_heads(ink: Ink, heads: Sequence[BBox], solid: Mask) -> list[Bar]:
+    """Upright strokes at the sides of heads in their whole length.
+
+    Args:
+        ink: of the picture.
+        heads: boxes of noteheads.
+        solid: (h, w), ink that is of symbols other than heads.
+    """
+    closed = closed_upright(ink.mask & ~solid, GAP_PX)
+    near = _beside_heads(closed.shape, heads)
+    return _strokes(upright_runs(closed & near, MIN_STEM_SPACES * SPACE_PX))
 
 
 def _is_within(stroke: Bar, heads: Sequence[BBox]) -> bool:
@@ -224,7 +234,7 @@ def _covers(bar: Bar, stroke: Bar) -> bool:
     return shared >= 0.8 * (stroke.y1 - stroke.y0)
 
 
-def _strokes(closed: Mask, near: Mask, runs: NDArray[np.int32]) -> list[Bar]:
+def _strokes(runs: NDArray[np.int32]) -> list[Bar]:
     """Runs of neighboring columns as one stroke each; the longest among those side by side."""
     order = sorted(runs.tolist(), key=lambda run: run[1] - run[2])
     by_column: dict[int, list[list[int]]] = {}

@@ -317,3 +317,20 @@ def test_a_place_that_is_no_number_loses_no_note(x: float) -> None:
     system.tuplets.append(Tuplet((3,), 0, x, x, x, has_bracket=True))
     reading = read_system(system, PieceState())
     assert sum(event.kind == "note" for event in reading.content.events) == 2
+
+
+def threes(first: bool) -> System:
+    """Four beams of three eighths in four quarters, a 3 at the first."""
+    system = a_system()
+    for group in range(4):
+        numbers = [add_note(system, 100 + 60 * group + 20 * index, "1/2", 3) for index in range(3)]
+        add_beam(system, *numbers)
+    if first:
+        system.tuplets.append(Tuplet((3,), 0, 100, 140, 40, has_bracket=False, beam_group=1))
+    return system
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_triplets_without_a_number_fill_the_measure(first: bool) -> None:
+    reading = read(threes(first))
+    assert [line.rstrip("LJ") for line in data_of(reading)] == ["12a"] * 12

@@ -160,3 +160,70 @@ def test_strokes_of_an_empty_staff_are_its_barline(sheet: Sheet) -> None:
     drawn = see_picture(empty, []).sheet
     assert len(drawn.uprights) == 1
     assert drawn.slabs == []
+
+
+def test_an_8_below_a_treble_clef_is_an_octave(sheet: Sheet) -> None:
+    assert "*clefG2" in read_picture(sheet.picture, finder=sheet.finder(sheet.picture))[0].content.kern
+    x, y = round(70 + 1.3 * SPACE), TOP + 4 * SPACE
+    for middle in (1.95, 2.4):
+        cv2.circle(sheet.picture, (x, round(y + middle * SPACE)), 3, 0, 2)
+    assert "*clefGv2" in read_picture(sheet.picture, finder=sheet.finder(sheet.picture))[0].content.kern
+
+
+@pytest.mark.parametrize(("name", "step"), [("unpitchedPercussionClef1", -3), ("timeSig4", -2.5)])
+def test_letters_beside_a_staff_are_neither_clef_nor_meter(sheet: Sheet, name: str, step: float) -> None:
+    sheet.symbol(name, 430, at(step) - SPACE, 20, 2 * SPACE)
+    assert read(sheet.picture, sheet) == EXPECTED
+
+
+def test_a_staff_without_a_clef_is_doubtful(sheet: Sheet) -> None:
+    (sure,) = read_picture(sheet.picture, finder=sheet.finder(sheet.picture))
+    sheet.symbols = [symbol for symbol in sheet.symbols if symbol[0] != "gClef"]
+    (doubtful,) = read_picture(sheet.picture, finder=sheet.finder(sheet.picture))
+    assert doubtful.confidence < 0.5 * sure.confidence
+    assert any("clef" in issue.message for issue in doubtful.issues)
+
+
+def test_ink_that_nothing_explains_lowers_the_confidence(sheet: Sheet) -> None:
+    (sure,) = read_picture(sheet.picture, finder=sheet.finder(sheet.picture))
+    cv2.circle(sheet.picture, (630, round(at(4))), SPACE, 0, 4)
+    (doubtful,) = read_picture(sheet.picture, finder=sheet.finder(sheet.picture))
+    assert doubtful.confidence < sure.confidence
+
+
+def joined_staves(bracket: bool) -> NDArray[np.uint8]:
+    """Three staves that a line joins, with a bracket close to it and something dark beside it."""
+    picture = np.full((620, 960), 255, np.uint8)
+    for top in (100, 260, 420):
+        for line in range(5):
+            picture[top + line * SPACE : top + line * SPACE + 2, LEFT:RIGHT] = 0
+        picture[top : top + 4 * SPACE + 2, RIGHT - 2 : RIGHT] = 0
+    picture[100 : 420 + 4 * SPACE + 2, LEFT : LEFT + 3] = 0
+    if bracket:
+        picture[92 : 420 + 4 * SPACE + 10, LEFT - 12 : LEFT - 5] = 0
+        picture[260 : 260 + 4 * SPACE, LEFT + 8 : LEFT + 16] = 0
+    return picture
+
+
+@pytest.mark.parametrize("bracket", [False, True])
+def test_the_line_at_the_left_joins_staves(bracket: bool) -> None:
+    straight = straighten(joined_staves(bracket))
+    assert straight is not None
+    seen = see_picture(straight, [])
+    long = [upright for upright in seen.sheet.uprights if upright.y1 - upright.y0 > 100]
+    assert any(abs(upright.x - seen.staves[0].x0 * 5 / SPACE_PX) < 2 for upright in long)
+
+
+def test_six_lines_with_numbers_on_them_are_tablature() -> None:
+    picture = np.full((500, 960), 255, np.uint8)
+    for line in range(5):
+        picture[100 + line * SPACE : 102 + line * SPACE, LEFT:RIGHT] = 0
+    for line in range(6):
+        y = 260 + 20 * line
+        picture[y : y + 2, LEFT:RIGHT] = 0
+    for x in range(LEFT + 80, RIGHT - 60, 60):
+        picture[250:272, x : x + 16] = 255
+        cv2.putText(picture, "0", (x, 268), cv2.FONT_HERSHEY_SIMPLEX, 0.6, 0, 2)
+    straight = straighten(picture)
+    assert straight is not None
+    assert len(straight.staves) == 1
