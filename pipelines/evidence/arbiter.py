@@ -94,6 +94,10 @@ from docai.records import Alternative, Confidence, Evidence
 
 _UNMEASURED_PROBABILITY: Final = 0.5
 
+MIN_WORD: Final = 0.5
+"""Mean probability that its words are right below which an unclear text is none: in photographs and drawings
+an OCR engine makes letters of edges."""
+
 
 def decide(
     kind: str,
@@ -196,6 +200,9 @@ def _decide_unread(
     if not second.complete:
         message = f"{second.source} could not make out all of it, and nobody else read it."
         issues = (*issues, make_issue("witness-unclear", message))
+        if isinstance(second.content, TextContent) and trust_against(second).part < MIN_WORD:
+            unread = Alternative(source=second.source, content=second.text, reason="most of it is no words")
+            return Decision(TextContent(), (), Confidence(), (unread,), issues)
     return Decision(second.content, (second.source, *second.supporters), confidence, (), issues)
 
 
