@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 import cv2
@@ -128,6 +129,19 @@ def cut_out(picture: NDArray[np.uint8], quad: Quad, height: int) -> tuple[NDArra
     )
     back = cv2.getPerspectiveTransform(corners, quad.astype(np.float32))
     return np.asarray(line, np.uint8), np.asarray(back, np.float32)
+
+
+def pieces_of(line: NDArray[np.uint8]) -> list[tuple[int, int]]:
+    """Ranges of columns of a level line ``(H, W, 3)`` in which it is read, cut where it has least ink."""
+    most = int(MAX_LINE_RATIO * line.shape[0])
+    if line.shape[1] <= 1.5 * most:
+        return [(0, line.shape[1])]
+    busy = np.convolve(line.astype(np.float32).std(axis=0).mean(axis=1), np.ones(15), "same")
+    cuts = [0]
+    while line.shape[1] - cuts[-1] > 1.5 * most:
+        start = cuts[-1] + most // 2
+        cuts.append(start + int(np.argmin(busy[start : start + most])))
+    return [*pairwise([*cuts, line.shape[1]])]
 
 
 def to_picture(box: tuple[float, float, float, float], back: Quad) -> tuple[float, float, float, float]:
