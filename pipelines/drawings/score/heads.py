@@ -22,7 +22,7 @@ MAX_LEDGERS: Final = 9
 LEDGER_OFF_SPACES: Final = 0.2
 """How far a ledger line may lie from its place, in staff spaces."""
 
-SURE_STEPS: Final = 0.3
+SURE_STEPS: Final = 0.2
 """How far, in half spaces, a head lies from its place at most before its ledger lines are counted."""
 
 SMALL_SHARE: Final = 0.86
