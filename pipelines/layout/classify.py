@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
@@ -30,6 +30,7 @@ from docai.pipelines.pixels import (
     straight_strokes,
     vertical_lines,
 )
+from docai.pipelines.tracing.score.staff_lines import darkness, find_staves
 from docai.records import Kind
 
 SIDE = 900
@@ -256,7 +257,7 @@ def classify_gray(gray: Gray, n_words: int | None = None) -> tuple[Kind, float, 
     if features is None:
         return "figure", 0.3, ("no ink",)
     ratings: list[tuple[Kind, Rating]] = [
-        ("score", _rate_score_twice(gray, features)),
+        ("score", max(_rate_score_twice(gray, features), _rate_followed_staves(gray))),
         ("table", _rate_table(features)),
         ("molecule", _rate_molecule(features)),
     ]
@@ -264,6 +265,13 @@ def classify_gray(gray: Gray, n_words: int | None = None) -> tuple[Kind, float, 
     if value > 0.5:
         return kind, round(min(value, 0.99), 3), evidence
     return "figure", round(1 - value, 3), (f"no head fits; nearest was {kind} with {value:.2f}", *evidence)
+
+
+MIN_LINES_SEEN: Final = 0.8
+"""Share of the columns in which the faintest of five lines has to be seen."""
+
+MAX_STAFF_SHARE: Final = 0.6
+"""Share of the height of a picture that one staff may fill: notes and clefs reach above and below it."""
 
 
 def is_ruled_grid(gray: Gray) -> bool:
@@ -280,6 +288,22 @@ def _rate_score_twice(gray: Gray, features: FigureFeatures) -> Rating:
         return rating
     closer = measure_figure(gray, features.n_words, side=2 * SIDE)
     return rating if closer is None else max(rating, _rate_score(closer))
+
+
+def _rate_followed_staves(gray: Gray) -> Rating:
+    """Short and pale staves, whose lines are followed along the columns; a chart's five lines fill it."""
+    padded = np.asarray(cv2.copyMakeBorder(gray, 8, 8, 8, 8, cv2.BORDER_CONSTANT, value=255))
+    height, width = padded.shape
+    long = [
+        staff
+        for staff in find_staves(darkness(padded))
+        if staff.right - staff.left > 0.5 * width
+        and staff.support > MIN_LINES_SEEN
+        and 4 * staff.space < MAX_STAFF_SHARE * height
+    ]
+    if not long:
+        return 0.0, ("no five-line staff",)
+    return 0.8, (f"{len(long)} five-line stave{'s' if len(long) > 1 else ''}, followed along the columns",)
 
 
 def _rate_score(features: FigureFeatures) -> Rating:
