@@ -37,14 +37,15 @@ def test_every_pdf_converts_with_all_its_words(
     from docai.pipelines import convert
     from docai.pipelines.ingest import Page, open_source
     from docai.pipelines.layout import PageLayout, find_regions
+    from docai.pipelines.layout.straighten import SeeWords
 
     laid_out = 0
     wrong: list[object] = []
 
-    def checked(page: Page, *, use_text_layer: bool) -> PageLayout:
+    def checked(page: Page, *, use_text_layer: bool, see_words: SeeWords | None = None) -> PageLayout:
         """The regions of a page, and that each of its words is in just one of them."""
         nonlocal laid_out
-        found = find_regions(page, use_text_layer=use_text_layer)
+        found = find_regions(page, use_text_layer=use_text_layer, see_words=see_words)
         held = Counter((word.text, word.bbox) for region in found.regions for word in region.words)
         lost = Counter((word.text, word.bbox) for word in page.words())
         lost.subtract(held)
