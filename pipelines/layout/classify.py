@@ -257,7 +257,7 @@ def classify_gray(gray: Gray, n_words: int | None = None) -> tuple[Kind, float, 
     if features is None:
         return "figure", 0.3, ("no ink",)
     ratings: list[tuple[Kind, Rating]] = [
-        ("score", max(_rate_score_twice(gray, features), _rate_followed_staves(gray))),
+        ("score", max(_rate_score_twice(gray, features), _rate_followed_staves(gray, features))),
         ("table", _rate_table(features)),
         ("molecule", _rate_molecule(features)),
     ]
@@ -269,6 +269,9 @@ def classify_gray(gray: Gray, n_words: int | None = None) -> tuple[Kind, float, 
 
 MIN_LINES_SEEN: Final = 0.8
 """Share of the columns in which the faintest of five lines has to be seen."""
+
+MAX_LETTERS_AS_WORDS: Final = 3
+"""Words that symbols and fingerings may seem to be; a table has more."""
 
 MAX_STAFF_SHARE: Final = 0.6
 """Share of the height of a picture that one staff may fill: notes and clefs reach above and below it."""
@@ -290,8 +293,11 @@ def _rate_score_twice(gray: Gray, features: FigureFeatures) -> Rating:
     return rating if closer is None else max(rating, _rate_score(closer))
 
 
-def _rate_followed_staves(gray: Gray) -> Rating:
-    """Short and pale staves, whose lines are followed along the columns; a chart's five lines fill it."""
+def _rate_followed_staves(gray: Gray, features: FigureFeatures) -> Rating:
+    """Short and pale staves, whose lines are followed along the columns; a chart's five lines fill it, and
+    those of a table cross others or have its words between them."""
+    if features.grid is not None or (features.n_words or 0) > MAX_LETTERS_AS_WORDS:
+        return 0.0, ("no five-line staff",)
     padded = np.asarray(cv2.copyMakeBorder(gray, 8, 8, 8, 8, cv2.BORDER_CONSTANT, value=255))
     height, width = padded.shape
     long = [
