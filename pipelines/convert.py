@@ -319,7 +319,7 @@ def _read_batch(run: _Run, tasks: Sequence[RegionTask], in_time: Callable[[], bo
             task.submit(run.readers, in_time=is_in_time)
     with run.timed("readers"):
         for task in tasks:
-            task.spare_head(run.readers, run.engine)
+            task.spare_head(run.engine)
     with run.timed("crop"):
         for task in tasks:
             task.crop()

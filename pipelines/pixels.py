@@ -308,3 +308,9 @@ def join_line_pieces(lines: list[BBox], min_length: float) -> list[BBox]:
 
 def _middle(line: BBox) -> float:
     return (line[1] + line[3]) / 2
+
+
+def halftone_share(gray: Gray) -> float:
+    """Share of the pixels that are neither white nor black, edges left out, 0…1; high in photographs."""
+    soft = ((gray > 60) & (gray < 215)).astype(np.uint8)
+    return float(cv2.erode(soft, np.ones((3, 3), np.uint8)).mean())

@@ -147,7 +147,7 @@ class RegionTask:
         self.is_asked = False
         self.issues.append(make_issue(code, f"The region was not read by a model: {message}"))
 
-    def spare_head(self, readers: ReaderPool, engine: Engine) -> None:
+    def spare_head(self, engine: Engine) -> None:
         """Do not ask the head where it would change nothing, see :attr:`docai.options.Options.effort`.
 
         Waits for the second readers where that hangs on them: of a head whose accuracy nobody measured, which
@@ -162,7 +162,7 @@ class RegionTask:
         self.gather_evidence()
         of_pixels = [one for one in self.readings if one.source not in ("text-layer", "table-finder")]
         second, _ = join_second_readers(of_pixels)
-        if second is None or second.content is None or second.content.is_empty:
+        if second is None or second.is_nothing:
             return
         if effort == "fast" or (accuracy is not None and trust_against(second).record > accuracy):
             self.is_asked = False

@@ -190,7 +190,7 @@ def _decide_unread(
         return decide_unread_table(words, second)
     if kind == "text" and native is not None and native.complete:
         return Decision(content_of(native), ("text-layer",), native.confidence)
-    if second is None or second.content is None or second.content.is_empty:
+    if second is None or second.content is None or second.is_nothing:
         return None
     confidence, issues = second.confidence, second.issues
     if confidence.value is None:

@@ -155,6 +155,11 @@ class Reading:
     checkpoint: str | None = None
     prompt: str | None = None
 
+    @property
+    def is_nothing(self) -> bool:
+        """Nothing was seen, or nothing could be made of it."""
+        return self.content is None or self.content.is_empty
+
 
 class Reader(Protocol):
     """Whoever reads regions of some kinds.

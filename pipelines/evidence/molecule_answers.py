@@ -96,6 +96,14 @@ def _mended_patterns() -> tuple[Mol, Mol]:
     return salt, Chem.MolFromSmarts("[SX4](-[#6])(-[#6])(-[#6])-[#6]")
 
 
+def quietly_parsed(smiles: str) -> Mol | None:
+    """The molecule of a SMILES, of which RDKit says nothing on standard error; None where it is none."""
+    from rdkit import Chem, rdBase
+
+    with rdBase.BlockLogs():
+        return Chem.MolFromSmiles(smiles)
+
+
 @lru_cache(maxsize=4096)
 def count_oddities(smiles: str) -> int:
     """Places that molecules of drawings hardly ever have, and misread ones often.
@@ -104,13 +112,9 @@ def count_oddities(smiles: str) -> int:
     rings of three or four with a double bond or fused to a small ring, rings of six that lack one of three
     double bonds, a charge without its opposite, and more than two parts.
     """
-    from rdkit import Chem, rdBase
+    from rdkit import Chem
 
-    block = rdBase.BlockLogs()
-    try:
-        mol = Chem.MolFromSmiles(smiles)
-    finally:
-        del block
+    mol = quietly_parsed(smiles)
     if mol is None:
         return MAX_ODDITIES
     count = sum(
@@ -158,13 +162,9 @@ class Makeup(NamedTuple):
 @lru_cache(maxsize=4096)
 def makeup(smiles: str) -> Makeup:
     """What a structure holds: readers lose letters and lines more often than they invent them."""
-    from rdkit import Chem, rdBase
+    from rdkit import Chem
 
-    block = rdBase.BlockLogs()
-    try:
-        mol = Chem.MolFromSmiles(smiles)
-    finally:
-        del block
+    mol = quietly_parsed(smiles)
     if mol is None:
         return Makeup()
     Chem.Kekulize(mol, clearAromaticFlags=True)

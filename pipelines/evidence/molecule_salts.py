@@ -18,12 +18,13 @@ from docai.pipelines.drawings.letters import Letter
 from docai.pipelines.drawings.molecule.content import describe_graph
 from docai.pipelines.drawings.molecule.label_reader import read_free_label
 from docai.pipelines.drawings.molecule.types import DrawnGraph, LabelMark, NodeMark
+from docai.pipelines.evidence.molecule_answers import quietly_parsed
 from docai.pipelines.evidence.molecule_picture import MoleculePicture, WrittenText
 from docai.pipelines.external import ppocr
 from docai.pipelines.external.programs import ReaderError
 
 if TYPE_CHECKING:
-    from rdkit.Chem import Mol
+    pass
 
 MAX_TEXTS: Final = 6
 """Lines beside a structure that are read; more of them are a page."""
@@ -178,26 +179,18 @@ def with_salts(smiles: str, texts: Sequence[str]) -> str:
     """The structure with what is written beside it; itself where that is nothing, or is drawn in it too."""
     from rdkit import Chem
 
-    mol = _parsed(smiles)
+    mol = quietly_parsed(smiles)
     if mol is None:
         return smiles
-    salts = [salt for salt in salts_of_texts(texts, Chem.GetFormalCharge(mol)) if _parsed(salt) is not None]
+    salts = [
+        salt for salt in salts_of_texts(texts, Chem.GetFormalCharge(mol)) if quietly_parsed(salt) is not None
+    ]
     if not salts:
         return smiles
     charge = Chem.GetFormalCharge(mol)
-    beside = sum(Chem.GetFormalCharge(_parsed(salt)) for salt in salts)
+    beside = sum(Chem.GetFormalCharge(quietly_parsed(salt)) for salt in salts)
     # Brackets around a structure are not read, but their number follows from the charges.
     copies = -beside // charge if charge and beside % charge == 0 else 1
     parts = [smiles] * (copies if 1 <= copies <= MAX_COPIES else 1)
-    canonical: str = Chem.MolToSmiles(_parsed(".".join((*parts, *salts))))
+    canonical: str = Chem.MolToSmiles(quietly_parsed(".".join((*parts, *salts))))
     return canonical
-
-
-def _parsed(smiles: str) -> Mol | None:
-    from rdkit import Chem, rdBase
-
-    block = rdBase.BlockLogs()
-    try:
-        return Chem.MolFromSmiles(smiles)
-    finally:
-        del block

@@ -193,7 +193,7 @@ class ReaderPool:
         if self._effort == "best":
             return False
         if self._effort == "fast":
-            return any(one.content is not None and not one.content.is_empty for one in readings)
+            return any(not one.is_nothing for one in readings)
         return not is_doubtful(readings)
 
     def __enter__(self) -> Self:

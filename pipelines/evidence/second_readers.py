@@ -46,7 +46,7 @@ def join_second_readers(readings: Sequence[Reading]) -> tuple[Reading | None, tu
         return None, ()
     if is_sound(best[0]):
         return best[0], ()
-    others = [group[0] for group in groups if group is not best and not _is_nothing(group[0])]
+    others = [group[0] for group in groups if group is not best and not group[0].is_nothing]
     against = tuple(one.source for one in others if one.complete and _can_be_compared(one.content))
     joined = replace(
         best[0],
@@ -108,7 +108,3 @@ def _say_the_same(one: Reading, other: Reading) -> bool:
 
 def _can_be_compared(content: Content | None) -> bool:
     return isinstance(content, MoleculeContent) and content.smiles is not None
-
-
-def _is_nothing(reading: Reading) -> bool:
-    return reading.content is None or reading.content.is_empty

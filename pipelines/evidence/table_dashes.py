@@ -77,10 +77,6 @@ def _dashes(gray: NDArray[np.uint8], height: float) -> list[BBox]:
     return found
 
 
-def _touches_any(box: BBox, others: Sequence[BBox]) -> bool:
-    return any(touches(box, other) for other in others)
-
-
 def _is_on_a_line(box: BBox, words: Sequence[BBox]) -> bool:
     """Whether the middle of a dash is at about the middle of a word, whatever lies between."""
     middle = (box[1] + box[3]) / 2

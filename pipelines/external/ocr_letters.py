@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from docai.pipelines.pixels import Gray, parts_of
+from docai.pipelines.pixels import Gray, halftone_share, parts_of
 
 DEFAULT_HEIGHT_PX: Final = 20.0
 """Height of letters where none can be measured."""
@@ -83,8 +83,7 @@ def is_photograph(gray: Gray) -> bool:
 
 
 def _is_photograph(gray: Gray, heights: NDArray[np.float32]) -> bool:
-    soft = ((gray > 60) & (gray < 215)).astype(np.uint8)
-    if float(cv2.erode(soft, np.ones((3, 3), np.uint8)).mean()) <= _MAX_HALFTONES:
+    if halftone_share(gray) <= _MAX_HALFTONES:
         return False
     if len(heights) < _MIN_LETTERS_OF_PRINT:
         return True

@@ -30,7 +30,7 @@ from docai.pipelines.pixels import (
     straight_strokes,
     vertical_lines,
 )
-from docai.pipelines.tracing.score.staff_lines import darkness, find_staves
+from docai.pipelines.tracing.score.staff_lines import level_staves
 from docai.records import Kind
 
 SIDE = 900
@@ -267,9 +267,6 @@ def classify_gray(gray: Gray, n_words: int | None = None) -> tuple[Kind, float, 
     return "figure", round(1 - value, 3), (f"no head fits; nearest was {kind} with {value:.2f}", *evidence)
 
 
-MIN_LINES_SEEN: Final = 0.8
-"""Share of the columns in which the faintest of five lines has to be seen."""
-
 MAX_LETTERS_AS_WORDS: Final = 3
 """Words that symbols and fingerings may seem to be; a table has more."""
 
@@ -299,14 +296,7 @@ def _rate_followed_staves(gray: Gray, features: FigureFeatures) -> Rating:
     if features.grid is not None or (features.n_words or 0) > MAX_LETTERS_AS_WORDS:
         return 0.0, ("no five-line staff",)
     padded = np.asarray(cv2.copyMakeBorder(gray, 8, 8, 8, 8, cv2.BORDER_CONSTANT, value=255))
-    height, width = padded.shape
-    long = [
-        staff
-        for staff in find_staves(darkness(padded))
-        if staff.right - staff.left > 0.5 * width
-        and staff.support > MIN_LINES_SEEN
-        and 4 * staff.space < MAX_STAFF_SHARE * height
-    ]
+    long = [staff for staff in level_staves(padded) if 4 * staff.space < MAX_STAFF_SHARE * padded.shape[0]]
     if not long:
         return 0.0, ("no five-line staff",)
     return 0.8, (f"{len(long)} five-line stave{'s' if len(long) > 1 else ''}, followed along the columns",)

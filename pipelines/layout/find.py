@@ -27,7 +27,6 @@ from docai.pipelines.layout.origin import sources_of
 from docai.pipelines.layout.paragraphs import split_paragraphs
 from docai.pipelines.layout.picture import TRANSFORM, gray_page, set_upright
 from docai.pipelines.layout.scene_text import MIN_HALFTONES, text_in_photographs
-from docai.pipelines.layout.segments import halftone_share
 from docai.pipelines.layout.spread import split_spread
 from docai.pipelines.layout.straighten import MIN_LETTERS, SeeWords, count_letters, turn_of_words
 from docai.pipelines.layout.types import (
@@ -40,7 +39,7 @@ from docai.pipelines.layout.types import (
     quarter_turn,
 )
 from docai.pipelines.layout.watermark import find_watermarks
-from docai.pipelines.pixels import binarize
+from docai.pipelines.pixels import binarize, halftone_share
 from docai.pipelines.words import holds_word
 from docai.records import Point
 

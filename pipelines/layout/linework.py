@@ -18,7 +18,6 @@ from docai.pipelines.layout.labels import MAX_LETTERS, Lettering, is_bonded, let
 from docai.pipelines.layout.segments import (
     MAX_RUN,
     MIN_RULE_SHARE,
-    halftone_share,
     lengths_of,
     line_segments,
     long_runs,
@@ -30,7 +29,7 @@ from docai.pipelines.layout.segments import (
     typical_length,
 )
 from docai.pipelines.layout.structures import Structure, rate_larger, rate_structure
-from docai.pipelines.pixels import Gray, Parts, binarize, parts_of
+from docai.pipelines.pixels import Gray, Parts, binarize, halftone_share, parts_of
 
 MAX_PARTS = 4000
 """Connected pieces of ink above which a drawing is no chemistry: a map, or a plot of many points."""

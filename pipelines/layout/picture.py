@@ -11,7 +11,7 @@ import numpy as np
 from docai.geometry import PageTransform
 from docai.pipelines.layout import deskew
 from docai.pipelines.pixels import Gray, Parts, binarize, parts_of
-from docai.pipelines.tracing.score.staff_lines import darkness, find_staves
+from docai.pipelines.tracing.score.staff_lines import level_staves
 
 if TYPE_CHECKING:
     from docai.pipelines.ingest import Page
@@ -37,9 +37,6 @@ FONT_SIZE = 10.0
 
 USUAL_FONT_SIZES = (7.0, 14.0)
 """Points; pages with other text are measured by it."""
-
-MIN_STAFF_SEEN = 0.8
-"""Share of the columns in which the faintest line of a staff is seen."""
 
 MIN_LETTERS_TO_MEASURE = 100
 """Letters by which a picture can be measured; a drawing with its labels has fewer."""
@@ -96,14 +93,6 @@ def measured_letter_height(parts: Parts) -> float | None:
     return parts.median_height(letters, min_count=MIN_LETTERS_TO_MEASURE)
 
 
-def shows_level_staves(gray: Gray) -> bool:
-    """Whether staves of music run level across a picture, whose stems may seem letters on their side."""
-    return any(
-        staff.right - staff.left > gray.shape[1] / 2 and staff.support > MIN_STAFF_SEEN
-        for staff in find_staves(darkness(gray))
-    )
-
-
 def set_upright(gray: Gray, turn: int | None = None, *, is_straight: bool = False) -> UprightPicture:
     """Turn the picture of a page so that its text is upright.
 
@@ -116,7 +105,7 @@ def set_upright(gray: Gray, turn: int | None = None, *, is_straight: bool = Fals
     ink = binarize(gray)
     if turn is None:
         turn = 0
-        if deskew.is_rotated_90(ink) and not shows_level_staves(gray):
+        if deskew.is_rotated_90(ink) and not level_staves(gray):
             turn = 1
             if deskew.is_upside_down(np.ascontiguousarray(np.rot90(ink, -1))):
                 turn = 3

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from docai.geometry import center, union
 from docai.pipelines.layout.assign import regions_of_lines
-from docai.pipelines.layout.segments import halftone_share
 from docai.pipelines.layout.types import PageEvidence, RegionCandidate
+from docai.pipelines.pixels import halftone_share
 
 MIN_HALFTONES: Final = 0.3
 """Share of the pixels that are neither white nor black from which a picture is a photograph. The words of
@@ -36,7 +36,3 @@ def text_in_photographs(page: PageEvidence, regions: Sequence[RegionCandidate]) 
         region.word_indices = [index for index in region.word_indices if index not in set(indices)]
         result += texts
     return result
-
-
-def _from_the_top(page: PageEvidence, lines: Iterable[list[int]]) -> list[list[int]]:
-    return sorted(lines, key=lambda line: center(union([page.words[index].bbox for index in line]))[1])

@@ -143,9 +143,3 @@ def joints(segments: NDArray[np.float64], reach: float) -> tuple[int, int]:
     angle = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
     is_corner = (angle >= MIN_CORNER) & (angle <= MAX_CORNER)
     return int(is_corner.sum()), int((angle > MAX_CORNER).sum())
-
-
-def halftone_share(gray: Gray) -> float:
-    """Share of the pixels that are neither white nor black, edges left out, 0…1; high in photographs."""
-    soft = ((gray > 60) & (gray < 215)).astype(np.uint8)
-    return float(cv2.erode(soft, np.ones((3, 3), np.uint8)).mean())

@@ -21,10 +21,11 @@ from docai.pipelines.ingest import Page, PageWord
 from docai.pipelines.ingest.straight import Matrix, Straightening, StraightPage, turned
 from docai.pipelines.layout import deskew
 from docai.pipelines.layout.origin import sources_of
-from docai.pipelines.layout.picture import gray_page, shows_level_staves
+from docai.pipelines.layout.picture import gray_page
 from docai.pipelines.layout.sheet import find_sheet
 from docai.pipelines.layout.types import SeenWord
 from docai.pipelines.pixels import Gray, binarize, parts_of
+from docai.pipelines.tracing.score.staff_lines import level_staves
 
 MIN_SKEW: Final = 0.3
 """Degrees from which a page is rotated: less moves the ends of a line of A4 by a third of its height, which
@@ -115,7 +116,7 @@ def find_pose(page: Page, use_text_layer: bool) -> Pose:
     turn = turn_of_words(page, words)
     is_known = turn is not None
     if turn is None:
-        turn = 1 if deskew.is_rotated_90(ink) and not shows_level_staves(gray) else 0
+        turn = 1 if deskew.is_rotated_90(ink) and not level_staves(gray) else 0
     turned_ink = np.ascontiguousarray(np.rot90(ink, -turn))
     skew = deskew.skew_angle(turned_ink)
     if abs(skew) < MIN_SKEW or n_letters < MIN_LETTERS_ASKEW:

@@ -104,40 +104,6 @@ def drop_specks(ink: Gray, smallest: int) -> Gray:
     return np.asarray(keep[labels], np.uint8)
 
 
-def _thinning_table(first: bool) -> Gray:
-    """For each code of the eight neighbors, whether Zhang and Suen's sub-iteration removes the pixel.
-
-    T. Y. Zhang and C. Y. Suen, A fast parallel algorithm for thinning digital patterns, CACM 27 (1984).
-    """
-    table = np.zeros(256, np.uint8)
-    for code in range(256):
-        p = [code >> bit & 1 for bit in range(8)]
-        turns = sum(p[i] == 0 and p[(i + 1) % 8] == 1 for i in range(8))
-        north, east, south, west = p[0], p[2], p[4], p[6]
-        if first:
-            open_side = not (north and east and south) and not (east and south and west)
-        else:
-            open_side = not (north and east and west) and not (north and south and west)
-        table[code] = 2 <= sum(p) <= 6 and turns == 1 and open_side
-    return table
-
-
-_TABLES = (_thinning_table(True), _thinning_table(False))
-_KERNEL = np.array([[128, 1, 2], [64, 0, 4], [32, 16, 8]], np.float32)
-
-
-def thin(ink: Gray) -> Gray:
-    """Center lines of the strokes, one pixel wide (Zhang and Suen), 1 on 0."""
-    lines = np.pad(ink, 1)
-    while True:
-        before = int(lines.sum())
-        for table in _TABLES:
-            codes = cv2.filter2D(lines, cv2.CV_8U, _KERNEL, borderType=cv2.BORDER_CONSTANT)
-            lines[(cv2.LUT(codes, table) > 0) & (lines > 0)] = 0
-        if int(lines.sum()) == before:
-            return np.ascontiguousarray(lines[1:-1, 1:-1])
-
-
 def stroke_width(ink: Gray, lines: Gray) -> float:
     """Median width of the strokes in pixels, from the distance of their center lines to their edges."""
     depth = cv2.distanceTransform(np.pad(ink, 1), cv2.DIST_L2, 3)[1:-1, 1:-1]

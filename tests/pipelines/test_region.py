@@ -315,7 +315,7 @@ def test_a_model_that_was_measured_to_be_worse_than_the_readers_is_not_asked(
     with ReaderPool([_Says(text)], effort) as pool:
         (task,) = plan_tasks("ab", page, [_region("text")], options, pool, ALL)
         task.submit(pool)
-        task.spare_head(pool, ScriptedEngine({"text": "x"}, accuracy=accuracy))
+        task.spare_head(ScriptedEngine({"text": "x"}, accuracy=accuracy))
         assert task.is_asked is asks
         record = task.finish()
     assert record.evidence == (["ppocr"] if text else [])

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from docai.pipelines.readback.ink import Gray, drop_specks, pairwise_overlap, stroke_width, thin, to_ink
+from docai.pipelines.readback.ink import Gray, drop_specks, pairwise_overlap, stroke_width, to_ink
 from docai.pipelines.readback.molecule.matching import BondGraph
 from docai.pipelines.readback.molecule.strokes import (
     Points,
@@ -32,6 +32,7 @@ from docai.pipelines.readback.molecule.strokes import (
     straight_strokes,
     typical_length,
 )
+from docai.pipelines.tracing.molecule.thinning import zhang_suen
 
 MAX_INK_SHARE = 0.35
 """A picture with more ink is no line drawing."""
@@ -73,7 +74,7 @@ def trace_ink(gray: Gray, share: float = 0.45) -> TracedInk:
     ink = np.ascontiguousarray(ink[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1])
     ink_share = float(ink.mean())
     ink = drop_specks(np.pad(ink, 2), max(4, round(1e-5 * ink.size)))
-    lines = thin(ink)
+    lines = zhang_suen(ink)
     width = stroke_width(ink, lines)
     depth = cv2.distanceTransform(ink, cv2.DIST_L2, 3)
     filled_ink = float((depth > 1.5 * max(width, 2.0)).sum()) / max(1, int(ink.sum()))

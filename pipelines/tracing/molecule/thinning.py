@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import count
 from typing import Final
 
 import cv2
@@ -19,22 +20,34 @@ NEIGHBORS: Final = ((0, -1), (1, -1), (1, 0), (1, 1), (0, 1), (-1, 1), (-1, 0), 
 
 
 def thin(ink: Mask) -> Mask:
-    """The ink without pixels that are not needed to keep it together, by Zhang and Suen.
+    """The ink without pixels that are not needed to keep it together.
 
-    T. Y. Zhang, C. Y. Suen: A fast parallel algorithm for thinning digital patterns. CACM 27(3), 1984. What
-    is left of stairs is then taken off, so that lines are joined at corners of pixels where they can be.
+    That is :func:`zhang_suen`; what is left of stairs is then taken off, so that lines are joined at corners
+    of pixels where they can be.
+    """
+    mask = np.pad(zhang_suen(ink, _MAX_ROUNDS), 1)
+    # One of two pixels of a stair at a time, or lines would fall apart.
+    for table in _tables()[2]:
+        mask &= 1 - cv2.LUT(codes(mask), table)
+    return np.ascontiguousarray(mask[1:-1, 1:-1])
+
+
+def zhang_suen(ink: Mask, max_rounds: int | None = None) -> Mask:
+    """Center lines of strokes, 1 on 0, about one pixel wide.
+
+    T. Y. Zhang, C. Y. Suen: A fast parallel algorithm for thinning digital patterns. CACM 27(3), 1984.
+
+    Args:
+        max_rounds: None: until nothing more goes.
     """
     mask = np.pad(ink, 1)
-    first, second, corners = _tables()
-    for _ in range(_MAX_ROUNDS):
+    first, second, _ = _tables()
+    for _ in count() if max_rounds is None else range(max_rounds):
         before = int(mask.sum())
         for table in (first, second):
             mask &= 1 - cv2.LUT(codes(mask), table)
         if int(mask.sum()) == before:
             break
-    # One of two pixels of a stair at a time, or lines would fall apart.
-    for table in corners:
-        mask &= 1 - cv2.LUT(codes(mask), table)
     return np.ascontiguousarray(mask[1:-1, 1:-1])
 
 
@@ -54,9 +67,9 @@ def _tables() -> tuple[NDArray[np.uint8], NDArray[np.uint8], tuple[NDArray[np.ui
     for code in range(256):
         n, ne, e, se, s, sw, w, nw = ((code >> bit) & 1 for bit in range(8))
         ring = (n, ne, e, se, s, sw, w, nw)
-        count = sum(ring)
+        n_inked = sum(ring)
         rises = sum(a == 0 and b == 1 for a, b in zip(ring, (*ring[1:], ring[0]), strict=True))
-        if 2 <= count <= 6 and rises == 1:
+        if 2 <= n_inked <= 6 and rises == 1:
             first[code] = n * e * s == 0 and e * s * w == 0
             second[code] = n * e * w == 0 and n * s * w == 0
         is_simple = _n_parts(ring) == 1

@@ -8,7 +8,7 @@ from typing import Final
 from docai.geometry import BBox
 from docai.pipelines.tracing.score.ink import Ink, Mask
 from docai.pipelines.tracing.score.straighten import SPACE_PX
-from docai.pipelines.tracing.score.uprights import SIDE_SPACES, Bar, strokes_at_heads
+from docai.pipelines.tracing.score.uprights import Bar, heads_beside, strokes_at_heads
 
 BEGIN_SPACES: Final = 0.6
 """How far from the middle of its first head a stem begins at most, in staff spaces."""
@@ -43,14 +43,8 @@ def _at_far_end(stroke: Bar, heads: Sequence[BBox], down: int) -> list[int]:
     begin, end = (stroke.y0, stroke.y1) if down > 0 else (stroke.y1, stroke.y0)
     proper: list[float] = []
     others: list[tuple[float, int]] = []
-    for place, (x0, y0, x1, y1) in enumerate(heads):
-        middle = (y0 + y1) / 2
-        if not stroke.y0 - SPACE_PX <= middle <= stroke.y1 + SPACE_PX:
-            continue
-        near, far = abs(stroke.x - x0), abs(stroke.x - x1)
-        if min(near, far) > SIDE_SPACES * SPACE_PX:
-            continue
-        if (near < far) == (down > 0):
+    for place, middle, is_at_its_left in heads_beside(stroke, heads, SPACE_PX):
+        if is_at_its_left == (down > 0):
             proper.append(middle)
         else:
             others.append((middle, place))

@@ -124,9 +124,3 @@ def closed_upright(mask: Mask, gap: int) -> Mask:
     """Ink with gaps of up to some pixels within columns filled."""
     kernel = np.ones((gap + 1, 1), np.uint8)
     return np.asarray(cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, kernel), bool)
-
-
-def closed_level(mask: Mask, gap: int) -> Mask:
-    """Ink with gaps of up to some pixels within rows filled."""
-    kernel = np.ones((1, gap + 1), np.uint8)
-    return np.asarray(cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, kernel), bool)

@@ -7,6 +7,7 @@ it has, is another question, which :func:`docai.pipelines.pixels.staves` answers
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import cv2
 import numpy as np
@@ -87,6 +88,22 @@ def darkness(gray: Gray) -> Map:
     if strong.size < MIN_INK_PX:
         return np.zeros_like(light)
     return np.asarray(np.clip(dark / max(float(np.percentile(strong, 80)), 0.2), -0.3, 1.0), np.float32)
+
+
+LEVEL_SHARE: Final = 0.5
+"""Share of the width of a picture across which a staff runs that tells what the picture is."""
+
+MIN_LINES_SEEN: Final = 0.8
+"""Share of the columns in which the faintest of its lines has to be seen."""
+
+
+def level_staves(gray: Gray) -> list[Staff]:
+    """The staves that run level across a picture of anything, (h, w): where there are some, it is music."""
+    return [
+        staff
+        for staff in find_staves(darkness(gray))
+        if staff.right - staff.left > LEVEL_SHARE * gray.shape[1] and staff.support > MIN_LINES_SEEN
+    ]
 
 
 def find_staves(dark: Map) -> list[Staff]:

@@ -273,19 +273,27 @@ def _chain(x: int, runs: Sequence[list[int]]) -> list[list[int]]:
     return [run for run in runs if low <= run[0] <= high]
 
 
+def heads_beside(stroke: Bar, heads: Sequence[BBox], slack: float) -> Iterator[tuple[int, float, bool]]:
+    """Heads whose side a stroke touches: each one's place, the row of its middle, and whether the stroke is
+    at its left.
+
+    Args:
+        slack: how far beyond the ends of the stroke the middle may be, pixels.
+    """
+    for place, (x0, y0, x1, y1) in enumerate(heads):
+        middle = (y0 + y1) / 2
+        left, right = abs(stroke.x - x0), abs(stroke.x - x1)
+        is_level = stroke.y0 - slack <= middle <= stroke.y1 + slack
+        if is_level and min(left, right) <= SIDE_SPACES * SPACE_PX:
+            yield place, middle, left < right
+
+
 def _cut_at_heads(stroke: Bar, heads: Sequence[BBox]) -> Iterator[Bar]:
     """A stroke up from heads at its left, and one down from heads at its right, as far as they go beyond."""
     rights: list[float] = []
     lefts: list[float] = []
-    slack = 0.45 * SPACE_PX
-    for x0, y0, x1, y1 in heads:
-        middle = (y0 + y1) / 2
-        if not stroke.y0 - slack <= middle <= stroke.y1 + slack:
-            continue
-        near_left, near_right = abs(stroke.x - x0), abs(stroke.x - x1)
-        if min(near_left, near_right) > SIDE_SPACES * SPACE_PX:
-            continue
-        (lefts if near_left < near_right else rights).append(middle)
+    for _, middle, is_at_its_left in heads_beside(stroke, heads, 0.45 * SPACE_PX):
+        (lefts if is_at_its_left else rights).append(middle)
     shortest = MIN_PIECE_SPACES * SPACE_PX + 0.5 * SPACE_PX
     if rights and min(rights) - stroke.y0 >= shortest:
         yield Bar(stroke.x, stroke.y0, max(rights), stroke.thickness)
