@@ -16,7 +16,7 @@ help: ## Print this list
 
 demo: $(VENV)/.runtime ## Install, read samples/report.pdf, show what was found
 	@$(BIN)/docai models fetch slanet || echo "Tables in pictures are read without SLANet."
-	@echo "Reading samples/report.pdf; this takes half a minute."
+	@echo "Reading samples/report.pdf; this takes some seconds."
 	@$(BIN)/docai process samples/report.pdf -o $(OUT)/report.json --overlay $(OUT)/overlay --overwrite \
 	  || { code=$$?; [ $$code -eq 3 ] || exit $$code; \
 	       echo "Some answers have errors (docai's exit code 3): each is an issue of its record."; }

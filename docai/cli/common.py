@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from docai import files
+from docai.errors import ConfigurationError
 from docai.limits import FLAGS, Limits
 
 if TYPE_CHECKING:
@@ -153,8 +154,14 @@ def stderr_console() -> Console:
 
 def keep_output_clean() -> None:
     """Send the messages of PyMuPDF, which it writes to standard output by default, to standard error."""
-    import pymupdf
-
+    try:
+        import pymupdf
+    except Exception as error:
+        # It loads onnxruntime, which is seen to raise anything where it does not fit the system.
+        raise ConfigurationError(
+            f"PyMuPDF, which reads PDFs, cannot be loaded ({type(error).__name__}: {error}): "
+            "`pip install --force-reinstall pymupdf onnxruntime`."
+        ) from error
     pymupdf.set_messages(stream=sys.stderr)
 
 

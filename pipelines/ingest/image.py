@@ -113,8 +113,9 @@ class ImageFile:
                 # A second handle, so that its pixels are freed once they are copied.
                 image = Image.open(self._file, formats=[self._kind.upper()])
             dpi_x, dpi_y = _resolution(image)
-            turn = _orientation(image)
+            # Before the tags: Pillow decodes a PNG to find them, and would keep its damage to itself.
             image.load()
+            turn = _orientation(image)
             flat = flatten(image)
             if flat is image:
                 flat = image.copy()

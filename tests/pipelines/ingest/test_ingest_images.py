@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from docai.errors import DamagedSourceError
 from docai.pipelines.ingest import open_source
 from tests.pipelines.pictures import BLUE, GREEN, RED, WHITE, corners, encode, first_render, near
 
@@ -132,3 +134,14 @@ def test_a_tiff_cut_off_keeps_its_first_pages() -> None:
         assert 1 <= source.n_pages < 4
         with source.page(1) as page:
             assert page.render().size == (50, 50)
+
+
+def test_a_png_that_is_damaged_inside_is_told() -> None:
+    """Its tags are behind its pixels, so that looking for them decodes it."""
+    buffer = io.BytesIO()
+    noise = np.random.default_rng(1).integers(0, 256, (200, 300), np.uint8)
+    Image.fromarray(noise).save(buffer, "PNG")
+    data = bytearray(buffer.getvalue())
+    data[20_000:20_200] = bytes(200)
+    with open_source(bytes(data)) as source, source.page(1) as page, pytest.raises(DamagedSourceError):
+        page.render()
