@@ -287,8 +287,8 @@ class Stats(Data):
     )
     seconds_by_stage: dict[str, float] = Field(
         default_factory=dict,
-        description="Wall time of each step: `ingest`, `layout` (with the words that an OCR engine sees), `crop`, "
-        "`readers`, `model`, `parse`.",
+        description="Wall time of each step: `ingest`, `layout` (with the words that an OCR engine sees), "
+        "`crop`, `readers`, `model`, `parse`.",
     )
 
 
