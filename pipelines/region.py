@@ -29,6 +29,7 @@ from docai.pipelines.evidence.arbiter import decide, downgrade_errors
 from docai.pipelines.evidence.base import Decision, ReaderInput, Reading
 from docai.pipelines.evidence.drawing import DrawingReader
 from docai.pipelines.evidence.drawing import is_sound as is_drawn_soundly
+from docai.pipelines.evidence.figure_words import read_seen_words
 from docai.pipelines.evidence.readers import ReaderPool
 from docai.pipelines.evidence.second_readers import join_second_readers
 from docai.pipelines.evidence.table_decision import is_sure
@@ -115,6 +116,8 @@ class RegionTask:
                 self.issues += self.native.issues
         if self.drawn is not None:
             self.readings.append(self.drawn)
+        if self.region.seen:
+            self.readings.append(read_seen_words(self.region.seen))
         if self.region.is_watermark:
             message = "The text lies across the page as a watermark; it is no part of what the page says."
             self.issues.append(make_issue("text-watermark", message))

@@ -208,8 +208,8 @@ def _layout_from_pixels(
         return PageLayout((), "blank")
     turned = TurnedFrame(page.width, page.height, picture.turn, TRANSFORM.scale / scale)
     frame = _DeskewedFrame(turned, picture.skew)
-    believed = [one.word for one in seen if one.confidence >= MIN_SEEN_CONFIDENCE]
-    evidence = evidence_from_pixels(picture, [_seen_box(word, frame) for word in believed])
+    believed = {_seen_box(one.word, frame): one for one in seen if one.confidence >= MIN_SEEN_CONFIDENCE}
+    evidence = evidence_from_pixels(picture, list(believed))
     if is_notation:
         evidence = replace(evidence, notation=partial(read_notation, page, turned))
     candidates = text_in_photographs(evidence, combine(evidence))
@@ -217,6 +217,13 @@ def _layout_from_pixels(
     for region in candidates:
         if region.kind == "text":
             region.bbox = grow(region.bbox, 0, 1)
+    seen_in = {
+        id(region): tuple(
+            believed[word] for index in region.word_indices if (word := evidence.words[index]) in believed
+        )
+        for region in candidates
+        if region.kind == "figure" and not words
+    }
     word_boxes: list[WordBox] = []
     if words:
         word_boxes = [_word_box(word, frame)._replace(text="") for word in words]
@@ -236,7 +243,8 @@ def _layout_from_pixels(
         corners = frame.corners(region.bbox)
         box = clip(union([(x, y, x, y) for x, y in corners]), page.width, page.height)
         polygon = corners if picture.skew else None
-        regions.append(_to_region(region, number, word_boxes, words, box, polygon))
+        found = _to_region(region, number, word_boxes, words, box, polygon)
+        regions.append(replace(found, seen=seen_in.get(id(region), ())))
     if seen and words:
         regions = [replace(one, words=compare_words(one.bbox, one.words, seen)) for one in regions]
     return PageLayout(tuple(regions), origin, float(_degrees_turned(picture.turn)) + picture.skew)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from docai.geometry import BBox, PageTransform, TurnedFrame, contains_center
 from docai.pipelines.ingest import PageWord
-from docai.records import Kind, Point
+from docai.records import Evidence, Kind, Point
 
 Origin = Literal["born-digital", "scan", "mixed", "blank"]
 
@@ -30,6 +30,7 @@ class Region:
             of the region in the reading order of the page, and their ``line`` the line in the region, both
             from 0.
         is_watermark: it is text that lies across the page and is no part of what it says.
+        seen: of a figure on a page that is read from its pixels, the words that an OCR engine sees in it.
     """
 
     kind: str
@@ -40,6 +41,7 @@ class Region:
     polygon: tuple[Point, ...] | None = None
     words: tuple[PageWord, ...] = ()
     is_watermark: bool = False
+    seen: tuple[SeenWord, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,8 @@ class SeenWord(NamedTuple):
     word: PageWord
     confidence: float
     """The engine's own, 0…1."""
+    source: Evidence = "ppocr"
+    """The engine."""
 
 
 class LabeledBox(NamedTuple):
