@@ -31,6 +31,8 @@ class Region:
             from 0.
         is_watermark: it is text that lies across the page and is no part of what it says.
         seen: of a figure on a page that is read from its pixels, the words that an OCR engine sees in it.
+        unread: of a text on such a page, boxes of groups of letters in which that engine sees no word,
+            points of the displayed page; None where no engine looked.
     """
 
     kind: str
@@ -42,6 +44,7 @@ class Region:
     words: tuple[PageWord, ...] = ()
     is_watermark: bool = False
     seen: tuple[SeenWord, ...] = ()
+    unread: tuple[BBox, ...] | None = None
 
 
 @dataclass(frozen=True)

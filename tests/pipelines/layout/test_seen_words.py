@@ -173,6 +173,15 @@ def test_words_in_a_chart_are_the_text_of_its_figure() -> None:
     assert decision.confidence.value is not None
 
 
+def test_print_in_which_no_word_is_seen_is_told_and_doubted() -> None:
+    data, seen = scan()
+    (text,) = layout_of(data, [one for one in seen if one.word.line == 0]).regions
+    assert text.unread
+    assert all(box[1] > 60 for box in text.unread)
+    unread = layout_of(data, seen).regions[0].unread
+    assert unread == ()
+
+
 def test_paragraphs_with_an_indented_first_line_are_regions_of_their_own() -> None:
     rows = [(20, 200), (10, 200), (10, 120), (20, 200), (10, 200), (10, 60)]
     words = [WordBox((x0, 12.0 * row, x1, 12.0 * row + 9), (0, row), 20) for row, (x0, x1) in enumerate(rows)]
