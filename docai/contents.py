@@ -363,7 +363,10 @@ class TextContent(Content):
 class FigureContent(Content):
     """A region that no head reads."""
 
-    text: str = Field(default="", description="The PDF's own words inside the figure, if any.")
+    text: str = Field(
+        default="",
+        description="The PDF's own words inside the figure, on a scan those that an OCR engine sees, if any.",
+    )
 
     @property
     def is_empty(self) -> bool:
@@ -371,7 +374,7 @@ class FigureContent(Content):
         return not self.text
 
     def brief(self) -> str:
-        """How many words of the PDF are in it."""
+        """How many words are in it."""
         return counted(len(self.text.split()), "word") if self.text else ""
 
     def describe(self) -> str:

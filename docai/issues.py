@@ -390,6 +390,12 @@ CODES: Mapping[str, IssueCode] = MappingProxyType(
             "evidence",
             "No model read the region, and who did could not make out all of it; that answer is kept.",
         ),
+        "text-unread": IssueCode(
+            "warning",
+            "evidence",
+            "Most of the print of a text in a picture is none of the words that were read there, as where it "
+            "is of a script that no reader here knows.",
+        ),
         "witness-failed": IssueCode("info", "evidence", "A second reader failed; the message says why."),
         "reader-missing": IssueCode(
             "info",

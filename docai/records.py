@@ -206,7 +206,7 @@ class Text(RecordBase, TextContent):
 
 
 class Figure(RecordBase, FigureContent):
-    """A picture, chart or drawing that no head reads: where it is, and the PDF's own words inside it."""
+    """A picture, chart or drawing that no head reads: where it is, and the words inside it."""
 
     kind: Literal["figure"] = Field(default="figure", description="Always `figure`.")
 

@@ -11,12 +11,12 @@ import hashlib
 from collections import Counter
 from collections.abc import Collection, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
 from docai.base import Content
-from docai.contents import Issue
+from docai.contents import Issue, TextContent
 from docai.geometry import BBox
 from docai.issues import make_issue
 from docai.models.engine import Engine, Generation, Request, answer
@@ -29,10 +29,12 @@ from docai.pipelines.evidence.arbiter import decide, downgrade_errors
 from docai.pipelines.evidence.base import Decision, ReaderInput, Reading
 from docai.pipelines.evidence.drawing import DrawingReader
 from docai.pipelines.evidence.drawing import is_sound as is_drawn_soundly
+from docai.pipelines.evidence.figure_words import read_seen_words
 from docai.pipelines.evidence.readers import ReaderPool
 from docai.pipelines.evidence.second_readers import join_second_readers
 from docai.pipelines.evidence.table_decision import is_sure
 from docai.pipelines.evidence.trust import trust_against, with_fitted_confidence
+from docai.pipelines.evidence.unread_print import MIN_READ_SHARE, read_share
 from docai.pipelines.ingest import Page, PageWord
 from docai.pipelines.layout import Region
 from docai.pipelines.readback.compare import with_read_back
@@ -115,6 +117,8 @@ class RegionTask:
                 self.issues += self.native.issues
         if self.drawn is not None:
             self.readings.append(self.drawn)
+        if self.region.seen:
+            self.readings.append(read_seen_words(self.region.seen))
         if self.region.is_watermark:
             message = "The text lies across the page as a watermark; it is no part of what the page says."
             self.issues.append(make_issue("text-watermark", message))
@@ -235,6 +239,29 @@ class RegionTask:
             self.read_back = result or self.readback_skipped
         self.decision = with_fitted_confidence(self.region.kind, self.decision)
 
+    def check_unread_print(self) -> None:
+        """Say so where most of the print of a text is none of the words that were read."""
+        content = None if self.decision is None else self.decision.content
+        unread = self.region.unread
+        if unread is None or not (content is None or isinstance(content, TextContent)):
+            return
+        share = read_share(content, unread)
+        if share >= MIN_READ_SHARE:
+            return
+        message = (
+            f"Words were read in {share:.0%} of the print of the region: its script may be one that no "
+            "reader here knows. PP-OCR reads Latin letters and Chinese, Tesseract the languages whose data "
+            "is installed."
+        )
+        self.issues.append(make_issue("text-unread", message))
+        if self.decision is not None and (value := self.decision.confidence.value) is not None:
+            confidence = Confidence(
+                value=value * share,
+                method=f"{self.decision.confidence.method}; times the share of the print that was read",
+                parts=self.decision.confidence.parts,
+            )
+            self.decision = replace(self.decision, confidence=confidence)
+
     def prepare_readback(self) -> None:
         """Take the crops of the head, or draw new ones where a second reader alone has read."""
         self.readback_crops = self.crops
@@ -281,6 +308,7 @@ class RegionTask:
                 self.gather_evidence()
                 self.decide()
                 self.verify()
+                self.check_unread_print()
                 return self.record()
         except Exception as error:
             self.fail(error)

@@ -150,7 +150,7 @@ def _decide_by(
     prefer_words: bool,
 ) -> Decision | None:
     if kind == FIGURE:
-        return _decide_figure(native)
+        return _decide_figure(native, second)
     if second is not None and is_sound(second):
         others = [one for one in readings if one.source not in ("text-layer", "drawing")]
         return decide_drawn(second, [model, *others] if model is not None else others)
@@ -177,7 +177,11 @@ def downgrade_errors(issues: Sequence[Issue], decision: Decision) -> list[Issue]
     ]
 
 
-def _decide_figure(native: Reading | None) -> Decision:
+def _decide_figure(native: Reading | None, second: Reading | None) -> Decision:
+    """A figure has the PDF's own words, else those that an OCR engine sees in it."""
+    if native is None and second is not None and not second.is_nothing:
+        content = FigureContent(text=second.text)
+        return Decision(content, ("layout", second.source), second.confidence, (), second.issues)
     evidence: tuple[Evidence, ...] = ("layout",) if native is None else ("layout", "text-layer")
     return Decision(FigureContent(text="" if native is None else native.text), evidence, Confidence())
 

@@ -60,6 +60,10 @@ MIN_GRAPHIC_SIDE = 10.0
 """Points; a drawing that is smaller in both directions is a bullet or an ornament."""
 
 
+MAX_LINE_HEIGHT = 14.0
+"""Points: height of the ink of a line of text of the usual size, 10 points, with accents and descenders."""
+
+
 def combine(page: PageEvidence) -> list[RegionCandidate]:
     """Regions with their words, in no particular order."""
     tables = [box for box, label in page.model_boxes if label == "table"]
@@ -67,7 +71,7 @@ def combine(page: PageEvidence) -> list[RegionCandidate]:
     graphics = [(box, _regions_of_graphic(page, box, tables)) for box in _find_graphics(page)]
     prose = _lines_of_prose(page)
     drawn, scheme = split_drawings(page, graphics, prose)
-    drawn = believe_strokes(page, drawn)
+    drawn = believe_strokes(page, [region for region in drawn if not _is_in_line(page, region)])
     regions = split_passages(page, join_systems(page, regions + drawn))
     split_tables_drawn_apart(page, regions)
     regions += model_tables(page, regions)
@@ -83,6 +87,20 @@ def combine(page: PageEvidence) -> list[RegionCandidate]:
     assign_words(page, regions)
     tell_neighbors(regions, scheme)
     return [region for region in regions if region.kind != "text" or region.word_indices]
+
+
+def _is_in_line(page: PageEvidence, region: RegionCandidate) -> bool:
+    """Whether ink in a text of a scan is no higher than a line of it: joined letters can look like bonds."""
+    is_low = region.bbox[3] - region.bbox[1] <= MAX_LINE_HEIGHT
+    return (
+        page.from_pixels
+        and is_low
+        and any(
+            share_inside(region.bbox, box) > 0.8
+            for box, label in page.model_boxes
+            if label not in ("table", "picture")
+        )
+    )
 
 
 def _find_graphics(page: PageEvidence) -> list[BBox]:

@@ -208,8 +208,8 @@ def _layout_from_pixels(
         return PageLayout((), "blank")
     turned = TurnedFrame(page.width, page.height, picture.turn, TRANSFORM.scale / scale)
     frame = _DeskewedFrame(turned, picture.skew)
-    believed = [one.word for one in seen if one.confidence >= MIN_SEEN_CONFIDENCE]
-    evidence = evidence_from_pixels(picture, [_seen_box(word, frame) for word in believed])
+    believed = {_seen_box(one.word, frame): one for one in seen if one.confidence >= MIN_SEEN_CONFIDENCE}
+    evidence = evidence_from_pixels(picture, list(believed))
     if is_notation:
         evidence = replace(evidence, notation=partial(read_notation, page, turned))
     candidates = text_in_photographs(evidence, combine(evidence))
@@ -217,6 +217,7 @@ def _layout_from_pixels(
     for region in candidates:
         if region.kind == "text":
             region.bbox = grow(region.bbox, 0, 1)
+    shown = {id(region): [evidence.words[index] for index in region.word_indices] for region in candidates}
     word_boxes: list[WordBox] = []
     if words:
         word_boxes = [_word_box(word, frame)._replace(text="") for word in words]
@@ -234,12 +235,22 @@ def _layout_from_pixels(
     regions = []
     for number, region in enumerate(ordered):
         corners = frame.corners(region.bbox)
-        box = clip(union([(x, y, x, y) for x, y in corners]), page.width, page.height)
+        box = clip(_around(corners), page.width, page.height)
         polygon = corners if picture.skew else None
-        regions.append(_to_region(region, number, word_boxes, words, box, polygon))
+        found = _to_region(region, number, word_boxes, words, box, polygon)
+        if region.kind == "figure" and not words:
+            found = replace(found, seen=tuple(believed[word] for word in shown[id(region)] if word.text))
+        if region.kind == "text" and seen and not words:
+            groups = [frame.corners(word.bbox) for word in shown[id(region)] if not word.text]
+            found = replace(found, unread=tuple(_around(corners) for corners in groups))
+        regions.append(found)
     if seen and words:
         regions = [replace(one, words=compare_words(one.bbox, one.words, seen)) for one in regions]
     return PageLayout(tuple(regions), origin, float(_degrees_turned(picture.turn)) + picture.skew)
+
+
+def _around(corners: Sequence[Point]) -> BBox:
+    return union([(x, y, x, y) for x, y in corners])
 
 
 def _is_right_to_left(words: list[PageWord]) -> bool:

@@ -77,20 +77,24 @@ def straight_page(page: Page, *, use_text_layer: bool = True, see_words: SeeWord
     chosen = page if pose.straightening is None else StraightPage(page, pose.straightening)
     if not pose.is_doubtful or see_words is None:
         return chosen
-    sure, share = _read_surely(see_words(chosen))
+    seen = see_words(chosen)
+    sure, share = _read_surely(seen)
     if sure >= MIN_SURE_LETTERS and share >= MIN_SURE_SHARE:
         return chosen
     other = _upside_down(page, pose.straightening)
-    sure_other, share_other = _read_surely(see_words(other))
-    if sure_other >= max(MIN_SURE_LETTERS, MIN_BETTER * sure) and share_other >= MIN_SURE_SHARE:
+    seen_other = see_words(other)
+    sure_other, _ = _read_surely(seen_other)
+    if sure_other >= max(MIN_SURE_LETTERS, MIN_BETTER * sure):
+        # Where it reads few of the letters either way, as of other scripts, those few tell.
         return other
-    if (
-        pose.straightening is not None
-        and pose.straightening.turn % 2
-        and max(sure, sure_other) < MIN_SURE_LETTERS
-    ):
+    if pose.straightening is None or max(sure, sure_other) >= MIN_SURE_LETTERS:
+        return chosen
+    if pose.straightening.turn % 2:
         # Nothing is read either way: what seemed letters on their side may be a drawing.
         return page
+    if pose.straightening.turn == 2 and (seen or seen_other):
+        # A script that the engine does not know, whose letters need not reach up more often than down.
+        return other
     return chosen
 
 
@@ -164,8 +168,10 @@ def _read_surely(words: Sequence[SeenWord]) -> tuple[int, float]:
     return sure, sure / max(1, total)
 
 
-def _upside_down(page: Page, straightening: Straightening | None) -> StraightPage:
-    """The page seen the other way up."""
+def _upside_down(page: Page, straightening: Straightening | None) -> Page:
+    """The page seen the other way up: itself where that undoes all."""
+    if straightening is not None and straightening.turn == 2 and straightening.is_turned_only:
+        return page
     if straightening is None:
         return StraightPage(page, turned(page.width, page.height, 2))
     width, height = straightening.size

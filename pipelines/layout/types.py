@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from docai.geometry import BBox, PageTransform, TurnedFrame, contains_center
 from docai.pipelines.ingest import PageWord
-from docai.records import Kind, Point
+from docai.records import Evidence, Kind, Point
 
 Origin = Literal["born-digital", "scan", "mixed", "blank"]
 
@@ -30,6 +30,9 @@ class Region:
             of the region in the reading order of the page, and their ``line`` the line in the region, both
             from 0.
         is_watermark: it is text that lies across the page and is no part of what it says.
+        seen: of a figure on a page that is read from its pixels, the words that an OCR engine sees in it.
+        unread: of a text on such a page, boxes of groups of letters in which that engine sees no word,
+            points of the displayed page; None where no engine looked.
     """
 
     kind: str
@@ -40,6 +43,8 @@ class Region:
     polygon: tuple[Point, ...] | None = None
     words: tuple[PageWord, ...] = ()
     is_watermark: bool = False
+    seen: tuple[SeenWord, ...] = ()
+    unread: tuple[BBox, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,8 @@ class SeenWord(NamedTuple):
     word: PageWord
     confidence: float
     """The engine's own, 0…1."""
+    source: Evidence = "ppocr"
+    """The engine."""
 
 
 class LabeledBox(NamedTuple):

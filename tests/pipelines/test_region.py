@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -204,6 +205,14 @@ def test_ignore_lets_nothing_of_the_text_layer_in(page: Page, kind: Kind) -> Non
     assert not record.alternatives
     assert "Hello" not in record.model_dump_json()
     assert "words" not in record.confidence.method
+
+
+def test_print_that_nobody_read_is_told(page: Page) -> None:
+    unread = tuple((20.0 + 40 * n, 30.0, 55.0 + 40 * n, 40.0) for n in range(5))
+    record = _record(page, replace(_region("text"), unread=unread))
+    assert "text-unread" in _codes(record)
+    record = _record(page, replace(_region("text"), unread=()))
+    assert "text-unread" not in _codes(record)
 
 
 def test_a_figure_keeps_the_pdfs_words(page: Page) -> None:

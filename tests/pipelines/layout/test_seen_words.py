@@ -7,10 +7,13 @@ from io import BytesIO
 import numpy as np
 import pymupdf
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from docai import Limits, Pipeline, ScriptedEngine
+from docai.contents import FigureContent
 from docai.geometry import contains_center
+from docai.pipelines.evidence.arbiter import decide
+from docai.pipelines.evidence.figure_words import read_seen_words
 from docai.pipelines.evidence.text_layer import confirmed_share
 from docai.pipelines.ingest import PageWord, open_source
 from docai.pipelines.layout import PageLayout, find_regions
@@ -146,6 +149,37 @@ def test_words_in_a_photograph_are_texts_beside_it() -> None:
     assert text.kind == "text"
     assert contains_center(text.bbox, seen[0].word.bbox)
     assert any(region.kind == "figure" for region in regions)
+
+
+def test_words_in_a_chart_are_the_text_of_its_figure() -> None:
+    picture = Image.new("L", (1800, 1200), 255)
+    draw = ImageDraw.Draw(picture)
+    draw.line([(240, 120), (240, 1020), (1680, 1020)], fill=0, width=6)
+    draw.line([(240, 990), (480, 720), (720, 810), (960, 390), (1200, 480), (1620, 180)], fill=0, width=9)
+    buffer = BytesIO()
+    picture.save(buffer, "PNG", dpi=(216, 216))
+    seen = [
+        SeenWord(PageWord("Year", (300, 310, 340, 325), 0, 0), 0.9),
+        SeenWord(PageWord("Turnover", (110, 70, 180, 85), 0, 1), 0.7),
+        SeenWord(PageWord("vibble", (420, 250, 460, 265), 0, 2), 0.1),
+    ]
+    (figure,) = layout_of(buffer.getvalue(), seen).regions
+    assert figure.kind == "figure"
+    assert {one.word.text for one in figure.seen} == {"Year", "Turnover"}
+    decision = decide("figure", None, [read_seen_words(figure.seen)])
+    assert decision is not None
+    assert decision.content == FigureContent(text="Turnover\nYear")
+    assert decision.evidence == ("layout", "ppocr")
+    assert decision.confidence.value is not None
+
+
+def test_print_in_which_no_word_is_seen_is_told_and_doubted() -> None:
+    data, seen = scan()
+    (text,) = layout_of(data, [one for one in seen if one.word.line == 0]).regions
+    assert text.unread
+    assert all(box[1] > 60 for box in text.unread)
+    unread = layout_of(data, seen).regions[0].unread
+    assert unread == ()
 
 
 def test_paragraphs_with_an_indented_first_line_are_regions_of_their_own() -> None:

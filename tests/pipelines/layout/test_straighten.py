@@ -98,6 +98,29 @@ def test_an_engine_decides_where_letters_do_not_tell() -> None:
     assert len(asked) == 2
 
 
+@pytest.mark.parametrize(
+    ("texts", "angle"),
+    [(("h1g", "Jb4") * 4, 0.0), (("info@example.org", "NATIONAL"), 180.0)],
+    ids=["nothing", "some words"],
+)
+def test_a_script_that_the_engine_does_not_know_is_not_turned_over(
+    texts: Sequence[str], angle: float
+) -> None:
+    # Upside-down Latin stands for letters that reach down more often than up.
+    image = scan().rotate(180)
+
+    def see_words(page: Page) -> list[SeenWord]:
+        box: BBox = (0.0, 0.0, 50.0, 10.0)
+        confidence = 0.9 if angle else 0.4
+        garbage = [SeenWord(PageWord("q15J-335", box, 0, n), 0.3) for n in range(10)]
+        seen_angle = angle if isinstance(page, StraightPage) else 0.0
+        words = [PageWord(text, box, 1, n, angle=seen_angle) for n, text in enumerate(texts)]
+        return [*garbage, *(SeenWord(word, confidence) for word in words)]
+
+    with open_source(encoded(image), limits=Limits()) as source, source.page(1) as page:
+        assert straight_page(page, see_words=see_words) is page
+
+
 def test_records_of_a_turned_scan_have_boxes_of_the_displayed_page() -> None:
     lying = scan().rotate(90, expand=True)
     engine = ScriptedEngine(dict.fromkeys(("table", "molecule", "score", "text"), ""))
