@@ -1,4 +1,4 @@
-"""Measurements on gray pictures: ink, its connected parts, straight lines, and staves."""
+"""Measurements on gray pictures: ink, its connected parts, and straight lines."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from docai.geometry import BBox, interval_overlap, touches, union
+from docai.geometry import BBox, union
 
 Gray = NDArray[np.uint8]
 """Gray levels (height, width): 0 is black, 255 white. Ink masks are 255 on 0."""
@@ -165,127 +165,6 @@ def straight_strokes(ink: Gray, min_length: float) -> NDArray[np.float64]:
     lengths, angles = np.hypot(dx, dy), np.degrees(np.arctan2(dy, dx)) % 180
     long = lengths > min_length
     return np.stack([lengths[long], angles[long]], axis=1)
-
-
-MIN_DRAWN_SHARE = 0.75
-"""Share of a line that is drawn, from which it is one of a staff. Lines of printed and scanned staves
-have 0.97 and more, rows of the digits of a table about a half."""
-
-MAX_LOOSE_SHARE = 0.12
-"""Width of the letters that touch no line of a staff, as a share of its length, above which it is a table."""
-
-
-@dataclass(frozen=True)
-class Staff:
-    """Five lines at equal distances, in pixels; ``space`` is the distance between two of them."""
-
-    bbox: BBox
-    space: float
-
-
-def staves(gray: Gray, min_length: int) -> list[Staff]:
-    """The staves in a picture of anything, from the top down: is there music, and where?
-
-    A staff is exactly five horizontal lines of similar extent at equal distances, at least ``min_length``
-    pixels long; a sixth line at the same distance makes it a table. Inside a region that is known to be a
-    score, :mod:`docai.pipelines.crops.tiling` finds the rows of bent and broken staves too, and
-    :mod:`docai.pipelines.tracing.score.staff_lines` follows each line along the columns.
-
-    Lines are searched in three ways: averaged from left to right, which brings hairlines out of the noise;
-    unchanged, for notes so dense that averaging hides the lines; and in short pieces, for pages that were not
-    flat. The way that finds most staves counts first, and the others add staves where it found none.
-    """
-    ways = ((25, 9, 0), (1, MIN_LINE_CONTRAST, 0), (1, MIN_LINE_CONTRAST, 160))
-    result: list[Staff] = []
-    for staves_of_way in sorted(
-        (_find_staves(gray, min_length, *way) for way in ways), key=len, reverse=True
-    ):
-        result += [
-            staff for staff in staves_of_way if not any(touches(staff.bbox, known.bbox) for known in result)
-        ]
-    return sorted(result, key=lambda staff: staff.bbox[1])
-
-
-def _find_staves(gray: Gray, min_length: int, average: int, min_contrast: int, piece: int) -> list[Staff]:
-    averaged = np.asarray(cv2.blur(gray, (average, 1))) if average > 1 else gray
-    pieces = horizontal_lines(
-        averaged, max(16, min_length // 4), thickness=6, min_contrast=min_contrast, piece=piece
-    )
-    lines = join_line_pieces(pieces, min_length)
-    lines.sort(key=lambda line: line[1])
-    free = set(range(len(lines)))
-    result: list[Staff] = []
-    for first in range(len(lines)):
-        group = _five_lines_from(lines, first, free) if first in free else None
-        if group is not None:
-            free -= set(group)
-            boxes = [lines[index] for index in group]
-            staff = Staff(union(boxes), (_middle(boxes[-1]) - _middle(boxes[0])) / 4)
-            # Five grid lines of a chart are about as high as they are wide; a bar of music is not.
-            is_wide = staff.bbox[2] - staff.bbox[0] > 13 * staff.space
-            # One line may be worn. Rows of digits are lines too once they are averaged, but with gaps.
-            if is_wide and sorted(_drawn_share(gray, line) for line in boxes)[1] >= MIN_DRAWN_SHARE:
-                result.append(staff)
-    return result
-
-
-def _drawn_share(gray: Gray, line: BBox) -> float:
-    """Share of the columns of a horizontal line in which there is ink, however light, 0…1."""
-    x0, y0, x1, y1 = (max(0, round(value)) for value in line)
-    around = gray[max(0, y0 - 6) : y1 + 6, x0:x1].astype(np.int16)
-    strip = gray[max(0, y0 - 1) : y1 + 1, x0:x1].astype(np.int16)
-    paper = np.percentile(around, 90, axis=0)
-    return float((paper - strip.min(axis=0) >= MIN_LINE_CONTRAST / 2).mean())
-
-
-def has_words_between(parts: Parts, staff: Staff) -> bool:
-    """Whether there are words between the lines of a staff, which are then the rules of a table.
-
-    Notes, clefs and bar lines touch the lines; the words between the rules of a table do not.
-    """
-    x0, y0, x1, y1 = staff.bbox
-    boxes, high = parts.boxes, parts.heights
-    free = (boxes[:, 1] > y0 + 1) & (boxes[:, 3] < y1 - 1) & (boxes[:, 0] >= x0) & (boxes[:, 2] <= x1)
-    free &= (high < 0.9 * staff.space) & (high > 0.2 * staff.space) & (parts.widths < 4 * staff.space)
-    return float(parts.widths[free].sum()) / max(1.0, x1 - x0) > MAX_LOOSE_SHARE
-
-
-def _five_lines_from(lines: list[BBox], first: int, free: set[int]) -> list[int] | None:
-    """Indices of five lines at equal distances, the top one being ``first``; None where there are none."""
-    top = lines[first]
-    below = [i for i in range(first + 1, len(lines)) if i in free and _same_extent(top, lines[i])]
-    for second in below[:6]:
-        step = _middle(lines[second]) - _middle(top)
-        if step < 3:
-            continue
-        group = [first, second]
-        for count in range(2, 6):
-            wanted = _middle(top) + count * step
-            slack = max(1.5, 0.22 * step)
-            hits = [i for i in below if i not in group and abs(_middle(lines[i]) - wanted) <= slack]
-            if not hits:
-                break
-            group.append(min(hits, key=lambda i: abs(_middle(lines[i]) - wanted)))
-            step = (_middle(lines[group[-1]]) - _middle(top)) / count
-        inner = [i for i in below if _middle(top) < _middle(lines[i]) < _middle(top) + 4.4 * step]
-        if len(group) == 5 and len(inner) == 4 and not _has_sixth_line(top, step, lines):
-            return group
-    return None
-
-
-def _has_sixth_line(top: BBox, step: float, lines: list[BBox]) -> bool:
-    """Whether there is a line above or below at the same distance, as among the rules of a table."""
-    slack = max(1.5, 0.22 * step)
-    places = (_middle(top) - step, _middle(top) + 5 * step)
-    others = [line for line in lines if line is not top and _same_extent(top, line)]
-    return any(abs(_middle(line) - place) <= slack for line in others for place in places)
-
-
-def _same_extent(a: BBox, b: BBox) -> bool:
-    """Whether two lines begin and end at about the same places."""
-    shorter = min(a[2] - a[0], b[2] - b[0])
-    longer = max(a[2] - a[0], b[2] - b[0])
-    return interval_overlap(a[0], a[2], b[0], b[2]) > 0.75 * shorter and shorter > 0.5 * longer
 
 
 def join_line_pieces(lines: list[BBox], min_length: float) -> list[BBox]:

@@ -199,8 +199,9 @@ def _staff_rows(ink: Mask) -> list[tuple[int, int]]:
     """Pixel rows (top, bottom) of the staves in a region that is known to be a score, from the top down.
 
     Looks for bands in which horizontal lines are dense, so that bent, slanted and partly lost lines do as
-    well. This cannot tell a score from a table; :func:`~docai.pipelines.pixels.staves`, which needs
-    all five lines at equal distances, can, and loses staves of poor scans for that.
+    well. This cannot tell a score from a table;
+    :func:`~docai.pipelines.tracing.score.page_staves.find_page_staves`, which needs all five lines at equal
+    distances, can.
     """
     import cv2
 

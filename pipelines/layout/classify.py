@@ -21,16 +21,15 @@ from docai.pipelines.pixels import (
     Gray,
     Parts,
     binarize,
-    has_words_between,
     horizontal_lines,
     join_line_pieces,
     parts_of,
     spans,
-    staves,
     straight_strokes,
     vertical_lines,
 )
-from docai.pipelines.tracing.score.staff_lines import level_staves
+from docai.pipelines.tracing.score.page_staves import PageStaff, find_page_staves
+from docai.pipelines.tracing.score.straighten import SURVEY_SIDES_PX
 from docai.records import Kind
 
 SIDE = 900
@@ -257,7 +256,7 @@ def classify_gray(gray: Gray, n_words: int | None = None) -> tuple[Kind, float, 
     if features is None:
         return "figure", 0.3, ("no ink",)
     ratings: list[tuple[Kind, Rating]] = [
-        ("score", max(_rate_score_twice(gray, features), _rate_followed_staves(gray, features))),
+        ("score", _rate_score(gray)),
         ("table", _rate_table(features)),
         ("molecule", _rate_molecule(features)),
     ]
@@ -267,11 +266,12 @@ def classify_gray(gray: Gray, n_words: int | None = None) -> tuple[Kind, float, 
     return "figure", round(1 - value, 3), (f"no head fits; nearest was {kind} with {value:.2f}", *evidence)
 
 
-MAX_LETTERS_AS_WORDS: Final = 3
-"""Words that symbols and fingerings may seem to be; a table has more."""
+MAX_STAFF_SHARE: Final = 0.75
+"""Share of the height of a picture that one staff may fill: notes and clefs reach above and below it, and the
+grid lines of a chart fill it."""
 
-MAX_STAFF_SHARE: Final = 0.6
-"""Share of the height of a picture that one staff may fill: notes and clefs reach above and below it."""
+MIN_STAFF_WIDTH: Final = 0.3
+"""Share of the width of a picture that a staff takes at least."""
 
 
 def is_ruled_grid(gray: Gray) -> bool:
@@ -280,41 +280,32 @@ def is_ruled_grid(gray: Gray) -> bool:
     return features is not None and features.grid_of_text > 0.5
 
 
-def _rate_score_twice(gray: Gray, features: FigureFeatures) -> Rating:
-    """A reduced page of music loses its hairlines: where no staff is found, it is measured at twice the
-    size."""
-    rating = _rate_score(features)
-    if rating[0] > 0.5 or max(gray.shape) < 1.3 * SIDE or min(gray.shape) < 0.2 * max(gray.shape):
-        return rating
-    closer = measure_figure(gray, features.n_words, side=2 * SIDE)
-    return rating if closer is None else max(rating, _rate_score(closer))
-
-
-def _rate_followed_staves(gray: Gray, features: FigureFeatures) -> Rating:
-    """Short and pale staves, whose lines are followed along the columns; a chart's five lines fill it, and
-    those of a table cross others or have its words between them."""
-    if features.grid is not None or (features.n_words or 0) > MAX_LETTERS_AS_WORDS:
+def _rate_score(gray: Gray) -> Rating:
+    staves = _wide_staves(gray)
+    if not staves:
         return 0.0, ("no five-line staff",)
-    padded = np.asarray(cv2.copyMakeBorder(gray, 8, 8, 8, 8, cv2.BORDER_CONSTANT, value=255))
-    long = [staff for staff in level_staves(padded) if 4 * staff.space < MAX_STAFF_SHARE * padded.shape[0]]
-    if not long:
-        return 0.0, ("no five-line staff",)
-    return 0.8, (f"{len(long)} five-line stave{'s' if len(long) > 1 else ''}, followed along the columns",)
+    covered = sum(4 * staff.space for staff in staves) / gray.shape[0]
+    value = min(0.98, 0.75 + 0.1 * len(staves) + 0.2 * covered)
+    return value, (f"{len(staves)} five-line stave{'s' if len(staves) > 1 else ''}",)
 
 
-def _rate_score(features: FigureFeatures) -> Rating:
-    long = [
-        staff
-        for staff in staves(features.gray, max(40, features.width // 4))
-        if staff.bbox[2] - staff.bbox[0] > 0.3 * features.width
-    ]
-    if not long:
-        return 0.0, ("no five-line staff",)
-    if any(has_words_between(features.parts, staff) for staff in long):
-        return 0.3, (f"{len(long)} groups of five lines with loose glyphs between them, as in a table",)
-    covered = sum(staff.bbox[3] - staff.bbox[1] for staff in long) / features.height
-    value = min(0.98, 0.75 + 0.1 * len(long) + 0.2 * covered)
-    return value, (f"{len(long)} five-line stave{'s' if len(long) > 1 else ''}",)
+def _wide_staves(gray: Gray) -> list[PageStaff]:
+    """The staves that are what a picture shows, pixels of it."""
+    for side in SURVEY_SIDES_PX:
+        scale = min(1.0, side / max(gray.shape))
+        small = gray
+        if scale < 1:
+            small = np.asarray(cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
+        small = np.asarray(cv2.copyMakeBorder(small, 8, 8, 8, 8, cv2.BORDER_CONSTANT, value=255))
+        height, width = small.shape
+        staves = [
+            PageStaff(staff.bbox, staff.space / scale)
+            for staff in find_page_staves(small, max(40, MIN_STAFF_WIDTH * width))
+            if 4 * staff.space < MAX_STAFF_SHARE * height
+        ]
+        if staves or scale == 1:
+            return staves
+    return []
 
 
 def _rate_table(features: FigureFeatures) -> Rating:

@@ -24,7 +24,8 @@ from docai.geometry import (
     union,
 )
 from docai.pipelines.layout.types import PageEvidence, RegionCandidate, WordBox
-from docai.pipelines.pixels import Gray, binarize, staves
+from docai.pipelines.pixels import Gray, binarize
+from docai.pipelines.tracing.score.page_staves import find_page_staves
 
 MIN_WORDS_BESIDE = 3
 """Words beside two systems, in the box around both, that make them two passages."""
@@ -118,7 +119,7 @@ def _passages(page: PageEvidence, region: RegionCandidate) -> list[RegionCandida
         return [region]
     x0, y0, x1, y1 = region.bbox
     gray, transform = page.picture_of(region.bbox)
-    found = staves(gray, max(40, gray.shape[1] // 4))
+    found = find_page_staves(gray, max(40, gray.shape[1] // 4))
     if not found:
         return [region]
     space = float(np.median([staff.space for staff in found])) / transform.scale

@@ -11,7 +11,7 @@ import numpy as np
 from docai.geometry import PageTransform
 from docai.pipelines.layout import deskew
 from docai.pipelines.pixels import Gray, Parts, binarize, parts_of
-from docai.pipelines.tracing.score.staff_lines import level_staves
+from docai.pipelines.tracing.score.page_staves import level_staves
 
 if TYPE_CHECKING:
     from docai.pipelines.ingest import Page

@@ -31,12 +31,11 @@ from docai.pipelines.pixels import (
     Gray,
     Parts,
     flatten,
-    has_words_between,
     horizontal_lines,
     parts_of,
     solid_areas,
-    staves,
 )
+from docai.pipelines.tracing.score.page_staves import find_page_staves
 
 READ_MARGIN = 0.5
 """Points around a word that was read within which groups of letters are parts of it."""
@@ -54,8 +53,8 @@ shorter."""
 MIN_ROW_OVERLAP = 0.45
 """Share of the height of the lower one of two letters from which they can stand in a row."""
 
-MIN_ROW_HEIGHT = 15
-"""Pixels, 7 points: rows of words between rules are hardly lower."""
+MIN_STAFF_LENGTH = 90
+"""Pixels, 43 points."""
 
 
 @dataclass
@@ -127,10 +126,7 @@ def letter_height(parts: Parts) -> float:
 def score_boxes(gray: Gray, parts: Parts) -> list[BBox]:
     """Boxes of passages of music, pixels: consecutive staves with the ink that belongs to them."""
     passages: list[BBox] = []
-    for staff in staves(gray, 90):
-        # Lines this far apart can be the rules of a table, which has words between them.
-        if staff.space > MIN_ROW_HEIGHT and has_words_between(parts, staff):
-            continue
+    for staff in find_page_staves(gray, MIN_STAFF_LENGTH, parts):
         x0, _, x1, _ = staff.bbox
         reach = grow(staff.bbox, 3 * staff.space, 3.5 * staff.space)
         boxes = parts.boxes

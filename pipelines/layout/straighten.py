@@ -25,7 +25,7 @@ from docai.pipelines.layout.picture import gray_page
 from docai.pipelines.layout.sheet import find_sheet
 from docai.pipelines.layout.types import SeenWord
 from docai.pipelines.pixels import Gray, binarize, parts_of
-from docai.pipelines.tracing.score.staff_lines import level_staves
+from docai.pipelines.tracing.score.page_staves import level_staves
 
 MIN_SKEW: Final = 0.3
 """Degrees from which a page is rotated: less moves the ends of a line of A4 by a third of its height, which

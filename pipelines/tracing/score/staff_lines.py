@@ -1,13 +1,13 @@
 """The staves of a picture: five equally spaced dark lines, followed across it.
 
 Lines may be faint, broken, slanted and curved. Whether a page has staves at all, where nobody has said that
-it has, is another question, which :func:`docai.pipelines.pixels.staves` answers more strictly.
+it has, is another question, which
+:func:`docai.pipelines.tracing.score.page_staves.find_page_staves` answers more strictly.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import cv2
 import numpy as np
@@ -31,7 +31,7 @@ _MIN_DARKNESS = 0.12
 _MAX_GRAIN = 0.3
 """Darkness of the grain of paper at most: ink is darker."""
 
-_SAMPLE_PX = 16
+SAMPLE_PX = 16
 """Columns whose median is one sample of a row."""
 
 _MAX_SLOPE = 0.026
@@ -90,27 +90,11 @@ def darkness(gray: Gray) -> Map:
     return np.asarray(np.clip(dark / max(float(np.percentile(strong, 80)), 0.2), -0.3, 1.0), np.float32)
 
 
-LEVEL_SHARE: Final = 0.5
-"""Share of the width of a picture across which a staff runs that tells what the picture is."""
-
-MIN_LINES_SEEN: Final = 0.8
-"""Share of the columns in which the faintest of its lines has to be seen."""
-
-
-def level_staves(gray: Gray) -> list[Staff]:
-    """The staves that run level across a picture of anything, (h, w): where there are some, it is music."""
-    return [
-        staff
-        for staff in find_staves(darkness(gray))
-        if staff.right - staff.left > LEVEL_SHARE * gray.shape[1] and staff.support > MIN_LINES_SEEN
-    ]
-
-
 def find_staves(dark: Map) -> list[Staff]:
     """The staves, from the top down, of a picture given by its :func:`darkness`."""
-    samples = _samples(dark)
-    slope = _find_slope(samples)
-    profile = _level(samples, slope).mean(axis=1)
+    samples = column_samples(dark)
+    slope = find_slope(samples)
+    profile = leveled(samples, slope).mean(axis=1)
     spaces = np.geomspace(_STAFF_SPACE_PX[0], min(_STAFF_SPACE_PX[1], max(4.0, len(profile) / 4.2)), 110)
     responses = np.stack([_five_line_response(profile, float(space)) for space in spaces])
     best = int(responses.max(axis=1).argmax())
@@ -121,7 +105,7 @@ def find_staves(dark: Map) -> list[Staff]:
     while float(responses.max()) > max(threshold, 1e-3):
         index, y = np.unravel_index(int(responses.argmax()), responses.shape)
         space = float(spaces[index])
-        staves.append(_follow(dark, samples, float(y), space, slope))
+        staves.append(follow_staff(dark, samples, float(y), space, slope))
         responses[:, max(0, int(y - 5 * space)) : int(y + 5 * space) + 1] = 0
     if max((staff.support for staff in staves), default=0.0) < _MIN_BEST_SUPPORT:
         return []
@@ -129,28 +113,28 @@ def find_staves(dark: Map) -> list[Staff]:
     return sorted(staves, key=lambda staff: float(staff.top.mean()))
 
 
-def _samples(dark: Map) -> Map:
-    """(h, w // _SAMPLE_PX): the median of each run of columns, which notes and stems hardly change."""
+def column_samples(dark: Map) -> Map:
+    """(h, w // SAMPLE_PX): the median of each run of columns, which notes and stems hardly change."""
     h, w = dark.shape
-    n = max(1, w // _SAMPLE_PX)
+    n = max(1, w // SAMPLE_PX)
     return np.asarray(
-        np.median(np.clip(dark[:, : n * min(_SAMPLE_PX, w)], -0.3, 1).reshape(h, n, -1), axis=2), np.float32
+        np.median(np.clip(dark[:, : n * min(SAMPLE_PX, w)], -0.3, 1).reshape(h, n, -1), axis=2), np.float32
     )
 
 
-def _level(samples: Map, slope: float) -> Map:
+def leveled(samples: Map, slope: float) -> Map:
     """Samples moved up by ``slope`` times their column, counted from the middle."""
     h, n = samples.shape
-    shift = slope * (np.arange(n) - (n - 1) / 2) * _SAMPLE_PX
+    shift = slope * (np.arange(n) - (n - 1) / 2) * SAMPLE_PX
     x = np.tile(np.arange(n, dtype=np.float32), (h, 1))
     y = (np.arange(h)[:, None] + shift[None, :]).astype(np.float32)
     return np.asarray(cv2.remap(samples, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32)
 
 
-def _find_slope(samples: Map) -> float:
+def find_slope(samples: Map) -> float:
     """Rows per column: that at which the rows of the leveled samples differ most."""
     slopes = np.linspace(-_MAX_SLOPE, _MAX_SLOPE, 53)
-    sharpness = [float(np.square(np.diff(_level(samples, float(s)).mean(axis=1))).sum()) for s in slopes]
+    sharpness = [float(np.square(np.diff(leveled(samples, float(s)).mean(axis=1))).sum()) for s in slopes]
     return float(slopes[int(np.argmax(sharpness))])
 
 
@@ -172,11 +156,11 @@ def _five_line_response(profile: Map, space: float) -> NDArray[np.float64]:
     return np.asarray(np.minimum(lines.mean(axis=0), 2 * lines.min(axis=0)) - between, np.float64)
 
 
-def _follow(dark: Map, samples: Map, y: float, space: float, slope: float) -> Staff:
+def follow_staff(dark: Map, samples: Map, y: float, space: float, slope: float) -> Staff:
     """The staff found at row ``y`` of the leveled profile, followed column by column."""
     w, n = dark.shape[1], samples.shape[1]
     offsets = np.linspace(-0.45, 0.45, 31) * space
-    straight = y + slope * (np.arange(n) - (n - 1) / 2) * _SAMPLE_PX
+    straight = y + slope * (np.arange(n) - (n - 1) / 2) * SAMPLE_PX
     ys = straight[None, :] + offsets[:, None]
     x = np.tile(np.arange(n, dtype=np.float32), (len(offsets), 1))
 
@@ -198,7 +182,7 @@ def _follow(dark: Map, samples: Map, y: float, space: float, slope: float) -> St
     for step in reversed(previous):
         path.append(int(step[path[-1]]))
     followed = straight + offsets[path[::-1]]
-    centers = np.arange(n) * _SAMPLE_PX + (_SAMPLE_PX - 1) / 2
+    centers = np.arange(n) * SAMPLE_PX + (SAMPLE_PX - 1) / 2
     line = np.polyfit(centers, followed, 1) if n > 1 else np.array([0.0, followed[0]])
     bends = np.interp(np.arange(w), centers, followed - np.polyval(line, centers))
     top = (np.polyval(line, np.arange(w)) + bends).astype(np.float32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import cv2
@@ -11,6 +11,7 @@ import numpy as np
 
 from docai.geometry import BBox
 from docai.pipelines.drawings.score.types import Staff
+from docai.pipelines.tracing.score.line_count import LINES, SURE_SUPPORT, drawn_out, n_lines, settled
 from docai.pipelines.tracing.score.staff_lines import Gray, Map, darkness, find_staves
 from docai.pipelines.tracing.score.staff_lines import Staff as TracedStaff
 
@@ -31,25 +32,8 @@ would be taken for paper."""
 MAX_PIXELS: Final = 40_000_000
 """Of a straightened picture: a staff space of 16 pixels has 6 million on a page full of small music."""
 
-LINES: Final = 5
-
-MIN_LINE_DARKNESS: Final = 0.15
-"""Of a line that is one, where it is dark."""
-
-SURE_SUPPORT: Final = 0.85
-"""How much of a line is there at least, of a staff of another size, and of a sixth line, 0…1."""
-
-MIN_SUPPORT: Final = 0.5
-"""The same of a sixth line that numbers interrupt."""
-
-END_SPACES: Final = 1.5
-"""Length of the ends of staff lines, in staff spaces: ledger lines are not there."""
-
 SURE_LENGTH: Final = 0.5
 """Length of such a staff against the others at least."""
-
-GAPS_MARGIN: Final = 0.1
-"""By which less of the lines may be gaps one line above or below before the staff is there."""
 
 BEND_SPACES: Final = 25.0
 """Staff spaces along which paper bends at least."""
@@ -118,18 +102,18 @@ def _survey(gray: Gray, scale: float) -> tuple[Map, list[TracedStaff]]:
     dark = darkness(gray)
     if not dark.any():
         return dark, []
-    staves = [_settled(dark, staff) for staff in find_staves(dark)]
+    staves = [drawn_out(dark, settled(dark, staff)) for staff in find_staves(dark)]
     if not staves:
         return dark, []
     # Staves of another size, such as of tablature below those of notes.
-    others = [_settled(dark, staff) for staff in find_staves(_without(dark, staves))]
+    others = [settled(dark, staff) for staff in find_staves(_without(dark, staves))]
     longest = max(staff.right - staff.left for staff in staves)
     staves += [
         staff
         for staff in others
         if staff.support >= SURE_SUPPORT and staff.right - staff.left >= SURE_LENGTH * longest
     ]
-    tablature = [staff for staff in staves if _n_lines(dark, staff) > LINES]
+    tablature = [staff for staff in staves if n_lines(dark, staff) > LINES]
     notes = [staff for staff in staves if not any(staff is other for other in tablature)]
     return _without(dark, tablature), sorted(notes, key=lambda staff: float(np.median(staff.top)))
 
@@ -144,48 +128,6 @@ def _without(dark: Map, staves: Sequence[TracedStaff]) -> Map:
         above, below = staff.top - staff.space, staff.top + LINES * staff.space
         dark[(rows >= above[None]) & (rows <= below[None])] = 0
     return dark
-
-
-def _n_lines(dark: Map, staff: TracedStaff) -> int:
-    """Lines of a staff: a sixth one, such as of tablature, is one more.
-
-    It has gaps where numbers stand on it, but reaches to both ends of the staff, as ledger lines do not.
-    """
-    end = round(END_SPACES * staff.space)
-    shares = _line_shares(dark, staff)
-    begins = _line_shares(dark, replace(staff, right=min(staff.right, staff.left + end)))
-    ends = _line_shares(dark, replace(staff, left=max(staff.left, staff.right - end)))
-
-    def is_there(line: int) -> bool:
-        if shares[line] >= SURE_SUPPORT:
-            return True
-        return shares[line] >= MIN_SUPPORT and all(
-            part[line] >= SURE_SUPPORT * min(part[1:-1]) > 0 for part in (begins, ends)
-        )
-
-    return LINES + (is_there(0) or is_there(-1))
-
-
-def _line_shares(dark: Map, staff: TracedStaff) -> list[float]:
-    """How much of each line is there, 0…1, from the one above the staff to the one below it."""
-    columns = np.arange(staff.left, staff.right, max(1, round(staff.space / 8)), dtype=np.float32)
-    top = staff.top[columns.astype(np.intp)]
-    shares = []
-    for line in range(-1, LINES + 1):
-        rows = top + np.float32(line * staff.space)
-        near = [cv2.remap(dark, columns[None], (rows + off)[None], cv2.INTER_LINEAR)[0] for off in (-1, 0, 1)]
-        values = np.max(near, axis=0)
-        usual = float(np.quantile(values, 0.75))
-        shares.append(float((values > 0.5 * usual).mean()) if usual > MIN_LINE_DARKNESS else 0.0)
-    return shares
-
-
-def _settled(dark: Map, staff: TracedStaff) -> TracedStaff:
-    """The staff, or that one line above or below, whose lines have no gaps: ledger lines do."""
-    shares = _line_shares(dark, staff)
-    worst = {offset: min(shares[offset + 1 : offset + 1 + LINES]) for offset in (-1, 0, 1)}
-    best = max(worst, key=lambda offset: worst[offset] - GAPS_MARGIN * abs(offset))
-    return replace(staff, top=staff.top + np.float32(best * staff.space)) if best else staff
 
 
 def _median_space(staves: Sequence[TracedStaff]) -> float:

@@ -1,6 +1,5 @@
 """The small pieces of layout."""
 
-import numpy as np
 import pytest
 
 from docai.geometry import TurnedFrame, iou, join_touching, share_inside, union
@@ -8,7 +7,6 @@ from docai.pipelines.ingest import PageWord
 from docai.pipelines.layout import text_layer_quality
 from docai.pipelines.layout.order import lines_of, reading_order
 from docai.pipelines.layout.types import RegionCandidate, WordBox
-from docai.pipelines.pixels import staves
 
 
 def found(*boxes, label: str = "text") -> list[RegionCandidate]:
@@ -71,28 +69,6 @@ def test_boxes() -> None:
     assert union([(0, 5, 1, 6), (3, 1, 4, 2)]) == (0, 1, 4, 6)
     # The third box touches the first two only once they are one.
     assert join_touching([(0, 0, 1, 1), (2, 2, 3, 3), (1, 0, 2.5, 2)], 0.1) == [(0, 0, 3, 3)]
-
-
-def _lines(rows: list[int]) -> np.ndarray:
-    page = np.full((200, 500), 255, np.uint8)
-    for row in rows:
-        page[row : row + 2, 20:480] = 0
-    return page
-
-
-@pytest.mark.parametrize(
-    ("rows", "expected"),
-    [
-        ([40, 50, 60, 70, 80], 1),
-        ([40, 50, 60, 70], 0),
-        ([40, 50, 60, 70, 80, 90], 0),
-        ([40, 50, 60, 75, 85], 0),
-        ([40, 50, 60, 70, 80, 120, 130, 140, 150, 160], 2),
-    ],
-    ids=["staff", "four", "six", "uneven", "two staves"],
-)
-def test_a_staff_is_five_equal_lines(rows: list[int], expected: int) -> None:
-    assert len(staves(_lines(rows), 200)) == expected
 
 
 def _words(*texts: str) -> list[PageWord]:
