@@ -9,6 +9,7 @@ from typing import Final
 
 from docai.parsers.molecule import parse_molecule
 from docai.pipelines.evidence.base import Need, ReaderInput, Reading
+from docai.pipelines.evidence.molecule_answers import mend
 from docai.pipelines.evidence.molecule_salts import read_texts, with_salts
 from docai.records import Confidence, Evidence
 
@@ -38,10 +39,11 @@ class Tracing:
             return Reading(self.name)
         smiles = found.smiles
         content = parse_molecule(smiles).content
-        if content.smiles and (texts := read_texts(picture)):
-            with_texts = with_salts(content.smiles, texts)
-            if with_texts != content.smiles:
-                smiles, content = with_texts, parse_molecule(with_texts).content
+        if content.smiles:
+            meant = mend(content.smiles) or content.smiles
+            meant = with_salts(meant, read_texts(picture))
+            if meant != content.smiles:
+                smiles, content = meant, parse_molecule(meant).content
         complete = content.is_valid and "*" not in smiles and found.confidence >= SOUND
         return Reading(
             self.name,

@@ -21,6 +21,7 @@ from docai.pipelines.tracing.molecule.dashes import dashes_as_bars
 from docai.pipelines.tracing.molecule.hashes import complete_rows, level_rows
 from docai.pipelines.tracing.molecule.ink import Ink, find_ink
 from docai.pipelines.tracing.molecule.parts import Part, find_parts
+from docai.pipelines.tracing.molecule.rings import as_capital, missed_rings
 from docai.pipelines.tracing.molecule.segments import Piece, read_pieces
 from docai.pipelines.tracing.molecule.skeleton import Chain, Skeleton
 from docai.pipelines.tracing.molecule.skeletons import skeleton_of
@@ -54,9 +55,6 @@ _MIN_SCORE: Final = 0.25
 
 _LEAST_SCORE: Final = 0.55
 """Score that such a letter is given, at least: the reader of drawings leaves out those below a half."""
-
-_RING_HEIGHT: Final = 0.85
-"""Height of a ring that is an O in heights of the usual capital, at least."""
 
 _BLACK: Final = (0.0, 0.0, 0.0)
 
@@ -217,23 +215,15 @@ def _as_drawing(ink: Ink, found: Sorted, traced: _Traced, bond: float) -> Tracin
     height, width = ink.mask.shape
     box = (0.0, 0.0, width * scale, height * scale)
     drawing = Drawing(box, tuple(paths))
-    least = _RING_HEIGHT * (found.height or USUAL_HEIGHT * bond) * scale
+    cap = (found.height or USUAL_HEIGHT * bond) * scale
     read = [
         # Outlines of pixels look less like letters than those of fonts: there is nothing else it could be.
         replace(letter, score=max(letter.score, _LEAST_SCORE)) if letter.text.isalnum() else letter
-        for letter in (
-            _as_capital(one, least) for one in read_letters(Drawing(box, tuple(paths[:n_letters])))
-        )
+        for letter in (as_capital(one, cap) for one in read_letters(Drawing(box, tuple(paths[:n_letters]))))
         if letter.score >= _MIN_SCORE
     ]
+    read += missed_rings(found.letters, paths[:n_letters], read, scale, cap)
     return Tracing(drawing, read, scale * ink.scale, ink.x0 / ink.scale, ink.y0 / ink.scale)
-
-
-def _as_capital(letter: Letter, least: float) -> Letter:
-    """A ring as high as a capital is an O: no sign for degrees is."""
-    if letter.text != "°" or letter.bbox[3] - letter.bbox[1] < least:
-        return letter
-    return replace(letter, text="O", score=max(letter.score, _LEAST_SCORE))
 
 
 def _ordered(found: Sorted, width: float) -> Iterator[tuple[list[NDArray[np.float64]], bool]]:
