@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Final
 
-import numpy as np
-
 from docai.parsers.molecule import parse_molecule
 from docai.pipelines.evidence.base import Need, ReaderInput, Reading
+from docai.pipelines.evidence.molecule_answers import mend
+from docai.pipelines.evidence.molecule_salts import read_texts, with_salts
 from docai.records import Confidence, Evidence
 
 SOUND: Final = 0.5
@@ -30,18 +30,25 @@ class Tracing:
         return None
 
     def read(self, region: ReaderInput) -> Reading:
-        """The structures it sees as one, its parts joined by dots."""
+        """The structures it sees as one, its parts joined by dots; without captions beside them."""
         from docai.pipelines.tracing.molecule.reader import read_picture
 
-        found = read_picture(np.asarray(region.picture.image))
+        picture = region.molecule_picture
+        found = read_picture(picture.gray)
         if not found.smiles:
             return Reading(self.name)
-        content = parse_molecule(found.smiles).content
-        complete = content.is_valid and "*" not in found.smiles and found.confidence >= SOUND
+        smiles = found.smiles
+        content = parse_molecule(smiles).content
+        if content.smiles:
+            meant = mend(content.smiles) or content.smiles
+            meant = with_salts(meant, read_texts(picture))
+            if meant != content.smiles:
+                smiles, content = meant, parse_molecule(meant).content
+        complete = content.is_valid and "*" not in smiles and found.confidence >= SOUND
         return Reading(
             self.name,
             content,
-            found.smiles,
+            smiles,
             complete=complete,
             confidence=Confidence(value=found.confidence, method=found.method),
             quality=found.confidence,

@@ -1,4 +1,8 @@
-"""Dots that go on a row of bars: the narrow end of a hashed bond, where bars are as short as wide."""
+"""Rows of bars, which are hashed bonds: dots that go on one, and bars that pixels have turned.
+
+At the narrow end of a hashed bond bars are as short as wide, so that they are dots, or their direction says
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +32,92 @@ _ACROSS: Final = 0.35
 
 _MAX_GAP: Final = 5.0
 """Distance of neighbors in a row in stroke widths, at most."""
+
+
+_MIN_ROW: Final = 4
+"""Bars of a row that is leveled, at least."""
+
+_OFF_ROW: Final = 0.5
+"""Distance of the middle of a bar from the axis of its row in stroke widths, at most."""
+
+_SHORT: Final = 2.6
+"""Length of a bar in stroke widths up to which its direction does not matter."""
+
+_TURNED: Final = 0.55
+"""Cosine of the angle between a longer bar and the axis of its row, at most."""
+
+_SHAPE: Final = 0.85
+"""Thickness of a leveled bar over its length, at most."""
+
+
+def level_rows(bars: list[Vector], width: float) -> list[Vector]:
+    """The bars, those of a row turned to lie across its axis.
+
+    ``bars`` are closed quadrangles, pixels; ``width`` is of the usual stroke.
+    """
+    axes = [_axis(bar) for bar in bars]
+    middles = np.array([middle for middle, _, _ in axes]).reshape(-1, 2)
+    left = set(range(len(bars)))
+    made = list(bars)
+    while True:
+        rows = [_row_from(k, left, middles, axes, width) for k in sorted(left)]
+        row = max(rows, key=len, default=[])
+        if len(row) < _MIN_ROW:
+            return made
+        left -= set(row)
+        first, last = middles[row[0]], middles[row[-1]]
+        unit = (last - first) / max(float(np.hypot(*(last - first))), 1e-9)
+        normal = np.array([-unit[1], unit[0]])
+        for k in row:
+            middle, _, length = axes[k]
+            sides = bars[k][:4] - middle
+            length = max(length, float(np.ptp(sides @ normal)))
+            thick = min(float(np.ptp(bars[k][:4] @ unit)), width, _SHAPE * length)
+            half, along = normal * length / 2, unit * thick / 2
+            corners = [
+                middle - half - along,
+                middle + half - along,
+                middle + half + along,
+                middle - half + along,
+            ]
+            made[k] = np.array([*corners, corners[0]])
+
+
+def _row_from(
+    start: int,
+    left: set[int],
+    middles: NDArray[np.float64],
+    axes: list[tuple[Vector, Vector, float]],
+    width: float,
+) -> list[int]:
+    """The longest even row of bars that begins at one of them; empty where none follows it."""
+    best: list[int] = []
+    for second in left:
+        gap = float(np.hypot(*(middles[second] - middles[start])))
+        if second == start or not 0 < gap <= _MAX_GAP * width:
+            continue
+        row = [start, second]
+        while True:
+            first, last = middles[row[0]], middles[row[-1]]
+            unit = (last - first) / max(float(np.hypot(*(last - first))), 1e-9)
+            normal = np.array([-unit[1], unit[0]])
+            pitch = float(np.hypot(*(last - first))) / (len(row) - 1)
+            onward = [
+                (float((middles[k] - last) @ unit), k)
+                for k in left
+                if k not in row and abs(float((middles[k] - first) @ normal)) <= _OFF_ROW * width
+            ]
+            onward = [(gap, k) for gap, k in onward if _PITCH[0] * pitch <= gap <= _PITCH[1] * pitch]
+            if not onward:
+                break
+            row.append(min(onward)[1])
+        unit = (middles[row[-1]] - middles[start]) / max(
+            float(np.hypot(*(middles[row[-1]] - middles[start]))), 1e-9
+        )
+        is_across = all(axes[k][2] <= _SHORT * width or abs(float(axes[k][1] @ unit)) <= _TURNED for k in row)
+        if is_across and len(row) > len(best):
+            best = row
+    return best
 
 
 def complete_rows(

@@ -30,6 +30,10 @@ _LEFT_OUT: Final = 0.9
 """Factor of the confidence for each structure that is left out beside what is read."""
 
 
+_DOUBTFUL: Final = 0.9
+"""Confidence below which a picture is traced again."""
+
+
 @dataclass(slots=True, eq=False)
 class TracedMolecules:
     """What a picture shows."""
@@ -45,8 +49,18 @@ class TracedMolecules:
 
 
 def read_picture(picture: NDArray[np.uint8]) -> TracedMolecules:
-    """The structures of a picture ``(H, W)`` or ``(H, W, 3)``, ink on paper, as one."""
-    tracing = trace(picture)
+    """The structures of a picture ``(H, W)`` or ``(H, W, 3)``, ink on paper, as one.
+
+    A doubtful one is traced again, with letters that touch bonds looked for; the surer reading is taken.
+    """
+    found = _of_tracing(trace(picture))
+    if found.tracing is None or found.confidence >= _DOUBTFUL:
+        return found
+    again = _of_tracing(trace(picture, sees_touching=True))
+    return again if again.confidence > found.confidence else found
+
+
+def _of_tracing(tracing: Tracing | None) -> TracedMolecules:
     if tracing is None:
         return TracedMolecules()
     readings = _read(tracing)

@@ -15,16 +15,19 @@ from docai.pipelines.drawings.molecule.curves import as_circle, as_wave
 from docai.pipelines.ingest.drawing import Drawing, PaintedPath, Subpath
 from docai.pipelines.tracing.molecule.bridges import drop_bridges
 from docai.pipelines.tracing.molecule.broken_letters import join_stems
+from docai.pipelines.tracing.molecule.candidates import Candidate
 from docai.pipelines.tracing.molecule.cutting import cut_letters
 from docai.pipelines.tracing.molecule.dashes import dashes_as_bars
-from docai.pipelines.tracing.molecule.hashes import complete_rows
+from docai.pipelines.tracing.molecule.hashes import complete_rows, level_rows
 from docai.pipelines.tracing.molecule.ink import Ink, find_ink
 from docai.pipelines.tracing.molecule.parts import Part, find_parts
+from docai.pipelines.tracing.molecule.rings import as_capital, missed_rings
 from docai.pipelines.tracing.molecule.segments import Piece, read_pieces
 from docai.pipelines.tracing.molecule.skeleton import Chain, Skeleton
 from docai.pipelines.tracing.molecule.skeletons import skeleton_of
 from docai.pipelines.tracing.molecule.sorting import USUAL_HEIGHT, Sorted, sort_parts
 from docai.pipelines.tracing.molecule.straight import split_straight
+from docai.pipelines.tracing.molecule.touching import take_letters
 
 MAX_PIECES: Final = 1_500
 """Straight pieces above which a picture is no drawing of molecules."""
@@ -78,8 +81,14 @@ class _Traced:
     waves: list[NDArray[np.float64]] = field(default_factory=list)
 
 
-def trace(picture: NDArray[np.uint8]) -> Tracing | None:
-    """The drawing that a picture ``(H, W)`` or ``(H, W, 3)`` shows; None where it shows none."""
+def trace(picture: NDArray[np.uint8], *, sees_touching: bool = False) -> Tracing | None:
+    """The drawing that a picture ``(H, W)`` or ``(H, W, 3)`` shows; None where it shows none.
+
+    Args:
+        picture: dark ink on light paper, or light on dark.
+        sees_touching: letters that touch bonds are looked for by :mod:`.touching`, and None is returned where
+            none is seen.
+    """
     ink = find_ink(picture)
     parts = None if ink is None else find_parts(ink)
     if ink is None or not parts:
@@ -88,9 +97,18 @@ def trace(picture: NDArray[np.uint8]) -> Tracing | None:
     if bond <= 0:
         return None
     found = sort_parts(parts, bond, ink.width)
+    seen: list[Candidate] = []
+    if sees_touching:
+        height = found.height or USUAL_HEIGHT * bond
+        seen, parts = take_letters(parts, found.letters, ink, height, ink.width)
+        if not seen:
+            return None
+        found = sort_parts(parts, bond, ink.width)
     _cut_letters(found, bond, ink.width)
+    found.letters += seen
     found.letters, found.bars = join_stems(found.letters, found.bars, found.height)
     found.letters, found.bars = complete_rows(found.letters, found.bars, ink.width)
+    found.bars = level_rows(found.bars, ink.width)
     traced = _trace_lines(found.lines, ink.width, bond)
     if len(traced.pieces) > MAX_PIECES:
         return None
@@ -197,12 +215,14 @@ def _as_drawing(ink: Ink, found: Sorted, traced: _Traced, bond: float) -> Tracin
     height, width = ink.mask.shape
     box = (0.0, 0.0, width * scale, height * scale)
     drawing = Drawing(box, tuple(paths))
+    cap = (found.height or USUAL_HEIGHT * bond) * scale
     read = [
         # Outlines of pixels look less like letters than those of fonts: there is nothing else it could be.
         replace(letter, score=max(letter.score, _LEAST_SCORE)) if letter.text.isalnum() else letter
-        for letter in read_letters(Drawing(box, tuple(paths[:n_letters])))
+        for letter in (as_capital(one, cap) for one in read_letters(Drawing(box, tuple(paths[:n_letters]))))
         if letter.score >= _MIN_SCORE
     ]
+    read += missed_rings(found.letters, paths[:n_letters], read, scale, cap)
     return Tracing(drawing, read, scale * ink.scale, ink.x0 / ink.scale, ink.y0 / ink.scale)
 
 

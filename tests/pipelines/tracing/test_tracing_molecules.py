@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from docai.pipelines.ingest import open_source
 from docai.pipelines.synthesis.vector.molecules import rdkit_pdf
+from docai.pipelines.tracing.molecule.hashes import level_rows
 from docai.pipelines.tracing.molecule.ink import find_ink, stroke_width
 from docai.pipelines.tracing.molecule.reader import TracedMolecules, read_picture
 from docai.pipelines.tracing.molecule.thinning import thin
@@ -128,6 +129,54 @@ def test_the_width_of_a_slanted_stroke_is_measured_across_it() -> None:
         end = (100 + round(80 * np.cos(np.radians(angle))), 100 + round(80 * np.sin(np.radians(angle))))
         cv2.line(mask, (100, 100), end, 1, 7)
         assert 5.5 <= stroke_width(mask) <= 9.5
+
+
+@pytest.mark.parametrize("width", [2, 4, 6])
+@pytest.mark.parametrize("rise", [-1, 1])
+def test_thinned_lines_at_45_degrees_are_as_long_as_before(width: int, rise: int) -> None:
+    ink = np.zeros((90, 90), np.uint8)
+    for x in range(20, 60):
+        y = 45 + rise * (x - 40)
+        ink[y : y + width, x : x + width] = 1
+    rows, columns = np.nonzero(thin(ink))
+    assert np.ptp(rows) >= 39 - width
+    assert np.ptp(columns) >= 39 - width
+
+
+@pytest.mark.parametrize("text", ["N", "O", "S"])
+def test_a_letter_whose_corners_bonds_meet_is_read(text: str) -> None:
+    from PIL import Image as Pillow
+    from PIL import ImageDraw, ImageFont
+
+    shown = Pillow.new("L", (300, 240), 255)
+    pen = ImageDraw.Draw(shown)
+    font = ImageFont.load_default(32)
+    left, top, right, bottom = pen.textbbox((0, 0), text, font)
+    pen.text((150 - (left + right) / 2, 90 - (top + bottom) / 2), text, fill=0, font=font)
+    # Two ethyl groups, whose bonds end in the letter.
+    half = (bottom - top) / 2
+    for side in (-1, 1):
+        pen.line((150 + 0.7 * side * half, 90 + 0.7 * half, 150 + 52 * side, 120), fill=0, width=3)
+        pen.line((150 + 52 * side, 120, 150 + 104 * side, 90), fill=0, width=3)
+    group = "CCNCC" if text == "N" else f"CC{text}CC"
+    assert smiles_of(read_picture(np.asarray(shown, np.uint8))) == canonical(group)
+
+
+def test_bars_that_pixels_have_turned_are_leveled_across_their_row() -> None:
+    def bar(at: tuple[float, float], angle: float, length: float) -> NDArray[np.float64]:
+        unit = np.array([np.cos(angle), np.sin(angle)])
+        along, across = unit * length / 2, np.array([-unit[1], unit[0]]) * 2
+        corners = [-along - across, along - across, along + across, -along + across]
+        return np.array([*corners, corners[0]]) + at
+
+    turned = [(0.0, 6.0), (0.3, 9.0), (1.9, 12.0), (1.3, 15.0), (1.57, 18.0)]
+    bars = [bar((12.0 * k, 0.0), angle, length) for k, (angle, length) in enumerate(turned)]
+    apart = bar((12.0, 90.0), 0.4, 30.0)
+    leveled = level_rows([*bars, apart], 4.0)
+    assert np.array_equal(leveled[-1], apart)
+    for before, after in zip(bars, leveled, strict=False):
+        assert np.allclose(after[:4].mean(axis=0), before[:4].mean(axis=0))
+        assert np.ptp(after[:, 1]) > np.ptp(after[:, 0])
 
 
 def test_thinned_strokes_stay_connected_and_are_thin() -> None:
