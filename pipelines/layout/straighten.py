@@ -2,8 +2,8 @@
 
 Quarter turns are told by the words of its invisible text layer, else by how its letters stand to each other;
 whether it is upside down by the letters that reach above the others and below them, and where these leave it
-open by an OCR engine, which reads one way well and the other not. Skew is told by where the lower edges of
-letters fall, and a sheet in a photograph by its outline.
+open by an OCR engine, which reads each line one way well and the other not. Skew is told by where the lower
+edges of letters fall, and a sheet in a photograph by its outline.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from docai.pipelines.layout import deskew
 from docai.pipelines.layout.origin import sources_of
 from docai.pipelines.layout.picture import gray_page
 from docai.pipelines.layout.sheet import find_sheet
-from docai.pipelines.layout.types import SeenWord
+from docai.pipelines.layout.types import SeenWord, quarter_turn
 from docai.pipelines.pixels import Gray, binarize, parts_of
 from docai.pipelines.tracing.score.staff_lines import level_staves
 
@@ -50,7 +50,8 @@ MIN_BETTER: Final = 2.0
 """How many times as many letters must be read surely the other way up."""
 
 SeeWords = Callable[[Page], Sequence[SeenWord]]
-"""An OCR engine: the words that it reads on a page, boxes tight on the ink, page points."""
+"""An OCR engine: the words that it reads on a page, boxes tight on the ink, page points. Of each line
+it tries which way it is read best, and says so by the angle of its words."""
 
 
 @dataclass(frozen=True)
@@ -77,18 +78,11 @@ def straight_page(page: Page, *, use_text_layer: bool = True, see_words: SeeWord
     chosen = page if pose.straightening is None else StraightPage(page, pose.straightening)
     if not pose.is_doubtful or see_words is None:
         return chosen
-    sure, share = _read_surely(see_words(chosen))
-    if sure >= MIN_SURE_LETTERS and share >= MIN_SURE_SHARE:
-        return chosen
-    other = _upside_down(page, pose.straightening)
-    sure_other, share_other = _read_surely(see_words(other))
-    if sure_other >= max(MIN_SURE_LETTERS, MIN_BETTER * sure) and share_other >= MIN_SURE_SHARE:
-        return other
-    if (
-        pose.straightening is not None
-        and pose.straightening.turn % 2
-        and max(sure, sure_other) < MIN_SURE_LETTERS
-    ):
+    seen = see_words(chosen)
+    sure, over = _read_surely(seen, 0), _read_surely(seen, 2)
+    if over >= max(MIN_SURE_LETTERS, MIN_BETTER * sure) and over >= MIN_SURE_SHARE * _n_letters(seen):
+        return _upside_down(page, pose.straightening)
+    if pose.straightening is not None and pose.straightening.turn % 2 and max(sure, over) < MIN_SURE_LETTERS:
         # Nothing is read either way: what seemed letters on their side may be a drawing.
         return page
     return chosen
@@ -157,11 +151,15 @@ def turn_of_words(page: Page, words: Sequence[PageWord]) -> int | None:
     return text_turn(page.pdf)
 
 
-def _read_surely(words: Sequence[SeenWord]) -> tuple[int, float]:
-    """Letters in words that the engine reads surely and upright, and their share of all."""
-    total = sum(len(seen.word.text) for seen in words)
-    sure = sum(len(one.word.text) for one in words if one.confidence >= SURE and not one.word.angle)
-    return sure, sure / max(1, total)
+def _n_letters(words: Sequence[SeenWord]) -> int:
+    return sum(len(seen.word.text) for seen in words)
+
+
+def _read_surely(words: Sequence[SeenWord], quarters: int) -> int:
+    """Letters in words that the engine reads surely and that are turned clockwise by so many quarters."""
+    return _n_letters(
+        [one for one in words if one.confidence >= SURE and quarter_turn(one.word.angle) == quarters]
+    )
 
 
 def _upside_down(page: Page, straightening: Straightening | None) -> StraightPage:
