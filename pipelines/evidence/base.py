@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 from docai.base import Content
 from docai.contents import Issue, TableContent
-from docai.geometry import BBox, PageTransform, grow
+from docai.geometry import BBox, PageTransform, clip, grow
 from docai.pipelines.ingest import Page, PageWord
 from docai.pipelines.words import plain
 from docai.records import Alternative, Confidence, Evidence, FinishReason
@@ -59,6 +59,17 @@ class Picture:
     def to_page(self, box: BBox) -> BBox:
         """Pixels to page points."""
         return PageTransform(self.x0, self.y0, self.scale).to_page(box)
+
+    def part(self, box: BBox) -> Picture:
+        """What it shows in a box of the page, points, with the same border."""
+        from PIL import ImageOps
+
+        pixels = PageTransform(self.x0, self.y0, self.scale).to_pixels(box)
+        left, top, right, bottom = (round(value) for value in clip(pixels, *self.image.size))
+        part = self.image.crop((left, top, max(left + 1, right), max(top + 1, bottom)))
+        border = PADDING_PIXELS / self.scale
+        x0, y0 = self.x0 + left / self.scale - border, self.y0 + top / self.scale - border
+        return Picture(ImageOps.expand(part, PADDING_PIXELS, "white"), self.scale, x0, y0)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Final
 from weakref import WeakKeyDictionary
@@ -11,13 +11,17 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from docai.contents import TextContent
-from docai.geometry import BBox, TurnedFrame, center, contains_center, grow
+from docai.geometry import BBox, TurnedFrame, area, center, contains_center, grow, intersection
 from docai.pipelines.evidence.base import MARGIN_POINTS, Need, Picture, ReaderInput, Reading
 from docai.pipelines.external import ppocr
-from docai.pipelines.external.ppocr import SECONDS
+from docai.pipelines.external.ppocr import SECONDS, OcrWord
+from docai.pipelines.external.programs import ReaderError
 from docai.pipelines.ingest import Page, PageWord
 from docai.pipelines.words import lines_from_words
 from docai.records import Evidence
+
+MAX_PART: Final = 0.7
+"""Share of a page from which a region of it is read as the whole page is."""
 
 MIN_CONFIDENCE: Final = 0.85
 """Mean of the engine's own confidence in the words of a region from which a text is what it can read."""
@@ -33,26 +37,74 @@ class OcrPageWord:
     """A space was read before it, or it begins its line; else it was cut off at a gap of the ink alone."""
 
 
+@dataclass
+class _ReadPage:
+    """What is known of one page."""
+
+    words: list[OcrPageWord] | None = None
+    """Of the whole page; None: not read yet."""
+    by_region: bool = False
+    """Most of it is read by somebody else: of the rest only the regions that are asked for are looked at."""
+    regions: dict[BBox, list[OcrPageWord]] = field(default_factory=dict)
+    failure: ReaderError | None = None
+    """Why it could not be read: it is not tried again."""
+    is_told: bool = False
+    """Somebody was told of that."""
+
+
 class PageReader:
     """PP-OCR's words of pages, each page read once for all who ask."""
 
     def __init__(self, seconds: float = SECONDS) -> None:
-        self._seconds = seconds
+        self.seconds = seconds
         self._lock = Lock()
-        self._words: WeakKeyDictionary[Page, list[OcrPageWord]] = WeakKeyDictionary()
+        self._pages: WeakKeyDictionary[Page, _ReadPage] = WeakKeyDictionary()
 
     def words_in(self, region: ReaderInput) -> list[OcrPageWord]:
-        """Those whose centers are in the region, in the order of reading.
+        """Those whose centers are in the region, in the order of reading. Of a page that could not be read
+        there are none.
 
         Raises:
-            ReaderError: the engine failed.
+            ReaderError: the engine failed on the page, which is said once.
         """
         with self._lock:
-            words = self._words.get(region.page)
-            if words is None:
-                words = self._words[region.page] = read_picture(region.page_picture, self._seconds)
+            words, page = self._words_near(region)
+            if page.failure is not None and not page.is_told:
+                page.is_told = True
+                raise page.failure
         box = grow(region.bbox, MARGIN_POINTS)
         return [one for one in words if contains_center(box, one.word.bbox)]
+
+    def seen(self, region: ReaderInput) -> list[OcrPageWord]:
+        """All words of a page; none where it cannot be read, which whoever reads its regions says."""
+        with self._lock:
+            return self._words_near(region)[0]
+
+    def read_by_region(self, page: Page) -> None:
+        """Look at no more of a page from now on than at the regions that are asked for."""
+        with self._lock:
+            self._pages.setdefault(page, _ReadPage()).by_region = True
+
+    def _words_near(self, region: ReaderInput) -> tuple[list[OcrPageWord], _ReadPage]:
+        """The words of the page, or of the region and its margin."""
+        page = self._pages.setdefault(region.page, _ReadPage())
+        part = intersection(grow(region.bbox, MARGIN_POINTS), region.page.bbox)
+        in_part = page.by_region and part is not None and area(part) < MAX_PART * area(region.page.bbox)
+        known = page.regions.get(region.bbox) if in_part else None
+        known = page.words if page.words is not None else known
+        if known is not None or page.failure is not None:
+            return known or [], page
+        picture = region.page_picture
+        try:
+            words = read_picture(picture.part(part) if in_part and part else picture, self.seconds)
+        except ReaderError as error:
+            page.failure = error
+            return [], page
+        if in_part:
+            page.regions[region.bbox] = words
+        else:
+            page.words = words
+        return words, page
 
 
 def read_picture(picture: Picture, seconds: float = SECONDS) -> list[OcrPageWord]:
@@ -62,14 +114,13 @@ def read_picture(picture: Picture, seconds: float = SECONDS) -> list[OcrPageWord
         ReaderError: the engine failed.
     """
     found = ppocr.read_words(np.asarray(picture.image.convert("RGB")), seconds=seconds)
-    return [
-        OcrPageWord(
-            PageWord(word.text, picture.to_page(word.box), 0, word.line, angle=90.0 * word.quarters),
-            word.confidence,
-            word.after_space,
-        )
-        for word in found
-    ]
+    return [on_page(word, picture) for word in found]
+
+
+def on_page(word: OcrWord, picture: Picture) -> OcrPageWord:
+    """A word of a picture in page points."""
+    placed = PageWord(word.text, picture.to_page(word.box), 0, word.line, angle=90.0 * word.quarters)
+    return OcrPageWord(placed, word.confidence, word.after_space)
 
 
 class PpOcrReader:

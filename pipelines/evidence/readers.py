@@ -15,6 +15,7 @@ from docai.issues import make_issue
 from docai.options import Effort, Options
 from docai.pipelines.evidence.base import PIXELS, Need, Reader, ReaderInput, Reading
 from docai.pipelines.evidence.drawing import DrawingReader, DrawnPart
+from docai.pipelines.evidence.first_pass import FirstPass
 from docai.pipelines.evidence.imago import Imago
 from docai.pipelines.evidence.osra import Osra
 from docai.pipelines.evidence.ppocr import OcrPageWord, PageReader, PpOcr
@@ -67,6 +68,7 @@ class ReaderPool:
         self._effort = effort
         problems = [(reader, reader.available()) for reader in readers]
         self._readers = [reader for reader, problem in problems if problem is None]
+        self._first_pass = None if effort == "best" else _first_pass(self._readers)
         self._missing = [(reader, problem) for reader, problem in problems if problem is not None]
         workers = max(1, min(MAX_THREADS, (os.cpu_count() or 2) // 2))
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="docai-reader")
@@ -106,10 +108,14 @@ class ReaderPool:
             return None
 
         def see_words(page: Page) -> list[SeenWord]:
-            words: list[OcrPageWord] = []
-            with suppress(ReaderError, DocaiError):
-                words = reader.pages.words_in(ReaderInput(page, page.bbox))
-            return [SeenWord(one.word, one.confidence) for one in words]
+            words: list[OcrPageWord] | None = None
+            region = ReaderInput(page, page.bbox)
+            with suppress(DocaiError):
+                if self._first_pass is not None:
+                    words = self._first_pass.seen(region)
+                if words is None:
+                    words = reader.pages.seen(region)
+            return [SeenWord(one.word, one.confidence) for one in words or ()]
 
         return see_words
 
@@ -170,6 +176,8 @@ class ReaderPool:
 
     def _start(self, readers: Sequence[Reader], region: ReaderInput) -> Future[list[Reading]]:
         """Ask readers of pixels in turn, in a thread, until what they read is enough."""
+        if self._first_pass is not None and any("text" in (reader.kinds or ()) for reader in readers):
+            readers = [self._first_pass, *readers]
         needs = {need for reader in readers for need in reader.needs}
         try:
             if "picture" in needs:
@@ -183,9 +191,13 @@ class ReaderPool:
     def _ask_in_turn(self, readers: Sequence[Reader], region: ReaderInput) -> list[Reading]:
         readings: list[Reading] = []
         for reader in readers:
-            readings.append(ask(reader, region))
-            if self.is_enough(readings):
-                break
+            has_read = {
+                name for one in readings if not one.is_nothing for name in (one.source, *one.supporters)
+            }
+            if reader.name not in has_read:
+                readings.append(ask(reader, region))
+                if self.is_enough(readings):
+                    break
         return readings
 
     def is_enough(self, readings: Sequence[Reading]) -> bool:
@@ -203,6 +215,13 @@ class ReaderPool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._threads.shutdown(cancel_futures=True)
+
+
+def _first_pass(readers: Sequence[Reader]) -> FirstPass | None:
+    """The reader of whole pages that two of those make together; None where one of them is missing."""
+    ppocr = next((one for one in readers if isinstance(one, PpOcr)), None)
+    tesseract = next((one for one in readers if isinstance(one, Tesseract)), None)
+    return None if ppocr is None or tesseract is None else FirstPass(ppocr.pages, tesseract)
 
 
 def _reads(reader: Reader, kind: str) -> bool:

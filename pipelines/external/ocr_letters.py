@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import cv2
@@ -60,18 +61,41 @@ _DARK: Final = 128
 """Gray level of the ground below which print on it is light."""
 
 
+@dataclass(frozen=True)
+class Letters:
+    """What may be letters in a picture."""
+
+    boxes: NDArray[np.float32]
+    """(n, 4), pixels: parts of ink, dark or light on their own ground, that have the size and shape of
+    letters."""
+    heights: NDArray[np.float32]
+    """Of those that stand beside others like them on one line, pixels; where there are many, of some."""
+
+
+def find_letters(gray: Gray) -> Letters:
+    """The parts of a gray picture ``(H, W)`` that may be letters."""
+    difference = gray.astype(np.int16) - ground_of(gray)
+    threshold = _threshold(difference)
+    inks = (np.asarray((sign * difference > threshold).astype(np.uint8)) for sign in (-1, 1))
+    of_each = [_like_letters(ink) for ink in inks]
+    return Letters(np.concatenate(of_each), np.concatenate([_heights_of_letters(boxes) for boxes in of_each]))
+
+
 def letter_height(gray: Gray) -> float:
     """Median height, in pixels, of the letters of a picture; :data:`DEFAULT_HEIGHT_PX` where it has none."""
     return measured_letter_height(gray) or DEFAULT_HEIGHT_PX
 
 
-def measured_letter_height(gray: Gray) -> float | None:
+def measured_letter_height(gray: Gray, letters: Letters | None = None) -> float | None:
     """Median height, in pixels, of the letters of a gray picture ``(H, W)``; None where it has none.
 
     Letters are parts of ink, dark or light on their own ground, that stand beside others of alike height on
     one line: bands of gray, frames, rules and photographs have no such parts, or few.
+
+    Args:
+        letters: of the picture, where they were looked for before.
     """
-    heights = _letter_heights(gray)
+    heights = (letters or find_letters(gray)).heights
     if len(heights) < _MIN_LETTERS or _is_photograph(gray, heights):
         return None
     return float(np.median(heights))
@@ -79,24 +103,18 @@ def measured_letter_height(gray: Gray) -> float | None:
 
 def is_photograph(gray: Gray) -> bool:
     """Whether a picture is of halftones, and has no print beside: one page on dim paper has."""
-    return _is_photograph(gray, _letter_heights(gray))
+    return halftone_share(gray) > _MAX_HALFTONES and _has_no_print(find_letters(gray).heights)
 
 
 def _is_photograph(gray: Gray, heights: NDArray[np.float32]) -> bool:
-    if halftone_share(gray) <= _MAX_HALFTONES:
-        return False
+    return halftone_share(gray) > _MAX_HALFTONES and _has_no_print(heights)
+
+
+def _has_no_print(heights: NDArray[np.float32]) -> bool:
     if len(heights) < _MIN_LETTERS_OF_PRINT:
         return True
     low, high = np.percentile(heights, (10, 90))
     return bool(high > _MAX_SPREAD * low)
-
-
-def _letter_heights(gray: Gray) -> NDArray[np.float32]:
-    """Heights of the letters, dark ones and light ones, pixels; of many only some."""
-    difference = gray.astype(np.int16) - ground_of(gray)
-    threshold = _threshold(difference)
-    inks = (np.asarray((sign * difference > threshold).astype(np.uint8)) for sign in (-1, 1))
-    return np.concatenate([_heights_of_letters(ink) for ink in inks])
 
 
 def black_on_white(gray: Gray) -> Gray:
@@ -130,22 +148,26 @@ def _threshold(difference: NDArray[np.int16]) -> float:
     return float(min(max(threshold, _MIN_CONTRAST), _MAX_CONTRAST))
 
 
-def _heights_of_letters(ink: Gray) -> NDArray[np.float32]:
-    """Heights of the parts of an ink mask that may be letters and stand beside others like them."""
+def _like_letters(ink: Gray) -> NDArray[np.float32]:
+    """Boxes (n, 4) of the parts of an ink mask that have the size and shape of letters."""
     parts = parts_of(ink)
     wide, high = parts.widths, parts.heights
     most = _MAX_PAGE_SHARE * max(ink.shape)
     may_be = (high >= _MIN_HEIGHT_PX) & (high <= most) & (wide <= _MAX_ASPECT * high) & (wide >= 2)
     may_be &= parts.areas >= _MIN_FILL * wide * high
-    boxes = parts.boxes[may_be].astype(np.float32)
+    return np.asarray(parts.boxes[may_be], np.float32)
+
+
+def _heights_of_letters(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Heights of those that stand beside others like them."""
     tested = boxes
     if len(boxes) > _MAX_TESTED:
         tested = boxes[np.random.default_rng(0).choice(len(boxes), _MAX_TESTED, replace=False)]
         boxes = boxes if len(boxes) <= _MAX_PARTS else tested
-    return np.asarray((tested[:, 3] - tested[:, 1])[_has_neighbor(tested, boxes)])
+    return np.asarray((tested[:, 3] - tested[:, 1])[has_neighbor(tested, boxes)])
 
 
-def _has_neighbor(tested: NDArray[np.float32], boxes: NDArray[np.float32]) -> NDArray[np.bool_]:
+def has_neighbor(tested: NDArray[np.float32], boxes: NDArray[np.float32]) -> NDArray[np.bool_]:
     """For each of ``tested`` (n, 4), whether one of ``boxes`` (m, 4) stands beside it on its line."""
     x0, y0, x1, y1 = boxes.T
     heights = y1 - y0

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 from importlib.util import find_spec
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,10 @@ from docai.pipelines.external.ocr_lines import (
 )
 from docai.pipelines.external.ocr_words import Letter, cut_words
 from docai.pipelines.external.programs import ReaderError
+
+P = ParamSpec("P")
+
+R = TypeVar("R")
 
 PACKAGE: Final = "rapidocr"
 
@@ -118,10 +122,29 @@ def read_words(
     Raises:
         ReaderError: the engine is not installed, failed, crashed, or took longer than ``seconds``.
     """
+    return _ask(_read, seconds, picture, letter_height)
+
+
+def read_lines(
+    picture: NDArray[np.uint8], boxes: Sequence[BBox], *, seconds: float = SECONDS
+) -> list[list[OcrWord]]:
+    """The words of some lines of an RGB picture ``(H, W, 3)``, of which the places are known; one list each.
+
+    Args:
+        boxes: of the lines, pixels, with some ground around the letters.
+
+    Raises:
+        ReaderError: as :func:`read_words`.
+    """
+    return _ask(_read_given, seconds, picture, [*boxes]) if boxes else []
+
+
+def _ask(function: Callable[P, R], seconds: float, *args: P.args, **kwargs: P.kwargs) -> R:
+    """What the child makes of a picture."""
     if problem := missing():
         raise ReaderError(problem)
     try:
-        return _WORKER.call(_read, seconds, picture, letter_height)
+        return _WORKER.call(function, seconds, *args, **kwargs)
     except WorkerError as error:
         raise ReaderError(f"PP-OCR gave no answer ({error})") from error
     except ImportError as error:
@@ -202,23 +225,42 @@ def _read_lines(
     """The words of the lines that are found in the picture when it is scaled."""
     # The networks were trained on pictures as OpenCV reads them.
     blue_first = np.ascontiguousarray(picture[:, :, ::-1])
-    lines = _find_lines(blue_first, scale, threshold)
+    readings = _read_each(blue_first, _find_lines(blue_first, scale, threshold))
+    return [
+        word._replace(line=number)
+        for number, (mean, words) in enumerate(readings)
+        for word in words
+        if mean >= min_confidence
+    ]
+
+
+def _read_given(picture: NDArray[np.uint8], boxes: Sequence[BBox]) -> list[list[OcrWord]]:
+    """In the child: the words of lines that somebody else has found."""
+    lines = [np.asarray([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], np.float32) for x0, y0, x1, y1 in boxes]
+    readings = _read_each(np.ascontiguousarray(picture[:, :, ::-1]), lines)
+    return [
+        [word._replace(line=number) for word in words] if mean >= _MIN_CONFIDENCE else []
+        for number, (mean, words) in enumerate(readings)
+    ]
+
+
+def _read_each(picture: NDArray[np.uint8], lines: Sequence[Quad]) -> list[tuple[float, list[OcrWord]]]:
+    """The mean confidence of the characters of each line, and its words."""
     level = [line for line in lines if not _is_on_side(line)]
-    words: list[OcrWord] = []
+    found: list[tuple[float, list[OcrWord]]] = []
     likely = (1, 3)
     # A line for each thread is faster than several threads for each operation of the network.
     with ThreadPoolExecutor(_threads()) as pool:
-        readings = pool.map(partial(_read_line, blue_first), level)
-        for number, line in enumerate(lines):
+        readings = pool.map(partial(_read_line, picture), level)
+        for line in lines:
             if _is_on_side(line):
-                mean, quarters, read = _read_line(blue_first, line, likely)
+                mean, quarters, words = _read_line(picture, line, likely)
                 if mean >= _DOUBTFUL and quarters in likely:
                     likely = (quarters, 4 - quarters)
             else:
-                mean, quarters, read = next(readings)
-            if mean >= min_confidence:
-                words += [word._replace(line=number) for word in read]
-    return words
+                mean, quarters, words = next(readings)
+            found.append((mean, words))
+    return found
 
 
 def _is_on_side(line: Quad) -> bool:

@@ -2,8 +2,8 @@
 
 Quarter turns are told by the words of its invisible text layer, else by how its letters stand to each other;
 whether it is upside down by the letters that reach above the others and below them, and where these leave it
-open by an OCR engine, which reads one way well and the other not. Skew is told by where the lower edges of
-letters fall, and a sheet in a photograph by its outline.
+open by an OCR engine, which reads each line one way well and the other not. Skew is told by where the lower
+edges of letters fall, and a sheet in a photograph by its outline.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from docai.pipelines.layout import deskew
 from docai.pipelines.layout.origin import sources_of
 from docai.pipelines.layout.picture import gray_page
 from docai.pipelines.layout.sheet import find_sheet
-from docai.pipelines.layout.types import SeenWord
+from docai.pipelines.layout.types import SeenWord, quarter_turn
 from docai.pipelines.pixels import Gray, binarize, parts_of
 from docai.pipelines.tracing.score.page_staves import level_staves
 
@@ -40,9 +40,6 @@ MIN_LETTERS_ASKEW: Final = 60
 SURE: Final = 0.8
 """Confidence of an OCR engine in a word that it reads surely."""
 
-MIN_SURE_SHARE: Final = 0.6
-"""Of the letters of a page that are in sure words, from which it is read the right way up."""
-
 MIN_SURE_LETTERS: Final = 12
 """In such words, from which they tell anything."""
 
@@ -50,7 +47,8 @@ MIN_BETTER: Final = 2.0
 """How many times as many letters must be read surely the other way up."""
 
 SeeWords = Callable[[Page], Sequence[SeenWord]]
-"""An OCR engine: the words that it reads on a page, boxes tight on the ink, page points."""
+"""An OCR engine: the words that it reads on a page, boxes tight on the ink, page points. Of each line
+it tries which way it is read best, and says so by the angle of its words."""
 
 
 @dataclass(frozen=True)
@@ -78,23 +76,18 @@ def straight_page(page: Page, *, use_text_layer: bool = True, see_words: SeeWord
     if not pose.is_doubtful or see_words is None:
         return chosen
     seen = see_words(chosen)
-    sure, share = _read_surely(seen)
-    if sure >= MIN_SURE_LETTERS and share >= MIN_SURE_SHARE:
-        return chosen
-    other = _upside_down(page, pose.straightening)
-    seen_other = see_words(other)
-    sure_other, _ = _read_surely(seen_other)
-    if sure_other >= max(MIN_SURE_LETTERS, MIN_BETTER * sure):
+    sure, over = _read_surely(seen, 0), _read_surely(seen, 2)
+    if over >= max(MIN_SURE_LETTERS, MIN_BETTER * sure):
         # Where it reads few of the letters either way, as of other scripts, those few tell.
-        return other
-    if pose.straightening is None or max(sure, sure_other) >= MIN_SURE_LETTERS:
+        return _upside_down(page, pose.straightening)
+    if pose.straightening is None or sure >= MIN_SURE_LETTERS:
         return chosen
     if pose.straightening.turn % 2:
         # Nothing is read either way: what seemed letters on their side may be a drawing.
         return page
-    if pose.straightening.turn == 2 and (seen or seen_other):
+    if pose.straightening.turn == 2 and seen:
         # A script that the engine does not know, whose letters need not reach up more often than down.
-        return other
+        return _upside_down(page, pose.straightening)
     return chosen
 
 
@@ -161,11 +154,15 @@ def turn_of_words(page: Page, words: Sequence[PageWord]) -> int | None:
     return text_turn(page.pdf)
 
 
-def _read_surely(words: Sequence[SeenWord]) -> tuple[int, float]:
-    """Letters in words that the engine reads surely and upright, and their share of all."""
-    total = sum(len(seen.word.text) for seen in words)
-    sure = sum(len(one.word.text) for one in words if one.confidence >= SURE and not one.word.angle)
-    return sure, sure / max(1, total)
+def _n_letters(words: Sequence[SeenWord]) -> int:
+    return sum(len(seen.word.text) for seen in words)
+
+
+def _read_surely(words: Sequence[SeenWord], quarters: int) -> int:
+    """Letters in words that the engine reads surely and that are turned clockwise by so many quarters."""
+    return _n_letters(
+        [one for one in words if one.confidence >= SURE and quarter_turn(one.word.angle) == quarters]
+    )
 
 
 def _upside_down(page: Page, straightening: Straightening | None) -> Page:
