@@ -162,6 +162,10 @@ class Conversion:
         result.device = self._run.engine.device
         return result
 
+    def hints(self, records: Sequence[RecordBase]) -> list[Issue]:
+        """What would have read the records better: issues of the document."""
+        return missing_reader_issues(self._run.readers.missing(), records)
+
     def document(self, pages: Iterable[PageResult]) -> Document:
         """The document that the pages make, in their order."""
         run = self._run
@@ -173,7 +177,7 @@ class Conversion:
             document.issues += page.issues
             seconds.update(page.seconds)
             document.stats.device = page.device or document.stats.device
-        document.issues += missing_reader_issues(run.readers.missing(), document.records)
+        document.issues += self.hints(document.records)
         document.stats = Stats(
             docai_version=__version__,
             model=run.engine.name,
