@@ -80,6 +80,12 @@ class Run:
         self._passwords = passwords or {}
         self._waiting = iter(prepare(folder, tuple(setup.exporters), retry_failed=retry_failed))
         self._readers: list[DocumentReader] = []
+        self._server: ModelServer | None = None
+
+    @property
+    def model_pid(self) -> int | None:
+        """The process of the model; None where there is none."""
+        return None if self._server is None else self._server.pid
 
     def __iter__(self) -> Iterator[Event]:
         """What happens, as it happens; leaving the loop stops the run.
@@ -96,7 +102,7 @@ class Run:
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="docai-batch-")))
             key, address = secrets.token_bytes(32), new_address(folder)
-            server = ModelServer(self._setup.model, address, key)
+            self._server = server = ModelServer(self._setup.model, address, key)
             stack.callback(server.close)
             model = ModelAddress(self._setup.name, self._setup.heads, address, key)
             threads = [
