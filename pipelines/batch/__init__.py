@@ -9,8 +9,11 @@
 - :mod:`~docai.pipelines.batch.folder`: the run folder: its lock, its settings, its files;
 - :mod:`~docai.pipelines.batch.worker`: what happens in a worker process; :mod:`~docai.pipelines.batch.pages`
   keeps the pages of a document that is not finished;
+- :mod:`~docai.pipelines.batch.sandbox`: what a worker gives up, :mod:`~docai.pipelines.batch.owner` when it
+  ends, :mod:`~docai.pipelines.batch.memory` what it takes;
 - :mod:`~docai.pipelines.batch.model_server`: the model in a process of its own;
 - :mod:`~docai.pipelines.batch.document`: one document through its worker, whatever happens to that;
 - :mod:`~docai.pipelines.batch.run`: all of them, several at a time;
-- :mod:`~docai.pipelines.batch.events`: what happens, as typed events.
+- :mod:`~docai.pipelines.batch.events`: what happens, as typed events;
+- :mod:`~docai.pipelines.batch.report`: the run as a page of HTML.
 """

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 
 from docai.errors import (
@@ -68,11 +69,16 @@ class DocumentReader:
 
     Args:
         emit: is told what happens.
+        temporary: a folder for the files that the process makes while it works.
     """
 
-    def __init__(self, emit: Callable[[Event], None]) -> None:
+    def __init__(self, emit: Callable[[Event], None], temporary: Path) -> None:
         self._emit = emit
-        self._worker = CallWorker("docai.pipelines.ingest.one_thread", worker.__name__)
+        self._worker = CallWorker(
+            "docai.pipelines.ingest.one_thread",
+            worker.__name__,
+            variables={"TMPDIR": str(temporary), "PYTHONDONTWRITEBYTECODE": "1"},
+        )
         # Its own steps keep to the limits; PDFs and second readers have processes of their own.
         self._worker.limit(None)
         self._n_documents = 0

@@ -19,7 +19,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Queue
-from threading import Lock, Thread
+from threading import Lock, Thread, current_thread
 from typing import Any, Final
 
 from docai.errors import DocaiError, NotAResultError
@@ -81,6 +81,7 @@ class Run:
         self._waiting = iter(prepare(folder, tuple(setup.exporters), retry_failed=retry_failed))
         self._readers: list[DocumentReader] = []
         self._server: ModelServer | None = None
+        self._temporary = Path()
 
     @property
     def model_pid(self) -> int | None:
@@ -100,8 +101,8 @@ class Run:
         yield RunStarted(sum(counts.values()), counts["waiting"], self._notes)
         fault: BaseException | None = None
         with ExitStack() as stack:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="docai-batch-")))
-            key, address = secrets.token_bytes(32), new_address(folder)
+            self._temporary = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="docai-batch-")))
+            key, address = secrets.token_bytes(32), new_address(self._temporary)
             self._server = server = ModelServer(self._setup.model, address, key)
             stack.callback(server.close)
             model = ModelAddress(self._setup.name, self._setup.heads, address, key)
@@ -141,7 +142,9 @@ class Run:
 
     def _work(self, model: ModelAddress) -> None:
         """What each thread does."""
-        reader = DocumentReader(self._events.put)
+        temporary = self._temporary / current_thread().name
+        temporary.mkdir()
+        reader = DocumentReader(self._events.put, temporary)
         with self._lock:
             self._readers.append(reader)
         try:
@@ -197,6 +200,7 @@ class Run:
                 for suffix, exporter in self._setup.exporters.items()
             ),
             key=self._folder.fingerprint,
+            writable=(self._folder.results, self._folder.pages, self._temporary / current_thread().name),
             pages=options.get("pages"),
             password=self._passwords.get(row.path),
             retry_failed=self._retry_failed,

@@ -25,6 +25,7 @@ from docai.pipelines.batch.memory import peak_memory, reset_peak
 from docai.pipelines.batch.model_server import ModelAddress, RemoteEngine
 from docai.pipelines.batch.owner import end_with_owner
 from docai.pipelines.batch.pages import Assembly, Doubtful, PageStore, failed_page
+from docai.pipelines.batch.sandbox import restrict
 from docai.pipelines.convert import Conversion, PageResult
 from docai.pipelines.ingest import Source, open_source
 from docai.records import Document
@@ -53,6 +54,8 @@ class Job:
     """Where it goes, and what makes the bytes: a function of a module."""
     key: str
     """Of the settings."""
+    writable: tuple[Path, ...]
+    """Folders in which the process may write, see :mod:`docai.pipelines.batch.sandbox`."""
     pages: str | None = None
     password: str | None = None
     retry_failed: bool = False
@@ -109,6 +112,8 @@ class _Open:
 
 _open: _Open | None = None
 
+_is_prepared = False
+
 
 def open_document(job: Job) -> Opened:
     """Open a document; one that was open is closed.
@@ -118,7 +123,7 @@ def open_document(job: Job) -> Opened:
         ConfigurationError: a setting, such as the selection of pages, does not fit.
     """
     global _open
-    end_with_owner()
+    _prepare(job)
     close_document()
     reset_peak()
     with ExitStack() as stack:
@@ -201,6 +206,17 @@ def close_document() -> None:
     if _open is not None:
         opened, _open = _open, None
         opened.stack.close()
+
+
+def _prepare(job: Job) -> None:
+    """Before the first document: give up what reading does not need. Threads that come after have it, too."""
+    global _is_prepared
+    if not _is_prepared:
+        _is_prepared = True
+        for folder in job.writable:
+            folder.mkdir(parents=True, exist_ok=True)
+        restrict(job.writable)
+        end_with_owner()
 
 
 def _keep(opened: _Open, page: PageResult) -> None:
