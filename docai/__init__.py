@@ -14,6 +14,7 @@ __path__ = package_path(__path__)
 from docai import errors
 from docai._version import __version__
 from docai.api import Pipeline, parse, process, read
+from docai.batch import BatchResult, process_many
 from docai.contents import Issue
 from docai.errors import DocaiError
 from docai.limits import Limits
@@ -21,6 +22,7 @@ from docai.models.scripted import ScriptedEngine
 from docai.records import Document, Figure, Molecule, Score, Table, Text
 
 __all__ = [
+    "BatchResult",
     "DocaiError",
     "Document",
     "Figure",
@@ -36,5 +38,6 @@ __all__ = [
     "errors",
     "parse",
     "process",
+    "process_many",
     "read",
 ]

@@ -11,6 +11,7 @@
     │   │   ├── PasswordRequiredError
     │   │   └── WrongPasswordError
     │   ├── PageNotFoundError
+    │   ├── SourceChangedError          it was written to while it was read
     │   └── LimitError                  the source is larger, or harder to read, than the limits allow
     │       ├── TooManyBytesError
     │       ├── TooManyPagesError
@@ -25,12 +26,15 @@
     │   ├── DeviceError
     │   ├── DatasetError                a data set to train on or measure by cannot be used
     │   ├── PredictionsError            a file of predictions, or a report of an evaluation
+    │   ├── RunFolderError              the folder of a batch run cannot be used
+    │   │   └── DamagedRunError
     │   └── MissingDependencyError      an optional package is needed and absent
     ├── ModelError                      a checkpoint or an answer is unusable
     │   ├── CheckpointError
     │   ├── AdapterError
     │   └── GenerationError
     ├── ExportError                     a record cannot be written in a format
+    ├── OutputError                     a result cannot be written to the disk
     ├── NotAResultError                 a text is not JSON that docai wrote
     └── StoppedElsewhereError           another process of the same training stopped, and says why
 
@@ -99,6 +103,10 @@ class PageNotFoundError(InputError):
     """A page was asked for that the source does not have."""
 
 
+class SourceChangedError(InputError):
+    """The file was written to while it was read."""
+
+
 class LimitError(InputError):
     """The source is larger, or harder to read, than :class:`docai.Limits` allows."""
 
@@ -155,6 +163,14 @@ class PredictionsError(ConfigurationError):
     """A file of predictions, or the report of an evaluation, cannot be used."""
 
 
+class RunFolderError(ConfigurationError):
+    """The folder of a batch run is in use, holds other files, or was made by another docai or otherwise."""
+
+
+class DamagedRunError(RunFolderError):
+    """The manifest of a batch run cannot be read any more; ``--resume`` makes it anew."""
+
+
 class MissingDependencyError(ConfigurationError):
     """An optional package is needed for this call and is not installed."""
 
@@ -193,6 +209,10 @@ class AdapterError(ModelError):
 
 class GenerationError(ModelError):
     """The engine could not produce an answer."""
+
+
+class OutputError(DocaiError):
+    """A result cannot be written where it is to go."""
 
 
 class ExportError(DocaiError):

@@ -5,20 +5,23 @@
 
 The regions of a page become tasks (:mod:`docai.pipelines.region`), some of which are put to the engine in one
 call, and each task becomes a record. What fails stays where it failed: in its region, or in its page.
-:func:`convert` reads a document, :func:`read_page` one page as one region; both read regions in the same way.
+:func:`convert` reads a document, :class:`Conversion` page by page, :func:`read_page` one page as one region;
+all read regions in the same way.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from types import TracebackType
 from typing import cast
 
 from docai._version import __version__
 from docai.base import Content, counted
-from docai.contents import Cell, Stage
+from docai.contents import Cell, Issue, Stage
 from docai.errors import DocaiError, SettingError
 from docai.geometry import center, contains_center
 from docai.issues import make_issue
@@ -70,6 +73,21 @@ def _no_progress(progress: Progress) -> None:
 
 
 @dataclass
+class PageResult:
+    """What was read of one page."""
+
+    info: PageInfo
+    records: list[Record] = field(default_factory=list)
+    """In reading order."""
+    issues: list[Issue] = field(default_factory=list)
+    """Of the page itself; a record has its own."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Wall time of each stage."""
+    device: str = ""
+    """What the model ran on; empty where no region was put to it."""
+
+
+@dataclass
 class _Run:
     """What all pages of one call share."""
 
@@ -81,7 +99,7 @@ class _Run:
     given: GivenRegions = field(default_factory=dict)
     progress: ProgressCallback = _no_progress
     seconds: dict[str, float] = field(default_factory=dict)
-    """Spent in each stage."""
+    """Spent in each stage of the page that is read."""
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
@@ -90,6 +108,85 @@ class _Run:
             yield
         finally:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - started
+
+
+class Conversion:
+    """The reading of one open source, page by page; use it in a ``with`` block.
+
+    :func:`convert` takes all steps; a batch takes them one by one, so that it can stop between pages.
+
+    What ``progress`` raises ends a step and is passed on.
+
+    Raises:
+        ConfigurationError: a head was asked for that cannot be had, or ``regions`` names a page that is not
+            there.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        engine: Engine,
+        options: Options,
+        *,
+        n_pages: int | None = None,
+        regions: GivenRegions | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> None:
+        check_heads(engine, options.heads)
+        if missing := sorted(number for number in regions or {} if number > source.n_pages):
+            raise SettingError(
+                f"regions names page {missing[0]}, and {source.name} has {counted(source.n_pages, 'page')}."
+            )
+        n_pages = source.n_pages if n_pages is None else n_pages
+        readers = ReaderPool.choose(options)
+        self._run = _Run(source, engine, options, readers, n_pages, regions or {}, progress or _no_progress)
+
+    def __enter__(self) -> Conversion:
+        self._run.readers.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._run.readers.__exit__(kind, error, trace)
+
+    def read_page(self, number: int) -> PageResult:
+        """Read one page. What goes wrong on it is an issue of the page.
+
+        Raises:
+            ConfigurationError: the engine is not set up.
+        """
+        self._run.seconds = {}
+        result = _read_page(self._run, number)
+        result.seconds = {stage: round(value, 3) for stage, value in self._run.seconds.items()}
+        result.device = self._run.engine.device
+        return result
+
+    def hints(self, records: Sequence[RecordBase]) -> list[Issue]:
+        """What would have read the records better: issues of the document."""
+        return missing_reader_issues(self._run.readers.missing(), records)
+
+    def document(self, pages: Iterable[PageResult]) -> Document:
+        """The document that the pages make, in their order."""
+        run = self._run
+        document = _open_document(run.source)
+        seconds: Counter[str] = Counter()
+        for page in pages:
+            document.pages.append(page.info)
+            document.records += page.records
+            document.issues += page.issues
+            seconds.update(page.seconds)
+            document.stats.device = page.device or document.stats.device
+        document.issues += self.hints(document.records)
+        document.stats = Stats(
+            docai_version=__version__,
+            model=run.engine.name,
+            device=document.stats.device,
+            n_regions=len(document.records),
+            n_generated_tokens=sum(record.n_tokens for record in document.records),
+            seconds_by_stage={stage: round(value, 3) for stage, value in seconds.items()},
+        )
+        return document
 
 
 def convert(
@@ -110,28 +207,13 @@ def convert(
         head was asked for that cannot be had, ``regions`` names a page that is not there,
             or the engine is not set up.
     """
-    check_heads(engine, options.heads)
-    if missing := sorted(number for number in regions or {} if number > source.n_pages):
-        raise SettingError(
-            f"regions names page {missing[0]}, and {source.name} has {counted(source.n_pages, 'page')}."
-        )
     started = time.perf_counter()
-    document = _open_document(source)
+    check_heads(engine, options.heads)
     numbers = source.numbers(pages)
-    with ReaderPool.choose(options) as readers:
-        run = _Run(source, engine, options, readers, len(numbers), regions or {}, progress or _no_progress)
-        for number in numbers:
-            _read_page(run, document, number)
-        document.issues += missing_reader_issues(readers.missing(), document.records)
-    document.stats = Stats(
-        docai_version=__version__,
-        model=engine.name,
-        device=engine.device,
-        seconds=round(time.perf_counter() - started, 3),
-        n_regions=len(document.records),
-        n_generated_tokens=sum(record.n_tokens for record in document.records),
-        seconds_by_stage={stage: round(value, 3) for stage, value in run.seconds.items()},
-    )
+    steps = Conversion(source, engine, options, n_pages=len(numbers), regions=regions, progress=progress)
+    with steps:
+        document = steps.document([steps.read_page(number) for number in numbers])
+    document.stats.seconds = round(time.perf_counter() - started, 3)
     return document
 
 
@@ -177,11 +259,11 @@ def _open_document(source: Source) -> Document:
     return document
 
 
-def _read_page(run: _Run, document: Document, number: int) -> None:
-    """Add a page and its records to the document."""
+def _read_page(run: _Run, number: int) -> PageResult:
+    """Take one page through all steps."""
     started = time.perf_counter()
     info = PageInfo(number=number, width=0, height=0, origin="failed")
-    document.pages.append(info)
+    result = PageResult(info)
     run.progress(Progress("ingest", number, run.n_pages))
     with ExitStack() as stack:
         try:
@@ -191,23 +273,24 @@ def _read_page(run: _Run, document: Document, number: int) -> None:
                 info.rotation, info.dpi = page.rotation, page.dpi
                 info.n_words = len(page.words())
             with run.timed("layout"):
-                page = _straight_page(run, document, page)
-                layout = _find_layout(run, document, page)
+                page = _straight_page(run, result, page)
+                layout = _find_layout(run, result, page)
         except Exception as error:
             # Damaged pages are seen to raise anything; it is kept, and the other pages are read.
             failure = f"Page {number} failed: {type(error).__name__}: {error}"
             message = str(error) if isinstance(error, DocaiError) else failure
-            document.issues.append(make_issue("page-failed", message, page=number))
+            result.issues.append(make_issue("page-failed", message, page=number))
         else:
             info.origin = layout.origin
-            regions = _wanted_regions(run, document, page, layout)
+            regions = _wanted_regions(run, result, page, layout)
             records = _read_regions(run, page, regions, started)
             _place_in_cells(records)
-            document.records += cast(list[Record], [as_displayed(record, page) for record in records])
+            result.records = cast(list[Record], [as_displayed(record, page) for record in records])
     info.seconds = round(time.perf_counter() - started, 3)
+    return result
 
 
-def _straight_page(run: _Run, document: Document, page: Page) -> Page:
+def _straight_page(run: _Run, result: PageResult, page: Page) -> Page:
     """The page as all steps see it: a scan that does not lie straight is seen so."""
     use_text_layer = run.options.text_layer != "ignore"
     straight = straight_page(page, use_text_layer=use_text_layer, see_words=run.readers.eyes)
@@ -215,7 +298,7 @@ def _straight_page(run: _Run, document: Document, page: Page) -> Page:
         message = (
             f"The scanned page does not lie straight; to be read it was {straight.straightening.describe()}."
         )
-        document.issues.append(make_issue("page-straightened", message, page=page.number))
+        result.issues.append(make_issue("page-straightened", message, page=page.number))
     return straight
 
 
@@ -228,7 +311,7 @@ def as_displayed(record: RecordBase, page: Page) -> RecordBase:
     return moved.model_copy(update={"bbox": page.to_displayed(record.bbox), "polygon": polygon})
 
 
-def _find_layout(run: _Run, document: Document, page: Page) -> PageLayout:
+def _find_layout(run: _Run, result: PageResult, page: Page) -> PageLayout:
     """The regions that the caller gives, else those that layout finds, else the page's words as one text."""
     use_text_layer = run.options.text_layer != "ignore"
     if page.number in run.given:
@@ -245,17 +328,17 @@ def _find_layout(run: _Run, document: Document, page: Page) -> PageLayout:
     message = (
         f"The regions of page {page.number} could not be found ({failure}); its words are kept as one text."
     )
-    document.issues.append(make_issue("layout-failed", message, page=page.number))
+    result.issues.append(make_issue("layout-failed", message, page=page.number))
     return PageLayout((whole_page(page, "text", use_text_layer=True),), "born-digital")
 
 
-def _wanted_regions(run: _Run, document: Document, page: Page, layout: PageLayout) -> list[Region]:
+def _wanted_regions(run: _Run, result: PageResult, page: Page, layout: PageLayout) -> list[Region]:
     """The regions of the kinds that ``heads`` names, all where it names none."""
     heads = run.options.heads
     wanted = [region for region in layout.regions if heads is None or region.kind in heads]
     if n_left_out := len(layout.regions) - len(wanted):
         message = f"{n_left_out} regions of other kinds were left out, as `heads` asks."
-        document.issues.append(make_issue("regions-not-asked-for", message, page=page.number))
+        result.issues.append(make_issue("regions-not-asked-for", message, page=page.number))
     return wanted
 
 

@@ -115,6 +115,14 @@ MaxTokens = Annotated[
     str | None, _limit("max_tokens_per_region", "N", "Cut what the model writes for one region.")
 ]
 
+
+def given_settings(context: typer.Context) -> dict[str, Any]:
+    """The settings among the options of a command, under their names; those not given are None."""
+    from docai.settings import Settings
+
+    return {name: context.params[name] for name in Settings.model_fields if name in context.params}
+
+
 FAILED = 1
 """Exit code: an input failed; the others are still written."""
 

@@ -144,6 +144,7 @@ def register(app: typer.Typer) -> None:
 
 
 def process(
+    context: typer.Context,
     inputs: Annotated[
         list[str],
         typer.Argument(
@@ -218,26 +219,7 @@ def process(
         raise SettingError("--json writes to standard output, which is closed: give a file with -o.")
     if pages is not None:
         page_ranges(pages)
-    given = {
-        "model": model,
-        "device": device,
-        "text_layer": text_layer,
-        "drawings": drawings,
-        "witnesses": witnesses,
-        "effort": effort,
-        "readback": readback,
-        "retry": retry,
-        "download": download,
-        "max_pages": max_pages,
-        "max_seconds_per_page": max_seconds_per_page,
-        "max_seconds_per_step": max_seconds_per_step,
-        "max_memory": max_memory,
-        "max_bytes": max_bytes,
-        "max_pixels": max_pixels,
-        "max_regions_per_page": max_regions_per_page,
-        "max_tokens_per_region": max_tokens_per_region,
-    }
-    settings = load_settings(given, as_flags=True).values
+    settings = load_settings(common.given_settings(context), as_flags=True).values
     wanted = [name.strip() for name in heads.split(",") if name.strip()] if heads is not None else None
     keep_output_clean()
     found = find_inputs(inputs, recursive=recursive, max_bytes=settings.limits.max_bytes)

@@ -72,6 +72,7 @@ class ChildWorker(ABC):
         self._max_memory: int | None = MAX_MEMORY
         self._lock = Lock()
         self._process: subprocess.Popen[bytes] | None = None
+        self._is_stopped = False
         _WORKERS.add(self)
 
     @property
@@ -96,6 +97,14 @@ class ChildWorker(ABC):
         """End the child; the next request starts another."""
         with self._lock:
             self._end()
+
+    def stop(self) -> None:
+        """End the child for good, from any thread; requests raise :class:`WorkerError` from now on."""
+        # Before the child is looked for: one that is being started looks here when it is there.
+        self._is_stopped = True
+        process = self._process
+        if process is not None:
+            kill(process)
 
     def forget(self) -> None:
         """Leave the child to the process that this one was forked from."""
@@ -137,6 +146,9 @@ class ChildWorker(ABC):
             )
         except OSError as error:
             raise WorkerError(f"{sys.executable} cannot be started: {error}", not_started=True) from error
+        if self._is_stopped:
+            self._end()
+            raise WorkerError("it was stopped", not_started=True)
         self.n_requests = 0
         limit_memory(self._process.pid, self._max_memory)
         try:

@@ -1,0 +1,237 @@
+"""Many documents from Python: :func:`process_many` gives the result of each as soon as it is there."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from docai._version import __version__
+from docai.errors import SettingError
+from docai.exports import EXPORTERS
+from docai.limits import Limits
+from docai.options import Options
+from docai.records import Document
+
+if TYPE_CHECKING:
+    from docai.models.engine import Engine
+    from docai.options import Drawings, Effort, ReadBackSetting, Retry, TextLayer, Witnesses
+    from docai.pipelines.batch.folder import RunFolder
+    from docai.pipelines.batch.manifest import Row
+    from docai.pipelines.batch.run import Run, Setup
+
+JSON: Final = ".json"
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """What became of one input."""
+
+    path: Path
+    """Of the document."""
+    state: str
+    """``done``, ``partial`` (pages of it could not be read) or ``failed`` (there is no result)."""
+    reason: str
+    """Why it is not done, in a sentence; empty where it is."""
+    code: str
+    """The type of the error, such as ``PasswordRequiredError``, or the code of the first issue."""
+    row: Row
+    """All that the run knows of it."""
+    document: Document | None
+    """None where it failed."""
+
+
+def process_many(
+    sources: Iterable[str | Path],
+    *,
+    run: str | Path | None = None,
+    resume: bool = False,
+    retry_failed: bool = False,
+    workers: int | None = None,
+    model: str | Path = "nano",
+    device: str = "auto",
+    heads: Collection[str] | None = None,
+    text_layer: TextLayer = "prefer",
+    drawings: Drawings = "prefer",
+    witnesses: Witnesses = "auto",
+    effort: Effort = "auto",
+    readback: ReadBackSetting = "auto",
+    retry: Retry = "off",
+    limits: Limits | None = None,
+    engine: Engine | None = None,
+) -> Iterator[BatchResult]:
+    """Read many documents, each in a process of its own, and give each result as soon as it is there.
+
+    A document that crashes its process, hangs or takes too much memory costs itself alone. One that cannot be
+    read gives a result that says so; nothing is raised for it.
+
+    >>> for result in docai.process_many(["scans/", "report.pdf"]):   # doctest: +SKIP
+    ...     print(result.path.name, result.state, len(result.document.records))
+
+    Args:
+        sources: paths of documents and of folders, which are read with their subfolders; patterns, and files
+            of JSON lines, see :mod:`docai.pipelines.batch.inputs`.
+        run: the folder of the run, which holds the results and what became of each input; None: a folder that
+            is removed at the end.
+        resume: go on with the run that is in that folder: only what is left is read and given.
+        retry_failed: as ``resume``; what failed is read again, too.
+        workers: documents that are read at a time; None: one for every two cores.
+        model, device, heads, text_layer, drawings, witnesses, effort, readback, retry, limits: see
+            :class:`docai.Pipeline`.
+        engine: in place of ``model``; it is pickled.
+
+    Raises:
+        InputError: there are no documents in what was given.
+        RunFolderError: the folder cannot be used.
+        ConfigurationError, CheckpointError, AdapterError: nothing can be read; what was read is kept.
+    """
+    options = Options(
+        heads=heads,
+        text_layer=text_layer,
+        drawings=drawings,
+        witnesses=witnesses,
+        effort=effort,
+        readback=readback,
+        retry=retry,
+        limits=Limits() if limits is None else limits,
+    )
+    from docai.pipelines.batch.events import DocumentEnded
+    from docai.pipelines.batch.inputs import restored
+
+    given = [sources] if isinstance(sources, (str, Path)) else list(sources)
+    setup = make_setup(options, model, device=device, engine=engine, workers=workers)
+    with ExitStack() as stack:
+        folder = (
+            Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="docai-run-")))
+            if run is None
+            else Path(run)
+        )
+        opened, reading = open_run(
+            folder, given, setup, resume=resume or retry_failed, retry_failed=retry_failed
+        )
+        with opened:
+            for event in reading:
+                if isinstance(event, DocumentEnded):
+                    row = event.row
+                    document = None
+                    if row.state != "failed":
+                        document = Document.from_json(opened.result(row.name, JSON).read_bytes())
+                    yield BatchResult(restored(row.path), row.state, row.reason, row.code, row, document)
+
+
+def make_setup(
+    options: Options,
+    model: str | Path = "nano",
+    *,
+    device: str = "auto",
+    engine: Engine | None = None,
+    formats: Sequence[str] = (JSON,),
+    workers: int | None = None,
+    download: bool = False,
+) -> Setup:
+    """How the documents of a run are read; the model is looked at and not loaded.
+
+    Args:
+        formats: extensions of the results.
+        download: fetch weights that are not here.
+
+    Raises:
+        SettingError: a format or a number of workers that there is not.
+        UnknownModelError, CheckpointError, UnknownHeadError, HeadNotAvailableError: of the model.
+    """
+    from docai.models.checkpoints import find_checkpoint
+    from docai.models.engine import LazyEngine, check_heads
+    from docai.models.heads import HEADS
+    from docai.pipelines.batch.model_server import ModelSpec
+    from docai.pipelines.batch.run import Setup, default_workers
+
+    if unknown := [suffix for suffix in formats if suffix not in EXPORTERS]:
+        known = ", ".join(suffix.removeprefix(".") for suffix in EXPORTERS)
+        raise SettingError(f"There is no format {unknown[0].removeprefix('.')!r}; the formats are: {known}.")
+    if workers is not None and (not isinstance(workers, int) or workers < 1):
+        raise SettingError(f"workers is {workers!r}; give a number from 1, or leave it out.")
+    if engine is None:
+        checkpoint = find_checkpoint(model, download=download)
+        name = checkpoint.id
+        known_heads = {head: weights.accuracy for head, weights in checkpoint.heads.items()}
+    else:
+        name = engine.name
+        known_heads = {head: engine.accuracy(head) for head in sorted(engine.heads() & HEADS.keys())}
+    check_heads(LazyEngine(name, known_heads, lambda: engine), options.heads)  # type: ignore[arg-type,return-value]
+    return Setup(
+        options=options,
+        model=ModelSpec(model, device, engine),
+        name=name,
+        heads=known_heads,
+        exporters={suffix: EXPORTERS[suffix] for suffix in formats},
+        n_workers=default_workers() if workers is None else workers,
+    )
+
+
+def open_run(
+    folder: Path,
+    sources: Sequence[str | Path],
+    setup: Setup,
+    *,
+    lines: Iterable[str] = (),
+    resume: bool = False,
+    retry_failed: bool = False,
+    shard: tuple[int, int] | None = None,
+    password: str | None = None,
+) -> tuple[RunFolder, Run]:
+    """A run over the documents, ready to be iterated over; the folder is to be closed.
+
+    Args:
+        sources: none, with ``resume``: the inputs that the run knows.
+        lines: of standard input, see :mod:`docai.pipelines.batch.inputs`.
+        shard: number and count of the part of the inputs that this run reads.
+        password: opens all inputs that have none of their own.
+
+    Raises:
+        InputError, RunFolderError, SettingError: as :func:`process_many`.
+    """
+    from docai.pipelines.batch.folder import RunFolder
+    from docai.pipelines.batch.inputs import BatchInputs, find_batch_inputs, shard_of
+    from docai.pipelines.batch.run import Run
+
+    # Before the folder is made: a typing error leaves nothing behind.
+    found = find_batch_inputs(sources, lines=lines) if sources or not resume else BatchInputs()
+    opened = RunFolder(folder, describe(setup), shard=shard, resume=resume)
+    try:
+        if names := opened.manifest.names():
+            found.rename(names)
+        inputs = found.found if shard is None else shard_of(found.found, *shard)
+        opened.manifest.add((one.path, one.name, one.options) for one in inputs)
+        passwords = {} if password is None else dict.fromkeys(opened.manifest.names(), password)
+        passwords |= {one.path: one.password for one in inputs if one.password is not None}
+        run = Run(opened, setup, retry_failed=retry_failed, passwords=passwords, notes=tuple(found.notes))
+    except BaseException:
+        opened.close()
+        raise
+    return opened, run
+
+
+def describe(setup: Setup) -> Mapping[str, Any]:
+    """What decides how documents are read, as JSON."""
+    from docai.pipelines.evidence.readers import ReaderPool
+
+    options = setup.options
+    with ReaderPool.choose(options) as readers:
+        names = readers.names()
+    return {
+        "docai": __version__,
+        "model": setup.name,
+        "formats": sorted(suffix.removeprefix(".") for suffix in setup.exporters),
+        "heads": None if options.heads is None else sorted(options.heads),
+        "text_layer": options.text_layer,
+        "drawings": options.drawings,
+        "witnesses": options.witnesses,
+        "effort": options.effort,
+        "readback": options.readback,
+        "retry": options.retry,
+        "limits": options.limits.model_dump(),
+        "readers": list(names),
+    }

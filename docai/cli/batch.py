@@ -1,0 +1,165 @@
+"""``docai batch``: many documents, each accounted for, in a run that goes on after any stop."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from docai.cli import common
+from docai.cli.batch_progress import show_progress
+from docai.cli.common import EXIT_CODES, FAILED, INTERRUPTED, ISSUES, keep_output_clean, stderr_console
+from docai.errors import SettingError
+
+if TYPE_CHECKING:
+    from docai.pipelines.batch.folder import RunFolder
+
+LIST = "-"
+"""Standard input holds a list of inputs."""
+
+PROGRESS = ("auto", "lines", "json", "off")
+
+
+def register(app: typer.Typer) -> None:
+    app.command("batch", epilog=EXIT_CODES)(batch)
+
+
+def batch(
+    context: typer.Context,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="IN…",
+            help="PDF or image files, folders (with their subfolders), quoted patterns, `-` for a list of "
+            "paths on standard input, or a .jsonl file of lines such as "
+            '`{"path": "a.pdf", "pages": "1-3"}`.',
+        ),
+    ] = None,
+    out: Annotated[
+        str | None, typer.Option("-o", "--out", metavar="RUN", help="Folder of the run: new, or empty.")
+    ] = None,
+    to: Annotated[str, typer.Option(metavar="FORMATS", help="Formats of the results: `json`.")] = "json",
+    workers: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Documents read at a time. Default: one for every two cores."),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run: read what is left.")] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Read again what failed, too, and pages that failed.")
+    ] = False,
+    shard: Annotated[
+        str | None,
+        typer.Option(metavar="K/N", help="Read part K of N only, such as `2/8`, on each of N machines."),
+    ] = None,
+    status: Annotated[
+        str | None, typer.Option(metavar="RUN", help="Show how far a run is, and what failed, and leave.")
+    ] = None,
+    progress: Annotated[
+        str,
+        typer.Option(
+            metavar="HOW",
+            help="`auto` (a bar on a terminal, else lines), `lines`, `json` (an event on each line of "
+            "standard output) or `off`.",
+        ),
+    ] = "auto",
+    heads: Annotated[
+        str | None, typer.Option(metavar="NAMES", help="Only these heads: `table,molecule`. Default: all.")
+    ] = None,
+    model: common.Model = None,
+    device: common.Device = None,
+    password: Annotated[
+        str | None, typer.Option(metavar="WORD", help="Opens encrypted PDFs that have none of their own.")
+    ] = None,
+    text_layer: common.TextLayer = None,
+    drawings: common.Drawings = None,
+    witnesses: common.Witnesses = None,
+    effort: common.Effort = None,
+    readback: common.ReadBack = None,
+    retry: common.Retry = None,
+    download: common.Download = None,
+    max_pages: common.MaxPages = None,
+    max_seconds_per_page: common.SecondsPerPage = None,
+    max_seconds_per_step: common.SecondsPerStep = None,
+    max_memory: common.MaxMemory = None,
+    max_bytes: common.MaxBytes = None,
+    max_pixels: common.MaxPixels = None,
+    max_regions_per_page: common.MaxRegions = None,
+    max_tokens_per_region: common.MaxTokens = None,
+) -> None:
+    """Read many documents, each in a process of its own, into a run folder.
+
+    A document that fails, hangs or crashes costs itself alone. The run may be stopped at any moment, by
+    Ctrl-C or a power cut; `--resume` does what is left. Results mirror the tree of the inputs, in
+    RUN/results; RUN/report.html tells what became of each.
+    """
+    from docai.batch import make_setup, open_run
+    from docai.cli.batch_summary import print_status, print_summary
+    from docai.pipelines.batch.report import write_report
+    from docai.settings import load_settings
+
+    if status is not None:
+        if inputs or out:
+            raise SettingError("--status looks at a run and reads nothing: leave out the inputs and -o.")
+        raise typer.Exit(print_status(Path(status), stderr_console()))
+    if out is None:
+        raise SettingError("Say with -o where the run goes: a new or an empty folder.")
+    if progress not in PROGRESS:
+        raise SettingError(f"--progress is {progress!r}; it has to be one of: {', '.join(PROGRESS)}.")
+    is_going_on = resume or retry_failed
+    if not inputs and not is_going_on:
+        raise SettingError("Nothing was given to read: name files, folders or a list.")
+    settings = load_settings(common.given_settings(context), as_flags=True).values
+    wanted = [name.strip() for name in heads.split(",") if name.strip()] if heads is not None else None
+    formats = [f".{name.strip().removeprefix('.')}" for name in to.split(",") if name.strip()]
+    keep_output_clean()
+    setup = make_setup(
+        settings.options(wanted),
+        settings.model,
+        device=settings.device,
+        formats=formats,
+        workers=workers,
+        download=settings.download,
+    )
+    lines = sys.stdin if inputs and LIST in inputs and sys.stdin is not None else ()
+    folder, run = open_run(
+        Path(out).expanduser(),
+        inputs or [],
+        setup,
+        lines=lines,
+        resume=is_going_on,
+        retry_failed=retry_failed,
+        shard=_shard(shard),
+        password=password,
+    )
+    console = stderr_console()
+    with folder:
+        try:
+            show_progress(run, progress, console)
+        except KeyboardInterrupt:
+            run.stop()
+            console.print(
+                f"Interrupted; what was finished is kept. Go on with: docai batch -o {out} --resume"
+            )
+            raise typer.Exit(INTERRUPTED) from None
+        write_report(folder)
+        print_summary(folder.manifest, folder.report, console)
+        raise typer.Exit(_exit_code(folder))
+
+
+def _shard(text: str | None) -> tuple[int, int] | None:
+    """Raises :class:`SettingError`."""
+    if text is None:
+        return None
+    number, slash, count = text.partition("/")
+    if slash and number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count):
+        return int(number), int(count)
+    raise SettingError(f"--shard is {text!r}; it has to be a part and a number of parts, such as 2/8.")
+
+
+def _exit_code(folder: RunFolder) -> int:
+    counts = folder.manifest.counts()
+    if counts["failed"]:
+        return FAILED
+    return ISSUES if counts["partial"] or folder.manifest.totals()["errors"] else 0

@@ -1,0 +1,91 @@
+"""A run in words, from its manifest: how many, which were slowest, which failed and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from docai.base import counted, one_line
+from docai.cli.common import FAILED
+from docai.errors import RunFolderError
+from docai.pipelines.batch.folder import manifests_of, read_owner
+from docai.pipelines.batch.manifest import Manifest, Row, State
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+N_SLOWEST: Final = 10
+
+N_FAILED: Final = 50
+"""Failed inputs that are listed; the report has all of them."""
+
+
+def print_status(folder: Path, console: Console) -> int:
+    """How far the run in a folder is; of all its shards. Reads only.
+
+    Returns:
+        The exit code: 0, or ``FAILED`` where inputs failed.
+
+    Raises:
+        RunFolderError: there is no run.
+    """
+    paths = manifests_of(folder)
+    if not paths:
+        raise RunFolderError(f"There is no run in {folder}: check the path.")
+    owner = read_owner(folder)
+    console.print("at work: " + owner if owner else "nobody is at work on it", markup=False, soft_wrap=True)
+    n_failed = 0
+    for path in paths:
+        with Manifest(path) as manifest:
+            if len(paths) > 1:
+                console.print(path.name, style="bold")
+            n_failed += _print_manifest(manifest, console)
+    return FAILED if n_failed else 0
+
+
+def print_summary(manifest: Manifest, report: Path, console: Console) -> None:
+    """At the end of a run."""
+    _print_manifest(manifest, console)
+    console.print(f"report: {report}", markup=False, soft_wrap=True)
+
+
+def _print_manifest(manifest: Manifest, console: Console) -> int:
+    """Returns how many inputs failed."""
+    counts, totals = manifest.counts(), manifest.totals()
+    n_inputs = sum(counts.values())
+    states = ", ".join(f"{count:,} {state}" for state, count in counts.items() if count) or "none"
+    console.print(f"{counted(n_inputs, 'input')}: {states}", markup=False, soft_wrap=True)
+    console.print(
+        f"{counted(int(totals['pages']), 'page')}, {counted(int(totals['records']), 'record')}, "
+        f"{counted(int(totals['failed_pages']), 'page')} not read, "
+        f"{counted(int(totals['errors']), 'error')}, {totals['seconds']:.0f} s of work",
+        markup=False,
+        soft_wrap=True,
+    )
+    slowest = list(manifest.rows("done", "partial", "failed", order="-seconds", limit=N_SLOWEST))
+    if len(slowest) > 1:
+        console.print("slowest:", style="bold")
+        for row in slowest:
+            console.print(
+                f"  {row.seconds:8.1f} s  {counted(row.pages, 'page')}  {row.path}",
+                markup=False,
+                soft_wrap=True,
+            )
+    failed = list(manifest.rows("failed", "partial"))
+    if failed:
+        _print_failed(failed, console)
+    return counts["failed"]
+
+
+def _print_failed(rows: list[Row], console: Console) -> None:
+    """Why, then which."""
+    reasons = Counter((row.state, row.code) for row in rows)
+    console.print("why:", style="bold")
+    for (state, code), count in reasons.most_common():
+        console.print(f"  {count:6,}  {state}: {code}", markup=False, soft_wrap=True)
+    order: dict[State, int] = {"failed": 0, "partial": 1}
+    for row in sorted(rows, key=lambda row: order[row.state])[:N_FAILED]:
+        console.print(f"  {row.state}: {row.path}: {one_line(row.reason, 300)}", markup=False, soft_wrap=True)
+    if len(rows) > N_FAILED:
+        console.print(f"  … and {len(rows) - N_FAILED:,} more in the report.")

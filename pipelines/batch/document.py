@@ -1,0 +1,207 @@
+"""One document through a worker process, whatever happens to that.
+
+A page that crashes the process, or holds it longer than any page may take, is tried once more in a new one
+and then given up: it becomes a page that could not be read, and the other pages are read. A document that
+cannot be opened twice has failed. What is the fault of the setup, or of a full disk, ends the run.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, ParamSpec, TypeVar
+
+from docai.errors import (
+    AdapterError,
+    CheckpointError,
+    ConfigurationError,
+    DocaiError,
+    SettingError,
+    SourceChangedError,
+)
+from docai.limits import Limits
+from docai.pipelines.batch import worker
+from docai.pipelines.batch.events import DocumentStarted, Event, PageRead
+from docai.pipelines.batch.manifest import Row, State
+from docai.pipelines.batch.worker import Finished, Job, Opened
+from docai.pipelines.external.calls import CallWorker
+from docai.pipelines.external.children import WorkerError
+
+MAX_DOCUMENTS: Final = 200
+"""That one process reads before another takes its place, whatever it may have kept."""
+
+MAX_WORKER_MEMORY: Final = 3 << 30
+"""Bytes, at most resident with all its children, above which a process is replaced after its document."""
+
+TRIES: Final = 2
+"""Processes that a page, or the opening of a document, may end."""
+
+CHANGES: Final = 3
+"""Times that a document is read again because it was written to."""
+
+GRACE_SECONDS: Final = 120.0
+"""Beyond the limits that a process keeps itself, before it is ended from outside."""
+
+P = ParamSpec("P")
+
+R = TypeVar("R")
+
+
+class StoppedError(Exception):
+    """The run is being stopped; the document waits for the next one."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a document."""
+
+    state: State
+    reason: str = ""
+    code: str = ""
+    opened: Opened | None = None
+    finished: Finished | None = None
+
+
+class DocumentReader:
+    """Reads one document at a time in a process of its own.
+
+    Args:
+        emit: is told what happens.
+        temporary: a folder for the files that the process makes while it works.
+    """
+
+    def __init__(self, emit: Callable[[Event], None], temporary: Path) -> None:
+        self._emit = emit
+        self._worker = CallWorker(
+            "docai.pipelines.ingest.one_thread",
+            worker.__name__,
+            variables={"TMPDIR": str(temporary), "PYTHONDONTWRITEBYTECODE": "1"},
+        )
+        # Its own steps keep to the limits; PDFs and second readers have processes of their own.
+        self._worker.limit(None)
+        self._n_documents = 0
+        self._is_stopped = False
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process; None where there is none."""
+        return self._worker.pid
+
+    def stop(self) -> None:
+        """Give up at once, from another thread."""
+        self._is_stopped = True
+        self._worker.stop()
+
+    def close(self) -> None:
+        self._worker.close()
+
+    def read(self, row: Row, job: Job) -> Outcome:
+        """Read a document to its results.
+
+        Raises:
+            ConfigurationError, CheckpointError, AdapterError: nothing else could be read either.
+            StoppedError: :meth:`stop` was called.
+        """
+        try:
+            return self._read(row, job)
+        except SettingError as error:
+            # Such as a selection of pages that this one document does not have.
+            return Outcome("failed", str(error), type(error).__name__)
+        except (ConfigurationError, CheckpointError, AdapterError):
+            raise
+        except DocaiError as error:
+            return Outcome("failed", str(error), type(error).__name__)
+        except WorkerError as error:
+            return Outcome("failed", f"{job.path} was given up: {error}.", "WorkerError")
+        except Exception as error:
+            if self._is_stopped:
+                raise StoppedError from error
+            # A fault of docai itself costs this document alone.
+            return Outcome("failed", f"{type(error).__name__}: {error}", type(error).__name__)
+        finally:
+            self._n_documents += 1
+            if self._n_documents >= MAX_DOCUMENTS:
+                self._replace()
+
+    def _read(self, row: Row, job: Job) -> Outcome:
+        for change in range(CHANGES):
+            opened = self._open(job)
+            if change == 0:
+                self._emit(DocumentStarted(row, len(opened.numbers), len(opened.kept)))
+            job = replace(job, retry_failed=False)
+            for number in opened.numbers:
+                if number not in opened.kept:
+                    self._read_page(row, job, number)
+            try:
+                finished = self._finish(job)
+            except SourceChangedError:
+                if change + 1 == CHANGES:
+                    raise
+                continue
+            if finished.peak_memory > MAX_WORKER_MEMORY:
+                self._replace()
+            if finished.failed_pages:
+                return Outcome("partial", finished.problem, finished.problem_code, opened, finished)
+            return Outcome("done", "", "", opened, finished)
+        raise AssertionError("a document is read or given up")
+
+    def _open(self, job: Job) -> Opened:
+        for attempt in range(TRIES):
+            try:
+                return self._call(worker.open_document, _seconds(job.options.limits), job)
+            except WorkerError:
+                if attempt + 1 == TRIES:
+                    raise
+        raise AssertionError("a document is opened or given up")
+
+    def _read_page(self, row: Row, job: Job, number: int) -> None:
+        started = time.monotonic()
+        n_records, problem = 0, ""
+        for attempt in range(TRIES):
+            try:
+                n_records = self._call(worker.read_page, _seconds(job.options.limits), number)
+                break
+            except WorkerError as error:
+                # The pages before it are on the disk.
+                self._open(job)
+                if attempt + 1 == TRIES:
+                    problem = str(error)
+                    self._call(worker.give_up_page, GRACE_SECONDS, number, problem)
+        self._emit(PageRead(row, number, time.monotonic() - started, n_records, problem))
+
+    def _finish(self, job: Job) -> Finished:
+        for attempt in range(TRIES):
+            try:
+                return self._call(worker.finish_document, None)
+            except WorkerError:
+                if attempt + 1 == TRIES:
+                    raise
+                self._open(job)
+        raise AssertionError("a document is finished or given up")
+
+    def _call(self, function: Callable[P, R], seconds: float | None, *args: P.args, **kwargs: P.kwargs) -> R:
+        if self._is_stopped:
+            raise StoppedError
+        try:
+            return self._worker.call(function, seconds, *args, **kwargs)
+        except WorkerError as error:
+            if self._is_stopped:
+                raise StoppedError from error
+            if error.not_started:
+                raise ConfigurationError(
+                    f"Documents are read in a process that does not start: {error}."
+                ) from error
+            raise
+
+    def _replace(self) -> None:
+        self._worker.close()
+        self._n_documents = 0
+
+
+def _seconds(limits: Limits) -> float | None:
+    """What one call may take: the process keeps to the limits itself, unless it hangs."""
+    own: list[float | None] = [limits.max_seconds_per_page, limits.max_seconds_per_step]
+    bounds: list[Any] = [bound for bound in own if bound is not None]
+    return None if len(bounds) < len(own) else sum(bounds) + GRACE_SECONDS

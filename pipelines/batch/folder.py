@@ -1,0 +1,246 @@
+"""The folder of a run: one owner at a time, one set of settings, results written whole or not at all.
+
+RUN/
+  manifest.sqlite     a row for each input (:mod:`docai.pipelines.batch.manifest`)
+  settings.json       what the run reads with, and the fingerprint of that
+  owner.json          the process that is at work on it; its lock is owner.lock
+  results/…           the tree of the inputs
+  pages/…             pages of documents that are not finished
+  report.html         the run for a person
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import socket
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, Self
+
+from filelock import FileLock, Timeout
+
+from docai.errors import DamagedRunError, RunFolderError
+from docai.files import write_durably
+from docai.pipelines.batch.manifest import Manifest
+from docai.pipelines.batch.owner import SETTLE_SECONDS
+
+MANIFEST: Final = "manifest{shard}.sqlite"
+SETTINGS: Final = "settings.json"
+RESULTS: Final = "results"
+PAGES: Final = "pages"
+REPORT: Final = "report{shard}.html"
+
+FORMAT: Final = "docai-run/1"
+"""Of :data:`SETTINGS`; tells a folder of a run."""
+
+
+def is_run_folder(folder: Path) -> bool:
+    """Whether a run made this folder; a walk over inputs leaves it out."""
+    return _settings_of(folder) is not None
+
+
+def _settings_of(folder: Path) -> dict[str, Any] | None:
+    try:
+        settings = json.loads((folder / SETTINGS).read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(settings, dict) or not str(settings.get("format", "")).startswith("docai-run/"):
+        return None
+    return settings
+
+
+def manifests_of(folder: Path) -> list[Path]:
+    """The manifests of a run, one for each shard."""
+    return sorted(folder.glob(MANIFEST.format(shard="*"))) if is_run_folder(folder) else []
+
+
+def read_owner(folder: Path) -> str:
+    """The processes that are at work on a run, in words; empty where there is none."""
+    owners = []
+    for path in sorted(folder.glob("owner*.json")):
+        lock = FileLock(path.with_suffix(".lock"), timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            owners.append(_in_words(path))
+        except OSError:
+            owners.append(f"{_in_words(path)}, perhaps: its lock cannot be looked at")
+        else:
+            lock.release()
+    return "; ".join(owners)
+
+
+def _in_words(owner: Path) -> str:
+    try:
+        facts = json.loads(owner.read_text("utf-8"))
+        return f"process {facts['pid']} on {facts['host']}, since {facts['since']}"
+    except (OSError, ValueError, KeyError):
+        return "its owner is not known"
+
+
+def fingerprint(settings: Mapping[str, Any]) -> str:
+    """A short name of settings: another one may read the same page otherwise."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
+
+
+class RunFolder:
+    """A folder that this process owns until :meth:`close`; use it in a ``with`` block.
+
+    Args:
+        settings: what decides how documents are read, as JSON: options, model and its revision, formats,
+            docai's version, readers. None: those of the run that is there.
+        shard: number and count, where several machines share the inputs; each has a manifest of its own.
+        resume: go on with what is there.
+
+    Raises:
+        RunFolderError: another process is at work in it, it holds other files, it is finished and ``resume``
+            is not asked for, or it was made with other settings.
+        DamagedRunError: its manifest is damaged and ``resume`` is not asked for.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        settings: Mapping[str, Any] | None,
+        *,
+        shard: tuple[int, int] | None = None,
+        resume: bool = False,
+    ) -> None:
+        self.path = path
+        self.recovered = False
+        self._suffix = "" if shard is None else f"-{shard[0]}-of-{shard[1]}"
+        self._check(settings, resume)
+        try:
+            for folder in (self.results, self.pages):
+                folder.mkdir(parents=True, exist_ok=True)
+            self._lock = FileLock(path / f"owner{self._suffix}.lock", timeout=0)
+        except OSError as error:
+            raise RunFolderError(
+                f"Nothing can be written to the run folder {path} ({error.strerror}): give another with -o."
+            ) from None
+        self._take()
+        try:
+            self.settings = self._keep(settings)
+            self.fingerprint = fingerprint(self.settings)
+            self.manifest = self._open_manifest(resume)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    @property
+    def results(self) -> Path:
+        return self.path / RESULTS
+
+    @property
+    def pages(self) -> Path:
+        return self.path / PAGES
+
+    @property
+    def report(self) -> Path:
+        return self.path / REPORT.format(shard=self._suffix)
+
+    def result(self, name: str, suffix: str) -> Path:
+        """Where a result of the input of that name goes."""
+        return self.results / f"{name}{suffix}"
+
+    def close(self) -> None:
+        self.manifest.close()
+        self._owner_file.unlink(missing_ok=True)
+        self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def _owner_file(self) -> Path:
+        return self.path / f"owner{self._suffix}.json"
+
+    def _check(self, settings: Mapping[str, Any] | None, resume: bool) -> None:
+        """Before anything is written."""
+        known = _settings_of(self.path)
+        if known is None:
+            try:
+                others = sorted(self.path.iterdir()) if self.path.exists() else []
+            except OSError as error:
+                raise RunFolderError(
+                    f"{self.path} cannot be the folder of a run ({error.strerror}): give another with -o."
+                ) from None
+            if others and not (resume and self._has_manifest()):
+                raise RunFolderError(
+                    f"The folder {self.path} holds other files, such as {others[0].name}: give a new or an "
+                    "empty one with -o."
+                )
+            if settings is None:
+                raise RunFolderError(f"There is no run in {self.path}: check the path.")
+        elif known["format"] != FORMAT:
+            raise RunFolderError(
+                f"The run {self.path} was made by another version of docai ({known['format']}, and this one "
+                f"writes {FORMAT}): use that version, or another folder."
+            )
+        elif not resume:
+            raise RunFolderError(
+                f"There is a run in {self.path} already: go on with --resume, read again what failed with "
+                "--retry-failed, look at it with --status, or give another folder with -o."
+            )
+
+    def _has_manifest(self) -> bool:
+        return any(self.path.glob("manifest*.sqlite"))
+
+    def _take(self) -> None:
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise RunFolderError(
+                f"Another run is at work in {self.path} ({_in_words(self._owner_file)}): wait for it, or "
+                "end it."
+            ) from None
+        if self._owner_file.exists():
+            # That process was killed: its lock ended with it, and its workers are about to notice.
+            time.sleep(SETTLE_SECONDS)
+        owner = {
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "since": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        write_durably(self._owner_file, json.dumps(owner).encode())
+
+    def _keep(self, settings: Mapping[str, Any] | None) -> dict[str, Any]:
+        known = _settings_of(self.path)
+        if known is None:
+            assert settings is not None
+            content = {"format": FORMAT, "settings": dict(settings)}
+            write_durably(self.path / SETTINGS, (json.dumps(content, indent=2) + "\n").encode())
+            return dict(settings)
+        before: dict[str, Any] = known["settings"]
+        after = before if settings is None else dict(settings)
+        changed = [name for name in sorted({*before, *after}) if before.get(name) != after.get(name)]
+        if changed:
+            told = "; ".join(f"{name} was {_short(before.get(name))} and is {_short(after.get(name))}"
+                             for name in changed)  # fmt: skip
+            raise RunFolderError(
+                f"The run {self.path} was made otherwise ({told}), and its results would be mixed: set it "
+                "back, or begin another folder with -o."
+            )
+        return before
+
+    def _open_manifest(self, resume: bool) -> Manifest:
+        path = self.path / MANIFEST.format(shard=self._suffix)
+        try:
+            return Manifest(path)
+        except DamagedRunError:
+            if not resume:
+                raise
+            self.recovered = True
+            return Manifest.recover(path)
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:57]}…"

@@ -1,0 +1,263 @@
+"""What a batch is given: files, folders, patterns and lists, as inputs that each have a result of their own.
+
+An input that is named is kept even where it does not exist: it gets a row that says so. Results mirror the
+tree of the inputs: ``scans/2024/a.pdf`` of the folder ``scans`` becomes ``results/2024/a.pdf.json``. The
+extension stays, so that ``a.pdf`` and ``a.png`` do not meet; names that differ only in case or in how accents
+are composed get a number, since some file systems take them for one.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import json
+import os
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+from docai.base import counted
+from docai.errors import EmptySourceError, InputError, SettingError
+from docai.page_ranges import page_ranges
+from docai.pipelines.batch.folder import is_run_folder
+
+SUFFIXES: Final = (".pdf", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
+"""Extensions of documents in a folder, in any case. A file that is named itself may have another."""
+
+LIST: Final = "-"
+"""Standard input: a path, or an object of JSON, on each line."""
+
+LIST_SUFFIX: Final = ".jsonl"
+"""Of a file that holds such a list."""
+
+MAX_NAME_BYTES: Final = 180
+"""Of one part of the name of a result: file systems take 255 with all that comes behind it."""
+
+_OPTIONS: Final = ("pages", "password")
+"""What a line of a list may say beside the path."""
+
+_BYTES: Final = "bytes:"
+"""Before a path that is no text, as its bytes in percent signs. Others are absolute and begin otherwise."""
+
+
+@dataclass(frozen=True)
+class BatchInput:
+    """One document: where it is, what its results are called, and what is asked for it alone."""
+
+    path: str
+    """Absolute; see :func:`stored`."""
+    name: str
+    """Relative, with slashes, without the extension of a result. No two are the same on any file system."""
+    pages: str | None = None
+    """Ranges; None is all."""
+    password: str | None = field(default=None, repr=False)
+
+    @property
+    def options(self) -> str:
+        """What the manifest keeps of it, as JSON: a password is in no file."""
+        return json.dumps({} if self.pages is None else {"pages": self.pages})
+
+
+@dataclass
+class BatchInputs:
+    """What was found."""
+
+    found: list[BatchInput] = field(default_factory=list)
+    """Each path once, in the order of the arguments; those of a folder by name."""
+    notes: list[str] = field(default_factory=list)
+    """What was left out, in words."""
+
+    def rename(self, names: Mapping[str, str]) -> None:
+        """Inputs that a run knows keep their names there; others get names that are free beside those.
+
+        Args:
+            names: path → name.
+        """
+        taken = {_folded(name) for name in names.values()}
+        for index, one in enumerate(self.found):
+            name = names.get(one.path)
+            if name is None:
+                name = _free(one.name, taken)
+                taken.add(_folded(name))
+            self.found[index] = replace(one, name=name)
+
+
+def find_batch_inputs(arguments: Sequence[str | Path], *, lines: Iterable[str] = ()) -> BatchInputs:
+    """The inputs that the arguments name.
+
+    Folders are read with their subfolders; hidden files, folders of runs and links to folders are left out.
+
+    Args:
+        lines: of standard input, for :data:`LIST` among the arguments.
+
+    Raises:
+        EmptySourceError: there is no document at all.
+        SettingError: a line of a list cannot be understood.
+    """
+    inputs = BatchInputs()
+    roots: dict[str, tuple[str, Mapping[str, str]]] = {}
+    for argument in arguments:
+        for path, relative, options in _inputs_of(str(argument), lines, inputs.notes):
+            roots.setdefault(path, (relative, options))
+    folders = {relative.partition("/")[0] for relative, _ in roots.values() if "/" in relative}
+    is_one_folder = len(folders) == 1 and all("/" in relative for relative, _ in roots.values())
+    taken: set[str] = set()
+    for path, (relative, options) in roots.items():
+        name = _free(_shortened(relative.partition("/")[2] if is_one_folder else relative), taken)
+        taken.add(_folded(name))
+        inputs.found.append(BatchInput(path, name, options.get("pages"), options.get("password")))
+    if not inputs.found:
+        given = ", ".join(map(str, arguments)) or "nothing"
+        left_out = f" {' '.join(inputs.notes)}" if inputs.notes else ""
+        raise EmptySourceError(
+            f"There are no documents in what was given ({given}): give files, folders, quoted patterns such "
+            f"as 'scans/**/*.pdf', a list of paths on standard input (-), or a file of JSON lines.{left_out}",
+            source=given,
+        )
+    return inputs
+
+
+def shard_of(inputs: Iterable[BatchInput], number: int, n_shards: int) -> list[BatchInput]:
+    """The inputs of part ``number`` of ``n_shards``, from 1: an input is in the same one in every run."""
+    return [one for one in inputs if _digest(one.name, 8) % n_shards == number - 1]
+
+
+def stored(path: str | Path) -> str:
+    """A path as text that any database takes; names that are no UTF-8 are kept byte by byte."""
+    text = os.path.abspath(path)  # noqa: PTH100 - links and `..` behind them are not to be followed
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return _BYTES + quote_from_bytes(os.fsencode(text))
+    return text
+
+
+def restored(text: str) -> Path:
+    """The path that :func:`stored` made text of."""
+    if text.startswith(_BYTES):
+        return Path(os.fsdecode(unquote_to_bytes(text.removeprefix(_BYTES))))
+    return Path(text)
+
+
+def _inputs_of(
+    argument: str, lines: Iterable[str], notes: list[str]
+) -> Iterator[tuple[str, str, Mapping[str, str]]]:
+    """Path, its place below what was given, and its options."""
+    if argument == LIST:
+        yield from _listed(lines, "standard input")
+        return
+    path = Path(argument).expanduser() if argument.startswith("~") else Path(argument)
+    if path.suffix.lower() == LIST_SUFFIX and path.is_file():
+        try:
+            with path.open(encoding="utf-8") as file:
+                yield from _listed(file, str(path))
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingError(f"The list {path} cannot be read ({error}).") from None
+    elif path.is_dir() and argument.strip():
+        root = path.resolve().name or "root"
+        for file_ in _in_folder(path, notes):
+            yield stored(file_), f"{root}/{file_.relative_to(path).as_posix()}", {}
+    elif glob.has_magic(argument) and not os.path.lexists(path):
+        for match in sorted(glob.glob(str(path), recursive=True)):  # noqa: PTH207 - Path has no absolute ones
+            if not Path(match).is_dir():
+                yield stored(match), Path(match).name, {}
+    else:
+        yield stored(path), path.name or "input", {}
+
+
+def _listed(lines: Iterable[str], where: str) -> Iterator[tuple[str, str, Mapping[str, str]]]:
+    for number, line in enumerate(lines, 1):
+        text = line.strip()
+        if not text:
+            continue
+        options: dict[str, Any] = {}
+        if text.startswith("{"):
+            try:
+                options = json.loads(text)
+                text = options.pop("path")
+            except (ValueError, KeyError):
+                raise SettingError(_bad_line(where, number, 'it needs a "path"')) from None
+        if wrong := [name for name in options if name not in _OPTIONS] or not isinstance(text, str):
+            what = f"{wrong[0]!r} is unknown" if isinstance(wrong, list) else "the path is no text"
+            raise SettingError(_bad_line(where, number, what))
+        if any(not isinstance(value, str) for value in options.values()):
+            raise SettingError(_bad_line(where, number, "pages and password are texts"))
+        if "pages" in options:
+            page_ranges(options["pages"])
+        # Of a list nothing is known but the paths: their last folders keep results apart and easy to find.
+        yield stored(text), "/".join(Path(text).parts[-2:]).lstrip("/") or "input", options
+
+
+def _bad_line(where: str, number: int, what: str) -> str:
+    return (
+        f"Line {number} of {where} cannot be understood ({what}): write a path, or JSON such as "
+        '{"path": "a.pdf", "pages": "1-3", "password": "…"}.'
+    )
+
+
+def _in_folder(folder: Path, notes: list[str]) -> list[Path]:
+    documents: list[Path] = []
+    others: Counter[str] = Counter()
+    n_links = 0
+
+    def refuse(error: OSError) -> None:
+        if Path(error.filename) == folder:
+            raise InputError(
+                f"The folder {folder} cannot be listed ({error.strerror}): check its permissions.",
+                source=str(folder),
+            )
+        notes.append(f"The folder {error.filename} cannot be listed ({error.strerror}); it was left out.")
+
+    for root, folders, names in os.walk(folder, onerror=refuse):
+        n_links += sum(Path(root, name).is_symlink() for name in folders)
+        folders[:] = sorted(
+            name for name in folders if not name.startswith(".") and not is_run_folder(Path(root, name))
+        )
+        for name in names:
+            if name.startswith("."):
+                continue
+            if Path(name).suffix.lower() in SUFFIXES:
+                documents.append(Path(root, name))
+            else:
+                others[Path(name).suffix.lower() or "no extension"] += 1
+    left_out = [f"{counted(others.total(), 'other file')} ({', '.join(sorted(others))})"] if others else []
+    left_out += [f"{counted(n_links, 'link')} to folders"] if n_links else []
+    if left_out:
+        notes.append(f"{folder}: {counted(len(documents), 'document')}; left out: {', '.join(left_out)}.")
+    return sorted(documents)
+
+
+def _folded(name: str) -> str:
+    """What a name is to the file system that tells fewest names apart."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def _shortened(name: str) -> str:
+    """A relative name that can be written everywhere: no ``..``, no bytes that are no text, not too long."""
+    parts = []
+    for part in name.split("/"):
+        text = part.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        text = "".join("_" if ord(letter) < 32 or letter in '\\:*?"<>|' else letter for letter in text)
+        raw = text.encode()
+        if len(raw) > MAX_NAME_BYTES:
+            head = raw[: MAX_NAME_BYTES - 12].decode("utf-8", "ignore")
+            text = f"{head}~{_digest(part, 5):010x}"
+        parts.append("_" if text.strip(" .") == "" else text)
+    return "/".join(parts)
+
+
+def _free(name: str, taken: set[str]) -> str:
+    number, free = 1, name
+    while _folded(free) in taken:
+        number += 1
+        free = f"{name}~{number}"
+    return free
+
+
+def _digest(text: str, n_bytes: int) -> int:
+    raw = hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
+    return int.from_bytes(raw[:n_bytes], "big")

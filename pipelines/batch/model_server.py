@@ -1,0 +1,279 @@
+"""One model for all workers, in a process of its own.
+
+The model is loaded by the first request, and answers all that wait at a time: the crops of several pages and
+documents make one batch. Workers and server speak over a socket that only this user can open
+(``multiprocessing.connection``, with a key that is new for each run). When the process is lost, its owner
+starts another, and workers ask again, once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from multiprocessing.connection import Client, Connection, Listener
+from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from docai.errors import DocaiError, GenerationError
+from docai.models.engine import Engine, Generation, Request, answer
+from docai.models.heads import get_head
+from docai.pipelines.batch.owner import end_with_owner
+from docai.pipelines.external.calls import CallWorker
+from docai.pipelines.external.children import WorkerError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MAX_BATCH: Final = 64
+"""Requests that are put to the engine at a time, which makes its own batches of them."""
+
+GATHER_SECONDS: Final = 0.01
+"""For requests of other workers that come at the same time as the first one."""
+
+CONNECT_SECONDS: Final = 120.0
+"""For a server that is being started again."""
+
+RESTART_SECONDS: Final = 0.5
+"""Between the end of a server and the start of the next."""
+
+CLOSE_SECONDS: Final = 5.0
+"""For the thread that waits for the server to notice its end."""
+
+Address = str | tuple[str, int]
+
+
+@dataclass(frozen=True)
+class ModelAddress:
+    """What a worker knows of the model without loading it."""
+
+    name: str
+    heads: Mapping[str, float | None]
+    """For which it has weights, each with its measured accuracy."""
+    address: Address
+    key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class _Crop:
+    """A request as it is sent: heads hold functions, which the server has itself."""
+
+    head: str
+    image: Image
+    max_tokens: int | None
+    stretch: float
+
+    def request(self) -> Request:
+        return Request(get_head(self.head), self.image, self.max_tokens, self.stretch)
+
+
+class RemoteEngine:
+    """The engine of a worker: puts crops to the server. Use it in a ``with`` block, one for each document."""
+
+    def __init__(self, model: ModelAddress) -> None:
+        self._model = model
+        self._connection: Connection[Any, Any] | None = None
+        self._device = ""
+
+    @property
+    def name(self) -> str:
+        return self._model.name
+
+    @property
+    def device(self) -> str:
+        """Device of the model; empty where nothing was put to it."""
+        return self._device
+
+    def heads(self) -> frozenset[str]:
+        return frozenset(self._model.heads)
+
+    def accuracy(self, head: str) -> float | None:
+        return self._model.heads.get(head)
+
+    def generate(self, requests: Sequence[Request]) -> list[Generation]:
+        """As :meth:`docai.models.engine.Engine.generate`; raises what loading the model raises, too.
+
+        Raises:
+            GenerationError: the process of the model was lost twice.
+        """
+        crops = [_Crop(one.head.name, one.image, one.max_tokens, one.stretch) for one in requests]
+        for _ in range(2):
+            try:
+                connection = self._connected()
+                connection.send(crops)
+                is_answered, value = connection.recv()
+            except (EOFError, OSError):
+                self.close()
+                continue
+            if not is_answered:
+                raise value
+            generations: list[Generation]
+            self._device, generations = value
+            # Equal prompts and checkpoints arrive as one text each.
+            return [replace(one) for one in generations]
+        raise GenerationError("The process of the model was lost twice while it read this.")
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _connected(self) -> Connection[Any, Any]:
+        started = time.monotonic()
+        while self._connection is None:
+            try:
+                self._connection = Client(self._model.address, authkey=self._model.key)
+            except (OSError, EOFError):
+                if time.monotonic() - started > CONNECT_SECONDS:
+                    raise
+                time.sleep(0.1)
+        return self._connection
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What the server loads: an engine that was given, or a model by its name or folder."""
+
+    model: str | Path = "nano"
+    device: str = "auto"
+    engine: Engine | None = None
+
+    def load(self) -> Engine:
+        if self.engine is not None:
+            return self.engine
+        from docai.models.paligemma import PaliGemmaEngine
+
+        return PaliGemmaEngine.load(self.model, device=self.device)
+
+
+@dataclass
+class _Question:
+    """The crops of one worker, and where the answer goes."""
+
+    connection: Connection[Any, Any]
+    crops: list[_Crop]
+
+
+def serve_model(spec: ModelSpec, address: Address, key: bytes) -> None:
+    """Answer until the owner of this process is gone.
+
+    Raises:
+        OSError: the address cannot be used.
+    """
+    end_with_owner()
+    questions: Queue[_Question] = Queue()
+    if isinstance(address, str) and sys.platform != "win32":
+        Path(address).unlink(missing_ok=True)
+    with Listener(address, authkey=key) as listener:
+        Thread(target=_accept, args=(listener, questions), daemon=True).start()
+        engine: Engine | None = None
+        while True:
+            batch = _gather(questions)
+            try:
+                engine = spec.load() if engine is None else engine
+            except Exception as error:
+                for question in batch:
+                    _send(question.connection, (False, _sendable(error)))
+                continue
+            _answer(engine, batch)
+
+
+def _accept(listener: Listener, questions: Queue[_Question]) -> None:
+    while True:
+        # A process that does not know the key is turned away.
+        with suppress(Exception):
+            connection = listener.accept()
+            Thread(target=_listen, args=(connection, questions), daemon=True).start()
+
+
+def _listen(connection: Connection[Any, Any], questions: Queue[_Question]) -> None:
+    with connection, suppress(EOFError, OSError):
+        while True:
+            questions.put(_Question(connection, connection.recv()))
+
+
+def _gather(questions: Queue[_Question]) -> list[_Question]:
+    """What waits, at least one question and about :data:`MAX_BATCH` crops at most."""
+    batch = [questions.get()]
+    until = time.monotonic() + GATHER_SECONDS
+    while sum(len(question.crops) for question in batch) < MAX_BATCH:
+        try:
+            batch.append(questions.get(timeout=max(0.0, until - time.monotonic())))
+        except Empty:
+            break
+    return batch
+
+
+def _answer(engine: Engine, batch: Sequence[_Question]) -> None:
+    try:
+        generations = answer(engine, [crop.request() for question in batch for crop in question.crops])
+    except Exception as error:
+        if len(batch) > 1:
+            # A head without weights is the fault of who asked for it.
+            for question in batch:
+                _answer(engine, [question])
+            return
+        _send(batch[0].connection, (False, _sendable(error)))
+        return
+    first = 0
+    for question in batch:
+        last = first + len(question.crops)
+        _send(question.connection, (True, (engine.device, generations[first:last])))
+        first = last
+
+
+def _send(connection: Connection[Any, Any], value: object) -> None:
+    # The worker may be gone.
+    with suppress(OSError):
+        connection.send(value)
+
+
+def _sendable(error: Exception) -> Exception:
+    return error if isinstance(error, DocaiError) else RuntimeError(f"{type(error).__name__}: {error}")
+
+
+class ModelServer:
+    """The process of the model, started again when it is lost. :meth:`close` ends it."""
+
+    def __init__(self, spec: ModelSpec, address: Address, key: bytes) -> None:
+        self._worker = CallWorker("docai.pipelines.batch.model_server")
+        # Weights alone may be larger than any bound that fits a reader.
+        self._worker.limit(None)
+        self._is_closed = False
+        self._thread = Thread(target=self._run, args=(spec, address, key), daemon=True)
+        self._thread.start()
+
+    @property
+    def pid(self) -> int | None:
+        return self._worker.pid
+
+    def close(self) -> None:
+        self._is_closed = True
+        self._worker.stop()
+        self._thread.join(CLOSE_SECONDS)
+
+    def _run(self, spec: ModelSpec, address: Address, key: bytes) -> None:
+        while not self._is_closed:
+            try:
+                self._worker.call(serve_model, None, spec, address, key)
+            except (WorkerError, RuntimeError, OSError):
+                # Workers ask again, and say what happened where it does not help.
+                time.sleep(RESTART_SECONDS)
+
+
+def new_address(folder: Path) -> Address:
+    """A place for the socket of a server, which only this user can open."""
+    if sys.platform == "win32":
+        return rf"\\.\pipe\docai-{os.getpid()}-{time.monotonic_ns()}"
+    return str(folder / "model")

@@ -1,0 +1,318 @@
+"""All documents of a run, several at a time.
+
+Threads of this process take rows from the manifest and put each through a process of its own
+(:class:`~docai.pipelines.batch.document.DocumentReader`); this process itself opens no document. A row says
+``done`` only after its results are on the disk: a run that is killed at any moment goes on where it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Queue
+from threading import Lock, Thread, current_thread
+from typing import Any, Final
+
+from docai.errors import DocaiError, NotAResultError
+from docai.options import Options
+from docai.pipelines.batch.document import DocumentReader, Outcome, StoppedError
+from docai.pipelines.batch.events import DocumentEnded, Event, RunEnded, RunStarted
+from docai.pipelines.batch.folder import RunFolder
+from docai.pipelines.batch.inputs import restored
+from docai.pipelines.batch.manifest import Row
+from docai.pipelines.batch.model_server import ModelAddress, ModelServer, ModelSpec, new_address
+from docai.pipelines.batch.worker import JSON, Exporter, Job
+from docai.records import Document
+
+MAX_ATTEMPTS: Final = 3
+"""Runs that may end while a document is read; a document that ends them is not tried again by itself."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How the documents of a run are read."""
+
+    options: Options
+    model: ModelSpec
+    name: str
+    """Of the model, with its revision."""
+    heads: Mapping[str, float | None]
+    """For which it has weights, each with its measured accuracy."""
+    exporters: Mapping[str, Exporter]
+    """Extension → what makes the bytes: a function of a module."""
+    n_workers: int = 1
+
+
+class Run:
+    """The reading of what waits in a run folder; iterate over it once.
+
+    Args:
+        retry_failed: rows that failed wait again, and pages that failed are read again.
+        passwords: path of an input → what opens it; they are in no file of the run.
+        notes: what the first event says beside.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        setup: Setup,
+        *,
+        retry_failed: bool = False,
+        passwords: Mapping[str, str] | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        self._folder = folder
+        self._setup = setup
+        self._retry_failed = retry_failed
+        self._notes = notes
+        self._lock = Lock()
+        self._events: Queue[Event | BaseException | None] = Queue()
+        self._is_stopped = False
+        self._passwords = passwords or {}
+        self._waiting = iter(prepare(folder, tuple(setup.exporters), retry_failed=retry_failed))
+        self._readers: list[DocumentReader] = []
+        self._server: ModelServer | None = None
+        self._temporary = Path()
+
+    @property
+    def model_pid(self) -> int | None:
+        """The process of the model; None where there is none."""
+        return None if self._server is None else self._server.pid
+
+    def __iter__(self) -> Iterator[Event]:
+        """What happens, as it happens; leaving the loop stops the run.
+
+        Raises:
+            ConfigurationError, CheckpointError, AdapterError: nothing more can be read. What was finished is
+                kept, and what was being read waits.
+        """
+        started = time.monotonic()
+        manifest = self._folder.manifest
+        counts = manifest.counts()
+        yield RunStarted(sum(counts.values()), counts["waiting"], self._notes)
+        fault: BaseException | None = None
+        with ExitStack() as stack:
+            self._temporary = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="docai-batch-")))
+            key, address = secrets.token_bytes(32), new_address(self._temporary)
+            self._server = server = ModelServer(self._setup.model, address, key)
+            stack.callback(server.close)
+            model = ModelAddress(self._setup.name, self._setup.heads, address, key)
+            threads = [
+                Thread(target=self._work, args=(model,), name=f"docai-batch-{number}", daemon=True)
+                for number in range(min(self._setup.n_workers, max(1, counts["waiting"])))
+            ]
+            stack.callback(self._end, threads)
+            for thread in threads:
+                thread.start()
+            n_left = len(threads)
+            while n_left:
+                event = self._events.get()
+                if event is None:
+                    n_left -= 1
+                elif isinstance(event, BaseException):
+                    fault = fault or event
+                    self.stop()
+                else:
+                    yield event
+        seconds = time.monotonic() - started
+        yield RunEnded(manifest.counts(), manifest.totals(), seconds, "" if fault is None else str(fault))
+        if fault is not None:
+            raise fault
+
+    def stop(self) -> None:
+        """End at once; documents that are being read wait for the next run."""
+        with self._lock:
+            self._is_stopped = True
+            for reader in self._readers:
+                reader.stop()
+
+    def _end(self, threads: list[Thread]) -> None:
+        self.stop()
+        for thread in threads:
+            thread.join()
+
+    def _work(self, model: ModelAddress) -> None:
+        """What each thread does."""
+        temporary = self._temporary / current_thread().name
+        temporary.mkdir()
+        reader = DocumentReader(self._events.put, temporary)
+        with self._lock:
+            self._readers.append(reader)
+        try:
+            while (row := self._next()) is not None:
+                self._read(reader, row, model)
+        except StoppedError:
+            pass
+        except BaseException as error:
+            self._events.put(error)
+        finally:
+            reader.close()
+            self._events.put(None)
+
+    def _next(self) -> Row | None:
+        with self._lock:
+            if self._is_stopped:
+                return None
+            number = next(self._waiting, None)
+        return None if number is None else self._folder.manifest.row(number)
+
+    def _read(self, reader: DocumentReader, row: Row, model: ModelAddress) -> None:
+        manifest, setup = self._folder.manifest, self._setup
+        manifest.update(row.number, state="running", attempts=row.attempts + 1, reason="", code="")
+        started = time.monotonic()
+        try:
+            outcome = reader.read(row, self._job(row, model))
+        except BaseException as error:
+            # Not the document's fault: it waits, and this attempt does not count.
+            reason = str(error) if isinstance(error, DocaiError) else ""
+            manifest.update(row.number, state="waiting", attempts=row.attempts, reason=reason)
+            raise
+        manifest.update(
+            row.number,
+            state=outcome.state,
+            reason=outcome.reason,
+            code=outcome.code,
+            settings=self._folder.fingerprint,
+            model=setup.name,
+            seconds=round(row.seconds + time.monotonic() - started, 3),
+            **_columns(outcome),
+        )
+        self._events.put(DocumentEnded(manifest.row(row.number)))
+
+    def _job(self, row: Row, model: ModelAddress) -> Job:
+        options = json.loads(row.options)
+        return Job(
+            path=restored(row.path),
+            options=self._setup.options,
+            model=model,
+            folder=self._folder.pages / str(row.number),
+            results=tuple(
+                (self._folder.result(row.name, suffix), exporter)
+                for suffix, exporter in self._setup.exporters.items()
+            ),
+            key=self._folder.fingerprint,
+            writable=(self._folder.results, self._folder.pages, self._temporary / current_thread().name),
+            pages=options.get("pages"),
+            password=self._passwords.get(row.path),
+            retry_failed=self._retry_failed,
+        )
+
+
+def prepare(folder: RunFolder, suffixes: Sequence[str], *, retry_failed: bool = False) -> list[int]:
+    """Make rows wait that a run is to read: those that were interrupted, whose file has changed, or whose
+    results are gone; with ``retry_failed`` those that failed.
+
+    Args:
+        suffixes: of the results.
+
+    Returns:
+        The numbers of all rows that wait.
+    """
+    manifest = folder.manifest
+    for row in manifest.rows("running"):
+        if row.attempts >= MAX_ATTEMPTS:
+            manifest.update(
+                row.number,
+                state="failed",
+                code="RunEnded",
+                reason=f"{row.attempts} runs ended while it was read: try it alone, or --retry-failed.",
+            )
+        else:
+            manifest.update(row.number, state="waiting")
+    if folder.recovered:
+        for row in manifest.rows("waiting"):
+            _adopt(folder, row, suffixes)
+    for row in manifest.rows("done", "partial", "failed"):
+        is_again = retry_failed if row.state == "failed" else _is_outdated(folder, row, suffixes)
+        if is_again or (retry_failed and row.state == "partial"):
+            manifest.update(row.number, state="waiting", attempts=0)
+    return manifest.numbers("waiting")
+
+
+def _is_outdated(folder: RunFolder, row: Row, suffixes: Sequence[str]) -> bool:
+    """A result is gone, or the document is another one than was read."""
+    if not all(folder.result(row.name, suffix).exists() for suffix in suffixes):
+        return True
+    try:
+        status = restored(row.path).stat()
+        if (status.st_size, status.st_mtime_ns) == (row.n_bytes, row.modified):
+            return False
+        return _sha256(restored(row.path)) != row.sha256
+    except OSError:
+        # It is gone; its result is the best there is.
+        return False
+
+
+def _adopt(folder: RunFolder, row: Row, suffixes: Sequence[str]) -> None:
+    """Take the result of an input that a new manifest does not know."""
+    path = restored(row.path)
+    if JSON not in suffixes or not all(folder.result(row.name, suffix).exists() for suffix in suffixes):
+        return
+    try:
+        document = Document.from_json(folder.result(row.name, JSON).read_bytes())
+        status = path.stat()
+        if document.source.sha256 != _sha256(path):
+            return
+    except (OSError, NotAResultError):
+        return
+    severities = Counter(issue.severity for issue in document.iter_issues())
+    failed = [page.number for page in document.pages if page.origin == "failed"]
+    folder.manifest.update(
+        row.number,
+        state="partial" if failed else "done",
+        reason=f"{len(failed)} of its pages could not be read." if failed else "",
+        code="page-failed" if failed else "",
+        sha256=document.source.sha256,
+        settings=folder.fingerprint,
+        model=document.stats.model,
+        n_bytes=status.st_size,
+        modified=status.st_mtime_ns,
+        pages=len(document.pages),
+        failed_pages=len(failed),
+        records=len(document.records),
+        errors=severities["error"],
+        warnings=severities["warning"],
+    )
+
+
+def _columns(outcome: Outcome) -> dict[str, Any]:
+    """What a row says of a document that was read."""
+    values: dict[str, Any] = {}
+    if outcome.opened is not None:
+        values |= {
+            "sha256": outcome.opened.sha256,
+            "n_bytes": outcome.opened.n_bytes,
+            "modified": outcome.opened.modified,
+        }
+    if outcome.finished is not None:
+        values |= {
+            "pages": outcome.finished.n_pages,
+            "failed_pages": len(outcome.finished.failed_pages),
+            "records": outcome.finished.n_records,
+            "errors": outcome.finished.n_errors,
+            "warnings": outcome.finished.n_warnings,
+            "peak_memory": outcome.finished.peak_memory,
+            "confidences": json.dumps(dict(outcome.finished.confidences)),
+            "doubtful": json.dumps(list(outcome.finished.doubtful)),
+        }
+    return values
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def default_workers() -> int:
+    """Documents that are read at a time: their own processes and the second readers share the cores."""
+    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, n_cores // 2)

@@ -1,0 +1,282 @@
+"""What happens in a worker process: one document at a time, page by page.
+
+The owner (:mod:`docai.pipelines.batch.document`) calls these functions one after the other through a
+:class:`~docai.pipelines.external.calls.CallWorker`. A call that crashes or never ends costs its page: the
+owner starts another worker, opens the document again, which finds the pages that are there, and goes on.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Final
+
+from docai.errors import DamagedSourceError, NotAResultError, OutputError, RunFolderError, SourceChangedError
+from docai.files import durable_file, write_durably
+from docai.issues import make_issue
+from docai.models.engine import Engine
+from docai.options import Options
+from docai.pipelines.batch.memory import peak_memory, reset_peak
+from docai.pipelines.batch.model_server import ModelAddress, RemoteEngine
+from docai.pipelines.batch.owner import end_with_owner
+from docai.pipelines.batch.pages import Assembly, Doubtful, PageStore, failed_page
+from docai.pipelines.batch.sandbox import restrict
+from docai.pipelines.convert import Conversion, PageResult
+from docai.pipelines.ingest import Source, open_source
+from docai.records import Document
+
+MAX_PAGES_IN_MEMORY: Final = 32
+"""Pages of a document that are kept in memory; those of a longer one are on the disk only."""
+
+_NO_ROOM: Final = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS))
+"""No other result could be written either."""
+
+JSON: Final = ".json"
+
+Exporter = Callable[[Document], bytes]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One document to read."""
+
+    path: Path
+    options: Options
+    model: ModelAddress
+    folder: Path
+    """Of its pages, while it is not finished."""
+    results: tuple[tuple[Path, Exporter], ...]
+    """Where it goes, and what makes the bytes: a function of a module."""
+    key: str
+    """Of the settings."""
+    writable: tuple[Path, ...]
+    """Folders in which the process may write, see :mod:`docai.pipelines.batch.sandbox`."""
+    pages: str | None = None
+    password: str | None = None
+    retry_failed: bool = False
+    """Read again the pages that could not be read before."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What is known of a document that is open."""
+
+    sha256: str
+    n_bytes: int
+    modified: int
+    """Nanoseconds since 1970."""
+    numbers: Sequence[int]
+    """Of the pages to read."""
+    kept: frozenset[int]
+    """Of these, those that were read before."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What became of a document."""
+
+    n_pages: int
+    failed_pages: tuple[int, ...]
+    n_records: int
+    n_errors: int
+    n_warnings: int
+    problem: str
+    """The first issue that is an error, in words; empty where there is none."""
+    problem_code: str
+    confidences: Mapping[str, Sequence[int]]
+    """Kind of record → how many have a confidence of 0.0…, 0.1…, …, 0.9…."""
+    doubtful: Sequence[Doubtful]
+    """The records that are least sure."""
+    peak_memory: int
+    """Bytes, of this process and the processes it started."""
+
+
+@dataclass
+class _Open:
+    """The document that this process has open."""
+
+    job: Job
+    source: Source
+    conversion: Conversion
+    store: PageStore
+    stack: ExitStack
+    status: os.stat_result | None
+    opened: Opened
+    pages: dict[int, PageResult]
+
+
+_open: _Open | None = None
+
+_is_prepared = False
+
+
+def open_document(job: Job) -> Opened:
+    """Open a document; one that was open is closed.
+
+    Raises:
+        InputError: it cannot be read; its subclasses say why.
+        ConfigurationError: a setting, such as the selection of pages, does not fit.
+    """
+    global _open
+    _prepare(job)
+    close_document()
+    reset_peak()
+    with ExitStack() as stack:
+        status = _status(job.path)
+        source = stack.enter_context(open_source(job.path, password=job.password, limits=job.options.limits))
+        numbers = source.numbers(job.pages)
+        engine: Engine = stack.enter_context(RemoteEngine(job.model))
+        conversion = stack.enter_context(Conversion(source, engine, job.options, n_pages=len(numbers)))
+        store = PageStore(job.folder, f"{source.sha256} {job.key} {job.pages or ''}")
+        kept = store.numbers(with_failed=not job.retry_failed) & frozenset(numbers)
+        modified = 0 if status is None else status.st_mtime_ns
+        opened = Opened(source.sha256, source.n_bytes, modified, numbers, kept)
+        _open = _Open(job, source, conversion, store, stack.pop_all(), status, opened, {})
+    return opened
+
+
+def read_page(number: int) -> int:
+    """Read a page of the open document, and keep it. Returns how many records it has.
+
+    Raises:
+        ConfigurationError: the engine is not set up; or there is no room for the page.
+    """
+    assert _open is not None
+    page = _open.conversion.read_page(number)
+    _keep(_open, page)
+    return len(page.records)
+
+
+def give_up_page(number: int, why: str) -> None:
+    """Keep a page that ended its process as one that could not be read."""
+    assert _open is not None
+    message = f"Page {number} was given up: {why}."
+    _keep(_open, failed_page(number, make_issue("page-failed", message, page=number)))
+
+
+def finish_document() -> Finished:
+    """Write the results of the open document, each whole or not at all, and close it.
+
+    Raises:
+        SourceChangedError: the file is not the one that was opened.
+        RunFolderError: there is no room for the results. OutputError: one of them cannot be written.
+    """
+    assert _open is not None
+    job, opened = _open.job, _open.opened
+    _check_unchanged(_open)
+    with Assembly(_open.conversion.document([])) as assembly:
+        for number in opened.numbers:
+            page = _open.pages.get(number)
+            assembly.add(_load(_open, number) if page is None else page)
+        assembly.end(_open.conversion.hints)
+        for target, exporter in job.results:
+            with _writing(target):
+                if target.suffix == JSON:
+                    with durable_file(target) as file:
+                        assembly.write_json(file)
+                else:
+                    write_durably(target, exporter(_document_of(assembly)))
+    if not assembly.failed_pages:
+        _open.store.discard()
+    problem = assembly.first_problem
+    finished = Finished(
+        n_pages=assembly.n_pages,
+        failed_pages=tuple(assembly.failed_pages),
+        n_records=assembly.n_records,
+        n_errors=assembly.severities["error"],
+        n_warnings=assembly.severities["warning"],
+        problem="" if problem is None else problem.message,
+        problem_code="" if problem is None else problem.code,
+        confidences=assembly.confidences,
+        doubtful=assembly.doubtful,
+        peak_memory=peak_memory(),
+    )
+    close_document()
+    return finished
+
+
+def close_document() -> None:
+    """Close the document that is open, if any; its pages stay."""
+    global _open
+    if _open is not None:
+        opened, _open = _open, None
+        opened.stack.close()
+
+
+def _prepare(job: Job) -> None:
+    """Before the first document: give up what reading does not need. Threads that come after have it, too."""
+    global _is_prepared
+    if not _is_prepared:
+        _is_prepared = True
+        for folder in job.writable:
+            folder.mkdir(parents=True, exist_ok=True)
+        restrict(job.writable)
+        end_with_owner()
+
+
+def _keep(opened: _Open, page: PageResult) -> None:
+    numbers = opened.opened.numbers
+    if len(numbers) <= MAX_PAGES_IN_MEMORY:
+        opened.pages[page.info.number] = page
+    if len(numbers) > 1:
+        with _writing(opened.job.folder):
+            opened.store.keep(opened.conversion.document([]).source, page)
+
+
+def _load(opened: _Open, number: int) -> PageResult:
+    try:
+        return opened.store.load(number)
+    except (OSError, NotAResultError) as error:
+        raise DamagedSourceError(
+            f"Page {number} of {opened.job.path} was read and is gone from {opened.job.folder} ({error}): "
+            "read it again with --retry-failed.",
+            source=str(opened.job.path),
+        ) from error
+
+
+def _document_of(assembly: Assembly) -> Document:
+    file = BytesIO()
+    assembly.write_json(file)
+    return Document.from_json(file.getvalue())
+
+
+def _status(path: Path) -> os.stat_result | None:
+    """None where it cannot be looked at, which opening it says in words."""
+    try:
+        return path.stat()
+    except (OSError, ValueError):
+        return None
+
+
+def _check_unchanged(opened: _Open) -> None:
+    before, after = opened.status, _status(opened.job.path)
+    if before is None or after is None:
+        is_same = before is after
+    else:
+        is_same = (before.st_size, before.st_mtime_ns, before.st_ino) == (
+            after.st_size, after.st_mtime_ns, after.st_ino,
+        )  # fmt: skip
+    if not is_same:
+        opened.store.discard()
+        raise SourceChangedError(
+            f"{opened.job.path} was written to while it was read: run again when it is whole.",
+            source=str(opened.job.path),
+        )
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Around writing: what it raises in words."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise RunFolderError(
+                f"{path} cannot be written ({error.strerror}): make room, then go on with --resume."
+            ) from error
+        raise OutputError(f"{path} cannot be written ({error.strerror}).") from error

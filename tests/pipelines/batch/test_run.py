@@ -1,0 +1,320 @@
+"""Whole runs: what becomes of each input, whatever happens to the processes."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+
+import pymupdf
+import pytest
+
+import docai
+from docai import ScriptedEngine
+from docai.batch import make_setup, open_run
+from docai.errors import CheckpointError, RunFolderError
+from docai.models.heads import HEADS
+from docai.options import Options
+from docai.pipelines.batch import document as documents
+from docai.pipelines.batch import worker
+from docai.pipelines.batch.events import DocumentEnded, DocumentStarted, Event, PageRead, RunEnded, RunStarted
+from docai.pipelines.batch.manifest import Manifest, Row
+from docai.records import Document
+
+pytestmark = pytest.mark.slow(seconds=90)
+
+ALONE = Options(witnesses="off", readback="off")
+
+
+@pytest.fixture(scope="module")
+def faults() -> Iterator[ModuleType]:
+    """The module ``faults``, under a name that a worker process finds, too."""
+    folder = str(Path(__file__).parent)
+    sys.path.insert(0, folder)
+    try:
+        yield importlib.import_module("faults")
+    finally:
+        sys.path.remove(folder)
+
+
+def _pdf(path: Path, *texts: str, **save: object) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with pymupdf.open() as document:
+        for text in texts:
+            document.new_page(width=300, height=200).insert_text((20, 40), text, fontsize=12)
+        document.save(path, **save)
+    return path
+
+
+def _run(
+    folder: Path, sources: Sequence[Path], *, options: Options = ALONE, workers: int = 1, **more: object
+) -> list[Event]:
+    engine = ScriptedEngine(dict.fromkeys(HEADS, ""), accuracy=0.0)
+    setup = make_setup(options, engine=engine, workers=workers)
+    opened, run = open_run(folder, sources, setup, **more)  # type: ignore[arg-type]
+    with opened:
+        return list(run)
+
+
+def _rows(folder: Path) -> dict[str, Row]:
+    with Manifest(folder / "manifest.sqlite") as manifest:
+        return {row.name: row for row in manifest.rows()}
+
+
+def _results(folder: Path) -> dict[str, bytes]:
+    results = folder / "results"
+    return {path.relative_to(results).as_posix(): path.read_bytes() for path in results.rglob("*.json")}
+
+
+def test_every_input_has_a_row_and_its_state(tmp_path: Path) -> None:
+    inputs = tmp_path / "in"
+    _pdf(inputs / "a.pdf", "Hello world")
+    _pdf(inputs / "deep" / "b.pdf", "One", "Two", "Three")
+    _pdf(inputs / "locked.pdf", "x", encryption=pymupdf.PDF_ENCRYPT_AES_256, user_pw="secret")
+    (inputs / "empty.pdf").touch()
+    (inputs / "broken.pdf").write_bytes(b"%PDF-1.7 no more")
+    (inputs / "loop.pdf").symlink_to(inputs / "loop.pdf")
+    events = _run(tmp_path / "run", [inputs, tmp_path / "gone.pdf"], workers=2)
+    rows = _rows(tmp_path / "run")
+    assert {name: row.state for name, row in rows.items()} == {
+        "in/a.pdf": "done",
+        "in/deep/b.pdf": "done",
+        "in/locked.pdf": "failed",
+        "in/empty.pdf": "failed",
+        "in/broken.pdf": "failed",
+        "in/loop.pdf": "failed",
+        "gone.pdf": "failed",
+    }
+    assert rows["in/locked.pdf"].code == "PasswordRequiredError"
+    assert rows["in/deep/b.pdf"].pages == rows["in/deep/b.pdf"].records == 3
+    assert rows["in/a.pdf"].attempts == 1
+    assert all(row.reason for row in rows.values() if row.state == "failed")
+    assert set(_results(tmp_path / "run")) == {"in/a.pdf.json", "in/deep/b.pdf.json"}
+    assert not list((tmp_path / "run" / "pages").iterdir())
+    assert isinstance(events[0], RunStarted)
+    assert events[0].n_waiting == 7
+    assert isinstance(events[-1], RunEnded)
+    assert events[-1].counts["done"] == 2
+    assert sum(isinstance(event, DocumentEnded) for event in events) == 7
+    assert sum(isinstance(event, PageRead) for event in events) == 4
+
+
+def test_a_result_is_what_process_gives(tmp_path: Path) -> None:
+    path = _pdf(tmp_path / "in" / "a.pdf", "Hello world", "", "A second text")
+    _run(tmp_path / "run", [path])
+    (data,) = _results(tmp_path / "run").values()
+    engine = ScriptedEngine(dict.fromkeys(HEADS, ""), accuracy=0.0)
+    alone = docai.process(path, engine=engine, witnesses="off", readback="off")
+    # Times and devices that were not used are in the manifest, if anywhere: results can be compared.
+    alone.stats.seconds, alone.stats.seconds_by_stage, alone.stats.device = 0.0, {}, ""
+    for page in alone.pages:
+        page.seconds = 0.0
+    assert data.decode() == alone.to_json() + "\n"
+
+
+def test_a_run_goes_on_with_what_is_left(tmp_path: Path) -> None:
+    paths = [_pdf(tmp_path / "in" / f"{number}.pdf", f"Text {number}") for number in range(3)]
+    _run(tmp_path / "run", paths[:2])
+    before = _rows(tmp_path / "run")
+    events = _run(tmp_path / "run", paths, resume=True)
+    assert [event.row.name for event in events if isinstance(event, DocumentEnded)] == ["2.pdf"]
+    after = _rows(tmp_path / "run")
+    assert after["0.pdf"] == before["0.pdf"]
+    (tmp_path / "run" / "results" / "1.pdf.json").unlink()
+    _pdf(paths[0], "Another text")
+    events = _run(tmp_path / "run", [], resume=True)
+    assert [event.row.name for event in events if isinstance(event, DocumentEnded)] == ["0.pdf", "1.pdf"]
+    assert b"Another text" in _results(tmp_path / "run")["0.pdf.json"]
+
+
+def test_a_page_that_crashes_its_process_costs_that_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faults: ModuleType
+) -> None:
+    path = _pdf(tmp_path / "in" / "a.pdf", "One", "Two", "Three")
+    monkeypatch.setattr(worker, "read_page", faults.crash_at_page_two)
+    events = _run(tmp_path / "run", [path])
+    row = _rows(tmp_path / "run")["a.pdf"]
+    assert (row.state, row.pages, row.failed_pages, row.code) == ("partial", 3, 1, "page-failed")
+    assert "SIGKILL" in row.reason
+    document = Document.from_json(_results(tmp_path / "run")["a.pdf.json"])
+    assert [page.origin for page in document.pages] == ["born-digital", "failed", "born-digital"]
+    assert [text.text for text in document.texts] == ["One", "Three"]
+    assert [event.problem != "" for event in events if isinstance(event, PageRead)] == [False, True, False]
+    monkeypatch.undo()
+    events = _run(tmp_path / "run", [path], resume=True)
+    assert not [event for event in events if isinstance(event, PageRead)]
+    events = _run(tmp_path / "run", [path], resume=True, retry_failed=True)
+    assert [event.page for event in events if isinstance(event, PageRead)] == [2]
+    assert _rows(tmp_path / "run")["a.pdf"].state == "done"
+
+
+def test_a_page_that_crashes_once_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faults: ModuleType
+) -> None:
+    path = _pdf(tmp_path / "in" / "a.pdf", "One", "Two")
+    monkeypatch.setattr(worker, "read_page", faults.crash_once)
+    monkeypatch.setenv(faults.MARK, str(tmp_path / "mark"))
+    _run(tmp_path / "run", [path])
+    assert (tmp_path / "mark").exists()
+    assert _rows(tmp_path / "run")["a.pdf"].state == "done"
+
+
+def test_a_page_that_hangs_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faults: ModuleType
+) -> None:
+    path = _pdf(tmp_path / "in" / "a.pdf", "One", "Two")
+    monkeypatch.setattr(worker, "read_page", faults.hang_at_page_two)
+    monkeypatch.setattr(documents, "_seconds", lambda limits: 20.0)
+    monkeypatch.setattr(documents, "TRIES", 1)
+    _run(tmp_path / "run", [path])
+    row = _rows(tmp_path / "run")["a.pdf"]
+    assert (row.state, row.failed_pages) == ("partial", 1)
+    assert "longer than 20 s" in row.reason
+
+
+def test_a_file_that_changes_while_it_is_read_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faults: ModuleType
+) -> None:
+    path = _pdf(tmp_path / "in" / "a.pdf", "Before")
+    _pdf(tmp_path / "in" / "a.next", "After it was changed")
+    monkeypatch.setattr(worker, "finish_document", faults.change_once)
+    monkeypatch.setenv(faults.MARK, str(tmp_path / "mark"))
+    monkeypatch.setenv(faults.DOCUMENT, str(path))
+    _run(tmp_path / "run", [path])
+    assert _rows(tmp_path / "run")["a.pdf"].state == "done"
+    assert b"After it was changed" in _results(tmp_path / "run")["a.pdf.json"]
+
+
+def test_a_full_disk_ends_the_run_and_costs_no_document(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faults: ModuleType
+) -> None:
+    paths = [_pdf(tmp_path / "in" / f"{number}.pdf", "Text") for number in range(2)]
+    monkeypatch.setattr(worker, "finish_document", faults.no_room)
+    with pytest.raises(RunFolderError, match="no room"):
+        _run(tmp_path / "run", paths)
+    assert {row.state for row in _rows(tmp_path / "run").values()} == {"waiting"}
+    assert all(row.attempts == 0 for row in _rows(tmp_path / "run").values())
+    monkeypatch.undo()
+    _run(tmp_path / "run", paths, resume=True)
+    assert {row.state for row in _rows(tmp_path / "run").values()} == {"done"}
+
+
+def test_a_manifest_that_is_lost_is_made_anew_from_the_results(tmp_path: Path) -> None:
+    paths = [_pdf(tmp_path / "in" / f"{number}.pdf", f"Text {number}") for number in range(2)]
+    _run(tmp_path / "run", paths)
+    (tmp_path / "run" / "manifest.sqlite").write_bytes(b"SQLite format 3\0" + b"\7" * 4000)
+    (tmp_path / "run" / "results" / "1.pdf.json").write_bytes(b"{ half")
+    events = _run(tmp_path / "run", paths, resume=True)
+    assert [event.row.name for event in events if isinstance(event, DocumentEnded)] == ["1.pdf"]
+    rows = _rows(tmp_path / "run")
+    assert {row.state for row in rows.values()} == {"done"}
+    assert rows["0.pdf"].records == 1
+
+
+def test_a_long_document_is_put_together_from_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = _pdf(tmp_path / "in" / "a.pdf", *(f"Page {number}" for number in range(1, 36)))
+    _run(tmp_path / "run", [path])
+    document = Document.from_json(_results(tmp_path / "run")["a.pdf.json"])
+    assert [text.text for text in document.texts] == [f"Page {number}" for number in range(1, 36)]
+    assert document.to_json().encode() + b"\n" == _results(tmp_path / "run")["a.pdf.json"]
+
+
+def test_the_model_answers_all_workers_and_comes_back(tmp_path: Path) -> None:
+    paths = []
+    for number in range(4):
+        with pymupdf.open() as document:
+            page = document.new_page(width=300, height=200)
+            shape = page.new_shape()
+            for step in range(12):
+                shape.draw_rect((40 + 18 * step, 60 + 7 * (step * number % 9), 52 + 18 * step, 150))
+            shape.finish(fill=(0.2, 0.2, 0.2))
+            shape.commit()
+            paths.append(tmp_path / f"{number}.png")
+            page.get_pixmap(dpi=120).save(paths[-1])
+    engine = ScriptedEngine(dict.fromkeys(HEADS, "read"), accuracy=1.0)
+    setup = make_setup(ALONE, engine=engine, workers=2)
+    opened, run = open_run(tmp_path / "run", paths, setup)
+    with opened:
+        killed = False
+        for event in run:
+            if isinstance(event, DocumentStarted) and not killed:
+                assert run.model_pid is not None
+                os.kill(run.model_pid, signal.SIGKILL)
+                killed = True
+    assert {row.state for row in _rows(tmp_path / "run").values()} == {"done"}
+
+
+def test_a_model_that_cannot_be_loaded_ends_the_run(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    with pytest.raises((CheckpointError, docai.errors.DocaiError)):
+        make_setup(ALONE, tmp_path / "model")
+
+
+def test_process_many_gives_each_result(tmp_path: Path) -> None:
+    good = _pdf(tmp_path / "good.pdf", "Hello")
+    (tmp_path / "bad.pdf").write_bytes(b"no document")
+    engine = ScriptedEngine(dict.fromkeys(HEADS, ""), accuracy=0.0)
+    results = {
+        result.path.name: result
+        for result in docai.process_many([good, tmp_path / "bad.pdf"], engine=engine, witnesses="off")
+    }
+    assert results["good.pdf"].document is not None
+    assert results["good.pdf"].document.texts[0].text == "Hello"
+    assert results["bad.pdf"].state == "failed"
+    assert results["bad.pdf"].document is None
+    assert results["bad.pdf"].code == "NotADocumentError"
+
+
+def _command(*words: object) -> list[str]:
+    return [sys.executable, "-m", "docai", "batch", *map(str, words), "--witnesses", "off", "--workers", "2"]
+
+
+def _wait(is_there: Callable[[], bool]) -> None:
+    until = time.monotonic() + 120
+    while not is_there() and time.monotonic() < until:
+        time.sleep(0.02)
+    assert is_there()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_a_run_that_is_killed_goes_on(tmp_path: Path) -> None:
+    inputs = tmp_path / "in"
+    for number in range(4):
+        _pdf(inputs / f"{number}.pdf", *(f"Text {number} of page {page}" for page in range(3)))
+    _run(tmp_path / "whole", [inputs], options=Options(witnesses="off"), workers=2)
+    folder = tmp_path / "run"
+    for word in ([], ["--resume"]):
+        before = len(_results(folder))
+        process = subprocess.Popen(
+            _command(inputs, "-o", folder, *word), stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        _wait(
+            lambda before=before: len(_results(folder)) > before or any((folder / "pages").rglob("0*.json"))
+        )  # type: ignore[misc]
+        process.kill()
+        process.wait()
+    ended = subprocess.run(
+        _command(inputs, "-o", folder, "--resume"), capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert {row.state for row in _rows(folder).values()} == {"done"}
+    assert {name: _text(data) for name, data in _results(folder).items()} == {
+        name: _text(data) for name, data in _results(tmp_path / "whole").items()
+    }
+    assert (folder / "report.html").exists()
+
+
+def _text(data: bytes) -> object:
+    """Without the name of the model, which is another in the two runs."""
+    content = json.loads(data)
+    content["stats"].pop("model")
+    return content
