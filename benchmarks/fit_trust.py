@@ -242,8 +242,9 @@ def main() -> None:
         if reader == FINAL and fitted.x[0] > 0:
             # What is surely wrong stays so, however few such answers there are.
             fitted = TrustMap((0.0, *fitted.x), (0.0, *fitted.y))
-        # Words of docai have confidences by those of its readers, records are fitted once more.
-        if (reader, unit) != (FINAL, "word") and not reader.startswith(f"{FINAL} "):
+        # Words of docai, and so its texts, have confidences by those of its readers; other records are fitted
+        # once more.
+        if (reader, unit) not in ((FINAL, "word"), (FINAL, "text")) and not reader.startswith(f"{FINAL} "):
             maps[reader, unit] = fitted, len(observed)
         print(_row(reader, unit, observed, fitted, others.get((reader, unit), ())))
     print("\n| kind | both wrong | alike |\n|---|---|---|")

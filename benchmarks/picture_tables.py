@@ -104,13 +104,15 @@ def row(part: PictureSet, reader: str, answers: Sequence[Measured]) -> str:
 def calibration_tables(measured: Sequence[Measured]) -> Iterator[str]:
     """How far docai's confidences come true: by kind and half, for records and their parts.
 
-    *By chance* is the error that confidences without any fault would show on so many answers.
+    *By chance* is the error that confidences without any fault would show on so many answers. The confidence
+    of a text is the mean of its words', which are in the table.
     """
     beliefs: dict[tuple[str, str], dict[str, list[Belief]]] = defaultdict(lambda: defaultdict(list))
     for one in measured:
         if one.reader == DOCAI:
             for half in (one.half, "both"):
-                beliefs[one.kind, "record"][half] += one.score.beliefs
+                if one.kind != "text":
+                    beliefs[one.kind, "record"][half] += one.score.beliefs
                 for unit, parts in one.score.part_beliefs.items():
                     beliefs[one.kind, unit][half] += parts
     yield "\n| kind | unit | half | n | right | mean confidence | calibration error | by chance | Brier |"

@@ -33,7 +33,7 @@ from docai.pipelines.evidence.figure_words import read_seen_words
 from docai.pipelines.evidence.readers import ReaderPool
 from docai.pipelines.evidence.second_readers import join_second_readers
 from docai.pipelines.evidence.table_decision import is_sure
-from docai.pipelines.evidence.trust import trust_against, with_fitted_confidence
+from docai.pipelines.evidence.trust import trust_against, with_fitted_confidence, within_accuracy
 from docai.pipelines.evidence.unread_print import MIN_READ_SHARE, read_share
 from docai.pipelines.ingest import Page, PageWord
 from docai.pipelines.layout import Region
@@ -60,6 +60,8 @@ class RegionTask:
     """What the strokes and glyphs of the page say; None where there are none, or they are to be ignored."""
     is_asked: bool = False
     """The head of the region's kind is to read it."""
+    head_accuracy: float | None = None
+    """How often the head was right where it was measured; None: nobody knows."""
     crops: Sequence[Crop] = ()
     """What the head is shown; of several tries the one whose answer is kept."""
     generations: Sequence[Generation] = ()
@@ -238,6 +240,7 @@ class RegionTask:
             self.decision, result = with_read_back(self.decision, self.readback_crops)
             self.read_back = result or self.readback_skipped
         self.decision = with_fitted_confidence(self.region.kind, self.decision)
+        self.decision = within_accuracy(self.decision, self.head_accuracy)
 
     def check_unread_print(self) -> None:
         """Say so where most of the print of a text is none of the words that were read."""
@@ -388,6 +391,8 @@ def recognize(tasks: Sequence[RegionTask], engine: Engine) -> None:
     Raises:
         ConfigurationError: the engine is not set up. Any other failure is the answer to its crop.
     """
+    for task in tasks:
+        task.head_accuracy = None if task.head is None else engine.accuracy(task.head.name)
     generations = iter(answer(engine, [request for task in tasks for request in task.requests()]))
     for task in tasks:
         task.generations = list(islice(generations, len(task.crops)))

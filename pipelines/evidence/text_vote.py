@@ -10,13 +10,12 @@ in a word, alone (:func:`~docai.pipelines.evidence.trust.word_trust`):
 - the other reader has no word there: the word keeps its p. What the other one has where the base has nothing
   is left out, as it is seldom a word: of 73 such words of Tesseract beside PP-OCR 6 were right.
 
-The confidence of the whole is the probability that all of its words are right, if they are right
-independently of each other: the product of theirs.
+The confidence of the whole is the share of its words that are likely right, the mean of theirs. That all of
+them are right is hardly ever likely of a page, and no help in choosing what to believe.
 """
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -46,7 +45,7 @@ MIN_LENGTH_SHARE: Final = 0.5
 """Length of what another reader has at the place of a word, in lengths of the word, from which it speaks
 against it: a letter made of a stroke of the word, or of a line on its side, does not."""
 
-METHOD: Final = "probability that all words are right, from those of the words"
+METHOD: Final = "share of its words that are likely right"
 
 PARTS: Final = "each reader's share of right words, by its own confidence; where several read, Bayes' rule"
 
@@ -83,7 +82,7 @@ def join_texts(readings: Sequence[Reading]) -> tuple[Reading | None, tuple[Alter
         text=content.text,
         complete=any(one.complete for one in texts),
         confidence=Confidence(
-            value=math.prod(vote.probability for vote in votes), method=METHOD, parts=PARTS
+            value=sum(vote.probability for vote in votes) / len(votes), method=METHOD, parts=PARTS
         ),
         is_calibrated=True,
         supporters=tuple(

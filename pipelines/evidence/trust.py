@@ -82,6 +82,9 @@ _NO_SECOND_READERS: Final[frozenset[Evidence]] = frozenset(("model", "text-layer
 
 _NOT_OF_PICTURES: Final[frozenset[Evidence]] = _NO_SECOND_READERS | {"drawing", "layout"}
 
+LEAST_ACCURACY: Final = 0.05
+"""Of a head of which no answer about a real document was right: there were not many."""
+
 FINAL: Final = "docai"
 """In the file: the maps of confidences of whole records, by kind, that rest on readers of pictures alone."""
 
@@ -225,6 +228,21 @@ def probability_against(second: Reading) -> float:
     """How likely it is right against the model, in the unit that it is asked in: of a text a word of it."""
     trust = trust_against(second)
     return trust.part if isinstance(second.content, TextContent) else trust.record
+
+
+def within_accuracy(decision: Decision, accuracy: float | None) -> Decision:
+    """What the model alone says is no surer than it was measured to be right about real documents.
+
+    Its own confidence is fitted on drawn pairs, which are more like those that it learned from.
+
+    Args:
+        accuracy: of the head, see :attr:`docai.models.checkpoints.HeadWeights.accuracy`; None: not measured.
+    """
+    own, bound = decision.confidence, max(accuracy or 0.0, LEAST_ACCURACY)
+    if accuracy is None or tuple(decision.evidence) != ("model",) or own.value is None or own.value <= bound:
+        return decision
+    method = f"{own.method}; at most the share of the head's answers about real documents that are right"
+    return replace(decision, confidence=Confidence(value=bound, method=method, parts=own.parts))
 
 
 def with_fitted_confidence(kind: str, decision: Decision) -> Decision:

@@ -95,3 +95,10 @@ def test_a_clear_reading_needs_no_other_and_an_unsure_one_does() -> None:
     assert is_doubtful(_reading("ppocr", "a clear page of print", own=0.5))
     assert is_doubtful(_reading("ppocr", "cut off", complete=False))
     assert is_doubtful(Reading("ppocr"))
+
+
+def test_a_text_is_as_sure_as_its_words_are_on_the_mean_however_long_it_is() -> None:
+    words = " ".join(["word"] * 400)
+    joined, _ = join_texts([_reading("ppocr", words, own=0.9)])
+    assert joined is not None
+    assert joined.confidence.value == pytest.approx(0.9)

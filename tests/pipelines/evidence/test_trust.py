@@ -18,6 +18,7 @@ from docai.pipelines.evidence.trust import (
     trust_against,
     trust_in,
     with_fitted_confidence,
+    within_accuracy,
     word_trust,
 )
 from docai.records import Confidence, Evidence
@@ -96,3 +97,21 @@ def test_only_records_of_readers_of_pictures_are_held_against_such_documents(
     decision = Decision(ETHANOL, evidence, Confidence(value=0.6, method="so"))
     assert with_fitted_confidence("molecule", decision).confidence.value == pytest.approx(value)
     assert with_fitted_confidence("table", decision) == decision
+
+
+@pytest.mark.parametrize(
+    ("evidence", "accuracy", "value"),
+    [
+        (("model",), 0.0, trust.LEAST_ACCURACY),
+        (("model",), 0.4, 0.4),
+        (("model",), 0.99, 0.93),
+        (("model",), None, 0.93),
+        (("model", "ppocr"), 0.0, 0.93),
+        (("ppocr",), 0.0, 0.93),
+    ],
+)
+def test_the_model_alone_is_no_surer_than_it_was_right(
+    evidence: tuple[Evidence, ...], accuracy: float | None, value: float
+) -> None:
+    decision = Decision(text(0.9), evidence, Confidence(value=0.93, method="calibrated"))
+    assert within_accuracy(decision, accuracy).confidence.value == pytest.approx(value)
