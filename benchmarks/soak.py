@@ -11,8 +11,8 @@ but for a tenth of the documents, whose pages are pictures and which have a run 
 on.
 
 Printed, for each part: how many inputs, states, kills, seconds, and what differs between the two runs: rows
-(by input: state, pages, records), results (byte by byte), files that belong to no row, and what was left in the
-run folder. The exit code is 1 where anything differs.
+(by input: state, pages, records), results (byte by byte), files that belong to no row, and what was left in
+the run folder. The exit code is 1 where anything differs.
 """
 
 from __future__ import annotations
