@@ -139,7 +139,7 @@ def save(net: WindowNet, path: Path) -> None:
         matrix = matrix.permute(2, 3, 1, 0).flatten(0, 2) if matrix.ndim == 4 else matrix.T
         arrays[f"matrix{k}"] = matrix.numpy().astype(np.float16)
         arrays[f"offsets{k}"] = state[f"{name}.bias"].numpy().astype(np.float16)
-    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
+    np.savez_compressed(path, **arrays)
 
 
 def train(examples: Examples, held: Examples, epochs: int, path: Path) -> None:
