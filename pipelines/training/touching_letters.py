@@ -3,10 +3,11 @@
     python -m docai.pipelines.training.touching_letters -o letter_windows.npz [--pictures 1200] [--epochs 6]
 
 It learns from pictures that :mod:`~docai.pipelines.training.touching_pictures` draws, traced as any picture
-is up to their ink. A place is of the class of the letter whose middle it is near, or of none; places between
-are left out. No real picture is learned from. Every twentieth picture is held out, and what is read of those
-is printed after each epoch. The weights that the package has are of the defaults, but drawn before alkyl groups
-and numbered ones, such as C2H5 and R1, were among the labels; of the letters held out 93.4 % were right.
+is up to their ink. A place is of the class of the letter whose middle it is near, or of none; places
+between are left out. No real picture is learned from. Every twentieth picture is held out, and what is read
+of those is printed after each epoch. The weights that the package has are of the defaults, but drawn before
+alkyl groups and numbered ones, such as C2H5 and R1, were among the labels; of the letters held out 93.4 %
+were right.
 """
 
 from __future__ import annotations
