@@ -3,10 +3,11 @@
     python -m docai.pipelines.training.touching_letters -o letter_windows.npz [--pictures 1200] [--epochs 6]
 
 It learns from pictures that :mod:`~docai.pipelines.training.touching_pictures` draws, traced as any picture
-is up to their ink. A place is of the class of the letter whose middle it is near, or of none; places between
-are left out. No real picture is learned from. Every twentieth picture is held out, and what is read of those
-is printed after each epoch. The weights that the package has are of the defaults, but drawn before alkyl groups
-and numbered ones, such as C2H5 and R1, were among the labels; of the letters held out 93.4 % were right.
+is up to their ink. A place is of the class of the letter whose middle it is near, or of none; places
+between are left out. No real picture is learned from. Every twentieth picture is held out, and what is read
+of those is printed after each epoch. The weights that the package has are of the defaults, but drawn before
+alkyl groups and numbered ones, such as C2H5 and R1, were among the labels; of the letters held out 93.4 %
+were right.
 """
 
 from __future__ import annotations
@@ -139,7 +140,7 @@ def save(net: WindowNet, path: Path) -> None:
         matrix = matrix.permute(2, 3, 1, 0).flatten(0, 2) if matrix.ndim == 4 else matrix.T
         arrays[f"matrix{k}"] = matrix.numpy().astype(np.float16)
         arrays[f"offsets{k}"] = state[f"{name}.bias"].numpy().astype(np.float16)
-    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
+    np.savez_compressed(path, **arrays)
 
 
 def train(examples: Examples, held: Examples, epochs: int, path: Path) -> None:
