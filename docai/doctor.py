@@ -143,9 +143,16 @@ def _memory() -> tuple[int | None, int | None]:
 
 def _second_readers() -> tuple[SecondReaderReport, ...]:
     from docai.pipelines.evidence.readers import known_readers
+    from docai.pipelines.external import ppocr
 
+    # What is installed may not load all the same.
+    unloadable = None if ppocr.missing() else ppocr.load_problem()
     return tuple(
-        SecondReaderReport(reader.name, kind, reader.available())
+        SecondReaderReport(
+            reader.name,
+            kind,
+            reader.available() or (unloadable if reader.name in ("ppocr", "slanet") else None),
+        )
         for reader in known_readers()
         for kind in sorted(reader.kinds or ())
     )

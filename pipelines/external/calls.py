@@ -167,7 +167,9 @@ def _answer(request: list[bytearray], nowhere: BinaryIO) -> tuple[bool, Any]:
 def _sendable(error: Exception) -> Exception:
     """An error that the other side can read, with what happened here as a note."""
     steps = "".join(traceback.format_tb(error.__traceback__))
-    if not isinstance(error, DocaiError) and type(error) not in _BUILT_IN:
+    if isinstance(error, ImportError):
+        error = ImportError(str(error))
+    elif not isinstance(error, DocaiError) and type(error) not in _BUILT_IN:
         error = RuntimeError(f"{type(error).__name__}: {error}")
     error.add_note(f"In the child process:\n{steps}")
     return error

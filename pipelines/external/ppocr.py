@@ -111,6 +111,16 @@ def missing() -> str | None:
     return None
 
 
+def load_problem(seconds: float = SECONDS) -> str | None:
+    """Why it cannot be used here though it is installed, in one sentence, such as an onnxruntime whose
+    libraries do not load; None where it can. Starts the engine, which takes a second or two."""
+    try:
+        _ask(_load, seconds)
+    except ReaderError as error:
+        return f"{error}."
+    return None
+
+
 def read_words(
     picture: NDArray[np.uint8], *, letter_height: float | None = None, seconds: float = SECONDS
 ) -> list[OcrWord]:
@@ -153,6 +163,11 @@ def _ask(function: Callable[P, R], seconds: float, *args: P.args, **kwargs: P.kw
         ) from error
     except (RuntimeError, ValueError, TypeError, MemoryError) as error:
         raise ReaderError(f"PP-OCR failed ({type(error).__name__}: {error})") from error
+
+
+def _load() -> None:
+    """In the child: the engine loads its networks, and what these need, when it first reads."""
+    _read_letters(np.full((LINE_HEIGHT_PX, MIN_LINE_WIDTH_PX, 3), 255, np.uint8), 0.0)
 
 
 def _threads() -> int:

@@ -28,7 +28,13 @@ from docai.pipelines.layout.paragraphs import split_paragraphs
 from docai.pipelines.layout.picture import TRANSFORM, gray_page, set_upright
 from docai.pipelines.layout.scene_text import MIN_HALFTONES, text_in_photographs
 from docai.pipelines.layout.spread import split_spread
-from docai.pipelines.layout.straighten import MIN_LETTERS, SeeWords, count_letters, turn_of_words
+from docai.pipelines.layout.straighten import (
+    MIN_LETTERS,
+    SeeWords,
+    count_letters,
+    known_skew,
+    turn_of_words,
+)
 from docai.pipelines.layout.types import (
     Origin,
     PageLayout,
@@ -124,9 +130,10 @@ def find_regions(page: Page, *, use_text_layer: bool = True, see_words: SeeWords
     Raises:
         TooManyPixelsError, DamagedSourceError: as ``Page.words`` and ``Page.render``.
     """
+    skew = known_skew(page)
     if see_words is None or not page.inside(wants_words, use_text_layer):
-        return page.inside(_find_regions, use_text_layer)
-    return page.inside(_find_regions, use_text_layer, list(see_words(page)))
+        return page.inside(_find_regions, use_text_layer, (), skew)
+    return page.inside(_find_regions, use_text_layer, list(see_words(page)), skew)
 
 
 def wants_words(page: Page, use_text_layer: bool) -> bool:
@@ -141,10 +148,12 @@ def wants_words(page: Page, use_text_layer: bool) -> bool:
     return halftone_share(gray) >= MIN_HALFTONES or count_letters(binarize(gray)) >= MIN_LETTERS
 
 
-def _find_regions(page: Page, use_text_layer: bool, seen: Sequence[SeenWord] = ()) -> PageLayout:
+def _find_regions(
+    page: Page, use_text_layer: bool, seen: Sequence[SeenWord] = (), skew: float | None = None
+) -> PageLayout:
     words, origin, is_from_pixels = sources_of(page, use_text_layer)
     if is_from_pixels:
-        return _layout_from_pixels(page, words, origin, seen)
+        return _layout_from_pixels(page, words, origin, seen, skew)
     return _layout_from_pdf(page, words, origin)
 
 
@@ -190,7 +199,11 @@ def _watermark(words: list[PageWord], number: int) -> Region:
 
 
 def _layout_from_pixels(
-    page: Page, words: list[PageWord], origin: Origin, seen: Sequence[SeenWord] = ()
+    page: Page,
+    words: list[PageWord],
+    origin: Origin,
+    seen: Sequence[SeenWord] = (),
+    skew: float | None = None,
 ) -> PageLayout:
     from docai.pipelines.layout.facsimile import usual_size
     from docai.pipelines.layout.raster import evidence_from_pixels
@@ -199,11 +212,11 @@ def _layout_from_pixels(
         words = [word._replace(is_ocr=True) for word in words]
     level = _DeskewedFrame(TurnedFrame(page.width, page.height, 0), 0.0)
     gray, scale = gray_page(page, usual_size([_seen_box(one.word, level) for one in seen]))
-    turn = 0 if page.is_straight else turn_of_words(page, words)
+    turn = 0 if page.is_straight or skew is not None else turn_of_words(page, words)
     # A drawing without words: what its strokes make is upright, whatever way its letters seem to run.
     displayed = TurnedFrame(page.width, page.height, 0)
     is_notation = origin == "born-digital" and bool(read_notation(page, displayed, page.bbox))
-    picture = set_upright(gray, 0 if is_notation else turn, is_straight=is_notation)
+    picture = set_upright(gray, 0 if is_notation else turn, 0.0 if is_notation else skew)
     if not picture.ink.any():
         return PageLayout((), "blank")
     turned = TurnedFrame(page.width, page.height, picture.turn, TRANSFORM.scale / scale)

@@ -93,14 +93,14 @@ def measured_letter_height(parts: Parts) -> float | None:
     return parts.median_height(letters, min_count=MIN_LETTERS_TO_MEASURE)
 
 
-def set_upright(gray: Gray, turn: int | None = None, *, is_straight: bool = False) -> UprightPicture:
+def set_upright(gray: Gray, turn: int | None = None, skew: float | None = None) -> UprightPicture:
     """Turn the picture of a page so that its text is upright.
 
     Args:
         gray: gray levels (height, width).
         turn: quarters clockwise (0 to 3) that set it upright, where the page's own words tell; None: found
             in the pixels.
-        is_straight: it is known not to be askew, as what is no scan.
+        skew: degrees clockwise by which its lines are turned then, where known; None: found in the pixels.
     """
     ink = binarize(gray)
     if turn is None:
@@ -111,7 +111,8 @@ def set_upright(gray: Gray, turn: int | None = None, *, is_straight: bool = Fals
                 turn = 3
     if turn:
         gray, ink = (np.ascontiguousarray(np.rot90(image, -turn)) for image in (gray, ink))
-    skew = 0.0 if is_straight else deskew.skew_angle(ink)
+    if skew is None:
+        skew = deskew.skew_angle(ink)
     if skew:
         height, width = gray.shape
         matrix = deskew.turn_matrix(width, height, skew)

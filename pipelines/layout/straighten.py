@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
+from weakref import WeakKeyDictionary
 
 import cv2
 import numpy as np
@@ -59,6 +60,8 @@ class Pose:
     """None: as it should."""
     is_doubtful: bool = False
     """It may be upside down."""
+    skew: float | None = None
+    """Degrees clockwise by which the lines of a page are turned that lies as it should; None: unknown."""
 
 
 def straight_page(page: Page, *, use_text_layer: bool = True, see_words: SeeWords | None = None) -> Page:
@@ -72,6 +75,8 @@ def straight_page(page: Page, *, use_text_layer: bool = True, see_words: SeeWord
         TooManyPixelsError, DamagedSourceError: as ``Page.words`` and ``Page.render``.
     """
     pose = page.inside(find_pose, use_text_layer)
+    if pose.straightening is None and pose.skew is not None:
+        _SKEWS[page] = pose.skew
     chosen = page if pose.straightening is None else StraightPage(page, pose.straightening)
     if not pose.is_doubtful or see_words is None:
         return chosen
@@ -89,6 +94,15 @@ def straight_page(page: Page, *, use_text_layer: bool = True, see_words: SeeWord
         # A script that the engine does not know, whose letters need not reach up more often than down.
         return _upside_down(page, pose.straightening)
     return chosen
+
+
+_SKEWS: WeakKeyDictionary[Page, float] = WeakKeyDictionary()
+
+
+def known_skew(page: Page) -> float | None:
+    """Degrees clockwise by which the lines of a page are turned for which :func:`straight_page` found that it
+    lies as it should; None where nobody measured that."""
+    return _SKEWS.get(page)
 
 
 def find_pose(page: Page, use_text_layer: bool) -> Pose:
@@ -115,7 +129,7 @@ def find_pose(page: Page, use_text_layer: bool) -> Pose:
     if turn is None:
         turn = 1 if deskew.is_rotated_90(ink) and not level_staves(gray) else 0
     turned_ink = np.ascontiguousarray(np.rot90(ink, -turn))
-    skew = deskew.skew_angle(turned_ink)
+    skew = measured = deskew.skew_angle(turned_ink)
     if abs(skew) < MIN_SKEW or n_letters < MIN_LETTERS_ASKEW:
         skew = 0.0
     if not is_known:
@@ -126,7 +140,7 @@ def find_pose(page: Page, use_text_layer: bool) -> Pose:
     is_doubtful = not is_known and not (votes.is_upright and turn == 0)
     if corners is None and not skew:
         straightening = turned(page.width, page.height, turn) if turn else None
-        return Pose(straightening, is_doubtful)
+        return Pose(straightening, is_doubtful, None if turn else measured)
     paper = round(
         float(np.percentile(gray[:: max(1, gray.shape[0] // 200), :: max(1, gray.shape[1] // 200)], 90))
     )

@@ -123,6 +123,27 @@ def test_lines_with_doubtful_words_are_read_again_where_they_are_asked_for(
     assert len(engines.lines) == 1
 
 
+def test_where_ppocr_fails_the_words_stay_and_it_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = _clean()
+    words[3] = words[3]._replace(text="tvvo", confidence=0.4)
+    Engines(monkeypatch, words)
+    n_asked = 0
+
+    def fail(*arguments: object, **options: object) -> list[list[ppocr.OcrWord]]:
+        nonlocal n_asked
+        n_asked += 1
+        raise ReaderError("it crashed")
+
+    monkeypatch.setattr(ppocr, "read_lines", fail)
+    with open_source(_page()) as source, source.page(1) as page:
+        reader = FirstPass(PageReader(), Tesseract())
+        for _ in range(2):
+            reading = reader.read(ReaderInput(page, page.bbox))
+    assert "tvvo" in reading.text
+    assert reading.supporters == ()
+    assert n_asked == 1
+
+
 @pytest.mark.parametrize("words", [[], _clean(0.3), [word._replace(text="êñ#%") for word in _clean()]])
 def test_what_tesseract_cannot_read_is_left_to_others(
     monkeypatch: pytest.MonkeyPatch, words: Sequence[tesseract.OcrWord]

@@ -54,6 +54,20 @@ def test_a_reader_whose_package_is_missing_raises_that(monkeypatch: pytest.Monke
 
 
 @needs_ppocr
+def test_whether_it_loads_is_told_by_starting_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ppocr.load_problem() is None
+
+    def fail(*arguments: object) -> None:
+        raise ImportError("libonnxruntime.so.1: cannot open shared object file")
+
+    monkeypatch.setattr(ppocr._WORKER, "call", fail)
+    problem = ppocr.load_problem()
+    assert problem is not None
+    assert "libonnxruntime.so.1" in problem
+    assert "pip install --force-reinstall" in problem
+
+
+@needs_ppocr
 def test_a_page_is_read_once_and_each_region_has_its_words() -> None:
     data = _written((60, 60, "Received 12 March"), (60, 300, "Paid in full"))
     with open_source(data) as source, source.page(1) as page:
