@@ -2,9 +2,9 @@
 
 A document that takes the process over can then write no files but those of the run, speak to no network, and
 not fill the disk with one file. Linux has Landlock for that (5.13 and later; the network from 6.7 on), which
-a process without rights of its own can use, see https://docs.kernel.org/userspace-api/landlock.html. What the
-kernel does not have is left out, and :func:`restrict` says what was given up. Processes that the worker starts
-inherit it.
+a process without rights of its own can use, see https://docs.kernel.org/userspace-api/landlock.html. What
+the kernel does not have is left out, and :func:`restrict` says what was given up. Processes that the worker
+starts inherit it.
 """
 
 from __future__ import annotations

@@ -43,6 +43,19 @@ _MAX_STRAY_GAP: Final = 0.15
 """Rows without ink, in heights of the line, beyond which ink above or below is of another line."""
 
 
+_GROUND_WINDOW: Final = 0.7
+"""Side, in heights of the line, of the area whose median is the ground: strokes fill less than half of it."""
+
+_MAX_INK_SHARE: Final = 0.4
+"""Share of the picture of a line that print fills at most, bold capitals, too."""
+
+_MIN_DIFFERENCE: Final = 20
+"""Levels of a color by which ink differs from the ground at least."""
+
+_MAX_OFF_MIDDLE: Final = 0.3
+"""Heights of the line by which the middle of a part of ink may be off that of the line."""
+
+
 @dataclass(frozen=True)
 class Letter:
     """One character of a line."""
@@ -75,13 +88,14 @@ def cut_words(letters: Sequence[Letter], picture: NDArray[np.uint8]) -> list[Lin
     Args:
         letters: from the left.
     """
-    ink = _ink_of(picture)
+    ink, is_print = _ink_of(picture)
     groups = [[0]] if letters else []
     edges: list[float] = []
     gaps = _gaps_between(_gaps(ink), letters)
     widths = _measure(gaps, letters, len(ink))
     for index, ((before, after), gap) in enumerate(zip(pairwise(letters), gaps, strict=True), 1):
-        if after.after_space or widths.end_word(gap, before, after):
+        # On the ground of a photograph letters can be lost, which leaves gaps.
+        if after.after_space or (is_print and widths.end_word(gap, before, after)):
             groups.append([])
             edges.append((before.x + after.x) / 2 if gap is None else (gap[0] + gap[1]) / 2)
         groups[-1].append(index)
@@ -158,8 +172,33 @@ def _gaps(ink: NDArray[np.bool_]) -> list[Gap]:
     return [(first + a, first + b) for a, b in spans(between)]
 
 
-def _ink_of(picture: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Where a line has ink: of the sides of Otsu's threshold the one that the picture's edge has not."""
+def _ink_of(picture: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], bool]:
+    """Where a line has ink, and whether that is like print on an even ground; in photographs it is not."""
+    ink = _ink_of_print(picture)
+    if not (ink[0].any() and ink[-1].any()) and ink.mean() <= _MAX_INK_SHARE:
+        return ink, True
+    colored = _ink_by_color(picture)
+    return (colored, False) if colored.any() else (ink, True)
+
+
+def _ink_by_color(picture: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Ink as what differs in color from the median around it, light or dark, in parts in the middle of the
+    line: the ground of a photograph has edges and shades of its own."""
+    height = len(picture)
+    window = max(3, int(_GROUND_WINDOW * height)) | 1
+    ground = cv2.medianBlur(picture, window)
+    levels = np.asarray(cv2.absdiff(picture, ground).max(axis=2), np.uint8)
+    otsu, _ = cv2.threshold(levels, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    marked = (levels > max(otsu, _MIN_DIFFERENCE)).astype(np.uint8)
+    _, labels, stats, centers = cv2.connectedComponentsWithStats(marked, connectivity=8)
+    is_in_middle = np.abs(centers[:, 1] - height / 2) <= _MAX_OFF_MIDDLE * height
+    kept = is_in_middle & (stats[:, cv2.CC_STAT_HEIGHT] < height) & (stats[:, cv2.CC_STAT_AREA] > 2)
+    kept[0] = False
+    return np.asarray(kept[labels], np.bool_)
+
+
+def _ink_of_print(picture: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Of the sides of Otsu's threshold the one that the picture's edge has not."""
     gray = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     threshold, _ = cv2.threshold(gray, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     dark = np.asarray(gray <= threshold, np.bool_)

@@ -50,8 +50,9 @@ SEARCH_LETTER_PX: Final = 9.0
 
 MAX_SEARCH_SCALE: Final = 3.0
 
-UNMEASURED_SIDE_PX: Final = 1280
-"""Longest side of that picture where no letters can be measured, as in photographs."""
+UNMEASURED_SIDE_PX: Final = 1600
+"""Longest side of that picture where no letters can be measured, as in photographs: one piece, see
+:data:`TILE_PX`. A photograph of 1280 pixels is searched as it is, with the border that readers get."""
 
 MIN_SIDE_PX: Final = 960
 """Longest side of that picture at least, where the picture has as much: print may be of any size beside
@@ -62,6 +63,9 @@ TILE_PX: Final = 1600
 
 TILE_OVERLAP_PX: Final = 128
 """Pixels that two of them share, more than the height of usual lines."""
+
+SIDE_STEP: Final = 32
+"""Pixels: the network that looks for lines takes pictures of sides that are multiples of it."""
 
 LINE_HEIGHT_PX: Final = 48
 """Height of the picture of a line that the recognizer reads."""
@@ -75,6 +79,11 @@ _MIN_CONFIDENCE: Final = 0.3
 
 SEARCH_THRESHOLD, PHOTOGRAPH_SEARCH_THRESHOLD = 0.5, 0.3
 """The engine's own score of a box from which it holds a line; in a photograph letters are fainter."""
+
+PHOTOGRAPH_SMOOTHING: Final = 0.7
+"""Standard deviation, pixels, of the Gauss filter through which lines are looked for in a photograph. On 8
+drawn street scenes of 69 words, F1 of words at their place is 0.690 with it, 0.509 with none, 0.636 with 1.0
+and 0.604 with 1.4; without it 0.558 and 0.438 at scales of 0.9 and 0.8."""
 
 PHOTOGRAPH_LINE, PHOTOGRAPH_WORD = 0.7, 0.6
 """Mean of a line, and confidence of a word, from which they are believed in a photograph: textures look like
@@ -225,7 +234,9 @@ def _read(picture: NDArray[np.uint8], letter_height: float | None) -> list[OcrWo
 def _read_photograph(picture: NDArray[np.uint8]) -> list[OcrWord]:
     """Words of a picture whose letters cannot be measured; most such pictures have few, or none."""
     scale = min(1.0, UNMEASURED_SIDE_PX / max(picture.shape[:2]))
-    words = _read_lines(picture, scale, PHOTOGRAPH_SEARCH_THRESHOLD, PHOTOGRAPH_LINE)
+    words = _read_lines(
+        picture, scale, PHOTOGRAPH_SEARCH_THRESHOLD, PHOTOGRAPH_LINE, smoothing=PHOTOGRAPH_SMOOTHING
+    )
     believed = [word for word in words if word.confidence >= PHOTOGRAPH_WORD]
     # A post, an edge or a wheel alone is read as one letter.
     lengths: Counter[int] = Counter()
@@ -235,12 +246,17 @@ def _read_photograph(picture: NDArray[np.uint8]) -> list[OcrWord]:
 
 
 def _read_lines(
-    picture: NDArray[np.uint8], scale: float, threshold: float, min_confidence: float
+    picture: NDArray[np.uint8],
+    scale: float,
+    threshold: float,
+    min_confidence: float,
+    *,
+    smoothing: float = 0.0,
 ) -> list[OcrWord]:
     """The words of the lines that are found in the picture when it is scaled."""
     # The networks were trained on pictures as OpenCV reads them.
     blue_first = np.ascontiguousarray(picture[:, :, ::-1])
-    readings = _read_each(blue_first, _find_lines(blue_first, scale, threshold))
+    readings = _read_each(blue_first, _find_lines(blue_first, scale, threshold, smoothing))
     return [
         word._replace(line=number)
         for number, (mean, words) in enumerate(readings)
@@ -284,7 +300,9 @@ def _is_on_side(line: Quad) -> bool:
     return high >= _UPRIGHT_RATIO * wide
 
 
-def _find_lines(picture: NDArray[np.uint8], scale: float, threshold: float) -> list[Quad]:
+def _find_lines(
+    picture: NDArray[np.uint8], scale: float, threshold: float, smoothing: float = 0.0
+) -> list[Quad]:
     """The lines of a picture, pixels of it, from the top; they are searched in tiles of a scaled one."""
     import cv2
 
@@ -294,12 +312,24 @@ def _find_lines(picture: NDArray[np.uint8], scale: float, threshold: float) -> l
     for y0, y1 in spans_of(scaled.shape[0], TILE_PX, TILE_OVERLAP_PX):
         for x0, x1 in spans_of(scaled.shape[1], TILE_PX, TILE_OVERLAP_PX):
             tile = np.ascontiguousarray(scaled[y0:y1, x0:x1])
+            if smoothing:
+                tile = _smoothed(tile, smoothing)
             answer = _engine()(tile, use_det=True, use_cls=False, use_rec=False, box_thresh=threshold)
             found += [
                 ((x0, y0), np.asarray(box, np.float32))
                 for box in (() if answer.boxes is None else answer.boxes)
             ]
     return [quad / np.float32(scale) for quad in join_tiles(found)]
+
+
+def _smoothed(tile: NDArray[np.uint8], smoothing: float) -> NDArray[np.uint8]:
+    """A tile without the grain of a photograph, which hides small letters; filled up so that it is not
+    resampled, which would do as much, more or less by chance."""
+    import cv2
+
+    down, right = (-side % SIDE_STEP for side in tile.shape[:2])
+    filled = cv2.copyMakeBorder(tile, 0, down, 0, right, cv2.BORDER_REPLICATE)
+    return np.asarray(cv2.GaussianBlur(filled, (0, 0), smoothing), np.uint8)
 
 
 def _read_line(

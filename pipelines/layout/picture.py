@@ -10,7 +10,7 @@ import numpy as np
 
 from docai.geometry import PageTransform
 from docai.pipelines.layout import deskew
-from docai.pipelines.pixels import Gray, Parts, binarize, parts_of
+from docai.pipelines.pixels import Gray, Parts, binarize, halftone_share, parts_of
 from docai.pipelines.tracing.score.page_staves import level_staves
 
 if TYPE_CHECKING:
@@ -37,6 +37,10 @@ FONT_SIZE = 10.0
 
 USUAL_FONT_SIZES = (7.0, 14.0)
 """Points; pages with other text are measured by it."""
+
+DARK, MAX_HALFTONES_OF_PRINT = 100, 0.1
+"""Gray level of most of a page below which it may be light on dark, and the share of its pixels that are
+neither white nor black up to which it is print."""
 
 MIN_LETTERS_TO_MEASURE = 100
 """Letters by which a picture can be measured; a drawing with its labels has fewer."""
@@ -82,7 +86,14 @@ def gray_page(page: Page, font_size: float | None = None) -> tuple[Gray, float]:
 
 
 def _drawn(page: Page, scale: float) -> Gray:
-    return np.asarray(page.render(scale=scale).convert("L"))
+    gray = np.asarray(page.render(scale=scale).convert("L"))
+    return np.asarray(255 - gray) if _is_negative(gray) else gray
+
+
+def _is_negative(gray: Gray) -> bool:
+    """Whether a page is light on dark as a whole, such as a copy from microfilm; a photograph of the night
+    has much that is neither."""
+    return float(np.median(gray)) < DARK and halftone_share(gray) < MAX_HALFTONES_OF_PRINT
 
 
 def measured_letter_height(parts: Parts) -> float | None:
