@@ -298,6 +298,12 @@ CODES: Mapping[str, IssueCode] = MappingProxyType(
             "The words are of the invisible text layer of a scan; the message says how many of them an OCR "
             "engine sees in its picture, if one was asked.",
         ),
+        "text-layer-differs": IssueCode(
+            "warning",
+            "evidence",
+            "An OCR engine surely sees other words in the picture of a scan than its invisible text layer has "
+            "there; the message names some. The words of the layer were kept.",
+        ),
         "text-layer-not-believed": IssueCode(
             "warning",
             "evidence",

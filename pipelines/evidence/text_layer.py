@@ -77,11 +77,23 @@ class TextLayer:
             message = f"The words are those that another program read from this scan; {compared}."
             issues.append(make_issue("text-layer-of-scan", message))
             # Readable words can be wrong ones.
-            confidence = Confidence()
+            confidence = Confidence(
+                value=confirmed, method="share of the letters of the invisible words that an OCR engine sees"
+            )
+            if differing := [word for word in region.words if word.seen_as]:
+                issues.append(make_issue("text-layer-differs", _named(differing)))
         is_complete = quality >= MIN_QUALITY
         return Reading(
             self.name, content, content.text, tuple(issues), complete=is_complete, confidence=confidence
         )
+
+
+def _named(words: Sequence[PageWord]) -> str:
+    """What an OCR engine sees in place of some words, as a sentence."""
+    examples = ", ".join(f"{word.seen_as!r} for {word.text!r}" for word in words[:MAX_EXAMPLES])
+    n_more = len(words) - MAX_EXAMPLES
+    more = f" and {n_more} more" if n_more > 0 else ""
+    return f"An OCR engine sees other words than the invisible ones of this scan: {examples}{more}."
 
 
 def confirmed_share(words: Sequence[PageWord]) -> float | None:

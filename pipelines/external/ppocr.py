@@ -42,8 +42,9 @@ R = TypeVar("R")
 
 PACKAGE: Final = "rapidocr"
 
-SECONDS: Final = 120.0
-"""For one page. One of 500 words takes three to four on an idle processor."""
+SECONDS: Final = 300.0
+"""For one page. One of 500 words takes three to four on an idle processor, one of 3,000 small ones 50; where
+others use the processor, it may be five times that."""
 
 SEARCH_LETTER_PX: Final = 9.0
 """Height of letters in the picture in which lines are looked for."""

@@ -53,6 +53,8 @@ class PageWord(NamedTuple):
     """It is of the invisible text layer of a scan: what another program read there."""
     is_confirmed: bool | None = None
     """Of such a word: whether an OCR engine sees it, too; None where nobody compared."""
+    seen_as: str = ""
+    """What the engine surely sees at its place instead; empty where it is not sure, or sees the same."""
 
     @property
     def base(self) -> str:

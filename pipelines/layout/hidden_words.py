@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Final
 
-from docai.geometry import BBox, contains_center, grow
+from docai.geometry import BBox, contains_center, grow, iou
 from docai.pipelines.ingest import PageWord
 from docai.pipelines.layout.types import SeenWord
 from docai.pipelines.words import plain
@@ -23,6 +23,12 @@ MIN_COVERED: Final = 0.6
 
 MIN_PART: Final = 4
 """Characters from which a word may be a part of what the engine took for one word."""
+
+SURE: Final = 0.9
+"""Confidence of the engine in a word from which it may say that another one is wrong."""
+
+SAME_PLACE: Final = 0.4
+"""Intersection over union of the boxes of two words at one place: those of invisible ones are seldom tight."""
 
 MARGIN: Final = 3.0
 """Points around a region in which its words are seen."""
@@ -55,8 +61,18 @@ def compare_words(box: BBox, words: Sequence[PageWord], seen: Sequence[SeenWord]
             compared.append(word)
             continue
         is_seen = text in known or (len(text) >= MIN_PART and text in joined)
-        compared.append(word._replace(is_confirmed=is_seen and not is_partial))
+        is_confirmed = is_seen and not is_partial
+        seen_as = "" if is_seen else _seen_at(word, inside)
+        compared.append(word._replace(is_confirmed=is_confirmed, seen_as=seen_as))
     return tuple(compared)
+
+
+def _seen_at(word: PageWord, seen: Sequence[SeenWord]) -> str:
+    """The one word that the engine surely sees at the place of a word; empty where there is none."""
+    there = [one for one in seen if iou(one.word.bbox, word.bbox) >= SAME_PLACE]
+    if len(there) != 1 or there[0].confidence < SURE or not _is_readable(plain(there[0].word.text)):
+        return ""
+    return there[0].word.text
 
 
 def _is_readable(text: str) -> bool:

@@ -13,8 +13,9 @@ from docai import Limits, Pipeline, ScriptedEngine
 from docai.contents import FigureContent
 from docai.geometry import contains_center
 from docai.pipelines.evidence.arbiter import decide
+from docai.pipelines.evidence.base import ReaderInput
 from docai.pipelines.evidence.figure_words import read_seen_words
-from docai.pipelines.evidence.text_layer import confirmed_share
+from docai.pipelines.evidence.text_layer import TextLayer, confirmed_share
 from docai.pipelines.ingest import PageWord, open_source
 from docai.pipelines.layout import PageLayout, find_regions
 from docai.pipelines.layout.facsimile import CAPITAL, runs_of_words
@@ -99,6 +100,20 @@ def test_invisible_words_of_another_page_are_not_believed() -> None:
     engine = ScriptedEngine({"text": "", "table": "", "molecule": "", "score": ""})
     off = Pipeline(engine=engine, witnesses="off").process(data)
     assert [issue.code for text in off.texts for issue in text.issues] == ["text-layer-of-scan"]
+
+
+def test_an_invisible_word_that_the_picture_shows_otherwise_is_named() -> None:
+    changed = (LINES[0].replace("evening", "morning"), *LINES[1:])
+    data, seen = scan(hidden=changed)
+    (region,) = layout_of(data, seen).regions
+    assert [(word.text, word.seen_as) for word in region.words if word.seen_as] == [("morning", "evening")]
+    with open_source(data) as source, source.page(1) as page:
+        reading = TextLayer().read(ReaderInput(page, region.bbox, region.words))
+    assert [issue.code for issue in reading.issues] == ["text-layer-of-scan", "text-layer-differs"]
+    assert "'evening' for 'morning'" in reading.issues[1].message
+    assert reading.confidence.value == pytest.approx(confirmed_share(region.words))
+    unsure = [one._replace(confidence=0.8) for one in seen]
+    assert not any(word.seen_as for word in compare_words(region.bbox, region.words, unsure))
 
 
 def test_words_in_letters_that_the_engine_does_not_know_are_not_compared() -> None:
