@@ -301,8 +301,8 @@ CODES: Mapping[str, IssueCode] = MappingProxyType(
         "text-layer-differs": IssueCode(
             "warning",
             "evidence",
-            "An OCR engine surely sees other words in the picture of a scan than its invisible text layer has "
-            "there; the message names some. The words of the layer were kept.",
+            "An OCR engine surely sees other words in the picture of a scan than its invisible text layer "
+            "has there; the message names some. The words of the layer were kept.",
         ),
         "text-layer-not-believed": IssueCode(
             "warning",

@@ -28,7 +28,7 @@ SURE: Final = 0.9
 """Confidence of the engine in a word from which it may say that another one is wrong."""
 
 SAME_PLACE: Final = 0.4
-"""Intersection over union of the boxes of two words at one place: those of invisible ones are seldom tight."""
+"""Intersection over union of the boxes of two words at one place: those of invisible ones are not tight."""
 
 MARGIN: Final = 3.0
 """Points around a region in which its words are seen."""
