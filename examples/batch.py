@@ -1,10 +1,10 @@
-"""Read many files with one model, and go on where one of them cannot be read.
+"""Read many documents, each in a process of its own, and tell what became of each.
 
     python examples/batch.py [FILE …]
 
-Without files it reads page 1 of the sample report, a file that is missing, and one that is no document.
-Prints one line for each file: its records and its issues of severity error, or why it could not be read. For
-a folder of PDFs on the command line: ``docai process *.pdf -o results/``.
+Without files it reads the sample report, a file that is missing, and one that is no document. Prints one line
+for each: its records and its issues of severity error, or why it could not be read. The same on the command
+line, in a run that can go on after a stop: ``docai batch FOLDER -o run/``.
 """
 
 import sys
@@ -17,16 +17,15 @@ FILES = [HERE.parents[1] / "samples" / "report.pdf", HERE.with_name("missing.pdf
 
 
 def main() -> None:
-    pipeline = docai.Pipeline("nano", heads=["text"], limits=docai.Limits(max_seconds_per_page=60))
-    for path in [Path(name) for name in sys.argv[1:]] or FILES:
-        try:
-            document = pipeline.process(path, pages="1")
-        except docai.errors.InputError as error:
-            # The input is at fault: others are still worth a try. All other errors would hit every file.
-            print(f"{path.name}: {type(error).__name__}: {error}")
+    files = [Path(name) for name in sys.argv[1:]] or FILES
+    limits = docai.Limits(max_seconds_per_page=60)
+    for result in docai.process_many(files, heads=["text"], effort="fast", limits=limits):
+        if result.document is None:
+            # Nothing is raised for one input: the others are still read.
+            print(f"{result.path.name}: {result.code}: {result.reason}")
             continue
-        errors = [issue.code for issue in document.iter_issues() if issue.severity == "error"]
-        print(f"{path.name}: {len(document.records)} records, errors: {errors or 'none'}")
+        errors = [issue.code for issue in result.document.iter_issues() if issue.severity == "error"]
+        print(f"{result.path.name}: {len(result.document.records)} records, errors: {errors or 'none'}")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import pytest
 import docai
 
 PUBLIC = [
+    "BatchResult",
     "DocaiError",
     "Document",
     "Figure",
@@ -26,6 +27,7 @@ PUBLIC = [
     "errors",
     "parse",
     "process",
+    "process_many",
     "read",
 ]
 HEAVY = ("torch", "transformers", "peft", "pymupdf", "fitz", "rdkit", "music21", "cv2", "lxml", "scipy")

@@ -18,7 +18,7 @@ from docai.pipelines.evidence.drawing import DrawingReader, DrawnPart
 from docai.pipelines.evidence.first_pass import FirstPass
 from docai.pipelines.evidence.imago import Imago
 from docai.pipelines.evidence.osra import Osra
-from docai.pipelines.evidence.ppocr import OcrPageWord, PageReader, PpOcr
+from docai.pipelines.evidence.ppocr import PageReader, PpOcr
 from docai.pipelines.evidence.scanned_tables import PpOcrTables, ScannedTables
 from docai.pipelines.evidence.second_readers import is_doubtful
 from docai.pipelines.evidence.slanet import SlanetTables
@@ -108,14 +108,13 @@ class ReaderPool:
             return None
 
         def see_words(page: Page) -> list[SeenWord]:
-            words: list[OcrPageWord] | None = None
             region = ReaderInput(page, page.bbox)
             with suppress(DocaiError):
-                if self._first_pass is not None:
-                    words = self._first_pass.seen(region)
-                if words is None:
-                    words = reader.pages.seen(region)
-            return [SeenWord(one.word, one.confidence) for one in words or ()]
+                words = None if self._first_pass is None else self._first_pass.seen(region)
+                if words is not None:
+                    return [SeenWord(one.word, one.confidence, "tesseract", True) for one in words]
+                return [SeenWord(one.word, one.confidence) for one in reader.pages.seen(region)]
+            return []
 
         return see_words
 

@@ -101,6 +101,8 @@ class SeenWord(NamedTuple):
     """The engine's own, 0…1."""
     source: Evidence = "ppocr"
     """The engine."""
+    is_calibrated: bool = False
+    """The confidence is the probability that the word is right."""
 
 
 class LabeledBox(NamedTuple):
