@@ -137,7 +137,7 @@ def test_command_lines_are_found_in_blocks() -> None:
         ["process", "a.pdf", "-o", "b.json"],
         ["train", "table", "-o", "c"],
     ]
-    assert len(list(_command_lines(_text(ROOT / "README.md")))) == 3
+    assert len(list(_command_lines(_text(ROOT / "README.md")))) == 4
 
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS)

@@ -122,7 +122,7 @@ def test_score_to_midi_prints_the_notes_and_writes_two_files(example: Runner) ->
 
 def test_batch_goes_on_after_files_that_cannot_be_read(example: Runner) -> None:
     read, missing, no_document = example("batch")
-    assert read == "report.pdf: 7 records, errors: none"
+    assert read == "report.pdf: 16 records, errors: none"
     assert missing.startswith("missing.pdf: SourceNotFoundError: ")
     assert no_document.startswith("batch.py: NotADocumentError: ")
 
