@@ -10,7 +10,7 @@ import numpy as np
 
 from docai.geometry import PageTransform
 from docai.pipelines.layout import deskew
-from docai.pipelines.pixels import Gray, Parts, binarize, parts_of
+from docai.pipelines.pixels import Gray, Parts, binarize, halftone_share, parts_of
 from docai.pipelines.tracing.score.staff_lines import level_staves
 
 if TYPE_CHECKING:
@@ -37,6 +37,15 @@ FONT_SIZE = 10.0
 
 USUAL_FONT_SIZES = (7.0, 14.0)
 """Points; pages with other text are measured by it."""
+
+MAX_DARK = 64
+"""Gray level of the paper of print in white on black, at most."""
+
+MIN_DARK_SHARE = 0.7
+"""Share of such a picture that is paper."""
+
+MAX_HALFTONES = 0.08
+"""Share of its pixels that are neither white nor black: a photograph at night has more."""
 
 MIN_LETTERS_TO_MEASURE = 100
 """Letters by which a picture can be measured; a drawing with its labels has fewer."""
@@ -82,7 +91,19 @@ def gray_page(page: Page, font_size: float | None = None) -> tuple[Gray, float]:
 
 
 def _drawn(page: Page, scale: float) -> Gray:
-    return np.asarray(page.render(scale=scale).convert("L"))
+    gray = np.asarray(page.render(scale=scale).convert("L"))
+    if not is_light_on_dark(gray):
+        return gray
+    gray = np.asarray(255 - gray)
+    gray[[0, -1], :] = gray[:, [0, -1]] = 255  # Where it fades into the white around the page.
+    return gray
+
+
+def is_light_on_dark(gray: Gray) -> bool:
+    """Whether a picture is print in white on black: nearly all of it is dark, and the rest light, but for the
+    edges of letters and lines."""
+    dark = float((gray < MAX_DARK).mean())
+    return MIN_DARK_SHARE <= dark < 1 and halftone_share(np.asarray(255 - gray)) <= MAX_HALFTONES
 
 
 def measured_letter_height(parts: Parts) -> float | None:
