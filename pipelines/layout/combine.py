@@ -38,7 +38,7 @@ from docai.pipelines.layout.drawn_notation import believe_strokes
 from docai.pipelines.layout.neighbors import tell_neighbors
 from docai.pipelines.layout.no_tables import text_instead_of_tables
 from docai.pipelines.layout.passages import join_systems, split_passages
-from docai.pipelines.layout.schemes import is_text, split_drawings, structures_in_tables
+from docai.pipelines.layout.schemes import Scheme, is_text, split_drawings, structures_in_tables
 from docai.pipelines.layout.table_splits import (
     split_side_by_side,
     split_tables_drawn_apart,
@@ -46,6 +46,7 @@ from docai.pipelines.layout.table_splits import (
 )
 from docai.pipelines.layout.tables import is_tabular, leave_out_notes, model_tables, ruled_tables
 from docai.pipelines.layout.types import PageEvidence, RegionCandidate
+from docai.pipelines.pixels import binarize, parts_of
 
 LABEL_DISTANCE = 5.0
 """Points from a drawing within which a short word belongs to it, as labels of atoms and axes do."""
@@ -60,6 +61,15 @@ MIN_GRAPHIC_SIDE = 10.0
 """Points; a drawing that is smaller in both directions is a bullet or an ornament."""
 
 
+MAX_UNREAD_INK = 0.1
+"""Share of the ink of what is text alone that may lie beside the boxes of its words."""
+
+PIECES_OF_A_LETTER = (0.6, 1.7)
+"""Least and most pieces of ink for each letter of a word: some touch, and some have dots."""
+
+MAX_LETTER_WIDTH = 1.3
+"""Times the height of its word that a letter is broad, at most."""
+
 MAX_LINE_HEIGHT = 14.0
 """Points: height of the ink of a line of text of the usual size, 10 points, with accents and descenders."""
 
@@ -71,7 +81,8 @@ def combine(page: PageEvidence) -> list[RegionCandidate]:
     graphics = [(box, _regions_of_graphic(page, box, tables)) for box in _find_graphics(page)]
     prose = _lines_of_prose(page)
     drawn, scheme = split_drawings(page, graphics, prose)
-    drawn = believe_strokes(page, [region for region in drawn if not _is_in_line(page, region)])
+    drawn = [region for region in drawn if not _is_in_line(page, region) and not _is_read(page, region)]
+    drawn = believe_strokes(page, drawn)
     regions = split_passages(page, join_systems(page, regions + drawn))
     split_tables_drawn_apart(page, regions)
     regions += model_tables(page, regions)
@@ -86,7 +97,15 @@ def combine(page: PageEvidence) -> list[RegionCandidate]:
     _record_conflicts(page, regions)
     assign_words(page, regions)
     tell_neighbors(regions, scheme)
-    return [region for region in regions if region.kind != "text" or region.word_indices]
+    texts = [region for region in regions if region.kind == "text"]
+    none = [region for region in texts if not region.word_indices or _is_arrow(page, region, scheme)]
+    return [region for region in regions if region not in none]
+
+
+def _is_arrow(page: PageEvidence, region: RegionCandidate, scheme: Scheme) -> bool:
+    """Whether an OCR engine took a reaction arrow for text, as a dash."""
+    arrows = [arrow.bbox for arrow, _ in scheme.arrows]
+    return page.from_pixels and any(share_inside(region.bbox, grow(arrow, 3)) > 0.8 for arrow in arrows)
 
 
 def _is_in_line(page: PageEvidence, region: RegionCandidate) -> bool:
@@ -101,6 +120,34 @@ def _is_in_line(page: PageEvidence, region: RegionCandidate) -> bool:
             if label not in ("table", "picture")
         )
     )
+
+
+def _is_read(page: PageEvidence, region: RegionCandidate) -> bool:
+    """Whether the ink of a figure or a molecule of a scan is that of words that were read: large letters are
+    like drawings, and slanted ones like bonds.
+
+    An engine also reads small structures as a word of few letters. What seems a molecule is text where it is
+    in about as many pieces as the words have letters, and no piece is broader than one.
+    """
+    words = [word for word in page.words if word.text and contains_center(region.bbox, word.bbox)]
+    n_chars = sum(word.n_chars for word in words)
+    if not page.from_pixels or not n_chars:
+        return False
+    gray, transform = page.picture_of(region.bbox)
+    ink = binarize(gray)
+    if region.kind == "molecule":
+        parts = parts_of(ink)
+        high = max(word.bbox[3] - word.bbox[1] for word in words) * transform.scale
+        low, most = PIECES_OF_A_LETTER
+        if n_chars < 2 or not low * n_chars <= len(parts.areas) <= most * n_chars:
+            return False
+        if (parts.widths > MAX_LETTER_WIDTH * high).any():
+            return False
+    n_ink = int((ink > 0).sum())
+    for word in words:
+        x0, y0, x1, y1 = (max(0, round(value)) for value in transform.to_pixels(grow(word.bbox, 1)))
+        ink[y0:y1, x0:x1] = 0
+    return int((ink > 0).sum()) <= MAX_UNREAD_INK * n_ink
 
 
 def _find_graphics(page: PageEvidence) -> list[BBox]:
@@ -129,11 +176,17 @@ def _graphics_and_pictures(page: PageEvidence) -> list[BBox]:
 
 
 def _paragraphs(page: PageEvidence) -> list[BBox]:
-    """Boxes of running text of two lines or more; graphics are not joined over these."""
+    """Boxes of running text of two lines or more; graphics are not joined over these.
+
+    In a scan the layout model also takes labels of atoms that are far apart for a text.
+    """
+    prose = _lines_of_prose(page)
+    lines = [word.bbox for word in page.words if word.line in prose]
     return [
         box
         for box, label in page.model_boxes
         if label in ("text", "list-item") and box[3] - box[1] > 18 and box[2] - box[0] > 150
+        if not page.from_pixels or any(contains_center(box, line) for line in lines)
     ]
 
 

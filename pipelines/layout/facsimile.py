@@ -107,8 +107,8 @@ def runs_of_letters(rows: Sequence[Sequence[BBox]], words: Sequence[Sequence[BBo
 
 
 def usual_size(words: Sequence[WordBox]) -> float | None:
-    """The size of the font of most words, points; None where there are too few to tell."""
-    if len(words) < MIN_WORDS_TO_MEASURE:
+    """The size of the font of most words, points; None where there are none."""
+    if not words:
         return None
     sizes = [_size_of([word]) for word in words]
     return float(np.median(np.repeat(sizes, [len(word.text) for word in words])))

@@ -22,19 +22,14 @@ from docai.pipelines.layout.assign import assign_words
 from docai.pipelines.layout.combine import combine
 from docai.pipelines.layout.drawn_notation import read_notation
 from docai.pipelines.layout.hidden_words import compare_words
+from docai.pipelines.layout.linework import read_line_drawing
 from docai.pipelines.layout.order import lines_of, reading_order
 from docai.pipelines.layout.origin import sources_of
 from docai.pipelines.layout.paragraphs import split_paragraphs
-from docai.pipelines.layout.picture import TRANSFORM, gray_page, set_upright
-from docai.pipelines.layout.scene_text import MIN_HALFTONES, text_in_photographs
+from docai.pipelines.layout.picture import FONT_SIZE, TRANSFORM, USUAL_FONT_SIZES, gray_page, set_upright
+from docai.pipelines.layout.scene_text import text_in_photographs
 from docai.pipelines.layout.spread import split_spread
-from docai.pipelines.layout.straighten import (
-    MIN_LETTERS,
-    SeeWords,
-    count_letters,
-    known_skew,
-    turn_of_words,
-)
+from docai.pipelines.layout.straighten import SeeWords, known_skew, turn_of_words
 from docai.pipelines.layout.types import (
     Origin,
     PageLayout,
@@ -45,7 +40,6 @@ from docai.pipelines.layout.types import (
     quarter_turn,
 )
 from docai.pipelines.layout.watermark import find_watermarks
-from docai.pipelines.pixels import binarize, halftone_share
 from docai.pipelines.words import holds_word
 from docai.records import Point
 
@@ -108,9 +102,12 @@ def whole_page(page: Page, kind: str, *, use_text_layer: bool) -> Region:
     return Region(kind, page.bbox, 1.0, _EVIDENCE, words=words)
 
 
-MAX_DRAWING_SIDE = 1600
-"""Pixels of the longer side of an image file up to which it may be a single drawing."""
+MAX_PICTURE_SIDE = 1600
+"""Pixels of the longer side of an image file up to which it may be a small picture of one thing."""
 
+
+MAX_BOND = 30.0
+"""Points of a bond where labels have the usual size; a picture of longer ones is made smaller."""
 
 MIN_SEEN_CONFIDENCE = 0.5
 """Of an OCR engine in a word, from which it tells where text is."""
@@ -137,15 +134,8 @@ def find_regions(page: Page, *, use_text_layer: bool = True, see_words: SeeWords
 
 
 def wants_words(page: Page, use_text_layer: bool) -> bool:
-    """Whether the words in the picture of a page would tell where its regions are, for ``Page.inside``: it
-    is read from its pixels, and is more than a drawing with some labels."""
-    if not sources_of(page, use_text_layer).is_read_from_pixels:
-        return False
-    size = page.image_size
-    if size is None or max(size) > MAX_DRAWING_SIDE:
-        return True
-    gray, _ = gray_page(page)
-    return halftone_share(gray) >= MIN_HALFTONES or count_letters(binarize(gray)) >= MIN_LETTERS
+    """Whether the words in the picture of a page would tell where its regions are, for ``Page.inside``."""
+    return sources_of(page, use_text_layer).is_read_from_pixels
 
 
 def _find_regions(
@@ -205,18 +195,20 @@ def _layout_from_pixels(
     seen: Sequence[SeenWord] = (),
     skew: float | None = None,
 ) -> PageLayout:
-    from docai.pipelines.layout.facsimile import usual_size
     from docai.pipelines.layout.raster import evidence_from_pixels
 
     if origin == "scan":
         words = [word._replace(is_ocr=True) for word in words]
     level = _DeskewedFrame(TurnedFrame(page.width, page.height, 0), 0.0)
-    gray, scale = gray_page(page, usual_size([_seen_box(one.word, level) for one in seen]))
+    bond = _length_of_bonds(page)
+    gray, scale = gray_page(page, _font_size(page, seen, level, bond))
     turn = 0 if page.is_straight or skew is not None else turn_of_words(page, words)
     # A drawing without words: what its strokes make is upright, whatever way its letters seem to run.
     displayed = TurnedFrame(page.width, page.height, 0)
     is_notation = origin == "born-digital" and bool(read_notation(page, displayed, page.bbox))
-    picture = set_upright(gray, 0 if is_notation else turn, 0.0 if is_notation else skew)
+    # The lines of structures are level by chance alone.
+    is_drawing = is_notation or bond is not None
+    picture = set_upright(gray, 0 if is_drawing else turn, 0.0 if is_drawing else skew)
     if not picture.ink.any():
         return PageLayout((), "blank")
     turned = TurnedFrame(page.width, page.height, picture.turn, TRANSFORM.scale / scale)
@@ -260,6 +252,43 @@ def _layout_from_pixels(
     if seen and words:
         regions = [replace(one, words=compare_words(one.bbox, one.words, seen)) for one in regions]
     return PageLayout(tuple(regions), origin, float(_degrees_turned(picture.turn)) + picture.skew)
+
+
+def _font_size(
+    page: Page, seen: Sequence[SeenWord], frame: _DeskewedFrame, bond: float | None
+) -> float | None:
+    """Of most text, page points; None where the words seen do not tell it.
+
+    In a small picture a few words tell it where they are large. A drawing of structures is measured by its
+    bonds, unless these are short between large labels.
+    """
+    from docai.pipelines.layout.facsimile import MIN_WORDS_TO_MEASURE, usual_size
+
+    if len(seen) >= MIN_WORDS_TO_MEASURE:
+        return usual_size([_seen_box(one.word, frame) for one in seen])
+    if not _is_small_picture(page):
+        return None
+    sure = [_seen_box(one.word, frame) for one in seen if one.confidence >= MIN_SEEN_CONFIDENCE]
+    size = usual_size(sure) or 0.0
+    if bond is not None and bond >= size:
+        size = bond / MAX_BOND * FONT_SIZE
+    return size if size > USUAL_FONT_SIZES[1] else None
+
+
+def _is_small_picture(page: Page) -> bool:
+    """Whether a page is an image file without a resolution, whose points are pixels, of the size in which
+    drawings and labels are seen on a screen."""
+    size = page.image_size
+    return size is not None and size == (page.width, page.height) and max(size) <= MAX_PICTURE_SIDE
+
+
+def _length_of_bonds(page: Page) -> float | None:
+    """In a small picture of structures, page points; None where there are none."""
+    if not _is_small_picture(page):
+        return None
+    gray, scale = gray_page(page)
+    drawing = read_line_drawing(gray, [], are_words_sure=False)
+    return drawing.bond / scale if drawing is not None and drawing.structures else None
 
 
 def _around(corners: Sequence[Point]) -> BBox:

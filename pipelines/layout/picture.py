@@ -38,9 +38,14 @@ FONT_SIZE = 10.0
 USUAL_FONT_SIZES = (7.0, 14.0)
 """Points; pages with other text are measured by it."""
 
-DARK, MAX_HALFTONES_OF_PRINT = 100, 0.1
-"""Gray level of most of a page below which it may be light on dark, and the share of its pixels that are
-neither white nor black up to which it is print."""
+MAX_DARK = 64
+"""Gray level of the paper of print in white on black, at most."""
+
+MIN_DARK_SHARE = 0.7
+"""Share of such a picture that is paper."""
+
+MAX_HALFTONES = 0.08
+"""Share of its pixels that are neither white nor black: a photograph at night has more."""
 
 MIN_LETTERS_TO_MEASURE = 100
 """Letters by which a picture can be measured; a drawing with its labels has fewer."""
@@ -87,13 +92,18 @@ def gray_page(page: Page, font_size: float | None = None) -> tuple[Gray, float]:
 
 def _drawn(page: Page, scale: float) -> Gray:
     gray = np.asarray(page.render(scale=scale).convert("L"))
-    return np.asarray(255 - gray) if _is_negative(gray) else gray
+    if not is_light_on_dark(gray):
+        return gray
+    gray = np.asarray(255 - gray)
+    gray[[0, -1], :] = gray[:, [0, -1]] = 255  # Where it fades into the white around the page.
+    return gray
 
 
-def _is_negative(gray: Gray) -> bool:
-    """Whether a page is light on dark as a whole, such as a copy from microfilm; a photograph of the night
-    has much that is neither."""
-    return float(np.median(gray)) < DARK and halftone_share(gray) < MAX_HALFTONES_OF_PRINT
+def is_light_on_dark(gray: Gray) -> bool:
+    """Whether a picture is print in white on black: nearly all of it is dark, and the rest light, but for the
+    edges of letters and lines."""
+    dark = float((gray < MAX_DARK).mean())
+    return MIN_DARK_SHARE <= dark < 1 and halftone_share(np.asarray(255 - gray)) <= MAX_HALFTONES
 
 
 def measured_letter_height(parts: Parts) -> float | None:

@@ -6,6 +6,7 @@ Lengths are points of the page.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -28,9 +29,10 @@ from docai.geometry import (
     union,
 )
 from docai.pipelines.layout.arrows import Arrow
+from docai.pipelines.layout.labels import MAX_LETTERS
 from docai.pipelines.layout.linework import LineDrawing, read_line_drawing
 from docai.pipelines.layout.structures import Structure
-from docai.pipelines.layout.types import PageEvidence, RegionCandidate
+from docai.pipelines.layout.types import PageEvidence, RegionCandidate, WordBox
 from docai.pipelines.pixels import MIN_LINE_CONTRAST, binarize, parts_of
 
 AREA_REACH = 24.0
@@ -60,6 +62,9 @@ LOOSE_REACH = 0.5
 SIDE_REACH = 1.0
 """The same at the height of the structure, where no caption is."""
 
+MAX_LABEL = 2.0
+"""Bond lengths by which the labels at the ends of a structure in a scan reach beyond its strokes."""
+
 LIGHTEST_INK = 236
 """Gray level below which something is drawn on a born-digital page."""
 
@@ -68,6 +73,12 @@ MAX_LOOSE_PIECES = 4
 
 _NO_LABEL = re.compile("[a-z]{3}|[0-9][.,][0-9]")
 """What labels of atoms and groups do not have, and words and numbers do."""
+
+_ION = re.compile("[0-9]?(H?(C[lI1]|Br|I|F)|Na|K|Li)[-+\u207b\u207a\u2212\u2013]?")
+"""Halides, their acids and alkali metals, as an OCR engine reads them."""
+
+MAX_ION_GAP = 4.0
+"""Bond lengths between a structure and an ion of the same salt."""
 
 STEP = 2.0
 """Pixels by which a picture is smoothed in which nothing is found."""
@@ -105,7 +116,7 @@ def split_drawings(
         if drawing is None:
             continue
         mine = [region for region in open_regions if contains_center(whole, region.bbox)]
-        kept, structures = _split_area(page, mine, drawing)
+        kept, structures = _split_area(page, mine, drawing, prose)
         open_regions = [region for region in open_regions if not contains_center(whole, region.bbox)]
         settled += kept + structures
         scheme.structures += structures
@@ -176,7 +187,7 @@ def read_area(
         letters = gray[y0 : y1 + 1, x0 : x1 + 1]
         if word.line in prose:
             letters[:] = 255
-        else:
+        elif word.text or not any(share_inside(graphic, word.bbox) > 0.9 for graphic in page.graphics):
             labels.append(pixels)
             if not page.from_pixels:
                 _darken(letters)
@@ -221,7 +232,7 @@ def _to_page(drawing: LineDrawing, transform: PageTransform) -> LineDrawing:
 
 
 def _split_area(
-    page: PageEvidence, regions: Sequence[RegionCandidate], drawing: LineDrawing
+    page: PageEvidence, regions: Sequence[RegionCandidate], drawing: LineDrawing, prose: set[tuple[int, int]]
 ) -> tuple[list[RegionCandidate], list[RegionCandidate]]:
     """The regions of an area that stay, and those of its structures."""
     signs = [*(arrow.bbox for arrow in drawing.arrows), *drawing.pluses]
@@ -233,9 +244,17 @@ def _split_area(
         inside = [item for item in structures if _is_mostly_in(item.bbox, [region.bbox])]
         others = [box for box in drawing.others if _is_mostly_in(box, [region.bbox])]
         if inside and (region.kind == "molecule" or _outweigh(inside, others)):
-            whole = _with_loose_ink(page, region.bbox, inside, signs, drawing.bond)
+            apart = [*signs, *(item.bbox for item in structures if item not in inside)]
+            if page.from_pixels and not drawing.arrows:
+                inside, structures = _with_ions(page, inside, structures, drawing.bond, prose)
+            whole = _with_loose_ink(page, region.bbox, inside, apart, drawing.bond, prose)
             structures = [whole.get(item, item) for item in structures]
-            kept += _figures_beside(inside, others, MIN_OTHER * drawing.bond)
+            kept += _figures_beside(whole.values(), others, MIN_OTHER * drawing.bond)
+            if page.from_pixels:
+                known = [*others, *signs, *(item.bbox for item in structures)]
+                unread = [box for box in page.graphics if _is_mostly_in(box, [region.bbox])]
+                unread = [box for box in unread if not _is_mostly_in(box, known)]
+                kept += _figures_beside(whole.values(), unread, drawing.bond)
             continue
         structures = [item for item in structures if item not in inside]
         pieces_of = [item.bbox for item in structures] if not others else []
@@ -244,26 +263,74 @@ def _split_area(
         if region.kind == "molecule" and others:
             evidence = [*region.evidence, "but its strokes are not those of bonds"]
             region = replace(region, kind="figure", score=0.6, evidence=evidence)
+        if region.kind == "molecule" and page.from_pixels:
+            whole_region = Structure(region.bbox, region.score, tuple(region.evidence), 0)
+            apart = [*signs, *(item.bbox for item in structures)]
+            grown = _with_loose_ink(page, region.bbox, [whole_region], apart, drawing.bond, prose)
+            region = replace(region, bbox=grown[whole_region].bbox)
         kept.append(region)
     return kept, [_region_of(page, structure) for structure in structures]
 
 
+def _with_ions(
+    page: PageEvidence,
+    inside: list[Structure],
+    structures: list[Structure],
+    bond: float,
+    prose: set[tuple[int, int]],
+) -> tuple[list[Structure], list[Structure]]:
+    """Structures of a drawing in a scan, and all of its area, with the ions and acids of salts beside them.
+
+    Where there are arrows they can be reagents.
+    """
+    for word in page.words:
+        if word.line in prose or not _ION.fullmatch(word.text) or not inside:
+            continue
+        nearest = min(inside, key=lambda one: _gap(one.bbox, word.bbox))
+        if _gap(nearest.bbox, word.bbox) <= MAX_ION_GAP * bond:
+            whole = replace(nearest, bbox=union([nearest.bbox, word.bbox]))
+            inside = [whole if one is nearest else one for one in inside]
+            structures = [whole if one is nearest else one for one in structures]
+    return inside, structures
+
+
 def _with_loose_ink(
-    page: PageEvidence, box: BBox, structures: Sequence[Structure], signs: Sequence[BBox], bond: float
+    page: PageEvidence,
+    box: BBox,
+    structures: Sequence[Structure],
+    apart: Sequence[BBox],
+    bond: float,
+    prose: set[tuple[int, int]],
 ) -> dict[Structure, Structure]:
     """Structures of one drawing with the ink near them that was not told to be theirs: letters that look like
-    strokes, bonds behind a label. A structure alone in a picture without text has all of the picture."""
-    words = [word for word in page.words if contains_center(box, word.bbox)]
-    if len(structures) == 1 and not words and not any(touches(sign, box) for sign in signs):
-        return {structures[0]: replace(structures[0], bbox=union([structures[0].bbox, box]))}
-    gray, transform = page.picture_of(box)
+    strokes, bonds behind a label, subscripts and charges. A structure alone in a picture without text has all
+    of the picture.
+
+    Args:
+        apart: arrows, plus signs and structures of other drawings.
+    """
+    # The words of a scan are also the labels of atoms, which end where their last letter does.
+    area_of_ink = clip(grow(box, MARGIN), page.width, page.height) if page.from_pixels else box
+    words = [word for word in page.words if contains_center(area_of_ink, word.bbox)]
+    if page.from_pixels:
+        lines = Counter(word.line for word in page.words if word.text)
+        words = [word for word in words if lines[word.line] > 1 or not _is_label(word, prose)]
+    has_words = any(contains_center(box, word.bbox) for word in words)
+    boxes = {structure: structure.bbox for structure in structures}
+    is_alone = len(structures) == 1 and not has_words and not any(touches(other, box) for other in apart)
+    if is_alone and (
+        not page.from_pixels or share_inside(box, grow(structures[0].bbox, MAX_LABEL * bond)) == 1
+    ):
+        boxes = {structures[0]: union([structures[0].bbox, box])}
+        if not page.from_pixels:
+            return {one: replace(one, bbox=own) for one, own in boxes.items()}
+    gray, transform = page.picture_of(area_of_ink)
     # Elements are often labeled in light colors, which are no ink in a scan.
     is_ink = binarize(gray) > 0 if page.from_pixels else gray < LIGHTEST_INK
     parts = parts_of(is_ink.astype(np.uint8))
-    taken = [*signs, *(word.bbox for word in words)]
+    taken = [*apart, *(word.bbox for word in words)]
     ink = [transform.to_page(part) for part in parts.boxes_of(parts.areas > 0)]
     loose = [part for part in ink if not any(contains_center(other, part) for other in taken)]
-    boxes = {structure: structure.bbox for structure in structures}
     for _ in range(MAX_LOOSE_PIECES):
         for structure, own in boxes.items():
             others = [other for known, other in boxes.items() if known is not structure]
@@ -275,7 +342,12 @@ def _with_loose_ink(
                 and not any(_gap(other, part) < _gap(own, part) or touches(other, part) for other in others)
             ]
             boxes[structure] = union([own, *near])
-    return {structure: replace(structure, bbox=grown) for structure, grown in boxes.items()}
+    return {structure: replace(structure, bbox=own) for structure, own in boxes.items()}
+
+
+def _is_label(word: WordBox, prose: set[tuple[int, int]]) -> bool:
+    """Whether a word of a scan can be the label of an atom or a group."""
+    return word.line not in prose and word.n_chars <= MAX_LETTERS and not _NO_LABEL.search(word.text)
 
 
 def _is_next_to(box: BBox, part: BBox, bond: float) -> bool:
@@ -301,13 +373,13 @@ def _outweigh(structures: Sequence[Structure], others: Sequence[BBox]) -> bool:
 
 
 def _figures_beside(
-    structures: Sequence[Structure], others: Sequence[BBox], min_side: float
+    structures: Iterable[Structure], others: Sequence[BBox], min_side: float
 ) -> list[RegionCandidate]:
+    boxes = [item.bbox for item in structures]
     return [
         RegionCandidate("figure", box, 0.6, ["drawn beside a structure, and is none"])
         for box in others
-        if max(box[2] - box[0], box[3] - box[1]) > min_side
-        and not _is_mostly_in(box, [item.bbox for item in structures])
+        if max(box[2] - box[0], box[3] - box[1]) > min_side and not _is_mostly_in(box, boxes)
     ]
 
 

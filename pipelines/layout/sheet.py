@@ -17,6 +17,9 @@ from docai.pipelines.pixels import Gray, binarize, parts_of
 SIDE: Final = 500
 """Longer side, in pixels, of the picture in which the sheet is looked for."""
 
+MIN_SIDE: Final = 8
+"""Pixels of the shorter side of that picture; of a longer strip there is nothing to see in it."""
+
 MIN_SHARE, MAX_SHARE = 0.15, 0.97
 """Of the picture that a sheet covers."""
 
@@ -47,6 +50,8 @@ def find_sheet(gray: Gray) -> NDArray[np.float64] | None:
     """The corners (4, 2) of a sheet as x and y in pixels, clockwise from the one that is top left; None
     where there is none that has to be made straight."""
     scale = min(1.0, SIDE / max(gray.shape))
+    if scale * min(gray.shape) < MIN_SIDE:
+        return None
     small = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     small = np.asarray(cv2.medianBlur(small, 5))
     level, _ = cv2.threshold(small, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)

@@ -1,0 +1,114 @@
+"""Small pictures without a resolution, as a screen shows them: one thing is one region, and none is cut."""
+
+from collections.abc import Sequence
+from io import BytesIO
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+from rdkit import Chem
+from rdkit.Chem.Draw import rdMolDraw2D
+
+from docai import Limits
+from docai.geometry import BBox, grow, share_inside
+from docai.pipelines.ingest import PageWord, open_source
+from docai.pipelines.layout import Region, find_regions
+from docai.pipelines.layout.picture import is_light_on_dark
+from docai.pipelines.layout.types import SeenWord
+
+pytestmark = pytest.mark.slow(seconds=20)
+
+
+def molecule(smiles: str, width: int, height: int) -> Image.Image:
+    canvas = rdMolDraw2D.MolDraw2DCairo(width, height)
+    canvas.DrawMolecule(rdMolDraw2D.PrepareMolForDrawing(Chem.MolFromSmiles(smiles)))
+    canvas.FinishDrawing()
+    return Image.open(BytesIO(canvas.GetDrawingText())).convert("L")
+
+
+def text(line: str, size: int) -> tuple[Image.Image, list[SeenWord]]:
+    """A line of letters ``size`` pixels high, and its words as an engine sees them."""
+    font = ImageFont.load_default(size)
+    image = Image.new("L", (round(font.getlength(line)) + 80, 2 * size + 20), 255)
+    pen = ImageDraw.Draw(image)
+    pen.text((40, 20), line, font=font, fill=0)
+    words = []
+    for index, word in enumerate(line.split()):
+        x = 40 + font.getlength(" ".join([*line.split()[:index], ""]))
+        words.append(seen(word, pen.textbbox((x, 20), word, font=font)))
+    return image, words
+
+
+def seen(word: str, box: BBox, line: int = 0) -> SeenWord:
+    return SeenWord(PageWord(word, box, 0, line), 0.95)
+
+
+def ink_box(image: Image.Image) -> BBox:
+    ys, xs = np.nonzero(np.asarray(image) < 200)
+    return float(xs.min()), float(ys.min()), float(xs.max() + 1), float(ys.max() + 1)
+
+
+def regions_of(image: Image.Image, words: Sequence[SeenWord] = ()) -> tuple[Region, ...]:
+    buffer = BytesIO()
+    image.save(buffer, "PNG")
+    with open_source(buffer.getvalue(), limits=Limits()) as source, source.page(1) as page:
+        return find_regions(page, see_words=lambda _: words).regions
+
+
+@pytest.mark.parametrize(
+    ("smiles", "width", "height"),
+    [
+        ("CCO", 400, 300),
+        ("CCCO", 300, 300),
+        ("CC(=O)Oc1ccccc1C(=O)O", 600, 450),
+        ("C[N+](C)(C)CC(=O)[O-]", 400, 300),
+        ("O=C1CCCCC1", 343, 257),
+        ("CCN", 300, 300),
+    ],
+)
+def test_a_picture_of_one_molecule_is_one_region_around_all_ink(smiles: str, width: int, height: int) -> None:
+    image = molecule(smiles, width, height)
+    (region,) = regions_of(image)
+    assert region.kind == "molecule"
+    assert region.polygon is None
+    assert share_inside(grow(ink_box(image), -3), region.bbox) == 1
+
+
+def test_a_molecule_in_white_on_black_is_found_as_one_in_black() -> None:
+    image = molecule("CC1(C)SC2C(NC(=O)Cc3ccccc3)C(=O)N2C1C(=O)O", 400, 300)
+    (region,) = regions_of(ImageOps.invert(image))
+    assert region.kind == "molecule"
+    assert share_inside(grow(ink_box(image), -3), region.bbox) == 1
+    assert not is_light_on_dark(np.zeros((300, 400), np.uint8))
+
+
+def test_the_ion_of_a_salt_belongs_to_its_molecule_and_a_caption_does_not() -> None:
+    picture = molecule("C[N+](C)(C)C.[Cl-]", 460, 460)
+    x0, y0, x1, y1 = ink_box(picture.crop((380, 0, 460, 460)))
+    ion = seen("Cl-", (380 + x0, y0, 380 + x1, y1))
+    caption, words = text("lot 214", 20)
+    paper = Image.new("L", (460, 530), 255)
+    paper.paste(picture, (0, 0))
+    paper.paste(caption, (100, 465))
+    (a, b) = (
+        seen(one.word.text, (b[0] + 100, b[1] + 465, b[2] + 100, b[3] + 465), 1)
+        for one in words
+        for b in (one.word.bbox,)
+    )
+    regions = regions_of(paper, [ion, a, b])
+    assert [region.kind for region in regions] == ["molecule", "text"]
+    assert share_inside(grow(ink_box(picture), -3), regions[0].bbox) == 1
+
+
+@pytest.mark.parametrize("line", ["4711.083", "LOT 77471 A", "V = 7.47 mL"])
+@pytest.mark.parametrize("size", [30, 60])
+def test_a_line_of_large_letters_is_one_text(line: str, size: int) -> None:
+    image, words = text(line, size)
+    (region,) = regions_of(image, words)
+    assert region.kind == "text"
+    assert share_inside(grow(ink_box(image), -3), region.bbox) == 1
+
+
+@pytest.mark.parametrize("size", [(2000, 1), (1, 2000), (3, 3)])
+def test_strips_of_few_pixels_are_pages(size: tuple[int, int]) -> None:
+    assert regions_of(Image.new("L", size, 255)) == ()
