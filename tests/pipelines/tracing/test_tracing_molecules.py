@@ -94,6 +94,12 @@ def test_an_upright_stroke_at_the_end_of_a_bond_is_iodine(smiles: str, width: in
     assert smiles_of(read_picture(plain_letters(smiles, width, angle))) == canonical(smiles)
 
 
+@pytest.mark.parametrize("width", [150, 300, 400, 600, 900, 1200])
+def test_the_size_of_a_picture_does_not_matter(width: int) -> None:
+    aspirin = "CC(=O)Oc1ccccc1C(=O)O"
+    assert smiles_of(read_picture(plain_letters(aspirin, width, 0))) == aspirin
+
+
 @pytest.mark.parametrize("smiles", ["CCCC", "c1ccccc1", "Clc1ccccc1", "CC(=O)C=CC", "NCC(C)(C)C"])
 @pytest.mark.parametrize("angle", [0, 30, 90])
 def test_upright_bonds_and_letters_of_other_labels_are_no_iodine(smiles: str, angle: float) -> None:
