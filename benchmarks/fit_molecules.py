@@ -1,6 +1,6 @@
 """Fits the vote on structures of pictures (:mod:`docai.pipelines.evidence.molecule_vote`) on real pictures.
 
-    python benchmarks/fit_molecules.py [--real FOLDER] [--limit N]
+    python benchmarks/fit_molecules.py [--real FOLDER] [--limit N] [--drawn N] [--answers FILE]
 
 Each reader of molecules that is installed reads the pictures of all sets in the folder ``DOCAI_REAL_DATA``.
 The weights are fitted on the half for development, every other file of a set from the first on, for each
@@ -8,16 +8,26 @@ subset of readers; the other half is reported alone. A picture gives one case fo
 with what the vote knows of them, and which of them is right, by isomeric canonical SMILES, if any is. The
 likelihood of the multinomial logit, with a quadratic penalty on the weights, is maximized by L-BFGS.
 
+What real sets hold too little of is drawn: ``--drawn`` structures of the half for development, as RDKit
+draws them 300 to 1,200 pixels wide, with thin lines far apart, every other one with iodine in the place of a
+halogen or a methyl group. They are fitted to as well, each like a real picture.
+
+``--answers`` names a file of the readers' answers, one picture a line: those in it are not read again, the
+others are added; without it nothing is kept. A run that is stopped goes on where it was.
+
 Prints the weights as the module holds them, then for each subset and half how many structures are right, how
-many of those with a probability of 0.8 or more are not, and the calibration error.
+many of those with a probability of 0.8 or more are not, and the calibration error: of the half for
+development by cross-validation over :data:`FOLDS` parts.
 """
 
 from __future__ import annotations
 
+import json
+import random
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations, islice
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from common import need_folder, real_data, script_parser
@@ -29,18 +39,41 @@ from docai.pipelines.evaluation.datasets.molecules import read_molfiles
 from docai.pipelines.evaluation.metrics.calibration import expected_calibration_error
 from docai.pipelines.evidence.base import ReaderInput
 from docai.pipelines.evidence.molecule_answers import MoleculeAnswer
-from docai.pipelines.evidence.molecule_vote import FEATURES, Candidate, answers_of, candidates
+from docai.pipelines.evidence.molecule_vote import FEATURES, answers_of, candidates
 from docai.pipelines.evidence.readers import ask, known_readers
 from docai.pipelines.ingest import open_source
 from docai.records import Evidence
 
+if TYPE_CHECKING:
+    from rdkit.Chem import Mol
+
 SETS: Final = ("uspto", "clef2012", "usan", "testSet1", "jpo")
 
-PENALTY: Final = 1.0
+DRAWN: Final = "drawn"
+"""Name of the pictures that RDKit draws."""
+
+WIDTHS: Final = (300, 450, 600, 900, 1200)
+"""Of drawn pictures, pixels."""
+
+MAX_DRAWN_ATOMS: Final = 25
+"""Of drawn pictures; more of them cannot be told in the smallest."""
+
+PENALTY: Final = 0.3
 
 SURE: Final = 0.8
 
+FOLDS: Final = 5
+
 Answers = Mapping[Evidence, Sequence[MoleculeAnswer]]
+
+
+class Picture(NamedTuple):
+    """One picture and its truth."""
+
+    name: str
+    source: bytes | Path
+    truth: str
+    is_for_development: bool
 
 
 class Case(NamedTuple):
@@ -51,22 +84,118 @@ class Case(NamedTuple):
     is_for_development: bool
 
 
-def read_cases(samples: Iterator[Sample]) -> Iterator[Case]:
-    """What all readers of molecules make of the pictures of one set."""
+def real_pictures(folder: Path, limit: int | None) -> Iterator[Picture]:
+    """Those of one set whose truth is a structure."""
+    samples = (one for one in read_molfiles(folder) if isinstance(one, Sample))
+    for number, sample in enumerate(islice(samples, limit)):
+        truth = parse_molecule(sample.truth[0].text).content.smiles
+        if sample.source is not None and truth is not None:
+            yield Picture(f"{folder.name} {number}", sample.source, truth, number % 2 == 0)
+
+
+def drawn_pictures(truths: Sequence[str], count: int) -> Iterator[Picture]:
+    """Structures drawn by RDKit, in any direction."""
+    from rdkit import Chem
+    from rdkit.Chem.Draw import rdMolDraw2D
+
+    chance = random.Random(0)
+    mols = [Chem.MolFromSmiles(truth) for truth in truths]
+    small = [mol for mol in mols if mol.GetNumHeavyAtoms() <= MAX_DRAWN_ATOMS]
+    for number, mol in enumerate(chance.sample(small, min(count, len(small)))):
+        width = chance.choice(WIDTHS)
+        if number % 2:
+            _iodinate(mol)
+        elif number % 4 == 0 and mol.GetRingInfo().NumRings():
+            # Rings alone: the fewer atoms there are, the larger are bonds and the gaps of double ones.
+            mol = _smallest_ring(mol)
+        mol = rdMolDraw2D.PrepareMolForDrawing(mol)
+        canvas = rdMolDraw2D.MolDraw2DCairo(width, 3 * width // 4)
+        canvas.drawOptions().rotate = chance.choice((0, 30, 90, 200))
+        rdMolDraw2D.PrepareAndDrawMolecule(canvas, mol)
+        canvas.FinishDrawing()
+        drawn = parse_molecule(Chem.MolToSmiles(mol)).content.smiles
+        # A double bond of open configuration is drawn with one, which would not be what the SMILES says.
+        is_open = any(
+            one.type == Chem.StereoType.Bond_Double and one.specified == Chem.StereoSpecified.Unspecified
+            for one in Chem.FindPotentialStereo(mol)
+        )
+        if drawn is not None and not is_open:
+            yield Picture(f"{DRAWN} {number}", canvas.GetDrawingText(), drawn, True)
+
+
+def _smallest_ring(mol: Mol) -> Mol:
+    """The smallest ring system alone, with hydrogen where something hung on it."""
+    from rdkit import Chem
+
+    cut = [bond.GetIdx() for bond in mol.GetBonds() if not bond.IsInRing()]
+    parts = Chem.GetMolFrags(Chem.FragmentOnBonds(mol, cut) if cut else mol, asMols=True)
+    ring = min((part for part in parts if part.GetRingInfo().NumRings()), key=lambda part: part.GetNumAtoms())
+    for atom in ring.GetAtoms():
+        if atom.GetAtomicNum() == 0:
+            atom.SetAtomicNum(1)
+            atom.SetIsotope(0)
+    return Chem.MolFromSmiles(Chem.MolToSmiles(Chem.RemoveHs(ring)))
+
+
+def _iodinate(mol: Mol) -> None:
+    """Makes iodine of a halogen or methyl group on carbon."""
+    from rdkit import Chem
+
+    for smarts in ("[Cl,Br;D1]-[#6]", "[CH3]-[#6]"):
+        for atom, _ in mol.GetSubstructMatches(Chem.MolFromSmarts(smarts)):
+            mol.GetAtomWithIdx(atom).SetAtomicNum(53)
+            mol.GetAtomWithIdx(atom).SetNoImplicit(False)
+            Chem.SanitizeMol(mol)
+            Chem.AssignStereochemistry(mol, cleanIt=True, force=True)
+            return
+
+
+def read_cases(pictures: Iterator[Picture], kept: Path | None) -> Iterator[Case]:
+    """What all readers of molecules make of pictures.
+
+    Args:
+        pictures: of one set.
+        kept: file of answers; those in it are not read again, others are added.
+    """
+    known = _kept_answers(kept)
     readers = [
         reader
         for reader in known_readers()
         if reader.kinds == frozenset(("molecule",)) and "picture" in reader.needs and not reader.available()
     ]
-    for number, sample in enumerate(samples):
-        if sample.source is None:
-            continue
-        with open_source(sample.source) as source, source.page(1) as page:
-            region = ReaderInput(page, page.bbox)
-            readings = [ask(reader, region) for reader in readers]
-        truth = parse_molecule(sample.truth[0].text).content.smiles
-        if truth is not None:
-            yield Case(truth, answers_of(readings), number % 2 == 0)
+    for picture in pictures:
+        answers = known.get(picture.name)
+        if answers is None:
+            with open_source(picture.source) as source, source.page(1) as page:
+                region = ReaderInput(page, page.bbox)
+                answers = answers_of([ask(reader, region) for reader in readers])
+            if kept is not None:
+                with kept.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps({"name": picture.name, "answers": _as_rows(answers)}) + "\n")
+        yield Case(picture.truth, answers, picture.is_for_development)
+
+
+def _kept_answers(file: Path | None) -> dict[str, Answers]:
+    if file is None or not file.is_file():
+        return {}
+    kept: dict[str, Answers] = {}
+    for line in file.read_text(encoding="utf-8").splitlines():
+        entry = json.loads(line)
+        kept[entry["name"]] = {
+            name: tuple(
+                MoleculeAnswer(smiles, preparation, plausibility, own, n_stems=n_stems)
+                for smiles, preparation, plausibility, own, n_stems in rows
+            )
+            for name, rows in entry["answers"].items()
+        }
+    return kept
+
+
+def _as_rows(answers: Answers) -> dict[str, list[list[object]]]:
+    return {
+        name: [[one.smiles, one.preparation, one.plausibility, one.own, one.n_stems] for one in given]
+        for name, given in answers.items()
+    }
 
 
 def subsets(answers: Answers) -> Iterator[Answers]:
@@ -77,10 +206,16 @@ def subsets(answers: Answers) -> Iterator[Answers]:
             yield {name: answers[name] for name in chosen}
 
 
-def fit(choices: Sequence[tuple[NDArray[np.float64], NDArray[np.bool_]]]) -> NDArray[np.float64]:
-    """Weights of the features, of candidates by case: their features, and whether each is right."""
+def fit(cases: Sequence[Case]) -> dict[str, float]:
+    """Weights of the features: the likeliest, of all subsets of the readers of each case."""
     from scipy.optimize import minimize
 
+    choices = []
+    for case in cases:
+        for given in subsets(case.answers):
+            if found := candidates(given):
+                values = np.array([one.values for one in found])
+                choices.append((values, np.array([one.smiles == case.truth for one in found])))
     x = np.concatenate([values for values, _ in choices])
     is_right = np.concatenate([right for _, right in choices])
     case_of = np.repeat(np.arange(len(choices)), [len(values) for values, _ in choices])
@@ -93,53 +228,72 @@ def fit(choices: Sequence[tuple[NDArray[np.float64], NDArray[np.bool_]]]) -> NDA
         return float(value), x.T @ (odds / totals[case_of] - is_right) + PENALTY * weights
 
     found = minimize(loss, np.zeros(x.shape[1]), jac=True, method="L-BFGS-B", options={"maxiter": 3000})
-    return np.asarray(found.x, np.float64)
+    return dict(zip(FEATURES, map(float, found.x), strict=True))
 
 
-def report(cases: Sequence[Case], names: Sequence[Evidence], weights: Mapping[str, float]) -> str:
-    """One line: what the vote makes of the answers of some readers."""
-    beliefs: list[Belief] = []
-    n_right = 0
+def beliefs_of(
+    cases: Sequence[Case], names: Sequence[Evidence], weights: Mapping[str, float]
+) -> list[Belief | None]:
+    """What the vote makes of the answers of some readers; None where they give no structure."""
+    beliefs: list[Belief | None] = []
     for case in cases:
-        given = {name: case.answers[name] for name in names if name in case.answers}
-        ranked: list[Candidate] = candidates(given, weights)
-        is_right = bool(ranked) and ranked[0].smiles == case.truth
-        n_right += is_right
-        if ranked:
-            beliefs.append(Belief(ranked[0].probability, is_right))
-    n_wrong = sum(probability >= SURE and not is_right for probability, is_right in beliefs)
-    error = expected_calibration_error(beliefs) or 0.0
-    return f"{' + '.join(names)}: {n_right} of {len(cases)}, sure and wrong {n_wrong}, ECE {error:.3f}"
+        ranked = candidates({name: case.answers[name] for name in names if name in case.answers}, weights)
+        beliefs.append(Belief(ranked[0].probability, ranked[0].smiles == case.truth) if ranked else None)
+    return beliefs
+
+
+def report(title: str, names: Sequence[Evidence], beliefs: Sequence[Belief | None]) -> str:
+    """One line: how often the vote is right, and how often it is sure and wrong."""
+    told = [belief for belief in beliefs if belief is not None]
+    n_right = sum(is_right for _, is_right in told)
+    n_wrong = sum(probability >= SURE and not is_right for probability, is_right in told)
+    error = expected_calibration_error(told) or 0.0
+    who = f"{title}, {' + '.join(names)}"
+    return f"  {who}: {n_right} of {len(beliefs)}, sure and wrong {n_wrong}, ECE {error:.3f}"
 
 
 def main() -> None:
     parser = script_parser(__doc__)
     parser.add_argument("--real", type=Path, default=real_data(), metavar="FOLDER", help="real documents")
     parser.add_argument("--limit", type=int, help="pictures of each set")
+    parser.add_argument("--drawn", type=int, default=100, help="pictures that RDKit draws")
+    parser.add_argument("--answers", type=Path, metavar="FILE", help="where the readers' answers are kept")
     arguments = parser.parse_args()
     real = need_folder(arguments.real) / "molecules"
-    cases: dict[str, list[Case]] = {}
-    for name in SETS:
-        samples = (one for one in read_molfiles(real / name) if isinstance(one, Sample))
-        cases[name] = list(read_cases(islice(samples, arguments.limit)))
-    development = [case for group in cases.values() for case in group if case.is_for_development]
-    choices = []
-    for case in development:
-        for given in subsets(case.answers):
-            if found := candidates(given):
-                values = np.array([one.values for one in found])
-                choices.append((values, np.array([one.smiles == case.truth for one in found])))
-    weights = dict(zip(FEATURES, map(float, fit(choices)), strict=True))
+    cases = {
+        name: list(read_cases(real_pictures(real / name, arguments.limit), arguments.answers))
+        for name in SETS
+    }
+    truths = [case.truth for group in cases.values() for case in group if case.is_for_development]
+    cases[DRAWN] = list(read_cases(drawn_pictures(truths, arguments.drawn), arguments.answers))
+    development = [(title, c) for title, group in cases.items() for c in group if c.is_for_development]
+    weights = fit([case for _, case in development])
     for feature, weight in weights.items():
         print(f'    "{feature}": {weight:.2f},')
-    names = sorted({name for case in development for name in case.answers})
-    for is_for_development in (True, False):
-        print("half for development" if is_for_development else "other half")
-        for size in range(1, len(names) + 1):
-            for chosen in combinations(names, size):
-                for title, group in cases.items():
-                    half = [case for case in group if case.is_for_development == is_for_development]
-                    print(f"  {title}: {report(half, chosen, weights)}")
+    order = list(range(len(development)))
+    random.Random(0).shuffle(order)
+    folds = [order[start::FOLDS] for start in range(FOLDS)]
+    fitted = [fit([development[k][1] for k in order if k not in set(fold)]) for fold in folds]
+    names = sorted({name for _, case in development for name in case.answers})
+    for size in range(1, len(names) + 1):
+        for chosen in combinations(names, size):
+            print("half for development, by cross-validation")
+            crossed: list[tuple[str, Belief | None]] = []
+            for fold, of_others in zip(folds, fitted, strict=True):
+                told = beliefs_of([development[k][1] for k in fold], chosen, of_others)
+                crossed += zip((development[k][0] for k in fold), told, strict=True)
+            for title in cases:
+                print(report(title, chosen, [belief for name, belief in crossed if name == title]))
+            print(report("real sets", chosen, [belief for name, belief in crossed if name != DRAWN]))
+            print("other half")
+            others = {
+                title: beliefs_of([c for c in group if not c.is_for_development], chosen, weights)
+                for title, group in cases.items()
+                if title != DRAWN
+            }
+            for title, beliefs in others.items():
+                print(report(title, chosen, beliefs))
+            print(report("real sets", chosen, [belief for group in others.values() for belief in group]))
 
 
 if __name__ == "__main__":

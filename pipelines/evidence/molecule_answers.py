@@ -34,6 +34,8 @@ class MoleculeAnswer:
     """How well the reader thinks that it read, in its own measure."""
     graphs: tuple[DrawnGraph, ...] = ()
     """Its structures, in units and from an origin of the reader's."""
+    n_stems: int = 0
+    """Letters I that the picture shows, of which programs see strokes alone (:mod:`.molecule_stems`)."""
 
 
 def answer_of_blocks(blocks: Sequence[str], preparation: str, own: float = 0.0) -> MoleculeAnswer:

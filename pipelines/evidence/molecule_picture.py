@@ -86,7 +86,7 @@ def part_picture(image: Image) -> MoleculePicture:
     """Find the structures of a picture."""
     import cv2
 
-    gray = np.asarray(image.convert("L"))
+    gray = gray_of(image)
     _, binary = cv2.threshold(gray, 0, 255, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
     ink = np.asarray(binary, np.uint8)
     if ink.mean() > 255 * MAX_INK and not ink.all():
@@ -138,6 +138,19 @@ def part_picture(image: Image) -> MoleculePicture:
         letter,
         tuple(WrittenText(box, _cut(gray, box)) for box in _lines(texts, letter)),
     )
+
+
+def gray_of(image: Image) -> NDArray[np.uint8]:
+    """Gray values ``(H, W)``, in which colors are as far from the paper as their strongest channel.
+
+    Yellow letters, as programs draw sulfur, are nearly white in the usual gray: a molecule without its sulfur
+    looks sound all the same.
+    """
+    if image.mode in ("1", "L"):
+        return np.asarray(image.convert("L"))
+    channels = np.asarray(image.convert("RGB"))
+    is_dark = float(np.median(channels)) < 128
+    return np.asarray(channels.max(axis=2) if is_dark else channels.min(axis=2), np.uint8)
 
 
 def _cut(gray: NDArray[np.uint8], box: BBox) -> NDArray[np.uint8]:

@@ -22,10 +22,11 @@ from docai.pipelines.tracing.molecule.hashes import complete_rows, level_rows
 from docai.pipelines.tracing.molecule.ink import Ink, find_ink
 from docai.pipelines.tracing.molecule.parts import Part, find_parts
 from docai.pipelines.tracing.molecule.rings import as_capital, missed_rings
-from docai.pipelines.tracing.molecule.segments import Piece, read_pieces
+from docai.pipelines.tracing.molecule.segments import Piece, Vector, read_pieces
 from docai.pipelines.tracing.molecule.skeleton import Chain, Skeleton
 from docai.pipelines.tracing.molecule.skeletons import skeleton_of
 from docai.pipelines.tracing.molecule.sorting import USUAL_HEIGHT, Sorted, sort_parts
+from docai.pipelines.tracing.molecule.stems import as_letter, find_iodines
 from docai.pipelines.tracing.molecule.straight import split_straight
 from docai.pipelines.tracing.molecule.touching import take_letters
 
@@ -70,6 +71,8 @@ class Tracing:
     x0: float
     y0: float
     """``x_picture = x_drawing / scale + x0``."""
+    n_stems: int = 0
+    """Upright strokes at the ends of bonds that are an I."""
 
 
 @dataclass(slots=True, eq=False)
@@ -116,8 +119,11 @@ def trace(picture: NDArray[np.uint8], *, sees_touching: bool = False) -> Tracing
     beside = [((bar[0] + bar[3]) / 2, (bar[1] + bar[2]) / 2) for bar in found.bars]
     beside += [(piece.begin, piece.end) for piece in traced.pieces]
     found.bars = dashes_as_bars(found.bars, traced.pieces, bond, ink.width)
+    iodines = find_iodines(found.bars, traced.pieces, found.letters, found.height, bond, ink.width)
+    stems = [found.bars[index] for index in iodines]
+    found.bars = [bar for index, bar in enumerate(found.bars) if index not in iodines]
     traced.pieces = split_straight(traced.pieces, beside, bond)
-    return _as_drawing(ink, found, traced, bond)
+    return _as_drawing(ink, found, traced, bond, stems)
 
 
 def _cut_letters(found: Sorted, bond: float, width: float) -> None:
@@ -195,7 +201,7 @@ def _bond_length(parts: list[Part], width: float) -> float:
 # The drawing.
 
 
-def _as_drawing(ink: Ink, found: Sorted, traced: _Traced, bond: float) -> Tracing:
+def _as_drawing(ink: Ink, found: Sorted, traced: _Traced, bond: float, stems: list[Vector]) -> Tracing:
     scale = BOND_POINTS / bond
     paths: list[PaintedPath] = []
     for contours, is_with_next in _ordered(found, ink.width):
@@ -222,8 +228,10 @@ def _as_drawing(ink: Ink, found: Sorted, traced: _Traced, bond: float) -> Tracin
         for letter in (as_capital(one, cap) for one in read_letters(Drawing(box, tuple(paths[:n_letters]))))
         if letter.score >= _MIN_SCORE
     ]
+    read += [as_letter(stem, scale) for stem in stems]
     read += missed_rings(found.letters, paths[:n_letters], read, scale, cap)
-    return Tracing(drawing, read, scale * ink.scale, ink.x0 / ink.scale, ink.y0 / ink.scale)
+    x0, y0 = ink.x0 / ink.scale, ink.y0 / ink.scale
+    return Tracing(drawing, read, scale * ink.scale, x0, y0, len(stems))
 
 
 def _ordered(found: Sorted, width: float) -> Iterator[tuple[list[NDArray[np.float64]], bool]]:

@@ -8,11 +8,23 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from docai.pipelines.evidence.imago import prepare
-from docai.pipelines.evidence.molecule_answers import answer_of_blocks, count_oddities, mend
+from docai.pipelines.evidence.imago import are_enough, prepare, without_warned
+from docai.pipelines.evidence.molecule_answers import (
+    MoleculeAnswer,
+    answer_of_blocks,
+    count_oddities,
+    mend,
+)
 from docai.pipelines.evidence.molecule_label_repair import repair_label
-from docai.pipelines.evidence.molecule_picture import MoleculePicture, at_stroke, part_picture, stroke_width
+from docai.pipelines.evidence.molecule_picture import (
+    MoleculePicture,
+    at_stroke,
+    gray_of,
+    part_picture,
+    stroke_width,
+)
 from docai.pipelines.evidence.molecule_salts import read_texts, with_salts
+from docai.pipelines.evidence.molecule_stems import count_iodines, count_stems
 from docai.pipelines.external import ppocr
 
 
@@ -75,7 +87,49 @@ def test_a_picture_without_lines_is_kept_whole() -> None:
 @pytest.mark.parametrize("color", ["white", "black", "gray"])
 def test_a_picture_of_one_color_is_prepared_without_an_error(color: str) -> None:
     picture = part_picture(Image.new("RGB", (300, 200), color))
-    assert len(list(prepare(picture))) <= 8
+    if picture.stroke:
+        assert prepare(picture, 3.0, False) is not None
+    assert count_stems(picture) == 0
+
+
+def _answers(*given: tuple[str | None, int]) -> list[MoleculeAnswer]:
+    return [MoleculeAnswer(smiles, "", 0.99, -float(n_warnings)) for smiles, n_warnings in given]
+
+
+def test_imago_is_asked_again_where_it_warns() -> None:
+    assert are_enough(_answers(("CCO", 0), ("CCO", 0), ("CCO", 0)))
+    assert not are_enough(_answers(("CCO", 0), ("CCO", 0)))
+    assert not are_enough(_answers(("CCO", 0), ("CCO", 1), ("CCO", 0)))
+    warned = _answers(("C1CCCCC1", 3), ("C1CCCCC1", 3), ("C1CCCCC1", 3))
+    assert not are_enough(warned)
+    again = _answers(("c1ccccc1", 0), ("c1ccccc1", 0), ("c1ccccc1", 0))
+    assert are_enough([*warned, *again])
+    assert not are_enough([*warned, *again[:2]])
+
+
+def test_answers_with_warnings_count_only_where_there_are_no_others() -> None:
+    warned = _answers(("C1CCCCC1", 3), ("C1CCCCC1", 3))
+    assert without_warned(warned) == warned
+    clean = _answers(("c1ccccc1", 0), ("c1ccccc1", 0))
+    assert without_warned([*warned, *clean]) == clean
+    assert len(without_warned([*warned, *_answers((None, 0), ("CC", 0))])) == 4
+
+
+@pytest.mark.parametrize(
+    ("smiles", "count"), [("Ic1ccccc1", 1), ("Cc1ccccc1", 0), ("Clc1ccc(I)cc1", 1), ("OCCl", 0)]
+)
+def test_letters_that_look_like_bonds_are_counted(smiles: str, count: int) -> None:
+    assert count_stems(part_picture(_drawn(smiles))) == count
+
+
+def test_iodine_is_counted_in_smiles() -> None:
+    assert [count_iodines(text) for text in ("Ic1ccc(I)cc1", "C[In]", "[Ir]", "CI", "[I-]")] == [
+        2,
+        0,
+        0,
+        1,
+        1,
+    ]
 
 
 def test_strokes_are_brought_to_a_width() -> None:
@@ -166,3 +220,17 @@ def test_what_is_written_beside_a_structure_is_read() -> None:
 def test_noise_is_parted_without_an_error() -> None:
     noise = np.random.default_rng(3).integers(0, 255, (400, 600, 3), np.uint8)
     assert isinstance(part_picture(Image.fromarray(noise)), MoleculePicture)
+
+
+@pytest.mark.parametrize("paper", ["white", "black"])
+def test_light_colors_are_ink(paper: str) -> None:
+    image = Image.new("RGB", (200, 100), paper)
+    ImageDraw.Draw(image).line((20, 50, 120, 50), fill="black" if paper == "white" else "white", width=4)
+    ImageDraw.Draw(image).line(
+        (120, 50, 180, 50), fill=(204, 204, 0) if paper == "white" else "blue", width=4
+    )
+    gray = gray_of(image)
+    ink = gray < 128 if paper == "white" else gray > 128
+    assert ink[50, 21:179].all()
+    assert ink.sum() == pytest.approx(160 * 4, rel=0.1)
+    assert (gray_of(image.convert("L")) == np.asarray(image.convert("L"))).all()

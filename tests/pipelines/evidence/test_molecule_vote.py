@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from docai.pipelines.evidence.arbiter import decide
@@ -44,6 +46,24 @@ def test_preparations_that_differ_make_it_doubtful() -> None:
     steady, unsteady = _reading("imago", *[ASPIRIN] * 4), _reading("imago", ASPIRIN, OTHER, None, ODD)
     assert _sure(steady) > _sure(unsteady)
     assert is_doubtful([unsteady])
+
+
+def test_methyl_where_the_picture_shows_an_i_is_doubtful() -> None:
+    answers = [MoleculeAnswer("Cc1ccccc1", f"number {number}", 0.99) for number in range(3)]
+    plain = reading_of_answers("imago", answers)
+    shown = reading_of_answers("imago", [replace(one, n_stems=1) for one in answers])
+    assert _sure(plain) > 0.8
+    assert _sure(shown) < 0.5
+    iodine = [MoleculeAnswer("Ic1ccccc1", f"number {number}", 0.99, n_stems=1) for number in range(3)]
+    assert _sure(reading_of_answers("imago", iodine)) == pytest.approx(_sure(plain), abs=0.02)
+
+
+def test_lines_that_imago_could_not_place_make_it_doubtful() -> None:
+    answers = [MoleculeAnswer("C1CCCCC1", f"number {number}", 0.99, -3.0) for number in range(8)]
+    assert is_doubtful([reading_of_answers("imago", answers)])
+    assert _sure(reading_of_answers("imago", answers)) < _sure(
+        reading_of_answers("imago", [replace(one, own=0.0) for one in answers])
+    )
 
 
 def test_another_structure_of_the_other_reader_is_an_alternative() -> None:

@@ -22,7 +22,7 @@ from docai.pipelines.evidence import readers
 from docai.pipelines.evidence.base import ReaderInput, Reading
 from docai.pipelines.evidence.osra import Osra
 from docai.pipelines.readback import compare
-from docai.pipelines.readback.compare import COMPARISONS, BayesRule, posterior
+from docai.pipelines.readback.compare import COMPARISONS, BayesRule, posterior, rule_of
 from docai.pipelines.readback.score import rendering
 from docai.records import Kind, RecordBase
 
@@ -246,3 +246,11 @@ def test_each_head_has_a_comparison_with_a_renderer() -> None:
 def test_another_setting_is_refused() -> None:
     with pytest.raises(SettingError, match="readback is 'on'"):
         Pipeline(readback="on")  # type: ignore[arg-type]
+
+
+def test_the_similarity_of_a_structure_of_readers_counts_where_it_is_low_alone() -> None:
+    rule = rule_of("molecule", ("imago",))
+    assert posterior(0.9, 0.5, rule) == posterior(0.9, 0.99, rule) == 0.9
+    assert posterior(0.9, 0.05, rule) < 0.5
+    of_model = rule_of("molecule", ("model",))
+    assert posterior(0.9, 0.5, of_model) < posterior(0.9, 0.99, of_model)

@@ -17,6 +17,7 @@ from docai.pipelines.tracing.molecule.parts import find_parts
 from docai.pipelines.tracing.molecule.reader import TracedMolecules, read_picture
 from docai.pipelines.tracing.molecule.thinning import thin
 from docai.pipelines.tracing.molecule.touching import take_letters
+from docai.pipelines.tracing.molecule.tracer import trace
 
 Image = NDArray[np.uint8]
 
@@ -71,6 +72,51 @@ def test_a_clean_drawing_is_read(smiles: str) -> None:
 @pytest.mark.parametrize("smiles", ["C[C@H](N)C(=O)O", "C[C@@H](N)C(=O)O"])
 def test_wedges_and_hashes_give_the_configuration(smiles: str) -> None:
     assert smiles_of(read_picture(draw(smiles, 400))) == canonical(smiles)
+
+
+def plain_letters(smiles: str, width: int, angle: float) -> Image:
+    """RDKit's own picture, whose letters have no serifs: gray, (H, W)."""
+    from rdkit import Chem
+    from rdkit.Chem.Draw import rdMolDraw2D
+
+    canvas = rdMolDraw2D.MolDraw2DCairo(width, 3 * width // 4)
+    canvas.drawOptions().useBWAtomPalette()
+    canvas.drawOptions().rotate = angle
+    rdMolDraw2D.PrepareAndDrawMolecule(canvas, Chem.MolFromSmiles(smiles))
+    canvas.FinishDrawing()
+    encoded = np.frombuffer(canvas.GetDrawingText(), np.uint8)
+    return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE), np.uint8)
+
+
+@pytest.mark.parametrize("smiles", ["Ic1ccccc1", "OC(=O)c1ccccc1I", "CCC(C)I"])
+@pytest.mark.parametrize(("width", "angle"), [(300, 90), (450, 30)])
+def test_an_upright_stroke_at_the_end_of_a_bond_is_iodine(smiles: str, width: int, angle: float) -> None:
+    assert smiles_of(read_picture(plain_letters(smiles, width, angle))) == canonical(smiles)
+
+
+@pytest.mark.parametrize("width", [150, 300, 400, 600, 900, 1200])
+def test_the_size_of_a_picture_does_not_matter(width: int) -> None:
+    aspirin = "CC(=O)Oc1ccccc1C(=O)O"
+    assert smiles_of(read_picture(plain_letters(aspirin, width, 0))) == aspirin
+
+
+@pytest.mark.parametrize("smiles", ["CCCC", "c1ccccc1", "Clc1ccccc1", "CC(=O)C=CC", "NCC(C)(C)C"])
+@pytest.mark.parametrize("angle", [0, 30, 90])
+def test_upright_bonds_and_letters_of_other_labels_are_no_iodine(smiles: str, angle: float) -> None:
+    tracing = trace(plain_letters(smiles, 400, angle))
+    assert tracing is not None
+    assert tracing.n_stems == 0
+
+
+def test_an_upright_bond_with_a_flaw_in_it_is_no_iodine() -> None:
+    picture = plain_letters("OC(C)(C)C", 400, 0)
+    whole = trace(picture)
+    assert whole is not None
+    for y in range(20, picture.shape[0] - 20, 12):
+        flawed = picture.copy()
+        flawed[y : y + 4] = 255
+        tracing = trace(flawed)
+        assert tracing is None or tracing.n_stems == 0
 
 
 def test_black_and_white_is_read_as_well_as_gray() -> None:
