@@ -136,9 +136,10 @@ READER_RULES: Final[Mapping[Kind, BayesRule]] = MappingProxyType(
     }
 )
 """Of records that the model has no part in. Where a library is wrong about a table it is nearly right, so
-that its record looks like the picture all the same: near to what ``benchmarks/fit_trust.py`` fits on 20 tables of
-the half for development. On 32 molecules no other rule than the model's was better, which tells what is no
-molecule at all. Texts have the share of their words that are likely right, whatever they look like."""
+that its record looks like the picture all the same: near to what ``benchmarks/fit_trust.py`` fits on 20
+tables of the half for development. On 32 molecules no other rule than the model's was better, which tells
+what is no molecule at all. Texts have the share of their words that are likely right, whatever they look
+like."""
 
 _UNKNOWN_CONFIDENCE: Final = 0.5
 
