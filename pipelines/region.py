@@ -33,6 +33,7 @@ from docai.pipelines.evidence.figure_words import read_seen_words
 from docai.pipelines.evidence.readers import ReaderPool
 from docai.pipelines.evidence.second_readers import join_second_readers
 from docai.pipelines.evidence.table_decision import is_sure
+from docai.pipelines.evidence.text_vote import LIKELY_WORD
 from docai.pipelines.evidence.trust import trust_against, with_fitted_confidence, within_accuracy
 from docai.pipelines.evidence.unread_print import MIN_READ_SHARE, read_share
 from docai.pipelines.ingest import Page, PageWord
@@ -236,11 +237,21 @@ class RegionTask:
         if self.decision is None:
             return
         if self.options.readback != "off":
-            self.prepare_readback()
+            if self._is_sure_text(self.decision):
+                self.readback_skipped = ReadBackResult(reason="its words are sure enough", method="none")
+            else:
+                self.prepare_readback()
             self.decision, result = with_read_back(self.decision, self.readback_crops)
             self.read_back = result or self.readback_skipped
         self.decision = with_fitted_confidence(self.region.kind, self.decision)
         self.decision = within_accuracy(self.decision, self.head_accuracy)
+
+    def _is_sure_text(self, decision: Decision) -> bool:
+        """Whether a text that readers alone have read is so sure that its picture would tell nothing more:
+        its confidence is that of its words, whatever it looks like."""
+        if self.options.effort == "best" or self.crops or self.words or not self.is_picture_read:
+            return False
+        return isinstance(decision.content, TextContent) and (decision.confidence.value or 0.0) >= LIKELY_WORD
 
     def check_unread_print(self) -> None:
         """Say so where most of the print of a text is none of the words that were read."""

@@ -14,14 +14,14 @@ from docai.models.engine import Generation
 from docai.models.scripted import ScriptedEngine
 from docai.options import Effort, Options, TextLayer
 from docai.pipelines import region as regions
-from docai.pipelines.evidence.base import Need, ReaderInput, Reading
+from docai.pipelines.evidence.base import Decision, Need, ReaderInput, Reading
 from docai.pipelines.evidence.readers import ReaderPool
 from docai.pipelines.evidence.table_decision import TableFinder
 from docai.pipelines.ingest import Page, PageWord, open_source
 from docai.pipelines.layout import Region
 from docai.pipelines.region import RegionTask, plan_tasks, record_id
 from docai.pipelines.words import lines_from_words
-from docai.records import Evidence, Figure, Kind, Molecule, RecordBase, Table, Text
+from docai.records import Confidence, Evidence, Figure, Kind, Molecule, RecordBase, Table, Text
 
 BOX: BBox = (20, 20, 280, 60)
 ALL = ("table", "molecule", "score", "text")
@@ -330,3 +330,21 @@ def test_a_model_that_was_measured_to_be_worse_than_the_readers_is_not_asked(
     assert record.evidence == (["ppocr"] if text else [])
     assert isinstance(record, Text)
     assert record.text == text
+
+
+@pytest.mark.parametrize(
+    ("confidence", "effort", "is_compared"),
+    [(0.95, "auto", False), (0.8, "auto", True), (0.95, "best", True)],
+)
+def test_a_text_that_readers_are_sure_of_is_not_rendered_again(
+    page: Page, confidence: float, effort: Effort, is_compared: bool
+) -> None:
+    lines = lines_from_words(WORDS)
+    content = TextContent(text="Hello world", lines=lines)
+    task = RegionTask("a", page, _region("text"), Options(effort=effort), is_picture_read=True)
+    task.decision = Decision(content, ("ppocr",), Confidence(value=confidence, method="its words"))
+    task.verify()
+    assert task.read_back is not None
+    assert bool(task.readback_crops) == is_compared
+    assert is_compared or "sure enough" in task.read_back.reason
+    assert task.decision.confidence.value == confidence
