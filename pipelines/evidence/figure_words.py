@@ -23,6 +23,4 @@ def read_seen_words(seen: Sequence[SeenWord]) -> Reading:
     confidences = [one.confidence for one in ordered]
     content = text_of([one.word for one in ordered], confidences)
     mean = sum(confidences) / len(confidences)
-    return Reading(
-        seen[0].source, content, content.text, quality=mean, is_calibrated=seen[0].is_calibrated
-    )
+    return Reading(seen[0].source, content, content.text, quality=mean, is_calibrated=seen[0].is_calibrated)
