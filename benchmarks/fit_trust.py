@@ -246,7 +246,7 @@ def main() -> None:
         # once more.
         if (reader, unit) not in ((FINAL, "word"), (FINAL, "text")) and not reader.startswith(f"{FINAL} "):
             maps[reader, unit] = fitted, len(observed)
-        print(_row(reader, unit, observed, fitted, others.get((reader, unit), ())))
+        print(row(reader, unit, observed, fitted, others.get((reader, unit), ())))
     print("\n| kind | both wrong | alike |\n|---|---|---|")
     for kind, n, n_alike in coincidences(cases):
         print(f"| {kind} | {n} | {n_alike} |")
@@ -258,7 +258,7 @@ def main() -> None:
     write({key: value for key, value in maps.items() if names.intersection(key)})
 
 
-def _row(
+def row(
     reader: str, unit: str, observed: Sequence[Observed], fitted: TrustMap, others: Sequence[Observed]
 ) -> str:
     plain = [Belief(one.own, one.is_right) for one in observed]

@@ -88,6 +88,9 @@ LEAST_ACCURACY: Final = 0.05
 FINAL: Final = "docai"
 """In the file: the maps of confidences of whole records, by kind, that rest on readers of pictures alone."""
 
+PAGE_WORD: Final = "page-word"
+"""In the file: the map of words that a reader of whole pages reads on one."""
+
 
 @dataclass(frozen=True)
 class TrustMap:
@@ -109,7 +112,7 @@ class TrustMap:
 
 @cache
 def fitted_maps() -> Mapping[tuple[str, str], TrustMap]:
-    """By reader and what is right: a ``word``, or the whole of a record of that kind."""
+    """By reader and what is right: a ``word``, a :data:`PAGE_WORD`, or the whole of a record of that kind."""
     text = Path(__file__).with_name(TRUST_FILE).read_text("utf-8")
     maps: dict[str, dict[str, Any]] = json.loads(text)["maps"]
     return MappingProxyType(
@@ -147,13 +150,14 @@ def contradicted(p: float, w: float) -> float:
     return bayes(p, 1 - w, 1.0)
 
 
-def word_trust(source: Evidence, own: float | None) -> float:
+def word_trust(source: Evidence, own: float | None, unit: str = "word") -> float:
     """How likely a word of a second reader is right, alone.
 
     Args:
         own: the reader's confidence in it, 0…1; None where it gives none.
+        unit: ``word`` of a region, or :data:`PAGE_WORD`.
     """
-    part, fitted = TRUST.get(source, _NO_TRUST).part, fitted_maps().get((source, "word"))
+    part, fitted = TRUST.get(source, _NO_TRUST).part, fitted_maps().get((source, unit))
     if own is None or fitted is None:
         return part if own is None else min(part, own)
     return fitted(own)
