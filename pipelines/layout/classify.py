@@ -270,6 +270,9 @@ MAX_STAFF_SHARE: Final = 0.75
 """Share of the height of a picture that one staff may fill: notes and clefs reach above and below it, and the
 grid lines of a chart fill it."""
 
+MAX_STAFF_INK: Final = 0.6
+"""Share of the pixels of a staff, with its notes and beams, that are ink, at most."""
+
 MIN_STAFF_WIDTH: Final = 0.3
 """Share of the width of a picture that a staff takes at least."""
 
@@ -301,11 +304,17 @@ def _wide_staves(gray: Gray) -> list[PageStaff]:
         staves = [
             PageStaff(staff.bbox, staff.space / scale)
             for staff in find_page_staves(small, max(40, MIN_STAFF_WIDTH * width))
-            if 4 * staff.space < MAX_STAFF_SHARE * height
+            if 4 * staff.space < MAX_STAFF_SHARE * height and not _is_on_ink(small, staff.bbox)
         ]
         if staves or scale == 1:
             return staves
     return []
+
+
+def _is_on_ink(gray: Gray, box: BBox) -> bool:
+    """Whether most of a box is dark: what seem lines there are the rows of light print on a dark band."""
+    x0, y0, x1, y1 = (max(0, round(value)) for value in box)
+    return float((binarize(gray)[y0:y1, x0:x1] > 0).mean()) > MAX_STAFF_INK
 
 
 def _rate_table(features: FigureFeatures) -> Rating:

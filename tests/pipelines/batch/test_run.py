@@ -160,9 +160,10 @@ def test_a_page_that_crashes_once_is_read(
 ) -> None:
     path = _pdf(tmp_path / "in" / "a.pdf", "One", "Two")
     monkeypatch.setattr(worker, "read_page", faults.crash_once)
-    monkeypatch.setenv(faults.MARK, str(tmp_path / "mark"))
+    mark = tmp_path / "run" / "results" / "mark"
+    monkeypatch.setenv(faults.MARK, str(mark))
     _run(tmp_path / "run", [path])
-    assert (tmp_path / "mark").exists()
+    assert mark.exists()
     assert _rows(tmp_path / "run")["a.pdf"].state == "done"
 
 
@@ -182,14 +183,18 @@ def test_a_page_that_hangs_is_given_up(
 def test_a_file_that_changes_while_it_is_read_is_read_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faults: ModuleType
 ) -> None:
-    path = _pdf(tmp_path / "in" / "a.pdf", "Before")
-    _pdf(tmp_path / "in" / "a.next", "After it was changed")
-    monkeypatch.setattr(worker, "finish_document", faults.change_once)
+    path, later = _pdf(tmp_path / "in" / "a.pdf", "Before"), _pdf(tmp_path / "b.pdf", "After a change")
+    monkeypatch.setattr(worker, "finish_document", faults.finish_when_changed)
     monkeypatch.setenv(faults.MARK, str(tmp_path / "mark"))
-    monkeypatch.setenv(faults.DOCUMENT, str(path))
-    _run(tmp_path / "run", [path])
+    engine = ScriptedEngine(dict.fromkeys(HEADS, ""), accuracy=0.0)
+    opened, run = open_run(tmp_path / "run", [path], make_setup(ALONE, engine=engine, workers=1))
+    with opened:
+        for event in run:
+            if isinstance(event, PageRead) and not (tmp_path / "mark").exists():
+                path.write_bytes(later.read_bytes())
+                (tmp_path / "mark").touch()
     assert _rows(tmp_path / "run")["a.pdf"].state == "done"
-    assert b"After it was changed" in _results(tmp_path / "run")["a.pdf.json"]
+    assert b"After a change" in _results(tmp_path / "run")["a.pdf.json"]
 
 
 def test_a_full_disk_ends_the_run_and_costs_no_document(
