@@ -95,7 +95,7 @@ def row(part: PictureSet, reader: str, answers: Sequence[Measured]) -> str:
         str(len(answers)),
         ", ".join(figures),
         f"{len(clear)}: {_mean([one.right for one in clear])}",
-        _sure_and_wrong(answers) if reader.startswith(DOCAI) else "",
+        _sure_and_wrong(answers) if reader.startswith(DOCAI) and part.kind != "text" else "",
         f"{sum(seconds) / len(seconds):.2f}, {max(seconds):.1f}",
     )
     return f"| {' | '.join(cells)} |"

@@ -21,7 +21,8 @@ in readers is fitted (``fit_trust.py``); the others are for figures alone.
 - scores: ``token-error`` as in ``drawings.py``, ``ser`` of the first system of a page as printed.
 
 ``clear`` is the share of the answers that the reader stands by, and how many of those are right; ``sure and
-wrong`` the share of all cases that docai gives a confidence of 0.8 or more and that are not right. ``s`` are
+wrong`` the share of all cases that docai gives a confidence of 0.8 or more and that are not right (not of
+texts, whose confidence is the share of their words that are likely right). ``s`` are
 CPU seconds of all processes for a case, mean and most, after a first one that loads what is loaded once.
 ``--calibration`` adds tables of how far confidences come true: by kind, for records and their parts. Only
 real sets count in them.
