@@ -116,6 +116,8 @@ class PdfPage(Page):
 
     def release(self) -> None:
         self._pdf = self._display_list = self._words = self._images = self.kept_drawing = None
+        # MuPDF keeps up to 256 MB of decoded images and fonts; those of a scanned page serve no other page.
+        pymupdf.TOOLS.store_shrink(100)
 
     def placed_images(self) -> list[PlacedImage]:
         """Displayed box and pixels per point of each image that the page shows."""
