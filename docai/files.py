@@ -1,14 +1,18 @@
-"""Folders and files that results go to."""
+"""Files and folders: what documents are called, and where results go."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from docai.errors import SettingError
+
+DOCUMENT_SUFFIXES: Final = (".pdf", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
+"""Extensions of documents in a folder, in any case. A file that is named itself may have another."""
 
 
 def make_folder(path: Path, remedy: str = "Choose another.") -> Path:
@@ -24,15 +28,27 @@ def make_folder(path: Path, remedy: str = "Choose another.") -> Path:
     return path
 
 
+def expand_home(path: str) -> Path:
+    """The path; a shell leaves the ``~`` of ``--out=~/results`` as it is."""
+    return Path(path).expanduser() if path == "~" or path.startswith("~/") else Path(path)
+
+
+def sha256_of(path: Path) -> str:
+    """Of the bytes of a file, in hexadecimal digits. Raises ``OSError``."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def write_atomically(path: Path, data: bytes) -> None:
     """Write ``data`` so that ``path`` never holds half of it. Raises ``OSError``."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_bytes(data)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with _replacing(path) as file:
+        file.write(data)
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """As :func:`write_atomically`; it is on the disk before ``path`` names it. Raises ``OSError``."""
+    with durable_file(path) as file:
+        file.write(data)
 
 
 @contextmanager
@@ -41,16 +57,10 @@ def durable_file(path: Path) -> Iterator[BinaryIO]:
 
     What the block raises leaves ``path`` as it was. Raises ``OSError``.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with _replacing(path) as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
     # The name is in the folder, which is written, too. Windows has no such thing.
     with suppress(OSError):
         folder = os.open(path.parent, os.O_RDONLY)
@@ -60,7 +70,14 @@ def durable_file(path: Path) -> Iterator[BinaryIO]:
             os.close(folder)
 
 
-def write_durably(path: Path, data: bytes) -> None:
-    """As :func:`write_atomically`; it is on the disk before ``path`` names it. Raises ``OSError``."""
-    with durable_file(path) as file:
-        file.write(data)
+@contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file beside ``path``, which takes its place at the end of the block, and is gone if that fails."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with part.open("wb") as file:
+            yield file
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -15,9 +15,7 @@ from typing import BinaryIO, Final
 from docai.base import counted
 from docai.errors import EmptySourceError, InputError, SourceNotFoundError
 from docai.exports import source_of_result
-
-SUFFIXES: Final = (".pdf", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
-"""Extensions of documents in a folder, in any case. A file that is named itself may have another."""
+from docai.files import DOCUMENT_SUFFIXES, expand_home
 
 STDIN: Final = "-"
 
@@ -61,10 +59,11 @@ class Inputs:
 def find_inputs(arguments: Sequence[str], *, recursive: bool = False, max_bytes: int | None = None) -> Inputs:
     """The documents that the arguments name.
 
-    A file is taken as it is. A folder is the documents directly in it, told by :data:`SUFFIXES`, with those
-    of its subfolders where ``recursive``; hidden files and docai's own pictures are left out. A pattern is
-    whatever it matches, as in a shell that expands it; ``**`` is any number of folders. Of several files
-    those that docai wrote are left out. Of standard input ``max_bytes`` and one are read at most.
+    A file is taken as it is. A folder is the documents directly in it, told by
+    :data:`~docai.files.DOCUMENT_SUFFIXES`, with those of its subfolders where ``recursive``; hidden files and
+    docai's own pictures are left out. A pattern is whatever it matches, as in a shell that expands it; ``**``
+    is any number of folders. Of several files those that docai wrote are left out. Of standard input
+    ``max_bytes`` and one are read at most.
     """
     inputs = Inputs()
     found: dict[str, Input] = {}
@@ -88,11 +87,6 @@ def _is_own(path: Path) -> bool:
     from docai.pipelines.overlay import is_own_picture
 
     return is_own_picture(path) or (path.suffix.lower() == ".json" and source_of_result(path) is not None)
-
-
-def expand_home(path: str) -> Path:
-    """The path; a shell leaves the ``~`` of ``--out=~/results`` as it is."""
-    return Path(path).expanduser() if path == "~" or path.startswith("~/") else Path(path)
 
 
 def _documents(argument: str, recursive: bool, notes: list[str], max_bytes: int | None) -> Iterator[Input]:
@@ -125,17 +119,18 @@ def _in_folder(folder: Path, recursive: bool, notes: list[str]) -> list[Input]:
     others: list[Path] = []
     in_subfolders = 0
     for path in _files_below(folder):
-        is_document = path.suffix.lower() in SUFFIXES and not is_own_picture(path)
+        is_document = path.suffix.lower() in DOCUMENT_SUFFIXES and not is_own_picture(path)
         if path.parent != folder and not recursive:
             in_subfolders += is_document
         elif is_document:
             documents.append(path)
-        elif path.suffix.lower() not in (".json", *SUFFIXES):
+        elif path.suffix.lower() not in (".json", *DOCUMENT_SUFFIXES):
             # Results of docai are no news.
             others.append(path)
     deeper = f"{counted(in_subfolders, 'document')} in its subfolders: --recursive reads them, too"
     if not documents:
-        why = deeper if in_subfolders else f"documents are told by their extensions, {', '.join(SUFFIXES)}"
+        known = ", ".join(DOCUMENT_SUFFIXES)
+        why = deeper if in_subfolders else f"documents are told by their extensions, {known}"
         raise EmptySourceError(f"The folder {folder} has no documents in it ({why}).", source=str(folder))
     left_out = [deeper] if in_subfolders else []
     if others:

@@ -18,9 +18,10 @@ from pathlib import Path, PureWindowsPath
 from typing import Final
 
 from docai.base import counted
-from docai.cli.inputs import SUFFIXES, Input, expand_home
+from docai.cli.inputs import Input
 from docai.errors import SettingError
 from docai.exports import EXPORTERS, exporter_for, source_of_result
+from docai.files import DOCUMENT_SUFFIXES, expand_home
 
 DEFAULT_SUFFIX: Final = ".json"
 
@@ -144,7 +145,7 @@ def _distinct(
 
 def _stem(path: Path) -> str:
     """The name without the extension of a document: what follows the dot of ``1706.03762`` is none."""
-    return path.stem if path.suffix.lower() in SUFFIXES else path.name
+    return path.stem if path.suffix.lower() in DOCUMENT_SUFFIXES else path.name
 
 
 def _folded(path: Path) -> str:

@@ -22,11 +22,9 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from docai.base import counted
 from docai.errors import EmptySourceError, InputError, SettingError
+from docai.files import DOCUMENT_SUFFIXES, expand_home
 from docai.page_ranges import page_ranges
 from docai.pipelines.batch.folder import is_run_folder
-
-SUFFIXES: Final = (".pdf", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
-"""Extensions of documents in a folder, in any case. A file that is named itself may have another."""
 
 LIST: Final = "-"
 """Standard input: a path, or an object of JSON, on each line."""
@@ -150,7 +148,7 @@ def _inputs_of(
     if argument == LIST:
         yield from _listed(lines, "standard input")
         return
-    path = Path(argument).expanduser() if argument.startswith("~") else Path(argument)
+    path = expand_home(argument)
     if path.suffix.lower() == LIST_SUFFIX and path.is_file():
         try:
             with path.open(encoding="utf-8") as file:
@@ -220,7 +218,7 @@ def _in_folder(folder: Path, notes: list[str]) -> list[Path]:
         for name in names:
             if name.startswith("."):
                 continue
-            if Path(name).suffix.lower() in SUFFIXES:
+            if Path(name).suffix.lower() in DOCUMENT_SUFFIXES:
                 documents.append(Path(root, name))
             else:
                 others[Path(name).suffix.lower() or "no extension"] += 1

