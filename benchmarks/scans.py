@@ -46,7 +46,7 @@ def draw_scan(path: Path, n_pages: int, n_words: int) -> None:
                 text = " ".join(rng.choice(PRINT.split()) for _ in range(n_words))
                 page.insert_textbox((60, 60, 535, 560), f"Page {number + 1}. {text}", fontsize=10)
                 if number % 3 == 1:
-                    _draw_table(page, rng)
+                    draw_table(page, rng)
                 elif number % 3 == 2:
                     _draw_molecule(page, number)
                 picture = page.get_pixmap(dpi=DPI, colorspace="gray").tobytes("jpg")
@@ -55,7 +55,8 @@ def draw_scan(path: Path, n_pages: int, n_words: int) -> None:
         scan.save(path)
 
 
-def _draw_table(page: pymupdf.Page, rng: random.Random) -> None:
+def draw_table(page: pymupdf.Page, rng: random.Random) -> None:
+    """A ruled one at the foot of a page of A4."""
     for row in range(6):
         for col in range(4):
             x, y = 70 + 110 * col, 590 + 22 * row

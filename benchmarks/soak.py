@@ -36,42 +36,9 @@ import psutil
 import pymupdf
 from common import real_data, script_parser
 from PIL import Image, ImageDraw
+from scans import PRINT, draw_table
 
 from docai.pipelines.batch.manifest import Manifest, Row
-
-WORDS: Final = [
-    "the",
-    "of",
-    "and",
-    "a",
-    "sample",
-    "value",
-    "was",
-    "measured",
-    "in",
-    "each",
-    "series",
-    "results",
-    "show",
-    "that",
-    "pressure",
-    "rises",
-    "with",
-    "heat",
-    "until",
-    "it",
-    "falls",
-    "again",
-    "after",
-    "which",
-    "all",
-    "were",
-    "dried",
-    "weighed",
-    "and",
-    "stored",
-    "cold",
-]
 
 BAD_SHARE: Final = 0.2
 PICTURE_SHARE: Final = 0.1
@@ -88,7 +55,7 @@ class Compared:
 
 
 def text(rng: random.Random, n_words: int) -> str:
-    return " ".join(rng.choice(WORDS) for _ in range(n_words))
+    return " ".join(rng.choice(PRINT.split()) for _ in range(n_words))
 
 
 def write_pdf(path: Path, rng: random.Random, n_pages: int, **save: object) -> None:
@@ -97,11 +64,7 @@ def write_pdf(path: Path, rng: random.Random, n_pages: int, **save: object) -> N
             page = document.new_page()
             page.insert_textbox((60, 60, 535, 500), f"Page {number + 1}. {text(rng, 120)}", fontsize=11)
             if rng.random() < 0.3:
-                for row in range(4):
-                    for col in range(3):
-                        x, y = 70 + 120 * col, 560 + 24 * row
-                        page.draw_rect((x, y, x + 120, y + 24), width=0.7)
-                        page.insert_text((x + 5, y + 16), str(rng.randrange(1000)), fontsize=10)
+                draw_table(page, rng)
         document.save(path, **save)
 
 

@@ -22,7 +22,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from docai.geometry import BBox
+from docai.geometry import BBox, PageTransform
 from docai.pipelines.external import programs
 from docai.pipelines.external.calls import CallWorker
 from docai.pipelines.external.children import WorkerError
@@ -190,12 +190,8 @@ def read_page(
     scale = 1.0 if least <= letter_height <= most else PAGE_LETTER_PX / letter_height
     scale = min(scale, MAX_SCALE, (MAX_PIXELS / max(1, gray.size)) ** 0.5, MAX_SIDE / max(gray.shape))
     words = _words(_scaled(gray, scale), _PAGE, OTSU, seconds, program)
-    return [word._replace(box=_divided(word.box, scale)) for word in words]
-
-
-def _divided(box: BBox, scale: float) -> BBox:
-    x0, y0, x1, y1 = box
-    return x0 / scale, y0 / scale, x1 / scale, y1 / scale
+    to_picture = PageTransform(0, 0, scale).to_page
+    return [word._replace(box=to_picture(word.box)) for word in words]
 
 
 def _words(

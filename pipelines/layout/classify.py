@@ -28,7 +28,7 @@ from docai.pipelines.pixels import (
     straight_strokes,
     vertical_lines,
 )
-from docai.pipelines.tracing.score.page_staves import PageStaff, find_page_staves
+from docai.pipelines.tracing.score.page_staves import find_page_staves
 from docai.pipelines.tracing.score.straighten import SURVEY_SIDES_PX
 from docai.records import Kind
 
@@ -284,16 +284,16 @@ def is_ruled_grid(gray: Gray) -> bool:
 
 
 def _rate_score(gray: Gray) -> Rating:
-    staves = _wide_staves(gray)
-    if not staves:
+    spaces = _staff_spaces(gray)
+    if not spaces:
         return 0.0, ("no five-line staff",)
-    covered = sum(4 * staff.space for staff in staves) / gray.shape[0]
-    value = min(0.98, 0.75 + 0.1 * len(staves) + 0.2 * covered)
-    return value, (f"{len(staves)} five-line stave{'s' if len(staves) > 1 else ''}",)
+    covered = sum(4 * space for space in spaces) / gray.shape[0]
+    value = min(0.98, 0.75 + 0.1 * len(spaces) + 0.2 * covered)
+    return value, (f"{len(spaces)} five-line stave{'s' if len(spaces) > 1 else ''}",)
 
 
-def _wide_staves(gray: Gray) -> list[PageStaff]:
-    """The staves that are what a picture shows, pixels of it."""
+def _staff_spaces(gray: Gray) -> list[float]:
+    """Of each staff that is what a picture shows the distance between two lines, pixels of it."""
     for side in SURVEY_SIDES_PX:
         scale = min(1.0, side / max(gray.shape))
         small = gray
@@ -301,20 +301,24 @@ def _wide_staves(gray: Gray) -> list[PageStaff]:
             small = np.asarray(cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
         small = np.asarray(cv2.copyMakeBorder(small, 8, 8, 8, 8, cv2.BORDER_CONSTANT, value=255))
         height, width = small.shape
-        staves = [
-            PageStaff(staff.bbox, staff.space / scale)
-            for staff in find_page_staves(small, max(40, MIN_STAFF_WIDTH * width))
-            if 4 * staff.space < MAX_STAFF_SHARE * height and not _is_on_ink(small, staff.bbox)
-        ]
-        if staves or scale == 1:
-            return staves
+        staves = find_page_staves(small, max(40, MIN_STAFF_WIDTH * width))
+        spaces: list[float] = []
+        if staves:
+            ink = np.asarray(binarize(small) > 0, np.bool_)
+            spaces = [
+                staff.space / scale
+                for staff in staves
+                if 4 * staff.space < MAX_STAFF_SHARE * height and not _is_on_ink(ink, staff.bbox)
+            ]
+        if spaces or scale == 1:
+            return spaces
     return []
 
 
-def _is_on_ink(gray: Gray, box: BBox) -> bool:
+def _is_on_ink(ink: NDArray[np.bool_], box: BBox) -> bool:
     """Whether most of a box is dark: what seem lines there are the rows of light print on a dark band."""
     x0, y0, x1, y1 = (max(0, round(value)) for value in box)
-    return float((binarize(gray)[y0:y1, x0:x1] > 0).mean()) > MAX_STAFF_INK
+    return float(ink[y0:y1, x0:x1].mean()) > MAX_STAFF_INK
 
 
 def _rate_table(features: FigureFeatures) -> Rating:
