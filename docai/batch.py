@@ -5,20 +5,20 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from docai._version import __version__
+from docai.api import Pipeline
 from docai.errors import SettingError
 from docai.exports import EXPORTERS
-from docai.limits import Limits
-from docai.options import Options
 from docai.records import Document
 
 if TYPE_CHECKING:
+    from docai.limits import Limits
     from docai.models.engine import Engine
-    from docai.options import Drawings, Effort, ReadBackSetting, Retry, TextLayer, Witnesses
+    from docai.options import Drawings, Effort, Options, ReadBackSetting, Retry, TextLayer, Witnesses
     from docai.pipelines.batch.folder import RunFolder
     from docai.pipelines.batch.manifest import Row
     from docai.pipelines.batch.run import Run, Setup
@@ -88,7 +88,9 @@ def process_many(
         RunFolderError: the folder cannot be used.
         ConfigurationError, CheckpointError, AdapterError: nothing can be read; what was read is kept.
     """
-    options = Options(
+    options = Pipeline(
+        model,
+        device=device,
         heads=heads,
         text_layer=text_layer,
         drawings=drawings,
@@ -96,8 +98,9 @@ def process_many(
         effort=effort,
         readback=readback,
         retry=retry,
-        limits=Limits() if limits is None else limits,
-    )
+        limits=limits,
+        engine=engine,
+    ).options
     from docai.pipelines.batch.events import DocumentEnded
     from docai.pipelines.batch.inputs import restored
 
@@ -153,6 +156,7 @@ def make_setup(
         raise SettingError(f"There is no format {unknown[0].removeprefix('.')!r}; the formats are: {known}.")
     if workers is not None and (not isinstance(workers, int) or workers < 1):
         raise SettingError(f"workers is {workers!r}; give a number from 1, or leave it out.")
+    spec = ModelSpec(model, device, engine)
     if engine is None:
         checkpoint = find_checkpoint(model, download=download)
         name = checkpoint.id
@@ -160,10 +164,10 @@ def make_setup(
     else:
         name = engine.name
         known_heads = {head: engine.accuracy(head) for head in sorted(engine.heads() & HEADS.keys())}
-    check_heads(LazyEngine(name, known_heads, lambda: engine), options.heads)  # type: ignore[arg-type,return-value]
+    check_heads(LazyEngine(name, known_heads, spec.load), options.heads)
     return Setup(
         options=options,
-        model=ModelSpec(model, device, engine),
+        model=spec,
         name=name,
         heads=known_heads,
         exporters={suffix: EXPORTERS[suffix] for suffix in formats},
@@ -221,17 +225,14 @@ def describe(setup: Setup) -> Mapping[str, Any]:
     options = setup.options
     with ReaderPool.choose(options) as readers:
         names = readers.names()
+    # All of them: one that is added later makes another run, too.
+    values = {field.name: getattr(options, field.name) for field in fields(options)}
+    values["heads"] = None if options.heads is None else sorted(options.heads)
+    values["limits"] = options.limits.model_dump()
     return {
         "docai": __version__,
         "model": setup.name,
         "formats": sorted(suffix.removeprefix(".") for suffix in setup.exporters),
-        "heads": None if options.heads is None else sorted(options.heads),
-        "text_layer": options.text_layer,
-        "drawings": options.drawings,
-        "witnesses": options.witnesses,
-        "effort": options.effort,
-        "readback": options.readback,
-        "retry": options.retry,
-        "limits": options.limits.model_dump(),
         "readers": list(names),
+        **values,
     }

@@ -29,6 +29,7 @@ from docai.limits import Limits, raise_limit
 from docai.models.engine import Engine, check_heads
 from docai.models.heads import HEADS
 from docai.options import Options
+from docai.page_ranges import PageSelection
 from docai.pipelines.evidence.hints import missing_reader_issues
 from docai.pipelines.evidence.readers import ReaderPool
 from docai.pipelines.ingest import Page, Source
@@ -118,8 +119,12 @@ class Conversion:
     What ``progress`` raises ends a step and is passed on.
 
     Raises:
+        PageNotFoundError, TooManyPagesError: the selection does not fit the source.
         ConfigurationError: a head was asked for that cannot be had, or ``regions`` names a page that is not
             there.
+
+    Attributes:
+        numbers: of the chosen pages, ascending.
     """
 
     def __init__(
@@ -128,7 +133,7 @@ class Conversion:
         engine: Engine,
         options: Options,
         *,
-        n_pages: int | None = None,
+        pages: PageSelection | None = None,
         regions: GivenRegions | None = None,
         progress: ProgressCallback | None = None,
     ) -> None:
@@ -137,9 +142,11 @@ class Conversion:
             raise SettingError(
                 f"regions names page {missing[0]}, and {source.name} has {counted(source.n_pages, 'page')}."
             )
-        n_pages = source.n_pages if n_pages is None else n_pages
+        self.numbers = source.numbers(pages)
         readers = ReaderPool.choose(options)
-        self._run = _Run(source, engine, options, readers, n_pages, regions or {}, progress or _no_progress)
+        self._run = _Run(
+            source, engine, options, readers, len(self.numbers), regions or {}, progress or _no_progress
+        )
 
     def __enter__(self) -> Conversion:
         self._run.readers.__enter__()
@@ -171,17 +178,18 @@ class Conversion:
         run = self._run
         document = _open_document(run.source)
         seconds: Counter[str] = Counter()
+        device = ""
         for page in pages:
             document.pages.append(page.info)
             document.records += page.records
             document.issues += page.issues
             seconds.update(page.seconds)
-            document.stats.device = page.device or document.stats.device
+            device = page.device or device
         document.issues += self.hints(document.records)
         document.stats = Stats(
             docai_version=__version__,
             model=run.engine.name,
-            device=document.stats.device,
+            device=device,
             n_regions=len(document.records),
             n_generated_tokens=sum(record.n_tokens for record in document.records),
             seconds_by_stage={stage: round(value, 3) for stage, value in seconds.items()},
@@ -194,7 +202,7 @@ def convert(
     engine: Engine,
     options: Options,
     *,
-    pages: str | Sequence[int] | None = None,
+    pages: PageSelection | None = None,
     regions: GivenRegions | None = None,
     progress: ProgressCallback | None = None,
 ) -> Document:
@@ -208,11 +216,8 @@ def convert(
             or the engine is not set up.
     """
     started = time.perf_counter()
-    check_heads(engine, options.heads)
-    numbers = source.numbers(pages)
-    steps = Conversion(source, engine, options, n_pages=len(numbers), regions=regions, progress=progress)
-    with steps:
-        document = steps.document([steps.read_page(number) for number in numbers])
+    with Conversion(source, engine, options, pages=pages, regions=regions, progress=progress) as conversion:
+        document = conversion.document(map(conversion.read_page, conversion.numbers))
     document.stats.seconds = round(time.perf_counter() - started, 3)
     return document
 

@@ -12,12 +12,10 @@ from docai.cli import common
 from docai.cli.batch_progress import show_progress
 from docai.cli.common import EXIT_CODES, FAILED, INTERRUPTED, ISSUES, keep_output_clean, stderr_console
 from docai.errors import SettingError
+from docai.files import expand_home
 
 if TYPE_CHECKING:
     from docai.pipelines.batch.folder import RunFolder
-
-LIST = "-"
-"""Standard input holds a list of inputs."""
 
 PROGRESS = ("auto", "lines", "json", "off")
 
@@ -96,6 +94,7 @@ def batch(
     """
     from docai.batch import make_setup, open_run
     from docai.cli.batch_summary import print_status, print_summary
+    from docai.pipelines.batch.inputs import LIST
     from docai.pipelines.batch.report import write_report
     from docai.settings import load_settings
 
@@ -111,8 +110,8 @@ def batch(
     if not inputs and not is_going_on:
         raise SettingError("Nothing was given to read: name files, folders or a list.")
     settings = load_settings(common.given_settings(context), as_flags=True).values
-    wanted = [name.strip() for name in heads.split(",") if name.strip()] if heads is not None else None
-    formats = [f".{name.strip().removeprefix('.')}" for name in to.split(",") if name.strip()]
+    wanted = None if heads is None else common.listed(heads)
+    formats = [f".{name.removeprefix('.')}" for name in common.listed(to)]
     keep_output_clean()
     setup = make_setup(
         settings.options(wanted),
@@ -124,7 +123,7 @@ def batch(
     )
     lines = sys.stdin if inputs and LIST in inputs and sys.stdin is not None else ()
     folder, run = open_run(
-        Path(out).expanduser(),
+        expand_home(out),
         inputs or [],
         setup,
         lines=lines,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -10,7 +9,7 @@ from docai.base import counted, one_line
 from docai.cli.common import FAILED
 from docai.errors import RunFolderError
 from docai.pipelines.batch.folder import manifests_of, read_owner
-from docai.pipelines.batch.manifest import Manifest, Row, State
+from docai.pipelines.batch.manifest import Manifest
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -72,20 +71,20 @@ def _print_manifest(manifest: Manifest, console: Console) -> int:
                 markup=False,
                 soft_wrap=True,
             )
-    failed = list(manifest.rows("failed", "partial"))
-    if failed:
-        _print_failed(failed, console)
+    if counts["failed"] or counts["partial"]:
+        _print_failed(manifest, console)
     return counts["failed"]
 
 
-def _print_failed(rows: list[Row], console: Console) -> None:
+def _print_failed(manifest: Manifest, console: Console) -> None:
     """Why, then which."""
-    reasons = Counter((row.state, row.code) for row in rows)
     console.print("why:", style="bold")
-    for (state, code), count in reasons.most_common():
+    reasons = manifest.reasons()
+    for state, code, count in reasons:
         console.print(f"  {count:6,}  {state}: {code}", markup=False, soft_wrap=True)
-    order: dict[State, int] = {"failed": 0, "partial": 1}
-    for row in sorted(rows, key=lambda row: order[row.state])[:N_FAILED]:
+    # Those without a result come first.
+    for row in manifest.rows("failed", "partial", order="state", limit=N_FAILED):
         console.print(f"  {row.state}: {row.path}: {one_line(row.reason, 300)}", markup=False, soft_wrap=True)
-    if len(rows) > N_FAILED:
-        console.print(f"  … and {len(rows) - N_FAILED:,} more in the report.")
+    n_more = sum(count for _, _, count in reasons) - N_FAILED
+    if n_more > 0:
+        console.print(f"  … and {n_more:,} more in the report.")

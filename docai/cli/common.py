@@ -123,6 +123,11 @@ def given_settings(context: typer.Context) -> dict[str, Any]:
     return {name: context.params[name] for name in Settings.model_fields if name in context.params}
 
 
+def listed(text: str) -> list[str]:
+    """The names of a list with commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
 FAILED = 1
 """Exit code: an input failed; the others are still written."""
 

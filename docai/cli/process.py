@@ -220,7 +220,7 @@ def process(
     if pages is not None:
         page_ranges(pages)
     settings = load_settings(common.given_settings(context), as_flags=True).values
-    wanted = [name.strip() for name in heads.split(",") if name.strip()] if heads is not None else None
+    wanted = None if heads is None else common.listed(heads)
     keep_output_clean()
     found = find_inputs(inputs, recursive=recursive, max_bytes=settings.limits.max_bytes)
     _print_found(found)

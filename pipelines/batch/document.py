@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Final, ParamSpec, TypeVar
 
 from docai.errors import (
     AdapterError,
@@ -202,6 +202,5 @@ class DocumentReader:
 
 def _seconds(limits: Limits) -> float | None:
     """What one call may take: the process keeps to the limits itself, unless it hangs."""
-    own: list[float | None] = [limits.max_seconds_per_page, limits.max_seconds_per_step]
-    bounds: list[Any] = [bound for bound in own if bound is not None]
-    return None if len(bounds) < len(own) else sum(bounds) + GRACE_SECONDS
+    page, step = limits.max_seconds_per_page, limits.max_seconds_per_step
+    return None if page is None or step is None else page + step + GRACE_SECONDS

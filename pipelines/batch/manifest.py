@@ -235,6 +235,14 @@ class Manifest:
             found = dict(self._db.execute("SELECT state, COUNT(*) FROM inputs GROUP BY state").fetchall())
         return {state: found.get(state, 0) for state in STATES}
 
+    def reasons(self) -> list[tuple[State, str, int]]:
+        """Why inputs failed or are partial: state, code, and how many, the most frequent first."""
+        with self._lock:
+            return self._db.execute(
+                "SELECT state, code, COUNT(*) FROM inputs WHERE state IN ('failed', 'partial') "
+                "GROUP BY state, code ORDER BY COUNT(*) DESC, MIN(number)"
+            ).fetchall()
+
     def totals(self) -> Mapping[str, float]:
         """Sums of numeric columns over all rows, such as ``pages``, ``records`` and ``seconds``."""
         names = ("pages", "failed_pages", "records", "errors", "warnings", "seconds")

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from queue import Empty, Queue
@@ -114,8 +114,7 @@ class RemoteEngine:
                 raise value
             generations: list[Generation]
             self._device, generations = value
-            # Equal prompts and checkpoints arrive as one text each.
-            return [replace(one) for one in generations]
+            return generations
         raise GenerationError("The process of the model was lost twice while it read this.")
 
     def close(self) -> None:

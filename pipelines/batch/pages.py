@@ -59,15 +59,19 @@ class PageStore:
 
     def __init__(self, folder: Path, key: str) -> None:
         self._folder = folder
-        about = folder / _ABOUT
-        with suppress(OSError, ValueError):
-            if json.loads(about.read_text("utf-8")) == {"key": key}:
-                return
-        shutil.rmtree(folder, ignore_errors=True)
-        write_durably(about, json.dumps({"key": key}).encode())
+        self._about = json.dumps({"key": key}).encode()
+        self._is_begun = False
+        with suppress(OSError):
+            self._is_begun = (folder / _ABOUT).read_bytes() == self._about
+        if not self._is_begun:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def keep(self, source: SourceInfo, page: PageResult) -> None:
         """Write a page. Raises OSError."""
+        if not self._is_begun:
+            # Most documents have one page, and need no folder.
+            write_durably(self._folder / _ABOUT, self._about)
+            self._is_begun = True
         document = Document(
             source=source,
             pages=[page.info],
@@ -128,7 +132,7 @@ class Assembly:
         self._start = start
         self._parts = {name: _List(name) for name in ("pages", "records", "issues")}
         self._badly_read: dict[str, Record] = {}
-        self.n_pages = self.n_records = 0
+        self.n_pages = 0
         self.failed_pages: list[int] = []
         self.severities: Counter[str] = Counter()
         self.first_problem: Issue | None = None
@@ -145,6 +149,10 @@ class Assembly:
         for part in self._parts.values():
             part.close()
 
+    @property
+    def n_records(self) -> int:
+        return self._start.stats.n_regions
+
     def add(self, page: PageResult) -> None:
         """The next page."""
         self.n_pages += 1
@@ -157,7 +165,6 @@ class Assembly:
         stats = self._start.stats
         stats.device = page.device or stats.device
         for record in page.records:
-            self.n_records += 1
             stats.n_regions += 1
             stats.n_generated_tokens += record.n_tokens
             self._measure(record)

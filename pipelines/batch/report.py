@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -69,7 +68,7 @@ def write_report(folder: RunFolder, *, limits: Limits | None = None) -> Path:
         counts=manifest.counts(),
         totals=manifest.totals(),
         slowest=list(manifest.rows("done", "partial", "failed", order="-seconds", limit=N_SLOWEST)),
-        reasons=_reasons(manifest),
+        reasons=manifest.reasons(),
         failed=failed,
         bars=list(_bars(manifest)),
         pictures=list(_pictures(manifest, limits or Limits())),
@@ -77,10 +76,6 @@ def write_report(folder: RunFolder, *, limits: Limits | None = None) -> Path:
     )
     write_durably(folder.report, text.encode("utf-8", "replace"))
     return folder.report
-
-
-def _reasons(manifest: Manifest) -> Sequence[tuple[tuple[str, str], int]]:
-    return Counter((row.state, row.code) for row in manifest.rows("failed", "partial")).most_common()
 
 
 def _bars(manifest: Manifest) -> Iterator[tuple[str, int, Sequence[tuple[str, int, float]]]]:

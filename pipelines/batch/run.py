@@ -7,7 +7,6 @@ Threads of this process take rows from the manifest and put each through a proce
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import secrets
@@ -23,6 +22,7 @@ from threading import Lock, Thread, current_thread
 from typing import Any, Final
 
 from docai.errors import DocaiError, NotAResultError
+from docai.files import sha256_of
 from docai.options import Options
 from docai.pipelines.batch.document import DocumentReader, Outcome, StoppedError
 from docai.pipelines.batch.events import DocumentEnded, Event, RunEnded, RunStarted
@@ -246,7 +246,7 @@ def _is_outdated(folder: RunFolder, row: Row, suffixes: Sequence[str]) -> bool:
         status = restored(row.path).stat()
         if (status.st_size, status.st_mtime_ns) == (row.n_bytes, row.modified):
             return False
-        return _sha256(restored(row.path)) != row.sha256
+        return sha256_of(restored(row.path)) != row.sha256
     except OSError:
         # It is gone; its result is the best there is.
         return False
@@ -260,7 +260,7 @@ def _adopt(folder: RunFolder, row: Row, suffixes: Sequence[str]) -> None:
     try:
         document = Document.from_json(folder.result(row.name, JSON).read_bytes())
         status = path.stat()
-        if document.source.sha256 != _sha256(path):
+        if document.source.sha256 != sha256_of(path):
             return
     except (OSError, NotAResultError):
         return
@@ -305,11 +305,6 @@ def _columns(outcome: Outcome) -> dict[str, Any]:
             "doubtful": json.dumps(list(outcome.finished.doubtful)),
         }
     return values
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def default_workers() -> int:

@@ -27,7 +27,7 @@ from docai.pipelines.batch.owner import end_with_owner
 from docai.pipelines.batch.pages import Assembly, Doubtful, PageStore, failed_page
 from docai.pipelines.batch.sandbox import restrict
 from docai.pipelines.convert import Conversion, PageResult
-from docai.pipelines.ingest import Source, open_source
+from docai.pipelines.ingest import open_source
 from docai.records import Document
 
 MAX_PAGES_IN_MEMORY: Final = 32
@@ -101,8 +101,9 @@ class _Open:
     """The document that this process has open."""
 
     job: Job
-    source: Source
     conversion: Conversion
+    start: Document
+    """Without pages."""
     store: PageStore
     stack: ExitStack
     status: os.stat_result | None
@@ -129,14 +130,15 @@ def open_document(job: Job) -> Opened:
     with ExitStack() as stack:
         status = _status(job.path)
         source = stack.enter_context(open_source(job.path, password=job.password, limits=job.options.limits))
-        numbers = source.numbers(job.pages)
         engine: Engine = stack.enter_context(RemoteEngine(job.model))
-        conversion = stack.enter_context(Conversion(source, engine, job.options, n_pages=len(numbers)))
+        conversion = stack.enter_context(Conversion(source, engine, job.options, pages=job.pages))
         store = PageStore(job.folder, f"{source.sha256} {job.key} {job.pages or ''}")
+        numbers = conversion.numbers
         kept = store.numbers(with_failed=not job.retry_failed) & frozenset(numbers)
         modified = 0 if status is None else status.st_mtime_ns
         opened = Opened(source.sha256, source.n_bytes, modified, numbers, kept)
-        _open = _Open(job, source, conversion, store, stack.pop_all(), status, opened, {})
+        start = conversion.document([])
+        _open = _Open(job, conversion, start, store, stack.pop_all(), status, opened, {})
     return opened
 
 
@@ -169,7 +171,7 @@ def finish_document() -> Finished:
     assert _open is not None
     job, opened = _open.job, _open.opened
     _check_unchanged(_open)
-    with Assembly(_open.conversion.document([])) as assembly:
+    with Assembly(_open.start) as assembly:
         for number in opened.numbers:
             page = _open.pages.get(number)
             assembly.add(_load(_open, number) if page is None else page)
@@ -225,7 +227,7 @@ def _keep(opened: _Open, page: PageResult) -> None:
         opened.pages[page.info.number] = page
     if len(numbers) > 1:
         with _writing(opened.job.folder):
-            opened.store.keep(opened.conversion.document([]).source, page)
+            opened.store.keep(opened.start.source, page)
 
 
 def _load(opened: _Open, number: int) -> PageResult:
