@@ -82,7 +82,10 @@ class Engine(Protocol):
         ...
 
     def generate(self, requests: Sequence[Request]) -> list[Generation]:
-        """Answer each request.
+        """Answer each request, whatever heads they are of.
+
+        A failure with one crop is best returned as its answer, with the finish reason ``error``: where an
+        engine raises instead, the others are put to it again.
 
         Raises:
             HeadNotAvailableError: a request names a head without weights.
@@ -148,27 +151,27 @@ def answer(engine: Engine, requests: Sequence[Request]) -> list[Generation]:
     """Answer each request, in order; a failure with one crop does not affect the others.
 
     A blank crop does not reach the model: its answer is empty and its finish reason ``blank``. A crop of the
-    wrong shape gets the finish reason ``error``. Requests are sent to the engine head by head. If the engine
-    fails on a batch, smaller batches are tried until the failing crops are isolated; these get the finish
-    reason ``error``, with the message in :attr:`Generation.error`.
+    wrong shape gets the finish reason ``error``. All other crops are put to the engine together. If it
+    raises, smaller batches are tried until the failing crops are isolated; these get the finish reason
+    ``error``, with the message in :attr:`Generation.error`.
 
     Raises:
         ConfigurationError: the engine has no weights for a head, or is not set up.
     """
     answers: dict[int, Generation] = {}
-    batches: dict[str, list[int]] = {}
+    left: list[int] = []
     for index, request in enumerate(requests):
         generation = _answer_without_model(request)
         if generation is not None:
             answers[index] = generation
         else:
-            batches.setdefault(request.head.name, []).append(index)
-    if batches and isinstance(engine, LazyEngine):
+            left.append(index)
+    if left and isinstance(engine, LazyEngine):
         # Here, since a model that cannot be loaded is no failure of a crop.
         engine = engine.loaded()
-    for indices in batches.values():
-        generations = _answer_batch(engine, [requests[index] for index in indices])
-        answers.update(zip(indices, generations, strict=True))
+    if left:
+        generations = _answer_batch(engine, [requests[index] for index in left])
+        answers.update(zip(left, generations, strict=True))
     return [answers[index] for index in range(len(requests))]
 
 
@@ -178,7 +181,7 @@ def _answer_without_model(request: Request) -> Generation | None:
     try:
         check_crop(request)
     except GenerationError as error:
-        return _failed_generation(request, error)
+        return failed_generation(request, error)
     if is_blank(request.image):
         return Generation(text="", finish_reason="blank", prompt=request.head.prompt)
     return None
@@ -192,7 +195,7 @@ def _answer_batch(engine: Engine, requests: Sequence[Request]) -> list[Generatio
     except Exception as error:
         # Engines may be third-party: no exception of theirs may cost the answers to the other crops. Only the
         # message is kept, because the traceback references tensors.
-        failure = _failed_generation(requests[0], error)
+        failure = failed_generation(requests[0], error)
         may_be_too_large = isinstance(error, RuntimeError | MemoryError | GenerationError)
     if len(requests) == 1:
         return [failure]
@@ -204,7 +207,8 @@ def _answer_batch(engine: Engine, requests: Sequence[Request]) -> list[Generatio
     return [generation for part in parts for generation in _answer_batch(engine, part)]
 
 
-def _failed_generation(request: Request, error: Exception) -> Generation:
+def failed_generation(request: Request, error: Exception) -> Generation:
+    """The answer to a request that failed."""
     message = str(error) or "no reason given"
     return Generation(
         text="",

@@ -14,8 +14,9 @@ from docai.errors import CheckpointError, DeviceError, GenerationError, HeadNotA
 from docai.models.calibration import CalibrationMap
 from docai.models.engine import Generation, Request
 from docai.models.heads import Decoding
+from docai.models.inputs import encode_prompts
 from docai.models.loading import choose_device
-from docai.models.paligemma import PaliGemmaEngine, encode_prompts
+from docai.models.paligemma import PaliGemmaEngine
 from tests.models.tiny import build_tiny, noise, tiny_head
 
 
