@@ -281,10 +281,13 @@ class Scheduler:
         self._decoder.reserve(self.n_slots, row.n_prompt + self._room(job) + self._n_behind)
         same = (job.decoding, job.constraint) == (before.job.decoding, before.job.constraint)
         if same and before.reason == "length" and self._room(job) > len(before.tokens):
-            # The answer was cut: it goes on where it was.
-            before.job, before.reason = job, None
-            before.length = before.n_prompt + len(before.tokens) - 1
-            self._decoder.resume(slot, before.length, before.tokens[-1])
+            # The answer was cut: it goes on where it was. As a new row, since tokens after its end may still
+            # be on their way.
+            row.tokens, row.logprobs = before.tokens, before.logprobs
+            row.loop, row.matcher = before.loop, before.matcher
+            row.length += len(row.tokens) - 1
+            self._rows[slot] = row
+            self._decoder.resume(slot, row.length, row.tokens[-1])
             return True
         self._rows[slot] = row
         logits = self._decoder.rewind(slot, row.n_prompt)
