@@ -124,16 +124,23 @@ class Pipeline:
 
     def _reader(self) -> Engine:
         """The engine, or what stands for it until a region is put to it."""
-        if self._engine is not None or self._device not in ("auto", "cpu"):
-            return self.engine
+        if self._engine is not None:
+            return self._engine
         from docai.models.checkpoints import find_checkpoint
         from docai.models.engine import LazyEngine
 
+        if self._device not in ("auto", "cpu"):
+            from docai.models.loading import choose_device
+
+            # Before anything is read.
+            choose_device(self._device)
         checkpoint = find_checkpoint(self._model)
         return LazyEngine(
             checkpoint.id,
             {head: weights.accuracy for head, weights in checkpoint.heads.items()},
             lambda: self.engine,
+            side=checkpoint.image_size,
+            base=checkpoint.base,
         )
 
     def process(

@@ -157,19 +157,22 @@ def make_setup(
     if workers is not None and (not isinstance(workers, int) or workers < 1):
         raise SettingError(f"workers is {workers!r}; give a number from 1, or leave it out.")
     spec = ModelSpec(model, device, engine)
+    side: int | None
+    base: str | None
     if engine is None:
         checkpoint = find_checkpoint(model, download=download)
-        name = checkpoint.id
+        name, side, base = checkpoint.id, checkpoint.image_size, checkpoint.base
         known_heads = {head: weights.accuracy for head, weights in checkpoint.heads.items()}
     else:
-        name = engine.name
+        name, side, base = engine.name, getattr(engine, "side", None), getattr(engine, "base", None)
         known_heads = {head: engine.accuracy(head) for head in sorted(engine.heads() & HEADS.keys())}
-    check_heads(LazyEngine(name, known_heads, spec.load), options.heads)
+    check_heads(LazyEngine(name, known_heads, spec.load, side=side, base=base), options.heads)
     return Setup(
         options=options,
         model=spec,
         name=name,
         heads=known_heads,
+        side=side,
         exporters={suffix: EXPORTERS[suffix] for suffix in formats},
         n_workers=default_workers() if workers is None else workers,
     )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Request:
-    """One crop for one head. ``image`` is RGB, square, ``head.resolution`` pixels a side."""
+    """One crop for one head. ``image`` is RGB, square, :func:`crop_size` pixels a side."""
 
     head: Head
     image: Image
@@ -102,11 +102,23 @@ class LazyEngine:
         name: of the model.
         heads: for which it has weights, each with its measured accuracy.
         load: gives the engine; it is called each time, and keeps it.
+        side: of the crops that it reads, pixels; None: that of each head.
+        base: the model as ``docai train --base`` takes it; None: it is none to train heads on.
     """
 
-    def __init__(self, name: str, heads: Mapping[str, float | None], load: Callable[[], Engine]) -> None:
+    def __init__(
+        self,
+        name: str,
+        heads: Mapping[str, float | None],
+        load: Callable[[], Engine],
+        *,
+        side: int | None = None,
+        base: str | None = None,
+    ) -> None:
         self.name = name
         self.load = load
+        self.side = side
+        self.base = base
         self._heads = dict(heads)
         self._is_loaded = False
 
@@ -134,16 +146,27 @@ class LazyEngine:
         return engine
 
 
-def check_crop(request: Request) -> None:
-    """Raise :class:`GenerationError` unless the crop is RGB and of exactly the size that its head reads.
+def crop_size(engine: Engine, head: Head) -> int:
+    """Side of the crops that an engine reads for a head, pixels.
+
+    The resolution belongs to the weights: 224, 448 and 896 px checkpoints of PaliGemma 2 are different ones.
+    An engine states its own as ``side``; where it states none it is that of the head.
+    """
+    side: int | None = getattr(engine, "side", None)
+    return head.resolution if side is None else side
+
+
+def check_crop(request: Request, side: int) -> None:
+    """Raise :class:`GenerationError` unless the crop is RGB and of ``side`` pixels, as its weights read it.
 
     Engines never resize: a crop of another shape would be distorted, and its boxes would be wrong.
     """
-    image, side = request.image, request.head.resolution
+    image = request.image
     if image.mode != "RGB" or image.size != (side, side):
         raise GenerationError(
             f"The head {request.head.name!r} reads RGB crops of {side} x {side} px, but this one is "
-            f"{image.mode} of {image.width} x {image.height} px. Use docai.pipelines.crops.crop.make_crop()."
+            f"{image.mode} of {image.width} x {image.height} px. Use docai.pipelines.crops.crop.make_crop() "
+            "with docai.models.engine.crop_size()."
         )
 
 
@@ -161,7 +184,7 @@ def answer(engine: Engine, requests: Sequence[Request]) -> list[Generation]:
     answers: dict[int, Generation] = {}
     left: list[int] = []
     for index, request in enumerate(requests):
-        generation = _answer_without_model(request)
+        generation = _answer_without_model(request, crop_size(engine, request.head))
         if generation is not None:
             answers[index] = generation
         else:
@@ -175,11 +198,11 @@ def answer(engine: Engine, requests: Sequence[Request]) -> list[Generation]:
     return [answers[index] for index in range(len(requests))]
 
 
-def _answer_without_model(request: Request) -> Generation | None:
+def _answer_without_model(request: Request, side: int) -> Generation | None:
     from docai.models.blank import is_blank
 
     try:
-        check_crop(request)
+        check_crop(request, side)
     except GenerationError as error:
         return failed_generation(request, error)
     if is_blank(request.image):
@@ -231,4 +254,5 @@ def check_heads(engine: Engine, heads: Collection[str] | None) -> None:
     # A model may lack some heads: their regions get an issue. A model without any head is useless.
     wanted = frozenset(heads or (() if has else HEADS))
     if missing := sorted(wanted - has):
-        raise head_not_available(missing[0], dict.fromkeys(sorted(has)), engine.name, engine.name)
+        base: str | None = getattr(engine, "base", None)
+        raise head_not_available(missing[0], dict.fromkeys(sorted(has)), engine.name, base)

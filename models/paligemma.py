@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from docai.errors import CheckpointError, ConfigurationError, GenerationError
+from docai.errors import ConfigurationError, GenerationError
 from docai.models import guards
 from docai.models.adapters import load_adapters
 from docai.models.attention import AttentionChoice
@@ -26,6 +26,7 @@ from docai.models.checkpoints import (
 )
 from docai.models.engine import Generation, Request, check_crop, failed_generation
 from docai.models.generation import Answer, SpecialTokens, token_texts
+from docai.models.heads import HEADS
 from docai.models.inputs import Preprocessor, encode_prompts
 from docai.models.loading import choose_device, choose_dtype, load_base, load_processor
 from docai.models.scheduler import Job, Outcome, Scheduler, no_room
@@ -130,12 +131,16 @@ class PaliGemmaEngine:
 
         Raises:
             UnknownModelError: there is no such model on this machine.
+            HeadNotAvailableError: the checkpoint has no heads, and no adapters were given.
             CheckpointError: the checkpoint is not a usable PaliGemma 2.
             AdapterError: an adapter does not fit the base.
             DeviceError: the device is unknown or not present.
             SettingError: the number format is not supported.
         """
         checkpoint = find_checkpoint(model, download=download)
+        if not checkpoint.heads and not adapters:
+            # Before gigabytes are read.
+            raise head_not_available(min(HEADS), {}, checkpoint.id, checkpoint.base)
         torch_device = choose_device(device)
         torch_dtype = choose_dtype(dtype, torch_device)
         base = load_base(checkpoint, torch_dtype, attention)
@@ -148,6 +153,7 @@ class PaliGemmaEngine:
         ids = {head: f"{checkpoint.id}+{head}" for head in folders}
         for head, adapter_folder in (adapters or {}).items():
             adapter = open_adapter(Path(adapter_folder), head)
+            adapter.require_base(checkpoint)
             heads[head], folders[head] = adapter.weights, adapter.folder
             ids[head] = f"{checkpoint.id}+{head}@{adapter.revision}"
         peft_model = load_adapters(base, folders) if folders else None
@@ -175,6 +181,16 @@ class PaliGemmaEngine:
         """Number format of the weights, such as ``float32``."""
         return str(self._model.dtype).removeprefix("torch.")
 
+    @property
+    def side(self) -> int:
+        """Side of the crops that it reads, pixels: a property of the weights."""
+        return self.checkpoint.image_size
+
+    @property
+    def base(self) -> str:
+        """What ``docai train --base`` takes to train more heads for it."""
+        return self.checkpoint.base
+
     def heads(self) -> frozenset[str]:
         return frozenset(self._heads)
 
@@ -187,8 +203,7 @@ class PaliGemmaEngine:
 
         Raises:
             HeadNotAvailableError: a request names a head without weights.
-            CheckpointError: a head has a different resolution than the checkpoint.
-            GenerationError: a crop is not RGB, or not of the size that its head reads.
+            GenerationError: a crop is not RGB, or not of :attr:`side`.
         """
         tickets = [self._ticket(request) for request in requests]
         with self._lock:
@@ -213,7 +228,7 @@ class PaliGemmaEngine:
             The number by which its answer is given.
 
         Raises:
-            HeadNotAvailableError, CheckpointError, GenerationError: as by :meth:`generate`.
+            HeadNotAvailableError, GenerationError: as by :meth:`generate`.
         """
         ticket = self._ticket(request)
         with self._lock:
@@ -307,14 +322,8 @@ class PaliGemmaEngine:
     def _check(self, request: Request) -> None:
         head = request.head
         if head.name not in self._heads:
-            raise head_not_available(head.name, self._heads, self.checkpoint.id, str(self.checkpoint.folder))
-        if head.resolution != self.checkpoint.image_size:
-            raise CheckpointError(
-                f"The head {head.name!r} reads crops of {head.resolution} px, but {self.checkpoint.id} "
-                f"reads {self.checkpoint.image_size} px: 448 and 896 checkpoints are different weights. "
-                f"Use a {head.resolution} px checkpoint."
-            )
-        check_crop(request)
+            raise head_not_available(head.name, self._heads, self.checkpoint.id, self.base)
+        check_crop(request, self.side)
         if request.max_tokens is not None and request.max_tokens < 1:
             raise GenerationError(f"max_tokens must be at least 1, but is {request.max_tokens}.")
 

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from queue import Empty, Queue
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from docai.errors import DocaiError, GenerationError
 from docai.models.engine import Engine, Generation, Request, answer
-from docai.models.heads import get_head
+from docai.models.heads import Decoding, get_head
 from docai.pipelines.batch.owner import end_with_owner
 from docai.pipelines.external.calls import CallWorker
 from docai.pipelines.external.children import WorkerError
@@ -57,6 +57,8 @@ class ModelAddress:
     """For which it has weights, each with its measured accuracy."""
     address: Address
     key: bytes = field(repr=False)
+    side: int | None = None
+    """Of the crops that it reads, pixels; None: that of each head."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +66,14 @@ class _Crop:
     """A request as it is sent: heads hold functions, which the server has itself."""
 
     head: str
+    decoding: Decoding
     image: Image
     max_tokens: int | None
     stretch: float
 
     def request(self) -> Request:
-        return Request(get_head(self.head), self.image, self.max_tokens, self.stretch)
+        head = replace(get_head(self.head), decoding=self.decoding)
+        return Request(head, self.image, self.max_tokens, self.stretch)
 
 
 class RemoteEngine:
@@ -89,6 +93,11 @@ class RemoteEngine:
         """Device of the model; empty where nothing was put to it."""
         return self._device
 
+    @property
+    def side(self) -> int | None:
+        """Of the crops that the model reads, pixels; None: that of each head."""
+        return self._model.side
+
     def heads(self) -> frozenset[str]:
         return frozenset(self._model.heads)
 
@@ -101,7 +110,10 @@ class RemoteEngine:
         Raises:
             GenerationError: the process of the model was lost twice.
         """
-        crops = [_Crop(one.head.name, one.image, one.max_tokens, one.stretch) for one in requests]
+        crops = [
+            _Crop(one.head.name, one.head.decoding, one.image, one.max_tokens, one.stretch)
+            for one in requests
+        ]
         for _ in range(2):
             try:
                 connection = self._connected()

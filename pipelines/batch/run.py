@@ -50,6 +50,8 @@ class Setup:
     exporters: Mapping[str, Exporter]
     """Extension → what makes the bytes: a function of a module."""
     n_workers: int = 1
+    side: int | None = None
+    """Of the crops that the model reads, pixels; None: that of each head."""
 
 
 class Run:
@@ -105,7 +107,7 @@ class Run:
             key, address = secrets.token_bytes(32), new_address(self._temporary)
             self._server = server = ModelServer(self._setup.model, address, key)
             stack.callback(server.close)
-            model = ModelAddress(self._setup.name, self._setup.heads, address, key)
+            model = ModelAddress(self._setup.name, self._setup.heads, address, key, self._setup.side)
             threads = [
                 Thread(target=self._work, args=(model,), name=f"docai-batch-{number}", daemon=True)
                 for number in range(min(self._setup.n_workers, max(1, counts["waiting"])))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from transformers import PaliGemmaForConditionalGeneration
 from docai.errors import AdapterError
 from docai.models import adapters
 from docai.models.adapters import LORA_TARGETS
+from docai.models.checkpoints import open_adapter, open_checkpoint
 from docai.models.engine import Request
 from docai.models.paligemma import PaliGemmaEngine
 from tests.models.tiny import build_adapter, build_tiny, noise, tiny_head
@@ -126,3 +128,60 @@ def test_an_adapter_folder_may_state_its_revision_and_length(tiny_folder: Path, 
     engine = PaliGemmaEngine.load(tiny_folder, device="cpu", adapters={"table": adapter})
     (answer,) = engine.generate([Request(tiny_head("table"), noise())])
     assert (answer.n_tokens, answer.checkpoint) == (6, "tiny@0+table@r3")
+
+
+def test_an_adapter_that_states_another_base_is_an_error(tiny_folder: Path, adapter: Path) -> None:
+    manifest = {"name": "trained", "revision": "r3", "base": "tiny@0", "heads": {"table": {}}}
+    (adapter / "docai.json").write_text(json.dumps(manifest))
+    assert text(tiny_folder, adapter)
+    (adapter / "docai.json").write_text(json.dumps(manifest | {"base": "tiny@1"}))
+    with pytest.raises(AdapterError, match="trained on tiny@1, not on tiny@0"):
+        text(tiny_folder, adapter)
+
+
+@pytest.mark.parametrize(
+    ("stated", "model", "fits"),
+    [
+        (None, "google/paligemma2-3b-pt-896", True),
+        ("google/paligemma2-3b-pt-896", "google/paligemma2-3b-pt-896", True),
+        ("google/paligemma2-3b-pt-896", "paligemma2-3b-pt-896", True),
+        ("/data/paligemma2-3b-pt-448", "paligemma2-3b-pt-896", False),
+        ("google/paligemma2-3b-pt-448", "google/paligemma2-3b-pt-896", False),
+        ("/home/somebody/checkpoint", "paligemma2-3b-pt-896", True),
+        ("somebody/renamed", "mine", True),
+        ("mine@2", "mine", False),
+    ],
+)
+def test_bases_are_compared_as_far_as_they_are_known(
+    tiny_folder: Path, adapter: Path, stated: str | None, model: str, fits: bool
+) -> None:
+    path = adapter / "adapter_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"base_model_name_or_path": stated}))
+    checkpoint = replace(open_checkpoint(tiny_folder), name=model, revision="1")
+    opened = open_adapter(adapter, "table")
+    if fits:
+        opened.require_base(checkpoint)
+    else:
+        with pytest.raises(AdapterError, match="was trained on"):
+            opened.require_base(checkpoint)
+
+
+def test_names_of_older_versions_of_transformers_are_understood(tiny_folder: Path, adapter: Path) -> None:
+    trained = text(tiny_folder, adapter)
+    moved = {
+        "model.model.language_model.": "model.language_model.model.",
+        "model.model.multi_modal_projector.": "model.multi_modal_projector.",
+    }
+
+    def old(key: str) -> str:
+        for new, before in moved.items():
+            key = key.replace(f"base_model.{new}", f"base_model.{before}")
+        return key
+
+    rewrite(adapter, lambda tensors: {old(key): tensor for key, tensor in tensors.items()})
+    path = adapter / "adapter_config.json"
+    targets = r"language_model\.model\.layers\.\d+\..*_proj|multi_modal_projector\.linear"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"target_modules": targets}))
+    names = load_file(adapter / "adapter_model.safetensors").keys()
+    assert any(name.startswith("base_model.model.language_model.model.layers.0.") for name in names)
+    assert text(tiny_folder, adapter) == trained
