@@ -30,6 +30,7 @@ from docai.models.heads import HEADS
 from docai.models.inputs import Preprocessor, encode_prompts
 from docai.models.loading import choose_device, choose_dtype, load_base, load_processor
 from docai.models.scheduler import Job, Outcome, Scheduler, no_room
+from docai.models.side_by_side import AdapterRows, lay_side_by_side
 from docai.models.slots import SlotDecoder
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class PaliGemmaEngine:
         processor: PaliGemmaProcessor,
         heads: Mapping[str, HeadWeights],
         *,
-        adapters: PeftModel | None,
+        adapters: PeftModel | AdapterRows | None,
         adapter_ids: Mapping[str, str],
         batch_size: int,
     ) -> None:
@@ -76,7 +77,7 @@ class PaliGemmaEngine:
             model: the base model, into which the layers of ``adapters`` are injected.
             processor: set to pad on the left.
             heads: the heads with weights.
-            adapters: switches the injected layers; None if there are none.
+            adapters: switches the injected layers, for all rows or for each; None if there are none.
             adapter_ids: head → id of its weights in records, for heads with an adapter of that name.
             batch_size: most answers that are written at a time.
         """
@@ -90,12 +91,12 @@ class PaliGemmaEngine:
         self._special_tokens = SpecialTokens.of(model, processor)
         self._inputs = Preprocessor(processor, checkpoint.image_size, checkpoint.n_image_tokens)
         self._scheduler = Scheduler(
-            SlotDecoder(model),
+            SlotDecoder(model, adapters=adapters if isinstance(adapters, AdapterRows) else None),
             self._special_tokens,
             n_slots=batch_size,
             context=self._context,
             n_image=checkpoint.n_image_tokens,
-            select=None if adapters is None else self._select,
+            select=None if adapters is None or isinstance(adapters, AdapterRows) else self._select,
             n_behind=1 if model.device.type == "cuda" else 0,
         )
         self._lock = threading.RLock()
@@ -156,14 +157,17 @@ class PaliGemmaEngine:
             adapter.require_base(checkpoint)
             heads[head], folders[head] = adapter.weights, adapter.folder
             ids[head] = f"{checkpoint.id}+{head}@{adapter.revision}"
-        peft_model = load_adapters(base, folders) if folders else None
+        loaded: PeftModel | AdapterRows | None = None
+        if folders:
+            peft_model = load_adapters(base, folders)
+            loaded = lay_side_by_side(base, peft_model) or peft_model
         base.to(torch_device)  # type: ignore[arg-type]
         return cls(
             checkpoint,
             base,
             load_processor(checkpoint),
             heads,
-            adapters=peft_model,
+            adapters=loaded,
             adapter_ids=ids,
             batch_size=batch_size or (16 if torch_device.type == "cuda" else 8),
         )
@@ -370,8 +374,11 @@ class PaliGemmaEngine:
         )
 
     def _select(self, adapter: str | None) -> None:
-        """Activate an adapter, or none."""
+        """Activate an adapter for all rows, or none."""
         if self._adapters is None:
+            return
+        if isinstance(self._adapters, AdapterRows):
+            self._adapters.select(torch.tensor([self._adapters.index(adapter)], device=self._model.device))
             return
         layers = self._adapters.base_model
         if adapter is None:

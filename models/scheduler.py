@@ -107,8 +107,8 @@ class Scheduler:
         n_slots: most answers at a time.
         context: positions of the longest sequence.
         n_image: image tokens of a crop.
-        select: activates the adapter of a job; answers with different adapters are never written together.
-            None: the decoder has none.
+        select: activates the adapter of a job, so that answers with different adapters are not written
+            together. None: the decoder has none, or has them side by side.
         n_prefill: most crops with equal prompts that are read at a time.
         n_behind: steps that the host is behind the device: it looks at a token while the device computes the
             next ones. Answers with a grammar need 0, which they get.
@@ -197,7 +197,7 @@ class Scheduler:
             live = self._live()
             room = min(self.n_slots, self._most) - len(live)
             job = self._waiting[0]
-            if room < 1 or (live and job.adapter != self._selected):
+            if room < 1 or (live and self._select is not None and job.adapter != self._selected):
                 return
             n_prompt = self._n_image + len(job.prompt)
             if self._context - n_prompt < 1 or job.budget < 1:
@@ -234,7 +234,7 @@ class Scheduler:
             slots = self._free_slots(len(jobs))
             for slot, row in zip(slots, rows, strict=True):
                 self._rows[slot] = row
-            logits = self._decoder.prefill(slots, pixels, jobs[0].prompt)
+            logits = self._decoder.prefill(slots, pixels, jobs[0].prompt, jobs[0].adapter)
         except Exception as error:
             self._rows = [None if row in rows else row for row in self._rows]
             if is_out_of_memory(error) or len(jobs) > 1:

@@ -24,6 +24,8 @@ from docai.models.guards import text_config
 if TYPE_CHECKING:
     from transformers import PaliGemmaForConditionalGeneration
 
+    from docai.models.side_by_side import AdapterRows
+
 _LENGTH_STEP: Final = 256
 """Positions by which slots are made longer, and to which fixed shapes are rounded up."""
 
@@ -139,7 +141,8 @@ class SlotDecoder:
     """Runs the modules of a PaliGemma 2 over slots. Call it in inference mode.
 
     Args:
-        model: with full attention in all layers; adapters, if there are any, are injected and active.
+        model: with full attention in all layers.
+        adapters: which adapter each row has; None: whatever is active in the model is that of all rows.
         fixed_shapes: steps have few shapes: rows are rounded up to powers of two and lengths to multiples of
             256. That lets the steps of a CUDA device be captured as graphs, and computes more otherwise.
 
@@ -147,7 +150,13 @@ class SlotDecoder:
         CheckpointError: a layer of the decoder attends to a window only.
     """
 
-    def __init__(self, model: PaliGemmaForConditionalGeneration, *, fixed_shapes: bool = False) -> None:
+    def __init__(
+        self,
+        model: PaliGemmaForConditionalGeneration,
+        *,
+        adapters: AdapterRows | None = None,
+        fixed_shapes: bool = False,
+    ) -> None:
         config = text_config(model.config)
         if any(kind != "full_attention" for kind in config.layer_types or ()):
             raise CheckpointError(
@@ -155,6 +164,7 @@ class SlotDecoder:
                 "build the model from docai.models.guards.prepare_config()."
             )
         self.model = model
+        self.adapters = adapters
         self.fixed_shapes = fixed_shapes
         self.cache = SlotCache(config.num_hidden_layers)
         self.shapes: set[tuple[int, int]] = set()
@@ -163,7 +173,7 @@ class SlotDecoder:
         self._head: Any = model.lm_head
         self._cap = config.final_logit_softcapping
         self._adds_mask = config._attn_implementation == "eager"
-        self._tokens = self._lengths = torch.empty(0, dtype=torch.int64, device=model.device)
+        self._tokens = self._lengths = self._adapters = self._no_slots()
         self._hidden: torch.Tensor | None = None
 
     @property
@@ -178,21 +188,36 @@ class SlotDecoder:
         if missing > 0:
             self._tokens = torch.cat([self._tokens, self._tokens.new_zeros(missing)])
             self._lengths = torch.cat([self._lengths, self._lengths.new_zeros(missing)])
+            self._adapters = torch.cat([self._adapters, self._adapters.new_full((missing,), -1)])
 
     def release(self) -> None:
         """Give the memory of all slots back."""
         self.cache.release()
-        self._tokens = self._lengths = torch.empty(0, dtype=torch.int64, device=self.device)
+        self._tokens = self._lengths = self._adapters = self._no_slots()
         self._hidden = None
 
-    def prefill(self, slots: Sequence[int], pixels: torch.Tensor, prompt: Sequence[int]) -> torch.Tensor:
+    def _no_slots(self) -> torch.Tensor:
+        return torch.empty(0, dtype=torch.int64, device=self.device)
+
+    def prefill(
+        self,
+        slots: Sequence[int],
+        pixels: torch.Tensor,
+        prompt: Sequence[int],
+        adapter: str | None = None,
+    ) -> torch.Tensor:
         """Read images and prompt into slots. Returns the logits of the first token, (slots, vocabulary).
 
         Args:
             slots: where to.
             pixels: (slots, 3, side, side), -1 to 1.
             prompt: what follows the image tokens, of all of them.
+            adapter: of all of them, where they are side by side.
         """
+        if self.adapters is not None:
+            index = self.adapters.index(adapter)
+            self._adapters[list(slots)] = index
+            self.adapters.select(self._adapters[slots[:1]])
         ids = torch.tensor([list(prompt)] * len(slots), device=self.device)
         text = self._inner.get_input_embeddings()(ids)
         features = self._inner.get_image_features(pixels.to(self.device, self.model.dtype)).pooler_output
@@ -241,6 +266,8 @@ class SlotDecoder:
         # Rows without an answer write beside the slots: what they hold may be asked for again.
         written = torch.where(slots < n_rows, lengths, self.cache.length) if n_used > n_rows else lengths
         self.cache.begin_step(slots, written, n_seen)
+        if self.adapters is not None:
+            self.adapters.select(self._adapters[:n_used])
         embeds = self._inner.get_input_embeddings()(self._tokens[:n_used, None])
         hidden = self._decoder(embeds, lengths[:, None] + 1, self._mask(lengths, n_seen))[:, 0]
         self._lengths[:n_rows] += 1
@@ -266,7 +293,7 @@ class SlotDecoder:
     def swap(self, one: int, other: int, length: int) -> None:
         """Exchange two slots, of which the longer has ``length`` positions."""
         self.cache.swap(one, other, length)
-        for tensor in (self._tokens, self._lengths, self._hidden):
+        for tensor in (self._tokens, self._lengths, self._adapters, self._hidden):
             if tensor is not None:
                 tensor[[one, other]] = tensor[[other, one]]
 
