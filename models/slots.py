@@ -172,7 +172,6 @@ class SlotDecoder:
         self._inner: Any = model.model
         self._head: Any = model.lm_head
         self._cap = config.final_logit_softcapping
-        self._adds_mask = config._attn_implementation == "eager"
         self._tokens = self._lengths = self._adapters = self._no_slots()
         self._hidden: torch.Tensor | None = None
 
@@ -298,12 +297,13 @@ class SlotDecoder:
                 tensor[[one, other]] = tensor[[other, one]]
 
     def _mask(self, lengths: torch.Tensor, n_seen: int) -> torch.Tensor | None:
-        """Which positions each row sees: its own up to the new one. (rows, 1, 1, positions)"""
+        """What is added to the scores, (rows, 1, 1, positions): a row sees its own up to the new one.
+
+        Not boolean, which each layer would turn into this again.
+        """
         if len(lengths) == 1 and not self.fixed_shapes:
             return None
         sees = (torch.arange(n_seen, device=self.device) <= lengths[:, None])[:, None, None]
-        if not self._adds_mask:
-            return sees
         lowest = torch.finfo(self.model.dtype).min
         return torch.zeros(sees.shape, dtype=self.model.dtype, device=self.device).masked_fill(~sees, lowest)
 
