@@ -20,6 +20,7 @@ from queue import Empty, Queue
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from docai.environment import spin_less
 from docai.errors import DocaiError, GenerationError
 from docai.models.engine import Engine, Generation, Request, answer
 from docai.models.heads import Decoding, get_head
@@ -183,6 +184,7 @@ def serve_model(spec: ModelSpec, address: Address, key: bytes) -> None:
         OSError: the address cannot be used.
     """
     end_with_owner()
+    spin_less()
     questions: Queue[_Question] = Queue()
     if isinstance(address, str) and sys.platform != "win32":
         Path(address).unlink(missing_ok=True)
