@@ -45,8 +45,9 @@ from transformers import GenerationConfig
 from docai.environment import processor
 from docai.models.generation import Answer, SpecialTokens, find_end
 from docai.models.heads import HEADS, Decoding
+from docai.models.jobs import Job
 from docai.models.paligemma import PaliGemmaEngine
-from docai.models.scheduler import Job, Scheduler
+from docai.models.scheduler import Scheduler
 from docai.models.slots import SlotDecoder
 
 FREE = Decoding(max_repeats=10_000, max_period=1)
@@ -329,7 +330,8 @@ def check(options: Any) -> Iterator[str]:
         yield (
             f"{options.check}, {layers} layers, {subject.model.dtype}, soft caps {cap}: "
             f"{len(answers)} crops of {options.side} px, {sum(len(a.tokens) for a in answers)} tokens, "
-            f"up to position {subject.n_image + longest}; largest difference of a log-probability {worst:.2g}; "
+            f"up to position {subject.n_image + longest}; "
+            f"largest difference of a log-probability {worst:.2g}; "
             f"answers equal to eager generate one at a time: {equal} of {len(answers)}"
         )
 

@@ -28,8 +28,10 @@ from docai.models.engine import Generation, Request, check_crop, failed_generati
 from docai.models.generation import Answer, SpecialTokens, token_texts
 from docai.models.heads import HEADS
 from docai.models.inputs import Preprocessor, encode_prompts
+from docai.models.jobs import Job, Outcome, no_room
 from docai.models.loading import choose_device, choose_dtype, load_base, load_processor
-from docai.models.scheduler import Job, Outcome, Scheduler, no_room
+from docai.models.memory import default_slots
+from docai.models.scheduler import Scheduler
 from docai.models.side_by_side import AdapterRows, lay_side_by_side
 from docai.models.slots import SlotDecoder
 
@@ -125,7 +127,8 @@ class PaliGemmaEngine:
             model: an embedded model, a folder, or ``organisation/name@revision`` of the hub.
             device: ``auto`` is the first CUDA device if there is one, otherwise the CPU.
             dtype: ``float32`` or ``bfloat16``; None is bfloat16 on CUDA and float32 on a CPU.
-            batch_size: most answers that are written at a time; None is 16 on CUDA, 8 on a CPU.
+            batch_size: most answers that are written at a time; None is as many as there is memory for on
+                CUDA, 8 on a CPU.
             adapters: head → LoRA folder, in addition to those of the checkpoint, which they override.
             attention: ``auto`` is fused if the checkpoint allows it.
             download: allow downloading missing files from the hub.
@@ -162,6 +165,9 @@ class PaliGemmaEngine:
             peft_model = load_adapters(base, folders)
             loaded = lay_side_by_side(base, peft_model) or peft_model
         base.to(torch_device)  # type: ignore[arg-type]
+        budgets = [
+            entry.max_tokens or HEADS[head].max_tokens for head, entry in heads.items() if head in HEADS
+        ]
         return cls(
             checkpoint,
             base,
@@ -169,7 +175,7 @@ class PaliGemmaEngine:
             heads,
             adapters=loaded,
             adapter_ids=ids,
-            batch_size=batch_size or (16 if torch_device.type == "cuda" else 8),
+            batch_size=batch_size or default_slots(base, checkpoint.n_image_tokens, budgets),
         )
 
     @property
@@ -209,8 +215,8 @@ class PaliGemmaEngine:
             HeadNotAvailableError: a request names a head without weights.
             GenerationError: a crop is not RGB, or not of :attr:`side`.
         """
-        tickets = [self._ticket(request) for request in requests]
         with self._lock:
+            tickets = [self._ticket(request) for request in requests]
             for ticket in tickets:
                 self._enqueue(ticket)
         try:
@@ -234,8 +240,8 @@ class PaliGemmaEngine:
         Raises:
             HeadNotAvailableError, GenerationError: as by :meth:`generate`.
         """
-        ticket = self._ticket(request)
         with self._lock:
+            ticket = self._ticket(request)
             self._n_streamed += 1
             self._streamed[self._n_streamed] = ticket
             self._enqueue(ticket)
@@ -256,6 +262,18 @@ class PaliGemmaEngine:
                 if not done:
                     self._step()
             yield from ((number, generation) for number, generation in done if generation is not None)
+
+    def close(self) -> None:
+        """Give the memory of all slots back; that of the weights goes with the engine itself.
+
+        What was submitted and is not answered is forgotten. The next request takes the memory again.
+        """
+        with self._lock:
+            self._forget([*self._tickets.values(), *self._beams])
+            self._streamed.clear()
+            self._scheduler.release()
+        if self._model.device.type == "cuda":
+            torch.cuda.empty_cache()
 
     def _ticket(self, request: Request) -> _Ticket:
         self._check(request)

@@ -13,89 +13,19 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 
-from docai.errors import GenerationError
 from docai.models.generation import Answer, LoopDetector, SpecialTokens, StopReason
-from docai.models.guards import text_config
-from docai.models.heads import Decoding
-from docai.models.inputs import Preprocessor
+from docai.models.jobs import Job, Outcome, Pending, Row, is_out_of_memory, no_room
 from docai.models.slots import Chosen, SlotDecoder
 
 if TYPE_CHECKING:
-    from llguidance import LLMatcher
-    from PIL.Image import Image
-    from transformers import PaliGemmaForConditionalGeneration, PaliGemmaProcessor
-
-    from docai.models.constrained import Constraint
+    from docai.errors import GenerationError
 
 Select = Callable[[str | None], None]
 """Activates the adapter of that name; None: the base alone."""
-
-
-@dataclass(frozen=True, eq=False)
-class Job:
-    """One crop that is to be read greedily."""
-
-    pixels: Callable[[], torch.Tensor]
-    """Gives (3, side, side), -1 to 1; called when the crop is read."""
-    prompt: tuple[int, ...]
-    """Tokens after the image."""
-    budget: int
-    """Most tokens of the answer."""
-    decoding: Decoding
-    constraint: Constraint | None = None
-    adapter: str | None = None
-    picture: bytes = b""
-    """The same for the same crop; empty: nobody will ask about it again."""
-
-    @property
-    def key(self) -> tuple[bytes, tuple[int, ...], str | None] | None:
-        """The same where the same is read; None: it is not to be kept."""
-        return (self.picture, self.prompt, self.adapter) if self.picture else None
-
-
-@dataclass(eq=False)
-class _Row:
-    """One answer, while it is written and as long as its slot still holds what it read."""
-
-    job: Job
-    n_prompt: int
-    """Positions of image and prompt."""
-    loop: LoopDetector
-    matcher: LLMatcher | None
-    tokens: list[int] = field(default_factory=list)
-    logprobs: list[float] = field(default_factory=list)
-    length: int = 0
-    """Positions in its slot."""
-    reason: StopReason | None = None
-    """Why it ended; None while it is written."""
-    ended: int = 0
-    """The later it ended, the larger."""
-
-
-@dataclass(frozen=True)
-class _Pending:
-    """Tokens of rows that the device may still be computing."""
-
-    rows: Sequence[_Row]
-    chosen: torch.Tensor
-    """(2, rows), float64: tokens and log-probabilities, on their way to the host."""
-    event: torch.cuda.Event | None
-
-    def values(self) -> tuple[list[int], list[float]]:
-        """Tokens and log-probabilities, waiting for them."""
-        if self.event is not None:
-            self.event.synchronize()
-        tokens, logprobs = self.chosen.tolist()
-        return [int(token) for token in tokens], logprobs
-
-
-Outcome = tuple[Job, Answer | Exception]
 
 
 class Scheduler:
@@ -139,8 +69,8 @@ class Scheduler:
         self._n_behind = n_behind
         self._most = n_slots
         self._waiting: deque[Job] = deque()
-        self._rows: list[_Row | None] = []
-        self._pending: deque[_Pending] = deque()
+        self._rows: list[Row | None] = []
+        self._pending: deque[Pending] = deque()
         self._done: list[Outcome] = []
         self._n_ended = 0
         self.n_steps = self.n_prefilled = self.n_tokens = 0
@@ -186,7 +116,7 @@ class Scheduler:
         self._pending.clear()
         self._decoder.release()
 
-    def _live(self) -> list[_Row]:
+    def _live(self) -> list[Row]:
         return [row for row in self._rows if row is not None and row.reason is None]
 
     # Reading crops
@@ -248,10 +178,10 @@ class Scheduler:
         self.n_prefilled += len(jobs)
         self._take_first(slots, rows, logits)
 
-    def _row(self, job: Job) -> _Row:
+    def _row(self, job: Job) -> Row:
         n_prompt = self._n_image + len(job.prompt)
         matcher = None if job.constraint is None else job.constraint.matcher()
-        return _Row(job, n_prompt, LoopDetector(job.decoding), matcher, length=n_prompt)
+        return Row(job, n_prompt, LoopDetector(job.decoding), matcher, length=n_prompt)
 
     def _room(self, job: Job) -> int:
         """Tokens that an answer may have."""
@@ -263,7 +193,7 @@ class Scheduler:
         free.sort(key=lambda index: (0 if (row := self._rows[index]) is None else row.ended, index))
         return free[:count]
 
-    def _kept(self, job: Job) -> _Row | None:
+    def _kept(self, job: Job) -> Row | None:
         """The ended answer whose slot still holds what this job would read; None: no slot does."""
         if job.key is None:
             return None
@@ -294,7 +224,7 @@ class Scheduler:
         self._take_first([slot], [row], logits)
         return True
 
-    def _take_first(self, slots: Sequence[int], rows: Sequence[_Row], logits: torch.Tensor) -> None:
+    def _take_first(self, slots: Sequence[int], rows: Sequence[Row], logits: torch.Tensor) -> None:
         allowed, failed = self._allowed(rows, logits)
         self._later(rows, self._decoder.choose(slots, logits, allowed))
         self._fail(failed)
@@ -333,8 +263,8 @@ class Scheduler:
         return len(live)
 
     def _allowed(
-        self, rows: Sequence[_Row], logits: torch.Tensor
-    ) -> tuple[torch.Tensor | None, dict[_Row, GenerationError]]:
+        self, rows: Sequence[Row], logits: torch.Tensor
+    ) -> tuple[torch.Tensor | None, dict[Row, GenerationError]]:
         """What the grammars allow next, (rows, vocabulary), and the rows whose grammar fails."""
         if all(row.matcher is None for row in rows):
             return None, {}
@@ -347,13 +277,13 @@ class Scheduler:
             failed[rows[index]] = GenerationError(f"The grammar {name!r} failed: {reason}.")
         return allowed, failed
 
-    def _fail(self, failed: dict[_Row, GenerationError]) -> None:
+    def _fail(self, failed: dict[Row, GenerationError]) -> None:
         for row, error in failed.items():
             self._end(row, "stop")
             self._rows[self._rows.index(row)] = None
             self._done.append((row.job, error))
 
-    def _later(self, rows: Sequence[_Row], chosen: Chosen) -> None:
+    def _later(self, rows: Sequence[Row], chosen: Chosen) -> None:
         """Have the host look at chosen tokens when they have arrived."""
         both = torch.stack([chosen.tokens.double(), chosen.logprobs.double()])
         event = None
@@ -361,7 +291,7 @@ class Scheduler:
             both = both.to("cpu", non_blocking=True)
             event = torch.cuda.Event()
             event.record()
-        self._pending.append(_Pending(rows, both, event))
+        self._pending.append(Pending(rows, both, event))
 
     def _collect(self, n_left: int) -> None:
         """Look at tokens that have arrived, all but those of the last ``n_left`` steps."""
@@ -371,7 +301,7 @@ class Scheduler:
                 if row.reason is None:
                     self._take(row, token, logprob)
 
-    def _take(self, row: _Row, token: int, logprob: float) -> None:
+    def _take(self, row: Row, token: int, logprob: float) -> None:
         """The next token of an answer."""
         if token in self._ends:
             self._finish(row, "stop")
@@ -387,13 +317,13 @@ class Scheduler:
         ):
             row.matcher = None
 
-    def _finish(self, row: _Row, reason: StopReason) -> None:
+    def _finish(self, row: Row, reason: StopReason) -> None:
         self._end(row, reason)
         self._done.append((row.job, Answer(list(row.tokens), list(row.logprobs), reason)))
         if row.job.key is None:
             self._rows[self._rows.index(row)] = None
 
-    def _end(self, row: _Row, reason: StopReason) -> None:
+    def _end(self, row: Row, reason: StopReason) -> None:
         self._n_ended += 1
         row.reason, row.ended = reason, self._n_ended
 
@@ -427,64 +357,3 @@ class Scheduler:
             error.__traceback__ = error.__context__ = None
             self._done.append((jobs.pop() if jobs else self._waiting.popleft(), error))
         self._waiting.extendleft(reversed(jobs))
-
-
-def answer_crops(
-    model: PaliGemmaForConditionalGeneration,
-    processor: PaliGemmaProcessor,
-    prompt: str,
-    images: Sequence[Image],
-    *,
-    budget: int,
-    decoding: Decoding,
-    n_slots: int,
-) -> list[Answer]:
-    """The answers to one prompt about several crops, greedily, without an engine.
-
-    Args:
-        model: with the right adapter active.
-        processor: of the model.
-        prompt: without the image token and the line feed.
-        images: RGB, of the size that the model reads.
-        budget: most tokens of an answer.
-        decoding: when an answer loops.
-        n_slots: most answers at a time.
-
-    Raises:
-        Exception: whatever a crop failed with.
-    """
-    n_image = int(processor.image_seq_length)
-    inputs = Preprocessor(processor, images[0].width, n_image)
-    scheduler = Scheduler(
-        SlotDecoder(model),
-        SpecialTokens.of(model, processor),
-        n_slots=n_slots,
-        context=text_config(model.config).max_position_embeddings,
-        n_image=n_image,
-    )
-    jobs = [Job(partial(inputs.pixels, image), inputs.prompt(prompt), budget, decoding) for image in images]
-    for job in jobs:
-        scheduler.submit(job)
-    answers: dict[Job, Answer] = {}
-    while not scheduler.is_idle:
-        for job, outcome in scheduler.step():
-            if isinstance(outcome, Exception):
-                raise outcome
-            answers[job] = outcome
-    return [answers[job] for job in jobs]
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether the memory of the device, or of the machine, was too small."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    # On a CPU it is a RuntimeError as any other.
-    return isinstance(error, RuntimeError) and "allocate memory" in str(error)
-
-
-def no_room(n_prompt: int, context: int) -> GenerationError:
-    """The error for a prompt after which nothing can be written."""
-    return GenerationError(
-        f"Image and prompt take {n_prompt} tokens of the {context} that the model reads and writes, "
-        "which leaves none for the answer; use a shorter prompt."
-    )

@@ -23,9 +23,9 @@ import torch
 
 from docai.contents import MoleculeContent, TextContent
 from docai.errors import LimitError
+from docai.models.answering import answer_crops
 from docai.models.generation import SpecialTokens, token_texts
 from docai.models.heads import Head
-from docai.models.scheduler import answer_crops
 from docai.parsers.base import Parser
 from docai.pipelines.evaluation.base import Ratio, SpottedWord
 from docai.pipelines.evaluation.statistics import bootstrap, corpus

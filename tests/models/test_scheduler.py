@@ -311,8 +311,10 @@ def test_memory_is_given_back(load: Callable[..., PaliGemmaEngine]) -> None:
     before = engine.generate(mixed(3))
     cache = engine._scheduler._decoder.cache
     assert cache.n_bytes > 0
-    engine._scheduler.release()
+    engine.submit(mixed(1)[0])
+    engine.close()
     assert cache.n_bytes == 0
+    assert list(engine.answers()) == []
     assert engine.generate(mixed(3)) == before
 
 
