@@ -53,6 +53,10 @@ class HeadWeights(BaseModel):
         default=None, gt=0, description="Most tokens of the answers it was trained on."
     )
     constrained: bool = Field(default=False, description="Decode with the head's grammar.")
+    causal_prompt: bool = Field(
+        default=False,
+        description="The prompt sees only what is before it, as on servers; see docai train --causal-prompt.",
+    )
     accuracy: float | None = Field(
         default=None,
         ge=0,
