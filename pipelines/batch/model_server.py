@@ -151,9 +151,9 @@ class ModelSpec:
     def load(self) -> Engine:
         if self.engine is not None:
             return self.engine
-        from docai.models.paligemma import PaliGemmaEngine
+        from docai.models.selection import load_engine
 
-        return PaliGemmaEngine.load(self.model, device=self.device)
+        return load_engine(self.model, device=self.device)
 
 
 @dataclass
