@@ -19,11 +19,12 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from docai.environment import KEY_VARIABLE
 from docai.errors import GenerationError, ServerError, SettingError, UnknownModelError
 from docai.models.checkpoints import head_not_available
 from docai.models.client_address import ServerAddress, parse_server
 from docai.models.client_answers import Served, read_answer, read_models
-from docai.models.client_http import KEY_VARIABLE, JsonClient, RefusedError, ServerLimits, read_key
+from docai.models.client_http import JsonClient, RefusedError, ServerLimits, read_key
 from docai.models.engine import Generation, Request, check_crop
 
 if TYPE_CHECKING:

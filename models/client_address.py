@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from docai.environment import KEY_VARIABLE
 from docai.errors import SettingError
 from docai.models.heads import HEADS, get_head
 
@@ -97,7 +98,7 @@ def _split(model: str) -> Any:
     if "@" in parts.netloc:
         raise SettingError(
             "The address of the server holds a user or password, which would end up in records: give a key "
-            "in the environment, as DOCAI_API_KEY."
+            f"in the environment, as {KEY_VARIABLE}."
         )
     if parts.query:
         raise SettingError(f"The address of the server has a query (?…), which is not sent; {_FORM}.")

@@ -26,10 +26,8 @@ from urllib3.exceptions import (
 )
 from urllib3.util import Retry
 
+from docai.environment import KEY_VARIABLE
 from docai.errors import ServerError, SettingError
-
-KEY_VARIABLE: Final = "DOCAI_API_KEY"
-"""Environment variable with the key that the server asks for, where it asks for one."""
 
 _RETRIED: Final = frozenset((408, 425, 429, 500, 502, 503, 504))
 """Statuses after which the same request may succeed: the server is busy, starting, or had an accident."""

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from docai.environment import KEY_VARIABLE
 from docai.errors import (
     GenerationError,
     HeadNotAvailableError,
@@ -22,7 +23,7 @@ from docai.errors import (
     UnknownModelError,
 )
 from docai.models.client import ServerEngine
-from docai.models.client_http import KEY_VARIABLE, ServerLimits
+from docai.models.client_http import ServerLimits
 from docai.models.engine import Engine, Generation, Request, answer
 from docai.models.heads import Decoding, Head
 from docai.models.paligemma import PaliGemmaEngine
