@@ -1,6 +1,6 @@
 """``docai batch`` with a model that says nothing, for measuring what is around the model.
 
-    python benchmarks/silent_batch.py IN… -o RUN [--workers 1] [--resume]
+    python benchmarks/silent_batch.py IN… -o RUN [--workers 1] [--resume | --retry-failed]
 
 Second readers and read-back are off. Every event is a line of JSON on standard output, as with ``docai batch
 --progress json``; messages and exit codes are those of ``docai batch``, too.
@@ -27,11 +27,15 @@ def main() -> int:
     parser.add_argument("-o", "--out", type=Path, required=True)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--retry-failed", action="store_true")
     args = parser.parse_args()
     engine = ScriptedEngine(dict.fromkeys(HEADS, ""), accuracy=0.0)
     setup = make_setup(Options(witnesses="off", readback="off"), engine=engine, workers=args.workers)
     try:
-        folder, run = open_run(args.out, args.inputs, setup, resume=args.resume)
+        is_going_on = args.resume or args.retry_failed
+        folder, run = open_run(
+            args.out, args.inputs, setup, resume=is_going_on, retry_failed=args.retry_failed
+        )
         with folder:
             show_progress(run, "json", stderr_console())
             counts = folder.manifest.counts()

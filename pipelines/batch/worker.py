@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -189,9 +190,11 @@ def finish_document() -> Finished:
     job, opened = _open.job, _open.opened
     _check_unchanged(_open)
     with Assembly(_open.start, keep_times=job.keep_times) as assembly:
-        for number in opened.numbers:
-            page = _open.pages.get(number)
-            assembly.add(_load(_open, number) if page is None else page)
+        # Long lists of a document are put together in a file.
+        with _writing(Path(tempfile.gettempdir())):
+            for number in opened.numbers:
+                page = _open.pages.get(number)
+                assembly.add(_load(_open, number) if page is None else page)
         assembly.end(_open.conversion.hints, time.perf_counter() - _open.started)
         for target, exporter in job.results:
             with _writing(target):
