@@ -126,8 +126,8 @@ class Manifest:
     """The rows of a run. All methods may be called from several threads.
 
     Raises:
-        RunFolderError: the file is of a later version of docai, or the disk is full or cannot be written; so do
-            methods that change rows. DamagedRunError: it is damaged, see :meth:`recover`.
+        RunFolderError: the file is of a later version of docai, or its disk is full or cannot be written,
+            which methods that change rows raise, too. DamagedRunError: it is damaged, see :meth:`recover`.
     """
 
     def __init__(self, path: Path) -> None:
