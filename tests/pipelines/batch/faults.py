@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 
 from docai.errors import RunFolderError
-from docai.pipelines.batch.worker import Finished, finish_document, read_page
+from docai.pipelines.batch import worker
+from docai.pipelines.batch.worker import Finished, Job, Opened, finish_document, open_document, read_page
 
 MARK = "DOCAI_TEST_MARK"
 """Environment variable: a file that tells, beyond the end of a process, that something happened. A worker
@@ -46,3 +47,18 @@ def finish_when_changed() -> Finished:
     while not mark.exists() and time.monotonic() < until:
         time.sleep(0.05)
     return finish_document()
+
+
+def crash_in_three(number: int) -> int:
+    """At page two of a document of three pages."""
+    assert worker._open is not None
+    if number == 2 and len(worker._open.opened.numbers) == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return read_page(number)
+
+
+def crash_at_opening(job: Job) -> Opened:
+    """Of a document whose name says so."""
+    if "crash" in job.path.name:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return open_document(job)
