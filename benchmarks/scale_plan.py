@@ -267,9 +267,7 @@ def manifest_cost(path: Path) -> tuple[float, float]:
         for number in manifest.numbers("waiting"):
             manifest.update(number, state="running", attempts=1, reason="", code="")
             manifest.row(number)
-            manifest.update(
-                number, state="done", sha256="0" * 64, confidences=confidences, doubtful=doubtful
-            )
+            manifest.update(number, state="done", sha256="0" * 64, confidences=confidences, doubtful=doubtful)
             manifest.row(number)
         seconds = time.monotonic() - started
     return seconds / N_ROWS, path.stat().st_size / N_ROWS

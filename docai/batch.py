@@ -217,20 +217,20 @@ def open_run(
     """
     from docai.pipelines.batch.folder import RunFolder
     from docai.pipelines.batch.inputs import BatchInputs, find_batch_inputs, shard_of
-    from docai.pipelines.batch.ray_cluster import import_ray
+    from docai.pipelines.batch.ray_cluster import check_cluster
     from docai.pipelines.batch.ray_run import RayRun
     from docai.pipelines.batch.run import Run
     from docai.pipelines.batch.storage import is_url
 
     # Before the folder is made: a typing error leaves nothing behind.
     if setup.cluster is not None:
-        import_ray()
+        check_cluster(setup.cluster)
     elif results is not None:
         raise SettingError(f"Results go elsewhere, to {results}, on a cluster only: give --engine ray.")
     found = find_batch_inputs(sources, lines=lines) if sources or not resume else BatchInputs()
     if results is not None and not is_url(results):
         results = str(expand_home(results).absolute())
-    opened = RunFolder(folder.absolute(), describe(setup), shard=shard, resume=resume, results=results)
+    opened = RunFolder(folder, describe(setup), shard=shard, resume=resume, results=results)
     try:
         if names := opened.manifest.names():
             found.rename(names)
@@ -238,14 +238,20 @@ def open_run(
         opened.manifest.add((one.path, one.name, one.options) for one in inputs)
         passwords = {} if password is None else dict.fromkeys(opened.manifest.names(), password)
         passwords |= {one.path: one.password for one in inputs if one.password is not None}
+        notes = tuple(found.notes)
+        run: Run | RayRun
         if setup.cluster is None:
             _check_is_here(opened)
-        how = {"retry_failed": retry_failed, "passwords": passwords, "notes": tuple(found.notes)}
-        run = (
-            Run(opened, setup, **how)
-            if setup.cluster is None
-            else RayRun(opened, setup, setup.cluster, **how)
-        )
+            run = Run(opened, setup, retry_failed=retry_failed, passwords=passwords, notes=notes)
+        else:
+            run = RayRun(
+                opened,
+                setup,
+                setup.cluster,
+                retry_failed=retry_failed,
+                passwords=passwords,
+                notes=notes,
+            )
     except BaseException:
         opened.close()
         raise

@@ -121,9 +121,27 @@ def plan_resources(cluster: RayCluster, nodes: list[dict[str, Any]]) -> Resource
     return Resources(n_models, wanted, min(cluster.cpus_per_document, max(cpus)), sum(cpus))
 
 
+def check_cluster(cluster: RayCluster) -> None:
+    """Before anything is made: whether there is Ray, and a cluster that answers.
+
+    Raises:
+        MissingDependencyError: Ray is not installed.
+        ConfigurationError: the cluster does not answer.
+    """
+    ray = import_ray()
+    address = _address(cluster)
+    if address is not None and not ray.is_initialized():
+        check_address(address)
+
+
+def _address(cluster: RayCluster) -> str | None:
+    return cluster.address or os.environ.get("RAY_ADDRESS") or None
+
+
 @contextmanager
 def connected(cluster: RayCluster) -> Iterator[Any]:
-    """Ray, connected to the cluster; a connection that the caller had is used, and left.
+    """Ray, connected to the cluster, which :func:`check_cluster` has seen. A connection that the caller had
+    is used, and left.
 
     Raises:
         MissingDependencyError: Ray is not installed.
@@ -142,9 +160,7 @@ def connected(cluster: RayCluster) -> Iterator[Any]:
         with _quiet():
             yield ray
         return
-    address = cluster.address or os.environ.get("RAY_ADDRESS") or None
-    if address is not None:
-        check_address(address)
+    address = _address(cluster)
     with _quiet():
         try:
             _join(ray, address)

@@ -17,6 +17,7 @@ import math
 import secrets
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from threading import Thread
 from typing import Any, Final
 
@@ -30,6 +31,7 @@ from docai.pipelines.batch.ray_ledger import Began, Ended, Fault, Ledger, NodeEv
 from docai.pipelines.batch.ray_model import MAX_WAITING, Model
 from docai.pipelines.batch.ray_task import NodePlan, read_documents
 from docai.pipelines.batch.run import Setup, outcome_columns, prepare
+from docai.pipelines.batch.storage import Results
 
 POLL_SECONDS: Final = 0.1
 """Between two looks into the ledger."""
@@ -156,6 +158,9 @@ class RayRun:
     def _plan(self, ledger: Any, models: list[Any]) -> NodePlan:
         setup = self._setup
         store = self._folder.store
+        if isinstance(store.root, Path):
+            # The folders in which processes of Ray work are others.
+            store = Results(store.root.absolute())
         try:
             mark = store.mark()
         except OSError as error:
@@ -213,7 +218,7 @@ class RayRun:
             case PageDone(number, page, seconds, n_records, problem):
                 yield PageRead(manifest.row(number), page, seconds, n_records, problem)
             case Ended(number, attempt, seconds, outcome):
-                before = self._running.pop(number, None) or manifest.row(number)
+                before = self._running.pop(number)
                 manifest.update(
                     number,
                     state=outcome.state,

@@ -34,7 +34,7 @@ pytestmark = [
     # Ray's own, about a variable of GPUs that it will treat otherwise.
     pytest.mark.filterwarnings("ignore:Tip. In future versions of Ray:FutureWarning"),
     # Ray Data's, about its own settings.
-    pytest.mark.filterwarnings("ignore:`use_push_based_shuffle` is deprecated:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:`use_.*` is deprecated:DeprecationWarning"),
     # The processes of a cluster and their logs are left to the end of the test's process.
     pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning"),
     pytest.mark.filterwarnings("ignore:unclosed file .*ray.*:ResourceWarning"),
@@ -61,6 +61,10 @@ def cluster(faults: ModuleType) -> Iterator[Any]:
     """Two nodes with a processor each; this process is connected to them."""
     from ray.cluster_utils import Cluster
 
+    # By itself Ray lets everything else on a machine go first.
+    monkeypatch = pytest.MonkeyPatch()
+    monkeypatch.setenv("RAY_worker_niceness", "0")
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     head = {"num_cpus": 1, "object_store_memory": MEMORY, "include_dashboard": False}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     try:
@@ -70,6 +74,7 @@ def cluster(faults: ModuleType) -> Iterator[Any]:
     finally:
         ray.shutdown()
         cluster.shutdown()
+        monkeypatch.undo()
 
 
 def _pdf(path: Path, *texts: str, **save: object) -> Path:
