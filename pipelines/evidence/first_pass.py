@@ -76,6 +76,7 @@ out right, and 439 where it was shown 0.3 above and below, which has ink of othe
 _ON_SIDE_RATIO: Final = 1.3
 """Height of a word of several letters, in its widths, from which its line runs up or down the page."""
 
+
 @dataclass
 class _Piece:
     """Words of one line that stand close together; none where only letters are."""
