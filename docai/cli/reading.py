@@ -162,9 +162,9 @@ def make_pipeline(settings: Settings, heads: list[str] | None) -> Pipeline:
     from docai.api import Pipeline
 
     if settings.download:
-        from docai.models.checkpoints import find_checkpoint
+        from docai.models.selection import describe_model
 
-        find_checkpoint(settings.model, download=True)
+        describe_model(settings.model, download=True)
     return Pipeline.with_options(settings.options(heads), settings.model, device=settings.device)
 
 

@@ -35,7 +35,7 @@ from docai.records import Document
 MAX_PAGES_IN_MEMORY: Final = 32
 """Pages of a document that are kept in memory; those of a longer one are on the disk only."""
 
-_NO_ROOM: Final = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS))
+NO_ROOM: Final = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS))
 """No other result could be written either."""
 
 JSON: Final = ".json"
@@ -299,7 +299,7 @@ def _writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _NO_ROOM:
+        if error.errno in NO_ROOM:
             raise RunFolderError(
                 f"{path} cannot be written ({error.strerror}): make room, then go on with --resume."
             ) from error
