@@ -302,6 +302,7 @@ class Results:
         except FileNotFoundError:
             text = secrets.token_hex(8)
         if isinstance(place, Path):
+            place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(text, "utf-8")
         else:
             system, path = _opened(place)

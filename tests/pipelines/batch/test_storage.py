@@ -124,4 +124,4 @@ def test_documents_of_a_store_are_inputs(root: str, tmp_path: Path) -> None:
     ]
     assert "1 other file (.txt)" in inputs.notes[0]
     listed = find_batch_inputs(["-"], lines=[joined(root, "2024/a.pdf")])
-    assert [(one.path, one.name) for one in listed.found] == [(joined(root, "2024/a.pdf"), "2024/a.pdf")]
+    assert [(one.path, one.name) for one in listed.found] == [(joined(root, "2024/a.pdf"), "a.pdf")]
