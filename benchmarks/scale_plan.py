@@ -8,9 +8,9 @@ command that gave it; the others are estimates and prices, and the plan says so.
 option, by its name there. ``--write`` puts the plan into ``docs/scale.md``.
 
 ``--measure`` measures the rates of this machine: processor time of pages and how many crops a model is asked
-for, on the first ``--count`` documents of the folder, or else on a drawn text and a drawn scan of so many pages
-each; and what a coordinator spends on a document, in its manifest and, where Ray is installed, on a task of Ray Data.
-``--store`` keeps them.
+for, on the first ``--count`` documents of the folder, or else on a drawn text and a drawn scan of so many
+pages each; and what a coordinator spends on a document, in its manifest and, where Ray is installed, on a
+task of Ray Data. ``--store`` keeps them.
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ RATES: Final = Path(__file__).with_name("scale_rates.json")
 PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "scale.md"
 
 BEGIN, END = "<!-- scale plan -->\n", "<!-- end of scale plan -->\n"
+
+HOURS: Final = (24.0, 72.0, 168.0)
+"""In which a run is to end."""
 
 N_ROWS: Final = 2000
 """Documents whose rows a coordinator writes, for the measurement."""
@@ -308,7 +311,7 @@ def _short(value: float) -> float:
 def main() -> None:
     rates = load_rates()
     parser = script_parser(__doc__)
-    parser.add_argument("--hours", type=float, nargs="+", default=[24, 72, 168])
+    parser.add_argument("--hours", type=float, nargs="+", default=HOURS)
     parser.add_argument("--write", action="store_true", help="put the plan into docs/scale.md")
     parser.add_argument("--measure", nargs="?", const="", metavar="FOLDER", help="measure rates")
     parser.add_argument("--count", type=int, default=10, help="pages that are drawn, or documents read")

@@ -16,9 +16,10 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple, TypeVar
 
 from docai.errors import SettingError, needs
@@ -202,6 +203,18 @@ def fetch(url: str, target: Path) -> None:
             shutil.copyfileobj(stream, file, CHUNK)
 
     _retried(copy)
+
+
+@contextmanager
+def local_copy(place: str | Path) -> Iterator[Path]:
+    """The file, or a copy of the object for as long as the block takes. Raises OSError."""
+    if not is_url(str(place)):
+        yield Path(place)
+        return
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / name_of(str(place))
+        fetch(str(place), path)
+        yield path
 
 
 def put(source: Path, target: str | Path) -> None:
