@@ -160,9 +160,9 @@ def make_setup(
         SettingError: a format or a number of workers that there is not.
         UnknownModelError, CheckpointError, UnknownHeadError, HeadNotAvailableError: of the model.
     """
-    from docai.models.checkpoints import find_checkpoint
     from docai.models.engine import LazyEngine, check_heads
     from docai.models.heads import HEADS
+    from docai.models.selection import describe_model
     from docai.pipelines.batch.model_server import ModelSpec
     from docai.pipelines.batch.run import Setup
 
@@ -173,9 +173,7 @@ def make_setup(
         raise SettingError(f"workers is {workers!r}; give a number from 1, or leave it out.")
     spec = ModelSpec(model, device, engine)
     if engine is None:
-        checkpoint = find_checkpoint(model, download=download)
-        name = checkpoint.id
-        known_heads = {head: weights.accuracy for head, weights in checkpoint.heads.items()}
+        name, known_heads = describe_model(model, download=download)
     else:
         name = engine.name
         known_heads = {head: engine.accuracy(head) for head in sorted(engine.heads() & HEADS.keys())}

@@ -42,6 +42,7 @@ def encode_prompts(
     images: Sequence[Image],
     *,
     like: PaliGemmaForConditionalGeneration,
+    causal_prompt: bool = False,
 ) -> BatchFeature:
     """The model's inputs: image tokens, ``<bos>``, prompt and line feed, padded on the left.
 
@@ -50,6 +51,7 @@ def encode_prompts(
         prompts: without the image token and the line feed.
         images: one for each prompt, of the size that the model reads.
         like: the model, whose device and number format the batch gets.
+        causal_prompt: see :func:`docai.models.guards.make_prompt_causal`.
     """
     # NumPy, because the processor converts PyTorch tensors to NumPy in a way that NumPy 2 warns about.
     inputs: BatchFeature = processor(
@@ -61,6 +63,8 @@ def encode_prompts(
     guards.drop_labels(inputs)
     guards.require_token_types(inputs)
     guards.require_ends_with_text(inputs["attention_mask"])
+    if causal_prompt:
+        guards.make_prompt_causal(inputs, processor.image_token_id)
     inputs["pixel_values"] = inputs["pixel_values"].to(like.dtype)
     on_device: BatchFeature = inputs.to(like.device)
     return on_device
@@ -253,7 +257,11 @@ class PaliGemmaEngine:
         head = requests[0].head
         prompts = [request.head.prompt for request in requests]
         inputs = encode_prompts(
-            self._processor, prompts, [request.image for request in requests], like=self._model
+            self._processor,
+            prompts,
+            [request.image for request in requests],
+            like=self._model,
+            causal_prompt=self._heads[head.name].causal_prompt,
         )
         prompt_length = inputs["input_ids"].shape[1]
         room = self._context - prompt_length

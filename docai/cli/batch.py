@@ -212,7 +212,10 @@ def batch(
                 f"Interrupted; what was finished is kept. Go on with: docai batch -o {out} --resume"
             )
             raise typer.Exit(INTERRUPTED) from None
-        write_report(folder)
+        try:
+            write_report(folder)
+        except OSError as error:
+            console.print(f"The report {folder.report} cannot be written ({error.strerror}).", markup=False)
         print_summary(folder.manifest, folder.report, console)
         raise typer.Exit(_exit_code(folder))
 

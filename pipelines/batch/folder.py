@@ -124,18 +124,20 @@ class RunFolder:
             for folder in (self.results, self.pages):
                 folder.mkdir(parents=True, exist_ok=True)
             self._lock = FileLock(path / f"owner{self._suffix}.lock", timeout=0)
+            self._acquire()
+            try:
+                self._take()
+                self.settings = self._keep(settings, results)
+                self.fingerprint = fingerprint(self.settings)
+                self.manifest = self._open_manifest(resume)
+            except BaseException:
+                self._lock.release()
+                raise
         except OSError as error:
             raise RunFolderError(
-                f"Nothing can be written to the run folder {path} ({error.strerror}): give another with -o."
-            ) from None
-        self._take()
-        try:
-            self.settings = self._keep(settings, results)
-            self.fingerprint = fingerprint(self.settings)
-            self.manifest = self._open_manifest(resume)
-        except BaseException:
-            self._lock.release()
-            raise
+                f"Nothing can be written to the run folder {path} ({error.strerror}): make room, or give "
+                "another with -o."
+            ) from error
 
     @property
     def results(self) -> Path:
@@ -199,7 +201,7 @@ class RunFolder:
     def _has_manifest(self) -> bool:
         return any(self.path.glob("manifest*.sqlite"))
 
-    def _take(self) -> None:
+    def _acquire(self) -> None:
         try:
             self._lock.acquire()
         except Timeout:
@@ -207,6 +209,8 @@ class RunFolder:
                 f"Another run is at work in {self.path} ({_in_words(self._owner_file)}): wait for it, or "
                 "end it."
             ) from None
+
+    def _take(self) -> None:
         if self._owner_file.exists():
             # That process was killed: its lock ended with it, and its workers are about to notice.
             time.sleep(SETTLE_SECONDS)

@@ -27,7 +27,7 @@ from docai.base import counted
 from docai.errors import EmptySourceError, InputError, SettingError
 from docai.files import DOCUMENT_SUFFIXES, expand_home
 from docai.page_ranges import page_ranges
-from docai.pipelines.batch.folder import is_run_folder
+from docai.pipelines.batch.listing import list_documents
 from docai.pipelines.batch.storage import files_below, is_url, joined, name_of
 
 LIST: Final = "-"
@@ -172,7 +172,9 @@ def _inputs_of(
             raise SettingError(f"The list {path} cannot be read ({error}).") from None
     elif path.is_dir() and argument.strip():
         root = path.resolve().name or "root"
-        for file_ in _in_folder(path, notes):
+        listing = list_documents(path)
+        notes += listing.notes
+        for file_ in listing.documents:
             yield stored(file_), f"{root}/{file_.relative_to(path).as_posix()}", {}
     elif glob.has_magic(argument) and not os.path.lexists(path):
         for match in sorted(glob.glob(str(path), recursive=True)):  # noqa: PTH207 - Path has no absolute ones
@@ -239,38 +241,6 @@ def _bad_line(where: str, number: int, what: str) -> str:
         f"Line {number} of {where} cannot be understood ({what}): write a path, or JSON such as "
         '{"path": "a.pdf", "pages": "1-3", "password": "…"}.'
     )
-
-
-def _in_folder(folder: Path, notes: list[str]) -> list[Path]:
-    documents: list[Path] = []
-    others: Counter[str] = Counter()
-    n_links = 0
-
-    def refuse(error: OSError) -> None:
-        if Path(error.filename) == folder:
-            raise InputError(
-                f"The folder {folder} cannot be listed ({error.strerror}): check its permissions.",
-                source=str(folder),
-            )
-        notes.append(f"The folder {error.filename} cannot be listed ({error.strerror}); it was left out.")
-
-    for root, folders, names in os.walk(folder, onerror=refuse):
-        n_links += sum(Path(root, name).is_symlink() for name in folders)
-        folders[:] = sorted(
-            name for name in folders if not name.startswith(".") and not is_run_folder(Path(root, name))
-        )
-        for name in names:
-            if name.startswith("."):
-                continue
-            if Path(name).suffix.lower() in DOCUMENT_SUFFIXES:
-                documents.append(Path(root, name))
-            else:
-                others[Path(name).suffix.lower() or "no extension"] += 1
-    left_out = [f"{counted(others.total(), 'other file')} ({', '.join(sorted(others))})"] if others else []
-    left_out += [f"{counted(n_links, 'link')} to folders"] if n_links else []
-    if left_out:
-        notes.append(f"{folder}: {counted(len(documents), 'document')}; left out: {', '.join(left_out)}.")
-    return sorted(documents)
 
 
 def _folded(name: str) -> str:

@@ -21,6 +21,7 @@ from queue import Empty, Queue
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
+from docai.environment import KEY_VARIABLE
 from docai.errors import DocaiError, GenerationError
 from docai.models.engine import Engine, Generation, Request, answer
 from docai.models.heads import get_head
@@ -155,9 +156,9 @@ class ModelSpec:
     def load(self) -> Engine:
         if self.engine is not None:
             return self.engine
-        from docai.models.paligemma import PaliGemmaEngine
+        from docai.models.selection import load_engine
 
-        return PaliGemmaEngine.load(self.model, device=self.device)
+        return load_engine(self.model, device=self.device)
 
 
 @dataclass
@@ -263,7 +264,9 @@ class ModelServer:
     """The process of the model, started again when it is lost. :meth:`close` ends it."""
 
     def __init__(self, spec: ModelSpec, address: Address, key: bytes) -> None:
-        self._worker = CallWorker("docai.pipelines.batch.model_server")
+        key_of_server = os.environ.get(KEY_VARIABLE)
+        variables = {} if key_of_server is None else {KEY_VARIABLE: key_of_server}
+        self._worker = CallWorker("docai.pipelines.batch.model_server", variables=variables)
         # Weights alone may be larger than any bound that fits a reader.
         self._worker.limit(None)
         self._is_closed = False

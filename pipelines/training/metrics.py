@@ -178,12 +178,14 @@ def read_pairs_with(
     *,
     max_tokens: int,
     batch: int,
+    causal_prompt: bool = False,
 ) -> list[tuple[str, str]]:
     """The model's answer to each pair, and the target. The model is left in the mode that it was in.
 
     Args:
         max_tokens: longest answer, with its end token.
         batch: number of crops at once.
+        causal_prompt: whether it is trained so.
     """
     base = _base_of(model)
     vocabulary = SpecialTokens.of(base, processor)
@@ -194,7 +196,8 @@ def read_pairs_with(
         for start in range(0, len(pairs), batch):
             group: list[Pair] = [pairs[index] for index in range(start, min(start + batch, len(pairs)))]
             images = [square(pair.image, head.resolution) for pair in group]
-            inputs = encode_prompts(processor, [head.prompt] * len(group), images, like=base)
+            prompts = [head.prompt] * len(group)
+            inputs = encode_prompts(processor, prompts, images, like=base, causal_prompt=causal_prompt)
             written = write_answers(base, inputs, [max_tokens] * len(group), head.decoding, vocabulary)
             for pair, answer in zip(group, written, strict=True):
                 tokens = [token for token in answer.tokens if token not in vocabulary.silent]

@@ -330,8 +330,17 @@ def write_weights(folder: Path, source: Path) -> None:
             _copy(source / _INDEX, folder / _INDEX)
 
 
-def write_manifest(folder: Path, base: Checkpoint, head: str, max_tokens: int, *, full: bool = False) -> None:
+def write_manifest(
+    folder: Path, base: Checkpoint, head: str, entry: Mapping[str, object], *, full: bool = False
+) -> None:
     """Write ``docai.json``. The revision is a hash of the trained weights.
+
+    Args:
+        folder: of the run.
+        base: that was trained.
+        head: its name.
+        entry: what to write of the head beside the place of its weights.
+        full: whether all weights were trained.
 
     Raises:
         SettingError: the file cannot be written.
@@ -340,7 +349,7 @@ def write_manifest(folder: Path, base: Checkpoint, head: str, max_tokens: int, *
     heads: dict[str, object] = {}
     if not full:
         heads |= {name: entry.model_dump() for name, entry in base.heads.items()}
-    heads[head] = {"adapter": adapter, "max_tokens": max_tokens}
+    heads[head] = {"adapter": adapter, **entry}
     trained = sorted(folder.glob("*.safetensors" if full else f"{adapter}/adapter_model.safetensors"))
     manifest = {
         "name": f"{base.name}-{head}",

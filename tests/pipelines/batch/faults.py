@@ -15,7 +15,8 @@ from docai import ScriptedEngine
 from docai.errors import DeviceError, RunFolderError
 from docai.models.engine import Generation, Request
 from docai.models.heads import HEADS
-from docai.pipelines.batch.worker import Finished, finish_document, read_page
+from docai.pipelines.batch import worker
+from docai.pipelines.batch.worker import Finished, Job, Opened, finish_document, open_document, read_page
 from docai.records import Document
 
 MARK = "DOCAI_TEST_MARK"
@@ -54,6 +55,21 @@ def finish_when_changed() -> Finished:
     while not mark.exists() and time.monotonic() < until:
         time.sleep(0.05)
     return finish_document()
+
+
+def crash_in_three(number: int) -> int:
+    """At page two of a document of three pages."""
+    assert worker._open is not None
+    if number == 2 and len(worker._open.opened.numbers) == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return read_page(number)
+
+
+def crash_at_opening(job: Job) -> Opened:
+    """Of a document whose name says so."""
+    if "crash" in job.path.name:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return open_document(job)
 
 
 class GatedEngine(ScriptedEngine):

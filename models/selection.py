@@ -1,0 +1,50 @@
+"""A model by its name: weights that run here, or a server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from docai.models.checkpoints import find_checkpoint
+from docai.models.client_address import is_server, parse_server
+from docai.models.engine import Engine
+
+
+def describe_model(model: str | Path, *, download: bool = False) -> tuple[str, dict[str, float | None]]:
+    """Name of a model, and the heads that it has, each with its measured accuracy. No server is asked.
+
+    Args:
+        model: as for :func:`load_engine`.
+        download: allow downloading missing files from the hub.
+
+    Raises:
+        UnknownModelError, CheckpointError: see :func:`docai.models.checkpoints.find_checkpoint`.
+        SettingError, UnknownHeadError: see :func:`docai.models.client_address.parse_server`.
+    """
+    if is_server(model):
+        address = parse_server(str(model))
+        return address.name, address.heads()
+    checkpoint = find_checkpoint(model, download=download)
+    return checkpoint.id, {head: weights.accuracy for head, weights in checkpoint.heads.items()}
+
+
+def load_engine(model: str | Path, *, device: str = "auto", download: bool = False) -> Engine:
+    """The engine of a model.
+
+    Args:
+        model: an embedded name, a folder, ``organisation/name@revision``, or ``http://HOST:PORT#NAME``.
+        device: where it runs; a server has its own.
+        download: allow downloading missing files from the hub.
+
+    Raises:
+        UnknownModelError, CheckpointError, AdapterError, DeviceError: the model cannot be loaded.
+        ServerError, SettingError, UnknownHeadError: the server cannot be used.
+    """
+    if is_server(model):
+        from docai.models.client import ServerEngine
+
+        engine = ServerEngine(str(model))
+        engine.connect()
+        return engine
+    from docai.models.paligemma import PaliGemmaEngine
+
+    return PaliGemmaEngine.load(model, device=device, download=download)
