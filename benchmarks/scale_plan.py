@@ -164,8 +164,8 @@ def as_markdown(rates: Mapping[str, Rate], hours: Sequence[float]) -> str:
     lines += [
         "",
         f"Of the cost, {cpu_cost / (cpu_cost + gpu_cost):.0%} are processors and "
-        f"{gpu_cost / (cpu_cost + gpu_cost):.0%} GPUs; a page costs "
-        f"{(cpu_cost + gpu_cost) / rate['pages'] * 1000:.2f} $ per thousand. Scans are "
+        f"{gpu_cost / (cpu_cost + gpu_cost):.0%} GPUs; a thousand pages cost "
+        f"{(cpu_cost + gpu_cost) / rate['pages'] * 1000:.2f} $. Scans are "
         f"{rate['scanned_share']:.0%} of the pages and {scanned / total['cpu_hours']:.0%} of the processor "
         "hours.",
         "",
