@@ -8,8 +8,12 @@ import sys
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Final
 
 from docai._version import __version__
+
+KEY_VARIABLE: Final = "DOCAI_API_KEY"
+"""Environment variable with the key that a server asks for, where it asks for one."""
 
 
 def versions(packages: Iterable[str]) -> dict[str, str | None]:

@@ -402,6 +402,11 @@ CODES: Mapping[str, IssueCode] = MappingProxyType(
             "Most of the print of a text in a picture is none of the words that were read there, as where it "
             "is of a script that no reader here knows.",
         ),
+        "molecule-cut": IssueCode(
+            "warning",
+            "evidence",
+            "The drawing of a molecule goes on beyond the box of its region; what is there was not read.",
+        ),
         "witness-failed": IssueCode("info", "evidence", "A second reader failed; the message says why."),
         "reader-missing": IssueCode(
             "info",

@@ -28,6 +28,7 @@ def answer_crops(
     budget: int,
     decoding: Decoding,
     n_slots: int,
+    causal_prompt: bool = False,
 ) -> list[Answer]:
     """The answers to one prompt about several crops, greedily, without an engine.
 
@@ -39,6 +40,7 @@ def answer_crops(
         budget: most tokens of an answer.
         decoding: when an answer loops.
         n_slots: most answers at a time.
+        causal_prompt: see :func:`docai.models.guards.make_prompt_causal`.
 
     Raises:
         Exception: whatever a crop failed with.
@@ -52,7 +54,11 @@ def answer_crops(
         context=text_config(model.config).max_position_embeddings,
         n_image=n_image,
     )
-    jobs = [Job(partial(inputs.pixels, image), inputs.prompt(prompt), budget, decoding) for image in images]
+    tokens = inputs.prompt(prompt)
+    jobs = [
+        Job(partial(inputs.pixels, image), tokens, budget, decoding, causal_prompt=causal_prompt)
+        for image in images
+    ]
     for job in jobs:
         scheduler.submit(job)
     answers: dict[Job, Answer] = {}

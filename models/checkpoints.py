@@ -53,6 +53,10 @@ class HeadWeights(BaseModel):
         default=None, gt=0, description="Most tokens of the answers it was trained on."
     )
     constrained: bool = Field(default=False, description="Decode with the head's grammar.")
+    causal_prompt: bool = Field(
+        default=False,
+        description="The prompt sees only what is before it, as on servers; see docai train --causal-prompt.",
+    )
     accuracy: float | None = Field(
         default=None,
         ge=0,
@@ -158,6 +162,11 @@ def find_checkpoint(model: str | Path, *, download: bool = False) -> Checkpoint:
         CheckpointError: the folder is incomplete, damaged, or not a PaliGemma 2.
     """
     embedded = embedded_models()
+    if str(model).lower().startswith(("http:", "https:")):
+        raise UnknownModelError(
+            "The model is named by the address of a server, and weights on this machine are needed here: "
+            f"give an embedded model ({_join_names(embedded)}), a folder, or a hub id."
+        )
     if isinstance(model, str) and model in embedded:
         return open_checkpoint(embedded[model])
     if str(model) and Path(model).is_dir():

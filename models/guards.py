@@ -103,6 +103,22 @@ def require_token_types(inputs: BatchFeature) -> None:
         )
 
 
+def make_prompt_causal(inputs: BatchFeature, image_token: int) -> None:
+    """Let each token of the text see only the image and the text before it, in place.
+
+    PaliGemma's own mask lets image and prompt see each other in both directions. Servers keep that for the
+    image alone: vLLM marks the positions of the image as bidirectional (``is_mm_prefix_lm``) and leaves the
+    prompt causal. A head whose ``docai.json`` says ``causal_prompt`` is trained and read with that mask.
+
+    Args:
+        inputs: with ``input_ids``, ``attention_mask`` and ``token_type_ids``, each (batch, tokens). The type
+            of the text becomes 1, which is causal; that of image tokens and padding is 0.
+        image_token: id of the image token.
+    """
+    is_text = (inputs["attention_mask"] == 1) & (inputs["input_ids"] != image_token)
+    inputs["token_type_ids"] = is_text.to(inputs["token_type_ids"].dtype)
+
+
 def drop_labels(inputs: BatchFeature) -> None:
     """Remove ``labels``: the processor adds them even without an answer, all of them -100."""
     inputs.pop("labels", None)

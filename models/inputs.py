@@ -29,6 +29,7 @@ def encode_prompts(
     images: Sequence[Image],
     *,
     like: PaliGemmaForConditionalGeneration,
+    causal_prompt: bool = False,
 ) -> BatchFeature:
     """The model's inputs: image tokens, ``<bos>``, prompt and line feed, padded on the left.
 
@@ -37,8 +38,11 @@ def encode_prompts(
         prompts: without the image token and the line feed.
         images: one for each prompt, of the size that the model reads.
         like: the model, whose device and number format the batch gets.
+        causal_prompt: see :func:`docai.models.guards.make_prompt_causal`.
     """
     inputs = _processed(processor, prompts, images).convert_to_tensors("pt")
+    if causal_prompt:
+        guards.make_prompt_causal(inputs, processor.image_token_id)
     inputs["pixel_values"] = inputs["pixel_values"].to(like.dtype)
     on_device: BatchFeature = inputs.to(like.device)
     return on_device

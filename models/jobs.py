@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from docai.errors import GenerationError
-from docai.models.generation import Answer, LoopDetector, StopReason
+from docai.models.generation import Answer, StopReason
 from docai.models.heads import Decoding
+from docai.models.loops import LoopDetector
 
 if TYPE_CHECKING:
     from llguidance import LLMatcher
@@ -31,13 +32,15 @@ class Job:
     decoding: Decoding
     constraint: Constraint | None = None
     adapter: str | None = None
+    causal_prompt: bool = False
+    """The prompt sees only what is before it, see :func:`docai.models.guards.make_prompt_causal`."""
     picture: bytes = b""
     """The same for the same crop; empty: nobody will ask about it again."""
 
     @property
-    def key(self) -> tuple[bytes, tuple[int, ...], str | None] | None:
+    def key(self) -> tuple[bytes, tuple[int, ...], str | None, bool] | None:
         """The same where the same is read; None: it is not to be kept."""
-        return (self.picture, self.prompt, self.adapter) if self.picture else None
+        return (self.picture, self.prompt, self.adapter, self.causal_prompt) if self.picture else None
 
 
 @dataclass(eq=False)

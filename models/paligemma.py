@@ -288,6 +288,7 @@ class PaliGemmaEngine:
             decoding=head.decoding,
             constraint=constraint,
             adapter=head.name if head.name in self._adapter_ids else None,
+            causal_prompt=self._heads[head.name].causal_prompt,
             picture=hashlib.sha256(request.image.tobytes()).digest(),
         )
         return _Ticket(request, job)
@@ -327,7 +328,13 @@ class PaliGemmaEngine:
         from docai.models.beams import search
 
         head = request.head
-        inputs = encode_prompts(self._processor, [head.prompt], [request.image], like=self._model)
+        inputs = encode_prompts(
+            self._processor,
+            [head.prompt],
+            [request.image],
+            like=self._model,
+            causal_prompt=self._heads[head.name].causal_prompt,
+        )
         n_prompt = inputs["input_ids"].shape[1]
         budget = min(self._budget(request), self._context - n_prompt)
         if budget < 1:

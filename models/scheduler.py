@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from docai.models.generation import Answer, LoopDetector, SpecialTokens, StopReason
+from docai.models.generation import Answer, SpecialTokens, StopReason
 from docai.models.jobs import Job, Outcome, Pending, Row, is_out_of_memory, no_room
+from docai.models.loops import LoopDetector
 from docai.models.slots import Chosen, SlotDecoder
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ class Scheduler:
         jobs = [first]
         while self._waiting and len(jobs) < min(room, self._n_prefill):
             job = self._waiting[0]
-            if (job.prompt, job.adapter) != (first.prompt, first.adapter) or self._kept(job) is not None:
+            if not _are_read_alike(job, first) or self._kept(job) is not None:
                 break
             jobs.append(self._waiting.popleft())
         return jobs
@@ -164,7 +165,10 @@ class Scheduler:
             slots = self._free_slots(len(jobs))
             for slot, row in zip(slots, rows, strict=True):
                 self._rows[slot] = row
-            logits = self._decoder.prefill(slots, pixels, jobs[0].prompt, jobs[0].adapter)
+            first = jobs[0]
+            logits = self._decoder.prefill(
+                slots, pixels, first.prompt, first.adapter, causal_prompt=first.causal_prompt
+            )
         except Exception as error:
             self._rows = [None if row in rows else row for row in self._rows]
             if is_out_of_memory(error) or len(jobs) > 1:
@@ -357,3 +361,8 @@ class Scheduler:
             error.__traceback__ = error.__context__ = None
             self._done.append((jobs.pop() if jobs else self._waiting.popleft(), error))
         self._waiting.extendleft(reversed(jobs))
+
+
+def _are_read_alike(one: Job, other: Job) -> bool:
+    """Whether two crops can be read in one batch without padding."""
+    return (one.prompt, one.adapter, one.causal_prompt) == (other.prompt, other.adapter, other.causal_prompt)

@@ -204,6 +204,8 @@ class SlotDecoder:
         pixels: torch.Tensor,
         prompt: Sequence[int],
         adapter: str | None = None,
+        *,
+        causal_prompt: bool = False,
     ) -> torch.Tensor:
         """Read images and prompt into slots. Returns the logits of the first token, (slots, vocabulary).
 
@@ -212,6 +214,7 @@ class SlotDecoder:
             pixels: (slots, 3, side, side), -1 to 1.
             prompt: what follows the image tokens, of all of them.
             adapter: of all of them, where they are side by side.
+            causal_prompt: see :func:`docai.models.guards.make_prompt_causal`.
         """
         if self.adapters is not None:
             index = self.adapters.index(adapter)
@@ -226,7 +229,8 @@ class SlotDecoder:
         self.cache.begin_prefill(rows)
         # PaliGemma counts positions from 1.
         positions = torch.arange(1, n_positions + 1, device=self.device)[None]
-        hidden = self._decoder(embeds, positions, None)[:, -1]
+        mask = self._causal_mask(n_positions, len(prompt)) if causal_prompt else None
+        hidden = self._decoder(embeds, positions, mask)[:, -1]
         if self._hidden is None:
             self._hidden = hidden.new_empty((self.cache.n_slots, hidden.shape[1]))
         elif len(self._hidden) < self.cache.n_slots:
@@ -296,6 +300,13 @@ class SlotDecoder:
             if tensor is not None:
                 tensor[[one, other]] = tensor[[other, one]]
 
+    def _causal_mask(self, n_positions: int, n_prompt: int) -> torch.Tensor:
+        """What is added to the scores where the image sees itself alone, and the prompt what is before it."""
+        places = torch.arange(n_positions, device=self.device)
+        n_image = n_positions - n_prompt
+        sees = places <= places.clamp(min=n_image - 1)[:, None]
+        return self._added(sees[None, None])
+
     def _mask(self, lengths: torch.Tensor, n_seen: int) -> torch.Tensor | None:
         """What is added to the scores, (rows, 1, 1, positions): a row sees its own up to the new one.
 
@@ -304,6 +315,9 @@ class SlotDecoder:
         if len(lengths) == 1 and not self.fixed_shapes:
             return None
         sees = (torch.arange(n_seen, device=self.device) <= lengths[:, None])[:, None, None]
+        return self._added(sees)
+
+    def _added(self, sees: torch.Tensor) -> torch.Tensor:
         lowest = torch.finfo(self.model.dtype).min
         return torch.zeros(sees.shape, dtype=self.model.dtype, device=self.device).masked_fill(~sees, lowest)
 

@@ -298,7 +298,7 @@ def _read_page(run: _Run, number: int) -> PageResult:
 def _straight_page(run: _Run, result: PageResult, page: Page) -> Page:
     """The page as all steps see it: a scan that does not lie straight is seen so."""
     use_text_layer = run.options.text_layer != "ignore"
-    straight = straight_page(page, use_text_layer=use_text_layer, see_words=run.readers.eyes)
+    straight = straight_page(page, use_text_layer=use_text_layer, see_words=run.readers.glance)
     if isinstance(straight, StraightPage):
         message = (
             f"The scanned page does not lie straight; to be read it was {straight.straightening.describe()}."

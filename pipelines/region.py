@@ -27,6 +27,7 @@ from docai.pipelines.crops.tiling import tile_region
 from docai.pipelines.drawn_regions import drawn_regions
 from docai.pipelines.evidence.arbiter import decide, downgrade_errors
 from docai.pipelines.evidence.base import Decision, ReaderInput, Reading
+from docai.pipelines.evidence.cut_molecules import check_cut
 from docai.pipelines.evidence.drawing import DrawingReader
 from docai.pipelines.evidence.drawing import is_sound as is_drawn_soundly
 from docai.pipelines.evidence.figure_words import read_seen_words
@@ -280,6 +281,12 @@ class RegionTask:
             )
             self.decision = replace(self.decision, confidence=confidence)
 
+    def check_cut_molecule(self) -> None:
+        """Say so where the drawing of a molecule that was read from its picture goes on beyond its region."""
+        if self.decision is not None:
+            self.decision, issues = check_cut(self.decision, ReaderInput(self.page, self.region.bbox))
+            self.issues += issues
+
     def prepare_readback(self) -> None:
         """Take the crops of the head, or draw new ones where a second reader alone has read."""
         self.readback_crops = self.crops
@@ -327,6 +334,7 @@ class RegionTask:
                 self.decide()
                 self.verify()
                 self.check_unread_print()
+                self.check_cut_molecule()
                 return self.record()
         except Exception as error:
             self.fail(error)

@@ -18,23 +18,23 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Final
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import numpy as np
-from numpy.typing import NDArray
 
 from docai.contents import TextContent
 from docai.geometry import BBox, contains_center, grow, union
 from docai.pipelines.evidence.base import MARGIN_POINTS, Need, Picture, ReaderInput, Reading
+from docai.pipelines.evidence.letter_lines import chosen_lines, lines_of_letters
 from docai.pipelines.evidence.ppocr import MIN_CONFIDENCE, OcrPageWord, PageReader, on_page, rows_of, text_of
 from docai.pipelines.evidence.tesseract import Tesseract, regular_share
 from docai.pipelines.evidence.text_vote import DOUBTFUL_WORD, join_texts
 from docai.pipelines.evidence.trust import PAGE_WORD, word_trust
 from docai.pipelines.external import ppocr, tesseract
-from docai.pipelines.external.ocr_letters import find_letters, has_neighbor, measured_letter_height
+from docai.pipelines.external.ocr_letters import find_letters, measured_letter_height
 from docai.pipelines.external.programs import ReaderError
 from docai.pipelines.ingest import Page, PageWord
-from docai.pipelines.pixels import parts_of
+from docai.pipelines.ingest.straight import StraightPage
 from docai.records import Evidence
 
 MIN_REGULAR: Final = 0.85
@@ -44,6 +44,16 @@ is for: seen were 0.86 to 1 on pages in English, tables too, and 0.58 to 0.7 on 
 MIN_SURE: Final = 0.75
 """Share of the letters of a page in words that are not doubtful, below which PP-OCR reads the page. With a
 confidence of 0.8 for doubtful it was 0.78 to 1 where Tesseract could read it, of other scripts below 0.1."""
+
+MAX_SURE_UNSUITED: Final = 0.2
+"""That share, below which the letters are none that Tesseract reads here."""
+
+MIN_SAMPLE_LINES: Final = 4
+"""Lines of a page from which some of them tell what it is in."""
+
+MIN_LATIN_PER_HEIGHT: Final = 0.4
+"""Latin letters and digits that PP-OCR reads surely, for each height of a line in its width, below which a
+page is not in these: such print has about two."""
 
 SURE_WORD: Final = 0.9
 """Probability of a word below which its line is read again. With 0.75 a fifth of these lines is spared,
@@ -65,9 +75,6 @@ out right, and 439 where it was shown 0.3 above and below, which has ink of othe
 
 _ON_SIDE_RATIO: Final = 1.3
 """Height of a word of several letters, in its widths, from which its line runs up or down the page."""
-
-_MIN_LETTERS_UNSEEN: Final = 2
-"""Of a group that may be a word."""
 
 
 @dataclass
@@ -101,6 +108,7 @@ class FirstPass:
         self._reader = reader
         self._lock = Lock()
         self._pieces: WeakKeyDictionary[Page, list[_Piece] | None] = WeakKeyDictionary()
+        self._unsuited: WeakSet[Page] = WeakSet()
 
     def available(self) -> str | None:
         """Always there: it is made where both of its readers are."""
@@ -116,6 +124,34 @@ class FirstPass:
             # What Tesseract does not see, such as the labels of a chart, tells where regions are.
             self._read_again([piece for piece in pieces if not piece.words], region.page_picture)
             return _in_lines(pieces)
+
+    def glance(self, region: ReaderInput) -> list[OcrPageWord] | None:
+        """What PP-OCR reads of some lines of the page of a region, each the way up that it reads it best.
+
+        That tells which way up the page is, and whether its letters are those that Tesseract reads here. None
+        where there are few lines, or where it fails.
+        """
+        picture = region.page_picture
+        gray = np.asarray(picture.image.convert("L"))
+        letters = find_letters(gray)
+        height = measured_letter_height(gray, letters)
+        boxes = [] if height is None else chosen_lines(lines_of_letters(letters.boxes, (), height))
+        if len(boxes) < MIN_SAMPLE_LINES:
+            return None
+        rgb = np.asarray(picture.image.convert("RGB"))
+        try:
+            lines = ppocr.read_lines(rgb, list(map(_with_ground, boxes)), seconds=self._pages.seconds)
+        except ReaderError:
+            return None
+        words = [on_page(word, picture) for line in lines for word in line]
+        n_sure = sum(_n_latin(one.word.text) for one in words if one.confidence >= MIN_CONFIDENCE)
+        if n_sure < MIN_LATIN_PER_HEIGHT * sum((x1 - x0) / (y1 - y0) for x0, y0, x1, y1 in boxes):
+            self._unsuited.add(_displayed(region.page))
+        return words
+
+    def is_unsuited(self, page: Page) -> bool:
+        """Whether a page is known to be in letters that Tesseract does not read here."""
+        return _displayed(page) in self._unsuited
 
     def read(self, region: ReaderInput) -> Reading:
         """The words whose centers are in the region; none where the page is left to others.
@@ -153,13 +189,14 @@ class FirstPass:
             pieces = None
             # Whoever is asked next says what is wrong, where that is wrong for it, too.
             with suppress(ReaderError):
-                pieces = self._read_page(region.page_picture)
+                pieces = None if self.is_unsuited(region.page) else self._read_page(region)
             self._pieces[region.page] = pieces
             if pieces is not None:
                 self._pages.read_by_region(region.page)
         return self._pieces[region.page]
 
-    def _read_page(self, picture: Picture) -> list[_Piece] | None:
+    def _read_page(self, region: ReaderInput) -> list[_Piece] | None:
+        picture = region.page_picture
         gray = np.asarray(picture.image.convert("L"))
         letters = find_letters(gray)
         height = measured_letter_height(gray, letters)
@@ -170,8 +207,11 @@ class FirstPass:
         words = level_words(found)
         pieces = _pieces_of(words, height, picture)
         if not _is_readable(pieces):
+            if words and _sure_share(pieces) < MAX_SURE_UNSUITED:
+                self._unsuited.add(_displayed(region.page))
             return None
-        pieces += _unseen_lines(letters.boxes, [word.box for word in words], height)
+        unseen = lines_of_letters(letters.boxes, [word.box for word in words], height)
+        pieces += [_Piece((), box, n_letters, True) for box, n_letters in unseen]
         n_doubtful = sum(piece.n_letters for piece in pieces if piece.is_doubtful)
         return pieces if n_doubtful <= MAX_AGAIN * sum(piece.n_letters for piece in pieces) else None
 
@@ -210,12 +250,25 @@ def _is_part_of(piece: _Piece, box: BBox, picture: Picture) -> bool:
 
 def _is_readable(pieces: Sequence[_Piece]) -> bool:
     """Whether Tesseract can read a page."""
+    text = " ".join(one.word.text for piece in pieces for one in piece.words)
+    return bool(text) and _sure_share(pieces) >= MIN_SURE and regular_share(text) >= MIN_REGULAR
+
+
+def _sure_share(pieces: Sequence[_Piece]) -> float:
+    """Share of the letters that Tesseract read which stand in words that are not doubtful."""
     words = [word for piece in pieces for word in piece.words]
-    total = sum(len(one.word.text) for one in words)
     sure = sum(len(one.word.text) for one in words if one.confidence >= DOUBTFUL_WORD)
-    if sure < MIN_SURE * total or not total:
-        return False
-    return regular_share(" ".join(one.word.text for one in words)) >= MIN_REGULAR
+    return sure / max(1, sum(len(one.word.text) for one in words))
+
+
+def _displayed(page: Page) -> Page:
+    """The page that a straight one is seen of."""
+    return page.displayed if isinstance(page, StraightPage) else page
+
+
+def _n_latin(text: str) -> int:
+    """Letters and digits of ASCII."""
+    return sum(char.isascii() and char.isalnum() for char in text)
 
 
 def _pieces_of(words: Iterable[tesseract.OcrWord], height: float, picture: Picture) -> list[_Piece]:
@@ -266,49 +319,6 @@ def _line_of(word: tesseract.OcrWord) -> tuple[int, int, int]:
 def _with_ground(box: BBox) -> BBox:
     thickness = min(box[2] - box[0], box[3] - box[1])
     return grow(box, _MARGIN_X * thickness, _MARGIN_Y * thickness)
-
-
-def _unseen_lines(letters: NDArray[np.float32], words: Sequence[BBox], height: float) -> list[_Piece]:
-    """Groups of letters that no word covers, level ones and those on their side; all pixels."""
-    if not len(letters):
-        return []
-    size = letters.max(axis=0)[2:].astype(int) + 2
-    covered = np.zeros((size[1], size[0]), np.uint8)
-    for x0, y0, x1, y1 in words:
-        covered[max(0, int(y0)) : int(y1) + 1, max(0, int(x0)) : int(x1) + 1] = 1
-    x, y = ((letters[:, :2] + letters[:, 2:]) / 2).astype(int).T
-    # Dots and commas are no letters; initials and titles are larger than others.
-    is_large = (letters[:, 3] - letters[:, 1] > 0.6 * height) & (letters[:, 3] - letters[:, 1] < 4 * height)
-    rest = letters[is_large & (covered[y, x] == 0)]
-    level = has_neighbor(rest, rest)
-    lines = _groups(rest[level])
-    turned = rest[~level][:, [1, 0, 3, 2]]
-    on_side = _groups(turned[has_neighbor(turned, turned)])
-    lines += [((y0, x0, y1, x1), n_letters) for (x0, y0, x1, y1), n_letters in on_side]
-    return [_Piece((), box, n_letters, True) for box, n_letters in lines if n_letters >= _MIN_LETTERS_UNSEEN]
-
-
-def _groups(letters: NDArray[np.float32]) -> list[tuple[BBox, int]]:
-    """Letters that stand beside each other: the box around each group, and how many they are."""
-    if not len(letters):
-        return []
-    width, height = letters.max(axis=0)[2:].astype(int) + 2
-    mask = np.zeros((height, 2 * width), np.uint8)
-    for x0, y0, x1, y1 in letters:
-        reach = 0.6 * (y1 - y0)
-        # A third off above and below: lines that are set close touch there.
-        trim = (y1 - y0) / 3
-        mask[int(y0 + trim) : int(y1 - trim) + 1, max(0, int(x0 - reach)) : int(x1 + reach) + 1] = 1
-    labels = parts_of(mask).labels
-    x, y = ((letters[:, :2] + letters[:, 2:]) / 2).astype(int).T
-    of_letter = labels[y, x]
-    groups = []
-    for label in np.unique(of_letter):
-        boxes = letters[of_letter == label]
-        x0, y0 = boxes[:, :2].min(axis=0)
-        x1, y1 = boxes[:, 2:].max(axis=0)
-        groups.append(((float(x0), float(y0), float(x1), float(y1)), len(boxes)))
-    return groups
 
 
 def _decided(piece: _Piece, again: Sequence[OcrPageWord]) -> list[OcrPageWord]:

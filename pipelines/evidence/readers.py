@@ -118,6 +118,19 @@ class ReaderPool:
 
         return see_words
 
+    @property
+    def glance(self) -> SeeWords | None:
+        """As :attr:`eyes`, of which way up a page is: some of its lines do, where it has many."""
+        first_pass, see_words = self._first_pass, self.eyes
+        if first_pass is None or see_words is None:
+            return see_words
+
+        def see_some_words(page: Page) -> Sequence[SeenWord]:
+            words = first_pass.glance(ReaderInput(page, page.bbox))
+            return see_words(page) if words is None else [SeenWord(one.word, one.confidence) for one in words]
+
+        return see_some_words
+
     def read_words(self, kind: str, region: ReaderInput) -> Reading | None:
         """The PDF's own words of a region; None where it has none. Other readers are asked after that."""
         for reader in self._readers:
@@ -176,6 +189,8 @@ class ReaderPool:
     def _start(self, readers: Sequence[Reader], region: ReaderInput) -> Future[list[Reading]]:
         """Ask readers of pixels in turn, in a thread, until what they read is enough."""
         if self._first_pass is not None and any("text" in (reader.kinds or ()) for reader in readers):
+            if self._first_pass.is_unsuited(region.page):
+                readers = [one for one in readers if not isinstance(one, Tesseract)]
             readers = [self._first_pass, *readers]
         needs = {need for reader in readers for need in reader.needs}
         try:

@@ -26,7 +26,9 @@ from docai.pipelines.external.ocr_letters import measured_letter_height
 from docai.pipelines.external.ocr_lines import (
     Quad,
     cut_out,
+    is_long,
     join_tiles,
+    middle_of,
     pieces_of,
     size_of,
     spans_of,
@@ -92,6 +94,12 @@ letters."""
 
 _DOUBTFUL: Final = 0.75
 """Below this mean a line may lie the other way round, and is turned."""
+
+_SAMPLE_LINES: Final = 8
+"""Lines of a page, spread over it, that tell whether its letters are known."""
+
+_MAX_READ_STRANGE: Final = 0.25
+"""Share of these that are read, up to which they are not."""
 
 _UPRIGHT_RATIO, _LETTER_RATIO = 1.5, 3.0
 """Height of a box in its widths, from which it holds a line on its side or one narrow letter; from the second
@@ -283,7 +291,7 @@ def _read_each(picture: NDArray[np.uint8], lines: Sequence[Quad]) -> list[tuple[
     likely = (1, 3)
     # A line for each thread is faster than several threads for each operation of the network.
     with ThreadPoolExecutor(_threads()) as pool:
-        readings = pool.map(partial(_read_line, picture), level)
+        readings = iter(_read_level(picture, level, pool))
         for line in lines:
             if _is_on_side(line):
                 mean, quarters, words = _read_line(picture, line, likely)
@@ -293,6 +301,21 @@ def _read_each(picture: NDArray[np.uint8], lines: Sequence[Quad]) -> list[tuple[
                 mean, quarters, words = next(readings)
             found.append((mean, words))
     return found
+
+
+def _read_level(
+    picture: NDArray[np.uint8], lines: Sequence[Quad], pool: ThreadPoolExecutor
+) -> list[tuple[float, int, list[OcrWord]]]:
+    """Lines as :func:`_read_line` reads them; of many, some tell whether the rest is worth that."""
+    step = max(1, len(lines) // _SAMPLE_LINES)
+    first = pool.map(partial(_read_line, picture), lines[::step])
+    known = dict(zip(range(0, len(lines), step), first, strict=True))
+    n_read = sum(mean >= _DOUBTFUL for mean, _, _ in known.values())
+    is_strange = step > 1 and n_read <= _MAX_READ_STRANGE * len(known)
+    read = partial(_read_strange_line if is_strange else _read_line, picture)
+    rest = [index for index in range(len(lines)) if index not in known]
+    known.update(zip(rest, pool.map(read, [lines[index] for index in rest]), strict=True))
+    return [known[index] for index in range(len(lines))]
 
 
 def _is_on_side(line: Quad) -> bool:
@@ -351,11 +374,25 @@ def _read_line(
         ways = (*likely, 0) if high < _LETTER_RATIO * wide else tuple(likely)
     best: tuple[float, int, list[OcrWord]] = (0.0, ways[0], [])
     for way in ways:
+        if way != ways[0] and is_long(quad) and _middle_mean(picture, quad, way) < _DOUBTFUL:
+            continue
         mean, words = _read_way(picture, quad, way)
         best = max(best, (mean, way, words), key=lambda reading: reading[0])
         if best[0] >= _DOUBTFUL:
             break
     return best
+
+
+def _read_strange_line(picture: NDArray[np.uint8], quad: Quad) -> tuple[float, int, list[OcrWord]]:
+    """A line of a page most of which is in letters that are not known: only what is is read in full."""
+    if is_long(quad) and (mean := _middle_mean(picture, quad, 0)) < _MIN_CONFIDENCE:
+        return mean, 0, []
+    return _read_line(picture, quad)
+
+
+def _middle_mean(picture: NDArray[np.uint8], quad: Quad, quarters: int) -> float:
+    """The mean confidence of the characters in the middle of a line that is turned by so many quarters."""
+    return _read_way(picture, middle_of(turned(quad, quarters)), 0)[0]
 
 
 def _read_way(picture: NDArray[np.uint8], quad: Quad, quarters: int) -> tuple[float, list[OcrWord]]:

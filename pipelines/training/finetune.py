@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -180,6 +180,7 @@ def train_adapter(
             settings.batch,
             every,
             group,
+            settings.causal_prompt,
         )
     callback = RunCallback(
         best,
@@ -194,7 +195,7 @@ def train_adapter(
         model=model,
         args=trainer_arguments(folder, settings, recipe, device, len(pairs.train)),
         train_dataset=pairs.train,
-        data_collator=Collator(processor, head),
+        data_collator=Collator(processor, head, settings.causal_prompt),
         callbacks=[callback, *(tensorboard(folder, step, report) if group.is_main else ())],
         compute_loss_func=smoothed_loss(recipe.label_smoothing) if recipe.label_smoothing else None,
     )
@@ -223,7 +224,7 @@ def train_adapter(
             callback.interrupted,
             best.measured(),
         )
-        _write_result(run, model, best, head.name, prepared.max_tokens, prepared.source)
+        _write_result(run, model, best, head.name, _entry(settings, prepared.max_tokens), prepared.source)
         run_report.write(trainer.state, run.best, "interrupted" if run.interrupted else "finished")
         return run
 
@@ -274,6 +275,8 @@ def _prepare(
         "seed": settings.seed,
         "max_tokens": max_tokens,
         "held_out": settings.held_out,
+        # None, not False: runs that were begun before there was a choice can be resumed.
+        "causal_prompt": settings.causal_prompt or None,
     }
     run_folder.open_run(folder, identity)
     if data:
@@ -315,6 +318,12 @@ def _write_base(source: Checkpoint, folder: Path, head: str, settings: AdapterSe
     return folder / run_folder.BASE_FOLDER
 
 
+def _entry(settings: AdapterSettings, max_tokens: int) -> dict[str, object]:
+    """What ``docai.json`` says of the head beside the place of its weights."""
+    entry: dict[str, object] = {"max_tokens": max_tokens}
+    return entry | {"causal_prompt": True} if settings.causal_prompt else entry
+
+
 def _stored_dtype(base: Checkpoint) -> torch.dtype:
     """The number format in which whole weights are written: that of the base."""
     named = base.config.get("dtype") or base.config.get("torch_dtype") or "float32"
@@ -326,7 +335,7 @@ def _write_result(
     model: PeftModel | PaliGemmaForConditionalGeneration,
     best: BestWeights,
     head: str,
-    max_tokens: int,
+    entry: Mapping[str, object],
     base: Checkpoint,
 ) -> None:
     """Write the weights and the manifest, and check that the weights on disk are those that were trained."""
@@ -336,7 +345,7 @@ def _write_result(
         if run.best is None:
             best.keep(model, None)
         run_folder.write_weights(run.folder, best.path)
-        run_folder.write_manifest(run.folder, base, head, max_tokens, full=True)
+        run_folder.write_manifest(run.folder, base, head, entry, full=True)
         return
     weights = adapter_weights(model) if run.best is None else best.adapter()
     if run.interrupted and not any(bool(value.any()) for name, value in weights.items() if "lora_B" in name):
@@ -346,4 +355,4 @@ def _write_result(
     written = read_weights(target)
     require_fit(written, weights, target)
     require_arrived(written, weights, target)
-    run_folder.write_manifest(run.folder, base, head, max_tokens)
+    run_folder.write_manifest(run.folder, base, head, entry)

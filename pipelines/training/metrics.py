@@ -178,12 +178,14 @@ def read_pairs_with(
     *,
     max_tokens: int,
     batch: int,
+    causal_prompt: bool = False,
 ) -> list[tuple[str, str]]:
     """The model's answer to each pair, and the target. The model is left in the mode that it was in.
 
     Args:
         max_tokens: longest answer, with its end token.
         batch: number of crops at once.
+        causal_prompt: whether it is trained so.
     """
     base = _base_of(model)
     vocabulary = SpecialTokens.of(base, processor)
@@ -202,6 +204,7 @@ def read_pairs_with(
                 budget=max_tokens,
                 decoding=head.decoding,
                 n_slots=batch,
+                causal_prompt=causal_prompt,
             )
             for pair, answer in zip(group, written, strict=True):
                 tokens = [token for token in answer.tokens if token not in vocabulary.silent]
