@@ -113,6 +113,30 @@ def test_the_host_may_be_behind_and_shapes_may_be_fixed(
     assert all(same(one, other) for one, other in zip(again, load().generate(longer), strict=True))
 
 
+def test_what_a_captured_step_reads_stays_where_it_is(
+    load: Callable[..., PaliGemmaEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no CUDA device here: a graph would replay the same addresses with whatever they hold."""
+    engine = load(batch_size=4)
+    requests = mixed(9)
+    expected = engine.generate(requests)
+    fixed = load(batch_size=4)
+    fixed._scheduler._decoder.fixed_shapes = True
+    places: dict[tuple[int, int], set[tuple[int, ...]]] = {}
+    step = SlotDecoder._step
+
+    def watched(decoder: SlotDecoder, n_used: int, n_seen: int) -> torch.Tensor:
+        cached = [one for one in (*decoder.cache._keys, *decoder.cache._values) if one is not None]
+        read = (decoder._tokens, decoder._lengths, decoder._adapters, decoder._n_rows, *cached)
+        places.setdefault((n_used, n_seen), set()).add(tuple(tensor.data_ptr() for tensor in read))
+        return step(decoder, n_used, n_seen)
+
+    monkeypatch.setattr(SlotDecoder, "_step", watched)
+    assert all(same(one, other) for one, other in zip(fixed.generate(requests), expected, strict=True))
+    assert set(places) == {(rows, 256) for rows in (1, 2, 4)}
+    assert all(len(found) == 1 for found in places.values())
+
+
 def same(one: Generation, other: Generation) -> bool:
     return (
         one.tokens == other.tokens
@@ -177,11 +201,13 @@ class Broken:
         self.n_failed = 0
         call = getattr(SlotDecoder, method)
 
-        def broken(decoder: SlotDecoder, first: Sequence[int] | int, *args: object) -> torch.Tensor:
+        def broken(
+            decoder: SlotDecoder, first: Sequence[int] | int, *args: object, **options: object
+        ) -> torch.Tensor:
             if when(decoder, first):
                 self.n_failed += 1
                 raise error
-            return call(decoder, first, *args)
+            return call(decoder, first, *args, **options)
 
         monkeypatch.setattr(SlotDecoder, method, broken)
 
