@@ -236,7 +236,8 @@ def open_run(
         opened.manifest.add((one.path, one.name, one.options) for one in inputs)
         if not sources and shard is None and not opened.manifest.names():
             raise RunFolderError(
-                f"The run {folder} was ended before its inputs were written down: give them again, with --resume."
+                f"The run {folder} was ended before its inputs were written down: give them again, with "
+                "--resume."
             )
         passwords = {} if password is None else dict.fromkeys(opened.manifest.names(), password)
         passwords |= {one.path: one.password for one in inputs if one.password is not None}
