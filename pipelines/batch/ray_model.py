@@ -9,9 +9,9 @@ are processors, whatever the number of GPUs.
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future
-from contextlib import suppress
 from pathlib import Path
 from queue import Queue
 from threading import Thread
@@ -29,16 +29,28 @@ from docai.pipelines.batch.model_server import (
     new_address,
 )
 
-TRIES: Final = 4
-"""Copies of the model that a crop may be put to, one after the other, when they are lost."""
+TRIES: Final = 3
+"""Copies of the model that may be lost while they are at work on a crop."""
+
+AT_WORK_SECONDS: Final = 1.0
+"""After which a copy that is lost was at work, and was not lost before it was asked."""
+
+WAIT_SECONDS: Final = 600.0
+"""For a copy, when all are lost: Ray starts them again, on nodes that are left or that come."""
+
+PAUSE_SECONDS: Final = 1.0
+"""Between two questions to copies that are lost."""
 
 CHECK_SECONDS: Final = 60.0
 """Without an answer, after which a copy is asked whether it is there at all."""
 
 PING_SECONDS: Final = 30.0
 
-MAX_WAITING: Final = 1000
-"""Questions that a copy has at a time: one for each document that is read."""
+MAX_WAITING: Final = 256
+"""Questions that a copy has at a time, one for each document that is read; others wait before it."""
+
+CHECK: Final = "check"
+"""Name of the thread of a copy that answers :meth:`Model.ping`, whatever else waits."""
 
 
 class Model:
@@ -89,11 +101,26 @@ class ModelProxy:
     def _ask(self, crops: list[Crop]) -> Answer:
         from ray.exceptions import RayActorError
 
-        for _ in range(TRIES):
+        n_lost = 0
+        first = None
+        while True:
             self._turn = (self._turn + 1) % len(self._models)
-            with suppress(RayActorError, TimeoutError):
+            started = time.monotonic()
+            try:
                 return self._ask_one(self._models[self._turn], crops)
-        return False, GenerationError(f"The process of the model was lost {TRIES} times while it read this.")
+            except (RayActorError, TimeoutError):
+                now = time.monotonic()
+            first = first or now
+            n_lost += now - started > AT_WORK_SECONDS
+            if n_lost == TRIES:
+                return False, GenerationError(
+                    f"The process of the model was lost {TRIES} times while it read this."
+                )
+            if now - first > WAIT_SECONDS:
+                return False, GenerationError(
+                    f"The process of the model was lost, and none came for {WAIT_SECONDS:g} s."
+                )
+            time.sleep(PAUSE_SECONDS)
 
     def _ask_one(self, model: Any, crops: list[Crop]) -> Answer:
         """Raises RayActorError, TimeoutError: it is lost."""
@@ -106,4 +133,4 @@ class ModelProxy:
                 result: Answer = ray.get(answer)
                 return result
             # It has much to do, or it waits for a node that never comes.
-            ray.get(model.ping.remote(), timeout=PING_SECONDS)
+            ray.get(model.ping.options(concurrency_group=CHECK).remote(), timeout=PING_SECONDS)

@@ -28,7 +28,7 @@ from docai.pipelines.batch.folder import RunFolder
 from docai.pipelines.batch.manifest import Row
 from docai.pipelines.batch.ray_cluster import RayCluster, Resources, connected, plan_resources
 from docai.pipelines.batch.ray_ledger import Began, Ended, Fault, Ledger, NodeEvent, Opened, PageDone
-from docai.pipelines.batch.ray_model import MAX_WAITING, Model
+from docai.pipelines.batch.ray_model import CHECK, MAX_WAITING, Model
 from docai.pipelines.batch.ray_task import NodePlan, read_documents
 from docai.pipelines.batch.run import Setup, outcome_columns, prepare
 from docai.pipelines.batch.storage import Results
@@ -146,7 +146,7 @@ class RayRun:
 
     def _start_models(self, ray: Any, resources: Resources) -> list[Any]:
         """They are loaded by the first crops."""
-        actor = ray.remote(Model).options(
+        actor = ray.remote(concurrency_groups={CHECK: 1})(Model).options(
             num_cpus=0,
             num_gpus=resources.gpus_per_model,
             max_restarts=-1,

@@ -175,7 +175,9 @@ class Node:
                 _empty(self._scratch / name)
         self._tell()
         seconds = time.monotonic() - started
-        ray.get(self._plan.ledger.end.remote(Ended(row.number, ticket.attempt, seconds, outcome)))
+        # An error of any library may not be there where it is read; what it says is in the reason.
+        ended = Ended(row.number, ticket.attempt, seconds, replace(outcome, error=None))
+        ray.get(self._plan.ledger.end.remote(ended))
 
     def _read(self, row: Row, ticket: Ticket) -> Outcome:
         job = self._job(row, ticket)

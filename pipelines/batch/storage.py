@@ -16,9 +16,10 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple, TypeVar
 
 from docai.errors import SettingError, needs
@@ -204,6 +205,18 @@ def fetch(url: str, target: Path) -> None:
     _retried(copy)
 
 
+@contextmanager
+def local_copy(place: str | Path) -> Iterator[Path]:
+    """The file, or a copy of the object for as long as the block takes. Raises OSError."""
+    if not is_url(str(place)):
+        yield Path(place)
+        return
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / name_of(str(place))
+        fetch(str(place), path)
+        yield path
+
+
 def put(source: Path, target: str | Path) -> None:
     """Copy a file to a place that never holds half of it, whoever else writes there. Raises OSError."""
     if is_url(str(target)):
@@ -302,6 +315,7 @@ class Results:
         except FileNotFoundError:
             text = secrets.token_hex(8)
         if isinstance(place, Path):
+            place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(text, "utf-8")
         else:
             system, path = _opened(place)

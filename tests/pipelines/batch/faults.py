@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from docai import ScriptedEngine
-from docai.errors import CheckpointError, RunFolderError
+from docai.errors import DeviceError, RunFolderError
 from docai.models.engine import Generation, Request
 from docai.models.heads import HEADS
 from docai.pipelines.batch import worker
@@ -87,10 +87,10 @@ class GatedEngine(ScriptedEngine):
 
 
 class UnusableEngine(ScriptedEngine):
-    """Cannot be loaded."""
+    """Is not set up."""
 
     def generate(self, requests: Sequence[Request]) -> list[Generation]:
-        raise CheckpointError("The weights are damaged.")
+        raise DeviceError("The device is gone.")
 
 
 def export_or_die(document: Document) -> bytes:

@@ -153,7 +153,7 @@ def test_ray_is_not_imported_before_it_is_used() -> None:
 def test_a_copy_of_the_model_answers_several_documents_at_a_time() -> None:
     engine = ScriptedEngine({"text": ["a", "b", "c"]})
     model = Model(ModelSpec(engine=engine), 64)
-    crop = Crop("text", Image.new("RGB", (896, 896)), None, 1.0)
+    crop = Crop("text", Image.effect_noise((896, 896), 80).convert("RGB"), None, 1.0)
     answers: list[Any] = []
     threads = [Thread(target=lambda: answers.append(model.ask([crop]))) for _ in range(3)]
     for thread in threads:

@@ -18,6 +18,7 @@ from docai.pipelines.batch.storage import (
     files_below,
     is_url,
     joined,
+    local_copy,
     name_of,
     put,
 )
@@ -48,6 +49,10 @@ def test_a_result_is_there_as_a_whole(root: str, tmp_path: Path) -> None:
         assert files_below(joined(root, "a b/c?.pdf.json")) is None
         fetch(joined(root, "a b/c?.pdf.json"), tmp_path / "copy")
         assert digest_of(joined(root, "a b/c?.pdf.json")) == digest_of(tmp_path / "copy")
+    with local_copy(results.place("a b/c?.pdf", ".json")) as path:
+        assert path.name == "c?.pdf.json"
+        assert path.read_bytes() == b"result" * 10
+    assert path.exists() != is_url(root)
 
 
 def test_what_fails_in_the_middle_leaves_nothing(
@@ -124,4 +129,4 @@ def test_documents_of_a_store_are_inputs(root: str, tmp_path: Path) -> None:
     ]
     assert "1 other file (.txt)" in inputs.notes[0]
     listed = find_batch_inputs(["-"], lines=[joined(root, "2024/a.pdf")])
-    assert [(one.path, one.name) for one in listed.found] == [(joined(root, "2024/a.pdf"), "2024/a.pdf")]
+    assert [(one.path, one.name) for one in listed.found] == [(joined(root, "2024/a.pdf"), "a.pdf")]
