@@ -126,14 +126,7 @@ def main() -> int:
     args = parser.parse_args()
     if args.layout == "whole":
         worker.read_page = whole_pages.read_page
-    titles = (
-        "documents",
-        "pages",
-        "CPU, s",
-        "peak, MB",
-        "coordinator at the end, MB",
-        "children at the end, MB",
-    )
+    titles = ("documents", "pages", "CPU, s", "peak, MB", "of the coordinator", "of the children")
     slopes = ("coordinator, MB per 1,000", "children, MB per 1,000")
     print(f"| {' | '.join((*titles, *slopes))} |\n|{'---|' * 8}", flush=True)
     is_level = True

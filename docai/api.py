@@ -332,10 +332,10 @@ def _check_model(model: object, device: object, engine: object) -> None:
         )
     if not isinstance(model, (str, Path)):
         raise SettingError(f"model is {model!r}; give its name, such as 'nano', or the path of its folder.")
-    from docai.models.client_address import is_server, parse_server
+    from docai.models.client_address import is_server, parse_servers
 
     if is_server(model):
-        parse_server(str(model))
+        parse_servers(str(model))
     if not isinstance(device, str):
         raise SettingError(f"device is {device!r}; it has to be 'auto', 'cpu', 'cuda' or 'cuda:<number>'.")
 

@@ -16,14 +16,14 @@ import functools
 import io
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from docai.environment import KEY_VARIABLE
 from docai.errors import GenerationError, ServerError, SettingError, UnknownModelError
 from docai.models.checkpoints import head_not_available
-from docai.models.client_address import ServerAddress, parse_server
-from docai.models.client_answers import Served, read_answer, read_models
+from docai.models.client_address import ServerAddress, Servers, parse_servers
+from docai.models.client_answers import Served, ServerAnswer, read_answer, read_models
 from docai.models.client_http import JsonClient, RefusedError, ServerLimits, read_key
 from docai.models.engine import Generation, Request, check_crop
 
@@ -42,54 +42,126 @@ _PATCH_SIDE: Final = 14
 
 
 class ServerEngine:
-    """An engine whose model runs elsewhere. The server is asked for its models at the first request.
+    """An engine whose models run elsewhere. A server is asked for its models before the first request."""
 
-    Calls from several threads share the bound on parallel requests each for itself.
-    """
-
-    def __init__(self, model: str | ServerAddress, *, limits: ServerLimits | None = None) -> None:
+    def __init__(self, model: str | Servers, *, limits: ServerLimits | None = None) -> None:
         """
         Args:
-            model: the address, see :mod:`docai.models.client_address`.
-            limits: of time, size and parallel requests.
+            model: the addresses, see :mod:`docai.models.client_address`.
+            limits: of time, size and parallel requests, for each server.
 
         Raises:
-            SettingError: the address cannot be used, or the key in the environment must not be sent there.
-            UnknownHeadError: the address names a head that does not exist.
+            SettingError: an address cannot be used, or the key in the environment must not be sent there.
+            UnknownHeadError: an address names a head that does not exist.
         """
-        self.address = parse_server(model) if isinstance(model, str) else model
+        self.servers = parse_servers(model) if isinstance(model, str) else model
         self.limits = ServerLimits() if limits is None else limits
-        self._client = JsonClient(self.address.url, self.limits, key=read_key(self.address.url))
-        self._served: Served | None = None
-        self._lock = threading.Lock()
+        self._of = {address: _Server(address, self.limits) for address in self.servers.addresses}
 
     def __reduce__(self) -> tuple[object, ...]:
         # To the process of the model: with what it is made of, but for the key, which that process reads.
-        return functools.partial(type(self), self.address, limits=self.limits), ()
+        return functools.partial(type(self), self.servers, limits=self.limits), ()
 
     @property
     def name(self) -> str:
-        return self.address.name
+        return self.servers.name
 
     @property
     def device(self) -> str:
         return DEVICE
 
     def heads(self) -> frozenset[str]:
-        return frozenset(self.address.heads())
+        return frozenset(self.servers.heads())
 
     def accuracy(self, head: str) -> float | None:
         """None: what a server runs was not measured."""
         return None
 
-    def connect(self) -> Served:
-        """The models of the server, which is asked once.
+    def connect(self) -> None:
+        """Ask each server for its models, unless it was asked before.
 
         Raises:
-            ServerError: it cannot be reached, or does not list its models.
-            UnknownModelError: it does not serve a model that the address names.
+            ServerError: a server cannot be reached, or does not list its models.
+            UnknownModelError: it does not serve a model that its address names.
             SettingError: it asks for a key, or for another one.
         """
+        for server in self._of.values():
+            server.connect()
+
+    def generate(self, requests: Sequence[Request]) -> list[Generation]:
+        """Answer each request. What goes wrong with one crop is the error of its answer alone.
+
+        Raises:
+            HeadNotAvailableError: no address names a model for a head.
+            GenerationError: a crop is not RGB, or not of the size that its head reads.
+            ServerError, UnknownModelError, SettingError: see :meth:`connect`.
+        """
+        shares: dict[ServerAddress, list[int]] = {}
+        for index, request in enumerate(requests):
+            address = self.servers.address_of(request.head.name)
+            if address is None:
+                raise head_not_available(request.head.name, self.servers.heads(), self.name, "MODEL")
+            check_crop(request)
+            shares.setdefault(address, []).append(index)
+        for address in shares:
+            self._of[address].connect()
+        answers: dict[int, Generation] = {}
+        stopped = threading.Event()
+        threads = []
+        for address, indices in shares.items():
+            work = _Work(self._of[address], requests, indices, answers, stopped)
+            # Daemons: an interrupted program does not wait for a server.
+            for _ in range(min(self.limits.parallel, len(indices))):
+                threads.append(threading.Thread(target=work.run, daemon=True))
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        finally:
+            stopped.set()
+        return [answers[index] for index in range(len(requests))]
+
+
+class _Work:
+    """The requests of one call to one server, which several threads share."""
+
+    def __init__(
+        self,
+        server: _Server,
+        requests: Sequence[Request],
+        indices: Iterable[int],
+        answers: dict[int, Generation],
+        stopped: threading.Event,
+    ) -> None:
+        self._server = server
+        self._requests = requests
+        self._left = iter(indices)
+        self._answers = answers
+        self._stopped = stopped
+        self._lock = threading.Lock()
+
+    def run(self) -> None:
+        """Answer what no other thread has taken, until nothing is left."""
+        while not self._stopped.is_set():
+            with self._lock:
+                index = next(self._left, None)
+            if index is None:
+                return
+            self._answers[index] = self._server.answer(self._requests[index])
+
+
+class _Server:
+    """One server: what it serves, and the question and answer of one crop."""
+
+    def __init__(self, address: ServerAddress, limits: ServerLimits) -> None:
+        self.address = address
+        self._client = JsonClient(address.url, limits, key=read_key(address.url))
+        self._served: Served | None = None
+        self._lock = threading.Lock()
+
+    def connect(self) -> Served:
+        """Its models; raises as :meth:`ServerEngine.connect`."""
         with self._lock:
             if self._served is None:
                 self._served = self._ask_for_models()
@@ -115,70 +187,22 @@ class ServerEngine:
                 f"The server {url} does not answer as a model server: {error}. {_MODELS} begins with: "
                 f"{self._client.quote(content)}"
             ) from None
-        names = [name for head in self.address.heads() if (name := self.address.model_of(head)) is not None]
-        for name in names:
-            if name not in served.roots:
-                known = ", ".join(sorted(served.roots)[:10]) or "none"
-                raise UnknownModelError(
-                    f"The server {url} has no model {name!r}; it has: {known}. Name one behind the #."
-                )
+        wanted = [*self.address.by_head.values(), *filter(None, [self.address.default])]
+        if missing := [name for name in wanted if name not in served.roots]:
+            known = ", ".join(sorted(served.roots)[:10]) or "none"
+            raise UnknownModelError(
+                f"The server {url} has no model {missing[0]!r}; it has: {known}. Name one behind the #."
+            )
         return served
 
-    def generate(self, requests: Sequence[Request]) -> list[Generation]:
-        """Answer each request. What goes wrong with one crop is the error of its answer alone.
-
-        Raises:
-            HeadNotAvailableError: the address names no model for a head.
-            GenerationError: a crop is not RGB, or not of the size that its head reads.
-            ServerError, UnknownModelError, SettingError: see :meth:`connect`.
-        """
-        for request in requests:
-            if self.address.model_of(request.head.name) is None:
-                raise head_not_available(request.head.name, self.address.heads(), self.name, "MODEL")
-            check_crop(request)
-        if not requests:
-            return []
-        served = self.connect()
-        answers: dict[int, Generation] = {}
-        left = iter(range(len(requests)))
-        lock = threading.Lock()
-        stopped = threading.Event()
-
-        def work() -> None:
-            while not stopped.is_set():
-                with lock:
-                    index = next(left, None)
-                if index is None:
-                    return
-                answers[index] = self._answer(requests[index], served)
-
-        # Daemons: an interrupted program does not wait for a server.
-        count = min(self.limits.parallel, len(requests))
-        threads = [threading.Thread(target=work, daemon=True) for _ in range(count)]
-        try:
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-        finally:
-            stopped.set()
-        return [answers[index] for index in range(len(requests))]
-
-    def _answer(self, request: Request, served: Served) -> Generation:
+    def answer(self, request: Request) -> Generation:
+        """The answer to one crop, or why there is none."""
         name = self.address.model_of(request.head.name) or ""
         try:
-            body = json.dumps(self._body(request, name, served)).encode()
+            served = self.connect()
+            body = json.dumps(_body(request, name, served.contexts.get(name))).encode()
             content = self._client.post(_COMPLETIONS, body)
-            try:
-                answer = read_answer(
-                    content,
-                    name=name,
-                    prompt=request.head.prompt,
-                    decoding=request.head.decoding,
-                    served=served,
-                )
-            except ServerError as error:
-                raise ServerError(f"The server {self.address.url} cannot be believed: {error}.") from None
+            answer = self._read(content, name, request, served)
         except Exception as error:
             # Whatever it is, it must not cost the answers to the other crops.
             return Generation(
@@ -196,28 +220,36 @@ class ServerEngine:
             prompt=request.head.prompt,
         )
 
-    def _body(self, request: Request, name: str, served: Served) -> dict[str, Any]:
-        """The request. Settings that a server takes from files of the model otherwise are stated."""
-        decoding = request.head.decoding
-        if decoding.num_beams > 1 or decoding.constrained:
-            raise GenerationError("A server is asked for greedy answers without a grammar only.")
-        url = f"data:image/png;base64,{base64.b64encode(_png(request.image)).decode()}"
-        content = [
-            {"type": "image_url", "image_url": {"url": url}},
-            {"type": "text", "text": request.head.prompt},
-        ]
-        return {
-            "model": name,
-            "messages": [{"role": "user", "content": content}],
-            "max_tokens": _budget(request, served.contexts.get(name)),
-            "temperature": 0,
-            "repetition_penalty": 1.0,
-            "n": 1,
-            "stream": False,
-            "logprobs": True,
-            "skip_special_tokens": False,
-            "spaces_between_special_tokens": False,
-        }
+    def _read(self, content: bytes, name: str, request: Request, served: Served) -> ServerAnswer:
+        head = request.head
+        try:
+            return read_answer(content, name=name, prompt=head.prompt, decoding=head.decoding, served=served)
+        except ServerError as error:
+            raise ServerError(f"The server {self.address.url} cannot be believed: {error}.") from None
+
+
+def _body(request: Request, name: str, context: int | None) -> dict[str, Any]:
+    """The request. Settings that a server takes from files of the model otherwise are stated."""
+    decoding = request.head.decoding
+    if decoding.num_beams > 1 or decoding.constrained:
+        raise GenerationError("A server is asked for greedy answers without a grammar only.")
+    url = f"data:image/png;base64,{base64.b64encode(_png(request.image)).decode()}"
+    content = [
+        {"type": "image_url", "image_url": {"url": url}},
+        {"type": "text", "text": request.head.prompt},
+    ]
+    return {
+        "model": name,
+        "messages": [{"role": "user", "content": content}],
+        "max_tokens": _budget(request, context),
+        "temperature": 0,
+        "repetition_penalty": 1.0,
+        "n": 1,
+        "stream": False,
+        "logprobs": True,
+        "skip_special_tokens": False,
+        "spaces_between_special_tokens": False,
+    }
 
 
 def _budget(request: Request, context: int | None) -> int:

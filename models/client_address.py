@@ -1,10 +1,14 @@
-"""Where a model server is, and what it calls the weights of each head.
+"""Where model servers are, and what they call the weights of each head.
 
 ``http://127.0.0.1:8000#name`` is a server and the name of a model that it serves, which then answers every
 head. Heads may have models of their own, as where adapters are served side by side::
 
     http://127.0.0.1:8000#table=tables-7,molecule=molecules-3
     http://127.0.0.1:8000#mixed,table=tables-7
+
+Several servers, as where each serves the merged weights of one head, are separated by spaces::
+
+    http://127.0.0.1:8000#table=tables-7 http://127.0.0.1:8001#molecule=molecules-3
 
 A comma or equals sign in a name is written as %2C or %3D. Nothing is looked up and nothing is sent here.
 """
@@ -27,7 +31,7 @@ _FORM: Final = "write http://HOST:PORT#NAME with the name of a model that it ser
 
 @dataclass(frozen=True)
 class ServerAddress:
-    """A server, and the model that it is asked for each head. Made by :func:`parse_server`."""
+    """A server, and the model that it is asked for each head. Made by :func:`parse_servers`."""
 
     url: str
     """Scheme, host, port and path, without ``/v1``."""
@@ -46,13 +50,36 @@ class ServerAddress:
         pairs = [f"{head}={name}" for head, name in sorted(self.by_head.items())]
         return f"{','.join([self.default, *pairs] if self.default else pairs)}@{self.place}"
 
-    def heads(self) -> dict[str, float | None]:
-        """The heads that have a model, each with its measured accuracy: of a server nobody knows it."""
-        return dict.fromkeys(HEADS if self.default else (head for head in HEADS if head in self.by_head))
-
     def model_of(self, head: str) -> str | None:
         """The server's name for the model of a head; None where it has none."""
         return self.by_head.get(head, self.default)
+
+
+@dataclass(frozen=True)
+class Servers:
+    """One server or several. Made by :func:`parse_servers`."""
+
+    addresses: tuple[ServerAddress, ...]
+
+    @property
+    def name(self) -> str:
+        """The names of all of them."""
+        return " ".join(address.name for address in self.addresses)
+
+    def heads(self) -> dict[str, float | None]:
+        """The heads that have a model, each with its measured accuracy: of a server nobody knows it."""
+        return dict.fromkeys(head for head in HEADS if self.address_of(head) is not None)
+
+    def address_of(self, head: str) -> ServerAddress | None:
+        """The server that answers a head; None: none does. One that names the head goes first."""
+        by_name = (address for address in self.addresses if head in address.by_head)
+        by_default = (address for address in self.addresses if address.default is not None)
+        return next(by_name, next(by_default, None))
+
+    def model_of(self, head: str) -> str | None:
+        """The name of the model of a head on its server; None where it has none."""
+        address = self.address_of(head)
+        return None if address is None else address.model_of(head)
 
 
 def is_server(model: object) -> bool:
@@ -60,13 +87,24 @@ def is_server(model: object) -> bool:
     return isinstance(model, str) and model.lower().startswith(_SCHEMES)
 
 
-def parse_server(model: str) -> ServerAddress:
-    """The address in ``model``.
+def parse_servers(model: str) -> Servers:
+    """The addresses in ``model``.
 
     Raises:
-        SettingError: it is no address of a server with the name of a model, or holds a password.
-        UnknownHeadError: it names a head that does not exist.
+        SettingError: one is no address of a server with the name of a model, or holds a password; or two
+            are to answer the same head.
+        UnknownHeadError: one names a head that does not exist.
     """
+    addresses = tuple(_parse(address) for address in model.split())
+    heads = [head for address in addresses for head in address.by_head]
+    if twice := sorted(head for head in set(heads) if heads.count(head) > 1):
+        raise SettingError(f"Two servers are given for the head {twice[0]!r}: leave one out.")
+    if sum(address.default is not None for address in addresses) > 1:
+        raise SettingError("Two servers are given for all heads: name the heads, #HEAD=NAME, of all but one.")
+    return Servers(addresses)
+
+
+def _parse(model: str) -> ServerAddress:
     parts = _split(model)
     path = parts.path.rstrip("/").removesuffix("/v1").rstrip("/")
     default: str | None = None
@@ -86,8 +124,10 @@ def parse_server(model: str) -> ServerAddress:
 
 def _split(model: str) -> Any:
     """The parts of the URL, checked. No message repeats what may be a password."""
-    if any(character.isspace() or not character.isprintable() for character in model):
-        raise SettingError(f"The address of the server has spaces or control characters; {_FORM}.")
+    if not model.isprintable():
+        raise SettingError(f"The address of the server has control characters; {_FORM}.")
+    if not is_server(model):
+        raise SettingError(f"An address of a server has a space in it, or begins with no http://; {_FORM}.")
     try:
         parts = urlsplit(model)
         is_complete = bool(parts.hostname) and parts.port != 0

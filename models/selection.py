@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from docai.models.checkpoints import find_checkpoint
-from docai.models.client_address import is_server, parse_server
+from docai.models.client_address import is_server, parse_servers
 from docai.models.engine import Engine
 
 
@@ -18,11 +18,11 @@ def describe_model(model: str | Path, *, download: bool = False) -> tuple[str, d
 
     Raises:
         UnknownModelError, CheckpointError: see :func:`docai.models.checkpoints.find_checkpoint`.
-        SettingError, UnknownHeadError: see :func:`docai.models.client_address.parse_server`.
+        SettingError, UnknownHeadError: see :func:`docai.models.client_address.parse_servers`.
     """
     if is_server(model):
-        address = parse_server(str(model))
-        return address.name, address.heads()
+        servers = parse_servers(str(model))
+        return servers.name, servers.heads()
     checkpoint = find_checkpoint(model, download=download)
     return checkpoint.id, {head: weights.accuracy for head, weights in checkpoint.heads.items()}
 

@@ -24,7 +24,7 @@ from docai.pipelines.batch.document import DocumentReader, Outcome
 from docai.pipelines.batch.events import Event
 from docai.pipelines.batch.manifest import Row
 from docai.pipelines.batch.model_server import ModelAddress, ModelServer, new_address
-from docai.pipelines.batch.run import Setup
+from docai.pipelines.batch.run import Setup, default_workers
 from docai.pipelines.batch.worker import Job
 from docai.pipelines.external.children import WorkerError
 from docai.records import Document
@@ -68,7 +68,8 @@ class DocumentPool:
         address, key = new_address(temporary), secrets.token_bytes(32)
         self._model = ModelAddress(setup.name, setup.heads, address, key)
         self._server = ModelServer(setup.model, address, key)
-        self._threads = ThreadPoolExecutor(setup.n_workers, "docai-pool")
+        self._n_workers = setup.n_workers or default_workers()
+        self._threads = ThreadPoolExecutor(self._n_workers, "docai-pool")
         self._own = local()
         self._lock = Lock()
         self._readers: list[DocumentReader] = []
@@ -98,7 +99,7 @@ class DocumentPool:
         left = enumerate(inputs)
         try:
             while True:
-                for number, one in islice(left, AHEAD * self._setup.n_workers - len(waiting)):
+                for number, one in islice(left, AHEAD * self._n_workers - len(waiting)):
                     waiting.append((number, self._threads.submit(self._read, number, one)))
                 if not waiting:
                     return

@@ -147,6 +147,25 @@ def test_each_head_may_have_a_model_of_its_own(server: FakeServer) -> None:
         engine.generate(requests(1, HEADS["text"]))
 
 
+def test_heads_are_put_to_the_servers_that_have_them(server: FakeServer) -> None:
+    tables = FakeServer(ScriptedEngine({"table": "<table></table>"}), models=("tables",), heads=HEADS)
+    with serving(tables):
+        engine = ServerEngine(f"{server.url}#name {tables.url}#table=tables", limits=QUICK)
+        wanted = [Request(HEADS[head], noise()) for head in ("table", "molecule", "table", "text")]
+        generations = engine.generate(wanted)
+        assert [generation.text for generation in generations] == [
+            "<table></table>",
+            "C(=O)O",
+            "<table></table>",
+            "",
+        ]
+        assert generations[0].checkpoint == f"tables@{tables.url.removeprefix('http://')}"
+        assert (len(tables.requests), len(server.requests)) == (2, 2)
+    server.engine = ScriptedEngine(ANSWERS)
+    lost, kept = engine.generate([wanted[0], wanted[1]])
+    assert (lost.finish_reason, kept.text) == ("error", "C(=O)O")
+
+
 def test_a_busy_server_is_asked_again(server: FakeServer) -> None:
     replies = iter([(503, {}, b"starting"), as_json({"error": "busy"}, 429, **{"Retry-After": "0"})])
     server.misbehave = lambda handler, asked: next(replies, None)
@@ -408,7 +427,7 @@ def test_the_key_of_the_environment_is_sent_and_shown_nowhere(
     )
     (failed, _) = engine.generate(wanted)
     assert "is bad" in str(failed.error)
-    for shown in (repr(engine), engine.name, repr(failed), caplog.text, repr(engine.address)):
+    for shown in (repr(engine), engine.name, repr(failed), caplog.text, repr(engine.servers)):
         assert KEY not in shown
     assert KEY.encode() not in pickle.dumps(engine)
 

@@ -16,10 +16,10 @@ from docai.pipelines.drawings.score.reader import systems_of_sheet
 from docai.pipelines.drawings.score.reading import read_found_systems
 from docai.pipelines.drawings.score.types import Staff
 from docai.pipelines.tracing.score.bows import find_bows
-from docai.pipelines.tracing.score.doubts import SeenPicture, covered, find_doubts, left_out
+from docai.pipelines.tracing.score.doubts import SeenPicture, covered, find_doubts, left_out, with_measure_doubts
 from docai.pipelines.tracing.score.false_heads import heads_at_far_ends
 from docai.pipelines.tracing.score.ink import Ink, Mask, read_ink
-from docai.pipelines.tracing.score.ledgers import find_ledgers, heads_without_ledgers
+from docai.pipelines.tracing.score.ledgers import find_ledgers, heads_with_gaps, heads_without_ledgers
 from docai.pipelines.tracing.score.picture_sheet import (
     SheetBuilder,
     in_pixels,
@@ -115,6 +115,7 @@ def read_picture(
         replace(
             one,
             bbox=picture.to_source(in_pixels(one.bbox)),
+            content=with_measure_doubts(one.content, doubt.measures),
             confidence=one.confidence * doubt.factor,
             issues=(*one.issues, *doubt.issues),
         )
@@ -306,4 +307,12 @@ def see_picture(picture: StraightPicture, symbols: Sequence[PictureSymbol]) -> S
     for symbol in symbols:
         builder.add_symbol(symbol)
     left &= ~painted(shape, [slab_line(slab) for slab in brackets]) & ~covered(shape, bows)
-    return SeenPicture(builder.sheet(), staves, tuple(symbols), left_out(found, symbols), ink.mask, left)
+    return SeenPicture(
+        sheet=builder.sheet(),
+        staves=staves,
+        symbols=tuple(symbols),
+        left_out=left_out(found, symbols),
+        gaps=tuple(heads[place] for place in heads_with_gaps(ink, staves, heads)),
+        ink=ink.mask,
+        rest=left,
+    )

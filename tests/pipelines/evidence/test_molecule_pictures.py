@@ -188,6 +188,8 @@ def test_oddities_are_counted() -> None:
     assert count_oddities("C[N+](C)(C)C.[Cl-]") == 0
     assert count_oddities("*C=C=C") == 2
     assert count_oddities("C1=CC=CCC1") > 0
+    assert count_oddities("CC(C)(C)N.OC(=O)c1ccccc1") == 0
+    assert count_oddities("CC1CCCCC1.O=Cc1ccccc1") == 1, "two parts that make no salt"
 
 
 @pytest.mark.parametrize(
