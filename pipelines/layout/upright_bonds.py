@@ -60,8 +60,8 @@ def _touch(word: WordBox, box: BBox) -> bool:
 
 
 def _is_upright_lines(page: PageEvidence, box: BBox, labels: list[WordBox]) -> bool:
-    """Whether what is drawn beside labels is one piece of level and plumb lines that encloses nothing, and ends
-    at each of them."""
+    """Whether what is drawn beside labels is one piece of level and plumb lines that encloses nothing, and
+    ends at each of them."""
     gray, transform = page.picture_of(box)
     parts = parts_of(binarize(gray))
     boxes = [transform.to_page(part) for part in parts.boxes_of(parts.areas > 0)]
