@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from docai._version import __version__
 from docai.api import Pipeline
-from docai.errors import SettingError
+from docai.errors import RunFolderError, SettingError
 from docai.exports import EXPORTERS
 from docai.files import expand_home
 from docai.records import Document
@@ -239,6 +239,11 @@ def open_run(
             found.rename(names)
         inputs = found.found if shard is None else shard_of(found.found, *shard)
         opened.manifest.add((one.path, one.name, one.options) for one in inputs)
+        if not sources and shard is None and not opened.manifest.names():
+            raise RunFolderError(
+                f"The run {folder} was ended before its inputs were written down: give them again, with "
+                "--resume."
+            )
         passwords = {} if password is None else dict.fromkeys(opened.manifest.names(), password)
         passwords |= {one.path: one.password for one in inputs if one.password is not None}
         notes = tuple(found.notes)

@@ -25,7 +25,7 @@ from docai.models.checkpoints import head_not_available
 from docai.models.client_address import ServerAddress, Servers, parse_servers
 from docai.models.client_answers import Served, ServerAnswer, read_answer, read_models
 from docai.models.client_http import JsonClient, RefusedError, ServerLimits, read_key
-from docai.models.engine import Generation, Request, check_crop, crop_size
+from docai.models.engine import Generation, Request, check_crop
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -101,7 +101,7 @@ class ServerEngine:
             address = self.servers.address_of(request.head.name)
             if address is None:
                 raise head_not_available(request.head.name, self.servers.heads(), self.name, "MODEL")
-            check_crop(request, crop_size(self, request.head))
+            check_crop(request, request.head.resolution)
             shares.setdefault(address, []).append(index)
         for address in shares:
             self._of[address].connect()
