@@ -319,7 +319,9 @@ class PaliGemmaEngine:
 
     def _step(self) -> None:
         """Write one token of each answer, or a whole one by beam search."""
-        if self._scheduler.is_idle and self._beams:
+        # What is waiting waits for a beam search, or a long stream would never let it begin.
+        self._scheduler.is_held = bool(self._beams)
+        if self._beams and not self._scheduler.is_writing:
             ticket = self._beams.popleft()
             try:
                 outcome: Answer | Exception = self._search(ticket.request)
@@ -327,6 +329,8 @@ class PaliGemmaEngine:
                 outcome = error
             ticket.generation = self._generation(ticket.request, outcome)
             return
+        if self._scheduler.is_idle:
+            raise GenerationError("A request was lost. This is a bug of docai; please report it.")
         outcomes: list[Outcome] = self._scheduler.step()
         for job, result in outcomes:
             ticket = self._tickets.pop(job)

@@ -279,6 +279,41 @@ def test_one_bad_crop_of_many_costs_one(load: Callable[..., PaliGemmaEngine], co
     assert engine._scheduler.n_prefilled == 63
 
 
+def test_a_beam_search_waits_for_no_stream(load: Callable[..., PaliGemmaEngine]) -> None:
+    engine = load(batch_size=2)
+    wide = Request(tiny_head(max_tokens=4, decoding=Decoding(num_beams=2)), noise(9))
+    requests = [*mixed(4), wide, *mixed(12)[4:]]
+    numbers = [engine.submit(request) for request in requests]
+    order = [number for number, _ in engine.answers()]
+    assert sorted(order) == numbers
+    assert order.index(numbers[4]) < 8
+    assert [one.text for one in load().generate(requests)] == [one.text for one in engine.generate(requests)]
+
+
+def test_a_grammar_that_cannot_begin_is_the_failure_of_its_crop(
+    load: Callable[..., PaliGemmaEngine],
+) -> None:
+    class Unusable:
+        name = "unusable"
+
+        def matcher(self) -> object:
+            raise RuntimeError("no grammar")
+
+    engine = load(batch_size=2)
+    scheduler = engine._scheduler
+    jobs = [engine._ticket(request).job for request in mixed(6)]
+    jobs[3] = replace(jobs[3], constraint=Unusable())
+    # One that is read anew, and one whose picture a slot still holds.
+    jobs.append(replace(jobs[5], constraint=Unusable()))
+    for job in jobs:
+        scheduler.submit(job)
+    outcomes = {}
+    while not scheduler.is_idle:
+        outcomes |= dict(scheduler.step())
+    failed = [index for index, job in enumerate(jobs) if isinstance(outcomes[job], Exception)]
+    assert failed == [3, 6]
+
+
 def test_a_step_that_fails_is_tried_with_fewer_answers(
     load: Callable[..., PaliGemmaEngine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
