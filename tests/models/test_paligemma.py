@@ -194,9 +194,8 @@ def test_a_crop_of_another_shape_is_refused(tiny_engine: PaliGemmaEngine, image:
 def test_the_resolution_is_that_of_the_weights(tiny_engine: PaliGemmaEngine) -> None:
     assert tiny_engine.side == crop_size(tiny_engine, HEADS["table"]) == 56
     head = tiny_head(resolution=896)
-    assert tiny_engine.generate([Request(head, noise())]) == tiny_engine.generate(
-        [Request(tiny_head(), noise())]
-    )
+    one, other = (tiny_engine.generate([Request(h, noise())])[0] for h in (head, tiny_head()))
+    assert close(one, other)
     with pytest.raises(GenerationError, match="RGB crops of 56 x 56 px"):
         tiny_engine.generate([Request(head, noise(size=896))])
 
