@@ -10,8 +10,8 @@ measured over thousands of pages; ``model`` finds regions as always, which takes
 layout model and MuPDF keep is measured over a scan by ``scans.py``, too.
 
 Printed, for each run: documents, pages, processor seconds, the peak, and for coordinator and children the
-slope of a line through the last two thirds, MB per 1,000 pages or documents. Memory is bounded where a
-slope is near 0; the exit code is 1 where one is above 5 MB.
+slope of a line through the peaks of the last two thirds, part by part, MB per 1,000 pages or documents.
+Memory is bounded where a slope is near 0; the exit code is 1 where one is above 5 MB.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import math
 import statistics
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Event, Thread
 from typing import Final, Self
@@ -37,6 +38,9 @@ from docai.options import Options
 from docai.pipelines.batch import worker
 from docai.pipelines.batch.events import DocumentEnded, PageRead
 from docai.pipelines.batch.events import Event as Happened
+
+BINS: Final = 24
+"""Into which a run is parted: in each the most counts, since processes are replaced now and then."""
 
 MOST: Final = 5.0
 """MB per 1,000."""
@@ -80,16 +84,20 @@ class Memory:
                 self.steps.append(done)
 
     def slopes(self) -> tuple[float, float]:
-        """MB per 1,000 steps, of the coordinator and of the children."""
-        third = len(self.steps) // 3
-        if len(set(self.steps[third:])) < 2:
-            return math.nan, math.nan
-        lines = (
-            statistics.linear_regression(self.steps[third:], values[third:])
-            for values in (self.own, self.children)
-        )
-        own, children = (1000 * line.slope for line in lines)
+        """MB per 1,000 steps, of the coordinator and of the children: of the most in each of :data:`BINS`."""
+        own, children = (self._slope(values) for values in (self.own, self.children))
         return own, children
+
+    def _slope(self, values: Sequence[float]) -> float:
+        most: dict[int, float] = {}
+        for step, value in zip(self.steps, values, strict=True):
+            place = min(BINS * step // max(1, self.steps[-1]), BINS - 1)
+            most[place] = max(value, most.get(place, 0.0))
+        places = [place for place in sorted(most) if 3 * place >= BINS]
+        if len(places) < 2:
+            return math.nan
+        line = statistics.linear_regression(places, [most[place] for place in places])
+        return 1000 * line.slope * BINS / self.steps[-1]
 
 
 def measure(inputs: Path, run: Path, n_steps: int, counted: type[Happened]) -> bool:

@@ -199,15 +199,18 @@ def mutants(files: Mapping[str, Sequence[bytes]], seed: int, numbers: Sequence[i
 def outcome_of(reading: Document | Exception) -> tuple[str, str]:
     """What became of a file, in a word, and what is a fault of docai's, if anything."""
     if isinstance(reading, Document):
-        failed = [issue.message for issue in reading.issues if issue.code in ("page-failed", "layout-failed")]
+        failed = [issue for issue in reading.issues if issue.code in ("page-failed", "layout-failed")]
         if not failed:
             return "read", ""
-        if "crashed" in failed[0]:
-            return "page given up: crashed", ""
-        if "longer than" in failed[0]:
-            return "page given up: too long", ""
-        is_fault = re.search(r"failed: (\w+)|found \((\w+)", failed[0])
-        return "page failed", failed[0] if is_fault else ""
+        message = failed[0].message
+        kind = failed[0].code.replace("-", " ")
+        if "crashed" in message:
+            return f"{kind}: crashed", ""
+        if "longer than" in message:
+            return f"{kind}: too long", ""
+        # "code=" is an error of MuPDF's; others than docai's own are told with their type.
+        is_fault = re.search(r"failed: (\w+)|found \((\w+)", message) and "code=" not in message
+        return kind, message if is_fault else ""
     message = str(reading)
     if "crashed" in message:
         return ("worker given up" if "was given up: the process" in message else "given up: crashed"), ""
@@ -254,7 +257,7 @@ def main() -> int:
                 outcomes[list(files)[number % len(files)], what] += 1
                 if fault:
                     faults.setdefault(re.sub(r"\d+", "N", fault)[:200], []).append(number)
-                if args.folder is not None and (fault or "given up" in what):
+                if args.folder is not None and (fault or ":" in what or "given up" in what):
                     args.folder.mkdir(parents=True, exist_ok=True)
                     (one,) = mutants(files, args.seed, [number])
                     (args.folder / f"{number}-{what.replace(' ', '-').replace(':', '')}").write_bytes(

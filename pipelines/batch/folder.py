@@ -16,8 +16,9 @@ import json
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -34,6 +35,9 @@ SETTINGS: Final = "settings.json"
 RESULTS: Final = "results"
 PAGES: Final = "pages"
 REPORT: Final = "report{shard}.html"
+
+_BEFORE_SETTINGS: Final = ("owner*.lock", "owner*.json", ".owner*.json.part", f".{SETTINGS}.part")
+"""Files of a run that are there before its settings."""
 
 FORMAT: Final = "docai-run/1"
 """Of :data:`SETTINGS`; tells a folder of a run."""
@@ -175,7 +179,7 @@ class RunFolder:
         known = _settings_of(self.path)
         if known is None:
             try:
-                others = sorted(self.path.iterdir()) if self.path.exists() else []
+                others = sorted(_others(self.path)) if self.path.exists() else []
             except OSError as error:
                 raise RunFolderError(
                     f"{self.path} cannot be the folder of a run ({error.strerror}): give another with -o."
@@ -258,6 +262,14 @@ class RunFolder:
                 raise
             self.recovered = True
             return Manifest.recover(path)
+
+
+def _others(folder: Path) -> Iterator[Path]:
+    """What is in a folder beside what a run leaves that was ended before its settings were written."""
+    for path in folder.iterdir():
+        is_empty = path.name in (RESULTS, PAGES) and path.is_dir() and not any(path.iterdir())
+        if not (is_empty or any(fnmatch(path.name, pattern) for pattern in _BEFORE_SETTINGS)):
+            yield path
 
 
 def _short(value: Any) -> str:

@@ -233,10 +233,7 @@ def with_measure_doubts(content: ScoreContent, doubts: Sequence[MeasureDoubts]) 
     if len(values) != len(doubts):
         return content
     return content.with_confidences(
-        [
-            None if value is None else value * doubt.factor
-            for value, doubt in zip(values, doubts, strict=True)
-        ]
+        [None if value is None else value * doubt.factor for value, doubt in zip(values, doubts, strict=True)]
     )
 
 
