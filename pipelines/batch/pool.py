@@ -65,7 +65,7 @@ class DocumentPool:
         self._password = password
         self._emit = emit
         address, key = new_address(temporary), secrets.token_bytes(32)
-        self._model = ModelAddress(setup.name, setup.heads, address, key)
+        self._model = ModelAddress(setup.name, setup.heads, address, key, setup.side)
         self._server = ModelServer(setup.model, address, key)
         self._n_workers = setup.n_workers or default_workers()
         self._threads = ThreadPoolExecutor(self._n_workers, "docai-pool")

@@ -59,10 +59,12 @@ class Setup:
     room for."""
     cluster: RayCluster | None = None
     """Where they are read; None: on this machine."""
+    side: int | None = None
+    """Of the crops that the model reads, pixels; None: that of each head."""
 
     def model_at(self, address: Address, key: bytes) -> ModelAddress:
         """What a worker knows of the model, which is behind that address."""
-        return ModelAddress(self.name, self.heads, address, key)
+        return ModelAddress(self.name, self.heads, address, key, self.side)
 
 
 class Run:
