@@ -19,6 +19,7 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 from common import need_folder, real_data, script_parser
 
 from docai.geometry import BBox, center, contains_center, grow
@@ -40,6 +41,47 @@ def read_truth(path: Path) -> list[tuple[str, BBox]]:
             x0, y0, x1, y1 = map(float, rest[:4])
             tokens.append((plain(text), (x0, y0, x1, y1)))
     return tokens
+
+
+MAX_JOINED_GAP = 1.5
+"""Thousandths of the page between two tokens up to which no space is set between them, which takes four."""
+
+MAX_JOINED_OVERLAP = 2.5
+"""By which they may overlap: italics do, and boxes are in whole thousandths."""
+
+MIN_JOINED_HEIGHT = 0.25
+"""Share of the height of the lower one that they have in common: a subscript and its letter have a third."""
+
+
+def printed_words(tokens: list[tuple[str, BBox]]) -> list[list[int]]:
+    """Indexes of tokens that make one printed word each: a subscript or exponent is a token of its own."""
+    if not tokens:
+        return []
+    x0, y0, x1, y1 = np.array([box for _, box in tokens]).T
+    gaps = x0[None, :] - x1[:, None]
+    shared = np.minimum(y1[:, None], y1) - np.maximum(y0[:, None], y0)
+    is_next = (gaps <= MAX_JOINED_GAP) & (gaps >= -MAX_JOINED_OVERLAP) & (x0[None, :] > x0[:, None])
+    is_next &= shared > MIN_JOINED_HEIGHT * np.minimum((y1 - y0)[:, None], y1 - y0)
+    distance = np.where(is_next, np.abs(gaps), np.inf)
+    after, before = distance.argmin(axis=1), distance.argmin(axis=0)
+    numbers = np.arange(len(tokens))
+    # The nearest of each other: of a letter with an exponent over a subscript one is left by itself.
+    is_joined = np.isfinite(distance.min(axis=1)) & (before[after] == numbers)
+    words: dict[int, list[int]] = {}
+    first_of: dict[int, int] = {}
+    for index in np.argsort(x0, kind="stable"):
+        first = first_of.get(int(index), int(index))
+        words.setdefault(first, []).append(int(index))
+        if is_joined[index]:
+            first_of[int(after[index])] = first
+    return [words[first] for first in sorted(words)]
+
+
+def is_unprinted(word: str) -> bool:
+    """Whether the file has other characters than the page shows: glyphs without Unicode, letters drawn twice
+    over each other, as for bold."""
+    doubled = len(word) > 1 and len(word) % 2 == 0 and word[::2] == word[1::2]
+    return "(cid:" in word or doubled
 
 
 def read_words(path: Path) -> list[tuple[str, BBox]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 from docai.geometry import iou
@@ -110,6 +111,17 @@ def score_page(sample: Sample, prediction: Prediction | None) -> CaseScore:
         {"f1": Ratio(agreement(without, truth), 1), "f1-all": Ratio(agreement(words, truth + formulas), 1)},
         part_beliefs={"word": beliefs} if beliefs else {},
     )
+
+
+def score_printed_page(sample: Sample, printed: Sequence[Item], prediction: Prediction | None) -> CaseScore:
+    """As :func:`score_page`, and ``f1-printed``, the same by the words as they are printed.
+
+    Args:
+        printed: a letter and its subscript are one word there; what has no Unicode counts as a formula.
+    """
+    score = score_page(sample, prediction)
+    as_printed = score_page(Sample(sample.id, tuple(printed), unit="page"), prediction)
+    return replace(score, ratios={**score.ratios, "f1-printed": as_printed.ratios["f1"]})
 
 
 def _without_formulas(words: Sequence[str], truth: Sequence[str], formulas: Sequence[str]) -> list[str]:

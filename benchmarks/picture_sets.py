@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 import pymupdf
-from docbank import read_truth
+from docbank import is_unprinted, printed_words, read_truth
 from drawing_cases import SETS as DRAWINGS
 from picture_scores import (
     score_first_system,
@@ -24,6 +24,7 @@ from picture_scores import (
     score_notes,
     score_page,
     score_paragraphs,
+    score_printed_page,
     score_spotting,
     score_table,
 )
@@ -185,12 +186,23 @@ def docbank_pages(real: Path, folder: Path) -> Iterator[Question]:
     """The pictures of pages of DocBank; the words of formulas are those of a figure."""
     for path in sorted((real / "pages" / "docbank").glob("*.jpg")):
         truth = path.with_suffix(".txt")
-        texts, formulas = [], []
-        for (text, _), line in zip(read_truth(truth), _token_lines(truth), strict=True):
-            (formulas if line.rstrip().endswith("equation") else texts).append(text)
-        items = (Item(kind="text", text=" ".join(texts)), Item(kind="figure", text=" ".join(formulas)))
-        sample = Sample(path.stem, items, unit="page", source=path)
-        yield Question(sample, partial(score_page, sample))
+        tokens = read_truth(truth)
+        is_formula = [line.rstrip().endswith("equation") for line in _token_lines(truth)]
+        pairs = list(zip([text for text, _ in tokens], is_formula, strict=True))
+        words = [
+            ("".join(tokens[index][0] for index in word), any(is_formula[index] for index in word))
+            for word in printed_words(tokens)
+        ]
+        printed = _text_and_formulas([(word, formula or is_unprinted(word)) for word, formula in words])
+        sample = Sample(path.stem, _text_and_formulas(pairs), unit="page", source=path)
+        yield Question(sample, partial(score_printed_page, sample, printed))
+
+
+def _text_and_formulas(words: Sequence[tuple[str, bool]]) -> tuple[Item, Item]:
+    """Words, and whether each is none of running text, as the truth of a page."""
+    texts = " ".join(word for word, is_formula in words if not is_formula)
+    formulas = " ".join(word for word, is_formula in words if is_formula)
+    return Item(kind="text", text=texts), Item(kind="figure", text=formulas)
 
 
 def _token_lines(path: Path) -> list[str]:
@@ -300,7 +312,7 @@ _TABLE_MEASURES: Final = ("teds", "s-teds", "teds-canonical", "grits-con")
 SETS: Final = (
     PictureSet("text paragraphs", "text", ("f1", "f1-latin", "right"), paragraphs, "f1 0.90"),
     PictureSet("text drawn", "text", ("f1", "f1-latin", "right"), drawn_texts, is_drawn=True),
-    PictureSet("text docbank pages", "text", ("f1", "f1-all"), docbank_pages, "f1 0.95"),
+    PictureSet("text docbank pages", "text", ("f1", "f1-printed", "f1-all"), docbank_pages, "f1 0.95"),
     PictureSet("text clean pages", "text", ("f1",), clean_pages, "2 s"),
     _real_set(
         "text photographs", "text", ("f1", "e2e-f1"), read_icdar2015, score_spotting, "text/icdar2015", ""

@@ -13,7 +13,9 @@ in readers is fitted (``fit_trust.py``); the others are for figures alone.
 
 - paragraphs, pages: ``f1`` of words in any order, mean over cases. Paragraphs and clean pages are rendered
   from PDFs in gray, at 150 and 200 dpi, and their own words are the truth. ``f1-latin`` is of those in Latin
-  letters; ``f1-all`` counts words of formulas, too;
+  letters; ``f1-all`` counts words of formulas, too; ``f1-printed`` is by words as they are printed: the truth
+  of DocBank has a subscript as a word of its own, glyphs without Unicode as ``(cid:48)``, and letters that
+  are drawn twice as two;
 - photographs: ``e2e-f1`` of words at their place (HierText's protocol);
 - tables: TEDS, TEDS of the structure, TEDS of the canonical HTML, GriTS of the contents. Pages of ICDAR 2013
   are rendered at 200 dpi, and their tables are to be found;

@@ -126,15 +126,19 @@ class Pipeline:
 
     def _reader(self) -> Engine:
         """The engine, or what stands for it until a region is put to it."""
+        if self._engine is not None:
+            return self._engine
         from docai.models.client_address import is_server
-
-        if self._engine is not None or (self._device not in ("auto", "cpu") and not is_server(self._model)):
-            return self.engine
         from docai.models.engine import LazyEngine
         from docai.models.selection import describe_model
 
-        name, heads = describe_model(self._model)
-        return LazyEngine(name, heads, lambda: self.engine)
+        if self._device not in ("auto", "cpu") and not is_server(self._model):
+            from docai.models.loading import choose_device
+
+            # Before anything is read.
+            choose_device(self._device)
+        about = describe_model(self._model)
+        return LazyEngine(about.name, about.heads, lambda: self.engine, side=about.side, base=about.base)
 
     def process(
         self,

@@ -172,17 +172,22 @@ def make_setup(
     if workers is not None and (not isinstance(workers, int) or workers < 1):
         raise SettingError(f"workers is {workers!r}; give a number from 1, or leave it out.")
     spec = ModelSpec(model, device, engine)
+    known_heads: Mapping[str, float | None]
+    side: int | None
+    base: str | None
     if engine is None:
-        name, known_heads = describe_model(model, download=download)
+        about = describe_model(model, download=download)
+        name, known_heads, side, base = about.name, about.heads, about.side, about.base
     else:
-        name = engine.name
+        name, side, base = engine.name, getattr(engine, "side", None), getattr(engine, "base", None)
         known_heads = {head: engine.accuracy(head) for head in sorted(engine.heads() & HEADS.keys())}
-    check_heads(LazyEngine(name, known_heads, spec.load), options.heads)
+    check_heads(LazyEngine(name, known_heads, spec.load, side=side, base=base), options.heads)
     return Setup(
         options=options,
         model=spec,
         name=name,
         heads=known_heads,
+        side=side,
         exporters={suffix: EXPORTERS[suffix] for suffix in formats},
         n_workers=workers,
         cluster=cluster,

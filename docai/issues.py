@@ -399,8 +399,9 @@ CODES: Mapping[str, IssueCode] = MappingProxyType(
         "text-unread": IssueCode(
             "warning",
             "evidence",
-            "Most of the print of a text in a picture is none of the words that were read there, as where it "
-            "is of a script that no reader here knows.",
+            "Most of the print of a text in a picture is none of the words that were read there, or many of "
+            "these have accents that nobody read, as where it is of a script or language that no reader here "
+            "knows.",
         ),
         "molecule-cut": IssueCode(
             "warning",

@@ -101,7 +101,7 @@ class ServerEngine:
             address = self.servers.address_of(request.head.name)
             if address is None:
                 raise head_not_available(request.head.name, self.servers.heads(), self.name, "MODEL")
-            check_crop(request)
+            check_crop(request, request.head.resolution)
             shares.setdefault(address, []).append(index)
         for address in shares:
             self._of[address].connect()

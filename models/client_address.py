@@ -16,7 +16,7 @@ A comma or equals sign in a name is written as %2C or %3D. Nothing is looked up 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -37,7 +37,7 @@ class ServerAddress:
     """Scheme, host, port and path, without ``/v1``."""
     default: str | None
     """Name of the model of the heads that ``by_head`` does not name; None: there are no others."""
-    by_head: Mapping[str, str]
+    by_head: Mapping[str, str] = field(hash=False)
 
     @property
     def place(self) -> str:

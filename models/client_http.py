@@ -132,23 +132,21 @@ class JsonClient:
         attempts = 1 if self._is_down else self.limits.attempts
         for attempt in range(1, attempts + 1):
             pause = self.limits.pause_seconds * 2 ** (attempt - 1) * random.uniform(0.5, 1.0)
+            failure: ServerError
             try:
                 answer = self._send(method, path, body, deadline)
-            except UnreachableError:
-                if attempt == attempts:
-                    self._is_down = True
-                    raise
+            except UnreachableError as error:
+                failure = error
             except _TryLaterError as busy:
-                self._is_down = False
-                if attempt == attempts:
-                    raise busy.refusal from None
+                failure = busy.refusal
                 pause = pause if busy.pause is None else busy.pause
             else:
                 self._is_down = False
                 return answer
             pause = min(pause, self.limits.max_pause_seconds)
-            if time.monotonic() + pause >= deadline:
-                raise self._too_slow()
+            if attempt == attempts or time.monotonic() + pause >= deadline:
+                self._is_down = isinstance(failure, UnreachableError)
+                raise failure from None
             time.sleep(pause)
         raise AssertionError("the last attempt returns or raises")
 

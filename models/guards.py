@@ -15,6 +15,7 @@ from docai.errors import CheckpointError, GenerationError
 
 if TYPE_CHECKING:
     import torch
+    from numpy.typing import NDArray
     from transformers import BatchFeature, Gemma2Config, PaliGemmaConfig, PaliGemmaProcessor
 
 MAX_SEQUENCE = 8192
@@ -123,7 +124,7 @@ def drop_labels(inputs: BatchFeature) -> None:
     inputs.pop("labels", None)
 
 
-def require_ends_with_text(attention_mask: torch.Tensor) -> None:
+def require_ends_with_text(attention_mask: torch.Tensor | NDArray[Any]) -> None:
     """Raise :class:`GenerationError` if a row ends in padding: a second check of :func:`set_left_padding`."""
     if not bool(attention_mask[:, -1].all()):
         raise GenerationError(

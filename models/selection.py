@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from docai.models.checkpoints import find_checkpoint
@@ -9,8 +11,21 @@ from docai.models.client_address import is_server, parse_servers
 from docai.models.engine import Engine
 
 
-def describe_model(model: str | Path, *, download: bool = False) -> tuple[str, dict[str, float | None]]:
-    """Name of a model, and the heads that it has, each with its measured accuracy. No server is asked.
+@dataclass(frozen=True)
+class Description:
+    """What is known of a model that is not loaded."""
+
+    name: str
+    heads: Mapping[str, float | None]
+    """For which it has weights, each with its measured accuracy."""
+    side: int | None = None
+    """Of the crops that it reads, pixels; None: that of each head."""
+    base: str | None = None
+    """What ``docai train --base`` takes to train more heads on it; None: nothing."""
+
+
+def describe_model(model: str | Path, *, download: bool = False) -> Description:
+    """A model as its files or its address describe it. No server is asked.
 
     Args:
         model: as for :func:`load_engine`.
@@ -22,9 +37,10 @@ def describe_model(model: str | Path, *, download: bool = False) -> tuple[str, d
     """
     if is_server(model):
         servers = parse_servers(str(model))
-        return servers.name, servers.heads()
+        return Description(servers.name, servers.heads())
     checkpoint = find_checkpoint(model, download=download)
-    return checkpoint.id, {head: weights.accuracy for head, weights in checkpoint.heads.items()}
+    heads = {head: weights.accuracy for head, weights in checkpoint.heads.items()}
+    return Description(checkpoint.id, heads, checkpoint.image_size, checkpoint.base)
 
 
 def load_engine(model: str | Path, *, device: str = "auto", download: bool = False) -> Engine:

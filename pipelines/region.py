@@ -19,10 +19,10 @@ from docai.base import Content
 from docai.contents import Issue, TextContent
 from docai.geometry import BBox
 from docai.issues import make_issue
-from docai.models.engine import Engine, Generation, Request, answer
+from docai.models.engine import Engine, Generation, Request, answer, crop_size
 from docai.models.heads import HEADS, Head
 from docai.options import Options
-from docai.pipelines.crops.crop import Crop
+from docai.pipelines.crops.crop import CROP_SIZE, Crop
 from docai.pipelines.crops.tiling import tile_region
 from docai.pipelines.drawn_regions import drawn_regions
 from docai.pipelines.evidence.arbiter import decide, downgrade_errors
@@ -36,7 +36,14 @@ from docai.pipelines.evidence.second_readers import join_second_readers
 from docai.pipelines.evidence.table_decision import is_sure
 from docai.pipelines.evidence.text_vote import LIKELY_WORD
 from docai.pipelines.evidence.trust import trust_against, with_fitted_confidence, within_accuracy
-from docai.pipelines.evidence.unread_print import MIN_READ_SHARE, read_share
+from docai.pipelines.evidence.unread_print import (
+    MAX_WRITTEN_SHARE,
+    MIN_READ_SHARE,
+    UNKNOWN_LETTERS,
+    UNKNOWN_SCRIPT,
+    read_share,
+    written_share,
+)
 from docai.pipelines.ingest import Page, PageWord
 from docai.pipelines.layout import Region
 from docai.pipelines.readback.compare import with_read_back
@@ -64,6 +71,8 @@ class RegionTask:
     """The head of the region's kind is to read it."""
     head_accuracy: float | None = None
     """How often the head was right where it was measured; None: nobody knows."""
+    crop_size: int = CROP_SIZE
+    """Side of the crops that the head reads, pixels."""
     crops: Sequence[Crop] = ()
     """What the head is shown; of several tries the one whose answer is kept."""
     generations: Sequence[Generation] = ()
@@ -176,12 +185,14 @@ class RegionTask:
             self.is_asked = False
             self.notes.append(f"read by {second.source}: no model asked")
 
-    def crop(self) -> None:
+    def crop(self, engine: Engine) -> None:
         """Draw the crops that are put to the head; none where it is not asked, or they cannot be drawn."""
         if self.head is None or not self.is_asked:
             return
+        self.crop_size = crop_size(engine, self.head)
+        tiling, bbox = self.head.tiling, self.region.bbox
         try:
-            self.crops = tile_region(self.page, self.head.tiling, self.region.bbox, words=self.words)
+            self.crops = tile_region(self.page, tiling, bbox, size=self.crop_size, words=self.words)
         except Exception as error:
             # Whatever the cause, it is this region's: the others are read.
             self.refuse("crop-failed", f"it could not be drawn ({type(error).__name__}: {error}).")
@@ -260,15 +271,12 @@ class RegionTask:
         unread = self.region.unread
         if unread is None or not (content is None or isinstance(content, TextContent)):
             return
-        share = read_share(content, unread)
+        share, problem = read_share(content, unread), UNKNOWN_SCRIPT
         if share >= MIN_READ_SHARE:
-            return
-        message = (
-            f"Words were read in {share:.0%} of the print of the region: its script may be one that no "
-            "reader here knows. PP-OCR reads Latin letters and Chinese, Tesseract the languages whose data "
-            "is installed."
-        )
-        self.issues.append(make_issue("text-unread", message))
+            share, problem = self._written_share(), UNKNOWN_LETTERS
+            if share > MAX_WRITTEN_SHARE:
+                return
+        self.issues.append(make_issue("text-unread", problem.format(read=share, unread=1 - share)))
         if self.decision is not None and (value := self.decision.confidence.value) is not None:
             confidence = Confidence(
                 value=value * share,
@@ -282,6 +290,15 @@ class RegionTask:
         if self.decision is not None:
             self.decision, issues = check_cut(self.decision, ReaderInput(self.page, self.region.bbox))
             self.issues += issues
+
+    def _written_share(self) -> float:
+        """The share of the words of a doubtful text that have no accents but those they were read with."""
+        decision = self.decision
+        if decision is None or not isinstance(decision.content, TextContent) or not self.is_picture_read:
+            return 1.0
+        if self._is_sure_text(decision) or decision.content.is_empty:
+            return 1.0
+        return written_share(decision.content, ReaderInput(self.page, self.region.bbox).picture)
 
     def prepare_readback(self) -> None:
         """Take the crops of the head, or draw new ones where a second reader alone has read."""

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
@@ -21,10 +21,10 @@ from queue import Empty, Queue
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
-from docai.environment import KEY_VARIABLE
+from docai.environment import KEY_VARIABLE, spin_less
 from docai.errors import DocaiError, GenerationError, SettingError
 from docai.models.engine import Engine, Generation, Request, answer
-from docai.models.heads import get_head
+from docai.models.heads import Decoding, get_head
 from docai.pipelines.batch.owner import end_with_owner
 from docai.pipelines.external.calls import CallWorker
 from docai.pipelines.external.children import WorkerError
@@ -65,6 +65,8 @@ class ModelAddress:
     """For which it has weights, each with its measured accuracy."""
     address: Address
     key: bytes = field(repr=False)
+    side: int | None = None
+    """Of the crops that it reads, pixels; None: that of each head."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +77,13 @@ class Crop:
     image: Image
     max_tokens: int | None
     stretch: float
+    decoding: Decoding | None = None
+    """As a retry asks for it; None: that of the head."""
 
     def request(self) -> Request:
-        return Request(get_head(self.head), self.image, self.max_tokens, self.stretch)
+        head = get_head(self.head)
+        head = head if self.decoding is None else replace(head, decoding=self.decoding)
+        return Request(head, self.image, self.max_tokens, self.stretch)
 
 
 class RemoteEngine:
@@ -97,6 +103,11 @@ class RemoteEngine:
         """Device of the model; empty where nothing was put to it."""
         return self._device
 
+    @property
+    def side(self) -> int | None:
+        """Of the crops that the model reads, pixels; None: that of each head."""
+        return self._model.side
+
     def heads(self) -> frozenset[str]:
         return frozenset(self._model.heads)
 
@@ -109,7 +120,9 @@ class RemoteEngine:
         Raises:
             GenerationError: the process of the model was lost twice.
         """
-        crops = [Crop(one.head.name, one.image, one.max_tokens, one.stretch) for one in requests]
+        crops = [
+            Crop(one.head.name, one.image, one.max_tokens, one.stretch, one.head.decoding) for one in requests
+        ]
         for _ in range(2):
             try:
                 connection = self._connected()
@@ -179,6 +192,7 @@ def serve_model(spec: ModelSpec, address: Address, key: bytes) -> None:
         OSError: the address cannot be used.
     """
     end_with_owner()
+    spin_less()
     questions: Queue[Question] = Queue()
     with listen(address, key, questions):
         answer_questions(spec.load, questions)

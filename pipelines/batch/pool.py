@@ -19,13 +19,12 @@ from types import TracebackType
 from typing import Final, NamedTuple, Self
 
 from docai.errors import DamagedSourceError, NotAResultError, OutputError, RunFolderError, SettingError
-from docai.exports import to_json
 from docai.pipelines.batch.document import DocumentReader, Outcome
 from docai.pipelines.batch.events import Event
 from docai.pipelines.batch.manifest import Row
 from docai.pipelines.batch.model_server import ModelAddress, ModelServer, new_address
 from docai.pipelines.batch.run import Setup, default_workers
-from docai.pipelines.batch.worker import Job
+from docai.pipelines.batch.worker import JSON, Job
 from docai.pipelines.external.children import WorkerError
 from docai.records import Document
 
@@ -45,7 +44,7 @@ class DocumentPool:
     """Worker processes that read documents; use it in a ``with`` block.
 
     Args:
-        setup: how they are read; its exporters are not looked at.
+        setup: how they are read; of its exporters that of JSON is used.
         temporary: an empty folder for results that are not given yet.
         pages, password: of every document.
         emit: is told what happens, by several threads.
@@ -66,7 +65,7 @@ class DocumentPool:
         self._password = password
         self._emit = emit
         address, key = new_address(temporary), secrets.token_bytes(32)
-        self._model = ModelAddress(setup.name, setup.heads, address, key)
+        self._model = ModelAddress(setup.name, setup.heads, address, key, setup.side)
         self._server = ModelServer(setup.model, address, key)
         self._n_workers = setup.n_workers or default_workers()
         self._threads = ThreadPoolExecutor(self._n_workers, "docai-pool")
@@ -122,7 +121,7 @@ class DocumentPool:
             options=self._setup.options,
             model=self._model,
             folder=self._temporary / "pages" / str(number),
-            results=((self._result(number), to_json),),
+            results=((self._result(number), self._setup.exporters[JSON]),),
             key="",
             writable=(self._temporary,),
             pages=self._pages,

@@ -64,9 +64,8 @@ class NodePlan:
     docai: str
     """The version of the coordinator."""
     options: Options
-    model: str
-    """Its name, with its revision."""
-    heads: Mapping[str, float | None]
+    model: ModelAddress
+    """Its name and its heads; each process has an address of its own for it."""
     exporters: Mapping[str, Exporter]
     """Extension → what makes the bytes: a function of a module."""
     key: str
@@ -206,7 +205,7 @@ class Node:
         return Job(
             path=self._scratch / "source" / name_of(row.path) if is_url(row.path) else restored(row.path),
             options=plan.options,
-            model=ModelAddress(plan.model, plan.heads, self._model.address, self._model.key),
+            model=replace(plan.model, address=self._model.address, key=self._model.key),
             folder=pages / str(row.number),
             results=tuple((results / f"result{suffix}", one) for suffix, one in plan.exporters.items()),
             key=plan.key,

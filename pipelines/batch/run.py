@@ -29,7 +29,7 @@ from docai.pipelines.batch.events import DocumentEnded, Event, RunEnded, RunStar
 from docai.pipelines.batch.folder import RunFolder
 from docai.pipelines.batch.inputs import restored, source_place
 from docai.pipelines.batch.manifest import Row
-from docai.pipelines.batch.model_server import ModelAddress, ModelServer, ModelSpec, new_address
+from docai.pipelines.batch.model_server import Address, ModelAddress, ModelServer, ModelSpec, new_address
 from docai.pipelines.batch.ray_cluster import RayCluster
 from docai.pipelines.batch.storage import FileFacts, digest_of, facts_of
 from docai.pipelines.batch.worker import JSON, Exporter, Job
@@ -59,6 +59,12 @@ class Setup:
     room for."""
     cluster: RayCluster | None = None
     """Where they are read; None: on this machine."""
+    side: int | None = None
+    """Of the crops that the model reads, pixels; None: that of each head."""
+
+    def model_at(self, address: Address, key: bytes) -> ModelAddress:
+        """What a worker knows of the model, which is behind that address."""
+        return ModelAddress(self.name, self.heads, address, key, self.side)
 
 
 class Run:
@@ -114,7 +120,7 @@ class Run:
             key, address = secrets.token_bytes(32), new_address(self._temporary)
             self._server = server = ModelServer(self._setup.model, address, key)
             stack.callback(server.close)
-            model = ModelAddress(self._setup.name, self._setup.heads, address, key)
+            model = self._setup.model_at(address, key)
             n_workers = self._setup.n_workers or default_workers()
             threads = [
                 Thread(target=self._work, args=(model,), name=f"docai-batch-{number}", daemon=True)

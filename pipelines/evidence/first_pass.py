@@ -25,12 +25,13 @@ import numpy as np
 from docai.contents import TextContent
 from docai.geometry import BBox, contains_center, grow, union
 from docai.pipelines.evidence.base import MARGIN_POINTS, Need, Picture, ReaderInput, Reading
-from docai.pipelines.evidence.letter_lines import chosen_lines, lines_of_letters
 from docai.pipelines.evidence.ppocr import MIN_CONFIDENCE, OcrPageWord, PageReader, on_page, rows_of, text_of
 from docai.pipelines.evidence.tesseract import Tesseract, regular_share
 from docai.pipelines.evidence.text_vote import DOUBTFUL_WORD, join_texts
 from docai.pipelines.evidence.trust import PAGE_WORD, word_trust
 from docai.pipelines.external import ppocr, tesseract
+from docai.pipelines.external.letter_lines import chosen_lines, lines_of_letters, with_ground
+from docai.pipelines.external.letter_marks import has_unwritten_marks, is_of_unknown_letters
 from docai.pipelines.external.ocr_letters import find_letters, measured_letter_height
 from docai.pipelines.external.programs import ReaderError
 from docai.pipelines.ingest import Page, PageWord
@@ -69,10 +70,6 @@ _MAX_GAP_HEIGHTS: Final = 2.5
 """Between two words of a piece of a line, in heights of the letters of the page: of a row of a table each
 cell is a piece."""
 
-_MARGIN_X, _MARGIN_Y = 0.4, 0.1
-"""Ground that PP-OCR is shown around a line, in heights of the line: of 466 words of doubtful lines 453 came
-out right, and 439 where it was shown 0.3 above and below, which has ink of other lines."""
-
 _ON_SIDE_RATIO: Final = 1.3
 """Height of a word of several letters, in its widths, from which its line runs up or down the page."""
 
@@ -88,8 +85,30 @@ class _Piece:
     n_letters: int
     is_doubtful: bool
     """PP-OCR is to be asked."""
+    sides: Sequence[tuple[float, float]] = ()
+    """Left and right side of each word that Tesseract reads, pixels."""
     is_read_again: bool = False
     """It was."""
+
+    def doubtful_spans(self) -> list[tuple[int, int]]:
+        """Ranges of its words that PP-OCR is shown: doubtful ones, each with a neighbor on either side."""
+        spans: list[tuple[int, int]] = []
+        for index, one in enumerate(self.words):
+            if one.confidence < SURE_WORD:
+                start, end = max(0, index - 1), min(len(self.words), index + 2)
+                if spans and start <= spans[-1][1]:
+                    start = spans.pop()[0]
+                spans.append((start, end))
+        return spans or [(0, len(self.words))]
+
+    def box_of(self, start: int, end: int) -> BBox:
+        """The box of a range of its words with some ground, at most half of the space beside them."""
+        x0, y0, x1, y1 = with_ground(self.box)
+        if start > 0:
+            x0 = (self.sides[start - 1][1] + self.sides[start][0]) / 2
+        if end < len(self.sides):
+            x1 = (self.sides[end - 1][1] + self.sides[end][0]) / 2
+        return x0, y0, x1, y1
 
 
 class FirstPass:
@@ -140,7 +159,7 @@ class FirstPass:
             return None
         rgb = np.asarray(picture.image.convert("RGB"))
         try:
-            lines = ppocr.read_lines(rgb, list(map(_with_ground, boxes)), seconds=self._pages.seconds)
+            lines = ppocr.read_lines(rgb, list(map(with_ground, boxes)), seconds=self._pages.seconds)
         except ReaderError:
             return None
         words = [on_page(word, picture) for line in lines for word in line]
@@ -205,6 +224,15 @@ class FirstPass:
         seconds, program = self._reader.seconds, self._reader.program
         found = tesseract.read_page(gray, height, seconds=seconds, program=program)
         words = level_words(found)
+        has_marks = has_unwritten_marks(letters, [(word.text, word.box) for word in words])
+        if is_of_unknown_letters(has_marks):
+            self._unsuited.add(_displayed(region.page))
+            return None
+        # A name with an accent in a text without is for PP-OCR, which knows it.
+        words = [
+            word._replace(confidence=0.0) if marked else word
+            for word, marked in zip(words, has_marks, strict=True)
+        ]
         pieces = _pieces_of(words, height, picture)
         if not _is_readable(pieces):
             if words and _sure_share(pieces) < MAX_SURE_UNSUITED:
@@ -218,14 +246,17 @@ class FirstPass:
     def _read_again(self, pieces: Sequence[_Piece], picture: Picture) -> None:
         """Have PP-OCR read those that are doubtful, and decide about their words."""
         pieces = [piece for piece in pieces if piece.is_doubtful]
-        boxes = [_with_ground(piece.box) for piece in pieces]
+        # From the end, as PP-OCR may read more words or less than there were.
+        parts = [(piece, *span) for piece in pieces for span in reversed(piece.doubtful_spans())]
+        boxes = [piece.box_of(start, end) for piece, start, end in parts]
         lines: list[list[ppocr.OcrWord]] = []
         # The words stay doubtful where it fails: it is asked for the region then, and says why.
         with suppress(ReaderError):
             rgb = np.asarray(picture.image.convert("RGB"))
             lines = ppocr.read_lines(rgb, boxes, seconds=self._pages.seconds) if boxes else []
-        for piece, line in zip(pieces, lines, strict=False):
-            piece.words = _decided(piece, [on_page(word, picture) for word in line])
+        for (piece, start, end), line in zip(parts, lines, strict=False):
+            decided = _decided(piece.words[start:end], [on_page(word, picture) for word in line])
+            piece.words = [*piece.words[:start], *decided, *piece.words[end:]]
             piece.is_read_again = True
         for piece in pieces:
             piece.is_doubtful = False
@@ -296,7 +327,8 @@ def _pieces_of(words: Iterable[tesseract.OcrWord], height: float, picture: Pictu
         )
         n_letters = sum(len(word.text) for word in group)
         is_doubtful = any(one.confidence < SURE_WORD for one in placed)
-        pieces.append(_Piece(placed, union([word.box for word in group]), n_letters, is_doubtful))
+        box, sides = union([word.box for word in group]), [(word.box[0], word.box[2]) for word in group]
+        pieces.append(_Piece(placed, box, n_letters, is_doubtful, sides))
     return pieces
 
 
@@ -316,26 +348,21 @@ def _line_of(word: tesseract.OcrWord) -> tuple[int, int, int]:
     return word.block, word.paragraph, word.line
 
 
-def _with_ground(box: BBox) -> BBox:
-    thickness = min(box[2] - box[0], box[3] - box[1])
-    return grow(box, _MARGIN_X * thickness, _MARGIN_Y * thickness)
-
-
-def _decided(piece: _Piece, again: Sequence[OcrPageWord]) -> list[OcrPageWord]:
-    """The words of a piece of a line, of which PP-OCR reads ``again``."""
-    if not piece.words:
+def _decided(words: Sequence[OcrPageWord], again: Sequence[OcrPageWord]) -> list[OcrPageWord]:
+    """Words of a line, of which PP-OCR reads ``again``."""
+    if not words:
         mean = sum(one.confidence for one in again) / max(1, len(again))
         if mean < MIN_UNSEEN_CONFIDENCE:
             return []
         return [replace(one, confidence=word_trust("ppocr", one.confidence)) for one in again]
     if not again:
         # Where both engines make out nothing there is none.
-        return [one for one in piece.words if one.confidence >= DOUBTFUL_WORD]
-    first = _reading("tesseract", [*piece.words], is_calibrated=True)
+        return [one for one in words if one.confidence >= DOUBTFUL_WORD]
+    first = _reading("tesseract", words, is_calibrated=True)
     joined, _ = join_texts([first, _reading("ppocr", again)])
     assert joined is not None
     assert isinstance(joined.content, TextContent)
-    angle = (again if joined.source == "ppocr" else piece.words)[0].word.angle
+    angle = (again if joined.source == "ppocr" else words)[0].word.angle
     return [
         OcrPageWord(PageWord(word.text, word.bbox, 0, 0, angle=angle), word.confidence or 0.0)
         for word in joined.content.parts()

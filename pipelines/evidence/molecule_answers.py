@@ -136,8 +136,8 @@ def count_oddities(smiles: str) -> int:
 
 
 def _has_torn_parts(parts: Sequence[Mol]) -> bool:
-    """Whether there are several uncharged organic parts, larger than solvents, that are no acid and base: a bond
-    between them was not seen."""
+    """Whether there are several uncharged organic parts, larger than solvents, that are no acid and base: a
+    bond between them was not seen."""
     from rdkit import Chem
 
     organic = [

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from docai.pipelines.pixels import Gray, halftone_share, parts_of
+from docai.pipelines.pixels import Gray, Parts, halftone_share, parts_of
 
 DEFAULT_HEIGHT_PX: Final = 20.0
 """Height of letters where none can be measured."""
@@ -70,15 +70,21 @@ class Letters:
     letters."""
     heights: NDArray[np.float32]
     """Of those that stand beside others like them on one line, pixels; where there are many, of some."""
+    dark_parts: NDArray[np.float32]
+    """(m, 4), pixels: all parts of dark ink, the dots and accents of letters, too."""
 
 
 def find_letters(gray: Gray) -> Letters:
     """The parts of a gray picture ``(H, W)`` that may be letters."""
     difference = gray.astype(np.int16) - ground_of(gray)
     threshold = _threshold(difference)
-    inks = (np.asarray((sign * difference > threshold).astype(np.uint8)) for sign in (-1, 1))
-    of_each = [_like_letters(ink) for ink in inks]
-    return Letters(np.concatenate(of_each), np.concatenate([_heights_of_letters(boxes) for boxes in of_each]))
+    parts = [parts_of(np.asarray((sign * difference > threshold).astype(np.uint8))) for sign in (-1, 1)]
+    of_each = [_like_letters(one, max(gray.shape)) for one in parts]
+    return Letters(
+        np.concatenate(of_each),
+        np.concatenate([_heights_of_letters(boxes) for boxes in of_each]),
+        np.asarray(parts[0].boxes, np.float32),
+    )
 
 
 def letter_height(gray: Gray) -> float:
@@ -148,12 +154,12 @@ def _threshold(difference: NDArray[np.int16]) -> float:
     return float(min(max(threshold, _MIN_CONTRAST), _MAX_CONTRAST))
 
 
-def _like_letters(ink: Gray) -> NDArray[np.float32]:
-    """Boxes (n, 4) of the parts of an ink mask that have the size and shape of letters."""
-    parts = parts_of(ink)
+def _like_letters(parts: Parts, side: int) -> NDArray[np.float32]:
+    """Boxes (n, 4) of the parts of ink that have the size and shape of letters; ``side`` is the longer one of
+    the picture."""
     wide, high = parts.widths, parts.heights
-    most = _MAX_PAGE_SHARE * max(ink.shape)
-    may_be = (high >= _MIN_HEIGHT_PX) & (high <= most) & (wide <= _MAX_ASPECT * high) & (wide >= 2)
+    may_be = (high >= _MIN_HEIGHT_PX) & (high <= _MAX_PAGE_SHARE * side)
+    may_be &= (wide <= _MAX_ASPECT * high) & (wide >= 2)
     may_be &= parts.areas >= _MIN_FILL * wide * high
     return np.asarray(parts.boxes[may_be], np.float32)
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 import cv2
@@ -48,6 +48,13 @@ _DEEP = frozenset("gjpqy,;()[]{}|/@§Qµ")
 """Characters that reach below the baseline."""
 
 
+FONT: Final = "helv"
+"""Helvetica, as PyMuPDF calls it."""
+
+_ESCAPES: Final = str.maketrans({sign: f"\\{sign}" for sign in "()\\"})
+"""Of signs that mean something in a string of PDF."""
+
+
 class Run(NamedTuple):
     """One word as it is set: points, ``size`` that of the font."""
 
@@ -68,15 +75,12 @@ def facsimile(
     """
     document = pymupdf.open()
     page = document.new_page(width=width, height=height)
-    shape = page.new_shape()
-    font = pymupdf.Font("helv")
-    for run in runs:
-        start = pymupdf.Point(run.x0, run.baseline)
-        natural = font.text_length(run.text, run.size)
-        if natural > 0:
-            stretch = pymupdf.Matrix((run.x1 - run.x0) / natural, 1)
-            shape.insert_text(start, run.text, fontsize=run.size, fontname="helv", morph=(start, stretch))
-    shape.commit()
+    page.insert_font(fontname=FONT)
+    # One stream for all of them: Page.insert_text looks up the fonts of the page for each.
+    stream = document.get_new_xref()
+    document.update_object(stream, "<<>>")
+    document.update_stream(stream, "\n".join(_set_words(runs, height)).encode("latin-1"))
+    page.set_contents(stream)
     if picture is not None:
         # The model draws the page with a pixel for each point.
         size = max(1, math.ceil(width)), max(1, math.ceil(height))
@@ -84,6 +88,18 @@ def facsimile(
         pixmap = pymupdf.Pixmap(pymupdf.csGRAY, *size, small.tobytes(), False)
         page.insert_image(page.rect, pixmap=pixmap, keep_proportion=False)
     return document
+
+
+def _set_words(runs: Sequence[Run], height: float) -> Iterator[str]:
+    """Words as operators of PDF (ISO 32000-1, 9.4), each stretched to its width; y runs up there."""
+    font = pymupdf.Font(FONT)
+    for run in runs:
+        natural = font.text_length(run.text, run.size)
+        if natural > 0:
+            stretch, y = 100 * (run.x1 - run.x0) / natural, height - run.baseline
+            text = run.text.translate(_ESCAPES)
+            font_and_place = f"/{FONT} {run.size:.6g} Tf {stretch:.7g} Tz 1 0 0 1 {run.x0:.7g} {y:.7g} Tm"
+            yield f"BT {font_and_place} ({text}) Tj ET"
 
 
 def runs_of_letters(rows: Sequence[Sequence[BBox]], words: Sequence[Sequence[BBox]]) -> list[Run]:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from docai.pipelines.pixels import parts_of
 from docai.pipelines.readback.similarity import NotComparable
 
 Gray = NDArray[np.uint8]
@@ -24,6 +25,18 @@ _PAPER_WINDOW_PX = 37
 """Side, at half size, of the window whose median is the paper: twice as wide as the boldest strokes."""
 
 _MIN_CONTRAST_GRAY_LEVELS = 18.0
+
+_DARK = 128
+"""Gray level below which a band is dark."""
+
+MIN_BAND_HEIGHT_PX, MIN_BAND_RATIO = 10, 3.0
+"""Height of a filled band behind print, and its width in its heights, at least."""
+
+MIN_BAND_FILL = 0.45
+"""Share of its box that is filled around the letters; bold ones take nearly half."""
+
+MIN_HOLES = 0.03
+"""Area of the letters in a band, in areas of what is filled, at least."""
 
 _NEIGHBOR_OFFSETS = ((-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1))
 """The eight neighbors (dy, dx), clockwise from above: bit i of a code is neighbor i."""
@@ -80,6 +93,34 @@ def to_ink(gray: Gray, share: float = 0.45) -> Gray:
     if int(ink.sum()) < MIN_INK_PX:
         raise NotComparable("the picture is blank")
     return ink
+
+
+def without_bands(gray: Gray) -> Gray:
+    """The picture with light print on dark bands, such as the head of a table, as dark print on white.
+
+    Bands are low: to the median that :func:`to_ink` takes for the paper around
+    a pixel they are ink, in whole or in part. A filled area without letters in it, such as the bar of a
+    chart, stays.
+    """
+    parts = parts_of((gray < _DARK).astype(np.uint8))
+    widths, heights = parts.widths, parts.heights
+    is_band = (heights >= MIN_BAND_HEIGHT_PX) & (widths >= MIN_BAND_RATIO * heights)
+    is_band &= parts.areas >= MIN_BAND_FILL * widths * heights
+    result = gray.copy()
+    for index in np.flatnonzero(is_band):
+        x0, y0, x1, y1 = (int(value) for value in parts.boxes[index])
+        part = np.s_[max(0, y0 - 2) : y1 + 2, max(0, x0 - 2) : x1 + 2]
+        band = (parts.labels[part] == index + 1).astype(np.uint8)
+        outlines, _ = cv2.findContours(band, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        filled = np.asarray(cv2.drawContours(np.zeros_like(band), outlines, -1, 1, cv2.FILLED), np.uint8)
+        if filled.sum() < (1 + MIN_HOLES) * band.sum():
+            continue
+        levels = gray[part].astype(np.int16)
+        turned = np.clip(255 - (levels - np.median(levels[band > 0])), 0, 255)
+        # Its edge is neither dark nor white.
+        edge = cv2.dilate(filled, np.ones((5, 5), np.uint8)) > filled
+        result[part] = np.where(filled > 0, turned, np.where(edge, 255, result[part]))
+    return np.asarray(result, np.uint8)
 
 
 def crop_white_frame(gray: Gray) -> Gray:

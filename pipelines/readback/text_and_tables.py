@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from docai.contents import Cell, TableContent, TextContent
-from docai.pipelines.readback.ink import Gray, to_ink
+from docai.pipelines.readback.ink import Gray, to_ink, without_bands
 from docai.pipelines.readback.similarity import Features, NotComparable
 from docai.pipelines.readback.text_ink import (
     CropInk,
@@ -33,7 +33,7 @@ def observe_text(gray: Gray) -> CropInk:
     Raises:
         NotComparable: it is blank.
     """
-    return split_ink(to_ink(gray))
+    return split_ink(to_ink(without_bands(gray)))
 
 
 def text_features(ink: CropInk, content: TextContent) -> Features:

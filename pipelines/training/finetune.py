@@ -112,8 +112,7 @@ def train_adapter(
         command: the command line, for the model card.
 
     Raises:
-        UnknownModelError, CheckpointError: the base is not on this machine, not a PaliGemma 2, or for
-            another resolution than the head's.
+        UnknownModelError, CheckpointError: the base is not on this machine, or not a PaliGemma 2.
         DeviceError: there is no such device, or its memory is too small.
         SettingError: a setting is invalid, there is nothing to train on, too much of the data cannot be used
             (see ``rejected.jsonl`` in ``folder``), or ``folder`` cannot be used: it has another run, it
@@ -128,6 +127,8 @@ def train_adapter(
     if not group.is_main:
         report = _discard
     prepared = group.run_on_main(lambda: _prepare(head, base, folder, settings, data, group, report))
+    # The resolution is that of the weights.
+    head = replace(head, resolution=prepared.source.image_size)
     recipe = settings.recipe(head, group.count)
     device = training_device(settings, group)
     pairs = prepared.data
@@ -249,6 +250,7 @@ def _prepare(
     if Path(base).is_file():
         raise CheckpointError(f"The base {base} is a file; give the folder of a PaliGemma 2.")
     source = find_checkpoint(base)
+    head = replace(head, resolution=source.image_size)
     max_tokens = _max_answer_tokens(head, source, settings)
     device = training_device(settings, group)
     require_memory(
@@ -295,12 +297,6 @@ def _describe_step(recipe: Recipe, n_pairs: int) -> str:
 
 def _max_answer_tokens(head: Head, base: Checkpoint, settings: AdapterSettings) -> int:
     """Length of the longest target in tokens, as the head, the settings and the base's context allow."""
-    if base.image_size != head.resolution:
-        raise CheckpointError(
-            f"The head {head.name!r} reads crops of {head.resolution} px and {base.id} reads "
-            f"{base.image_size} px: the checkpoints of 448 and 896 px have different weights. "
-            f"Use a {head.resolution} px checkpoint."
-        )
     context = int(base.config["text_config"].get("max_position_embeddings", MAX_SEQUENCE))
     # A prompt has at most as many tokens as bytes; a begin token, a newline and an end token come on top.
     room = context - base.n_image_tokens - len(head.prompt.encode()) - 3

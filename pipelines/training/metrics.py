@@ -23,9 +23,9 @@ import torch
 
 from docai.contents import MoleculeContent, TextContent
 from docai.errors import LimitError
-from docai.models.generation import SpecialTokens, token_texts, write_answers
+from docai.models.answering import answer_crops
+from docai.models.generation import SpecialTokens, token_texts
 from docai.models.heads import Head
-from docai.models.paligemma import encode_prompts
 from docai.parsers.base import Parser
 from docai.pipelines.evaluation.base import Ratio, SpottedWord
 from docai.pipelines.evaluation.statistics import bootstrap, corpus
@@ -196,9 +196,16 @@ def read_pairs_with(
         for start in range(0, len(pairs), batch):
             group: list[Pair] = [pairs[index] for index in range(start, min(start + batch, len(pairs)))]
             images = [square(pair.image, head.resolution) for pair in group]
-            prompts = [head.prompt] * len(group)
-            inputs = encode_prompts(processor, prompts, images, like=base, causal_prompt=causal_prompt)
-            written = write_answers(base, inputs, [max_tokens] * len(group), head.decoding, vocabulary)
+            written = answer_crops(
+                base,
+                processor,
+                head.prompt,
+                images,
+                budget=max_tokens,
+                decoding=head.decoding,
+                n_slots=batch,
+                causal_prompt=causal_prompt,
+            )
             for pair, answer in zip(group, written, strict=True):
                 tokens = [token for token in answer.tokens if token not in vocabulary.silent]
                 answers.append(("".join(token_texts(processor.tokenizer, tokens)), pair.target))

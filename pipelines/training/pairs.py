@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 from docai.errors import CheckpointError, SettingError, needs
 from docai.models import guards
 from docai.models.heads import Head
-from docai.models.paligemma import IMAGE_TOKEN
+from docai.models.inputs import IMAGE_TOKEN
 from docai.pipelines.training.checks import Rejected, TargetRules
 
 if TYPE_CHECKING:

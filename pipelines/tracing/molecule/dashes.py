@@ -84,8 +84,8 @@ def stubs_as_bars(
 ) -> tuple[list[Vector], list[Piece]]:
     """Bars with those that the ends of dashed bonds are, and the other pieces.
 
-    The first and the last dash of a bond hang on the bonds that meet there, and are pieces as short as a dash: a
-    row of bars goes on where such a piece ends.
+    The first and the last dash of a bond hang on the bonds that meet there, and are pieces as short as a
+    dash: a row of bars goes on where such a piece ends.
 
     Args:
         bars: closed quadrangles across their bonds, pixels.

@@ -15,13 +15,14 @@ from PIL import Image
 import docai
 from docai import RayCluster, ScriptedEngine
 from docai.errors import ConfigurationError, MissingDependencyError, SettingError
-from docai.models.heads import HEADS
-from docai.pipelines.batch import ray_cluster
+from docai.models.engine import Request
+from docai.models.heads import HEADS, get_head
+from docai.pipelines.batch import ray_cluster, ray_model
 from docai.pipelines.batch.document import Outcome
-from docai.pipelines.batch.model_server import Crop, ModelSpec
+from docai.pipelines.batch.model_server import ModelAddress, ModelSpec, RemoteEngine
 from docai.pipelines.batch.ray_cluster import check_address, plan_resources
 from docai.pipelines.batch.ray_ledger import MAX_LOST, Began, Ended, Ledger, Opened, Ticket
-from docai.pipelines.batch.ray_model import Model
+from docai.pipelines.batch.ray_model import Model, ModelProxy
 
 
 def _node(**resources: float) -> dict[str, Any]:
@@ -150,20 +151,52 @@ def test_ray_is_not_imported_before_it_is_used() -> None:
     )
 
 
-def test_a_copy_of_the_model_answers_several_documents_at_a_time() -> None:
-    engine = ScriptedEngine({"text": ["a", "b", "c"]})
-    model = Model(ModelSpec(engine=engine), 64)
-    crop = Crop("text", Image.effect_noise((896, 896), 80).convert("RGB"), None, 1.0)
-    answers: list[Any] = []
-    threads = [Thread(target=lambda: answers.append(model.ask([crop]))) for _ in range(3)]
+def _requests(head: str = "text") -> list[Request]:
+    return [Request(get_head(head), Image.effect_noise((896, 896), 80).convert("RGB"))]
+
+
+def test_documents_reach_a_copy_of_the_model_by_their_socket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exceptions = pytest.importorskip(
+        "ray.exceptions", reason="Ray is not installed: pip install 'docai[ray]'"
+    )
+    monkeypatch.setattr(ray_model, "PAUSE_SECONDS", 0.0)
+    copy = Model(ModelSpec(engine=ScriptedEngine({"text": ["a", "b", "c"]})), 64)
+    n_lost = 5
+
+    def ask(proxy: ModelProxy, model: Any, crops: Any) -> Any:
+        nonlocal n_lost
+        if n_lost:
+            n_lost -= 1
+            raise exceptions.RayActorError
+        return model.ask(crops)
+
+    monkeypatch.setattr(ModelProxy, "_ask_one", ask)
+    proxy = ModelProxy([copy], tmp_path)
+    address = ModelAddress("scripted", {"text": None}, proxy.address, proxy.key)
+    texts: list[str] = []
+
+    def read() -> None:
+        with RemoteEngine(address) as engine:
+            texts.extend(one.text for one in engine.generate(_requests()))
+
+    threads = [Thread(target=read) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert model.ping()
-    assert all(is_answered for is_answered, _ in answers)
-    texts = sorted(one.text for _, (_, generations) in answers for one in generations)
-    assert texts == ["a", "b", "c"]
-    is_answered, error = model.ask([Crop("table", crop.image, None, 1.0)])
-    assert not is_answered
-    assert isinstance(error, docai.errors.HeadNotAvailableError)
+    assert copy.ping()
+    assert sorted(texts) == ["a", "b", "c"]
+    with RemoteEngine(address) as engine:
+        with pytest.raises(docai.errors.HeadNotAvailableError):
+            engine.generate(_requests("table"))
+        # A crop that ends each copy that it is put to is given up.
+        n_lost = 100
+        monkeypatch.setattr(ray_model, "AT_WORK_SECONDS", -1.0)
+        with pytest.raises(docai.errors.GenerationError, match="lost 3 times"):
+            engine.generate(_requests())
+        monkeypatch.setattr(ray_model, "AT_WORK_SECONDS", 100.0)
+        monkeypatch.setattr(ray_model, "WAIT_SECONDS", 0.0)
+        with pytest.raises(docai.errors.GenerationError, match="none came"):
+            engine.generate(_requests())

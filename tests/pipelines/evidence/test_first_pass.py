@@ -35,12 +35,22 @@ needs_both = pytest.mark.skipif(
 )
 
 
-def _page(lines: Sequence[str] = LINES, *, label: str = "", ground: int = 255) -> bytes:
-    """A scan of 150 dpi; ``label`` runs up its right edge."""
+def _page(
+    lines: Sequence[str] = LINES, *, label: str = "", ground: int = 255, dots: Sequence[tuple[int, int]] = ()
+) -> bytes:
+    """A scan of 150 dpi; ``label`` runs up its right edge, ``dots`` stand above some letters of its lines."""
     image = Image.new("L", (1100, 500), ground)
     draw, font = ImageDraw.Draw(image), ImageFont.load_default(26)
     for number, line in enumerate(lines):
         draw.text((60, 60 + 60 * number), line, fill=0, font=font)
+    for number, index in dots:
+        x0 = 60 + font.getlength(lines[number][:index])
+        x1, top = (
+            x0 + font.getlength(lines[number][index]),
+            draw.textbbox((60, 60 + 60 * number), "o", font)[1],
+        )
+        for x in (x0 + 3, x1 - 6):
+            draw.rectangle((x, top - 6, x + 2, top - 4), fill=0)
     if label:
         strip = Image.new("L", (400, 40), ground)
         ImageDraw.Draw(strip).text((5, 5), label, fill=0, font=font)
@@ -119,8 +129,10 @@ def test_lines_with_doubtful_words_are_read_again_where_they_are_asked_for(
         reading = reader.read(upper)
         reader.read(upper)
     assert reading.supporters == ("ppocr",)
-    assert "again" in reading.text
-    assert len(engines.lines) == 1
+    # PP-OCR is shown the word and its neighbors.
+    assert reading.text.splitlines()[0] == "Agreement between again share nothing is evidence"
+    ((x0, _, x1, _),) = engines.lines
+    assert x1 - x0 < 0.4 * (words[8].box[2] - words[0].box[0])
 
 
 def test_where_ppocr_fails_the_words_stay_and_it_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,6 +169,58 @@ def test_what_tesseract_cannot_read_is_left_to_others(
         reader.read(region)
     assert engines.n_first == 1
     assert not engines.lines
+
+
+def test_a_page_whose_accents_tesseract_does_not_write_is_left_to_ppocr(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dots = [(number, i) for number, line in enumerate(LINES) for i, char in enumerate(line) if char in "ou"]
+    engines = Engines(monkeypatch, _clean())
+    with open_source(_page(dots=dots)) as source, source.page(1) as page:
+        reader = FirstPass(PageReader(), Tesseract())
+        assert reader.seen(ReaderInput(page, page.bbox)) is None
+        assert reader.is_unsuited(page)
+    assert engines.n_first == 1
+
+
+def test_a_name_with_an_accent_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    engines = Engines(monkeypatch, _clean())
+    with open_source(_page(dots=[(0, LINES[0].index("are"))])) as source, source.page(1) as page:
+        reading = FirstPass(PageReader(), Tesseract()).read(ReaderInput(page, page.bbox))
+    assert reading.text.splitlines()[0] == "Agreement between two readers again is evidence"
+    assert len(engines.lines) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "is_unsuited"),
+    [("x" * 30, False), ("光" * 30, True), ("", True)],
+    ids=["Latin", "Chinese", "unknown"],
+)
+def test_some_lines_tell_whether_tesseract_reads_the_page(
+    monkeypatch: pytest.MonkeyPatch, text: str, is_unsuited: bool
+) -> None:
+    engines = Engines(monkeypatch, _clean())
+
+    def read_lines(*arguments: object, **options: object) -> list[list[ppocr.OcrWord]]:
+        (_, boxes) = arguments
+        assert isinstance(boxes, list)
+        return [[ppocr.OcrWord(text, box, 0, 0.99)] if text else [] for box in boxes]
+
+    monkeypatch.setattr(ppocr, "read_lines", read_lines)
+    with open_source(_page([*LINES, *LINES[:3]])) as source, source.page(1) as page:
+        reader = FirstPass(PageReader(), Tesseract())
+        words = reader.glance(ReaderInput(page, page.bbox))
+        assert words is not None
+        assert len(words) == (5 if text else 0)
+        assert reader.is_unsuited(page) == is_unsuited
+        assert (reader.seen(ReaderInput(page, page.bbox)) is None) == is_unsuited
+    assert engines.n_first == (0 if is_unsuited else 1)
+
+
+def test_of_a_page_with_few_lines_all_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    Engines(monkeypatch, _clean())
+    with open_source(_page(LINES[:2])) as source, source.page(1) as page:
+        assert FirstPass(PageReader(), Tesseract()).glance(ReaderInput(page, page.bbox)) is None
 
 
 def test_a_photograph_is_not_even_shown_to_it(monkeypatch: pytest.MonkeyPatch) -> None:

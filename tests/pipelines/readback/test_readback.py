@@ -197,6 +197,21 @@ def test_words_on_their_ink_beat_words_beside_it() -> None:
         assert bad < good - 0.2
 
 
+@pytest.mark.parametrize("top", [False, True], ids=["all lines", "the first line"])
+def test_light_print_on_a_dark_ground_is_print(top: bool) -> None:
+    image, right = page_of_words()
+    band = (30, 140, 600, 205) if top else (0, 0, SIZE, SIZE)
+    image.paste(image.crop(band).point(lambda level: 230 - level * 200 // 255), band)
+    good = read_back(right, image).similarity
+    assert good is not None
+    assert good > 0.6
+    words = [word for line in right.lines for word in line.words]
+    texts = [word.model_copy(update={"text": word.text[::-1] + "mm"}) for word in words]
+    bad = read_back(TextContent(text="", lines=[Line(text="", words=texts)]), image).similarity
+    assert bad is not None
+    assert bad < good - 0.2
+
+
 def test_a_table_with_a_row_missing_or_a_cell_made_up_is_less_like_its_crop() -> None:
     image, right = page_of_cells()
     good = read_back(right, image).similarity

@@ -16,8 +16,9 @@ from docai.models.checkpoints import open_checkpoint
 from docai.models.engine import Request
 from docai.models.guards import prepare_config
 from docai.models.heads import Head
+from docai.models.inputs import encode_prompts
 from docai.models.loading import load_base, load_processor
-from docai.models.paligemma import PaliGemmaEngine, encode_prompts
+from docai.models.paligemma import PaliGemmaEngine
 from docai.pipelines.training.callbacks import HeldOut
 from docai.pipelines.training.distributed import ProcessGroup
 from docai.pipelines.training.finetune import train_adapter

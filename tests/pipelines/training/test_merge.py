@@ -17,8 +17,9 @@ from docai.errors import AdapterError, CheckpointError, SettingError, UnknownHea
 from docai.models.checkpoints import open_checkpoint
 from docai.models.engine import Request
 from docai.models.heads import Head
+from docai.models.inputs import encode_prompts
 from docai.models.loading import load_processor
-from docai.models.paligemma import PaliGemmaEngine, encode_prompts
+from docai.models.paligemma import PaliGemmaEngine
 from docai.pipelines.training.finetune import train_adapter
 from docai.pipelines.training.merge import merge_adapter
 from docai.pipelines.training.settings import AdapterSettings

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from docai.geometry import BBox
+from docai.geometry import BBox, grow
 from docai.pipelines.external.ocr_letters import has_neighbor
 from docai.pipelines.pixels import parts_of
 
@@ -20,6 +20,10 @@ SAMPLE_LINES: Final = 10
 
 SAMPLE_HEIGHTS: Final = 14.0
 """Width of what is read of each, in heights of the line: three or four words."""
+
+_MARGIN_X, _MARGIN_Y = 0.4, 0.1
+"""Ground that PP-OCR is shown around a line, in heights of the line: of 466 words of doubtful lines 453 came
+out right, and 439 where it was shown 0.3 above and below, which has ink of other lines."""
 
 LetterLine = tuple[BBox, int]
 """The box around letters that stand beside each other, pixels, and how many they are."""
@@ -84,3 +88,9 @@ def chosen_lines(lines: Sequence[LetterLine], n_lines: int = SAMPLE_LINES) -> li
     step = max(1.0, len(long) / n_lines)
     chosen = [long[int(index * step)] for index in range(min(n_lines, len(long)))]
     return [(x0, y0, min(x1, x0 + SAMPLE_HEIGHTS * (y1 - y0)), y1) for x0, y0, x1, y1 in chosen]
+
+
+def with_ground(box: BBox) -> BBox:
+    """The box of a line with the ground around it that PP-OCR is to see."""
+    thickness = min(box[2] - box[0], box[3] - box[1])
+    return grow(box, _MARGIN_X * thickness, _MARGIN_Y * thickness)
