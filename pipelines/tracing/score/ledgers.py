@@ -65,7 +65,7 @@ def heads_with_gaps(ink: Ink, staves: Sequence[Staff], heads: Sequence[BBox]) ->
     found = []
     for place, head in enumerate(heads):
         missing = [sum(not _has_line(ink, y, head) for y in rows) for rows in _rows_by_staff(staves, head)]
-        if missing and min(missing):
+        if missing and min(missing) > 0:
             found.append(place)
     return found
 

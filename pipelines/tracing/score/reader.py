@@ -16,7 +16,13 @@ from docai.pipelines.drawings.score.reader import systems_of_sheet
 from docai.pipelines.drawings.score.reading import read_found_systems
 from docai.pipelines.drawings.score.types import Staff
 from docai.pipelines.tracing.score.bows import find_bows
-from docai.pipelines.tracing.score.doubts import SeenPicture, covered, find_doubts, left_out, with_measure_doubts
+from docai.pipelines.tracing.score.doubts import (
+    SeenPicture,
+    covered,
+    find_doubts,
+    left_out,
+    with_measure_doubts,
+)
 from docai.pipelines.tracing.score.false_heads import heads_at_far_ends
 from docai.pipelines.tracing.score.ink import Ink, Mask, read_ink
 from docai.pipelines.tracing.score.ledgers import find_ledgers, heads_with_gaps, heads_without_ledgers
