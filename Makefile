@@ -55,6 +55,7 @@ bench: $(VENV)/.dev ## Measure region finding and the embedded model (several mi
 	$(BIN)/python benchmarks/regions.py
 	$(BIN)/python benchmarks/regions.py --scan
 	$(BIN)/python benchmarks/nano.py
+	$(BIN)/python benchmarks/engine.py
 
 peers: $(VENV)/.dev peers-env ## Measure docai beside other tools, write benchmarks/RESULTS.md
 	$(BIN)/python benchmarks/peers/run.py --write

@@ -25,7 +25,7 @@ import numpy as np
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from docai.models.checkpoints import find_checkpoint
-from docai.models.constrained import Constraint, location_terminal
+from docai.models.constrained import Constraint, allowed_bits, location_terminal
 from docai.models.grammars import GRAMMARS, INLINE_TAGS
 from docai.models.heads import HEADS
 from docai.pipelines.synthesis import samples
@@ -49,12 +49,12 @@ class Library(NamedTuple):
 
 
 class _LLGuidance:
-    def __init__(self, constraint: Constraint) -> None:
-        self._constraint = constraint
+    def __init__(self, constraint: Constraint, n_tokens: int) -> None:
+        self._n_tokens = n_tokens
         self._matcher = constraint.matcher()
 
     def mask(self) -> None:
-        self._constraint.allowed([self._matcher])
+        allowed_bits([self._matcher], self._n_tokens)
 
     def take(self, token: int) -> bool:
         return bool(self._matcher.consume_token(token))
@@ -70,7 +70,7 @@ def _llguidance(tokenizer: PreTrainedTokenizerBase) -> Callable[[str], Callable[
 
     def compiled(name: str) -> Callable[[], Walker]:
         constraint = Constraint(name, vocabulary)
-        return lambda: _LLGuidance(constraint)
+        return lambda: _LLGuidance(constraint, len(tokenizer))
 
     return compiled
 

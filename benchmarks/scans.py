@@ -89,7 +89,7 @@ class Memory:
         processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
         self.children |= {process.pid for process in processes[1:]}
         if progress.page % self.every == 1 or self.every == 1:
-            own, others = _megabytes(processes[:1]), _megabytes(processes[1:])
+            own, others = memory_of(processes[:1]), memory_of(processes[1:])
             self.pages.append(progress.page)
             self.megabytes.append(own + others)
             print(
@@ -108,7 +108,8 @@ class Memory:
         return 100 * slope, megabytes[-1] - megabytes[0]
 
 
-def _megabytes(processes: Sequence[psutil.Process]) -> float:
+def memory_of(processes: Sequence[psutil.Process]) -> float:
+    """MB, proportional set size where Linux gives it."""
     total = 0.0
     for process in processes:
         try:

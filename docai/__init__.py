@@ -19,6 +19,7 @@ from docai.contents import Issue
 from docai.errors import DocaiError
 from docai.limits import Limits
 from docai.models.scripted import ScriptedEngine
+from docai.pipelines.batch.ray_cluster import RayCluster
 from docai.records import Document, Figure, Molecule, Score, Table, Text
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Limits",
     "Molecule",
     "Pipeline",
+    "RayCluster",
     "Score",
     "ScriptedEngine",
     "Table",

@@ -29,8 +29,9 @@ class Pipeline:
     """Keeps one model for many documents. It is loaded at the first call that needs it.
 
     Args:
-        model: an embedded model's name (``"nano"``), a local folder, or a hub id such as
-            ``org/name@revision`` whose files are already on this machine.
+        model: an embedded model's name (``"nano"``), a local folder, a hub id such as
+            ``org/name@revision`` whose files are already on this machine, or a model server that you run,
+            ``"http://127.0.0.1:8000#name"``: regions are then sent there, see docs/serving.md.
         device: ``"auto"`` (CUDA where there is one, else CPU), ``"cpu"``, ``"cuda"``, ``"cuda:1"``, …
         heads, text_layer, drawings, witnesses, effort, readback, retry, limits: the fields of
             :class:`docai.options.Options`, which says what each does.
@@ -115,26 +116,29 @@ class Pipeline:
 
         Raises:
             UnknownModelError, CheckpointError, DeviceError: the model cannot be loaded.
+            ServerError: the server of the model is down, or does not answer as one.
         """
         if self._engine is None:
-            from docai.models.paligemma import PaliGemmaEngine
+            from docai.models.selection import load_engine
 
-            self._engine = PaliGemmaEngine.load(self._model, device=self._device)
+            self._engine = load_engine(self._model, device=self._device)
         return self._engine
 
     def _reader(self) -> Engine:
         """The engine, or what stands for it until a region is put to it."""
-        if self._engine is not None or self._device not in ("auto", "cpu"):
-            return self.engine
-        from docai.models.checkpoints import find_checkpoint
+        if self._engine is not None:
+            return self._engine
+        from docai.models.client_address import is_server
         from docai.models.engine import LazyEngine
+        from docai.models.selection import describe_model
 
-        checkpoint = find_checkpoint(self._model)
-        return LazyEngine(
-            checkpoint.id,
-            {head: weights.accuracy for head, weights in checkpoint.heads.items()},
-            lambda: self.engine,
-        )
+        if self._device not in ("auto", "cpu") and not is_server(self._model):
+            from docai.models.loading import choose_device
+
+            # Before anything is read.
+            choose_device(self._device)
+        about = describe_model(self._model)
+        return LazyEngine(about.name, about.heads, lambda: self.engine, side=about.side, base=about.base)
 
     def process(
         self,
@@ -332,6 +336,10 @@ def _check_model(model: object, device: object, engine: object) -> None:
         )
     if not isinstance(model, (str, Path)):
         raise SettingError(f"model is {model!r}; give its name, such as 'nano', or the path of its folder.")
+    from docai.models.client_address import is_server, parse_servers
+
+    if is_server(model):
+        parse_servers(str(model))
     if not isinstance(device, str):
         raise SettingError(f"device is {device!r}; it has to be 'auto', 'cpu', 'cuda' or 'cuda:<number>'.")
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from docai._version import __version__
 from docai.api import Pipeline
-from docai.errors import SettingError
+from docai.errors import RunFolderError, SettingError
 from docai.exports import EXPORTERS
+from docai.files import expand_home
 from docai.records import Document
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from docai.options import Drawings, Effort, Options, ReadBackSetting, Retry, TextLayer, Witnesses
     from docai.pipelines.batch.folder import RunFolder
     from docai.pipelines.batch.manifest import Row
+    from docai.pipelines.batch.ray_cluster import RayCluster
+    from docai.pipelines.batch.ray_run import RayRun
     from docai.pipelines.batch.run import Run, Setup
 
 JSON: Final = ".json"
@@ -51,6 +54,8 @@ def process_many(
     resume: bool = False,
     retry_failed: bool = False,
     workers: int | None = None,
+    cluster: RayCluster | None = None,
+    results: str | None = None,
     model: str | Path = "nano",
     device: str = "auto",
     heads: Collection[str] | None = None,
@@ -79,6 +84,9 @@ def process_many(
         resume: go on with the run that is in that folder: only what is left is read and given.
         retry_failed: as ``resume``; what failed is read again, too.
         workers: documents that are read at a time; None: one for every two cores.
+        cluster: read them on a cluster of Ray; None: on this machine.
+        results: where results go, with ``cluster``: a folder that all its machines share, or a URL such as
+            ``s3://bucket/results``; None: into ``run``, which all machines have to see then.
         model, device, heads, text_layer, drawings, witnesses, effort, readback, retry, limits: see
             :class:`docai.Pipeline`.
         engine: in place of ``model``; it is pickled.
@@ -105,7 +113,7 @@ def process_many(
     from docai.pipelines.batch.inputs import restored
 
     given = [sources] if isinstance(sources, (str, Path)) else list(sources)
-    setup = make_setup(options, model, device=device, engine=engine, workers=workers)
+    setup = make_setup(options, model, device=device, engine=engine, workers=workers, cluster=cluster)
     with ExitStack() as stack:
         folder = (
             Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="docai-run-")))
@@ -113,7 +121,12 @@ def process_many(
             else Path(run)
         )
         opened, reading = open_run(
-            folder, given, setup, resume=resume or retry_failed, retry_failed=retry_failed
+            folder,
+            given,
+            setup,
+            resume=resume or retry_failed,
+            retry_failed=retry_failed,
+            results=results,
         )
         with opened:
             for event in reading:
@@ -121,7 +134,7 @@ def process_many(
                     row = event.row
                     document = None
                     if row.state != "failed":
-                        document = Document.from_json(opened.result(row.name, JSON).read_bytes())
+                        document = Document.from_json(opened.store.read(row.name, JSON))
                     yield BatchResult(restored(row.path), row.state, row.reason, row.code, row, document)
 
 
@@ -133,23 +146,25 @@ def make_setup(
     engine: Engine | None = None,
     formats: Sequence[str] = (JSON,),
     workers: int | None = None,
+    cluster: RayCluster | None = None,
     download: bool = False,
 ) -> Setup:
     """How the documents of a run are read; the model is looked at and not loaded.
 
     Args:
         formats: extensions of the results.
+        cluster: where they are read; None: on this machine.
         download: fetch weights that are not here.
 
     Raises:
         SettingError: a format or a number of workers that there is not.
         UnknownModelError, CheckpointError, UnknownHeadError, HeadNotAvailableError: of the model.
     """
-    from docai.models.checkpoints import find_checkpoint
     from docai.models.engine import LazyEngine, check_heads
     from docai.models.heads import HEADS
+    from docai.models.selection import describe_model
     from docai.pipelines.batch.model_server import ModelSpec
-    from docai.pipelines.batch.run import Setup, default_workers
+    from docai.pipelines.batch.run import Setup
 
     if unknown := [suffix for suffix in formats if suffix not in EXPORTERS]:
         known = ", ".join(suffix.removeprefix(".") for suffix in EXPORTERS)
@@ -157,21 +172,25 @@ def make_setup(
     if workers is not None and (not isinstance(workers, int) or workers < 1):
         raise SettingError(f"workers is {workers!r}; give a number from 1, or leave it out.")
     spec = ModelSpec(model, device, engine)
+    known_heads: Mapping[str, float | None]
+    side: int | None
+    base: str | None
     if engine is None:
-        checkpoint = find_checkpoint(model, download=download)
-        name = checkpoint.id
-        known_heads = {head: weights.accuracy for head, weights in checkpoint.heads.items()}
+        about = describe_model(model, download=download)
+        name, known_heads, side, base = about.name, about.heads, about.side, about.base
     else:
-        name = engine.name
+        name, side, base = engine.name, getattr(engine, "side", None), getattr(engine, "base", None)
         known_heads = {head: engine.accuracy(head) for head in sorted(engine.heads() & HEADS.keys())}
-    check_heads(LazyEngine(name, known_heads, spec.load), options.heads)
+    check_heads(LazyEngine(name, known_heads, spec.load, side=side, base=base), options.heads)
     return Setup(
         options=options,
         model=spec,
         name=name,
         heads=known_heads,
+        side=side,
         exporters={suffix: EXPORTERS[suffix] for suffix in formats},
-        n_workers=default_workers() if workers is None else workers,
+        n_workers=workers,
+        cluster=cluster,
     )
 
 
@@ -185,7 +204,8 @@ def open_run(
     retry_failed: bool = False,
     shard: tuple[int, int] | None = None,
     password: str | None = None,
-) -> tuple[RunFolder, Run]:
+    results: str | None = None,
+) -> tuple[RunFolder, Run | RayRun]:
     """A run over the documents, ready to be iterated over; the folder is to be closed.
 
     Args:
@@ -193,29 +213,70 @@ def open_run(
         lines: of standard input, see :mod:`docai.pipelines.batch.inputs`.
         shard: number and count of the part of the inputs that this run reads.
         password: opens all inputs that have none of their own.
+        results: where results go, on a cluster; None: into the folder.
 
     Raises:
         InputError, RunFolderError, SettingError: as :func:`process_many`.
     """
     from docai.pipelines.batch.folder import RunFolder
     from docai.pipelines.batch.inputs import BatchInputs, find_batch_inputs, shard_of
+    from docai.pipelines.batch.ray_cluster import check_cluster
+    from docai.pipelines.batch.ray_run import RayRun
     from docai.pipelines.batch.run import Run
+    from docai.pipelines.batch.storage import is_url
 
     # Before the folder is made: a typing error leaves nothing behind.
+    if setup.cluster is not None:
+        check_cluster(setup.cluster)
+    elif results is not None:
+        raise SettingError(f"Results go elsewhere, to {results}, on a cluster only: give --engine ray.")
     found = find_batch_inputs(sources, lines=lines) if sources or not resume else BatchInputs()
-    opened = RunFolder(folder, describe(setup), shard=shard, resume=resume)
+    if results is not None and not is_url(results):
+        results = str(expand_home(results).absolute())
+    opened = RunFolder(folder, describe(setup), shard=shard, resume=resume, results=results)
     try:
         if names := opened.manifest.names():
             found.rename(names)
         inputs = found.found if shard is None else shard_of(found.found, *shard)
         opened.manifest.add((one.path, one.name, one.options) for one in inputs)
+        if not sources and shard is None and not opened.manifest.names():
+            raise RunFolderError(
+                f"The run {folder} was ended before its inputs were written down: give them again, with "
+                "--resume."
+            )
         passwords = {} if password is None else dict.fromkeys(opened.manifest.names(), password)
         passwords |= {one.path: one.password for one in inputs if one.password is not None}
-        run = Run(opened, setup, retry_failed=retry_failed, passwords=passwords, notes=tuple(found.notes))
+        notes = tuple(found.notes)
+        run: Run | RayRun
+        if setup.cluster is None:
+            _check_is_here(opened)
+            run = Run(opened, setup, retry_failed=retry_failed, passwords=passwords, notes=notes)
+        else:
+            run = RayRun(
+                opened,
+                setup,
+                setup.cluster,
+                retry_failed=retry_failed,
+                passwords=passwords,
+                notes=notes,
+            )
     except BaseException:
         opened.close()
         raise
     return opened, run
+
+
+def _check_is_here(folder: RunFolder) -> None:
+    """Raises SettingError: documents or results are in a store, which the engine of one machine does not
+    reach."""
+    from docai.pipelines.batch.storage import is_url
+
+    place = str(folder.store.root)
+    if folder.store.root == folder.results:
+        urls = (path for path in folder.manifest.names() if is_url(path))
+        place = next(urls, "")
+    if place:
+        raise SettingError(f"{place} is read and written by a cluster only: give --engine ray.")
 
 
 def describe(setup: Setup) -> Mapping[str, Any]:

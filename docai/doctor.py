@@ -169,9 +169,13 @@ def _readback() -> tuple[ReadBackReport, ...]:
 
 def _model(name: str) -> ModelReport:
     from docai.models.checkpoints import find_checkpoint
+    from docai.models.client_address import is_server, parse_servers
     from docai.models.heads import HEADS
 
     try:
+        if is_server(name):
+            servers = parse_servers(name)
+            return ModelReport(name, servers.name, {head: servers.model_of(head) for head in HEADS})
         checkpoint = find_checkpoint(name)
     except DocaiError as error:
         return ModelReport(name, None, dict.fromkeys(HEADS), problem=str(error))

@@ -32,7 +32,8 @@
     ├── ModelError                      a checkpoint or an answer is unusable
     │   ├── CheckpointError
     │   ├── AdapterError
-    │   └── GenerationError
+    │   ├── GenerationError
+    │   └── ServerError                 a model server is down, or does not answer as one
     ├── ExportError                     a record cannot be written in a format
     ├── OutputError                     a result cannot be written to the disk
     ├── NotAResultError                 a text is not JSON that docai wrote
@@ -209,6 +210,10 @@ class AdapterError(ModelError):
 
 class GenerationError(ModelError):
     """The engine could not produce an answer."""
+
+
+class ServerError(ModelError):
+    """A model server cannot be reached, or what it answers cannot be used."""
 
 
 class OutputError(DocaiError):

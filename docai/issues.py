@@ -403,6 +403,11 @@ CODES: Mapping[str, IssueCode] = MappingProxyType(
             "these have accents that nobody read, as where it is of a script or language that no reader here "
             "knows.",
         ),
+        "molecule-cut": IssueCode(
+            "warning",
+            "evidence",
+            "The drawing of a molecule goes on beyond the box of its region; what is there was not read.",
+        ),
         "witness-failed": IssueCode("info", "evidence", "A second reader failed; the message says why."),
         "reader-missing": IssueCode(
             "info",

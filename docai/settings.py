@@ -27,6 +27,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from docai.environment import KEY_VARIABLE
 from docai.errors import SettingError
 from docai.limits import FLAGS, Limits
 from docai.options import (
@@ -45,7 +46,8 @@ ENV_PREFIX = "DOCAI_"
 SETTINGS_FILE = "docai.toml"
 
 _WORDS = {
-    "model": "an embedded model such as nano, a folder, or a hub id such as organisation/name@revision",
+    "model": "an embedded model such as nano, a folder, a hub id such as organisation/name@revision, or a "
+    "server, http://HOST:PORT#NAME",
     "device": "auto, cpu, cuda or cuda:<number>",
     **{name: in_words(values) for name, values in CHOICES.items()},
     "download": "true or false",
@@ -195,7 +197,7 @@ def check_settings(
 def unknown_variables() -> list[str]:
     """Names in the environment that look like settings and are none; a typo should not pass unseen."""
     known = {ENV_PREFIX + name.upper() for name in Settings.model_fields}
-    known |= {"DOCAI_REAL_DATA", "DOCAI_WEIGHTS"}
+    known |= {KEY_VARIABLE, "DOCAI_REAL_DATA", "DOCAI_WEIGHTS"}
     return sorted(
         name for name in os.environ if name.upper().startswith(ENV_PREFIX) and name.upper() not in known
     )

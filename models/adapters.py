@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from docai.errors import AdapterError
 
@@ -22,6 +22,13 @@ LORA_TARGETS = (
 )
 """Modules that the adapters of all heads change, as a regular expression over full module names (PEFT's
 ``target_modules``). A list such as ``["q_proj", "v_proj"]`` would match the SigLIP tower as well."""
+
+_RENAMED: Final = (
+    ("base_model.model.language_model.model.", "base_model.model.model.language_model."),
+    ("base_model.model.multi_modal_projector.", "base_model.model.model.multi_modal_projector."),
+    ("base_model.model.vision_tower.", "base_model.model.model.vision_tower."),
+)
+"""Beginnings of the names of tensors until transformers 4.51, and those of today."""
 
 
 def attach_adapter(model: PreTrainedModel, config: LoraConfig, name: str) -> PeftModel:
@@ -45,8 +52,13 @@ def load_adapters(model: PreTrainedModel, folders: Mapping[str, Path]) -> PeftMo
         AdapterError: see :func:`load_adapter`.
     """
     peft_model: PeftModel | None = None
+    present = {name for name, _ in model.named_modules()}
     for name, folder in folders.items():
         config = read_adapter_config(folder)
+        # By the names in the file: those of the configuration may be of another version of transformers.
+        targets = adapted_modules(read_weights(folder))
+        if targets and targets <= present:
+            config.target_modules = targets
         if peft_model is None:
             peft_model = attach_adapter(model, config, name)
         else:
@@ -117,6 +129,12 @@ def require_arrived(weights: Tensors, loaded: Tensors, folder: Path) -> None:
         )
 
 
+def adapted_modules(weights: Tensors) -> set[str]:
+    """Full names of the modules that an adapter changes, from the names of its tensors."""
+    prefix = "base_model.model."
+    return {key.removeprefix(prefix).rpartition(".lora_")[0] for key in weights if ".lora_" in key}
+
+
 def read_adapter_config(folder: Path) -> LoraConfig:
     """The LoRA configuration in ``folder``. Raises :class:`AdapterError`."""
     from peft import LoraConfig, PeftConfig
@@ -141,14 +159,26 @@ def read_adapter_config(folder: Path) -> LoraConfig:
 
 
 def read_weights(folder: Path) -> Tensors:
-    """The tensors of the adapter in ``folder``. Raises :class:`AdapterError`."""
+    """The tensors of the adapter in ``folder`` by their names in this version of transformers.
+
+    Raises:
+        AdapterError: the file cannot be read.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     path = folder / "adapter_model.safetensors"
     try:
-        return load_file(path)
+        return {_current_name(key): tensor for key, tensor in load_file(path).items()}
     except (OSError, SafetensorError) as error:
         raise AdapterError(
             f"The weights in {path} cannot be read: {error}. Copy the adapter again."
         ) from error
+
+
+def _current_name(key: str) -> str:
+    """The name of a tensor as transformers 4.52 and later have it: the decoder moved into ``model`` then."""
+    for old, new in _RENAMED:
+        if key.startswith(old):
+            return new + key.removeprefix(old)
+    return key

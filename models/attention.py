@@ -1,16 +1,18 @@
-"""Fused attention for Gemma 2 decoders without soft caps, and the choice of attention for a checkpoint.
+"""Attention for Gemma 2 decoders, with and without soft caps, and the choice of it for a checkpoint.
 
 transformers disables fused attention for Gemma 2 by a class flag, because fused kernels cannot cap the
 scores, and materializes all scores instead: at 896 px about 0.8 GB per layer and crop for the 3B model. A
-checkpoint trained without the cap does not need that. :func:`register` adds the fused kernel under a name of
-its own to transformers' registries of attention and mask functions.
+checkpoint trained without the cap does not need that, and with it the scores of a part of the queries at a
+time are enough. Neither repeats the keys and values of a head for the queries that share them.
+:func:`register` adds both under names of their own to transformers' registries of attention and mask
+functions.
 
 flash-attention 2 is never chosen: it ignores the mask, so that in training an answer would see its own end.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from docai.errors import CheckpointError
 from docai.models.guards import text_config
@@ -20,7 +22,13 @@ if TYPE_CHECKING:
     from transformers import PaliGemmaConfig
 
 FUSED = "docai_fused"
-"""Name of this attention in transformers' registries."""
+"""Name of attention without a cap in transformers' registries."""
+
+CAPPED = "docai_capped"
+"""Name of attention with a cap."""
+
+MAX_SCORES: Final = 1 << 25
+"""Scores that attention with a cap has in memory at a time: 128 MB in float32."""
 
 AttentionChoice = Literal["auto", "eager", "fused"]
 
@@ -28,8 +36,9 @@ AttentionChoice = Literal["auto", "eager", "fused"]
 def choose_attention(config: PaliGemmaConfig, wanted: AttentionChoice = "auto") -> dict[str, str]:
     """``attn_implementation`` for ``from_pretrained``. Calls :func:`register` if needed.
 
-    The decoder uses the fused kernel if its scores are not capped, otherwise eager attention. The SigLIP
-    tower has no cap and no mask, so it keeps transformers' own fused attention.
+    The decoder uses the fused kernel if its scores are not capped, otherwise :func:`capped_attention`.
+    ``eager`` is transformers' own. The SigLIP tower has no cap and no mask, so it keeps transformers' own
+    fused attention.
 
     Raises:
         CheckpointError: ``wanted`` is ``fused`` and the checkpoint caps its scores.
@@ -41,18 +50,21 @@ def choose_attention(config: PaliGemmaConfig, wanted: AttentionChoice = "auto") 
             "Fused attention was requested, but this checkpoint caps its attention scores "
             f"(attn_logit_softcapping = {cap}), which fused kernels cannot do; use attention='auto'."
         )
-    if wanted == "eager" or is_capped:
+    if wanted == "eager":
         return {"": "eager", "text_config": "eager", "vision_config": "sdpa"}
     register()
-    return {"": FUSED, "text_config": FUSED, "vision_config": "sdpa"}
+    own = CAPPED if is_capped else FUSED
+    return {"": own, "text_config": own, "vision_config": "sdpa"}
 
 
 def register() -> None:
-    """Register :data:`FUSED` with transformers. Further calls have no effect."""
+    """Register :data:`FUSED` and :data:`CAPPED` with transformers. Further calls have no effect."""
     from transformers import AttentionInterface, AttentionMaskInterface
 
     AttentionInterface.register(FUSED, fused_attention)
+    AttentionInterface.register(CAPPED, capped_attention)
     AttentionMaskInterface.register(FUSED, fused_mask)
+    AttentionMaskInterface.register(CAPPED, fused_mask)
 
 
 def fused_attention(
@@ -71,7 +83,8 @@ def fused_attention(
         query: (batch, heads, queries, head width).
         key: (batch, key-value heads, keys, head width).
         value: as ``key``.
-        attention_mask: boolean, (batch, 1, queries, keys), True where a query sees a key; None: all.
+        attention_mask: (batch, 1, queries, keys), boolean, True where a query sees a key, or what is added to
+            the scores; None: all.
         softcap: must be None: a fused kernel cannot apply it, and ignoring it would silently change results.
         **kwargs: further arguments of attention functions, passed on to transformers' own.
 
@@ -85,6 +98,56 @@ def fused_attention(
     # No mask means no restriction (see fused_mask); the layer must not assume a causal mask.
     kwargs["is_causal"] = False
     return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
+
+
+def capped_attention(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float,
+    softcap: float | None = None,
+    dropout: float = 0.0,
+    **_: Any,
+) -> tuple[torch.Tensor, None]:
+    """Attention as Gemma 2's own, with capped scores, for as many queries at a time as memory is for.
+
+    The queries that share a head of keys and values are rows of one product.
+
+    Args:
+        module: the decoder's attention layer.
+        query: (batch, heads, queries, head width).
+        key: (batch, key-value heads, keys, head width).
+        value: as ``key``.
+        attention_mask: as for :func:`fused_attention`.
+        scaling: factor on the products of queries and keys.
+        softcap: scores are ``softcap * tanh(score / softcap)``; None: they are not capped.
+        dropout: of the weights, in training.
+    """
+    import torch
+
+    batch, n_heads, n_queries, width = query.shape
+    n_shared, n_keys = key.shape[1], key.shape[2]
+    # The rows of one product: queries of one position stand together by heads.
+    grouped = query.reshape(batch, n_shared, n_heads // n_shared, n_queries, width)
+    step = max(1, MAX_SCORES // (batch * n_heads * n_keys))
+    keys = key.transpose(2, 3)
+    parts = []
+    for start in range(0, n_queries, step):
+        chosen = grouped[:, :, :, start : start + step]
+        scores = torch.matmul(chosen.reshape(batch, n_shared, -1, width), keys) * scaling
+        if softcap is not None:
+            scores = torch.tanh(scores / softcap) * softcap
+        scores = scores.view(*chosen.shape[:4], n_keys)
+        if attention_mask is not None:
+            mask = attention_mask[:, :, None, start : start + step]
+            scores = scores.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else scores + mask
+        weights = torch.softmax(scores, dim=-1, dtype=torch.float32).to(query.dtype)
+        weights = torch.nn.functional.dropout(weights, p=dropout, training=module.training)
+        mixed = torch.matmul(weights.view(batch, n_shared, -1, n_keys), value)
+        parts.append(mixed.view(batch, n_heads, -1, width))
+    return torch.cat(parts, dim=2).transpose(1, 2).contiguous(), None
 
 
 def fused_mask(*args: Any, **kwargs: Any) -> torch.Tensor | None:

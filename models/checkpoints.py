@@ -53,6 +53,10 @@ class HeadWeights(BaseModel):
         default=None, gt=0, description="Most tokens of the answers it was trained on."
     )
     constrained: bool = Field(default=False, description="Decode with the head's grammar.")
+    causal_prompt: bool = Field(
+        default=False,
+        description="The prompt sees only what is before it, as on servers; see docai train --causal-prompt.",
+    )
     accuracy: float | None = Field(
         default=None,
         ge=0,
@@ -70,6 +74,9 @@ class Manifest(BaseModel):
 
     name: str = Field(min_length=1)
     revision: str = Field(min_length=1)
+    base: str | None = Field(
+        default=None, description="Checkpoint that its adapters were trained on, ``name@revision``."
+    )
     heads: dict[str, HeadWeights] = Field(default_factory=dict)
 
 
@@ -110,22 +117,30 @@ class Checkpoint:
         try:
             return self.heads[head]
         except KeyError:
-            raise head_not_available(head, self.heads, self.id, str(self.folder)) from None
+            raise head_not_available(head, self.heads, self.id, self.base) from None
+
+    @property
+    def base(self) -> str:
+        """What ``docai train --base`` takes to train more heads on it."""
+        return str(self.folder)
 
 
-def head_not_available(head: str, heads: Mapping[str, Any], model: str, base: str) -> HeadNotAvailableError:
+def head_not_available(
+    head: str, heads: Mapping[str, Any], model: str, base: str | None
+) -> HeadNotAvailableError:
     """The error for a head without weights.
 
     Args:
         head: name of the head.
         heads: names of the heads that the model has.
         model: id of the model.
-        base: the model as the training command takes it, a name or folder.
+        base: the model as the training command takes it, a name or folder; None: it takes none.
     """
     has = ", ".join(heads) or "none"
+    on_it = "" if base is None else f" --base {base} -o DIR"
     return HeadNotAvailableError(
         f"The model {model} has no weights for the head {head!r} (it has: {has}). "
-        f"Train them with `docai train {head} --base {base} -o DIR`, or choose another model."
+        f"Train them with `docai train {head}{on_it}`, or choose another model."
     )
 
 
@@ -147,6 +162,11 @@ def find_checkpoint(model: str | Path, *, download: bool = False) -> Checkpoint:
         CheckpointError: the folder is incomplete, damaged, or not a PaliGemma 2.
     """
     embedded = embedded_models()
+    if str(model).lower().startswith(("http:", "https:")):
+        raise UnknownModelError(
+            "The model is named by the address of a server, and weights on this machine are needed here: "
+            f"give an embedded model ({_join_names(embedded)}), a folder, or a hub id."
+        )
     if isinstance(model, str) and model in embedded:
         return open_checkpoint(embedded[model])
     if str(model) and Path(model).is_dir():
@@ -204,6 +224,29 @@ class AdapterFolder:
     folder: Path
     weights: HeadWeights
     revision: str
+    base: str | None = None
+    """The checkpoint that it was trained on, as its folder states it; None: it states none."""
+
+    def require_base(self, checkpoint: Checkpoint) -> None:
+        """Raise :class:`AdapterError` where it was trained on another checkpoint.
+
+        The base is compared by ``name@revision``, or by name where either has no revision. The path of a
+        folder says nothing: the same weights may be in another folder.
+        """
+        if self.base is None or self.base == checkpoint.id:
+            return
+        name, _, revision = self.base.partition("@")
+        own, _, _ = checkpoint.name.partition("@")
+        is_path = not revision and not _HUB_ID.fullmatch(name)
+        # Official checkpoints are known by their name, wherever they are.
+        ours, theirs = own.rsplit("/", 1)[-1], name.rsplit("/", 1)[-1]
+        is_known = all(one.startswith("paligemma2-") for one in (ours, theirs))
+        if (is_path and not is_known) or (not revision and (ours == theirs or not is_known)):
+            return
+        raise AdapterError(
+            f"The adapter in {self.folder} was trained on {self.base}, not on {checkpoint.id}, for which it "
+            "would be wrong without a sign of it. Use the base model that it was trained on."
+        )
 
 
 def open_adapter(folder: Path, head: str) -> AdapterFolder:
@@ -224,7 +267,15 @@ def open_adapter(folder: Path, head: str) -> AdapterFolder:
                 "use a folder that `docai train` wrote."
             )
     revision = manifest.revision if manifest else _fingerprint(files_needed[0], [files_needed[1]])
-    return AdapterFolder(adapter_folder, weights, revision)
+    base = manifest.base if manifest else None
+    if base is None:
+        # PEFT's own word for it: a hub id, or the path of a folder.
+        try:
+            stated = _read_json(files_needed[0]).get("base_model_name_or_path")
+        except CheckpointError as error:
+            raise AdapterError(f"{error} Copy the adapter again.") from error
+        base = stated if isinstance(stated, str) and stated else None
+    return AdapterFolder(adapter_folder, weights, revision, base)
 
 
 def open_checkpoint(

@@ -29,6 +29,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
+from functools import cache
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
@@ -41,7 +42,7 @@ from docai.errors import ConfigurationError, GenerationError, MissingDependencyE
 from docai.models.grammars import GRAMMARS, PLAIN_TEXT_SLICES
 
 if TYPE_CHECKING:
-    from llguidance import LLMatcher, LLTokenizer
+    from llguidance import LLExecutor, LLMatcher, LLTokenizer
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerBase
 
@@ -65,19 +66,13 @@ class GrammarMask(LogitsProcessor):
         self._closing = frozenset(closing)
         self._before: torch.Tensor | None = None
         self._matchers: list[LLMatcher | None] = []
-        self._shifts: torch.Tensor | None = None
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """The scores with minus infinity for tokens that are not allowed; shape (rows, vocabulary)."""
         self._matchers = self._advance_all(input_ids)
-        bits = torch.from_numpy(self._constraint.allowed(self._matchers)).to(scores.device)
-        if self._shifts is None:
-            self._shifts = torch.arange(32, dtype=torch.int32, device=scores.device)
-        allowed = ((bits[:, :, None] >> self._shifts) & 1).flatten(1).bool()[:, : self._constraint.size]
-        # Models may have more logits than their tokenizer has tokens, because sizes were rounded up.
-        missing = scores.shape[1] - allowed.shape[1]
-        if missing > 0:
-            allowed = torch.nn.functional.pad(allowed, (0, missing))
+        allowed, reasons = allowed_tokens(self._matchers, scores)
+        for reason in reasons.values():
+            raise GenerationError(f"The grammar {self._constraint.name!r} failed: {reason}.")
         return scores.masked_fill(~allowed, -torch.inf)
 
     def _advance_all(self, input_ids: torch.Tensor) -> list[LLMatcher | None]:
@@ -163,46 +158,68 @@ class Constraint:
         Raises:
             ConfigurationError: there is no such grammar, or the vocabulary cannot write it.
         """
-        from llguidance import LLExecutor, LLMatcher
+        from llguidance import LLMatcher
 
         if name not in GRAMMARS:
             known = ", ".join(GRAMMARS)
             raise ConfigurationError(f"There is no grammar {name!r}; the grammars are: {known}.")
         self.name = name
-        self._size = int(vocabulary.tokens.vocab_size)
-        self._executor = LLExecutor()
         self._first = LLMatcher(vocabulary.tokens, GRAMMARS[name](vocabulary.location), log_level=0)
         if self._first.is_error():
             raise ConfigurationError(f"The grammar {name!r} cannot be used: {self._first.get_error()}")
-
-    @property
-    def size(self) -> int:
-        """Number of tokens of the vocabulary."""
-        return self._size
 
     def matcher(self) -> LLMatcher:
         """A matcher at the start of an answer."""
         return self._first.deep_copy()
 
-    def allowed(self, matchers: Sequence[LLMatcher | None]) -> NDArray[np.int32]:
-        """The tokens allowed next in each answer, as bits, the lowest bit of each word first.
 
-        Without a matcher every token is allowed. Shape (answers, words of 32 bits).
+def allowed_tokens(
+    matchers: Sequence[LLMatcher | None], logits: torch.Tensor
+) -> tuple[torch.Tensor, dict[int, str]]:
+    """As :func:`allowed_bits`, as a boolean tensor of the shape of ``logits`` and on its device."""
+    bits, reasons = allowed_bits(matchers, int(logits.shape[1]))
+    on_device = torch.from_numpy(bits).to(logits.device)
+    shifts = torch.arange(32, dtype=torch.int32, device=logits.device)
+    allowed = ((on_device[:, :, None] >> shifts) & 1).flatten(1).bool()[:, : logits.shape[1]]
+    return allowed, reasons
 
-        Raises:
-            GenerationError: no token is allowed, or the grammar became too complex.
-        """
-        from llguidance.numpy import allocate_token_bitmask, fill_next_token_bitmask_par
 
-        bits = allocate_token_bitmask(len(matchers), self.size)
-        live = [(matcher, row) for row, matcher in enumerate(matchers) if matcher is not None]
-        if live:
-            fill_next_token_bitmask_par(self._executor, live, bits)
-        for matcher, row in live:
-            if matcher.is_error() or not bits[row].any():
-                reason = matcher.get_error().split("\n")[0] or "no token continues the answer"
-                raise GenerationError(f"The grammar {self.name!r} failed: {reason}.")
-        return bits
+def allowed_bits(
+    matchers: Sequence[LLMatcher | None], n_tokens: int
+) -> tuple[NDArray[np.int32], dict[int, str]]:
+    """The tokens allowed next in each of several answers; without a matcher every one is.
+
+    Args:
+        matchers: of grammars over one vocabulary.
+        n_tokens: of the model, at least those of the vocabulary.
+
+    Returns:
+        Bits, the lowest of each word first, (answers, words of 32 bits); and why a grammar failed, by the
+        index of its answer: no token is allowed, or the grammar became too complex. Everything is allowed
+        there.
+    """
+    from llguidance.numpy import allocate_token_bitmask, fill_next_token_bitmask_par
+
+    live = [(matcher, row) for row, matcher in enumerate(matchers) if matcher is not None]
+    reasons: dict[int, str] = {}
+    # Models may have more logits than their tokenizer has tokens, because sizes were rounded up.
+    bits = allocate_token_bitmask(len(matchers), n_tokens)
+    if live:
+        bits[[row for _, row in live]] = 0
+        fill_next_token_bitmask_par(_executor(), live, bits)
+    for matcher, row in live:
+        if matcher.is_error() or not bits[row].any():
+            reasons[row] = matcher.get_error().split("\n")[0] or "no token continues the answer"
+            bits[row] = -1
+    return bits, reasons
+
+
+@cache
+def _executor() -> LLExecutor:
+    """The threads of llguidance, started once."""
+    from llguidance import LLExecutor
+
+    return LLExecutor()
 
 
 class _TokenizerAdapter:

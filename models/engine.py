@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Request:
-    """One crop for one head. ``image`` is RGB, square, ``head.resolution`` pixels a side."""
+    """One crop for one head. ``image`` is RGB, square, :func:`crop_size` pixels a side."""
 
     head: Head
     image: Image
@@ -82,7 +82,10 @@ class Engine(Protocol):
         ...
 
     def generate(self, requests: Sequence[Request]) -> list[Generation]:
-        """Answer each request.
+        """Answer each request, whatever heads they are of.
+
+        A failure with one crop is best returned as its answer, with the finish reason ``error``: where an
+        engine raises instead, the others are put to it again.
 
         Raises:
             HeadNotAvailableError: a request names a head without weights.
@@ -99,11 +102,23 @@ class LazyEngine:
         name: of the model.
         heads: for which it has weights, each with its measured accuracy.
         load: gives the engine; it is called each time, and keeps it.
+        side: of the crops that it reads, pixels; None: that of each head.
+        base: the model as ``docai train --base`` takes it; None: it is none to train heads on.
     """
 
-    def __init__(self, name: str, heads: Mapping[str, float | None], load: Callable[[], Engine]) -> None:
+    def __init__(
+        self,
+        name: str,
+        heads: Mapping[str, float | None],
+        load: Callable[[], Engine],
+        *,
+        side: int | None = None,
+        base: str | None = None,
+    ) -> None:
         self.name = name
         self.load = load
+        self.side = side
+        self.base = base
         self._heads = dict(heads)
         self._is_loaded = False
 
@@ -131,16 +146,27 @@ class LazyEngine:
         return engine
 
 
-def check_crop(request: Request) -> None:
-    """Raise :class:`GenerationError` unless the crop is RGB and of exactly the size that its head reads.
+def crop_size(engine: Engine, head: Head) -> int:
+    """Side of the crops that an engine reads for a head, pixels.
+
+    The resolution belongs to the weights: 224, 448 and 896 px checkpoints of PaliGemma 2 are different ones.
+    An engine states its own as ``side``; where it states none it is that of the head.
+    """
+    side: int | None = getattr(engine, "side", None)
+    return head.resolution if side is None else side
+
+
+def check_crop(request: Request, side: int) -> None:
+    """Raise :class:`GenerationError` unless the crop is RGB and of ``side`` pixels, as its weights read it.
 
     Engines never resize: a crop of another shape would be distorted, and its boxes would be wrong.
     """
-    image, side = request.image, request.head.resolution
+    image = request.image
     if image.mode != "RGB" or image.size != (side, side):
         raise GenerationError(
             f"The head {request.head.name!r} reads RGB crops of {side} x {side} px, but this one is "
-            f"{image.mode} of {image.width} x {image.height} px. Use docai.pipelines.crops.crop.make_crop()."
+            f"{image.mode} of {image.width} x {image.height} px. Use docai.pipelines.crops.crop.make_crop() "
+            "with docai.models.engine.crop_size()."
         )
 
 
@@ -148,37 +174,37 @@ def answer(engine: Engine, requests: Sequence[Request]) -> list[Generation]:
     """Answer each request, in order; a failure with one crop does not affect the others.
 
     A blank crop does not reach the model: its answer is empty and its finish reason ``blank``. A crop of the
-    wrong shape gets the finish reason ``error``. Requests are sent to the engine head by head. If the engine
-    fails on a batch, smaller batches are tried until the failing crops are isolated; these get the finish
-    reason ``error``, with the message in :attr:`Generation.error`.
+    wrong shape gets the finish reason ``error``. All other crops are put to the engine together. If it
+    raises, smaller batches are tried until the failing crops are isolated; these get the finish reason
+    ``error``, with the message in :attr:`Generation.error`.
 
     Raises:
         ConfigurationError: the engine has no weights for a head, or is not set up.
     """
     answers: dict[int, Generation] = {}
-    batches: dict[str, list[int]] = {}
+    left: list[int] = []
     for index, request in enumerate(requests):
-        generation = _answer_without_model(request)
+        generation = _answer_without_model(request, crop_size(engine, request.head))
         if generation is not None:
             answers[index] = generation
         else:
-            batches.setdefault(request.head.name, []).append(index)
-    if batches and isinstance(engine, LazyEngine):
+            left.append(index)
+    if left and isinstance(engine, LazyEngine):
         # Here, since a model that cannot be loaded is no failure of a crop.
         engine = engine.loaded()
-    for indices in batches.values():
-        generations = _answer_batch(engine, [requests[index] for index in indices])
-        answers.update(zip(indices, generations, strict=True))
+    if left:
+        generations = _answer_batch(engine, [requests[index] for index in left])
+        answers.update(zip(left, generations, strict=True))
     return [answers[index] for index in range(len(requests))]
 
 
-def _answer_without_model(request: Request) -> Generation | None:
+def _answer_without_model(request: Request, side: int) -> Generation | None:
     from docai.models.blank import is_blank
 
     try:
-        check_crop(request)
+        check_crop(request, side)
     except GenerationError as error:
-        return _failed_generation(request, error)
+        return failed_generation(request, error)
     if is_blank(request.image):
         return Generation(text="", finish_reason="blank", prompt=request.head.prompt)
     return None
@@ -192,7 +218,7 @@ def _answer_batch(engine: Engine, requests: Sequence[Request]) -> list[Generatio
     except Exception as error:
         # Engines may be third-party: no exception of theirs may cost the answers to the other crops. Only the
         # message is kept, because the traceback references tensors.
-        failure = _failed_generation(requests[0], error)
+        failure = failed_generation(requests[0], error)
         may_be_too_large = isinstance(error, RuntimeError | MemoryError | GenerationError)
     if len(requests) == 1:
         return [failure]
@@ -204,7 +230,8 @@ def _answer_batch(engine: Engine, requests: Sequence[Request]) -> list[Generatio
     return [generation for part in parts for generation in _answer_batch(engine, part)]
 
 
-def _failed_generation(request: Request, error: Exception) -> Generation:
+def failed_generation(request: Request, error: Exception) -> Generation:
+    """The answer to a request that failed."""
     message = str(error) or "no reason given"
     return Generation(
         text="",
@@ -227,4 +254,5 @@ def check_heads(engine: Engine, heads: Collection[str] | None) -> None:
     # A model may lack some heads: their regions get an issue. A model without any head is useless.
     wanted = frozenset(heads or (() if has else HEADS))
     if missing := sorted(wanted - has):
-        raise head_not_available(missing[0], dict.fromkeys(sorted(has)), engine.name, engine.name)
+        base: str | None = getattr(engine, "base", None)
+        raise head_not_available(missing[0], dict.fromkeys(sorted(has)), engine.name, base)

@@ -15,6 +15,7 @@ from docai.errors import CheckpointError, GenerationError
 
 if TYPE_CHECKING:
     import torch
+    from numpy.typing import NDArray
     from transformers import BatchFeature, Gemma2Config, PaliGemmaConfig, PaliGemmaProcessor
 
 MAX_SEQUENCE = 8192
@@ -102,12 +103,28 @@ def require_token_types(inputs: BatchFeature) -> None:
         )
 
 
+def make_prompt_causal(inputs: BatchFeature, image_token: int) -> None:
+    """Let each token of the text see only the image and the text before it, in place.
+
+    PaliGemma's own mask lets image and prompt see each other in both directions. Servers keep that for the
+    image alone: vLLM marks the positions of the image as bidirectional (``is_mm_prefix_lm``) and leaves the
+    prompt causal. A head whose ``docai.json`` says ``causal_prompt`` is trained and read with that mask.
+
+    Args:
+        inputs: with ``input_ids``, ``attention_mask`` and ``token_type_ids``, each (batch, tokens). The type
+            of the text becomes 1, which is causal; that of image tokens and padding is 0.
+        image_token: id of the image token.
+    """
+    is_text = (inputs["attention_mask"] == 1) & (inputs["input_ids"] != image_token)
+    inputs["token_type_ids"] = is_text.to(inputs["token_type_ids"].dtype)
+
+
 def drop_labels(inputs: BatchFeature) -> None:
     """Remove ``labels``: the processor adds them even without an answer, all of them -100."""
     inputs.pop("labels", None)
 
 
-def require_ends_with_text(attention_mask: torch.Tensor) -> None:
+def require_ends_with_text(attention_mask: torch.Tensor | NDArray[Any]) -> None:
     """Raise :class:`GenerationError` if a row ends in padding: a second check of :func:`set_left_padding`."""
     if not bool(attention_mask[:, -1].all()):
         raise GenerationError(

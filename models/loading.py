@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from docai.errors import CheckpointError, DeviceError, SettingError
+from docai.errors import CheckpointError, DeviceError, MissingDependencyError, SettingError
 from docai.models import guards
 from docai.models.attention import AttentionChoice, choose_attention
 from docai.models.checkpoints import Checkpoint
@@ -96,6 +96,7 @@ def load_base(
 
     Raises:
         CheckpointError: the weights do not match the configuration, or the configuration is incomplete.
+        MissingDependencyError: the weights are quantized by a library that is not installed.
     """
     from safetensors import SafetensorError
     from transformers import GenerationConfig, PaliGemmaConfig, PaliGemmaForConditionalGeneration
@@ -118,6 +119,12 @@ def load_base(
                 local_files_only=True,
                 output_loading_info=True,
             )
+    except ImportError as error:
+        method = checkpoint.config.get("quantization_config", {}).get("quant_method", "its quantization")
+        raise MissingDependencyError(
+            f"The weights in {folder} are quantized by {method}, for which a package is missing: "
+            f"{' '.join(str(error).split())}"
+        ) from error
     except (OSError, RuntimeError, SafetensorError) as error:
         raise CheckpointError(
             f"The weights in {folder} cannot be loaded: {error}. Copy the checkpoint again."

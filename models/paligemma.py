@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
-from docai.errors import CheckpointError, ConfigurationError, GenerationError
+from docai.errors import ConfigurationError, GenerationError
 from docai.models import guards
 from docai.models.adapters import load_adapters
 from docai.models.attention import AttentionChoice
@@ -21,55 +24,41 @@ from docai.models.checkpoints import (
     head_not_available,
     open_adapter,
 )
-from docai.models.engine import Generation, Request, check_crop
-from docai.models.generation import Answer, SpecialTokens, token_texts, write_answers
+from docai.models.engine import Generation, Request, check_crop, failed_generation
+from docai.models.generation import Answer, SpecialTokens, token_texts
+from docai.models.heads import HEADS
+from docai.models.inputs import Preprocessor, encode_prompts
+from docai.models.jobs import Job, Outcome, no_room
 from docai.models.loading import choose_device, choose_dtype, load_base, load_processor
+from docai.models.memory import default_slots
+from docai.models.scheduler import Scheduler
+from docai.models.side_by_side import AdapterRows, lay_side_by_side
+from docai.models.slots import SlotDecoder
 
 if TYPE_CHECKING:
     from peft import PeftModel
-    from PIL.Image import Image
-    from transformers import BatchFeature, PaliGemmaForConditionalGeneration, PaliGemmaProcessor
+    from transformers import PaliGemmaForConditionalGeneration, PaliGemmaProcessor
 
     from docai.models.constrained import Constraint, GrammarVocabulary
     from docai.models.heads import Head
 
-IMAGE_TOKEN = "<image>"
 
+@dataclass(eq=False)
+class _Ticket:
+    """One request on its way."""
 
-def encode_prompts(
-    processor: PaliGemmaProcessor,
-    prompts: Sequence[str],
-    images: Sequence[Image],
-    *,
-    like: PaliGemmaForConditionalGeneration,
-) -> BatchFeature:
-    """The model's inputs: image tokens, ``<bos>``, prompt and line feed, padded on the left.
-
-    Args:
-        processor: set to pad on the left.
-        prompts: without the image token and the line feed.
-        images: one for each prompt, of the size that the model reads.
-        like: the model, whose device and number format the batch gets.
-    """
-    # NumPy, because the processor converts PyTorch tensors to NumPy in a way that NumPy 2 warns about.
-    inputs: BatchFeature = processor(
-        images=[[image] for image in images],
-        text=[IMAGE_TOKEN + prompt for prompt in prompts],
-        padding="longest",
-        return_tensors="np",
-    ).convert_to_tensors("pt")
-    guards.drop_labels(inputs)
-    guards.require_token_types(inputs)
-    guards.require_ends_with_text(inputs["attention_mask"])
-    inputs["pixel_values"] = inputs["pixel_values"].to(like.dtype)
-    on_device: BatchFeature = inputs.to(like.device)
-    return on_device
+    request: Request
+    job: Job | None = None
+    """None: it is not read greedily."""
+    generation: Generation | None = None
 
 
 class PaliGemmaEngine:
     """PaliGemma 2 with one base model and a LoRA adapter for each head. Create it with :meth:`load`.
 
-    Calls from several threads are serialized, because the model has one active adapter.
+    It answers many requests at a time, of whatever heads, documents and threads: what one thread puts to it
+    is read beside what others wait for. :meth:`generate` is for a list. A server of many callers uses
+    :meth:`submit` and :meth:`answers`.
     """
 
     def __init__(
@@ -79,7 +68,7 @@ class PaliGemmaEngine:
         processor: PaliGemmaProcessor,
         heads: Mapping[str, HeadWeights],
         *,
-        adapters: PeftModel | None,
+        adapters: PeftModel | AdapterRows | None,
         adapter_ids: Mapping[str, str],
         batch_size: int,
     ) -> None:
@@ -90,20 +79,33 @@ class PaliGemmaEngine:
             model: the base model, into which the layers of ``adapters`` are injected.
             processor: set to pad on the left.
             heads: the heads with weights.
-            adapters: switches the injected layers; None if there are none.
+            adapters: switches the injected layers, for all rows or for each; None if there are none.
             adapter_ids: head → id of its weights in records, for heads with an adapter of that name.
-            batch_size: maximum number of crops in one batch.
+            batch_size: most answers that are written at a time.
         """
         self.checkpoint = checkpoint
-        self.batch_size = batch_size
         self._model = model
         self._processor = processor
         self._heads = dict(heads)
         self._adapters = adapters
         self._adapter_ids = dict(adapter_ids)
-        self._lock = threading.Lock()
         self._context = guards.text_config(model.config).max_position_embeddings
         self._special_tokens = SpecialTokens.of(model, processor)
+        self._inputs = Preprocessor(processor, checkpoint.image_size, checkpoint.n_image_tokens)
+        self._scheduler = Scheduler(
+            SlotDecoder(model, adapters=adapters if isinstance(adapters, AdapterRows) else None),
+            self._special_tokens,
+            n_slots=batch_size,
+            context=self._context,
+            n_image=checkpoint.n_image_tokens,
+            select=None if adapters is None or isinstance(adapters, AdapterRows) else self._select,
+            n_behind=1 if model.device.type == "cuda" else 0,
+        )
+        self._lock = threading.RLock()
+        self._tickets: dict[Job, _Ticket] = {}
+        self._beams: deque[_Ticket] = deque()
+        self._streamed: dict[int, _Ticket] = {}
+        self._n_streamed = 0
         self._grammar_vocabulary: GrammarVocabulary | None = None
         self._constraints: dict[str, Constraint] = {}
 
@@ -125,19 +127,24 @@ class PaliGemmaEngine:
             model: an embedded model, a folder, or ``organisation/name@revision`` of the hub.
             device: ``auto`` is the first CUDA device if there is one, otherwise the CPU.
             dtype: ``float32`` or ``bfloat16``; None is bfloat16 on CUDA and float32 on a CPU.
-            batch_size: maximum number of crops in one batch; None is 16 on CUDA, 4 on a CPU.
+            batch_size: most answers that are written at a time; None is as many as there is memory for on
+                CUDA, 8 on a CPU.
             adapters: head → LoRA folder, in addition to those of the checkpoint, which they override.
             attention: ``auto`` is fused if the checkpoint allows it.
             download: allow downloading missing files from the hub.
 
         Raises:
             UnknownModelError: there is no such model on this machine.
+            HeadNotAvailableError: the checkpoint has no heads, and no adapters were given.
             CheckpointError: the checkpoint is not a usable PaliGemma 2.
             AdapterError: an adapter does not fit the base.
             DeviceError: the device is unknown or not present.
             SettingError: the number format is not supported.
         """
         checkpoint = find_checkpoint(model, download=download)
+        if not checkpoint.heads and not adapters:
+            # Before gigabytes are read.
+            raise head_not_available(min(HEADS), {}, checkpoint.id, checkpoint.base)
         torch_device = choose_device(device)
         torch_dtype = choose_dtype(dtype, torch_device)
         base = load_base(checkpoint, torch_dtype, attention)
@@ -150,18 +157,25 @@ class PaliGemmaEngine:
         ids = {head: f"{checkpoint.id}+{head}" for head in folders}
         for head, adapter_folder in (adapters or {}).items():
             adapter = open_adapter(Path(adapter_folder), head)
+            adapter.require_base(checkpoint)
             heads[head], folders[head] = adapter.weights, adapter.folder
             ids[head] = f"{checkpoint.id}+{head}@{adapter.revision}"
-        peft_model = load_adapters(base, folders) if folders else None
+        loaded: PeftModel | AdapterRows | None = None
+        if folders:
+            peft_model = load_adapters(base, folders)
+            loaded = lay_side_by_side(base, peft_model) or peft_model
         base.to(torch_device)  # type: ignore[arg-type]
+        budgets = [
+            entry.max_tokens or HEADS[head].max_tokens for head, entry in heads.items() if head in HEADS
+        ]
         return cls(
             checkpoint,
             base,
             load_processor(checkpoint),
             heads,
-            adapters=peft_model,
+            adapters=loaded,
             adapter_ids=ids,
-            batch_size=batch_size or (16 if torch_device.type == "cuda" else 4),
+            batch_size=batch_size or default_slots(base, checkpoint.n_image_tokens, budgets),
         )
 
     @property
@@ -177,6 +191,16 @@ class PaliGemmaEngine:
         """Number format of the weights, such as ``float32``."""
         return str(self._model.dtype).removeprefix("torch.")
 
+    @property
+    def side(self) -> int:
+        """Side of the crops that it reads, pixels: a property of the weights."""
+        return self.checkpoint.image_size
+
+    @property
+    def base(self) -> str:
+        """What ``docai train --base`` takes to train more heads for it."""
+        return self.checkpoint.base
+
     def heads(self) -> frozenset[str]:
         return frozenset(self._heads)
 
@@ -185,45 +209,152 @@ class PaliGemmaEngine:
         return self._heads[head].accuracy if head in self._heads else None
 
     def generate(self, requests: Sequence[Request]) -> list[Generation]:
-        """Answer each request, in order. A batch never mixes heads, adapters or decoding settings.
+        """Answer each request, in order. A failure is the answer to its own request.
 
         Raises:
             HeadNotAvailableError: a request names a head without weights.
-            CheckpointError: a head has a different resolution than the checkpoint.
-            GenerationError: a crop is not RGB, or not of the size that its head reads.
+            GenerationError: a crop is not RGB, or not of :attr:`side`.
         """
-        for request in requests:
-            self._check(request)
-        groups: dict[tuple[object, ...], list[int]] = {}
-        for index, request in enumerate(requests):
-            groups.setdefault(self._group(request), []).append(index)
-        answers: dict[int, Generation] = {}
         with self._lock:
-            for indices in groups.values():
-                for start in range(0, len(indices), self.batch_size):
-                    batch = indices[start : start + self.batch_size]
-                    answers.update(zip(batch, self._answer([requests[i] for i in batch]), strict=True))
-        return [answers[index] for index in range(len(requests))]
+            tickets = [self._ticket(request) for request in requests]
+            for ticket in tickets:
+                self._enqueue(ticket)
+        try:
+            while any(ticket.generation is None for ticket in tickets):
+                # Threads take turns: each step writes a token of everybody's answers.
+                with self._lock:
+                    if any(ticket.generation is None for ticket in tickets):
+                        self._step()
+        except BaseException:
+            with self._lock:
+                self._forget(tickets)
+            raise
+        return [ticket.generation for ticket in tickets if ticket.generation is not None]
+
+    def submit(self, request: Request) -> int:
+        """Put a request to the model, to be answered by :meth:`answers`. Any thread may call this.
+
+        Returns:
+            The number by which its answer is given.
+
+        Raises:
+            HeadNotAvailableError, GenerationError: as by :meth:`generate`.
+        """
+        with self._lock:
+            ticket = self._ticket(request)
+            self._n_streamed += 1
+            self._streamed[self._n_streamed] = ticket
+            self._enqueue(ticket)
+            return self._n_streamed
+
+    def answers(self) -> Iterator[tuple[int, Generation]]:
+        """Answer what was submitted, also while this runs, until nothing is left.
+
+        Yields:
+            The number of a request and its answer, as soon as it is ready, in any order.
+        """
+        while True:
+            with self._lock:
+                ready = [number for number, one in self._streamed.items() if one.generation is not None]
+                done = [(number, self._streamed.pop(number).generation) for number in ready]
+                if not done and not self._streamed:
+                    return
+                if not done:
+                    self._step()
+            yield from ((number, generation) for number, generation in done if generation is not None)
+
+    def close(self) -> None:
+        """Give the memory of all slots back; that of the weights goes with the engine itself.
+
+        What was submitted and is not answered is forgotten. The next request takes the memory again.
+        """
+        with self._lock:
+            self._forget([*self._tickets.values(), *self._beams])
+            self._streamed.clear()
+            self._scheduler.release()
+        if self._model.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _ticket(self, request: Request) -> _Ticket:
+        self._check(request)
+        head = request.head
+        constraint = self._constraint(head)
+        if head.decoding.num_beams > 1:
+            return _Ticket(request)
+        job = Job(
+            pixels=partial(self._inputs.pixels, request.image),
+            prompt=self._inputs.prompt(head.prompt),
+            budget=self._budget(request),
+            decoding=head.decoding,
+            constraint=constraint,
+            adapter=head.name if head.name in self._adapter_ids else None,
+            causal_prompt=self._heads[head.name].causal_prompt,
+            picture=hashlib.sha256(request.image.tobytes()).digest(),
+        )
+        return _Ticket(request, job)
+
+    def _enqueue(self, ticket: _Ticket) -> None:
+        if ticket.job is None:
+            self._beams.append(ticket)
+        else:
+            self._tickets[ticket.job] = ticket
+            self._scheduler.submit(ticket.job)
+
+    def _forget(self, tickets: Sequence[_Ticket]) -> None:
+        """Drop what nobody waits for any more."""
+        jobs = [ticket.job for ticket in tickets if ticket.job is not None]
+        self._scheduler.cancel(jobs)
+        for job in jobs:
+            self._tickets.pop(job, None)
+        self._beams = deque(ticket for ticket in self._beams if ticket not in tickets)
+
+    def _step(self) -> None:
+        """Write one token of each answer, or a whole one by beam search."""
+        if self._scheduler.is_idle and self._beams:
+            ticket = self._beams.popleft()
+            try:
+                outcome: Answer | Exception = self._search(ticket.request)
+            except Exception as error:
+                outcome = error
+            ticket.generation = self._generation(ticket.request, outcome)
+            return
+        outcomes: list[Outcome] = self._scheduler.step()
+        for job, result in outcomes:
+            ticket = self._tickets.pop(job)
+            ticket.generation = self._generation(ticket.request, result)
+
+    def _search(self, request: Request) -> Answer:
+        """The answer to one request by beam search."""
+        from docai.models.beams import search
+
+        head = request.head
+        inputs = encode_prompts(
+            self._processor,
+            [head.prompt],
+            [request.image],
+            like=self._model,
+            causal_prompt=self._heads[head.name].causal_prompt,
+        )
+        n_prompt = inputs["input_ids"].shape[1]
+        budget = min(self._budget(request), self._context - n_prompt)
+        if budget < 1:
+            raise no_room(n_prompt, self._context)
+        if self._model.device.type != "cpu":
+            # Its own cache takes the place of the slots.
+            self._scheduler.release()
+        with torch.inference_mode():
+            self._select(head.name if head.name in self._adapter_ids else None)
+            return search(
+                self._model, inputs, budget, head.decoding, self._special_tokens, self._constraint(head)
+            )
 
     def _check(self, request: Request) -> None:
         head = request.head
         if head.name not in self._heads:
-            raise head_not_available(head.name, self._heads, self.checkpoint.id, str(self.checkpoint.folder))
-        if head.resolution != self.checkpoint.image_size:
-            raise CheckpointError(
-                f"The head {head.name!r} reads crops of {head.resolution} px, but {self.checkpoint.id} "
-                f"reads {self.checkpoint.image_size} px: 448 and 896 checkpoints are different weights. "
-                f"Use a {head.resolution} px checkpoint."
-            )
-        check_crop(request)
+            raise head_not_available(head.name, self._heads, self.checkpoint.id, self.base)
+        check_crop(request, self.side)
         if request.max_tokens is not None and request.max_tokens < 1:
             raise GenerationError(f"max_tokens must be at least 1, but is {request.max_tokens}.")
-
-    def _group(self, request: Request) -> tuple[object, ...]:
-        decoding = request.head.decoding
-        # All answers of a beam search have one length; greedy answers end separately.
-        budget = self._budget(request) if decoding.num_beams > 1 else None
-        return request.head.name, decoding, budget
 
     def _budget(self, request: Request) -> int:
         limits = (request.head.max_tokens, self._heads[request.head.name].max_tokens)
@@ -248,23 +379,10 @@ class PaliGemmaEngine:
             self._constraints[head.grammar] = Constraint(head.grammar, self._grammar_vocabulary)
         return self._constraints[head.grammar]
 
-    def _answer(self, requests: Sequence[Request]) -> list[Generation]:
-        """Answer one batch of one head with one set of decoding settings."""
-        head = requests[0].head
-        prompts = [request.head.prompt for request in requests]
-        inputs = encode_prompts(
-            self._processor, prompts, [request.image for request in requests], like=self._model
-        )
-        prompt_length = inputs["input_ids"].shape[1]
-        room = self._context - prompt_length
-        budgets = [min(self._budget(request), room) for request in requests]
-        with torch.inference_mode(), self._adapter(head.name):
-            answers = write_answers(
-                self._model, inputs, budgets, head.decoding, self._special_tokens, self._constraint(head)
-            )
-        return [self._generation(*pair) for pair in zip(requests, answers, strict=True)]
-
-    def _generation(self, request: Request, answer: Answer) -> Generation:
+    def _generation(self, request: Request, answer: Answer | Exception) -> Generation:
+        checkpoint = self._adapter_ids.get(request.head.name, self.checkpoint.id)
+        if isinstance(answer, Exception):
+            return replace(failed_generation(request, answer), checkpoint=checkpoint)
         texts = token_texts(self._processor.tokenizer, answer.tokens)
         text_indices = [
             i for i, token in enumerate(answer.tokens) if token not in self._special_tokens.silent
@@ -275,19 +393,21 @@ class PaliGemmaEngine:
             finish_reason=answer.reason,
             tokens=tokens,
             logprobs=tuple(answer.logprobs[i] for i in text_indices),
-            checkpoint=self._adapter_ids.get(request.head.name, self.checkpoint.id),
+            checkpoint=checkpoint,
             prompt=request.head.prompt,
             calibration=self._heads[request.head.name].calibration,
         )
 
-    @contextmanager
-    def _adapter(self, head: str) -> Iterator[None]:
-        """Activate the adapter of ``head`` while the context is open, or none if it has none."""
+    def _select(self, adapter: str | None) -> None:
+        """Activate an adapter for all rows, or none."""
         if self._adapters is None:
-            yield
-        elif head in self._adapter_ids:
-            self._adapters.set_adapter(head, inference_mode=True)
-            yield
+            return
+        if isinstance(self._adapters, AdapterRows):
+            self._adapters.select(torch.tensor([self._adapters.index(adapter)], device=self._model.device))
+            return
+        layers = self._adapters.base_model
+        if adapter is None:
+            layers.disable_adapter_layers()
         else:
-            with self._adapters.disable_adapter():
-                yield
+            layers.enable_adapter_layers()
+            self._adapters.set_adapter(adapter, inference_mode=True)

@@ -410,7 +410,7 @@ def _read_batch(run: _Run, tasks: Sequence[RegionTask], in_time: Callable[[], bo
             task.spare_head(run.engine)
     with run.timed("crop"):
         for task in tasks:
-            task.crop()
+            task.crop(run.engine)
     with run.timed("model"):
         recognize(tasks, run.engine)
     with run.timed("parse"):

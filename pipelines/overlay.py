@@ -64,12 +64,26 @@ def write_picture(picture: Image.Image, stem: Path, page: int) -> Path:
     return path
 
 
+def write_overlays(
+    document: Document,
+    source: str | Path | bytes,
+    stem: Path,
+    *,
+    password: str | None = None,
+    limits: Limits | None = None,
+) -> None:
+    """Draw every page of a document, and write it; see :func:`draw_document` and :func:`write_picture`."""
+    for number, picture in draw_document(document, source, password=password, limits=limits):
+        write_picture(picture, stem, number)
+
+
 def is_own_picture(path: Path) -> bool:
     """Whether :func:`write_picture` wrote that file."""
-    if not _FILE_NAME.fullmatch(path.name):
+    if not (_FILE_NAME.fullmatch(path.name) and path.is_file()):
         return False
     try:
-        with Image.open(path) as picture:
+        # Not `Image.open`, which refuses large pictures, whatever they are.
+        with PngImagePlugin.PngImageFile(path) as picture:
             return bool(picture.info.get("Software") == _SOFTWARE)
     except (OSError, ValueError, SyntaxError):
         return False

@@ -19,14 +19,15 @@ from docai.base import Content
 from docai.contents import Issue, TextContent
 from docai.geometry import BBox
 from docai.issues import make_issue
-from docai.models.engine import Engine, Generation, Request, answer
+from docai.models.engine import Engine, Generation, Request, answer, crop_size
 from docai.models.heads import HEADS, Head
 from docai.options import Options
-from docai.pipelines.crops.crop import Crop
+from docai.pipelines.crops.crop import CROP_SIZE, Crop
 from docai.pipelines.crops.tiling import tile_region
 from docai.pipelines.drawn_regions import drawn_regions
 from docai.pipelines.evidence.arbiter import decide, downgrade_errors
 from docai.pipelines.evidence.base import Decision, ReaderInput, Reading
+from docai.pipelines.evidence.cut_molecules import check_cut
 from docai.pipelines.evidence.drawing import DrawingReader
 from docai.pipelines.evidence.drawing import is_sound as is_drawn_soundly
 from docai.pipelines.evidence.figure_words import read_seen_words
@@ -70,6 +71,8 @@ class RegionTask:
     """The head of the region's kind is to read it."""
     head_accuracy: float | None = None
     """How often the head was right where it was measured; None: nobody knows."""
+    crop_size: int = CROP_SIZE
+    """Side of the crops that the head reads, pixels."""
     crops: Sequence[Crop] = ()
     """What the head is shown; of several tries the one whose answer is kept."""
     generations: Sequence[Generation] = ()
@@ -182,12 +185,14 @@ class RegionTask:
             self.is_asked = False
             self.notes.append(f"read by {second.source}: no model asked")
 
-    def crop(self) -> None:
+    def crop(self, engine: Engine) -> None:
         """Draw the crops that are put to the head; none where it is not asked, or they cannot be drawn."""
         if self.head is None or not self.is_asked:
             return
+        self.crop_size = crop_size(engine, self.head)
+        tiling, bbox = self.head.tiling, self.region.bbox
         try:
-            self.crops = tile_region(self.page, self.head.tiling, self.region.bbox, words=self.words)
+            self.crops = tile_region(self.page, tiling, bbox, size=self.crop_size, words=self.words)
         except Exception as error:
             # Whatever the cause, it is this region's: the others are read.
             self.refuse("crop-failed", f"it could not be drawn ({type(error).__name__}: {error}).")
@@ -280,6 +285,12 @@ class RegionTask:
             )
             self.decision = replace(self.decision, confidence=confidence)
 
+    def check_cut_molecule(self) -> None:
+        """Say so where the drawing of a molecule that was read from its picture goes on beyond its region."""
+        if self.decision is not None:
+            self.decision, issues = check_cut(self.decision, ReaderInput(self.page, self.region.bbox))
+            self.issues += issues
+
     def _written_share(self) -> float:
         """The share of the words of a doubtful text that have no accents but those they were read with."""
         decision = self.decision
@@ -336,6 +347,7 @@ class RegionTask:
                 self.decide()
                 self.verify()
                 self.check_unread_print()
+                self.check_cut_molecule()
                 return self.record()
         except Exception as error:
             self.fail(error)

@@ -32,6 +32,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.util import find_spec
 from itertools import islice
 from typing import Final
@@ -168,19 +169,20 @@ def _crops(step: RetryStep, head: Head, task: RegionTask) -> Sequence[Crop]:
     """The crops of a step; none where it would show what was shown before, or cannot be drawn."""
     if step.crop == "same":
         return task.crops
-    page, tiling, bbox, words = task.page, head.tiling, task.region.bbox, task.words
+    page, tiling, bbox = task.page, head.tiling, task.region.bbox
+    tiles_of = partial(tile_region, page, tiling, size=task.crop_size, words=task.words)
     x0, y0, x1, y1 = bbox
     try:
         if step.crop == "tighter":
-            return tile_region(page, tiling, bbox, margin=_TIGHT_MARGIN_PIXELS, words=words)
+            return tiles_of(bbox, margin=_TIGHT_MARGIN_PIXELS)
         if step.crop == "tiles":
             tallest = (y1 - y0) / (len(task.crops) + 0.5)
-            tiles = tile_region(page, tiling, bbox, margin=MARGIN, words=words, max_height=tallest)
+            tiles = tiles_of(bbox, margin=MARGIN, max_height=tallest)
             return tiles if len(tiles) > len(task.crops) else ()
         more = _WIDENING_SHARE * max(x1 - x0, y1 - y0)
         left, top, right, bottom = page.bbox
         wider = (max(left, x0 - more), max(top, y0 - more), min(right, x1 + more), min(bottom, y1 + more))
-        return () if wider == bbox else tile_region(page, tiling, wider, words=words)
+        return () if wider == bbox else tiles_of(wider)
     except Exception:
         # The region could be drawn once, and that answer is kept: a second drawing that fails takes nothing.
         return ()

@@ -6,6 +6,7 @@ import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import onnxruntime
@@ -84,6 +85,22 @@ def run(capsys: pytest.CaptureFixture[str], own_folder: Path) -> Run:
         return left.value.code, streams.out, streams.err
 
     return call
+
+
+@pytest.fixture
+def use_pipeline(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
+    """Makes `docai process` read with a pipeline of the test, and several inputs in turn, without workers."""
+    from docai.cli import process, reading
+
+    def read_in_turn(settings: Any, heads: Any, jobs: Any, **options: Any) -> Iterator[Any]:
+        for job in jobs:
+            yield from reading.read_here(settings, heads, job, **options)
+
+    def use(pipeline: Any) -> None:
+        monkeypatch.setattr(reading, "make_pipeline", lambda settings, heads: pipeline)
+        monkeypatch.setattr(process, "read_in_workers", read_in_turn)
+
+    return use
 
 
 @pytest.fixture(autouse=True, scope="session")

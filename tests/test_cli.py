@@ -56,10 +56,10 @@ def run(run: Run) -> Run:
 
 
 @pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakePipeline]:
+def fake(use_pipeline: Callable[[object], None]) -> Callable[..., FakePipeline]:
     def install(**answers: Document | BaseException) -> FakePipeline:
         pipeline = FakePipeline({f"{stem}.pdf": answer for stem, answer in answers.items()})
-        monkeypatch.setattr(docai.cli.process, "make_pipeline", lambda settings, heads: pipeline)
+        use_pipeline(pipeline)
         return pipeline
 
     return install
@@ -263,7 +263,7 @@ def test_exit_130_when_interrupted_and_what_was_finished_is_kept(
 
 SLOW = """
 import signal, sys, time
-import docai.cli.process
+import docai.cli.reading
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 class Slow:
@@ -271,7 +271,7 @@ class Slow:
         print("started", file=sys.stderr, flush=True)
         time.sleep(60)
 
-docai.cli.process.make_pipeline = lambda settings, heads: Slow()
+docai.cli.reading.make_pipeline = lambda settings, heads: Slow()
 open("a.pdf", "w").close()
 docai.cli.main(["process", "a.pdf", "-o", "out.json"])
 """
@@ -326,7 +326,7 @@ def test_flags_and_environment_reach_the_real_pipeline(monkeypatch: pytest.Monke
     assert options.limits.max_pages == 5
 
 
-def test_the_whole_way_with_a_scripted_engine(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_whole_way_with_a_scripted_engine(run: Run, use_pipeline: Callable[[object], None]) -> None:
     picture = Image.new("RGB", (600, 400), "white")
     draw = ImageDraw.Draw(picture)
     for x in range(100, 501, 100):
@@ -339,7 +339,7 @@ def test_the_whole_way_with_a_scripted_engine(run: Run, monkeypatch: pytest.Monk
     picture.save("grid.png", dpi=(144, 144))
     answers = {"table": "<table><tr><td>7</td></tr></table>", "molecule": "C", "score": "", "text": ""}
     engine = ScriptedEngine(answers)
-    monkeypatch.setattr(docai.cli.process, "make_pipeline", lambda settings, heads: Pipeline(engine=engine))
+    use_pipeline(Pipeline(engine=engine))
     code, _, err = run("process", "grid.png", "-o", "grid.json", "--overlay", "pictures")
     assert code == 0, err
     document = Document.from_json(Path("grid.json").read_bytes())
@@ -351,9 +351,9 @@ def test_the_whole_way_with_a_scripted_engine(run: Run, monkeypatch: pytest.Monk
     assert any(color == (0, 114, 178) for _, color in colors or [])
 
 
-def test_missing_file_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_file_is_named(run: Run, use_pipeline: Callable[[object], None]) -> None:
     engine = ScriptedEngine({})
-    monkeypatch.setattr(docai.cli.process, "make_pipeline", lambda settings, heads: Pipeline(engine=engine))
+    use_pipeline(Pipeline(engine=engine))
     code, _, err = run("process", "missing.pdf", "-o", "out.json")
     assert code == 1
     assert "missing.pdf" in err

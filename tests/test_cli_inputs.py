@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import docai.cli.outputs
-import docai.cli.process
+import docai.cli.reading
 from docai.cli.inputs import find_inputs
 from docai.limits import FLAGS
 from docai.pipelines.overlay import write_picture
@@ -41,9 +41,9 @@ class FakePipeline:
 
 
 @pytest.fixture
-def pipeline(monkeypatch: pytest.MonkeyPatch) -> FakePipeline:
+def pipeline(use_pipeline: Callable[[object], None]) -> FakePipeline:
     fake = FakePipeline()
-    monkeypatch.setattr(docai.cli.process, "make_pipeline", lambda settings, heads: fake)
+    use_pipeline(fake)
     return fake
 
 
@@ -282,7 +282,11 @@ import docai.cli.process
 sys.path.insert(0, {folder!r})
 from tests.test_cli_inputs import FakePipeline
 
-docai.cli.process.make_pipeline = lambda settings, heads: FakePipeline()
+def read_in_turn(settings, heads, jobs, **options):
+    for job in jobs:
+        yield job, FakePipeline().process(job.source.open())
+
+docai.cli.process.read_in_workers = read_in_turn
 docai.cli.main(["process", "a.pdf", "b.pdf", "c.pdf", "--json", "-"])
 """
 
@@ -311,7 +315,7 @@ def test_every_limit_is_an_option(run: Run, monkeypatch: pytest.MonkeyPatch) -> 
         made.append(settings)
         return FakePipeline()
 
-    monkeypatch.setattr(docai.cli.process, "make_pipeline", make)
+    monkeypatch.setattr(docai.cli.reading, "make_pipeline", make)
     touch("a.pdf")
     values = {name: 7 + number for number, name in enumerate(FLAGS)}
     flags = [word for name, value in values.items() for word in (FLAGS[name], value)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -111,9 +111,9 @@ def test_its_color_is_on_the_picture_of_the_page(scan: Path) -> None:
 
 
 def test_the_command_line_says_what_was_read(
-    run: Run, monkeypatch: pytest.MonkeyPatch, scan: Path, tmp_path: Path
+    run: Run, use_pipeline: Callable[[object], None], scan: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(docai.cli.process, "make_pipeline", lambda settings, heads: SealPipeline())
+    use_pipeline(SealPipeline())
     code, _, shown = run("process", scan, "-o", tmp_path / "out.json")
     assert code == 0
     assert "1 seal, 1 figure" in shown

@@ -19,6 +19,7 @@ PUBLIC = [
     "Limits",
     "Molecule",
     "Pipeline",
+    "RayCluster",
     "Score",
     "ScriptedEngine",
     "Table",

@@ -77,6 +77,12 @@ def print_schema() -> None:
 def _model_rows(report: ModelReport) -> list[tuple[str, str]]:
     if report.problem:
         return [("PROBLEM", report.problem)]
+    if report.folder is None:
+        # A server, which is not asked here.
+        rows = [("server", f"{report.checkpoint}")]
+        return rows + [
+            (f"head {head}", f"model: {name}" if name else "no model") for head, name in report.heads.items()
+        ]
     size = f"{report.n_bytes / 2**20:.1f} MiB of weights"
     rows = [("checkpoint", f"{report.checkpoint} ({size})"), ("folder", str(report.folder))]
     for head, weights in report.heads.items():

@@ -13,6 +13,7 @@ import typer
 from docai._version import __version__
 from docai.cli import about, batch, calibrate, evaluate, harvest, models, process, synth, train
 from docai.cli.common import EXIT_CODES, FAILED, INTERRUPTED, USAGE, show_error, stderr_console
+from docai.environment import spin_less
 from docai.errors import AdapterError, CheckpointError, ConfigurationError, DocaiError, SettingError
 
 app = typer.Typer(
@@ -55,6 +56,7 @@ def _check_command(words: Sequence[str]) -> None:
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and leave with its exit code. ``arguments`` are those of the process if None."""
     words = sys.argv[1:] if arguments is None else list(arguments)
+    spin_less()
     try:
         _check_command(words)
         app(args=words, prog_name="docai")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,6 +16,10 @@ from docai.files import expand_home
 
 if TYPE_CHECKING:
     from docai.pipelines.batch.folder import RunFolder
+    from docai.pipelines.batch.ray_cluster import RayCluster
+
+_RAY = "With --engine ray"
+"""Title of its options in the help."""
 
 PROGRESS = ("auto", "lines", "json", "off")
 
@@ -62,6 +66,61 @@ def batch(
             "standard output) or `off`.",
         ),
     ] = "auto",
+    engine: Annotated[
+        str, typer.Option(metavar="local|ray", help="Read on this machine, or on a cluster of Ray.")
+    ] = "local",
+    results: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PLACE",
+            help="Where results go: a folder that all machines share, or a URL such as `s3://bucket/a`. "
+            "Default: into RUN.",
+            rich_help_panel=_RAY,
+        ),
+    ] = None,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Head of the cluster; `auto`: the one that this machine is in. Default: `RAY_ADDRESS`, the "
+            "one that this machine is in, or one that is started here.",
+            rich_help_panel=_RAY,
+        ),
+    ] = None,
+    cpus_per_document: Annotated[
+        float | None,
+        typer.Option(metavar="N", help="Processors for one document. Default: 2.", rich_help_panel=_RAY),
+    ] = None,
+    documents_per_task: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Documents that a task of Ray reads. Default: 1, more for more than 20,000 documents.",
+            rich_help_panel=_RAY,
+        ),
+    ] = None,
+    models: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Copies of the model. Default: one for each GPU, or machine without.",
+            rich_help_panel=_RAY,
+        ),
+    ] = None,
+    gpus_per_model: Annotated[
+        float | None,
+        typer.Option(
+            metavar="N",
+            help="GPUs for each, such as 0.5. Default: 1 where there are any, else 0.",
+            rich_help_panel=_RAY,
+        ),
+    ] = None,
+    model_batch: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Crops that are put to each at a time. Default: 64.", rich_help_panel=_RAY
+        ),
+    ] = None,
     heads: Annotated[
         str | None, typer.Option(metavar="NAMES", help="Only these heads: `table,molecule`. Default: all.")
     ] = None,
@@ -111,6 +170,15 @@ def batch(
         raise SettingError("Nothing was given to read: name files, folders or a list.")
     settings = load_settings(common.given_settings(context), as_flags=True).values
     wanted = None if heads is None else common.listed(heads)
+    cluster = _cluster(
+        engine,
+        address=ray_address,
+        cpus_per_document=cpus_per_document,
+        documents_per_task=documents_per_task,
+        models=models,
+        gpus_per_model=gpus_per_model,
+        model_batch=model_batch,
+    )
     formats = [f".{name.removeprefix('.')}" for name in common.listed(to)]
     keep_output_clean()
     setup = make_setup(
@@ -119,6 +187,7 @@ def batch(
         device=settings.device,
         formats=formats,
         workers=workers,
+        cluster=cluster,
         download=settings.download,
     )
     lines = sys.stdin if inputs and LIST in inputs and sys.stdin is not None else ()
@@ -131,6 +200,7 @@ def batch(
         retry_failed=retry_failed,
         shard=_shard(shard),
         password=password,
+        results=results,
     )
     console = stderr_console()
     with folder:
@@ -142,9 +212,27 @@ def batch(
                 f"Interrupted; what was finished is kept. Go on with: docai batch -o {out} --resume"
             )
             raise typer.Exit(INTERRUPTED) from None
-        write_report(folder)
+        try:
+            write_report(folder)
+        except OSError as error:
+            console.print(f"The report {folder.report} cannot be written ({error.strerror}).", markup=False)
         print_summary(folder.manifest, folder.report, console)
         raise typer.Exit(_exit_code(folder))
+
+
+def _cluster(engine: str, **given: Any) -> RayCluster | None:
+    """Raises :class:`SettingError`."""
+    from docai.pipelines.batch.ray_cluster import RayCluster
+
+    values = {name: value for name, value in given.items() if value is not None}
+    if engine == "ray":
+        return RayCluster(**values)
+    if engine != "local":
+        raise SettingError(f"--engine is {engine!r}; it has to be local or ray.")
+    if values:
+        name = "--ray-address" if "address" in values else f"--{next(iter(values)).replace('_', '-')}"
+        raise SettingError(f"{name} is of the cluster: give --engine ray, too.")
+    return None
 
 
 def _shard(text: str | None) -> tuple[int, int] | None:

@@ -16,6 +16,7 @@ from docai.pipelines.batch.events import DocumentEnded, Event, PageRead, RunEnde
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from docai.pipelines.batch.ray_run import RayRun
     from docai.pipelines.batch.run import Run
 
 LINE_SECONDS: Final = 30.0
@@ -59,7 +60,7 @@ class Tally:
         return " · ".join(parts)
 
 
-def show_progress(run: Run, how: str, console: Console) -> None:
+def show_progress(run: Run | RayRun, how: str, console: Console) -> None:
     """Go through the run and show it; ``how`` is ``auto``, ``lines``, ``json`` or ``off``."""
     if how == "auto":
         how = "bar" if console.is_terminal else "lines"

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 Model = Annotated[
     str | None,
-    typer.Option(metavar="MODEL", help="Embedded name, folder, or hub id@revision. Default: nano."),
+    typer.Option(
+        metavar="MODEL",
+        help="Embedded name, folder, hub id@revision, or server http://HOST:PORT#NAME. Default: nano.",
+    ),
 ]
 
 Device = Annotated[str | None, typer.Option(metavar="DEVICE", help="auto, cpu, cuda, cuda:1. Default: auto.")]

@@ -174,10 +174,10 @@ def _print_formats() -> None:
 
 def make_engine(settings: Settings) -> Engine:
     """The model that reads the samples."""
-    from docai.models.paligemma import PaliGemmaEngine
+    from docai.models.selection import load_engine
 
     keep_output_clean()
-    return PaliGemmaEngine.load(settings.model, device=settings.device, download=settings.download)
+    return load_engine(settings.model, device=settings.device, download=settings.download)
 
 
 def print_report(report: Report, console: Console) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import glob
 import os
 import sys
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -38,6 +37,11 @@ class Input:
     def name(self) -> str:
         """For messages."""
         return self.path.name if self.data is None else _StandardInput.name
+
+    @property
+    def shown(self) -> Path:
+        """The path as it was given, or the name of what came from standard input."""
+        return self.path if self.data is None else Path(_StandardInput.name)
 
     def open(self) -> Path | BinaryIO:
         """What the pipeline reads; anew at each call."""
@@ -113,51 +117,15 @@ def _documents(argument: str, recursive: bool, notes: list[str], max_bytes: int 
 
 
 def _in_folder(folder: Path, recursive: bool, notes: list[str]) -> list[Input]:
-    from docai.pipelines.overlay import is_own_picture
+    from docai.pipelines.batch.listing import list_documents
 
-    documents: list[Path] = []
-    others: list[Path] = []
-    in_subfolders = 0
-    for path in _files_below(folder):
-        is_document = path.suffix.lower() in DOCUMENT_SUFFIXES and not is_own_picture(path)
-        if path.parent != folder and not recursive:
-            in_subfolders += is_document
-        elif is_document:
-            documents.append(path)
-        elif path.suffix.lower() not in (".json", *DOCUMENT_SUFFIXES):
-            # Results of docai are no news.
-            others.append(path)
-    deeper = f"{counted(in_subfolders, 'document')} in its subfolders: --recursive reads them, too"
-    if not documents:
+    listing = list_documents(folder, recursive=recursive)
+    if not listing.documents:
         known = ", ".join(DOCUMENT_SUFFIXES)
-        why = deeper if in_subfolders else f"documents are told by their extensions, {known}"
+        why = listing.deeper or f"documents are told by their extensions, {known}"
         raise EmptySourceError(f"The folder {folder} has no documents in it ({why}).", source=str(folder))
-    left_out = [deeper] if in_subfolders else []
-    if others:
-        kinds = Counter(path.suffix.lower() or "no extension" for path in others)
-        left_out.insert(0, f"{counted(len(others), 'other file')} ({', '.join(sorted(kinds))})")
-    if left_out:
-        notes.append(f"{folder}: {counted(len(documents), 'document')}; left out: {', '.join(left_out)}.")
-    return [Input(path) for path in sorted(documents)]
-
-
-def _files_below(folder: Path) -> Iterator[Path]:
-    """Files that are not hidden; symbolic links to folders are not followed.
-
-    Raises:
-        InputError: the folder itself cannot be listed.
-    """
-
-    def refuse(error: OSError) -> None:
-        if Path(error.filename) == folder:
-            raise InputError(
-                f"The folder {folder} cannot be listed ({error.strerror}): check its permissions.",
-                source=str(folder),
-            )
-
-    for root, folders, names in os.walk(folder, onerror=refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (Path(root, name) for name in names if not name.startswith("."))
+    notes += listing.notes
+    return [Input(path) for path in listing.documents]
 
 
 def _read_stdin(max_bytes: int | None) -> bytes:

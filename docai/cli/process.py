@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,6 +23,7 @@ from docai.cli.common import (
 )
 from docai.cli.inputs import Inputs, find_inputs
 from docai.cli.outputs import Job, check_outputs, plan_jobs
+from docai.cli.reading import OverlayWorker, read_here, read_in_workers
 from docai.cli.summary import missing_readers, print_hints, print_line, print_records
 from docai.errors import AdapterError, CheckpointError, ConfigurationError, DocaiError, SettingError
 from docai.exports import export
@@ -30,28 +31,23 @@ from docai.files import write_atomically
 from docai.page_ranges import page_ranges
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from docai.api import Pipeline
-    from docai.limits import Limits
-    from docai.pipelines.convert import Progress, ProgressCallback
     from docai.records import Document
     from docai.settings import Settings
 
 
-def run_jobs(
-    pipeline: Pipeline,
-    jobs: Sequence[Job],
+def finish_jobs(
+    readings: Iterable[tuple[Job, Document | Exception]],
+    n_jobs: int,
     *,
-    pages: str | None,
-    password: str | None,
-    limits: Limits,
+    draw: Callable[[Document, Job], None],
     to_stdout: bool,
     n_missing: int = 0,
 ) -> int:
-    """Read every input and write its results; an input that fails does not stop the others.
+    """Write the results of every input; one that fails does not stop the others.
 
     Args:
+        readings: each input with what was read of it, or why it was not.
+        draw: makes the overlay pictures of a document.
         n_missing: inputs beside the jobs that are not there.
 
     Returns:
@@ -61,21 +57,19 @@ def run_jobs(
         ConfigurationError, CheckpointError, AdapterError: the fault is not the input's, and all would fail.
     """
     console = stderr_console()
-    n_inputs = len(jobs) + n_missing
+    n_inputs = n_jobs + n_missing
     n_failed, n_flawed = n_missing, 0
     hints: dict[str, None] = {}
-    for job in jobs:
+    for job, document in readings:
         try:
-            with _progress(console, job.source.name) as report:
-                document = pipeline.process(
-                    job.source.open(), pages=pages, password=password, progress=report
-                )
+            if isinstance(document, Exception):
+                raise document
             if job.target:
                 write_atomically(job.target, export(document, job.target))
             if to_stdout:
-                _write_stdout(document, one_line=len(jobs) > 1)
+                _write_stdout(document, one_line=n_jobs > 1)
             if job.overlay:
-                _write_overlays(document, job, password, limits)
+                draw(document, job)
         except (ConfigurationError, CheckpointError, AdapterError):
             raise
         except BrokenPipeError:
@@ -86,10 +80,10 @@ def run_jobs(
         except (DocaiError, OSError) as error:
             n_failed += 1
             show_error(error, console=console)
-        except Exception:
+        except Exception as error:
             # A fault of docai itself. It is shown whole, and the other inputs still get their turn.
             n_failed += 1
-            console.print(traceback.format_exc().rstrip(), markup=False, soft_wrap=True)
+            console.print("".join(traceback.format_exception(error)).rstrip(), markup=False, soft_wrap=True)
             bug = RuntimeError(
                 f"{job.source.path} could not be read; this is a bug in docai, please report it."
             )
@@ -109,34 +103,6 @@ def run_jobs(
 def _write_stdout(document: Document, *, one_line: bool) -> None:
     sys.stdout.write(document.to_json(indent=None if one_line else 2) + "\n")
     sys.stdout.flush()
-
-
-def _write_overlays(document: Document, job: Job, password: str | None, limits: Limits) -> None:
-    from docai.pipelines.overlay import draw_document, write_picture
-
-    assert job.overlay is not None
-    for number, image in draw_document(document, job.source.open(), password=password, limits=limits):
-        write_picture(image, job.overlay, number)
-
-
-@contextmanager
-def _progress(console: Console, name: str) -> Iterator[ProgressCallback | None]:
-    """What the pipeline is to report to: a bar on a terminal, nothing elsewhere."""
-    if not console.is_terminal:
-        yield None
-        return
-    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as Bar
-
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
-    with Bar(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(name, total=None)
-
-        def report(progress: Progress) -> None:
-            where = f"{name}  page {progress.page} of {progress.n_pages}  {progress.stage}"
-            bar.update(task, description=where, completed=progress.done, total=progress.total or None)
-
-        yield report
 
 
 def register(app: typer.Typer) -> None:
@@ -227,19 +193,29 @@ def process(
     jobs = plan_jobs(found.documents, out, overlay, beside=json is None)
     check_outputs(jobs, overwrite=overwrite)
     try:
-        code = run_jobs(
-            make_pipeline(settings, wanted),
-            jobs,
-            pages=pages,
-            password=password,
-            limits=settings.limits,
-            to_stdout=json is not None,
-            n_missing=len(found.errors),
-        )
+        with (
+            closing(_read(settings, wanted, jobs, pages, password)) as readings,
+            closing(OverlayWorker(settings.limits, password)) as overlays,
+        ):
+            code = finish_jobs(
+                readings,
+                len(jobs),
+                draw=overlays.draw,
+                to_stdout=json is not None,
+                n_missing=len(found.errors),
+            )
     except KeyboardInterrupt:
         stderr_console().print("Interrupted; what was finished is written.")
         raise typer.Exit(INTERRUPTED) from None
     raise typer.Exit(code)
+
+
+def _read(
+    settings: Settings, heads: list[str] | None, jobs: Sequence[Job], pages: str | None, password: str | None
+) -> Generator[tuple[Job, Document | Exception], None, None]:
+    if len(jobs) == 1:
+        return read_here(settings, heads, jobs[0], pages=pages, password=password)
+    return read_in_workers(settings, heads, jobs, pages=pages, password=password)
 
 
 def _print_found(found: Inputs) -> None:
@@ -249,14 +225,3 @@ def _print_found(found: Inputs) -> None:
         show_error(error, console=console)
     for note in found.notes:
         console.print(note, markup=False, soft_wrap=True)
-
-
-def make_pipeline(settings: Settings, heads: list[str] | None) -> Pipeline:
-    """The pipeline that reads all inputs, its model loaded once."""
-    from docai.api import Pipeline
-
-    if settings.download:
-        from docai.models.checkpoints import find_checkpoint
-
-        find_checkpoint(settings.model, download=True)
-    return Pipeline.with_options(settings.options(heads), settings.model, device=settings.device)

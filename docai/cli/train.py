@@ -44,6 +44,7 @@ _HEAD_OPTIONS = (
     "max_tokens",
     "rank",
     "full",
+    "causal_prompt",
     "four_bit",
     "checkpointing",
     "max_rejected",
@@ -141,6 +142,14 @@ def train(
     rank: Annotated[
         int, typer.Option(metavar="R", min=1, help="Rank of the LoRA matrices.", rich_help_panel=_HEAD_PANEL)
     ] = 16,
+    causal_prompt: Annotated[
+        bool,
+        typer.Option(
+            "--causal-prompt",
+            help="Train with the mask of servers such as vLLM; see docs/serving.md.",
+            rich_help_panel=_HEAD_PANEL,
+        ),
+    ] = False,
     four_bit: Annotated[
         bool,
         typer.Option(
@@ -277,6 +286,7 @@ def train(
             label_smoothing=label_smoothing,
             full=full,
             rank=rank,
+            causal_prompt=causal_prompt,
             four_bit=four_bit,
             checkpointing=checkpointing,
             seed=seed,

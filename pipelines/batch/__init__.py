@@ -14,6 +14,12 @@
 - :mod:`~docai.pipelines.batch.model_server`: the model in a process of its own;
 - :mod:`~docai.pipelines.batch.document`: one document through its worker, whatever happens to that;
 - :mod:`~docai.pipelines.batch.run`: all of them, several at a time;
+- :mod:`~docai.pipelines.batch.ray_run`: all of them over a cluster, with
+  :mod:`~docai.pipelines.batch.ray_cluster` (which one, and how it is reached),
+  :mod:`~docai.pipelines.batch.ray_task` (what happens on a node),
+  :mod:`~docai.pipelines.batch.ray_model` (the copies of the model) and
+  :mod:`~docai.pipelines.batch.ray_ledger` (what nodes tell);
+- :mod:`~docai.pipelines.batch.storage`: documents and results that are named by a URL;
 - :mod:`~docai.pipelines.batch.events`: what happens, as typed events;
 - :mod:`~docai.pipelines.batch.report`: the run as a page of HTML.
 """

@@ -62,6 +62,8 @@ class Outcome:
     code: str = ""
     opened: Opened | None = None
     finished: Finished | None = None
+    error: Exception | None = None
+    """Why it failed."""
 
 
 class DocumentReader:
@@ -108,18 +110,18 @@ class DocumentReader:
             return self._read(row, job)
         except SettingError as error:
             # Such as a selection of pages that this one document does not have.
-            return Outcome("failed", str(error), type(error).__name__)
+            return _failed(error)
         except (ConfigurationError, CheckpointError, AdapterError):
             raise
         except DocaiError as error:
-            return Outcome("failed", str(error), type(error).__name__)
+            return _failed(error)
         except WorkerError as error:
-            return Outcome("failed", f"{job.path} was given up: {error}.", "WorkerError")
+            return _failed(error, f"{job.path} was given up: {error}.")
         except Exception as error:
             if self._is_stopped:
                 raise StoppedError from error
             # A fault of docai itself costs this document alone.
-            return Outcome("failed", f"{type(error).__name__}: {error}", type(error).__name__)
+            return _failed(error, f"{type(error).__name__}: {error}")
         finally:
             self._n_documents += 1
             if self._n_documents >= MAX_DOCUMENTS:
@@ -198,6 +200,10 @@ class DocumentReader:
     def _replace(self) -> None:
         self._worker.close()
         self._n_documents = 0
+
+
+def _failed(error: Exception, reason: str = "") -> Outcome:
+    return Outcome("failed", reason or str(error), type(error).__name__, error=error)
 
 
 def _seconds(limits: Limits) -> float | None:

@@ -4,7 +4,7 @@ RUN/
   manifest.sqlite     a row for each input (:mod:`docai.pipelines.batch.manifest`)
   settings.json       what the run reads with, and the fingerprint of that
   owner.json          the process that is at work on it; its lock is owner.lock
-  results/…           the tree of the inputs
+  results/…           the tree of the inputs; or elsewhere, where settings.json says so
   pages/…             pages of documents that are not finished
   report.html         the run for a person
 """
@@ -16,8 +16,9 @@ import json
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -27,12 +28,16 @@ from docai.errors import DamagedRunError, RunFolderError
 from docai.files import write_durably
 from docai.pipelines.batch.manifest import Manifest
 from docai.pipelines.batch.owner import SETTLE_SECONDS
+from docai.pipelines.batch.storage import Results
 
 MANIFEST: Final = "manifest{shard}.sqlite"
 SETTINGS: Final = "settings.json"
 RESULTS: Final = "results"
 PAGES: Final = "pages"
 REPORT: Final = "report{shard}.html"
+
+_BEFORE_SETTINGS: Final = ("owner*.lock", "owner*.json", ".owner*.json.part", f".{SETTINGS}.part")
+"""Files of a run that are there before its settings."""
 
 FORMAT: Final = "docai-run/1"
 """Of :data:`SETTINGS`; tells a folder of a run."""
@@ -95,6 +100,10 @@ class RunFolder:
             docai's version, readers. None: those of the run that is there.
         shard: number and count, where several machines share the inputs; each has a manifest of its own.
         resume: go on with what is there.
+        results: where results go; None: into the folder, or where those of the run that is there go.
+
+    Attributes:
+        store: the results.
 
     Raises:
         RunFolderError: another process is at work in it, it holds other files, it is finished and ``resume``
@@ -109,6 +118,7 @@ class RunFolder:
         *,
         shard: tuple[int, int] | None = None,
         resume: bool = False,
+        results: str | None = None,
     ) -> None:
         self.path = path
         self.recovered = False
@@ -118,18 +128,20 @@ class RunFolder:
             for folder in (self.results, self.pages):
                 folder.mkdir(parents=True, exist_ok=True)
             self._lock = FileLock(path / f"owner{self._suffix}.lock", timeout=0)
+            self._acquire()
+            try:
+                self._take()
+                self.settings = self._keep(settings, results)
+                self.fingerprint = fingerprint(self.settings)
+                self.manifest = self._open_manifest(resume)
+            except BaseException:
+                self._lock.release()
+                raise
         except OSError as error:
             raise RunFolderError(
-                f"Nothing can be written to the run folder {path} ({error.strerror}): give another with -o."
-            ) from None
-        self._take()
-        try:
-            self.settings = self._keep(settings)
-            self.fingerprint = fingerprint(self.settings)
-            self.manifest = self._open_manifest(resume)
-        except BaseException:
-            self._lock.release()
-            raise
+                f"Nothing can be written to the run folder {path} ({error.strerror}): make room, or give "
+                "another with -o."
+            ) from error
 
     @property
     def results(self) -> Path:
@@ -144,7 +156,7 @@ class RunFolder:
         return self.path / REPORT.format(shard=self._suffix)
 
     def result(self, name: str, suffix: str) -> Path:
-        """Where a result of the input of that name goes."""
+        """Where a result of the input of that name goes, of a run that keeps them in its folder."""
         return self.results / f"{name}{suffix}"
 
     def close(self) -> None:
@@ -167,7 +179,7 @@ class RunFolder:
         known = _settings_of(self.path)
         if known is None:
             try:
-                others = sorted(self.path.iterdir()) if self.path.exists() else []
+                others = sorted(_others(self.path)) if self.path.exists() else []
             except OSError as error:
                 raise RunFolderError(
                     f"{self.path} cannot be the folder of a run ({error.strerror}): give another with -o."
@@ -193,7 +205,7 @@ class RunFolder:
     def _has_manifest(self) -> bool:
         return any(self.path.glob("manifest*.sqlite"))
 
-    def _take(self) -> None:
+    def _acquire(self) -> None:
         try:
             self._lock.acquire()
         except Timeout:
@@ -201,6 +213,8 @@ class RunFolder:
                 f"Another run is at work in {self.path} ({_in_words(self._owner_file)}): wait for it, or "
                 "end it."
             ) from None
+
+    def _take(self) -> None:
         if self._owner_file.exists():
             # That process was killed: its lock ended with it, and its workers are about to notice.
             time.sleep(SETTLE_SECONDS)
@@ -211,13 +225,22 @@ class RunFolder:
         }
         write_durably(self._owner_file, json.dumps(owner).encode())
 
-    def _keep(self, settings: Mapping[str, Any] | None) -> dict[str, Any]:
+    def _keep(self, settings: Mapping[str, Any] | None, results: str | None) -> dict[str, Any]:
         known = _settings_of(self.path)
         if known is None:
             assert settings is not None
+            self.store = Results(self.results if results is None else results)
             content = {"format": FORMAT, "settings": dict(settings)}
+            content |= {} if results is None else {"results": results}
             write_durably(self.path / SETTINGS, (json.dumps(content, indent=2) + "\n").encode())
             return dict(settings)
+        place = known.get("results")
+        if results not in (None, place):
+            raise RunFolderError(
+                f"The results of the run {self.path} are in {place or self.results}, and {results} was "
+                "given: leave --results out, or begin another folder with -o."
+            )
+        self.store = Results(self.results if place is None else place)
         before: dict[str, Any] = known["settings"]
         after = before if settings is None else dict(settings)
         changed = [name for name in sorted({*before, *after}) if before.get(name) != after.get(name)]
@@ -239,6 +262,14 @@ class RunFolder:
                 raise
             self.recovered = True
             return Manifest.recover(path)
+
+
+def _others(folder: Path) -> Iterator[Path]:
+    """What is in a folder beside what a run leaves that was ended before its settings were written."""
+    for path in folder.iterdir():
+        is_empty = path.name in (RESULTS, PAGES) and path.is_dir() and not any(path.iterdir())
+        if not (is_empty or any(fnmatch(path.name, pattern) for pattern in _BEFORE_SETTINGS)):
+            yield path
 
 
 def _short(value: Any) -> str:

@@ -4,6 +4,9 @@ An input that is named is kept even where it does not exist: it gets a row that 
 tree of the inputs: ``scans/2024/a.pdf`` of the folder ``scans`` becomes ``results/2024/a.pdf.json``. The
 extension stays, so that ``a.pdf`` and ``a.png`` do not meet; names that differ only in case or in how accents
 are composed get a number, since some file systems take them for one.
+
+A URL (:mod:`docai.pipelines.batch.storage`) is a document or a folder of a store; patterns are not expanded
+in one.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
@@ -24,7 +27,8 @@ from docai.base import counted
 from docai.errors import EmptySourceError, InputError, SettingError
 from docai.files import DOCUMENT_SUFFIXES, expand_home
 from docai.page_ranges import page_ranges
-from docai.pipelines.batch.folder import is_run_folder
+from docai.pipelines.batch.listing import list_documents
+from docai.pipelines.batch.storage import files_below, is_url, joined, name_of
 
 LIST: Final = "-"
 """Standard input: a path, or an object of JSON, on each line."""
@@ -125,13 +129,21 @@ def shard_of(inputs: Iterable[BatchInput], number: int, n_shards: int) -> list[B
 
 
 def stored(path: str | Path) -> str:
-    """A path as text that any database takes; names that are no UTF-8 are kept byte by byte."""
+    """A path as text that any database takes, or a URL as it is; names that are no UTF-8 are kept byte by
+    byte."""
+    if is_url(str(path)):
+        return str(path)
     text = os.path.abspath(path)  # noqa: PTH100 - links and `..` behind them are not to be followed
     try:
         text.encode()
     except UnicodeEncodeError:
         return _BYTES + quote_from_bytes(os.fsencode(text))
     return text
+
+
+def source_place(text: str) -> str | Path:
+    """Where an input is: its path, or the URL that was given."""
+    return text if is_url(text) else restored(text)
 
 
 def restored(text: str) -> Path:
@@ -148,6 +160,9 @@ def _inputs_of(
     if argument == LIST:
         yield from _listed(lines, "standard input")
         return
+    if is_url(argument):
+        yield from _in_store(argument, notes)
+        return
     path = expand_home(argument)
     if path.suffix.lower() == LIST_SUFFIX and path.is_file():
         try:
@@ -157,7 +172,9 @@ def _inputs_of(
             raise SettingError(f"The list {path} cannot be read ({error}).") from None
     elif path.is_dir() and argument.strip():
         root = path.resolve().name or "root"
-        for file_ in _in_folder(path, notes):
+        listing = list_documents(path)
+        notes += listing.notes
+        for file_ in listing.documents:
             yield stored(file_), f"{root}/{file_.relative_to(path).as_posix()}", {}
     elif glob.has_magic(argument) and not os.path.lexists(path):
         for match in sorted(glob.glob(str(path), recursive=True)):  # noqa: PTH207 - Path has no absolute ones
@@ -165,6 +182,34 @@ def _inputs_of(
                 yield stored(match), Path(match).name, {}
     else:
         yield stored(path), path.name or "input", {}
+
+
+def _in_store(url: str, notes: list[str]) -> Iterator[tuple[str, str, Mapping[str, str]]]:
+    """A document, or all that are below a folder, of a store."""
+    try:
+        names = files_below(url)
+    except OSError as error:
+        raise InputError(
+            f"{url} cannot be listed ({error}): check the URL and its key.", source=url
+        ) from None
+    if names is None:
+        yield url, name_of(url) or "input", {}
+        return
+    parts = [name.split("/") for name in names]
+    seen = [
+        name
+        for name, steps in zip(names, parts, strict=True)
+        if not any(step.startswith(".") for step in steps)
+    ]
+    documents = [name for name in seen if PurePosixPath(name).suffix.lower() in DOCUMENT_SUFFIXES]
+    others = Counter(PurePosixPath(name).suffix.lower() or "no extension" for name in seen)
+    for suffix in DOCUMENT_SUFFIXES:
+        del others[suffix]
+    if others:
+        left_out = f"{counted(others.total(), 'other file')} ({', '.join(sorted(others))})"
+        notes.append(f"{url}: {counted(len(documents), 'document')}; left out: {left_out}.")
+    for name in documents:
+        yield joined(url, name), f"{name_of(url) or 'root'}/{name}", {}
 
 
 def _listed(lines: Iterable[str], where: str) -> Iterator[tuple[str, str, Mapping[str, str]]]:
@@ -187,7 +232,8 @@ def _listed(lines: Iterable[str], where: str) -> Iterator[tuple[str, str, Mappin
         if "pages" in options:
             page_ranges(options["pages"])
         # Of a list nothing is known but the paths: their last folders keep results apart and easy to find.
-        yield stored(text), "/".join(Path(text).parts[-2:]).lstrip("/") or "input", options
+        place = text.partition("://")[2] if is_url(text) else text
+        yield stored(text), "/".join(Path(place).parts[-2:]).lstrip("/") or "input", options
 
 
 def _bad_line(where: str, number: int, what: str) -> str:
@@ -195,38 +241,6 @@ def _bad_line(where: str, number: int, what: str) -> str:
         f"Line {number} of {where} cannot be understood ({what}): write a path, or JSON such as "
         '{"path": "a.pdf", "pages": "1-3", "password": "…"}.'
     )
-
-
-def _in_folder(folder: Path, notes: list[str]) -> list[Path]:
-    documents: list[Path] = []
-    others: Counter[str] = Counter()
-    n_links = 0
-
-    def refuse(error: OSError) -> None:
-        if Path(error.filename) == folder:
-            raise InputError(
-                f"The folder {folder} cannot be listed ({error.strerror}): check its permissions.",
-                source=str(folder),
-            )
-        notes.append(f"The folder {error.filename} cannot be listed ({error.strerror}); it was left out.")
-
-    for root, folders, names in os.walk(folder, onerror=refuse):
-        n_links += sum(Path(root, name).is_symlink() for name in folders)
-        folders[:] = sorted(
-            name for name in folders if not name.startswith(".") and not is_run_folder(Path(root, name))
-        )
-        for name in names:
-            if name.startswith("."):
-                continue
-            if Path(name).suffix.lower() in DOCUMENT_SUFFIXES:
-                documents.append(Path(root, name))
-            else:
-                others[Path(name).suffix.lower() or "no extension"] += 1
-    left_out = [f"{counted(others.total(), 'other file')} ({', '.join(sorted(others))})"] if others else []
-    left_out += [f"{counted(n_links, 'link')} to folders"] if n_links else []
-    if left_out:
-        notes.append(f"{folder}: {counted(len(documents), 'document')}; left out: {', '.join(left_out)}.")
-    return sorted(documents)
 
 
 def _folded(name: str) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from threading import Lock
@@ -29,6 +29,20 @@ ENDED: Final[frozenset[State]] = frozenset(("done", "partial", "failed"))
 
 VERSION: Final = 1
 """Of the columns below; a later docai may have another."""
+
+_NOT_DAMAGED: Final = frozenset(
+    (
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+    )
+)
+"""Errors of the disk and of other processes, which leave the file as it is."""
 
 _COLUMNS: Final = """
     number INTEGER PRIMARY KEY,
@@ -112,16 +126,17 @@ class Manifest:
     """The rows of a run. All methods may be called from several threads.
 
     Raises:
-        RunFolderError: the file is of a later version of docai. DamagedRunError: it is damaged, see
-            :meth:`recover`.
+        RunFolderError: the file is of a later version of docai, or its disk is full or cannot be written,
+            which methods that change rows raise, too. DamagedRunError: it is damaged, see :meth:`recover`.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = Lock()
         try:
-            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-            self._set_up()
+            with _using(path):
+                self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+                self._set_up()
         except sqlite3.DatabaseError as error:
             raise DamagedRunError(
                 f"The manifest {path} is damaged ({error}): run with --resume, which makes it anew from the "
@@ -174,7 +189,7 @@ class Manifest:
         Returns:
             How many are new.
         """
-        with self._lock:
+        with self._lock, _using(self.path):
             before = self._db.total_changes
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -183,7 +198,9 @@ class Manifest:
                     rows,
                 )
             except BaseException:
-                self._db.execute("ROLLBACK")
+                # SQLite has done so itself where the disk is full.
+                with suppress(sqlite3.OperationalError):
+                    self._db.execute("ROLLBACK")
                 raise
             self._db.execute("COMMIT")
             return self._db.total_changes - before
@@ -192,7 +209,7 @@ class Manifest:
         """Change columns of a row, in one transaction."""
         values["changed"] = time.time()
         assignments = ", ".join(f"{name} = :{name}" for name in values)
-        with self._lock:
+        with self._lock, _using(self.path):
             self._db.execute(
                 f"UPDATE inputs SET {assignments} WHERE number = :number", values | {"number": number}
             )
@@ -252,9 +269,25 @@ class Manifest:
 
     def reset_running(self) -> int:
         """Rows that a run left in the middle wait again. Returns how many."""
-        with self._lock:
+        with self._lock, _using(self.path):
             cursor = self._db.execute("UPDATE inputs SET state = 'waiting' WHERE state = 'running'")
             return cursor.rowcount
+
+
+@contextmanager
+def _using(path: Path) -> Iterator[None]:
+    """Around a use of the database: errors of the disk in words. Raises :class:`RunFolderError`."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+        # The last byte is the kind of error. A file that is too short is one of reading.
+        if code & 0xFF not in _NOT_DAMAGED or code == sqlite3.SQLITE_IOERR_SHORT_READ:
+            raise
+        raise RunFolderError(
+            f"The manifest {path} cannot be written ({error}): see that its disk has room and can be "
+            "written, then go on with --resume."
+        ) from error
 
 
 def _row(values: tuple[Any, ...]) -> Row:

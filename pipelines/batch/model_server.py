@@ -11,18 +11,20 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
+from docai.environment import KEY_VARIABLE, spin_less
 from docai.errors import DocaiError, GenerationError
 from docai.models.engine import Engine, Generation, Request, answer
-from docai.models.heads import get_head
+from docai.models.heads import Decoding, get_head
 from docai.pipelines.batch.owner import end_with_owner
 from docai.pipelines.external.calls import CallWorker
 from docai.pipelines.external.children import WorkerError
@@ -47,6 +49,9 @@ CLOSE_SECONDS: Final = 5.0
 
 Address = str | tuple[str, int]
 
+Answer = tuple[bool, Any]
+"""True with the device and the generations, or False with an error."""
+
 
 @dataclass(frozen=True)
 class ModelAddress:
@@ -57,19 +62,25 @@ class ModelAddress:
     """For which it has weights, each with its measured accuracy."""
     address: Address
     key: bytes = field(repr=False)
+    side: int | None = None
+    """Of the crops that it reads, pixels; None: that of each head."""
 
 
 @dataclass(frozen=True)
-class _Crop:
+class Crop:
     """A request as it is sent: heads hold functions, which the server has itself."""
 
     head: str
     image: Image
     max_tokens: int | None
     stretch: float
+    decoding: Decoding | None = None
+    """As a retry asks for it; None: that of the head."""
 
     def request(self) -> Request:
-        return Request(get_head(self.head), self.image, self.max_tokens, self.stretch)
+        head = get_head(self.head)
+        head = head if self.decoding is None else replace(head, decoding=self.decoding)
+        return Request(head, self.image, self.max_tokens, self.stretch)
 
 
 class RemoteEngine:
@@ -89,6 +100,11 @@ class RemoteEngine:
         """Device of the model; empty where nothing was put to it."""
         return self._device
 
+    @property
+    def side(self) -> int | None:
+        """Of the crops that the model reads, pixels; None: that of each head."""
+        return self._model.side
+
     def heads(self) -> frozenset[str]:
         return frozenset(self._model.heads)
 
@@ -101,7 +117,9 @@ class RemoteEngine:
         Raises:
             GenerationError: the process of the model was lost twice.
         """
-        crops = [_Crop(one.head.name, one.image, one.max_tokens, one.stretch) for one in requests]
+        crops = [
+            Crop(one.head.name, one.image, one.max_tokens, one.stretch, one.head.decoding) for one in requests
+        ]
         for _ in range(2):
             try:
                 connection = self._connected()
@@ -151,17 +169,17 @@ class ModelSpec:
     def load(self) -> Engine:
         if self.engine is not None:
             return self.engine
-        from docai.models.paligemma import PaliGemmaEngine
+        from docai.models.selection import load_engine
 
-        return PaliGemmaEngine.load(self.model, device=self.device)
+        return load_engine(self.model, device=self.device)
 
 
 @dataclass
-class _Question:
-    """The crops of one worker, and where the answer goes."""
+class Question:
+    """The crops of one worker, and who takes the answer."""
 
-    connection: Connection[Any, Any]
-    crops: list[_Crop]
+    reply: Callable[[Answer], None]
+    crops: list[Crop]
 
 
 def serve_model(spec: ModelSpec, address: Address, key: bytes) -> None:
@@ -171,24 +189,38 @@ def serve_model(spec: ModelSpec, address: Address, key: bytes) -> None:
         OSError: the address cannot be used.
     """
     end_with_owner()
-    questions: Queue[_Question] = Queue()
+    spin_less()
+    questions: Queue[Question] = Queue()
+    with listen(address, key, questions):
+        answer_questions(spec.load, questions)
+
+
+def listen(address: Address, key: bytes, questions: Queue[Question]) -> Listener:
+    """Take the questions of all who know the key; the listener is to be closed. Raises OSError."""
     if isinstance(address, str) and sys.platform != "win32":
         Path(address).unlink(missing_ok=True)
-    with Listener(address, authkey=key) as listener:
-        Thread(target=_accept, args=(listener, questions), daemon=True).start()
-        engine: Engine | None = None
-        while True:
-            batch = _gather(questions)
-            try:
-                engine = spec.load() if engine is None else engine
-            except Exception as error:
-                for question in batch:
-                    _send(question.connection, (False, _sendable(error)))
-                continue
-            _answer(engine, batch)
+    listener = Listener(address, authkey=key)
+    Thread(target=_accept, args=(listener, questions), daemon=True).start()
+    return listener
 
 
-def _accept(listener: Listener, questions: Queue[_Question]) -> None:
+def answer_questions(
+    load: Callable[[], Engine], questions: Queue[Question], max_batch: int = MAX_BATCH
+) -> NoReturn:
+    """Load the engine for the first question, and answer all that wait at a time, for good."""
+    engine: Engine | None = None
+    while True:
+        batch = _gather(questions, max_batch)
+        try:
+            engine = load() if engine is None else engine
+        except Exception as error:
+            for question in batch:
+                question.reply((False, _sendable(error)))
+            continue
+        _answer(engine, batch)
+
+
+def _accept(listener: Listener, questions: Queue[Question]) -> None:
     while True:
         # A process that does not know the key is turned away.
         with suppress(Exception):
@@ -196,17 +228,17 @@ def _accept(listener: Listener, questions: Queue[_Question]) -> None:
             Thread(target=_listen, args=(connection, questions), daemon=True).start()
 
 
-def _listen(connection: Connection[Any, Any], questions: Queue[_Question]) -> None:
+def _listen(connection: Connection[Any, Any], questions: Queue[Question]) -> None:
     with connection, suppress(EOFError, OSError):
         while True:
-            questions.put(_Question(connection, connection.recv()))
+            questions.put(Question(partial(_send, connection), connection.recv()))
 
 
-def _gather(questions: Queue[_Question]) -> list[_Question]:
-    """What waits, at least one question and about :data:`MAX_BATCH` crops at most."""
+def _gather(questions: Queue[Question], max_batch: int) -> list[Question]:
+    """What waits, at least one question and about ``max_batch`` crops at most."""
     batch = [questions.get()]
     until = time.monotonic() + GATHER_SECONDS
-    while sum(len(question.crops) for question in batch) < MAX_BATCH:
+    while sum(len(question.crops) for question in batch) < max_batch:
         try:
             batch.append(questions.get(timeout=max(0.0, until - time.monotonic())))
         except Empty:
@@ -214,7 +246,7 @@ def _gather(questions: Queue[_Question]) -> list[_Question]:
     return batch
 
 
-def _answer(engine: Engine, batch: Sequence[_Question]) -> None:
+def _answer(engine: Engine, batch: Sequence[Question]) -> None:
     try:
         generations = answer(engine, [crop.request() for question in batch for crop in question.crops])
     except Exception as error:
@@ -223,16 +255,16 @@ def _answer(engine: Engine, batch: Sequence[_Question]) -> None:
             for question in batch:
                 _answer(engine, [question])
             return
-        _send(batch[0].connection, (False, _sendable(error)))
+        batch[0].reply((False, _sendable(error)))
         return
     first = 0
     for question in batch:
         last = first + len(question.crops)
-        _send(question.connection, (True, (engine.device, generations[first:last])))
+        question.reply((True, (engine.device, generations[first:last])))
         first = last
 
 
-def _send(connection: Connection[Any, Any], value: object) -> None:
+def _send(connection: Connection[Any, Any], value: Answer) -> None:
     # The worker may be gone.
     with suppress(OSError):
         connection.send(value)
@@ -246,7 +278,9 @@ class ModelServer:
     """The process of the model, started again when it is lost. :meth:`close` ends it."""
 
     def __init__(self, spec: ModelSpec, address: Address, key: bytes) -> None:
-        self._worker = CallWorker("docai.pipelines.batch.model_server")
+        key_of_server = os.environ.get(KEY_VARIABLE)
+        variables = {} if key_of_server is None else {KEY_VARIABLE: key_of_server}
+        self._worker = CallWorker("docai.pipelines.batch.model_server", variables=variables)
         # Weights alone may be larger than any bound that fits a reader.
         self._worker.limit(None)
         self._is_closed = False

@@ -77,7 +77,7 @@ class PageStore:
             pages=[page.info],
             records=page.records,
             issues=page.issues,
-            stats=Stats(device=page.device),
+            stats=Stats(device=page.device, seconds_by_stage=page.seconds),
         )
         # A page that a power cut takes is read again; waiting for the disk at each would cost more.
         write_atomically(self._path(page.info.number), document.to_json(indent=None).encode())
@@ -87,7 +87,10 @@ class PageStore:
         document = Document.from_json(self._path(number).read_bytes())
         if len(document.pages) != 1:
             raise NotAResultError(f"{self._path(number)} holds no single page")
-        return PageResult(document.pages[0], document.records, document.issues, device=document.stats.device)
+        stats = document.stats
+        return PageResult(
+            document.pages[0], document.records, document.issues, stats.seconds_by_stage, stats.device
+        )
 
     def numbers(self, *, with_failed: bool = True) -> frozenset[int]:
         """The pages that are here. Damaged ones, and on request those that could not be read, are dropped."""
@@ -118,6 +121,8 @@ class Assembly:
 
     Args:
         start: the document without pages.
+        keep_times: seconds of pages and stages, which differ from run to run: without them results can be
+            compared.
 
     Attributes:
         n_records, n_pages: of it.
@@ -128,8 +133,10 @@ class Assembly:
         doubtful: the records that are least sure, first the least.
     """
 
-    def __init__(self, start: Document) -> None:
+    def __init__(self, start: Document, *, keep_times: bool = False) -> None:
         self._start = start
+        self._keep_times = keep_times
+        self._seconds: Counter[str] = Counter()
         self._parts = {name: _List(name) for name in ("pages", "records", "issues")}
         self._badly_read: dict[str, Record] = {}
         self.n_pages = 0
@@ -158,8 +165,11 @@ class Assembly:
         self.n_pages += 1
         if page.info.origin == "failed":
             self.failed_pages.append(page.info.number)
-        # Times differ from run to run; they are in the manifest, and results can be compared.
-        self._parts["pages"].add(page.info.model_copy(update={"seconds": 0.0}))
+        if self._keep_times:
+            self._seconds.update(page.seconds)
+            self._parts["pages"].add(page.info)
+        else:
+            self._parts["pages"].add(page.info.model_copy(update={"seconds": 0.0}))
         for issue in page.issues:
             self._add_issue(issue)
         stats = self._start.stats
@@ -174,12 +184,18 @@ class Assembly:
                 self._count(issue)
             self._parts["records"].add(record)
 
-    def end(self, hints: Callable[[Sequence[Record]], list[Issue]]) -> None:
+    def end(self, hints: Callable[[Sequence[Record]], list[Issue]], seconds: float = 0.0) -> None:
         """After the last page.
 
         Args:
             hints: the issues that follow from records that were read badly, one of each kind.
+            seconds: that the whole took; for ``keep_times``.
         """
+        if self._keep_times:
+            self._start.stats.seconds = round(seconds, 3)
+            self._start.stats.seconds_by_stage = {
+                stage: round(value, 3) for stage, value in self._seconds.items()
+            }
         for issue in hints(list(self._badly_read.values())):
             self._add_issue(issue)
 

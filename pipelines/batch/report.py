@@ -21,9 +21,10 @@ from docai.files import write_durably
 from docai.geometry import BBox
 from docai.limits import Limits
 from docai.pipelines.batch.folder import RunFolder
-from docai.pipelines.batch.inputs import restored
+from docai.pipelines.batch.inputs import source_place
 from docai.pipelines.batch.manifest import Manifest, Row
 from docai.pipelines.batch.pages import N_BINS, Doubtful
+from docai.pipelines.batch.storage import local_copy
 from docai.pipelines.external.calls import CallWorker
 from docai.pipelines.external.children import WorkerError
 
@@ -110,9 +111,9 @@ def _pictures(manifest: Manifest, limits: Limits) -> Iterator[Picture]:
             record = Doubtful(*values)
             data = b""
             try:
-                path = restored(rows[number].path)
-                data = worker.call(draw_record, PICTURE_SECONDS, path, record.page, record.bbox, limits)
-            except (WorkerError, DocaiError, RuntimeError, ValueError, MemoryError):
+                with local_copy(source_place(rows[number].path)) as path:
+                    data = worker.call(draw_record, PICTURE_SECONDS, path, record.page, record.bbox, limits)
+            except (WorkerError, DocaiError, OSError, RuntimeError, ValueError, MemoryError):
                 # A report without a picture is better than none.
                 data = b""
             yield Picture(rows[number], record, base64.b64encode(data).decode())

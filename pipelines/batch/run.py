@@ -16,22 +16,27 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from queue import Queue
 from threading import Lock, Thread, current_thread
 from typing import Any, Final
 
 from docai.errors import DocaiError, NotAResultError
-from docai.files import sha256_of
 from docai.options import Options
 from docai.pipelines.batch.document import DocumentReader, Outcome, StoppedError
 from docai.pipelines.batch.events import DocumentEnded, Event, RunEnded, RunStarted
 from docai.pipelines.batch.folder import RunFolder
-from docai.pipelines.batch.inputs import restored
+from docai.pipelines.batch.inputs import restored, source_place
 from docai.pipelines.batch.manifest import Row
-from docai.pipelines.batch.model_server import ModelAddress, ModelServer, ModelSpec, new_address
+from docai.pipelines.batch.model_server import Address, ModelAddress, ModelServer, ModelSpec, new_address
+from docai.pipelines.batch.ray_cluster import RayCluster
+from docai.pipelines.batch.storage import FileFacts, digest_of, facts_of
 from docai.pipelines.batch.worker import JSON, Exporter, Job
 from docai.records import Document
+
+AT_A_TIME: Final = 1000
+"""Inputs whose files and results are looked for at a time: a store answers many questions at once."""
 
 MAX_ATTEMPTS: Final = 3
 """Runs that may end while a document is read; a document that ends them is not tried again by itself."""
@@ -49,7 +54,17 @@ class Setup:
     """For which it has weights, each with its measured accuracy."""
     exporters: Mapping[str, Exporter]
     """Extension → what makes the bytes: a function of a module."""
-    n_workers: int = 1
+    n_workers: int | None = None
+    """Documents that are read at a time; None: see :func:`default_workers`, on a cluster as many as it has
+    room for."""
+    cluster: RayCluster | None = None
+    """Where they are read; None: on this machine."""
+    side: int | None = None
+    """Of the crops that the model reads, pixels; None: that of each head."""
+
+    def model_at(self, address: Address, key: bytes) -> ModelAddress:
+        """What a worker knows of the model, which is behind that address."""
+        return ModelAddress(self.name, self.heads, address, key, self.side)
 
 
 class Run:
@@ -105,10 +120,11 @@ class Run:
             key, address = secrets.token_bytes(32), new_address(self._temporary)
             self._server = server = ModelServer(self._setup.model, address, key)
             stack.callback(server.close)
-            model = ModelAddress(self._setup.name, self._setup.heads, address, key)
+            model = self._setup.model_at(address, key)
+            n_workers = self._setup.n_workers or default_workers()
             threads = [
                 Thread(target=self._work, args=(model,), name=f"docai-batch-{number}", daemon=True)
-                for number in range(min(self._setup.n_workers, max(1, counts["waiting"])))
+                for number in range(min(n_workers, max(1, counts["waiting"])))
             ]
             stack.callback(self._end, threads)
             for thread in threads:
@@ -184,7 +200,7 @@ class Run:
             settings=self._folder.fingerprint,
             model=setup.name,
             seconds=round(row.seconds + time.monotonic() - started, 3),
-            **_columns(outcome),
+            **outcome_columns(outcome),
         )
         self._events.put(DocumentEnded(manifest.row(row.number)))
 
@@ -231,36 +247,46 @@ def prepare(folder: RunFolder, suffixes: Sequence[str], *, retry_failed: bool = 
     if folder.recovered:
         for row in manifest.rows("waiting"):
             _adopt(folder, row, suffixes)
-    for row in manifest.rows("done", "partial", "failed"):
-        is_again = retry_failed if row.state == "failed" else _is_outdated(folder, row, suffixes)
-        if is_again or (retry_failed and row.state == "partial"):
-            manifest.update(row.number, state="waiting", attempts=0)
+    again = manifest.numbers("failed", "partial") if retry_failed else []
+    ended = manifest.rows(*(("done",) if retry_failed else ("done", "partial")))
+    while rows := list(islice(ended, AT_A_TIME)):
+        again += _outdated(folder, rows, suffixes)
+    for number in again:
+        manifest.update(number, state="waiting", attempts=0)
     return manifest.numbers("waiting")
 
 
-def _is_outdated(folder: RunFolder, row: Row, suffixes: Sequence[str]) -> bool:
-    """A result is gone, or the document is another one than was read."""
-    if not all(folder.result(row.name, suffix).exists() for suffix in suffixes):
-        return True
+def _outdated(folder: RunFolder, rows: Sequence[Row], suffixes: Sequence[str]) -> list[int]:
+    """Those of which a result is gone, or the document is another one than was read."""
+    outdated = []
+    places = [source_place(row.path) for row in rows]
+    is_there = folder.store.have([row.name for row in rows], suffixes)
+    for row, place, facts, has_results in zip(rows, places, facts_of(places), is_there, strict=True):
+        if not has_results or _is_other(row, place, facts):
+            outdated.append(row.number)
+    return outdated
+
+
+def _is_other(row: Row, place: str | Path, facts: FileFacts | None) -> bool:
+    # One that is gone has a result, which is the best there is.
+    if facts is None or facts == (row.n_bytes, row.modified):
+        return False
     try:
-        status = restored(row.path).stat()
-        if (status.st_size, status.st_mtime_ns) == (row.n_bytes, row.modified):
-            return False
-        return sha256_of(restored(row.path)) != row.sha256
+        return digest_of(place) != row.sha256
     except OSError:
-        # It is gone; its result is the best there is.
         return False
 
 
 def _adopt(folder: RunFolder, row: Row, suffixes: Sequence[str]) -> None:
     """Take the result of an input that a new manifest does not know."""
-    path = restored(row.path)
-    if JSON not in suffixes or not all(folder.result(row.name, suffix).exists() for suffix in suffixes):
-        return
+    place = source_place(row.path)
     try:
-        document = Document.from_json(folder.result(row.name, JSON).read_bytes())
-        status = path.stat()
-        if document.source.sha256 != sha256_of(path):
+        (is_there,) = folder.store.have([row.name], suffixes)
+        if JSON not in suffixes or not is_there:
+            return
+        document = Document.from_json(folder.store.read(row.name, JSON))
+        (facts,) = facts_of([place])
+        if facts is None or document.source.sha256 != digest_of(place):
             return
     except (OSError, NotAResultError):
         return
@@ -274,8 +300,8 @@ def _adopt(folder: RunFolder, row: Row, suffixes: Sequence[str]) -> None:
         sha256=document.source.sha256,
         settings=folder.fingerprint,
         model=document.stats.model,
-        n_bytes=status.st_size,
-        modified=status.st_mtime_ns,
+        n_bytes=facts.n_bytes,
+        modified=facts.modified,
         pages=len(document.pages),
         failed_pages=len(failed),
         records=len(document.records),
@@ -284,7 +310,7 @@ def _adopt(folder: RunFolder, row: Row, suffixes: Sequence[str]) -> None:
     )
 
 
-def _columns(outcome: Outcome) -> dict[str, Any]:
+def outcome_columns(outcome: Outcome) -> dict[str, Any]:
     """What a row says of a document that was read."""
     values: dict[str, Any] = {}
     if outcome.opened is not None:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import errno
 import os
+import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import Final
@@ -33,7 +35,7 @@ from docai.records import Document
 MAX_PAGES_IN_MEMORY: Final = 32
 """Pages of a document that are kept in memory; those of a longer one are on the disk only."""
 
-_NO_ROOM: Final = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS))
+NO_ROOM: Final = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS))
 """No other result could be written either."""
 
 JSON: Final = ".json"
@@ -60,6 +62,10 @@ class Job:
     password: str | None = None
     retry_failed: bool = False
     """Read again the pages that could not be read before."""
+    data: bytes | None = field(default=None, repr=False)
+    """Of the document, where it is no file: ``path`` is its name then."""
+    keep_times: bool = False
+    """The result says how long pages and stages took."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +115,16 @@ class _Open:
     status: os.stat_result | None
     opened: Opened
     pages: dict[int, PageResult]
+    started: float
+    """When it was opened, see :func:`time.perf_counter`."""
+
+
+class _NamedBytes(BytesIO):
+    """Bytes with a name for messages."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        super().__init__(data)
+        self.name = name
 
 
 _open: _Open | None = None
@@ -127,9 +143,11 @@ def open_document(job: Job) -> Opened:
     _prepare(job)
     close_document()
     reset_peak()
+    started = time.perf_counter()
     with ExitStack() as stack:
-        status = _status(job.path)
-        source = stack.enter_context(open_source(job.path, password=job.password, limits=job.options.limits))
+        status = _status(job)
+        content = job.path if job.data is None else _NamedBytes(job.data, str(job.path))
+        source = stack.enter_context(open_source(content, password=job.password, limits=job.options.limits))
         engine: Engine = stack.enter_context(RemoteEngine(job.model))
         conversion = stack.enter_context(Conversion(source, engine, job.options, pages=job.pages))
         store = PageStore(job.folder, f"{source.sha256} {job.key} {job.pages or ''}")
@@ -138,7 +156,7 @@ def open_document(job: Job) -> Opened:
         modified = 0 if status is None else status.st_mtime_ns
         opened = Opened(source.sha256, source.n_bytes, modified, numbers, kept)
         start = conversion.document([])
-        _open = _Open(job, conversion, start, store, stack.pop_all(), status, opened, {})
+        _open = _Open(job, conversion, start, store, stack.pop_all(), status, opened, {}, started)
     return opened
 
 
@@ -171,11 +189,13 @@ def finish_document() -> Finished:
     assert _open is not None
     job, opened = _open.job, _open.opened
     _check_unchanged(_open)
-    with Assembly(_open.start) as assembly:
-        for number in opened.numbers:
-            page = _open.pages.get(number)
-            assembly.add(_load(_open, number) if page is None else page)
-        assembly.end(_open.conversion.hints)
+    with Assembly(_open.start, keep_times=job.keep_times) as assembly:
+        # Long lists of a document are put together in a file.
+        with _writing(Path(tempfile.gettempdir())):
+            for number in opened.numbers:
+                page = _open.pages.get(number)
+                assembly.add(_load(_open, number) if page is None else page)
+        assembly.end(_open.conversion.hints, time.perf_counter() - _open.started)
         for target, exporter in job.results:
             with _writing(target):
                 if target.suffix == JSON:
@@ -247,16 +267,18 @@ def _document_of(assembly: Assembly) -> Document:
     return Document.from_json(file.getvalue())
 
 
-def _status(path: Path) -> os.stat_result | None:
-    """None where it cannot be looked at, which opening it says in words."""
+def _status(job: Job) -> os.stat_result | None:
+    """None where it is no file, or cannot be looked at, which opening it says in words."""
+    if job.data is not None:
+        return None
     try:
-        return path.stat()
+        return job.path.stat()
     except (OSError, ValueError):
         return None
 
 
 def _check_unchanged(opened: _Open) -> None:
-    before, after = opened.status, _status(opened.job.path)
+    before, after = opened.status, _status(opened.job)
     if before is None or after is None:
         is_same = before is after
     else:
@@ -277,7 +299,7 @@ def _writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _NO_ROOM:
+        if error.errno in NO_ROOM:
             raise RunFolderError(
                 f"{path} cannot be written ({error.strerror}): make room, then go on with --resume."
             ) from error

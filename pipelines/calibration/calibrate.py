@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from docai.base import Unit
 from docai.errors import DatasetError, GenerationError, SettingError, needs
-from docai.models.engine import Engine, Generation, Request, answer, check_heads
+from docai.models.engine import Engine, Generation, Request, answer, check_heads, crop_size
 from docai.models.heads import Head, get_head
 from docai.pipelines.calibration.fitting import Fitted, Observed, fit_and_measure
 from docai.pipelines.evaluation.metrics.calibration import judge
@@ -108,6 +108,8 @@ def calibrate(
     """
     chosen = [get_head(name) for name in dict.fromkeys(heads or sorted(engine.heads()))]
     check_heads(engine, frozenset(head.name for head in chosen))
+    # The resolution is that of the weights.
+    chosen = [replace(head, resolution=crop_size(engine, head)) for head in chosen]
     if any(spec != DRAWN for spec in data) and len(chosen) != 1:
         raise SettingError("A data set is of one head: say which with --head, or leave --data out.")
     if count < MIN_PAIRS:
@@ -157,11 +159,12 @@ def _drawn(head: Head, count: int, seed: int, difficulties: Sequence[float]) -> 
     """In turn from each difficulty, so that any first part of them is spread over all."""
     with needs("docai[synth]", "Drawing pairs", ", or give --data"):
         from docai.pipelines.synthesis import samples
+        from docai.pipelines.training.pairs import square
 
         streams = [samples(head.name, seed, difficulty=value, split="held-out") for value in difficulties]
         for index in range(count):
             sample = next(streams[index % len(streams)])
-            yield HeldOut(sample.image, sample.target)
+            yield HeldOut(square(sample.image, head.resolution), sample.target)
 
 
 def _listed(listed: Sequence[Listed], head: Head) -> Iterator[HeldOut]:

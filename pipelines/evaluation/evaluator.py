@@ -182,9 +182,9 @@ def _reader(
                 "missed: leave the head out."
             )
     if engine is None:
-        from docai.models.paligemma import PaliGemmaEngine
+        from docai.models.selection import load_engine
 
-        engine = PaliGemmaEngine.load(model, device=device)
+        engine = load_engine(model, device=device)
     return SampleReader(engine, replace(options, heads=heads), head)
 
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 MAX_ODDITIES: Final = 4
 """Beyond so many it does not matter how many there are."""
 
+MIN_TORN_ATOMS: Final = 5
+"""Heavy atoms of a part that is no molecule of a solvent."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MoleculeAnswer:
@@ -112,7 +115,7 @@ def count_oddities(smiles: str) -> int:
 
     They are: dummy atoms, atoms with unpaired electrons, covalent bonds of metals, cumulated double bonds,
     rings of three or four with a double bond or fused to a small ring, rings of six that lack one of three
-    double bonds, a charge without its opposite, and more than two parts.
+    double bonds, a charge without its opposite, more than two parts, and organic parts that make no salt.
     """
     from rdkit import Chem
 
@@ -127,7 +130,37 @@ def count_oddities(smiles: str) -> int:
     )
     count += sum(len(mol.GetSubstructMatches(pattern)) for pattern in _odd_patterns())
     count += abs(int(Chem.GetFormalCharge(mol))) + max(0, smiles.count(".") - 1)
+    if "." in smiles:
+        count += _has_torn_parts(Chem.GetMolFrags(mol, asMols=True))
     return int(min(MAX_ODDITIES, count))
+
+
+def _has_torn_parts(parts: Sequence[Mol]) -> bool:
+    """Whether there are several uncharged organic parts, larger than solvents, that are no acid and base: a
+    bond between them was not seen."""
+    from rdkit import Chem
+
+    organic = [
+        part
+        for part in parts
+        if part.GetNumHeavyAtoms() >= MIN_TORN_ATOMS
+        and not Chem.GetFormalCharge(part)
+        and any(atom.GetAtomicNum() == 6 for atom in part.GetAtoms())
+    ]
+    acid, base = _acid_and_base()
+    acids = [part.HasSubstructMatch(acid) for part in organic]
+    bases = [part.HasSubstructMatch(base) for part in organic]
+    is_salt = any(a and b for i, a in enumerate(acids) for j, b in enumerate(bases) if i != j)
+    return len(organic) > 1 and not is_salt
+
+
+@lru_cache(maxsize=1)
+def _acid_and_base() -> tuple[Mol, Mol]:
+    """Carboxylic, sulfonic and phosphoric acids; amines and aromatic nitrogen."""
+    from rdkit import Chem
+
+    acid, base = "[C,S,P](=O)[OX2H1]", "[$([NX3;!$(N-[C,S,P]=[O,S,N])]),$([nX2])]"
+    return Chem.MolFromSmarts(acid), Chem.MolFromSmarts(base)
 
 
 @lru_cache(maxsize=1)

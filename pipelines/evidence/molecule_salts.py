@@ -74,6 +74,9 @@ _SIGNS: Final = str.maketrans(
 _IODIDE: Final = re.compile(r"[I1l|]{1,2}-?")
 """What an ``I`` with a raised minus is taken for, beside a cation."""
 
+_SIGN_FIRST: Final = re.compile(r"([+-])([A-Za-z1|]{1,2})")
+"""An ion whose sign, which stands above the end of its letters, is read before them."""
+
 _WRITTEN: Final = re.compile(r"(?:\d\s*)?[A-Z(][\w()+-]*", re.ASCII)
 """A number and one formula, without spaces in it."""
 
@@ -144,6 +147,8 @@ def _formula(text: str, charge: int) -> list[str]:
     plain = _LEADING.sub("", text.strip()).translate(_SIGNS)
     for misread, meant in _LOOK_ALIKES:
         plain = plain.replace(misread, meant)
+    if charge and (raised := _SIGN_FIRST.fullmatch(plain)) and (raised[1] == "-") == (charge > 0):
+        plain = raised[2] + raised[1]
     if charge > 0 and _IODIDE.fullmatch(plain):
         plain = "I"
     ion = re.fullmatch(r"(?:([2-9])\s*)?([A-Z][a-z]?)\s*(\d?[+-]\d?|)", plain)

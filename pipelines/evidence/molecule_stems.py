@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from docai.pipelines.evidence.molecule_picture import Ink, MoleculePicture
+
+if TYPE_CHECKING:
+    from docai.pipelines.tracing.molecule.tracer import Tracing
 
 _ASPECT: Final = 2.5
 """Height over width of an upright stroke, at least."""
@@ -27,13 +30,18 @@ _IODINE: Final = re.compile(r"I(?![nr])")
 
 
 @lru_cache(maxsize=4)
+def traced(picture: MoleculePicture) -> Tracing | None:
+    """A picture as strokes and letters, traced once for all who read it."""
+    from docai.pipelines.tracing.molecule.tracer import trace
+
+    return trace(picture.gray)
+
+
 def count_stems(picture: MoleculePicture) -> int:
     """Upright strokes that stand as letters at the ends of bonds, see :mod:`docai.pipelines.tracing`."""
     if not _may_have_stems(picture.ink, picture.stroke):
         return 0
-    from docai.pipelines.tracing.molecule.tracer import trace
-
-    tracing = trace(picture.gray)
+    tracing = traced(picture)
     return 0 if tracing is None else tracing.n_stems
 
 

@@ -11,6 +11,7 @@ from docai.parsers.molecule import parse_molecule
 from docai.pipelines.evidence.base import Need, ReaderInput, Reading
 from docai.pipelines.evidence.molecule_answers import mend
 from docai.pipelines.evidence.molecule_salts import read_texts, with_salts
+from docai.pipelines.evidence.molecule_stems import traced
 from docai.records import Confidence, Evidence
 
 SOUND: Final = 0.5
@@ -31,10 +32,10 @@ class Tracing:
 
     def read(self, region: ReaderInput) -> Reading:
         """The structures it sees as one, its parts joined by dots; without captions beside them."""
-        from docai.pipelines.tracing.molecule.reader import read_picture
+        from docai.pipelines.tracing.molecule.reader import read_traced
 
         picture = region.molecule_picture
-        found = read_picture(picture.gray)
+        found = read_traced(picture.gray, traced(picture))
         if not found.smiles:
             return Reading(self.name)
         smiles = found.smiles

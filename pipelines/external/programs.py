@@ -13,6 +13,8 @@ from pathlib import Path
 from threading import Timer
 from typing import Any
 
+from docai.environment import KEY_VARIABLE
+
 MAX_MEMORY = 4 << 30
 """Bytes of address space that a program may take, where the system can bound it (Linux)."""
 
@@ -20,8 +22,11 @@ _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OPENBLAS_NU
 
 
 def environment() -> dict[str, str]:
-    """The environment of this process, with one thread: several regions are read beside each other."""
-    return os.environ | _ONE_THREAD
+    """The environment of this process, with one thread: several regions are read beside each other.
+
+    Without the key of a model server: what reads documents has no use for it.
+    """
+    return {name: value for name, value in os.environ.items() if name != KEY_VARIABLE} | _ONE_THREAD
 
 
 def missing(program: str, package: str) -> str | None:

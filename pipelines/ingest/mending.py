@@ -138,6 +138,25 @@ def _elements_in(document: Any, numbers: str) -> Iterator[int]:
             yield value
 
 
+def copy_page(page: Any, target: Any, **options: Any) -> None:
+    """Append a page of an open PDF to another PDF, as ``Document.insert_pdf`` with these options.
+
+    What MuPDF does not copy, since the page refers to objects that are not there, is written and read anew
+    before, which leaves them out.
+
+    Raises:
+        RuntimeError: it cannot be copied.
+    """
+    import pymupdf
+
+    number = page.number
+    try:
+        target.insert_pdf(page.parent, from_page=number, to_page=number, **options)
+    except RuntimeError:
+        with pymupdf.open(stream=page.parent.tobytes(garbage=1)) as whole:
+            target.insert_pdf(whole, from_page=number, to_page=number, **options)
+
+
 def _reference(document: Any, xref: int, key: str) -> int | None:
     kind, value = document.xref_get_key(xref, key)
     return int(value.split()[0]) if kind == "xref" else None

@@ -46,6 +46,7 @@ from docai.pipelines.layout.table_splits import (
 )
 from docai.pipelines.layout.tables import is_tabular, leave_out_notes, model_tables, ruled_tables
 from docai.pipelines.layout.types import PageEvidence, RegionCandidate
+from docai.pipelines.layout.upright_bonds import believe_atoms
 from docai.pipelines.pixels import binarize, parts_of
 
 LABEL_DISTANCE = 5.0
@@ -81,6 +82,7 @@ def combine(page: PageEvidence) -> list[RegionCandidate]:
     graphics = [(box, _regions_of_graphic(page, box, tables)) for box in _find_graphics(page)]
     prose = _lines_of_prose(page)
     drawn, scheme = split_drawings(page, graphics, prose)
+    drawn = believe_atoms(page, drawn)
     drawn = [region for region in drawn if not _is_in_line(page, region) and not _is_read(page, region)]
     drawn = believe_strokes(page, drawn)
     regions = split_passages(page, join_systems(page, regions + drawn))

@@ -22,6 +22,7 @@ from docai.geometry import (
     share_inside,
     touches,
 )
+from docai.pipelines.ingest.mending import copy_page
 from docai.pipelines.layout.drop_caps import set_drop_caps
 from docai.pipelines.layout.ruling_strokes import all_strokes, grids_apart
 from docai.pipelines.layout.types import LabeledBox, PageEvidence, WordBox, quarter_turn
@@ -96,7 +97,7 @@ def upright(page: pymupdf.Page, frame: TurnedFrame) -> Iterator[pymupdf.Page]:
         return
     with pymupdf.open() as copy, pymupdf.open() as document:
         # A copy without rotation, since show_pdf_page gets the size of a rotated page wrong.
-        copy.insert_pdf(page.parent, from_page=page.number, to_page=page.number, annots=False, links=False)
+        copy_page(page, copy, annots=False, links=False)
         quarters = (turn + page.rotation // 90) % 4
         copy[0].set_rotation(0)
         width, height = frame.size

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pymupdf
 from pymupdf import mupdf
 
+from docai.pipelines.ingest.mending import copy_page
+
 if TYPE_CHECKING:
     from docai.pipelines.ingest import PageWord
 
@@ -34,7 +36,7 @@ def erased(page: pymupdf.Page, words: Sequence[PageWord]) -> Iterator[pymupdf.Pa
         yield page
         return
     with pymupdf.open() as copy:
-        copy.insert_pdf(page.parent, from_page=page.number, to_page=page.number, links=False)
+        copy_page(page, copy, links=False)
         settings = {(word.size, (word.angle - page.rotation) % 360) for word in words}
         _filter(copy[0], _Eraser(settings))
         yield copy.reload_page(copy[0])

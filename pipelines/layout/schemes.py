@@ -41,6 +41,9 @@ AREA_REACH = 24.0
 MARGIN = 20.0
 """Points around a drawing in which labels of its atoms may stand; less than :data:`AREA_REACH`."""
 
+MAX_CUT = 60.0
+"""Points: the longer side of ink at the edge of a drawing that may be a label of it."""
+
 MAX_SIGN = (10.0, 1.5)
 """Bond lengths of the longer and the shorter side of an arrow that stands alone."""
 
@@ -112,7 +115,7 @@ def split_drawings(
     open_regions = [region for _, regions in graphics for region in regions if _is_open(region)]
     boxes = [box for box, regions in graphics if all(map(_is_open, regions))]
     for whole in join_touching(boxes, AREA_REACH):
-        drawing = read_area(page, grow(whole, MARGIN), prose)
+        drawing = read_area(page, _with_cut_ink(page, grow(whole, MARGIN), prose), prose)
         if drawing is None:
             continue
         mine = [region for region in open_regions if contains_center(whole, region.bbox)]
@@ -199,6 +202,26 @@ def read_area(
         smooth = np.asarray(cv2.GaussianBlur(gray, (0, 0), STEP))
         drawing = read_line_drawing(smooth, labels, are_words_sure=is_sure, bond=pixels_of_bond) or drawing
     return None if drawing is None else _to_page(drawing, transform)
+
+
+def _with_cut_ink(page: PageEvidence, box: BBox, prose: set[tuple[int, int]]) -> BBox:
+    """A box of the page with the whole of the labels, letters and short strokes that it cuts through, in a
+    scan: its margin may end within a label."""
+    box = clip(box, page.width, page.height)
+    if not page.from_pixels:
+        return box
+    gray, transform = page.picture_of(clip(grow(box, MAX_CUT), page.width, page.height))
+    parts = parts_of(binarize(gray))
+    taken = [word.bbox for word in page.words if word.line in prose]
+    cut = [
+        part
+        for part in map(transform.to_page, parts.boxes_of(parts.areas > 0))
+        if 0 < share_inside(part, box) < 1
+        and max(part[2] - part[0], part[3] - part[1]) <= MAX_CUT
+        and not any(touches(word, part) for word in taken)
+    ]
+    labels = [word.bbox for word in page.words if _is_label(word, prose)]
+    return union([box, *cut, *(label for label in labels if 0 < share_inside(label, box) < 1)])
 
 
 def _is_open(region: RegionCandidate) -> bool:
@@ -313,7 +336,9 @@ def _with_loose_ink(
     area_of_ink = clip(grow(box, MARGIN), page.width, page.height) if page.from_pixels else box
     words = [word for word in page.words if contains_center(area_of_ink, word.bbox)]
     if page.from_pixels:
-        lines = Counter(word.line for word in page.words if word.text)
+        # Also those that the border of the area cuts: their letters inside are no loose ink.
+        words = [word for word in page.words if touches(word.bbox, area_of_ink)]
+        lines = Counter(word.line for word in page.words)
         words = [word for word in words if lines[word.line] > 1 or not _is_label(word, prose)]
     has_words = any(contains_center(box, word.bbox) for word in words)
     boxes = {structure: structure.bbox for structure in structures}

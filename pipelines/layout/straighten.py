@@ -135,6 +135,9 @@ def find_pose(page: Page, use_text_layer: bool) -> Pose:
     if not is_known:
         level = _level(turned_ink, skew)
         votes = deskew.upright_votes(level)
+        if votes.is_upside_down and level_staves(np.ascontiguousarray(np.rot90(gray, -turn))):
+            # Stems reach up and down as letters do, and tell nothing: the OCR engine is asked.
+            votes = deskew.UprightVotes(0, 0)
         if votes.is_upside_down:
             turn += 2
     is_doubtful = not is_known and not (votes.is_upright and turn == 0)

@@ -53,13 +53,20 @@ class HeldOut:
     every: int
     """Steps between two measurements; the last step is always measured."""
     group: ProcessGroup
+    causal_prompt: bool = False
 
     def measure(self, model: PeftModel | PaliGemmaForConditionalGeneration, step: int) -> Measured:
         """How well the model reads the pairs. Each process reads its share of them."""
         share = _Subset(self.pairs, self.group.own_indices(len(self.pairs)))
         answers = self.group.gather(
             read_pairs_with(
-                model, self.processor, self.head, share, max_tokens=self.max_tokens, batch=self.batch
+                model,
+                self.processor,
+                self.head,
+                share,
+                max_tokens=self.max_tokens,
+                batch=self.batch,
+                causal_prompt=self.causal_prompt,
             )
         )
         return self.metric.measured(self.head.parser, answers, step)

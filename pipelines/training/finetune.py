@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -112,8 +112,7 @@ def train_adapter(
         command: the command line, for the model card.
 
     Raises:
-        UnknownModelError, CheckpointError: the base is not on this machine, not a PaliGemma 2, or for
-            another resolution than the head's.
+        UnknownModelError, CheckpointError: the base is not on this machine, or not a PaliGemma 2.
         DeviceError: there is no such device, or its memory is too small.
         SettingError: a setting is invalid, there is nothing to train on, too much of the data cannot be used
             (see ``rejected.jsonl`` in ``folder``), or ``folder`` cannot be used: it has another run, it
@@ -128,6 +127,8 @@ def train_adapter(
     if not group.is_main:
         report = _discard
     prepared = group.run_on_main(lambda: _prepare(head, base, folder, settings, data, group, report))
+    # The resolution is that of the weights.
+    head = replace(head, resolution=prepared.source.image_size)
     recipe = settings.recipe(head, group.count)
     device = training_device(settings, group)
     pairs = prepared.data
@@ -179,6 +180,7 @@ def train_adapter(
             settings.batch,
             every,
             group,
+            settings.causal_prompt,
         )
     callback = RunCallback(
         best,
@@ -193,7 +195,7 @@ def train_adapter(
         model=model,
         args=trainer_arguments(folder, settings, recipe, device, len(pairs.train)),
         train_dataset=pairs.train,
-        data_collator=Collator(processor, head),
+        data_collator=Collator(processor, head, settings.causal_prompt),
         callbacks=[callback, *(tensorboard(folder, step, report) if group.is_main else ())],
         compute_loss_func=smoothed_loss(recipe.label_smoothing) if recipe.label_smoothing else None,
     )
@@ -222,7 +224,7 @@ def train_adapter(
             callback.interrupted,
             best.measured(),
         )
-        _write_result(run, model, best, head.name, prepared.max_tokens, prepared.source)
+        _write_result(run, model, best, head.name, _entry(settings, prepared.max_tokens), prepared.source)
         run_report.write(trainer.state, run.best, "interrupted" if run.interrupted else "finished")
         return run
 
@@ -248,6 +250,7 @@ def _prepare(
     if Path(base).is_file():
         raise CheckpointError(f"The base {base} is a file; give the folder of a PaliGemma 2.")
     source = find_checkpoint(base)
+    head = replace(head, resolution=source.image_size)
     max_tokens = _max_answer_tokens(head, source, settings)
     device = training_device(settings, group)
     require_memory(
@@ -272,6 +275,8 @@ def _prepare(
         "seed": settings.seed,
         "max_tokens": max_tokens,
         "held_out": settings.held_out,
+        # None, not False: runs that were begun before there was a choice can be resumed.
+        "causal_prompt": settings.causal_prompt or None,
     }
     run_folder.open_run(folder, identity)
     if data:
@@ -292,12 +297,6 @@ def _describe_step(recipe: Recipe, n_pairs: int) -> str:
 
 def _max_answer_tokens(head: Head, base: Checkpoint, settings: AdapterSettings) -> int:
     """Length of the longest target in tokens, as the head, the settings and the base's context allow."""
-    if base.image_size != head.resolution:
-        raise CheckpointError(
-            f"The head {head.name!r} reads crops of {head.resolution} px and {base.id} reads "
-            f"{base.image_size} px: the checkpoints of 448 and 896 px have different weights. "
-            f"Use a {head.resolution} px checkpoint."
-        )
     context = int(base.config["text_config"].get("max_position_embeddings", MAX_SEQUENCE))
     # A prompt has at most as many tokens as bytes; a begin token, a newline and an end token come on top.
     room = context - base.n_image_tokens - len(head.prompt.encode()) - 3
@@ -319,6 +318,12 @@ def _write_base(source: Checkpoint, folder: Path, head: str, settings: AdapterSe
     return folder / run_folder.BASE_FOLDER
 
 
+def _entry(settings: AdapterSettings, max_tokens: int) -> dict[str, object]:
+    """What ``docai.json`` says of the head beside the place of its weights."""
+    entry: dict[str, object] = {"max_tokens": max_tokens}
+    return entry | {"causal_prompt": True} if settings.causal_prompt else entry
+
+
 def _stored_dtype(base: Checkpoint) -> torch.dtype:
     """The number format in which whole weights are written: that of the base."""
     named = base.config.get("dtype") or base.config.get("torch_dtype") or "float32"
@@ -330,7 +335,7 @@ def _write_result(
     model: PeftModel | PaliGemmaForConditionalGeneration,
     best: BestWeights,
     head: str,
-    max_tokens: int,
+    entry: Mapping[str, object],
     base: Checkpoint,
 ) -> None:
     """Write the weights and the manifest, and check that the weights on disk are those that were trained."""
@@ -340,7 +345,7 @@ def _write_result(
         if run.best is None:
             best.keep(model, None)
         run_folder.write_weights(run.folder, best.path)
-        run_folder.write_manifest(run.folder, base, head, max_tokens, full=True)
+        run_folder.write_manifest(run.folder, base, head, entry, full=True)
         return
     weights = adapter_weights(model) if run.best is None else best.adapter()
     if run.interrupted and not any(bool(value.any()) for name, value in weights.items() if "lora_B" in name):
@@ -350,4 +355,4 @@ def _write_result(
     written = read_weights(target)
     require_fit(written, weights, target)
     require_arrived(written, weights, target)
-    run_folder.write_manifest(run.folder, base, head, max_tokens)
+    run_folder.write_manifest(run.folder, base, head, entry)

@@ -23,9 +23,9 @@ import torch
 
 from docai.contents import MoleculeContent, TextContent
 from docai.errors import LimitError
-from docai.models.generation import SpecialTokens, token_texts, write_answers
+from docai.models.answering import answer_crops
+from docai.models.generation import SpecialTokens, token_texts
 from docai.models.heads import Head
-from docai.models.paligemma import encode_prompts
 from docai.parsers.base import Parser
 from docai.pipelines.evaluation.base import Ratio, SpottedWord
 from docai.pipelines.evaluation.statistics import bootstrap, corpus
@@ -178,12 +178,14 @@ def read_pairs_with(
     *,
     max_tokens: int,
     batch: int,
+    causal_prompt: bool = False,
 ) -> list[tuple[str, str]]:
     """The model's answer to each pair, and the target. The model is left in the mode that it was in.
 
     Args:
         max_tokens: longest answer, with its end token.
         batch: number of crops at once.
+        causal_prompt: whether it is trained so.
     """
     base = _base_of(model)
     vocabulary = SpecialTokens.of(base, processor)
@@ -194,8 +196,16 @@ def read_pairs_with(
         for start in range(0, len(pairs), batch):
             group: list[Pair] = [pairs[index] for index in range(start, min(start + batch, len(pairs)))]
             images = [square(pair.image, head.resolution) for pair in group]
-            inputs = encode_prompts(processor, [head.prompt] * len(group), images, like=base)
-            written = write_answers(base, inputs, [max_tokens] * len(group), head.decoding, vocabulary)
+            written = answer_crops(
+                base,
+                processor,
+                head.prompt,
+                images,
+                budget=max_tokens,
+                decoding=head.decoding,
+                n_slots=batch,
+                causal_prompt=causal_prompt,
+            )
             for pair, answer in zip(group, written, strict=True):
                 tokens = [token for token in answer.tokens if token not in vocabulary.silent]
                 answers.append(("".join(token_texts(processor.tokenizer, tokens)), pair.target))

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 from docai.errors import CheckpointError, SettingError, needs
 from docai.models import guards
 from docai.models.heads import Head
-from docai.models.paligemma import IMAGE_TOKEN
+from docai.models.inputs import IMAGE_TOKEN
 from docai.pipelines.training.checks import Rejected, TargetRules
 
 if TYPE_CHECKING:
@@ -197,6 +197,8 @@ class Collator:
 
     processor: PaliGemmaProcessor
     head: Head
+    causal_prompt: bool = False
+    """See :func:`docai.models.guards.make_prompt_causal`."""
 
     def __call__(self, pairs: Sequence[Pair]) -> dict[str, Any]:
         """Arguments of the model's ``forward``. ``labels`` cover only the last ``logits_to_keep`` positions.
@@ -208,6 +210,9 @@ class Collator:
             CheckpointError: the processor does not mark the suffix (see :func:`require_suffix_labels`).
         """
         inputs = encode_pairs(self.processor, self.head, pairs)
+        if self.causal_prompt:
+            # After the labels, which the token types of the processor mark.
+            guards.make_prompt_causal(inputs, self.processor.image_token_id)
         labels: torch.Tensor = inputs.pop("labels")
         # One more than the longest suffix: the position before its first token predicts that token.
         keep = int((labels != IGNORE).sum(dim=1).max()) + 1

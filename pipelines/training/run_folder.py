@@ -181,6 +181,9 @@ BOARD_FOLDER = f"{STATE_FOLDER}/tensorboard"
 
 _INDEX = "model.safetensors.index.json"
 
+_OF_WEIGHTS: Final = frozenset(("config.json", _INDEX, MANIFEST, RUN_FILE))
+"""Files of a checkpoint that say what its weights are."""
+
 _SOFT_CAPS = ("attn_logit_softcapping", "final_logit_softcapping")
 
 
@@ -244,26 +247,30 @@ def write_base(base: Checkpoint, folder: Path, head: str, *, weights: bool = Tru
     config: dict[str, Any] = copy.deepcopy(dict(base.config))
     if not base.heads:
         config["text_config"].update(dict.fromkeys(_SOFT_CAPS))
-    written_elsewhere = {"config.json", MANIFEST, RUN_FILE}
     adapters = [entry.adapter for name, entry in base.heads.items() if entry.adapter and name != head]
     if not weights:
-        written_elsewhere.add(_INDEX)
         adapters = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "config.json", config)
-        for path in sorted(base.folder.iterdir()):
-            if path.suffix == ".safetensors":
-                if weights:
-                    _link(path.resolve(), folder / path.name)
-            elif (
-                path.suffix == ".json" and path.name not in written_elsewhere
-            ) or path.name == "tokenizer.model":
-                _copy(path, folder / path.name)
+        copy_processor(base.folder, folder)
+        if weights:
+            for path in sorted(base.folder.glob("*.safetensors")):
+                _link(path.resolve(), folder / path.name)
+            if (base.folder / _INDEX).is_file():
+                _copy(base.folder / _INDEX, folder / _INDEX)
         for adapter in adapters:
             shutil.copytree(base.folder / adapter, folder / adapter, dirs_exist_ok=True)
     except OSError as error:
         raise _unwritable(folder, error) from error
+
+
+def copy_processor(source: Path, target: Path) -> None:
+    """Copy what a checkpoint has beside its weights and their configuration. Raises ``OSError``."""
+    for path in sorted(source.iterdir()):
+        is_json = path.suffix == ".json" and path.name not in _OF_WEIGHTS
+        if is_json or path.name == "tokenizer.model":
+            _copy(path, target / path.name)
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -330,8 +337,12 @@ def write_weights(folder: Path, source: Path) -> None:
             _copy(source / _INDEX, folder / _INDEX)
 
 
-def write_manifest(folder: Path, base: Checkpoint, head: str, max_tokens: int, *, full: bool = False) -> None:
+def write_manifest(
+    folder: Path, base: Checkpoint, head: str, entry: Mapping[str, object], *, full: bool = False
+) -> None:
     """Write ``docai.json``. The revision is a hash of the trained weights.
+
+    ``entry`` is what to write of the head beside the place of its weights.
 
     Raises:
         SettingError: the file cannot be written.
@@ -340,11 +351,11 @@ def write_manifest(folder: Path, base: Checkpoint, head: str, max_tokens: int, *
     heads: dict[str, object] = {}
     if not full:
         heads |= {name: entry.model_dump() for name, entry in base.heads.items()}
-    heads[head] = {"adapter": adapter, "max_tokens": max_tokens}
+    heads[head] = {"adapter": adapter, **entry}
     trained = sorted(folder.glob("*.safetensors" if full else f"{adapter}/adapter_model.safetensors"))
     manifest = {
         "name": f"{base.name}-{head}",
-        "revision": _hash_files(trained),
+        "revision": hash_files(trained),
         "base": base.id,
         "heads": heads,
     }
@@ -352,7 +363,7 @@ def write_manifest(folder: Path, base: Checkpoint, head: str, max_tokens: int, *
         write_json(folder / MANIFEST, manifest)
 
 
-def _hash_files(files: Sequence[Path]) -> str:
+def hash_files(files: Sequence[Path]) -> str:
     """The first 12 hexadecimal digits of the SHA-256 of the files, one after the other."""
     digest = hashlib.sha256()
     for path in files:

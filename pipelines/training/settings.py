@@ -135,6 +135,8 @@ class AdapterSettings:
     """Train all weights rather than a LoRA adapter."""
     rank: int = 16
     """Rank of the LoRA matrices; their scale, alpha, is twice that."""
+    causal_prompt: bool = False
+    """The mask of servers, see :func:`docai.models.guards.make_prompt_causal`."""
     four_bit: bool = False
     """Load the frozen base in 4 bits (nf4 of bitsandbytes, GPU only): about half of its memory."""
     checkpointing: bool | None = None

@@ -32,7 +32,7 @@ from docai.pipelines.tracing.score.symbol_classes import CLASSES, class_of
 HANDWRITTEN: Final = "Petaluma"
 """A font like handwriting, which is rarer in print."""
 
-HANDWRITTEN_SHARE: Final = 0.06
+HANDWRITTEN_SHARE: Final = 0.12
 
 _SPACE: Final = EM / 4
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,11 @@ from safetensors.torch import load_file, save_file
 from transformers import PaliGemmaForConditionalGeneration
 
 from docai.errors import AdapterError
-from docai.models import adapters
+from docai.models import adapters, paligemma
 from docai.models.adapters import LORA_TARGETS
+from docai.models.checkpoints import open_adapter, open_checkpoint
 from docai.models.engine import Request
+from docai.models.heads import Decoding
 from docai.models.paligemma import PaliGemmaEngine
 from tests.models.tiny import build_adapter, build_tiny, noise, tiny_head
 
@@ -126,3 +129,116 @@ def test_an_adapter_folder_may_state_its_revision_and_length(tiny_folder: Path, 
     engine = PaliGemmaEngine.load(tiny_folder, device="cpu", adapters={"table": adapter})
     (answer,) = engine.generate([Request(tiny_head("table"), noise())])
     assert (answer.n_tokens, answer.checkpoint) == (6, "tiny@0+table@r3")
+
+
+def test_an_adapter_that_states_another_base_is_an_error(tiny_folder: Path, adapter: Path) -> None:
+    manifest = {"name": "trained", "revision": "r3", "base": "tiny@0", "heads": {"table": {}}}
+    (adapter / "docai.json").write_text(json.dumps(manifest))
+    assert text(tiny_folder, adapter)
+    (adapter / "docai.json").write_text(json.dumps(manifest | {"base": "tiny@1"}))
+    with pytest.raises(AdapterError, match="trained on tiny@1, not on tiny@0"):
+        text(tiny_folder, adapter)
+
+
+@pytest.mark.parametrize(
+    ("stated", "model", "fits"),
+    [
+        (None, "google/paligemma2-3b-pt-896", True),
+        ("google/paligemma2-3b-pt-896", "google/paligemma2-3b-pt-896", True),
+        ("google/paligemma2-3b-pt-896", "paligemma2-3b-pt-896", True),
+        ("/data/paligemma2-3b-pt-448", "paligemma2-3b-pt-896", False),
+        ("google/paligemma2-3b-pt-448", "google/paligemma2-3b-pt-896", False),
+        ("/home/somebody/checkpoint", "paligemma2-3b-pt-896", True),
+        ("somebody/renamed", "mine", True),
+        ("mine@2", "mine", False),
+    ],
+)
+def test_bases_are_compared_as_far_as_they_are_known(
+    tiny_folder: Path, adapter: Path, stated: str | None, model: str, fits: bool
+) -> None:
+    path = adapter / "adapter_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"base_model_name_or_path": stated}))
+    checkpoint = replace(open_checkpoint(tiny_folder), name=model, revision="1")
+    opened = open_adapter(adapter, "table")
+    if fits:
+        opened.require_base(checkpoint)
+    else:
+        with pytest.raises(AdapterError, match="was trained on"):
+            opened.require_base(checkpoint)
+
+
+def test_names_of_older_versions_of_transformers_are_understood(tiny_folder: Path, adapter: Path) -> None:
+    trained = text(tiny_folder, adapter)
+    moved = {
+        "model.model.language_model.": "model.language_model.model.",
+        "model.model.multi_modal_projector.": "model.multi_modal_projector.",
+    }
+
+    def old(key: str) -> str:
+        for new, before in moved.items():
+            key = key.replace(f"base_model.{new}", f"base_model.{before}")
+        return key
+
+    rewrite(adapter, lambda tensors: {old(key): tensor for key, tensor in tensors.items()})
+    path = adapter / "adapter_config.json"
+    targets = r"language_model\.model\.layers\.\d+\..*_proj|multi_modal_projector\.linear"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"target_modules": targets}))
+    names = load_file(adapter / "adapter_model.safetensors").keys()
+    assert any(name.startswith("base_model.model.language_model.model.layers.0.") for name in names)
+    assert text(tiny_folder, adapter) == trained
+
+
+@pytest.fixture
+def both(tiny_folder: Path, tmp_path: Path) -> dict[str, Path]:
+    """Adapters of two ranks, one of which changes the attention only."""
+    from peft import LoraConfig
+
+    narrow = LoraConfig(r=2, lora_alpha=6, target_modules=r"model\.language_model\..*\.(q|v)_proj")
+    return {
+        "score": build_adapter(tiny_folder, tmp_path / "wide", seed=1),
+        "molecule": build_adapter(tiny_folder, tmp_path / "narrow", seed=2, config=narrow),
+    }
+
+
+def mixed() -> list[Request]:
+    names = ("table", "score", "molecule", "text")
+    return [Request(tiny_head(names[i % 4], max_tokens=6 + 3 * (i % 3)), noise(i)) for i in range(9)]
+
+
+def test_heads_with_and_without_adapters_are_written_together(
+    tiny_folder: Path, both: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = PaliGemmaEngine.load(tiny_folder, device="cpu", adapters=both, batch_size=5)
+    assert not [name for name, _ in engine._model.named_modules() if "lora_" in name], "PEFT's are gone"
+    found = engine.generate(mixed())
+    n_together = engine._scheduler.n_steps
+    monkeypatch.setattr(paligemma, "lay_side_by_side", lambda *args: None)
+    switched = PaliGemmaEngine.load(tiny_folder, device="cpu", adapters=both, batch_size=5)
+    assert [name for name, _ in switched._model.named_modules() if "lora_" in name]
+    for one, other in zip(found, switched.generate(mixed()), strict=True):
+        assert (one.tokens, one.checkpoint) == (other.tokens, other.checkpoint)
+        assert one.logprobs == pytest.approx(other.logprobs, abs=1e-4)
+    assert n_together < switched._scheduler.n_steps
+
+
+def test_an_adapter_that_is_more_than_two_matrices_is_left_to_peft(tiny_folder: Path, tmp_path: Path) -> None:
+    from peft import LoraConfig
+
+    config = LoraConfig(r=4, lora_alpha=8, target_modules=LORA_TARGETS, use_dora=True)
+    folder = build_adapter(tiny_folder, tmp_path / "dora", config=config)
+    engine = PaliGemmaEngine.load(tiny_folder, device="cpu", adapters={"score": folder})
+    assert [name for name, _ in engine._model.named_modules() if "lora_magnitude_vector" in name]
+    requests = [Request(tiny_head(name, max_tokens=8), noise(3)) for name in ("score", "table", "score")]
+    one, bare, other = engine.generate(requests)
+    assert one == other
+    assert one.text != bare.text
+    assert bare.text == PaliGemmaEngine.load(tiny_folder, device="cpu").generate(requests[1:2])[0].text
+
+
+def test_beams_have_the_adapter_of_their_head(tiny_folder: Path, both: dict[str, Path]) -> None:
+    head = tiny_head("molecule", max_tokens=6, decoding=Decoding(num_beams=3))
+    engine = PaliGemmaEngine.load(tiny_folder, device="cpu", adapters=both)
+    alone = PaliGemmaEngine.load(tiny_folder, device="cpu", adapters={"molecule": both["molecule"]})
+    first = Request(tiny_head("score", max_tokens=3), noise(1))
+    _, found = engine.generate([first, Request(head, noise(0))])
+    assert found.tokens == alone.generate([Request(head, noise(0))])[0].tokens

@@ -26,7 +26,7 @@ from tests.models.tiny import IMAGE_SIZE, build_tiny, noise
 
 pytest.importorskip("llguidance", reason="llguidance is not installed: pip install llguidance")
 
-from docai.models.constrained import Constraint, GrammarMask, GrammarVocabulary
+from docai.models.constrained import Constraint, GrammarMask, GrammarVocabulary, allowed_bits
 from docai.models.grammars import GRAMMARS, MAX_SPINES
 
 EOS, PAD = 1, 0
@@ -169,7 +169,7 @@ def test_location_tokens_are_single_ids_and_never_letters(
     loc = [tokenizer.convert_tokens_to_ids(f"<loc{index:04d}>") for index in range(1024)]
     letters = [tokenizer.convert_tokens_to_ids(letter) for letter in "<loc0001>"]
     first = np.unpackbits(
-        constraints["text"].allowed([constraints["text"].matcher()]).view(np.uint8), bitorder="little"
+        allowed_bits([constraints["text"].matcher()], len(tokenizer))[0].view(np.uint8), bitorder="little"
     )
     assert set(np.flatnonzero(first)) == {EOS, *loc}
     word = constraints["text"].matcher()
@@ -192,7 +192,9 @@ def walk(
     matcher = constraint.matcher()
     tokens: list[int] = []
     while len(tokens) < most:
-        allowed = np.unpackbits(constraint.allowed([matcher]).view(np.uint8)[0], bitorder="little")[:size]
+        bits, reasons = allowed_bits([matcher], size)
+        assert not reasons
+        allowed = np.unpackbits(bits.view(np.uint8)[0], bitorder="little")[:size]
         logits = random.normal(size=size) * 2 + habit + drift * len(tokens)
         token = int(np.where(allowed, logits, -np.inf).argmax())
         if token == EOS:

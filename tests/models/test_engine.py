@@ -71,11 +71,11 @@ def test_a_batch_too_large_is_halved() -> None:
     assert engine.batches == [8, 4, 2, 2, 4, 2, 2]
 
 
-def test_the_engine_gets_one_head_at_a_time_and_order_is_kept() -> None:
+def test_the_engine_gets_all_heads_together_and_order_is_kept() -> None:
     engine = Fragile()
     heads = ["table", "text", "table", "text", "table"]
     answers = answer(engine, [Request(tiny_head(name), noise(i)) for i, name in enumerate(heads)])
-    assert engine.batches == [3, 2]
+    assert engine.batches == [5]
     assert [a.prompt for a in answers] == [f"read {name}" for name in heads]
 
 

@@ -12,11 +12,17 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from transformers import PaliGemmaConfig, PaliGemmaForConditionalGeneration, PaliGemmaProcessor
+from transformers import (
+    GenerationConfig,
+    PaliGemmaConfig,
+    PaliGemmaForConditionalGeneration,
+    PaliGemmaProcessor,
+)
 
 from docai.errors import CheckpointError, GenerationError, SettingError
 from docai.models import guards
 from docai.models.engine import Generation, Request
+from docai.models.inputs import encode_prompts
 from docai.models.loading import choose_dtype
 from docai.models.paligemma import PaliGemmaEngine
 from tests.models.tiny import build_tiny, noise, tiny_head
@@ -34,13 +40,17 @@ def same(one: list[Generation], other: list[Generation]) -> bool:
     )
 
 
-def reference_logprobs(folder: Path, image: Image.Image, prompt: str, n_tokens: int) -> list[float]:
+def reference_logprobs(
+    folder: Path, image: Image.Image, prompt: str, n_tokens: int, *, full: bool = True
+) -> list[float]:
     """Greedy log-probabilities by one plain forward pass per token: stock model, eager, no cache.
 
-    Full attention is put into the file, so this shares no code with the engine but the processor.
+    Full attention is put into the file unless not wanted, so this shares no code with the engine but the
+    processor.
     """
     config = PaliGemmaConfig.from_pretrained(folder)
-    config.text_config.layer_types = ["full_attention"] * config.text_config.num_hidden_layers
+    if full:
+        config.text_config.layer_types = ["full_attention"] * config.text_config.num_hidden_layers
     model = PaliGemmaForConditionalGeneration.from_pretrained(
         folder, config=config, attn_implementation="eager"
     )
@@ -64,6 +74,15 @@ def reference_logprobs(folder: Path, image: Image.Image, prompt: str, n_tokens: 
     return found
 
 
+def stock_answers(engine: PaliGemmaEngine, *prompts: str) -> list[list[int]]:
+    """What ``generate`` of transformers writes from what :func:`encode_prompts` gives."""
+    model = engine._model
+    inputs = encode_prompts(engine._processor, prompts, [noise(i) for i in range(len(prompts))], like=model)
+    config = GenerationConfig(max_new_tokens=12, do_sample=False, eos_token_id=1, pad_token_id=0)
+    written: list[list[int]] = model.generate(**inputs, generation_config=config)[:, -12:].tolist()
+    return written
+
+
 def test_answers_are_those_of_full_attention_step_by_step(
     tiny_engine: PaliGemmaEngine, tiny_folder: Path
 ) -> None:
@@ -83,8 +102,12 @@ def test_window_as_wide_as_the_image_would_hide_it(
     assert prepared.text_config.sliding_window >= guards.MAX_SEQUENCE
     assert config.text_config.sliding_window == tiny_engine.checkpoint.n_image_tokens, "changes a copy only"
 
+    (right,) = answers(tiny_engine)
+    windowed = reference_logprobs(tiny_folder, noise(0), "read table", right.n_tokens, full=False)
+    assert right.logprobs != pytest.approx(windowed, abs=1e-3)
     monkeypatch.setattr(guards, "prepare_config", lambda config: config)
-    assert not same(answers(PaliGemmaEngine.load(tiny_folder, device="cpu")), answers(tiny_engine))
+    with pytest.raises(CheckpointError, match="window"):
+        PaliGemmaEngine.load(tiny_folder, device="cpu")
 
 
 def test_prepared_config_survives_saving(tiny_folder: Path, tmp_path: Path) -> None:
@@ -95,7 +118,7 @@ def test_prepared_config_survives_saving(tiny_folder: Path, tmp_path: Path) -> N
 
 
 def test_token_types_are_required(tiny_engine: PaliGemmaEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    right = answers(tiny_engine)
+    right = stock_answers(tiny_engine, "read table")
     call = PaliGemmaProcessor.__call__
 
     def without_types(self: PaliGemmaProcessor, *args: object, **kwargs: object) -> object:
@@ -105,40 +128,34 @@ def test_token_types_are_required(tiny_engine: PaliGemmaEngine, monkeypatch: pyt
 
     monkeypatch.setattr(PaliGemmaProcessor, "__call__", without_types)
     with pytest.raises(GenerationError, match="token_type_ids"):
-        answers(tiny_engine)
+        stock_answers(tiny_engine, "read table")
     monkeypatch.setattr(guards, "require_token_types", lambda inputs: None)
-    assert not same(answers(tiny_engine), right)
+    assert stock_answers(tiny_engine, "read table") != right
 
 
 def test_prompts_of_different_length_are_padded_left(
     tiny_engine: PaliGemmaEngine, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prompts = ("a", "a much longer prompt", "read")
+    right = stock_answers(tiny_engine, *prompts)
     alone = [tiny_engine.generate([Request(tiny_head(prompt=p), noise(i))])[0] for i, p in enumerate(prompts)]
     assert same(answers(tiny_engine, *prompts), alone)
 
     monkeypatch.setattr(guards, "set_left_padding", lambda processor: None)
     unguarded = PaliGemmaEngine.load(tiny_folder, device="cpu")
     with pytest.raises(GenerationError, match="padded on the right"):
-        answers(unguarded, *prompts)
+        stock_answers(unguarded, *prompts)
     monkeypatch.setattr(guards, "require_ends_with_text", lambda mask: None)
-    assert not same(answers(unguarded, *prompts), alone)
+    assert stock_answers(unguarded, *prompts) != right
 
 
 def test_labels_never_reach_the_model(tiny_engine: PaliGemmaEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[set[str]] = []
-    generate = PaliGemmaForConditionalGeneration.generate
+    def encoded() -> set[str]:
+        return set(encode_prompts(tiny_engine._processor, ["x"], [noise(0)], like=tiny_engine._model))
 
-    def spy(self: PaliGemmaForConditionalGeneration, **kwargs: object) -> object:
-        seen.append(set(kwargs))
-        return generate(self, **kwargs)
-
-    monkeypatch.setattr(PaliGemmaForConditionalGeneration, "generate", spy)
-    answers(tiny_engine)
+    assert "labels" not in encoded()
     monkeypatch.setattr(guards, "drop_labels", lambda inputs: None)
-    answers(tiny_engine)
-    assert "labels" not in seen[0]
-    assert "labels" in seen[1]
+    assert "labels" in encoded()
 
 
 @pytest.fixture

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from transformers import PaliGemmaProcessor, PreTrainedTokenizerBase
 
-from docai.models.generation import LoopDetector, find_end, token_texts
+from docai.models.generation import find_end, token_texts
 from docai.models.heads import Decoding
+from docai.models.loops import LoopDetector
 
 DECODING = Decoding(max_repeats=4, max_period=8)
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,29 @@ import pytest
 import torch
 from PIL import Image
 
-from docai.errors import CheckpointError, DeviceError, GenerationError, HeadNotAvailableError
+from docai import Pipeline
+from docai.errors import (
+    CheckpointError,
+    DeviceError,
+    GenerationError,
+    HeadNotAvailableError,
+    MissingDependencyError,
+)
+from docai.models import paligemma
 from docai.models.calibration import CalibrationMap
-from docai.models.engine import Generation, Request
-from docai.models.heads import Decoding
+from docai.models.checkpoints import find_checkpoint
+from docai.models.engine import Generation, Request, crop_size
+from docai.models.heads import HEADS, Decoding
+from docai.models.inputs import encode_prompts
 from docai.models.loading import choose_device
-from docai.models.paligemma import PaliGemmaEngine, encode_prompts
+from docai.models.paligemma import PaliGemmaEngine
 from tests.models.tiny import build_tiny, noise, tiny_head
+
+
+def png(image: Image.Image) -> bytes:
+    buffer = BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def close(one: Generation, other: Generation) -> bool:
@@ -174,9 +191,38 @@ def test_a_crop_of_another_shape_is_refused(tiny_engine: PaliGemmaEngine, image:
         tiny_engine.generate([Request(tiny_head(), image)])
 
 
-def test_a_head_of_another_resolution_is_refused(tiny_engine: PaliGemmaEngine) -> None:
-    with pytest.raises(CheckpointError, match="448 and 896 checkpoints are different weights"):
-        tiny_engine.generate([Request(tiny_head(resolution=112), noise(size=112))])
+def test_the_resolution_is_that_of_the_weights(tiny_engine: PaliGemmaEngine) -> None:
+    assert tiny_engine.side == crop_size(tiny_engine, HEADS["table"]) == 56
+    head = tiny_head(resolution=896)
+    assert tiny_engine.generate([Request(head, noise())]) == tiny_engine.generate(
+        [Request(tiny_head(), noise())]
+    )
+    with pytest.raises(GenerationError, match="RGB crops of 56 x 56 px"):
+        tiny_engine.generate([Request(head, noise(size=896))])
+
+
+def test_a_base_without_heads_is_refused_before_it_is_loaded(
+    tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = shutil.copytree(tiny_folder, tmp_path / "base")
+    (base / "docai.json").unlink()
+    monkeypatch.setattr(paligemma, "load_base", lambda *args: pytest.fail("it was loaded"))
+    with pytest.raises(HeadNotAvailableError, match=f"--base {base} -o") as caught:
+        PaliGemmaEngine.load(base, device="cpu")
+    with pytest.raises(HeadNotAvailableError, match=f"--base {base} -o"):
+        Pipeline(model=str(base)).process(png(noise()))
+    # What the message proposes is a base.
+    proposed = str(caught.value).split("--base ")[1].split(" -o")[0]
+    assert find_checkpoint(proposed).folder == base
+
+
+def test_weights_quantized_by_what_is_not_installed(tiny_folder: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_folder, tmp_path / "quantized")
+    config = json.loads((folder / "config.json").read_text())
+    config["quantization_config"] = {"quant_method": "hqq"}
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(MissingDependencyError, match="quantized by hqq"):
+        PaliGemmaEngine.load(folder, device="cpu")
 
 
 def test_a_head_without_weights_names_the_command(tiny_engine: PaliGemmaEngine) -> None:
@@ -255,3 +301,19 @@ def test_a_cuda_device_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyP
     assert choose_device("auto") == choose_device("cuda") == torch.device("cuda", 0)
     with pytest.raises(DeviceError, match="cuda:3"):
         choose_device("cuda:3")
+
+
+@pytest.mark.parametrize("size", [448, 224])
+def test_a_checkpoint_of_another_resolution_reads_a_whole_document(tmp_path: Path, size: int) -> None:
+    heads = {head: {"max_tokens": 12} for head in HEADS}
+    model = build_tiny(tmp_path / "tiny", image_size=size, patch_size=size // 4, heads=heads)
+    pipeline = Pipeline(model=str(model), retry="auto", witnesses="off", readback="off", effort="best")
+    page = Image.new("RGB", (1000, 600), "white")
+    page.paste(noise(size=300), (100, 100))
+    document = pipeline.process(png(page), regions={1: [("table", (100, 100, 400, 400))]})
+    (record,) = document.records
+    assert record.raw
+    assert not [issue for issue in record.issues if issue.code == "model-failed"]
+    # Boxes are on the page, whatever the size of the crop.
+    assert record.bbox == pytest.approx((100, 100, 400, 400), abs=1)
+    assert record.checkpoint == "tiny@0"

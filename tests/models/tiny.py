@@ -19,6 +19,7 @@ from docai.parsers.table import parse_table
 from docai.records import Table
 
 if TYPE_CHECKING:
+    from peft import LoraConfig
     from tokenizers import Tokenizer
 
 IMAGE_SIZE = 56
@@ -150,7 +151,9 @@ def tiny_tokenizer() -> Tokenizer:
     return tokenizer
 
 
-def build_adapter(base: Path, folder: Path, *, seed: int = 1, scale: float = 0.5) -> Path:
+def build_adapter(
+    base: Path, folder: Path, *, seed: int = 1, scale: float = 0.5, config: LoraConfig | None = None
+) -> Path:
     """Write a random LoRA adapter for the checkpoint ``base`` to ``folder`` and return it."""
     import torch
     from peft import LoraConfig
@@ -161,7 +164,8 @@ def build_adapter(base: Path, folder: Path, *, seed: int = 1, scale: float = 0.5
     model = PaliGemmaForConditionalGeneration.from_pretrained(base)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        adapted = attach_adapter(model, LoraConfig(r=4, lora_alpha=8, target_modules=LORA_TARGETS), "default")
+        config = config or LoraConfig(r=4, lora_alpha=8, target_modules=LORA_TARGETS)
+        adapted = attach_adapter(model, config, "default")
         for name, parameter in adapted.named_parameters():
             if "lora_B" in name:
                 torch.nn.init.normal_(parameter, std=scale)

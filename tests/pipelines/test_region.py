@@ -56,7 +56,7 @@ def _record(
     heads: tuple[str, ...] = ALL,
 ) -> RecordBase:
     (task,) = _tasks(page, region, layer=layer, heads=heads)
-    task.crop()
+    task.crop(ScriptedEngine({}))
     task.submit(ReaderPool.choose(Options(witnesses="off")))
     task.generations = answers
     task.parse()

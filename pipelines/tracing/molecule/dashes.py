@@ -29,6 +29,12 @@ _OFF_AXIS: Final = 0.6
 _BESIDE: Final = 0.3
 """Distance of a line beside in bond lengths up to which the dashed one is of a double bond."""
 
+_IN_LINE: Final = 0.94
+"""Cosine of the angle between a short piece and the row of bars that goes on from it, at least."""
+
+_TURNED: Final = 0.5
+"""Cosine of the angle between a bar and its row, at most."""
+
 _BAR: Final = 0.18
 """Length of the bars that stand for the dashes, in bond lengths."""
 
@@ -71,6 +77,76 @@ def dashes_as_bars(bars: list[Vector], pieces: list[Piece], bond: float, width: 
         if _SPAN[0] * bond <= span <= _SPAN[1] * bond and not _has_beside(first[0], last[0], others, bond):
             turned |= {k: _across(*axes[k][:2], bond, axes[k][3]) for k in row}
     return [turned.get(k, bar) for k, bar in enumerate(bars)]
+
+
+def stubs_as_bars(
+    bars: list[Vector], pieces: list[Piece], bond: float, width: float
+) -> tuple[list[Vector], list[Piece]]:
+    """Bars with those that the ends of dashed bonds are, and the other pieces.
+
+    The first and the last dash of a bond hang on the bonds that meet there, and are pieces as short as a
+    dash: a row of bars goes on where such a piece ends.
+
+    Args:
+        bars: closed quadrangles across their bonds, pixels.
+        pieces: of the line work.
+        bond: length of the usual bond, pixels.
+        width: of the usual stroke, pixels.
+    """
+    axes = [_axis(bar) for bar in bars]
+    stubs, made = [], []
+    for piece in pieces:
+        if piece.length > _MAX_DASH * bond:
+            continue
+        joined = [
+            any(_ends_at(other, end, width) for other in pieces if other is not piece)
+            for end in (piece.begin, piece.end)
+        ]
+        if joined[0] != joined[1]:
+            outer, free = (piece.begin, piece.end) if joined[0] else (piece.end, piece.begin)
+            bar = _next_bar(outer, free, axes, bond, width)
+            if bar is not None:
+                stubs.append(piece)
+                # Off the atom, where it would touch other bonds.
+                made.append(bars[bar] + 0.25 * outer + 0.75 * free - axes[bar][0])
+    return bars + made, [piece for piece in pieces if piece not in stubs]
+
+
+def _next_bar(
+    outer: Vector, free: Vector, axes: list[tuple[Vector, Vector, float, float]], bond: float, width: float
+) -> int | None:
+    """The first bar of an even row that lies on the line of a piece, beyond its free end."""
+    middle = (outer + free) / 2
+    unit = (free - outer) / max(float(np.hypot(*(free - outer))), 1e-9)
+    for index, (first, direction, _, _) in enumerate(axes):
+        step = first - middle
+        pitch = float(np.hypot(*step))
+        if not 0 < pitch <= (_MAX_GAP + _MAX_DASH) * bond or float(step @ unit) < _IN_LINE * pitch:
+            continue
+        # A short piece says little of the direction: the bars do.
+        at, unit_of_row, n_bars = first, step / pitch, 1
+        while abs(float(direction @ unit_of_row)) <= _TURNED:
+            ahead = [
+                other[0]
+                for other in axes
+                if 0.7 * pitch <= float((other[0] - at) @ unit_of_row) <= 1.4 * pitch
+                and _off(other[0] - middle, unit_of_row) <= width
+                and abs(float(other[1] @ unit_of_row)) <= _TURNED
+            ]
+            if not ahead:
+                break
+            at, n_bars = min(ahead, key=lambda place: float(np.hypot(*(place - at)))), n_bars + 1
+        if n_bars >= _MIN_DASHES:
+            return index
+    return None
+
+
+def _off(step: Vector, unit: Vector) -> float:
+    return abs(float(step[0] * unit[1] - step[1] * unit[0]))
+
+
+def _ends_at(piece: Piece, at: Vector, width: float) -> bool:
+    return any(float(np.hypot(*(end - at))) <= width for end in (piece.begin, piece.end))
 
 
 def _axis(bar: Vector) -> tuple[Vector, Vector, float, float]:

@@ -53,7 +53,12 @@ def read_picture(picture: NDArray[np.uint8]) -> TracedMolecules:
 
     A doubtful one is traced again, with letters that touch bonds looked for; the surer reading is taken.
     """
-    found = _of_tracing(trace(picture))
+    return read_traced(picture, trace(picture))
+
+
+def read_traced(picture: NDArray[np.uint8], tracing: Tracing | None) -> TracedMolecules:
+    """The same of a picture that was traced once."""
+    found = _of_tracing(tracing)
     if found.tracing is None or found.confidence >= _DOUBTFUL:
         return found
     again = _of_tracing(trace(picture, sees_touching=True))

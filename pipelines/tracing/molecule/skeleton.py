@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from docai.pipelines.tracing.molecule.ink import Mask
 from docai.pipelines.tracing.molecule.thinning import NEIGHBORS
 
-_SPUR: Final = 1.25
+_SPUR: Final = 1.6
 """Length of a chain with a free end, in distances of its other end from the paper, up to which it is what
 thinning leaves of a corner of the ink."""
 

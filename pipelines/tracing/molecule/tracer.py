@@ -17,7 +17,7 @@ from docai.pipelines.tracing.molecule.bridges import drop_bridges
 from docai.pipelines.tracing.molecule.broken_letters import join_stems
 from docai.pipelines.tracing.molecule.candidates import Candidate
 from docai.pipelines.tracing.molecule.cutting import cut_letters
-from docai.pipelines.tracing.molecule.dashes import dashes_as_bars
+from docai.pipelines.tracing.molecule.dashes import dashes_as_bars, stubs_as_bars
 from docai.pipelines.tracing.molecule.hashes import complete_rows, level_rows
 from docai.pipelines.tracing.molecule.ink import Ink, find_ink
 from docai.pipelines.tracing.molecule.parts import Part, find_parts
@@ -119,6 +119,7 @@ def trace(picture: NDArray[np.uint8], *, sees_touching: bool = False) -> Tracing
     beside = [((bar[0] + bar[3]) / 2, (bar[1] + bar[2]) / 2) for bar in found.bars]
     beside += [(piece.begin, piece.end) for piece in traced.pieces]
     found.bars = dashes_as_bars(found.bars, traced.pieces, bond, ink.width)
+    found.bars, traced.pieces = stubs_as_bars(found.bars, traced.pieces, bond, ink.width)
     iodines = find_iodines(found.bars, traced.pieces, found.letters, found.height, bond, ink.width)
     stems = [found.bars[index] for index in iodines]
     found.bars = [bar for index, bar in enumerate(found.bars) if index not in iodines]

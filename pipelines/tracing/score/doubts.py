@@ -6,7 +6,7 @@ seen at all, and to an octave or a clef: what was left over tells of those.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import exp, sqrt
 from typing import Final
@@ -15,9 +15,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from docai.contents import Issue
+from docai.contents import Issue, ScoreContent
 from docai.geometry import BBox
 from docai.issues import make_issue
+from docai.pipelines.drawings.score.rhythm import cut_measures
 from docai.pipelines.drawings.score.sheet import Sheet
 from docai.pipelines.drawings.score.types import Staff, System
 from docai.pipelines.tracing.score.ink import Mask, closed_upright
@@ -58,6 +59,15 @@ symbols that are used were seen added nothing.
 UNSEEN_WEIGHT: Final = 0.02
 """By which ink that nothing explains lowers it: times the root of its area in staff spaces squared."""
 
+WEAKEST_WEIGHT: Final = 0.0
+GAP_WEIGHT: Final = 0.0
+MEASURE_LEFT_OUT_WEIGHT: Final = 0.0
+MEASURE_UNSEEN_WEIGHT: Final = 0.0
+"""TODO"""
+
+AROUND_SPACES: Final = 5.0
+"""How far above and below its staves a symbol is of a system at most, in staff spaces."""
+
 NO_CLEF_FACTOR: Final = 0.4
 """Of a staff without a clef. Set, not fitted: the drawings all have their clefs."""
 
@@ -81,10 +91,36 @@ class SeenPicture:
     """That the sheet has."""
     left_out: tuple[PictureSymbol, ...]
     """That were found and not believed."""
+    gaps: tuple[BBox, ...]
+    """Heads some of whose ledger lines were not seen, so that their pitch is doubtful."""
     ink: Mask
     """All of it."""
     rest: Mask
     """Ink that is neither of symbols nor of strokes."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureDoubts:
+    """What speaks against the notes of one measure, beside how they fill it."""
+
+    weakest: float
+    """The least score of a symbol on which its pitches and durations depend, 0…1."""
+    n_gaps: int
+    """Heads some of whose ledger lines were not seen."""
+    n_left_out: int
+    """Symbols in it that were found and not believed."""
+    unseen: float
+    """Staff spaces squared of ink in it that nothing explains."""
+
+    @property
+    def factor(self) -> float:
+        """By which the confidence of the measure falls, 0…1."""
+        return exp(
+            -WEAKEST_WEIGHT * (1 - self.weakest)
+            - GAP_WEIGHT * self.n_gaps
+            - MEASURE_LEFT_OUT_WEIGHT * self.n_left_out
+            - MEASURE_UNSEEN_WEIGHT * sqrt(self.unseen)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +135,8 @@ class Doubts:
     """Staves that begin without a clef, so that their pitches are guessed."""
     is_joined: bool
     """A line joins it to another system, so that both are one."""
+    measures: tuple[MeasureDoubts, ...] = ()
+    """What speaks against each of its measures alone."""
 
     @property
     def factor(self) -> float:
@@ -159,8 +197,44 @@ def find_doubts(seen: SeenPicture, systems: Sequence[System]) -> list[Doubts]:
         n_without = sum(
             index not in with_clef for index, staff in enumerate(system.staves) if not staff.is_tablature
         )
-        doubts.append(Doubts(unseen, n_left_out, n_without, number in joined))
+        measures = tuple(_measure_doubts(seen, rest, system, own))
+        doubts.append(Doubts(unseen, n_left_out, n_without, number in joined, measures))
     return doubts
+
+
+def _measure_doubts(
+    seen: SeenPicture, rest: Mask, system: System, staves: Sequence[Staff]
+) -> Iterator[MeasureDoubts]:
+    """Of each measure of one system; ``rest`` has the marks that nothing explains."""
+    top = staves[0].lines[0] - AROUND_SPACES * SPACE_PX
+    bottom = staves[-1].lines[-1] + AROUND_SPACES * SPACE_PX
+    for measure in cut_measures(system)[0]:
+        x0, _, x1, _ = in_pixels((measure.x0, 0.0, measure.x1, 0.0))
+
+        def is_in(box: BBox, x0: float = x0, x1: float = x1) -> bool:
+            x, y = _middle(box)
+            return x0 <= x < x1 and top <= y <= bottom
+
+        signs = [one.score for one in seen.symbols if one.name.startswith(SIGNS) and is_in(one.box)]
+        yield MeasureDoubts(
+            weakest=min(signs, default=1.0),
+            n_gaps=sum(map(is_in, seen.gaps)),
+            n_left_out=sum(one.name.startswith(SIGNS) and is_in(one.box) for one in seen.left_out),
+            unseen=sum(
+                float(_part(rest, Staff(staff.lines, x0, x1)).sum()) / SPACE_PX**2 for staff in staves
+            ),
+        )
+
+
+def with_measure_doubts(content: ScoreContent, doubts: Sequence[MeasureDoubts]) -> ScoreContent:
+    """The content with measures that are less sure by what speaks against each; as it is where those are
+    others."""
+    values = content.part_confidences()
+    if len(values) != len(doubts):
+        return content
+    return content.with_confidences(
+        [None if value is None else value * doubt.factor for value, doubt in zip(values, doubts, strict=True)]
+    )
 
 
 def _in_pixels(staff: Staff) -> Staff:

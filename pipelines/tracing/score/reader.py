@@ -16,9 +16,16 @@ from docai.pipelines.drawings.score.reader import systems_of_sheet
 from docai.pipelines.drawings.score.reading import read_found_systems
 from docai.pipelines.drawings.score.types import Staff
 from docai.pipelines.tracing.score.bows import find_bows
-from docai.pipelines.tracing.score.doubts import SeenPicture, covered, find_doubts, left_out
+from docai.pipelines.tracing.score.doubts import (
+    SeenPicture,
+    covered,
+    find_doubts,
+    left_out,
+    with_measure_doubts,
+)
 from docai.pipelines.tracing.score.false_heads import heads_at_far_ends
 from docai.pipelines.tracing.score.ink import Ink, Mask, read_ink
+from docai.pipelines.tracing.score.ledgers import find_ledgers, heads_with_gaps, heads_without_ledgers
 from docai.pipelines.tracing.score.picture_sheet import (
     SheetBuilder,
     in_pixels,
@@ -32,13 +39,12 @@ from docai.pipelines.tracing.score.slabs import (
     Stroke,
     find_beams,
     find_bracket_lines,
-    find_ledgers,
     heads_on_beams,
 )
 from docai.pipelines.tracing.score.staff_lines import Gray
 from docai.pipelines.tracing.score.straighten import SPACE_PX, StraightPicture, straighten
 from docai.pipelines.tracing.score.symbol_finder import PictureSymbol, find_symbols
-from docai.pipelines.tracing.score.uprights import Bar, find_barlines, find_stems
+from docai.pipelines.tracing.score.uprights import Bar, find_barlines, find_stems, heads_beside
 
 Finder = Callable[[NDArray[np.uint8], float], list[PictureSymbol]]
 
@@ -84,6 +90,9 @@ MAX_SHIFT_SPACES: Final = 0.35
 HOOK_SPACES: Final = 0.25
 """Distance of a short beam from its stem at most, in staff spaces."""
 
+STEMLESS_SPACES: Final = 0.5
+"""How far beyond the end of its stem the middle of a half note is at most, in staff spaces."""
+
 DOTS: Final = ("augmentationDot", "articStaccatoAbove", "articStaccatoBelow", "repeatDot")
 
 OPEN: Final = ("notehead", "flag", "augmentationDot", "articStaccato", "repeatDot")
@@ -112,6 +121,7 @@ def read_picture(
         replace(
             one,
             bbox=picture.to_source(in_pixels(one.bbox)),
+            content=with_measure_doubts(one.content, doubt.measures),
             confidence=one.confidence * doubt.factor,
             issues=(*one.issues, *doubt.issues),
         )
@@ -120,7 +130,7 @@ def read_picture(
 
 
 def _believed(ink: Ink, symbols: Sequence[PictureSymbol], staves: Sequence[Staff]) -> list[PictureSymbol]:
-    """Symbols without those that are too doubtful or out of place, and without heads that are of beams."""
+    """Symbols without those that are too doubtful or out of place, and without heads that are none."""
     sure = [
         symbol
         for symbol in symbols
@@ -131,7 +141,11 @@ def _believed(ink: Ink, symbols: Sequence[PictureSymbol], staves: Sequence[Staff
     heads = [symbol for symbol in sure if symbol.name.startswith("notehead")]
     solid = solid_mask(ink.mask.shape, others)
     boxes = [head.box for head in heads]
-    places = [*heads_on_beams(ink, solid, boxes), *heads_at_far_ends(ink, boxes, solid)]
+    places = [
+        *heads_on_beams(ink, solid, boxes),
+        *heads_at_far_ends(ink, boxes, solid),
+        *heads_without_ledgers(ink, staves, boxes),
+    ]
     gone = {id(heads[place]) for place in places}
     kept = [symbol for symbol in sure if id(symbol) not in gone]
     kept = [
@@ -203,6 +217,16 @@ def _is_hook(symbol: PictureSymbol, stems: Sequence[Bar]) -> bool:
     )
 
 
+def _stemless_as_whole(symbol: PictureSymbol, stems: Sequence[Bar]) -> PictureSymbol:
+    """What looks like a half note and has no stem is a whole note: some fonts draw both heads alike."""
+    if symbol.name != "noteheadHalf":
+        return symbol
+    near = STEMLESS_SPACES * SPACE_PX
+    if any(True for stem in stems for _ in heads_beside(stem, [symbol.box], near)):
+        return symbol
+    return replace(symbol, name="noteheadWhole")
+
+
 def _off_ledgers(symbols: Sequence[PictureSymbol], ledgers: Sequence[Stroke]) -> list[PictureSymbol]:
     """Symbols without dots that are ends of ledger lines."""
     near = 0.2 * SPACE_PX
@@ -261,7 +285,7 @@ def see_picture(picture: StraightPicture, symbols: Sequence[PictureSymbol]) -> S
     bars = find_barlines(ink, picture.staves, heads, closed)
     staves = _aligned(picture.staves, bars)
     stems = find_stems(ink, heads, flags, closed, bars)
-    symbols = [symbol for symbol in symbols if not _is_hook(symbol, stems)]
+    symbols = [_stemless_as_whole(symbol, stems) for symbol in symbols if not _is_hook(symbol, stems)]
     closed = solid_mask(shape, [symbol.box for symbol in symbols if not symbol.name.startswith(OPEN)])
     solid = closed | solid_mask(shape, heads, inset=0.0)
     beams = find_beams(ink, solid, stems)
@@ -289,4 +313,12 @@ def see_picture(picture: StraightPicture, symbols: Sequence[PictureSymbol]) -> S
     for symbol in symbols:
         builder.add_symbol(symbol)
     left &= ~painted(shape, [slab_line(slab) for slab in brackets]) & ~covered(shape, bows)
-    return SeenPicture(builder.sheet(), staves, tuple(symbols), left_out(found, symbols), ink.mask, left)
+    return SeenPicture(
+        sheet=builder.sheet(),
+        staves=staves,
+        symbols=tuple(symbols),
+        left_out=left_out(found, symbols),
+        gaps=tuple(heads[place] for place in heads_with_gaps(ink, staves, heads)),
+        ink=ink.mask,
+        rest=left,
+    )

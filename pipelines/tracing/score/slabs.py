@@ -1,4 +1,4 @@
-"""Strokes along the staff of a picture of music: beams, ledger lines, brackets. Lengths are pixels."""
+"""Strokes along the staff of a picture of music: beams and brackets. Lengths are pixels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docai.geometry import BBox
-from docai.pipelines.drawings.score.types import Staff
 from docai.pipelines.tracing.score.ink import Ink, Mask, upright_runs
 from docai.pipelines.tracing.score.straighten import SPACE_PX
 from docai.pipelines.tracing.score.tracks import Steps, Track, follow
@@ -43,6 +42,9 @@ MAX_BEND_PX: Final = 1.3
 SNAP_SPACES: Final = 0.5
 """Distance of the end of a beam from a stem to which it is drawn out at most, in staff spaces."""
 
+MAX_PAPER_PX: Final = 3
+"""Columns of paper between the end of a beam and a stem up to which the beam is at the stem."""
+
 SURE_BEAM_SPACES: Final = 2.0
 """Length from which a straight and thick stroke is no head, in staff spaces."""
 
@@ -55,10 +57,8 @@ STEM_SPACES: Final = 0.1
 THIN_SHARE: Final = 0.55
 """Thickness of a beam against the others at least."""
 
-LEDGER_SPACES: Final = 0.3
-"""Thickness of a ledger line at most, in staff spaces."""
-
-MAX_LEDGERS: Final = 9
+BRACKET_SPACES: Final = 0.3
+"""Thickness of the lines of a bracket at most, in staff spaces."""
 
 BRACKET_GAP_SPACES: Final = 1.5
 """Distance of the number of a tuplet from the lines of its bracket at most, in staff spaces."""
@@ -100,7 +100,7 @@ def find_beams(ink: Ink, solid: Mask, stems: Sequence[Bar]) -> list[Stroke]:
     strokes = [stroke for track in follow(pieces, BEAM_STEPS) for stroke in _straight(track)]
     strokes = _joined(strokes)
     strokes = [stroke for stroke in strokes if stroke.x1 - stroke.x0 >= MIN_BEAM_SPACES * SPACE_PX]
-    strokes = [_snapped(stroke, stems) for stroke in strokes if _is_at_stem(stroke, stems)]
+    strokes = [_snapped(stroke, stems, ink.bare) for stroke in strokes if _is_at_stem(stroke, stems)]
     return sorted(_thick_ones(strokes), key=lambda stroke: stroke.x0)
 
 
@@ -227,71 +227,25 @@ def _joined(strokes: Sequence[Stroke]) -> list[Stroke]:
     return joined
 
 
-def _snapped(stroke: Stroke, stems: Sequence[Bar]) -> Stroke:
+def _snapped(stroke: Stroke, stems: Sequence[Bar], mask: Mask) -> Stroke:
     x0, x1 = stroke.x0, stroke.x1
     reach = SNAP_SPACES * SPACE_PX
     for stem in stems:
         y = stroke.y_at(stem.x)
         if not stem.y0 - reach <= y <= stem.y1 + reach:
             continue
-        if abs(stem.x - stroke.x0) <= reach:
+        if abs(stem.x - stroke.x0) <= reach and not _has_paper(stroke, stem.x, stroke.x0, mask):
             x0 = min(x0, stem.x)
-        if abs(stem.x - stroke.x1) <= reach:
+        if abs(stem.x - stroke.x1) <= reach and not _has_paper(stroke, stroke.x1, stem.x, mask):
             x1 = max(x1, stem.x)
     return Stroke(x0, stroke.y_at(x0), x1, stroke.y_at(x1), stroke.thickness)
 
 
-def find_ledgers(ink: Ink, staves: Sequence[Staff], heads: Sequence[BBox]) -> list[Stroke]:
-    """Ledger lines at heads: level strokes at their places that stand out on both sides of a head."""
-    found: dict[tuple[int, int], Stroke] = {}
-    for x0, y0, x1, y1 in heads:
-        middle = (y0 + y1) / 2
-        if any(staff.lines[0] <= middle <= staff.lines[-1] for staff in staves):
-            continue
-        above = [staff for staff in staves if staff.lines[-1] < middle][-1:]
-        below = [staff for staff in staves if staff.lines[0] > middle][:1]
-        for staff in (*above, *below):
-            for y in _places(staff, middle):
-                row = _ledger_row(ink.mask, y, x0, x1)
-                if row is not None:
-                    out = 0.3 * SPACE_PX
-                    key = (round(y), round((x0 + x1) / 2 / SPACE_PX))
-                    found[key] = Stroke(x0 - out, y, x1 + out, y, ink.line_px)
-    return list(found.values())
-
-
-def _places(staff: Staff, middle: float) -> list[float]:
-    """Rows of the ledger lines between a staff and a head."""
-    top, bottom = staff.lines[0], staff.lines[-1]
-    slack = 0.3 * SPACE_PX
-    places = []
-    for step in range(1, MAX_LEDGERS + 1):
-        for y in (top - step * SPACE_PX, bottom + step * SPACE_PX):
-            inside = middle - slack <= y <= top if y < top else bottom <= y <= middle + slack
-            if inside:
-                places.append(y)
-    return places
-
-
-def _ledger_row(mask: Mask, y: float, x0: float, x1: float) -> int | None:
-    """The row at which ink stands out at both sides and there is paper above and below it."""
-    h, w = mask.shape
-    out = round(0.25 * SPACE_PX)
-    flanks = [
-        c for c in (*range(round(x0) - out, round(x0)), *range(round(x1), round(x1) + out)) if 0 <= c < w
-    ]
-    if not flanks:
-        return None
-    for offset in (0, 1, -1, 2, -2):
-        row = round(y) + offset
-        near = round(LEDGER_SPACES * SPACE_PX)
-        if not near <= row < h - near:
-            continue
-        if mask[row, flanks].mean() >= 0.7:
-            clear = min(mask[row - near, flanks].mean(), mask[row + near, flanks].mean())
-            if clear <= 0.5:
-                return row
-    return None
+def _has_paper(stroke: Stroke, x0: float, x1: float, mask: Mask) -> bool:
+    """Whether a beam ends in paper before it comes to a stem, as hooks do before the next one."""
+    columns = range(max(0, round(x0)), min(mask.shape[1], round(x1) + 1))
+    rows = [min(max(round(stroke.y_at(x)), 0), len(mask) - 1) for x in columns]
+    return sum(not mask[row, x] for row, x in zip(rows, columns, strict=True)) > MAX_PAPER_PX
 
 
 def find_bracket_lines(mask: Mask, numbers: Sequence[BBox]) -> list[Stroke]:
@@ -308,7 +262,7 @@ def find_bracket_lines(mask: Mask, numbers: Sequence[BBox]) -> list[Stroke]:
         part = mask[top : round(y1 + reach / 2), left : round(x1 + reach)]
         pieces = [
             (x + left, top + (first + last - 1) / 2, float(last - first))
-            for x, first, last in upright_runs(part, 1, LEDGER_SPACES * SPACE_PX).tolist()
+            for x, first, last in upright_runs(part, 1, BRACKET_SPACES * SPACE_PX).tolist()
         ]
         for track in follow(pieces, BRACKET_STEPS, round(0.4 * SPACE_PX)):
             for stroke in _straight(track):

@@ -37,6 +37,7 @@ SAME_LOOK: Final = MappingProxyType(
         "restWholeLegerLine": "restWhole",
         "restHalfLegerLine": "restHalf",
         "ornamentTremblement": "ornamentShortTrill",
+        "noteheadDoubleWholeSquare": "noteheadDoubleWhole",
         "noteheadDiamondWhite": "noteheadDiamondHalf",
         "gClef8vbOld": "gClef8vb",
         "segnoSerpent1": "segno",

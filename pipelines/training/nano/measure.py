@@ -78,7 +78,7 @@ def exact_answers(
     import torch
     from transformers import GenerationConfig
 
-    from docai.models.paligemma import encode_prompts
+    from docai.models.inputs import encode_prompts
 
     model = learner.model
     stock: Any = model

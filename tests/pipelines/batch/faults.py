@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import signal
+import socket
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from docai.errors import RunFolderError
-from docai.pipelines.batch.worker import Finished, finish_document, read_page
+from docai import ScriptedEngine
+from docai.errors import DeviceError, RunFolderError
+from docai.models.engine import Generation, Request
+from docai.models.heads import HEADS
+from docai.pipelines.batch import worker
+from docai.pipelines.batch.worker import Finished, Job, Opened, finish_document, open_document, read_page
+from docai.records import Document
 
 MARK = "DOCAI_TEST_MARK"
 """Environment variable: a file that tells, beyond the end of a process, that something happened. A worker
@@ -46,3 +55,66 @@ def finish_when_changed() -> Finished:
     while not mark.exists() and time.monotonic() < until:
         time.sleep(0.05)
     return finish_document()
+
+
+def crash_in_three(number: int) -> int:
+    """At page two of a document of three pages."""
+    assert worker._open is not None
+    if number == 2 and len(worker._open.opened.numbers) == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return read_page(number)
+
+
+def crash_at_opening(job: Job) -> Opened:
+    """Of a document whose name says so."""
+    if "crash" in job.path.name:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return open_document(job)
+
+
+class GatedEngine(ScriptedEngine):
+    """Answers when a file is there."""
+
+    def __init__(self, gate: Path) -> None:
+        super().__init__(dict.fromkeys(HEADS, "read"), accuracy=1.0)
+        self._gate = gate
+
+    def generate(self, requests: Sequence[Request]) -> list[Generation]:
+        until = time.monotonic() + 120
+        while not self._gate.exists() and time.monotonic() < until:
+            time.sleep(0.05)
+        return super().generate(requests)
+
+
+class UnusableEngine(ScriptedEngine):
+    """Is not set up."""
+
+    def generate(self, requests: Sequence[Request]) -> list[Generation]:
+        raise DeviceError("The device is gone.")
+
+
+def export_or_die(document: Document) -> bytes:
+    """A result as text. The documents ``crash…`` end the process that reads them, and ``poison…`` the one
+    that started that."""
+    name = Path(document.source.name).name
+    if name.startswith(("crash", "poison")):
+        os.kill(os.getpid() if name.startswith("crash") else os.getppid(), signal.SIGKILL)
+        time.sleep(60)
+    return f"{document.source.n_pages} pages".encode()
+
+
+def export_rights(document: Document) -> bytes:
+    """What this process may do, as JSON: write in a folder that is not its own, and speak to a network."""
+    rights = {}
+    try:
+        Path(document.source.name).with_name("written").touch()
+        rights["files"] = True
+    except OSError:
+        rights["files"] = False
+    try:
+        socket.create_connection(("127.0.0.1", 9), 5).close()
+        rights["network"] = True
+    except OSError as error:
+        # Without rights it is refused before anybody is asked.
+        rights["network"] = error.errno != errno.EACCES
+    return json.dumps(rights).encode()

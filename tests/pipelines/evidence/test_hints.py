@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-import docai.cli.process
 from docai import Document, Pipeline, ScriptedEngine
 from docai.geometry import BBox
 from docai.pipelines.evidence import readers
@@ -108,13 +107,13 @@ def test_one_picture_read_as_one_region_has_the_hint_on_its_record(
 
 
 def test_the_command_line_ends_with_each_hint_once(
-    run: Run, scan: bytes, known: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    run: Run, scan: bytes, known: Callable[..., None], use_pipeline: Callable[[object], None]
 ) -> None:
     class Given:
         def process(self, source: Any, **options: Any) -> Document:
             return read(source)
 
-    monkeypatch.setattr(docai.cli.process, "make_pipeline", lambda settings, heads: Given())
+    use_pipeline(Given())
     known(Osra("no-osra"))
     for name in ("a.pdf", "b.pdf"):
         Path(name).write_bytes(scan)

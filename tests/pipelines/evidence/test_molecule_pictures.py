@@ -188,6 +188,8 @@ def test_oddities_are_counted() -> None:
     assert count_oddities("C[N+](C)(C)C.[Cl-]") == 0
     assert count_oddities("*C=C=C") == 2
     assert count_oddities("C1=CC=CCC1") > 0
+    assert count_oddities("CC(C)(C)N.OC(=O)c1ccccc1") == 0
+    assert count_oddities("CC1CCCCC1.O=Cc1ccccc1") == 1, "two parts that make no salt"
 
 
 @pytest.mark.parametrize(
@@ -207,6 +209,10 @@ def test_acids_beside_a_structure_belong_to_it(texts: list[str], smiles: str) ->
 
 def test_ions_beside_a_structure_balance_its_charge() -> None:
     assert with_salts("C[N+](C)(C)C", ["I"]) == "C[N+](C)(C)C.[I-]"
+    assert with_salts("C[N+](C)(C)C", ["-1"]) == "C[N+](C)(C)C.[I-]", "the raised sign read first"
+    assert with_salts("C[N+](C)(C)C", ["-Br"]) == "C[N+](C)(C)C.[Br-]"
+    assert with_salts("CC(=O)[O-]", ["+Na"]) == "CC(=O)[O-].[Na+]"
+    assert with_salts("CC(=O)[O-]", ["-1"]) == "CC(=O)[O-]"
     assert with_salts("CC(=O)[O-]", ["Mg²⁺"]) == "CC(=O)[O-].CC(=O)[O-].[Mg+2]"
     assert with_salts("CCO", ["I"]) == "CCO"
 

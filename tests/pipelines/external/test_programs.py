@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from docai.pipelines.external.programs import ReaderError, run
+from docai.pipelines.external.programs import ReaderError, environment, run
 
 
 def _python(code: str, *, seconds: float = 30.0, max_bytes: int = 1000) -> bytes:
@@ -65,3 +65,11 @@ def test_one_that_hangs_is_ended_with_what_it_started(code: str) -> None:
 def test_memory_is_bounded() -> None:
     with pytest.raises(ReaderError, match="ended with"):
         _python("import time; time.sleep(0.2); x = bytearray(5 << 30); print(len(x))")
+
+
+def test_the_key_of_a_server_is_in_no_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCAI_API_KEY", "secret")
+    monkeypatch.setenv("DOCAI_OTHER", "kept")
+    given = environment()
+    assert "DOCAI_API_KEY" not in given
+    assert given["DOCAI_OTHER"] == "kept"

@@ -11,10 +11,11 @@ from rdkit import Chem
 from rdkit.Chem import Draw
 from rdkit.Chem.Draw import rdMolDraw2D
 
-from docai import Pipeline, ScriptedEngine
+from docai import Limits, Pipeline, ScriptedEngine
 from docai.geometry import grow, iou, share_inside, touches
 from docai.pipelines.ingest import open_source
 from docai.pipelines.layout import Region, find_regions
+from docai.pipelines.synthesis.pages import scanned, synthetic_page
 
 pytestmark = pytest.mark.slow(seconds=15)
 
@@ -293,3 +294,11 @@ def test_labels_and_bonds_in_light_colors_are_part_of_their_structure() -> None:
     for ink in inked:
         assert any(share_inside(ink, grow(box, 1)) > 0.99 for box in molecules)
     assert {region.kind for region in regions} == {"molecule", "text"}
+
+
+def test_words_that_reach_into_the_surroundings_of_a_molecule_in_a_scan_are_none_of_it() -> None:
+    page = scanned(synthetic_page(37))
+    (truth,) = (region.bbox for region in page.truth if region.kind == "molecule")
+    with open_source(page.pdf, limits=Limits()) as source, source.page(1) as opened:
+        (found,) = (region for region in find_regions(opened).regions if region.kind == "molecule")
+    assert iou(found.bbox, truth) > 0.9

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from io import BytesIO
 
+import indigo
 import numpy as np
 import pytest
+from indigo.renderer import IndigoRenderer
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from rdkit import Chem
 from rdkit.Chem.Draw import rdMolDraw2D
@@ -112,3 +114,54 @@ def test_a_line_of_large_letters_is_one_text(line: str, size: int) -> None:
 @pytest.mark.parametrize("size", [(2000, 1), (1, 2000), (3, 3)])
 def test_strips_of_few_pixels_are_pages(size: tuple[int, int]) -> None:
     assert regions_of(Image.new("L", size, 255)) == ()
+
+
+def test_labels_wider_than_the_margin_of_a_drawing_are_whole() -> None:
+    """The groups OH and CH3 of aspirin reach farther beyond its lines than layout looks for labels."""
+    tool = indigo.Indigo()
+    renderer = IndigoRenderer(tool)
+    tool.setOption("render-output-format", "png")
+    tool.setOption("render-background-color", 1.0, 1.0, 1.0)
+    tool.setOption("render-image-size", 492, 492)
+    drawn = tool.loadMolecule("CC(=O)Oc1ccccc1C(=O)O")
+    drawn.layout()
+    image = Image.open(BytesIO(bytes(renderer.renderToBuffer(drawn)))).convert("L")
+    words = [("O", (44, 89, 69, 115)), ("O", (304, 89, 331, 115)), ("O", (175, 163, 200, 190))]
+    words += [("OH", (436, 163, 484, 190)), ("H\u2083C", (4, 240, 69, 268))]
+    (region,) = regions_of(image, [seen(text, box, line) for line, (text, box) in enumerate(words)])
+    assert region.kind == "molecule"
+    assert share_inside(grow(ink_box(image), -3), region.bbox) == 1
+
+
+def cross(labels: Sequence[str], frame: bool = False) -> tuple[Image.Image, list[SeenWord]]:
+    """A level and a plumb line that cross, and labels at their ends."""
+    image = Image.new("L", (420, 420), 255)
+    pen = ImageDraw.Draw(image)
+    pen.line((80, 210, 340, 210), fill=0, width=3)
+    pen.line((210, 80, 210, 340), fill=0, width=3)
+    if frame:
+        pen.rectangle((80, 80, 340, 340), outline=0, width=3)
+    font = ImageFont.load_default(36)
+    places = [(60, 210), (360, 210), (210, 55), (210, 365)]
+    words = []
+    for line, (place, label) in enumerate(zip(places, labels, strict=True)):
+        pen.text(place, label, font=font, fill=0, anchor="mm")
+        words.append(seen(label, pen.textbbox(place, label, font=font, anchor="mm"), line))
+    return image, words
+
+
+@pytest.mark.parametrize("labels", ["D D D OH", "2H 2H 2H D", "F F F NH2"])
+def test_level_and_plumb_bonds_between_atoms_are_a_molecule(labels: str) -> None:
+    image, words = cross(labels.split())
+    (region,) = regions_of(image, words)
+    assert region.kind == "molecule"
+    assert share_inside(grow(ink_box(image), -3), region.bbox) == 1
+
+
+def test_axes_and_frames_with_labels_are_no_molecule() -> None:
+    for image, words in (
+        cross(["-x", "x", "y", "-y"]),
+        cross(["N", "S", "O", "W"]),
+        cross(list("HHHH"), True),
+    ):
+        assert all(region.kind != "molecule" for region in regions_of(image, words))

@@ -80,6 +80,19 @@ def test_what_is_no_text_lies_as_it_lies() -> None:
     assert straightened(Image.new("L", (500, 600), 255)) == (0, 0.0, False)
 
 
+def test_music_is_not_turned_over_by_its_stems() -> None:
+    page = np.full((700, 900), 255, np.uint8)
+    for top in (120, 420):
+        for line in range(5):
+            page[top + 12 * line : top + 12 * line + 2, 60:840] = 0
+        for number in range(30):
+            x, y = 100 + 22 * number, top - 40
+            cv2.ellipse(page, (x, y), (7, 5), -20, 0, 360, 0, -1)
+            if number % 3 == 0:
+                page[y : y + 15, x - 7 : x - 5] = 0
+    assert straightened(Image.fromarray(page)) == (0, 0.0, False)
+
+
 def test_an_engine_decides_where_letters_do_not_tell() -> None:
     digits = "\n".join(" ".join(str(10**5 + 7919 * (row * 6 + n)) for n in range(6)) for row in range(12))
     image = scan(digits).rotate(180)

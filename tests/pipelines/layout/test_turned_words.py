@@ -124,3 +124,12 @@ def test_words_of_a_turned_cell_are_in_the_order_of_its_lines() -> None:
     ]
     assert cell_content(words) == ("Market loans net", [])
     assert text_from_words(words).text == "Market loans\nnet"
+
+
+def test_a_turned_page_that_names_objects_that_are_not_there_has_its_regions() -> None:
+    with pymupdf.open() as document:
+        page = document.new_page(width=300, height=200)
+        page.insert_text((20, 40), "Hello world", fontsize=12)
+        (content,) = page.get_contents()
+        document.xref_set_key(page.xref, "Contents", f"[{content} 0 R 99999 0 R]")
+        assert texts_of(regions_of(document, rotation=90)) == ["Hello world"]

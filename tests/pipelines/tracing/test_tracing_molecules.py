@@ -15,6 +15,8 @@ from docai.pipelines.tracing.molecule.hashes import level_rows
 from docai.pipelines.tracing.molecule.ink import find_ink, stroke_width
 from docai.pipelines.tracing.molecule.parts import find_parts
 from docai.pipelines.tracing.molecule.reader import TracedMolecules, read_picture
+from docai.pipelines.tracing.molecule.segments import read_pieces
+from docai.pipelines.tracing.molecule.skeletons import skeleton_of
 from docai.pipelines.tracing.molecule.thinning import thin
 from docai.pipelines.tracing.molecule.touching import take_letters
 from docai.pipelines.tracing.molecule.tracer import trace
@@ -252,3 +254,38 @@ def test_thinned_strokes_stay_connected_and_are_thin() -> None:
     line = thin(mask)
     assert cv2.connectedComponents(line, connectivity=8)[0] == 2
     assert 150 < int(line.sum()) < 260
+
+
+def line_picture(lines: list[tuple[tuple[float, float], tuple[float, float]]], width: int) -> Image:
+    picture = np.full((700, 900), 255, np.uint8)
+    for a, b in lines:
+        ends = [(round(16 * x), round(16 * y)) for x, y in (a, b)]
+        cv2.line(picture, ends[0], ends[1], 0, width, cv2.LINE_AA, 4)
+    return picture
+
+
+@pytest.mark.parametrize("n_dashes", [5, 6, 7])
+def test_the_outer_dashes_of_a_dashed_bond_are_no_bonds_of_their_own(n_dashes: int) -> None:
+    """As older programs draw a bond that points away: a dash at each end hangs on the atom there."""
+    atom, other = (400.0, 300.0), (400.0, 450.0)
+    lines = [((270.0, 225.0), atom), (atom, (530.0, 225.0)), (other, (530.0, 525.0))]
+    length = 150.0 / (2 * n_dashes - 1)
+    lines += [
+        ((400.0, 300.0 + 2 * k * length), (400.0, 300.0 + (2 * k + 1) * length)) for k in range(n_dashes)
+    ]
+    assert smiles_of(read_picture(line_picture(lines, 6))) == "CCC(C)C"
+
+
+@pytest.mark.parametrize("tilt", [0, 3, 6])
+@pytest.mark.parametrize("angle", [0, 2, 30])
+def test_the_blunt_end_of_a_wide_wedge_is_one_atom(angle: float, tilt: float) -> None:
+    atom = np.array([400.0, 300.0])
+    picture = line_picture([((270.0, 225.0), (400.0, 300.0)), ((400.0, 300.0), (530.0, 225.0))], 6)
+    unit = np.array([np.sin(np.radians(angle)), np.cos(np.radians(angle))])
+    side = np.cos(np.radians(tilt)) * np.array([unit[1], -unit[0]]) + np.sin(np.radians(tilt)) * unit
+    corners = np.array([atom, atom + 150 * unit - 17 * side, atom + 150 * unit + 17 * side])
+    cv2.fillPoly(picture, [np.round(16 * corners).astype(np.int32)], 0, cv2.LINE_8, 4)
+    ink = find_ink(picture)
+    assert ink is not None
+    (part,) = find_parts(ink)
+    assert len(read_pieces(skeleton_of(part, ink.width), ink.width)) == 3

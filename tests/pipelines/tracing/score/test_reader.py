@@ -108,6 +108,19 @@ def test_stems_beams_barlines_and_ledger_lines_make_notes(sheet: Sheet) -> None:
     assert read(sheet.picture, sheet) == EXPECTED
 
 
+def test_a_note_over_the_staff_without_ledger_lines_is_of_a_tempo_mark(sheet: Sheet) -> None:
+    sheet.head(300, 12)
+    sheet.stem(308, 12, 18)
+    assert read(sheet.picture, sheet) == EXPECTED
+
+
+def test_a_half_note_without_a_stem_is_a_whole_note(sheet: Sheet) -> None:
+    y = round(at(4)) + 1
+    cv2.ellipse(sheet.picture, (790, y), (9, 6), -20, 0, 360, 0, 3)
+    sheet.symbol("noteheadHalf", 781, y - SPACE / 2, 18, SPACE)
+    assert read(sheet.picture, sheet) == [*EXPECTED, "1b"]
+
+
 def test_a_picture_askew_reads_the_same(sheet: Sheet) -> None:
     turn = cv2.getRotationMatrix2D((480, 150), 1.0, 1.0)
     askew = cv2.warpAffine(sheet.picture, turn, (960, 300), borderValue=255, flags=cv2.INTER_AREA)

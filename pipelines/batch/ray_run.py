@@ -1,0 +1,256 @@
+"""All documents of a run, over a cluster: Ray Data maps the rows of the manifest to results.
+
+    manifest → rows → Ray Data: tasks of processors (ray_task) → results, written by the nodes
+                                  ↘ actors of GPUs (ray_model) ↗
+    manifest ← coordinator ← ledger (ray_ledger) ← what began, what ended, and how
+
+The coordinator alone has the run folder: the manifest, its lock, the report. A row goes out with its task,
+and a row comes back; documents and results go between the nodes and their stores. So what bounds a run is how
+many documents a second a coordinator can hand out and write down. Beyond that, ``--shard`` gives each of
+several coordinators a part of the inputs and a manifest of its own; they may use the same cluster.
+``benchmarks/scale_plan.py`` reckons with it.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from threading import Thread
+from typing import Any, Final
+
+from docai._version import __version__
+from docai.errors import ConfigurationError, DocaiError, RunFolderError
+from docai.pipelines.batch.events import DocumentEnded, DocumentStarted, Event, PageRead, RunEnded, RunStarted
+from docai.pipelines.batch.folder import RunFolder
+from docai.pipelines.batch.manifest import Row
+from docai.pipelines.batch.ray_cluster import RayCluster, Resources, connected, plan_resources
+from docai.pipelines.batch.ray_ledger import Began, Ended, Fault, Ledger, NodeEvent, Opened, PageDone
+from docai.pipelines.batch.ray_model import CHECK, MAX_WAITING, Model
+from docai.pipelines.batch.ray_task import NodePlan, read_documents
+from docai.pipelines.batch.run import Setup, outcome_columns, prepare
+from docai.pipelines.batch.storage import Results
+
+POLL_SECONDS: Final = 0.1
+"""Between two looks into the ledger."""
+
+MAX_TASKS: Final = 20_000
+"""Of a run, unless it is said otherwise: each is a thing that the coordinator keeps in mind."""
+
+STOP_SECONDS: Final = 20.0
+"""For the tasks of a run that is stopped to notice it."""
+
+
+class RayRun:
+    """As :class:`docai.pipelines.batch.run.Run`, over a cluster.
+
+    Args:
+        cluster: which one, and how it is used.
+
+    Raises:
+        MissingDependencyError: Ray is not installed.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        setup: Setup,
+        cluster: RayCluster,
+        *,
+        retry_failed: bool = False,
+        passwords: Mapping[str, str] | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        self._folder = folder
+        self._setup = setup
+        self._cluster = cluster
+        self._retry_failed = retry_failed
+        self._passwords = passwords or {}
+        self._notes = notes
+        self._is_stopped = False
+        self._waiting = prepare(folder, tuple(setup.exporters), retry_failed=retry_failed)
+        self._running: dict[int, Row] = {}
+        """Documents that nodes have, with their rows as they were before."""
+        self._error: BaseException | None = None
+
+    def __iter__(self) -> Iterator[Event]:
+        """What happens, as it happens; leaving the loop stops the run.
+
+        Raises:
+            ConfigurationError: the cluster does not answer, or a node does not fit the run.
+            ConfigurationError, CheckpointError, AdapterError: nothing more can be read. What was finished is
+                kept, and what was being read waits.
+        """
+        started = time.monotonic()
+        manifest = self._folder.manifest
+        counts = manifest.counts()
+        yield RunStarted(sum(counts.values()), counts["waiting"], self._notes)
+        fault: Exception | None = None
+        if self._waiting:
+            try:
+                with connected(self._cluster) as ray:
+                    yield from self._read(ray)
+            except DocaiError as error:
+                fault = error
+            finally:
+                self._wait_again("" if fault is None else str(fault))
+        seconds = time.monotonic() - started
+        yield RunEnded(manifest.counts(), manifest.totals(), seconds, "" if fault is None else str(fault))
+        if fault is not None:
+            raise fault
+
+    def stop(self) -> None:
+        """End at once; documents that are being read wait for the next run."""
+        self._is_stopped = True
+
+    def _read(self, ray: Any) -> Iterator[Event]:
+        resources = plan_resources(self._cluster, ray.nodes())
+        ledger = self._start_ledger(ray)
+        models = self._start_models(ray, resources)
+        plan = self._plan(ledger, models)
+        n_left = len(self._waiting)
+        thread = Thread(target=self._map, args=(ray, plan, resources), daemon=True)
+        try:
+            thread.start()
+            while n_left and not self._is_stopped:
+                # Before the ledger is looked at: what a task told is there when the last one has ended.
+                is_over = not thread.is_alive()
+                happened: list[NodeEvent] = ray.get(ledger.take.remote())
+                for one in happened:
+                    n_left -= isinstance(one, Ended)
+                    yield from self._note(one)
+                if is_over and not happened:
+                    raise self._ended_early()
+                if not happened:
+                    time.sleep(POLL_SECONDS)
+        finally:
+            ray.get(ledger.stop.remote())
+            thread.join(STOP_SECONDS)
+            for actor in (*models, ledger):
+                ray.kill(actor)
+
+    def _start_ledger(self, ray: Any) -> Any:
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        passwords = {}
+        if self._passwords:
+            # Of few inputs, where any has one.
+            paths = {number: self._folder.manifest.row(number).path for number in self._waiting}
+            passwords = {
+                number: self._passwords[path] for number, path in paths.items() if path in self._passwords
+            }
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        return ray.remote(Ledger).options(num_cpus=0, scheduling_strategy=here).remote(passwords)
+
+    def _start_models(self, ray: Any, resources: Resources) -> list[Any]:
+        """They are loaded by the first crops."""
+        actor = ray.remote(concurrency_groups={CHECK: 1})(Model).options(
+            num_cpus=0,
+            num_gpus=resources.gpus_per_model,
+            max_restarts=-1,
+            max_concurrency=MAX_WAITING,
+            scheduling_strategy="SPREAD",
+        )
+        return [actor.remote(self._setup.model, self._cluster.model_batch) for _ in range(resources.n_models)]
+
+    def _plan(self, ledger: Any, models: list[Any]) -> NodePlan:
+        setup = self._setup
+        store = self._folder.store
+        if isinstance(store.root, Path):
+            # The folders in which processes of Ray work are others.
+            store = Results(store.root.absolute())
+        try:
+            mark = store.mark()
+        except OSError as error:
+            raise RunFolderError(f"Nothing can be written to {store.root} ({error}).") from None
+        return NodePlan(
+            run=secrets.token_hex(8),
+            docai=__version__,
+            options=setup.options,
+            model=setup.model_at("", b""),
+            exporters=setup.exporters,
+            key=self._folder.fingerprint,
+            results=store,
+            mark=mark,
+            retry_failed=self._retry_failed,
+            ledger=ledger,
+            models=tuple(models),
+        )
+
+    def _map(self, ray: Any, plan: NodePlan, resources: Resources) -> None:
+        """In a thread: put all rows through Ray Data."""
+        try:
+            manifest = self._folder.manifest
+            per_task = self._cluster.documents_per_task or math.ceil(len(self._waiting) / MAX_TASKS)
+            rows = [
+                {"number": row.number, "path": row.path, "name": row.name, "options": row.options}
+                for row in map(manifest.row, self._waiting)
+            ]
+            dataset = ray.data.from_items(rows, override_num_blocks=math.ceil(len(rows) / per_task))
+            dataset.context.enable_progress_bars = False
+            read = dataset.map_batches(
+                read_documents,
+                batch_size=None,
+                fn_kwargs={"plan": plan},
+                num_cpus=resources.cpus_per_document,
+                concurrency=self._setup.n_workers,
+            )
+            for _ in read.iter_rows():
+                if self._is_stopped:
+                    break
+        except BaseException as error:
+            self._error = error
+
+    def _note(self, happened: NodeEvent) -> Iterator[Event]:
+        """Write to the manifest what happened."""
+        manifest = self._folder.manifest
+        match happened:
+            case Began(number, attempt):
+                before = self._running.setdefault(number, manifest.row(number))
+                manifest.update(
+                    number, state="running", attempts=before.attempts + attempt, reason="", code=""
+                )
+            case Opened(number, n_pages):
+                yield DocumentStarted(manifest.row(number), n_pages)
+            case PageDone(number, page, seconds, n_records, problem):
+                yield PageRead(manifest.row(number), page, seconds, n_records, problem)
+            case Ended(number, attempt, seconds, outcome):
+                before = self._running.pop(number)
+                manifest.update(
+                    number,
+                    state=outcome.state,
+                    reason=outcome.reason,
+                    code=outcome.code,
+                    attempts=before.attempts + attempt,
+                    settings=self._folder.fingerprint,
+                    model=self._setup.name,
+                    seconds=round(before.seconds + seconds, 3),
+                    **outcome_columns(outcome),
+                )
+                yield DocumentEnded(manifest.row(number))
+            case Fault(error):
+                raise error
+
+    def _wait_again(self, reason: str) -> None:
+        """What nodes have not ended is not the documents' fault: they wait, and this attempt does not
+        count."""
+        for number, before in self._running.items():
+            self._folder.manifest.update(number, state="waiting", attempts=before.attempts, reason=reason)
+        self._running.clear()
+
+    def _ended_early(self) -> Exception:
+        """Why Ray Data came to its end before the documents did."""
+        if isinstance(self._error, DocaiError):
+            return self._error
+        if self._error is None:
+            return ConfigurationError(
+                "Ray ended the run before all documents were read: go on with --resume."
+            )
+        told = str(self._error).strip().splitlines()
+        return ConfigurationError(
+            f"Ray ended the run ({type(self._error).__name__}: {told[-1] if told else 'it says no more'}). "
+            "docai and Ray have to be installed on all nodes, in the same versions. What was read is kept: "
+            "go on with --resume."
+        )

@@ -1,0 +1,343 @@
+"""The slot scheduler: answers as one at a time, whoever joins and leaves; failures that stay with a crop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import pytest
+import torch
+from PIL.Image import Image
+from transformers import GenerationConfig
+
+from docai.models.engine import Generation, Request
+from docai.models.generation import find_end, token_texts
+from docai.models.heads import HEADS, Decoding
+from docai.models.inputs import encode_prompts
+from docai.models.paligemma import PaliGemmaEngine
+from docai.models.scheduler import Scheduler
+from docai.models.slots import SlotDecoder
+from docai.pipelines.synthesis import samples
+from tests.models.tiny import build_tiny, noise, tiny_head
+
+HEADS_OF_TINY = {"table": {"max_tokens": 24}, "text": {"max_tokens": 12}}
+
+
+def stock_text(engine: PaliGemmaEngine, request: Request) -> str:
+    """The answer of transformers' own ``generate`` to one crop, cut by docai's rules."""
+    model, head = engine._model, request.head
+    inputs = encode_prompts(engine._processor, [head.prompt], [request.image], like=model)
+    budget = engine._budget(request)
+    config = GenerationConfig(max_new_tokens=budget, do_sample=False, eos_token_id=1, pad_token_id=0)
+    with torch.inference_mode():
+        sequence = model.generate(**inputs, generation_config=config)[0, inputs["input_ids"].shape[1] :]
+    tokens = sequence.tolist()
+    length, _ = find_end(tokens, budget, [1], head.decoding)
+    return "".join(token_texts(engine._processor.tokenizer, tokens[:length]))
+
+
+def mixed(count: int = 11) -> list[Request]:
+    """Crops of two heads whose answers have all lengths."""
+    return [
+        Request(
+            tiny_head(("table", "text")[i % 2], prompt=("read", "read a long line")[i % 2]),
+            noise(i),
+            max_tokens=1 + 5 * i % 23,
+        )
+        for i in range(count)
+    ]
+
+
+@pytest.fixture
+def load(tiny_folder: Path) -> Callable[..., PaliGemmaEngine]:
+    def load(folder: Path = tiny_folder, **options: int) -> PaliGemmaEngine:
+        return PaliGemmaEngine.load(folder, device="cpu", **options)
+
+    return load
+
+
+@pytest.mark.parametrize("n_slots", [1, 3, 16])
+def test_answers_are_those_of_generate_one_at_a_time(
+    load: Callable[..., PaliGemmaEngine], n_slots: int
+) -> None:
+    engine = load(batch_size=n_slots)
+    requests = mixed()
+    found = engine.generate(requests)
+    assert [one.text for one in found] == [stock_text(engine, request) for request in requests]
+    scheduler = engine._scheduler
+    assert scheduler.n_prefilled == len(requests)
+    # The first token of each comes from reading the crop.
+    assert scheduler.n_tokens == sum(one.n_tokens for one in found) - len(requests)
+    if n_slots == 3:
+        assert scheduler.n_steps < 0.45 * scheduler.n_tokens, "slots that become free are filled"
+
+
+@pytest.mark.parametrize("text", [{"attn_logit_softcapping": 2.0, "final_logit_softcapping": 3.0}, {}])
+def test_soft_caps_and_a_window_shorter_than_the_answer(
+    tmp_path: Path, load: Callable[..., PaliGemmaEngine], text: dict[str, float]
+) -> None:
+    folder = build_tiny(tmp_path, heads=HEADS_OF_TINY, text=text | {"sliding_window": 8})
+    engine = load(folder, batch_size=4)
+    requests = mixed(8)
+    found = engine.generate(requests)
+    assert max(one.n_tokens for one in found) > 8
+    assert [one.text for one in found] == [stock_text(engine, request) for request in requests]
+
+
+@pytest.mark.parametrize(("n_behind", "fixed_shapes"), [(1, False), (2, False), (0, True), (1, True)])
+def test_the_host_may_be_behind_and_shapes_may_be_fixed(
+    load: Callable[..., PaliGemmaEngine], n_behind: int, fixed_shapes: bool
+) -> None:
+    engine = load(batch_size=6)
+    requests = mixed(14)
+    expected = engine.generate(requests)
+    decoder = SlotDecoder(engine._model, fixed_shapes=fixed_shapes)
+    engine._scheduler = Scheduler(
+        decoder,
+        engine._special_tokens,
+        n_slots=6,
+        context=8192,
+        n_image=engine.checkpoint.n_image_tokens,
+        n_behind=n_behind,
+    )
+    found = engine.generate(requests)
+    assert all(same(one, other) for one, other in zip(found, expected, strict=True))
+    if fixed_shapes:
+        assert decoder.shapes <= {(rows, 256) for rows in (1, 2, 4, 6)}
+    # Cut answers go on where they were, whatever else was written meanwhile.
+    longer = [replace(request, max_tokens=24) for request in requests[-3:]]
+    again = engine.generate(longer)
+    assert all(same(one, other) for one, other in zip(again, load().generate(longer), strict=True))
+
+
+def same(one: Generation, other: Generation) -> bool:
+    return (
+        one.tokens == other.tokens
+        and one.finish_reason == other.finish_reason
+        and torch.allclose(torch.tensor(one.logprobs), torch.tensor(other.logprobs), atol=1e-4)
+    )
+
+
+def test_crops_with_one_prompt_can_be_read_together(load: Callable[..., PaliGemmaEngine]) -> None:
+    engine = load(batch_size=6)
+    requests = [Request(tiny_head(), noise(i)) for i in range(7)]
+    expected = engine.generate(requests)
+    fresh = load(batch_size=6)
+    fresh._scheduler._n_prefill = 3
+    assert all(same(one, other) for one, other in zip(fresh.generate(requests), expected, strict=True))
+
+
+def test_asking_again_about_a_crop_reads_it_once(load: Callable[..., PaliGemmaEngine]) -> None:
+    engine = load()
+    first = [Request(tiny_head(), noise(i), max_tokens=5) for i in range(3)]
+    cut = engine.generate(first)
+    steps = engine._scheduler.n_tokens
+    longer = [replace(request, max_tokens=20) for request in first]
+    found = engine.generate(longer)
+    assert engine._scheduler.n_prefilled == 3
+    assert engine._scheduler.n_tokens - steps == 3 * 15, "an answer that was cut goes on where it was"
+    assert [one.tokens[:5] for one in found] == [one.tokens for one in cut]
+    nervous = replace(first[0], head=tiny_head(decoding=Decoding(max_repeats=2, max_period=1)))
+    again = engine.generate([nervous, *longer[1:]])
+    assert engine._scheduler.n_prefilled == 3
+    other = load()
+    expected = other.generate([nervous, *longer[1:]])
+    assert all(same(one, two) for one, two in zip(again, expected, strict=True))
+    assert other._scheduler.n_prefilled == 3
+
+
+def test_a_prompt_that_fills_the_context_is_an_error_of_its_own(
+    tmp_path: Path, load: Callable[..., PaliGemmaEngine]
+) -> None:
+    folder = build_tiny(tmp_path, heads=HEADS_OF_TINY, text={"max_position_embeddings": 24})
+    engine = load(folder)
+    crops = [Request(tiny_head(prompt="x"), noise(0)), Request(tiny_head(prompt="too long"), noise(1))]
+    crops += [replace(one, head=replace(one.head, decoding=Decoding(num_beams=2))) for one in crops]
+    fits, full, fits_beams, full_beams = engine.generate(crops)
+    assert (fits.n_tokens, fits.finish_reason) == (24 - 16 - 3, "length")
+    assert fits_beams.finish_reason == "length"
+    for one in (full, full_beams):
+        assert one.finish_reason == "error"
+        assert "take 26 tokens of the 24" in (one.error or "")
+
+
+class Broken:
+    """Makes a method of the decoder fail while a condition holds."""
+
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        method: str,
+        error: Exception,
+        when: Callable[[SlotDecoder, Sequence[int] | int], bool],
+    ) -> None:
+        self.n_failed = 0
+        call = getattr(SlotDecoder, method)
+
+        def broken(decoder: SlotDecoder, first: Sequence[int] | int, *args: object) -> torch.Tensor:
+            if when(decoder, first):
+                self.n_failed += 1
+                raise error
+            return call(decoder, first, *args)
+
+        monkeypatch.setattr(SlotDecoder, method, broken)
+
+
+@pytest.mark.parametrize("method", ["prefill", "decode"])
+def test_when_memory_runs_out_half_of_the_slots_are_given_up(
+    load: Callable[..., PaliGemmaEngine], monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    engine = load(batch_size=8)
+    requests = mixed()
+    expected = load().generate(requests)
+    with monkeypatch.context() as patch:
+        error = torch.OutOfMemoryError("CUDA out of memory.")
+        broken = Broken(patch, method, error, lambda decoder, _: decoder.cache.n_slots > 2)
+        found = engine.generate(requests)
+    assert all(same(one, other) for one, other in zip(found, expected, strict=True))
+    assert broken.n_failed == 2
+    assert engine._scheduler.n_slots == 2, "the next call begins with what fits"
+    engine.generate(requests)
+    assert broken.n_failed == 2
+
+
+def test_what_has_ended_is_kept_when_memory_runs_out(
+    load: Callable[..., PaliGemmaEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = load(batch_size=4)
+    requests = mixed()
+    error = torch.OutOfMemoryError("CUDA out of memory.")
+    Broken(
+        monkeypatch,
+        "prefill",
+        error,
+        lambda decoder, _: engine._scheduler.n_slots == 4 and engine._scheduler.n_prefilled == 9,
+    )
+    found = engine.generate(requests)
+    assert all(same(one, other) for one, other in zip(found, load().generate(requests), strict=True))
+    # Of the nine, those that were still being written and no others are read again.
+    assert len(requests) < engine._scheduler.n_prefilled <= len(requests) + 3
+
+
+def test_memory_that_is_too_small_for_one_crop_is_an_error(
+    load: Callable[..., PaliGemmaEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = load(batch_size=4)
+    with monkeypatch.context() as patch:
+        Broken(patch, "prefill", torch.OutOfMemoryError("CUDA out of memory."), lambda *_: True)
+        found = engine.generate(mixed(3))
+    assert [one.finish_reason for one in found] == ["error"] * 3
+    assert found[0].error == "OutOfMemoryError: CUDA out of memory."
+    assert engine.generate(mixed(1))[0].finish_reason == "length"
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_one_bad_crop_of_many_costs_one(load: Callable[..., PaliGemmaEngine], count: int) -> None:
+    engine = load(batch_size=4)
+    engine._scheduler._n_prefill = count
+    requests = [Request(tiny_head(), noise(i), max_tokens=3) for i in range(64)]
+    pixels = engine._inputs.pixels
+
+    def failing(image: Image) -> torch.Tensor:
+        if image is requests[40].image:
+            raise RuntimeError("bad pixels")
+        return pixels(image)
+
+    engine._inputs.pixels = failing  # type: ignore[method-assign]
+    found = engine.generate(requests)
+    assert [i for i, one in enumerate(found) if one.finish_reason == "error"] == [40]
+    assert found[40].error == "RuntimeError: bad pixels"
+    assert engine._scheduler.n_prefilled == 63
+
+
+def test_a_step_that_fails_is_tried_with_fewer_answers(
+    load: Callable[..., PaliGemmaEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = load(batch_size=8)
+    requests = mixed()
+    expected = load().generate(requests)
+    Broken(monkeypatch, "decode", RuntimeError("kernel"), lambda _, n_rows: int(n_rows) > 2)  # type: ignore[call-overload]
+    found = engine.generate(requests)
+    assert all(same(one, other) for one, other in zip(found, expected, strict=True))
+    assert engine._scheduler.n_slots == 8
+    Broken(monkeypatch, "decode", RuntimeError("device lost"), lambda *_: True)
+    lost = engine.generate([Request(tiny_head(), noise(50 + i), max_tokens=1 + i % 2) for i in range(5)])
+    assert [one.error for one in lost] == [None, "RuntimeError: device lost"] * 2 + [None]
+
+
+def test_answers_come_when_they_are_ready(load: Callable[..., PaliGemmaEngine]) -> None:
+    engine = load(batch_size=2)
+    budgets = {20: noise(0), 2: noise(1), 3: noise(2), 1: noise(3)}
+    numbers = {engine.submit(Request(tiny_head(), image, n)): n for n, image in budgets.items()}
+    late: dict[int, int] = {}
+    order = []
+    for number, generation in engine.answers():
+        order.append((numbers | late)[number])
+        assert generation.n_tokens == order[-1]
+        if not late:
+            late[engine.submit(Request(tiny_head(), noise(4), 4))] = 4
+    assert sorted(order) == [1, 2, 3, 4, 20]
+    assert order[-1] == 20, "short answers do not wait for the long one"
+    assert list(engine.answers()) == []
+
+
+def test_threads_are_answered_together(load: Callable[..., PaliGemmaEngine]) -> None:
+    engine = load(batch_size=8)
+    lists = [[Request(tiny_head(), noise(10 * i + k)) for k in range(3)] for i in range(4)]
+    expected = [load().generate(requests) for requests in lists]
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(engine.generate, lists))
+    for ones, others in zip(found, expected, strict=True):
+        assert all(same(one, other) for one, other in zip(ones, others, strict=True))
+
+
+def test_what_is_interrupted_is_forgotten(
+    load: Callable[..., PaliGemmaEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = load(batch_size=2)
+    with monkeypatch.context() as patch:
+        Broken(patch, "decode", KeyboardInterrupt(), lambda *_: engine._scheduler.n_steps == 3)  # type: ignore[arg-type]
+        with pytest.raises(KeyboardInterrupt):
+            engine.generate(mixed())
+    assert engine._scheduler.is_idle
+    assert [one.text for one in engine.generate(mixed(3))] == [one.text for one in load().generate(mixed(3))]
+
+
+def test_memory_is_given_back(load: Callable[..., PaliGemmaEngine]) -> None:
+    engine = load()
+    before = engine.generate(mixed(3))
+    cache = engine._scheduler._decoder.cache
+    assert cache.n_bytes > 0
+    engine.submit(mixed(1)[0])
+    engine.close()
+    assert cache.n_bytes == 0
+    assert list(engine.answers()) == []
+    assert engine.generate(mixed(3)) == before
+
+
+@pytest.mark.slow(seconds=60)
+def test_nano_answers_mixed_crops_as_generate_does_one_at_a_time() -> None:
+    """With tiles, as lines of a text that is cut in two."""
+    engine = PaliGemmaEngine.load("nano", device="cpu", batch_size=4)
+    requests = []
+    for name in ("text", "table", "molecule", "score"):
+        head = replace(HEADS[name], decoding=Decoding())
+        for sample in islice(samples(name, 5, difficulty=0.3, split="held-out"), 2):
+            requests.append(Request(head, sample.image, max_tokens=(60, 33)[len(requests) % 2]))
+    tile = requests[0].image
+    for top in (0, 448):
+        half = tile.crop((0, top, 896, top + 448))
+        square = tile.copy()
+        square.paste("white", (0, 0, 896, 896))
+        square.paste(half, (0, 224))
+        requests.append(Request(requests[0].head, square, max_tokens=40))
+    # Its own grammar for tables is not what generate() writes.
+    engine._heads = {
+        name: entry.model_copy(update={"constrained": False}) for name, entry in engine._heads.items()
+    }
+    found = engine.generate(requests)
+    assert [one.text for one in found] == [stock_text(engine, request) for request in requests]
+    assert len({one.n_tokens for one in found}) > 2
