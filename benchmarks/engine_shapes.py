@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from transformers import PaliGemmaConfig, PaliGemmaForConditionalGeneration
+from transformers.initialization import no_init_weights
 
 from docai.models.attention import AttentionChoice, choose_attention
 from docai.models.guards import prepare_config, text_config
@@ -99,12 +100,21 @@ def random_model(
     before = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     try:
-        with torch.device(device), torch.random.fork_rng():
+        with torch.device(device), no_init_weights(), torch.random.fork_rng(), torch.no_grad():
             torch.manual_seed(seed)
             config._attn_implementation = choose_attention(config, attention)
             model = PaliGemmaForConditionalGeneration(config)
-            # As made, all logits are close to each other and every token is a tie.
-            torch.nn.init.normal_(model.model.language_model.embed_tokens.weight, std=0.05)
+            model.tie_weights()
+            for name, parameter in model.named_parameters():
+                if parameter.ndim > 1:
+                    # Small beside what the layers add, or every token would repeat itself.
+                    std = 0.001 if "embed_tokens" in name else parameter[0].numel() ** -0.5
+                    parameter.normal_(std=std)
+                else:
+                    # Gemma's norms add 1 to their weight, SigLIP's do not.
+                    parameter.fill_(float("vision_tower" in name and name.endswith("weight")))
+            # So that the logits are as far apart as those of a trained model.
+            model.model.language_model.norm.weight.fill_(60.0)
     finally:
         torch.set_default_dtype(before)
     model.requires_grad_(False)

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from docai.errors import CheckpointError, DeviceError, MissingDependencyError, SettingError
 from docai.models import guards
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from transformers import BitsAndBytesConfig, PaliGemmaForConditionalGeneration, PaliGemmaProcessor
 
 DTYPES = ("float32", "bfloat16")
+
+Quantization = Literal["nf4"]
+"""How the decoder's weights are stored. On one task nf4 cost 1.3 points of the 3B model at 224 px
+(published); at 896 px nobody has published it, and here it is not measured yet."""
 
 
 def choose_device(wanted: str = "auto") -> torch.device:
@@ -141,6 +146,41 @@ def load_base(
     model.requires_grad_(False)
     model.eval()
     return model
+
+
+def nf4_config() -> BitsAndBytesConfig:
+    """nf4 with bfloat16 arithmetic for the decoder; the vision tower and the projector stay as they are."""
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_compute_dtype=torch.bfloat16,
+        llm_int8_skip_modules=["vision_tower", "multi_modal_projector", "lm_head"],
+    )
+
+
+def choose_quantization(wanted: Quantization | None, device: torch.device) -> BitsAndBytesConfig | None:
+    """The quantization of that name; None: the weights are as they are.
+
+    Raises:
+        SettingError: there is none of that name.
+        DeviceError: the device is not a CUDA device.
+        MissingDependencyError: bitsandbytes is not installed.
+    """
+    if wanted is None:
+        return None
+    if wanted not in get_args(Quantization):
+        raise SettingError(f"There is no quantization {wanted!r}; use {' or '.join(get_args(Quantization))}.")
+    if device.type != "cuda":
+        raise DeviceError(f"Weights in 4 bits need a CUDA device, not {device}; leave the quantization out.")
+    if find_spec("bitsandbytes") is None:
+        raise MissingDependencyError(
+            "Weights in 4 bits need the package bitsandbytes: pip install 'docai[train]', or leave the "
+            "quantization out."
+        )
+    return nf4_config()
 
 
 def describe_wrong_tensors(report: Mapping[str, Iterable[object]]) -> str | None:

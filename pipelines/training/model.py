@@ -42,7 +42,7 @@ from transformers import PaliGemmaForConditionalGeneration, set_seed
 from docai.errors import CheckpointError, DeviceError, MissingDependencyError
 from docai.models.adapters import LORA_TARGETS, attach_adapter
 from docai.models.checkpoints import Checkpoint
-from docai.models.loading import choose_dtype, load_base
+from docai.models.loading import choose_dtype, load_base, nf4_config
 from docai.pipelines.training.pairs import IGNORE
 from docai.pipelines.training.settings import AdapterSettings
 
@@ -245,14 +245,7 @@ def four_bit_config(device: torch.device) -> BitsAndBytesConfig:
             "A base in 4 bits needs the package bitsandbytes: pip install 'docai[train]', or leave out "
             "--four-bit."
         )
-    from transformers import BitsAndBytesConfig
-
-    return BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_compute_dtype=torch.bfloat16,
-        llm_int8_skip_modules=["vision_tower", "multi_modal_projector", "lm_head"],
-    )
+    return nf4_config()
 
 
 def smoothed_loss(smoothing: float) -> Callable[..., torch.Tensor]:

@@ -18,14 +18,15 @@ from docai.errors import (
     GenerationError,
     HeadNotAvailableError,
     MissingDependencyError,
+    SettingError,
 )
-from docai.models import paligemma
+from docai.models import loading, paligemma
 from docai.models.calibration import CalibrationMap
 from docai.models.checkpoints import find_checkpoint
 from docai.models.engine import Generation, Request, crop_size
 from docai.models.heads import HEADS, Decoding
 from docai.models.inputs import encode_prompts
-from docai.models.loading import choose_device
+from docai.models.loading import choose_device, choose_quantization
 from docai.models.paligemma import PaliGemmaEngine
 from tests.models.tiny import build_tiny, noise, tiny_head
 
@@ -288,6 +289,16 @@ def test_devices() -> None:
     for wanted in ("tpu9", "mps", "cpu:x"):
         with pytest.raises(DeviceError):
             choose_device(wanted)
+
+
+def test_four_bits_need_a_card_and_its_library(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(DeviceError, match="4 bits need a CUDA device"):
+        PaliGemmaEngine.load(tiny_folder, device="cpu", quantization="nf4")
+    with pytest.raises(SettingError, match="use nf4"):
+        PaliGemmaEngine.load(tiny_folder, device="cpu", quantization="int3")  # type: ignore[arg-type]
+    monkeypatch.setattr(loading, "find_spec", lambda name: None)
+    with pytest.raises(MissingDependencyError, match="bitsandbytes"):
+        choose_quantization("nf4", torch.device("cuda", 0))
 
 
 def test_absent_cuda_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
