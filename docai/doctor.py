@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from docai.environment import versions
+from docai.environment import memory, versions
 from docai.errors import DocaiError
 
 PACKAGES = (
@@ -96,7 +95,7 @@ def diagnose(model: str = "nano", device: str = "auto") -> Diagnosis:
     from docai.models.checkpoints import embedded_models
 
     chosen, problem, devices = _devices(device)
-    total, available = _memory()
+    total, available = memory()
     names = [model, *(name for name in embedded_models() if name != model)]
     return Diagnosis(
         versions=versions(PACKAGES),
@@ -124,21 +123,6 @@ def _devices(wanted: str) -> tuple[str | None, str | None, tuple[str, ...]]:
         return str(choose_device(wanted)), None, tuple(devices)
     except DocaiError as error:
         return None, str(error), tuple(devices)
-
-
-def _memory() -> tuple[int | None, int | None]:
-    """Total and available bytes, where the system tells."""
-    if sys.platform == "win32":
-        return None, None
-    page = os.sysconf("SC_PAGE_SIZE")
-    available = os.sysconf("SC_AVPHYS_PAGES") * page if "SC_AVPHYS_PAGES" in os.sysconf_names else None
-    info = Path("/proc/meminfo")
-    if info.exists():
-        # SC_AVPHYS_PAGES leaves out the caches, which Linux gives back when memory is asked for.
-        for line in info.read_text("ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                available = int(line.split()[1]) * 1024
-    return os.sysconf("SC_PHYS_PAGES") * page, available
 
 
 def _second_readers() -> tuple[SecondReaderReport, ...]:

@@ -1,4 +1,4 @@
-"""What docai runs on: versions of packages, the processor, and how threads wait."""
+"""What docai runs on: versions of packages, processor and memory, and how threads wait."""
 
 from __future__ import annotations
 
@@ -40,6 +40,21 @@ def processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine() or "unknown"
+
+
+def memory() -> tuple[int | None, int | None]:
+    """Total and available bytes, where the system tells."""
+    if sys.platform == "win32":
+        return None, None
+    page = os.sysconf("SC_PAGE_SIZE")
+    available = os.sysconf("SC_AVPHYS_PAGES") * page if "SC_AVPHYS_PAGES" in os.sysconf_names else None
+    info = Path("/proc/meminfo")
+    if info.exists():
+        # SC_AVPHYS_PAGES leaves out the caches, which Linux gives back when memory is asked for.
+        for line in info.read_text("ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                available = int(line.split()[1]) * 1024
+    return os.sysconf("SC_PHYS_PAGES") * page, available
 
 
 SPIN_COUNT = 1000

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from docai.environment import memory
 from docai.models.guards import text_config
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def slots_that_fit(config: PaliGemmaConfig, n_positions: int, item_bytes: int, f
 
 
 def default_slots(model: PaliGemmaForConditionalGeneration, n_image: int, budgets: Sequence[int]) -> int:
-    """Number of slots for a model whose weights are on its device.
+    """Number of slots for a model whose weights are on its device: on a processor, of half of what is free.
 
     Args:
         model: on its device.
@@ -63,10 +64,12 @@ def default_slots(model: PaliGemmaForConditionalGeneration, n_image: int, budget
     """
     import torch
 
-    if model.device.type != "cuda":
-        return CPU_SLOTS
     context = text_config(model.config).max_position_embeddings
     # Prompts have few tokens beside those of the image.
     n_positions = min(context, n_image + 32 + max(budgets, default=context))
+    if model.device.type != "cuda":
+        _, available = memory()
+        half = 1 << 62 if available is None else available // 2
+        return min(CPU_SLOTS, slots_that_fit(model.config, n_positions, model.dtype.itemsize, half))
     free, _ = torch.cuda.mem_get_info(model.device)
     return slots_that_fit(model.config, n_positions, model.dtype.itemsize, free)

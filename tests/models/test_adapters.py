@@ -230,7 +230,7 @@ def test_an_adapter_that_is_more_than_two_matrices_is_left_to_peft(tiny_folder: 
     assert [name for name, _ in engine._model.named_modules() if "lora_magnitude_vector" in name]
     requests = [Request(tiny_head(name, max_tokens=8), noise(3)) for name in ("score", "table", "score")]
     one, bare, other = engine.generate(requests)
-    assert one == other
+    assert one.tokens == other.tokens
     assert one.text != bare.text
     assert bare.text == PaliGemmaEngine.load(tiny_folder, device="cpu").generate(requests[1:2])[0].text
 

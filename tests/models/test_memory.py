@@ -8,7 +8,8 @@ import pytest
 import torch
 from transformers import PaliGemmaConfig
 
-from docai.models.memory import MAX_SLOTS, slot_bytes, slots_that_fit
+from docai.models import memory
+from docai.models.memory import MAX_SLOTS, default_slots, reading_bytes, slot_bytes, slots_that_fit
 from docai.models.paligemma import PaliGemmaEngine
 from tests.models.test_scheduler import mixed
 
@@ -46,6 +47,24 @@ def test_more_memory_is_more_slots_within_bounds(config: PaliGemmaConfig) -> Non
     assert slots[-1] == MAX_SLOTS
     assert 20 < slots[3] < 32
     assert slots_that_fit(config, POSITIONS // 4, 2, 6 * GB) > 3 * slots[2]
+
+
+def test_a_processor_takes_half_of_what_is_free(
+    tiny_engine: PaliGemmaEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, n_image = tiny_engine._model, tiny_engine.checkpoint.n_image_tokens
+    positions = n_image + 32 + 24
+    text = model.config.text_config
+    a_slot = slot_bytes(model.config, positions, 4) + 12 * text.vocab_size
+    reading = reading_bytes(model.config, positions, 4)
+
+    def slots(available: float | None) -> int:
+        monkeypatch.setattr(memory, "memory", lambda: (None, None if available is None else int(available)))
+        return default_slots(model, n_image, [24])
+
+    assert slots(None) == slots(64 * GB) == 8
+    assert slots(2 * (reading + 3.5 * a_slot) / 0.92) == 3
+    assert slots(0) == 1
 
 
 def test_the_cache_takes_what_was_computed(tiny_folder: Path) -> None:
