@@ -17,11 +17,13 @@ import math
 import secrets
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from typing import Any, Final
 
 from docai._version import __version__
+from docai.base import one_line
 from docai.errors import ConfigurationError, DocaiError, RunFolderError
 from docai.pipelines.batch.events import DocumentEnded, DocumentStarted, Event, PageRead, RunEnded, RunStarted
 from docai.pipelines.batch.folder import RunFolder
@@ -38,6 +40,9 @@ POLL_SECONDS: Final = 0.1
 
 MAX_TASKS: Final = 20_000
 """Of a run, unless it is said otherwise: each is a thing that the coordinator keeps in mind."""
+
+MAX_TOLD: Final = 200
+"""Characters of what Ray says of an error."""
 
 STOP_SECONDS: Final = 20.0
 """For the tasks of a run that is stopped to notice it."""
@@ -94,6 +99,11 @@ class RayRun:
                     yield from self._read(ray)
             except DocaiError as error:
                 fault = error
+            except Exception as error:
+                if type(error).__module__.partition(".")[0] != "ray":
+                    raise
+                # Such as the ledger, killed where a machine is short of memory.
+                fault = _of_ray(error)
             finally:
                 self._wait_again("" if fault is None else str(fault))
         seconds = time.monotonic() - started
@@ -126,7 +136,8 @@ class RayRun:
                 if not happened:
                     time.sleep(POLL_SECONDS)
         finally:
-            ray.get(ledger.stop.remote())
+            with suppress(ray.exceptions.RayError):
+                ray.get(ledger.stop.remote())
             thread.join(STOP_SECONDS)
             for actor in (*models, ledger):
                 ray.kill(actor)
@@ -248,9 +259,16 @@ class RayRun:
             return ConfigurationError(
                 "Ray ended the run before all documents were read: go on with --resume."
             )
-        told = str(self._error).strip().splitlines()
-        return ConfigurationError(
-            f"Ray ended the run ({type(self._error).__name__}: {told[-1] if told else 'it says no more'}). "
-            "docai and Ray have to be installed on all nodes, in the same versions. What was read is kept: "
-            "go on with --resume."
-        )
+        return _of_ray(self._error)
+
+
+def _of_ray(error: BaseException) -> ConfigurationError:
+    """What Ray says, in a sentence: its own messages are pages long."""
+    told = next((line.strip() for line in str(error).splitlines() if line.strip()), "it says no more")
+    last = str(error).strip().splitlines()[-1:] or [""]
+    more = f"; {one_line(last[0], MAX_TOLD)}" if last[0].strip() not in ("", told) else ""
+    return ConfigurationError(
+        f"Ray ended the run ({type(error).__name__}: {one_line(told, MAX_TOLD)}{more}). docai and Ray have "
+        "to be installed on all nodes, in the same versions, and the coordinator's machine needs memory to "
+        "spare. What was read is kept: go on with --resume."
+    )

@@ -80,7 +80,7 @@ class GatedEngine(ScriptedEngine):
         self._gate = gate
 
     def generate(self, requests: Sequence[Request]) -> list[Generation]:
-        until = time.monotonic() + 120
+        until = time.monotonic() + 600
         while not self._gate.exists() and time.monotonic() < until:
             time.sleep(0.05)
         return super().generate(requests)

@@ -65,6 +65,8 @@ def cluster(faults: ModuleType) -> Iterator[Any]:
     monkeypatch = pytest.MonkeyPatch()
     monkeypatch.setenv("RAY_worker_niceness", "0")
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    # It ends processes when others fill the memory of the machine, which is no matter of these tests.
+    monkeypatch.setenv("RAY_memory_monitor_refresh_ms", "0")
     monkeypatch.setenv("PYTHONPATH", str(Path(faults.__file__ or "").parent))
     head = {"num_cpus": 1, "object_store_memory": MEMORY, "include_dashboard": False}
     cluster = Cluster(initialize_head=True, head_node_args=head)
