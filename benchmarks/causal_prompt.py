@@ -1,6 +1,6 @@
 """Measures what the attention mask of model servers changes: how many answers differ, how many are right.
 
-    python benchmarks/causal_prompt.py [--model nano] [--count 10] [--difficulty 0.1] [--seed 7]
+    python benchmarks/causal_prompt.py [--model nano] [--heads text score] [--count 10]
 
 PaliGemma's image and prompt see each other in both directions. Servers such as vLLM leave the prompt causal.
 The same crops, held-out pairs that no training draws, are read twice with the same weights: with the mask
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -38,7 +38,9 @@ def with_other_mask(checkpoint: Checkpoint, folder: Path) -> Path:
     return folder
 
 
-def rows(model: str, count: int, difficulty: float, seed: int, device: str) -> Iterator[str]:
+def rows(
+    model: str, heads: Sequence[str] | None, count: int, difficulty: float, seed: int, device: str
+) -> Iterator[str]:
     checkpoint = find_checkpoint(model)
     with tempfile.TemporaryDirectory() as folder:
         own = PaliGemmaEngine.load(model, device=device)
@@ -48,7 +50,7 @@ def rows(model: str, count: int, difficulty: float, seed: int, device: str) -> I
         yield "| head | trained with | crops | differ | right as trained | right under the other |"
         yield "|---|---|---|---|---|---|"
         totals = [0, 0, 0, 0]
-        for name in sorted(own.heads()):
+        for name in sorted(own.heads() if heads is None else own.heads().intersection(heads)):
             head = HEADS[name]
             drawn = list(islice(samples(name, seed, difficulty=difficulty, split="held-out"), count))
             requests = [Request(head, square(sample.image, head.resolution)) for sample in drawn]
@@ -69,11 +71,14 @@ def main() -> None:
     parser = script_parser(__doc__)
     parser.add_argument("--model", default="nano", help="a checkpoint's name or folder (default nano)")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--heads", nargs="+", default=None, help="by default all that the model has")
     parser.add_argument("--count", type=int, default=10, help="crops of each head")
     parser.add_argument("--difficulty", type=float, default=0.1, help="of the drawn crops, 0 to 1")
     parser.add_argument("--seed", type=int, default=7)
     options = parser.parse_args()
-    for row in rows(options.model, options.count, options.difficulty, options.seed, options.device):
+    for row in rows(
+        options.model, options.heads, options.count, options.difficulty, options.seed, options.device
+    ):
         print(row, flush=True)
 
 

@@ -78,6 +78,8 @@ class Subject:
     n_image: int
     image_id: int
     items: list[Item] = field(default_factory=list)
+    graphs: bool = False
+    """Steps are captured as CUDA graphs."""
 
     @property
     def is_cuda(self) -> bool:
@@ -174,7 +176,7 @@ def batched(subject: Subject, slots: int, most: int | None) -> list[Answer]:
 def in_slots(subject: Subject, slots: int, most: int | None) -> list[Answer]:
     """The scheduler, with the device one step ahead where there is one."""
     scheduler = Scheduler(
-        SlotDecoder(subject.model, fixed_shapes=subject.is_cuda),
+        SlotDecoder(subject.model, fixed_shapes=subject.graphs, graphs=subject.graphs),
         subject.special,
         n_slots=slots,
         context=8192,
@@ -368,6 +370,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=None, help="most tokens of an answer")
     parser.add_argument("--vocabulary", type=int, default=None, help="of a shape")
     parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--graphs", action="store_true", help="capture docai's steps as CUDA graphs")
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     options = parser.parse_args()
     on_gpu = torch.cuda.is_available() and options.device != "cpu"
@@ -388,6 +391,7 @@ def main() -> None:
         subject = random_subject(options, options.layers, None)
     else:
         subject = embedded(options.model, options.device, options.dtype, options.crops, options.tokens)
+    subject.graphs = options.graphs and subject.is_cuda
     print(f"{subject.name}, {subject.model.dtype}, {len(subject.items)} crops, {options.slots} slots\n")
     found = compare(subject, options.slots, options.repeats, options.ways)
     print("\n".join(rows(subject, found)))

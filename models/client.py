@@ -25,7 +25,7 @@ from docai.models.checkpoints import head_not_available
 from docai.models.client_address import ServerAddress, Servers, parse_servers
 from docai.models.client_answers import Served, ServerAnswer, read_answer, read_models
 from docai.models.client_http import JsonClient, RefusedError, ServerLimits, read_key
-from docai.models.engine import Generation, Request, check_crop
+from docai.models.engine import Generation, Request, check_crop, failed_generation
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -100,7 +100,7 @@ class ServerEngine:
         for index, request in enumerate(requests):
             address = self.servers.address_of(request.head.name)
             if address is None:
-                raise head_not_available(request.head.name, self.servers.heads(), self.name, "MODEL")
+                raise head_not_available(request.head.name, self.servers.heads(), self.name, None)
             check_crop(request, request.head.resolution)
             shares.setdefault(address, []).append(index)
         for address in shares:
@@ -205,12 +205,7 @@ class _Server:
             answer = self._read(content, name, request, served)
         except Exception as error:
             # Whatever it is, it must not cost the answers to the other crops.
-            return Generation(
-                text="",
-                finish_reason="error",
-                prompt=request.head.prompt,
-                error=f"{type(error).__name__}: {str(error) or 'no reason given'}",
-            )
+            return failed_generation(request, error)
         return Generation(
             text=answer.text,
             finish_reason=answer.reason,

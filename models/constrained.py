@@ -173,6 +173,28 @@ class Constraint:
         return self._first.deep_copy()
 
 
+class Constraints:
+    """The grammars over one tokenizer, each compiled when it is first asked for.
+
+    Args:
+        tokenizer: of the model.
+        ends: the tokens that end an answer.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, ends: Sequence[int]) -> None:
+        self._tokenizer = tokenizer
+        self._ends = ends
+        self._vocabulary: GrammarVocabulary | None = None
+        self._known: dict[str, Constraint] = {}
+
+    def __getitem__(self, name: str) -> Constraint:
+        """Raises as :class:`GrammarVocabulary` and :class:`Constraint` do."""
+        if name not in self._known:
+            self._vocabulary = self._vocabulary or GrammarVocabulary.of(self._tokenizer, self._ends)
+            self._known[name] = Constraint(name, self._vocabulary)
+        return self._known[name]
+
+
 def allowed_tokens(
     matchers: Sequence[LLMatcher | None], logits: torch.Tensor
 ) -> tuple[torch.Tensor, dict[int, str]]:

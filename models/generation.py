@@ -84,3 +84,12 @@ class SpecialTokens:
     def silent(self) -> frozenset[int]:
         """Tokens that are not part of an answer's text."""
         return frozenset((self.pad, self.bos, *self.ends))
+
+
+def visible(
+    answer: Answer, tokenizer: PreTrainedTokenizerBase, special_tokens: SpecialTokens
+) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """Text and log-probability of each token that is part of an answer's text."""
+    texts = token_texts(tokenizer, answer.tokens)
+    kept = [i for i, token in enumerate(answer.tokens) if token not in special_tokens.silent]
+    return tuple(texts[i] for i in kept), tuple(answer.logprobs[i] for i in kept)

@@ -25,7 +25,7 @@ from docai.models.checkpoints import (
     open_adapter,
 )
 from docai.models.engine import Generation, Request, check_crop, failed_generation
-from docai.models.generation import Answer, SpecialTokens, token_texts
+from docai.models.generation import Answer, SpecialTokens, visible
 from docai.models.heads import HEADS
 from docai.models.inputs import Preprocessor, encode_prompts
 from docai.models.jobs import Job, Outcome, no_room
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PaliGemmaForConditionalGeneration, PaliGemmaProcessor
 
-    from docai.models.constrained import Constraint, GrammarVocabulary
+    from docai.models.constrained import Constraint, Constraints
     from docai.models.heads import Head
 
 
@@ -71,6 +71,7 @@ class PaliGemmaEngine:
         adapters: PeftModel | AdapterRows | None,
         adapter_ids: Mapping[str, str],
         batch_size: int,
+        cuda_graphs: bool = False,
     ) -> None:
         """Use :meth:`load`.
 
@@ -82,6 +83,7 @@ class PaliGemmaEngine:
             adapters: switches the injected layers, for all rows or for each; None if there are none.
             adapter_ids: head → id of its weights in records, for heads with an adapter of that name.
             batch_size: most answers that are written at a time.
+            cuda_graphs: capture the steps of decoding.
         """
         self.checkpoint = checkpoint
         self._model = model
@@ -93,7 +95,12 @@ class PaliGemmaEngine:
         self._special_tokens = SpecialTokens.of(model, processor)
         self._inputs = Preprocessor(processor, checkpoint.image_size, checkpoint.n_image_tokens)
         self._scheduler = Scheduler(
-            SlotDecoder(model, adapters=adapters if isinstance(adapters, AdapterRows) else None),
+            SlotDecoder(
+                model,
+                adapters=adapters if isinstance(adapters, AdapterRows) else None,
+                fixed_shapes=cuda_graphs,
+                graphs=cuda_graphs,
+            ),
             self._special_tokens,
             n_slots=batch_size,
             context=self._context,
@@ -106,8 +113,7 @@ class PaliGemmaEngine:
         self._beams: deque[_Ticket] = deque()
         self._streamed: dict[int, _Ticket] = {}
         self._n_streamed = 0
-        self._grammar_vocabulary: GrammarVocabulary | None = None
-        self._constraints: dict[str, Constraint] = {}
+        self._constraints: Constraints | None = None
 
     @classmethod
     def load(
@@ -119,6 +125,7 @@ class PaliGemmaEngine:
         batch_size: int | None = None,
         adapters: Mapping[str, str | Path] | None = None,
         attention: AttentionChoice = "auto",
+        cuda_graphs: bool = False,
         download: bool = False,
     ) -> PaliGemmaEngine:
         """Load a checkpoint.
@@ -131,6 +138,7 @@ class PaliGemmaEngine:
                 CUDA, 8 on a CPU.
             adapters: head → LoRA folder, in addition to those of the checkpoint, which they override.
             attention: ``auto`` is fused if the checkpoint allows it.
+            cuda_graphs: capture the steps of decoding on a CUDA device as graphs. Not measured yet.
             download: allow downloading missing files from the hub.
 
         Raises:
@@ -176,6 +184,7 @@ class PaliGemmaEngine:
             adapters=loaded,
             adapter_ids=ids,
             batch_size=batch_size or default_slots(base, checkpoint.n_image_tokens, budgets),
+            cuda_graphs=cuda_graphs,
         )
 
     @property
@@ -310,7 +319,9 @@ class PaliGemmaEngine:
 
     def _step(self) -> None:
         """Write one token of each answer, or a whole one by beam search."""
-        if self._scheduler.is_idle and self._beams:
+        # What is waiting waits for a beam search, or a long stream would never let it begin.
+        self._scheduler.is_held = bool(self._beams)
+        if self._beams and not self._scheduler.is_writing:
             ticket = self._beams.popleft()
             try:
                 outcome: Answer | Exception = self._search(ticket.request)
@@ -318,6 +329,8 @@ class PaliGemmaEngine:
                 outcome = error
             ticket.generation = self._generation(ticket.request, outcome)
             return
+        if self._scheduler.is_idle:
+            raise GenerationError("A request was lost. This is a bug of docai; please report it.")
         outcomes: list[Outcome] = self._scheduler.step()
         for job, result in outcomes:
             ticket = self._tickets.pop(job)
@@ -362,7 +375,7 @@ class PaliGemmaEngine:
         return own if request.max_tokens is None else min(own, request.max_tokens)
 
     def _constraint(self, head: Head) -> Constraint | None:
-        """The grammar of a head whose decoding is constrained by its own settings or its weights; cached."""
+        """The grammar of a head whose decoding is constrained by its own settings or its weights."""
         if not (head.decoding.constrained or self._heads[head.name].constrained):
             return None
         if head.grammar is None:
@@ -370,29 +383,22 @@ class PaliGemmaEngine:
                 f"Constrained decoding was requested, but the head {head.name!r} has no grammar: "
                 "set Head(grammar=...), or turn it off."
             )
-        if head.grammar not in self._constraints:
-            from docai.models.constrained import Constraint, GrammarVocabulary
+        if self._constraints is None:
+            from docai.models.constrained import Constraints
 
-            if self._grammar_vocabulary is None:
-                tokenizer = self._processor.tokenizer
-                self._grammar_vocabulary = GrammarVocabulary.of(tokenizer, self._special_tokens.ends)
-            self._constraints[head.grammar] = Constraint(head.grammar, self._grammar_vocabulary)
+            self._constraints = Constraints(self._processor.tokenizer, self._special_tokens.ends)
         return self._constraints[head.grammar]
 
     def _generation(self, request: Request, answer: Answer | Exception) -> Generation:
         checkpoint = self._adapter_ids.get(request.head.name, self.checkpoint.id)
         if isinstance(answer, Exception):
             return replace(failed_generation(request, answer), checkpoint=checkpoint)
-        texts = token_texts(self._processor.tokenizer, answer.tokens)
-        text_indices = [
-            i for i, token in enumerate(answer.tokens) if token not in self._special_tokens.silent
-        ]
-        tokens = tuple(texts[i] for i in text_indices)
+        tokens, logprobs = visible(answer, self._processor.tokenizer, self._special_tokens)
         return Generation(
             text="".join(tokens),
             finish_reason=answer.reason,
             tokens=tokens,
-            logprobs=tuple(answer.logprobs[i] for i in text_indices),
+            logprobs=logprobs,
             checkpoint=checkpoint,
             prompt=request.head.prompt,
             calibration=self._heads[request.head.name].calibration,

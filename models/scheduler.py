@@ -59,6 +59,8 @@ class Scheduler:
     ) -> None:
         self.n_slots = n_slots
         """Halved when memory runs out."""
+        self.is_held = False
+        """No more crops are read, until what is being written has ended."""
         self._decoder = decoder
         self._special_tokens = special_tokens
         self._ends = frozenset(special_tokens.ends)
@@ -96,7 +98,12 @@ class Scheduler:
     @property
     def is_idle(self) -> bool:
         """Nothing waits and nothing is being written."""
-        return not (self._waiting or self._done or self._live())
+        return not (self._waiting or self.is_writing)
+
+    @property
+    def is_writing(self) -> bool:
+        """An answer is being written, or is to be returned."""
+        return bool(self._done or self._live())
 
     def step(self) -> list[Outcome]:
         """Read waiting crops into free slots, write one token of each answer, and return what ended."""
@@ -124,7 +131,7 @@ class Scheduler:
 
     def _admit(self) -> None:
         """Read as many waiting crops as there are slots for."""
-        while self._waiting:
+        while self._waiting and not self.is_held:
             live = self._live()
             room = min(self.n_slots, self._most) - len(live)
             job = self._waiting[0]
@@ -135,11 +142,16 @@ class Scheduler:
                 self._waiting.popleft()
                 self._done.append((job, no_room(n_prompt, self._context)))
                 continue
-            if not live and self._select is not None:
-                self._select(job.adapter)
-                self._selected = job.adapter
-            if not self._ask_again(job):
-                self._read(self._next_group(room))
+            try:
+                if not live and self._select is not None:
+                    self._select(job.adapter)
+                    self._selected = job.adapter
+                if not self._ask_again(job):
+                    self._read(self._next_group(room))
+            except Exception as error:
+                if is_out_of_memory(error):
+                    raise
+                self._give_up(job, error)
             self._collect(self._n_behind)
 
     def _next_group(self, room: int) -> list[Job]:
@@ -155,8 +167,9 @@ class Scheduler:
 
     def _read(self, jobs: Sequence[Job]) -> None:
         """Read crops into free slots, and choose the first token of each answer."""
-        rows = [self._row(job) for job in jobs]
+        rows: list[Row] = []
         try:
+            rows += [self._row(job) for job in jobs]
             pixels = torch.stack([job.pixels() for job in jobs])
             # One more, for the step that the host may be behind.
             longest = max(row.n_prompt + self._room(row.job) for row in rows) + self._n_behind
@@ -169,18 +182,16 @@ class Scheduler:
             logits = self._decoder.prefill(
                 slots, pixels, first.prompt, first.adapter, causal_prompt=first.causal_prompt
             )
+            self._take_first(slots, rows, logits)
         except Exception as error:
             self._rows = [None if row in rows else row for row in self._rows]
-            if is_out_of_memory(error) or len(jobs) > 1:
-                self._waiting.extendleft(reversed(jobs))
-                if is_out_of_memory(error):
-                    raise
-                self._n_prefill = 1
-                return
-            self._done.append((jobs[0], error))
+            self._waiting.extendleft(reversed(jobs))
+            if is_out_of_memory(error) or len(jobs) == 1:
+                raise
+            # One of them: they are read one at a time from now on.
+            self._n_prefill = 1
             return
         self.n_prefilled += len(jobs)
-        self._take_first(slots, rows, logits)
 
     def _row(self, job: Job) -> Row:
         n_prompt = self._n_image + len(job.prompt)
@@ -209,9 +220,9 @@ class Scheduler:
         before = self._kept(job)
         if before is None:
             return False
+        slot, row = self._rows.index(before), self._row(job)
         self._waiting.popleft()
-        slot = self._rows.index(before)
-        row = self._row(job)
+        self._rows[slot] = row
         self._decoder.reserve(self.n_slots, row.n_prompt + self._room(job) + self._n_behind)
         same = (job.decoding, job.constraint) == (before.job.decoding, before.job.constraint)
         if same and before.reason == "length" and self._room(job) > len(before.tokens):
@@ -220,10 +231,8 @@ class Scheduler:
             row.tokens, row.logprobs = before.tokens, before.logprobs
             row.loop, row.matcher = before.loop, before.matcher
             row.length += len(row.tokens) - 1
-            self._rows[slot] = row
             self._decoder.resume(slot, row.length, row.tokens[-1])
             return True
-        self._rows[slot] = row
         logits = self._decoder.rewind(slot, row.n_prompt)
         self._take_first([slot], [row], logits)
         return True
@@ -292,7 +301,7 @@ class Scheduler:
         both = torch.stack([chosen.tokens.double(), chosen.logprobs.double()])
         event = None
         if both.is_cuda:
-            both = both.to("cpu", non_blocking=True)
+            both = torch.empty(both.shape, dtype=both.dtype, pin_memory=True).copy_(both, non_blocking=True)
             event = torch.cuda.Event()
             event.record()
         self._pending.append(Pending(rows, both, event))
@@ -333,6 +342,14 @@ class Scheduler:
 
     # Failures
 
+    def _give_up(self, job: Job, error: Exception) -> None:
+        """A job has failed with this, whether it waits or is being written."""
+        self._waiting = deque(one for one in self._waiting if one is not job)
+        self._rows = [None if row is not None and row.job is job else row for row in self._rows]
+        # Its traceback holds on to tensors.
+        error.__traceback__ = error.__context__ = None
+        self._done.append((job, error))
+
     def _recover(self, error: Exception) -> None:
         """After a failure of no crop in particular, begin all answers again, fewer at a time.
 
@@ -357,9 +374,7 @@ class Scheduler:
         if is_alone:
             if not jobs and not self._waiting:
                 raise error
-            # Its traceback holds on to tensors.
-            error.__traceback__ = error.__context__ = None
-            self._done.append((jobs.pop() if jobs else self._waiting.popleft(), error))
+            self._give_up(jobs.pop() if jobs else self._waiting[0], error)
         self._waiting.extendleft(reversed(jobs))
 
 

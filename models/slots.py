@@ -145,6 +145,7 @@ class SlotDecoder:
         adapters: which adapter each row has; None: whatever is active in the model is that of all rows.
         fixed_shapes: steps have few shapes: rows are rounded up to powers of two and lengths to multiples of
             256. That lets the steps of a CUDA device be captured as graphs, and computes more otherwise.
+        graphs: capture the step of each shape as a graph and replay it, on a CUDA device with fixed shapes.
 
     Raises:
         CheckpointError: a layer of the decoder attends to a window only.
@@ -156,6 +157,7 @@ class SlotDecoder:
         *,
         adapters: AdapterRows | None = None,
         fixed_shapes: bool = False,
+        graphs: bool = False,
     ) -> None:
         config = text_config(model.config)
         if any(kind != "full_attention" for kind in config.layer_types or ()):
@@ -172,6 +174,10 @@ class SlotDecoder:
         self._inner: Any = model.model
         self._head: Any = model.lm_head
         self._cap = config.final_logit_softcapping
+        self._uses_graphs = graphs and fixed_shapes and model.device.type == "cuda"
+        self._graphs: dict[tuple[int, int], tuple[torch.cuda.CUDAGraph, torch.Tensor]] = {}
+        # What a step reads and a graph has captured: changed in place, replaced only with the slots.
+        self._n_rows = torch.zeros((), dtype=torch.int64, device=model.device)
         self._tokens = self._lengths = self._adapters = self._no_slots()
         self._hidden: torch.Tensor | None = None
 
@@ -182,7 +188,10 @@ class SlotDecoder:
 
     def reserve(self, n_slots: int, length: int) -> None:
         """As :meth:`SlotCache.reserve`."""
+        before = self.cache.n_slots, self.cache.length
         self.cache.reserve(n_slots, length)
+        if before != (self.cache.n_slots, self.cache.length):
+            self._graphs.clear()
         missing = self.cache.n_slots - len(self._tokens)
         if missing > 0:
             self._tokens = torch.cat([self._tokens, self._tokens.new_zeros(missing)])
@@ -191,6 +200,7 @@ class SlotDecoder:
 
     def release(self) -> None:
         """Give the memory of all slots back."""
+        self._graphs.clear()
         self.cache.release()
         self._tokens = self._lengths = self._adapters = self._no_slots()
         self._hidden = None
@@ -264,17 +274,43 @@ class SlotDecoder:
             n_used = min(1 << (n_rows - 1).bit_length(), self.cache.n_slots)
             n_seen = min(-(-n_seen // _LENGTH_STEP) * _LENGTH_STEP, self.cache.length)
         self.shapes.add((n_used, n_seen))
+        self._n_rows.fill_(n_rows)
+        logits = self._replay(n_used, n_seen) if self._uses_graphs else self._step(n_used, n_seen)
+        self._lengths[:n_rows] += 1
+        return logits[:n_rows]
+
+    def _step(self, n_used: int, n_seen: int) -> torch.Tensor:
+        """One step of a shape; depends on nothing but tensors that stay where they are."""
         slots = torch.arange(n_used, device=self.device)
         lengths = self._lengths[:n_used]
         # Rows without an answer write beside the slots: what they hold may be asked for again.
-        written = torch.where(slots < n_rows, lengths, self.cache.length) if n_used > n_rows else lengths
+        written = torch.where(slots < self._n_rows, lengths, self.cache.length)
         self.cache.begin_step(slots, written, n_seen)
         if self.adapters is not None:
             self.adapters.select(self._adapters[:n_used])
         embeds = self._inner.get_input_embeddings()(self._tokens[:n_used, None])
         hidden = self._decoder(embeds, lengths[:, None] + 1, self._mask(lengths, n_seen))[:, 0]
-        self._lengths[:n_rows] += 1
-        return self._logits(hidden)[:n_rows]
+        return self._logits(hidden)
+
+    def _replay(self, n_used: int, n_seen: int) -> torch.Tensor:
+        """As :meth:`_step`, captured when its shape is first seen. The logits are valid until the next one.
+
+        The operators of a step take a host longer to start than a fast device to run.
+        """
+        if (n_used, n_seen) not in self._graphs:
+            # Libraries allocate on their first call, which no graph may. Writing twice changes nothing.
+            stream = torch.cuda.Stream(self.device)
+            stream.wait_stream(torch.cuda.current_stream(self.device))
+            with torch.cuda.stream(stream):
+                self._step(n_used, n_seen)
+            torch.cuda.current_stream(self.device).wait_stream(stream)
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph):
+                logits = self._step(n_used, n_seen)
+            self._graphs[n_used, n_seen] = graph, logits
+        graph, logits = self._graphs[n_used, n_seen]
+        graph.replay()
+        return logits
 
     def choose(
         self, slots: Sequence[int] | slice, logits: torch.Tensor, allowed: torch.Tensor | None

@@ -154,7 +154,7 @@ def test_every_option_in_running_text_exists(page: Path, commands: dict[str, Any
         for option in re.findall(r"\"(--[a-z0-9-]+)\"", path.read_text("utf-8"))
     }
     for code in CODE.findall(FENCE.sub("", _text(page))):
-        if code.split()[0] in ("mypy", "pip", "ray", "torchrun"):
+        if code.split()[0] in ("mypy", "pip", "ray", "torchrun", "vllm"):
             continue
         for option in re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", code):
             assert option in known | script_options | {"--help"}, f"{option} in `{code}`"

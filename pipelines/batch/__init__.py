@@ -20,6 +20,8 @@
   :mod:`~docai.pipelines.batch.ray_model` (the copies of the model) and
   :mod:`~docai.pipelines.batch.ray_ledger` (what nodes tell);
 - :mod:`~docai.pipelines.batch.storage`: documents and results that are named by a URL;
+- :mod:`~docai.pipelines.batch.pool`: several at a time without a run folder, for ``docai process``;
+- :mod:`~docai.pipelines.batch.listing`: the documents in a folder;
 - :mod:`~docai.pipelines.batch.events`: what happens, as typed events;
 - :mod:`~docai.pipelines.batch.report`: the run as a page of HTML.
 """

@@ -22,7 +22,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
 from docai.environment import KEY_VARIABLE, spin_less
-from docai.errors import DocaiError, GenerationError
+from docai.errors import DocaiError, GenerationError, SettingError
 from docai.models.engine import Engine, Generation, Request, answer
 from docai.models.heads import Decoding, get_head
 from docai.pipelines.batch.owner import end_with_owner
@@ -46,6 +46,9 @@ RESTART_SECONDS: Final = 0.5
 
 CLOSE_SECONDS: Final = 5.0
 """For the thread that waits for the server to notice its end."""
+
+MAX_SOCKET_PATH: Final = 103
+"""Bytes of the path of a socket: macOS takes so many, Linux four more."""
 
 Address = str | tuple[str, int]
 
@@ -306,7 +309,17 @@ class ModelServer:
 
 
 def new_address(folder: Path) -> Address:
-    """A place for the socket of a server, which only this user can open."""
+    """A place for the socket of a server, which only this user can open.
+
+    Raises:
+        SettingError: the path of ``folder`` is longer than sockets may have.
+    """
     if sys.platform == "win32":
         return rf"\\.\pipe\docai-{os.getpid()}-{time.monotonic_ns()}"
-    return str(folder / "model")
+    path = str(folder / "model")
+    if len(os.fsencode(path)) > MAX_SOCKET_PATH:
+        raise SettingError(
+            f"The path of the folder for temporary files is too long for a socket ({path}): name a shorter "
+            "one with the environment variable TMPDIR."
+        )
+    return path

@@ -12,7 +12,7 @@ from docai._version import __version__
 from docai.errors import PredictionsError, SettingError
 from docai.files import make_folder
 from docai.limits import Limits
-from docai.models.engine import check_heads
+from docai.models.engine import check_heads, crop_size
 from docai.models.heads import HEADS, get_head
 from docai.options import MODEL_ALONE, Options, Retry, TextLayer
 from docai.pipelines.evaluation.base import Prediction
@@ -211,7 +211,7 @@ def _read(
         "reads": "pages" if dataset.unit == "page" else "crops",
         "head": reader.head or "that of the kind",
         "text_layer": reader.options.text_layer,
-        "resolution": str(max(HEADS[name].resolution for name in heads)),
+        "resolution": str(max(crop_size(reader.engine, HEADS[name]) for name in heads)),
         "limits": reader.options.limits.model_dump_json(exclude_defaults=True),
     }
     if find_regions:

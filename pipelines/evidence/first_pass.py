@@ -2,12 +2,14 @@
 
 Tesseract reads a page in a quarter of the time that PP-OCR takes. On clean print in Latin letters it does as
 well, and it knows where it does not: of 9,200 words of 24 pages those that it was surest of (0.96 and more)
-were right in 99 of 100 cases, those below 0.8 in one of four. So the lines with doubtful words are read
-again by PP-OCR, which is shown where they are, and so are letters that no word covers. Of each word of such a
-line the readings are weighed (:mod:`docai.pipelines.evidence.text_vote`).
+were right in 99 of 100 cases, those below 0.8 in one of four. So doubtful words are read again by PP-OCR,
+which is shown them with their neighbors, and so are letters that no word covers. Of each of these words the
+readings are weighed (:mod:`docai.pipelines.evidence.text_vote`).
 
 Where more of a page is in doubt than that would be cheap for, where it is a photograph, or hardly what an
-English reader can read, it is left to PP-OCR alone, which finds the lines itself.
+English reader can read, it is left to PP-OCR alone, which finds the lines itself. Other languages in Latin
+letters Tesseract's data reads without their accents, and is as sure of that: the ink tells
+(:mod:`docai.pipelines.external.letter_marks`).
 """
 
 from __future__ import annotations
@@ -57,11 +59,11 @@ MIN_LATIN_PER_HEIGHT: Final = 0.4
 page is not in these: such print has about two."""
 
 SURE_WORD: Final = 0.9
-"""Probability of a word below which its line is read again. With 0.75 a fifth of these lines is spared,
-and of eight pages three lost 0.001 to 0.008 of F1."""
+"""Probability of a word below which it is read again. With 0.75 a fifth of the lines with such words is
+spared, and of eight pages three lost 0.001 to 0.008 of F1, where whole lines were read again."""
 
 MAX_AGAIN: Final = 0.5
-"""Share of the letters of a page that are read again, at most: with more, PP-OCR reads the page."""
+"""Share of the letters of a page in lines with doubtful words, at most: with more, PP-OCR reads the page."""
 
 MIN_UNSEEN_CONFIDENCE: Final = 0.7
 """Mean of the words that PP-OCR reads where Tesseract sees none, from which they are text."""

@@ -91,6 +91,9 @@ FINAL: Final = "docai"
 PAGE_WORD: Final = "page-word"
 """In the file: the map of words that a reader of whole pages reads on one."""
 
+MEASURE: Final = "measure"
+"""In the file: the map of measures of music."""
+
 
 @dataclass(frozen=True)
 class TrustMap:
@@ -112,7 +115,8 @@ class TrustMap:
 
 @cache
 def fitted_maps() -> Mapping[tuple[str, str], TrustMap]:
-    """By reader and what is right: a ``word``, a :data:`PAGE_WORD`, or the whole of a record of that kind."""
+    """By reader and what is right: a ``word``, a :data:`PAGE_WORD`, a :data:`MEASURE`, or the whole of a
+    record of that kind."""
     text = Path(__file__).with_name(TRUST_FILE).read_text("utf-8")
     maps: dict[str, dict[str, Any]] = json.loads(text)["maps"]
     return MappingProxyType(
@@ -151,11 +155,11 @@ def contradicted(p: float, w: float) -> float:
 
 
 def word_trust(source: Evidence, own: float | None, unit: str = "word") -> float:
-    """How likely a word of a second reader is right, alone.
+    """How likely a word of a second reader is right, alone, or another part of its answer.
 
     Args:
         own: the reader's confidence in it, 0…1; None where it gives none.
-        unit: ``word`` of a region, or :data:`PAGE_WORD`.
+        unit: ``word`` of a region, :data:`PAGE_WORD` or :data:`MEASURE`.
     """
     part, fitted = TRUST.get(source, _NO_TRUST).part, fitted_maps().get((source, unit))
     if own is None or fitted is None:

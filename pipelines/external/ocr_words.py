@@ -39,6 +39,9 @@ MIN_SPACES: Final = 3
 MIN_SPACE_SHARE, NARROW_SPACE_SHARE = 0.75, 0.85
 """Width of a gap, in median spaces of such a line, from which it is one; beside narrow letters and signs."""
 
+MIN_MISPLACED: Final = 2.0
+"""Width of a gap beside a space that was read, in widths of the gap at it, from which it is that space."""
+
 _MAX_STRAY_GAP: Final = 0.15
 """Rows without ink, in heights of the line, beyond which ink above or below is of another line."""
 
@@ -91,7 +94,7 @@ def cut_words(letters: Sequence[Letter], picture: NDArray[np.uint8]) -> list[Lin
     ink, is_print = _ink_of(picture)
     groups = [[0]] if letters else []
     edges: list[float] = []
-    gaps = _gaps_between(_gaps(ink), letters)
+    gaps = _at_spaces(_gaps_between(_gaps(ink), letters), letters)
     widths = _measure(gaps, letters, len(ink))
     for index, ((before, after), gap) in enumerate(zip(pairwise(letters), gaps, strict=True), 1):
         # On the ground of a photograph letters can be lost, which leaves gaps.
@@ -159,6 +162,19 @@ def _gaps_between(gaps: Sequence[Gap], letters: Sequence[Letter]) -> list[Gap | 
         )
         for before, after in pairwise(letters)
     ]
+
+
+def _at_spaces(gaps: Sequence[Gap | None], letters: Sequence[Letter]) -> list[Gap | None]:
+    """The gaps with those of spaces where the spaces were read: a letter whose place is told wrongly lies on
+    the other side of one, and would be cut off from its word."""
+    placed = list(gaps)
+    for index, letter in enumerate(letters[1:]):
+        for other in (index - 1, index + 1) if letter.after_space else ():
+            if not 0 <= other < len(placed) or letters[other + 1].after_space:
+                continue
+            if _width(placed[other]) > MIN_MISPLACED * max(1, _width(placed[index])):
+                placed[index], placed[other] = placed[other], placed[index]
+    return placed
 
 
 def _gaps(ink: NDArray[np.bool_]) -> list[Gap]:

@@ -12,7 +12,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from docai.geometry import BBox, grow, share_inside, touches, union
+from docai.geometry import BBox, grow, touches, union
 from docai.pipelines.layout.types import PageEvidence, RegionCandidate, WordBox
 from docai.pipelines.pixels import binarize, parts_of
 
@@ -28,7 +28,7 @@ MIN_RUN = 1.5
 MAX_REST = 0.1
 """Share of the ink of its lines that may be neither level nor plumb: their blurred edges."""
 
-_ATOM = re.compile(r"[1-9]?[0-9]?(H[0-9]?)?(Cl|Br|Si|Se|[HDTBCNOPSFI])(H[0-9]?|[DFO][0-9]?)?[-+\u2212]?")
+_ATOM = re.compile(r"[1-9]?[0-9]?(H[0-9]?)?(Cl|Br|Si|Se|[HDTBCNOPSFI])(H[0-9]?|[DFO][0-9]?)?[-+]?")
 """The label of an atom with its isotope, hydrogens and charge, as an OCR engine reads it."""
 
 
@@ -51,8 +51,9 @@ def _believed(page: PageEvidence, region: RegionCandidate) -> RegionCandidate:
 
 
 def is_atom(text: str) -> bool:
-    """Whether a word is the label of an atom."""
-    return _ATOM.fullmatch(unicodedata.normalize("NFKC", text)) is not None
+    """Whether a word is the label of an atom; the end of its bond may be read as a dash or an accent."""
+    plain = "".join(sign for sign in unicodedata.normalize("NFKD", text) if not unicodedata.combining(sign))
+    return _ATOM.fullmatch(plain.strip("-\u2212\u2013_|.'`")) is not None
 
 
 def _touch(word: WordBox, box: BBox) -> bool:
@@ -63,14 +64,23 @@ def _is_upright_lines(page: PageEvidence, box: BBox, labels: list[WordBox]) -> b
     """Whether what is drawn beside labels is one piece of level and plumb lines that encloses nothing, and
     ends at each of them."""
     gray, transform = page.picture_of(box)
-    parts = parts_of(binarize(gray))
-    boxes = [transform.to_page(part) for part in parts.boxes_of(parts.areas > 0)]
-    is_letter = [any(share_inside(part, grow(word.bbox, 1)) > 0.5 for word in labels) for part in boxes]
-    lines = [index for index, letter in enumerate(is_letter) if not letter]
-    if len(lines) != 1 or not all(_touch(word, boxes[lines[0]]) for word in labels):
+    ink = binarize(gray)
+    for word in labels:
+        # In a small picture bonds touch the letters.
+        x0, y0, x1, y1 = (max(0, round(value)) for value in transform.to_pixels(word.bbox))
+        ink[y0:y1, x0:x1] = 0
+    parts = parts_of(ink)
+    height = float(
+        np.median([min(word.bbox[2] - word.bbox[0], word.bbox[3] - word.bbox[1]) for word in labels])
+    )
+    run = max(3, round(MIN_RUN * transform.scale * height))
+    lines = np.flatnonzero(np.maximum(parts.widths, parts.heights) >= run)
+    if len(lines) != 1:
+        return False
+    (cross,) = map(transform.to_page, parts.boxes_of(np.arange(len(parts.areas)) == lines[0]))
+    if not all(_touch(word, cross) for word in labels):
         return False
     ink = np.asarray(parts.labels == lines[0] + 1, np.uint8)
-    run = max(3, round(MIN_RUN * transform.scale * min(word.bbox[3] - word.bbox[1] for word in labels)))
     level = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((1, run), np.uint8))
     plumb = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((run, 1), np.uint8))
     rest = int((ink & ~(level | plumb)).sum())

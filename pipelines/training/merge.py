@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 
 from docai.errors import AdapterError, CheckpointError, SettingError
-from docai.models.adapters import load_adapters, read_adapter_config
+from docai.models.adapters import load_adapters
 from docai.models.checkpoints import (
     MANIFEST,
     AdapterFolder,
@@ -161,20 +161,7 @@ def _require_its_base(base: Checkpoint, adapter: Path, opened: AdapterFolder) ->
                 "is in its folder, so give that folder as the base."
             )
         return
-    manifest = adapter / MANIFEST
-    stated = _json(manifest).get("base") if manifest.is_file() else None
-    if isinstance(stated, str):
-        if stated not in (base.id, base.name) and stated.rpartition("@")[2] != base.revision:
-            raise AdapterError(
-                f"The adapter in {adapter} was trained on {stated}, not on {base.id}: give its own base."
-            )
-        return
-    named = read_adapter_config(opened.folder).base_model_name_or_path
-    if named and Path(named).name not in (Path(base.name).name, base.folder.resolve().name):
-        raise AdapterError(
-            f"The adapter in {opened.folder} was trained on {named}, not on {base.id}: give its own base. If "
-            "it is the same under another name, correct base_model_name_or_path in adapter_config.json."
-        )
+    opened.require_base(base)
 
 
 def _weights_of(folder: Path) -> str | None:

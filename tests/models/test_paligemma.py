@@ -194,9 +194,11 @@ def test_a_crop_of_another_shape_is_refused(tiny_engine: PaliGemmaEngine, image:
 def test_the_resolution_is_that_of_the_weights(tiny_engine: PaliGemmaEngine) -> None:
     assert tiny_engine.side == crop_size(tiny_engine, HEADS["table"]) == 56
     head = tiny_head(resolution=896)
-    assert tiny_engine.generate([Request(head, noise())]) == tiny_engine.generate(
-        [Request(tiny_head(), noise())]
-    )
+    (found,) = tiny_engine.generate([Request(head, noise())])
+    (expected,) = tiny_engine.generate([Request(tiny_head(), noise())])
+    # What was read with others before differs in the last bits.
+    assert found.tokens == expected.tokens
+    assert found.logprobs == pytest.approx(expected.logprobs, abs=1e-4)
     with pytest.raises(GenerationError, match="RGB crops of 56 x 56 px"):
         tiny_engine.generate([Request(head, noise(size=896))])
 

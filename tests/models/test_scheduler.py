@@ -113,6 +113,30 @@ def test_the_host_may_be_behind_and_shapes_may_be_fixed(
     assert all(same(one, other) for one, other in zip(again, load().generate(longer), strict=True))
 
 
+def test_what_a_captured_step_reads_stays_where_it_is(
+    load: Callable[..., PaliGemmaEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no CUDA device here: a graph would replay the same addresses with whatever they hold."""
+    engine = load(batch_size=4)
+    requests = mixed(9)
+    expected = engine.generate(requests)
+    fixed = load(batch_size=4)
+    fixed._scheduler._decoder.fixed_shapes = True
+    places: dict[tuple[int, int], set[tuple[int, ...]]] = {}
+    step = SlotDecoder._step
+
+    def watched(decoder: SlotDecoder, n_used: int, n_seen: int) -> torch.Tensor:
+        cached = [one for one in (*decoder.cache._keys, *decoder.cache._values) if one is not None]
+        read = (decoder._tokens, decoder._lengths, decoder._adapters, decoder._n_rows, *cached)
+        places.setdefault((n_used, n_seen), set()).add(tuple(tensor.data_ptr() for tensor in read))
+        return step(decoder, n_used, n_seen)
+
+    monkeypatch.setattr(SlotDecoder, "_step", watched)
+    assert all(same(one, other) for one, other in zip(fixed.generate(requests), expected, strict=True))
+    assert set(places) == {(rows, 256) for rows in (1, 2, 4)}
+    assert all(len(found) == 1 for found in places.values())
+
+
 def same(one: Generation, other: Generation) -> bool:
     return (
         one.tokens == other.tokens
@@ -177,11 +201,13 @@ class Broken:
         self.n_failed = 0
         call = getattr(SlotDecoder, method)
 
-        def broken(decoder: SlotDecoder, first: Sequence[int] | int, *args: object) -> torch.Tensor:
+        def broken(
+            decoder: SlotDecoder, first: Sequence[int] | int, *args: object, **options: object
+        ) -> torch.Tensor:
             if when(decoder, first):
                 self.n_failed += 1
                 raise error
-            return call(decoder, first, *args)
+            return call(decoder, first, *args, **options)
 
         monkeypatch.setattr(SlotDecoder, method, broken)
 
@@ -251,6 +277,41 @@ def test_one_bad_crop_of_many_costs_one(load: Callable[..., PaliGemmaEngine], co
     assert [i for i, one in enumerate(found) if one.finish_reason == "error"] == [40]
     assert found[40].error == "RuntimeError: bad pixels"
     assert engine._scheduler.n_prefilled == 63
+
+
+def test_a_beam_search_waits_for_no_stream(load: Callable[..., PaliGemmaEngine]) -> None:
+    engine = load(batch_size=2)
+    wide = Request(tiny_head(max_tokens=4, decoding=Decoding(num_beams=2)), noise(9))
+    requests = [*mixed(4), wide, *mixed(12)[4:]]
+    numbers = [engine.submit(request) for request in requests]
+    order = [number for number, _ in engine.answers()]
+    assert sorted(order) == numbers
+    assert order.index(numbers[4]) < 8
+    assert [one.text for one in load().generate(requests)] == [one.text for one in engine.generate(requests)]
+
+
+def test_a_grammar_that_cannot_begin_is_the_failure_of_its_crop(
+    load: Callable[..., PaliGemmaEngine],
+) -> None:
+    class Unusable:
+        name = "unusable"
+
+        def matcher(self) -> object:
+            raise RuntimeError("no grammar")
+
+    engine = load(batch_size=2)
+    scheduler = engine._scheduler
+    jobs = [engine._ticket(request).job for request in mixed(6)]
+    jobs[3] = replace(jobs[3], constraint=Unusable())
+    # One that is read anew, and one whose picture a slot still holds.
+    jobs.append(replace(jobs[5], constraint=Unusable()))
+    for job in jobs:
+        scheduler.submit(job)
+    outcomes = {}
+    while not scheduler.is_idle:
+        outcomes |= dict(scheduler.step())
+    failed = [index for index, job in enumerate(jobs) if isinstance(outcomes[job], Exception)]
+    assert failed == [3, 6]
 
 
 def test_a_step_that_fails_is_tried_with_fewer_answers(

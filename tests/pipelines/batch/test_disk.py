@@ -15,13 +15,14 @@ from PIL import Image
 
 from docai import ScriptedEngine
 from docai.batch import describe, make_setup, open_run
-from docai.errors import DamagedRunError, RunFolderError
+from docai.errors import DamagedRunError, RunFolderError, SettingError
 from docai.models.heads import HEADS
 from docai.options import Options
 from docai.pipelines.batch import folder as folders
 from docai.pipelines.batch.folder import RunFolder
 from docai.pipelines.batch.listing import list_documents
 from docai.pipelines.batch.manifest import Manifest
+from docai.pipelines.batch.model_server import new_address
 from docai.pipelines.overlay import write_picture
 
 
@@ -112,6 +113,12 @@ def test_a_run_goes_on_when_a_full_disk_has_room_again(tmp_path: Path, small_dis
     assert {row.code for row in rows if row.state == "failed"} == {"EmptySourceError"}
     results = sorted(path.name for path in (small_disk / "run" / "results").iterdir())
     assert results == ["0.pdf.json", "1.pdf.json", "2.pdf.json"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its pipes are in no folder")
+def test_a_folder_for_temporary_files_that_is_too_deep_for_a_socket_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="TMPDIR"):
+        new_address(tmp_path / ("x" * 100))
 
 
 def test_links_in_circles_and_odd_files_are_listed_once_or_left_out(tmp_path: Path) -> None:

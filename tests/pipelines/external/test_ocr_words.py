@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
@@ -52,3 +54,14 @@ def test_boxes_are_tight_on_the_ink_of_print_and_of_signs(
     assert [word.text for word in words] == ["Gate", "7"]
     for word, box in zip(words, boxes, strict=True):
         assert word.box == pytest.approx(box, abs=3)
+
+
+def test_a_letter_that_is_told_beyond_its_space_stays_with_its_word() -> None:
+    picture, letters, boxes = line(np.full((48, 200, 3), 240, np.uint8), (20, 20, 20))
+    letters[3] = replace(letters[3], x=boxes[1][0] - 1)
+    words = cut_words(letters, picture)
+    assert [word.text for word in words] == ["Gate", "7"]
+    for word, box in zip(words, boxes, strict=True):
+        assert word.box == pytest.approx(box, abs=3)
+    letters[3:] = [replace(letters[3], x=boxes[0][2] - 6), replace(letters[4], x=boxes[0][2] - 1)]
+    assert [word.text for word in cut_words(letters, picture)] == ["Gate", "7"]

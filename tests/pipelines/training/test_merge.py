@@ -173,7 +173,9 @@ def test_an_adapter_of_another_base_is_refused(tiny_base: Path, run: Path, tmp_p
     bare = copy_of(run / "adapters/molecule", tmp_path / "bare")
     change_json(bare / "adapter_config.json", base_model_name_or_path="google/paligemma2-3b-pt-448")
     with pytest.raises(AdapterError, match="was trained on google/paligemma2-3b-pt-448"):
-        merge_adapter(tiny_base, bare, tmp_path / "merged", head="molecule")
+        merge_adapter(
+            copy_of(tiny_base, tmp_path / "paligemma2-3b-pt-896"), bare, tmp_path / "merged", head="molecule"
+        )
     assert not (tmp_path / "merged").exists()
 
 
