@@ -4,10 +4,11 @@
 
 Draws a PDF of pictures: pages of print with a table or a molecule now and then, each other than those before.
 Docai reads it page by page with a model that says nothing, and after each few pages the resident memory of
-this process and of its children is printed (MB, proportional set size where Linux gives it, so that what they
-share counts once), with the number of children that were started so far. At the end stands the growth: the
-slope of a line through the last two thirds of the pages, MB per 100 pages, and what was added between the
-first third and the end. A child that is started again and again would be a model loaded again and again.
+this process and of each of its children is printed (MB, proportional set size where Linux gives it, so that
+what they share counts once), with the number of children that were started so far. At the end stands the
+growth: the slope of a line through the last two thirds of the pages, MB per 100 pages, and what was added
+between the first third and the end. A child that is started again and again would be a model loaded again
+and again.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from __future__ import annotations
 import random
 import statistics
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, get_args
 
@@ -89,11 +89,12 @@ class Memory:
         processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
         self.children |= {process.pid for process in processes[1:]}
         if progress.page % self.every == 1 or self.every == 1:
-            own, others = memory_of(processes[:1]), memory_of(processes[1:])
+            own, *others = [memory_of(process) for process in processes]
             self.pages.append(progress.page)
-            self.megabytes.append(own + others)
+            self.megabytes.append(own + sum(others))
+            parts = " + ".join(f"{megabytes:.0f}" for megabytes in sorted(others, reverse=True))
             print(
-                f"page {progress.page}: {own:.0f} + {others:.0f} MB, {len(self.children)} children so far, "
+                f"page {progress.page}: {own:.0f} MB, children {parts or 0} MB, {len(self.children)} so far, "
                 f"{cpu_seconds():.0f} s",
                 flush=True,
             )
@@ -108,16 +109,14 @@ class Memory:
         return 100 * slope, megabytes[-1] - megabytes[0]
 
 
-def memory_of(processes: Sequence[psutil.Process]) -> float:
-    """MB, proportional set size where Linux gives it."""
-    total = 0.0
-    for process in processes:
-        try:
-            memory = process.memory_full_info()
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue
-        total += getattr(memory, "pss", memory.rss) / MEGABYTE
-    return total
+def memory_of(process: psutil.Process) -> float:
+    """MB, proportional set size where Linux gives it; 0 of a process that has ended."""
+    try:
+        memory = process.memory_full_info()
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return 0.0
+    megabytes: float = getattr(memory, "pss", memory.rss) / MEGABYTE
+    return megabytes
 
 
 def main() -> None:

@@ -152,8 +152,13 @@ def copy_page(page: Any, target: Any, **options: Any) -> None:
     number = page.number
     try:
         target.insert_pdf(page.parent, from_page=number, to_page=number, **options)
-    except RuntimeError:
-        with pymupdf.open(stream=page.parent.tobytes(garbage=1)) as whole:
+    except RuntimeError as error:
+        try:
+            data = page.parent.tobytes(garbage=1)
+        except ValueError:
+            # PyMuPDF's word for a page tree in which it counts no page.
+            raise error from None
+        with pymupdf.open(stream=data) as whole:
             target.insert_pdf(whole, from_page=number, to_page=number, **options)
 
 
