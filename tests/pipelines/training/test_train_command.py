@@ -88,7 +88,6 @@ def test_exit_2_where_the_call_is_wrong(run: Run, base_896: Path, tiny_base: Pat
         (("table", "--base", "no-such-model"), "no model 'no-such-model'"),
         (("table", "--base", "google/paligemma2-3b-pt-896"), "needs a revision"),
         (("table", "--base", tmp_path), "config.json is missing"),
-        (("table", "--base", tiny_base), "reads 56 px"),
         (("table", "--base", tiny_base / "config.json"), "config.json is a file; give the folder"),
         (("table", "--base", base_896, "--data", tiny_base / "config.json"), "config.json is a file"),
         (("table", "--base", base_896, "--data", "nowhere"), "no data folder"),
