@@ -216,6 +216,10 @@ class ServerError(ModelError):
     """A model server cannot be reached, or what it answers cannot be used."""
 
 
+SETUP_ERRORS = (ConfigurationError, CheckpointError, AdapterError, ServerError)
+"""Those that are no fault of an input: any other would fail as well. Of a server, where it is first asked."""
+
+
 class OutputError(DocaiError):
     """A result cannot be written where it is to go."""
 

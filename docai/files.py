@@ -33,6 +33,11 @@ def expand_home(path: str) -> Path:
     return Path(path).expanduser() if path == "~" or path.startswith("~/") else Path(path)
 
 
+def as_text(name: str) -> str:
+    """A name or message without the bytes of a path that are no text, which JSON and databases refuse."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def sha256_of(path: Path) -> str:
     """Of the bytes of a file, in hexadecimal digits. Raises ``OSError``."""
     with path.open("rb") as file:

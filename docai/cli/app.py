@@ -14,7 +14,7 @@ from docai._version import __version__
 from docai.cli import about, batch, calibrate, evaluate, harvest, models, process, synth, train
 from docai.cli.common import EXIT_CODES, FAILED, INTERRUPTED, USAGE, show_error, stderr_console
 from docai.environment import spin_less
-from docai.errors import AdapterError, CheckpointError, ConfigurationError, DocaiError, SettingError
+from docai.errors import SETUP_ERRORS, DocaiError, SettingError
 
 app = typer.Typer(
     name="docai",
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         app(args=words, prog_name="docai")
     except DocaiError as error:
         show_error(error)
-        is_setup = isinstance(error, (ConfigurationError, CheckpointError, AdapterError))
+        is_setup = isinstance(error, SETUP_ERRORS)
         raise SystemExit(USAGE if is_setup else FAILED) from None
     except KeyboardInterrupt:
         # Before or between the inputs of a command that has its own word on what was finished.

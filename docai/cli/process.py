@@ -25,7 +25,7 @@ from docai.cli.inputs import Inputs, find_inputs
 from docai.cli.outputs import Job, check_outputs, plan_jobs
 from docai.cli.reading import OverlayWorker, read_here, read_in_workers
 from docai.cli.summary import missing_readers, print_hints, print_line, print_records
-from docai.errors import AdapterError, CheckpointError, ConfigurationError, DocaiError, SettingError
+from docai.errors import SETUP_ERRORS, DocaiError, SettingError
 from docai.exports import export
 from docai.files import write_atomically
 from docai.page_ranges import page_ranges
@@ -70,7 +70,7 @@ def finish_jobs(
                 _write_stdout(document, one_line=n_jobs > 1)
             if job.overlay:
                 draw(document, job)
-        except (ConfigurationError, CheckpointError, AdapterError):
+        except SETUP_ERRORS:
             raise
         except BrokenPipeError:
             # Whoever read standard output has what it wants, as `head` does.

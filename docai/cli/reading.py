@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from docai.base import counted
 from docai.cli.common import stderr_console
 from docai.cli.outputs import Job
-from docai.errors import AdapterError, CheckpointError, ConfigurationError, OutputError
+from docai.errors import SETUP_ERRORS, OutputError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -53,7 +53,7 @@ def read_here(
                 password=password,
                 progress=report if console.is_terminal else None,
             )
-        except (ConfigurationError, CheckpointError, AdapterError):
+        except SETUP_ERRORS:
             raise
         except Exception as error:
             reading = error

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Final, ParamSpec, TypeVar
 
 from docai.errors import (
-    AdapterError,
-    CheckpointError,
+    SETUP_ERRORS,
     ConfigurationError,
     DocaiError,
     SettingError,
@@ -111,7 +110,7 @@ class DocumentReader:
         except SettingError as error:
             # Such as a selection of pages that this one document does not have.
             return _failed(error)
-        except (ConfigurationError, CheckpointError, AdapterError):
+        except SETUP_ERRORS:
             raise
         except DocaiError as error:
             return _failed(error)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import socket
 import time
 from collections.abc import Iterator, Mapping
@@ -61,6 +62,12 @@ def _settings_of(folder: Path) -> dict[str, Any] | None:
 def manifests_of(folder: Path) -> list[Path]:
     """The manifests of a run, one for each shard."""
     return sorted(folder.glob(MANIFEST.format(shard="*"))) if is_run_folder(folder) else []
+
+
+def shards_of(folder: Path) -> list[tuple[int, int]]:
+    """Number and count of each part that a run was begun in; none where it was begun as a whole."""
+    named = (re.fullmatch(r"manifest-(\d+)-of-(\d+)", path.stem) for path in manifests_of(folder))
+    return sorted((int(found[1]), int(found[2])) for found in named if found)
 
 
 def read_owner(folder: Path) -> str:

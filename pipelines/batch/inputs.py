@@ -39,6 +39,9 @@ LIST_SUFFIX: Final = ".jsonl"
 MAX_NAME_BYTES: Final = 180
 """Of one part of the name of a result: file systems take 255 with all that comes behind it."""
 
+_BYTE_ORDER_MARK: Final = "\ufeff"
+"""What some editors of Windows put before the first line."""
+
 _OPTIONS: Final = ("pages", "password")
 """What a line of a list may say beside the path."""
 
@@ -102,9 +105,16 @@ def find_batch_inputs(arguments: Sequence[str | Path], *, lines: Iterable[str] =
     """
     inputs = BatchInputs()
     roots: dict[str, tuple[str, Mapping[str, str]]] = {}
+    clashing: dict[str, None] = {}
     for argument in arguments:
         for path, relative, options in _inputs_of(str(argument), lines, inputs.notes):
-            roots.setdefault(path, (relative, options))
+            if roots.setdefault(path, (relative, options))[1] != options:
+                clashing[path] = None
+    if clashing:
+        inputs.notes.append(
+            f"{next(iter(clashing))} is named more than once, with other pages or another password: it is "
+            f"read once, as it was named first ({counted(len(clashing), 'such input')})."
+        )
     folders = {relative.partition("/")[0] for relative, _ in roots.values() if "/" in relative}
     is_one_folder = len(folders) == 1 and all("/" in relative for relative, _ in roots.values())
     taken: set[str] = set()
@@ -214,7 +224,7 @@ def _in_store(url: str, notes: list[str]) -> Iterator[tuple[str, str, Mapping[st
 
 def _listed(lines: Iterable[str], where: str) -> Iterator[tuple[str, str, Mapping[str, str]]]:
     for number, line in enumerate(lines, 1):
-        text = line.strip()
+        text = line.strip().removeprefix(_BYTE_ORDER_MARK).strip()
         if not text:
             continue
         options: dict[str, Any] = {}
@@ -229,8 +239,13 @@ def _listed(lines: Iterable[str], where: str) -> Iterator[tuple[str, str, Mappin
             raise SettingError(_bad_line(where, number, what))
         if any(not isinstance(value, str) for value in options.values()):
             raise SettingError(_bad_line(where, number, "pages and password are texts"))
+        if not text:
+            raise SettingError(_bad_line(where, number, "the path is empty"))
         if "pages" in options:
-            page_ranges(options["pages"])
+            try:
+                page_ranges(options["pages"])
+            except SettingError as error:
+                raise SettingError(_bad_line(where, number, str(error).rstrip("."))) from None
         # Of a list nothing is known but the paths: their last folders keep results apart and easy to find.
         place = text.partition("://")[2] if is_url(text) else text
         yield stored(text), "/".join(Path(place).parts[-2:]).lstrip("/") or "input", options

@@ -19,6 +19,7 @@ from threading import Lock
 from typing import Any, Final, Literal, Self, get_args
 
 from docai.errors import DamagedRunError, RunFolderError
+from docai.files import as_text
 
 State = Literal["waiting", "running", "done", "partial", "failed"]
 """``partial``: there is a result, and pages of it could not be read. ``failed``: there is none."""
@@ -207,6 +208,7 @@ class Manifest:
 
     def update(self, number: int, **values: Any) -> None:
         """Change columns of a row, in one transaction."""
+        values = {name: as_text(value) if isinstance(value, str) else value for name, value in values.items()}
         values["changed"] = time.time()
         assignments = ", ".join(f"{name} = :{name}" for name in values)
         with self._lock, _using(self.path):

@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING
 
 from docai.contents import Cell, Word
 from docai.errors import (
-    AdapterError,
-    CheckpointError,
-    ConfigurationError,
+    SETUP_ERRORS,
     DamagedSourceError,
     DatasetError,
     DocaiError,
     SettingError,
 )
+from docai.files import as_text
 from docai.geometry import BBox, PageTransform, intersection_area
 from docai.models.engine import Engine
 from docai.models.heads import HEADS
@@ -83,7 +82,7 @@ def select(dataset: DataSet, *, limit: int | None = None, seed: int = 0) -> Sele
 
 def _storable(case: Sample | Skipped) -> Sample | Skipped:
     """A file name that is not valid Unicode cannot be written into JSON."""
-    name = case.id.encode("utf-8", "backslashreplace").decode("utf-8")
+    name = as_text(case.id)
     return case if name == case.id else Skipped(name, "Its id is not valid Unicode.")
 
 
@@ -166,7 +165,7 @@ class SampleReader:
         started = time.perf_counter()
         try:
             prediction = self._read(sample)
-        except (ConfigurationError, CheckpointError, AdapterError):
+        except SETUP_ERRORS:
             raise
         except (DocaiError, OSError) as error:
             prediction = Prediction(id=sample.id, error=str(error) or type(error).__name__)

@@ -193,9 +193,20 @@ class PdfPage(Page):
                 ) from error
 
 
+def _is_utf8(path: Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _open(data: Path | bytes | bytearray, name: str) -> Any:
     try:
-        if isinstance(data, Path):
+        if isinstance(data, Path) and not _is_utf8(data):
+            # MuPDF opens no such path.
+            document = pymupdf.open(stream=data.read_bytes(), filetype="pdf")
+        elif isinstance(data, Path):
             # Given a path, MuPDF reads only the parts of the file that it needs.
             document = pymupdf.open(str(data), filetype="pdf")
         else:

@@ -24,6 +24,7 @@ from docai.errors import (
     TooManyBytesError,
     TooManyPagesError,
 )
+from docai.files import as_text
 from docai.limits import Limits, raise_limit
 from docai.page_ranges import PageSelection, page_ranges
 from docai.pipelines.ingest.detect import HEAD_BYTES, TAIL_BYTES, detect_type
@@ -206,7 +207,7 @@ def _open_pdf(data: Path | bytes, *, name: str, password: str | None, limits: Li
 def _read(source: str | Path | bytes | BinaryIO, limits: Limits) -> tuple[str, Path | bytes, int]:
     """Name, content or path to it, and number of bytes."""
     if isinstance(source, (str, Path)):
-        name, path = str(source), Path(source)
+        name, path = as_text(str(source)), Path(source)
         n_bytes = file_size(path, name)
         _check_bytes(n_bytes, name, limits)
         return name, path, n_bytes
@@ -221,7 +222,7 @@ def _read(source: str | Path | bytes | BinaryIO, limits: Limits) -> tuple[str, P
             "path of a PDF or an image, or its bytes."
         ) from None
     try:
-        name = str(source.name)
+        name = as_text(str(source.name))
     except AttributeError:
         name = f"<{type(source).__name__}>"
     parts: list[bytes] = []

@@ -75,6 +75,17 @@ def test_a_list_on_standard_input(tmp_path: Path) -> None:
     assert "w" not in second.options
 
 
+def test_a_byte_order_mark_is_no_part_of_a_path() -> None:
+    assert _names("-", lines=("\ufeffa.pdf\r\n", "b.pdf\r\n")) == ["a.pdf", "b.pdf"]
+
+
+def test_a_file_that_is_asked_for_in_two_ways_is_said() -> None:
+    inputs = find_batch_inputs(["-"], lines=('{"path": "a.pdf", "pages": "9"}', "a.pdf", "b.pdf", "b.pdf"))
+    assert [one.pages for one in inputs.found] == ["9", None]
+    (note,) = inputs.notes
+    assert "a.pdf is named more than once" in note
+
+
 def test_a_file_of_json_lines(tmp_path: Path) -> None:
     (tmp_path / "list.jsonl").write_text(f'{{"path": "{tmp_path}/a.pdf"}}\n', "utf-8")
     assert [one.path for one in find_batch_inputs([tmp_path / "list.jsonl"]).found] == [f"{tmp_path}/a.pdf"]
@@ -88,7 +99,8 @@ def test_a_file_of_json_lines(tmp_path: Path) -> None:
         ('{"path": "a.pdf", "pages": 1}', "are texts"),
         ('{"path": 3}', "the path is no text"),
         ("{broken", 'needs a "path"'),
-        ('{"path": "a.pdf", "pages": "x"}', "x"),
+        ('{"path": "a.pdf", "pages": "x"}', "Line 1 of standard input .*x"),
+        ('{"path": ""}', "the path is empty"),
     ],
 )
 def test_a_line_that_cannot_be_understood(line: str, says: str) -> None:

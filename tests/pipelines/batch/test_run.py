@@ -19,7 +19,7 @@ import pytest
 import docai
 from docai import ScriptedEngine
 from docai.batch import make_setup, open_run
-from docai.errors import CheckpointError, RunFolderError
+from docai.errors import CheckpointError, RunFolderError, ServerError
 from docai.models.heads import HEADS
 from docai.options import Options
 from docai.pipelines.batch import document as documents
@@ -256,6 +256,41 @@ def test_the_model_answers_all_workers_and_comes_back(tmp_path: Path) -> None:
                 os.kill(run.model_pid, signal.SIGKILL)
                 killed = True
     assert {row.state for row in _rows(tmp_path / "run").values()} == {"done"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are text elsewhere")
+def test_names_that_are_no_text_are_read_or_fail_alone(tmp_path: Path) -> None:
+    inputs = tmp_path / "in"
+    _pdf(inputs / "good.pdf", "Hello")
+    _pdf(inputs / "plain.pdf", "World").rename(os.fsdecode(bytes(inputs) + b"/odd\xff.pdf"))
+    Path(os.fsdecode(bytes(inputs) + b"/broken\xfe.pdf")).write_bytes(b"%PDF-1.7 no more")
+    _run(tmp_path / "run", [inputs])
+    rows = _rows(tmp_path / "run")
+    assert sorted((name, row.state) for name, row in rows.items()) == [
+        ("broken\ufffd.pdf", "failed"),
+        ("good.pdf", "done"),
+        ("odd\ufffd.pdf", "done"),
+    ]
+    assert "\\udcfe" in rows["broken\ufffd.pdf"].reason
+
+
+def test_parts_of_a_run_go_on_as_parts(tmp_path: Path) -> None:
+    path = _pdf(tmp_path / "a.pdf", "Hello")
+    _run(tmp_path / "run", [path], shard=(1, 1))
+    with pytest.raises(RunFolderError, match=r"begun in parts.* add --shard 1/1"):
+        _run(tmp_path / "run", [], resume=True)
+
+
+def test_a_server_that_is_down_ends_the_run(tmp_path: Path) -> None:
+    picture = tmp_path / "a.png"
+    with pymupdf.open() as document:
+        document.new_page(width=300, height=200).insert_text((20, 100), "Hello world", fontsize=30)
+        document[0].get_pixmap(dpi=150).save(picture)
+    setup = make_setup(Options(witnesses="off", readback="off"), "http://127.0.0.1:9#x", workers=1)
+    opened, run = open_run(tmp_path / "run", [picture], setup)
+    with opened, pytest.raises(ServerError, match=r"127\.0\.0\.1:9"):
+        list(run)
+    assert {row.state for row in _rows(tmp_path / "run").values()} <= {"waiting", "running"}
 
 
 def test_a_model_that_cannot_be_loaded_ends_the_run(tmp_path: Path) -> None:
