@@ -252,11 +252,10 @@ class RunFolder:
         after = before if settings is None else dict(settings)
         changed = [name for name in sorted({*before, *after}) if before.get(name) != after.get(name)]
         if changed:
-            told = "; ".join(f"{name} was {_short(before.get(name))} and is {_short(after.get(name))}"
-                             for name in changed)  # fmt: skip
+            told = sorted((_changed(name, before.get(name), after.get(name)) for name in changed), key=len)
             raise RunFolderError(
-                f"The run {self.path} was made otherwise ({told}), and its results would be mixed: set it "
-                "back, or begin another folder with -o."
+                f"The run {self.path} was made otherwise ({'; '.join(told)}), and its results would be "
+                "mixed: give the options that it was made with, or begin another folder with -o."
             )
         return before
 
@@ -279,6 +278,9 @@ def _others(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else f"{text[:57]}…"
+def _changed(name: str, before: Any, after: Any) -> str:
+    """What a setting was and is, in words; of long ones, such as the readers there are, only that."""
+    was, now = (json.dumps(value, ensure_ascii=False) for value in (before, after))
+    if max(len(was), len(now)) > 60:
+        return f"it had other {name}, as {SETTINGS} in it says"
+    return f"{name} was {was} and is {now}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import re
 import stat
@@ -289,9 +290,8 @@ def file_size(path: Path, name: str) -> int:
     except (FileNotFoundError, NotADirectoryError, ValueError):
         raise not_found(name) from None
     except OSError as error:
-        raise InputError(
-            f"{name} cannot be read ({error.strerror}): check its permissions.", source=name
-        ) from error
+        what = "where its link leads" if error.errno == errno.ELOOP else "its permissions"
+        raise InputError(f"{name} cannot be read ({error.strerror}): check {what}.", source=name) from error
     if stat.S_ISDIR(status.st_mode):
         raise SourceNotFoundError(
             f"{name} is a folder: give one file here; `docai process FOLDER` reads all documents in one.",

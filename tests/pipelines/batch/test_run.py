@@ -134,6 +134,13 @@ def test_a_run_goes_on_with_what_is_left(tmp_path: Path) -> None:
     assert b"Another text" in _results(tmp_path / "run")["0.pdf.json"]
 
 
+def test_a_run_with_other_settings_is_refused_and_says_which(tmp_path: Path) -> None:
+    path = _pdf(tmp_path / "a.pdf", "Hello")
+    _run(tmp_path / "run", [path])
+    with pytest.raises(RunFolderError, match=r'witnesses was "off" and is "auto".*give the options'):
+        _run(tmp_path / "run", [path], options=Options(readback="off"), resume=True)
+
+
 def test_a_page_that_crashes_its_process_costs_that_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faults: ModuleType
 ) -> None:
