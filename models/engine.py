@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from docai.errors import SETUP_ERRORS, GenerationError
+from docai.errors import ConfigurationError, GenerationError, ServerError
 from docai.models.calibration import Calibration
 from docai.models.checkpoints import head_not_available
 from docai.models.heads import HEADS, Head, get_head
@@ -213,8 +213,8 @@ def _answer_without_model(request: Request, side: int) -> Generation | None:
 def _answer_batch(engine: Engine, requests: Sequence[Request]) -> list[Generation]:
     try:
         return engine.generate(requests)
-    except SETUP_ERRORS:
-        # Such as a model that the process of a batch cannot load: no failure of a crop.
+    except (ConfigurationError, ServerError):
+        # No failure of a crop. A server says so where it is first asked.
         raise
     except Exception as error:
         # Engines may be third-party: no exception of theirs may cost the answers to the other crops. Only the

@@ -126,13 +126,14 @@ def ends_soon(pid: int) -> bool:
 def native(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
     """Functions that do what native code was seen to do, in a module that child processes find."""
     code = """
-import ctypes, os, resource
+import ctypes, os
+from docai.pipelines.batch.memory import peak_memory
 
 def process(page): return os.getpid()
 def loop(page): ctypes.PyDLL(None).sleep(600)  # holds the interpreter's lock
 def crash(page): ctypes.string_at(0)
 def fill(page): return len(bytearray(8 << 30))
-def peak(page): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def peak(page): return peak_memory()  # getrusage has that of the process that started this one, too
 """
     folder = tmp_path_factory.mktemp("native")
     (folder / "native_code_of_tests.py").write_text(code)
