@@ -43,6 +43,7 @@ from engine_shapes import (
 from transformers import GenerationConfig
 
 from docai.environment import processor
+from docai.models.answering import answer_jobs
 from docai.models.generation import Answer, SpecialTokens, find_end
 from docai.models.heads import HEADS, Decoding
 from docai.models.jobs import Job
@@ -187,14 +188,7 @@ def in_slots(subject: Subject, slots: int, most: int | None) -> list[Answer]:
     for item in subject.items:
         budget = item.budget if most is None else min(most, item.budget)
         jobs.append(Job(item.pixels, item.prompt, budget, item.decoding))
-        scheduler.submit(jobs[-1])
-    answers: dict[Job, Answer] = {}
-    while not scheduler.is_idle:
-        for job, outcome in scheduler.step():
-            if isinstance(outcome, Exception):
-                raise outcome
-            answers[job] = outcome
-    return [answers[job] for job in jobs]
+    return answer_jobs(scheduler, jobs)
 
 
 WAYS: dict[str, Callable[[Subject, int, int | None], list[Answer]]] = {

@@ -59,6 +59,15 @@ def answer_crops(
         Job(partial(inputs.pixels, image), tokens, budget, decoding, causal_prompt=causal_prompt)
         for image in images
     ]
+    return answer_jobs(scheduler, jobs)
+
+
+def answer_jobs(scheduler: Scheduler, jobs: Sequence[Job]) -> list[Answer]:
+    """The answers to jobs, in their order, by a scheduler that has no others.
+
+    Raises:
+        Exception: whatever a job failed with.
+    """
     for job in jobs:
         scheduler.submit(job)
     answers: dict[Job, Answer] = {}

@@ -258,8 +258,7 @@ def _budget(request: Request, context: int | None) -> int:
     own = own if request.max_tokens is None else min(own, request.max_tokens)
     if context is None:
         return own
-    # A prompt has at most as many tokens as bytes; a begin token, a line feed and an end token come on top.
-    room = context - (head.resolution // _PATCH_SIDE) ** 2 - len(head.prompt.encode()) - 3
+    room = head.room(context, (head.resolution // _PATCH_SIDE) ** 2)
     if room < 1:
         raise GenerationError(
             f"The server's context of {context} tokens has no room for a crop of {head.resolution} px: start "

@@ -120,6 +120,13 @@ class Head:
         """The ``kind`` of its records and of the regions that it reads."""
         return kind_of(self.record)
 
+    def room(self, context: int, n_image: int) -> int:
+        """Tokens of an answer for which a context of so many tokens has room; below 1: none.
+
+        A prompt has at most as many tokens as bytes; a begin token, a line feed and an end token come on top.
+        """
+        return context - n_image - len(self.prompt.encode()) - 3
+
 
 _MORE_TOKENS: Final = RetryStep("more-tokens", frozenset(("cut",)), stretch=2.0)
 _TILES: Final = RetryStep("tiles", frozenset(("cut", "loop")), crop="tiles")

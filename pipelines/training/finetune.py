@@ -298,8 +298,7 @@ def _describe_step(recipe: Recipe, n_pairs: int) -> str:
 def _max_answer_tokens(head: Head, base: Checkpoint, settings: AdapterSettings) -> int:
     """Length of the longest target in tokens, as the head, the settings and the base's context allow."""
     context = int(base.config["text_config"].get("max_position_embeddings", MAX_SEQUENCE))
-    # A prompt has at most as many tokens as bytes; a begin token, a newline and an end token come on top.
-    room = context - base.n_image_tokens - len(head.prompt.encode()) - 3
+    room = head.room(context, base.n_image_tokens)
     if room < 1:
         raise CheckpointError(
             f"The context of {base.id}, {context} tokens, has no room for an answer beside "
