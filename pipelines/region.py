@@ -11,7 +11,8 @@ import hashlib
 from collections import Counter
 from collections.abc import Collection, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -113,6 +114,11 @@ class RegionTask:
         """The PDF's own words in the region, where they can be believed."""
         return self.region.words if self.native is not None and self.native.complete else ()
 
+    @cached_property
+    def shown(self) -> ReaderInput:
+        """What second readers are shown: its pictures are drawn once for all who look at them."""
+        return ReaderInput(self.page, self.region.bbox, self.words)
+
     def plan(self, readers: ReaderPool, available: Collection[str]) -> None:
         """Read what the PDF itself holds, and settle with it whether the head, if ``available``, is asked.
 
@@ -153,7 +159,7 @@ class RegionTask:
         """Whether the PDF's words, and what second readers see on the page beside them, are enough."""
         if self.region.kind == "text":
             return True
-        found = readers.read_page(self.region.kind, ReaderInput(self.page, self.region.bbox, self.words))
+        found = readers.read_page(self.region.kind, self.shown)
         self.readings += found
         sure = [one.confidence.value for one in found if self.region.kind == "table" and is_sure(one)]
         self.notes += [f"grid of rules and words sure by {value:.2f}: no model asked" for value in sure]
@@ -207,9 +213,8 @@ class RegionTask:
         at_limit = not in_time or any(
             issue.code in ("region-limit", "page-time-limit") for issue in self.issues
         )
-        region = ReaderInput(self.page, self.region.bbox, self.words)
         asked = [reading.source for reading in self.readings]
-        self.pending = readers.submit(self.region.kind, region, in_time=not at_limit, asked=asked)
+        self.pending = readers.submit(self.region.kind, self.shown, in_time=not at_limit, asked=asked)
         self.is_picture_read = bool(self.pending)
 
     def requests(self) -> list[Request]:
@@ -277,18 +282,13 @@ class RegionTask:
             if share > MAX_WRITTEN_SHARE:
                 return
         self.issues.append(make_issue("text-unread", problem.format(read=share, unread=1 - share)))
-        if self.decision is not None and (value := self.decision.confidence.value) is not None:
-            confidence = Confidence(
-                value=value * share,
-                method=f"{self.decision.confidence.method}; times the share of the print that was read",
-                parts=self.decision.confidence.parts,
-            )
-            self.decision = replace(self.decision, confidence=confidence)
+        if self.decision is not None:
+            self.decision = self.decision.doubted(share, "the share of the print that was read")
 
     def check_cut_molecule(self) -> None:
         """Say so where the drawing of a molecule that was read from its picture goes on beyond its region."""
         if self.decision is not None:
-            self.decision, issues = check_cut(self.decision, ReaderInput(self.page, self.region.bbox))
+            self.decision, issues = check_cut(self.decision, self.shown)
             self.issues += issues
 
     def _written_share(self) -> float:
@@ -298,7 +298,7 @@ class RegionTask:
             return 1.0
         if self._is_sure_text(decision) or decision.content.is_empty:
             return 1.0
-        return written_share(decision.content, ReaderInput(self.page, self.region.bbox).picture)
+        return written_share(decision.content, self.shown.picture)
 
     def prepare_readback(self) -> None:
         """Take the crops of the head, or draw new ones where a second reader alone has read."""

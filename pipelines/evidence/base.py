@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, Protocol
 from weakref import WeakKeyDictionary
@@ -223,6 +223,15 @@ class Decision:
     alternatives: tuple[Alternative, ...] = ()
     issues: tuple[Issue, ...] = ()
     repaired: bool = False
+
+    def doubted(self, factor: float, why: str) -> Decision:
+        """The same with a confidence times ``factor``, where it has one; ``why`` ends its method."""
+        if (value := self.confidence.value) is None:
+            return self
+        method = f"{self.confidence.method}; times {why}"
+        return replace(
+            self, confidence=self.confidence.model_copy(update={"value": value * factor, "method": method})
+        )
 
 
 def alone(reading: Reading) -> Decision:

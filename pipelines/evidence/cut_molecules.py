@@ -7,7 +7,6 @@ a rule or a frame.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final, Literal
 
 import numpy as np
@@ -52,11 +51,7 @@ def check_cut(decision: Decision, region: ReaderInput) -> tuple[Decision, list[I
         f"The drawing goes on beyond its region ({', '.join(sides)}), and what is there was not read: give "
         "the whole of it as the region.",
     )
-    if (value := decision.confidence.value) is not None:
-        method = f"{decision.confidence.method}; times {CUT_TRUST} because the drawing is cut"
-        confidence = decision.confidence.model_copy(update={"value": value * CUT_TRUST, "method": method})
-        decision = replace(decision, confidence=confidence)
-    return decision, [issue]
+    return decision.doubted(CUT_TRUST, f"{CUT_TRUST} because the drawing is cut"), [issue]
 
 
 def cut_sides(region: ReaderInput) -> tuple[Side, ...]:

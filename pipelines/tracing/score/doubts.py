@@ -97,6 +97,10 @@ class SeenPicture:
     """Ink that is neither of symbols nor of strokes."""
 
 
+def _factor(n_left_out: int, unseen: float) -> float:
+    return exp(-LEFT_OUT_WEIGHT * n_left_out - UNSEEN_WEIGHT * sqrt(unseen))
+
+
 @dataclass(frozen=True, slots=True)
 class MeasureDoubts:
     """What speaks against the notes of one measure, beside how they fill it.
@@ -114,7 +118,7 @@ class MeasureDoubts:
     @property
     def factor(self) -> float:
         """By which the confidence of the measure falls, 0…1."""
-        value = exp(-LEFT_OUT_WEIGHT * self.n_left_out - UNSEEN_WEIGHT * sqrt(self.unseen))
+        value = _factor(self.n_left_out, self.unseen)
         return value * GAP_FACTOR if self.n_gaps else value
 
 
@@ -136,7 +140,7 @@ class Doubts:
     @property
     def factor(self) -> float:
         """By which the confidence of the reading falls, 0…1."""
-        value = exp(-LEFT_OUT_WEIGHT * self.n_left_out - UNSEEN_WEIGHT * sqrt(self.unseen))
+        value = _factor(self.n_left_out, self.unseen)
         value *= float(NO_CLEF_FACTOR ** min(self.n_without_clef, 2))
         return value * JOINED_FACTOR if self.is_joined else value
 
@@ -182,7 +186,7 @@ def find_doubts(seen: SeenPicture, systems: Sequence[System]) -> list[Doubts]:
     joined = _joined_systems(seen.ink, staves)
     doubts = []
     for number, (system, own) in enumerate(zip(systems, staves, strict=True)):
-        unseen = sum(float(_part(rest, staff).sum()) for staff in own) / SPACE_PX**2
+        unseen = _area(rest, own)
         n_left_out = sum(
             symbol.name.startswith(SIGNS) and any(_is_on(symbol.box, staff) for staff in own)
             for symbol in seen.left_out
@@ -213,10 +217,13 @@ def _measure_doubts(
         yield MeasureDoubts(
             n_gaps=sum(map(is_in, seen.gaps)),
             n_left_out=sum(one.name.startswith(SIGNS) and is_in(one.box) for one in seen.left_out),
-            unseen=sum(
-                float(_part(rest, Staff(staff.lines, x0, x1)).sum()) / SPACE_PX**2 for staff in staves
-            ),
+            unseen=_area(rest, [Staff(staff.lines, x0, x1) for staff in staves]),
         )
+
+
+def _area(rest: Mask, staves: Sequence[Staff]) -> float:
+    """Staff spaces squared of ink left over on staves."""
+    return sum(float(_part(rest, staff).sum()) for staff in staves) / SPACE_PX**2
 
 
 def with_measure_doubts(content: ScoreContent, doubts: Sequence[MeasureDoubts]) -> ScoreContent:

@@ -30,18 +30,13 @@ BESIDE_SPACES: Final = 0.75
 def find_ledgers(ink: Ink, staves: Sequence[Staff], heads: Sequence[BBox]) -> list[Stroke]:
     """Ledger lines at heads: level strokes at their places that stand out on both sides of a head."""
     found: dict[tuple[int, int], Stroke] = {}
-    for x0, y0, x1, y1 in heads:
-        middle = (y0 + y1) / 2
-        if any(staff.lines[0] <= middle <= staff.lines[-1] for staff in staves):
-            continue
-        above = [staff for staff in staves if staff.lines[-1] < middle][-1:]
-        below = [staff for staff in staves if staff.lines[0] > middle][:1]
-        for staff in (*above, *below):
-            for y in _places(staff, middle):
-                if _ledger_row(ink.mask, y, _flanks(x0, x1, OUT_SPACES)) is not None:
-                    out = 0.3 * SPACE_PX
-                    key = (round(y), round((x0 + x1) / 2 / SPACE_PX))
-                    found[key] = Stroke(x0 - out, y, x1 + out, y, ink.line_px)
+    out = 0.3 * SPACE_PX
+    for head in heads:
+        x0, _, x1, _ = head
+        for y in chain(*_rows_by_staff(staves, head, 0.0)):
+            if _ledger_row(ink.mask, y, _flanks(x0, x1, OUT_SPACES)) is not None:
+                key = (round(y), round((x0 + x1) / 2 / SPACE_PX))
+                found[key] = Stroke(x0 - out, y, x1 + out, y, ink.line_px)
     return list(found.values())
 
 
@@ -70,10 +65,11 @@ def heads_with_gaps(ink: Ink, staves: Sequence[Staff], heads: Sequence[BBox]) ->
     return found
 
 
-def _rows_by_staff(staves: Sequence[Staff], head: BBox) -> list[list[float]]:
-    """Rows of the ledger lines between a head and the staves above and below it; none of one at a staff."""
+def _rows_by_staff(staves: Sequence[Staff], head: BBox, beside: float = BESIDE_SPACES) -> list[list[float]]:
+    """Rows of the ledger lines between a head and the staves above and below it; none of one at a staff, or
+    no more than so many staff spaces beside it."""
     middle = (head[1] + head[3]) / 2
-    reach = BESIDE_SPACES * SPACE_PX
+    reach = beside * SPACE_PX
     if any(staff.lines[0] - reach <= middle <= staff.lines[-1] + reach for staff in staves):
         return []
     above = [staff for staff in staves if staff.lines[-1] < middle][-1:]
