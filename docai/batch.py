@@ -218,7 +218,7 @@ def open_run(
     Raises:
         InputError, RunFolderError, SettingError: as :func:`process_many`.
     """
-    from docai.pipelines.batch.folder import RunFolder, shards_of
+    from docai.pipelines.batch.folder import RunFolder
     from docai.pipelines.batch.inputs import BatchInputs, find_batch_inputs, shard_of
     from docai.pipelines.batch.ray_cluster import check_cluster
     from docai.pipelines.batch.ray_run import RayRun
@@ -231,12 +231,6 @@ def open_run(
     elif results is not None:
         raise SettingError(f"Results go elsewhere, to {results}, on a cluster only: give --engine ray.")
     found = find_batch_inputs(sources, lines=lines) if sources or not resume else BatchInputs()
-    if shard is None and (shards := shards_of(folder)):
-        named = ", ".join(f"--shard {number}/{count}" for number, count in shards)
-        raise RunFolderError(
-            f"The run {folder} was begun in parts, which go on one by one: add {named}; or begin another "
-            "with -o."
-        )
     if results is not None and not is_url(results):
         results = str(expand_home(results).absolute())
     opened = RunFolder(folder, describe(setup), shard=shard, resume=resume, results=results)

@@ -57,12 +57,16 @@ def write_durably(path: Path, data: bytes) -> None:
 
 
 @contextmanager
-def durable_file(path: Path) -> Iterator[BinaryIO]:
+def durable_file(path: Path, *, part: str | None = None) -> Iterator[BinaryIO]:
     """A file to write, which becomes ``path`` at the end of the block, when it is on the disk as a whole.
 
     What the block raises leaves ``path`` as it was. Raises ``OSError``.
+
+    Args:
+        part: its name until then, where several processes may write ``path``; None: one that is always the
+            same.
     """
-    with _replacing(path) as file:
+    with _replacing(path, part) as file:
         yield file
         file.flush()
         os.fsync(file.fileno())
@@ -76,10 +80,10 @@ def durable_file(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
+def _replacing(path: Path, name: str | None = None) -> Iterator[BinaryIO]:
     """A file beside ``path``, which takes its place at the end of the block, and is gone if that fails."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
+    part = path.with_name(f".{path.name}.part" if name is None else name)
     try:
         with part.open("wb") as file:
             yield file

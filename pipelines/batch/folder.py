@@ -203,6 +203,12 @@ class RunFolder:
                 f"The run {self.path} was made by another version of docai ({known['format']}, and this one "
                 f"writes {FORMAT}): use that version, or another folder."
             )
+        elif not self._suffix and (shards := shards_of(self.path)):
+            named = ", ".join(f"--shard {number}/{count}" for number, count in shards)
+            raise RunFolderError(
+                f"The run {self.path} was begun in parts, which go on one by one: add {named}; or begin "
+                "another with -o."
+            )
         elif not resume:
             raise RunFolderError(
                 f"There is a run in {self.path} already: go on with --resume, read again what failed with "

@@ -25,9 +25,9 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from docai.base import counted
 from docai.errors import EmptySourceError, InputError, SettingError
-from docai.files import DOCUMENT_SUFFIXES, expand_home
+from docai.files import DOCUMENT_SUFFIXES, as_text, expand_home
 from docai.page_ranges import page_ranges
-from docai.pipelines.batch.listing import list_documents
+from docai.pipelines.batch.listing import list_documents, other_files
 from docai.pipelines.batch.storage import files_below, is_url, joined, name_of
 
 LIST: Final = "-"
@@ -144,11 +144,7 @@ def stored(path: str | Path) -> str:
     if is_url(str(path)):
         return str(path)
     text = os.path.abspath(path)  # noqa: PTH100 - links and `..` behind them are not to be followed
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return _BYTES + quote_from_bytes(os.fsencode(text))
-    return text
+    return text if as_text(text) == text else _BYTES + quote_from_bytes(os.fsencode(text))
 
 
 def source_place(text: str) -> str | Path:
@@ -216,8 +212,7 @@ def _in_store(url: str, notes: list[str]) -> Iterator[tuple[str, str, Mapping[st
     for suffix in DOCUMENT_SUFFIXES:
         del others[suffix]
     if others:
-        left_out = f"{counted(others.total(), 'other file')} ({', '.join(sorted(others))})"
-        notes.append(f"{url}: {counted(len(documents), 'document')}; left out: {left_out}.")
+        notes.append(f"{url}: {counted(len(documents), 'document')}; left out: {other_files(others)}.")
     for name in documents:
         yield joined(url, name), f"{name_of(url) or 'root'}/{name}", {}
 

@@ -42,8 +42,7 @@ class Listing:
         """What was left out, in sentences."""
         left_out = []
         if self.others:
-            kinds = ", ".join(sorted(self.others))
-            left_out.append(f"{counted(self.others.total(), 'other file')} ({kinds})")
+            left_out.append(other_files(self.others))
         if self.n_links:
             left_out.append(f"{counted(self.n_links, 'link')} to folders")
         left_out += [self.deeper] if self.deeper else []
@@ -51,6 +50,11 @@ class Listing:
             return list(self.unreadable)
         documents = counted(len(self.documents), "document")
         return [*self.unreadable, f"{self.folder}: {documents}; left out: {', '.join(left_out)}."]
+
+
+def other_files(others: Counter[str]) -> str:
+    """Files that are no documents, in words; by extension."""
+    return f"{counted(others.total(), 'other file')} ({', '.join(sorted(others))})"
 
 
 def list_documents(folder: Path, *, recursive: bool = True) -> Listing:

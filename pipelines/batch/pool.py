@@ -7,7 +7,6 @@ several inputs.
 
 from __future__ import annotations
 
-import secrets
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,7 +21,6 @@ from docai.errors import DamagedSourceError, NotAResultError, OutputError, RunFo
 from docai.pipelines.batch.document import DocumentReader, Outcome
 from docai.pipelines.batch.events import Event
 from docai.pipelines.batch.manifest import Row
-from docai.pipelines.batch.model_server import ModelAddress, ModelServer, new_address
 from docai.pipelines.batch.run import Setup, default_workers
 from docai.pipelines.batch.worker import JSON, Job
 from docai.pipelines.external.children import WorkerError
@@ -64,9 +62,7 @@ class DocumentPool:
         self._pages = pages
         self._password = password
         self._emit = emit
-        address, key = new_address(temporary), secrets.token_bytes(32)
-        self._model = ModelAddress(setup.name, setup.heads, address, key, setup.side)
-        self._server = ModelServer(setup.model, address, key)
+        self._server, self._model = setup.start_model(temporary)
         self._n_workers = setup.n_workers or default_workers()
         self._threads = ThreadPoolExecutor(self._n_workers, "docai-pool")
         self._own = local()

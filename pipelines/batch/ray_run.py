@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
@@ -25,14 +25,14 @@ from typing import Any, Final
 from docai._version import __version__
 from docai.base import one_line
 from docai.errors import ConfigurationError, DocaiError, RunFolderError
-from docai.pipelines.batch.events import DocumentEnded, DocumentStarted, Event, PageRead, RunEnded, RunStarted
+from docai.pipelines.batch.events import DocumentStarted, Event, PageRead
 from docai.pipelines.batch.folder import RunFolder
 from docai.pipelines.batch.manifest import Row
 from docai.pipelines.batch.ray_cluster import RayCluster, Resources, connected, plan_resources
 from docai.pipelines.batch.ray_ledger import Began, Ended, Fault, Ledger, NodeEvent, Opened, PageDone
 from docai.pipelines.batch.ray_model import CHECK, MAX_WAITING, Model
 from docai.pipelines.batch.ray_task import NodePlan, read_documents
-from docai.pipelines.batch.run import Setup, outcome_columns, prepare
+from docai.pipelines.batch.run import RunBase, Setup
 from docai.pipelines.batch.storage import Results
 
 POLL_SECONDS: Final = 0.1
@@ -48,8 +48,9 @@ STOP_SECONDS: Final = 20.0
 """For the tasks of a run that is stopped to notice it."""
 
 
-class RayRun:
-    """As :class:`docai.pipelines.batch.run.Run`, over a cluster.
+class RayRun(RunBase):
+    """The reading of what waits in a run folder, over a cluster; iterate over it once. See
+    :class:`docai.pipelines.batch.run.RunBase` for the other arguments.
 
     Args:
         cluster: which one, and how it is used.
@@ -58,24 +59,9 @@ class RayRun:
         MissingDependencyError: Ray is not installed.
     """
 
-    def __init__(
-        self,
-        folder: RunFolder,
-        setup: Setup,
-        cluster: RayCluster,
-        *,
-        retry_failed: bool = False,
-        passwords: Mapping[str, str] | None = None,
-        notes: tuple[str, ...] = (),
-    ) -> None:
-        self._folder = folder
-        self._setup = setup
+    def __init__(self, folder: RunFolder, setup: Setup, cluster: RayCluster, **options: Any) -> None:
+        super().__init__(folder, setup, **options)
         self._cluster = cluster
-        self._retry_failed = retry_failed
-        self._passwords = passwords or {}
-        self._notes = notes
-        self._is_stopped = False
-        self._waiting = prepare(folder, tuple(setup.exporters), retry_failed=retry_failed)
         self._running: dict[int, Row] = {}
         """Documents that nodes have, with their rows as they were before."""
         self._error: BaseException | None = None
@@ -88,10 +74,7 @@ class RayRun:
             ConfigurationError, CheckpointError, AdapterError: nothing more can be read. What was finished is
                 kept, and what was being read waits.
         """
-        started = time.monotonic()
-        manifest = self._folder.manifest
-        counts = manifest.counts()
-        yield RunStarted(sum(counts.values()), counts["waiting"], self._notes)
+        yield self._begin()
         fault: Exception | None = None
         if self._waiting:
             try:
@@ -105,9 +88,11 @@ class RayRun:
                 # Such as the ledger, killed where a machine is short of memory.
                 fault = _of_ray(error)
             finally:
-                self._wait_again("" if fault is None else str(fault))
-        seconds = time.monotonic() - started
-        yield RunEnded(manifest.counts(), manifest.totals(), seconds, "" if fault is None else str(fault))
+                # What nodes have not ended is not the documents' fault.
+                for before in self._running.values():
+                    self._put_off(before, "" if fault is None else str(fault))
+                self._running.clear()
+        yield self._end(fault)
         if fault is not None:
             raise fault
 
@@ -228,28 +213,9 @@ class RayRun:
             case PageDone(number, page, seconds, n_records, problem):
                 yield PageRead(manifest.row(number), page, seconds, n_records, problem)
             case Ended(number, attempt, seconds, outcome):
-                before = self._running.pop(number)
-                manifest.update(
-                    number,
-                    state=outcome.state,
-                    reason=outcome.reason,
-                    code=outcome.code,
-                    attempts=before.attempts + attempt,
-                    settings=self._folder.fingerprint,
-                    model=self._setup.name,
-                    seconds=round(before.seconds + seconds, 3),
-                    **outcome_columns(outcome),
-                )
-                yield DocumentEnded(manifest.row(number))
+                yield self._finish(self._running.pop(number), attempt, seconds, outcome)
             case Fault(error):
                 raise error
-
-    def _wait_again(self, reason: str) -> None:
-        """What nodes have not ended is not the documents' fault: they wait, and this attempt does not
-        count."""
-        for number, before in self._running.items():
-            self._folder.manifest.update(number, state="waiting", attempts=before.attempts, reason=reason)
-        self._running.clear()
 
     def _ended_early(self) -> Exception:
         """Why Ray Data came to its end before the documents did."""

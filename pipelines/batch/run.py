@@ -66,9 +66,14 @@ class Setup:
         """What a worker knows of the model, which is behind that address."""
         return ModelAddress(self.name, self.heads, address, key, self.side)
 
+    def start_model(self, folder: Path) -> tuple[ModelServer, ModelAddress]:
+        """The process of the model, to be closed, and where workers find it: a socket in the folder."""
+        key, address = secrets.token_bytes(32), new_address(folder)
+        return ModelServer(self.model, address, key), self.model_at(address, key)
 
-class Run:
-    """The reading of what waits in a run folder; iterate over it once.
+
+class RunBase:
+    """What is the same of a run wherever its documents are read: what waits, and what its rows say.
 
     Args:
         retry_failed: rows that failed wait again, and pages that failed are read again.
@@ -89,11 +94,56 @@ class Run:
         self._setup = setup
         self._retry_failed = retry_failed
         self._notes = notes
-        self._lock = Lock()
-        self._events: Queue[Event | BaseException | None] = Queue()
         self._is_stopped = False
         self._passwords = passwords or {}
-        self._waiting = iter(prepare(folder, tuple(setup.exporters), retry_failed=retry_failed))
+        self._waiting = prepare(folder, tuple(setup.exporters), retry_failed=retry_failed)
+        """Numbers of the rows that are to be read."""
+        self._started = 0.0
+
+    def _begin(self) -> RunStarted:
+        self._started = time.monotonic()
+        counts = self._folder.manifest.counts()
+        return RunStarted(sum(counts.values()), counts["waiting"], self._notes)
+
+    def _end(self, fault: BaseException | None) -> RunEnded:
+        manifest, seconds = self._folder.manifest, time.monotonic() - self._started
+        return RunEnded(manifest.counts(), manifest.totals(), seconds, "" if fault is None else str(fault))
+
+    def _finish(self, before: Row, attempts: int, seconds: float, outcome: Outcome) -> DocumentEnded:
+        """Write down what became of a document.
+
+        Args:
+            before: its row as it was.
+            attempts, seconds: of this run.
+        """
+        manifest = self._folder.manifest
+        manifest.update(
+            before.number,
+            state=outcome.state,
+            reason=outcome.reason,
+            code=outcome.code,
+            attempts=before.attempts + attempts,
+            settings=self._folder.fingerprint,
+            model=self._setup.name,
+            seconds=round(before.seconds + seconds, 3),
+            **_outcome_columns(outcome),
+        )
+        return DocumentEnded(manifest.row(before.number))
+
+    def _put_off(self, before: Row, reason: str) -> None:
+        """What was not the document's fault: it waits, and this attempt does not count."""
+        self._folder.manifest.update(before.number, state="waiting", attempts=before.attempts, reason=reason)
+
+
+class Run(RunBase):
+    """The reading of what waits in a run folder, on this machine; iterate over it once. See
+    :class:`RunBase` for the arguments."""
+
+    def __init__(self, folder: RunFolder, setup: Setup, **options: Any) -> None:
+        super().__init__(folder, setup, **options)
+        self._lock = Lock()
+        self._events: Queue[Event | BaseException | None] = Queue()
+        self._left = iter(self._waiting)
         self._readers: list[DocumentReader] = []
         self._server: ModelServer | None = None
         self._temporary = Path()
@@ -110,23 +160,19 @@ class Run:
             ConfigurationError, CheckpointError, AdapterError: nothing more can be read. What was finished is
                 kept, and what was being read waits.
         """
-        started = time.monotonic()
-        manifest = self._folder.manifest
-        counts = manifest.counts()
-        yield RunStarted(sum(counts.values()), counts["waiting"], self._notes)
+        begin = self._begin()
+        yield begin
         fault: BaseException | None = None
         with ExitStack() as stack:
             self._temporary = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="docai-batch-")))
-            key, address = secrets.token_bytes(32), new_address(self._temporary)
-            self._server = server = ModelServer(self._setup.model, address, key)
-            stack.callback(server.close)
-            model = self._setup.model_at(address, key)
+            self._server, model = self._setup.start_model(self._temporary)
+            stack.callback(self._server.close)
             n_workers = self._setup.n_workers or default_workers()
             threads = [
                 Thread(target=self._work, args=(model,), name=f"docai-batch-{number}", daemon=True)
-                for number in range(min(n_workers, max(1, counts["waiting"])))
+                for number in range(min(n_workers, max(1, begin.n_waiting)))
             ]
-            stack.callback(self._end, threads)
+            stack.callback(self._join, threads)
             for thread in threads:
                 thread.start()
             n_left = len(threads)
@@ -139,8 +185,7 @@ class Run:
                     self.stop()
                 else:
                     yield event
-        seconds = time.monotonic() - started
-        yield RunEnded(manifest.counts(), manifest.totals(), seconds, "" if fault is None else str(fault))
+        yield self._end(fault)
         if fault is not None:
             raise fault
 
@@ -151,7 +196,7 @@ class Run:
             for reader in self._readers:
                 reader.stop()
 
-    def _end(self, threads: list[Thread]) -> None:
+    def _join(self, threads: list[Thread]) -> None:
         self.stop()
         for thread in threads:
             thread.join()
@@ -178,31 +223,20 @@ class Run:
         with self._lock:
             if self._is_stopped:
                 return None
-            number = next(self._waiting, None)
+            number = next(self._left, None)
         return None if number is None else self._folder.manifest.row(number)
 
     def _read(self, reader: DocumentReader, row: Row, model: ModelAddress) -> None:
-        manifest, setup = self._folder.manifest, self._setup
-        manifest.update(row.number, state="running", attempts=row.attempts + 1, reason="", code="")
+        self._folder.manifest.update(
+            row.number, state="running", attempts=row.attempts + 1, reason="", code=""
+        )
         started = time.monotonic()
         try:
             outcome = reader.read(row, self._job(row, model))
         except BaseException as error:
-            # Not the document's fault: it waits, and this attempt does not count.
-            reason = str(error) if isinstance(error, DocaiError) else ""
-            manifest.update(row.number, state="waiting", attempts=row.attempts, reason=reason)
+            self._put_off(row, str(error) if isinstance(error, DocaiError) else "")
             raise
-        manifest.update(
-            row.number,
-            state=outcome.state,
-            reason=outcome.reason,
-            code=outcome.code,
-            settings=self._folder.fingerprint,
-            model=setup.name,
-            seconds=round(row.seconds + time.monotonic() - started, 3),
-            **outcome_columns(outcome),
-        )
-        self._events.put(DocumentEnded(manifest.row(row.number)))
+        self._events.put(self._finish(row, 1, time.monotonic() - started, outcome))
 
     def _job(self, row: Row, model: ModelAddress) -> Job:
         options = json.loads(row.options)
@@ -310,7 +344,7 @@ def _adopt(folder: RunFolder, row: Row, suffixes: Sequence[str]) -> None:
     )
 
 
-def outcome_columns(outcome: Outcome) -> dict[str, Any]:
+def _outcome_columns(outcome: Outcome) -> dict[str, Any]:
     """What a row says of a document that was read."""
     values: dict[str, Any] = {}
     if outcome.opened is not None:

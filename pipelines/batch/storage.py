@@ -10,7 +10,6 @@ A URL may end with options of its file system, as PyArrow has them: ``s3://bucke
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import secrets
 import shutil
@@ -23,7 +22,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple, TypeVar
 
 from docai.errors import SettingError, needs
-from docai.files import sha256_of
+from docai.files import durable_file, sha256_of
 
 TRIES: Final = 4
 """Of one operation on a store: networks fail for a moment."""
@@ -225,16 +224,8 @@ def put(source: Path, target: str | Path) -> None:
         return
     # Two nodes may write the same result, one of them taken for lost: each has a file of its own.
     target = Path(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(_part_of(target.name))
-    try:
-        with source.open("rb") as read, part.open("wb") as file:
-            shutil.copyfileobj(read, file, CHUNK)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+    with source.open("rb") as read, durable_file(target, part=_part_of(target.name)) as file:
+        shutil.copyfileobj(read, file, CHUNK)
 
 
 def _part_of(name: str) -> str:
@@ -309,7 +300,7 @@ class Results:
 
     def mark(self) -> str:
         """Leave a mark that nodes look for; the one that is there is kept. Raises OSError."""
-        place = joined(self.root, MARKER) if isinstance(self.root, str) else self.root / MARKER
+        place = self.place(MARKER, "")
         try:
             return read_bytes(place).decode("utf-8", "replace")
         except FileNotFoundError:
@@ -327,7 +318,7 @@ class Results:
 
     def is_marked(self, text: str) -> bool:
         """Whether the mark is seen from here. Raises OSError: the results cannot be looked at."""
-        place = joined(self.root, MARKER) if isinstance(self.root, str) else self.root / MARKER
+        place = self.place(MARKER, "")
         try:
             return read_bytes(place).decode("utf-8", "replace") == text
         except (FileNotFoundError, NotADirectoryError):

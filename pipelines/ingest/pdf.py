@@ -19,6 +19,7 @@ from docai.errors import (
     TooManyPixelsError,
     WrongPasswordError,
 )
+from docai.files import as_text
 from docai.geometry import BBox, PageTransform, clip, touches
 from docai.limits import Limits, raise_limit
 from docai.pipelines.ingest.drawing import Drawing
@@ -193,17 +194,9 @@ class PdfPage(Page):
                 ) from error
 
 
-def _is_utf8(path: Path) -> bool:
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def _open(data: Path | bytes | bytearray, name: str) -> Any:
     try:
-        if isinstance(data, Path) and not _is_utf8(data):
+        if isinstance(data, Path) and as_text(str(data)) != str(data):
             # MuPDF opens no such path.
             document = pymupdf.open(stream=data.read_bytes(), filetype="pdf")
         elif isinstance(data, Path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -20,10 +19,10 @@ from docai.batch import make_setup, open_run
 from docai.errors import DeviceError, RunFolderError
 from docai.models.engine import Engine
 from docai.models.heads import HEADS
-from docai.options import Options
 from docai.pipelines.batch.events import DocumentEnded, DocumentStarted, Event, RunStarted
-from docai.pipelines.batch.manifest import Manifest, Row
+from docai.pipelines.batch.manifest import Row
 from docai.pipelines.batch.worker import Exporter
+from tests.pipelines.batch.runs import ALONE, rows_of, write_pdf
 
 ray: Any = pytest.importorskip("ray", reason="Ray is not installed: pip install 'docai[ray]'")
 pytest.importorskip("ray.data", reason="Ray Data is not installed: pip install 'docai[ray]'")
@@ -40,20 +39,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:unclosed file .*ray.*:ResourceWarning"),
 ]
 
-ALONE = Options(witnesses="off", readback="off")
 MEMORY = 80 << 20
 """Of Ray's object store on a node, which asks for that much."""
-
-
-@pytest.fixture(scope="module")
-def faults() -> Iterator[ModuleType]:
-    """The module ``faults``, under a name that the processes of a cluster find, too."""
-    folder = str(Path(__file__).parent)
-    sys.path.insert(0, folder)
-    try:
-        yield importlib.import_module("faults")
-    finally:
-        sys.path.remove(folder)
 
 
 @pytest.fixture(scope="module")
@@ -78,15 +65,6 @@ def cluster(faults: ModuleType) -> Iterator[Any]:
         ray.shutdown()
         cluster.shutdown()
         monkeypatch.undo()
-
-
-def _pdf(path: Path, *texts: str, **save: object) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with pymupdf.open() as document:
-        for text in texts:
-            document.new_page(width=300, height=200).insert_text((20, 40), text, fontsize=12)
-        document.save(path, **save)
-    return path
 
 
 def _picture(path: Path) -> Path:
@@ -120,11 +98,6 @@ def _run(
         yield from run
 
 
-def _rows(folder: Path) -> dict[str, Row]:
-    with Manifest(folder / "manifest.sqlite") as manifest:
-        return {row.name: row for row in manifest.rows()}
-
-
 def _without_times(row: Row) -> Row:
     return replace(row, seconds=0.0, peak_memory=0, changed=0.0)
 
@@ -136,9 +109,9 @@ def _results(folder: Path) -> dict[str, bytes]:
 @pytest.fixture
 def inputs(tmp_path: Path) -> Path:
     folder = tmp_path / "in"
-    _pdf(folder / "a.pdf", "Hello world")
-    _pdf(folder / "deep" / "b c.pdf", "One", "Two", "Three")
-    _pdf(folder / "locked.pdf", "x", encryption=pymupdf.PDF_ENCRYPT_AES_256, user_pw="secret")
+    write_pdf(folder / "a.pdf", "Hello world")
+    write_pdf(folder / "deep" / "b c.pdf", "One", "Two", "Three")
+    write_pdf(folder / "locked.pdf", "x", encryption=pymupdf.PDF_ENCRYPT_AES_256, user_pw="secret")
     _picture(folder / "deep" / "picture.png")
     (folder / "broken.pdf").write_bytes(b"%PDF-1.7 no more")
     return folder
@@ -148,7 +121,7 @@ def test_rows_and_results_are_those_of_one_machine(cluster: Any, tmp_path: Path,
     sources = [inputs, tmp_path / "gone.pdf"]
     list(_run(tmp_path / "one", sources, on=None, password="secret"))
     events = list(_run(tmp_path / "many", sources, on=RayCluster(), password="secret"))
-    one, many = _rows(tmp_path / "one"), _rows(tmp_path / "many")
+    one, many = rows_of(tmp_path / "one"), rows_of(tmp_path / "many")
     assert {name: _without_times(row) for name, row in many.items()} == {
         name: _without_times(row) for name, row in one.items()
     }
@@ -169,7 +142,7 @@ def test_documents_and_results_may_be_in_a_store(cluster: Any, tmp_path: Path, i
     # Through PyArrow, and through fsspec, as objects of a store.
     sources, results = [f"file://{inputs}"], f"local://{tmp_path}/out of here"
     list(_run(tmp_path / "many", sources, on=RayCluster(), results=results))
-    one, many = _rows(tmp_path / "one"), _rows(tmp_path / "many")
+    one, many = rows_of(tmp_path / "one"), rows_of(tmp_path / "many")
     for name, row in many.items():
         expected = replace(_without_times(one[name]), number=row.number, path=f"file://{one[name].path}")
         assert _without_times(row) == replace(
@@ -181,7 +154,7 @@ def test_documents_and_results_may_be_in_a_store(cluster: Any, tmp_path: Path, i
         for name, data in _results(tmp_path / "one" / "results").items()
     }
     (tmp_path / "out of here" / "a.pdf.json").unlink()
-    _pdf(inputs / "deep" / "b c.pdf", "Another text")
+    write_pdf(inputs / "deep" / "b c.pdf", "Another text")
     events = list(_run(tmp_path / "many", [], on=RayCluster(), resume=True))
     assert {event.row.name for event in events if isinstance(event, DocumentEnded)} == {
         "a.pdf",
@@ -196,10 +169,10 @@ def test_a_document_that_ends_processes_costs_itself(
 ) -> None:
     inputs = tmp_path / "in"
     for name in ("crash", "a", "poison", "b"):
-        _pdf(inputs / f"{name}.pdf", "Text", "More")
+        write_pdf(inputs / f"{name}.pdf", "Text", "More")
     exporters: dict[str, Exporter] = {".txt": faults.export_or_die, ".rights": faults.export_rights}
     list(_run(tmp_path / "run", [inputs], on=RayCluster(), exporters=exporters))
-    rows = _rows(tmp_path / "run")
+    rows = rows_of(tmp_path / "run")
     assert {name: row.state for name, row in rows.items()} == {
         "a.pdf": "done",
         "b.pdf": "done",
@@ -219,11 +192,11 @@ def test_a_document_that_ends_processes_costs_itself(
 
 
 def test_a_node_that_does_not_see_the_results_ends_the_run(cluster: Any, tmp_path: Path) -> None:
-    path = _pdf(tmp_path / "in" / "a.pdf", "Text")
+    path = write_pdf(tmp_path / "in" / "a.pdf", "Text")
     # Each process has a memory of its own.
     with pytest.raises(RunFolderError, match="does not see the results"):
         list(_run(tmp_path / "run", [path], on=RayCluster(), results="memory://results"))
-    row = _rows(tmp_path / "run")["a.pdf"]
+    row = rows_of(tmp_path / "run")["a.pdf"]
     assert (row.state, row.attempts) == ("waiting", 0)
 
 
@@ -232,23 +205,23 @@ def test_a_model_that_cannot_be_used_ends_the_run(cluster: Any, tmp_path: Path, 
     engine = faults.UnusableEngine(dict.fromkeys(HEADS, ""), accuracy=1.0)
     with pytest.raises(DeviceError, match="gone"):
         list(_run(tmp_path / "run", [path], on=RayCluster(), engine=engine))
-    row = _rows(tmp_path / "run")["a.png"]
+    row = rows_of(tmp_path / "run")["a.png"]
     assert (row.state, row.attempts, row.reason) == ("waiting", 0, "The device is gone.")
 
 
 def test_a_run_that_is_left_goes_on(cluster: Any, tmp_path: Path) -> None:
-    paths = [_pdf(tmp_path / "in" / f"{number}.pdf", f"Text {number}") for number in range(6)]
+    paths = [write_pdf(tmp_path / "in" / f"{number}.pdf", f"Text {number}") for number in range(6)]
     for event in _run(tmp_path / "run", paths, on=RayCluster(documents_per_task=2)):
         if isinstance(event, DocumentEnded):
             break
     # The generator is closed here, which stops the run.
-    rows = _rows(tmp_path / "run").values()
+    rows = rows_of(tmp_path / "run").values()
     assert {row.state for row in rows} == {"done", "waiting"}
     assert all(row.attempts == (row.state == "done") for row in rows)
     events = list(_run(tmp_path / "run", paths, on=RayCluster(), resume=True))
     assert isinstance(events[0], RunStarted)
     assert events[0].n_waiting == sum(row.state == "waiting" for row in rows)
-    assert {row.state for row in _rows(tmp_path / "run").values()} == {"done"}
+    assert {row.state for row in rows_of(tmp_path / "run").values()} == {"done"}
     list(_run(tmp_path / "one", paths, on=None))
     assert _results(tmp_path / "run" / "results") == _results(tmp_path / "one" / "results")
 
@@ -267,7 +240,7 @@ def test_a_lost_node_costs_the_documents_that_it_reads(
             # Both nodes have a document, which waits for the model.
             cluster.remove_node(node, allow_graceful=False)
             gate.touch()
-    rows = _rows(tmp_path / "run")
+    rows = rows_of(tmp_path / "run")
     assert {row.state for row in rows.values()} == {"done"}
     assert sorted(row.attempts for row in rows.values()) == [1, 1, 2]
     list(_run(tmp_path / "one", paths, on=None))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -25,32 +24,10 @@ from docai.options import Options
 from docai.pipelines.batch import document as documents
 from docai.pipelines.batch import worker
 from docai.pipelines.batch.events import DocumentEnded, DocumentStarted, Event, PageRead, RunEnded, RunStarted
-from docai.pipelines.batch.manifest import Manifest, Row
 from docai.records import Document
+from tests.pipelines.batch.runs import ALONE, rows_of, write_pdf
 
 pytestmark = pytest.mark.slow(seconds=90)
-
-ALONE = Options(witnesses="off", readback="off")
-
-
-@pytest.fixture(scope="module")
-def faults() -> Iterator[ModuleType]:
-    """The module ``faults``, under a name that a worker process finds, too."""
-    folder = str(Path(__file__).parent)
-    sys.path.insert(0, folder)
-    try:
-        yield importlib.import_module("faults")
-    finally:
-        sys.path.remove(folder)
-
-
-def _pdf(path: Path, *texts: str, **save: object) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with pymupdf.open() as document:
-        for text in texts:
-            document.new_page(width=300, height=200).insert_text((20, 40), text, fontsize=12)
-        document.save(path, **save)
-    return path
 
 
 def _run(
@@ -63,11 +40,6 @@ def _run(
         return list(run)
 
 
-def _rows(folder: Path) -> dict[str, Row]:
-    with Manifest(folder / "manifest.sqlite") as manifest:
-        return {row.name: row for row in manifest.rows()}
-
-
 def _results(folder: Path) -> dict[str, bytes]:
     results = folder / "results"
     return {path.relative_to(results).as_posix(): path.read_bytes() for path in results.rglob("*.json")}
@@ -75,14 +47,14 @@ def _results(folder: Path) -> dict[str, bytes]:
 
 def test_every_input_has_a_row_and_its_state(tmp_path: Path) -> None:
     inputs = tmp_path / "in"
-    _pdf(inputs / "a.pdf", "Hello world")
-    _pdf(inputs / "deep" / "b.pdf", "One", "Two", "Three")
-    _pdf(inputs / "locked.pdf", "x", encryption=pymupdf.PDF_ENCRYPT_AES_256, user_pw="secret")
+    write_pdf(inputs / "a.pdf", "Hello world")
+    write_pdf(inputs / "deep" / "b.pdf", "One", "Two", "Three")
+    write_pdf(inputs / "locked.pdf", "x", encryption=pymupdf.PDF_ENCRYPT_AES_256, user_pw="secret")
     (inputs / "empty.pdf").touch()
     (inputs / "broken.pdf").write_bytes(b"%PDF-1.7 no more")
     (inputs / "loop.pdf").symlink_to(inputs / "loop.pdf")
     events = _run(tmp_path / "run", [inputs, tmp_path / "gone.pdf"], workers=2)
-    rows = _rows(tmp_path / "run")
+    rows = rows_of(tmp_path / "run")
     assert {name: row.state for name, row in rows.items()} == {
         "in/a.pdf": "done",
         "in/deep/b.pdf": "done",
@@ -107,7 +79,7 @@ def test_every_input_has_a_row_and_its_state(tmp_path: Path) -> None:
 
 
 def test_a_result_is_what_process_gives(tmp_path: Path) -> None:
-    path = _pdf(tmp_path / "in" / "a.pdf", "Hello world", "", "A second text")
+    path = write_pdf(tmp_path / "in" / "a.pdf", "Hello world", "", "A second text")
     _run(tmp_path / "run", [path])
     (data,) = _results(tmp_path / "run").values()
     engine = ScriptedEngine(dict.fromkeys(HEADS, ""), accuracy=0.0)
@@ -120,22 +92,22 @@ def test_a_result_is_what_process_gives(tmp_path: Path) -> None:
 
 
 def test_a_run_goes_on_with_what_is_left(tmp_path: Path) -> None:
-    paths = [_pdf(tmp_path / "in" / f"{number}.pdf", f"Text {number}") for number in range(3)]
+    paths = [write_pdf(tmp_path / "in" / f"{number}.pdf", f"Text {number}") for number in range(3)]
     _run(tmp_path / "run", paths[:2])
-    before = _rows(tmp_path / "run")
+    before = rows_of(tmp_path / "run")
     events = _run(tmp_path / "run", paths, resume=True)
     assert [event.row.name for event in events if isinstance(event, DocumentEnded)] == ["2.pdf"]
-    after = _rows(tmp_path / "run")
+    after = rows_of(tmp_path / "run")
     assert after["0.pdf"] == before["0.pdf"]
     (tmp_path / "run" / "results" / "1.pdf.json").unlink()
-    _pdf(paths[0], "Another text")
+    write_pdf(paths[0], "Another text")
     events = _run(tmp_path / "run", [], resume=True)
     assert [event.row.name for event in events if isinstance(event, DocumentEnded)] == ["0.pdf", "1.pdf"]
     assert b"Another text" in _results(tmp_path / "run")["0.pdf.json"]
 
 
 def test_a_run_with_other_settings_is_refused_and_says_which(tmp_path: Path) -> None:
-    path = _pdf(tmp_path / "a.pdf", "Hello")
+    path = write_pdf(tmp_path / "a.pdf", "Hello")
     _run(tmp_path / "run", [path])
     with pytest.raises(RunFolderError, match=r'witnesses was "off" and is "auto".*give the options'):
         _run(tmp_path / "run", [path], options=Options(readback="off"), resume=True)
@@ -144,10 +116,10 @@ def test_a_run_with_other_settings_is_refused_and_says_which(tmp_path: Path) -> 
 def test_a_page_that_crashes_its_process_costs_that_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faults: ModuleType
 ) -> None:
-    path = _pdf(tmp_path / "in" / "a.pdf", "One", "Two", "Three")
+    path = write_pdf(tmp_path / "in" / "a.pdf", "One", "Two", "Three")
     monkeypatch.setattr(worker, "read_page", faults.crash_at_page_two)
     events = _run(tmp_path / "run", [path])
-    row = _rows(tmp_path / "run")["a.pdf"]
+    row = rows_of(tmp_path / "run")["a.pdf"]
     assert (row.state, row.pages, row.failed_pages, row.code) == ("partial", 3, 1, "page-failed")
     assert "SIGKILL" in row.reason
     document = Document.from_json(_results(tmp_path / "run")["a.pdf.json"])
@@ -159,30 +131,30 @@ def test_a_page_that_crashes_its_process_costs_that_page(
     assert not [event for event in events if isinstance(event, PageRead)]
     events = _run(tmp_path / "run", [path], resume=True, retry_failed=True)
     assert [event.page for event in events if isinstance(event, PageRead)] == [2]
-    assert _rows(tmp_path / "run")["a.pdf"].state == "done"
+    assert rows_of(tmp_path / "run")["a.pdf"].state == "done"
 
 
 def test_a_page_that_crashes_once_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faults: ModuleType
 ) -> None:
-    path = _pdf(tmp_path / "in" / "a.pdf", "One", "Two")
+    path = write_pdf(tmp_path / "in" / "a.pdf", "One", "Two")
     monkeypatch.setattr(worker, "read_page", faults.crash_once)
     mark = tmp_path / "run" / "results" / "mark"
     monkeypatch.setenv(faults.MARK, str(mark))
     _run(tmp_path / "run", [path])
     assert mark.exists()
-    assert _rows(tmp_path / "run")["a.pdf"].state == "done"
+    assert rows_of(tmp_path / "run")["a.pdf"].state == "done"
 
 
 def test_a_page_that_hangs_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faults: ModuleType
 ) -> None:
-    path = _pdf(tmp_path / "in" / "a.pdf", "One", "Two")
+    path = write_pdf(tmp_path / "in" / "a.pdf", "One", "Two")
     monkeypatch.setattr(worker, "read_page", faults.hang_at_page_two)
     monkeypatch.setattr(documents, "_seconds", lambda limits: 20.0)
     monkeypatch.setattr(documents, "TRIES", 1)
     _run(tmp_path / "run", [path])
-    row = _rows(tmp_path / "run")["a.pdf"]
+    row = rows_of(tmp_path / "run")["a.pdf"]
     assert (row.state, row.failed_pages) == ("partial", 1)
     assert "longer than 20 s" in row.reason
 
@@ -190,7 +162,10 @@ def test_a_page_that_hangs_is_given_up(
 def test_a_file_that_changes_while_it_is_read_is_read_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faults: ModuleType
 ) -> None:
-    path, later = _pdf(tmp_path / "in" / "a.pdf", "Before"), _pdf(tmp_path / "b.pdf", "After a change")
+    path, later = (
+        write_pdf(tmp_path / "in" / "a.pdf", "Before"),
+        write_pdf(tmp_path / "b.pdf", "After a change"),
+    )
     monkeypatch.setattr(worker, "finish_document", faults.finish_when_changed)
     monkeypatch.setenv(faults.MARK, str(tmp_path / "mark"))
     engine = ScriptedEngine(dict.fromkeys(HEADS, ""), accuracy=0.0)
@@ -200,32 +175,32 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(
             if isinstance(event, PageRead) and not (tmp_path / "mark").exists():
                 path.write_bytes(later.read_bytes())
                 (tmp_path / "mark").touch()
-    assert _rows(tmp_path / "run")["a.pdf"].state == "done"
+    assert rows_of(tmp_path / "run")["a.pdf"].state == "done"
     assert b"After a change" in _results(tmp_path / "run")["a.pdf.json"]
 
 
 def test_a_full_disk_ends_the_run_and_costs_no_document(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faults: ModuleType
 ) -> None:
-    paths = [_pdf(tmp_path / "in" / f"{number}.pdf", "Text") for number in range(2)]
+    paths = [write_pdf(tmp_path / "in" / f"{number}.pdf", "Text") for number in range(2)]
     monkeypatch.setattr(worker, "finish_document", faults.no_room)
     with pytest.raises(RunFolderError, match="no room"):
         _run(tmp_path / "run", paths)
-    assert {row.state for row in _rows(tmp_path / "run").values()} == {"waiting"}
-    assert all(row.attempts == 0 for row in _rows(tmp_path / "run").values())
+    assert {row.state for row in rows_of(tmp_path / "run").values()} == {"waiting"}
+    assert all(row.attempts == 0 for row in rows_of(tmp_path / "run").values())
     monkeypatch.undo()
     _run(tmp_path / "run", paths, resume=True)
-    assert {row.state for row in _rows(tmp_path / "run").values()} == {"done"}
+    assert {row.state for row in rows_of(tmp_path / "run").values()} == {"done"}
 
 
 def test_a_manifest_that_is_lost_is_made_anew_from_the_results(tmp_path: Path) -> None:
-    paths = [_pdf(tmp_path / "in" / f"{number}.pdf", f"Text {number}") for number in range(2)]
+    paths = [write_pdf(tmp_path / "in" / f"{number}.pdf", f"Text {number}") for number in range(2)]
     _run(tmp_path / "run", paths)
     (tmp_path / "run" / "manifest.sqlite").write_bytes(b"SQLite format 3\0" + b"\7" * 4000)
     (tmp_path / "run" / "results" / "1.pdf.json").write_bytes(b"{ half")
     events = _run(tmp_path / "run", paths, resume=True)
     assert [event.row.name for event in events if isinstance(event, DocumentEnded)] == ["1.pdf"]
-    rows = _rows(tmp_path / "run")
+    rows = rows_of(tmp_path / "run")
     assert {row.state for row in rows.values()} == {"done"}
     assert rows["0.pdf"].records == 1
 
@@ -233,7 +208,7 @@ def test_a_manifest_that_is_lost_is_made_anew_from_the_results(tmp_path: Path) -
 def test_a_long_document_is_put_together_from_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = _pdf(tmp_path / "in" / "a.pdf", *(f"Page {number}" for number in range(1, 36)))
+    path = write_pdf(tmp_path / "in" / "a.pdf", *(f"Page {number}" for number in range(1, 36)))
     _run(tmp_path / "run", [path])
     document = Document.from_json(_results(tmp_path / "run")["a.pdf.json"])
     assert [text.text for text in document.texts] == [f"Page {number}" for number in range(1, 36)]
@@ -262,17 +237,17 @@ def test_the_model_answers_all_workers_and_comes_back(tmp_path: Path) -> None:
                 assert run.model_pid is not None
                 os.kill(run.model_pid, signal.SIGKILL)
                 killed = True
-    assert {row.state for row in _rows(tmp_path / "run").values()} == {"done"}
+    assert {row.state for row in rows_of(tmp_path / "run").values()} == {"done"}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names of files are text elsewhere")
 def test_names_that_are_no_text_are_read_or_fail_alone(tmp_path: Path) -> None:
     inputs = tmp_path / "in"
-    _pdf(inputs / "good.pdf", "Hello")
-    _pdf(inputs / "plain.pdf", "World").rename(os.fsdecode(bytes(inputs) + b"/odd\xff.pdf"))
+    write_pdf(inputs / "good.pdf", "Hello")
+    write_pdf(inputs / "plain.pdf", "World").rename(os.fsdecode(bytes(inputs) + b"/odd\xff.pdf"))
     Path(os.fsdecode(bytes(inputs) + b"/broken\xfe.pdf")).write_bytes(b"%PDF-1.7 no more")
     _run(tmp_path / "run", [inputs])
-    rows = _rows(tmp_path / "run")
+    rows = rows_of(tmp_path / "run")
     assert sorted((name, row.state) for name, row in rows.items()) == [
         ("broken\ufffd.pdf", "failed"),
         ("good.pdf", "done"),
@@ -282,7 +257,7 @@ def test_names_that_are_no_text_are_read_or_fail_alone(tmp_path: Path) -> None:
 
 
 def test_parts_of_a_run_go_on_as_parts(tmp_path: Path) -> None:
-    path = _pdf(tmp_path / "a.pdf", "Hello")
+    path = write_pdf(tmp_path / "a.pdf", "Hello")
     _run(tmp_path / "run", [path], shard=(1, 1))
     with pytest.raises(RunFolderError, match=r"begun in parts.* add --shard 1/1"):
         _run(tmp_path / "run", [], resume=True)
@@ -297,7 +272,7 @@ def test_a_server_that_is_down_ends_the_run(tmp_path: Path) -> None:
     opened, run = open_run(tmp_path / "run", [picture], setup)
     with opened, pytest.raises(ServerError, match=r"127\.0\.0\.1:9"):
         list(run)
-    assert {row.state for row in _rows(tmp_path / "run").values()} <= {"waiting", "running"}
+    assert {row.state for row in rows_of(tmp_path / "run").values()} <= {"waiting", "running"}
 
 
 def test_a_model_that_cannot_be_loaded_ends_the_run(tmp_path: Path) -> None:
@@ -307,7 +282,7 @@ def test_a_model_that_cannot_be_loaded_ends_the_run(tmp_path: Path) -> None:
 
 
 def test_process_many_gives_each_result(tmp_path: Path) -> None:
-    good = _pdf(tmp_path / "good.pdf", "Hello")
+    good = write_pdf(tmp_path / "good.pdf", "Hello")
     (tmp_path / "bad.pdf").write_bytes(b"no document")
     engine = ScriptedEngine(dict.fromkeys(HEADS, ""), accuracy=0.0)
     results = {
@@ -336,7 +311,7 @@ def _wait(is_there: Callable[[], bool]) -> None:
 def test_a_run_that_is_killed_goes_on(tmp_path: Path) -> None:
     inputs = tmp_path / "in"
     for number in range(4):
-        _pdf(inputs / f"{number}.pdf", *(f"Text {number} of page {page}" for page in range(3)))
+        write_pdf(inputs / f"{number}.pdf", *(f"Text {number} of page {page}" for page in range(3)))
     _run(tmp_path / "whole", [inputs], options=Options(witnesses="off"), workers=2)
     folder = tmp_path / "run"
     for word in ([], ["--resume"]):
@@ -353,7 +328,7 @@ def test_a_run_that_is_killed_goes_on(tmp_path: Path) -> None:
         _command(inputs, "-o", folder, "--resume"), capture_output=True, text=True, check=False
     )
     assert ended.returncode == 0, ended.stderr
-    assert {row.state for row in _rows(folder).values()} == {"done"}
+    assert {row.state for row in rows_of(folder).values()} == {"done"}
     assert {name: _text(data) for name, data in _results(folder).items()} == {
         name: _text(data) for name, data in _results(tmp_path / "whole").items()
     }
