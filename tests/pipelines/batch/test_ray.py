@@ -22,7 +22,7 @@ from docai.pipelines.batch.document import Outcome
 from docai.pipelines.batch.model_server import ModelAddress, ModelSpec, RemoteEngine
 from docai.pipelines.batch.ray_cluster import check_address, plan_resources
 from docai.pipelines.batch.ray_ledger import MAX_LOST, Began, Ended, Ledger, Opened, Ticket
-from docai.pipelines.batch.ray_model import Model, ModelProxy
+from docai.pipelines.batch.ray_model import TRIES, Model, ModelProxy
 
 
 def _node(**resources: float) -> dict[str, Any]:
@@ -163,15 +163,23 @@ def test_documents_reach_a_copy_of_the_model_by_their_socket(
     )
     monkeypatch.setattr(ray_model, "PAUSE_SECONDS", 0.0)
     copy = Model(ModelSpec(engine=ScriptedEngine({"text": ["a", "b", "c"]})), 64)
-    n_lost = 5
+    # More often than a crop may cost a copy: they are gone before they are asked.
+    n_gone, n_lost = 3 * TRIES, TRIES - 1
+
+    def reach(proxy: ModelProxy, model: Any) -> None:
+        nonlocal n_gone
+        if n_gone:
+            n_gone -= 1
+            raise exceptions.ActorUnavailableError("it is starting again", None)
 
     def ask(proxy: ModelProxy, model: Any, crops: Any) -> Any:
         nonlocal n_lost
         if n_lost:
             n_lost -= 1
-            raise exceptions.RayActorError
+            raise exceptions.ObjectLostError("", None, "") if n_lost % 2 else exceptions.RayActorError
         return model.ask(crops)
 
+    monkeypatch.setattr(ModelProxy, "_reach", reach)
     monkeypatch.setattr(ModelProxy, "_ask_one", ask)
     proxy = ModelProxy([copy], tmp_path)
     address = ModelAddress("scripted", {"text": None}, proxy.address, proxy.key)
@@ -188,15 +196,15 @@ def test_documents_reach_a_copy_of_the_model_by_their_socket(
         thread.join()
     assert copy.ping()
     assert sorted(texts) == ["a", "b", "c"]
+    assert n_gone == n_lost == 0
     with RemoteEngine(address) as engine:
         with pytest.raises(docai.errors.HeadNotAvailableError):
             engine.generate(_requests("table"))
         # A crop that ends each copy that it is put to is given up.
         n_lost = 100
-        monkeypatch.setattr(ray_model, "AT_WORK_SECONDS", -1.0)
-        with pytest.raises(docai.errors.GenerationError, match="lost 3 times"):
+        with pytest.raises(docai.errors.GenerationError, match=f"lost {TRIES} times"):
             engine.generate(_requests())
-        monkeypatch.setattr(ray_model, "AT_WORK_SECONDS", 100.0)
+        n_gone = 100
         monkeypatch.setattr(ray_model, "WAIT_SECONDS", 0.0)
         with pytest.raises(docai.errors.GenerationError, match="none came"):
             engine.generate(_requests())
