@@ -26,6 +26,7 @@ from docai.errors import DocaiError, GenerationError, SettingError
 from docai.models.engine import Engine, Generation, Request
 from docai.models.heads import Decoding, get_head
 from docai.models.stream import MAX_BATCH, AnswerStream, Outcome
+from docai.options import ModelOptions
 from docai.pipelines.batch.owner import end_with_owner
 from docai.pipelines.external.calls import CallWorker
 from docai.pipelines.external.children import WorkerError
@@ -167,13 +168,14 @@ class ModelSpec:
     model: str | Path = "nano"
     device: str = "auto"
     engine: Engine | None = None
+    options: ModelOptions = field(default_factory=ModelOptions)
 
     def load(self) -> Engine:
         if self.engine is not None:
             return self.engine
         from docai.models.selection import load_engine
 
-        return load_engine(self.model, device=self.device)
+        return load_engine(self.model, device=self.device, options=self.options)
 
 
 @dataclass
