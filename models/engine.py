@@ -33,6 +33,9 @@ class Request:
     """Maximum number of tokens of the answer; None is that of the head."""
     stretch: float = 1.0
     """Factor on the token budget of head and checkpoint; ``max_tokens`` remains the upper bound."""
+    deadline: float | None = None
+    """When the answer ends with what it has, and the finish reason ``deadline``, by :func:`time.monotonic`;
+    None: never. Servers are not told."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -260,6 +261,7 @@ class PaliGemmaEngine:
                 decoding=head.decoding,
                 constraint=constraint,
                 adapter=head.name if head.name in self._adapter_ids else None,
+                deadline=request.deadline,
                 causal_prompt=self._heads[head.name].causal_prompt,
                 picture=hashlib.sha256(request.image.tobytes()).digest(),
             )
@@ -281,13 +283,22 @@ class PaliGemmaEngine:
         budget = min(self._budget(request), self._context - n_prompt)
         if budget < 1:
             raise no_room(n_prompt, self._context)
+        seconds = None if request.deadline is None else request.deadline - time.monotonic()
+        if seconds is not None and seconds <= 0:
+            return Answer([], [], "deadline")
         if self._model.device.type != "cpu":
             # Its own cache takes the place of the slots.
             self._dispatcher.scheduler.release()
         with torch.inference_mode():
             self._select(head.name if head.name in self._adapter_ids else None)
             return search(
-                self._model, inputs, budget, head.decoding, self._special_tokens, self._constraint(head)
+                self._model,
+                inputs,
+                budget,
+                head.decoding,
+                self._special_tokens,
+                self._constraint(head),
+                seconds,
             )
 
     def _check(self, request: Request) -> None:

@@ -79,11 +79,21 @@ class Crop:
     stretch: float
     decoding: Decoding | None = None
     """As a retry asks for it; None: that of the head."""
+    seconds: float | None = None
+    """Until its deadline; None: it has none."""
 
     def request(self) -> Request:
         head = get_head(self.head)
         head = head if self.decoding is None else replace(head, decoding=self.decoding)
-        return Request(head, self.image, self.max_tokens, self.stretch)
+        deadline = None if self.seconds is None else time.monotonic() + self.seconds
+        return Request(head, self.image, self.max_tokens, self.stretch, deadline)
+
+
+def _as_sent(request: Request) -> Crop:
+    # The server may be of another machine, whose clock has another beginning.
+    seconds = None if request.deadline is None else request.deadline - time.monotonic()
+    head = request.head
+    return Crop(head.name, request.image, request.max_tokens, request.stretch, head.decoding, seconds)
 
 
 class RemoteEngine:
@@ -120,9 +130,7 @@ class RemoteEngine:
         Raises:
             GenerationError: the process of the model was lost twice.
         """
-        crops = [
-            Crop(one.head.name, one.image, one.max_tokens, one.stretch, one.head.decoding) for one in requests
-        ]
+        crops = [_as_sent(request) for request in requests]
         for _ in range(2):
             try:
                 connection = self._connected()

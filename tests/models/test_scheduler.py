@@ -351,6 +351,50 @@ def test_answers_come_when_they_are_ready(load: Callable[..., PaliGemmaEngine]) 
     assert list(stream.answers()) == []
 
 
+def test_an_answer_ends_at_its_deadline_with_what_it_has(
+    load: Callable[..., PaliGemmaEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each step takes a second here; the others go on."""
+    engine = load(batch_size=2)
+    now = [0.0]
+    decode = SlotDecoder.decode
+
+    def slow(*arguments: int) -> torch.Tensor:
+        now[0] += 1.0
+        return decode(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(SlotDecoder, "decode", slow)
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    requests = [Request(tiny_head(), noise(i), 20) for i in range(3)]
+    late = [
+        replace(request, deadline=limit) for request, limit in zip(requests, (4.0, None, 4.5), strict=True)
+    ]
+    first, second, third = engine.generate(late)
+    assert (first.finish_reason, first.n_tokens) == ("deadline", 5)
+    assert (second.finish_reason, second.n_tokens) == ("length", 20)
+    # It came into a slot with half a second left.
+    assert (third.finish_reason, third.n_tokens) == ("deadline", 2)
+    (never,) = engine.generate([replace(requests[0], image=noise(9), deadline=1.0)])
+    assert (never.finish_reason, never.text) == ("deadline", "")
+    wide = replace(requests[0], head=tiny_head(decoding=Decoding(num_beams=2)))
+    (searched,) = engine.generate([replace(wide, deadline=1.0)])
+    assert (searched.finish_reason, searched.text) == ("deadline", "")
+    # Asked again, it goes on where it was.
+    n_prefilled = engine._dispatcher.scheduler.n_prefilled
+    whole = engine.generate([requests[2]])[0]
+    assert engine._dispatcher.scheduler.n_prefilled == n_prefilled
+    assert same(whole, load().generate([requests[2]])[0])
+
+
+def test_a_beam_search_ends_at_its_deadline(load: Callable[..., PaliGemmaEngine]) -> None:
+    engine = load()
+    wide = Request(tiny_head(decoding=Decoding(num_beams=2)), noise(), 20)
+    engine._model.register_forward_pre_hook(lambda *_: time.sleep(0.2))
+    (found,) = engine.generate([replace(wide, deadline=time.monotonic() + 0.5)])
+    assert found.finish_reason == "deadline"
+    assert found.n_tokens < 20
+
+
 def test_what_cannot_be_asked_spoils_no_stream(load: Callable[..., PaliGemmaEngine]) -> None:
     stream = load().stream()
     with pytest.raises(HeadNotAvailableError):
