@@ -14,6 +14,7 @@ from docai.api import Pipeline
 from docai.errors import RunFolderError, SettingError
 from docai.exports import EXPORTERS
 from docai.files import expand_home
+from docai.options import ModelOptions
 from docai.records import Document
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def process_many(
     results: str | None = None,
     model: str | Path = "nano",
     device: str = "auto",
+    model_options: ModelOptions | None = None,
     heads: Collection[str] | None = None,
     text_layer: TextLayer = "prefer",
     drawings: Drawings = "prefer",
@@ -87,8 +89,8 @@ def process_many(
         cluster: read them on a cluster of Ray; None: on this machine.
         results: where results go, with ``cluster``: a folder that all its machines share, or a URL such as
             ``s3://bucket/results``; None: into ``run``, which all machines have to see then.
-        model, device, heads, text_layer, drawings, witnesses, effort, readback, retry, limits: see
-            :class:`docai.Pipeline`.
+        model, device, model_options, heads, text_layer, drawings, witnesses, effort, readback, retry, limits:
+            see :class:`docai.Pipeline`.
         engine: in place of ``model``; it is pickled.
 
     Raises:
@@ -99,6 +101,7 @@ def process_many(
     options = Pipeline(
         model,
         device=device,
+        model_options=model_options,
         heads=heads,
         text_layer=text_layer,
         drawings=drawings,
@@ -113,7 +116,15 @@ def process_many(
     from docai.pipelines.batch.inputs import restored
 
     given = [sources] if isinstance(sources, (str, Path)) else list(sources)
-    setup = make_setup(options, model, device=device, engine=engine, workers=workers, cluster=cluster)
+    setup = make_setup(
+        options,
+        model,
+        device=device,
+        model_options=model_options,
+        engine=engine,
+        workers=workers,
+        cluster=cluster,
+    )
     with ExitStack() as stack:
         folder = (
             Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="docai-run-")))
@@ -143,6 +154,7 @@ def make_setup(
     model: str | Path = "nano",
     *,
     device: str = "auto",
+    model_options: ModelOptions | None = None,
     engine: Engine | None = None,
     formats: Sequence[str] = (JSON,),
     workers: int | None = None,
@@ -152,13 +164,15 @@ def make_setup(
     """How the documents of a run are read; the model is looked at and not loaded.
 
     Args:
+        model_options: how the model is run; None: the defaults.
         formats: extensions of the results.
         cluster: where they are read; None: on this machine.
         download: fetch weights that are not here.
 
     Raises:
         SettingError: a format or a number of workers that there is not.
-        UnknownModelError, CheckpointError, UnknownHeadError, HeadNotAvailableError: of the model.
+        UnknownModelError, CheckpointError, AdapterError: of the model.
+        UnknownHeadError, HeadNotAvailableError: of its heads.
     """
     from docai.models.engine import LazyEngine, check_heads
     from docai.models.heads import HEADS
@@ -171,12 +185,13 @@ def make_setup(
         raise SettingError(f"There is no format {unknown[0].removeprefix('.')!r}; the formats are: {known}.")
     if workers is not None and (not isinstance(workers, int) or workers < 1):
         raise SettingError(f"workers is {workers!r}; give a number from 1, or leave it out.")
-    spec = ModelSpec(model, device, engine)
+    run_by = model_options or ModelOptions()
+    spec = ModelSpec(model, device, engine, run_by)
     known_heads: Mapping[str, float | None]
     side: int | None
     base: str | None
     if engine is None:
-        about = describe_model(model, download=download)
+        about = describe_model(model, options=run_by, download=download)
         name, known_heads, side, base = about.name, about.heads, about.side, about.base
     else:
         name, side, base = engine.name, getattr(engine, "side", None), getattr(engine, "base", None)
@@ -290,6 +305,9 @@ def describe(setup: Setup) -> Mapping[str, Any]:
     values = {field.name: getattr(options, field.name) for field in fields(options)}
     values["heads"] = None if options.heads is None else sorted(options.heads)
     values["limits"] = options.limits.model_dump()
+    run_by = setup.model.options
+    values["adapters"] = {head: str(folder) for head, folder in sorted(run_by.adapters.items())}
+    values |= {"dtype": run_by.dtype, "quantization": run_by.quantization}
     return {
         "docai": __version__,
         "model": setup.name,

@@ -22,13 +22,13 @@ from docai.geometry import BBox
 from docai.score_formats import ScoreExports
 from docai.table_formats import TableExports
 
-SCHEMA_VERSION = "1.6"
+SCHEMA_VERSION = "1.7"
 
 Point = tuple[float, float]
 
 Kind = Literal["table", "molecule", "score", "text", "figure"]
 
-FinishReason = Literal["stop", "length", "loop", "blank", "error", "not-run"]
+FinishReason = Literal["stop", "length", "loop", "deadline", "blank", "error", "not-run"]
 
 Evidence = Literal[
     "model",

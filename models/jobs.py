@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -32,6 +33,8 @@ class Job:
     decoding: Decoding
     constraint: Constraint | None = None
     adapter: str | None = None
+    deadline: float | None = None
+    """When the answer ends with what it has, by :func:`time.monotonic`; None: never."""
     causal_prompt: bool = False
     """The prompt sees only what is before it, see :func:`docai.models.guards.make_prompt_causal`."""
     picture: bytes = b""
@@ -41,6 +44,11 @@ class Job:
     def key(self) -> tuple[bytes, tuple[int, ...], str | None, bool] | None:
         """The same where the same is read; None: it is not to be kept."""
         return (self.picture, self.prompt, self.adapter, self.causal_prompt) if self.picture else None
+
+    @property
+    def is_late(self) -> bool:
+        """The deadline has passed."""
+        return self.deadline is not None and time.monotonic() >= self.deadline
 
 
 @dataclass(eq=False)

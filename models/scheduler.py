@@ -142,6 +142,10 @@ class Scheduler:
                 self._waiting.popleft()
                 self._done.append((job, no_room(n_prompt, self._context)))
                 continue
+            if job.is_late:
+                self._waiting.popleft()
+                self._done.append((job, Answer([], [], "deadline")))
+                continue
             try:
                 if not live and self._select is not None:
                     self._select(job.adapter)
@@ -225,7 +229,7 @@ class Scheduler:
         self._rows[slot] = row
         self._decoder.reserve(self.n_slots, row.n_prompt + self._room(job) + self._n_behind)
         same = (job.decoding, job.constraint) == (before.job.decoding, before.job.constraint)
-        if same and before.reason == "length" and self._room(job) > len(before.tokens):
+        if same and before.reason in ("length", "deadline") and self._room(job) > len(before.tokens):
             # The answer was cut: it goes on where it was. As a new row, since tokens after its end may still
             # be on their way.
             row.tokens, row.logprobs = before.tokens, before.logprobs
@@ -325,6 +329,8 @@ class Scheduler:
             self._finish(row, "loop")
         elif len(row.tokens) >= self._room(row.job):
             self._finish(row, "length")
+        elif row.job.is_late:
+            self._finish(row, "deadline")
         if row.matcher is not None and (
             token in self._special_tokens.silent or not row.matcher.consume_token(token)
         ):

@@ -101,6 +101,8 @@ class RegionTask:
     read_back: ReadBackResult | None = None
     issues: list[Issue] = field(default_factory=list)
     """What the steps before the decision have to say."""
+    deadline: float | None = None
+    """When the model's answer ends with what it has, by :func:`time.monotonic`; None: never."""
     has_failed: bool = False
     """A step raised: what is known is recorded, and nothing more is tried."""
 
@@ -222,7 +224,13 @@ class RegionTask:
         if self.head is None:
             return []
         return [
-            Request(self.head, crop.image, self.options.limits.max_tokens_per_region) for crop in self.crops
+            Request(
+                self.head,
+                crop.image,
+                self.options.limits.max_tokens_per_region,
+                deadline=self.deadline,
+            )
+            for crop in self.crops
         ]
 
     def parse(self) -> None:

@@ -66,6 +66,10 @@ def evaluate(
     ] = None,
     model: common.Model = None,
     device: common.Device = None,
+    dtype: common.Dtype = None,
+    batch: common.Batch = None,
+    adapters: common.Adapters = None,
+    quantization: common.Quantization = None,
     text_layer: common.TextLayer = None,
     retry: common.Retry = None,
     download: common.Download = None,
@@ -128,7 +132,17 @@ def evaluate(
     from docai.pipelines.evaluation.report import read_report
     from docai.settings import load_settings
 
-    given = {"model": model, "device": device, "text_layer": text_layer, "retry": retry, "download": download}
+    given = {
+        "model": model,
+        "device": device,
+        "dtype": dtype,
+        "batch": batch,
+        "adapters": adapters or None,
+        "quantization": quantization,
+        "text_layer": text_layer,
+        "retry": retry,
+        "download": download,
+    }
     settings = load_settings(given, as_flags=True).values
     dataset = open_dataset(data)
     folder = make_folder(out)
@@ -177,7 +191,12 @@ def make_engine(settings: Settings) -> Engine:
     from docai.models.selection import load_engine
 
     keep_output_clean()
-    return load_engine(settings.model, device=settings.device, download=settings.download)
+    return load_engine(
+        settings.model,
+        device=settings.device,
+        options=settings.model_options,
+        download=settings.download,
+    )
 
 
 def print_report(report: Report, console: Console) -> None:
