@@ -10,6 +10,7 @@ A record is *content* (what a parser made of the model's text, :mod:`docai.conte
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -19,7 +20,10 @@ from docai.base import Content, Data, bracketed, counted, one_line
 from docai.contents import FigureContent, Issue, MoleculeContent, TextContent
 from docai.errors import NotAResultError
 from docai.geometry import BBox
+from docai.joined_tables import JoinedTable, TablePart, join_tables
 from docai.score_formats import ScoreExports
+from docai.structure import Paragraph, join_blocks
+from docai.structure import Role as Role
 from docai.table_formats import TableExports
 
 SCHEMA_VERSION = "1.7"
@@ -195,6 +199,16 @@ class Score(RecordBase, ScoreExports):
     kind: Literal["score"] = Field(default="score", description="Always `score`.")
 
 
+class Font(Data):
+    """How most of the letters of a text are set, as the PDF declares it."""
+
+    name: str = Field(description="Of the font, such as `TimesNewRomanPS-BoldMT`.")
+    size: float = Field(gt=0, description="Points.")
+    is_bold: bool = Field(default=False, description="The font is a bold one.")
+    is_italic: bool = Field(default=False, description="The font is slanted.")
+    is_monospace: bool = Field(default=False, description="All letters have one width.")
+
+
 class Text(RecordBase, TextContent):
     """A block of text: its lines and words with boxes, in reading order.
 
@@ -203,6 +217,21 @@ class Text(RecordBase, TextContent):
     """
 
     kind: Literal["text"] = Field(default="text", description="Always `text`.")
+    role: Role = Field(
+        default="paragraph",
+        description="What the block is to its document. `paragraph` too where nothing says otherwise; "
+        "`reference`: an entry of a bibliography.",
+    )
+    level: int | None = Field(
+        default=None, ge=1, description="Of a section heading, 1 for the highest; None for all else."
+    )
+    belongs_to: str | None = Field(
+        default=None,
+        description="`id` of the record that a caption names or a footnote explains; None: none was found.",
+    )
+    font: Font | None = Field(
+        default=None, description="That of most of its letters; None where the words are not the PDF's own."
+    )
 
 
 class Figure(RecordBase, FigureContent):
@@ -210,6 +239,12 @@ class Figure(RecordBase, FigureContent):
 
     kind: Literal["figure"] = Field(default="figure", description="Always `figure`.")
 
+
+_CONTINUED = re.compile(
+    r"\b(?:cont(?:inued|['’]d|\.)|continuation|forts(?:etzung|\.)|suite|continua(?:ci[oó]n|zione)?|続き|续)",
+    re.IGNORECASE,
+)
+"""In a caption, that its table goes on with the one before."""
 
 _OTHER_RECORDS: dict[str, type[RecordBase]] = {}
 
@@ -349,6 +384,46 @@ class Document(Data):
         from docai.parsers.score_join import join_scores
 
         return [ScoreExports(**dict(content)) for content in join_scores(self.scores)]
+
+    def joined_tables(self) -> list[JoinedTable]:
+        """The tables, those that go on over pages as one; see :mod:`docai.joined_tables`.
+
+        >>> for table in docai.process("report.pdf").joined_tables():  # doctest: +SKIP
+        ...     print(table.records, table.to_csv())
+        """
+        return join_tables([self._table_part(table) for table in self.tables])
+
+    def _table_part(self, table: Table) -> TablePart:
+        """A table, with what stands around it on its page."""
+        caption = next(
+            (text.text for text in self.texts if text.role == "caption" and text.belongs_to == table.id), ""
+        )
+        is_continued = bool(_CONTINUED.search(caption))
+        aside = ("page-header", "page-footer", "footnote", "caption")
+        order = [
+            record
+            for record in self.records
+            if record.page == table.page and not (isinstance(record, Text) and record.role in aside)
+        ]
+        place = next(index for index, record in enumerate(order) if record is table)
+        is_named = bool(caption) and not is_continued
+        return TablePart(table, table, place == 0, place == len(order) - 1, is_continued, is_named)
+
+    def paragraphs(self) -> list[Paragraph]:
+        """The text as a reader takes it: blocks that a column or a page has broken joined, words whole.
+
+        Every text is in exactly one, in reading order; running heads and page numbers too, which their
+        ``role`` tells.
+
+        >>> document = docai.process("report.pdf")            # doctest: +SKIP
+        >>> for part in document.paragraphs():                # doctest: +SKIP
+        ...     print(part.role, part.headings, part.text)
+        """
+        return join_blocks(self.texts)
+
+    def outline(self) -> list[Paragraph]:
+        """The title and the section headings, in reading order, with their levels."""
+        return [part for part in self.paragraphs() if part.role in ("title", "section-heading")]
 
     @property
     def texts(self) -> list[Text]:
