@@ -11,7 +11,9 @@ A record is *content* (what a parser made of the model's text, :mod:`docai.conte
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, TypeVar
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, SerializeAsAny, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
@@ -21,6 +23,9 @@ from docai.errors import NotAResultError
 from docai.geometry import BBox
 from docai.score_formats import ScoreExports
 from docai.table_formats import TableExports
+
+if TYPE_CHECKING:
+    from docai.exports import ExportOptions, Written
 
 SCHEMA_VERSION = "1.6"
 
@@ -369,6 +374,37 @@ class Document(Data):
         yield from self.issues
         for record in self.records:
             yield from record.issues
+
+    def export(
+        self,
+        path: str | Path,
+        *,
+        source: str | Path | bytes | None = None,
+        options: ExportOptions | None = None,
+    ) -> Written:
+        """Write the document in the format of the path's extension: ``.md``, ``.html``, ``.xlsx``, …
+
+        >>> document.export("report.md", source="report.pdf").losses   # doctest: +SKIP
+
+        Args:
+            source: the file that was read, or its bytes, for pictures of its pages; without it formats that
+                have pictures leave them out, and say so.
+            options: what else can be said, such as the size of chunks; its ``source`` counts where none is
+                given here.
+
+        Returns:
+            The paths that were written, and what the files do not hold.
+
+        Raises:
+            SettingError: docai writes no format of that extension.
+            ExportError: the document has nothing that the format holds.
+            MissingDependencyError: a library that writes the format is not installed.
+            OutputError: it cannot be written there.
+        """
+        from docai.exports import ExportOptions, write_export
+
+        options = options or ExportOptions()
+        return write_export(self, path, options if source is None else replace(options, source=source))
 
     def to_json(self, *, indent: int | None = 2) -> str:
         """The document as JSON text; :meth:`from_json` gives it back unchanged."""

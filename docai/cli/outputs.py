@@ -20,7 +20,7 @@ from typing import Final
 from docai.base import counted
 from docai.cli.inputs import Input
 from docai.errors import SettingError
-from docai.exports import EXPORTERS, exporter_for, source_of_result
+from docai.exports import FORMATS, format_for, source_of_result
 from docai.files import DOCUMENT_SUFFIXES, expand_home
 
 DEFAULT_SUFFIX: Final = ".json"
@@ -81,7 +81,7 @@ def _is_file(out: str, n_inputs: int) -> bool:
             f"or one with an extension ({formats()})."
         )
     try:
-        exporter_for(path)
+        format_for(path)
     except SettingError as error:
         raise SettingError(f"{str(error).rstrip('.')}. For a folder of that name: -o {out}/") from None
     if n_inputs > 1:
@@ -93,7 +93,7 @@ def _is_file(out: str, n_inputs: int) -> bool:
 
 def formats() -> str:
     """The extensions that can be written, for help texts."""
-    return ", ".join(EXPORTERS)
+    return ", ".join(FORMATS)
 
 
 def plan_names(inputs: Sequence[Path], suffix: str) -> list[Path]:
