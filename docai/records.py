@@ -27,11 +27,25 @@ from docai.table_formats import TableExports
 if TYPE_CHECKING:
     from docai.exports import ExportOptions, Written
 
-SCHEMA_VERSION = "1.6"
+SCHEMA_VERSION = "1.7"
 
 Point = tuple[float, float]
 
 Kind = Literal["table", "molecule", "score", "text", "figure"]
+
+Role = Literal[
+    "title",
+    "section-heading",
+    "paragraph",
+    "list-item",
+    "caption",
+    "footnote",
+    "page-header",
+    "page-footer",
+    "formula",
+    "reference",
+    "code",
+]
 
 FinishReason = Literal["stop", "length", "loop", "blank", "error", "not-run"]
 
@@ -208,6 +222,18 @@ class Text(RecordBase, TextContent):
     """
 
     kind: Literal["text"] = Field(default="text", description="Always `text`.")
+    role: Role = Field(
+        default="paragraph",
+        description="What the block is to its document. `paragraph` too where nothing says otherwise; "
+        "`reference`: an entry of a bibliography.",
+    )
+    level: int | None = Field(
+        default=None, ge=1, description="Of a section heading, 1 for the highest; None for all else."
+    )
+    belongs_to: str | None = Field(
+        default=None,
+        description="`id` of the record that a caption names or a footnote explains; None: none was found.",
+    )
 
 
 class Figure(RecordBase, FigureContent):
