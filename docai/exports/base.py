@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import quote
 
 from docai.base import bracketed, counted
 from docai.errors import InputError
@@ -115,6 +116,12 @@ class Export:
         if path in self.files:
             raise ValueError(f"{path} is there already.")
         self.files[path] = data
+
+    def beside(self, name: str, data: bytes) -> str:
+        """A file in the folder ``STEM_files`` beside the main one; the link to it, from the main file."""
+        path = f"{self.stem}_files/{name}"
+        self.add_file(path, data)
+        return quote(path)
 
     def lose(self, code: str, message: str, record: str | None = None) -> None:
         """Tell that something of the document, or of one record, is not in the files."""

@@ -1,4 +1,4 @@
-"""The formats by file extension. A new one is a module of this package and a line in :data:`FORMATS`."""
+"""The formats by file extension. A new one is a module of this package and a line in ``_ALL``."""
 
 from __future__ import annotations
 
@@ -9,12 +9,30 @@ from typing import Final
 
 from docai.errors import NothingToExportError, SettingError
 from docai.exports.base import Export, ExportedFile, ExportOptions, Format
+from docai.exports.csv_file import to_csv, to_molecule_csv
+from docai.exports.html import to_html
 from docai.exports.json_file import to_json
+from docai.exports.markdown import to_markdown
+from docai.exports.music import to_kern, to_midi, to_musicxml, to_svg
+from docai.exports.parquet import to_parquet
+from docai.exports.sdf import to_sdf
 from docai.records import Document
 
-FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
-    {one.suffix: one for one in (Format(".json", "JSON of docai", to_json),)}
+_ALL: Final = (
+    Format(".json", "JSON of docai", to_json),
+    Format(".md", "Markdown", to_markdown),
+    Format(".html", "HTML", to_html),
+    Format(".csv", "CSV of tables", to_csv),
+    Format(".parquet", "Parquet of all records", to_parquet, is_text=False),
+    Format(".sdf", "SDF of molecules", to_sdf),
+    Format(".molecules.csv", "CSV of molecules", to_molecule_csv),
+    Format(".musicxml", "MusicXML of scores", to_musicxml),
+    Format(".mid", "MIDI of scores", to_midi, is_text=False),
+    Format(".svg", "SVG of scores", to_svg),
+    Format(".krn", "Humdrum kern of scores", to_kern),
 )
+
+FORMATS: Final[Mapping[str, Format]] = MappingProxyType({one.suffix: one for one in _ALL})
 """Extension → format."""
 
 
