@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from docai.base import bracketed, counted
@@ -52,11 +52,9 @@ class ExportOptions:
     files_beside: bool = True
     """Pictures and further tables may be files of their own; False: in the main file, or lost."""
     chunk_size: int = 1000
-    """Of ``.jsonl``: the most that a chunk holds, in ``chunk_unit``."""
-    chunk_unit: Literal["characters", "tokens"] = "characters"
-    """Of ``.jsonl``: what is counted."""
+    """Of ``.jsonl``: the most that a chunk holds, in characters, or in tokens where there is a tokenizer."""
     tokenizer: str | Path | Callable[[str], Sequence[object]] | None = None
-    """Of ``.jsonl`` in tokens: a ``tokenizer.json``, or a function from text to tokens."""
+    """Of ``.jsonl``: a ``tokenizer.json``, a folder with one, or a function from text to tokens."""
 
 
 class ExportedFile(bytes):

@@ -34,7 +34,7 @@ def to_csv(export: Export) -> bytes:
     tables = [table for table in export.document.tables if not table.is_empty]
     if not tables:
         raise NothingToExportError(
-            f"{export.document.source.name} has no tables that could be read: there is nothing to write as CSV."
+            f"{export.document.source.name} has no tables that could be read: nothing can be written as CSV."
         )
     texts = [_table(export, table) for table in tables]
     if not export.options.files_beside:
@@ -71,7 +71,7 @@ def is_formula(text: str) -> bool:
 
 
 def to_molecule_csv(export: Export) -> bytes:
-    """A row for each molecule, with its place, its confidence, and what the model wrote where it is invalid."""
+    """A row for each molecule, with its place and confidence, and what the model wrote."""
     molecules = export.document.molecules
     if not molecules:
         raise NothingToExportError(
@@ -91,7 +91,7 @@ def _row(molecule: Molecule) -> list[Any]:
 
 def molecule_facts(molecule: Molecule) -> dict[str, str | int | float | bool]:
     """What is known of a molecule, by the names of :data:`MOLECULE_COLUMNS`; what is None is left out."""
-    x0, y0, x1, y1 = molecule.bbox
+    x0, y0, x1, y1 = (round(value, 2) for value in molecule.bbox)
     facts: dict[str, Any] = {
         "id": molecule.id,
         "page": molecule.page,

@@ -14,7 +14,7 @@ from docai.base import counted
 from docai.contents import Content
 from docai.exports.base import Export
 from docai.parsers.base import replace_invalid_chars
-from docai.records import Figure, Molecule, RecordBase, Score, Table, Text
+from docai.records import Document, Figure, Molecule, RecordBase, Score, Table, Text
 
 BlockKind = Literal["title", "heading", "paragraph", "list-item", "caption", "footnote", "code", "record"]
 
@@ -112,3 +112,12 @@ def name_of(record: RecordBase) -> str:
         (name for kind, name in names.items() if isinstance(record, kind)), _kind(record).capitalize()
     )
     return f"{name} on page {record.page}"
+
+
+def captions(document: Document) -> dict[str, str]:
+    """Record id → the text of the captions that belong to it."""
+    found: dict[str, list[str]] = {}
+    for text in document.texts:
+        if text.role == "caption" and text.belongs_to is not None:
+            found.setdefault(text.belongs_to, []).append(running_text(text.text.split("\n")))
+    return {record: " ".join(parts) for record, parts in found.items()}

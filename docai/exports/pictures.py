@@ -104,7 +104,7 @@ def score_svg(export: Export, score: Score) -> str | None:
     elif (n_drawn := n_measures_of(svg)) < score.n_measures:
         export.lose(
             "cut-engraving",
-            f"Page {score.page}: the picture of the score ends after measure {n_drawn} of {score.n_measures}.",
+            f"Page {score.page}: the score's picture ends after measure {n_drawn} of {score.n_measures}.",
             score.id,
         )
     return svg

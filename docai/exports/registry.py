@@ -9,20 +9,26 @@ from typing import Final
 
 from docai.errors import NothingToExportError, SettingError
 from docai.exports.base import Export, ExportedFile, ExportOptions, Format
+from docai.exports.chunks import to_jsonl
 from docai.exports.csv_file import to_csv, to_molecule_csv
+from docai.exports.docx_file import to_docx
 from docai.exports.html import to_html
 from docai.exports.json_file import to_json
 from docai.exports.markdown import to_markdown
 from docai.exports.music import to_kern, to_midi, to_musicxml, to_svg
 from docai.exports.parquet import to_parquet
 from docai.exports.sdf import to_sdf
+from docai.exports.xlsx import to_xlsx
 from docai.records import Document
 
 _ALL: Final = (
     Format(".json", "JSON of docai", to_json),
     Format(".md", "Markdown", to_markdown),
     Format(".html", "HTML", to_html),
+    Format(".docx", "Word", to_docx, is_text=False),
+    Format(".xlsx", "Excel, of tables", to_xlsx, is_text=False),
     Format(".csv", "CSV of tables", to_csv),
+    Format(".jsonl", "chunks for retrieval", to_jsonl),
     Format(".parquet", "Parquet of all records", to_parquet, is_text=False),
     Format(".sdf", "SDF of molecules", to_sdf),
     Format(".molecules.csv", "CSV of molecules", to_molecule_csv),
