@@ -101,7 +101,7 @@ def test_cells_of_a_table_with_spans_come_back_as_html(words: str) -> None:
 def test_running_heads_and_empty_regions_are_left_out_with_a_loss() -> None:
     file = export(
         made.document(
-            made.text("Chapter 1", role="page-header"), made.text("7", role="page-footer"), made.score("")
+            made.text("Chapter 1", role="page-header"), made.text("7", role="page-footer"), made.text("")
         ),
         "out.md",
     )
@@ -194,3 +194,20 @@ def test_any_code_shows_as_it_is(words: str) -> None:
     code = shown.find(".//code")
     if words.strip():
         assert code.text_content().strip() == words.strip()
+
+
+@pytest.mark.parametrize("name", ["out.md", "out.html", "out.docx", "out.jsonl"])
+def test_what_the_model_wrote_stands_where_it_is_no_structure(name: str) -> None:
+    bad = made.molecule("C(((")
+    file = export(made.document(bad), name)
+    assert [(loss.code, loss.record) for loss in file.losses if loss.code != "no-source"] == [
+        ("unread-region", bad.id)
+    ]
+    if name == "out.docx":
+        import io
+
+        import docx
+
+        assert docx.Document(io.BytesIO(file)).paragraphs[0].text == "[Molecule on page 1: C(((]"
+    else:
+        assert "C(((" in file.decode().replace("\\", "")
