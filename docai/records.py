@@ -10,6 +10,8 @@ A record is *content* (what a parser made of the model's text, :mod:`docai.conte
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -290,6 +292,15 @@ Record = Annotated[Table | Molecule | Score | Text | Figure, Field(discriminator
 R = TypeVar("R", bound=RecordBase)
 
 
+def _newer_version(text: str | bytes) -> str | None:
+    """The schema version of JSON that a newer docai wrote; None: it is no such JSON."""
+    version = json.loads(text).get("schema_version") if text.lstrip()[:1] in ("{", b"{") else None
+    if not isinstance(version, str) or re.fullmatch(r"\d+(\.\d+)*", version) is None:
+        return None
+    own, other = ([int(part) for part in one.split(".")] for one in (SCHEMA_VERSION, version))
+    return version if other > own else None
+
+
 class SourceInfo(Data):
     """What was read."""
 
@@ -464,6 +475,11 @@ class Document(Data):
             why = problem["msg"].removeprefix("Invalid JSON: ")
             raise NotAResultError(f"This is no JSON ({why}): give the text that to_json() wrote.")
         place = ".".join(map(str, problem["loc"])) or "the whole"
+        if newer := _newer_version(text):
+            raise NotAResultError(
+                f"This result has schema version {newer}, and this docai reads up to {SCHEMA_VERSION} ({place} is "
+                "unknown to it): pip install --upgrade docai, or read its source again."
+            )
         raise NotAResultError(
             f"This JSON is no document of docai with schema version {SCHEMA_VERSION} ({place}: "
             f"{problem['msg']}): give what to_json() or docai process wrote, or read its source again."
