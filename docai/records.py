@@ -23,7 +23,10 @@ from docai.base import Content, Data, bracketed, counted, one_line
 from docai.contents import FigureContent, Issue, MoleculeContent, TextContent
 from docai.errors import NotAResultError
 from docai.geometry import BBox
+from docai.joined_tables import JoinedTable, TablePart, join_tables
 from docai.score_formats import ScoreExports
+from docai.structure import Paragraph, join_blocks
+from docai.structure import Role as Role
 from docai.table_formats import TableExports
 
 if TYPE_CHECKING:
@@ -34,20 +37,6 @@ SCHEMA_VERSION = "1.7"
 Point = tuple[float, float]
 
 Kind = Literal["table", "molecule", "score", "text", "figure"]
-
-Role = Literal[
-    "title",
-    "section-heading",
-    "paragraph",
-    "list-item",
-    "caption",
-    "footnote",
-    "page-header",
-    "page-footer",
-    "formula",
-    "reference",
-    "code",
-]
 
 FinishReason = Literal["stop", "length", "loop", "blank", "error", "not-run"]
 
@@ -257,6 +246,12 @@ class Figure(RecordBase, FigureContent):
     kind: Literal["figure"] = Field(default="figure", description="Always `figure`.")
 
 
+_CONTINUED = re.compile(
+    r"\b(?:cont(?:inued|['’]d|\.)|continuation|forts(?:etzung|\.)|suite|continua(?:ci[oó]n|zione)?|続き|续)",
+    re.IGNORECASE,
+)
+"""In a caption, that its table goes on with the one before."""
+
 _OTHER_RECORDS: dict[str, type[RecordBase]] = {}
 
 
@@ -405,6 +400,46 @@ class Document(Data):
 
         return [ScoreExports(**dict(content)) for content in join_scores(self.scores)]
 
+    def joined_tables(self) -> list[JoinedTable]:
+        """The tables, those that go on over pages as one; see :mod:`docai.joined_tables`.
+
+        >>> for table in docai.process("report.pdf").joined_tables():  # doctest: +SKIP
+        ...     print(table.records, table.to_csv())
+        """
+        return join_tables([self._table_part(table) for table in self.tables])
+
+    def _table_part(self, table: Table) -> TablePart:
+        """A table, with what stands around it on its page."""
+        caption = next(
+            (text.text for text in self.texts if text.role == "caption" and text.belongs_to == table.id), ""
+        )
+        is_continued = bool(_CONTINUED.search(caption))
+        aside = ("page-header", "page-footer", "footnote", "caption")
+        order = [
+            record
+            for record in self.records
+            if record.page == table.page and not (isinstance(record, Text) and record.role in aside)
+        ]
+        place = next(index for index, record in enumerate(order) if record is table)
+        is_named = bool(caption) and not is_continued
+        return TablePart(table, table, place == 0, place == len(order) - 1, is_continued, is_named)
+
+    def paragraphs(self) -> list[Paragraph]:
+        """The text as a reader takes it: blocks that a column or a page has broken joined, words whole.
+
+        Every text is in exactly one, in reading order; running heads and page numbers too, which their
+        ``role`` tells.
+
+        >>> document = docai.process("report.pdf")            # doctest: +SKIP
+        >>> for part in document.paragraphs():                # doctest: +SKIP
+        ...     print(part.role, part.headings, part.text)
+        """
+        return join_blocks(self.texts)
+
+    def outline(self) -> list[Paragraph]:
+        """The title and the section headings, in reading order, with their levels."""
+        return [part for part in self.paragraphs() if part.role in ("title", "section-heading")]
+
     @property
     def texts(self) -> list[Text]:
         """The blocks of text, in reading order."""
@@ -477,8 +512,8 @@ class Document(Data):
         place = ".".join(map(str, problem["loc"])) or "the whole"
         if newer := _newer_version(text):
             raise NotAResultError(
-                f"This result has schema version {newer}, and this docai reads up to {SCHEMA_VERSION} ({place} is "
-                "unknown to it): pip install --upgrade docai, or read its source again."
+                f"This result has schema version {newer}, and this docai reads up to {SCHEMA_VERSION} "
+                f"({place} is unknown to it): pip install --upgrade docai, or read its source again."
             )
         raise NotAResultError(
             f"This JSON is no document of docai with schema version {SCHEMA_VERSION} ({place}: "
