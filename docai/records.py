@@ -10,9 +10,12 @@ A record is *content* (what a parser made of the model's text, :mod:`docai.conte
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, TypeVar
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, SerializeAsAny, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
@@ -25,6 +28,9 @@ from docai.score_formats import ScoreExports
 from docai.structure import Paragraph, join_blocks
 from docai.structure import Role as Role
 from docai.table_formats import TableExports
+
+if TYPE_CHECKING:
+    from docai.exports import ExportOptions, Written
 
 SCHEMA_VERSION = "1.7"
 
@@ -281,6 +287,15 @@ Record = Annotated[Table | Molecule | Score | Text | Figure, Field(discriminator
 R = TypeVar("R", bound=RecordBase)
 
 
+def _newer_version(text: str | bytes) -> str | None:
+    """The schema version of JSON that a newer docai wrote; None: it is no such JSON."""
+    version = json.loads(text).get("schema_version") if text.lstrip()[:1] in ("{", b"{") else None
+    if not isinstance(version, str) or re.fullmatch(r"\d+(\.\d+)*", version) is None:
+        return None
+    own, other = ([int(part) for part in one.split(".")] for one in (SCHEMA_VERSION, version))
+    return version if other > own else None
+
+
 class SourceInfo(Data):
     """What was read."""
 
@@ -445,6 +460,37 @@ class Document(Data):
         for record in self.records:
             yield from record.issues
 
+    def export(
+        self,
+        path: str | Path,
+        *,
+        source: str | Path | bytes | None = None,
+        options: ExportOptions | None = None,
+    ) -> Written:
+        """Write the document in the format of the path's extension: ``.md``, ``.html``, ``.xlsx``, …
+
+        >>> document.export("report.md", source="report.pdf").losses   # doctest: +SKIP
+
+        Args:
+            source: the file that was read, or its bytes, for pictures of its pages; without it formats that
+                have pictures leave them out, and say so.
+            options: what else can be said, such as the size of chunks; its ``source`` counts where none is
+                given here.
+
+        Returns:
+            The paths that were written, and what the files do not hold.
+
+        Raises:
+            SettingError: docai writes no format of that extension.
+            ExportError: the document has nothing that the format holds.
+            MissingDependencyError: a library that writes the format is not installed.
+            OutputError: it cannot be written there.
+        """
+        from docai.exports import ExportOptions, write_export
+
+        options = options or ExportOptions()
+        return write_export(self, path, options if source is None else replace(options, source=source))
+
     def to_json(self, *, indent: int | None = 2) -> str:
         """The document as JSON text; :meth:`from_json` gives it back unchanged."""
         return self.model_dump_json(indent=indent)
@@ -464,6 +510,11 @@ class Document(Data):
             why = problem["msg"].removeprefix("Invalid JSON: ")
             raise NotAResultError(f"This is no JSON ({why}): give the text that to_json() wrote.")
         place = ".".join(map(str, problem["loc"])) or "the whole"
+        if newer := _newer_version(text):
+            raise NotAResultError(
+                f"This result has schema version {newer}, and this docai reads up to {SCHEMA_VERSION} "
+                f"({place} is unknown to it): pip install --upgrade docai, or read its source again."
+            )
         raise NotAResultError(
             f"This JSON is no document of docai with schema version {SCHEMA_VERSION} ({place}: "
             f"{problem['msg']}): give what to_json() or docai process wrote, or read its source again."
