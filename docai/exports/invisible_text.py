@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-from docai.geometry import BBox
-
-Direction = Literal["right", "down", "left", "up"]
-"""Where text runs on the displayed page; ``down``: that of a page which lies on its side."""
+from docai.exports.hidden_words import HiddenWord
 
 MAX_CHARACTERS: Final = 60_000
 """Different ones in a font, whose glyphs are numbered with 16 bits."""
@@ -36,16 +33,6 @@ _BF_BLOCK: Final = 100
 
 _LEFT_TO_RIGHT: Final = re.compile(r"[0-9A-Za-z]+(?:[.,:/][0-9]+)*")
 """What keeps its order inside a word that is written from the right."""
-
-
-@dataclass(frozen=True)
-class HiddenWord:
-    """A word and its box, points of the displayed page."""
-
-    text: str
-    bbox: BBox
-    direction: Direction = "right"
-    space_after: bool = False
 
 
 class InvisibleFont:
@@ -162,14 +149,15 @@ def _operators(words: Sequence[HiddenWord], font: InvisibleFont, to_page: tuple[
     a, b, c, d, e, f = to_page
     parts = ["q BT 3 Tr"]
     for word in words:
-        (x, y), along, up, length, height = _frame(word)
+        (x, y), (ux, uy), length, height = _frame(word)
         if length <= 0 or height <= 0 or not word.text:
             continue
         stretch = length / height / (font.width(word.text) or _ADVANCE / _UNITS)
-        ax, ay = along[0] * stretch, along[1] * stretch
+        # Letters stand upright on the line that runs along u: y goes down on the displayed page.
+        along, up = (ux * stretch, uy * stretch), (uy, -ux)
         matrix = (
-            ax * a + ay * c,
-            ax * b + ay * d,
+            along[0] * a + along[1] * c,
+            along[0] * b + along[1] * d,
             up[0] * a + up[1] * c,
             up[0] * b + up[1] * d,
             x * a + y * c + e,
@@ -181,19 +169,25 @@ def _operators(words: Sequence[HiddenWord], font: InvisibleFont, to_page: tuple[
     return "\n".join([*parts, "ET Q", ""])
 
 
-def _frame(
-    word: HiddenWord,
-) -> tuple[tuple[float, float], tuple[float, float], tuple[float, float], float, float]:
-    """Where the base line begins, where it runs, where up is, and how long and high the word is."""
+_ALONG: Final = {"right": (1, 0), "down": (0, 1), "left": (-1, 0), "up": (0, -1)}
+"""Where a line runs on the displayed page."""
+
+
+def _frame(word: HiddenWord) -> tuple[tuple[float, float], tuple[float, float], float, float]:
+    """Where the base line begins, the direction of unit length in which it runs, and how long and high the
+    word is."""
     x0, y0, x1, y1 = word.bbox
-    width, height = x1 - x0, y1 - y0
-    if word.direction == "right":
-        return (x0, y1 - _DESCENT * height), (1, 0), (0, -1), width, height
-    if word.direction == "left":
-        return (x1, y0 + _DESCENT * height), (-1, 0), (0, 1), width, height
-    if word.direction == "down":
-        return (x0 + _DESCENT * width, y0), (0, 1), (1, 0), height, width
-    return (x1 - _DESCENT * width, y1), (0, -1), (-1, 0), height, width
+    ux, uy = _ALONG[word.direction]
+    length, height = (x1 - x0, y1 - y0) if ux else (y1 - y0, x1 - x0)
+    # Down as seen upright is a quarter clockwise from where the line runs.
+    down = (-uy, ux)
+    sink = height * (0.5 - _DESCENT) - word.slope * length / 2
+    start = (
+        (x0 + x1) / 2 - ux * length / 2 + down[0] * sink,
+        (y0 + y1) / 2 - uy * length / 2 + down[1] * sink,
+    )
+    norm = math.hypot(1, word.slope)
+    return start, ((ux + word.slope * down[0]) / norm, (uy + word.slope * down[1]) / norm), length, height
 
 
 def in_visual_order(word: str) -> str:

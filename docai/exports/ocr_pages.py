@@ -59,7 +59,7 @@ class PlacedWord:
     text: str
     box: PixelBox
     confidence: float | None = None
-    space_after: bool = True
+    space_after: bool = False
     """A space stands between it and the next word of its line."""
 
 
@@ -89,7 +89,7 @@ class Region:
 
     record: RecordBase
     id: str
-    """An XML id: ``r-`` and the id of the record."""
+    """The id of the record as an XML id."""
     box: PixelBox
     corners: Sequence[tuple[int, int]]
     """Of the region where the page is skewed, else of its box; clockwise from the top left."""
@@ -135,7 +135,9 @@ class XmlIds:
 
     def name(self, name: str) -> str:
         """An XML id that says ``name``, with a number behind where that is taken."""
-        plain = "-".join(_ID.findall(name)) or "x"
+        plain = "-".join(_ID.findall(name))
+        if not plain[:1].isalpha():
+            plain = f"r-{plain}"
         free, number = plain, 1
         while free in self._taken:
             number += 1
@@ -146,7 +148,7 @@ class XmlIds:
 
 def _region(record: RecordBase, frame: PixelFrame, names: XmlIds) -> Region:
     box = frame.box(record.bbox)
-    name = names.name(f"r-{record.id}")
+    name = names.name(record.id)
     x0, y0, x1, y1 = box
     corners: Sequence[tuple[int, int]] = [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]
     if record.polygon and len(record.polygon) > 2:
@@ -169,11 +171,12 @@ def _cell(cell: Cell, name: str, frame: PixelFrame, table: PixelBox) -> PlacedCe
 
 
 def _lines_without_boxes(text: str, box: PixelBox, confidence: float | None = None) -> list[PlacedLine]:
-    return [
-        PlacedLine(line, box, [PlacedWord(word, box, confidence) for word in line.split()])
-        for line in printable(text).split("\n")
-        if line.strip()
-    ]
+    lines = []
+    for line in filter(str.strip, printable(text).split("\n")):
+        words = line.split()
+        placed = [PlacedWord(one, box, confidence, n < len(words)) for n, one in enumerate(words, 1)]
+        lines.append(PlacedLine(line, box, placed))
+    return lines
 
 
 def _line(line: Line, frame: PixelFrame, around: PixelBox) -> PlacedLine:

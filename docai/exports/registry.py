@@ -12,6 +12,7 @@ from docai.exports.alto import to_alto
 from docai.exports.base import Export, ExportedFile, ExportOptions, Format
 from docai.exports.chunks import to_jsonl
 from docai.exports.csv_file import to_csv, to_molecule_csv
+from docai.exports.docling import to_docling
 from docai.exports.docx_file import to_docx
 from docai.exports.hocr import to_hocr
 from docai.exports.html import to_html
@@ -44,6 +45,7 @@ _ALL: Final = (
     Format(".hocr", "hOCR", to_hocr),
     Format(".alto.xml", "ALTO", to_alto),
     Format(".page.xml", "PAGE XML", to_page_xml),
+    Format(".docling.json", "DoclingDocument", to_docling),
 )
 
 FORMATS: Final[Mapping[str, Format]] = MappingProxyType({one.suffix: one for one in _ALL})

@@ -7,26 +7,21 @@ its pictures. Images become pages that show them. See :mod:`docai.exports.invisi
 from __future__ import annotations
 
 import io
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from docai.contents import Line
 from docai.errors import ExportError, InputError
 from docai.exports.base import Export
-from docai.exports.flow import printable
-from docai.exports.invisible_text import Direction, HiddenWord, InvisibleFont, add_words
-from docai.exports.ocr_pages import spaces_after
-from docai.geometry import BBox, center, contains_center
+from docai.exports.hidden_words import HiddenWord, hidden_words
+from docai.exports.invisible_text import InvisibleFont, add_words
+from docai.geometry import BBox, contains_center
 from docai.pipelines.ingest import Page, Source, quiet_mupdf
-from docai.records import Document, Figure, Molecule, RecordBase, Score, Table, Text
+from docai.records import Molecule, Score
 
 _JPEG_ORIENTATION: Final = 0x0112
 """EXIF tag: how the picture is to be turned."""
-
-_OPPOSITE: Final[dict[Direction, Direction]] = {"right": "left", "left": "right", "down": "up", "up": "down"}
 
 
 def to_searchable_pdf(export: Export) -> bytes:
@@ -40,7 +35,7 @@ def to_searchable_pdf(export: Export) -> bytes:
             why = export.losses.pop().message.removeprefix("Pictures are left out")
             why = why.removeprefix(", since ").removeprefix(": ")
             raise ExportError(f"A searchable PDF is the source with its words, and {why}")
-        words = {page.number: _words_of_page(export.document, page.number) for page in export.document.pages}
+        words = {page.number: hidden_words(export.document, page) for page in export.document.pages}
         try:
             with quiet_mupdf():
                 data = _written(export, source, words)
@@ -158,90 +153,3 @@ def _not_there(page: Any, words: Sequence[HiddenWord]) -> list[HiddenWord]:
     for x0, y0, x1, y1, text, *_ in page.get_text("words"):
         own[text].append(tuple(pymupdf.Rect(x0, y0, x1, y1) * page.rotation_matrix))
     return [word for word in words if not any(contains_center(word.bbox, box) for box in own[word.text])]
-
-
-def _words_of_page(document: Document, number: int) -> list[HiddenWord]:
-    records = [record for record in document.records if record.page == number]
-    texts = [record for record in records if isinstance(record, Text)]
-    main = _direction([line for text in texts for line in text.lines]) or "right"
-    return [
-        word
-        for record in records
-        # Words of the text layer are on the page.
-        if "text-layer" not in record.evidence
-        for word in _words_of_record(record, main)
-    ]
-
-
-def _words_of_record(record: RecordBase, main: Direction) -> Iterator[HiddenWord]:
-    """The words of a record; ``main`` is where most text of its page runs."""
-    if isinstance(record, Text):
-        direction = _direction(record.lines) or main
-        unplaced = [line for line in record.lines if line.bbox is None]
-        for line in record.lines:
-            if line.bbox is not None:
-                yield from _words_of_line(line, direction)
-        yield from _words_in_box("\n".join(line.text for line in unplaced), record.bbox, direction)
-    elif isinstance(record, Table):
-        for cell in record.cells:
-            yield from _words_in_box(cell.printed, cell.bbox or record.bbox, main)
-    elif isinstance(record, Figure):
-        yield from _words_in_box(record.text, record.bbox, main)
-
-
-def _words_of_line(line: Line, direction: Direction) -> Iterator[HiddenWord]:
-    if any(word.bbox is None for word in line.words) or not line.words:
-        yield from _words_in_box(line.text, line.bbox, direction)
-        return
-    spaces = spaces_after([word.text for word in line.words], line.text)
-    for word, space in zip(line.words, spaces, strict=True):
-        if word.bbox is not None and (text := _one_line(word.text)):
-            yield HiddenWord(text, word.bbox, direction, space)
-
-
-def _words_in_box(text: str, box: BBox | None, direction: Direction) -> Iterator[HiddenWord]:
-    """Words whose own places nobody gave: the lines share the box, and the words of a line its length."""
-    lines = [line.split() for line in printable(text).split("\n") if line.strip()]
-    if box is None or not lines:
-        return
-    for number, words in enumerate(lines):
-        n_letters = sum(map(len, words)) + len(words) - 1
-        begin = 0
-        for word in words:
-            share = begin / n_letters, (begin + len(word)) / n_letters
-            down = number / len(lines), (number + 1) / len(lines)
-            is_last = word is words[-1]
-            yield HiddenWord(word, _part(box, share, down, direction), direction, not is_last)
-            begin += len(word) + 1
-
-
-def _part(box: BBox, along: tuple[float, float], across: tuple[float, float], direction: Direction) -> BBox:
-    """A part of a box, by shares of its length along the text and across it, from where reading begins."""
-    if direction in ("left", "up"):
-        along = 1 - along[1], 1 - along[0]
-    if direction in ("left", "down"):
-        across = 1 - across[1], 1 - across[0]
-    (u0, u1), (v0, v1) = (along, across) if direction in ("right", "left") else (across, along)
-    x0, y0, x1, y1 = box
-    return x0 + u0 * (x1 - x0), y0 + v0 * (y1 - y0), x0 + u1 * (x1 - x0), y0 + v1 * (y1 - y0)
-
-
-def _one_line(text: str) -> str:
-    return " ".join(printable(text).split())
-
-
-def _direction(lines: Sequence[Line]) -> Direction | None:
-    """Where most of the text runs, told by how words follow each other; None where no two do."""
-    votes: Counter[Direction] = Counter()
-    for line in lines:
-        boxes = [word.bbox for word in line.words if word.bbox is not None]
-        for before, after in pairwise(boxes):
-            (ax, ay), (bx, by) = center(before), center(after)
-            dx, dy = bx - ax, by - ay
-            if abs(dx) == abs(dy):
-                continue
-            runs: Direction = "right" if dx > 0 else "left"
-            if abs(dy) > abs(dx):
-                runs = "down" if dy > 0 else "up"
-            votes[_OPPOSITE[runs] if line.direction == "rtl" else runs] += 1
-    return votes.most_common(1)[0][0] if votes else None
