@@ -159,6 +159,7 @@ def make_setup(
 
     Raises:
         SettingError: a format or a number of workers that there is not.
+        MissingDependencyError: a library that writes a format is not installed.
         UnknownModelError, CheckpointError, UnknownHeadError, HeadNotAvailableError: of the model.
     """
     from docai.models.engine import LazyEngine, check_heads
@@ -168,6 +169,8 @@ def make_setup(
     from docai.pipelines.batch.run import Setup
 
     suffixes = [format_named(name).suffix for name in formats]
+    for suffix in suffixes:
+        format_named(suffix).check()
     if workers is not None and (not isinstance(workers, int) or workers < 1):
         raise SettingError(f"workers is {workers!r}; give a number from 1, or leave it out.")
     spec = ModelSpec(model, device, engine)

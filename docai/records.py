@@ -214,6 +214,16 @@ class Score(RecordBase, ScoreExports):
     kind: Literal["score"] = Field(default="score", description="Always `score`.")
 
 
+class Font(Data):
+    """How most of the letters of a text are set, as the PDF declares it."""
+
+    name: str = Field(description="Of the font, such as `TimesNewRomanPS-BoldMT`.")
+    size: float = Field(gt=0, description="Points.")
+    is_bold: bool = Field(default=False, description="The font is a bold one.")
+    is_italic: bool = Field(default=False, description="The font is slanted.")
+    is_monospace: bool = Field(default=False, description="All letters have one width.")
+
+
 class Text(RecordBase, TextContent):
     """A block of text: its lines and words with boxes, in reading order.
 
@@ -233,6 +243,9 @@ class Text(RecordBase, TextContent):
     belongs_to: str | None = Field(
         default=None,
         description="`id` of the record that a caption names or a footnote explains; None: none was found.",
+    )
+    font: Font | None = Field(
+        default=None, description="That of most of its letters; None where the words are not the PDF's own."
     )
 
 

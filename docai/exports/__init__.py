@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from docai.exports.base import Export, ExportedFile, ExportOptions, Format, Loss
-from docai.exports.files import Written, write_export
+from docai.exports.files import Written, paths_of, write_export, write_files
 from docai.exports.json_file import source_of_result
 from docai.exports.registry import FORMATS, export, export_alone, format_for, format_named, split_name
 
@@ -24,7 +24,9 @@ __all__ = [
     "export_alone",
     "format_for",
     "format_named",
+    "paths_of",
     "source_of_result",
     "split_name",
     "write_export",
+    "write_files",
 ]

@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from docai.base import bracketed, counted
-from docai.errors import InputError
+from docai.errors import InputError, needs
 from docai.records import Document
 
 if TYPE_CHECKING:
@@ -184,7 +185,17 @@ class Format:
     """The bytes of the main file. A function of a module: it goes to other processes.
 
     Raises NothingToExportError where the document has nothing that the format holds, ExportError where it
-    cannot be written, MissingDependencyError where a library is absent.
+    cannot be written. The packages of the format are there.
     """
     is_text: bool = True
     """It can go to a terminal: UTF-8."""
+    packages: tuple[str, ...] = ()
+    """Import names of the optional packages that write it."""
+    extra: str = "exports"
+    """The extra of docai that has them."""
+
+    def check(self) -> None:
+        """Raises MissingDependencyError: a package that writes the format is not installed."""
+        for package in self.packages:
+            with needs(f"docai[{self.extra}]", self.suffix):
+                import_module(package)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from docai.base import Content
 from docai.contents import Cell
-from docai.errors import needs
 from docai.exports.base import Export
 from docai.exports.flow import Block, blocks, name_of, printable, running_text
 from docai.exports.html_table import numeric_columns
@@ -35,13 +34,8 @@ _FOOTNOTE_SIZE: Final = 9
 
 
 def to_docx(export: Export) -> bytes:
-    """The document as an Office Open XML file.
-
-    Raises:
-        MissingDependencyError: python-docx is not installed.
-    """
-    with needs("docai[exports]", "DOCX"):
-        import docx
+    """The document as an Office Open XML file."""
+    import docx
 
     word = docx.Document()
     word.core_properties.author = ""
@@ -130,8 +124,8 @@ class _Writer:
         if table.n_cols > MAX_COLS:
             self._export.lose(
                 "too-wide",
-                f"Page {table.page}: a table of {table.n_cols} columns is written as lines of text, since Word's "
-                f"tables have {MAX_COLS} at most.",
+                f"Page {table.page}: a table of {table.n_cols} columns is written as lines of text, since "
+                f"Word's have {MAX_COLS} at most.",
                 table.id,
             )
             self._code(printable(table.to_csv(delimiter="\t")).rstrip("\r\n").replace("\r\n", "\n"))

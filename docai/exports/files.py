@@ -35,6 +35,11 @@ def write_export(document: Document, path: str | Path, options: ExportOptions | 
     return write_files(export(document, target, options), target)
 
 
+def paths_of(file: ExportedFile, target: Path) -> list[Path]:
+    """Where :func:`write_files` writes: the files beside the main one, then that."""
+    return [*(target.parent / PurePosixPath(name) for name in file.files), target]
+
+
 def write_files(file: ExportedFile, target: Path) -> Written:
     """Write what :func:`docai.exports.export` made.
 

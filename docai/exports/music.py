@@ -38,10 +38,6 @@ def to_svg(export: Export) -> bytes:
 def _svg(export: Export, piece: ScoreExports) -> bytes:
     svg = engraved(piece.kern)
     if svg is None:
-        from docai.errors import needs
-
-        with needs("docai[synth]", "A score as SVG"):
-            import verovio  # noqa: F401
         raise ExportError("Verovio refuses the music. Its kern can be written as .krn.")
     if (n_drawn := n_measures_of(svg)) < piece.n_measures:
         export.lose("cut-engraving", f"The picture ends after measure {n_drawn} of {piece.n_measures}.")

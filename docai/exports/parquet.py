@@ -7,7 +7,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from docai.contents import Content
-from docai.errors import needs
 from docai.exports.base import Export
 from docai.records import Molecule, RecordBase, Score, Table, Text
 from docai.table_formats import grid_of_texts
@@ -17,14 +16,9 @@ if TYPE_CHECKING:
 
 
 def to_parquet(export: Export) -> bytes:
-    """All records of the document; its source and pages are in the metadata of the schema, as JSON.
-
-    Raises:
-        MissingDependencyError: pyarrow is not installed.
-    """
-    with needs("docai[exports]", "Parquet"):
-        import pyarrow
-        import pyarrow.parquet
+    """All records of the document; its source and pages are in the metadata of the schema, as JSON."""
+    import pyarrow
+    import pyarrow.parquet
 
     document = export.document
     about = document.model_dump_json(exclude={"records"})

@@ -30,16 +30,16 @@ _ALL: Final = (
     Format(".json", "JSON of docai", to_json),
     Format(".md", "Markdown", to_markdown),
     Format(".html", "HTML", to_html),
-    Format(".docx", "Word", to_docx, is_text=False),
-    Format(".xlsx", "Excel, of tables", to_xlsx, is_text=False),
+    Format(".docx", "Word", to_docx, is_text=False, packages=("docx",)),
+    Format(".xlsx", "Excel, of tables", to_xlsx, is_text=False, packages=("xlsxwriter",)),
     Format(".csv", "CSV of tables", to_csv),
     Format(".jsonl", "chunks for retrieval", to_jsonl),
-    Format(".parquet", "Parquet of all records", to_parquet, is_text=False),
+    Format(".parquet", "Parquet of all records", to_parquet, is_text=False, packages=("pyarrow",)),
     Format(".sdf", "SDF of molecules", to_sdf),
     Format(".molecules.csv", "CSV of molecules", to_molecule_csv),
     Format(".musicxml", "MusicXML of scores", to_musicxml),
     Format(".mid", "MIDI of scores", to_midi, is_text=False),
-    Format(".svg", "SVG of scores", to_svg),
+    Format(".svg", "SVG of scores", to_svg, packages=("verovio",), extra="synth"),
     Format(".krn", "Humdrum kern of scores", to_kern),
     Format(".pdf", "searchable PDF", to_searchable_pdf, is_text=False),
     Format(".hocr", "hOCR", to_hocr),
@@ -108,6 +108,7 @@ def export(document: Document, path: str | PurePath, options: ExportOptions | No
         MissingDependencyError: a library that writes the format is not installed.
     """
     one = format_for(path)
+    one.check()
     task = Export(document, split_name(PurePath(path).name)[0], options or ExportOptions())
     return task.result(one.write(task))
 

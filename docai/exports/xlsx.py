@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from docai.base import counted
 from docai.contents import Cell
-from docai.errors import NothingToExportError, needs
+from docai.errors import NothingToExportError
 from docai.exports.base import Export
 from docai.exports.excel_numbers import TypedCell, typed_cells
 from docai.exports.flow import captions, printable
@@ -46,7 +46,6 @@ def to_xlsx(export: Export) -> bytes:
 
     Raises:
         NothingToExportError: no table was read.
-        MissingDependencyError: XlsxWriter is not installed.
     """
     tables = [table for table in export.document.tables if not table.is_empty]
     if not tables:
@@ -81,8 +80,7 @@ def sheet_names(export: Export, tables: Sequence[Table]) -> list[str]:
 
 
 def _workbook(export: Export, tables: Sequence[Table], names: Sequence[str]) -> bytes:
-    with needs("docai[exports]", "XLSX"):
-        from xlsxwriter.workbook import Workbook
+    from xlsxwriter.workbook import Workbook
 
     packed = io.BytesIO()
     # What is written stays what it is: text is never read as a number, a formula or a link.
