@@ -17,8 +17,8 @@ from typing import Any, Final
 from docai.base import Content
 from docai.errors import SettingError
 from docai.exports.base import Export
-from docai.exports.flow import Block, blocks, printable, running_text
-from docai.records import Figure, Molecule, RecordBase, Score, Table
+from docai.exports.flow import Block, blocks, is_picture, printable, running_text, words_of
+from docai.records import Molecule, RecordBase, Score, Table
 
 Counter = Callable[[str], int]
 """Text → its size, in characters or tokens."""
@@ -153,7 +153,7 @@ def _pieces(export: Export, size: int, count: Counter) -> Iterator[_Piece]:
 
 def _texts(block: Block, size: int, count: Counter) -> Iterator[str]:
     record = block.record
-    if isinstance(record, Table):
+    if isinstance(record, Table) and not record.is_empty:
         yield from _table_parts(record, size, count)
         return
     if block.kind == "record":
@@ -165,13 +165,13 @@ def _texts(block: Block, size: int, count: Counter) -> Iterator[str]:
 
 
 def _described(record: RecordBase) -> str:
+    if is_picture(record):
+        return words_of(record)
     if isinstance(record, Molecule):
         facts = [f"SMILES: {record.smiles}", record.formula, record.inchikey]
         return "Molecule. " + "; ".join(fact for fact in facts if fact)
     if isinstance(record, Score):
         return printable(record.kern.strip("\n"))
-    if isinstance(record, Figure):
-        return running_text(record.text.split("\n"))
     return running_text([record.describe()]) if isinstance(record, Content) else ""
 
 

@@ -67,7 +67,7 @@ def _table(export: Export, table: Table) -> bytes:
 
 def is_formula(text: str) -> bool:
     """Whether a spreadsheet takes the text for a formula: numbers with a sign are none."""
-    return text.startswith(FORMULA_STARTS) and len(text.strip()) > 1 and read_numeral(text) is None
+    return text.startswith(FORMULA_STARTS) and len(text) > 1 and read_numeral(text) is None
 
 
 def to_molecule_csv(export: Export) -> bytes:

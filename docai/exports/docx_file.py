@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 from docai.base import Content
 from docai.contents import Cell
 from docai.exports.base import Export
-from docai.exports.flow import Block, blocks, name_of, printable, running_text
+from docai.exports.flow import Block, blocks, is_picture, name_of, printable, running_text, words_of
 from docai.exports.html_table import numeric_columns
 from docai.exports.pictures import cut_from_pages, molecule_png, score_png
 from docai.parsers.table_grid import fill_grid, head_rows
-from docai.records import Figure, Molecule, RecordBase, Score, Table
+from docai.records import Molecule, RecordBase, Score, Table
 
 if TYPE_CHECKING:
     from docx.document import Document as WordDocument
@@ -55,7 +55,8 @@ class _Writer:
     def __init__(self, export: Export, word: WordDocument) -> None:
         self._export = export
         self._word = word
-        self._figures = cut_from_pages(export, export.document.figures)
+        shown = [record for record in export.document.records if is_picture(record)]
+        self._regions = cut_from_pages(export, shown)
 
     def add(self, block: Block) -> None:
         word, text = self._word, block.text
@@ -80,7 +81,12 @@ class _Writer:
             word.add_paragraph(text)
 
     def _record(self, record: RecordBase) -> None:
-        if isinstance(record, Table):
+        if is_picture(record):
+            words, png = words_of(record), self._regions.get(record.id)
+            if png is None:
+                self._word.add_paragraph(f"[{name_of(record)}{': ' + words if words else ''}]")
+            self._picture(record, png, words)
+        elif isinstance(record, Table):
             self._table(record)
         elif isinstance(record, Molecule):
             self._picture(record, molecule_png(record))
@@ -90,12 +96,6 @@ class _Writer:
             self._picture(record, png)
             if png is None:
                 self._code(printable(record.kern.rstrip("\n")))
-        elif isinstance(record, Figure):
-            words = running_text(record.text.split("\n"))
-            png = self._figures.get(record.id)
-            if png is None:
-                self._word.add_paragraph(f"[{name_of(record)}{': ' + words if words else ''}]")
-            self._picture(record, png, words)
         elif isinstance(record, Content):
             self._word.add_paragraph(running_text([record.describe()]))
 

@@ -76,10 +76,7 @@ def _code(cell: Cell, numeral: Numeral, value: int | float) -> str | None:
     )
     whole, _, decimals = body.partition(mark) if isinstance(value, float) else (body, "", "")
     digits = [char for char in whole if char in _ASCII_DIGITS]
-    if len(digits) > 1 and digits[0] == "0":
-        core = "0" * len(digits)
-    else:
-        core = ("#,##0" if len(digits) < len(whole) else "0") if digits else ""
+    core = ("#,##0" if len(digits) < len(whole) else "0") if digits else ""
     if decimals:
         core += "." + "0" * len(decimals)
     is_percent = numeral.unit_kind == "percent"

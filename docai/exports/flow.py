@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from docai.base import counted
@@ -38,6 +38,8 @@ class Block:
     """Without the mark of a list item; of code with its lines."""
     level: int = 0
     """Of a heading, from 1."""
+    depth: int = 0
+    """Of a heading as HTML counts: its level, and one more where the document has a title, which is 1."""
     marker: str = ""
     """Of a list item: empty for a bullet, else such as ``3.``"""
     headings: tuple[str, ...] = ()
@@ -47,19 +49,21 @@ class Block:
 def blocks(export: Export) -> Iterator[Block]:
     """The document's blocks in reading order.
 
-    Running heads and page numbers are left out, with a loss; so are records in which nothing was read.
+    Running heads and page numbers are left out, with a loss, as is text in which nothing was read. Another
+    record in which nothing was read is there, with a loss: :func:`is_picture` says so.
     """
     headings: list[tuple[int, str]] = []
+    has_title = any(text.role == "title" for text in export.document.texts)
     n_furniture = 0
     for record in export.document.records:
         if isinstance(record, Text) and record.role in _FURNITURE:
             n_furniture += 1
             continue
-        if isinstance(record, Content) and record.is_empty and not isinstance(record, Figure):
-            export.lose(
-                "unread-region", f"Page {record.page}: nothing was read in a {_kind(record)}.", record.id
-            )
-            continue
+        if is_unread(record):
+            kind = _kind(record)
+            export.lose("unread-region", f"Page {record.page}: nothing was read in a {kind}.", record.id)
+            if isinstance(record, Text):
+                continue
         block = _block(record)
         if block.kind in ("title", "heading"):
             level = block.level if block.kind == "heading" else 0
@@ -67,9 +71,27 @@ def blocks(export: Export) -> Iterator[Block]:
         path = tuple(text for _, text in headings)
         if block.kind in ("title", "heading"):
             headings.append((level, block.text))
-        yield Block(block.kind, record, block.text, block.level, block.marker, path)
+        depth = block.level + has_title if block.kind == "heading" else 0
+        yield replace(block, depth=depth, headings=path)
     if n_furniture:
         export.lose("page-furniture", f"{counted(n_furniture, 'running head or page number')} left out.")
+
+
+def is_unread(record: RecordBase) -> bool:
+    """Whether nothing valid was read in a region that a head reads."""
+    if isinstance(record, Text):
+        return not record.text.strip()
+    return isinstance(record, Content) and record.is_empty and not isinstance(record, Figure)
+
+
+def is_picture(record: RecordBase) -> bool:
+    """Whether a record is shown as the page shows it: a figure, or what could not be read."""
+    return isinstance(record, Figure) or (is_unread(record) and not isinstance(record, Text))
+
+
+def words_of(record: RecordBase) -> str:
+    """The words that belong to what :func:`is_picture`: those inside a figure, else what a model wrote."""
+    return running_text((record.text if isinstance(record, Figure) else record.raw).split("\n"))
 
 
 def _kind(record: RecordBase) -> str:

@@ -1,6 +1,6 @@
 """Excel workbooks: one sheet for each table, with spans as merged cells and numbers as numbers.
 
-A number has a format that shows it as it was printed: decimals, thousands, currency, unit, leading zeros,
+A number has a format that shows it as it was printed: decimals, thousands, currency, unit,
 negative in parentheses, footnote mark. All other text is text, also where it looks like a formula. The last
 sheet says where each table comes from.
 """

@@ -15,7 +15,7 @@ def test_json_is_utf8_and_comes_back() -> None:
     assert Document.from_json(data) == DOCUMENT
 
 
-@pytest.mark.parametrize("path", ["out.xlsx", "out", ".json"])
+@pytest.mark.parametrize("path", ["out.doc", "out", ".json"])
 def test_unknown_format_says_what_there_is(path: str) -> None:
     with pytest.raises(SettingError, match=r"extensions are: \.json"):
         format_for(path)
