@@ -408,14 +408,20 @@ function startEdit() {
   showRecord();
 }
 
-function leaveEdit() { editor = null; showRecord(); }
+function leaveEdit() {
+  editor = null;
+  showRecord();
+  get("record").querySelector("h2").focus();
+}
 
 async function keepEdit() {
   const content = editor.content();
   if (!content.trim()) { say("There is nothing in it: reject the record instead."); return; }
-  const kept = editor;
-  editor = null;
-  if (!(await correct(current, "corrected", content))) { editor = kept; showRecord(); }
+  const [kept, record] = [editor, current];
+  leaveEdit();
+  if (await correct(record, "corrected", content)) return;
+  // It is refused: the change is there again, unless the person is elsewhere by now.
+  if (current === record && !editor) { editor = kept; showRecord(); }
 }
 
 function plainEditor(record) {
