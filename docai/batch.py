@@ -6,13 +6,14 @@ import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from docai._version import __version__
 from docai.api import Pipeline
 from docai.errors import RunFolderError, SettingError
-from docai.exports import EXPORTERS
+from docai.exports import export_alone, format_named
 from docai.files import expand_home
 from docai.records import Document
 
@@ -158,6 +159,7 @@ def make_setup(
 
     Raises:
         SettingError: a format or a number of workers that there is not.
+        MissingDependencyError: a library that writes a format is not installed.
         UnknownModelError, CheckpointError, UnknownHeadError, HeadNotAvailableError: of the model.
     """
     from docai.models.engine import LazyEngine, check_heads
@@ -166,9 +168,9 @@ def make_setup(
     from docai.pipelines.batch.model_server import ModelSpec
     from docai.pipelines.batch.run import Setup
 
-    if unknown := [suffix for suffix in formats if suffix not in EXPORTERS]:
-        known = ", ".join(suffix.removeprefix(".") for suffix in EXPORTERS)
-        raise SettingError(f"There is no format {unknown[0].removeprefix('.')!r}; the formats are: {known}.")
+    suffixes = [format_named(name).suffix for name in formats]
+    for suffix in suffixes:
+        format_named(suffix).check()
     if workers is not None and (not isinstance(workers, int) or workers < 1):
         raise SettingError(f"workers is {workers!r}; give a number from 1, or leave it out.")
     spec = ModelSpec(model, device, engine)
@@ -188,7 +190,7 @@ def make_setup(
         name=name,
         heads=known_heads,
         side=side,
-        exporters={suffix: EXPORTERS[suffix] for suffix in formats},
+        exporters={suffix: partial(export_alone, suffix=suffix) for suffix in suffixes},
         n_workers=workers,
         cluster=cluster,
     )

@@ -35,6 +35,7 @@
     │   ├── GenerationError
     │   └── ServerError                 a model server is down, or does not answer as one
     ├── ExportError                     a record cannot be written in a format
+    │   └── NothingToExportError        the document has nothing that the format holds
     ├── OutputError                     a result cannot be written to the disk
     ├── NotAResultError                 a text is not JSON that docai wrote
     ├── CorrectionsError                corrections of a person cannot be read, or do not fit the result
@@ -227,6 +228,10 @@ class OutputError(DocaiError):
 
 class ExportError(DocaiError):
     """A record, or what it holds, cannot be written in the format asked for."""
+
+
+class NothingToExportError(ExportError):
+    """The document has no record of the kinds that the format holds, such as no score for MIDI."""
 
 
 class NotAResultError(DocaiError, ValueError):

@@ -11,9 +11,10 @@ A record is *content* (what a parser made of the model's text, :mod:`docai.conte
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import Field, SerializeAsAny, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
@@ -25,6 +26,9 @@ from docai.geometry import BBox
 from docai.issues import make_issue
 from docai.score_formats import ScoreExports
 from docai.table_formats import TableExports
+
+if TYPE_CHECKING:
+    from docai.exports import ExportOptions, Written
 
 SCHEMA_VERSION = "1.7"
 
@@ -214,6 +218,16 @@ class Score(RecordBase, ScoreExports):
     kind: Literal["score"] = Field(default="score", description="Always `score`.")
 
 
+class Font(Data):
+    """How most of the letters of a text are set, as the PDF declares it."""
+
+    name: str = Field(description="Of the font, such as `TimesNewRomanPS-BoldMT`.")
+    size: float = Field(gt=0, description="Points.")
+    is_bold: bool = Field(default=False, description="The font is a bold one.")
+    is_italic: bool = Field(default=False, description="The font is slanted.")
+    is_monospace: bool = Field(default=False, description="All letters have one width.")
+
+
 class Text(RecordBase, TextContent):
     """A block of text: its lines and words with boxes, in reading order.
 
@@ -233,6 +247,9 @@ class Text(RecordBase, TextContent):
     belongs_to: str | None = Field(
         default=None,
         description="`id` of the record that a caption names or a footnote explains; None: none was found.",
+    )
+    font: Font | None = Field(
+        default=None, description="That of most of its letters; None where the words are not the PDF's own."
     )
 
 
@@ -423,10 +440,11 @@ class Document(Data):
                 f"{self.source.name!r}, which this document was read from: take those beside its result."
             )
         valid = corrections.valid()
+        known = {record.id for record in self.records}
         issues = [
             make_issue("correction-unplaced", f"There is no record {record!r} that was {correction.verdict}.")
             for record, correction in valid.items()
-            if record not in {own.id for own in self.records}
+            if record not in known
         ]
         records: list[RecordBase] = []
         for record in self.records:
@@ -441,6 +459,37 @@ class Document(Data):
             elif correction.verdict != "rejected":
                 records.append(_checked(record, correction))
         return self.model_copy(update={"records": records, "issues": [*self.issues, *issues]})
+
+    def export(
+        self,
+        path: str | Path,
+        *,
+        source: str | Path | bytes | None = None,
+        options: ExportOptions | None = None,
+    ) -> Written:
+        """Write the document in the format of the path's extension: ``.md``, ``.html``, ``.xlsx``, …
+
+        >>> document.export("report.md", source="report.pdf").losses   # doctest: +SKIP
+
+        Args:
+            source: the file that was read, or its bytes, for pictures of its pages; without it formats that
+                have pictures leave them out, and say so.
+            options: what else can be said, such as the size of chunks; its ``source`` counts where none is
+                given here.
+
+        Returns:
+            The paths that were written, and what the files do not hold.
+
+        Raises:
+            SettingError: docai writes no format of that extension.
+            ExportError: the document has nothing that the format holds.
+            MissingDependencyError: a library that writes the format is not installed.
+            OutputError: it cannot be written there.
+        """
+        from docai.exports import ExportOptions, write_export
+
+        options = options or ExportOptions()
+        return write_export(self, path, options if source is None else replace(options, source=source))
 
     def to_json(self, *, indent: int | None = 2) -> str:
         """The document as JSON text; :meth:`from_json` gives it back unchanged."""

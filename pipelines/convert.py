@@ -39,6 +39,8 @@ from docai.pipelines.layout.find import GivenRegions, given_layout, whole_page
 from docai.pipelines.layout.straighten import straight_page
 from docai.pipelines.region import RegionTask, plan_tasks, recognize
 from docai.pipelines.retry import retry_regions
+from docai.pipelines.structure import DocumentStructure, find_page_roles
+from docai.pipelines.structure.outline import OutlineEntry, read_outline
 from docai.records import (
     CellPlace,
     Document,
@@ -173,8 +175,22 @@ class Conversion:
         """What would have read the records better: issues of the document."""
         return missing_reader_issues(self._run.readers.missing(), records)
 
+    def structure(self) -> DocumentStructure:
+        """What settles the roles of the texts, once all pages are added to it."""
+        return DocumentStructure(self._outline())
+
+    def _outline(self) -> list[OutlineEntry]:
+        """That of the file; none where it cannot be read, which costs no page."""
+        if self._run.source.type != "pdf" or not self.numbers:
+            return []
+        try:
+            with self._run.source.page(self.numbers[0]) as page:
+                return page.inside(read_outline)
+        except DocaiError:
+            return []
+
     def document(self, pages: Iterable[PageResult]) -> Document:
-        """The document that the pages make, in their order."""
+        """The document that the pages make, in their order, with the roles of its texts."""
         run = self._run
         document = _open_document(run.source)
         seconds: Counter[str] = Counter()
@@ -185,6 +201,13 @@ class Conversion:
             document.issues += page.issues
             seconds.update(page.seconds)
             device = page.device or device
+        structure = self.structure() if document.pages else DocumentStructure()
+        by_page: dict[int, list[RecordBase]] = {info.number: [] for info in document.pages}
+        for record in document.records:
+            by_page[record.page].append(record)
+        for info in document.pages:
+            structure.add(info, by_page[info.number])
+        structure.apply(document.records)
         document.issues += self.hints(document.records)
         document.stats = Stats(
             docai_version=__version__,
@@ -287,7 +310,7 @@ def _read_page(run: _Run, number: int) -> PageResult:
             result.issues.append(make_issue("page-failed", message, page=number))
         else:
             info.origin = layout.origin
-            regions = _wanted_regions(run, result, page, layout)
+            regions = _wanted_regions(run, result, page, find_page_roles(page, layout))
             records = _read_regions(run, page, regions, started)
             _place_in_cells(records)
             result.records = cast(list[Record], [as_displayed(record, page) for record in records])

@@ -49,7 +49,8 @@ from docai.pipelines.ingest import Page, PageWord
 from docai.pipelines.layout import Region
 from docai.pipelines.readback.compare import with_read_back
 from docai.pipelines.recognition.answer import raw_text, region_reading, worst_finish
-from docai.records import Alternative, Attempt, Confidence, Figure, ReadBackResult, RecordBase
+from docai.pipelines.structure.fonts import font_of
+from docai.records import Alternative, Attempt, Confidence, Figure, ReadBackResult, RecordBase, Text
 
 _NOT_ASKED = Reading("model")
 """What a record says of its model where none was asked."""
@@ -321,6 +322,7 @@ class RegionTask:
         record_type = Figure if head is None else head.record
         return record_type(
             **self.location_fields([*issues, *decision.issues]),
+            **self.structure_fields(record_type),
             **content_fields(decision.content),
             head=None if head is None else head.name,
             checkpoint=model.checkpoint,
@@ -374,7 +376,14 @@ class RegionTask:
                 "confidence": Confidence(value=0.0, method="0 because no record could be made of the answer"),
             }
         record_type = Figure if self.head is None else self.head.record
-        return record_type(**self.location_fields(self.issues), **provenance)
+        located = self.location_fields(self.issues) | self.structure_fields(record_type)
+        return record_type(**located, **provenance)
+
+    def structure_fields(self, record_type: type[RecordBase]) -> dict[str, Any]:
+        """What layout and file say of a text, before the whole document is looked at; none of other kinds."""
+        if not issubclass(record_type, Text):
+            return {}
+        return {"role": self.region.role, "level": self.region.level, "font": font_of(self.region.words)}
 
     def location_fields(self, issues: Sequence[Issue]) -> dict[str, Any]:
         """The fields that a region's record has whoever read it."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
-import docai.cli.process
+import docai.exports.files
 from docai.api import Pipeline
 from docai.cli.outputs import plan_names
 from docai.contents import Issue
@@ -190,10 +190,10 @@ def test_exit_1_when_the_disk_fails_while_the_result_is_written(
         raise OSError(28, "No space left on device", str(path))
 
     fake()
-    monkeypatch.setattr(docai.cli.process, "write_atomically", fail)
+    monkeypatch.setattr(docai.exports.files, "write_durably", fail)
     code, _, err = run("process", "a.pdf", "-o", "out.json")
     assert code == 1
-    assert "No space left on device: 'out.json'" in err
+    assert "out.json cannot be written (No space left on device)" in err
 
 
 @pytest.mark.parametrize(
@@ -201,8 +201,8 @@ def test_exit_1_when_the_disk_fails_while_the_result_is_written(
     [
         (["process"], "Missing argument"),
         (
-            ["process", "a.pdf", "-o", "out.xlsx"],
-            "are: .json. For a folder of that name: -o out.xlsx/",
+            ["process", "a.pdf", "-o", "out.doc"],
+            "For a folder of that name: -o out.doc/",
         ),
         (["process", "a.pdf", "b.pdf", "-o", "out.json"], "give a folder"),
         (["process", "a.pdf", "--json", "out.json"], "-o out.json"),

@@ -42,7 +42,9 @@ def batch(
     out: Annotated[
         str | None, typer.Option("-o", "--out", metavar="RUN", help="Folder of the run: new, or empty.")
     ] = None,
-    to: Annotated[str, typer.Option(metavar="FORMATS", help="Formats of the results: `json`.")] = "json",
+    to: Annotated[
+        str, typer.Option(metavar="FORMATS", help="Formats of the results, each one file: `json,md`.")
+    ] = "json",
     workers: Annotated[
         int | None,
         typer.Option(metavar="N", min=1, help="Documents read at a time. Default: one for every two cores."),

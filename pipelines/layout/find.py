@@ -359,4 +359,5 @@ def _to_region(
     )
     score = min(1.0, max(0.0, float(candidate.score)))
     bbox = cast(BBox, tuple(map(float, box)))
-    return Region(candidate.kind, bbox, score, tuple(candidate.evidence), polygon, words_in_order)
+    evidence, label = tuple(candidate.evidence), candidate.label if candidate.kind == "text" else ""
+    return Region(candidate.kind, bbox, score, evidence, polygon, words_in_order, label=label)

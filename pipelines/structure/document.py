@@ -1,0 +1,117 @@
+"""Roles of all texts of a document, once all of its pages are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from docai.geometry import overlap_ratio
+from docai.pipelines.structure.bibliography import find_references
+from docai.pipelines.structure.blocks import Block, PageBlocks, usual_size
+from docai.pipelines.structure.captions import find_captions
+from docai.pipelines.structure.headings import find_headings, set_levels
+from docai.pipelines.structure.margins import find_margins
+from docai.pipelines.structure.notes import find_notes
+from docai.pipelines.structure.outline import Outline, OutlineEntry
+from docai.pipelines.structure.patterns import has_bullet, is_formula_number
+from docai.records import PageInfo, RecordBase, Role, Text
+
+
+class _Settled(NamedTuple):
+    role: Role
+    level: int | None
+    belongs_to: str | None
+
+
+class DocumentStructure:
+    """Collects the pages of a document, then settles the roles of its texts.
+
+    Args:
+        outline: the bookmarks of the file.
+    """
+
+    def __init__(self, outline: Sequence[OutlineEntry] = ()) -> None:
+        self._outline = Outline(outline)
+        self._pages: list[PageBlocks] = []
+        self._settled: dict[str, _Settled] | None = None
+
+    def add(self, info: PageInfo, records: Iterable[RecordBase]) -> None:
+        """The next page, with the roles that it has by itself."""
+        self._pages.append(PageBlocks.of(info, records))
+        self._settled = None
+
+    def apply(self, records: Iterable[RecordBase]) -> None:
+        """Set ``role``, ``level`` and ``belongs_to`` of the texts among records of pages that were added."""
+        settled = self._settle()
+        for record in records:
+            if isinstance(record, Text) and record.id in settled:
+                record.role, record.level, record.belongs_to = settled[record.id]
+
+    def _settle(self) -> dict[str, _Settled]:
+        if self._settled is None:
+            settle(self._pages, self._outline)
+            self._settled = {
+                block.id: _Settled(block.role, block.level, block.belongs_to)
+                for page in self._pages
+                for block in page.blocks
+            }
+        return self._settled
+
+
+def settle(pages: Sequence[PageBlocks], outline: Outline) -> None:
+    """Settle the roles of all blocks, in place.
+
+    In this order: what no other rule may take (edges of pages, captions, notes), then headings, then what
+    follows from them (bibliographies, levels).
+    """
+    find_margins(pages)
+    for page in pages:
+        _find_formulas_lists_and_code(page)
+    find_captions(pages)
+    set_by_fonts = [block for page in pages for block in page.body if block.font is not None]
+    body_size = usual_size(set_by_fonts)
+    for page in pages:
+        find_notes(page, _usual_block(page, body_size))
+    find_headings(pages, outline, body_size)
+    find_references(pages)
+    set_levels(pages)
+
+
+def _usual_block(page: PageBlocks, body_size: float) -> Block | None:
+    """A block of the running text of a page: the longest in the usual letters."""
+    body = [block for block in page.body if block.role == "paragraph"]
+    usual = [block for block in body if block.font and abs(block.size - body_size) < 0.5] or body
+    return max(usual, key=lambda block: block.n_words, default=None)
+
+
+def _find_formulas_lists_and_code(page: PageBlocks) -> None:
+    formulas = [block for block in page.blocks if block.role == "formula"]
+    bullets = [block for block in page.blocks if has_bullet(block.text)]
+    for block in page.blocks:
+        if block.role in ("paragraph", "section-heading", "list-item", "page-header"):
+            is_beside = any(
+                overlap_ratio(block.top, block.bottom, other.top, other.bottom) > 0.5 for other in formulas
+            )
+            if is_beside and is_formula_number(block.text):
+                block.role, block.level = "formula", None
+        if block.role != "paragraph":
+            continue
+        if block.font is not None and block.font.is_monospace:
+            block.role = "code"
+        elif block in bullets and (block.text[0] in "•‣⁃◦▪▫■□●○∙" or _has_sibling(block, bullets)):
+            block.role = "list-item"
+
+
+def _has_sibling(block: Block, bullets: Sequence[Block]) -> bool:
+    """Whether another item begins at the same margin, as those of a list do."""
+    return any(
+        other is not block and abs(other.bbox[0] - block.bbox[0]) < block.size and _same_bullet(block, other)
+        for other in bullets
+    )
+
+
+def _same_bullet(a: Block, b: Block) -> bool:
+    def shape(text: str) -> str:
+        return "".join("#" if c.isalnum() else c for c in text.split()[0][:4])
+
+    return shape(a.text).replace("##", "#") == shape(b.text).replace("##", "#")
