@@ -56,8 +56,8 @@ def view(
     """
     keep_output_clean()
     from docai.corrections import Corrections, corrections_path
-    from docai.viewer import ViewServer, find_source, write_view
-    from docai.viewer.sources import read_result
+    from docai.pipelines.ingest.result_source import find_source, read_result
+    from docai.viewer import ViewServer, write_view
 
     console = stderr_console()
     if serve:

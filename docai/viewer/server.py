@@ -32,11 +32,11 @@ from docai.corrections import (
 from docai.errors import CorrectionsError, DocaiError, NotAResultError, SettingError
 from docai.exports import source_of_result
 from docai.limits import Limits
+from docai.pipelines.ingest.result_source import find_source, read_result
 from docai.records import Document, RecordBase
 from docai.viewer.data import is_doubtful, view_data
 from docai.viewer.page import NO_SOURCE, render_page
 from docai.viewer.pictures import PictureBook, draw_content
-from docai.viewer.sources import find_source, read_result
 
 HOST: Final = "127.0.0.1"
 
