@@ -12,8 +12,8 @@ from docai.base import counted
 if TYPE_CHECKING:
     from rich.console import Console
 
-FOLDER: Final = "corrections"
-"""Folder for the pairs, in that of the run."""
+SUFFIX: Final = "-corrections"
+"""Of the folder for the pairs, which is beside that of the run: DIR-corrections."""
 
 _MAX_LINES: Final = 10
 """Records without a pair that are named."""
@@ -23,7 +23,7 @@ Corrections = Annotated[
     typer.Option(
         metavar="PATH",
         help="Corrections made in docai view, or a folder with such files; can be repeated. Their pairs are "
-        f"written to DIR/{FOLDER}.",
+        f"written to DIR{SUFFIX}, beside the DIR of -o.",
         rich_help_panel="Corrections",
     ),
 ]
@@ -53,7 +53,9 @@ def corrected_pairs(
     with needs("docai[synth]", "Pairs from corrections"):
         from docai.pipelines.harvest.corrected import write_corrected_pairs
 
-    made = write_corrected_pairs(places, out / FOLDER, heads=[head], sources=sources or ())
+    made = write_corrected_pairs(
+        places, out.with_name(out.name + SUFFIX), heads=[head], sources=sources or ()
+    )
     folder = made.of_head(head)
     lines = [f"{counted(made.pairs[head], 'pair')} of {head} from corrections, in {folder}"]
     lines += [f"  left out: {line}" for line in made.left_out[:_MAX_LINES]]

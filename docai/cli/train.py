@@ -283,7 +283,7 @@ def train(
         if "RANK" in os.environ:
             raise SettingError(
                 "With --corrections one process writes pairs: run it with --steps 1 without torchrun, and "
-                f"give the pairs as --data {out}/corrections/{what} then."
+                f"give the pairs as --data {out}-corrections/{what} then."
             )
         pairs = corrected_pairs(what, corrections, source, out, console)
         data = [*(data or ()), str(pairs)]
