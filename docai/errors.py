@@ -38,6 +38,7 @@
     │   └── NothingToExportError        the document has nothing that the format holds
     ├── OutputError                     a result cannot be written to the disk
     ├── NotAResultError                 a text is not JSON that docai wrote
+    ├── CorrectionsError                corrections of a person cannot be read, or do not fit the result
     └── StoppedElsewhereError           another process of the same training stopped, and says why
 
 Each message is one sentence (or two) that says what happened, to which input, and what to do.
@@ -235,6 +236,10 @@ class NothingToExportError(ExportError):
 
 class NotAResultError(DocaiError, ValueError):
     """A text is not the JSON of a document as this version of docai reads it. It is a ``ValueError``, too."""
+
+
+class CorrectionsError(DocaiError, ValueError):
+    """Corrections of a person cannot be read, or do not fit the result."""
 
 
 class StoppedElsewhereError(DocaiError):

@@ -401,6 +401,14 @@ CODES: Mapping[str, IssueCode] = MappingProxyType(
             "evidence",
             "No model read the region, and who did could not make out all of it; that answer is kept.",
         ),
+        "correction-outdated": IssueCode(
+            "warning",
+            "evidence",
+            "A person accepted another reading than the record has; it is as it was read.",
+        ),
+        "correction-unplaced": IssueCode(
+            "warning", "evidence", "A person corrected a record that the document does not have."
+        ),
         "text-unread": IssueCode(
             "warning",
             "evidence",
