@@ -62,7 +62,9 @@ def _corrections(*said: tuple[str, Verdict, str | None]) -> Corrections:
         source_name="a.pdf",
         source_sha256=document.source.sha256,
         corrections=[
-            Correction(record=record, verdict=verdict, original=texts.get(record, ""), content=content, who="Ada")
+            Correction(
+                record=record, verdict=verdict, original=texts.get(record, ""), content=content, who="Ada"
+            )
             for record, verdict, content in said
         ],
     )
@@ -143,7 +145,9 @@ def test_a_rejected_record_is_left_out() -> None:
 
 def test_the_document_itself_is_not_changed() -> None:
     document = _document()
-    document.with_corrections(_corrections(("text", "corrected", "Paid in full"), ("table", "rejected", None)))
+    document.with_corrections(
+        _corrections(("text", "corrected", "Paid in full"), ("table", "rejected", None))
+    )
     assert document == _document()
 
 
@@ -195,5 +199,5 @@ def test_what_is_no_list_of_corrections_is_refused(tmp_path: Path, text: str) ->
 
 def test_a_time_without_its_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="timezone"):
-        Correction(record="a", verdict="accepted", original="", when=datetime(2026, 1, 1))  # noqa: DTZ001
+        Correction(record="a", verdict="accepted", original="", when=datetime(2026, 1, 1))
     assert Correction(record="a", verdict="accepted", original="", when=datetime.now(UTC))
