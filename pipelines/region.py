@@ -65,6 +65,8 @@ class RegionTask:
     """Where it is; its source is open."""
     region: Region
     options: Options
+    is_first: bool = True
+    """No region of its kind comes before it on its page."""
     native: Reading | None = None
     """The PDF's own words in the region; None where it has none, or they are to be ignored."""
     drawn: Reading | None = None
@@ -120,7 +122,7 @@ class RegionTask:
     @cached_property
     def shown(self) -> ReaderInput:
         """What second readers are shown: its pictures are drawn once for all who look at them."""
-        return ReaderInput(self.page, self.region.bbox, self.words)
+        return ReaderInput(self.page, self.region.bbox, self.words, self.is_first)
 
     def plan(self, readers: ReaderPool, available: Collection[str]) -> None:
         """Read what the PDF itself holds, and settle with it whether the head, if ``available``, is asked.
@@ -432,7 +434,8 @@ def plan_tasks(
         name = record_id(source_sha256, page.number, region.kind, region.bbox)
         ids[name] += 1
         name = name if ids[name] == 1 else f"{name}-{ids[name]}"
-        task = RegionTask(name, page, region, options, drawn=drawn)
+        is_first = all(task.region.kind != region.kind for task in tasks)
+        task = RegionTask(name, page, region, options, drawn=drawn, is_first=is_first)
         task.plan(readers, available)
         tasks.append(task)
     return tasks
