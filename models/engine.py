@@ -33,6 +33,9 @@ class Request:
     """Maximum number of tokens of the answer; None is that of the head."""
     stretch: float = 1.0
     """Factor on the token budget of head and checkpoint; ``max_tokens`` remains the upper bound."""
+    draft: str = ""
+    """What the answer is likely to be like, in the spelling of the head, such as the words of the PDF itself.
+    It changes no answer: an engine may write one in fewer steps by it."""
     deadline: float | None = None
     """When the answer ends with what it has, and the finish reason ``deadline``, by :func:`time.monotonic`;
     None: never. Servers are not told."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from docai.errors import GenerationError
+from docai.models.drafts import Drafter
 from docai.models.generation import Answer, StopReason
 from docai.models.heads import Decoding
 from docai.models.loops import LoopDetector
@@ -33,6 +34,8 @@ class Job:
     decoding: Decoding
     constraint: Constraint | None = None
     adapter: str | None = None
+    draft: tuple[int, ...] = ()
+    """Tokens that the answer is likely to be like."""
     deadline: float | None = None
     """When the answer ends with what it has, by :func:`time.monotonic`; None: never."""
     causal_prompt: bool = False
@@ -60,6 +63,8 @@ class Row:
     """Positions of image and prompt."""
     loop: LoopDetector
     matcher: LLMatcher | None
+    drafter: Drafter | None = None
+    """None: its next token is written, and no other is tried."""
     tokens: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     length: int = 0

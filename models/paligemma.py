@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, Final, Generic
 
 import torch
 
@@ -50,6 +50,10 @@ if TYPE_CHECKING:
     from docai.models.heads import Head
 
 
+CPU_DRAFT_ROWS: Final = 2
+"""Above it a processor gains nothing by drafts: its steps take time for each token of each row."""
+
+
 class PaliGemmaEngine:
     """PaliGemma 2 with one base model and a LoRA adapter for each head. Create it with :meth:`load`.
 
@@ -69,6 +73,7 @@ class PaliGemmaEngine:
         adapter_ids: Mapping[str, str],
         batch_size: int,
         cuda_graphs: bool = False,
+        draft_rows: int | None = None,
     ) -> None:
         """Use :meth:`load`.
 
@@ -81,6 +86,7 @@ class PaliGemmaEngine:
             adapter_ids: head → id of its weights in records, for heads with an adapter of that name.
             batch_size: most answers that are written at a time.
             cuda_graphs: capture the steps of decoding.
+            draft_rows: as for :meth:`load`.
         """
         self.checkpoint = checkpoint
         self._model = model
@@ -91,6 +97,9 @@ class PaliGemmaEngine:
         self._context = guards.text_config(model.config).max_position_embeddings
         self._special_tokens = SpecialTokens.of(model, processor)
         self._inputs = Preprocessor(processor, checkpoint.image_size, checkpoint.n_image_tokens)
+        if draft_rows is None:
+            draft_rows = batch_size if model.device.type == "cuda" else CPU_DRAFT_ROWS
+        self._uses_drafts = draft_rows > 0
         scheduler = Scheduler(
             SlotDecoder(
                 model,
@@ -104,6 +113,7 @@ class PaliGemmaEngine:
             n_image=checkpoint.n_image_tokens,
             select=None if adapters is None or isinstance(adapters, AdapterRows) else self._select,
             n_behind=1 if model.device.type == "cuda" else 0,
+            draft_rows=draft_rows,
         )
         self._dispatcher = Dispatcher(scheduler)
         self._constraints: Constraints | None = None
@@ -120,6 +130,7 @@ class PaliGemmaEngine:
         attention: AttentionChoice = "auto",
         quantization: Quantization | None = None,
         cuda_graphs: bool = False,
+        draft_rows: int | None = None,
         download: bool = False,
     ) -> PaliGemmaEngine:
         """Load a checkpoint.
@@ -134,6 +145,9 @@ class PaliGemmaEngine:
             attention: ``auto`` is fused if the checkpoint allows it.
             quantization: ``nf4`` stores the decoder's weights in 4 bits, on a CUDA device. Not measured yet.
             cuda_graphs: capture the steps of decoding on a CUDA device as graphs. Not measured yet.
+            draft_rows: most answers that are being written for several tokens of each to be tried together,
+                which changes no answer, see :mod:`docai.models.drafts`; 0: never; None: 2 on a CPU, any
+                number on CUDA, where it is not measured yet.
             download: allow downloading missing files from the hub.
 
         Raises:
@@ -182,6 +196,7 @@ class PaliGemmaEngine:
             adapter_ids=ids,
             batch_size=batch_size or default_slots(base, checkpoint.n_image_tokens, budgets),
             cuda_graphs=cuda_graphs,
+            draft_rows=draft_rows,
         )
 
     @property
@@ -261,6 +276,7 @@ class PaliGemmaEngine:
                 decoding=head.decoding,
                 constraint=constraint,
                 adapter=head.name if head.name in self._adapter_ids else None,
+                draft=self._inputs.answer(request.draft) if request.draft and self._uses_drafts else (),
                 deadline=request.deadline,
                 causal_prompt=self._heads[head.name].causal_prompt,
                 picture=hashlib.sha256(request.image.tobytes()).digest(),

@@ -49,6 +49,7 @@ from docai.pipelines.ingest import Page, PageWord
 from docai.pipelines.layout import Region
 from docai.pipelines.readback.compare import with_read_back
 from docai.pipelines.recognition.answer import raw_text, region_reading, worst_finish
+from docai.pipelines.recognition.drafts import draft_of
 from docai.pipelines.structure.fonts import font_of
 from docai.records import Alternative, Attempt, Confidence, Figure, ReadBackResult, RecordBase, Text
 
@@ -231,6 +232,7 @@ class RegionTask:
                 self.head,
                 crop.image,
                 self.options.limits.max_tokens_per_region,
+                draft=draft_of(self.readings, crop),
                 deadline=self.deadline,
             )
             for crop in self.crops

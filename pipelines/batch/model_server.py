@@ -79,6 +79,7 @@ class Crop:
     stretch: float
     decoding: Decoding | None = None
     """As a retry asks for it; None: that of the head."""
+    draft: str = ""
     seconds: float | None = None
     """Until its deadline; None: it has none."""
 
@@ -86,14 +87,22 @@ class Crop:
         head = get_head(self.head)
         head = head if self.decoding is None else replace(head, decoding=self.decoding)
         deadline = None if self.seconds is None else time.monotonic() + self.seconds
-        return Request(head, self.image, self.max_tokens, self.stretch, deadline)
+        return Request(head, self.image, self.max_tokens, self.stretch, self.draft, deadline)
 
 
 def _as_sent(request: Request) -> Crop:
     # The server may be of another machine, whose clock has another beginning.
     seconds = None if request.deadline is None else request.deadline - time.monotonic()
     head = request.head
-    return Crop(head.name, request.image, request.max_tokens, request.stretch, head.decoding, seconds)
+    return Crop(
+        head.name,
+        request.image,
+        request.max_tokens,
+        request.stretch,
+        head.decoding,
+        request.draft,
+        seconds,
+    )
 
 
 class RemoteEngine:

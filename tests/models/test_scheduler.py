@@ -15,6 +15,7 @@ from PIL.Image import Image
 from transformers import GenerationConfig
 
 from docai.errors import HeadNotAvailableError
+from docai.models.drafts import MAX_DRAFT
 from docai.models.engine import Generation, Request
 from docai.models.generation import find_end, token_texts
 from docai.models.heads import HEADS, Decoding
@@ -56,7 +57,8 @@ def mixed(count: int = 11) -> list[Request]:
 @pytest.fixture
 def load(tiny_folder: Path) -> Callable[..., PaliGemmaEngine]:
     def load(folder: Path = tiny_folder, **options: int) -> PaliGemmaEngine:
-        return PaliGemmaEngine.load(folder, device="cpu", **options)
+        # Drafts have tests of their own.
+        return PaliGemmaEngine.load(folder, device="cpu", **{"draft_rows": 0, **options})
 
     return load
 
@@ -108,7 +110,7 @@ def test_the_host_may_be_behind_and_shapes_may_be_fixed(
     found = engine.generate(requests)
     assert all(same(one, other) for one, other in zip(found, expected, strict=True))
     if fixed_shapes:
-        assert decoder.shapes <= {(rows, 256) for rows in (1, 2, 4, 6)}
+        assert decoder.shapes <= {(rows, 256, 1) for rows in (1, 2, 4, 6)}
     # Cut answers go on where they were, whatever else was written meanwhile.
     longer = [replace(request, max_tokens=24) for request in requests[-3:]]
     again = engine.generate(longer)
@@ -122,20 +124,24 @@ def test_what_a_captured_step_reads_stays_where_it_is(
     engine = load(batch_size=4)
     requests = mixed(9)
     expected = engine.generate(requests)
-    fixed = load(batch_size=4)
+    fixed = load(batch_size=4, draft_rows=4)
     fixed._dispatcher.scheduler._decoder.fixed_shapes = True
-    places: dict[tuple[int, int], set[tuple[int, ...]]] = {}
+    places: dict[tuple[int, int, int], set[tuple[int, ...]]] = {}
     step = SlotDecoder._step
 
-    def watched(decoder: SlotDecoder, n_used: int, n_seen: int) -> torch.Tensor:
+    def watched(decoder: SlotDecoder, *shape: int) -> torch.Tensor:
         cached = [one for one in (*decoder.cache._keys, *decoder.cache._values) if one is not None]
         read = (decoder._tokens, decoder._lengths, decoder._adapters, decoder._n_rows, *cached)
-        places.setdefault((n_used, n_seen), set()).add(tuple(tensor.data_ptr() for tensor in read))
-        return step(decoder, n_used, n_seen)
+        read += (decoder._drafts, decoder._n_drafted)
+        places.setdefault((shape[0], shape[1], shape[2]), set()).add(
+            tuple(tensor.data_ptr() for tensor in read)
+        )
+        return step(decoder, *shape)
 
     monkeypatch.setattr(SlotDecoder, "_step", watched)
     assert all(same(one, other) for one, other in zip(fixed.generate(requests), expected, strict=True))
-    assert set(places) == {(rows, 256) for rows in (1, 2, 4)}
+    assert {shape[:2] for shape in places} == {(rows, 256) for rows in (1, 2, 4)}
+    assert {shape[2] for shape in places} == {1, 1 + MAX_DRAFT}
     assert all(len(found) == 1 for found in places.values())
 
 

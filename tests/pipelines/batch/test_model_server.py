@@ -28,7 +28,7 @@ def test_a_crop_that_comes_while_others_are_read_takes_a_free_slot(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heads = {"table": {"max_tokens": 24}}
-    engine = PaliGemmaEngine.load(build_tiny(tmp_path, heads=heads), device="cpu", batch_size=2)
+    engine = PaliGemmaEngine.load(build_tiny(tmp_path, heads=heads), device="cpu", batch_size=2, draft_rows=0)
     order: list[str] = []
     all_answered, submitted = Event(), Event()
 
