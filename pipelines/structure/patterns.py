@@ -71,7 +71,7 @@ _CAPTION: Final = re.compile(
     r"\W{0,2}(?i:(?:supplementary|extended data|supporting)\s+)?(?i:"
     + "|".join(f"(?P<{name}>{words})" for name, words in _CAPTION_WORDS.items())
     + r")(?:\s*(?P<number>[A-Z]?\d{1,3}(?:[.–-]\d{1,3})*[a-z]?)|\s+(?P<letters>[IVXLC]{1,6}|[A-Z](?=[.:)])))"
-    r"(?![^\W_])(?P<end>\s*[.:|)—–]|\s+[—–|-]\s|\s*$|\s*\()?"
+    r"(?![^\W_])(?P<end>\s*[.:|)\]—–]|\s+[—–|-]\s|\s*$|\s*\()?"
 )
 
 
@@ -103,7 +103,7 @@ _NOTE_MARK: Final = re.compile(
 )
 
 _PAGE_NUMBER: Final = re.compile(
-    r"\W*(?:(?:page|p\.|seite|s\.|página|pág\.|pagina)\s*)?(?:\d{1,4}|[ivxlc]{1,7}|[A-Z]-?\d{1,3})"
+    r"\W*(?:(?:page|p\.|seite|s\.|página|pág\.|pagina)\s*)?(?:\d{1,4}(?:[-–.]\d{1,4})?|[ivxlc]{1,7}|[A-Z]-?\d{1,3})"
     r"(?:\s*(?:/|of|von|de|di|sur)\s*\d{1,4})?\W*",
     re.IGNORECASE,
 )
@@ -141,7 +141,7 @@ _ORDINARY: Final = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 
 
 def is_page_number(text: str) -> bool:
-    """Whether it is the number of a page and nothing else: ``12``, ``– 12 –``, ``Page 3 of 9``, ``xiv``."""
+    """Whether it is the number of a page and nothing else: ``12``, ``– 12 –``, ``7-45``, ``Page 3 of 9``."""
     return _PAGE_NUMBER.fullmatch(text) is not None
 
 
