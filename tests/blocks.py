@@ -26,7 +26,7 @@ def text(
     bold: bool = False,
     italic: bool = False,
     level: int | None = None,
-    id: str | None = None,
+    name: str | None = None,
     lines: Sequence[BBox] | None = None,
 ) -> Text:
     """A block whose lines are those of ``content``: 1.2 sizes apart, each as wide as its letters but the
@@ -40,7 +40,7 @@ def text(
     ]
     font = None if size is None else Font(name="Times", size=size, is_bold=bold, is_italic=italic)
     return Text(
-        id=id or f"p{page}-{content[:12]}",
+        id=name or f"p{page}-{content[:12]}",
         page=page,
         bbox=union(boxes),
         role=role,
@@ -51,12 +51,14 @@ def text(
     )
 
 
-PROSE = "The first line of a paragraph that goes on\nfor some lines of running text, as they do, and\nthen ends."
+PROSE = (
+    "The first line of a paragraph that goes on\nfor some lines of running text, as they do, and\nthen ends."
+)
 
 
-def prose(top: float, *, page: int = 1, left: float = 60, width: float = 480, size: float | None = 10) -> Text:
+def prose(top: float, *, page: int = 1, left: float = 60, size: float | None = 10) -> Text:
     """A paragraph of three lines."""
-    return text(PROSE, top, page=page, left=left, width=width, size=size, id=f"prose-{page}-{top}")
+    return text(PROSE, top, page=page, left=left, size=size, name=f"prose-{page}-{top}")
 
 
 def table(
@@ -65,14 +67,14 @@ def table(
     *,
     page: int = 1,
     header_rows: int = 1,
-    id: str | None = None,
+    name: str | None = None,
     left: float = 60,
     right: float = 540,
 ) -> Table:
     """A table of 12 points a row."""
     content = table_from_rows(rows, header_rows=header_rows)
     box = (left, top, right, top + 12 * len(rows))
-    return Table(id=id or f"table-{page}", page=page, bbox=box, **dict(content))
+    return Table(id=name or f"table-{page}", page=page, bbox=box, **dict(content))
 
 
 def figure(top: float, bottom: float, *, page: int = 1, left: float = 60, right: float = 540) -> Figure:

@@ -26,11 +26,11 @@ def test_every_text_is_in_exactly_one_paragraph_and_no_record_changes() -> None:
 
 def test_a_paragraph_goes_on_over_a_page_with_running_heads_and_notes_between() -> None:
     whole = document(
-        text("It is known that the\nparts of a para-", 700, id="a"),
-        text("¹ A note.", 740, role="footnote", id="n", size=8),
-        text("3", 780, role="page-footer", id="f"),
-        text("Head of the Page", 20, page=2, role="page-header", id="h"),
-        text("graph belong together.", 60, page=2, id="b"),
+        text("It is known that the\nparts of a para-", 700, name="a"),
+        text("¹ A note.", 740, role="footnote", name="n", size=8),
+        text("3", 780, role="page-footer", name="f"),
+        text("Head of the Page", 20, page=2, role="page-header", name="h"),
+        text("graph belong together.", 60, page=2, name="b"),
     )
     joined, *others = whole.paragraphs()
     assert joined.text == "It is known that the parts of a paragraph belong together."
@@ -52,12 +52,13 @@ def test_what_has_ended_does_not_go_on(end: str, start: str) -> None:
 
 
 def test_a_full_line_goes_on_in_the_next_column_with_a_capital() -> None:
-    left = text("Where a column is full the text may go on with\na word of the very same paragraph, such as in", 700)
+    full = "Where a column is full the text may go on with\na word of the very same paragraph, such as in"
+    left = text(full, 700)
     right = text("Berlin, in the next one, however long it is, and\nends there.", 60, left=320)
     assert len(document(left, right).paragraphs()) == 1
     indented = text("Berlin is another paragraph that is indented in\nthe next column.", 60, left=320)
-    first, second = indented.lines
-    assert first.bbox is not None and second.bbox is not None
+    first, _ = indented.lines
+    assert first.bbox is not None
     first.bbox = (first.bbox[0] + 15, *first.bbox[1:])
     assert len(document(left, indented).paragraphs()) == 2
 
@@ -122,9 +123,9 @@ HEAD = ["Town", "People"]
 def test_a_table_that_goes_on_is_one_and_its_head_is_written_once() -> None:
     whole = document(
         prose(60),
-        table([HEAD, ["Bern", "10"], ["Basel", "20"]], 700, id="t1"),
+        table([HEAD, ["Bern", "10"], ["Basel", "20"]], 700, name="t1"),
         text("4", 780, role="page-footer"),
-        table([HEAD, ["Biel", "30"]], 60, page=2, id="t2"),
+        table([HEAD, ["Biel", "30"]], 60, page=2, name="t2"),
         prose(200, page=2),
     )
     (joined,) = whole.joined_tables()
@@ -137,9 +138,9 @@ def test_a_table_that_goes_on_is_one_and_its_head_is_written_once() -> None:
 
 
 def test_a_part_without_a_head_goes_on_and_data_taken_for_a_head_is_data() -> None:
-    first = table([HEAD, ["Bern", "10"]], 700, id="t1")
+    first = table([HEAD, ["Bern", "10"]], 700, name="t1")
     for header_rows in (0, 1):
-        second = table([["Biel", "30"], ["Brig", "40"]], 60, page=2, id="t2", header_rows=header_rows)
+        second = table([["Biel", "30"], ["Brig", "40"]], 60, page=2, name="t2", header_rows=header_rows)
         (joined,) = document(first, second).joined_tables()
         assert joined.n_rows == 4
         assert [cell.text for cell in joined.cells if cell.is_header] == HEAD
@@ -148,21 +149,21 @@ def test_a_part_without_a_head_goes_on_and_data_taken_for_a_head_is_data() -> No
 @pytest.mark.parametrize(
     "second",
     [
-        table([["Name", "Weight"], ["a", "b"]], 60, page=2, id="t2"),
-        table([[*HEAD, "x"], ["Biel", "30", "1"]], 60, page=2, id="t2"),
-        table([HEAD, ["Biel", "30"]], 60, page=2, id="t2", right=300),
-        table([HEAD, ["Biel", "30"]], 60, page=3, id="t2"),
+        table([["Name", "Weight"], ["a", "b"]], 60, page=2, name="t2"),
+        table([[*HEAD, "x"], ["Biel", "30", "1"]], 60, page=2, name="t2"),
+        table([HEAD, ["Biel", "30"]], 60, page=2, name="t2", right=300),
+        table([HEAD, ["Biel", "30"]], 60, page=3, name="t2"),
     ],
     ids=["other head", "more columns", "other width", "not the next page"],
 )
 def test_other_tables_are_not_joined(second: object) -> None:
-    first = table([HEAD, ["Bern", "10"]], 700, id="t1")
+    first = table([HEAD, ["Bern", "10"]], 700, name="t1")
     assert len(document(first, second).joined_tables()) == 2  # type: ignore[arg-type]
 
 
 def test_text_between_or_a_caption_of_its_own_keeps_tables_apart() -> None:
-    first = table([HEAD, ["Bern", "10"]], 600, id="t1")
-    second = table([HEAD, ["Biel", "30"]], 80, page=2, id="t2")
+    first = table([HEAD, ["Bern", "10"]], 600, name="t1")
+    second = table([HEAD, ["Biel", "30"]], 80, page=2, name="t2")
     assert len(document(first, prose(700), second).joined_tables()) == 2
     caption = text("Table 2: Towns", 60, page=2, role="caption")
     caption.belongs_to = "t2"

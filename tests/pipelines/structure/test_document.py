@@ -31,15 +31,15 @@ def test_a_line_that_comes_again_at_the_edge_of_pages_is_a_running_head() -> Non
     pages = []
     for page in (1, 2, 3):
         pages += [
-            text(f"Chapter on Things {page}", 30, page=page, id=f"h{page}"),
+            text(f"Chapter on Things {page}", 30, page=page, name=f"h{page}"),
             prose(80, page=page),
-            text(f"– {page} –", 770, page=page, left=290, width=30, id=f"f{page}"),
+            text(f"– {page} –", 770, page=page, left=290, width=30, name=f"f{page}"),
         ]
     assert roles(settled(*pages)) == ["page-header", "paragraph", "page-footer"] * 3
 
 
 def test_a_line_that_comes_again_elsewhere_stays_text() -> None:
-    again = [text("Terms and conditions", 300, page=page, id=str(page)) for page in (1, 2, 3)]
+    again = [text("Terms and conditions", 300, page=page, name=str(page)) for page in (1, 2, 3)]
     assert roles(settled(*again)) == ["paragraph"] * 3
 
 
@@ -76,7 +76,7 @@ def test_levels_follow_numbers_and_headings_set_alike() -> None:
 def test_levels_of_unnumbered_headings_follow_their_size() -> None:
     sizes = (18, 14, 11, 14)
     heads = [
-        text(f"Heading {size} {top}", top, role="section-heading", size=size, bold=True, page=2, id=str(top))
+        text(f"Heading {size} {top}", top, role="section-heading", size=size, bold=True, page=2, name=str(top))
         for size, top in zip(sizes, (40, 200, 400, 600), strict=True)
     ]
     whole = settled(prose(40), *heads, prose(700, page=2))
@@ -96,7 +96,8 @@ def test_letters_below_roman_numbers_are_one_level_lower() -> None:
 
 
 def test_a_line_in_bold_above_text_is_a_heading_and_one_that_ends_like_a_sentence_is_none() -> None:
-    whole = settled(text("Methods", 40, bold=True), prose(60), text("This is bold.", 110, bold=True), prose(130))
+    sentence = text("This is bold.", 110, bold=True)
+    whole = settled(text("Methods", 40, bold=True), prose(60), sentence, prose(130))
     assert roles(whole) == ["section-heading", "paragraph", "paragraph", "paragraph"]
 
 
@@ -139,7 +140,7 @@ def test_the_outline_of_the_file_tells_headings_and_their_levels() -> None:
 def test_captions_are_tied_to_what_they_name_by_kind_and_place() -> None:
     whole = settled(
         text("Table 1: Towns", 60),
-        table([["Town", "People"], ["Bern", "1"]], 80, id="t"),
+        table([["Town", "People"], ["Bern", "1"]], 80, name="t"),
         figure(130, 300),
         text("Figure 1. A town.", 310),
         prose(400),
@@ -171,14 +172,15 @@ def test_text_that_only_mentions_a_figure_is_no_caption() -> None:
 
 
 def test_a_caption_goes_to_the_figure_that_fills_the_page_before() -> None:
-    whole = settled(figure(50, 750), text("Figure 1. A town.", 50, page=2, role="caption"), prose(100, page=2))
+    caption = text("Figure 1. A town.", 50, page=2, role="caption")
+    whole = settled(figure(50, 750), caption, prose(100, page=2))
     assert whole.texts[0].belongs_to == "figure-1-50"
 
 
 def test_footnotes_are_tied_to_the_text_that_has_their_mark() -> None:
     whole = settled(
-        text("This is known¹ and has been for long\nby all who care for it, and by those who do not.", 100, id="a"),
-        text("This is not² known by anybody who\ncares to be asked, nor by anybody else here.", 200, id="b"),
+        text("This is known¹ and has been for long\nby all who care for it, and by those not.", 100, name="a"),
+        text("This is not² known by anybody who\ncares to be asked, nor by anybody else here.", 200, name="b"),
         text("¹ By some.", 740, size=8),
         text("² By others.", 752, size=8),
     )
@@ -195,7 +197,7 @@ def test_the_end_of_a_footnote_of_the_page_before_is_one() -> None:
 
 
 def test_notes_below_a_table_belong_to_it() -> None:
-    towns = table([["Town", "People"], ["Bern", "1"]], 100, id="t")
+    towns = table([["Town", "People"], ["Bern", "1"]], 100, name="t")
     towns.cells[2] = Cell(row=1, col=0, text="Bern", marks=["*"])
     whole = settled(towns, text("* Estimated", 127), text("Source: own count", 139), prose(300))
     assert [(one.role, one.belongs_to) for one in whole.texts] == [

@@ -39,7 +39,7 @@ def tagged_pdf(elements: Sequence[tuple[str, str]] = TAGGED, rotation: int = 0) 
         (content,) = page.get_contents()
         font = page.get_fonts()[0][4]
         lines = (
-            f"/{name} <</MCID {number}>> BDC BT /{font} 10 Tf 1 0 0 1 72 {640 - 40 * number} Tm ({text}) Tj ET EMC"
+            f"/{name} <</MCID {number}>> BDC BT /{font} 10 Tf 72 {640 - 40 * number} Td ({text}) Tj ET EMC"
             for number, (name, text) in enumerate(elements)
         )
         pdf.update_stream(content, "\n".join(lines).encode())
@@ -85,7 +85,8 @@ def test_tags_of_a_file_tell_roles_and_levels_where_the_words_are(rotation: int)
     word = next(word for word in page.words() if word.text == "parts")
     x, y = (word.bbox[0] + word.bbox[2]) / 2, (word.bbox[1] + word.bbox[3]) / 2
     x0, y0, x1, y1 = tags[0].bbox
-    assert x0 < x < x1 and y0 < y < y1
+    assert x0 < x < x1
+    assert y0 < y < y1
 
 
 def test_a_file_without_tags_has_none() -> None:
@@ -131,7 +132,7 @@ def words(lines: Sequence[str], *, bold: int = 0, large: int = 0) -> tuple[PageW
     return tuple(made)
 
 
-BODY = ["This is the text of a paragraph that", "goes on for more than one line, and", "then comes to its end."]
+BODY = ["This is the text of a paragraph that", "goes on for more than one line, and", "then it ends."]
 
 
 def parts(*regions: Region) -> list[Region]:
@@ -140,7 +141,8 @@ def parts(*regions: Region) -> list[Region]:
 
 
 def block(lines: Sequence[str], label: str = "text", *, bold: int = 0, large: int = 0) -> Region:
-    return Region("text", (60, 100, 400, 150), 0.9, ("x",), words=words(lines, bold=bold, large=large), label=label)
+    made = words(lines, bold=bold, large=large)
+    return Region("text", (60, 100, 400, 150), 0.9, ("x",), words=made, label=label)
 
 
 @pytest.mark.parametrize("style", ["bold", "large"])
@@ -150,7 +152,7 @@ def test_a_heading_in_one_region_with_its_paragraph_is_set_apart(style: str) -> 
     assert (head.role, rest.role) == ("section-heading", "paragraph")
     assert " ".join(word.text for word in head.words) == lines[0]
     assert len(head.words) + len(rest.words) == sum(len(line.split()) for line in lines)
-    assert [word.line for word in rest.words][0] == 0 and {word.block for word in rest.words} == {1}
+    assert (rest.words[0].line, {word.block for word in rest.words}) == (0, {1})
     assert head.bbox[3] <= rest.bbox[1]
 
 

@@ -37,7 +37,7 @@ def test_numbers_of_sections(text: str, style: str, depth: int) -> None:
     assert (number.style, number.depth) == (style, depth)
 
 
-@pytest.mark.parametrize("text", ["I have seen", "A dog barks", "1998 was a year", "2. of the", "mix 3", "C", ""])
+@pytest.mark.parametrize("text", ["I have seen", "A dog barks", "1998 was", "2. of the", "mix 3", "C", ""])
 def test_words_that_are_no_number_of_a_section(text: str) -> None:
     assert section_number(text) is None
 
@@ -63,7 +63,7 @@ def test_names_of_captions(text: str, kind: str, number: str, is_set_off: bool) 
     assert caption_name(text) == (kind, number, is_set_off)
 
 
-@pytest.mark.parametrize("text", ["Tables are set", "Figures in the text", "The table 2", "Configure 3", "Fig tree"])
+@pytest.mark.parametrize("text", ["Tables are set", "Figures in text", "The table 2", "Configure 3", "Fig tree"])
 def test_words_that_name_nothing(text: str) -> None:
     assert caption_name(text) is None
 
@@ -87,7 +87,7 @@ def test_numbers_of_formulas_and_bullets() -> None:
     assert [has_bullet(text) for text in ("• x", "(a) x", "2. x", "xiv) x", "and so")] == [True] * 4 + [False]
 
 
-@pytest.mark.parametrize("text", ["References", "7. REFERENCES", "Literaturverzeichnis", "Bibliografía", "参考文献"])
+@pytest.mark.parametrize("text", ["References", "7. REFERENCES", "Literatur", "Bibliografía", "参考文献"])
 def test_headings_of_bibliographies(text: str) -> None:
     assert heads_bibliography(text)
     assert not heads_bibliography(f"{text} are few")
@@ -110,7 +110,7 @@ def test_entries_of_bibliographies_look_so_in_many_styles(entry: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "As Smith et al. (1999) have shown, things are what they are, and Doe (2001) agrees with them on most.",
+        "As Smith et al. (1999) have shown, things are what they are, and Doe (2001) agrees with them.",
         "In 1998 the town had 12,345 people; by 2005 there were 14,000, of whom a third worked elsewhere.",
         "We thank the University of Bern and the Swiss National Science Foundation for their support.",
         "",
