@@ -90,9 +90,7 @@ def test_lines_are_joined_as_they_were_written(lines: list[str], words: list[str
 
 
 def test_a_hyphen_stays_where_the_document_has_the_word_with_it() -> None:
-    whole = document(
-        text("there is a co-\noperative", 60), text("This co-operative is\nin the middle.", 100)
-    )
+    whole = document(text("there is a co-\noperative", 60), text("This co-operative is\nin the middle.", 100))
     assert texts_of(whole)[0] == "there is a co-operative"
 
 

@@ -76,7 +76,7 @@ def test_levels_follow_numbers_and_headings_set_alike() -> None:
 def test_levels_of_unnumbered_headings_follow_their_size() -> None:
     sizes = (18, 14, 11, 14)
     heads = [
-        text(f"Heading {size} {top}", top, role="section-heading", size=size, bold=True, page=2, name=str(top))
+        text(f"Head {top}", top, role="section-heading", size=size, bold=True, page=2, name=str(top))
         for size, top in zip(sizes, (40, 200, 400, 600), strict=True)
     ]
     whole = settled(prose(40), *heads, prose(700, page=2))
@@ -179,8 +179,8 @@ def test_a_caption_goes_to_the_figure_that_fills_the_page_before() -> None:
 
 def test_footnotes_are_tied_to_the_text_that_has_their_mark() -> None:
     whole = settled(
-        text("This is known¹ and has been for long\nby all who care for it, and by those not.", 100, name="a"),
-        text("This is not² known by anybody who\ncares to be asked, nor by anybody else here.", 200, name="b"),
+        text("This is known¹ and has been for long\nby all who care for it, and those not.", 100, name="a"),
+        text("This is not² known by anybody who\ncares to be asked, nor anybody else here.", 200, name="b"),
         text("¹ By some.", 740, size=8),
         text("² By others.", 752, size=8),
     )
