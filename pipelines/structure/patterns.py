@@ -110,6 +110,10 @@ _PAGE_NUMBER: Final = re.compile(
 
 _FORMULA_NUMBER: Final = re.compile(r"\(\s*[A-Z]?\.?\d{1,3}(?:[.-]\d{1,3})*\s*[a-z]?′?\s*\)|\[\d{1,3}\]")
 
+_MATHEMATICAL: Final = re.compile(r"[=<>≤≥≈≠±×∑∫∂√∈]")
+
+_WORD: Final = re.compile(r"[^\W\d_]{4}")
+
 _BIBLIOGRAPHY: Final = re.compile(
     r"(?:references?(?: and notes| cited)?|(?:works|literature) cited|(?:selected )?bibliograph(?:y|ie)|"
     r"literatur(?:verzeichnis|angaben|hinweise)?|quellen(?:verzeichnis)?|"
@@ -148,6 +152,11 @@ def is_page_number(text: str) -> bool:
 def is_formula_number(text: str) -> bool:
     """Whether it is the number of a formula and nothing else: ``(3)``, ``(A.12b)``."""
     return _FORMULA_NUMBER.fullmatch(text.strip()) is not None
+
+
+def is_formula(text: str) -> bool:
+    """Whether it has a sign of relations or sums, and no word of four letters."""
+    return _MATHEMATICAL.search(text) is not None and _WORD.search(text) is None
 
 
 def heads_bibliography(text: str) -> bool:

@@ -246,9 +246,23 @@ def test_code_lists_and_numbers_of_formulas() -> None:
         text("(b) a second", 120),
         text("x = y", 140, left=200, width=60, role="formula"),
         text("(3)", 140, left=500, width=20, role="section-heading"),
+        text("y = 2z + (a - b)", 160, left=200, width=60),
         prose(180),
     )
-    assert roles(whole) == ["code", "list-item", "list-item", "list-item", "formula", "formula", "paragraph"]
+    assert roles(whole) == ["code", *["list-item"] * 3, *["formula"] * 3, "paragraph"]
+
+
+def test_the_end_of_a_sentence_that_layout_takes_for_a_heading_is_none() -> None:
+    end = text("rates of things, however high.", 40, role="section-heading")
+    assert roles(settled(end, prose(80), prose(140)))[0] == "paragraph"
+
+
+def test_in_a_typed_letter_letters_of_one_width_are_no_code() -> None:
+    letter = [prose(40), prose(100)]
+    for part in letter:
+        assert part.font is not None
+        part.font.is_monospace = True
+    assert roles(settled(*letter)) == ["paragraph", "paragraph"]
 
 
 def test_the_title_is_the_largest_heading_above_the_text_of_the_first_page() -> None:
