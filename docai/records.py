@@ -26,9 +26,9 @@ from docai.corrections import Correction, Corrections, content_text, corrected_c
 from docai.errors import CorrectionsError, NotAResultError
 from docai.geometry import BBox
 from docai.issues import make_issue
-from docai.joined_tables import JoinedTable, TablePart, join_tables
+from docai.joined_tables import JoinedTable, join_tables
 from docai.score_formats import ScoreExports
-from docai.structure import Paragraph, join_blocks
+from docai.structure import ASIDE, Paragraph, join_blocks
 from docai.structure import Role as Role
 from docai.table_formats import TableExports
 
@@ -250,12 +250,6 @@ class Figure(RecordBase, FigureContent):
     kind: Literal["figure"] = Field(default="figure", description="Always `figure`.")
 
 
-_CONTINUED = re.compile(
-    r"\b(?:cont(?:inued|['’]d|\.)|continuation|forts(?:etzung|\.)|suite|continua(?:ci[oó]n|zione)?|続き|续)",
-    re.IGNORECASE,
-)
-"""In a caption, that its table goes on with the one before."""
-
 _OTHER_RECORDS: dict[str, type[RecordBase]] = {}
 
 
@@ -410,23 +404,17 @@ class Document(Data):
         >>> for table in docai.process("report.pdf").joined_tables():  # doctest: +SKIP
         ...     print(table.records, table.to_csv())
         """
-        return join_tables([self._table_part(table) for table in self.tables])
-
-    def _table_part(self, table: Table) -> TablePart:
-        """A table, with what stands around it on its page."""
-        caption = next(
-            (text.text for text in self.texts if text.role == "caption" and text.belongs_to == table.id), ""
-        )
-        is_continued = bool(_CONTINUED.search(caption))
-        aside = ("page-header", "page-footer", "footnote", "caption")
-        order = [
-            record
+        captions = {
+            text.belongs_to: text.text
+            for text in self.texts
+            if text.role == "caption" and text.belongs_to is not None
+        }
+        body = [
+            (record.page, record.id)
             for record in self.records
-            if record.page == table.page and not (isinstance(record, Text) and record.role in aside)
+            if not (isinstance(record, Text) and record.role in ASIDE)
         ]
-        place = next(index for index, record in enumerate(order) if record is table)
-        is_named = bool(caption) and not is_continued
-        return TablePart(table, table, place == 0, place == len(order) - 1, is_continued, is_named)
+        return join_tables([(table, table) for table in self.tables], captions, body)
 
     def paragraphs(self) -> list[Paragraph]:
         """The text as a reader takes it: blocks that a column or a page has broken joined, words whole.
