@@ -132,7 +132,7 @@ def _join(run: Sequence[TablePart]) -> JoinedTable:
         n_repeated += skipped
     whole = first if len(run) == 1 else table_content(cells, len(row_records), first.n_cols)
     return JoinedTable(
-        **dict(whole),
+        **{name: getattr(whole, name) for name in TableContent.model_fields},
         records=[part.record.id for part in run],
         row_records=row_records,
         n_repeated=n_repeated,

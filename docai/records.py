@@ -406,23 +406,25 @@ class Document(Data):
         >>> for table in docai.process("report.pdf").joined_tables():  # doctest: +SKIP
         ...     print(table.records, table.to_csv())
         """
-        return join_tables([self._table_part(table) for table in self.tables])
-
-    def _table_part(self, table: Table) -> TablePart:
-        """A table, with what stands around it on its page."""
-        caption = next(
-            (text.text for text in self.texts if text.role == "caption" and text.belongs_to == table.id), ""
-        )
-        is_continued = bool(_CONTINUED.search(caption))
+        captions: dict[str, str] = {}
+        for text in self.texts:
+            if text.role == "caption" and text.belongs_to is not None:
+                captions.setdefault(text.belongs_to, text.text)
         aside = ("page-header", "page-footer", "footnote", "caption")
-        order = [
-            record
-            for record in self.records
-            if record.page == table.page and not (isinstance(record, Text) and record.role in aside)
-        ]
-        place = next(index for index, record in enumerate(order) if record is table)
-        is_named = bool(caption) and not is_continued
-        return TablePart(table, table, place == 0, place == len(order) - 1, is_continued, is_named)
+        first: dict[int, RecordBase] = {}
+        last: dict[int, RecordBase] = {}
+        for record in self.records:
+            if not (isinstance(record, Text) and record.role in aside):
+                first.setdefault(record.page, record)
+                last[record.page] = record
+        parts = []
+        for table in self.tables:
+            caption = captions.get(table.id, "")
+            is_continued = bool(_CONTINUED.search(caption))
+            is_named = bool(caption) and not is_continued
+            is_first, is_last = first[table.page] is table, last[table.page] is table
+            parts.append(TablePart(table, table, is_first, is_last, is_continued, is_named))
+        return join_tables(parts)
 
     def paragraphs(self) -> list[Paragraph]:
         """The text as a reader takes it: blocks that a column or a page has broken joined, words whole.
