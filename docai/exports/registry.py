@@ -25,8 +25,8 @@ _ALL: Final = (
     Format(".json", "JSON of docai", to_json),
     Format(".md", "Markdown", to_markdown),
     Format(".html", "HTML", to_html),
-    Format(".docx", "Word", to_docx, is_text=False, packages=("docx",)),
-    Format(".xlsx", "Excel, of tables", to_xlsx, is_text=False, packages=("xlsxwriter",)),
+    Format(".docx", "Word", to_docx, is_text=False),
+    Format(".xlsx", "Excel, of tables", to_xlsx, is_text=False),
     Format(".csv", "CSV of tables", to_csv),
     Format(".jsonl", "chunks for retrieval", to_jsonl),
     Format(".parquet", "Parquet of all records", to_parquet, is_text=False, packages=("pyarrow",)),
@@ -34,7 +34,7 @@ _ALL: Final = (
     Format(".molecules.csv", "CSV of molecules", to_molecule_csv),
     Format(".musicxml", "MusicXML of scores", to_musicxml),
     Format(".mid", "MIDI of scores", to_midi, is_text=False),
-    Format(".svg", "SVG of scores", to_svg, packages=("verovio",), extra="synth"),
+    Format(".svg", "SVG of scores", to_svg, packages=("verovio",)),
     Format(".krn", "Humdrum kern of scores", to_kern),
 )
 
