@@ -119,7 +119,7 @@ def blocks(export: Export) -> Iterator[Block]:
         depth = block.level + has_title if block.kind == "heading" else 0
         yield replace(block, depth=depth, headings=path)
     if n_furniture:
-        export.lose("page-furniture", f"{counted(n_furniture, 'running head or page number')} left out.")
+        export.lose("running-heads", f"{counted(n_furniture, 'running head or page number')} left out.")
 
 
 def is_unread(record: RecordBase) -> bool:
