@@ -35,7 +35,11 @@ Tag = Callable[[str, str], str]
 
 
 def to_alto(export: Export) -> bytes:
-    """All pages as one ALTO file. The notes of scores are lost, and which cells of a table span others."""
+    """All pages as one ALTO file. The notes of scores are lost, and which cells of a table span others.
+
+    Raises:
+        NothingToExportError: no page could be read.
+    """
     pages = placed_pages(export)
     root = etree.Element(_name("alto"), {"SCHEMAVERSION": "4.4"}, nsmap={None: _ALTO, "xsi": _XSI})
     root.set(f"{{{_XSI}}}schemaLocation", f"{_ALTO} {_SCHEMA}")

@@ -45,7 +45,11 @@ _CAPABILITIES: Final = (
 
 
 def to_hocr(export: Export) -> bytes:
-    """All pages as one XHTML file. The notes of scores are lost."""
+    """All pages as one XHTML file. The notes of scores are lost.
+
+    Raises:
+        NothingToExportError: no page could be read.
+    """
     document = export.document
     pages = placed_pages(export)
     root = etree.Element(_tag("html"), nsmap={None: _XHTML})

@@ -15,7 +15,6 @@ from lxml import etree
 
 from docai._version import __version__
 from docai.base import counted
-from docai.errors import NothingToExportError
 from docai.exports.base import Export
 from docai.exports.flow import printable
 from docai.exports.ocr_pages import PlacedLine, PlacedPage, Region, placed_pages
@@ -54,12 +53,7 @@ def to_page_xml(export: Export) -> bytes:
     Raises:
         NothingToExportError: no page could be read.
     """
-    pages = placed_pages(export)
-    if not pages:
-        raise NothingToExportError(
-            f"No page of {export.document.source.name} was read, and PAGE XML holds pages: read it again."
-        )
-    first, *others = pages
+    first, *others = placed_pages(export)
     if export.options.files_beside:
         for page in others:
             export.add_file(f"{export.stem}-page-{page.info.number:03d}.page.xml", _page_file(page, export))
