@@ -242,6 +242,11 @@ CODES: Mapping[str, IssueCode] = MappingProxyType(
         "page-failed": IssueCode(
             "error", "ingest", "The page could not be read; the other pages are not affected."
         ),
+        "structure-failed": IssueCode(
+            "warning",
+            "layout",
+            "The roles of texts could not be settled; they are those that layout gave, or `paragraph`.",
+        ),
         "layout-failed": IssueCode(
             "error",
             "layout",

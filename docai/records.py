@@ -10,6 +10,8 @@ A record is *content* (what a parser made of the model's text, :mod:`docai.conte
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +23,10 @@ from docai.base import Content, Data, bracketed, counted, one_line
 from docai.contents import FigureContent, Issue, MoleculeContent, TextContent
 from docai.errors import NotAResultError
 from docai.geometry import BBox
+from docai.joined_tables import JoinedTable, TablePart, join_tables
 from docai.score_formats import ScoreExports
+from docai.structure import Paragraph, join_blocks
+from docai.structure import Role as Role
 from docai.table_formats import TableExports
 
 if TYPE_CHECKING:
@@ -32,20 +37,6 @@ SCHEMA_VERSION = "1.7"
 Point = tuple[float, float]
 
 Kind = Literal["table", "molecule", "score", "text", "figure"]
-
-Role = Literal[
-    "title",
-    "section-heading",
-    "paragraph",
-    "list-item",
-    "caption",
-    "footnote",
-    "page-header",
-    "page-footer",
-    "formula",
-    "reference",
-    "code",
-]
 
 FinishReason = Literal["stop", "length", "loop", "blank", "error", "not-run"]
 
@@ -255,6 +246,12 @@ class Figure(RecordBase, FigureContent):
     kind: Literal["figure"] = Field(default="figure", description="Always `figure`.")
 
 
+_CONTINUED = re.compile(
+    r"\b(?:cont(?:inued|['’]d|\.)|continuation|forts(?:etzung|\.)|suite|continua(?:ci[oó]n|zione)?|続き|续)",
+    re.IGNORECASE,
+)
+"""In a caption, that its table goes on with the one before."""
+
 _OTHER_RECORDS: dict[str, type[RecordBase]] = {}
 
 
@@ -288,6 +285,15 @@ Record = Annotated[Table | Molecule | Score | Text | Figure, Field(discriminator
 """A record of one of docai's own kinds. A head of a user's own adds others to :attr:`Document.records`."""
 
 R = TypeVar("R", bound=RecordBase)
+
+
+def _newer_version(text: str | bytes) -> str | None:
+    """The schema version of JSON that a newer docai wrote; None: it is no such JSON."""
+    version = json.loads(text).get("schema_version") if text.lstrip()[:1] in ("{", b"{") else None
+    if not isinstance(version, str) or re.fullmatch(r"\d+(\.\d+)*", version) is None:
+        return None
+    own, other = ([int(part) for part in one.split(".")] for one in (SCHEMA_VERSION, version))
+    return version if other > own else None
 
 
 class SourceInfo(Data):
@@ -394,6 +400,48 @@ class Document(Data):
 
         return [ScoreExports(**dict(content)) for content in join_scores(self.scores)]
 
+    def joined_tables(self) -> list[JoinedTable]:
+        """The tables, those that go on over pages as one; see :mod:`docai.joined_tables`.
+
+        >>> for table in docai.process("report.pdf").joined_tables():  # doctest: +SKIP
+        ...     print(table.records, table.to_csv())
+        """
+        captions: dict[str, str] = {}
+        for text in self.texts:
+            if text.role == "caption" and text.belongs_to is not None:
+                captions.setdefault(text.belongs_to, text.text)
+        aside = ("page-header", "page-footer", "footnote", "caption")
+        first: dict[int, RecordBase] = {}
+        last: dict[int, RecordBase] = {}
+        for record in self.records:
+            if not (isinstance(record, Text) and record.role in aside):
+                first.setdefault(record.page, record)
+                last[record.page] = record
+        parts = []
+        for table in self.tables:
+            caption = captions.get(table.id, "")
+            is_continued = bool(_CONTINUED.search(caption))
+            is_named = bool(caption) and not is_continued
+            is_first, is_last = first[table.page] is table, last[table.page] is table
+            parts.append(TablePart(table, table, is_first, is_last, is_continued, is_named))
+        return join_tables(parts)
+
+    def paragraphs(self) -> list[Paragraph]:
+        """The text as a reader takes it: blocks that a column or a page has broken joined, words whole.
+
+        Every text is in exactly one, in reading order; running heads and page numbers too, which their
+        ``role`` tells.
+
+        >>> document = docai.process("report.pdf")            # doctest: +SKIP
+        >>> for part in document.paragraphs():                # doctest: +SKIP
+        ...     print(part.role, part.headings, part.text)
+        """
+        return join_blocks(self.texts)
+
+    def outline(self) -> list[Paragraph]:
+        """The title and the section headings, in reading order, with their levels."""
+        return [part for part in self.paragraphs() if part.role in ("title", "section-heading")]
+
     @property
     def texts(self) -> list[Text]:
         """The blocks of text, in reading order."""
@@ -464,6 +512,11 @@ class Document(Data):
             why = problem["msg"].removeprefix("Invalid JSON: ")
             raise NotAResultError(f"This is no JSON ({why}): give the text that to_json() wrote.")
         place = ".".join(map(str, problem["loc"])) or "the whole"
+        if newer := _newer_version(text):
+            raise NotAResultError(
+                f"This result has schema version {newer}, and this docai reads up to {SCHEMA_VERSION} "
+                f"({place} is unknown to it): pip install --upgrade docai, or read its source again."
+            )
         raise NotAResultError(
             f"This JSON is no document of docai with schema version {SCHEMA_VERSION} ({place}: "
             f"{problem['msg']}): give what to_json() or docai process wrote, or read its source again."

@@ -78,11 +78,14 @@ def _drawn(molecule: Molecule, canvas: Any, scale: int) -> Any:
     if not molecule.molblock:
         return None
     from rdkit import Chem
+    from rdkit.Chem import rdDepictor
     from rdkit.Chem.Draw import rdMolDraw2D
 
     mol = Chem.MolFromMolBlock(molecule.molblock)
     if mol is None:
         return None
+    # Structures read from a drawing have coordinates of the page; bonds are 1.5 long behind this, as RDKit's.
+    rdDepictor.NormalizeDepiction(mol, canonicalize=0)
     options = canvas.drawOptions()
     options.scalingFactor = BOND_PIXELS / 1.5 * scale
     options.padding = 0.06

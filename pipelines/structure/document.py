@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from docai.contents import Issue
 from docai.geometry import overlap_ratio
+from docai.issues import make_issue
 from docai.pipelines.structure.bibliography import find_references
 from docai.pipelines.structure.blocks import Block, PageBlocks, usual_size
 from docai.pipelines.structure.captions import find_captions
@@ -27,35 +29,39 @@ class DocumentStructure:
     """Collects the pages of a document, then settles the roles of its texts.
 
     Args:
-        outline: the bookmarks of the file.
+        read_outline: gives the bookmarks of the file, once.
     """
 
-    def __init__(self, outline: Sequence[OutlineEntry] = ()) -> None:
-        self._outline = Outline(outline)
+    def __init__(self, read_outline: Callable[[], Sequence[OutlineEntry]] = tuple) -> None:
+        self._read_outline = read_outline
         self._pages: list[PageBlocks] = []
-        self._settled: dict[str, _Settled] | None = None
+        self._settled: dict[str, _Settled] = {}
 
     def add(self, info: PageInfo, records: Iterable[RecordBase]) -> None:
         """The next page, with the roles that it has by itself."""
         self._pages.append(PageBlocks.of(info, records))
-        self._settled = None
+
+    def settle(self) -> list[Issue]:
+        """After the last page. Never fails: that no role could be settled is an issue of the document."""
+        pages, self._pages = self._pages, []
+        try:
+            settle(pages, Outline(self._read_outline()))
+        except Exception as error:
+            # What the pages gave stays; the records are worth more than their roles.
+            failure = f"The roles of texts could not be settled: {type(error).__name__}: {error}"
+            return [make_issue("structure-failed", failure)]
+        self._settled = {
+            block.id: _Settled(block.role, block.level, block.belongs_to)
+            for page in pages
+            for block in page.blocks
+        }
+        return []
 
     def apply(self, records: Iterable[RecordBase]) -> None:
         """Set ``role``, ``level`` and ``belongs_to`` of the texts among records of pages that were added."""
-        settled = self._settle()
         for record in records:
-            if isinstance(record, Text) and record.id in settled:
-                record.role, record.level, record.belongs_to = settled[record.id]
-
-    def _settle(self) -> dict[str, _Settled]:
-        if self._settled is None:
-            settle(self._pages, self._outline)
-            self._settled = {
-                block.id: _Settled(block.role, block.level, block.belongs_to)
-                for page in self._pages
-                for block in page.blocks
-            }
-        return self._settled
+            if isinstance(record, Text) and record.id in self._settled:
+                record.role, record.level, record.belongs_to = self._settled[record.id]
 
 
 def settle(pages: Sequence[PageBlocks], outline: Outline) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from statistics import median
@@ -26,6 +27,10 @@ MIN_TITLE: Final = 1.15
 MAX_WORDS: Final = 30
 """Words of a heading that the layout model has found."""
 
+_MATHEMATICAL: Final = re.compile(r"[=<>≤≥≈≠±×∑∫∂√∈]")
+
+_WORD: Final = re.compile(r"[^\W\d_]{4}")
+
 Style = tuple[float, bool, bool, bool]
 """How a heading is set: size, bold, italic, all capitals."""
 
@@ -42,7 +47,7 @@ def find_headings(pages: Sequence[PageBlocks], outline: Outline, body_size: floa
                 block.role = "title" if entry.level == 0 else "section-heading"
                 block.level = entry.level or None
             elif block.role in ("section-heading", "title") and not _can_be_heading(block):
-                block.role, block.level = "paragraph", None
+                block.role, block.level = "formula" if _is_formula(block.text) else "paragraph", None
             elif block.role in ("paragraph", "list-item") and _is_heading(block, page, place, body_size):
                 block.role = "section-heading"
     _find_title(pages)
@@ -51,8 +56,15 @@ def find_headings(pages: Sequence[PageBlocks], outline: Outline, body_size: floa
 def _can_be_heading(block: Block) -> bool:
     if not any(character.isalpha() for character in block.text) or is_formula_number(block.text):
         return False
+    if _is_formula(block.text):
+        return False
     name = caption_name(block.text)
     return block.n_words <= MAX_WORDS and (name is None or not name.is_set_off)
+
+
+def _is_formula(text: str) -> bool:
+    """Whether it has a sign of relations or sums, and no word."""
+    return _MATHEMATICAL.search(text) is not None and _WORD.search(text) is None
 
 
 def _is_heading(block: Block, page: PageBlocks, place: int, body_size: float) -> bool:
@@ -71,6 +83,8 @@ def _is_heading(block: Block, page: PageBlocks, place: int, body_size: float) ->
     is_bold = block.font.is_bold and block.size >= 0.9 * body_size
     has_capitals = is_capitals(block.text) and block.size >= 0.9 * body_size
     is_set_off = number is not None and not number.is_plain and block.font.is_italic
+    if block.role == "list-item":
+        return is_larger or (is_bold and number is not None)
     return is_larger or is_bold or (has_capitals and block.n_words >= 2) or is_set_off
 
 
@@ -106,7 +120,10 @@ def _find_title(pages: Sequence[PageBlocks]) -> None:
         return
     title = max(above, key=lambda block: block.size)
     others = [block.size for block in heads if block is not title and not _is_set_like(block, title)]
-    if title.font is not None and title.size >= MIN_TITLE * max(others, default=0.0) and others:
+    is_largest = title.size >= MIN_TITLE * max(others, default=0.0)
+    # On its own above all else, and set like no other heading: a title need not be large.
+    is_alone = title is above[0] and len(others) >= 3 and len(others) == len(heads) - 1
+    if title.font is not None and others and (is_largest or is_alone):
         for block in above:
             if _is_set_like(block, title):
                 block.role = "title"

@@ -57,10 +57,13 @@ def section_number(text: str) -> SectionNumber | None:
 
 
 _CAPTION_WORDS: Final[Mapping[str, str]] = {
-    "table": r"tables?|tabs?\.|tabellen?|tab\.?|tableaux?|tablas?|tabelas?|tabell[ae]|cuadros?|表",
-    "figure": r"fig(?:ure|ura|uur)?s?\.?|abb(?:ildung)?(?:en)?\.?|ilustraci[oó]n|diagrams?|charts?|plates?|图|図",
+    "table": r"tables?|tabs?\.|tabellen?|tab\.?|tableaux?|tablas?|tabelas?|tabell[ae]|cuadros?|таблица|табл\."
+    r"|表|표",
+    "figure": r"fig(?:ure|ura|uur)?s?\.?|abb(?:ildung)?(?:en)?\.?|ilustraci[oó]n|diagrams?|plates?"
+    r"|рис(?:унок)?\.?|图|図|그림",
     "scheme": r"schemes?|schema|schéma|esquema|charts?|structures?",
     "example": r"examples?|ex\.|notenbeispiel|beispiel|exemple|ejemplo|esempio|music(?:al)? examples?",
+    "listing": r"listings?|algorithm(?:us|e|o)?s?|programm?s?|quelltext|code listings?",
 }
 """What captions call a thing → the words for it."""
 
@@ -76,7 +79,7 @@ class CaptionName(NamedTuple):
     """What a caption calls the thing that it names."""
 
     kind: str
-    """``table``, ``figure``, ``scheme`` or ``example``."""
+    """``table``, ``figure``, ``scheme``, ``example`` or ``listing``."""
     number: str
     is_set_off: bool
     """A mark or the end of the line follows, as in a caption; running text goes on with a verb."""
@@ -109,7 +112,8 @@ _FORMULA_NUMBER: Final = re.compile(r"\(\s*[A-Z]?\.?\d{1,3}(?:[.-]\d{1,3})*\s*[a
 
 _BIBLIOGRAPHY: Final = re.compile(
     r"(?:references?(?: and notes| cited)?|(?:works|literature) cited|(?:selected )?bibliograph(?:y|ie)|"
-    r"literatur(?:verzeichnis|angaben|hinweise)?|quellen(?:verzeichnis)?|r[ée]f[ée]rences(?: bibliographiques)?|"
+    r"literatur(?:verzeichnis|angaben|hinweise)?|quellen(?:verzeichnis)?|"
+    r"r[ée]f[ée]rences(?: bibliographiques)?|"
     r"referencias(?: bibliogr[áa]ficas)?|bibliograf[íi]a|refer[êe]ncias(?: bibliogr[áa]ficas)?|riferimenti"
     r"(?: bibliografici)?|literatuur(?:lijst)?|litteratur|参考文献|список литературы|литература)\W*",
     re.IGNORECASE,
