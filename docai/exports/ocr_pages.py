@@ -125,8 +125,8 @@ def placed_pages(export: Export) -> list[PlacedPage]:
             export.lose("failed-page", f"Page {info.number} could not be read and is left out.")
             continue
         dpi = float(PDF_DPI) if export.document.source.type == "pdf" else info.dpi
-        size = (max(1, round(side * dpi / 72)) for side in (info.width, info.height))
-        frame = PixelFrame(*size, dpi)
+        width, height = (max(1, round(side * dpi / 72)) for side in (info.width, info.height))
+        frame = PixelFrame(width, height, dpi)
         records = [record for record in export.document.records if record.page == info.number]
         pages.append(PlacedPage(info, frame, [_region(record, frame, names) for record in records]))
     if not pages:

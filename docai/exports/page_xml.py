@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from lxml import etree
 
@@ -23,6 +23,8 @@ from docai.records import Figure, Molecule, Score, Table, Text
 _PAGE: Final = "http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"
 
 _XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
+
+_NAMESPACES: Final[Any] = {None: _PAGE, "xsi": _XSI}
 
 _TYPES: Final = {
     "title": "heading",
@@ -63,7 +65,7 @@ def to_page_xml(export: Export) -> bytes:
 
 
 def _page_file(page: PlacedPage, export: Export) -> bytes:
-    root = etree.Element(_name("PcGts"), nsmap={None: _PAGE, "xsi": _XSI})
+    root = etree.Element(_name("PcGts"), nsmap=_NAMESPACES)
     root.set(f"{{{_XSI}}}schemaLocation", f"{_PAGE} {_PAGE}/pagecontent.xsd")
     _describe(root, export)
     frame = page.frame
