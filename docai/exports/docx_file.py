@@ -16,7 +16,8 @@ from docai.exports.flow import Block, blocks, is_picture, name_of, printable, ru
 from docai.exports.html_table import numeric_columns
 from docai.exports.pictures import cut_from_pages, molecule_png, score_png
 from docai.parsers.table_grid import fill_grid, head_rows
-from docai.records import Molecule, RecordBase, Score, Table
+from docai.records import Molecule, RecordBase, Score
+from docai.table_formats import TableExports
 
 if TYPE_CHECKING:
     from docx.document import Document as WordDocument
@@ -76,18 +77,19 @@ class _Writer:
         elif block.kind == "footnote":
             self._small(text)
         elif block.kind == "record":
-            self._record(block.record)
+            self._record(block)
         else:
             word.add_paragraph(text)
 
-    def _record(self, record: RecordBase) -> None:
+    def _record(self, block: Block) -> None:
+        record = block.record
         if is_picture(record):
             words, png = words_of(record), self._regions.get(record.id)
             if png is None:
                 self._word.add_paragraph(f"[{name_of(record)}{': ' + words if words else ''}]")
             self._picture(record, png, words)
-        elif isinstance(record, Table):
-            self._table(record)
+        elif block.table is not None:
+            self._table(record, block.table)
         elif isinstance(record, Molecule):
             self._picture(record, molecule_png(record))
             self._small(f"SMILES: {record.smiles or ''}")
@@ -120,13 +122,13 @@ class _Writer:
         run = self._word.add_paragraph(style="No Spacing").add_run(text)
         run.font.name, run.font.size = "Courier New", Pt(_FOOTNOTE_SIZE)
 
-    def _table(self, table: Table) -> None:
+    def _table(self, record: RecordBase, table: TableExports) -> None:
         if table.n_cols > MAX_COLS:
             self._export.lose(
                 "too-wide",
-                f"Page {table.page}: a table of {table.n_cols} columns is written as lines of text, since "
+                f"Page {record.page}: a table of {table.n_cols} columns is written as lines of text, since "
                 f"Word's have {MAX_COLS} at most.",
-                table.id,
+                record.id,
             )
             self._code(printable(table.to_csv(delimiter="\t")).rstrip("\r\n").replace("\r\n", "\n"))
             return

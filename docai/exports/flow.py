@@ -6,15 +6,17 @@ What the formats of flowing text (Markdown, HTML, DOCX, chunks) share.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from docai.base import counted
 from docai.contents import Content
 from docai.exports.base import Export
+from docai.joined_tables import JoinedTable
 from docai.parsers.base import replace_invalid_chars
 from docai.records import Document, Figure, Molecule, RecordBase, Score, Table, Text
+from docai.structure import Paragraph
 
 BlockKind = Literal["title", "heading", "paragraph", "list-item", "caption", "footnote", "code", "record"]
 
@@ -33,7 +35,10 @@ class Block:
 
     kind: BlockKind
     """``record``: a table, molecule, score, figure, or a record of a user's own head."""
-    record: RecordBase
+    records: tuple[RecordBase, ...]
+    """Several of a paragraph or a table that goes on in another column or on another page."""
+    table: JoinedTable | None = None
+    """All of a table."""
     text: str = ""
     """Without the mark of a list item; of code with its lines."""
     level: int = 0
@@ -45,6 +50,36 @@ class Block:
     headings: tuple[str, ...] = ()
     """Title and headings that it stands under."""
 
+    @property
+    def record(self) -> RecordBase:
+        """The first of them."""
+        return self.records[0]
+
+
+@dataclass(frozen=True)
+class WholeTable:
+    """A table that was read, with what goes on with it on the next pages."""
+
+    content: JoinedTable
+    records: tuple[Table, ...]
+
+    @property
+    def id(self) -> str:
+        """Of its first record."""
+        return self.records[0].id
+
+    @property
+    def page(self) -> int:
+        """On which it begins."""
+        return self.records[0].page
+
+
+def tables_of(document: Document) -> list[WholeTable]:
+    """The tables that have cells, those that go on over pages as one."""
+    by_id = {table.id: table for table in document.tables}
+    joined = [one for one in document.joined_tables() if not one.is_empty]
+    return [WholeTable(one, tuple(by_id[name] for name in one.records)) for one in joined]
+
 
 def blocks(export: Export) -> Iterator[Block]:
     """The document's blocks in reading order.
@@ -55,7 +90,13 @@ def blocks(export: Export) -> Iterator[Block]:
     headings: list[tuple[int, str]] = []
     has_title = any(text.role == "title" for text in export.document.texts)
     n_furniture = 0
+    by_id = {record.id: record for record in export.document.records}
+    paragraphs = {one.records[0]: one for one in export.document.paragraphs()}
+    tables = {one.records[0]: one for one in export.document.joined_tables()}
+    rest = {name for one in (*paragraphs.values(), *tables.values()) for name in one.records[1:]}
     for record in export.document.records:
+        if record.id in rest:
+            continue
         if isinstance(record, Text) and record.role in _FURNITURE:
             n_furniture += 1
             continue
@@ -64,7 +105,11 @@ def blocks(export: Export) -> Iterator[Block]:
             export.lose("unread-region", f"Page {record.page}: nothing was read in a {kind}.", record.id)
             if isinstance(record, Text):
                 continue
-        block = _block(record)
+        if isinstance(record, Text):
+            block = _text_block(paragraphs[record.id], by_id)
+        else:
+            table = tables.get(record.id)
+            block = Block("record", (record,) if table is None else _those(table.records, by_id), table)
         if block.kind in ("title", "heading"):
             level = block.level if block.kind == "heading" else 0
             headings = [(above, text) for above, text in headings if above < level]
@@ -98,23 +143,25 @@ def _kind(record: RecordBase) -> str:
     return str(getattr(record, "kind", "record"))
 
 
-def _block(record: RecordBase) -> Block:
-    if not isinstance(record, Text):
-        return Block("record", record)
-    if record.role == "code":
-        return Block("code", record, printable(record.text))
-    text = running_text(record.text.split("\n"))
-    if record.role == "section-heading":
-        return Block("heading", record, text, record.level or 1)
-    if record.role == "list-item":
+def _those(names: Sequence[str], by_id: Mapping[str, RecordBase]) -> tuple[RecordBase, ...]:
+    return tuple(by_id[name] for name in names)
+
+
+def _text_block(paragraph: Paragraph, by_id: Mapping[str, RecordBase]) -> Block:
+    records, text = _those(paragraph.records, by_id), running_text([paragraph.text])
+    if paragraph.role == "code":
+        return Block("code", records, text=printable(paragraph.printed))
+    if paragraph.role == "section-heading":
+        return Block("heading", records, text=text, level=paragraph.level or 1)
+    if paragraph.role == "list-item":
         if mark := _BULLET.match(text):
-            return Block("list-item", record, text[mark.end() :])
+            return Block("list-item", records, text=text[mark.end() :])
         if mark := _NUMBER.match(text):
-            return Block("list-item", record, text[mark.end() :], marker=mark[1] + mark[2])
-        return Block("list-item", record, text)
-    if record.role in ("title", "caption", "footnote"):
-        return Block(record.role, record, text)  # type: ignore[arg-type]
-    return Block("paragraph", record, text)
+            return Block("list-item", records, text=text[mark.end() :], marker=mark[1] + mark[2])
+        return Block("list-item", records, text=text)
+    if paragraph.role == "title" or paragraph.role == "caption" or paragraph.role == "footnote":
+        return Block(paragraph.role, records, text=text)
+    return Block("paragraph", records, text=text)
 
 
 def running_text(lines: Sequence[str]) -> str:

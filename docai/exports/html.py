@@ -18,7 +18,7 @@ from docai.exports.base import Export
 from docai.exports.flow import Block, blocks, is_picture, name_of, printable, running_text, words_of
 from docai.exports.html_table import html_table
 from docai.exports.pictures import cut_from_pages, molecule_svg, score_svg
-from docai.records import Molecule, Score, Table
+from docai.records import Molecule, Score
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -77,8 +77,8 @@ def _shown(export: Export, block: Block, figures: Mapping[str, bytes]) -> _Shown
     if is_picture(record):
         picture = _address(figures.get(record.id), "image/png")
         return _Shown(block, name, picture, words=words_of(record))
-    if isinstance(record, Table):
-        return _Shown(block, name, table=html_table(record))
+    if block.table is not None:
+        return _Shown(block, name, table=html_table(block.table))
     if isinstance(record, Molecule):
         svg = molecule_svg(record)
         return _Shown(block, name, _address(svg, "image/svg+xml"), code=record.smiles or "")

@@ -17,7 +17,8 @@ from docai.exports.flow import Block, blocks, is_picture, name_of, printable, ru
 from docai.exports.html_table import html_table
 from docai.exports.pictures import cut_from_pages, molecule_svg, score_svg
 from docai.parsers.table_grid import head_rows
-from docai.records import Molecule, RecordBase, Score, Table
+from docai.records import Molecule, RecordBase, Score
+from docai.table_formats import TableExports
 
 _MARKUP: Final = re.compile(r"[\\`*_\[\]<>|~$]|&(?=#?\w+;)|!(?=\[)")
 """Where a renderer may see markup inside of a line; ``$`` begins formulas at GitHub."""
@@ -59,16 +60,17 @@ def _parts(block: Block, pictures: _Pictures) -> Iterator[str]:
     elif block.kind == "code":
         yield fenced(block.text)
     elif block.kind == "record":
-        yield from _record(block.record, pictures)
+        yield from _record(block, pictures)
     else:
         yield escaped(block.text)
 
 
-def _record(record: RecordBase, pictures: _Pictures) -> Iterator[str]:
+def _record(block: Block, pictures: _Pictures) -> Iterator[str]:
+    record = block.record
     if is_picture(record):
         yield from pictures.of_region(record)
-    elif isinstance(record, Table):
-        yield markdown_table(record)
+    elif block.table is not None:
+        yield markdown_table(block.table)
     elif isinstance(record, Molecule):
         yield from pictures.of_molecule(record)
         yield f"SMILES: {code_span(record.smiles or '')}"
@@ -78,7 +80,7 @@ def _record(record: RecordBase, pictures: _Pictures) -> Iterator[str]:
         yield escaped(running_text([record.describe()]))
 
 
-def markdown_table(table: Table) -> str:
+def markdown_table(table: TableExports) -> str:
     """A pipe table; HTML where cells span several places or the head has several rows."""
     is_plain = all(cell.row_span == cell.col_span == 1 for cell in table.cells) and head_rows(table) <= 1
     return printable(table.to_markdown()).rstrip("\n") if is_plain else html_table(table)

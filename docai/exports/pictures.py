@@ -102,7 +102,7 @@ def score_svg(export: Export, score: Score) -> str | None:
     if svg is None:
         why = "Verovio refuses it"
         if find_spec("verovio") is None:
-            why = "it is drawn by Verovio: pip install 'docai[synth]'"
+            why = "it is drawn by Verovio: pip install 'docai[exports]'"
         export.lose("no-engraving", f"Page {score.page}: the score is left as kern, since {why}.", score.id)
     elif (n_drawn := n_measures_of(svg)) < score.n_measures:
         export.lose(
@@ -131,7 +131,7 @@ def score_png(export: Export, score: Score) -> bytes | None:
     if svg is None:
         return None
     if find_spec("resvg_py") is None:
-        why = "resvg makes its picture: pip install 'docai[synth]'"
+        why = "resvg makes its picture: pip install 'docai[exports]'"
         export.lose("no-engraving", f"Page {score.page}: the score is left as kern, since {why}.", score.id)
         return None
     import resvg_py

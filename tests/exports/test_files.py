@@ -99,8 +99,8 @@ def test_a_missing_library_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -
         raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
     monkeypatch.setattr(docai.exports.base, "import_module", absent)
-    with pytest.raises(MissingDependencyError, match=r"xlsxwriter: pip install 'docai\[exports\]'"):
-        export(_everything(), "a.xlsx")
+    with pytest.raises(MissingDependencyError, match=r"pyarrow: pip install 'docai\[exports\]'"):
+        export(_everything(), "a.parquet")
 
 
 def test_an_unknown_extension_lists_those_there_are(tmp_path: Path) -> None:

@@ -211,3 +211,14 @@ def test_what_the_model_wrote_stands_where_it_is_no_structure(name: str) -> None
         assert docx.Document(io.BytesIO(file)).paragraphs[0].text == "[Molecule on page 1: C(((]"
     else:
         assert "C(((" in file.decode().replace("\\", "")
+
+
+def test_a_paragraph_and_a_table_that_go_on_are_one() -> None:
+    rows = [["name", "n"], ["x", "1"]], [["name", "n"], ["y", "2"]]
+    tables = [made.grid(part, page=page + 2, bbox=(0.0, 0.0, 90.0, 90.0)) for page, part in enumerate(rows)]
+    shown = _shown(
+        made.document(made.text("It goes on with a hy-"), made.text("phen here.", page=2), *tables)
+    )
+    assert [element.tag for element in shown] == ["p", "table"]
+    assert shown[0].text_content() == "It goes on with a hyphen here."
+    assert [row.text_content().split() for row in shown.iter("tr")] == [["name", "n"], ["x", "1"], ["y", "2"]]
