@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from docai.contents import Line, Word, box_of_words
-from docai.errors import ExportError
+from docai.errors import ExportError, OutputError
 from docai.exports import ExportedFile, ExportOptions, export
 from docai.geometry import BBox
 from docai.pipelines.ingest import open_source
@@ -298,3 +298,16 @@ def test_structures_and_music_are_told_as_not_searchable() -> None:
     data = _scan()
     file = _exported(_read(data, made.molecule("CCO", id="m"), made.score(id="s")), data)
     assert [(loss.code, loss.record) for loss in file.losses] == [("no-content", "m"), ("no-content", "s")]
+
+
+def test_the_source_is_not_overwritten(tmp_path: Path) -> None:
+    path, data = tmp_path / "scan.pdf", _scan()
+    path.write_bytes(data)
+    document = _read(data, _spread())
+    (tmp_path / "link.pdf").symlink_to(path)
+    for target in (path, tmp_path / "link.pdf"):
+        with pytest.raises(OutputError, match=r"choose another name, such as .*-searchable\.pdf"):
+            document.export(target, source=path)
+    assert path.read_bytes() == data
+    written = document.export(tmp_path / "scan-searchable.pdf", source=path)
+    assert written.path.is_file()
