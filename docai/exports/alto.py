@@ -6,7 +6,7 @@ The format: https://www.loc.gov/standards/alto/. Boxes are pixels, see :mod:`doc
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from lxml import etree
 
@@ -30,14 +30,20 @@ _SCHEMA: Final = "http://www.loc.gov/standards/alto/v4/alto-4-4.xsd"
 
 _XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
 
+_NAMESPACES: Final[Any] = {None: _ALTO, "xsi": _XSI}
+
 Tag = Callable[[str, str], str]
 """Type and label of a tag → its id; made where it is not there yet."""
 
 
 def to_alto(export: Export) -> bytes:
-    """All pages as one ALTO file. The notes of scores are lost, and which cells of a table span others."""
+    """All pages as one ALTO file. The notes of scores are lost, and which cells of a table span others.
+
+    Raises:
+        NothingToExportError: no page could be read.
+    """
     pages = placed_pages(export)
-    root = etree.Element(_name("alto"), {"SCHEMAVERSION": "4.4"}, nsmap={None: _ALTO, "xsi": _XSI})
+    root = etree.Element(_name("alto"), {"SCHEMAVERSION": "4.4"}, nsmap=_NAMESPACES)
     root.set(f"{{{_XSI}}}schemaLocation", f"{_ALTO} {_SCHEMA}")
     _describe(root, export)
     tags = etree.SubElement(root, _name("Tags"))

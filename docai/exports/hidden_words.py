@@ -13,7 +13,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Final, Literal
 
-from docai.contents import Line
+from docai.contents import Cell, Line
 from docai.exports.flow import printable
 from docai.exports.ocr_pages import spaces_after
 from docai.geometry import BBox, TurnedFrame, center, union
@@ -30,8 +30,8 @@ _OPPOSITE: Final[dict[Direction, Direction]] = {"right": "left", "left": "right"
 _LONG_LINE: Final = 8.0
 """Heights of its words that a line is long at least, to tell how a page is skewed."""
 
-_MIN_SLOPE: Final = 0.002
-"""A smaller one moves the end of a line by less than a point."""
+_MIN_RISE: Final = 0.15
+"""Of the height of its words: a slope that moves the end of the longest line by less is none."""
 
 _MAX_LINE_HEIGHT: Final = 2.5
 """Of its words: in a higher line they are not of one line, and each keeps its own box."""
@@ -79,7 +79,8 @@ class _PageOfLines:
                 yield from self._words_of_line(line, direction, record.bbox)
         elif isinstance(record, Table):
             for cell in record.cells:
-                yield from self._words_in_box(cell.printed, cell.bbox or record.bbox, self._direction)
+                box = cell.bbox or _box_by_neighbors(record, cell)
+                yield from self._words_in_box(cell.printed, box, self._direction)
         elif isinstance(record, Figure):
             yield from self._words_in_box(record.text, record.bbox, self._direction)
 
@@ -88,15 +89,18 @@ class _PageOfLines:
 
     def _median_slope(self, lines: Sequence[Line]) -> float:
         frame = self._frame(self._direction)
-        slopes = []
+        slopes, most = [], 0.0
         for line in lines:
             boxes = [frame.from_page(word.bbox) for word in line.words if word.bbox is not None]
-            if len(boxes) > 2:
-                around = union(boxes)
-                if around[2] - around[0] > _LONG_LINE * median(y1 - y0 for _, y0, _, y1 in boxes):
-                    slopes.append(_slope([center(box) for box in boxes]))
+            if len(boxes) < 3:
+                continue
+            around = union(boxes)
+            length = (around[2] - around[0]) / (median(y1 - y0 for _, y0, _, y1 in boxes) or 1.0)
+            if length > _LONG_LINE:
+                slopes.append(_slope([center(box) for box in boxes]))
+                most = max(most, length)
         slope = median(slopes) if slopes else 0.0
-        return slope if abs(slope) > _MIN_SLOPE else 0.0
+        return slope if abs(slope) * most > _MIN_RISE else 0.0
 
     def _words_of_line(self, line: Line, direction: Direction, around: BBox) -> Iterator[HiddenWord]:
         placed = [(one.text, one.bbox) for one in line.words if one.bbox is not None]
@@ -130,13 +134,25 @@ class _PageOfLines:
         lines = [line.split() for line in printable(text).split("\n") if line.strip()]
         height = (y1 - y0) / max(1, len(lines))
         for number, words in enumerate(lines):
-            letter = (x1 - x0) / (sum(map(len, words)) + len(words) - 1)
-            top, left = y0 + number * height, x0
+            # Half a letter at each end, so that the words of the next cell are others.
+            letter = (x1 - x0) / (sum(map(len, words)) + len(words))
+            top, left = y0 + number * height, x0 + letter / 2
             for index, word in enumerate(words):
                 right = left + letter * len(word)
                 place = frame.to_page((left, top, right, top + height))
                 yield HiddenWord(word, place, direction, space_after=index < len(words) - 1)
                 left = right + letter
+
+
+def _box_by_neighbors(table: Table, cell: Cell) -> BBox:
+    """Where a cell is by those of its row and its column; as far as they have no boxes, all of the table."""
+    x0, y0, x1, y1 = table.bbox
+    placed = [(one, one.bbox) for one in table.cells if one.bbox is not None]
+    if row := [box for one, box in placed if one.row == cell.row and one.row_span == 1]:
+        _, y0, _, y1 = union(row)
+    if column := [box for one, box in placed if one.col == cell.col and one.col_span == 1]:
+        x0, _, x1, _ = union(column)
+    return x0, y0, x1, y1
 
 
 def _slope(points: Sequence[tuple[float, float]]) -> float:

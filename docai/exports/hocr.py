@@ -7,7 +7,7 @@ Areas hold paragraphs, those lines, and those words, as programs expect that rea
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from lxml import etree
 
@@ -19,6 +19,8 @@ from docai.geometry import union
 from docai.records import Molecule, Table, Text
 
 _XHTML: Final = "http://www.w3.org/1999/xhtml"
+
+_NAMESPACES: Final[Any] = {None: _XHTML}
 
 _DOCTYPE: Final = (
     '<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Transitional//EN" '
@@ -45,10 +47,14 @@ _CAPABILITIES: Final = (
 
 
 def to_hocr(export: Export) -> bytes:
-    """All pages as one XHTML file. The notes of scores are lost."""
+    """All pages as one XHTML file. The notes of scores are lost.
+
+    Raises:
+        NothingToExportError: no page could be read.
+    """
     document = export.document
     pages = placed_pages(export)
-    root = etree.Element(_tag("html"), nsmap={None: _XHTML})
+    root = etree.Element(_tag("html"), nsmap=_NAMESPACES)
     head = _sub(root, "head", {})
     _sub(head, "title", {}).text = printable(document.source.name) or "\n"
     _sub(head, "meta", {"http-equiv": "Content-Type", "content": "text/html; charset=utf-8"})

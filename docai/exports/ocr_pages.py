@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from docai.contents import Cell, Line, Word
+from docai.errors import NothingToExportError
 from docai.exports.base import Export
 from docai.exports.flow import printable
 from docai.geometry import BBox, clip
@@ -112,7 +113,11 @@ class PlacedPage:
 
 
 def placed_pages(export: Export) -> list[PlacedPage]:
-    """The pages of the document that were read. A page that failed is told as a loss."""
+    """The pages of the document that were read, at least one. A page that failed is told as a loss.
+
+    Raises:
+        NothingToExportError: no page could be read.
+    """
     names = XmlIds()
     pages = []
     for info in export.document.pages:
@@ -120,10 +125,15 @@ def placed_pages(export: Export) -> list[PlacedPage]:
             export.lose("failed-page", f"Page {info.number} could not be read and is left out.")
             continue
         dpi = float(PDF_DPI) if export.document.source.type == "pdf" else info.dpi
-        size = (max(1, round(side * dpi / 72)) for side in (info.width, info.height))
-        frame = PixelFrame(*size, dpi)
+        width, height = (max(1, round(side * dpi / 72)) for side in (info.width, info.height))
+        frame = PixelFrame(width, height, dpi)
         records = [record for record in export.document.records if record.page == info.number]
         pages.append(PlacedPage(info, frame, [_region(record, frame, names) for record in records]))
+    if not pages:
+        name = export.document.source.name
+        raise NothingToExportError(
+            f"No page of {name} was read, so there is nothing to place: read it again."
+        )
     return pages
 
 

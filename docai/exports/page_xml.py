@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from lxml import etree
 
 from docai._version import __version__
 from docai.base import counted
-from docai.errors import NothingToExportError
 from docai.exports.base import Export
 from docai.exports.flow import printable
 from docai.exports.ocr_pages import PlacedLine, PlacedPage, Region, placed_pages
@@ -24,6 +23,8 @@ from docai.records import Figure, Molecule, Score, Table, Text
 _PAGE: Final = "http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"
 
 _XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
+
+_NAMESPACES: Final[Any] = {None: _PAGE, "xsi": _XSI}
 
 _TYPES: Final = {
     "title": "heading",
@@ -54,12 +55,7 @@ def to_page_xml(export: Export) -> bytes:
     Raises:
         NothingToExportError: no page could be read.
     """
-    pages = placed_pages(export)
-    if not pages:
-        raise NothingToExportError(
-            f"No page of {export.document.source.name} was read, and PAGE XML holds pages: read it again."
-        )
-    first, *others = pages
+    first, *others = placed_pages(export)
     if export.options.files_beside:
         for page in others:
             export.add_file(f"{export.stem}-page-{page.info.number:03d}.page.xml", _page_file(page, export))
@@ -69,7 +65,7 @@ def to_page_xml(export: Export) -> bytes:
 
 
 def _page_file(page: PlacedPage, export: Export) -> bytes:
-    root = etree.Element(_name("PcGts"), nsmap={None: _PAGE, "xsi": _XSI})
+    root = etree.Element(_name("PcGts"), nsmap=_NAMESPACES)
     root.set(f"{{{_XSI}}}schemaLocation", f"{_PAGE} {_PAGE}/pagecontent.xsd")
     _describe(root, export)
     frame = page.frame

@@ -103,7 +103,7 @@ def _pdf_of_images(export: Export, source: Source, numbers: Sequence[int]) -> tu
     """A PDF with a page for each image that was read, and page number → its place there."""
     import pymupdf
 
-    pdf, places = pymupdf.open(), {}
+    pdf, places = pymupdf.open(), dict[int, int]()
     for number in numbers:
         try:
             with source.page(number) as page:
@@ -134,12 +134,14 @@ def _jpeg_as_it_is(export: Export, source: Source, page: Page) -> bytes | None:
 
 def _packed(page: Page) -> bytes:
     """The page's pixels as PNG, in gray or black and white where it has no color."""
+    from PIL import Image
+
     picture = page.render(scale=page.fit_scale(page.dpi / 72))
     red, green, blue = picture.split()
     if red.tobytes() == green.tobytes() == blue.tobytes():
         picture = red
         if sum(red.histogram()[1:-1]) == 0:
-            picture = red.convert("1", dither=0)
+            picture = red.convert("1", dither=Image.Dither.NONE)
     packed = io.BytesIO()
     picture.save(packed, "PNG")
     return packed.getvalue()
