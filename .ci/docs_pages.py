@@ -36,6 +36,7 @@ INCLUDED: Mapping[str, str] = {
     "README.md": "index.md",
     "examples": "examples.md",
     "samples/overlay.png": "overlay.png",
+    "samples/viewer.png": "viewer.png",
 }
 """Path in the repository → page. Where ``docs/`` has that page it is written by hand, and not the file."""
 _MARKER = re.compile(r"<!-- generated: ([a-z-]+) -->(?:.*?<!-- end of \1 -->)?", re.DOTALL)

@@ -81,7 +81,7 @@ def view(
     made = corrections_path(path)
     corrections = Corrections.read(made) if made.exists() else None
     found = find_source(document, path, source or ())
-    page = write_view(document, found, corrections=corrections, password=password)
+    page = write_view(document, found, result=path, corrections=corrections, password=password)
     target = out or path.with_name(path.name.removesuffix(".json") + PAGE_SUFFIX)
     make_folder(target.parent)
     try:

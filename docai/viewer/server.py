@@ -102,6 +102,7 @@ class ViewServer:
         except (OSError, OverflowError) as error:
             raise SettingError(f"Port {port} cannot be used ({error}): choose another with --port.") from None
         self._server.daemon_threads = True
+        self._serves = False
 
     @property
     def url(self) -> str:
@@ -111,10 +112,13 @@ class ViewServer:
 
     def serve(self) -> None:
         """Answer until :meth:`close`, or Ctrl-C."""
+        self._serves = True
         self._server.serve_forever()
 
     def close(self) -> None:
-        self._server.shutdown()
+        """End it. A server that never served has nothing to wait for."""
+        if self._serves:
+            self._server.shutdown()
         self._server.server_close()
         for opened in self._opened.values():
             if opened.book is not None:
@@ -238,7 +242,7 @@ class _Handler(BaseHTTPRequestHandler):
                 opened = self.view.opened(int(number))
                 corrections = self.view.corrections(int(number))
                 data = view_data(opened.document, corrections, serves=True, missing=opened.missing)
-                page = render_page(opened.document.source.name, data, {}, self.view.token)
+                page = render_page(Path(opened.document.source.name).name, data, {}, self.view.token)
                 self._send(_HTML, page)
             case ["view", number, "picture", name]:
                 self._send(*self._picture(self.view.opened(int(number)), name), keep=True)

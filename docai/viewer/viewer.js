@@ -141,7 +141,7 @@ function save() {
     corrections_version: "1.0", source_name: data.source.name, source_sha256: data.source.sha256, corrections,
   }, null, 2);
   const url = URL.createObjectURL(new Blob([text], { type: "application/json" }));
-  element("a", { href: url, download: `${data.source.name.replace(/\.[^.]*$/, "")}.corrections.json` }).click();
+  element("a", { href: url, download: data.corrections_name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 10000);
   unsaved = false;
   say("Put the file that was downloaded beside the result.");
