@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+import os
+from collections.abc import Iterator
+from typing import BinaryIO, Final
 from urllib.parse import quote
 
 from fastapi import Request
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from docai import errors
@@ -32,6 +34,8 @@ STATUSES: Final = (
     (errors.ModelError, 503),
 )
 """The first class that an error is of says the status; any other is 500."""
+
+_CHUNK: Final = 1 << 18
 
 SAFE: Final = {
     # What a document holds is shown, and runs nothing.
@@ -117,16 +121,28 @@ async def send_result(book: JobBook, job: Job, suffixes: list[str], *, as_zip: b
     if job.is_kept:
         headers["Link"] = f'</v1/jobs/{job.id}/view>; rel="alternate"; type="text/html"'
     if suffixes == [JSON] and not as_zip:
-        # It may be large, and stands on the disk.
-        return FileResponse(job.shown.result, headers=headers, media_type=media_type(JSON))
+        # It may be large, and stands on the disk; it is open before anybody may remove it.
+        file = job.shown.result.open("rb")
+        headers["Content-Length"] = str(os.fstat(file.fileno()).st_size)
+        job.is_fetched = True
+        return StreamingResponse(_chunks(file), headers=headers, media_type=media_type(JSON))
     made: Exported = await run_in_threadpool(
         book.display.call, export_result, job.shown, suffixes, as_zip=as_zip
     )
+    job.is_fetched = True
     if made.losses:
         headers["Docai-Losses"] = ",".join(made.losses)
-    headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(one_line(made.name, 120), safe='')}"
+    headers["Content-Disposition"] = (
+        f"attachment; filename*=UTF-8''{quote(one_line(made.name, 120), safe='')}"
+    )
     kind = ZIP if as_zip else media_type(suffixes[0])
     return Response(made.data, headers=headers, media_type=kind)
+
+
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
+    with file:
+        while chunk := file.read(_CHUNK):
+            yield chunk
 
 
 async def gone(request: Request) -> None:

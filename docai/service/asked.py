@@ -131,7 +131,9 @@ class JobStatus(BaseModel):
     started: float | None
     ended: float | None
     error: Problem | None = Field(description="Why it failed.")
-    links: dict[str, str] = Field(description="Addresses: `self`, `events`, and of a result `result`, `view`.")
+    links: dict[str, str] = Field(
+        description="Addresses: `self`, `events`, and of a result `result`, `view`."
+    )
 
 
 class Problem(BaseModel):
@@ -200,8 +202,6 @@ def _accepted(accept: str | None) -> list[tuple[str, float]]:
         if kind and weight > 0:
             found.append((kind, weight))
     return sorted(found, key=lambda one: -one[1])
-
-
 
 
 JobStatus.model_rebuild()

@@ -105,9 +105,7 @@ def opened(shown: Shown) -> OpenedResult:
     """The result, open. Raises NotAResultError."""
     _restrict(shown.folder)
     if shown.result not in _opened:
-        one = OpenedResult(
-            shown.result, [shown.source], password=shown.password, limits=shown.limits
-        )
+        one = OpenedResult(shown.result, [shown.source], password=shown.password, limits=shown.limits)
         if len(_opened) >= MAX_OPEN:
             _opened.pop(next(iter(_opened))).close()
         _opened[shown.result] = one

@@ -43,7 +43,9 @@ class Guard:
             return
         headers = Headers(scope=scope)
         if scope["method"] not in _READING and not _is_same_site(headers):
-            answer = refusal(403, "OtherOrigin", "Pages of other sites may not ask this service for anything.")
+            answer = refusal(
+                403, "OtherOrigin", "Pages of other sites may not ask this service for anything."
+            )
             await answer(scope, receive, send)
         elif not (scope["path"] in OPEN_PATHS or self._knows_token(headers.get("authorization", ""))):
             message = "Show the token: Authorization: Bearer TOKEN, or in a browser as the password."

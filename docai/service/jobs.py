@@ -6,6 +6,7 @@ All of it happens in one event loop; what worker threads tell comes there first.
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import os
 import secrets
@@ -21,6 +22,7 @@ from typing import Final, Literal, Self
 
 from filelock import FileLock, Timeout
 
+from docai.errors import DocaiError
 from docai.options import Options
 from docai.pipelines.batch.document import Outcome, StoppedError
 from docai.pipelines.batch.events import DocumentStarted, Event, PageRead
@@ -34,12 +36,16 @@ State = Literal["queued", "running", "done", "partial", "failed", "cancelled"]
 
 ENDED: Final = frozenset(("done", "partial", "failed", "cancelled"))
 
+_log = logging.getLogger(__name__)
+
 PREFIX: Final = "docai-serve-"
 """Of the private folders of services."""
 
 STOPPING: Final = "the service was stopped before it was read"
 
 _CLEAN_SECONDS: Final = 1.0
+
+_POLL_SECONDS: Final = 0.1
 
 _MAX_RETRY: Final = 600
 
@@ -77,8 +83,8 @@ class Job:
     """Its result, where it has one."""
     is_kept: bool = True
     """False: it is removed by whoever waits for it."""
-    n_users: int = 0
-    """Who sends something of it at the moment: it is not removed meanwhile."""
+    is_fetched: bool = False
+    """Somebody has its result."""
     reading: Reading | None = None
     timer: asyncio.TimerHandle | None = None
     """Ends the time that a document may take."""
@@ -158,7 +164,7 @@ class JobBook:
         return self._n_reserved + sum(job.state == "queued" for job in self.jobs.values())
 
     def reserve(self) -> None:
-        """Take a place in the queue, before a document is let in; :meth:`submit` or :meth:`give_back` ends it.
+        """Take a place in the queue before a document is let in, for :meth:`submit` or :meth:`give_back`.
 
         Raises:
             BusyError: there is none.
@@ -199,15 +205,15 @@ class JobBook:
         Args:
             folder: from :meth:`new_folder`; it is removed with the job.
         """
-        self.give_back()
         job = Job(folder.name, path.name, folder, is_kept=is_kept)
         self.jobs[job.id] = job
-        one = PoolInput(path, pages=pages, password=password, options=options)
+        one = PoolInput(path, pages=pages, password=password, options=options, name=job.name)
         job.reading = self.pool.submit(one)
         self._running[job.reading.number] = job
         shown = Shown(self.folder, job.reading.result, path, job.name, password, options.limits)
         task = asyncio.create_task(self._follow(job, job.reading, shown))
         self._tasks.add(task)
+        self.give_back()
         task.add_done_callback(self._tasks.discard)
         return job
 
@@ -217,12 +223,10 @@ class JobBook:
             job.reading.cancel()
 
     async def remove(self, job: Job) -> None:
-        """Give a job up, and remove all that is of it; what is being sent goes on."""
+        """Give a job up, and remove all that is of it."""
         self.cancel(job)
         await job.end()
         self.jobs.pop(job.id, None)
-        while job.n_users:
-            await asyncio.sleep(0.05)
         if job.reading is not None:
             self.pool.discard(job.reading)
         if job.shown is not None:
@@ -232,8 +236,14 @@ class JobBook:
         await asyncio.to_thread(shutil.rmtree, job.folder, ignore_errors=True)
 
     async def stop(self) -> None:
-        """Let nothing more in; end what is being read with the pages that are read by then."""
+        """Let nothing more in; end what is being read with the pages that are read by then.
+
+        What somebody still has to fetch stays for a while: what is left of ``Terms.stop_seconds``.
+        """
+        if self.is_stopping:
+            return
         self.is_stopping = True
+        until = self._loop.time() + self.terms.stop_seconds
         left = [job for job in self.jobs.values() if not job.has_ended]
         for job in left:
             if job.state == "queued":
@@ -245,6 +255,10 @@ class JobBook:
         for job in left:
             self.cancel(job)
         await asyncio.gather(*self._tasks)
+        while self._loop.time() < until and any(
+            job.shown is not None and not job.is_fetched and job.id in self.jobs for job in left
+        ):
+            await asyncio.sleep(_POLL_SECONDS)
 
     def _forget(self, shown: Shown) -> None:
         if self.display.pid is not None:
@@ -259,7 +273,9 @@ class JobBook:
             self._loop.call_soon_threadsafe(self._note, event)
 
     def _note(self, event: Event) -> None:
-        job = None if not isinstance(event, DocumentStarted | PageRead) else self._running.get(event.row.number)
+        if not isinstance(event, DocumentStarted | PageRead):
+            return
+        job = self._running.get(event.row.number)
         if job is None:
             return
         if isinstance(event, DocumentStarted):
@@ -271,7 +287,7 @@ class JobBook:
             job.timer = self._loop.call_later(self.terms.max_seconds, reading.end_early, why)
             if self.is_stopping:
                 reading.end_early(STOPPING)
-        elif isinstance(event, PageRead):
+        else:
             job.n_read += 1
             job.n_records += event.n_records
         job.tell()
@@ -285,6 +301,8 @@ class JobBook:
             job.state = "cancelled"
         except Exception as error:
             job.state, job.error = "failed", error
+            if not isinstance(error, DocaiError):
+                _log.error("A document could not be read.", exc_info=error)
         job.ended = time.time()
         if job.timer is not None:
             job.timer.cancel()

@@ -9,11 +9,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from docai.environment import TOKEN_VARIABLE
 from docai.errors import SettingError, SourceNotFoundError
 from docai.files import expand_home
-
-TOKEN_VARIABLE: Final = "DOCAI_SERVE_TOKEN"
-"""Environment variable with the token that callers have to show."""
 
 MIN_TOKEN: Final = 16
 """Characters of a token."""
@@ -68,8 +66,8 @@ def check_token(host: str, token: str | None) -> None:
     if token is None:
         if not is_loopback(host):
             raise SettingError(
-                f"On {host} others than this machine can reach docai, so callers need a token: {how}, or listen "
-                "on 127.0.0.1."
+                f"On {host} others than this machine can reach docai, so callers need a token: {how}, or "
+                "listen on 127.0.0.1."
             )
         return
     if len(token) < MIN_TOKEN or not token.isascii() or not token.isprintable() or " " in token:

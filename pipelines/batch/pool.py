@@ -45,6 +45,8 @@ class PoolInput(NamedTuple):
     """None: that of the pool."""
     options: Options | None = None
     """How it is read; None: as the pool reads."""
+    name: str | None = None
+    """In its result; None: the path, as it is."""
 
 
 class Reading:
@@ -204,6 +206,7 @@ class DocumentPool:
             password=self._password if one.password is None else one.password,
             data=one.data,
             keep_times=True,
+            name=one.name,
         )
         reader = self._reader()
         try:
