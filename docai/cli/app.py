@@ -13,6 +13,7 @@ import typer
 from docai._version import __version__
 from docai.cli import (
     about,
+    assistants,
     batch,
     calibrate,
     convert,
@@ -39,7 +40,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 for module in (
-    *(process, convert, view, batch, serve),
+    *(process, convert, view, batch, serve, assistants),
     *(evaluate, calibrate, about, models, synth, harvest, train),
 ):
     module.register(app)
