@@ -28,7 +28,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from docai.environment import KEY_VARIABLE
+from docai.environment import KEY_VARIABLE, TOKEN_VARIABLE
 from docai.errors import SettingError
 from docai.limits import FLAGS, Limits
 from docai.options import (
@@ -243,7 +243,7 @@ def check_settings(
 def unknown_variables() -> list[str]:
     """Names in the environment that look like settings and are none; a typo should not pass unseen."""
     known = {ENV_PREFIX + name.upper() for name in Settings.model_fields}
-    known |= {KEY_VARIABLE, "DOCAI_REAL_DATA", "DOCAI_WEIGHTS"}
+    known |= {KEY_VARIABLE, TOKEN_VARIABLE, "DOCAI_REAL_DATA", "DOCAI_WEIGHTS"}
     return sorted(
         name for name in os.environ if name.upper().startswith(ENV_PREFIX) and name.upper() not in known
     )

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,23 +19,13 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import ValidationError
 
-from docai.base import Content
-from docai.corrections import (
-    SUFFIX,
-    Correction,
-    Corrections,
-    content_text,
-    corrected_content,
-    corrections_path,
-)
+from docai.corrections import SUFFIX, Correction, Corrections, corrections_path
 from docai.errors import CorrectionsError, DocaiError, NotAResultError, SettingError
 from docai.exports import source_of_result
 from docai.limits import Limits
-from docai.pipelines.ingest.result_source import find_source, read_result
-from docai.records import Document, RecordBase
-from docai.viewer.data import is_doubtful, view_data
-from docai.viewer.page import NO_SOURCE, render_page
-from docai.viewer.pictures import PictureBook, draw_content
+from docai.pipelines.ingest.result_source import read_result
+from docai.viewer.data import is_doubtful
+from docai.viewer.opened import SVG, OpenedResult
 
 HOST: Final = "127.0.0.1"
 
@@ -48,22 +37,7 @@ MAX_OPEN: Final = 4
 
 _NAMES: Final = ("127.0.0.1", "localhost")
 
-_WEBP: Final = "image/webp"
-_SVG: Final = "image/svg+xml"
 _HTML: Final = "text/html; charset=utf-8"
-
-
-@dataclass
-class _Opened:
-    """A result that is looked at."""
-
-    document: Document
-    book: PictureBook | None
-    missing: str
-    records: dict[str, RecordBase] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.records = {record.id: record for record in self.document.records}
 
 
 class ViewServer:
@@ -94,7 +68,7 @@ class ViewServer:
         self._places = places
         self._password = password
         self._limits = limits
-        self._opened: dict[int, _Opened] = {}
+        self._opened: dict[int, OpenedResult] = {}
         self._lock = Lock()
         handler = type("Handler", (_Handler,), {"view": self})
         try:
@@ -121,57 +95,22 @@ class ViewServer:
             self._server.shutdown()
         self._server.server_close()
         for opened in self._opened.values():
-            if opened.book is not None:
-                opened.book.close()
+            opened.close()
 
-    def opened(self, number: int) -> _Opened:
+    def opened(self, number: int) -> OpenedResult:
         """A result by its place in :attr:`results`. Raises KeyError, NotAResultError."""
         with self._lock:
             if number in self._opened:
                 return self._opened[number]
             if not 0 <= number < len(self.results):
                 raise KeyError(number)
-            path = self.results[number]
-            document = read_result(path)
-            source = find_source(document, path, self._places)
-            missing = NO_SOURCE.format(name=document.source.name) if source is None else ""
-            book = (
-                None if source is None else PictureBook(source, password=self._password, limits=self._limits)
+            opened = OpenedResult(
+                self.results[number], self._places, password=self._password, limits=self._limits
             )
             if len(self._opened) >= MAX_OPEN:
-                oldest = self._opened.pop(next(iter(self._opened)))
-                if oldest.book is not None:
-                    oldest.book.close()
-            self._opened[number] = _Opened(document, book, missing)
-            return self._opened[number]
-
-    def corrections(self, number: int) -> Corrections:
-        """Of a result. Raises CorrectionsError."""
-        document = self.opened(number).document
-        path = corrections_path(self.results[number])
-        if path.exists():
-            return Corrections.read(path)
-        return Corrections(source_name=document.source.name, source_sha256=document.source.sha256)
-
-    def correct(self, number: int, correction: Correction) -> Correction:
-        """Keep a correction, with its content as docai writes it. Raises CorrectionsError, OSError."""
-        record = self.opened(number).records.get(correction.record)
-        if record is None or not isinstance(record, Content):
-            raise CorrectionsError(f"There is no record {correction.record!r} in this result.")
-        original = content_text(record)
-        if (correction.content is not None) != (correction.verdict == "corrected"):
-            raise CorrectionsError("A correction has a content, and nothing else has one.")
-        content = correction.content
-        if content is not None:
-            content = content_text(corrected_content(record, content))
-        correction = correction.model_copy(update={"original": original, "content": content})
-        with self._lock_of_file:
-            made = self.corrections(number)
-            made.corrections.append(correction)
-            made.write(corrections_path(self.results[number]))
-        return correction
-
-    _lock_of_file = Lock()
+                self._opened.pop(next(iter(self._opened))).close()
+            self._opened[number] = opened
+            return opened
 
 
 def find_results(paths: Sequence[Path]) -> list[Path]:
@@ -239,41 +178,21 @@ class _Handler(BaseHTTPRequestHandler):
             case []:
                 self._send(_HTML, self._list())
             case ["view", number]:
-                opened = self.view.opened(int(number))
-                corrections = self.view.corrections(int(number))
-                data = view_data(opened.document, corrections, serves=True, missing=opened.missing)
-                page = render_page(Path(opened.document.source.name).name, data, {}, self.view.token)
-                self._send(_HTML, page)
+                self._send(_HTML, self.view.opened(int(number)).page(self.view.token))
             case ["view", number, "picture", name]:
-                self._send(*self._picture(self.view.opened(int(number)), name), keep=True)
+                self._send(*self.view.opened(int(number)).picture(name), keep=True)
             case _:
                 raise KeyError(self.path)
-
-    def _picture(self, opened: _Opened, name: str) -> tuple[str, bytes]:
-        what, _, which = name.partition("-")
-        if what == "drawing":
-            record = opened.records[which]
-            drawing = draw_content(record) if isinstance(record, Content) else None
-            if drawing is None:
-                raise KeyError(name)
-            return _SVG, drawing.encode()
-        if opened.book is None:
-            raise KeyError(name)
-        if what == "page":
-            return _WEBP, opened.book.page(int(which))
-        if what == "crop":
-            return _WEBP, opened.book.crop(opened.records[which])
-        raise KeyError(name)
 
     def _post(self, parts: list[str]) -> None:
         body = self._body()
         match parts:
             case ["view", number, "corrections"]:
-                made = self.view.correct(int(number), Correction.model_validate(body))
+                made = self.view.opened(int(number)).correct(Correction.model_validate(body))
                 self._send_json({"correction": made.model_dump(mode="json")})
             case ["view", number, "draw"]:
-                record = self.view.opened(int(number)).records[str(body.get("record"))]
-                self._send_json(_drawn(record, str(body.get("content", ""))))
+                opened = self.view.opened(int(number))
+                self._send_json(opened.drawn(str(body.get("record")), str(body.get("content", ""))))
             case _:
                 raise KeyError(self.path)
 
@@ -337,18 +256,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("X-Frame-Options", "DENY")
         self.send_header("Referrer-Policy", "no-referrer")
         self.send_header("Cache-Control", "private, max-age=3600" if keep else "no-store")
-        if kind == _SVG:
+        if kind == SVG:
             # A drawing is shown as a picture; opened by itself, it runs nothing either.
             self.send_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
         self.end_headers()
         self.wfile.write(data)
-
-
-def _drawn(record: RecordBase, text: str) -> dict[str, str]:
-    """A content that is being edited, drawn, or why it cannot be."""
-    assert isinstance(record, Content)
-    try:
-        content = corrected_content(record, text)
-    except CorrectionsError as error:
-        return {"error": str(error), "drawing": "", "brief": ""}
-    return {"error": "", "drawing": draw_content(content) or "", "brief": content.brief()}

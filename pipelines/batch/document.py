@@ -98,15 +98,19 @@ class DocumentReader:
     def close(self) -> None:
         self._worker.close()
 
-    def read(self, row: Row, job: Job) -> Outcome:
+    def read(self, row: Row, job: Job, ends_early: Callable[[], str] = lambda: "") -> Outcome:
         """Read a document to its results.
+
+        Args:
+            ends_early: asked before each page; words say why the pages that are left are given up, so that
+                there is a result of those that were read.
 
         Raises:
             ConfigurationError, CheckpointError, AdapterError: nothing else could be read either.
             StoppedError: :meth:`stop` was called.
         """
         try:
-            return self._read(row, job)
+            return self._read(row, job, ends_early)
         except SettingError as error:
             # Such as a selection of pages that this one document does not have.
             return _failed(error)
@@ -126,7 +130,7 @@ class DocumentReader:
             if self._n_documents >= MAX_DOCUMENTS:
                 self._replace()
 
-    def _read(self, row: Row, job: Job) -> Outcome:
+    def _read(self, row: Row, job: Job, ends_early: Callable[[], str]) -> Outcome:
         for change in range(CHANGES):
             opened = self._open(job)
             if change == 0:
@@ -134,7 +138,7 @@ class DocumentReader:
             job = replace(job, retry_failed=False)
             for number in opened.numbers:
                 if number not in opened.kept:
-                    self._read_page(row, job, number)
+                    self._read_page(row, job, number, ends_early())
             try:
                 finished = self._finish(job)
             except SourceChangedError:
@@ -157,10 +161,13 @@ class DocumentReader:
                     raise
         raise AssertionError("a document is opened or given up")
 
-    def _read_page(self, row: Row, job: Job, number: int) -> None:
+    def _read_page(self, row: Row, job: Job, number: int, problem: str = "") -> None:
+        """``problem``: why it is not to be read any more."""
         started = time.monotonic()
-        n_records, problem = 0, ""
-        for attempt in range(TRIES):
+        n_records = 0
+        if problem:
+            self._call(worker.give_up_page, GRACE_SECONDS, number, problem)
+        for attempt in range(0 if problem else TRIES):
             try:
                 n_records = self._call(worker.read_page, _seconds(job.options.limits), number)
                 break

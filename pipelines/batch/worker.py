@@ -66,6 +66,8 @@ class Job:
     """Of the document, where it is no file: ``path`` is its name then."""
     keep_times: bool = False
     """The result says how long pages and stages took."""
+    name: str | None = None
+    """Of the document in its result; None: ``path``, as it is."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,8 @@ def open_document(job: Job) -> Opened:
         modified = 0 if status is None else status.st_mtime_ns
         opened = Opened(source.sha256, source.n_bytes, modified, numbers, kept)
         start = conversion.document([])
+        if job.name is not None:
+            start.source.name = job.name
         _open = _Open(job, conversion, start, store, stack.pop_all(), status, opened, {}, started)
     return opened
 
