@@ -36,7 +36,8 @@ class BatchResult:
     path: Path
     """Of the document."""
     state: str
-    """``done``, ``partial`` (pages of it could not be read) or ``failed`` (there is no result)."""
+    """``done``, ``partial`` (pages could not be read, or the model failed at regions) or ``failed`` (no
+    result)."""
     reason: str
     """Why it is not done, in a sentence; empty where it is."""
     code: str

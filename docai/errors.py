@@ -33,6 +33,7 @@
     │   ├── CheckpointError
     │   ├── AdapterError
     │   ├── GenerationError
+    │   ├── ModelLostError              a model that answered before cannot be reached any more
     │   └── ServerError                 a model server is down, or does not answer as one
     ├── ExportError                     a record cannot be written in a format
     ├── OutputError                     a result cannot be written to the disk
@@ -212,11 +213,15 @@ class GenerationError(ModelError):
     """The engine could not produce an answer."""
 
 
+class ModelLostError(ModelError):
+    """A model that answered before, on a server or on a cluster, cannot be reached any more."""
+
+
 class ServerError(ModelError):
     """A model server cannot be reached, or what it answers cannot be used."""
 
 
-SETUP_ERRORS = (ConfigurationError, CheckpointError, AdapterError, ServerError)
+SETUP_ERRORS = (ConfigurationError, CheckpointError, AdapterError, ModelLostError, ServerError)
 """Those that are no fault of an input: any other would fail as well. Of a server, where it is first asked."""
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from docai.errors import ConfigurationError, GenerationError, ServerError
+from docai.errors import ConfigurationError, GenerationError, ModelLostError, ServerError
 from docai.models.calibration import Calibration
 from docai.models.checkpoints import head_not_available
 from docai.models.heads import HEADS, Head, get_head
@@ -213,7 +213,7 @@ def _answer_without_model(request: Request, side: int) -> Generation | None:
 def _answer_batch(engine: Engine, requests: Sequence[Request]) -> list[Generation]:
     try:
         return engine.generate(requests)
-    except (ConfigurationError, ServerError):
+    except (ConfigurationError, ModelLostError, ServerError):
         # No failure of a crop. A server says so where it is first asked.
         raise
     except Exception as error:

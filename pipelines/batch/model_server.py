@@ -2,8 +2,9 @@
 
 The model is loaded by the first request, and answers all that wait at a time: the crops of several pages and
 documents make one batch. Workers and server speak over a socket that only this user can open
-(``multiprocessing.connection``, with a key that is new for each run). When the process is lost, its owner
-starts another, and workers ask again, once.
+(``multiprocessing.connection``, with a key that is new for each run); what workers send is not unpickled, see
+:mod:`docai.pipelines.batch.crops`. When the process is lost, its owner starts another, and workers ask again,
+once.
 """
 
 from __future__ import annotations
@@ -13,24 +14,21 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
+from typing import Any, Final, NoReturn, Self
 
 from docai.environment import KEY_VARIABLE, spin_less
-from docai.errors import DocaiError, GenerationError, SettingError
+from docai.errors import DocaiError, GenerationError, ModelLostError, SettingError
 from docai.models.engine import Engine, Generation, Request, answer
-from docai.models.heads import Decoding, get_head
+from docai.pipelines.batch.crops import Crop, receive_crops, send_crops
 from docai.pipelines.batch.owner import end_with_owner
 from docai.pipelines.external.calls import CallWorker
 from docai.pipelines.external.children import WorkerError
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 MAX_BATCH: Final = 64
 """Requests that are put to the engine at a time, which makes its own batches of them."""
@@ -69,23 +67,6 @@ class ModelAddress:
     """Of the crops that it reads, pixels; None: that of each head."""
 
 
-@dataclass(frozen=True)
-class Crop:
-    """A request as it is sent: heads hold functions, which the server has itself."""
-
-    head: str
-    image: Image
-    max_tokens: int | None
-    stretch: float
-    decoding: Decoding | None = None
-    """As a retry asks for it; None: that of the head."""
-
-    def request(self) -> Request:
-        head = get_head(self.head)
-        head = head if self.decoding is None else replace(head, decoding=self.decoding)
-        return Request(head, self.image, self.max_tokens, self.stretch)
-
-
 class RemoteEngine:
     """The engine of a worker: puts crops to the server. Use it in a ``with`` block, one for each document."""
 
@@ -119,14 +100,13 @@ class RemoteEngine:
 
         Raises:
             GenerationError: the process of the model was lost twice.
+            ModelLostError: the model runs elsewhere, and cannot be reached any more.
         """
-        crops = [
-            Crop(one.head.name, one.image, one.max_tokens, one.stretch, one.head.decoding) for one in requests
-        ]
+        crops = [Crop.of(request) for request in requests]
         for _ in range(2):
             try:
                 connection = self._connected()
-                connection.send(crops)
+                send_crops(connection, crops)
                 is_answered, value = connection.recv()
             except (EOFError, OSError):
                 self.close()
@@ -232,9 +212,10 @@ def _accept(listener: Listener, questions: Queue[Question]) -> None:
 
 
 def _listen(connection: Connection[Any, Any], questions: Queue[Question]) -> None:
-    with connection, suppress(EOFError, OSError):
+    # A process that sends something else is not answered.
+    with connection, suppress(EOFError, OSError, ValueError):
         while True:
-            questions.put(Question(partial(_send, connection), connection.recv()))
+            questions.put(Question(partial(_send, connection), receive_crops(connection)))
 
 
 def _gather(questions: Queue[Question], max_batch: int) -> list[Question]:
@@ -263,8 +244,19 @@ def _answer(engine: Engine, batch: Sequence[Question]) -> None:
     first = 0
     for question in batch:
         last = first + len(question.crops)
-        question.reply((True, (engine.device, generations[first:last])))
+        question.reply(_reply_of(engine, generations[first:last]))
         first = last
+
+
+def _reply_of(engine: Engine, generations: Sequence[Generation]) -> Answer:
+    """A server of the user's that is gone for all crops is no failure of some of them."""
+    from docai.models.client_http import UnreachableError
+
+    for generation in generations:
+        kind, _, message = (generation.error or "").partition(": ")
+        if kind == UnreachableError.__name__:
+            return False, ModelLostError(message)
+    return True, (engine.device, generations)
 
 
 def _send(connection: Connection[Any, Any], value: Answer) -> None:
