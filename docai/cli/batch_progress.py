@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
@@ -83,6 +84,14 @@ def show_progress(run: Run | RayRun, how: str, console: Console) -> None:
             elif how == "lines" and (time.monotonic() - last > LINE_SECONDS or isinstance(event, RunEnded)):
                 console.print(tally.describe(), markup=False, soft_wrap=True)
                 last = time.monotonic()
+
+
+def leave_output() -> None:
+    """Nobody reads standard output any more: what is still to be written goes nowhere."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def as_json(event: Event) -> dict[str, Any]:

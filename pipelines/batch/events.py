@@ -48,6 +48,8 @@ class DocumentEnded:
     """A document has its result, or none; ``row`` says which."""
 
     row: Row
+    results: tuple[str, ...] = ()
+    """Paths of the results, or their URLs in a store; none where it failed."""
 
 
 @dataclass(frozen=True)

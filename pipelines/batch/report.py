@@ -32,6 +32,9 @@ from docai.pipelines.external.children import WorkerError
 
 N_PICTURES: Final = 24
 
+SURE: Final = (N_BINS - 1) / N_BINS
+"""Confidence from which a record is in the highest bar: in a short run the least sure may be sure enough."""
+
 N_SLOWEST: Final = 10
 
 N_ROWS: Final = 5_000
@@ -74,6 +77,7 @@ def write_report(folder: RunFolder, *, limits: Limits | None = None) -> Path:
         reasons=manifest.reasons(),
         failed=failed,
         bars=list(_bars(manifest)),
+        sure=SURE,
         pictures=list(_pictures(manifest, limits or Limits())),
         mebibyte=1 << 20,
     )
@@ -104,7 +108,8 @@ def _pictures(manifest: Manifest, limits: Limits) -> Iterator[Picture]:
         for values in json.loads(row.doubtful):
             rows[row.number] = row
             doubtful.append((values[0], row.number, values))
-    chosen = sorted(doubtful, key=lambda one: one[:2])[:N_PICTURES]
+    unsure = [one for one in doubtful if one[0] < SURE]
+    chosen = sorted(unsure, key=lambda one: one[:2])[:N_PICTURES]
     if not chosen:
         return
     worker = CallWorker(__name__, typed=True)

@@ -129,7 +129,9 @@ class RunBase:
             seconds=round(before.seconds + seconds, 3),
             **_outcome_columns(outcome),
         )
-        return DocumentEnded(manifest.row(before.number))
+        places = (self._folder.store.place(before.name, suffix) for suffix in self._setup.exporters)
+        results = () if outcome.finished is None else tuple(map(str, places))
+        return DocumentEnded(manifest.row(before.number), results)
 
     def _put_off(self, before: Row, reason: str) -> None:
         """What was not the document's fault: it waits, and this attempt does not count."""
