@@ -89,7 +89,7 @@ def read_words(path: Path) -> list[tuple[str, BBox]]:
     with open_source(path) as source:
         page = next(iter(source.pages()))
         return [
-            (plain(word.text), _in_thousandths(word.bbox, page.width, page.height))
+            (plain(word.text), in_thousandths(word.bbox, page.width, page.height))
             for region in find_regions(page).regions
             for word in region.words
         ]
@@ -109,7 +109,7 @@ def ranks(truth: list[tuple[str, BBox]], words: list[tuple[str, BBox]]) -> list[
     return found
 
 
-def _in_thousandths(box: BBox, width: float, height: float) -> BBox:
+def in_thousandths(box: BBox, width: float, height: float) -> BBox:
     x, y = 1000 / width, 1000 / height
     return box[0] * x, box[1] * y, box[2] * x, box[3] * y
 

@@ -33,11 +33,13 @@
     │   ├── CheckpointError
     │   ├── AdapterError
     │   ├── GenerationError
-    │   ├── ModelLostError              a model that answered before cannot be reached any more
     │   └── ServerError                 a model server is down, or does not answer as one
+    │       └── ModelLostError          a model that answered before cannot be reached any more
     ├── ExportError                     a record cannot be written in a format
+    │   └── NothingToExportError        the document has nothing that the format holds
     ├── OutputError                     a result cannot be written to the disk
     ├── NotAResultError                 a text is not JSON that docai wrote
+    ├── CorrectionsError                corrections of a person cannot be read, or do not fit the result
     └── StoppedElsewhereError           another process of the same training stopped, and says why
 
 Each message is one sentence (or two) that says what happened, to which input, and what to do.
@@ -213,15 +215,15 @@ class GenerationError(ModelError):
     """The engine could not produce an answer."""
 
 
-class ModelLostError(ModelError):
-    """A model that answered before, on a server or on a cluster, cannot be reached any more."""
-
-
 class ServerError(ModelError):
     """A model server cannot be reached, or what it answers cannot be used."""
 
 
-SETUP_ERRORS = (ConfigurationError, CheckpointError, AdapterError, ModelLostError, ServerError)
+class ModelLostError(ServerError):
+    """A model that answered before, on a server or on a cluster, cannot be reached any more."""
+
+
+SETUP_ERRORS = (ConfigurationError, CheckpointError, AdapterError, ServerError)
 """Those that are no fault of an input: any other would fail as well. Of a server, where it is first asked."""
 
 
@@ -233,8 +235,16 @@ class ExportError(DocaiError):
     """A record, or what it holds, cannot be written in the format asked for."""
 
 
+class NothingToExportError(ExportError):
+    """The document has no record of the kinds that the format holds, such as no score for MIDI."""
+
+
 class NotAResultError(DocaiError, ValueError):
     """A text is not the JSON of a document as this version of docai reads it. It is a ``ValueError``, too."""
+
+
+class CorrectionsError(DocaiError, ValueError):
+    """Corrections of a person cannot be read, or do not fit the result."""
 
 
 class StoppedElsewhereError(DocaiError):

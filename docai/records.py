@@ -10,25 +10,38 @@ A record is *content* (what a parser made of the model's text, :mod:`docai.conte
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, TypeVar
+from dataclasses import replace
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import Field, SerializeAsAny, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
 from docai.base import Content, Data, bracketed, counted, one_line
 from docai.contents import FigureContent, Issue, MoleculeContent, TextContent
-from docai.errors import NotAResultError
+from docai.corrections import Correction, Corrections, content_text, corrected_content
+from docai.errors import CorrectionsError, NotAResultError
 from docai.geometry import BBox
+from docai.issues import make_issue
+from docai.joined_tables import JoinedTable, join_tables
 from docai.score_formats import ScoreExports
+from docai.structure import ASIDE, Paragraph, join_blocks
+from docai.structure import Role as Role
 from docai.table_formats import TableExports
 
-SCHEMA_VERSION = "1.6"
+if TYPE_CHECKING:
+    from docai.exports import ExportOptions, Written
+
+SCHEMA_VERSION = "1.7"
 
 Point = tuple[float, float]
 
 Kind = Literal["table", "molecule", "score", "text", "figure"]
 
-FinishReason = Literal["stop", "length", "loop", "blank", "error", "not-run"]
+FinishReason = Literal["stop", "length", "loop", "deadline", "blank", "error", "not-run"]
 
 Evidence = Literal[
     "model",
@@ -38,6 +51,7 @@ Evidence = Literal[
     "imago",
     "layout",
     "osra",
+    "person",
     "ppocr",
     "slanet",
     "tesseract",
@@ -195,6 +209,16 @@ class Score(RecordBase, ScoreExports):
     kind: Literal["score"] = Field(default="score", description="Always `score`.")
 
 
+class Font(Data):
+    """How most of the letters of a text are set, as the PDF declares it."""
+
+    name: str = Field(description="Of the font, such as `TimesNewRomanPS-BoldMT`.")
+    size: float = Field(gt=0, description="Points.")
+    is_bold: bool = Field(default=False, description="The font is a bold one.")
+    is_italic: bool = Field(default=False, description="The font is slanted.")
+    is_monospace: bool = Field(default=False, description="All letters have one width.")
+
+
 class Text(RecordBase, TextContent):
     """A block of text: its lines and words with boxes, in reading order.
 
@@ -203,6 +227,21 @@ class Text(RecordBase, TextContent):
     """
 
     kind: Literal["text"] = Field(default="text", description="Always `text`.")
+    role: Role = Field(
+        default="paragraph",
+        description="What the block is to its document. `paragraph` too where nothing says otherwise; "
+        "`reference`: an entry of a bibliography.",
+    )
+    level: int | None = Field(
+        default=None, ge=1, description="Of a section heading, 1 for the highest; None for all else."
+    )
+    belongs_to: str | None = Field(
+        default=None,
+        description="`id` of the record that a caption names or a footnote explains; None: none was found.",
+    )
+    font: Font | None = Field(
+        default=None, description="That of most of its letters; None where the words are not the PDF's own."
+    )
 
 
 class Figure(RecordBase, FigureContent):
@@ -244,6 +283,15 @@ Record = Annotated[Table | Molecule | Score | Text | Figure, Field(discriminator
 """A record of one of docai's own kinds. A head of a user's own adds others to :attr:`Document.records`."""
 
 R = TypeVar("R", bound=RecordBase)
+
+
+def _newer_version(text: str | bytes) -> str | None:
+    """The schema version of JSON that a newer docai wrote; None: it is no such JSON."""
+    version = json.loads(text).get("schema_version") if text.lstrip()[:1] in ("{", b"{") else None
+    if not isinstance(version, str) or re.fullmatch(r"\d+(\.\d+)*", version) is None:
+        return None
+    own, other = ([int(part) for part in one.split(".")] for one in (SCHEMA_VERSION, version))
+    return version if other > own else None
 
 
 class SourceInfo(Data):
@@ -350,6 +398,40 @@ class Document(Data):
 
         return [ScoreExports(**dict(content)) for content in join_scores(self.scores)]
 
+    def joined_tables(self) -> list[JoinedTable]:
+        """The tables, those that go on over pages as one; see :mod:`docai.joined_tables`.
+
+        >>> for table in docai.process("report.pdf").joined_tables():  # doctest: +SKIP
+        ...     print(table.records, table.to_csv())
+        """
+        captions = {
+            text.belongs_to: text.text
+            for text in self.texts
+            if text.role == "caption" and text.belongs_to is not None
+        }
+        body = [
+            (record.page, record.id)
+            for record in self.records
+            if not (isinstance(record, Text) and record.role in ASIDE)
+        ]
+        return join_tables([(table, table) for table in self.tables], captions, body)
+
+    def paragraphs(self) -> list[Paragraph]:
+        """The text as a reader takes it: blocks that a column or a page has broken joined, words whole.
+
+        Every text is in exactly one, in reading order; running heads and page numbers too, which their
+        ``role`` tells.
+
+        >>> document = docai.process("report.pdf")            # doctest: +SKIP
+        >>> for part in document.paragraphs():                # doctest: +SKIP
+        ...     print(part.role, part.headings, part.text)
+        """
+        return join_blocks(self.texts)
+
+    def outline(self) -> list[Paragraph]:
+        """The title and the section headings, in reading order, with their levels."""
+        return [part for part in self.paragraphs() if part.role in ("title", "section-heading")]
+
     @property
     def texts(self) -> list[Text]:
         """The blocks of text, in reading order."""
@@ -370,6 +452,79 @@ class Document(Data):
         for record in self.records:
             yield from record.issues
 
+    def with_corrections(self, corrections: Corrections | str | PathLike[str]) -> Document:
+        """A copy that holds what a person said of its records.
+
+        An accepted record has the confidence 1, a corrected one has the person's content, with what was
+        read among its alternatives, and a rejected one is left out; the evidence of all is ``person``. A
+        correction of a record that is not here, or an acceptance of what was since read in another way, is
+        an issue.
+
+        Args:
+            corrections: them, or the file they are in, ``report.corrections.json`` of ``report.json``.
+
+        Raises:
+            CorrectionsError: they cannot be read, are of another source, or cannot be a record's content.
+        """
+        if not isinstance(corrections, Corrections):
+            corrections = Corrections.read(Path(corrections))
+        if corrections.source_sha256 != self.source.sha256:
+            raise CorrectionsError(
+                f"The corrections are of {corrections.source_name!r} with other bytes than those of "
+                f"{self.source.name!r}, which this document was read from: take those beside its result."
+            )
+        valid = corrections.valid()
+        known = {record.id for record in self.records}
+        issues = [
+            make_issue("correction-unplaced", f"There is no record {record!r} that was {correction.verdict}.")
+            for record, correction in valid.items()
+            if record not in known
+        ]
+        records: list[RecordBase] = []
+        for record in self.records:
+            correction = valid.get(record.id)
+            if correction is None:
+                records.append(record)
+            elif correction.verdict == "accepted" and correction.original != content_text(record):
+                message = "What a person accepted is not what the record holds."
+                issue = make_issue("correction-outdated", message, page=record.page)
+                issues.append(issue.model_copy(update={"region": record.id}))
+                records.append(record)
+            elif correction.verdict != "rejected":
+                records.append(_checked(record, correction))
+        return self.model_copy(update={"records": records, "issues": [*self.issues, *issues]})
+
+    def export(
+        self,
+        path: str | Path,
+        *,
+        source: str | Path | bytes | None = None,
+        options: ExportOptions | None = None,
+    ) -> Written:
+        """Write the document in the format of the path's extension: ``.md``, ``.html``, ``.xlsx``, …
+
+        >>> document.export("report.md", source="report.pdf").losses   # doctest: +SKIP
+
+        Args:
+            source: the file that was read, or its bytes, for pictures of its pages; without it formats that
+                have pictures leave them out, and say so.
+            options: what else can be said, such as the size of chunks; its ``source`` counts where none is
+                given here.
+
+        Returns:
+            The paths that were written, and what the files do not hold.
+
+        Raises:
+            SettingError: docai writes no format of that extension.
+            ExportError: the document has nothing that the format holds.
+            MissingDependencyError: a library that writes the format is not installed.
+            OutputError: it cannot be written there.
+        """
+        from docai.exports import ExportOptions, write_export
+
+        options = options or ExportOptions()
+        return write_export(self, path, options if source is None else replace(options, source=source))
+
     def to_json(self, *, indent: int | None = 2) -> str:
         """The document as JSON text; :meth:`from_json` gives it back unchanged."""
         return self.model_dump_json(indent=indent)
@@ -389,7 +544,38 @@ class Document(Data):
             why = problem["msg"].removeprefix("Invalid JSON: ")
             raise NotAResultError(f"This is no JSON ({why}): give the text that to_json() wrote.")
         place = ".".join(map(str, problem["loc"])) or "the whole"
+        if newer := _newer_version(text):
+            raise NotAResultError(
+                f"This result has schema version {newer}, and this docai reads up to {SCHEMA_VERSION} "
+                f"({place} is unknown to it): pip install --upgrade docai, or read its source again."
+            )
         raise NotAResultError(
             f"This JSON is no document of docai with schema version {SCHEMA_VERSION} ({place}: "
             f"{problem['msg']}): give what to_json() or docai process wrote, or read its source again."
         )
+
+
+_BY_PERSON: Final = "checked by a person"
+"""Method of the confidence of a record that was accepted or corrected, and of its parts."""
+
+
+def _checked(record: RecordBase, correction: Correction) -> RecordBase:
+    """The record as a person left it. Raises :class:`docai.errors.CorrectionsError`."""
+    assert isinstance(record, Content)
+    changes: dict[str, Any] = {
+        "evidence": ["person"],
+        "confidence": Confidence(value=1.0, method=_BY_PERSON, parts=_BY_PERSON),
+    }
+    if correction.content is None:
+        accepted = record.with_confidences([1.0] * len(record.parts()))
+        return accepted.model_copy(update=changes)
+    try:
+        content = corrected_content(record, correction.content)
+    except CorrectionsError as error:
+        raise CorrectionsError(f"The correction of {record.id} on page {record.page}: {error}") from None
+    if read := content_text(record):
+        source = record.evidence[0] if record.evidence else "model"
+        before = Alternative(source=source, content=read, reason="a person corrected it")
+        changes["alternatives"] = [*record.alternatives, before]
+    changes |= {"issues": [], "read_back": None, "repaired": False}
+    return record.model_copy(update=changes | dict(content.with_confidences([1.0] * len(content.parts()))))

@@ -39,6 +39,8 @@ from docai.pipelines.layout.find import GivenRegions, given_layout, whole_page
 from docai.pipelines.layout.straighten import straight_page
 from docai.pipelines.region import RegionTask, plan_tasks, recognize
 from docai.pipelines.retry import retry_regions
+from docai.pipelines.structure import DocumentStructure, find_page_roles
+from docai.pipelines.structure.outline import OutlineEntry, read_outline
 from docai.records import (
     CellPlace,
     Document,
@@ -173,18 +175,38 @@ class Conversion:
         """What would have read the records better: issues of the document."""
         return missing_reader_issues(self._run.readers.missing(), records)
 
+    def structure(self) -> DocumentStructure:
+        """What settles the roles of the texts, once all pages are added to it."""
+        return DocumentStructure(self._outline)
+
+    def _outline(self) -> list[OutlineEntry]:
+        """That of the file; none where it cannot be read, which costs no page."""
+        if self._run.source.type != "pdf" or not self.numbers:
+            return []
+        try:
+            with self._run.source.page(self.numbers[0]) as page:
+                return page.inside(read_outline)
+        except Exception:
+            # Damaged outlines are seen to raise anything, and say nothing then.
+            return []
+
     def document(self, pages: Iterable[PageResult]) -> Document:
-        """The document that the pages make, in their order."""
+        """The document that the pages make, in their order, with the roles of its texts."""
         run = self._run
         document = _open_document(run.source)
         seconds: Counter[str] = Counter()
         device = ""
+        structure = self.structure()
         for page in pages:
+            structure.add(page.info, page.records)
             document.pages.append(page.info)
             document.records += page.records
             document.issues += page.issues
             seconds.update(page.seconds)
             device = page.device or device
+        if document.pages:
+            document.issues += structure.settle()
+            structure.apply(document.records)
         document.issues += self.hints(document.records)
         document.stats = Stats(
             docai_version=__version__,
@@ -287,6 +309,7 @@ def _read_page(run: _Run, number: int) -> PageResult:
             result.issues.append(make_issue("page-failed", message, page=number))
         else:
             info.origin = layout.origin
+            layout = _find_roles(result, page, layout)
             regions = _wanted_regions(run, result, page, layout)
             records = _read_regions(run, page, regions, started)
             _place_in_cells(records)
@@ -337,6 +360,18 @@ def _find_layout(run: _Run, result: PageResult, page: Page) -> PageLayout:
     return PageLayout((whole_page(page, "text", use_text_layer=True),), "born-digital")
 
 
+def _find_roles(result: PageResult, page: Page, layout: PageLayout) -> PageLayout:
+    """The layout with the roles that the page by itself gives its texts."""
+    try:
+        return find_page_roles(page, layout)
+    except Exception as error:
+        # A broken structure tree, say; the regions are read in any case.
+        failure = f"{type(error).__name__}: {error}"
+    message = f"The roles of the texts of page {page.number} could not be told ({failure})."
+    result.issues.append(make_issue("structure-failed", message, page=page.number))
+    return layout
+
+
 def _wanted_regions(run: _Run, result: PageResult, page: Page, layout: PageLayout) -> list[Region]:
     """The regions of the kinds that ``heads`` names, all where it names none."""
     heads = run.options.heads
@@ -363,6 +398,10 @@ def _read_regions(run: _Run, page: Page, regions: Sequence[Region], started: flo
         may_change=page.number not in run.given,
     )
     _stop_at_region_limit(tasks, limits)
+    if limits.max_seconds_per_page is not None:
+        left = limits.max_seconds_per_page - (time.perf_counter() - started)
+        for task in tasks:
+            task.deadline = time.monotonic() + left
     total, done = sum(task.is_asked for task in tasks), 0
     records = []
     for first in range(0, len(tasks), REGIONS_AT_ONCE):

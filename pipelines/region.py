@@ -49,7 +49,9 @@ from docai.pipelines.ingest import Page, PageWord
 from docai.pipelines.layout import Region
 from docai.pipelines.readback.compare import with_read_back
 from docai.pipelines.recognition.answer import raw_text, region_reading, worst_finish
-from docai.records import Alternative, Attempt, Confidence, Figure, ReadBackResult, RecordBase
+from docai.pipelines.recognition.drafts import draft_of
+from docai.pipelines.structure.fonts import font_of
+from docai.records import Alternative, Attempt, Confidence, Figure, ReadBackResult, RecordBase, Text
 
 _NOT_ASKED = Reading("model")
 """What a record says of its model where none was asked."""
@@ -64,6 +66,8 @@ class RegionTask:
     """Where it is; its source is open."""
     region: Region
     options: Options
+    is_first: bool = True
+    """No region of its kind comes before it on its page."""
     native: Reading | None = None
     """The PDF's own words in the region; None where it has none, or they are to be ignored."""
     drawn: Reading | None = None
@@ -101,6 +105,8 @@ class RegionTask:
     read_back: ReadBackResult | None = None
     issues: list[Issue] = field(default_factory=list)
     """What the steps before the decision have to say."""
+    deadline: float | None = None
+    """When the model's answer ends with what it has, by :func:`time.monotonic`; None: never."""
     has_failed: bool = False
     """A step raised: what is known is recorded, and nothing more is tried."""
 
@@ -117,7 +123,7 @@ class RegionTask:
     @cached_property
     def shown(self) -> ReaderInput:
         """What second readers are shown: its pictures are drawn once for all who look at them."""
-        return ReaderInput(self.page, self.region.bbox, self.words)
+        return ReaderInput(self.page, self.region.bbox, self.words, self.is_first)
 
     def plan(self, readers: ReaderPool, available: Collection[str]) -> None:
         """Read what the PDF itself holds, and settle with it whether the head, if ``available``, is asked.
@@ -222,7 +228,14 @@ class RegionTask:
         if self.head is None:
             return []
         return [
-            Request(self.head, crop.image, self.options.limits.max_tokens_per_region) for crop in self.crops
+            Request(
+                self.head,
+                crop.image,
+                self.options.limits.max_tokens_per_region,
+                draft=draft_of(self.readings, crop),
+                deadline=self.deadline,
+            )
+            for crop in self.crops
         ]
 
     def parse(self) -> None:
@@ -321,6 +334,7 @@ class RegionTask:
         record_type = Figure if head is None else head.record
         return record_type(
             **self.location_fields([*issues, *decision.issues]),
+            **self.structure_fields(record_type),
             **content_fields(decision.content),
             head=None if head is None else head.name,
             checkpoint=model.checkpoint,
@@ -374,7 +388,14 @@ class RegionTask:
                 "confidence": Confidence(value=0.0, method="0 because no record could be made of the answer"),
             }
         record_type = Figure if self.head is None else self.head.record
-        return record_type(**self.location_fields(self.issues), **provenance)
+        located = self.location_fields(self.issues) | self.structure_fields(record_type)
+        return record_type(**located, **provenance)
+
+    def structure_fields(self, record_type: type[RecordBase]) -> dict[str, Any]:
+        """What layout and file say of a text, before the whole document is looked at; none of other kinds."""
+        if not issubclass(record_type, Text):
+            return {}
+        return {"role": self.region.role, "level": self.region.level, "font": font_of(self.region.words)}
 
     def location_fields(self, issues: Sequence[Issue]) -> dict[str, Any]:
         """The fields that a region's record has whoever read it."""
@@ -415,7 +436,8 @@ def plan_tasks(
         name = record_id(source_sha256, page.number, region.kind, region.bbox)
         ids[name] += 1
         name = name if ids[name] == 1 else f"{name}-{ids[name]}"
-        task = RegionTask(name, page, region, options, drawn=drawn)
+        is_first = all(task.region.kind != region.kind for task in tasks)
+        task = RegionTask(name, page, region, options, drawn=drawn, is_first=is_first)
         task.plan(readers, available)
         tasks.append(task)
     return tasks

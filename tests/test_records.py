@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
@@ -34,6 +35,25 @@ def test_records_come_back_as_their_own_type() -> None:
     document = Document.from_json(full_document().to_json())
     assert [len(part) for part in (document.tables, document.molecules, document.scores)] == [1, 1, 1]
     assert [type(record) for record in document.texts] == [Text]
+
+
+def test_results_without_roles_are_read_with_paragraphs() -> None:
+    stored = json.loads(full_document().to_json()) | {"schema_version": "1.6"}
+    for record in stored["records"]:
+        for field in ("role", "level", "belongs_to"):
+            record.pop(field, None)
+    document = Document.from_json(json.dumps(stored))
+    roles = [(text.role, text.level, text.belongs_to) for text in document.texts]
+    assert roles == [("paragraph", None, None)]
+
+
+@pytest.mark.parametrize(("field", "value"), [("role", "headline"), ("level", 0), ("belongs_to", 3)])
+def test_a_role_level_or_tie_that_is_none_is_refused(field: str, value: object) -> None:
+    stored = json.loads(full_document().to_json())
+    (text,) = (record for record in stored["records"] if record["kind"] == "text")
+    text[field] = value
+    with pytest.raises(NotAResultError, match=field):
+        Document.from_json(json.dumps(stored))
 
 
 def test_unknown_field_is_refused() -> None:

@@ -44,7 +44,9 @@ def batch(
     out: Annotated[
         str | None, typer.Option("-o", "--out", metavar="RUN", help="Folder of the run: new, or empty.")
     ] = None,
-    to: Annotated[str, typer.Option(metavar="FORMATS", help="Formats of the results: `json`.")] = "json",
+    to: Annotated[
+        str, typer.Option(metavar="FORMATS", help="Formats of the results, each one file: `json,md`.")
+    ] = "json",
     workers: Annotated[
         int | None,
         typer.Option(metavar="N", min=1, help="Documents read at a time. Default: one for every two cores."),
@@ -133,6 +135,10 @@ def batch(
     ] = None,
     model: common.Model = None,
     device: common.Device = None,
+    dtype: common.Dtype = None,
+    batch: common.Batch = None,
+    adapters: common.Adapters = None,
+    quantization: common.Quantization = None,
     password: Annotated[
         str | None, typer.Option(metavar="WORD", help="Opens encrypted PDFs that have none of their own.")
     ] = None,
@@ -202,6 +208,7 @@ def batch(
         settings.options(wanted),
         settings.model,
         device=settings.device,
+        model_options=settings.model_options,
         formats=formats,
         workers=workers or begun.workers,
         cluster=cluster,

@@ -2,7 +2,7 @@
 
 Without ``-o`` a result goes beside its document: ``report.pdf`` to ``report.json``. A file that is there
 already is replaced where it is an older result of docai for a document of that name, or empty; any other
-file is left alone and nothing is read, unless ``--overwrite`` says so.
+file, which all of other formats are, is left alone and nothing is read, unless ``--overwrite`` says so.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import Final
@@ -20,7 +20,7 @@ from typing import Final
 from docai.base import counted
 from docai.cli.inputs import Input
 from docai.errors import SettingError
-from docai.exports import EXPORTERS, exporter_for, source_of_result
+from docai.exports import FORMATS, format_for, source_of_result
 from docai.files import DOCUMENT_SUFFIXES, expand_home
 
 DEFAULT_SUFFIX: Final = ".json"
@@ -37,32 +37,48 @@ class Job:
     """One document and where its results go."""
 
     source: Input
-    target: Path | None
+    targets: tuple[Path, ...]
+    """One for each format; none where nothing is written."""
     overlay: Path | None
     """Folder and name of the overlay pictures; the page number and ``.png`` come behind it."""
     is_named: bool = False
-    """``target`` is the file that the user named."""
+    """The only target is the file that the user named."""
 
 
-def plan_jobs(inputs: Sequence[Input], out: str | None, overlay: str | None, *, beside: bool) -> list[Job]:
+def plan_jobs(
+    inputs: Sequence[Input],
+    out: str | None,
+    overlay: str | None,
+    *,
+    beside: bool,
+    suffixes: Sequence[str] | None = None,
+) -> list[Job]:
     """A job for each document.
 
     Args:
         out: of ``-o``; None is beside the document where ``beside``, else nowhere.
         overlay: of ``--overlay``.
+        suffixes: of ``--to``, extensions of formats; None: JSON, or that of the file ``out``.
 
     Raises:
         SettingError: the documents do not fit ``out``.
     """
     paths = [one.path for one in inputs]
     is_file = out is not None and _is_file(out, len(inputs))
-    targets: Sequence[Path | None] = [None] * len(inputs)
+    if is_file and suffixes is not None:
+        raise SettingError(
+            f"-o {out} is one file, and --to names formats: give one of the two, or a folder with -o."
+        )
+    endings = suffixes or (DEFAULT_SUFFIX,)
+    targets: Sequence[tuple[Path, ...]] = [()] * len(inputs)
     if out is not None:
         folder = expand_home(out)
-        names = plan_names(paths, DEFAULT_SUFFIX)
-        targets = [folder if is_file else folder / name for name in names]
+        names = [plan_names(paths, suffix) for suffix in endings]
+        targets = [
+            (folder,) if is_file else tuple(folder / name for name in own) for own in zip(*names, strict=True)
+        ]
     elif beside:
-        targets = _names_beside(paths)
+        targets = list(zip(*(_names_beside(paths, suffix) for suffix in endings), strict=True))
     stems: Sequence[Path | None] = [None] * len(inputs)
     if overlay is not None:
         stems = [expand_home(overlay) / name for name in plan_names(paths, "")]
@@ -81,7 +97,7 @@ def _is_file(out: str, n_inputs: int) -> bool:
             f"or one with an extension ({formats()})."
         )
     try:
-        exporter_for(path)
+        format_for(path)
     except SettingError as error:
         raise SettingError(f"{str(error).rstrip('.')}. For a folder of that name: -o {out}/") from None
     if n_inputs > 1:
@@ -93,7 +109,7 @@ def _is_file(out: str, n_inputs: int) -> bool:
 
 def formats() -> str:
     """The extensions that can be written, for help texts."""
-    return ", ".join(EXPORTERS)
+    return ", ".join(FORMATS)
 
 
 def plan_names(inputs: Sequence[Path], suffix: str) -> list[Path]:
@@ -114,15 +130,15 @@ def plan_names(inputs: Sequence[Path], suffix: str) -> list[Path]:
     return _distinct(absolute, ways, lambda number, path: Path(f"{number:04d}-{path.name}{suffix}"))
 
 
-def _names_beside(inputs: Sequence[Path]) -> list[Path]:
+def _names_beside(inputs: Sequence[Path], suffix: str) -> list[Path]:
     """``report.json`` beside each ``report.pdf``; ``report.pdf.json`` where two inputs would meet."""
     return _distinct(
         inputs,
         [
-            lambda path: path.with_name(_stem(path) + DEFAULT_SUFFIX),
-            lambda path: path.with_name(path.name + DEFAULT_SUFFIX),
+            lambda path: path.with_name(_stem(path) + suffix),
+            lambda path: path.with_name(path.name + suffix),
         ],
-        lambda number, path: path.with_name(f"{number:04d}-{path.name}{DEFAULT_SUFFIX}"),
+        lambda number, path: path.with_name(f"{number:04d}-{path.name}{suffix}"),
     )
 
 
@@ -144,8 +160,9 @@ def _distinct(
 
 
 def _stem(path: Path) -> str:
-    """The name without the extension of a document: what follows the dot of ``1706.03762`` is none."""
-    return path.stem if path.suffix.lower() in DOCUMENT_SUFFIXES else path.name
+    """The name without the extension of a document or a result: what follows the dot of ``1706.03762`` is
+    none."""
+    return path.stem if path.suffix.lower() in (*DOCUMENT_SUFFIXES, DEFAULT_SUFFIX) else path.name
 
 
 def _folded(path: Path) -> str:
@@ -156,10 +173,16 @@ def check_outputs(jobs: Sequence[Job], *, overwrite: bool = False) -> None:
     """Make the folders of the results, and see that they can be written.
 
     Raises:
-        SettingError: a folder cannot be made or written to, its disk is full, or a file that is no result of
-            docai would be overwritten.
+        SettingError: a folder cannot be made or written to, its disk is full, a file that is no result of
+            docai would be overwritten, or an input.
+        MissingDependencyError: a library that writes a format is not installed.
     """
-    for folder in dict.fromkeys(job.target.parent for job in jobs if job.target):
+    check_formats(target for job in jobs for target in job.targets)
+    inputs = {_folded(job.source.path) for job in jobs if job.source.data is None}
+    for target in (target for job in jobs for target in job.targets):
+        if _folded(target) in inputs:
+            raise SettingError(f"{target} is read and would be written: say with -o where the results go.")
+    for folder in dict.fromkeys(target.parent for job in jobs for target in job.targets):
         _check_folder(folder, "say with -o where the results go")
     for folder in dict.fromkeys(job.overlay.parent for job in jobs if job.overlay):
         _check_folder(folder, "give another to --overlay")
@@ -171,6 +194,17 @@ def check_outputs(jobs: Sequence[Job], *, overwrite: bool = False) -> None:
             f"{counted(len(blocked), 'file')} would be overwritten, though {it} of docai for the same "
             f"document: {named}{more}. Say with -o where the results go, or add --overwrite."
         )
+
+
+def check_formats(targets: Iterable[Path]) -> None:
+    """See that what writes the formats of the files is installed.
+
+    Raises:
+        SettingError: there is no format of such an extension.
+        MissingDependencyError: a library is not installed.
+    """
+    for one in {format_for(target).suffix: format_for(target) for target in targets}.values():
+        one.check()
 
 
 def _check_folder(folder: Path, remedy: str) -> None:
@@ -194,8 +228,7 @@ def _check_folder(folder: Path, remedy: str) -> None:
 
 def _in_the_way(job: Job, *, overwrite: bool) -> Iterator[Path]:
     """Files, or folders, that stand where a result of the job is to be."""
-    target = job.target
-    if target is not None and target.exists():
+    for target in filter(Path.exists, job.targets):
         if target.is_dir():
             raise SettingError(
                 f"{target} is a folder: say with -o where the result of {job.source.name} goes."

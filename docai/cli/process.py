@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,13 +22,13 @@ from docai.cli.common import (
     show_error,
     stderr_console,
 )
+from docai.cli.exporting import described, formats_of, write_targets
 from docai.cli.inputs import Inputs, find_inputs
 from docai.cli.outputs import Job, check_outputs, plan_jobs
 from docai.cli.reading import OverlayWorker, read_here, read_in_workers
 from docai.cli.summary import missing_readers, print_hints, print_line, print_records
 from docai.errors import SETUP_ERRORS, DocaiError, SettingError
-from docai.exports import export
-from docai.files import write_atomically
+from docai.exports import ExportOptions
 from docai.page_ranges import page_ranges
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ def finish_jobs(
     *,
     draw: Callable[[Document, Job], None],
     to_stdout: bool,
+    options: ExportOptions | None = None,
+    overwrite: bool = False,
     n_missing: int = 0,
 ) -> int:
     """Write the results of every input; one that fails does not stop the others.
@@ -48,6 +51,8 @@ def finish_jobs(
     Args:
         readings: each input with what was read of it, or why it was not.
         draw: makes the overlay pictures of a document.
+        options: of exports; the source of each is added.
+        overwrite: replace files beside a result, too.
         n_missing: inputs beside the jobs that are not there.
 
     Returns:
@@ -64,8 +69,11 @@ def finish_jobs(
         try:
             if isinstance(document, Exception):
                 raise document
-            if job.target:
-                write_atomically(job.target, export(document, job.target))
+            source = job.source.path if job.source.data is None else job.source.data
+            given = replace(options or ExportOptions(), source=source)
+            written = write_targets(
+                document, job.targets, given, console, overwrite=overwrite, is_named=job.is_named
+            )
             if to_stdout:
                 _write_stdout(document, one_line=n_jobs > 1)
             if job.overlay:
@@ -93,7 +101,7 @@ def finish_jobs(
             hints |= dict.fromkeys(missing_readers(document))
             if n_inputs == 1:
                 print_records(document, console)
-            print_line(document, job.source.name, job.target, job.overlay, console)
+            print_line(document, job.source.name, list(map(described, written)), job.overlay, console)
     print_hints(hints, console)
     if n_inputs > 1:
         console.print(f"{n_inputs - n_failed} of {n_inputs} inputs read.")
@@ -129,6 +137,10 @@ def process(
             "input, report.pdf to report.json.",
         ),
     ] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="FORMATS", help="Formats of the results: `json,md,xlsx`. Default: json."),
+    ] = None,
     pages: Annotated[
         str | None, typer.Option(metavar="RANGES", help="Pages, from 1: `1-3,7`. Default: all.")
     ] = None,
@@ -137,6 +149,10 @@ def process(
     ] = None,
     model: common.Model = None,
     device: common.Device = None,
+    dtype: common.Dtype = None,
+    batch: common.Batch = None,
+    adapters: common.Adapters = None,
+    quantization: common.Quantization = None,
     password: Annotated[str | None, typer.Option(metavar="WORD", help="Opens encrypted PDFs.")] = None,
     text_layer: common.TextLayer = None,
     drawings: common.Drawings = None,
@@ -185,12 +201,15 @@ def process(
         raise SettingError("--json writes to standard output, which is closed: give a file with -o.")
     if pages is not None:
         page_ranges(pages)
+    suffixes = None if to is None else formats_of(to)
     settings = load_settings(common.given_settings(context), as_flags=True).values
     wanted = None if heads is None else common.listed(heads)
     keep_output_clean()
     found = find_inputs(inputs, recursive=recursive, max_bytes=settings.limits.max_bytes)
     _print_found(found)
-    jobs = plan_jobs(found.documents, out, overlay, beside=json is None)
+    jobs = plan_jobs(
+        found.documents, out, overlay, beside=json is None or suffixes is not None, suffixes=suffixes
+    )
     check_outputs(jobs, overwrite=overwrite)
     try:
         with (
@@ -202,6 +221,8 @@ def process(
                 len(jobs),
                 draw=overlays.draw,
                 to_stdout=json is not None,
+                options=ExportOptions(password=password, limits=settings.limits),
+                overwrite=overwrite,
                 n_missing=len(found.errors),
             )
     except KeyboardInterrupt:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,7 +79,7 @@ def print_hints(hints: Iterable[str], console: Console) -> None:
 
 
 def print_line(
-    document: Document, name: str, target: Path | None, overlay: Path | None, console: Console
+    document: Document, name: str, written: Sequence[str], overlay: Path | None, console: Console
 ) -> None:
     """What became of one input: counts, time and where the results are."""
     from rich.text import Text
@@ -93,8 +93,8 @@ def print_line(
             line.append(f" · {counted(severities[severity], severity)}", style=_COLORS[severity])
     line.append(f" · {document.stats.seconds:.1f} s", style="default")
     console.print(line, soft_wrap=True)
-    if target:
-        console.print(Text(f"  result:   {target}"), soft_wrap=True)
+    for number, path in enumerate(written):
+        console.print(Text(f"  {'' if number else 'result:':8}  {path}"), soft_wrap=True)
     if overlay:
         console.print(Text(f"  pictures: {overlay}-page-….png"), soft_wrap=True)
 

@@ -6,6 +6,7 @@ so it unpickles nothing of what it is sent.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import Field, TypeAdapter
 
+from docai.files import as_text
 from docai.models.engine import Request
 from docai.models.heads import Decoding, get_head
 
@@ -41,17 +43,30 @@ class Crop:
     stretch: float
     decoding: Decoding | None = None
     """As a retry asks for it; None: that of the head."""
+    draft: str = ""
+    seconds: float | None = None
+    """Until its deadline; None: it has none."""
 
     @classmethod
     def of(cls, request: Request) -> Crop:
-        head = request.head
-        return cls(head.name, request.image, request.max_tokens, request.stretch, head.decoding)
+        # The process of the model may be of another machine, whose clock has another beginning.
+        seconds = None if request.deadline is None else request.deadline - time.monotonic()
+        return cls(
+            request.head.name,
+            request.image,
+            request.max_tokens,
+            request.stretch,
+            request.head.decoding,
+            request.draft,
+            seconds,
+        )
 
     def request(self) -> Request:
         """Raises UnknownHeadError."""
         head = get_head(self.head)
         head = head if self.decoding is None else replace(head, decoding=self.decoding)
-        return Request(head, self.image, self.max_tokens, self.stretch)
+        deadline = None if self.seconds is None else time.monotonic() + self.seconds
+        return Request(head, self.image, self.max_tokens, self.stretch, self.draft, deadline)
 
 
 Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
@@ -68,6 +83,8 @@ class _About:
     max_tokens: Annotated[int, Field(ge=1, le=1 << 20)] | None
     stretch: Annotated[float, Field(gt=0, le=1000)]
     decoding: Decoding | None
+    draft: str
+    seconds: float | None
 
 
 _ABOUTS: Final = TypeAdapter(Annotated[list[_About], Field(max_length=MAX_CROPS)])
@@ -79,7 +96,18 @@ def send_crops(connection: Connection[Any, Any], crops: Sequence[Crop]) -> None:
     for crop in crops:
         image = crop.image if crop.image.mode in _CHANNELS else crop.image.convert("RGB")
         mode: Literal["L", "RGB"] = "L" if image.mode == "L" else "RGB"
-        abouts.append(_About(crop.head, mode, *image.size, crop.max_tokens, crop.stretch, crop.decoding))
+        abouts.append(
+            _About(
+                crop.head,
+                mode,
+                *image.size,
+                crop.max_tokens,
+                crop.stretch,
+                crop.decoding,
+                as_text(crop.draft),
+                crop.seconds,
+            )
+        )
         pixels.append(image.tobytes())
     connection.send_bytes(_ABOUTS.dump_json(abouts))
     for data in pixels:
@@ -100,5 +128,15 @@ def receive_crops(connection: Connection[Any, Any]) -> list[Crop]:
         size = about.width, about.height
         n_bytes = about.width * about.height * _CHANNELS[about.mode]
         image = Image.frombytes(about.mode, size, connection.recv_bytes(n_bytes))
-        crops.append(Crop(about.head, image, about.max_tokens, about.stretch, about.decoding))
+        crops.append(
+            Crop(
+                about.head,
+                image,
+                about.max_tokens,
+                about.stretch,
+                about.decoding,
+                about.draft,
+                about.seconds,
+            )
+        )
     return crops

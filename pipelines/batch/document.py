@@ -109,16 +109,20 @@ class DocumentReader:
     def close(self) -> None:
         self._worker.close()
 
-    def read(self, row: Row, job: Job) -> Outcome:
+    def read(self, row: Row, job: Job, ends_early: Callable[[], str] = lambda: "") -> Outcome:
         """Read a document to its results.
+
+        Args:
+            ends_early: asked before each page; words say why the pages that are left are given up, so that
+                there is a result of those that were read.
 
         Raises:
             ConfigurationError, CheckpointError, AdapterError: nothing else could be read either.
-            ServerError, ModelLostError: so it is where the model runs elsewhere.
+            ServerError: so it is where the model runs elsewhere.
             StoppedError: :meth:`stop` was called.
         """
         try:
-            return self._read_when_there_is_a_model(row, job)
+            return self._read_when_there_is_a_model(row, job, ends_early)
         except SettingError as error:
             # Such as a selection of pages that this one document does not have.
             return _failed(error)
@@ -138,11 +142,11 @@ class DocumentReader:
             if self._n_documents >= MAX_DOCUMENTS:
                 self._replace()
 
-    def _read_when_there_is_a_model(self, row: Row, job: Job) -> Outcome:
+    def _read_when_there_is_a_model(self, row: Row, job: Job, ends_early: Callable[[], str]) -> Outcome:
         started = time.monotonic()
         while True:
             try:
-                return self._read(row, job)
+                return self._read(row, job, ends_early)
             except ModelLostError:
                 # Nothing that is read without it would be worth keeping, and somebody may start it again.
                 if time.monotonic() - started > MODEL_SECONDS:
@@ -150,7 +154,7 @@ class DocumentReader:
             if self._stopped.wait(MODEL_PAUSE_SECONDS):
                 raise StoppedError
 
-    def _read(self, row: Row, job: Job) -> Outcome:
+    def _read(self, row: Row, job: Job, ends_early: Callable[[], str]) -> Outcome:
         for change in range(CHANGES):
             opened = self._open(job)
             if change == 0:
@@ -159,7 +163,7 @@ class DocumentReader:
             for number in opened.numbers:
                 if number not in opened.kept:
                     started = time.monotonic()
-                    n_records, problem = self._read_page(job, number)
+                    n_records, problem = self._read_page(job, number, ends_early())
                     self._emit(PageRead(row, number, time.monotonic() - started, n_records, problem))
             try:
                 finished = self._finish(job)
@@ -185,8 +189,15 @@ class DocumentReader:
                     raise
         raise AssertionError("a document is opened or given up")
 
-    def _read_page(self, job: Job, number: int) -> tuple[int, str]:
-        """How many records it has, and why it was given up."""
+    def _read_page(self, job: Job, number: int, why_not: str = "") -> tuple[int, str]:
+        """How many records it has, and why it was given up.
+
+        Args:
+            why_not: it is not to be read any more.
+        """
+        if why_not:
+            self._call(worker.give_up_page, GRACE_SECONDS, number, why_not)
+            return 0, why_not
         for attempt in range(TRIES):
             try:
                 return self._call(worker.read_page, _seconds(job.options.limits), number), ""

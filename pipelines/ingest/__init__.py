@@ -7,7 +7,7 @@
 Coordinates are PDF points of the page as displayed: rotated, cut to its crop box, origin at the top left.
 """
 
-from docai.pipelines.ingest.page import VECTOR_SCALE, Page, PageWord, quiet_mupdf
+from docai.pipelines.ingest.page import VECTOR_SCALE, FontFace, Page, PageWord, quiet_mupdf
 from docai.pipelines.ingest.source import Source, open_source
 
-__all__ = ["VECTOR_SCALE", "Page", "PageWord", "Source", "open_source", "quiet_mupdf"]
+__all__ = ["VECTOR_SCALE", "FontFace", "Page", "PageWord", "Source", "open_source", "quiet_mupdf"]

@@ -27,6 +27,16 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+class FontFace(NamedTuple):
+    """The font of a word of the text layer, as the PDF declares it."""
+
+    name: str
+    """Such as ``TimesNewRomanPS-BoldMT``."""
+    is_bold: bool = False
+    is_italic: bool = False
+    is_monospace: bool = False
+
+
 class PageWord(NamedTuple):
     """One word of the PDF's text layer; ``bbox`` in points of the displayed page.
 
@@ -47,6 +57,8 @@ class PageWord(NamedTuple):
     """The raised footnote mark at its end, in ordinary characters: ``2`` where the text is ``24.91²``."""
     shade: float = 0.0
     """How light its letters are on white paper: 0 is black, 1 is white."""
+    font: FontFace | None = None
+    """Of its first letter; None where nobody said."""
     is_enciphered: bool = False
     """Its font seems to give other letters than it shows, by those of all of its words on the page."""
     is_ocr: bool = False

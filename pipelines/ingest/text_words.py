@@ -16,7 +16,7 @@ import pymupdf
 from docai.geometry import BBox
 from docai.parsers.letters import is_enciphered
 from docai.parsers.marks import is_footnote_mark, raised_end, subscript, superscript
-from docai.pipelines.ingest.page import PageWord
+from docai.pipelines.ingest.page import FontFace, PageWord
 from docai.pipelines.ingest.raised_words import join_raised
 from docai.pipelines.ingest.wide_words import RawWord, is_space, split_wide_words
 
@@ -61,7 +61,7 @@ class _Piece(NamedTuple):
     height: float
     """Distance of its baseline from the first one of the line, points; up is positive."""
     shade: float
-    font: str
+    font: FontFace
 
 
 class _SetLine(NamedTuple):
@@ -90,7 +90,7 @@ def page_words(textpage: Any, rotation: Any) -> list[PageWord]:
 
     lines = dict(_set_lines(textpage.extractDICT()))
     words: list[PageWord] = []
-    by_font: dict[str, list[int]] = {}
+    by_font: dict[FontFace, list[int]] = {}
     found = (
         RawWord(text, (x0, y0, x1, y1), (block, line))
         for x0, y0, x1, y1, text, block, line, _ in textpage.extractWORDS()
@@ -129,6 +129,7 @@ def page_words(textpage: Any, rotation: Any) -> list[PageWord]:
                     angle=angle,
                     mark=mark,
                     shade=sum(piece.shade for piece in pieces) / len(pieces),
+                    font=pieces[0].font,
                 )
             )
     for indices in by_font.values():
@@ -151,6 +152,7 @@ def _angle(direction: tuple[float, float], rotation: Any) -> float:
 
 
 def _set_lines(page: Any) -> Iterator[tuple[tuple[int, int], _SetLine]]:
+    fonts: dict[tuple[str, int], FontFace] = {}
     for block in page["blocks"]:
         for number, line in enumerate(block.get("lines", ())):
             dx, dy = line["dir"]
@@ -162,14 +164,24 @@ def _set_lines(page: Any) -> Iterator[tuple[tuple[int, int], _SetLine]]:
                 origin = origin or span["origin"]
                 x, y = span["origin"][0] - origin[0], span["origin"][1] - origin[1]
                 # The normal of a line that runs to the right, (1, 0), points up, (0, -1).
-                piece = _Piece(
-                    span["size"], x * dy - y * dx, _shade(span["color"], span["alpha"]), span["font"]
-                )
+                key = span["font"], span["flags"]
+                if key not in fonts:
+                    fonts[key] = _font(*key)
+                shade = _shade(span["color"], span["alpha"])
+                piece = _Piece(span["size"], x * dy - y * dx, shade, fonts[key])
                 characters += own
                 pieces += [piece] * len(own)
             if origin is not None and pieces:
-                key = (block["number"], number)
-                yield key, _SetLine((dx, dy), origin, "".join(characters), pieces)
+                yield (block["number"], number), _SetLine((dx, dy), origin, "".join(characters), pieces)
+
+
+def _font(name: str, flags: int) -> FontFace:
+    return FontFace(
+        name,
+        is_bold=bool(flags & pymupdf.TEXT_FONT_BOLD),
+        is_italic=bool(flags & pymupdf.TEXT_FONT_ITALIC),
+        is_monospace=bool(flags & pymupdf.TEXT_FONT_MONOSPACED),
+    )
 
 
 def _shade(color: int, alpha: int) -> float:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from docai.geometry import BBox, PageTransform, TurnedFrame, contains_center
 from docai.pipelines.ingest import PageWord
-from docai.records import Evidence, Kind, Point
+from docai.records import Evidence, Kind, Point, Role
 
 Origin = Literal["born-digital", "scan", "mixed", "blank"]
 
@@ -33,6 +33,8 @@ class Region:
         seen: of a figure on a page that is read from its pixels, the words that an OCR engine sees in it.
         unread: of a text on such a page, boxes of groups of letters in which that engine sees no word,
             points of the displayed page; None where no engine looked.
+        label: of a text, the class that the layout model has for it, such as ``section-header``.
+        role, level: of a text, what page and file say of it; see :class:`docai.records.Text`.
     """
 
     kind: str
@@ -45,6 +47,9 @@ class Region:
     is_watermark: bool = False
     seen: tuple[SeenWord, ...] = ()
     unread: tuple[BBox, ...] | None = None
+    label: str = ""
+    role: Role = "paragraph"
+    level: int | None = None
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def test_crops_arrive_as_they_were(server: tuple[Address, Queue[Question]]) -> N
     pictures = [Image.effect_noise((896, 896), 80).convert("RGB"), Image.new("L", (3, 2), 7)]
     requests = [
         Request(get_head("text"), pictures[0]),
-        Request(get_head("table"), pictures[1], max_tokens=5, stretch=1.5),
+        Request(get_head("table"), pictures[1], max_tokens=5, stretch=1.5, draft="a \u00e9"),
     ]
     answers: list[Any] = []
 
@@ -69,7 +69,7 @@ def test_crops_arrive_as_they_were(server: tuple[Address, Queue[Question]]) -> N
     assert answers == [["one", "two"]]
     assert question.crops == [Crop.of(request) for request in requests]
     found = question.crops[1].request()
-    assert (found.head.name, found.max_tokens, found.stretch) == ("table", 5, 1.5)
+    assert (found.head.name, found.max_tokens, found.stretch, found.draft) == ("table", 5, 1.5, "a \u00e9")
     assert found.head.decoding == get_head("table").decoding
 
 
@@ -93,7 +93,9 @@ def test_nothing_that_is_sent_to_the_model_is_unpickled(
     address, questions = server
     mark = tmp_path / "mark"
     facts = {"head": "text", "mode": "L", "width": 2, "height": 2}
-    about = json.dumps([facts | {"max_tokens": None, "stretch": 1.0, "decoding": None}]).encode()
+    about = json.dumps(
+        [facts | {"max_tokens": None, "stretch": 1.0, "decoding": None, "draft": "", "seconds": None}]
+    ).encode()
     for sent in (
         [_Touch(mark)],
         [about, _Touch(mark)],

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from docai.errors import SettingError
-from docai.exports import export, exporter_for
+from docai.exports import export, format_for
 from docai.records import Document, SourceInfo
 
 DOCUMENT = Document(source=SourceInfo(name="ü.pdf", type="pdf", n_bytes=1, sha256="0", n_pages=1))
@@ -15,7 +15,7 @@ def test_json_is_utf8_and_comes_back() -> None:
     assert Document.from_json(data) == DOCUMENT
 
 
-@pytest.mark.parametrize("path", ["out.xlsx", "out", ".json"])
+@pytest.mark.parametrize("path", ["out.doc", "out", ".json"])
 def test_unknown_format_says_what_there_is(path: str) -> None:
     with pytest.raises(SettingError, match=r"extensions are: \.json"):
-        exporter_for(path)
+        format_for(path)
