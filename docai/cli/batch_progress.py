@@ -12,7 +12,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from docai.base import counted, one_line
-from docai.pipelines.batch.events import DocumentEnded, Event, PageRead, RunEnded, RunStarted
+from docai.pipelines.batch.events import DocumentEnded, Event, ModelAwaited, PageRead, RunEnded, RunStarted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -76,6 +76,9 @@ def show_progress(run: Run | RayRun, how: str, console: Console) -> None:
             if isinstance(event, RunStarted) and how in ("bar", "lines"):
                 for note in event.notes:
                     console.print(note, markup=False, soft_wrap=True)
+            if isinstance(event, ModelAwaited) and how in ("bar", "lines"):
+                what = f"waiting for the model: {event.row.path}: {one_line(event.reason, 300)}"
+                console.print(what, markup=False, soft_wrap=True)
             if isinstance(event, DocumentEnded) and event.row.state != "done" and how in ("bar", "lines"):
                 what = f"{event.row.state}: {event.row.path}: {one_line(event.row.reason, 300)}"
                 console.print(what, markup=False, soft_wrap=True)

@@ -25,7 +25,7 @@ from docai.errors import (
 )
 from docai.limits import Limits
 from docai.pipelines.batch import worker
-from docai.pipelines.batch.events import DocumentStarted, Event, PageRead
+from docai.pipelines.batch.events import DocumentStarted, Event, ModelAwaited, PageRead
 from docai.pipelines.batch.manifest import Row, State
 from docai.pipelines.batch.pages import MODEL_FAILED
 from docai.pipelines.batch.worker import Finished, Job, Opened
@@ -147,10 +147,11 @@ class DocumentReader:
         while True:
             try:
                 return self._read(row, job, ends_early)
-            except ModelLostError:
+            except ModelLostError as error:
                 # Nothing that is read without it would be worth keeping, and somebody may start it again.
                 if time.monotonic() - started > MODEL_SECONDS:
                     raise
+                self._emit(ModelAwaited(row, str(error)))
             if self._stopped.wait(MODEL_PAUSE_SECONDS):
                 raise StoppedError
 

@@ -92,10 +92,9 @@ def test_nothing_that_is_sent_to_the_model_is_unpickled(
 ) -> None:
     address, questions = server
     mark = tmp_path / "mark"
-    facts = {"head": "text", "mode": "L", "width": 2, "height": 2}
-    about = json.dumps(
-        [facts | {"max_tokens": None, "stretch": 1.0, "decoding": None, "draft": "", "seconds": None}]
-    ).encode()
+    facts: dict[str, object] = {"head": "text", "mode": "L", "width": 2, "height": 2}
+    facts |= {"max_tokens": None, "stretch": 1.0, "decoding": None, "draft": "", "seconds": None}
+    about = json.dumps([facts]).encode()
     for sent in (
         [_Touch(mark)],
         [about, _Touch(mark)],
