@@ -30,9 +30,7 @@ def register(app: typer.Typer) -> None:
 def convert(
     inputs: Annotated[
         list[str],
-        typer.Argument(
-            metavar="RESULT…", help="JSON of docai, folders with it, or `-`, standard input."
-        ),
+        typer.Argument(metavar="RESULT…", help="JSON of docai, folders with it, or `-`, standard input."),
     ],
     out: Annotated[
         list[str] | None,
