@@ -18,7 +18,7 @@ def test_each_format_is_one_file_with_the_pictures_of_the_document(tmp_path: Pat
     picture.set_rect(picture.irect, (200, 30, 30))
     with pymupdf.open() as pdf:
         page = pdf.new_page(width=300, height=400)
-        page.insert_text((20, 220), "Some words above a picture, and more of them.")
+        page.insert_textbox((20, 200, 280, 390), "Some words below a picture, in a paragraph. " * 6)
         page.insert_image((40, 60, 240, 180), pixmap=picture)
         pdf.save(tmp_path / "a.pdf")
     setup = make_setup(
@@ -42,6 +42,6 @@ def test_each_format_is_one_file_with_the_pictures_of_the_document(tmp_path: Pat
     page = html.document_fromstring((results / "a.pdf.html").read_text("utf-8"))
     (image,) = page.iter("img")
     assert image.get("src").startswith("data:image/png;base64,")
-    assert "Some words above a picture" in (results / "a.pdf.md").read_text("utf-8")
+    assert "Some words below a picture" in (results / "a.pdf.md").read_text("utf-8")
     # There is no music: the file is there, so that the run knows that it was made.
     assert (results / "a.pdf.mid").read_bytes() == b""
