@@ -218,7 +218,7 @@ def data_formats() -> str:
 
 def record_fields() -> str:
     """The fields of the document and of everything in it, as their descriptions have them."""
-    from docai import contents, records
+    from docai import contents, joined_tables, records, structure
 
     provenance = records.RecordBase.model_fields
     models: list[tuple[str, Any, Iterable[str]]] = [
@@ -239,8 +239,12 @@ def record_fields() -> str:
         contents.Fragment,
         contents.Stereo,
     )
-    inner += (contents.Measure, contents.Event, contents.Line, contents.Word)
+    inner += (contents.Measure, contents.Event, contents.Line, contents.Word, records.Font)
+    inner += (structure.Paragraph,)
     models += [(model.__name__, model, model.model_fields) for model in inner]
+    of_table = contents.TableContent.model_fields
+    own = [name for name in joined_tables.JoinedTable.model_fields if name not in of_table]
+    models.append(("JoinedTable", joined_tables.JoinedTable, own))
     lines: list[str] = []
     for title, model, names in models:
         lines += [f"### {title}", "", "| field | meaning |", "|---|---|"]

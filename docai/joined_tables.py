@@ -7,7 +7,8 @@ once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple, Protocol
 
 from pydantic import Field
@@ -20,6 +21,13 @@ from docai.table_formats import TableExports, grid_of_texts
 
 MIN_SAME_WIDTH: Final = 0.9
 """Share of their widths that two parts of one table have in common."""
+
+
+_CONTINUED = re.compile(
+    r"\b(?:cont(?:inued|['’]d|\.)|continuation|forts(?:etzung|\.)|suite|continua(?:ci[oó]n|zione)?|続き|续)",
+    re.IGNORECASE,
+)
+"""In a caption, that its table goes on with the one before."""
 
 
 class JoinedTable(TableExports):
@@ -46,7 +54,7 @@ class TableRecord(Protocol):
     def bbox(self) -> BBox: ...
 
 
-class TablePart(NamedTuple):
+class _Part(NamedTuple):
     """A table on a page, with what tells whether it goes on."""
 
     record: TableRecord
@@ -58,13 +66,31 @@ class TablePart(NamedTuple):
     is_continued: bool
     """Its caption says that it goes on with another."""
     has_own_caption: bool
-    """Its caption has a name, and does not say that."""
+    """It has a caption that does not say that."""
 
 
-def join_tables(parts: Sequence[TablePart]) -> list[JoinedTable]:
-    """One table of each run of parts that go on with each other, in their order."""
-    runs: list[list[TablePart]] = []
-    for part in parts:
+def join_tables(
+    tables: Sequence[tuple[TableRecord, TableContent]],
+    captions: Mapping[str, str],
+    body: Sequence[tuple[int, str]],
+) -> list[JoinedTable]:
+    """One table of each run of tables that go on with each other, in their order.
+
+    Args:
+        tables: each as a record and as its content.
+        captions: ``id`` of a table → its caption.
+        body: page and ``id`` of all records that are no running heads, captions or notes, in reading order.
+    """
+    pages: dict[int, list[str]] = {}
+    for page, name in body:
+        pages.setdefault(page, []).append(name)
+    runs: list[list[_Part]] = []
+    for record, content in tables:
+        caption, names = captions.get(record.id, ""), pages[record.page]
+        is_continued = _CONTINUED.search(caption) is not None
+        has_own_caption = bool(caption) and not is_continued
+        is_first, is_last = names[0] == record.id, names[-1] == record.id
+        part = _Part(record, content, is_first, is_last, is_continued, has_own_caption)
         if runs and _goes_on(runs[-1], part):
             runs[-1].append(part)
         else:
@@ -72,7 +98,7 @@ def join_tables(parts: Sequence[TablePart]) -> list[JoinedTable]:
     return [_join(run) for run in runs]
 
 
-def _goes_on(run: Sequence[TablePart], part: TablePart) -> bool:
+def _goes_on(run: Sequence[_Part], part: _Part) -> bool:
     before = run[-1]
     if part.record.page != before.record.page + 1 or not (part.is_first and before.is_last):
         return False
@@ -114,7 +140,7 @@ def _reads_as_data(first: TableContent, part: TableContent, n_head: int) -> bool
     return all(headless[col].kind not in ("text", "empty") for col in numeric)
 
 
-def _join(run: Sequence[TablePart]) -> JoinedTable:
+def _join(run: Sequence[_Part]) -> JoinedTable:
     first = run[0].content
     cells: list[Cell] = list(first.cells)
     row_records = [run[0].record.id] * first.n_rows

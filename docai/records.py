@@ -23,9 +23,9 @@ from docai.base import Content, Data, bracketed, counted, one_line
 from docai.contents import FigureContent, Issue, MoleculeContent, TextContent
 from docai.errors import NotAResultError
 from docai.geometry import BBox
-from docai.joined_tables import JoinedTable, TablePart, join_tables
+from docai.joined_tables import JoinedTable, join_tables
 from docai.score_formats import ScoreExports
-from docai.structure import Paragraph, join_blocks
+from docai.structure import ASIDE, Paragraph, join_blocks
 from docai.structure import Role as Role
 from docai.table_formats import TableExports
 
@@ -246,12 +246,6 @@ class Figure(RecordBase, FigureContent):
     kind: Literal["figure"] = Field(default="figure", description="Always `figure`.")
 
 
-_CONTINUED = re.compile(
-    r"\b(?:cont(?:inued|['’]d|\.)|continuation|forts(?:etzung|\.)|suite|continua(?:ci[oó]n|zione)?|続き|续)",
-    re.IGNORECASE,
-)
-"""In a caption, that its table goes on with the one before."""
-
 _OTHER_RECORDS: dict[str, type[RecordBase]] = {}
 
 
@@ -406,25 +400,17 @@ class Document(Data):
         >>> for table in docai.process("report.pdf").joined_tables():  # doctest: +SKIP
         ...     print(table.records, table.to_csv())
         """
-        captions: dict[str, str] = {}
-        for text in self.texts:
-            if text.role == "caption" and text.belongs_to is not None:
-                captions.setdefault(text.belongs_to, text.text)
-        aside = ("page-header", "page-footer", "footnote", "caption")
-        first: dict[int, RecordBase] = {}
-        last: dict[int, RecordBase] = {}
-        for record in self.records:
-            if not (isinstance(record, Text) and record.role in aside):
-                first.setdefault(record.page, record)
-                last[record.page] = record
-        parts = []
-        for table in self.tables:
-            caption = captions.get(table.id, "")
-            is_continued = bool(_CONTINUED.search(caption))
-            is_named = bool(caption) and not is_continued
-            is_first, is_last = first[table.page] is table, last[table.page] is table
-            parts.append(TablePart(table, table, is_first, is_last, is_continued, is_named))
-        return join_tables(parts)
+        captions = {
+            text.belongs_to: text.text
+            for text in self.texts
+            if text.role == "caption" and text.belongs_to is not None
+        }
+        body = [
+            (record.page, record.id)
+            for record in self.records
+            if not (isinstance(record, Text) and record.role in ASIDE)
+        ]
+        return join_tables([(table, table) for table in self.tables], captions, body)
 
     def paragraphs(self) -> list[Paragraph]:
         """The text as a reader takes it: blocks that a column or a page has broken joined, words whole.

@@ -38,8 +38,8 @@ _FLOWS: Final[dict[str, str]] = {
 }
 """Roles that may go on in another block → what they flow in; a page's footnotes interrupt no paragraph."""
 
-_ASIDE: Final = ("page-header", "page-footer", "footnote", "caption")
-"""Roles that stand between the parts of a paragraph."""
+ASIDE: Final[tuple[Role, ...]] = ("page-header", "page-footer", "footnote", "caption")
+"""Roles of what may stand between the parts of a paragraph or a table."""
 
 _SENTENCE_END: Final = re.compile(r"[.!?:;。！？：；…][\"'”’»)\]]*$")
 
@@ -115,7 +115,7 @@ def join_blocks(blocks: Sequence[TextBlock]) -> list[Paragraph]:
         groups.append([block])
         if flow:
             open_groups[flow] = groups[-1]
-        if block.role not in _ASIDE:
+        if block.role not in ASIDE:
             # A heading or a formula ends what was open.
             open_groups = {name: one for name, one in open_groups.items() if name in (flow, "footnote")}
     words = _vocabulary(blocks)

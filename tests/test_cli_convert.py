@@ -54,7 +54,7 @@ def test_text_goes_to_standard_output_as_one_file(run: Run, capsys: pytest.Captu
     _result(document=made.document(made.grid([["a"], ["=1+1"]]), made.grid([["b"]])))
     code, out, err = run("convert", "report.json", "-o", "-", "--to", "csv")
     assert code == 0
-    assert out == "a\n=1+1\n\nb\n" or out == "a\r\n=1+1\r\n\r\nb\r\n"
+    assert out.splitlines() == ["a", "=1+1", "", "b"]
     assert "note: standard output: Page 1: a spreadsheet would compute 1 cell" in err
     assert [path.name for path in Path().iterdir()] == ["report.json"]
 
@@ -161,3 +161,15 @@ def test_chunks_have_the_size_that_is_asked_for(run: Run) -> None:
     assert run("convert", "report.json", "-o", "a.jsonl", "--chunk-size", "10")[0] == 0
     texts = [json.loads(line)["text"] for line in Path("a.jsonl").read_text().splitlines()]
     assert texts == ["one two", "three four", "five six"]
+
+
+def test_a_folder_is_all_results_in_it(run: Run) -> None:
+    _result("run/results/a.pdf.json")
+    _result("run/results/sub/b.pdf.json")
+    Path("run/settings.json").write_text("{}")
+    assert run("convert", "run", "--to", "md", "-o", "out/")[0] == 0
+    assert sorted(path.name for path in Path("out").glob("*.md")) == ["a.pdf.md", "b.pdf.md"]
+    Path("empty").mkdir()
+    code, _, err = run("convert", "empty", "--to", "md")
+    assert code == 2
+    assert "The folder empty has no results of docai in it" in err

@@ -16,11 +16,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from docai.errors import DamagedSourceError, NotAResultError, OutputError, RunFolderError, SourceChangedError
 from docai.files import durable_file, write_durably
 from docai.issues import make_issue
+from docai.limits import Limits
 from docai.models.engine import Engine
 from docai.options import Options
 from docai.pipelines.batch.memory import peak_memory, reset_peak
@@ -40,7 +41,16 @@ NO_ROOM: Final = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS))
 
 JSON: Final = ".json"
 
-Exporter = Callable[[Document], bytes]
+
+class Original(NamedTuple):
+    """The document that was read, for exports that show its pages."""
+
+    content: Path | bytes
+    password: str | None
+    limits: Limits
+
+
+Exporter = Callable[[Document, Original], bytes]
 
 
 @dataclass(frozen=True)
@@ -206,7 +216,9 @@ def finish_document() -> Finished:
                     with durable_file(target) as file:
                         assembly.write_json(file)
                 else:
-                    write_durably(target, exporter(_document_of(assembly)))
+                    content = job.path if job.data is None else job.data
+                    original = Original(content, job.password, job.options.limits)
+                    write_durably(target, exporter(_document_of(assembly), original))
     if not assembly.failed_pages:
         _open.store.discard()
     problem = assembly.first_problem

@@ -9,13 +9,13 @@ from docai.contents import Issue
 from docai.geometry import overlap_ratio
 from docai.issues import make_issue
 from docai.pipelines.structure.bibliography import find_references
-from docai.pipelines.structure.blocks import Block, PageBlocks, usual_size
+from docai.pipelines.structure.blocks import MAX_WORDS, Block, PageBlocks, usual_size
 from docai.pipelines.structure.captions import find_captions
 from docai.pipelines.structure.headings import find_headings, set_levels
 from docai.pipelines.structure.margins import find_margins
 from docai.pipelines.structure.notes import find_notes
 from docai.pipelines.structure.outline import Outline, OutlineEntry
-from docai.pipelines.structure.patterns import has_bullet, is_formula_number
+from docai.pipelines.structure.patterns import has_bullet, is_formula, is_formula_number
 from docai.records import PageInfo, RecordBase, Role, Text
 
 
@@ -70,9 +70,14 @@ def settle(pages: Sequence[PageBlocks], outline: Outline) -> None:
     In this order: what no other rule may take (edges of pages, captions, notes), then headings, then what
     follows from them (bibliographies, levels).
     """
-    find_margins(pages)
     for page in pages:
-        _find_formulas_lists_and_code(page)
+        _find_formulas(page)
+    find_margins(pages)
+    typed = sum(block.n_words for page in pages for block in page.body if _is_monospace(block))
+    # In a letter from a typewriter, or what looks so, letters of one width say nothing.
+    is_typed = 2 * typed > sum(block.n_words for page in pages for block in page.body)
+    for page in pages:
+        _find_lists_and_code(page, is_typed=is_typed)
     find_captions(pages)
     set_by_fonts = [block for page in pages for block in page.body if block.font is not None]
     body_size = usual_size(set_by_fonts)
@@ -90,22 +95,39 @@ def _usual_block(page: PageBlocks, body_size: float) -> Block | None:
     return max(usual, key=lambda block: block.n_words, default=None)
 
 
-def _find_formulas_lists_and_code(page: PageBlocks) -> None:
+def _find_formulas(page: PageBlocks) -> None:
+    """Lines of signs and symbols, and the numbers in their rows, whatever layout takes them for."""
+    for block in page.blocks:
+        if block.role in _MISTAKEN and block.n_words <= MAX_WORDS and is_formula(block.text):
+            block.role, block.level = "formula", None
     formulas = [block for block in page.blocks if block.role == "formula"]
+    for block in page.blocks:
+        if block.role in _MISTAKEN and is_formula_number(block.text):
+            rows = [overlap_ratio(block.top, block.bottom, other.top, other.bottom) for other in formulas]
+            if max(rows, default=0.0) > 0.5:
+                block.role, block.level = "formula", None
+
+
+_MISTAKEN = ("paragraph", "section-heading", "title", "list-item", "page-header", "page-footer")
+"""Roles that layout gives to parts of formulas."""
+
+
+def _is_monospace(block: Block) -> bool:
+    return block.font is not None and block.font.is_monospace
+
+
+def _find_lists_and_code(page: PageBlocks, *, is_typed: bool) -> None:
     bullets = [block for block in page.blocks if has_bullet(block.text)]
     for block in page.blocks:
-        if block.role in ("paragraph", "section-heading", "list-item", "page-header"):
-            is_beside = any(
-                overlap_ratio(block.top, block.bottom, other.top, other.bottom) > 0.5 for other in formulas
-            )
-            if is_beside and is_formula_number(block.text):
-                block.role, block.level = "formula", None
-        if block.role != "paragraph":
+        if block.role not in ("paragraph", "list-item"):
             continue
-        if block.font is not None and block.font.is_monospace:
+        if _is_monospace(block) and not is_typed and block not in bullets:
             block.role = "code"
-        elif block in bullets and (block.text[0] in "•‣⁃◦▪▫■□●○∙" or _has_sibling(block, bullets)):
+        elif block in bullets and (block.text[0] in _BULLETS or _has_sibling(block, bullets)):
             block.role = "list-item"
+
+
+_BULLETS = "•‣⁃◦▪▫■□●○∙"
 
 
 def _has_sibling(block: Block, bullets: Sequence[Block]) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Final
 
-from docai.pipelines.structure.blocks import Block, PageBlocks
+from docai.pipelines.structure.blocks import Block, PageBlocks, in_one_column
 from docai.pipelines.structure.outline import Outline
 from docai.pipelines.structure.patterns import (
     caption_name,
@@ -27,9 +27,7 @@ MIN_TITLE: Final = 1.15
 MAX_WORDS: Final = 30
 """Words of a heading that the layout model has found."""
 
-_MATHEMATICAL: Final = re.compile(r"[=<>≤≥≈≠±×∑∫∂√∈]")
-
-_WORD: Final = re.compile(r"[^\W\d_]{4}")
+_WORDS: Final = re.compile(r"[^\W\d_]{4,}")
 
 Style = tuple[float, bool, bool, bool]
 """How a heading is set: size, bold, italic, all capitals."""
@@ -46,8 +44,10 @@ def find_headings(pages: Sequence[PageBlocks], outline: Outline, body_size: floa
             if entry is not None and block.role in ("paragraph", "list-item", "section-heading", "title"):
                 block.role = "title" if entry.level == 0 else "section-heading"
                 block.level = entry.level or None
-            elif block.role in ("section-heading", "title") and not _can_be_heading(block):
-                block.role, block.level = "formula" if _is_formula(block.text) else "paragraph", None
+            elif block.role in ("section-heading", "title") and (
+                not _can_be_heading(block) or _is_end_of_sentence(block, body_size)
+            ):
+                block.role, block.level = "paragraph", None
             elif block.role in ("paragraph", "list-item") and _is_heading(block, page, place, body_size):
                 block.role = "section-heading"
     _find_title(pages)
@@ -56,15 +56,17 @@ def find_headings(pages: Sequence[PageBlocks], outline: Outline, body_size: floa
 def _can_be_heading(block: Block) -> bool:
     if not any(character.isalpha() for character in block.text) or is_formula_number(block.text):
         return False
-    if _is_formula(block.text):
-        return False
     name = caption_name(block.text)
     return block.n_words <= MAX_WORDS and (name is None or not name.is_set_off)
 
 
-def _is_formula(text: str) -> bool:
-    """Whether it has a sign of relations or sums, and no word."""
-    return _MATHEMATICAL.search(text) is not None and _WORD.search(text) is None
+def _is_end_of_sentence(block: Block, body_size: float) -> bool:
+    """Whether it begins with a small letter, or ends with a full stop, and is set as the text is."""
+    if block.font is None or block.font.is_bold or block.font.is_italic or block.level is not None:
+        return False
+    first = next((character for character in block.text if character.isalpha()), "")
+    is_sentence = first.islower() or (block.ends_with.endswith(".") and section_number(block.text) is None)
+    return is_sentence and block.size < MIN_LARGER * body_size and not is_capitals(block.text)
 
 
 def _is_heading(block: Block, page: PageBlocks, place: int, body_size: float) -> bool:
@@ -76,7 +78,9 @@ def _is_heading(block: Block, page: PageBlocks, place: int, body_size: float) ->
     number = section_number(block.text)
     if block.font is None or not body_size:
         # A scan: heights of lines tell too little, so that number and capitals must.
-        return number is not None and block.n_lines == 1 and (not number.is_plain or is_capitals(block.text))
+        if number is None or block.n_lines > 1:
+            return False
+        return number.depth > 1 or is_capitals(block.text) or _has_title_case(block.text)
     if number is None and (block.ends_with.endswith(".") or has_bullet(block.text)):
         return False
     is_larger = block.size >= MIN_LARGER * body_size
@@ -103,6 +107,13 @@ def is_capitals(text: str) -> bool:
     return n_capitals >= 4 and not any(character.islower() for character in text)
 
 
+def _has_title_case(text: str) -> bool:
+    """Whether the words of four letters and more begin with capitals, and no sentence ends."""
+    words = _WORDS.findall(text)
+    n_capitals = sum(word[0].isupper() for word in words)
+    return 0 < len(words) <= 8 and n_capitals > 0.6 * len(words) and not text.endswith((".", ":", "?", "!"))
+
+
 def _find_title(pages: Sequence[PageBlocks]) -> None:
     """The largest heading of the first page, above its text; what else was taken for a title is a heading."""
     first = pages[0] if pages and pages[0].number == 1 else None
@@ -114,8 +125,13 @@ def _find_title(pages: Sequence[PageBlocks]) -> None:
     if first is None or any(block.role == "title" for block in first.blocks):
         return
     body = [block for block in first.blocks if block.is_body and block.n_lines > 1]
-    top = min((block.top for block in body), default=first.height)
-    above = [block for block in heads if block in first.blocks and block.top < top and not block.level]
+    above = [
+        block
+        for block in heads
+        if block in first.blocks
+        and not block.level
+        and not any(other.top < block.top and in_one_column(other.bbox, block.bbox) for other in body)
+    ]
     if not above or any(section_number(block.text) for block in above[:1]):
         return
     title = max(above, key=lambda block: block.size)

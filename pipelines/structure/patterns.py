@@ -71,7 +71,7 @@ _CAPTION: Final = re.compile(
     r"\W{0,2}(?i:(?:supplementary|extended data|supporting)\s+)?(?i:"
     + "|".join(f"(?P<{name}>{words})" for name, words in _CAPTION_WORDS.items())
     + r")(?:\s*(?P<number>[A-Z]?\d{1,3}(?:[.–-]\d{1,3})*[a-z]?)|\s+(?P<letters>[IVXLC]{1,6}|[A-Z](?=[.:)])))"
-    r"(?![^\W_])(?P<end>\s*[.:|)—–]|\s+[—–|-]\s|\s*$|\s*\()?"
+    r"(?![^\W_])(?P<end>\s*[.:|)\]—–]|\s+[—–|-]\s|\s*$|\s*\()?"
 )
 
 
@@ -103,12 +103,16 @@ _NOTE_MARK: Final = re.compile(
 )
 
 _PAGE_NUMBER: Final = re.compile(
-    r"\W*(?:(?:page|p\.|seite|s\.|página|pág\.|pagina)\s*)?(?:\d{1,4}|[ivxlc]{1,7}|[A-Z]-?\d{1,3})"
+    r"\W*(?:(?:page|p\.|seite|s\.|página|pág\.|pagina)\s*)?(?:\d{1,4}(?:[-–.]\d{1,4})?|[ivxlc]{1,7}|[A-Z]-?\d{1,3})"
     r"(?:\s*(?:/|of|von|de|di|sur)\s*\d{1,4})?\W*",
     re.IGNORECASE,
 )
 
 _FORMULA_NUMBER: Final = re.compile(r"\(\s*[A-Z]?\.?\d{1,3}(?:[.-]\d{1,3})*\s*[a-z]?′?\s*\)|\[\d{1,3}\]")
+
+_MATHEMATICAL: Final = re.compile(r"[=<>≤≥≈≠±×∑∫∂√∈]")
+
+_WORD: Final = re.compile(r"[^\W\d_]{4}")
 
 _BIBLIOGRAPHY: Final = re.compile(
     r"(?:references?(?: and notes| cited)?|(?:works|literature) cited|(?:selected )?bibliograph(?:y|ie)|"
@@ -141,13 +145,18 @@ _ORDINARY: Final = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 
 
 def is_page_number(text: str) -> bool:
-    """Whether it is the number of a page and nothing else: ``12``, ``– 12 –``, ``Page 3 of 9``, ``xiv``."""
+    """Whether it is the number of a page and nothing else: ``12``, ``– 12 –``, ``7-45``, ``Page 3 of 9``."""
     return _PAGE_NUMBER.fullmatch(text) is not None
 
 
 def is_formula_number(text: str) -> bool:
     """Whether it is the number of a formula and nothing else: ``(3)``, ``(A.12b)``."""
     return _FORMULA_NUMBER.fullmatch(text.strip()) is not None
+
+
+def is_formula(text: str) -> bool:
+    """Whether it has a sign of relations or sums, and no word of four letters."""
+    return _MATHEMATICAL.search(text) is not None and _WORD.search(text) is None
 
 
 def heads_bibliography(text: str) -> bool:

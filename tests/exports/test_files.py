@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -122,3 +123,13 @@ def test_a_result_of_a_newer_schema_says_so() -> None:
 def test_one_files_bytes_know_their_losses() -> None:
     file = export(_everything(), "o.md")
     assert repr(file) == f"<ExportedFile: {len(file)} bytes, 3 files beside it>"
+
+
+def test_every_loss_that_can_be_told_is_in_the_documentation() -> None:
+    root = Path(__file__).resolve().parents[2]
+    told = set()
+    for module in (root / "docai" / "exports").glob("*.py"):
+        told |= set(re.findall(r"\.lose\(\s*\"([a-z-]+)\"", module.read_text("utf-8")))
+    assert len(told) > 15
+    page = (root / "docs" / "exports.md").read_text("utf-8")
+    assert not [code for code in sorted(told) if f"`{code}`" not in page]

@@ -106,7 +106,7 @@ def test_running_heads_and_empty_regions_are_left_out_with_a_loss() -> None:
         "out.md",
     )
     assert bytes(file) == b""
-    assert [loss.code for loss in file.losses] == ["unread-region", "page-furniture"]
+    assert [loss.code for loss in file.losses] == ["unread-region", "running-heads"]
 
 
 def test_molecules_and_scores_are_pictures_beside_the_file_with_their_text() -> None:
