@@ -16,13 +16,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
 from pydantic import Field
 
 from docai.errors import DamagedSourceError, NotAResultError, OutputError, RunFolderError, SourceChangedError
 from docai.files import durable_file, write_durably
 from docai.issues import make_issue
+from docai.limits import Limits
 from docai.models.engine import Engine
 from docai.options import Options
 from docai.pipelines.batch.memory import peak_memory, reset_peak
@@ -41,8 +42,18 @@ NO_ROOM: Final = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS))
 """No other result could be written either."""
 
 JSON: Final = ".json"
+"""Extension of docai's own format."""
 
-Exporter = Callable[[Document], bytes]
+
+class Original(NamedTuple):
+    """The document that was read, for exports that show its pages."""
+
+    content: Path | bytes
+    password: str | None
+    limits: Limits
+
+
+Exporter = Callable[[Document, Original], bytes]
 
 Count = Annotated[int, Field(ge=0)]
 
@@ -58,8 +69,8 @@ class Job:
     model: ModelAddress
     folder: Path
     """Of its pages, while it is not finished."""
-    results: tuple[tuple[Path, Exporter], ...]
-    """Where it goes, and what makes the bytes: a function of a module."""
+    results: tuple[tuple[Path, Exporter | None], ...]
+    """Where it goes, and what makes the bytes: a function of a module. None: docai's own JSON."""
     key: str
     """Of the settings."""
     writable: tuple[Path, ...]
@@ -214,11 +225,13 @@ def finish_document() -> Finished:
         assembly.end(_open.conversion.hints, time.perf_counter() - _open.started)
         for target, exporter in job.results:
             with _writing(target):
-                if target.suffix == JSON:
+                if exporter is None:
                     with durable_file(target) as file:
                         assembly.write_json(file)
                 else:
-                    write_durably(target, exporter(_document_of(assembly)))
+                    content = job.path if job.data is None else job.data
+                    original = Original(content, job.password, job.options.limits)
+                    write_durably(target, exporter(_document_of(assembly), original))
     if not (assembly.failed_pages or assembly.n_unanswered):
         _open.store.discard()
     problem = assembly.first_problem

@@ -20,7 +20,15 @@ from docai.errors import DeviceError, RunFolderError
 from docai.models.engine import Generation, Request
 from docai.models.heads import HEADS
 from docai.pipelines.batch import worker
-from docai.pipelines.batch.worker import Finished, Job, Opened, finish_document, open_document, read_page
+from docai.pipelines.batch.worker import (
+    Finished,
+    Job,
+    Opened,
+    Original,
+    finish_document,
+    open_document,
+    read_page,
+)
 from docai.records import Document
 
 MARK = "DOCAI_TEST_MARK"
@@ -105,7 +113,7 @@ class UnusableEngine(ScriptedEngine):
         raise DeviceError("The device is gone.")
 
 
-def export_or_die(document: Document) -> bytes:
+def export_or_die(document: Document, original: Original) -> bytes:
     """A result as text. The documents ``crash…`` end the process that reads them, and ``poison…`` the one
     that started that."""
     name = Path(document.source.name).name
@@ -115,7 +123,7 @@ def export_or_die(document: Document) -> bytes:
     return f"{document.source.n_pages} pages".encode()
 
 
-def export_rights(document: Document) -> bytes:
+def export_rights(document: Document, original: Original) -> bytes:
     """What this process may do, as JSON: write in a folder that is not its own, and speak to a network."""
     rights = {}
     try:
