@@ -190,7 +190,9 @@ def make_setup(
         name=name,
         heads=known_heads,
         side=side,
-        exporters={suffix: partial(export_alone, suffix=suffix) for suffix in suffixes},
+        exporters={
+            suffix: None if suffix == JSON else partial(export_alone, suffix=suffix) for suffix in suffixes
+        },
         n_workers=workers,
         cluster=cluster,
     )

@@ -52,8 +52,8 @@ class Setup:
     """Of the model, with its revision."""
     heads: Mapping[str, float | None]
     """For which it has weights, each with its measured accuracy."""
-    exporters: Mapping[str, Exporter]
-    """Extension → what makes the bytes: a function of a module."""
+    exporters: Mapping[str, Exporter | None]
+    """Extension → what makes the bytes: a function of a module. None: docai's own JSON."""
     n_workers: int | None = None
     """Documents that are read at a time; None: see :func:`default_workers`, on a cluster as many as it has
     room for."""

@@ -40,6 +40,7 @@ NO_ROOM: Final = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS))
 """No other result could be written either."""
 
 JSON: Final = ".json"
+"""Extension of docai's own format."""
 
 
 class Original(NamedTuple):
@@ -62,8 +63,8 @@ class Job:
     model: ModelAddress
     folder: Path
     """Of its pages, while it is not finished."""
-    results: tuple[tuple[Path, Exporter], ...]
-    """Where it goes, and what makes the bytes: a function of a module."""
+    results: tuple[tuple[Path, Exporter | None], ...]
+    """Where it goes, and what makes the bytes: a function of a module. None: docai's own JSON."""
     key: str
     """Of the settings."""
     writable: tuple[Path, ...]
@@ -212,7 +213,7 @@ def finish_document() -> Finished:
         assembly.end(_open.conversion.hints, time.perf_counter() - _open.started)
         for target, exporter in job.results:
             with _writing(target):
-                if target.suffix == JSON:
+                if exporter is None:
                     with durable_file(target) as file:
                         assembly.write_json(file)
                 else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pymupdf
@@ -18,13 +19,13 @@ def test_each_format_is_one_file_with_the_pictures_of_the_document(tmp_path: Pat
     picture.set_rect(picture.irect, (200, 30, 30))
     with pymupdf.open() as pdf:
         page = pdf.new_page(width=300, height=400)
-        page.insert_text((20, 220), "Some words above a picture, and more of them.")
+        page.insert_textbox((20, 200, 280, 390), "Some words below a picture, in a paragraph. " * 6)
         page.insert_image((40, 60, 240, 180), pixmap=picture)
         pdf.save(tmp_path / "a.pdf")
     setup = make_setup(
         Options(witnesses="off", readback="off"),
         engine=docai.ScriptedEngine(dict.fromkeys(HEADS, ""), accuracy=0.0),
-        formats=("json", ".html", "md", "mid"),
+        formats=("json", ".html", "md", "mid", "docling.json"),
         workers=1,
     )
     folder, run = open_run(tmp_path / "run", [tmp_path / "a.pdf"], setup)
@@ -32,6 +33,7 @@ def test_each_format_is_one_file_with_the_pictures_of_the_document(tmp_path: Pat
         list(run)
     results = tmp_path / "run" / "results"
     assert sorted(path.name for path in results.iterdir()) == [
+        "a.pdf.docling.json",
         "a.pdf.html",
         "a.pdf.json",
         "a.pdf.md",
@@ -42,6 +44,7 @@ def test_each_format_is_one_file_with_the_pictures_of_the_document(tmp_path: Pat
     page = html.document_fromstring((results / "a.pdf.html").read_text("utf-8"))
     (image,) = page.iter("img")
     assert image.get("src").startswith("data:image/png;base64,")
-    assert "Some words above a picture" in (results / "a.pdf.md").read_text("utf-8")
+    assert "Some words below a picture" in (results / "a.pdf.md").read_text("utf-8")
+    assert json.loads((results / "a.pdf.docling.json").read_bytes())["schema_name"] == "DoclingDocument"
     # There is no music: the file is there, so that the run knows that it was made.
     assert (results / "a.pdf.mid").read_bytes() == b""
