@@ -23,7 +23,7 @@ from docai.service import routes, views
 from docai.service.answers import problem, refusal, status_of
 from docai.service.arrival import Service
 from docai.service.figures import Figures
-from docai.service.guard import Guard
+from docai.service.guard import Drain, Guard
 from docai.service.jobs import BusyError, JobBook
 from docai.service.terms import Terms
 
@@ -75,7 +75,7 @@ def create_app(
         version=__version__,
         summary="Documents into typed, checked data on your own machine.",
         lifespan=lifespan,
-        middleware=[*names, Middleware(Guard, token)],
+        middleware=[Middleware(Drain), *names, Middleware(Guard, token)],
         max_body_size=None if limit is None else limit + FORM_BYTES,
         telemetry=_TELEMETRY_OFF,
     )
@@ -118,7 +118,7 @@ def _add_handlers(app: FastAPI, figures: Figures) -> None:
     async def busy(request: Request, error: BusyError) -> Response:
         stopping = app.state.service.book.is_stopping
         figures.refused("stopping" if stopping else "busy")
-        headers = {"Retry-After": str(error.retry_after), "Connection": "close"}
+        headers = {"Retry-After": str(error.retry_after)}
         return refusal(503 if stopping else 429, "Busy", str(error), headers)
 
     @app.exception_handler(DocaiError)

@@ -1,4 +1,4 @@
-"""Who is answered: an ASGI middleware before all routes.
+"""Who is answered: ASGI middleware before all routes.
 
 On the loopback address, a page of another site that is open in a browser on this machine could send forms
 here, and read the answers once its own name leads here (DNS rebinding): the header ``Host`` tells the second
@@ -7,14 +7,16 @@ here, and read the answers once its own name leads here (DNS rebinding): the hea
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import secrets
+from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from docai.service.answers import refusal
 
@@ -22,6 +24,43 @@ OPEN_PATHS: Final = frozenset(("/v1/health",))
 """That are answered without a token, for whoever watches over a container."""
 
 _READING: Final = frozenset(("GET", "HEAD", "OPTIONS"))
+
+
+DRAIN_BYTES: Final = 8 << 20
+"""Of a refused request that are still read."""
+
+DRAIN_SECONDS: Final = 5.0
+
+
+class Drain:
+    """Reads what is still to come of a request before it is answered, within bounds.
+
+    Many clients listen only when all is sent, and a connection that is closed meanwhile takes the answer with
+    it: they would see a lost connection in place of 429.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_read = False
+
+        async def reading() -> Message:
+            nonlocal is_read
+            message = await receive()
+            is_read = is_read or message["type"] != "http.request" or not message.get("more_body", False)
+            return message
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start" and not is_read:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(DRAIN_SECONDS):
+                        n_bytes = 0
+                        while not is_read and n_bytes < DRAIN_BYTES:
+                            n_bytes += len((await reading()).get("body", b""))
+            await send(message)
+
+        await self._app(scope, reading if scope["type"] == "http" else receive, sending)
 
 
 class Guard:
