@@ -9,7 +9,7 @@ PYTEST ?= --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-re
 SOURCES := docai models parsers pipelines samples examples .ci tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types format docs sample schema pages bench peers peers-env build hooks clean
+.PHONY: help demo test check lint types format docs sample schema pages bench peers peers-env ecosystem-env build hooks clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,8 @@ peers: $(VENV)/.dev peers-env ## Measure docai beside other tools, write benchma
 
 peers-env: .venv-peers/.installed ## Environment of the Python tools that docai is measured beside
 
+ecosystem-env: .venv-ecosystem/.installed ## Environment of the libraries that read what docai exports, for its tests
+
 build: $(VENV)/.dev ## Build the source distribution and the wheel into dist/
 	rm -rf build dist
 	$(BIN)/python -m build
@@ -70,7 +72,7 @@ hooks: $(VENV)/.dev ## Run lint and types before each commit, the tests before e
 	$(BIN)/pre-commit install
 
 clean: ## Remove what the other targets made, the virtual environment too
-	rm -rf $(VENV) .venv-peers $(OUT) build dist site *.egg-info .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-peers .venv-ecosystem $(OUT) build dist site *.egg-info .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # The stamps make an installation again whenever what it depends on has changed.
 $(VENV)/.runtime: pyproject.toml constraints.txt | $(BIN)/python
@@ -89,6 +91,13 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 .venv-peers/.installed: benchmarks/peers/requirements.txt
 	@$(PYTHON) -m venv .venv-peers
 	@.venv-peers/bin/python -m pip install --quiet --requirement benchmarks/peers/requirements.txt
+	@touch $@
+
+# ocrd is here for the schema of PAGE XML alone, without the services that it asks for.
+.venv-ecosystem/.installed: tests/ecosystem.txt
+	@$(PYTHON) -m venv .venv-ecosystem
+	@.venv-ecosystem/bin/python -m pip install --quiet --requirement tests/ecosystem.txt
+	@.venv-ecosystem/bin/python -m pip install --quiet --no-deps ocrd==3.13.3
 	@touch $@
 
 $(BIN)/python:

@@ -82,8 +82,8 @@ class Tally:
     def summary(self) -> str:
         n = self.pairs.total()
         right = sum(count for (true, found), count in self.pairs.items() if true == found)
-        order = f"order {self.n_after / max(1, self.n_pairs):.4f}, next {self.n_next / max(1, self.n_pairs):.4f}"
-        return f"{n} tokens: class {right / max(1, n):.4f}, {order}"
+        after, directly = self.n_after / max(1, self.n_pairs), self.n_next / max(1, self.n_pairs)
+        return f"{n} tokens: class {right / max(1, n):.4f}, order {after:.4f}, next {directly:.4f}"
 
     def by_class(self) -> Iterable[str]:
         for name in sorted({true for true, _ in self.pairs}):
@@ -155,10 +155,8 @@ def words_of(record: Record) -> list[Word]:
     return [word for line in record.lines for word in line.words] if isinstance(record, Text) else []
 
 
-def found_class(
-    token: Token, words: list[tuple[str, BBox, str]], boxes: list[tuple[BBox, str]]
-) -> str:
-    """The class of the word at the place of a token that is nearest in height, else of the smallest record."""
+def found_class(token: Token, words: list[tuple[str, BBox, str]], boxes: list[tuple[BBox, str]]) -> str:
+    """The class of the word at the place of a token, nearest in height, else of the smallest record."""
     y = center(token.bbox)[1]
     here = [(abs(center(box)[1] - y), name) for _, box, name in words if contains_center(box, token.bbox)]
     if here:

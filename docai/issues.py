@@ -219,6 +219,12 @@ CODES: Mapping[str, IssueCode] = MappingProxyType(
         "score-drawing-tablature": IssueCode(
             "warning", "evidence", "A drawn system has tablature, which is not read."
         ),
+        "score-passages-apart": IssueCode(
+            "warning",
+            "evidence",
+            "The passages of a region do not make one score; the longest is its content, the others are "
+            "alternatives.",
+        ),
         # Text
         "text-empty": _warning("The model's answer contains no word."),
         "text-fenced": _harmless_repair("A Markdown code fence around the words was removed."),
@@ -241,6 +247,11 @@ CODES: Mapping[str, IssueCode] = MappingProxyType(
         ),
         "page-failed": IssueCode(
             "error", "ingest", "The page could not be read; the other pages are not affected."
+        ),
+        "structure-failed": IssueCode(
+            "warning",
+            "layout",
+            "The roles of texts could not be settled; they are those that layout gave, or `paragraph`.",
         ),
         "layout-failed": IssueCode(
             "error",

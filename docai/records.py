@@ -10,6 +10,8 @@ A record is *content* (what a parser made of the model's text, :mod:`docai.conte
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from os import PathLike
@@ -24,7 +26,10 @@ from docai.corrections import Correction, Corrections, content_text, corrected_c
 from docai.errors import CorrectionsError, NotAResultError
 from docai.geometry import BBox
 from docai.issues import make_issue
+from docai.joined_tables import JoinedTable, join_tables
 from docai.score_formats import ScoreExports
+from docai.structure import ASIDE, Paragraph, join_blocks
+from docai.structure import Role as Role
 from docai.table_formats import TableExports
 
 if TYPE_CHECKING:
@@ -36,21 +41,7 @@ Point = tuple[float, float]
 
 Kind = Literal["table", "molecule", "score", "text", "figure"]
 
-Role = Literal[
-    "title",
-    "section-heading",
-    "paragraph",
-    "list-item",
-    "caption",
-    "footnote",
-    "page-header",
-    "page-footer",
-    "formula",
-    "reference",
-    "code",
-]
-
-FinishReason = Literal["stop", "length", "loop", "blank", "error", "not-run"]
+FinishReason = Literal["stop", "length", "loop", "deadline", "blank", "error", "not-run"]
 
 Evidence = Literal[
     "model",
@@ -294,6 +285,15 @@ Record = Annotated[Table | Molecule | Score | Text | Figure, Field(discriminator
 R = TypeVar("R", bound=RecordBase)
 
 
+def _newer_version(text: str | bytes) -> str | None:
+    """The schema version of JSON that a newer docai wrote; None: it is no such JSON."""
+    version = json.loads(text).get("schema_version") if text.lstrip()[:1] in ("{", b"{") else None
+    if not isinstance(version, str) or re.fullmatch(r"\d+(\.\d+)*", version) is None:
+        return None
+    own, other = ([int(part) for part in one.split(".")] for one in (SCHEMA_VERSION, version))
+    return version if other > own else None
+
+
 class SourceInfo(Data):
     """What was read."""
 
@@ -397,6 +397,40 @@ class Document(Data):
         from docai.parsers.score_join import join_scores
 
         return [ScoreExports(**dict(content)) for content in join_scores(self.scores)]
+
+    def joined_tables(self) -> list[JoinedTable]:
+        """The tables, those that go on over pages as one; see :mod:`docai.joined_tables`.
+
+        >>> for table in docai.process("report.pdf").joined_tables():  # doctest: +SKIP
+        ...     print(table.records, table.to_csv())
+        """
+        captions = {
+            text.belongs_to: text.text
+            for text in self.texts
+            if text.role == "caption" and text.belongs_to is not None
+        }
+        body = [
+            (record.page, record.id)
+            for record in self.records
+            if not (isinstance(record, Text) and record.role in ASIDE)
+        ]
+        return join_tables([(table, table) for table in self.tables], captions, body)
+
+    def paragraphs(self) -> list[Paragraph]:
+        """The text as a reader takes it: blocks that a column or a page has broken joined, words whole.
+
+        Every text is in exactly one, in reading order; running heads and page numbers too, which their
+        ``role`` tells.
+
+        >>> document = docai.process("report.pdf")            # doctest: +SKIP
+        >>> for part in document.paragraphs():                # doctest: +SKIP
+        ...     print(part.role, part.headings, part.text)
+        """
+        return join_blocks(self.texts)
+
+    def outline(self) -> list[Paragraph]:
+        """The title and the section headings, in reading order, with their levels."""
+        return [part for part in self.paragraphs() if part.role in ("title", "section-heading")]
 
     @property
     def texts(self) -> list[Text]:
@@ -510,6 +544,11 @@ class Document(Data):
             why = problem["msg"].removeprefix("Invalid JSON: ")
             raise NotAResultError(f"This is no JSON ({why}): give the text that to_json() wrote.")
         place = ".".join(map(str, problem["loc"])) or "the whole"
+        if newer := _newer_version(text):
+            raise NotAResultError(
+                f"This result has schema version {newer}, and this docai reads up to {SCHEMA_VERSION} "
+                f"({place} is unknown to it): pip install --upgrade docai, or read its source again."
+            )
         raise NotAResultError(
             f"This JSON is no document of docai with schema version {SCHEMA_VERSION} ({place}: "
             f"{problem['msg']}): give what to_json() or docai process wrote, or read its source again."

@@ -177,7 +177,7 @@ class Conversion:
 
     def structure(self) -> DocumentStructure:
         """What settles the roles of the texts, once all pages are added to it."""
-        return DocumentStructure(self._outline())
+        return DocumentStructure(self._outline)
 
     def _outline(self) -> list[OutlineEntry]:
         """That of the file; none where it cannot be read, which costs no page."""
@@ -186,7 +186,8 @@ class Conversion:
         try:
             with self._run.source.page(self.numbers[0]) as page:
                 return page.inside(read_outline)
-        except DocaiError:
+        except Exception:
+            # Damaged outlines are seen to raise anything, and say nothing then.
             return []
 
     def document(self, pages: Iterable[PageResult]) -> Document:
@@ -195,19 +196,17 @@ class Conversion:
         document = _open_document(run.source)
         seconds: Counter[str] = Counter()
         device = ""
+        structure = self.structure()
         for page in pages:
+            structure.add(page.info, page.records)
             document.pages.append(page.info)
             document.records += page.records
             document.issues += page.issues
             seconds.update(page.seconds)
             device = page.device or device
-        structure = self.structure() if document.pages else DocumentStructure()
-        by_page: dict[int, list[RecordBase]] = {info.number: [] for info in document.pages}
-        for record in document.records:
-            by_page[record.page].append(record)
-        for info in document.pages:
-            structure.add(info, by_page[info.number])
-        structure.apply(document.records)
+        if document.pages:
+            document.issues += structure.settle()
+            structure.apply(document.records)
         document.issues += self.hints(document.records)
         document.stats = Stats(
             docai_version=__version__,
@@ -310,7 +309,8 @@ def _read_page(run: _Run, number: int) -> PageResult:
             result.issues.append(make_issue("page-failed", message, page=number))
         else:
             info.origin = layout.origin
-            regions = _wanted_regions(run, result, page, find_page_roles(page, layout))
+            layout = _find_roles(result, page, layout)
+            regions = _wanted_regions(run, result, page, layout)
             records = _read_regions(run, page, regions, started)
             _place_in_cells(records)
             result.records = cast(list[Record], [as_displayed(record, page) for record in records])
@@ -360,6 +360,18 @@ def _find_layout(run: _Run, result: PageResult, page: Page) -> PageLayout:
     return PageLayout((whole_page(page, "text", use_text_layer=True),), "born-digital")
 
 
+def _find_roles(result: PageResult, page: Page, layout: PageLayout) -> PageLayout:
+    """The layout with the roles that the page by itself gives its texts."""
+    try:
+        return find_page_roles(page, layout)
+    except Exception as error:
+        # A broken structure tree, say; the regions are read in any case.
+        failure = f"{type(error).__name__}: {error}"
+    message = f"The roles of the texts of page {page.number} could not be told ({failure})."
+    result.issues.append(make_issue("structure-failed", message, page=page.number))
+    return layout
+
+
 def _wanted_regions(run: _Run, result: PageResult, page: Page, layout: PageLayout) -> list[Region]:
     """The regions of the kinds that ``heads`` names, all where it names none."""
     heads = run.options.heads
@@ -386,6 +398,10 @@ def _read_regions(run: _Run, page: Page, regions: Sequence[Region], started: flo
         may_change=page.number not in run.given,
     )
     _stop_at_region_limit(tasks, limits)
+    if limits.max_seconds_per_page is not None:
+        left = limits.max_seconds_per_page - (time.perf_counter() - started)
+        for task in tasks:
+            task.deadline = time.monotonic() + left
     total, done = sum(task.is_asked for task in tasks), 0
     records = []
     for first in range(0, len(tasks), REGIONS_AT_ONCE):

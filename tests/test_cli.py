@@ -17,7 +17,7 @@ from docai.cli.outputs import plan_names
 from docai.contents import Issue
 from docai.errors import CheckpointError, DamagedSourceError, DocaiError, UnknownModelError
 from docai.models.scripted import ScriptedEngine
-from docai.options import Options
+from docai.options import ModelOptions, Options
 from docai.records import Document
 
 from .conftest import Run
@@ -183,6 +183,43 @@ def test_exit_1_when_docai_itself_fails_and_the_error_is_shown(
     assert "Traceback" in err
 
 
+def test_each_format_of_to_is_written_beside_the_input_or_into_the_folder(
+    run: Run, fake: Callable[..., FakePipeline]
+) -> None:
+    fake()
+    code, _, err = run("process", "a.pdf", "--to", "json,md,csv")
+    assert code == 0
+    assert sorted(path.name for path in Path().iterdir() if path.is_file()) == [
+        "a.csv",
+        "a.json",
+        "a.md",
+        "a.pdf",
+    ]
+    assert "result:   a.json" in err
+    # Of the source, which the document was not read from, there are no pictures.
+    assert "note: a.md: Pictures are left out" in " ".join(err.split())
+    assert run("process", "b.pdf", "-o", "out/", "--to", "html")[0] == 0
+    assert [path.name for path in Path("out").iterdir()] == ["b.html"]
+
+
+def test_formats_that_do_not_fit_are_refused_before_anything_is_read(
+    run: Run, fake: Callable[..., FakePipeline]
+) -> None:
+    pipeline = fake()
+    Path("a.md").write_text("mine")
+    for arguments, message in (
+        (["a.pdf", "--to", "md"], "a.md"),
+        (["b.pdf", "--to", "doc"], "There is no format 'doc'"),
+        (["b.pdf", "--to", "md", "-o", "b.json"], "give one of the two"),
+        (["b.pdf", "--to", "json", "-o", "b.md/", "--json", "-"], ""),
+    ):
+        code, _, err = run("process", *arguments)
+        assert (code == 2) == bool(message), err
+        assert message in err
+    assert len(pipeline.calls) == 1
+    assert Path("a.md").read_text() == "mine"
+
+
 def test_exit_1_when_the_disk_fails_while_the_result_is_written(
     run: Run, fake: Callable[..., FakePipeline], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -294,7 +331,10 @@ def test_flags_and_environment_reach_the_real_pipeline(monkeypatch: pytest.Monke
 
     class Recorder(FakePipeline):
         @classmethod
-        def with_options(cls, options: Options, model: str, *, device: str) -> Recorder:
+        def with_options(
+            cls, options: Options, model: str, *, device: str, model_options: ModelOptions
+        ) -> Recorder:
+            assert model_options == ModelOptions()
             made.append((options, model, device))
             return cls({})
 

@@ -128,6 +128,10 @@ def batch(
     ] = None,
     model: common.Model = None,
     device: common.Device = None,
+    dtype: common.Dtype = None,
+    batch: common.Batch = None,
+    adapters: common.Adapters = None,
+    quantization: common.Quantization = None,
     password: Annotated[
         str | None, typer.Option(metavar="WORD", help="Opens encrypted PDFs that have none of their own.")
     ] = None,
@@ -187,6 +191,7 @@ def batch(
         settings.options(wanted),
         settings.model,
         device=settings.device,
+        model_options=settings.model_options,
         formats=formats,
         workers=workers,
         cluster=cluster,

@@ -16,7 +16,7 @@ from docai.cli.exporting import described, formats_of, show_losses, write_target
 from docai.cli.inputs import STDIN, Input
 from docai.cli.outputs import Job, check_outputs, plan_jobs
 from docai.errors import SETUP_ERRORS, DocaiError, NotAResultError, SettingError, SourceNotFoundError
-from docai.exports import FORMATS, ExportOptions, export
+from docai.exports import FORMATS, ExportOptions, export, source_of_result
 from docai.files import expand_home
 from docai.records import Document
 
@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
 def convert(
     inputs: Annotated[
         list[str],
-        typer.Argument(metavar="RESULT…", help="JSON that docai wrote, or `-`, standard input."),
+        typer.Argument(metavar="RESULT…", help="JSON of docai, folders with it, or `-`, standard input."),
     ],
     out: Annotated[
         list[str] | None,
@@ -68,8 +68,6 @@ def convert(
 
     Nothing is read again. What a format cannot hold is told on standard error.
     """
-    if source is not None and len(inputs) > 1:
-        raise SettingError("--source is of one result; convert them one by one.")
     options = ExportOptions(
         source=None if source is None else _existing(source),
         password=password,
@@ -77,7 +75,9 @@ def convert(
         tokenizer=None if tokenizer is None else expand_home(tokenizer),
     )
     keep_output_clean()
-    given = [_input(argument) for argument in inputs]
+    given = [one for argument in inputs for one in _inputs(argument)]
+    if source is not None and len(given) > 1:
+        raise SettingError("--source is of one result; convert them one by one.")
     if out is not None and STDOUT in out:
         if len(out) > 1 or len(given) > 1:
             raise SettingError("-o - is standard output: it takes one result and no other output.")
@@ -87,12 +87,19 @@ def convert(
     raise typer.Exit(_convert(jobs, options, overwrite=overwrite))
 
 
-def _input(argument: str) -> Input:
+def _inputs(argument: str) -> list[Input]:
+    """The result of that name, or all that are in a folder and its subfolders, by name."""
     if argument != STDIN:
-        return Input(expand_home(argument))
+        path = expand_home(argument)
+        if not path.is_dir():
+            return [Input(path)]
+        found = [one for one in sorted(path.rglob("*.json")) if source_of_result(one) is not None]
+        if not found:
+            raise SettingError(f"The folder {path} has no results of docai in it, JSON that docai wrote.")
+        return [Input(one) for one in found]
     if sys.stdin is None or sys.stdin.isatty():
         raise SettingError("`-` reads a result from standard input, and nothing is piped into it.")
-    return Input(Path("stdin"), sys.stdin.buffer.read())
+    return [Input(Path("stdin"), sys.stdin.buffer.read())]
 
 
 def _existing(source: str) -> Path:

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Final
 from docai.base import counted
 from docai.cli.common import listed
 from docai.errors import NothingToExportError, OutputError, SettingError
-from docai.exports import ExportOptions, Loss, Written, export, format_named, paths_of, write_files
+from docai.exports import (
+    ExportOptions,
+    Loss,
+    Written,
+    export,
+    format_named,
+    paths_of,
+    refuse_source,
+    write_files,
+)
 from docai.records import Document
 
 if TYPE_CHECKING:
@@ -47,10 +56,11 @@ def write_targets(
         is_named: the user named the files: one for which there is nothing is an error, not a note.
 
     Raises:
-        ExportError, OutputError: a file cannot be written; those before it are.
+        ExportError, OutputError: a file cannot be written, or is the source; those before it are.
     """
     written: list[Written] = []
     for target in targets:
+        refuse_source(target, options)
         try:
             file = export(document, target, options)
         except NothingToExportError as error:

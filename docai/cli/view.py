@@ -56,8 +56,8 @@ def view(
     """
     keep_output_clean()
     from docai.corrections import Corrections, corrections_path
-    from docai.viewer import ViewServer, find_source, write_view
-    from docai.viewer.sources import read_result
+    from docai.pipelines.ingest.result_source import find_source, read_result
+    from docai.viewer import ViewServer, write_view
 
     console = stderr_console()
     if serve:
@@ -81,7 +81,7 @@ def view(
     made = corrections_path(path)
     corrections = Corrections.read(made) if made.exists() else None
     found = find_source(document, path, source or ())
-    page = write_view(document, found, corrections=corrections, password=password)
+    page = write_view(document, found, result=path, corrections=corrections, password=password)
     target = out or path.with_name(path.name.removesuffix(".json") + PAGE_SUFFIX)
     make_folder(target.parent)
     try:

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from docai.exports.base import Export, ExportedFile, ExportOptions, Format, Loss
-from docai.exports.files import Written, paths_of, write_export, write_files
+from docai.exports.files import Written, paths_of, refuse_source, write_export, write_files
 from docai.exports.json_file import source_of_result
 from docai.exports.registry import FORMATS, export, export_alone, format_for, format_named, split_name
 
@@ -25,6 +25,7 @@ __all__ = [
     "format_for",
     "format_named",
     "paths_of",
+    "refuse_source",
     "source_of_result",
     "split_name",
     "write_export",

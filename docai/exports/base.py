@@ -190,12 +190,10 @@ class Format:
     is_text: bool = True
     """It can go to a terminal: UTF-8."""
     packages: tuple[str, ...] = ()
-    """Import names of the optional packages that write it."""
-    extra: str = "exports"
-    """The extra of docai that has them."""
+    """Import names of packages that write it and are in the extra ``exports``, not in every installation."""
 
     def check(self) -> None:
         """Raises MissingDependencyError: a package that writes the format is not installed."""
         for package in self.packages:
-            with needs(f"docai[{self.extra}]", self.suffix):
+            with needs("docai[exports]", self.suffix):
                 import_module(package)

@@ -17,8 +17,9 @@ from typing import Any, Final
 from docai.base import Content
 from docai.errors import SettingError
 from docai.exports.base import Export
-from docai.exports.flow import Block, blocks, printable, running_text
-from docai.records import Figure, Molecule, RecordBase, Score, Table
+from docai.exports.flow import Block, blocks, is_picture, printable, running_text, words_of
+from docai.records import Molecule, RecordBase, Score
+from docai.table_formats import TableExports
 
 Counter = Callable[[str], int]
 """Text → its size, in characters or tokens."""
@@ -62,7 +63,7 @@ class Chunk:
 
 @dataclass(frozen=True)
 class _Piece:
-    """Text of one record that is not cut any more."""
+    """Text of one block that is not cut any more."""
 
     text: str
     block: Block
@@ -105,7 +106,7 @@ def chunks(export: Export) -> Iterator[Chunk]:
     count = _counter(export)
     for index, pieces in enumerate(_grouped(_pieces(export, size, count), size, count)):
         text = _BETWEEN.join(piece.text for piece in pieces)
-        records = {piece.block.record.id: piece.block.record for piece in pieces}
+        records = {record.id: record for piece in pieces for record in piece.block.records}
         last = pieces[-1].block
         headings = (*last.headings, last.text) if last.kind in ("title", "heading") else last.headings
         yield Chunk(text, index, tuple(records.values()), headings, count(text))
@@ -153,8 +154,8 @@ def _pieces(export: Export, size: int, count: Counter) -> Iterator[_Piece]:
 
 def _texts(block: Block, size: int, count: Counter) -> Iterator[str]:
     record = block.record
-    if isinstance(record, Table):
-        yield from _table_parts(record, size, count)
+    if block.table is not None and not is_picture(record):
+        yield from _table_parts(block.table, size, count)
         return
     if block.kind == "record":
         text = _described(record)
@@ -165,17 +166,17 @@ def _texts(block: Block, size: int, count: Counter) -> Iterator[str]:
 
 
 def _described(record: RecordBase) -> str:
+    if is_picture(record):
+        return words_of(record)
     if isinstance(record, Molecule):
         facts = [f"SMILES: {record.smiles}", record.formula, record.inchikey]
         return "Molecule. " + "; ".join(fact for fact in facts if fact)
     if isinstance(record, Score):
         return printable(record.kern.strip("\n"))
-    if isinstance(record, Figure):
-        return running_text(record.text.split("\n"))
     return running_text([record.describe()]) if isinstance(record, Content) else ""
 
 
-def _table_parts(table: Table, size: int, count: Counter) -> Iterator[str]:
+def _table_parts(table: TableExports, size: int, count: Counter) -> Iterator[str]:
     """A pipe table, or several with the same head; a row that is too long by itself is cut as text."""
     lines = printable(table.to_markdown()).rstrip("\n").split("\n")
     head, rows = lines[:2], lines[2:]

@@ -13,8 +13,9 @@ from typing import Any, Final
 from docai.base import counted
 from docai.errors import NothingToExportError
 from docai.exports.base import Export
+from docai.exports.flow import WholeTable, tables_of
 from docai.parsers.numbers import read_numeral
-from docai.records import Molecule, Table
+from docai.records import Molecule
 
 FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 """What makes text a formula to spreadsheets, after OWASP's page on CSV injection."""
@@ -31,7 +32,7 @@ def to_csv(export: Export) -> bytes:
 
     Without files beside it, all tables one below the other, an empty line between them.
     """
-    tables = [table for table in export.document.tables if not table.is_empty]
+    tables = tables_of(export.document)
     if not tables:
         raise NothingToExportError(
             f"{export.document.source.name} has no tables that could be read: nothing can be written as CSV."
@@ -44,9 +45,9 @@ def to_csv(export: Export) -> bytes:
     return texts[0]
 
 
-def _table(export: Export, table: Table) -> bytes:
-    text = table.to_csv()
-    n_formulas = sum(is_formula(cell.text) for cell in table.cells)
+def _table(export: Export, table: WholeTable) -> bytes:
+    text = table.content.to_csv()
+    n_formulas = sum(is_formula(cell.text) for cell in table.content.cells)
     if n_formulas:
         export.lose(
             "formula-cells",
@@ -54,7 +55,7 @@ def _table(export: Export, table: Table) -> bytes:
             "CSV cannot mark as text; .xlsx can.",
             table.id,
         )
-    n_marked = sum(bool(cell.marks) for cell in table.cells)
+    n_marked = sum(bool(cell.marks) for cell in table.content.cells)
     if n_marked:
         export.lose(
             "footnote-marks",

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 from docai.base import Content
 from docai.contents import Cell
 from docai.exports.base import Export
-from docai.exports.flow import Block, blocks, name_of, printable, running_text
+from docai.exports.flow import Block, blocks, is_picture, name_of, printable, running_text, words_of
 from docai.exports.html_table import numeric_columns
 from docai.exports.pictures import cut_from_pages, molecule_png, score_png
 from docai.parsers.table_grid import fill_grid, head_rows
-from docai.records import Figure, Molecule, RecordBase, Score, Table
+from docai.records import Molecule, RecordBase, Score
+from docai.table_formats import TableExports
 
 if TYPE_CHECKING:
     from docx.document import Document as WordDocument
@@ -55,7 +56,8 @@ class _Writer:
     def __init__(self, export: Export, word: WordDocument) -> None:
         self._export = export
         self._word = word
-        self._figures = cut_from_pages(export, export.document.figures)
+        shown = [record for record in export.document.records if is_picture(record)]
+        self._regions = cut_from_pages(export, shown)
 
     def add(self, block: Block) -> None:
         word, text = self._word, block.text
@@ -75,13 +77,19 @@ class _Writer:
         elif block.kind == "footnote":
             self._small(text)
         elif block.kind == "record":
-            self._record(block.record)
+            self._record(block)
         else:
             word.add_paragraph(text)
 
-    def _record(self, record: RecordBase) -> None:
-        if isinstance(record, Table):
-            self._table(record)
+    def _record(self, block: Block) -> None:
+        record = block.record
+        if is_picture(record):
+            words, png = words_of(record), self._regions.get(record.id)
+            if png is None:
+                self._word.add_paragraph(f"[{name_of(record)}{': ' + words if words else ''}]")
+            self._picture(record, png, words)
+        elif block.table is not None:
+            self._table(record, block.table)
         elif isinstance(record, Molecule):
             self._picture(record, molecule_png(record))
             self._small(f"SMILES: {record.smiles or ''}")
@@ -90,12 +98,6 @@ class _Writer:
             self._picture(record, png)
             if png is None:
                 self._code(printable(record.kern.rstrip("\n")))
-        elif isinstance(record, Figure):
-            words = running_text(record.text.split("\n"))
-            png = self._figures.get(record.id)
-            if png is None:
-                self._word.add_paragraph(f"[{name_of(record)}{': ' + words if words else ''}]")
-            self._picture(record, png, words)
         elif isinstance(record, Content):
             self._word.add_paragraph(running_text([record.describe()]))
 
@@ -120,13 +122,13 @@ class _Writer:
         run = self._word.add_paragraph(style="No Spacing").add_run(text)
         run.font.name, run.font.size = "Courier New", Pt(_FOOTNOTE_SIZE)
 
-    def _table(self, table: Table) -> None:
+    def _table(self, record: RecordBase, table: TableExports) -> None:
         if table.n_cols > MAX_COLS:
             self._export.lose(
                 "too-wide",
-                f"Page {table.page}: a table of {table.n_cols} columns is written as lines of text, since "
+                f"Page {record.page}: a table of {table.n_cols} columns is written as lines of text, since "
                 f"Word's have {MAX_COLS} at most.",
-                table.id,
+                record.id,
             )
             self._code(printable(table.to_csv(delimiter="\t")).rstrip("\r\n").replace("\r\n", "\n"))
             return

@@ -29,10 +29,27 @@ def write_export(document: Document, path: str | Path, options: ExportOptions | 
 
     Raises:
         SettingError, ExportError, MissingDependencyError: as :func:`docai.exports.export`.
-        OutputError: it cannot be written there; nothing new is left behind.
+        OutputError: it cannot be written there, or is the source itself; nothing new is left behind.
     """
     target = Path(path)
+    refuse_source(target, options)
     return write_files(export(document, target, options), target)
+
+
+def refuse_source(target: Path, options: ExportOptions | None) -> None:
+    """Refuse to write over the document that was read, whose pages other exports show.
+
+    Raises:
+        OutputError: the target is the source.
+    """
+    source = None if options is None else options.source
+    if not isinstance(source, (str, Path)) or not target.exists() or not Path(source).exists():
+        return
+    if target.samefile(source):
+        raise OutputError(
+            f"{target} is the document that was read, and would be lost: choose another name, such as "
+            f"{target.with_stem(f'{target.stem}-searchable')}."
+        )
 
 
 def paths_of(file: ExportedFile, target: Path) -> list[Path]:

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Final
 from docai._version import __version__
 from docai.base import Content
 from docai.exports.base import Export
-from docai.exports.flow import Block, blocks, name_of, printable, running_text
+from docai.exports.flow import Block, blocks, is_picture, name_of, printable, running_text, words_of
 from docai.exports.html_table import html_table
 from docai.exports.pictures import cut_from_pages, molecule_svg, score_svg
-from docai.records import Figure, Molecule, Score, Table
+from docai.records import Molecule, Score
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -44,7 +44,7 @@ class _Shown:
 
 def to_html(export: Export) -> bytes:
     """The document as one HTML file, UTF-8."""
-    figures = cut_from_pages(export, export.document.figures)
+    figures = cut_from_pages(export, [record for record in export.document.records if is_picture(record)])
     shown = [_shown(export, block, figures) for block in blocks(export)]
     title = next((one.block.text for one in shown if one.block.kind == "title"), "")
     page = _template().render(
@@ -74,17 +74,17 @@ def _shown(export: Export, block: Block, figures: Mapping[str, bytes]) -> _Shown
     name = name_of(record)
     if block.kind != "record":
         return _Shown(block, name)
-    if isinstance(record, Table):
-        return _Shown(block, name, table=html_table(record))
+    if is_picture(record):
+        picture = _address(figures.get(record.id), "image/png")
+        return _Shown(block, name, picture, words=words_of(record))
+    if block.table is not None:
+        return _Shown(block, name, table=html_table(block.table))
     if isinstance(record, Molecule):
         svg = molecule_svg(record)
         return _Shown(block, name, _address(svg, "image/svg+xml"), code=record.smiles or "")
     if isinstance(record, Score):
         svg = score_svg(export, record)
         return _Shown(block, name, _address(svg, "image/svg+xml"), code=printable(record.kern))
-    if isinstance(record, Figure):
-        words = running_text(record.text.split("\n"))
-        return _Shown(block, name, _address(figures.get(record.id), "image/png"), words=words)
     words = running_text([record.describe()]) if isinstance(record, Content) else ""
     return _Shown(block, name, words=words)
 

@@ -13,11 +13,12 @@ from typing import Final
 
 from docai.base import Content, counted
 from docai.exports.base import Export
-from docai.exports.flow import Block, blocks, name_of, printable, running_text
+from docai.exports.flow import Block, blocks, is_picture, name_of, printable, running_text, words_of
 from docai.exports.html_table import html_table
 from docai.exports.pictures import cut_from_pages, molecule_svg, score_svg
 from docai.parsers.table_grid import head_rows
-from docai.records import Figure, Molecule, RecordBase, Score, Table
+from docai.records import Molecule, RecordBase, Score
+from docai.table_formats import TableExports
 
 _MARKUP: Final = re.compile(r"[\\`*_\[\]<>|~$]|&(?=#?\w+;)|!(?=\[)")
 """Where a renderer may see markup inside of a line; ``$`` begins formulas at GitHub."""
@@ -51,8 +52,7 @@ def _parts(block: Block, pictures: _Pictures) -> Iterator[str]:
     if block.kind == "title":
         yield f"# {escaped(block.text)}"
     elif block.kind == "heading":
-        # The title has the first level.
-        yield f"{'#' * min(block.level + 1, 6)} {escaped(block.text)}"
+        yield f"{'#' * min(block.depth, 6)} {escaped(block.text)}"
     elif block.kind == "list-item":
         yield f"{block.marker or '-'} {escaped(block.text)}"
     elif block.kind == "caption":
@@ -60,26 +60,27 @@ def _parts(block: Block, pictures: _Pictures) -> Iterator[str]:
     elif block.kind == "code":
         yield fenced(block.text)
     elif block.kind == "record":
-        yield from _record(block.record, pictures)
+        yield from _record(block, pictures)
     else:
         yield escaped(block.text)
 
 
-def _record(record: RecordBase, pictures: _Pictures) -> Iterator[str]:
-    if isinstance(record, Table):
-        yield markdown_table(record)
+def _record(block: Block, pictures: _Pictures) -> Iterator[str]:
+    record = block.record
+    if is_picture(record):
+        yield from pictures.of_region(record)
+    elif block.table is not None:
+        yield markdown_table(block.table)
     elif isinstance(record, Molecule):
         yield from pictures.of_molecule(record)
         yield f"SMILES: {code_span(record.smiles or '')}"
     elif isinstance(record, Score):
         yield from pictures.of_score(record) or [fenced(printable(record.kern.rstrip("\n")))]
-    elif isinstance(record, Figure):
-        yield from pictures.of_figure(record)
     elif isinstance(record, Content):
         yield escaped(running_text([record.describe()]))
 
 
-def markdown_table(table: Table) -> str:
+def markdown_table(table: TableExports) -> str:
     """A pipe table; HTML where cells span several places or the head has several rows."""
     is_plain = all(cell.row_span == cell.col_span == 1 for cell in table.cells) and head_rows(table) <= 1
     return printable(table.to_markdown()).rstrip("\n") if is_plain else html_table(table)
@@ -116,13 +117,14 @@ class _Pictures:
     def __init__(self, export: Export) -> None:
         self._export = export
         self._n = 0
-        self._figures: Mapping[str, bytes] = {}
+        self._regions: Mapping[str, bytes] = {}
+        shown = [record for record in export.document.records if is_picture(record)]
         if export.options.files_beside:
-            self._figures = cut_from_pages(export, export.document.figures)
-        elif n_pictures := len(export.document.figures):
+            self._regions = cut_from_pages(export, shown)
+        elif shown:
             export.lose(
                 "no-files",
-                f"{counted(n_pictures, 'figure')} left out, as Markdown has pictures in files of their own.",
+                f"{counted(len(shown), 'figure')} left out, as Markdown has pictures in files of their own.",
             )
 
     def of_molecule(self, molecule: Molecule) -> list[str]:
@@ -138,12 +140,13 @@ class _Pictures:
         kern = self._export.beside(f"{self._n:03d}-score.krn", score.kern.encode())
         return [picture, f"[Humdrum kern]({kern})"]
 
-    def of_figure(self, figure: Figure) -> list[str]:
-        picture = self._figures.get(figure.id)
-        words = running_text(figure.text.split("\n"))
+    def of_region(self, record: RecordBase) -> list[str]:
+        """See :func:`docai.exports.flow.is_picture`."""
+        picture = self._regions.get(record.id)
+        words = words_of(record)
         if picture is not None:
-            return [self._shown(figure, self._add(figure, picture, "png"), words)]
-        return [escaped(f"[{name_of(figure)}{': ' + words if words else ''}]")]
+            return [self._shown(record, self._add(record, picture, "png"), words)]
+        return [escaped(f"[{name_of(record)}{': ' + words if words else ''}]")]
 
     def _add(self, record: RecordBase, data: bytes, suffix: str) -> str:
         self._n += 1

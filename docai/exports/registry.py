@@ -8,16 +8,21 @@ from types import MappingProxyType
 from typing import Final
 
 from docai.errors import NothingToExportError, SettingError
+from docai.exports.alto import to_alto
 from docai.exports.base import Export, ExportedFile, ExportOptions, Format
 from docai.exports.chunks import to_jsonl
 from docai.exports.csv_file import to_csv, to_molecule_csv
+from docai.exports.docling import to_docling
 from docai.exports.docx_file import to_docx
+from docai.exports.hocr import to_hocr
 from docai.exports.html import to_html
 from docai.exports.json_file import to_json
 from docai.exports.markdown import to_markdown
 from docai.exports.music import to_kern, to_midi, to_musicxml, to_svg
+from docai.exports.page_xml import to_page_xml
 from docai.exports.parquet import to_parquet
 from docai.exports.sdf import to_sdf
+from docai.exports.searchable_pdf import to_searchable_pdf
 from docai.exports.xlsx import to_xlsx
 from docai.records import Document
 
@@ -25,8 +30,8 @@ _ALL: Final = (
     Format(".json", "JSON of docai", to_json),
     Format(".md", "Markdown", to_markdown),
     Format(".html", "HTML", to_html),
-    Format(".docx", "Word", to_docx, is_text=False, packages=("docx",)),
-    Format(".xlsx", "Excel, of tables", to_xlsx, is_text=False, packages=("xlsxwriter",)),
+    Format(".docx", "Word", to_docx, is_text=False),
+    Format(".xlsx", "Excel, of tables", to_xlsx, is_text=False),
     Format(".csv", "CSV of tables", to_csv),
     Format(".jsonl", "chunks for retrieval", to_jsonl),
     Format(".parquet", "Parquet of all records", to_parquet, is_text=False, packages=("pyarrow",)),
@@ -34,8 +39,13 @@ _ALL: Final = (
     Format(".molecules.csv", "CSV of molecules", to_molecule_csv),
     Format(".musicxml", "MusicXML of scores", to_musicxml),
     Format(".mid", "MIDI of scores", to_midi, is_text=False),
-    Format(".svg", "SVG of scores", to_svg, packages=("verovio",), extra="synth"),
+    Format(".svg", "SVG of scores", to_svg, packages=("verovio",)),
     Format(".krn", "Humdrum kern of scores", to_kern),
+    Format(".pdf", "searchable PDF", to_searchable_pdf, is_text=False),
+    Format(".hocr", "hOCR", to_hocr),
+    Format(".alto.xml", "ALTO", to_alto),
+    Format(".page.xml", "PAGE XML", to_page_xml),
+    Format(".docling.json", "DoclingDocument", to_docling),
 )
 
 FORMATS: Final[Mapping[str, Format]] = MappingProxyType({one.suffix: one for one in _ALL})

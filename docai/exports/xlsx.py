@@ -17,7 +17,7 @@ from docai.contents import Cell
 from docai.errors import NothingToExportError
 from docai.exports.base import Export
 from docai.exports.excel_numbers import TypedCell, typed_cells
-from docai.exports.flow import captions, printable
+from docai.exports.flow import WholeTable, captions, printable, tables_of
 from docai.parsers.marks import superscript
 from docai.parsers.table_grid import fill_grid, head_rows
 from docai.records import Table
@@ -47,7 +47,7 @@ def to_xlsx(export: Export) -> bytes:
     Raises:
         NothingToExportError: no table was read.
     """
-    tables = [table for table in export.document.tables if not table.is_empty]
+    tables = tables_of(export.document)
     if not tables:
         raise NothingToExportError(
             f"{export.document.source.name} has no tables that could be read: nothing can be written as XLSX."
@@ -65,7 +65,7 @@ def to_xlsx(export: Export) -> bytes:
     return _workbook(export, tables[books[0]], names[books[0]])
 
 
-def sheet_names(export: Export, tables: Sequence[Table]) -> list[str]:
+def sheet_names(export: Export, tables: Sequence[WholeTable]) -> list[str]:
     """A legal name for each table, no two the same: its number and what of its caption has room."""
     words = captions(export.document)
     names = []
@@ -79,7 +79,7 @@ def sheet_names(export: Export, tables: Sequence[Table]) -> list[str]:
     return names
 
 
-def _workbook(export: Export, tables: Sequence[Table], names: Sequence[str]) -> bytes:
+def _workbook(export: Export, tables: Sequence[WholeTable], names: Sequence[str]) -> bytes:
     from xlsxwriter.workbook import Workbook
 
     packed = io.BytesIO()
@@ -108,10 +108,11 @@ class _Formats:
         return self._made[key]
 
 
-def _fill_sheet(export: Export, sheet: Worksheet, table: Table, formats: _Formats) -> None:
-    n_head = head_rows(table)
-    typed = typed_cells(table)
-    for cell in fill_grid(table.cells, table.n_rows, table.n_cols):
+def _fill_sheet(export: Export, sheet: Worksheet, table: WholeTable, formats: _Formats) -> None:
+    content = table.content
+    n_head = head_rows(content)
+    typed = typed_cells(content)
+    for cell in fill_grid(content.cells, content.n_rows, content.n_cols):
         if cell.row >= MAX_ROWS or cell.col >= MAX_COLS:
             continue
         is_head = cell.row < n_head or cell.is_header
@@ -121,10 +122,10 @@ def _fill_sheet(export: Export, sheet: Worksheet, table: Table, formats: _Format
         number = typed.get((cell.row, cell.col))
         look |= {"num_format": number.format} if number is not None else {"num_format": "@"}
         _write(export, sheet, table, cell, number, look, formats)
-    if table.n_rows > MAX_ROWS or table.n_cols > MAX_COLS:
+    if content.n_rows > MAX_ROWS or content.n_cols > MAX_COLS:
         export.lose(
             "too-large",
-            f"Page {table.page}: a table of {table.n_rows:,} rows and {table.n_cols:,} columns is cut to "
+            f"Page {table.page}: a table of {content.n_rows:,} rows and {content.n_cols:,} columns is cut to "
             "what a sheet holds.",
             table.id,
         )
@@ -136,7 +137,7 @@ def _fill_sheet(export: Export, sheet: Worksheet, table: Table, formats: _Format
 def _write(
     export: Export,
     sheet: Worksheet,
-    table: Table,
+    table: WholeTable,
     cell: Cell,
     number: TypedCell | None,
     look: dict[str, Any],
@@ -166,20 +167,28 @@ def _write(
         sheet.write_string(row, col, text or superscript(marks), style)
 
 
-def _fill_sources(sheet: Worksheet, tables: Sequence[Table], names: Sequence[str], formats: _Formats) -> None:
+def _fill_sources(
+    sheet: Worksheet, tables: Sequence[WholeTable], names: Sequence[str], formats: _Formats
+) -> None:
     head, plain = formats.get(bold=True, bg_color="#EEF0F5"), formats.get(valign="top")
     for col, title in enumerate(_SOURCE_COLUMNS):
         sheet.write_string(0, col, title, head)
     for row, (table, name) in enumerate(zip(tables, names, strict=True), 1):
         sheet.write_url(row, 0, f"internal:'{name.replace(chr(39), 2 * chr(39))}'!A1", string=name)
-        sheet.write_string(row, 1, table.id, plain)
+        least = min(table.records, key=_confidence)
+        sheet.write_string(row, 1, " ".join(record.id for record in table.records)[:MAX_TEXT], plain)
         sheet.write_number(row, 2, table.page, plain)
-        for col, value in enumerate(table.bbox, 3):
+        for col, value in enumerate(table.records[0].bbox, 3):
             sheet.write_number(row, col, round(value, 2), plain)
-        if table.confidence.value is not None:
-            sheet.write_number(row, 7, table.confidence.value, formats.get(num_format="0.00"))
-        sheet.write_string(row, 8, printable(table.confidence.method), plain)
-        issues = printable("; ".join(issue.message for issue in table.issues))
+        if least.confidence.value is not None:
+            sheet.write_number(row, 7, least.confidence.value, formats.get(num_format="0.00"))
+        sheet.write_string(row, 8, printable(least.confidence.method), plain)
+        issues = printable("; ".join(issue.message for record in table.records for issue in record.issues))
         sheet.write_string(row, 9, issues[:MAX_TEXT], plain)
     sheet.freeze_panes(1, 0)
     sheet.autofit(400)
+
+
+def _confidence(table: Table) -> float:
+    """0 where it was not measured."""
+    return table.confidence.value or 0.0

@@ -96,7 +96,7 @@ def _parts(record: RecordBase) -> Mapping[str, Any]:
         case Text():
             return {
                 "role": record.role,
-                "words": [word.model_dump(mode="json") for line in record.lines for word in line.words],
+                "lines": [[word.model_dump(mode="json") for word in line.words] for line in record.lines],
             }
         case Molecule():
             return {

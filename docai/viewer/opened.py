@@ -11,11 +11,11 @@ from docai.base import Content
 from docai.corrections import Correction, Corrections, content_text, corrected_content, corrections_path
 from docai.errors import CorrectionsError
 from docai.limits import Limits
+from docai.pipelines.ingest.result_source import find_source, read_result
 from docai.records import RecordBase
 from docai.viewer.data import view_data
 from docai.viewer.page import NO_SOURCE, render_page
 from docai.viewer.pictures import PictureBook, draw_content
-from docai.viewer.sources import find_source, read_result
 
 WEBP: Final = "image/webp"
 SVG: Final = "image/svg+xml"
@@ -65,7 +65,7 @@ class OpenedResult:
             CorrectionsError: those that are there cannot be read.
         """
         data = view_data(self.document, self.corrections(), serves=True, missing=self._missing)
-        return render_page(self.document.source.name, data, {}, token)
+        return render_page(Path(self.document.source.name).name, data, {}, token)
 
     def picture(self, name: str) -> tuple[str, bytes]:
         """Media type and data of ``page-NUMBER``, ``crop-RECORD`` or ``drawing-RECORD``.

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from docai.base import Content
-from docai.corrections import Corrections
+from docai.corrections import Corrections, corrections_path
 from docai.errors import DocaiError
 from docai.limits import Limits
 from docai.records import Document, RecordBase, Text
@@ -29,6 +29,7 @@ def write_view(
     document: Document,
     source: Path | None,
     *,
+    result: Path | None = None,
     corrections: Corrections | None = None,
     password: str | None = None,
     limits: Limits | None = None,
@@ -38,6 +39,7 @@ def write_view(
     Args:
         document: what was read.
         source: from which file; None where it is not at hand: the page says so, and shows the records.
+        result: its file, which its corrections are named after; None for the name of the source.
         corrections: that were made before.
         password: opens an encrypted PDF.
         limits: of reading the source.
@@ -57,7 +59,9 @@ def write_view(
         except DocaiError as error:
             missing = str(error)
     data = view_data(document, corrections, serves=False, missing=missing)
-    return render_page(document.source.name, data, pictures)
+    beside = result or Path(document.source.name).with_suffix(".json")
+    data["corrections_name"] = corrections_path(beside).name
+    return render_page(Path(document.source.name).name, data, pictures)
 
 
 def _pictures(document: Document, book: PictureBook | None) -> Iterator[tuple[str, bytes]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING, Final, Self
 
 from docai.base import Content
 from docai.contents import MoleculeContent, ScoreContent
+from docai.exports.pictures import engraved, molecule_svg
 from docai.limits import Limits
 from docai.models.heads import HEADS
 from docai.pipelines.crops.crop import CROP_SIZE, make_crop
-from docai.pipelines.external.engraving import engrave
 from docai.pipelines.ingest import Page, Source, open_source
 from docai.records import RecordBase, kind_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-    from rdkit.Chem import Mol
 
 PAGE_PX: Final = 1400
 """Longer side of the picture of a page."""
@@ -29,13 +28,8 @@ PAGE_PX: Final = 1400
 _QUALITY: Final = 70
 """Of WebP; small print is clear."""
 
-_DRAWING_PX: Final = (640, 420)
-"""Width and height of the drawing of a molecule."""
-
-_DOUBTFUL_ATOM: Final = (1.0, 0.72, 0.3)
-"""Color behind an atom that is not sure: red, green and blue, 0…1."""
-
-_SURE: Final = 0.8
+SURE: Final = 0.8
+"""Confidence from which a part is not marked."""
 
 
 class PictureBook:
@@ -105,43 +99,12 @@ def draw_content(content: Content) -> str | None:
     """
     match content:
         case MoleculeContent():
-            return _draw_molecule(content)
+            doubtful = [
+                atom.number
+                for atom in content.atoms
+                if atom.confidence is not None and atom.confidence < SURE
+            ]
+            return molecule_svg(content, doubtful)
         case ScoreContent():
-            return engrave(content.kern) if content.kern.strip() else None
+            return engraved(content.kern) if content.kern.strip() else None
     return None
-
-
-def _draw_molecule(content: MoleculeContent) -> str | None:
-    from rdkit import Chem
-    from rdkit.Chem import rdDepictor
-    from rdkit.Chem.Draw import rdMolDraw2D
-
-    molecule = None if not content.molblock else Chem.MolFromMolBlock(content.molblock, removeHs=False)
-    if molecule is None:
-        return None
-    # Coordinates may be points of a page; letters are drawn as large as fits bonds of RDKit's own length.
-    rdDepictor.NormalizeDepiction(molecule, canonicalize=0)
-    doubtful = _doubtful_atoms(content, molecule)
-    drawing = rdMolDraw2D.MolDraw2DSVG(*_DRAWING_PX)
-    try:
-        rdMolDraw2D.PrepareAndDrawMolecule(
-            drawing,
-            molecule,
-            highlightAtoms=doubtful,
-            highlightAtomColors=dict.fromkeys(doubtful, _DOUBTFUL_ATOM),
-            highlightBonds=[],
-        )
-        drawing.FinishDrawing()
-    except (RuntimeError, ValueError):
-        return None
-    text: str = drawing.GetDrawingText()
-    return text
-
-
-def _doubtful_atoms(content: MoleculeContent, molecule: Mol) -> Sequence[int]:
-    """Indices of them, from 0."""
-    return [
-        atom.number - 1
-        for atom in content.atoms
-        if atom.confidence is not None and atom.confidence < _SURE and atom.number <= molecule.GetNumAtoms()
-    ]

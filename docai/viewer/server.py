@@ -23,9 +23,9 @@ from docai.corrections import SUFFIX, Correction, Corrections, corrections_path
 from docai.errors import CorrectionsError, DocaiError, NotAResultError, SettingError
 from docai.exports import source_of_result
 from docai.limits import Limits
+from docai.pipelines.ingest.result_source import read_result
 from docai.viewer.data import is_doubtful
 from docai.viewer.opened import SVG, OpenedResult
-from docai.viewer.sources import read_result
 
 HOST: Final = "127.0.0.1"
 
@@ -76,6 +76,7 @@ class ViewServer:
         except (OSError, OverflowError) as error:
             raise SettingError(f"Port {port} cannot be used ({error}): choose another with --port.") from None
         self._server.daemon_threads = True
+        self._serves = False
 
     @property
     def url(self) -> str:
@@ -85,10 +86,13 @@ class ViewServer:
 
     def serve(self) -> None:
         """Answer until :meth:`close`, or Ctrl-C."""
+        self._serves = True
         self._server.serve_forever()
 
     def close(self) -> None:
-        self._server.shutdown()
+        """End it. A server that never served has nothing to wait for."""
+        if self._serves:
+            self._server.shutdown()
         self._server.server_close()
         for opened in self._opened.values():
             opened.close()

@@ -141,7 +141,7 @@ function save() {
     corrections_version: "1.0", source_name: data.source.name, source_sha256: data.source.sha256, corrections,
   }, null, 2);
   const url = URL.createObjectURL(new Blob([text], { type: "application/json" }));
-  element("a", { href: url, download: `${data.source.name.replace(/\.[^.]*$/, "")}.corrections.json` }).click();
+  element("a", { href: url, download: data.corrections_name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 10000);
   unsaved = false;
   say("Put the file that was downloaded beside the result.");
@@ -329,7 +329,7 @@ function drawnOver(record) {
     const [[x1, y1], [x2, y2]] = [centers.get(from), centers.get(to)];
     add("line", { x1, y1, x2, y2, stroke: "#0b57a4", "stroke-width": 4, "stroke-opacity": 0.6 });
   }
-  for (const part of [...(record.words ?? []), ...(record.cells ?? []), ...(record.atoms ?? [])]) {
+  for (const part of [...(record.lines ?? []).flat(), ...(record.cells ?? []), ...(record.atoms ?? [])]) {
     if (!part.bbox) continue;
     const [x, y, width, height] = place(part.bbox);
     const color = COLORS[level(part.confidence)];
@@ -346,7 +346,7 @@ function rendering(record) {
     case "table":
       return gridTable(corrected ? gridOf(corrected).cells : record.cells.map((cell) => ({ ...cell, header: cell.is_header })));
     case "text":
-      return corrected ? element("pre", {}, corrected) : element("p", {}, ...(record.words.length ? record.words.flatMap((word) => [element("span", { class: partClass(word), title: percent(word.confidence) }, word.text), " "]) : [record.content]));
+      return corrected ? element("pre", {}, corrected) : textLines(record);
     case "molecule":
     case "score": {
       const url = corrected ? null : pictureUrl(`drawing-${record.id}`);
@@ -357,6 +357,11 @@ function rendering(record) {
     default:
       return element("pre", {}, record.content || record.native_text || record.brief);
   }
+}
+
+function textLines(record) {
+  const words = (line) => line.flatMap((word) => [element("span", { class: partClass(word), title: percent(word.confidence) }, word.text), " "]);
+  return element("div", {}, ...(record.lines.flat().length ? record.lines.map((line) => element("div", { dir: "auto" }, ...words(line))) : [element("pre", {}, record.content)]));
 }
 
 function drawingImage(url, record) {

@@ -191,14 +191,18 @@ def finish_document() -> Finished:
         RunFolderError: there is no room for the results. OutputError: one of them cannot be written.
     """
     assert _open is not None
-    job, opened = _open.job, _open.opened
+    job = _open.job
     _check_unchanged(_open)
+    structure = _open.conversion.structure()
+    for page in _pages(_open):
+        structure.add(page.info, page.records)
+    _open.start.issues += structure.settle()
     with Assembly(_open.start, keep_times=job.keep_times) as assembly:
         # Long lists of a document are put together in a file.
         with _writing(Path(tempfile.gettempdir())):
-            for number in opened.numbers:
-                page = _open.pages.get(number)
-                assembly.add(_load(_open, number) if page is None else page)
+            for page in _pages(_open):
+                structure.apply(page.records)
+                assembly.add(page)
         assembly.end(_open.conversion.hints, time.perf_counter() - _open.started)
         for target, exporter in job.results:
             with _writing(target):
@@ -252,6 +256,13 @@ def _keep(opened: _Open, page: PageResult) -> None:
     if len(numbers) > 1:
         with _writing(opened.job.folder):
             opened.store.keep(opened.start.source, page)
+
+
+def _pages(opened: _Open) -> Iterator[PageResult]:
+    """The pages of the document, one at a time: more than a few are kept on the disk."""
+    for number in opened.opened.numbers:
+        page = opened.pages.get(number)
+        yield _load(opened, number) if page is None else page
 
 
 def _load(opened: _Open, number: int) -> PageResult:

@@ -1,4 +1,4 @@
-"""Text of a scan divided into its paragraphs, where the first line of each is indented.
+"""Text of a scan divided into its paragraphs, where the first line of each is indented or space parts them.
 
 The layout model joins paragraphs that stand close together on a facsimile, as it does on few born-digital
 pages: it is shown another font than the page has.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -25,12 +26,17 @@ INDENT: Final = (0.7, 5.0)
 MIN_SHORT: Final = 1.0
 """Heights of a line by which the line before it ends early."""
 
+MIN_GAP: Final = 1.5
+"""From the middle of a line to that of the next, in those of the text, from which space parts two paragraphs,
+or a heading and its text."""
+
 MAX_OFF: Final = 0.5
 """Heights of a line by which other lines may start off the margin."""
 
 
 def split_paragraphs(regions: Sequence[RegionCandidate], words: Sequence[WordBox]) -> list[RegionCandidate]:
-    """The regions, with those of text divided before each indented line that follows a short one."""
+    """The regions, with those of text divided before each indented line that follows a short one, and where
+    the space between two lines is wide."""
     result: list[RegionCandidate] = []
     for region in regions:
         is_text = region.kind == "text" and not region.turn and region.label in ("text", "")
@@ -43,14 +49,16 @@ def _paragraphs(region: RegionCandidate, words: Sequence[WordBox]) -> list[Regio
     if len(lines) < MIN_LINES:
         return [region]
     boxes = [union([words[index].bbox for index in line]) for line in lines]
-    breaks = _breaks(boxes)
+    indented, apart = _breaks(boxes), _gaps(boxes)
+    breaks = sorted({*indented, *apart})
     if not breaks:
         return [region]
     parts = []
     for start, end in zip([0, *breaks], [*breaks, len(lines)], strict=True):
         indices = [index for line in lines[start:end] for index in line]
         box = union(boxes[start:end])
-        evidence = [*region.evidence, "paragraph by its indented first line"]
+        why = "the space around it" if start in apart or end in apart else "its indented first line"
+        evidence = [*region.evidence, f"paragraph by {why}"]
         parts.append(replace(region, bbox=box, evidence=evidence, word_indices=indices))
     return parts
 
@@ -70,6 +78,14 @@ def _breaks(boxes: Sequence[BBox]) -> list[int]:
         if INDENT[0] <= indent <= INDENT[1] and is_short and starts_at_margin and goes_on:
             breaks.append(number)
     return breaks
+
+
+def _gaps(boxes: Sequence[BBox]) -> list[int]:
+    """Numbers of the lines that wide space parts from the one before."""
+    steps = [center(below)[1] - center(above)[1] for above, below in pairwise(boxes)]
+    # Most lines follow each other closely; of three, one step may be wide.
+    usual = float(np.quantile(steps, 0.3))
+    return [number for number, step in enumerate(steps, start=1) if step >= MIN_GAP * usual]
 
 
 def _lines(indices: Sequence[int], words: Sequence[WordBox]) -> list[list[int]]:

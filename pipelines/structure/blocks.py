@@ -10,6 +10,7 @@ import statistics
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 from docai.geometry import BBox, overlap_ratio
@@ -17,14 +18,23 @@ from docai.pipelines.structure.citations import citation_score
 from docai.records import Font, Molecule, PageInfo, RecordBase, Role, Score, Table, Text
 
 MAX_TEXT: Final = 240
-"""Characters of a block's start that are kept: more than a heading or the name of a caption takes."""
+"""Characters of a block's start that are kept: more than a heading takes."""
+
+MAX_START: Final = 60
+"""The same of a block with more words than a heading has: more than the name of a caption takes."""
+
+MAX_WORDS: Final = 40
+"""Words of a block that may be a heading, or a running one."""
 
 _MARK_AT_END: Final = re.compile(r"(?<=\S)(?:\(?([0-9]{1,3})\)?|([*†‡§¶‖]{1,4}))[.,;:]*$")
+
+_MARKED: Final = re.compile(r"(?:[^\W\d_]{2}|[.,;:!?)\]”’\"'»])$")
+"""Before a footnote mark: a letter alone is a symbol with an exponent."""
 
 _RAISED: Final = re.compile(r"[⁰¹²³⁴-⁹ᵃ-ᶻ*†‡§¶‖]+")
 
 
-@dataclass
+@dataclass(eq=False, slots=True)
 class Block:
     """A record of text.
 
@@ -56,20 +66,21 @@ class Block:
     @classmethod
     def of(cls, record: Text) -> Block:
         text = " ".join(record.text.split())
+        n_words = len(text.split())
         boxes = [line.bbox for line in record.lines if line.bbox is not None]
         heights = [box[3] - box[1] for box in boxes]
         height = statistics.median(heights) if heights else record.bbox[3] - record.bbox[1]
         tops = sorted(box[1] for box in boxes)
-        steps = [b - a for a, b in zip(tops, tops[1:], strict=False) if b - a > 0.4 * height]
+        steps = [b - a for a, b in pairwise(tops) if b - a > 0.4 * height]
         return cls(
             id=record.id,
             bbox=record.bbox,
             role=record.role,
             level=record.level,
             font=record.font,
-            text=text[:MAX_TEXT],
+            text=text[: MAX_TEXT if n_words <= MAX_WORDS else MAX_START],
             ends_with=text[-8:],
-            n_words=len(text.split()),
+            n_words=n_words,
             n_lines=max(1, len(boxes)),
             size=height if record.font is None else record.font.size,
             pitch=statistics.median(steps) if steps else height,
@@ -97,7 +108,7 @@ class Block:
         return self.role in ("paragraph", "list-item", "reference", "code", "formula")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Thing:
     """A record that a caption may name, or a note explain."""
 
@@ -148,7 +159,7 @@ def marks_in(text: str) -> Iterable[str]:
     """Footnote marks in a text: superscripts of Unicode behind a word, and signs such as ``†``."""
     for word in text.split():
         found = list(_RAISED.finditer(word))
-        if found and found[-1].start() > 0:
+        if found and _MARKED.search(word[: found[-1].start()]):
             yield unicodedata.normalize("NFKC", found[-1][0])
         elif number := _MARK_AT_END.search(word):
             # An OCR engine sees a raised number as an ordinary one; a word of letters has none at its end.

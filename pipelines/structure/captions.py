@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from docai.geometry import BBox
@@ -14,6 +15,7 @@ _KINDS: Final = {
     "figure": ("figure", "molecule", "score", "table"),
     "scheme": ("molecule", "figure"),
     "example": ("score", "figure"),
+    "listing": ("code", "figure", "table"),
 }
 """What a caption calls a thing → kinds of records it can be, the likeliest first."""
 
@@ -38,7 +40,7 @@ def find_captions(pages: Sequence[PageBlocks]) -> None:
             if block.role in ("paragraph", "list-item", "section-heading") and _is_caption(block, page):
                 block.role, block.level = "caption", None
         named |= _tie(page)
-    for before, page in zip(pages, pages[1:], strict=False):
+    for before, page in pairwise(pages):
         if page.number == before.number + 1:
             _tie_over_break(before, page, named)
 
@@ -54,20 +56,24 @@ def _is_caption(block: Block, page: PageBlocks) -> bool:
 def _fitting(caption: Block, things: Sequence[Thing]) -> list[Thing]:
     """Things of the kinds that a caption can be of."""
     name = caption_name(caption.text)
-    return list(things) if name is None else [thing for thing in things if thing.kind in _KINDS[name.kind]]
+    if name is None:
+        return [thing for thing in things if thing.kind != "code"]
+    return [thing for thing in things if thing.kind in _KINDS[name.kind]]
 
 
 def _tie(page: PageBlocks) -> set[str]:
     """Tie the captions of a page to its things, the nearest first. Returns what has a caption with a name."""
+    things = [*page.things, *(Thing(one.id, "code", one.bbox) for one in page.blocks if one.role == "code")]
     pairs = []
     for block in page.blocks:
         if block.role == "caption" and block.belongs_to is None:
-            for thing in _fitting(block, page.things):
+            for thing in _fitting(block, things):
                 if (cost := _cost(block, thing)) is not None:
                     pairs.append(_Pair(cost, block, thing))
     taken: set[str] = set()
-    for _, block, thing in sorted(pairs, key=lambda pair: (caption_name(pair.caption.text) is None, pair.cost)):
-        has_name = caption_name(block.text) is not None
+    names = {pair.caption.id: caption_name(pair.caption.text) for pair in pairs}
+    for _, block, thing in sorted(pairs, key=lambda pair: (names[pair.caption.id] is None, pair.cost)):
+        has_name = names[block.id] is not None
         if block.belongs_to is None and not (has_name and thing.id in taken):
             block.belongs_to = thing.id
             if has_name:

@@ -20,7 +20,9 @@ _INITIALS: Final = re.compile(r"(?<![^\W_])[^\W\d_a-z]\.(?:[\s-]?[^\W\d_a-z]\.)*
 _BARE_INITIALS: Final = re.compile(r"\b[A-Z][a-z]+ [A-Z]{1,3}(?=[,.;]| and)")
 """``Smith AB,`` as Vancouver has it."""
 
-_NAME_FIRST: Final = re.compile(r"\s*(?:\W{0,2}[^\W\d_][\w’'-]+,\s+[^\W\d_]|(?:[^\W\d_]\.[\s-]?)+\s*[^\W\d_][\w’'-]+)")
+_NAME_FIRST: Final = re.compile(
+    r"\s*(?:\W{0,2}[^\W\d_][\w’'-]+,\s+[^\W\d_]|(?:[^\W\d_]\.[\s-]?)+\s*[^\W\d_][\w’'-]+)"
+)
 """``Smith, J``, ``Smith, John``, ``J. Smith`` at the start."""
 
 _PLACE: Final = re.compile(
@@ -32,8 +34,8 @@ _PLACE: Final = re.compile(
     | \barXiv\b | \bdoi\b | https?:// | \bISBN\b | \bpreprint\b
     | \bIn:?\s+(?:Proc|Advances|International|[A-Z][\w-]+\s+(?:Conference|Workshop))
     | \b(?:Proc|Phys|Rev|Lett|Ann|Trans|Math|Chem|Soc|Sci|Astrophys|Biol|Med|Mech|Int|Acad|Natl|Comput|Appl)\.
-    | \b(?:Journal|Annals|Proceedings|Transactions|Review|Press|Publishers?|Verlag|Springer|Elsevier|Wiley|IEEE
-        |University|Universit\w+|Thesis|Dissertation|Technical\sReport|Zeitschrift|Revue|Rivista|Revista)\b
+    | \b(?:Journal|Annals|Proceedings|Transactions|Review|Press|Publishers?|Verlag|Springer|Elsevier|Wiley
+        |IEEE|University|Universit\w+|Thesis|Dissertation|Technical\sReport|Zeitschrift|Revue|Rivista|Revista)\b
     """,
     re.VERBOSE | re.IGNORECASE,
 )

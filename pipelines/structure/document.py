@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from docai.contents import Issue
 from docai.geometry import overlap_ratio
+from docai.issues import make_issue
 from docai.pipelines.structure.bibliography import find_references
-from docai.pipelines.structure.blocks import Block, PageBlocks, usual_size
+from docai.pipelines.structure.blocks import MAX_WORDS, Block, PageBlocks, usual_size
 from docai.pipelines.structure.captions import find_captions
 from docai.pipelines.structure.headings import find_headings, set_levels
 from docai.pipelines.structure.margins import find_margins
 from docai.pipelines.structure.notes import find_notes
 from docai.pipelines.structure.outline import Outline, OutlineEntry
-from docai.pipelines.structure.patterns import has_bullet, is_formula_number
+from docai.pipelines.structure.patterns import has_bullet, is_formula, is_formula_number
 from docai.records import PageInfo, RecordBase, Role, Text
 
 
@@ -27,35 +29,39 @@ class DocumentStructure:
     """Collects the pages of a document, then settles the roles of its texts.
 
     Args:
-        outline: the bookmarks of the file.
+        read_outline: gives the bookmarks of the file, once.
     """
 
-    def __init__(self, outline: Sequence[OutlineEntry] = ()) -> None:
-        self._outline = Outline(outline)
+    def __init__(self, read_outline: Callable[[], Sequence[OutlineEntry]] = tuple) -> None:
+        self._read_outline = read_outline
         self._pages: list[PageBlocks] = []
-        self._settled: dict[str, _Settled] | None = None
+        self._settled: dict[str, _Settled] = {}
 
     def add(self, info: PageInfo, records: Iterable[RecordBase]) -> None:
         """The next page, with the roles that it has by itself."""
         self._pages.append(PageBlocks.of(info, records))
-        self._settled = None
+
+    def settle(self) -> list[Issue]:
+        """After the last page. Never fails: that no role could be settled is an issue of the document."""
+        pages, self._pages = self._pages, []
+        try:
+            settle(pages, Outline(self._read_outline()))
+        except Exception as error:
+            # What the pages gave stays; the records are worth more than their roles.
+            failure = f"The roles of texts could not be settled: {type(error).__name__}: {error}"
+            return [make_issue("structure-failed", failure)]
+        self._settled = {
+            block.id: _Settled(block.role, block.level, block.belongs_to)
+            for page in pages
+            for block in page.blocks
+        }
+        return []
 
     def apply(self, records: Iterable[RecordBase]) -> None:
         """Set ``role``, ``level`` and ``belongs_to`` of the texts among records of pages that were added."""
-        settled = self._settle()
         for record in records:
-            if isinstance(record, Text) and record.id in settled:
-                record.role, record.level, record.belongs_to = settled[record.id]
-
-    def _settle(self) -> dict[str, _Settled]:
-        if self._settled is None:
-            settle(self._pages, self._outline)
-            self._settled = {
-                block.id: _Settled(block.role, block.level, block.belongs_to)
-                for page in self._pages
-                for block in page.blocks
-            }
-        return self._settled
+            if isinstance(record, Text) and record.id in self._settled:
+                record.role, record.level, record.belongs_to = self._settled[record.id]
 
 
 def settle(pages: Sequence[PageBlocks], outline: Outline) -> None:
@@ -64,9 +70,14 @@ def settle(pages: Sequence[PageBlocks], outline: Outline) -> None:
     In this order: what no other rule may take (edges of pages, captions, notes), then headings, then what
     follows from them (bibliographies, levels).
     """
-    find_margins(pages)
     for page in pages:
-        _find_formulas_lists_and_code(page)
+        _find_formulas(page)
+    find_margins(pages)
+    typed = sum(block.n_words for page in pages for block in page.body if _is_monospace(block))
+    # In a letter from a typewriter, or what looks so, letters of one width say nothing.
+    is_typed = 2 * typed > sum(block.n_words for page in pages for block in page.body)
+    for page in pages:
+        _find_lists_and_code(page, is_typed=is_typed)
     find_captions(pages)
     set_by_fonts = [block for page in pages for block in page.body if block.font is not None]
     body_size = usual_size(set_by_fonts)
@@ -84,22 +95,39 @@ def _usual_block(page: PageBlocks, body_size: float) -> Block | None:
     return max(usual, key=lambda block: block.n_words, default=None)
 
 
-def _find_formulas_lists_and_code(page: PageBlocks) -> None:
+def _find_formulas(page: PageBlocks) -> None:
+    """Lines of signs and symbols, and the numbers in their rows, whatever layout takes them for."""
+    for block in page.blocks:
+        if block.role in _MISTAKEN and block.n_words <= MAX_WORDS and is_formula(block.text):
+            block.role, block.level = "formula", None
     formulas = [block for block in page.blocks if block.role == "formula"]
+    for block in page.blocks:
+        if block.role in _MISTAKEN and is_formula_number(block.text):
+            rows = [overlap_ratio(block.top, block.bottom, other.top, other.bottom) for other in formulas]
+            if max(rows, default=0.0) > 0.5:
+                block.role, block.level = "formula", None
+
+
+_MISTAKEN = ("paragraph", "section-heading", "title", "list-item", "page-header", "page-footer")
+"""Roles that layout gives to parts of formulas."""
+
+
+def _is_monospace(block: Block) -> bool:
+    return block.font is not None and block.font.is_monospace
+
+
+def _find_lists_and_code(page: PageBlocks, *, is_typed: bool) -> None:
     bullets = [block for block in page.blocks if has_bullet(block.text)]
     for block in page.blocks:
-        if block.role in ("paragraph", "section-heading", "list-item", "page-header"):
-            is_beside = any(
-                overlap_ratio(block.top, block.bottom, other.top, other.bottom) > 0.5 for other in formulas
-            )
-            if is_beside and is_formula_number(block.text):
-                block.role, block.level = "formula", None
-        if block.role != "paragraph":
+        if block.role not in ("paragraph", "list-item"):
             continue
-        if block.font is not None and block.font.is_monospace:
+        if _is_monospace(block) and not is_typed and block not in bullets:
             block.role = "code"
-        elif block in bullets and (block.text[0] in "•‣⁃◦▪▫■□●○∙" or _has_sibling(block, bullets)):
+        elif block in bullets and (block.text[0] in _BULLETS or _has_sibling(block, bullets)):
             block.role = "list-item"
+
+
+_BULLETS = "•‣⁃◦▪▫■□●○∙"
 
 
 def _has_sibling(block: Block, bullets: Sequence[Block]) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from statistics import median
 from typing import Final
 
-from docai.pipelines.structure.blocks import Block, PageBlocks
+from docai.pipelines.structure.blocks import Block, PageBlocks, in_one_column
 from docai.pipelines.structure.outline import Outline
 from docai.pipelines.structure.patterns import (
     caption_name,
@@ -26,6 +27,8 @@ MIN_TITLE: Final = 1.15
 MAX_WORDS: Final = 30
 """Words of a heading that the layout model has found."""
 
+_WORDS: Final = re.compile(r"[^\W\d_]{4,}")
+
 Style = tuple[float, bool, bool, bool]
 """How a heading is set: size, bold, italic, all capitals."""
 
@@ -41,7 +44,9 @@ def find_headings(pages: Sequence[PageBlocks], outline: Outline, body_size: floa
             if entry is not None and block.role in ("paragraph", "list-item", "section-heading", "title"):
                 block.role = "title" if entry.level == 0 else "section-heading"
                 block.level = entry.level or None
-            elif block.role in ("section-heading", "title") and not _can_be_heading(block):
+            elif block.role in ("section-heading", "title") and (
+                not _can_be_heading(block) or _is_end_of_sentence(block, body_size)
+            ):
                 block.role, block.level = "paragraph", None
             elif block.role in ("paragraph", "list-item") and _is_heading(block, page, place, body_size):
                 block.role = "section-heading"
@@ -55,6 +60,15 @@ def _can_be_heading(block: Block) -> bool:
     return block.n_words <= MAX_WORDS and (name is None or not name.is_set_off)
 
 
+def _is_end_of_sentence(block: Block, body_size: float) -> bool:
+    """Whether it begins with a small letter, or ends with a full stop, and is set as the text is."""
+    if block.font is None or block.font.is_bold or block.font.is_italic or block.level is not None:
+        return False
+    first = next((character for character in block.text if character.isalpha()), "")
+    is_sentence = first.islower() or (block.ends_with.endswith(".") and section_number(block.text) is None)
+    return is_sentence and block.size < MIN_LARGER * body_size and not is_capitals(block.text)
+
+
 def _is_heading(block: Block, page: PageBlocks, place: int, body_size: float) -> bool:
     """Whether a block that the layout model takes for text is a heading by how it is set."""
     if not block.is_short or not _can_be_heading(block) or block.ends_with.endswith((",", ";", "-", "‐")):
@@ -64,13 +78,17 @@ def _is_heading(block: Block, page: PageBlocks, place: int, body_size: float) ->
     number = section_number(block.text)
     if block.font is None or not body_size:
         # A scan: heights of lines tell too little, so that number and capitals must.
-        return number is not None and block.n_lines == 1 and (not number.is_plain or is_capitals(block.text))
+        if number is None or block.n_lines > 1:
+            return False
+        return number.depth > 1 or is_capitals(block.text) or _has_title_case(block.text)
     if number is None and (block.ends_with.endswith(".") or has_bullet(block.text)):
         return False
     is_larger = block.size >= MIN_LARGER * body_size
     is_bold = block.font.is_bold and block.size >= 0.9 * body_size
     has_capitals = is_capitals(block.text) and block.size >= 0.9 * body_size
     is_set_off = number is not None and not number.is_plain and block.font.is_italic
+    if block.role == "list-item":
+        return is_larger or (is_bold and number is not None)
     return is_larger or is_bold or (has_capitals and block.n_words >= 2) or is_set_off
 
 
@@ -89,6 +107,13 @@ def is_capitals(text: str) -> bool:
     return n_capitals >= 4 and not any(character.islower() for character in text)
 
 
+def _has_title_case(text: str) -> bool:
+    """Whether the words of four letters and more begin with capitals, and no sentence ends."""
+    words = _WORDS.findall(text)
+    n_capitals = sum(word[0].isupper() for word in words)
+    return 0 < len(words) <= 8 and n_capitals > 0.6 * len(words) and not text.endswith((".", ":", "?", "!"))
+
+
 def _find_title(pages: Sequence[PageBlocks]) -> None:
     """The largest heading of the first page, above its text; what else was taken for a title is a heading."""
     first = pages[0] if pages and pages[0].number == 1 else None
@@ -100,13 +125,21 @@ def _find_title(pages: Sequence[PageBlocks]) -> None:
     if first is None or any(block.role == "title" for block in first.blocks):
         return
     body = [block for block in first.blocks if block.is_body and block.n_lines > 1]
-    top = min((block.top for block in body), default=first.height)
-    above = [block for block in heads if block in first.blocks and block.top < top and not block.level]
+    above = [
+        block
+        for block in heads
+        if block in first.blocks
+        and not block.level
+        and not any(other.top < block.top and in_one_column(other.bbox, block.bbox) for other in body)
+    ]
     if not above or any(section_number(block.text) for block in above[:1]):
         return
     title = max(above, key=lambda block: block.size)
     others = [block.size for block in heads if block is not title and not _is_set_like(block, title)]
-    if title.font is not None and title.size >= MIN_TITLE * max(others, default=0.0) and others:
+    is_largest = title.size >= MIN_TITLE * max(others, default=0.0)
+    # On its own above all else, and set like no other heading: a title need not be large.
+    is_alone = title is above[0] and len(others) >= 3 and len(others) == len(heads) - 1
+    if title.font is not None and others and (is_largest or is_alone):
         for block in above:
             if _is_set_like(block, title):
                 block.role = "title"

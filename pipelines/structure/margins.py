@@ -43,9 +43,8 @@ def _find_on(page: PageBlocks) -> None:
         role = _edge(block, page)
         if role is None or block.n_lines > 1 or not _is_outermost(block, page, role):
             continue
-        if is_page_number(block.text) and block.n_words <= 5:
-            _set(block, role)
-        elif role == "page-header" and _is_numbered_line(block, page, body):
+        is_number = is_page_number(block.text) and block.n_words <= 5
+        if is_number or (role == "page-header" and _is_numbered_line(block, page, body)):
             _set(block, role)
 
 
@@ -86,7 +85,7 @@ def _find_beside(page: PageBlocks) -> None:
     for role in ("page-header", "page-footer"):
         heads = [block for block in page.blocks if block.role == role]
         for block in page.blocks:
-            if block.role in heads or block.n_lines > 1 or _edge(block, page) != role:
+            if block in heads or block.n_lines > 1 or _edge(block, page) != role:
                 continue
             if any(overlap_ratio(block.top, block.bottom, head.top, head.bottom) > 0.5 for head in heads):
                 block.role, block.level = role, None  # type: ignore[assignment]

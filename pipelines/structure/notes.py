@@ -63,14 +63,17 @@ def _is_footnote(block: Block, page: PageBlocks, body: Block) -> bool:
         return False
     if not is_sure and block.n_lines < 2 and block.top < 0.7 * page.height:
         return False
-    return not any(
-        other.top >= block.bottom - 0.5 * other.pitch
-        and in_one_column(other.bbox, block.bbox)
-        and other.role in ("paragraph", "list-item", "section-heading", "formula")
-        and not _is_smaller(other, body)
-        for other in page.blocks
-        if other is not block
-    ) and block.top > 0.3 * page.height
+    return (
+        not any(
+            other.top >= block.bottom - 0.5 * other.pitch
+            and in_one_column(other.bbox, block.bbox)
+            and other.role in ("paragraph", "list-item", "section-heading", "formula")
+            and not _is_smaller(other, body)
+            for other in page.blocks
+            if other is not block
+        )
+        and block.top > 0.3 * page.height
+    )
 
 
 def _is_smaller(block: Block, body: Block) -> bool:
@@ -101,7 +104,8 @@ def _is_set_like(block: Block, note: Block, body: Block) -> bool:
 
 def _place_of(note: Block, page: PageBlocks) -> str | None:
     """The record that has the mark of a note: the nearest text above it, else a table."""
-    mark = note_mark(note.text, is_sure=note.font is not None)
+    # A number that is not raised is none in the running text, but the file or its layout says it is a note.
+    mark = note_mark(note.text, is_sure=False)
     if not mark:
         return None
     texts: Sequence[Block] = [

@@ -39,6 +39,9 @@ MIN_TAGGED: Final = 0.6
 MAX_HEADING_LINES: Final = 3
 """Lines of a heading that stands in one region with what follows it."""
 
+MIN_WORDS, MIN_LETTERS = 3, 3
+"""Words of so many letters that a text below a heading has."""
+
 MIN_LARGER: Final = 1.1
 """Size of a heading's letters, in sizes of the text below, from which it is set apart."""
 
@@ -46,19 +49,21 @@ MIN_LARGER: Final = 1.1
 def find_page_roles(page: Page, layout: PageLayout) -> PageLayout:
     """The layout with roles and levels of its texts; a heading in one region with its text is set apart."""
     tags = page.inside(read_tags) if layout.origin in ("born-digital", "mixed") else []
-    regions = [part for region in layout.regions for part in _parts(region, tags)]
+    usual = font_of([word for region in layout.regions if region.kind == "text" for word in region.words])
+    regions = [part for region in layout.regions for part in _parts(region, tags, usual)]
     if len(regions) > len(layout.regions):
         regions = [_numbered(region, number) for number, region in enumerate(regions)]
     return replace(layout, regions=tuple(regions))
 
 
-def _parts(region: Region, tags: Sequence[TaggedLine]) -> list[Region]:
+def _parts(region: Region, tags: Sequence[TaggedLine], usual: Font | None) -> list[Region]:
+    """The region, or its heading and the rest; ``usual`` is the font of most text of the page."""
     if region.kind != "text" or region.is_watermark:
         return [region]
     n_head = 0
     if region.label in ("text", "") and region.polygon is None:
         lines = [list(words) for _, words in groupby(region.words, key=lambda word: word.line)]
-        n_head = _tagged_head(lines, tags) or _set_head(lines)
+        n_head = _tagged_head(lines, tags) or _set_head(lines, usual)
     if not n_head:
         return [_with_role(region, tags)]
     evidence = (*region.evidence, "heading and text apart by their fonts or tags")
@@ -105,8 +110,8 @@ def _tagged_head(lines: Sequence[Sequence[PageWord]], tags: Sequence[TaggedLine]
     return n_head if n_head < len(lines) else 0
 
 
-def _set_head(lines: Sequence[Sequence[PageWord]]) -> int:
-    """Lines at the start that alone are set in bold or larger letters.
+def _set_head(lines: Sequence[Sequence[PageWord]], usual: Font | None) -> int:
+    """Lines at the start that alone are set in bold or larger letters, than most text, too.
 
     A heading that runs into the first line of its paragraph is left there.
     """
@@ -114,11 +119,16 @@ def _set_head(lines: Sequence[Sequence[PageWord]]) -> int:
     n_head = 0
     while n_head < len(lines) and _is_set_alike(lines[n_head], font):
         n_head += 1
-    if font is None or not 0 < n_head < len(lines) or n_head > MAX_HEADING_LINES:
+    if font is None or usual is None or not 0 < n_head < len(lines) or n_head > MAX_HEADING_LINES:
         return 0
-    rest = font_of([word for words in lines[n_head:] for word in words])
+    rest = [word for words in lines[n_head:] for word in words]
+    rest_font = font_of(rest)
     has_letters = any(character.isalpha() for word in lines[0] for character in word.text)
-    return n_head if rest is not None and has_letters and _stands_out(font, rest) else 0
+    # Indexes and parts of fractions are small lines below a line, and no text.
+    is_text = sum(len(word.text) >= MIN_LETTERS and word.text.isalpha() for word in rest) >= MIN_WORDS
+    if rest_font is None or not has_letters or not is_text:
+        return 0
+    return n_head if _stands_out(font, rest_font) and _stands_out(font, usual) else 0
 
 
 def _is_set_alike(words: Sequence[PageWord], font: Font | None) -> bool:

@@ -57,10 +57,13 @@ def section_number(text: str) -> SectionNumber | None:
 
 
 _CAPTION_WORDS: Final[Mapping[str, str]] = {
-    "table": r"tables?|tabs?\.|tabellen?|tab\.?|tableaux?|tablas?|tabelas?|tabell[ae]|cuadros?|表",
-    "figure": r"fig(?:ure|ura|uur)?s?\.?|abb(?:ildung)?(?:en)?\.?|ilustraci[oó]n|diagrams?|charts?|plates?|图|図",
+    "table": r"tables?|tabs?\.|tabellen?|tab\.?|tableaux?|tablas?|tabelas?|tabell[ae]|cuadros?|таблица|табл\."
+    r"|表|표",
+    "figure": r"fig(?:ure|ura|uur)?s?\.?|abb(?:ildung)?(?:en)?\.?|ilustraci[oó]n|diagrams?|plates?"
+    r"|рис(?:унок)?\.?|图|図|그림",
     "scheme": r"schemes?|schema|schéma|esquema|charts?|structures?",
     "example": r"examples?|ex\.|notenbeispiel|beispiel|exemple|ejemplo|esempio|music(?:al)? examples?",
+    "listing": r"listings?|algorithm(?:us|e|o)?s?|programm?s?|quelltext|code listings?",
 }
 """What captions call a thing → the words for it."""
 
@@ -68,7 +71,7 @@ _CAPTION: Final = re.compile(
     r"\W{0,2}(?i:(?:supplementary|extended data|supporting)\s+)?(?i:"
     + "|".join(f"(?P<{name}>{words})" for name, words in _CAPTION_WORDS.items())
     + r")(?:\s*(?P<number>[A-Z]?\d{1,3}(?:[.–-]\d{1,3})*[a-z]?)|\s+(?P<letters>[IVXLC]{1,6}|[A-Z](?=[.:)])))"
-    r"(?![^\W_])(?P<end>\s*[.:|)—–]|\s+[—–|-]\s|\s*$|\s*\()?"
+    r"(?![^\W_])(?P<end>\s*[.:|)\]—–]|\s+[—–|-]\s|\s*$|\s*\()?"
 )
 
 
@@ -76,7 +79,7 @@ class CaptionName(NamedTuple):
     """What a caption calls the thing that it names."""
 
     kind: str
-    """``table``, ``figure``, ``scheme`` or ``example``."""
+    """``table``, ``figure``, ``scheme``, ``example`` or ``listing``."""
     number: str
     is_set_off: bool
     """A mark or the end of the line follows, as in a caption; running text goes on with a verb."""
@@ -100,16 +103,21 @@ _NOTE_MARK: Final = re.compile(
 )
 
 _PAGE_NUMBER: Final = re.compile(
-    r"\W*(?:(?:page|p\.|seite|s\.|página|pág\.|pagina)\s*)?(?:\d{1,4}|[ivxlc]{1,7}|[A-Z]-?\d{1,3})"
+    r"\W*(?:(?:page|p\.|seite|s\.|página|pág\.|pagina)\s*)?(?:\d{1,4}(?:[-–.]\d{1,4})?|[ivxlc]{1,7}|[A-Z]-?\d{1,3})"
     r"(?:\s*(?:/|of|von|de|di|sur)\s*\d{1,4})?\W*",
     re.IGNORECASE,
 )
 
 _FORMULA_NUMBER: Final = re.compile(r"\(\s*[A-Z]?\.?\d{1,3}(?:[.-]\d{1,3})*\s*[a-z]?′?\s*\)|\[\d{1,3}\]")
 
+_MATHEMATICAL: Final = re.compile(r"[=<>≤≥≈≠±×∑∫∂√∈]")
+
+_WORD: Final = re.compile(r"[^\W\d_]{4}")
+
 _BIBLIOGRAPHY: Final = re.compile(
     r"(?:references?(?: and notes| cited)?|(?:works|literature) cited|(?:selected )?bibliograph(?:y|ie)|"
-    r"literatur(?:verzeichnis|angaben|hinweise)?|quellen(?:verzeichnis)?|r[ée]f[ée]rences(?: bibliographiques)?|"
+    r"literatur(?:verzeichnis|angaben|hinweise)?|quellen(?:verzeichnis)?|"
+    r"r[ée]f[ée]rences(?: bibliographiques)?|"
     r"referencias(?: bibliogr[áa]ficas)?|bibliograf[íi]a|refer[êe]ncias(?: bibliogr[áa]ficas)?|riferimenti"
     r"(?: bibliografici)?|literatuur(?:lijst)?|litteratur|参考文献|список литературы|литература)\W*",
     re.IGNORECASE,
@@ -137,13 +145,18 @@ _ORDINARY: Final = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 
 
 def is_page_number(text: str) -> bool:
-    """Whether it is the number of a page and nothing else: ``12``, ``– 12 –``, ``Page 3 of 9``, ``xiv``."""
+    """Whether it is the number of a page and nothing else: ``12``, ``– 12 –``, ``7-45``, ``Page 3 of 9``."""
     return _PAGE_NUMBER.fullmatch(text) is not None
 
 
 def is_formula_number(text: str) -> bool:
     """Whether it is the number of a formula and nothing else: ``(3)``, ``(A.12b)``."""
     return _FORMULA_NUMBER.fullmatch(text.strip()) is not None
+
+
+def is_formula(text: str) -> bool:
+    """Whether it has a sign of relations or sums, and no word of four letters."""
+    return _MATHEMATICAL.search(text) is not None and _WORD.search(text) is None
 
 
 def heads_bibliography(text: str) -> bool:

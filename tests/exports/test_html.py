@@ -8,9 +8,11 @@ from base64 import b64decode
 
 import pytest
 from lxml import etree, html
+from rdkit import Chem
 
 from docai.exports import export
-from docai.records import Document
+from docai.exports.pictures import molecule_svg
+from docai.records import Document, Molecule
 
 from . import made
 
@@ -78,3 +80,19 @@ def test_lists_are_one_list_with_their_numbers() -> None:
 
 def test_control_characters_become_replacement_characters() -> None:
     assert "a\ufffdb" in export(made.document(made.text("a\x00b")), "out.html").decode()
+
+
+def test_a_structure_is_drawn_as_large_whatever_units_its_coordinates_have() -> None:
+    def size(molecule: Molecule) -> tuple[float, float]:
+        root = etree.fromstring((molecule_svg(molecule) or "").encode())
+        _, _, width, height = map(float, root.get("viewBox").split())
+        return width, height
+
+    plain = made.molecule("c1ccccc1O")
+    mol = Chem.MolFromMolBlock(plain.molblock)
+    points = mol.GetConformer().GetPositions() * 20
+    for index, (x, y, z) in enumerate(points):
+        mol.GetConformer().SetAtomPosition(index, (x, y, z))
+    on_page = plain.model_copy(update={"molblock": Chem.MolToMolBlock(mol)})
+    assert size(on_page) == pytest.approx(size(plain), rel=0.05)
+    assert max(size(plain)) < 250

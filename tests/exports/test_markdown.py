@@ -101,12 +101,12 @@ def test_cells_of_a_table_with_spans_come_back_as_html(words: str) -> None:
 def test_running_heads_and_empty_regions_are_left_out_with_a_loss() -> None:
     file = export(
         made.document(
-            made.text("Chapter 1", role="page-header"), made.text("7", role="page-footer"), made.score("")
+            made.text("Chapter 1", role="page-header"), made.text("7", role="page-footer"), made.text("")
         ),
         "out.md",
     )
     assert bytes(file) == b""
-    assert [loss.code for loss in file.losses] == ["unread-region", "page-furniture"]
+    assert [loss.code for loss in file.losses] == ["unread-region", "running-heads"]
 
 
 def test_molecules_and_scores_are_pictures_beside_the_file_with_their_text() -> None:
@@ -194,3 +194,31 @@ def test_any_code_shows_as_it_is(words: str) -> None:
     code = shown.find(".//code")
     if words.strip():
         assert code.text_content().strip() == words.strip()
+
+
+@pytest.mark.parametrize("name", ["out.md", "out.html", "out.docx", "out.jsonl"])
+def test_what_the_model_wrote_stands_where_it_is_no_structure(name: str) -> None:
+    bad = made.molecule("C(((")
+    file = export(made.document(bad), name)
+    assert [(loss.code, loss.record) for loss in file.losses if loss.code != "no-source"] == [
+        ("unread-region", bad.id)
+    ]
+    if name == "out.docx":
+        import io
+
+        import docx
+
+        assert docx.Document(io.BytesIO(file)).paragraphs[0].text == "[Molecule on page 1: C(((]"
+    else:
+        assert "C(((" in file.decode().replace("\\", "")
+
+
+def test_a_paragraph_and_a_table_that_go_on_are_one() -> None:
+    rows = [["name", "n"], ["x", "1"]], [["name", "n"], ["y", "2"]]
+    tables = [made.grid(part, page=page + 2, bbox=(0.0, 0.0, 90.0, 90.0)) for page, part in enumerate(rows)]
+    shown = _shown(
+        made.document(made.text("It goes on with a hy-"), made.text("phen here.", page=2), *tables)
+    )
+    assert [element.tag for element in shown] == ["p", "table"]
+    assert shown[0].text_content() == "It goes on with a hyphen here."
+    assert [row.text_content().split() for row in shown.iter("tr")] == [["name", "n"], ["x", "1"], ["y", "2"]]

@@ -47,7 +47,7 @@ def test_each_piece_is_a_file_and_systems_are_joined() -> None:
 
 
 def test_a_score_with_errors_is_a_loss() -> None:
-    bad = made.score("**kern\n4c\nnonsense?!\n*-\n")
+    bad = made.score("**kern\n4c\n4c\t4d\n*-\n")
     assert not bad.is_valid
     file = export(made.document(bad, made.score()), "out.krn")
     assert [(loss.code, loss.record) for loss in file.losses] == [("invalid-score", bad.id)]

@@ -123,3 +123,15 @@ def test_a_text_longer_than_a_cell_is_cut_with_a_loss() -> None:
 def test_without_tables_there_is_nothing_to_write() -> None:
     with pytest.raises(NothingToExportError, match="has no tables"):
         export(made.document(made.text("a")), "out.xlsx")
+
+
+def test_a_table_that_goes_on_over_pages_is_one_sheet() -> None:
+    parts = [
+        made.grid([["name", "n"], [f"row {page}", str(page)]], page=page, bbox=(10.0, 20.0, 110.0, 180.0))
+        for page in (1, 2)
+    ]
+    book = _book(made.document(*parts))
+    assert book.sheetnames == ["Table 1", "Sources"]
+    rows = list(book["Table 1"].iter_rows(values_only=True))
+    assert rows == [("name", "n"), ("row 1", 1), ("row 2", 2)]
+    assert book["Sources"]["B2"].value == " ".join(part.id for part in parts)

@@ -19,9 +19,12 @@ from docai.batch import make_setup, open_run
 from docai.errors import DeviceError, RunFolderError
 from docai.models.engine import Engine
 from docai.models.heads import HEADS
+from docai.pipelines.batch import ray_run
 from docai.pipelines.batch.events import DocumentEnded, DocumentStarted, Event, RunStarted
 from docai.pipelines.batch.manifest import Row
+from docai.pipelines.batch.ray_cluster import Resources, plan_resources
 from docai.pipelines.batch.worker import Exporter
+from docai.records import Document
 from tests.pipelines.batch.runs import ALONE, rows_of, write_pdf
 
 ray: Any = pytest.importorskip("ray", reason="Ray is not installed: pip install 'docai[ray]'")
@@ -227,12 +230,19 @@ def test_a_run_that_is_left_goes_on(cluster: Any, tmp_path: Path) -> None:
 
 
 def test_a_lost_node_costs_the_documents_that_it_reads(
-    cluster: Any, tmp_path: Path, faults: ModuleType
+    cluster: Any, tmp_path: Path, faults: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The last test: the cluster has one node less."""
     paths = [_picture(tmp_path / "in" / f"{number}.png") for number in range(3)]
     gate = tmp_path / "gate"
     (node,) = cluster.worker_nodes
+
+    def all_there(cluster: RayCluster, nodes: list[dict[str, Any]]) -> Resources:
+        """The other node waits for the model, too, for which no copy is left until they start again."""
+        resources = plan_resources(cluster, nodes)
+        return replace(resources, places=(node.node_id,) * resources.n_models)
+
+    monkeypatch.setattr(ray_run, "plan_resources", all_there)
     n_started = 0
     for event in _run(tmp_path / "run", paths, on=RayCluster(), engine=faults.GatedEngine(gate)):
         n_started += isinstance(event, DocumentStarted)
@@ -246,5 +256,7 @@ def test_a_lost_node_costs_the_documents_that_it_reads(
     list(_run(tmp_path / "one", paths, on=None))
     for path in paths:
         name = f"{path.name}.json"
+        found = Document.from_json((tmp_path / "run" / "results" / name).read_bytes())
+        assert [issue.message for issue in found.iter_issues() if issue.severity == "error"] == []
         lost, whole = ((tmp_path / run / "results" / name).read_bytes() for run in ("run", "one"))
         assert lost == whole

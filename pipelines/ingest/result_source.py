@@ -1,4 +1,4 @@
-"""The document that a result was read from, which the viewer and training from corrections need."""
+"""A result in its file, and the document that it was read from."""
 
 from __future__ import annotations
 
