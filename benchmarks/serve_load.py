@@ -6,8 +6,8 @@ Starts ``docai serve`` and puts documents to it until the time is over. Every re
 known before: a result with the right words, a refusal with the right status, or 429 with ``Retry-After``,
 after which it is asked again. Some clients go away before the answer, some give jobs up. At the end all that
 was begun has to be answered, and nothing of a document may be left in the service's folder; the memory of its
-processes is printed. Exit code 1 where an answer was lost or wrong, or files are left. Second readers are off:
-it is the service that is measured here. Needs the extras ``serve`` and ``dev``.
+processes is printed. Exit code 1 where an answer was lost or wrong, or files are left. Second readers are
+off: it is the service that is measured here. Needs the extras ``serve`` and ``dev``.
 """
 
 from __future__ import annotations

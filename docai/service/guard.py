@@ -69,10 +69,12 @@ class Guard:
     Args:
         app: what is guarded.
         token: that callers show; None: none is asked for.
+        max_bytes: of a request that says how many it has; None: any.
     """
 
-    def __init__(self, app: ASGIApp, token: str | None) -> None:
+    def __init__(self, app: ASGIApp, token: str | None, max_bytes: int | None = None) -> None:
         self._app = app
+        self._max_bytes = max_bytes
         self._token = None if token is None else token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -90,6 +92,9 @@ class Guard:
             message = "Show the token: Authorization: Bearer TOKEN, or in a browser as the password."
             how = {"WWW-Authenticate": 'Basic realm="docai", charset="UTF-8", Bearer realm="docai"'}
             await refusal(401, "TokenRequired", message, how)(scope, receive, send)
+        elif self._max_bytes is not None and _n_bytes(headers) > self._max_bytes:
+            message = f"A request has {self._max_bytes} bytes at most here."
+            await refusal(413, "TooManyBytesError", message)(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
@@ -106,6 +111,12 @@ class Guard:
         elif scheme.lower() != "bearer":
             return False
         return secrets.compare_digest(shown, self._token)
+
+
+def _n_bytes(headers: Headers) -> int:
+    """That a request says it has; one that does not say is counted while it arrives."""
+    said = headers.get("content-length", "")
+    return int(said) if said.isdecimal() else 0
 
 
 def _is_same_site(headers: Headers) -> bool:

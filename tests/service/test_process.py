@@ -96,7 +96,7 @@ def test_what_is_no_document_is_refused_in_words(client: TestClient, make_pdf: M
     assert "cut.pdf" in cut.text
     assert str(folder_of(client)) not in cut.text
     assert problem(post(client, "a.pdf", b"%PDF-1.7" + bytes(MAX_BYTES))) == (413, "TooManyBytesError")
-    assert problem(post(client, "a.pdf", bytes(5 << 20))) == (413, "Refused")
+    assert problem(post(client, "a.pdf", bytes(5 << 20))) == (413, "TooManyBytesError")
     raw = client.post("/v1/process", content=b"%PDF", headers={"Content-Type": "application/pdf"})
     assert problem(raw) == (415, "Refused")
     assert problem(client.post("/v1/process", data={"to": "md"}, files={"other": b"x"})) == (422, "Refused")

@@ -63,7 +63,7 @@ def _check(got: dict[str, Any]) -> None:
     reasons = [
         "no file ../outside.pdf in the folders",
         "no file link.pdf in the folders",
-        "could not be read: inside.pdf has 1 page",
+        "does not exist: inside.pdf has 1 page",
         "no record 'nothing'",
         "no document 'nothing' among the 1 document",
         "query is empty",
