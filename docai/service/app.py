@@ -77,7 +77,6 @@ def create_app(
         summary="Documents into typed, checked data on your own machine.",
         lifespan=lifespan,
         middleware=[Middleware(Drain), *names, Middleware(Guard, token, most)],
-        max_body_size=most,
         telemetry=_TELEMETRY_OFF,
     )
     app.state.service = Service(book, figures, tuple(roots), secrets.token_urlsafe(24))

@@ -16,6 +16,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from docai.service.answers import refusal
@@ -69,7 +70,7 @@ class Guard:
     Args:
         app: what is guarded.
         token: that callers show; None: none is asked for.
-        max_bytes: of a request that says how many it has; None: any.
+        max_bytes: of a request; None: any.
     """
 
     def __init__(self, app: ASGIApp, token: str | None, max_bytes: int | None = None) -> None:
@@ -93,10 +94,26 @@ class Guard:
             how = {"WWW-Authenticate": 'Basic realm="docai", charset="UTF-8", Bearer realm="docai"'}
             await refusal(401, "TokenRequired", message, how)(scope, receive, send)
         elif self._max_bytes is not None and _n_bytes(headers) > self._max_bytes:
-            message = f"A request has {self._max_bytes} bytes at most here."
-            await refusal(413, "TooManyBytesError", message)(scope, receive, send)
+            await refusal(413, "TooManyBytesError", self._too_many())(scope, receive, send)
         else:
-            await self._app(scope, receive, send)
+            await self._app(scope, self._counted(receive), send)
+
+    def _counted(self, receive: Receive) -> Receive:
+        """A request may not say how many bytes it has, or have more. Raises HTTPException."""
+        n_bytes = 0
+
+        async def counting() -> Message:
+            nonlocal n_bytes
+            message = await receive()
+            n_bytes += len(message.get("body", b""))
+            if self._max_bytes is not None and n_bytes > self._max_bytes:
+                raise HTTPException(413, self._too_many())
+            return message
+
+        return counting
+
+    def _too_many(self) -> str:
+        return f"A request has {self._max_bytes} bytes at most here."
 
     def _knows_token(self, header: str) -> bool:
         if self._token is None:
@@ -114,7 +131,7 @@ class Guard:
 
 
 def _n_bytes(headers: Headers) -> int:
-    """That a request says it has; one that does not say is counted while it arrives."""
+    """That a request says it has."""
     said = headers.get("content-length", "")
     return int(said) if said.isdecimal() else 0
 

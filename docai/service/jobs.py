@@ -150,7 +150,7 @@ class JobBook:
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
         self._cleaner.cancel()
-        self.display.close()
+        await asyncio.to_thread(self.display.close)
         await asyncio.to_thread(self.pool.__exit__, None, None, None)
         self._lock.release()
         await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)

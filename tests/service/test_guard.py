@@ -64,6 +64,17 @@ def test_health_needs_no_token_and_a_change_of_another_site_is_refused_with_one(
     assert guarded(None).get("/v1/jobs").status_code == 200
 
 
+def test_a_request_that_does_not_say_its_size_is_counted() -> None:
+    async def read(request: Request) -> PlainTextResponse:
+        return PlainTextResponse(str(len(await request.body())))
+
+    client = TestClient(Guard(Starlette(routes=[Route("/", read, methods=["POST"])]), None, 10))
+    assert client.post("/", content=iter([b"12345", b"67890"])).text == "10"
+    assert client.post("/", content=iter([b"12345", b"678901"])).status_code == 413
+    answer = client.post("/", content=b"12345678901")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "TooManyBytesError")
+
+
 def test_elsewhere_it_does_not_listen_without_a_token_that_nobody_guesses() -> None:
     check_token("127.0.0.1", None)
     check_token("::1", None)
