@@ -313,8 +313,8 @@ class SlotDecoder:
         tried, places = self._drafts[:n_rows, : width - 1], torch.arange(width - 1, device=self.device)
         is_right = (scores[:, :-1].argmax(dim=-1) == tried) & (places < self._n_drafted[:n_rows, None])
         n_right = is_right.long().cumprod(dim=1).sum(dim=1)
-        told = scores[:, :-1].float()
-        logprobs = told.gather(2, tried[:, :, None])[:, :, 0] - told.logsumexp(dim=-1)
+        # One position after the other: in float32 they are large together.
+        logprobs = torch.stack([_logprobs(scores[:, i], tried[:, i]) for i in range(width - 1)], dim=1)
         self._lengths[:n_rows] += n_right + 1
         return Checked(n_right, logprobs, scores[torch.arange(n_rows, device=self.device), n_right])
 
@@ -384,7 +384,7 @@ class SlotDecoder:
         scores = logits.float()
         masked = scores if allowed is None else scores.masked_fill(~allowed, -torch.inf)
         tokens = masked.argmax(dim=-1)
-        logprobs = scores.gather(1, tokens[:, None])[:, 0] - scores.logsumexp(dim=-1)
+        logprobs = _logprobs(scores, tokens)
         self._tokens[slots if isinstance(slots, slice) else list(slots)] = tokens
         return Chosen(tokens, logprobs)
 
@@ -438,3 +438,9 @@ class SlotDecoder:
         if self._cap is not None:
             logits = torch.tanh(logits / self._cap) * self._cap
         return logits
+
+
+def _logprobs(logits: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+    """Natural log-probabilities of tokens, (rows), float32, by logits of (rows, vocabulary)."""
+    scores = logits.float()
+    return scores.gather(1, tokens[:, None])[:, 0] - scores.logsumexp(dim=-1)
