@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 if TYPE_CHECKING:
-    from docai.models.slots import SlotCache
+    from docai.models.slot_cache import SlotCache
 
 
 @contextmanager

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 
 CPU_DRAFT_ROWS: Final = 2
-"""Above it a processor gains nothing by drafts: its steps take time for each token of each row."""
+"""Above it a processor gains little by drafts: its steps take time for each token of each row."""
 
 
 class PaliGemmaEngine:

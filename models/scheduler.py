@@ -205,7 +205,9 @@ class Scheduler:
     def _row(self, job: Job) -> Row:
         n_prompt = self._n_image + len(job.prompt)
         matcher = None if job.constraint is None else job.constraint.matcher()
-        drafter = Drafter(job.draft) if self._draft_rows else None
+        # Where the host is behind the device, guesses cost that: only what the page says itself is worth it.
+        is_guessed = self._draft_rows > 0 and (bool(job.draft) or not self._n_behind)
+        drafter = Drafter(job.draft) if is_guessed else None
         return Row(job, n_prompt, LoopDetector(job.decoding), matcher, drafter, length=n_prompt)
 
     def _room(self, job: Job) -> int:
@@ -257,7 +259,7 @@ class Scheduler:
     def _write(self) -> None:
         """One token of each answer that is being written."""
         live = self._live()
-        tries = len(live) <= self._draft_rows
+        tries = len(live) <= self._draft_rows and any(row.drafter is not None for row in live)
         if tries or any(row.matcher is not None for row in live):
             # The grammar, or who guesses, needs to know the last token.
             self._collect(0)

@@ -75,10 +75,10 @@ class AnswerStream(Generic[K]):
         try:
             inner.submit([(key, request)])
         except (ConfigurationError, ServerError) as error:
-            del self._open[key]
+            self._open.pop(key, None)
             self._ready.append((key, error))
         except Exception as error:
-            del self._open[key]
+            self._open.pop(key, None)
             self._ready.append((key, failed_generation(request, error)))
 
     def answers(self, *, wait: bool = False) -> Iterator[tuple[K, Outcome]]:
@@ -110,14 +110,16 @@ class AnswerStream(Generic[K]):
     def _stream_answers(self, inner: Stream[K]) -> Iterator[tuple[K, Outcome]]:
         try:
             for key, generation in inner.answers():
-                del self._open[key]
-                yield key, generation
+                # What was told to be lost is not answered again.
+                if self._open.pop(key, None) is not None:
+                    yield key, generation
                 yield from self._now_ready()
         except Exception as error:
             # No crop's in particular: whoever waits is told.
-            lost, self._open = self._open, {}
             inner.close()
-            yield from ((key, failed_generation(request, error)) for key, request in lost.items())
+            for key in tuple(self._open):
+                if (request := self._open.pop(key, None)) is not None:
+                    yield key, failed_generation(request, error)
 
     def _list_answers(self) -> Iterator[tuple[K, Outcome]]:
         """Put what waits to an engine that takes lists."""
