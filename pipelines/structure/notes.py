@@ -15,6 +15,9 @@ MAX_SIZE: Final = 0.93
 MAX_UNMARKED: Final = 0.88
 """Height of the lines of a footnote on a scan whose mark is not seen, in those of the running text."""
 
+MAX_LINE: Final = 0.97
+"""The same of a single line with a number before it."""
+
 MAX_PITCH: Final = 0.93
 """From line to line of a footnote on a scan, in those of the running text."""
 
@@ -98,9 +101,11 @@ def _is_at_foot(block: Block, page: PageBlocks, body: Block) -> bool:
 def _is_smaller(block: Block, body: Block) -> bool:
     if block.font is not None and body.font is not None:
         return block.size <= MAX_SIZE * body.size
-    if block.n_lines >= 2 and body.n_lines >= 2:
-        return block.pitch <= MAX_PITCH * body.pitch
-    return block.size <= MAX_SIZE * body.size
+    if block.n_lines == 1 and note_mark(block.text, is_sure=False) and block.ends_with.endswith("."):
+        # The height of a single line says little; a number before a sentence says more.
+        return block.size <= MAX_LINE * body.size
+    has_lines = block.n_lines >= 2 and body.n_lines >= 2
+    return block.size <= MAX_SIZE * body.size or (has_lines and block.pitch <= MAX_PITCH * body.pitch)
 
 
 def _go_on_above(page: PageBlocks, body: Block) -> None:
