@@ -180,14 +180,13 @@ class Conversion:
         return DocumentStructure(self._outline)
 
     def _outline(self) -> list[OutlineEntry]:
-        """That of the file; none where it cannot be read, which costs no page."""
+        """That of the file; none where the page that it is asked by cannot be opened."""
         if self._run.source.type != "pdf" or not self.numbers:
             return []
         try:
             with self._run.source.page(self.numbers[0]) as page:
                 return page.inside(read_outline)
-        except Exception:
-            # Damaged outlines are seen to raise anything, and say nothing then.
+        except DocaiError:
             return []
 
     def document(self, pages: Iterable[PageResult]) -> Document:

@@ -44,18 +44,26 @@ class DocumentStructure:
     def settle(self) -> list[Issue]:
         """After the last page. Never fails: that no role could be settled is an issue of the document."""
         pages, self._pages = self._pages, []
+        issues: list[Issue] = []
+        entries: Sequence[OutlineEntry] = ()
         try:
-            settle(pages, Outline(self._read_outline()))
+            entries = self._read_outline()
+        except Exception as error:
+            # Damaged outlines are seen to raise anything; roles are settled without.
+            failure = f"The outline of the file could not be read: {type(error).__name__}: {error}"
+            issues.append(make_issue("structure-failed", failure))
+        try:
+            settle(pages, Outline(entries))
         except Exception as error:
             # What the pages gave stays; the records are worth more than their roles.
             failure = f"The roles of texts could not be settled: {type(error).__name__}: {error}"
-            return [make_issue("structure-failed", failure)]
+            return [*issues, make_issue("structure-failed", failure)]
         self._settled = {
             block.id: _Settled(block.role, block.level, block.belongs_to)
             for page in pages
             for block in page.blocks
         }
-        return []
+        return issues
 
     def apply(self, records: Iterable[RecordBase]) -> None:
         """Set ``role``, ``level`` and ``belongs_to`` of the texts among records of pages that were added."""
@@ -127,7 +135,7 @@ def _find_lists_and_code(page: PageBlocks, *, is_typed: bool) -> None:
             block.role = "list-item"
 
 
-_BULLETS = "•‣⁃◦▪▫■□●○∙"
+_BULLETS = "•‣⁃◦▪▫■□●○∙·"
 
 
 def _has_sibling(block: Block, bullets: Sequence[Block]) -> bool:

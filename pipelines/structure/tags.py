@@ -46,12 +46,12 @@ def read_tags(page: Page) -> list[TaggedLine]:
     """The lines of a PDF's page that its tags give a role; for ``Page.inside``."""
     import pymupdf
 
-    if (
-        page.pdf is None
-        or page.pdf.parent.xref_get_key(page.pdf.parent.pdf_catalog(), "StructTreeRoot")[0] == "null"
-    ):
+    if page.pdf is None:
         return []
     with quiet_mupdf():
+        whole = page.pdf.parent
+        if whole.xref_get_key(whole.pdf_catalog(), "StructTreeRoot")[0] == "null":
+            return []
         flags = pymupdf.TEXTFLAGS_WORDS | pymupdf.TEXT_COLLECT_STRUCTURE
         content = page.pdf.get_textpage(flags=flags).extractDICT()
         rotation = page.pdf.rotation_matrix

@@ -275,16 +275,29 @@ def test_the_title_is_the_largest_heading_above_the_text_of_the_first_page() -> 
     assert [(one.role, one.level) for one in whole.texts][::2] == [("title", None), ("section-heading", 1)]
 
 
-def test_that_no_role_can_be_settled_is_an_issue_and_the_records_stay() -> None:
+def test_an_outline_that_cannot_be_read_is_an_issue_and_roles_are_settled() -> None:
     def unreadable() -> list[OutlineEntry]:
         raise ValueError("no outline")
 
-    whole = document(text("A", 40, role="list-item"))
+    whole = document(text("for all\nof it", 40), text("• a thing", 80))
     structure = DocumentStructure(unreadable)
     structure.add(whole.pages[0], whole.records)
     (issue,) = structure.settle()
     structure.apply(whole.records)
-    assert (issue.code, [one.role for one in whole.texts]) == ("structure-failed", ["list-item"])
+    assert (issue.code, roles(whole)) == ("structure-failed", ["paragraph", "list-item"])
+
+
+def test_that_no_role_can_be_settled_is_an_issue_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("a fault")
+
+    monkeypatch.setattr("docai.pipelines.structure.document.settle", fail)
+    whole = document(text("A", 40, role="list-item"))
+    structure = DocumentStructure()
+    structure.add(whole.pages[0], whole.records)
+    (issue,) = structure.settle()
+    structure.apply(whole.records)
+    assert (issue.code, roles(whole)) == ("structure-failed", ["list-item"])
 
 
 def test_settling_again_changes_nothing() -> None:
