@@ -36,6 +36,7 @@ INCLUDED: Mapping[str, str] = {
     "README.md": "index.md",
     "examples": "examples.md",
     "samples/overlay.png": "overlay.png",
+    "samples/viewer.png": "viewer.png",
 }
 """Path in the repository → page. Where ``docs/`` has that page it is written by hand, and not the file."""
 _MARKER = re.compile(r"<!-- generated: ([a-z-]+) -->(?:.*?<!-- end of \1 -->)?", re.DOTALL)
@@ -182,15 +183,15 @@ def limits() -> str:
 
 
 def _settings_table(names: Iterable[str]) -> str:
-    from docai.limits import FLAGS
-    from docai.settings import ENV_PREFIX, Settings
+    from docai.settings import ENV_PREFIX, FLAG_NAMES, Settings
 
     rows = ["| name | environment | default | option | meaning |", "|---|---|---|---|---|"]
     for name in names:
         field = Settings.model_fields[name]
-        default = "none" if field.default is None else str(field.default)
+        value = field.get_default(call_default_factory=True)
+        default = "none" if value in (None, {}) else str(value)
         meaning = _cell(_prose(field.description))
-        flag = FLAGS.get(name, f"--{name.replace('_', '-')}")
+        flag = FLAG_NAMES.get(name, f"--{name.replace('_', '-')}")
         rows.append(f"| `{name}` | `{ENV_PREFIX}{name.upper()}` | `{default}` | `{flag}` | {meaning} |")
     return "\n".join(rows)
 

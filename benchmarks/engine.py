@@ -6,7 +6,9 @@
 
 Three ways are measured in turn, ``--repeats`` times, and the median is printed: ``one at a time`` and
 ``batched`` are ``generate`` as its users call it, the latter with crops of one head padded on the left and
-``--slots`` of them in a batch; ``docai`` is the slot scheduler with as many slots. CPU seconds hold where the
+``--slots`` of them in a batch; ``docai`` is the slot scheduler with as many slots, without drafts, with what
+an answer repeats of itself as drafts, and with words of a PDF: those are the truths of drawn tables and texts,
+as the text layer of a born-digital page without faults would say them. CPU seconds hold where the
 machine is busy with other things, wall seconds do not. ``prefill`` is the time for the first token of each
 crop, ``decode`` the rest. ``equal`` counts the answers that are those of ``one at a time``, token by token.
 Where there is a GPU the share of the floor is printed: operations and bytes counted, over the rates of a
@@ -25,6 +27,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -67,6 +70,8 @@ class Item:
     pixels: Callable[[], torch.Tensor]
     budget: int
     decoding: Decoding
+    draft: tuple[int, ...] = ()
+    """What the text layer of a born-digital page would say."""
 
 
 @dataclass
@@ -81,6 +86,8 @@ class Subject:
     items: list[Item] = field(default_factory=list)
     graphs: bool = False
     """Steps are captured as CUDA graphs."""
+    steps: tuple[int, int, int, int] = (0, 0, 0, 0)
+    """Of the last run in slots: steps, tokens that they wrote, tokens of drafts, and those that were right."""
 
     @property
     def is_cuda(self) -> bool:
@@ -99,12 +106,16 @@ def embedded(name: str, device: str, dtype: str | None, count: int, most: int) -
         engine.name, engine._model, engine._special_tokens, engine.checkpoint.n_image_tokens, image_id
     )
     for head in islice(heads * count, count):
-        image, entry = next(streams[head]).image, HEADS[head]
+        sample, entry = next(streams[head]), HEADS[head]
+        image = sample.image
         limits = (most, entry.max_tokens, engine.checkpoint.heads[head].max_tokens)
         budget = min(limit for limit in limits if limit is not None)
         prompt = engine._inputs.prompt(entry.prompt)
+        draft = engine._inputs.answer(sample.target) if head in ("table", "text") else ()
         subject.items.append(
-            Item(head, prompt, lambda image=image: engine._inputs.pixels(image), budget, entry.decoding)
+            Item(
+                head, prompt, lambda image=image: engine._inputs.pixels(image), budget, entry.decoding, draft
+            )
         )
     return subject
 
@@ -174,7 +185,9 @@ def batched(subject: Subject, slots: int, most: int | None) -> list[Answer]:
     return [answers[index] for index in range(len(subject.items))]
 
 
-def in_slots(subject: Subject, slots: int, most: int | None) -> list[Answer]:
+def in_slots(
+    subject: Subject, slots: int, most: int | None, *, drafts: bool = False, words: bool = False
+) -> list[Answer]:
     """The scheduler, with the device one step ahead where there is one."""
     scheduler = Scheduler(
         SlotDecoder(subject.model, fixed_shapes=subject.graphs, graphs=subject.graphs),
@@ -183,18 +196,25 @@ def in_slots(subject: Subject, slots: int, most: int | None) -> list[Answer]:
         context=8192,
         n_image=subject.n_image,
         n_behind=1 if subject.is_cuda else 0,
+        draft_rows=slots if drafts else 0,
     )
     jobs = []
     for item in subject.items:
         budget = item.budget if most is None else min(most, item.budget)
-        jobs.append(Job(item.pixels, item.prompt, budget, item.decoding))
-    return answer_jobs(scheduler, jobs)
+        draft = item.draft if words else ()
+        jobs.append(Job(item.pixels, item.prompt, budget, item.decoding, draft=draft))
+    answers = answer_jobs(scheduler, jobs)
+    if most is None:
+        subject.steps = scheduler.n_steps, scheduler.n_tokens, scheduler.n_drafted, scheduler.n_right
+    return answers
 
 
 WAYS: dict[str, Callable[[Subject, int, int | None], list[Answer]]] = {
     "one at a time": one_at_a_time,
     "batched": batched,
     "docai": in_slots,
+    "docai, repetitions as drafts": partial(in_slots, drafts=True),
+    "docai, words as drafts": partial(in_slots, drafts=True, words=True),
 }
 
 
@@ -206,6 +226,7 @@ class Figures:
     wall: list[float] = field(default_factory=list)
     prefill: list[float] = field(default_factory=list)
     peak: int = 0
+    steps: tuple[int, int, int, int] = (0, 0, 0, 0)
     answers: list[Answer] = field(default_factory=list)
 
 
@@ -225,9 +246,11 @@ def compare(subject: Subject, slots: int, repeats: int, ways: Sequence[str]) -> 
     found = {way: Figures() for way in ways}
     for _ in range(repeats):
         for way, figures in found.items():
+            subject.steps = (0, 0, 0, 0)
             if subject.is_cuda:
                 torch.cuda.reset_peak_memory_stats()
             cpu, wall, figures.answers = timed(subject, way, slots, None)
+            figures.steps = subject.steps
             figures.cpu.append(cpu)
             figures.wall.append(wall)
             first_cpu, first_wall, _ = timed(subject, way, slots, 1)
@@ -269,6 +292,18 @@ def rows(subject: Subject, found: dict[str, Figures]) -> Iterator[str]:
             f"| {way} | {seconds:.1f} | {ratio:.2f} | {n_crops / seconds:.2f} | {n_tokens / seconds:.0f} "
             f"| {first / n_crops:.3f} | {decode:.1f} | {equal}/{n_crops} | {peak} |"
         )
+
+
+def told_steps(found: dict[str, Figures]) -> Iterator[str]:
+    """How many tokens a step wrote, and what drafts were worth."""
+    for way, figures in found.items():
+        n_steps, n_tokens, n_drafted, n_right = figures.steps
+        if n_steps:
+            alone = n_tokens / max(1, n_tokens - n_right)
+            yield (
+                f"{way}: {n_steps} steps, {n_tokens / n_steps:.2f} tokens a step, {alone:.2f} of each answer; "
+                f"{n_right} of {n_drafted} tokens of drafts were right"
+            )
 
 
 def floor(subject: Subject, found: dict[str, Figures], slots: int) -> str:
@@ -389,6 +424,7 @@ def main() -> None:
     print(f"{subject.name}, {subject.model.dtype}, {len(subject.items)} crops, {options.slots} slots\n")
     found = compare(subject, options.slots, options.repeats, options.ways)
     print("\n".join(rows(subject, found)))
+    print("\n" + "\n".join(told_steps(found)))
     if subject.is_cuda and "docai" in found:
         print(f"\n{floor(subject, found, options.slots)}")
     if not subject.is_cuda and sys.platform == "linux":

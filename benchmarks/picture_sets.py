@@ -275,7 +275,8 @@ def score_pages(name: str, real: Path, folder: Path) -> Iterator[Question]:
     """Drawings of music as pictures of several resolutions, page by page."""
     cases, count = DRAWINGS[name]
     for number, case in enumerate(cases(0, min(count, N_SCORES))):
-        file = folder / f"{case.name}.pdf"
+        # Pieces of several collections may have one name.
+        file = folder / f"{number:02} {case.name}.pdf"
         with pymupdf.open(stream=case.data) as document:
             file.write_bytes(as_pictures(document, SCORE_DPI[number % len(SCORE_DPI)]))
         sample = Sample(case.name, (Item(kind="score"),), unit="page", source=file)

@@ -19,6 +19,7 @@ from docai.contents import Issue
 from docai.errors import DocaiError
 from docai.limits import Limits
 from docai.models.scripted import ScriptedEngine
+from docai.options import ModelOptions
 from docai.pipelines.batch.ray_cluster import RayCluster
 from docai.records import Document, Figure, Molecule, Score, Table, Text
 
@@ -29,6 +30,7 @@ __all__ = [
     "Figure",
     "Issue",
     "Limits",
+    "ModelOptions",
     "Molecule",
     "Pipeline",
     "RayCluster",

@@ -12,7 +12,7 @@ from docai.base import MAX_REPR, one_line
 from docai.errors import EmptySourceError, SettingError
 from docai.limits import Limits
 from docai.models.heads import get_head
-from docai.options import Options
+from docai.options import ModelOptions, Options
 from docai.page_ranges import PageSelection
 from docai.records import Document, RecordBase
 
@@ -33,6 +33,8 @@ class Pipeline:
             ``org/name@revision`` whose files are already on this machine, or a model server that you run,
             ``"http://127.0.0.1:8000#name"``: regions are then sent there, see docs/serving.md.
         device: ``"auto"`` (CUDA where there is one, else CPU), ``"cpu"``, ``"cuda"``, ``"cuda:1"``, …
+        model_options: how the model is run: number format, answers at a time, adapters of your own, see
+            :class:`docai.ModelOptions`.
         heads, text_layer, drawings, witnesses, effort, readback, retry, limits: the fields of
             :class:`docai.options.Options`, which says what each does.
         engine: answers in place of ``model``, such as :class:`docai.ScriptedEngine` in tests.
@@ -47,6 +49,7 @@ class Pipeline:
         model: str | Path = "nano",
         *,
         device: str = "auto",
+        model_options: ModelOptions | None = None,
         heads: Collection[str] | None = None,
         text_layer: TextLayer = "prefer",
         drawings: Drawings = "prefer",
@@ -60,6 +63,7 @@ class Pipeline:
         self._model = model
         self._device = device
         self._engine = engine
+        self._model_options = ModelOptions() if model_options is None else model_options
         self._options = Options(
             heads=heads,
             text_layer=text_layer,
@@ -71,6 +75,7 @@ class Pipeline:
             limits=Limits() if limits is None else limits,
         )
         _check_model(model, device, engine)
+        _check_model_options(self._model_options, engine)
         for name in sorted(self._options.heads or ()):
             get_head(name)
 
@@ -81,12 +86,14 @@ class Pipeline:
         model: str | Path = "nano",
         *,
         device: str = "auto",
+        model_options: ModelOptions | None = None,
         engine: Engine | None = None,
     ) -> Pipeline:
         """A pipeline that reads as ``options`` say; the other arguments are those of :class:`Pipeline`."""
         return cls(
             model,
             device=device,
+            model_options=model_options,
             heads=options.heads,
             text_layer=options.text_layer,
             drawings=options.drawings,
@@ -121,7 +128,7 @@ class Pipeline:
         if self._engine is None:
             from docai.models.selection import load_engine
 
-            self._engine = load_engine(self._model, device=self._device)
+            self._engine = load_engine(self._model, device=self._device, options=self._model_options)
         return self._engine
 
     def _reader(self) -> Engine:
@@ -137,7 +144,7 @@ class Pipeline:
 
             # Before anything is read.
             choose_device(self._device)
-        about = describe_model(self._model)
+        about = describe_model(self._model, options=self._model_options)
         return LazyEngine(about.name, about.heads, lambda: self.engine, side=about.side, base=about.base)
 
     def process(
@@ -192,6 +199,7 @@ def process(
     regions: GivenRegions | None = None,
     model: str | Path = "nano",
     device: str = "auto",
+    model_options: ModelOptions | None = None,
     heads: Collection[str] | None = None,
     text_layer: TextLayer = "prefer",
     drawings: Drawings = "prefer",
@@ -213,8 +221,8 @@ def process(
         regions: take the place of layout on the pages they name: page number → ``(kind, bbox)`` pairs in
             reading order, such as ``{1: [("table", (72, 100, 523, 300))]}``, boxes in page points. Of these
             pages only words inside the boxes are read.
-        model, device, heads, text_layer, drawings, witnesses, effort, readback, retry, limits, engine: see
-            :class:`Pipeline`.
+        model, device, model_options, heads, text_layer, drawings, witnesses, effort, readback, retry, limits,
+            engine: see :class:`Pipeline`.
         progress: called with :class:`docai.pipelines.convert.Progress` as the work goes on. What it raises
             ends the call.
 
@@ -229,6 +237,7 @@ def process(
     pipeline = Pipeline(
         model,
         device=device,
+        model_options=model_options,
         heads=heads,
         text_layer=text_layer,
         drawings=drawings,
@@ -249,6 +258,7 @@ def read(
     password: str | None = None,
     model: str | Path = "nano",
     device: str = "auto",
+    model_options: ModelOptions | None = None,
     text_layer: TextLayer = "prefer",
     drawings: Drawings = "prefer",
     witnesses: Witnesses = "auto",
@@ -265,8 +275,8 @@ def read(
         image: a Pillow image, or anything :func:`process` takes; of a document its first page.
         head: ``"table"``, ``"molecule"``, ``"score"`` or ``"text"``.
         password, progress: as in :func:`process`.
-        model, device, text_layer, drawings, witnesses, effort, readback, retry, limits, engine: see
-            :class:`Pipeline`.
+        model, device, model_options, text_layer, drawings, witnesses, effort, readback, retry, limits,
+            engine: see :class:`Pipeline`.
 
     Returns:
         A :class:`Table`, :class:`Molecule`, :class:`Score` or :class:`Text`.
@@ -277,6 +287,7 @@ def read(
     pipeline = Pipeline(
         model,
         device=device,
+        model_options=model_options,
         text_layer=text_layer,
         drawings=drawings,
         witnesses=witnesses,
@@ -342,6 +353,19 @@ def _check_model(model: object, device: object, engine: object) -> None:
         parse_servers(str(model))
     if not isinstance(device, str):
         raise SettingError(f"device is {device!r}; it has to be 'auto', 'cpu', 'cuda' or 'cuda:<number>'.")
+
+
+def _check_model_options(options: object, engine: Engine | None) -> None:
+    """Refuse what says nothing of how a model is run, and options beside an engine, which has its own."""
+    if not isinstance(options, ModelOptions):
+        raise SettingError(f"model_options is {options!r}; give docai.ModelOptions(dtype=...) or the like.")
+    for head in options.adapters:
+        get_head(head)
+    if engine is not None and (changed := options.changed()):
+        raise SettingError(
+            f"{' and '.join(changed)} would change nothing beside an engine that is given: say it where "
+            "that is made."
+        )
 
 
 def _check_call(password: object, progress: object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -15,6 +15,7 @@ from docai.api import Pipeline
 from docai.errors import RunFolderError, SettingError
 from docai.exports import export_alone, format_named
 from docai.files import expand_home
+from docai.options import ModelOptions
 from docai.records import Document
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ class BatchResult:
     path: Path
     """Of the document."""
     state: str
-    """``done``, ``partial`` (pages of it could not be read) or ``failed`` (there is no result)."""
+    """``done``, ``partial`` (pages could not be read, or the model failed at regions) or ``failed`` (no
+    result)."""
     reason: str
     """Why it is not done, in a sentence; empty where it is."""
     code: str
@@ -59,6 +61,7 @@ def process_many(
     results: str | None = None,
     model: str | Path = "nano",
     device: str = "auto",
+    model_options: ModelOptions | None = None,
     heads: Collection[str] | None = None,
     text_layer: TextLayer = "prefer",
     drawings: Drawings = "prefer",
@@ -88,8 +91,8 @@ def process_many(
         cluster: read them on a cluster of Ray; None: on this machine.
         results: where results go, with ``cluster``: a folder that all its machines share, or a URL such as
             ``s3://bucket/results``; None: into ``run``, which all machines have to see then.
-        model, device, heads, text_layer, drawings, witnesses, effort, readback, retry, limits: see
-            :class:`docai.Pipeline`.
+        model, device, model_options, heads, text_layer, drawings, witnesses, effort, readback, retry, limits:
+            see :class:`docai.Pipeline`.
         engine: in place of ``model``; it is pickled.
 
     Raises:
@@ -100,6 +103,7 @@ def process_many(
     options = Pipeline(
         model,
         device=device,
+        model_options=model_options,
         heads=heads,
         text_layer=text_layer,
         drawings=drawings,
@@ -114,7 +118,15 @@ def process_many(
     from docai.pipelines.batch.inputs import restored
 
     given = [sources] if isinstance(sources, (str, Path)) else list(sources)
-    setup = make_setup(options, model, device=device, engine=engine, workers=workers, cluster=cluster)
+    setup = make_setup(
+        options,
+        model,
+        device=device,
+        model_options=model_options,
+        engine=engine,
+        workers=workers,
+        cluster=cluster,
+    )
     with ExitStack() as stack:
         folder = (
             Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="docai-run-")))
@@ -144,6 +156,7 @@ def make_setup(
     model: str | Path = "nano",
     *,
     device: str = "auto",
+    model_options: ModelOptions | None = None,
     engine: Engine | None = None,
     formats: Sequence[str] = (JSON,),
     workers: int | None = None,
@@ -153,6 +166,7 @@ def make_setup(
     """How the documents of a run are read; the model is looked at and not loaded.
 
     Args:
+        model_options: how the model is run; None: the defaults.
         formats: extensions of the results.
         cluster: where they are read; None: on this machine.
         download: fetch weights that are not here.
@@ -160,7 +174,8 @@ def make_setup(
     Raises:
         SettingError: a format or a number of workers that there is not.
         MissingDependencyError: a library that writes a format is not installed.
-        UnknownModelError, CheckpointError, UnknownHeadError, HeadNotAvailableError: of the model.
+        UnknownModelError, CheckpointError, AdapterError: of the model.
+        UnknownHeadError, HeadNotAvailableError: of its heads.
     """
     from docai.models.engine import LazyEngine, check_heads
     from docai.models.heads import HEADS
@@ -173,12 +188,13 @@ def make_setup(
         format_named(suffix).check()
     if workers is not None and (not isinstance(workers, int) or workers < 1):
         raise SettingError(f"workers is {workers!r}; give a number from 1, or leave it out.")
-    spec = ModelSpec(model, device, engine)
+    run_by = model_options or ModelOptions()
+    spec = ModelSpec(model, device, engine, run_by)
     known_heads: Mapping[str, float | None]
     side: int | None
     base: str | None
     if engine is None:
-        about = describe_model(model, download=download)
+        about = describe_model(model, options=run_by, download=download)
         name, known_heads, side, base = about.name, about.heads, about.side, about.base
     else:
         name, side, base = engine.name, getattr(engine, "side", None), getattr(engine, "base", None)
@@ -237,7 +253,9 @@ def open_run(
     found = find_batch_inputs(sources, lines=lines) if sources or not resume else BatchInputs()
     if results is not None and not is_url(results):
         results = str(expand_home(results).absolute())
-    opened = RunFolder(folder, describe(setup), shard=shard, resume=resume, results=results)
+    opened = RunFolder(
+        folder, describe(setup), shard=shard, resume=resume, results=results, begun=_begun(setup)
+    )
     try:
         if names := opened.manifest.names():
             found.rename(names)
@@ -270,6 +288,22 @@ def open_run(
     return opened, run
 
 
+def _begun(setup: Setup) -> Mapping[str, Any] | None:
+    """What the command line takes to go on with the run, beside what :func:`describe` says; None: an engine
+    was given, which no command line can give."""
+    spec = setup.model
+    if spec.engine is not None:
+        return None
+    is_folder = Path(spec.model).is_dir()
+    return {
+        "model": str(Path(spec.model).absolute() if is_folder else spec.model),
+        "device": spec.device,
+        "batch": "none" if spec.options.batch is None else spec.options.batch,
+        "workers": setup.n_workers,
+        "cluster": None if setup.cluster is None else asdict(setup.cluster),
+    }
+
+
 def _check_is_here(folder: RunFolder) -> None:
     """Raises SettingError: documents or results are in a store, which the engine of one machine does not
     reach."""
@@ -294,6 +328,9 @@ def describe(setup: Setup) -> Mapping[str, Any]:
     values = {field.name: getattr(options, field.name) for field in fields(options)}
     values["heads"] = None if options.heads is None else sorted(options.heads)
     values["limits"] = options.limits.model_dump()
+    run_by = setup.model.options
+    values["adapters"] = {head: str(folder) for head, folder in sorted(run_by.adapters.items())}
+    values |= {"dtype": run_by.dtype, "quantization": run_by.quantization}
     return {
         "docai": __version__,
         "model": setup.name,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from docai.environment import memory, versions
 from docai.errors import DocaiError
+from docai.options import ModelOptions
 
 PACKAGES = (
     "torch",
@@ -90,8 +91,11 @@ class Diagnosis:
         )
 
 
-def diagnose(model: str = "nano", device: str = "auto") -> Diagnosis:
-    """Look at this machine and at ``model``. Loads torch, and no weights; never goes to the network."""
+def diagnose(model: str = "nano", device: str = "auto", options: ModelOptions | None = None) -> Diagnosis:
+    """Look at this machine and at ``model`` as it is to be run by ``options``.
+
+    Loads torch, and no weights; never goes to the network.
+    """
     from docai.models.checkpoints import embedded_models
 
     chosen, problem, devices = _devices(device)
@@ -104,7 +108,7 @@ def diagnose(model: str = "nano", device: str = "auto") -> Diagnosis:
         devices=devices,
         memory_total=total,
         memory_available=available,
-        models=tuple(_model(name) for name in names),
+        models=(_model(model, options), *(_model(name) for name in names[1:])),
         second_readers=_second_readers(),
         readback=_readback(),
     )
@@ -151,23 +155,28 @@ def _readback() -> tuple[ReadBackReport, ...]:
     )
 
 
-def _model(name: str) -> ModelReport:
+def _model(name: str, options: ModelOptions | None = None) -> ModelReport:
     from docai.models.checkpoints import find_checkpoint
     from docai.models.client_address import is_server, parse_servers
     from docai.models.heads import HEADS
+    from docai.models.selection import describe_model
 
+    adapters = {} if options is None else options.adapters
     try:
+        describe_model(name, options=options)
         if is_server(name):
             servers = parse_servers(name)
             return ModelReport(name, servers.name, {head: servers.model_of(head) for head in HEADS})
         checkpoint = find_checkpoint(name)
     except DocaiError as error:
         return ModelReport(name, None, dict.fromkeys(HEADS), problem=str(error))
-    weights = checkpoint.heads
+    in_checkpoint = {
+        head: weights.adapter or "base" for head, weights in checkpoint.heads.items() if head in HEADS
+    }
     return ModelReport(
         name,
         checkpoint.id,
-        {head: (weights[head].adapter or "base") if head in weights else None for head in HEADS},
+        dict.fromkeys(HEADS) | in_checkpoint | {head: str(folder) for head, folder in adapters.items()},
         checkpoint.folder,
         sum(path.stat().st_size for path in checkpoint.folder.rglob("*.safetensors")),
     )

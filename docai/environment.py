@@ -15,6 +15,9 @@ from docai._version import __version__
 KEY_VARIABLE: Final = "DOCAI_API_KEY"
 """Environment variable with the key that a server asks for, where it asks for one."""
 
+TOKEN_VARIABLE: Final = "DOCAI_SERVE_TOKEN"
+"""Environment variable with the token that callers of ``docai serve`` have to show."""
+
 
 def versions(packages: Iterable[str]) -> dict[str, str | None]:
     """docai, Python and these distributions; None: not installed."""

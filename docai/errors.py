@@ -34,10 +34,12 @@
     │   ├── AdapterError
     │   ├── GenerationError
     │   └── ServerError                 a model server is down, or does not answer as one
+    │       └── ModelLostError          a model that answered before cannot be reached any more
     ├── ExportError                     a record cannot be written in a format
     │   └── NothingToExportError        the document has nothing that the format holds
     ├── OutputError                     a result cannot be written to the disk
     ├── NotAResultError                 a text is not JSON that docai wrote
+    ├── CorrectionsError                corrections of a person cannot be read, or do not fit the result
     └── StoppedElsewhereError           another process of the same training stopped, and says why
 
 Each message is one sentence (or two) that says what happened, to which input, and what to do.
@@ -217,6 +219,10 @@ class ServerError(ModelError):
     """A model server cannot be reached, or what it answers cannot be used."""
 
 
+class ModelLostError(ServerError):
+    """A model that answered before, on a server or on a cluster, cannot be reached any more."""
+
+
 SETUP_ERRORS = (ConfigurationError, CheckpointError, AdapterError, ServerError)
 """Those that are no fault of an input: any other would fail as well. Of a server, where it is first asked."""
 
@@ -235,6 +241,10 @@ class NothingToExportError(ExportError):
 
 class NotAResultError(DocaiError, ValueError):
     """A text is not the JSON of a document as this version of docai reads it. It is a ``ValueError``, too."""
+
+
+class CorrectionsError(DocaiError, ValueError):
+    """Corrections of a person cannot be read, or do not fit the result."""
 
 
 class StoppedElsewhereError(DocaiError):

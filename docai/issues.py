@@ -219,6 +219,12 @@ CODES: Mapping[str, IssueCode] = MappingProxyType(
         "score-drawing-tablature": IssueCode(
             "warning", "evidence", "A drawn system has tablature, which is not read."
         ),
+        "score-passages-apart": IssueCode(
+            "warning",
+            "evidence",
+            "The passages of a region do not make one score; the longest is its content, the others are "
+            "alternatives.",
+        ),
         # Text
         "text-empty": _warning("The model's answer contains no word."),
         "text-fenced": _harmless_repair("A Markdown code fence around the words was removed."),
@@ -400,6 +406,14 @@ CODES: Mapping[str, IssueCode] = MappingProxyType(
             "warning",
             "evidence",
             "No model read the region, and who did could not make out all of it; that answer is kept.",
+        ),
+        "correction-outdated": IssueCode(
+            "warning",
+            "evidence",
+            "A person accepted another reading than the record has; it is as it was read.",
+        ),
+        "correction-unplaced": IssueCode(
+            "warning", "evidence", "A person corrected a record that the document does not have."
         ),
         "text-unread": IssueCode(
             "warning",

@@ -1,9 +1,11 @@
-"""How a source is read: one frozen value for the API, the command line, the settings and evaluation."""
+"""How a source is read, and how the model is run: one frozen value each, for the API, the command line, the
+settings and evaluation."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final, Literal, get_args
 
 from docai.errors import SettingError
@@ -27,6 +29,12 @@ ReadBackSetting = Literal["auto", "off"]
 Retry = Literal["auto", "off"]
 """Whether the model is asked again where its answer is invalid, looping or cut."""
 
+Dtype = Literal["auto", "float32", "bfloat16"]
+"""Number format of the weights."""
+
+Quantization = Literal["none", "nf4"]
+"""How the decoder's weights are stored."""
+
 CHOICES: Final = {
     "text_layer": get_args(TextLayer),
     "drawings": get_args(Drawings),
@@ -36,6 +44,10 @@ CHOICES: Final = {
     "retry": get_args(Retry),
 }
 """Option → its values."""
+
+
+MODEL_CHOICES: Final = {"dtype": get_args(Dtype), "quantization": get_args(Quantization)}
+"""Option of the model → its values."""
 
 
 def in_words(values: Collection[str], *, quoted: bool = False) -> str:
@@ -106,3 +118,44 @@ class Options:
 
 MODEL_ALONE: Final = Options(drawings="ignore", witnesses="off", readback="off")
 """What measures a model: no program reads beside it and nothing is rendered again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """How a model that runs here is run. A model server has its own ways, and takes none of these.
+
+    Raises:
+        SettingError: an option has a value that it cannot have.
+    """
+
+    dtype: Dtype = "auto"
+    """Number format of the weights. ``auto`` is bfloat16 on a CUDA device that has it, otherwise float32."""
+    batch: int | None = None
+    """Most answers that are written at a time. None: as many as there is memory for, on a CPU 8."""
+    adapters: Mapping[str, str | Path] = field(default_factory=dict)
+    """Head → folder of a LoRA adapter that was trained on the model, beside those that the model has."""
+    quantization: Quantization = "none"
+    """``nf4`` stores the decoder's weights in 4 bits, on a CUDA device. What that costs is not measured."""
+
+    def __post_init__(self) -> None:
+        for name, allowed in MODEL_CHOICES.items():
+            value = getattr(self, name)
+            if value not in allowed:
+                raise SettingError(f"{name} is {value!r}; it has to be {in_words(allowed, quoted=True)}.")
+        batch: object = self.batch
+        if batch is not None and (not isinstance(batch, int) or isinstance(batch, bool) or batch < 1):
+            raise SettingError(f"batch is {batch!r}; give a number from 1, or leave it out.")
+        adapters: object = self.adapters
+        if not isinstance(adapters, Mapping) or not all(
+            isinstance(head, str) and head and isinstance(folder, str | Path) and str(folder)
+            for head, folder in adapters.items()
+        ):
+            raise SettingError(
+                f"adapters is {adapters!r}; give the folder of each head, such as {{'table': 'runs/table'}}."
+            )
+        # A copy, so that nobody changes it.
+        object.__setattr__(self, "adapters", dict(adapters))
+
+    def changed(self) -> list[str]:
+        """Names of the options that are not at their default."""
+        return [name for name, value in vars(self).items() if value != getattr(ModelOptions(), name)]

@@ -14,15 +14,18 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import Field, SerializeAsAny, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
 from docai.base import Content, Data, bracketed, counted, one_line
 from docai.contents import FigureContent, Issue, MoleculeContent, TextContent
-from docai.errors import NotAResultError
+from docai.corrections import Correction, Corrections, content_text, corrected_content
+from docai.errors import CorrectionsError, NotAResultError
 from docai.geometry import BBox
+from docai.issues import make_issue
 from docai.joined_tables import JoinedTable, join_tables
 from docai.score_formats import ScoreExports
 from docai.structure import ASIDE, Paragraph, join_blocks
@@ -38,7 +41,7 @@ Point = tuple[float, float]
 
 Kind = Literal["table", "molecule", "score", "text", "figure"]
 
-FinishReason = Literal["stop", "length", "loop", "blank", "error", "not-run"]
+FinishReason = Literal["stop", "length", "loop", "deadline", "blank", "error", "not-run"]
 
 Evidence = Literal[
     "model",
@@ -48,6 +51,7 @@ Evidence = Literal[
     "imago",
     "layout",
     "osra",
+    "person",
     "ppocr",
     "slanet",
     "tesseract",
@@ -448,6 +452,48 @@ class Document(Data):
         for record in self.records:
             yield from record.issues
 
+    def with_corrections(self, corrections: Corrections | str | PathLike[str]) -> Document:
+        """A copy that holds what a person said of its records.
+
+        An accepted record has the confidence 1, a corrected one has the person's content, with what was
+        read among its alternatives, and a rejected one is left out; the evidence of all is ``person``. A
+        correction of a record that is not here, or an acceptance of what was since read in another way, is
+        an issue.
+
+        Args:
+            corrections: them, or the file they are in, ``report.corrections.json`` of ``report.json``.
+
+        Raises:
+            CorrectionsError: they cannot be read, are of another source, or cannot be a record's content.
+        """
+        if not isinstance(corrections, Corrections):
+            corrections = Corrections.read(Path(corrections))
+        if corrections.source_sha256 != self.source.sha256:
+            raise CorrectionsError(
+                f"The corrections are of {corrections.source_name!r} with other bytes than those of "
+                f"{self.source.name!r}, which this document was read from: take those beside its result."
+            )
+        valid = corrections.valid()
+        known = {record.id for record in self.records}
+        issues = [
+            make_issue("correction-unplaced", f"There is no record {record!r} that was {correction.verdict}.")
+            for record, correction in valid.items()
+            if record not in known
+        ]
+        records: list[RecordBase] = []
+        for record in self.records:
+            correction = valid.get(record.id)
+            if correction is None:
+                records.append(record)
+            elif correction.verdict == "accepted" and correction.original != content_text(record):
+                message = "What a person accepted is not what the record holds."
+                issue = make_issue("correction-outdated", message, page=record.page)
+                issues.append(issue.model_copy(update={"region": record.id}))
+                records.append(record)
+            elif correction.verdict != "rejected":
+                records.append(_checked(record, correction))
+        return self.model_copy(update={"records": records, "issues": [*self.issues, *issues]})
+
     def export(
         self,
         path: str | Path,
@@ -507,3 +553,29 @@ class Document(Data):
             f"This JSON is no document of docai with schema version {SCHEMA_VERSION} ({place}: "
             f"{problem['msg']}): give what to_json() or docai process wrote, or read its source again."
         )
+
+
+_BY_PERSON: Final = "checked by a person"
+"""Method of the confidence of a record that was accepted or corrected, and of its parts."""
+
+
+def _checked(record: RecordBase, correction: Correction) -> RecordBase:
+    """The record as a person left it. Raises :class:`docai.errors.CorrectionsError`."""
+    assert isinstance(record, Content)
+    changes: dict[str, Any] = {
+        "evidence": ["person"],
+        "confidence": Confidence(value=1.0, method=_BY_PERSON, parts=_BY_PERSON),
+    }
+    if correction.content is None:
+        accepted = record.with_confidences([1.0] * len(record.parts()))
+        return accepted.model_copy(update=changes)
+    try:
+        content = corrected_content(record, correction.content)
+    except CorrectionsError as error:
+        raise CorrectionsError(f"The correction of {record.id} on page {record.page}: {error}") from None
+    if read := content_text(record):
+        source = record.evidence[0] if record.evidence else "model"
+        before = Alternative(source=source, content=read, reason="a person corrected it")
+        changes["alternatives"] = [*record.alternatives, before]
+    changes |= {"issues": [], "read_back": None, "repaired": False}
+    return record.model_copy(update=changes | dict(content.with_confidences([1.0] * len(content.parts()))))

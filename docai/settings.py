@@ -16,25 +16,30 @@ import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
 
-from docai.environment import KEY_VARIABLE
+from docai.environment import KEY_VARIABLE, TOKEN_VARIABLE
 from docai.errors import SettingError
 from docai.limits import FLAGS, Limits
 from docai.options import (
     CHOICES,
+    MODEL_CHOICES,
     Drawings,
+    Dtype,
     Effort,
+    ModelOptions,
     Options,
+    Quantization,
     ReadBackSetting,
     Retry,
     TextLayer,
@@ -45,11 +50,16 @@ from docai.options import (
 ENV_PREFIX = "DOCAI_"
 SETTINGS_FILE = "docai.toml"
 
+FLAG_NAMES = {**FLAGS, "adapters": "--adapter"}
+"""Setting → its flag, where that is not its name."""
+
 _WORDS = {
     "model": "an embedded model such as nano, a folder, a hub id such as organisation/name@revision, or a "
     "server, http://HOST:PORT#NAME",
     "device": "auto, cpu, cuda or cuda:<number>",
-    **{name: in_words(values) for name, values in CHOICES.items()},
+    **{name: in_words(values) for name, values in {**CHOICES, **MODEL_CHOICES}.items()},
+    "batch": "a number from 1, or none for as many as there is memory for",
+    "adapters": "HEAD=FOLDER for each head, such as table=runs/table; in docai.toml a table [adapters]",
     "download": "true or false",
 }
 _LIMIT_WORDS = "a number above 0, or none to switch the limit off"
@@ -68,6 +78,19 @@ class Settings(Limits, BaseSettings):
 
     model: str = Field(default="nano", min_length=1, description="Checkpoint that reads the regions.")
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="Where it runs.")
+    dtype: Dtype = Field(
+        default="auto", description="Number format of the weights; auto: bfloat16 on a CUDA device."
+    )
+    batch: int | None = Field(
+        default=None, ge=1, description="Most answers written at a time; none: as memory allows."
+    )
+    adapters: Annotated[dict[str, str], NoDecode] = Field(
+        default_factory=dict,
+        description="LoRA adapters beside those of the model: HEAD=FOLDER, with commas between them.",
+    )
+    quantization: Quantization = Field(
+        default="none", description="nf4: weights in 4 bits, on a CUDA device; not measured."
+    )
     text_layer: TextLayer = Field(default="prefer", description="What a PDF's own words are used for.")
     drawings: Drawings = Field(
         default="prefer", description="What drawn molecules and scores of a PDF are used for."
@@ -84,11 +107,34 @@ class Settings(Limits, BaseSettings):
     )
     download: bool = Field(default=False, description="Let the hub be asked for weights that are not here.")
 
-    @field_validator(*Limits.model_fields, mode="before")
+    @field_validator(*Limits.model_fields, "batch", mode="before")
     @classmethod
     def _none_in_words(cls, value: object) -> object:
         """Neither the environment nor TOML can spell None."""
         return None if isinstance(value, str) and value.strip().lower() == "none" else value
+
+    @field_validator("adapters", mode="before")
+    @classmethod
+    def _adapters_in_words(cls, value: object) -> object:
+        """``HEAD=FOLDER``, which is how flags and the environment spell it, as a dictionary."""
+        if isinstance(value, Mapping):
+            return value
+        if isinstance(value, str) and value.strip().lower() == "none":
+            return {}
+        parts = value.split(",") if isinstance(value, str) else value
+        if not isinstance(parts, (list, tuple)):
+            return value
+        pairs = [str(part).partition("=") for part in parts]
+        if not all(head.strip() and folder.strip() for head, _, folder in pairs):
+            raise ValueError("not HEAD=FOLDER")
+        return {head.strip(): folder.strip() for head, _, folder in pairs}
+
+    @property
+    def model_options(self) -> ModelOptions:
+        """How the model is run, by these settings."""
+        return ModelOptions(
+            dtype=self.dtype, batch=self.batch, adapters=self.adapters, quantization=self.quantization
+        )
 
     @property
     def limits(self) -> Limits:
@@ -172,7 +218,7 @@ def check_settings(
     origins: dict[str, str] = {}
     for name in {*Settings.model_fields, *arguments, *from_file}:
         if name in arguments:
-            flag = FLAGS.get(name, f"--{name.replace('_', '-')}")
+            flag = FLAG_NAMES.get(name, f"--{name.replace('_', '-')}")
             origins[name] = f"flag {flag}" if as_flags else f"argument {name}"
         elif name in from_env:
             origins[name] = f"environment {ENV_PREFIX}{name.upper()}"
@@ -197,7 +243,7 @@ def check_settings(
 def unknown_variables() -> list[str]:
     """Names in the environment that look like settings and are none; a typo should not pass unseen."""
     known = {ENV_PREFIX + name.upper() for name in Settings.model_fields}
-    known |= {KEY_VARIABLE, "DOCAI_REAL_DATA", "DOCAI_WEIGHTS"}
+    known |= {KEY_VARIABLE, TOKEN_VARIABLE, "DOCAI_REAL_DATA", "DOCAI_WEIGHTS"}
     return sorted(
         name for name in os.environ if name.upper().startswith(ENV_PREFIX) and name.upper() not in known
     )
@@ -221,7 +267,10 @@ def _explain(error: ValidationError, origins: Mapping[str, str]) -> tuple[str, s
 def describe_settings(loaded: LoadedSettings) -> list[tuple[str, str, str]]:
     """Rows of name, value and origin, in declaration order."""
     values: BaseModel = loaded.values
-    return [
-        (name, "none" if value is None else str(value), loaded.origins[name])
-        for name, value in values.model_dump().items()
-    ]
+    return [(name, _shown(value), loaded.origins[name]) for name, value in values.model_dump().items()]
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ",".join(f"{head}={folder}" for head, folder in value.items()) or "none"
+    return "none" if value is None else str(value)

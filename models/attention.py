@@ -30,6 +30,9 @@ CAPPED = "docai_capped"
 MAX_SCORES: Final = 1 << 25
 """Scores that attention with a cap has in memory at a time: 128 MB in float32."""
 
+MAX_PACKED: Final = 16
+"""Queries up to which those that share a head of keys and values are packed together."""
+
 AttentionChoice = Literal["auto", "eager", "fused"]
 
 
@@ -97,7 +100,21 @@ def fused_attention(
         raise ValueError("Fused attention cannot cap its scores; build the model with eager attention.")
     # No mask means no restriction (see fused_mask); the layer must not assume a causal mask.
     kwargs["is_causal"] = False
+    n_shared, n_queries = key.shape[1], query.shape[2]
+    if attention_mask is not None and 1 < n_queries <= MAX_PACKED and query.shape[1] > n_shared:
+        # transformers would repeat the keys and values of all positions. For a single query it does not.
+        batch, n_heads, _, width = query.shape
+        n_each = n_heads // n_shared
+        packed = query.reshape(batch, n_shared, n_each * n_queries, width)
+        mask = attention_mask.repeat(1, 1, n_each, 1)
+        mixed, _ = sdpa_attention_forward(_NoGroups(), packed, key, value, mask, **kwargs)  # type: ignore[arg-type]
+        unpacked = mixed.transpose(1, 2).reshape(batch, n_heads, n_queries, width)
+        return unpacked.transpose(1, 2), None
     return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
+
+
+class _NoGroups:
+    """Stands for an attention layer whose queries share no heads any more."""
 
 
 def capped_attention(

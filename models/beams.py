@@ -27,6 +27,7 @@ def search(
     decoding: Decoding,
     special_tokens: SpecialTokens,
     constraint: Constraint | None = None,
+    seconds: float | None = None,
 ) -> Answer:
     """The best answer that a beam search finds.
 
@@ -37,6 +38,7 @@ def search(
         decoding: with the number of beams.
         special_tokens: those of the model.
         constraint: the grammar of the answer; None allows any text.
+        seconds: after which it ends with what it has; None: never.
     """
     prompt_length = inputs["input_ids"].shape[1]
     processors = LogitsProcessorList()
@@ -54,6 +56,7 @@ def search(
         eos_token_id=list(special_tokens.ends),
         repetition_penalty=1.0,
         use_cache=True,
+        max_time=seconds,
     )
     # The declared type of generate() excludes PaliGemma.
     sequences: torch.Tensor = cast(Any, model).generate(
@@ -61,6 +64,8 @@ def search(
     )
     written = sequences[0, prompt_length:].tolist()
     length, reason = find_end(written, budget, special_tokens.ends, decoding)
+    if reason == "length" and length < budget:
+        reason = "deadline"
     return Answer(written[:length], _score(model, inputs, sequences)[:length], reason)
 
 

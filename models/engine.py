@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from docai.errors import ConfigurationError, GenerationError, ServerError
 from docai.models.calibration import Calibration
@@ -17,6 +17,10 @@ from docai.records import FinishReason
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+
+K = TypeVar("K")
+"""By which whoever puts a request to a stream knows its answer."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,12 @@ class Request:
     """Maximum number of tokens of the answer; None is that of the head."""
     stretch: float = 1.0
     """Factor on the token budget of head and checkpoint; ``max_tokens`` remains the upper bound."""
+    draft: str = ""
+    """What the answer is likely to be like, in the spelling of the head, such as the words of the PDF itself.
+    It changes no answer: an engine may write one in fewer steps by it."""
+    deadline: float | None = None
+    """When the answer ends with what it has, and the finish reason ``deadline``, by :func:`time.monotonic`;
+    None: never. Servers are not told."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +100,39 @@ class Engine(Protocol):
         Raises:
             HeadNotAvailableError: a request names a head without weights.
         """
+        ...
+
+
+class Stream(Protocol[K]):
+    """Requests that may come while others are answered."""
+
+    def submit(self, requests: Iterable[tuple[K, Request]]) -> None:
+        """Put requests to the engine, each with a key. Any thread may call this at any time.
+
+        Raises:
+            HeadNotAvailableError, GenerationError: one of them cannot be asked at all; none is.
+        """
+        ...
+
+    def answers(self) -> Iterator[tuple[K, Generation]]:
+        """Answer until nothing is left. Each answer is given as soon as it is ready, in any order."""
+        ...
+
+    def close(self) -> None:
+        """Drop what is not answered."""
+        ...
+
+
+@runtime_checkable
+class StreamingEngine(Engine, Protocol):
+    """An engine that reads crops that come while it writes the answers to others.
+
+    What puts its requests to one as they come is :class:`docai.models.stream.AnswerStream`, which takes any
+    engine.
+    """
+
+    def stream(self) -> Stream[Any]:
+        """A new stream; what several of them are asked is read together."""
         ...
 
 
@@ -184,7 +227,7 @@ def answer(engine: Engine, requests: Sequence[Request]) -> list[Generation]:
     answers: dict[int, Generation] = {}
     left: list[int] = []
     for index, request in enumerate(requests):
-        generation = _answer_without_model(request, crop_size(engine, request.head))
+        generation = answer_without_model(request, crop_size(engine, request.head))
         if generation is not None:
             answers[index] = generation
         else:
@@ -193,12 +236,13 @@ def answer(engine: Engine, requests: Sequence[Request]) -> list[Generation]:
         # Here, since a model that cannot be loaded is no failure of a crop.
         engine = engine.loaded()
     if left:
-        generations = _answer_batch(engine, [requests[index] for index in left])
+        generations = answer_batch(engine, [requests[index] for index in left])
         answers.update(zip(left, generations, strict=True))
     return [answers[index] for index in range(len(requests))]
 
 
-def _answer_without_model(request: Request, side: int) -> Generation | None:
+def answer_without_model(request: Request, side: int) -> Generation | None:
+    """The answer to a crop that is blank, or not of ``side`` pixels; None: a model has to be asked."""
     from docai.models.blank import is_blank
 
     try:
@@ -210,7 +254,8 @@ def _answer_without_model(request: Request, side: int) -> Generation | None:
     return None
 
 
-def _answer_batch(engine: Engine, requests: Sequence[Request]) -> list[Generation]:
+def answer_batch(engine: Engine, requests: Sequence[Request]) -> list[Generation]:
+    """As :func:`answer`, of crops for which a model has to be asked."""
     try:
         return engine.generate(requests)
     except (ConfigurationError, ServerError):
@@ -228,7 +273,7 @@ def _answer_batch(engine: Engine, requests: Sequence[Request]) -> list[Generatio
     middle = len(requests) // 2
     halves = [requests[:middle], requests[middle:]]
     parts = halves if may_be_too_large else [[request] for request in requests]
-    return [generation for part in parts for generation in _answer_batch(engine, part)]
+    return [generation for part in parts for generation in answer_batch(engine, part)]
 
 
 def failed_generation(request: Request, error: Exception) -> Generation:

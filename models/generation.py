@@ -17,7 +17,7 @@ if TYPE_CHECKING:
         PreTrainedTokenizerBase,
     )
 
-StopReason = Literal["stop", "length", "loop"]
+StopReason = Literal["stop", "length", "loop", "deadline"]
 
 
 def find_end(

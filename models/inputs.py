@@ -98,6 +98,11 @@ class Preprocessor:
             self._prompts[prompt] = self._without_image(_processed(self._processor, [prompt], [self._probe]))
         return self._prompts[prompt]
 
+    def answer(self, text: str) -> tuple[int, ...]:
+        """The tokens that a model writes a text with, without the end token."""
+        found: list[int] = self._processor.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return tuple(found)
+
     def pixels(self, image: Image) -> torch.Tensor:
         """(3, side, side), float32, of a crop of the right size."""
         if self._is_scaled:

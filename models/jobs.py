@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from docai.errors import GenerationError
+from docai.models.drafts import Drafter
 from docai.models.generation import Answer, StopReason
 from docai.models.heads import Decoding
 from docai.models.loops import LoopDetector
@@ -32,6 +34,10 @@ class Job:
     decoding: Decoding
     constraint: Constraint | None = None
     adapter: str | None = None
+    draft: tuple[int, ...] = ()
+    """Tokens that the answer is likely to be like."""
+    deadline: float | None = None
+    """When the answer ends with what it has, by :func:`time.monotonic`; None: never."""
     causal_prompt: bool = False
     """The prompt sees only what is before it, see :func:`docai.models.guards.make_prompt_causal`."""
     picture: bytes = b""
@@ -41,6 +47,11 @@ class Job:
     def key(self) -> tuple[bytes, tuple[int, ...], str | None, bool] | None:
         """The same where the same is read; None: it is not to be kept."""
         return (self.picture, self.prompt, self.adapter, self.causal_prompt) if self.picture else None
+
+    @property
+    def is_late(self) -> bool:
+        """The deadline has passed."""
+        return self.deadline is not None and time.monotonic() >= self.deadline
 
 
 @dataclass(eq=False)
@@ -52,6 +63,8 @@ class Row:
     """Positions of image and prompt."""
     loop: LoopDetector
     matcher: LLMatcher | None
+    drafter: Drafter | None = None
+    """None: its next token is written, and no other is tried."""
     tokens: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     length: int = 0

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import threading
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, Generic
 
 import torch
 
@@ -24,11 +23,12 @@ from docai.models.checkpoints import (
     head_not_available,
     open_adapter,
 )
-from docai.models.engine import Generation, Request, check_crop, failed_generation
+from docai.models.dispatch import Dispatcher, Ticket
+from docai.models.engine import Generation, K, Request, check_crop, failed_generation
 from docai.models.generation import Answer, SpecialTokens, visible
 from docai.models.heads import HEADS
 from docai.models.inputs import Preprocessor, encode_prompts
-from docai.models.jobs import Job, Outcome, no_room
+from docai.models.jobs import Job, no_room
 from docai.models.loading import (
     Quantization,
     choose_device,
@@ -50,22 +50,16 @@ if TYPE_CHECKING:
     from docai.models.heads import Head
 
 
-@dataclass(eq=False)
-class _Ticket:
-    """One request on its way."""
-
-    request: Request
-    job: Job | None = None
-    """None: it is not read greedily."""
-    generation: Generation | None = None
+CPU_DRAFT_ROWS: Final = 2
+"""Above it a processor gains nothing by drafts: its steps take time for each token of each row."""
 
 
 class PaliGemmaEngine:
     """PaliGemma 2 with one base model and a LoRA adapter for each head. Create it with :meth:`load`.
 
     It answers many requests at a time, of whatever heads, documents and threads: what one thread puts to it
-    is read beside what others wait for. :meth:`generate` is for a list. A server of many callers uses
-    :meth:`submit` and :meth:`answers`.
+    is read beside what others wait for. :meth:`generate` is for a list, :meth:`stream` for requests that come
+    while others are answered.
     """
 
     def __init__(
@@ -79,6 +73,7 @@ class PaliGemmaEngine:
         adapter_ids: Mapping[str, str],
         batch_size: int,
         cuda_graphs: bool = False,
+        draft_rows: int | None = None,
     ) -> None:
         """Use :meth:`load`.
 
@@ -91,6 +86,7 @@ class PaliGemmaEngine:
             adapter_ids: head → id of its weights in records, for heads with an adapter of that name.
             batch_size: most answers that are written at a time.
             cuda_graphs: capture the steps of decoding.
+            draft_rows: as for :meth:`load`.
         """
         self.checkpoint = checkpoint
         self._model = model
@@ -101,7 +97,10 @@ class PaliGemmaEngine:
         self._context = guards.text_config(model.config).max_position_embeddings
         self._special_tokens = SpecialTokens.of(model, processor)
         self._inputs = Preprocessor(processor, checkpoint.image_size, checkpoint.n_image_tokens)
-        self._scheduler = Scheduler(
+        if draft_rows is None:
+            draft_rows = batch_size if model.device.type == "cuda" else CPU_DRAFT_ROWS
+        self._uses_drafts = draft_rows > 0
+        scheduler = Scheduler(
             SlotDecoder(
                 model,
                 adapters=adapters if isinstance(adapters, AdapterRows) else None,
@@ -114,12 +113,9 @@ class PaliGemmaEngine:
             n_image=checkpoint.n_image_tokens,
             select=None if adapters is None or isinstance(adapters, AdapterRows) else self._select,
             n_behind=1 if model.device.type == "cuda" else 0,
+            draft_rows=draft_rows,
         )
-        self._lock = threading.RLock()
-        self._tickets: dict[Job, _Ticket] = {}
-        self._beams: deque[_Ticket] = deque()
-        self._streamed: dict[int, _Ticket] = {}
-        self._n_streamed = 0
+        self._dispatcher = Dispatcher(scheduler)
         self._constraints: Constraints | None = None
 
     @classmethod
@@ -134,6 +130,7 @@ class PaliGemmaEngine:
         attention: AttentionChoice = "auto",
         quantization: Quantization | None = None,
         cuda_graphs: bool = False,
+        draft_rows: int | None = None,
         download: bool = False,
     ) -> PaliGemmaEngine:
         """Load a checkpoint.
@@ -148,6 +145,9 @@ class PaliGemmaEngine:
             attention: ``auto`` is fused if the checkpoint allows it.
             quantization: ``nf4`` stores the decoder's weights in 4 bits, on a CUDA device. Not measured yet.
             cuda_graphs: capture the steps of decoding on a CUDA device as graphs. Not measured yet.
+            draft_rows: most answers that are being written for several tokens of each to be tried together,
+                which changes no answer, see :mod:`docai.models.drafts`; 0: never; None: 2 on a CPU, any
+                number on CUDA, where it is not measured yet.
             download: allow downloading missing files from the hub.
 
         Raises:
@@ -196,6 +196,7 @@ class PaliGemmaEngine:
             adapter_ids=ids,
             batch_size=batch_size or default_slots(base, checkpoint.n_image_tokens, budgets),
             cuda_graphs=cuda_graphs,
+            draft_rows=draft_rows,
         )
 
     @property
@@ -235,117 +236,52 @@ class PaliGemmaEngine:
             HeadNotAvailableError: a request names a head without weights.
             GenerationError: a crop is not RGB, or not of :attr:`side`.
         """
-        with self._lock:
-            tickets = [self._ticket(request) for request in requests]
-            for ticket in tickets:
-                self._enqueue(ticket)
+        tickets = [self._ticket(request) for request in requests]
+        self._dispatcher.submit(tickets)
         try:
-            while any(ticket.generation is None for ticket in tickets):
-                # Threads take turns: each step writes a token of everybody's answers.
-                with self._lock:
-                    if any(ticket.generation is None for ticket in tickets):
-                        self._step()
+            self._dispatcher.wait(lambda: all(ticket.outcome is not None for ticket in tickets))
         except BaseException:
-            with self._lock:
-                self._forget(tickets)
+            self._dispatcher.forget(tickets)
             raise
-        return [ticket.generation for ticket in tickets if ticket.generation is not None]
+        return [
+            self._generation(request, ticket.outcome)
+            for request, ticket in zip(requests, tickets, strict=True)
+            if ticket.outcome is not None
+        ]
 
-    def submit(self, request: Request) -> int:
-        """Put a request to the model, to be answered by :meth:`answers`. Any thread may call this.
-
-        Returns:
-            The number by which its answer is given.
-
-        Raises:
-            HeadNotAvailableError, GenerationError: as by :meth:`generate`.
-        """
-        with self._lock:
-            ticket = self._ticket(request)
-            self._n_streamed += 1
-            self._streamed[self._n_streamed] = ticket
-            self._enqueue(ticket)
-            return self._n_streamed
-
-    def answers(self) -> Iterator[tuple[int, Generation]]:
-        """Answer what was submitted, also while this runs, until nothing is left.
-
-        Yields:
-            The number of a request and its answer, as soon as it is ready, in any order.
-        """
-        while True:
-            with self._lock:
-                ready = [number for number, one in self._streamed.items() if one.generation is not None]
-                done = [(number, self._streamed.pop(number).generation) for number in ready]
-                if not done and not self._streamed:
-                    return
-                if not done:
-                    self._step()
-            yield from ((number, generation) for number, generation in done if generation is not None)
+    def stream(self) -> PaliGemmaStream[Any]:
+        """A stream of requests, see :class:`docai.models.engine.Stream`; several share the slots."""
+        return PaliGemmaStream(self)
 
     def close(self) -> None:
         """Give the memory of all slots back; that of the weights goes with the engine itself.
 
-        What was submitted and is not answered is forgotten. The next request takes the memory again.
+        What is not answered yet becomes an error. The next request takes the memory again.
         """
-        with self._lock:
-            self._forget([*self._tickets.values(), *self._beams])
-            self._streamed.clear()
-            self._scheduler.release()
+        self._dispatcher.close()
         if self._model.device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def _ticket(self, request: Request) -> _Ticket:
+    def _ticket(self, request: Request) -> Ticket:
         self._check(request)
         head = request.head
         constraint = self._constraint(head)
         if head.decoding.num_beams > 1:
-            return _Ticket(request)
-        job = Job(
-            pixels=partial(self._inputs.pixels, request.image),
-            prompt=self._inputs.prompt(head.prompt),
-            budget=self._budget(request),
-            decoding=head.decoding,
-            constraint=constraint,
-            adapter=head.name if head.name in self._adapter_ids else None,
-            causal_prompt=self._heads[head.name].causal_prompt,
-            picture=hashlib.sha256(request.image.tobytes()).digest(),
+            return Ticket(partial(self._search, request))
+        return Ticket(
+            Job(
+                pixels=partial(self._inputs.pixels, request.image),
+                prompt=self._inputs.prompt(head.prompt),
+                budget=self._budget(request),
+                decoding=head.decoding,
+                constraint=constraint,
+                adapter=head.name if head.name in self._adapter_ids else None,
+                draft=self._inputs.answer(request.draft) if request.draft and self._uses_drafts else (),
+                deadline=request.deadline,
+                causal_prompt=self._heads[head.name].causal_prompt,
+                picture=hashlib.sha256(request.image.tobytes()).digest(),
+            )
         )
-        return _Ticket(request, job)
-
-    def _enqueue(self, ticket: _Ticket) -> None:
-        if ticket.job is None:
-            self._beams.append(ticket)
-        else:
-            self._tickets[ticket.job] = ticket
-            self._scheduler.submit(ticket.job)
-
-    def _forget(self, tickets: Sequence[_Ticket]) -> None:
-        """Drop what nobody waits for any more."""
-        jobs = [ticket.job for ticket in tickets if ticket.job is not None]
-        self._scheduler.cancel(jobs)
-        for job in jobs:
-            self._tickets.pop(job, None)
-        self._beams = deque(ticket for ticket in self._beams if ticket not in tickets)
-
-    def _step(self) -> None:
-        """Write one token of each answer, or a whole one by beam search."""
-        # What is waiting waits for a beam search, or a long stream would never let it begin.
-        self._scheduler.is_held = bool(self._beams)
-        if self._beams and not self._scheduler.is_writing:
-            ticket = self._beams.popleft()
-            try:
-                outcome: Answer | Exception = self._search(ticket.request)
-            except Exception as error:
-                outcome = error
-            ticket.generation = self._generation(ticket.request, outcome)
-            return
-        if self._scheduler.is_idle:
-            raise GenerationError("A request was lost. This is a bug of docai; please report it.")
-        outcomes: list[Outcome] = self._scheduler.step()
-        for job, result in outcomes:
-            ticket = self._tickets.pop(job)
-            ticket.generation = self._generation(ticket.request, result)
 
     def _search(self, request: Request) -> Answer:
         """The answer to one request by beam search."""
@@ -363,13 +299,22 @@ class PaliGemmaEngine:
         budget = min(self._budget(request), self._context - n_prompt)
         if budget < 1:
             raise no_room(n_prompt, self._context)
+        seconds = None if request.deadline is None else request.deadline - time.monotonic()
+        if seconds is not None and seconds <= 0:
+            return Answer([], [], "deadline")
         if self._model.device.type != "cpu":
             # Its own cache takes the place of the slots.
-            self._scheduler.release()
+            self._dispatcher.scheduler.release()
         with torch.inference_mode():
             self._select(head.name if head.name in self._adapter_ids else None)
             return search(
-                self._model, inputs, budget, head.decoding, self._special_tokens, self._constraint(head)
+                self._model,
+                inputs,
+                budget,
+                head.decoding,
+                self._special_tokens,
+                self._constraint(head),
+                seconds,
             )
 
     def _check(self, request: Request) -> None:
@@ -428,3 +373,34 @@ class PaliGemmaEngine:
         else:
             layers.enable_adapter_layers()
             self._adapters.set_adapter(adapter, inference_mode=True)
+
+
+class PaliGemmaStream(Generic[K]):
+    """Requests to one engine and their answers, as :class:`docai.models.engine.Stream` has it."""
+
+    def __init__(self, engine: PaliGemmaEngine) -> None:
+        self._engine = engine
+        self._open: dict[Ticket, tuple[K, Request]] = {}
+
+    def submit(self, requests: Iterable[tuple[K, Request]]) -> None:
+        engine = self._engine
+        opened = {engine._ticket(request): (key, request) for key, request in requests}
+        self._open.update(opened)
+        engine._dispatcher.submit(opened)
+
+    def answers(self) -> Iterator[tuple[K, Generation]]:
+        engine = self._engine
+        while self._open:
+            engine._dispatcher.wait(self._is_ready)
+            for ticket in [one for one in tuple(self._open) if one.outcome is not None]:
+                key, request = self._open.pop(ticket)
+                assert ticket.outcome is not None
+                yield key, engine._generation(request, ticket.outcome)
+
+    def close(self) -> None:
+        engine, tickets = self._engine, tuple(self._open)
+        self._open.clear()
+        engine._dispatcher.forget(tickets)
+
+    def _is_ready(self) -> bool:
+        return not self._open or any(ticket.outcome is not None for ticket in tuple(self._open))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from docai.models.drafts import Drafter
 from docai.models.generation import Answer, SpecialTokens, StopReason
 from docai.models.jobs import Job, Outcome, Pending, Row, is_out_of_memory, no_room
 from docai.models.loops import LoopDetector
@@ -42,7 +43,9 @@ class Scheduler:
             together. None: the decoder has none, or has them side by side.
         n_prefill: most crops with equal prompts that are read at a time.
         n_behind: steps that the host is behind the device: it looks at a token while the device computes the
-            next ones. Answers with a grammar need 0, which they get.
+            next ones. Answers with a grammar or a draft need 0, which they get.
+        draft_rows: most answers that are being written for drafts to be tried, see
+            :mod:`docai.models.drafts`; 0: none are.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Scheduler:
         select: Select | None = None,
         n_prefill: int = 1,
         n_behind: int = 0,
+        draft_rows: int = 0,
     ) -> None:
         self.n_slots = n_slots
         """Halved when memory runs out."""
@@ -70,14 +74,15 @@ class Scheduler:
         self._selected: str | None = None
         self._n_prefill = n_prefill
         self._n_behind = n_behind
+        self._draft_rows = draft_rows
         self._most = n_slots
         self._waiting: deque[Job] = deque()
         self._rows: list[Row | None] = []
         self._pending: deque[Pending] = deque()
         self._done: list[Outcome] = []
         self._n_ended = 0
-        self.n_steps = self.n_prefilled = self.n_tokens = 0
-        """So far: steps, crops read, and tokens of all steps."""
+        self.n_steps = self.n_prefilled = self.n_tokens = self.n_drafted = self.n_right = 0
+        """So far: steps, crops read, tokens of all steps; tokens of drafts, and how many were right."""
 
     def submit(self, job: Job) -> None:
         """Have a job wait for a slot. Any thread may call this at any time."""
@@ -142,6 +147,10 @@ class Scheduler:
                 self._waiting.popleft()
                 self._done.append((job, no_room(n_prompt, self._context)))
                 continue
+            if job.is_late:
+                self._waiting.popleft()
+                self._done.append((job, Answer([], [], "deadline")))
+                continue
             try:
                 if not live and self._select is not None:
                     self._select(job.adapter)
@@ -196,7 +205,8 @@ class Scheduler:
     def _row(self, job: Job) -> Row:
         n_prompt = self._n_image + len(job.prompt)
         matcher = None if job.constraint is None else job.constraint.matcher()
-        return Row(job, n_prompt, LoopDetector(job.decoding), matcher, length=n_prompt)
+        drafter = Drafter(job.draft) if self._draft_rows else None
+        return Row(job, n_prompt, LoopDetector(job.decoding), matcher, drafter, length=n_prompt)
 
     def _room(self, job: Job) -> int:
         """Tokens that an answer may have."""
@@ -225,11 +235,11 @@ class Scheduler:
         self._rows[slot] = row
         self._decoder.reserve(self.n_slots, row.n_prompt + self._room(job) + self._n_behind)
         same = (job.decoding, job.constraint) == (before.job.decoding, before.job.constraint)
-        if same and before.reason == "length" and self._room(job) > len(before.tokens):
+        if same and before.reason in ("length", "deadline") and self._room(job) > len(before.tokens):
             # The answer was cut: it goes on where it was. As a new row, since tokens after its end may still
             # be on their way.
             row.tokens, row.logprobs = before.tokens, before.logprobs
-            row.loop, row.matcher = before.loop, before.matcher
+            row.loop, row.matcher, row.drafter = before.loop, before.matcher, before.drafter
             row.length += len(row.tokens) - 1
             self._decoder.resume(slot, row.length, row.tokens[-1])
             return True
@@ -246,15 +256,21 @@ class Scheduler:
 
     def _write(self) -> None:
         """One token of each answer that is being written."""
-        if any(row.matcher is not None for row in self._live()):
-            # The grammar needs to know the last token.
+        live = self._live()
+        tries = len(live) <= self._draft_rows
+        if tries or any(row.matcher is not None for row in live):
+            # The grammar, or who guesses, needs to know the last token.
             self._collect(0)
         n_rows = self._compact()
         if not n_rows:
             self._collect(0)
             return
         rows = [row for row in self._rows[:n_rows] if row is not None]
-        logits = self._decoder.decode(n_rows, max(row.length for row in rows))
+        drafts = [self._draft(row) for row in rows] if tries else []
+        if any(drafts):
+            logits = self._write_drafts(rows, drafts)
+        else:
+            logits = self._decoder.decode(n_rows, max(row.length for row in rows))
         allowed, failed = self._allowed(rows, logits)
         chosen = self._decoder.choose(slice(0, n_rows), logits, allowed)
         for row in rows:
@@ -264,6 +280,32 @@ class Scheduler:
         self._later(rows, chosen)
         self._fail(failed)
         self._collect(self._n_behind)
+
+    def _draft(self, row: Row) -> list[int]:
+        """What the answer may go on with, so that the token after it has room, too."""
+        if row.drafter is None:
+            return []
+        draft = row.drafter.propose(self._room(row.job) - len(row.tokens) - 1)
+        if row.matcher is not None and draft:
+            # What the grammar does not allow is never right.
+            draft = draft[: row.matcher.validate_tokens(draft)]
+        return draft
+
+    def _write_drafts(self, rows: Sequence[Row], drafts: Sequence[Sequence[int]]) -> torch.Tensor:
+        """Write what is right of the drafts. Returns the logits of the token after that of each answer."""
+        checked = self._decoder.decode_drafts(drafts, max(row.length for row in rows))
+        counts: list[int] = checked.n_right.tolist()
+        for row, draft, count, logprobs in zip(rows, drafts, counts, checked.logprobs.tolist(), strict=True):
+            row.length += count
+            if row.drafter is not None:
+                row.drafter.judge(len(draft), count)
+            for token, logprob in zip(draft[:count], logprobs, strict=False):
+                if row.reason is None:
+                    self._take(row, token, logprob)
+        self.n_drafted += sum(map(len, drafts))
+        self.n_right += sum(counts)
+        self.n_tokens += sum(counts)
+        return checked.logits
 
     def _compact(self) -> int:
         """Bring the answers that are being written into the first slots. Returns their number."""
@@ -279,11 +321,12 @@ class Scheduler:
         self, rows: Sequence[Row], logits: torch.Tensor
     ) -> tuple[torch.Tensor | None, dict[Row, GenerationError]]:
         """What the grammars allow next, (rows, vocabulary), and the rows whose grammar fails."""
-        if all(row.matcher is None for row in rows):
+        matchers = [row.matcher if row.reason is None else None for row in rows]
+        if not any(matcher is not None for matcher in matchers):
             return None, {}
         from docai.models.constrained import allowed_tokens
 
-        allowed, reasons = allowed_tokens([row.matcher for row in rows], logits)
+        allowed, reasons = allowed_tokens(matchers, logits)
         failed = {}
         for index, reason in reasons.items():
             name = "" if (constraint := rows[index].job.constraint) is None else constraint.name
@@ -319,12 +362,16 @@ class Scheduler:
         if token in self._ends:
             self._finish(row, "stop")
             return
+        if row.drafter is not None:
+            row.drafter.add(token)
         row.tokens.append(token)
         row.logprobs.append(logprob)
         if row.loop.add(token):
             self._finish(row, "loop")
         elif len(row.tokens) >= self._room(row.job):
             self._finish(row, "length")
+        elif row.job.is_late:
+            self._finish(row, "deadline")
         if row.matcher is not None and (
             token in self._special_tokens.silent or not row.matcher.consume_token(token)
         ):

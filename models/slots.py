@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 
 from docai.errors import CheckpointError
+from docai.models.drafts import MAX_DRAFT
 from docai.models.guards import text_config
 
 if TYPE_CHECKING:
@@ -80,11 +81,11 @@ class SlotCache:
         self._slots, self._positions = slots, None
 
     def begin_step(self, slots: torch.Tensor, positions: torch.Tensor, n_seen: int) -> None:
-        """What comes next is one position of each of the first slots.
+        """What comes next are positions of each of the first slots.
 
         Args:
             slots: ``arange`` of their number.
-            positions: of each, where it is written.
+            positions: of each, where it is written; (rows), or (rows, tokens) where several are.
             n_seen: positions that the longest of them has then.
         """
         self._slots, self._positions, self._n_seen = slots, positions, n_seen
@@ -113,7 +114,10 @@ class SlotCache:
                 cached[slots, :, : new.shape[2]] = new
                 seen.append(new)
             else:
-                cached[slots, :, positions] = new[:, :, 0]
+                if positions.ndim == 1:
+                    cached[slots, :, positions] = new[:, :, 0]
+                else:
+                    cached[slots[:, None], :, positions] = new.transpose(1, 2)
                 seen.append(cached[: len(slots), :, : self._n_seen])
         return seen[0], seen[1]
 
@@ -135,6 +139,18 @@ class Chosen:
     """(rows), int64."""
     logprobs: torch.Tensor
     """(rows), float32: natural log-probabilities by the model, before any grammar."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What the model says to drafts, on its device."""
+
+    n_right: torch.Tensor
+    """(rows), int64: tokens of each draft that it would have written itself."""
+    logprobs: torch.Tensor
+    """(rows, tokens), float32: natural log-probabilities of the tokens of drafts."""
+    logits: torch.Tensor
+    """(rows, vocabulary), of the token after those."""
 
 
 class SlotDecoder:
@@ -169,16 +185,17 @@ class SlotDecoder:
         self.adapters = adapters
         self.fixed_shapes = fixed_shapes
         self.cache = SlotCache(config.num_hidden_layers)
-        self.shapes: set[tuple[int, int]] = set()
-        """Rows and positions of all steps so far."""
+        self.shapes: set[tuple[int, int, int]] = set()
+        """Rows, positions, and tokens of a row, of all steps so far."""
         self._inner: Any = model.model
         self._head: Any = model.lm_head
         self._cap = config.final_logit_softcapping
         self._uses_graphs = graphs and fixed_shapes and model.device.type == "cuda"
-        self._graphs: dict[tuple[int, int], tuple[torch.cuda.CUDAGraph, torch.Tensor]] = {}
+        self._graphs: dict[tuple[int, int, int], tuple[torch.cuda.CUDAGraph, torch.Tensor]] = {}
         # What a step reads and a graph has captured: changed in place, replaced only with the slots.
         self._n_rows = torch.zeros((), dtype=torch.int64, device=model.device)
-        self._tokens = self._lengths = self._adapters = self._no_slots()
+        self._tokens = self._lengths = self._adapters = self._n_drafted = self._no_slots()
+        self._drafts = self._no_slots()[:, None]
         self._hidden: torch.Tensor | None = None
 
     @property
@@ -197,12 +214,15 @@ class SlotDecoder:
             self._tokens = torch.cat([self._tokens, self._tokens.new_zeros(missing)])
             self._lengths = torch.cat([self._lengths, self._lengths.new_zeros(missing)])
             self._adapters = torch.cat([self._adapters, self._adapters.new_full((missing,), -1)])
+            self._n_drafted = self._lengths.new_zeros(self.cache.n_slots)
+            self._drafts = self._lengths.new_zeros((self.cache.n_slots, MAX_DRAFT))
 
     def release(self) -> None:
         """Give the memory of all slots back."""
         self._graphs.clear()
         self.cache.release()
-        self._tokens = self._lengths = self._adapters = self._no_slots()
+        self._tokens = self._lengths = self._adapters = self._n_drafted = self._no_slots()
+        self._drafts = self._no_slots()[:, None]
         self._hidden = None
 
     def _no_slots(self) -> torch.Tensor:
@@ -269,46 +289,83 @@ class SlotDecoder:
             n_rows: number of slots.
             longest: positions of the longest of them so far.
         """
-        n_used, n_seen = n_rows, longest + 1
+        logits = self._run(n_rows, longest, 1)[:, 0]
+        self._lengths[:n_rows] += 1
+        return logits
+
+    def decode_drafts(self, drafts: Sequence[Sequence[int]], longest: int) -> Checked:
+        """Write the next token of each of the first slots and, before it, as much of a draft as is right.
+
+        Args:
+            drafts: of each slot, up to :data:`docai.models.drafts.MAX_DRAFT` tokens that may come next, which
+                have to fit the slot.
+            longest: positions of the longest slot so far.
+        """
+        n_rows, width = len(drafts), 1 + max(len(draft) for draft in drafts)
+        if self.fixed_shapes:
+            width = 1 + MAX_DRAFT
+        padded = [[*draft, *[0] * (width - 1 - len(draft))] for draft in drafts]
+        self._drafts[:n_rows, : width - 1] = torch.tensor(padded, device=self.device)
+        self._n_drafted[:n_rows] = torch.tensor([len(draft) for draft in drafts], device=self.device)
+        scores = self._run(n_rows, longest, width)
+        tried, places = self._drafts[:n_rows, : width - 1], torch.arange(width - 1, device=self.device)
+        is_right = (scores[:, :-1].argmax(dim=-1) == tried) & (places < self._n_drafted[:n_rows, None])
+        n_right = is_right.long().cumprod(dim=1).sum(dim=1)
+        told = scores[:, :-1].float()
+        logprobs = told.gather(2, tried[:, :, None])[:, :, 0] - told.logsumexp(dim=-1)
+        self._lengths[:n_rows] += n_right + 1
+        return Checked(n_right, logprobs, scores[torch.arange(n_rows, device=self.device), n_right])
+
+    def _run(self, n_rows: int, longest: int, width: int) -> torch.Tensor:
+        """The logits after ``width`` tokens of each of the first slots, (rows, width, vocabulary)."""
+        n_used, n_seen = n_rows, min(longest + width, self.cache.length)
         if self.fixed_shapes:
             n_used = min(1 << (n_rows - 1).bit_length(), self.cache.n_slots)
             n_seen = min(-(-n_seen // _LENGTH_STEP) * _LENGTH_STEP, self.cache.length)
-        self.shapes.add((n_used, n_seen))
+        self.shapes.add((n_used, n_seen, width))
         self._n_rows.fill_(n_rows)
-        logits = self._replay(n_used, n_seen) if self._uses_graphs else self._step(n_used, n_seen)
-        self._lengths[:n_rows] += 1
-        return logits[:n_rows]
+        run = self._replay if self._uses_graphs else self._step
+        return run(n_used, n_seen, width)[:n_rows]
 
-    def _step(self, n_used: int, n_seen: int) -> torch.Tensor:
+    def _step(self, n_used: int, n_seen: int, width: int) -> torch.Tensor:
         """One step of a shape; depends on nothing but tensors that stay where they are."""
         slots = torch.arange(n_used, device=self.device)
-        lengths = self._lengths[:n_used]
+        lengths, end = self._lengths[:n_used], self.cache.length
+        tokens = self._tokens[:n_used, None]
         # Rows without an answer write beside the slots: what they hold may be asked for again.
-        written = torch.where(slots < self._n_rows, lengths, self.cache.length)
+        written = torch.where(slots < self._n_rows, lengths, end)
+        places = lengths[:, None]
+        if width > 1:
+            tokens = torch.cat([tokens, self._drafts[:n_used, : width - 1]], dim=1)
+            steps = torch.arange(width, device=self.device)
+            places = places + steps
+            # As does what no draft says.
+            is_written = (slots < self._n_rows)[:, None] & (steps <= self._n_drafted[:n_used, None])
+            written = torch.where(is_written, places, end)
         self.cache.begin_step(slots, written, n_seen)
         if self.adapters is not None:
             self.adapters.select(self._adapters[:n_used])
-        embeds = self._inner.get_input_embeddings()(self._tokens[:n_used, None])
-        hidden = self._decoder(embeds, lengths[:, None] + 1, self._mask(lengths, n_seen))[:, 0]
-        return self._logits(hidden)
+        embeds = self._inner.get_input_embeddings()(tokens)
+        return self._logits(self._decoder(embeds, places + 1, self._mask(places, n_seen)))
 
-    def _replay(self, n_used: int, n_seen: int) -> torch.Tensor:
+    def _replay(self, n_used: int, n_seen: int, width: int) -> torch.Tensor:
         """As :meth:`_step`, captured when its shape is first seen. The logits are valid until the next one.
 
         The operators of a step take a host longer to start than a fast device to run.
         """
-        if (n_used, n_seen) not in self._graphs:
+        shape = n_used, n_seen, width
+        if shape not in self._graphs:
             # Libraries allocate on their first call, which no graph may. Writing twice changes nothing.
             stream = torch.cuda.Stream(self.device)
             stream.wait_stream(torch.cuda.current_stream(self.device))
             with torch.cuda.stream(stream):
-                self._step(n_used, n_seen)
+                self._step(*shape)
             torch.cuda.current_stream(self.device).wait_stream(stream)
             graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(graph):
-                logits = self._step(n_used, n_seen)
-            self._graphs[n_used, n_seen] = graph, logits
-        graph, logits = self._graphs[n_used, n_seen]
+                logits = self._step(*shape)
+            self._graphs[shape] = graph, logits
+        graph, logits = self._graphs[shape]
         graph.replay()
         return logits
 
@@ -343,14 +400,18 @@ class SlotDecoder:
         sees = places <= places.clamp(min=n_image - 1)[:, None]
         return self._added(sees[None, None])
 
-    def _mask(self, lengths: torch.Tensor, n_seen: int) -> torch.Tensor | None:
-        """What is added to the scores, (rows, 1, 1, positions): a row sees its own up to the new one.
+    def _mask(self, places: torch.Tensor, n_seen: int) -> torch.Tensor | None:
+        """What is added to the scores, (rows, 1, tokens, positions): a token sees its row up to itself.
 
         Not boolean, which each layer would turn into this again.
+
+        Args:
+            places: (rows, tokens), where each token is.
+            n_seen: positions.
         """
-        if len(lengths) == 1 and not self.fixed_shapes:
+        if places.numel() == 1 and not self.fixed_shapes:
             return None
-        sees = (torch.arange(n_seen, device=self.device) <= lengths[:, None])[:, None, None]
+        sees = (torch.arange(n_seen, device=self.device) <= places[:, :, None])[:, None]
         return self._added(sees)
 
     def _added(self, sees: torch.Tensor) -> torch.Tensor:

@@ -57,6 +57,19 @@ def _fractions(low: int, high: int) -> tuple[float, float]:
     return max(0.0, (low - 0.5) / last), min(1.0, (high + 0.5) / last)
 
 
+def write_bins(bins: Sequence[int]) -> str:
+    """``<locY0><locX0><locY1><locX1>``; a side of length zero is made one bin long."""
+    y0, x0, y1, x1 = bins
+    (y0, y1), (x0, x1) = _distinct(y0, y1), _distinct(x0, x1)
+    return "".join(f"<loc{value:04d}>" for value in (y0, x0, y1, x1))
+
+
+def _distinct(low: int, high: int) -> tuple[int, int]:
+    if low < high:
+        return low, high
+    return (low, low + 1) if low + 1 < BINS else (low - 1, low)
+
+
 def remove_locations(text: str) -> str:
     """The text without location tokens, including those that appear when others are removed."""
     text = LOC.sub("", text)

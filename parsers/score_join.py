@@ -35,11 +35,11 @@ class _Score:
     end: str | None = None
     """Style of the barline after the last measure, such as ``:|!``; None at the begin."""
 
-    def takes(self, content: ScoreContent) -> bool:
+    def takes(self, content: ScoreContent, *, also_pieces: bool) -> bool:
         """Whether a system goes on with this score, by its staves, and by what stands between the two."""
         if content.n_spines != self.n_spines:
             return False
-        return self.end != _FINAL or not re.search(r"^\*M\d", content.kern, re.MULTILINE)
+        return also_pieces or self.end != _FINAL or not re.search(r"^\*M\d", content.kern, re.MULTILINE)
 
     def add(self, content: ScoreContent) -> None:
         """Add the lines of a system."""
@@ -111,11 +111,15 @@ class _Score:
         self.confidences += values
 
 
-def join_scores(contents: Sequence[ScoreContent]) -> list[ScoreContent]:
+def join_scores(contents: Sequence[ScoreContent], *, also_pieces: bool = False) -> list[ScoreContent]:
     """The scores that successive systems make, without MusicXML.
 
     A system goes on with the score before it where it has as many staves; after a final barline a system that
     shows a meter begins another. Systems without valid kern are left out and end a score.
+
+    Args:
+        contents: one of each system, from the top.
+        also_pieces: a piece goes on with the one before it, too, with a double barline between.
     """
     scores: list[_Score] = []
     is_interrupted = False
@@ -123,7 +127,7 @@ def join_scores(contents: Sequence[ScoreContent]) -> list[ScoreContent]:
         if not content.is_valid or not content.n_spines:
             is_interrupted = True
             continue
-        if not scores or is_interrupted or not scores[-1].takes(content):
+        if not scores or is_interrupted or not scores[-1].takes(content, also_pieces=also_pieces):
             scores.append(_Score(content.n_spines))
         scores[-1].add(content)
         is_interrupted = False

@@ -11,13 +11,15 @@ header flag is lost. Footnote marks are ``<sup>`` at the end of a cell, separate
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
 from docai.contents import Cell, TableContent
 from docai.geometry import BBox
 from docai.parsers.base import IssueLog, Span, replace_invalid_chars
+from docai.parsers.locations import write_bins
 from docai.parsers.table_columns import describe_columns, find_head
 
 MAX_COLS = 1000
@@ -31,6 +33,8 @@ MAX_PLACES = 1 << 16
 
 _MAX_SINGLE_CELL_FILLERS = 4096
 """Above this number of missing positions, each gap gets one wide empty cell, which bounds the size."""
+
+_CELL_TAG = re.compile(r"<t[dh]\b")
 
 _HEAD_DETECTED_MESSAGE = (
     "The text marks no header; the first {} taken as header because columns of numbers start below."
@@ -140,6 +144,28 @@ def fill_grid(cells: Iterable[Cell], n_rows: int, n_cols: int, log: IssueLog | N
 def canonical_html(cells: Iterable[Cell], n_rows: int, n_cols: int) -> str:
     """Canonical HTML of a filled grid; :func:`docai.parsers.table.parse_table` gives the same cells back."""
     return _write_html(_group_by_row(cells, n_rows, n_cols))
+
+
+def located_html(
+    cells: Sequence[Cell], n_rows: int, n_cols: int, locate: Callable[[BBox], Sequence[int] | None]
+) -> str:
+    """As :func:`canonical_html`, with ``coords`` on the cells that have text and a box.
+
+    Args:
+        cells: by rows, from the left.
+        n_rows: of the grid.
+        n_cols: of the grid.
+        locate: from a box to location bins ``y0 x0 y1 x1``; None: it is not in the crop.
+    """
+    # canonical_html writes the cells in this order: the n-th tag belongs to the n-th cell.
+    cells_of_tags = iter(cells)
+
+    def with_box(match: re.Match[str]) -> str:
+        cell = next(cells_of_tags)
+        bins = locate(cell.bbox) if cell.text and cell.bbox is not None else None
+        return match[0] if bins is None else f'{match[0]} coords="{write_bins(bins)}"'
+
+    return _CELL_TAG.sub(with_box, canonical_html(cells, n_rows, n_cols))
 
 
 def plain_cells(cells: Iterable[Cell]) -> list[Cell]:

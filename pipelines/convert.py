@@ -397,6 +397,10 @@ def _read_regions(run: _Run, page: Page, regions: Sequence[Region], started: flo
         may_change=page.number not in run.given,
     )
     _stop_at_region_limit(tasks, limits)
+    if limits.max_seconds_per_page is not None:
+        left = limits.max_seconds_per_page - (time.perf_counter() - started)
+        for task in tasks:
+            task.deadline = time.monotonic() + left
     total, done = sum(task.is_asked for task in tasks), 0
     records = []
     for first in range(0, len(tasks), REGIONS_AT_ONCE):

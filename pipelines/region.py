@@ -49,6 +49,7 @@ from docai.pipelines.ingest import Page, PageWord
 from docai.pipelines.layout import Region
 from docai.pipelines.readback.compare import with_read_back
 from docai.pipelines.recognition.answer import raw_text, region_reading, worst_finish
+from docai.pipelines.recognition.drafts import draft_of
 from docai.pipelines.structure.fonts import font_of
 from docai.records import Alternative, Attempt, Confidence, Figure, ReadBackResult, RecordBase, Text
 
@@ -65,6 +66,8 @@ class RegionTask:
     """Where it is; its source is open."""
     region: Region
     options: Options
+    is_first: bool = True
+    """No region of its kind comes before it on its page."""
     native: Reading | None = None
     """The PDF's own words in the region; None where it has none, or they are to be ignored."""
     drawn: Reading | None = None
@@ -102,6 +105,8 @@ class RegionTask:
     read_back: ReadBackResult | None = None
     issues: list[Issue] = field(default_factory=list)
     """What the steps before the decision have to say."""
+    deadline: float | None = None
+    """When the model's answer ends with what it has, by :func:`time.monotonic`; None: never."""
     has_failed: bool = False
     """A step raised: what is known is recorded, and nothing more is tried."""
 
@@ -118,7 +123,7 @@ class RegionTask:
     @cached_property
     def shown(self) -> ReaderInput:
         """What second readers are shown: its pictures are drawn once for all who look at them."""
-        return ReaderInput(self.page, self.region.bbox, self.words)
+        return ReaderInput(self.page, self.region.bbox, self.words, self.is_first)
 
     def plan(self, readers: ReaderPool, available: Collection[str]) -> None:
         """Read what the PDF itself holds, and settle with it whether the head, if ``available``, is asked.
@@ -223,7 +228,14 @@ class RegionTask:
         if self.head is None:
             return []
         return [
-            Request(self.head, crop.image, self.options.limits.max_tokens_per_region) for crop in self.crops
+            Request(
+                self.head,
+                crop.image,
+                self.options.limits.max_tokens_per_region,
+                draft=draft_of(self.readings, crop),
+                deadline=self.deadline,
+            )
+            for crop in self.crops
         ]
 
     def parse(self) -> None:
@@ -424,7 +436,8 @@ def plan_tasks(
         name = record_id(source_sha256, page.number, region.kind, region.bbox)
         ids[name] += 1
         name = name if ids[name] == 1 else f"{name}-{ids[name]}"
-        task = RegionTask(name, page, region, options, drawn=drawn)
+        is_first = all(task.region.kind != region.kind for task in tasks)
+        task = RegionTask(name, page, region, options, drawn=drawn, is_first=is_first)
         task.plan(readers, available)
         tasks.append(task)
     return tasks

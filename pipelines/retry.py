@@ -147,7 +147,10 @@ def _next_trial(retry: _Retry) -> _Trial | None:
         budget = retry.tokens_left // len(crops)
         budget = budget if max_tokens is None else min(budget, max_tokens)
         head = _changed_head(step, retry.head)
-        return _Trial(retry, step, crops, [Request(head, crop.image, budget, step.stretch) for crop in crops])
+        requests = [
+            Request(head, crop.image, budget, step.stretch, deadline=retry.task.deadline) for crop in crops
+        ]
+        return _Trial(retry, step, crops, requests)
     return None
 
 

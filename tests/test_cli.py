@@ -17,7 +17,7 @@ from docai.cli.outputs import plan_names
 from docai.contents import Issue
 from docai.errors import CheckpointError, DamagedSourceError, DocaiError, UnknownModelError
 from docai.models.scripted import ScriptedEngine
-from docai.options import Options
+from docai.options import ModelOptions, Options
 from docai.records import Document
 
 from .conftest import Run
@@ -331,7 +331,10 @@ def test_flags_and_environment_reach_the_real_pipeline(monkeypatch: pytest.Monke
 
     class Recorder(FakePipeline):
         @classmethod
-        def with_options(cls, options: Options, model: str, *, device: str) -> Recorder:
+        def with_options(
+            cls, options: Options, model: str, *, device: str, model_options: ModelOptions
+        ) -> Recorder:
+            assert model_options == ModelOptions()
             made.append((options, model, device))
             return cls({})
 

@@ -17,6 +17,7 @@ PUBLIC = [
     "Figure",
     "Issue",
     "Limits",
+    "ModelOptions",
     "Molecule",
     "Pipeline",
     "RayCluster",

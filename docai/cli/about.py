@@ -31,7 +31,7 @@ def doctor(
     from docai.settings import check_settings, describe_settings, unknown_variables
 
     settings, problems = check_settings({"model": model, "device": device}, as_flags=True)
-    diagnosis = diagnose(settings.values.model, settings.values.device)
+    diagnosis = diagnose(settings.values.model, settings.values.device, settings.values.model_options)
     _section("Versions", ((name, value or "NOT INSTALLED") for name, value in diagnosis.versions.items()))
     _section(
         "Machine",

@@ -11,7 +11,21 @@ from typing import Annotated, NoReturn
 import typer
 
 from docai._version import __version__
-from docai.cli import about, batch, calibrate, convert, evaluate, harvest, models, process, synth, train
+from docai.cli import (
+    about,
+    assistants,
+    batch,
+    calibrate,
+    convert,
+    evaluate,
+    harvest,
+    models,
+    process,
+    serve,
+    synth,
+    train,
+    view,
+)
 from docai.cli.common import EXIT_CODES, FAILED, INTERRUPTED, USAGE, show_error, stderr_console
 from docai.environment import spin_less
 from docai.errors import SETUP_ERRORS, DocaiError, SettingError
@@ -25,7 +39,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for module in (process, convert, batch, evaluate, calibrate, about, models, synth, harvest, train):
+for module in (
+    *(process, convert, view, batch, serve, assistants),
+    *(evaluate, calibrate, about, models, synth, harvest, train),
+):
     module.register(app)
 
 

@@ -25,6 +25,34 @@ Model = Annotated[
 
 Device = Annotated[str | None, typer.Option(metavar="DEVICE", help="auto, cpu, cuda, cuda:1. Default: auto.")]
 
+Dtype = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FORMAT",
+        help="Number format of the weights: auto (bfloat16 on a GPU, else float32), float32 or bfloat16. "
+        "Default: auto.",
+    ),
+]
+
+Batch = Annotated[
+    str | None,
+    typer.Option(metavar="N", help="Most answers written at a time. Default: as memory allows, on a CPU 8."),
+]
+
+Adapters = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--adapter",
+        metavar="HEAD=FOLDER",
+        help="LoRA adapter for a head, as `docai train` writes it; one option for each.",
+    ),
+]
+
+Quantization = Annotated[
+    str | None,
+    typer.Option(metavar="none|nf4", help="Weights in 4 bits, on a GPU; not measured. Default: none."),
+]
+
 TextLayer = Annotated[
     str | None,
     typer.Option(
@@ -123,7 +151,9 @@ def given_settings(context: typer.Context) -> dict[str, Any]:
     """The settings among the options of a command, under their names; those not given are None."""
     from docai.settings import Settings
 
-    return {name: context.params[name] for name in Settings.model_fields if name in context.params}
+    given = {name: context.params[name] for name in Settings.model_fields if name in context.params}
+    # An option that can be given several times is an empty list where it is not.
+    return {name: None if value == [] else value for name, value in given.items()}
 
 
 def listed(text: str) -> list[str]:

@@ -20,6 +20,7 @@ from docai.cli.common import (
     show_error,
     stderr_console,
 )
+from docai.cli.corrections import Corrections, CorrectionSources, corrected_pairs
 from docai.errors import SettingError
 
 if TYPE_CHECKING:
@@ -66,9 +67,15 @@ def evaluate(
     ] = None,
     model: common.Model = None,
     device: common.Device = None,
+    dtype: common.Dtype = None,
+    batch: common.Batch = None,
+    adapters: common.Adapters = None,
+    quantization: common.Quantization = None,
     text_layer: common.TextLayer = None,
     retry: common.Retry = None,
     download: common.Download = None,
+    corrections: Corrections = None,
+    source: CorrectionSources = None,
     find_regions: Annotated[
         bool,
         typer.Option("--find-regions", help="Put crops through the whole pipeline, as if they were pages."),
@@ -108,6 +115,9 @@ def evaluate(
     tool's answers, which are matched by id, else by file stem. DIR gets report.html, report.json and
     predictions.jsonl.
 
+    `docai evaluate --corrections PATH --head HEAD` measures on what a person accepted or corrected in `docai
+    view`.
+
     `docai evaluate --compare OLD NEW` says which measures became better or worse, with a paired test.
     """
     if formats:
@@ -117,6 +127,8 @@ def evaluate(
         _only(context, "compare", "out")
         _compare(*compare, out)
         return
+    if corrections and data is None and out is not None:
+        data = _corrected_data_set(head, corrections, source, out)
     if data is None:
         raise SettingError("Say what to measure on: `--data FORMAT:PATH`, such as `--data pubtabnet:DIR`.")
     if out is None:
@@ -128,7 +140,17 @@ def evaluate(
     from docai.pipelines.evaluation.report import read_report
     from docai.settings import load_settings
 
-    given = {"model": model, "device": device, "text_layer": text_layer, "retry": retry, "download": download}
+    given = {
+        "model": model,
+        "device": device,
+        "dtype": dtype,
+        "batch": batch,
+        "adapters": adapters or None,
+        "quantization": quantization,
+        "text_layer": text_layer,
+        "retry": retry,
+        "download": download,
+    }
     settings = load_settings(given, as_flags=True).values
     dataset = open_dataset(data)
     folder = make_folder(out)
@@ -165,6 +187,20 @@ def evaluate(
         raise typer.Exit(FAILED)
 
 
+def _corrected_data_set(
+    head: str | None, corrections: list[Path], source: list[Path] | None, out: Path
+) -> str:
+    """``FORMAT:PATH`` of the pairs of a head."""
+    from docai.pipelines.harvest.corrected import DATA_SETS
+
+    if head not in DATA_SETS:
+        known = ", ".join(DATA_SETS)
+        raise SettingError(f"With --corrections, say which records are measured: --head, {known}.")
+
+    folder = corrected_pairs(head, corrections, source, make_folder(out), stderr_console())
+    return DATA_SETS[head].format(folder)
+
+
 def _print_formats() -> None:
     from docai.pipelines.evaluation.datasets import FORMATS
 
@@ -177,7 +213,12 @@ def make_engine(settings: Settings) -> Engine:
     from docai.models.selection import load_engine
 
     keep_output_clean()
-    return load_engine(settings.model, device=settings.device, download=settings.download)
+    return load_engine(
+        settings.model,
+        device=settings.device,
+        options=settings.model_options,
+        download=settings.download,
+    )
 
 
 def print_report(report: Report, console: Console) -> None:

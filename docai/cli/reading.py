@@ -82,7 +82,11 @@ def read_in_workers(
     from docai.pipelines.batch.pool import DocumentPool, PoolInput
 
     setup = make_setup(
-        settings.options(heads), settings.model, device=settings.device, download=settings.download
+        settings.options(heads),
+        settings.model,
+        device=settings.device,
+        model_options=settings.model_options,
+        download=settings.download,
     )
     console = stderr_console()
     n_pages, n_given = 0, 0
@@ -164,8 +168,13 @@ def make_pipeline(settings: Settings, heads: list[str] | None) -> Pipeline:
     if settings.download:
         from docai.models.selection import describe_model
 
-        describe_model(settings.model, download=True)
-    return Pipeline.with_options(settings.options(heads), settings.model, device=settings.device)
+        describe_model(settings.model, options=settings.model_options, download=True)
+    return Pipeline.with_options(
+        settings.options(heads),
+        settings.model,
+        device=settings.device,
+        model_options=settings.model_options,
+    )
 
 
 @contextmanager

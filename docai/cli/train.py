@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from docai.cli.common import EXIT_CODES, INTERRUPTED, USAGE, stderr_console
+from docai.cli.corrections import Corrections, CorrectionSources, corrected_pairs
 from docai.cli.train_nano import (
     NANO,
     NANO_OPTIONS,
@@ -47,6 +48,8 @@ _HEAD_OPTIONS = (
     "causal_prompt",
     "four_bit",
     "checkpointing",
+    "corrections",
+    "source",
     "max_rejected",
     "held_out",
     "measure_steps",
@@ -176,6 +179,8 @@ def train(
             rich_help_panel=_DATA_PANEL,
         ),
     ] = None,
+    corrections: Corrections = None,
+    source: CorrectionSources = None,
     difficulty: Annotated[
         float,
         typer.Option(
@@ -274,6 +279,14 @@ def train(
             "google/paligemma2-3b-pt-896@<revision> whose files are on this machine."
         )
     console = stderr_console()
+    if corrections:
+        if "RANK" in os.environ:
+            raise SettingError(
+                "With --corrections one process writes pairs: run it with --steps 1 without torchrun, and "
+                f"give the pairs as --data {out}-corrections/{what} then."
+            )
+        pairs = corrected_pairs(what, corrections, source, out, console)
+        data = [*(data or ()), str(pairs)]
     try:
         from docai.pipelines.training.finetune import train_adapter
         from docai.pipelines.training.settings import AdapterSettings

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any, Final
 
+from docai.contents import MoleculeContent
 from docai.errors import InputError
 from docai.exports.base import Export
 from docai.records import Molecule, RecordBase, Score
@@ -22,6 +23,9 @@ BOND_PIXELS: Final = 28
 
 PNG_SCALE: Final = 2
 """Pixels of a PNG for each of an SVG: sharp in print."""
+
+DOUBTFUL_COLOR: Final = (1.0, 0.72, 0.3)
+"""Behind an atom that is not sure: red, green and blue, 0…1."""
 
 
 def cut_from_pages(export: Export, records: Sequence[RecordBase]) -> Mapping[str, bytes]:
@@ -57,11 +61,16 @@ def cut_from_pages(export: Export, records: Sequence[RecordBase]) -> Mapping[str
     return pictures
 
 
-def molecule_svg(molecule: Molecule) -> str | None:
-    """The structure drawn as SVG on a transparent ground; None where there is none to draw."""
+def molecule_svg(molecule: MoleculeContent, doubtful: Sequence[int] = ()) -> str | None:
+    """The structure drawn as SVG on a transparent ground; None where there is none to draw.
+
+    Args:
+        molecule: drawn by its mol block.
+        doubtful: numbers of atoms in the mol block, from 1, that get a patch of color.
+    """
     from rdkit.Chem.Draw import rdMolDraw2D
 
-    drawn = _drawn(molecule, rdMolDraw2D.MolDraw2DSVG(-1, -1), 1)
+    drawn = _drawn(molecule, rdMolDraw2D.MolDraw2DSVG(-1, -1), 1, doubtful)
     return None if drawn is None else str(drawn).replace("encoding='iso-8859-1'", "encoding='utf-8'", 1)
 
 
@@ -73,7 +82,7 @@ def molecule_png(molecule: Molecule) -> bytes | None:
     return None if drawn is None else bytes(drawn)
 
 
-def _drawn(molecule: Molecule, canvas: Any, scale: int) -> Any:
+def _drawn(molecule: MoleculeContent, canvas: Any, scale: int, doubtful: Sequence[int] = ()) -> Any:
     """What RDKit's canvas has drawn: text, or bytes."""
     if not molecule.molblock:
         return None
@@ -91,7 +100,11 @@ def _drawn(molecule: Molecule, canvas: Any, scale: int) -> Any:
     options.padding = 0.06
     options.bondLineWidth = 1.5 * scale
     options.clearBackground = scale > 1
-    rdMolDraw2D.PrepareAndDrawMolecule(canvas, mol)
+    atoms = [number - 1 for number in doubtful if number <= mol.GetNumAtoms()]
+    colors = dict.fromkeys(atoms, DOUBTFUL_COLOR)
+    rdMolDraw2D.PrepareAndDrawMolecule(
+        canvas, mol, highlightAtoms=atoms, highlightAtomColors=colors, highlightBonds=[]
+    )
     canvas.FinishDrawing()
     return canvas.GetDrawingText()
 

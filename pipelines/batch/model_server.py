@@ -1,9 +1,10 @@
 """One model for all workers, in a process of its own.
 
-The model is loaded by the first request, and answers all that wait at a time: the crops of several pages and
-documents make one batch. Workers and server speak over a socket that only this user can open
-(``multiprocessing.connection``, with a key that is new for each run). When the process is lost, its owner
-starts another, and workers ask again, once.
+The model is loaded by the first request. A crop that comes while others are read takes a free slot of it: the
+crops of several pages and documents are read together. Workers and server speak over a socket that only this
+user can open (``multiprocessing.connection``, with a key that is new for each run); what workers send is not
+unpickled, see :mod:`docai.pipelines.batch.crops`. When the process is lost, its owner starts another, and
+workers ask again, once.
 """
 
 from __future__ import annotations
@@ -13,30 +14,27 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
+from typing import Any, Final, NoReturn, Self
 
 from docai.environment import KEY_VARIABLE, spin_less
-from docai.errors import DocaiError, GenerationError, SettingError
-from docai.models.engine import Engine, Generation, Request, answer
-from docai.models.heads import Decoding, get_head
+from docai.errors import DocaiError, GenerationError, ModelLostError, SettingError
+from docai.models.engine import Engine, Generation, Request
+from docai.models.stream import MAX_BATCH, AnswerStream, Outcome
+from docai.options import ModelOptions
+from docai.pipelines.batch.crops import Crop, receive_crops, send_crops
 from docai.pipelines.batch.owner import end_with_owner
 from docai.pipelines.external.calls import CallWorker
 from docai.pipelines.external.children import WorkerError
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-MAX_BATCH: Final = 64
-"""Requests that are put to the engine at a time, which makes its own batches of them."""
-
 GATHER_SECONDS: Final = 0.01
-"""For requests of other workers that come at the same time as the first one."""
+"""For requests of other workers that come at the same time as the first one: an engine that takes lists gets
+them together."""
 
 CONNECT_SECONDS: Final = 120.0
 """For a server that is being started again."""
@@ -67,23 +65,6 @@ class ModelAddress:
     key: bytes = field(repr=False)
     side: int | None = None
     """Of the crops that it reads, pixels; None: that of each head."""
-
-
-@dataclass(frozen=True)
-class Crop:
-    """A request as it is sent: heads hold functions, which the server has itself."""
-
-    head: str
-    image: Image
-    max_tokens: int | None
-    stretch: float
-    decoding: Decoding | None = None
-    """As a retry asks for it; None: that of the head."""
-
-    def request(self) -> Request:
-        head = get_head(self.head)
-        head = head if self.decoding is None else replace(head, decoding=self.decoding)
-        return Request(head, self.image, self.max_tokens, self.stretch)
 
 
 class RemoteEngine:
@@ -119,14 +100,13 @@ class RemoteEngine:
 
         Raises:
             GenerationError: the process of the model was lost twice.
+            ModelLostError: the model runs elsewhere, and cannot be reached any more.
         """
-        crops = [
-            Crop(one.head.name, one.image, one.max_tokens, one.stretch, one.head.decoding) for one in requests
-        ]
+        crops = [Crop.of(request) for request in requests]
         for _ in range(2):
             try:
                 connection = self._connected()
-                connection.send(crops)
+                send_crops(connection, crops)
                 is_answered, value = connection.recv()
             except (EOFError, OSError):
                 self.close()
@@ -168,13 +148,14 @@ class ModelSpec:
     model: str | Path = "nano"
     device: str = "auto"
     engine: Engine | None = None
+    options: ModelOptions = field(default_factory=ModelOptions)
 
     def load(self) -> Engine:
         if self.engine is not None:
             return self.engine
         from docai.models.selection import load_engine
 
-        return load_engine(self.model, device=self.device)
+        return load_engine(self.model, device=self.device, options=self.options)
 
 
 @dataclass
@@ -210,17 +191,78 @@ def listen(address: Address, key: bytes, questions: Queue[Question]) -> Listener
 def answer_questions(
     load: Callable[[], Engine], questions: Queue[Question], max_batch: int = MAX_BATCH
 ) -> NoReturn:
-    """Load the engine for the first question, and answer all that wait at a time, for good."""
+    """Load the engine for the first question, and answer all that come, for good.
+
+    Args:
+        load: gives the engine.
+        questions: of all workers.
+        max_batch: crops that are put at a time to an engine that takes lists.
+    """
     engine: Engine | None = None
-    while True:
+    while engine is None:
         batch = _gather(questions, max_batch)
         try:
-            engine = load() if engine is None else engine
+            engine = load()
         except Exception as error:
             for question in batch:
                 question.reply((False, _sendable(error)))
+    stream: AnswerStream[tuple[_Asked, int]] = AnswerStream(engine, max_batch)
+    _submit(stream, batch)
+    # The engine is run by this thread alone.
+    Thread(target=_submit_all, args=(stream, questions, max_batch), daemon=True).start()
+    while True:
+        for (asked, index), outcome in stream.answers(wait=True):
+            asked.take(index, outcome, engine.device)
+
+
+class _Asked:
+    """A question whose crops are being read."""
+
+    def __init__(self, question: Question) -> None:
+        self._reply = question.reply
+        self._left = len(question.crops)
+        self._generations: list[Generation | None] = [None] * self._left
+        self._error: Exception | None = None
+
+    def take(self, index: int, outcome: Outcome, device: str) -> None:
+        """The answer to one of its crops; the last one answers the question."""
+        if isinstance(outcome, Exception):
+            self._error = outcome
+        else:
+            self._generations[index] = outcome
+        self._left -= 1
+        if self._left < 1:
+            self.reply(device)
+
+    def reply(self, device: str) -> None:
+        error = self._error or _lost(self._generations)
+        if error is not None:
+            self._reply((False, _sendable(error)))
+        else:
+            self._reply((True, (device, self._generations)))
+
+
+def _submit_all(
+    stream: AnswerStream[tuple[_Asked, int]], questions: Queue[Question], max_batch: int
+) -> NoReturn:
+    while True:
+        _submit(stream, _gather(questions, max_batch))
+
+
+def _submit(stream: AnswerStream[tuple[_Asked, int]], batch: Sequence[Question]) -> None:
+    """Put the crops of questions to the engine; a question that cannot be put is answered with why."""
+    requests = []
+    for question in batch:
+        asked = _Asked(question)
+        try:
+            parts = [crop.request() for crop in question.crops]
+        except Exception as error:
+            question.reply((False, _sendable(error)))
             continue
-        _answer(engine, batch)
+        if not parts:
+            asked.reply(stream.engine.device)
+        requests += [((asked, index), part) for index, part in enumerate(parts)]
+    stream.submit(requests)
 
 
 def _accept(listener: Listener, questions: Queue[Question]) -> None:
@@ -232,9 +274,10 @@ def _accept(listener: Listener, questions: Queue[Question]) -> None:
 
 
 def _listen(connection: Connection[Any, Any], questions: Queue[Question]) -> None:
-    with connection, suppress(EOFError, OSError):
+    # A process that sends something else is not answered.
+    with connection, suppress(EOFError, OSError, ValueError):
         while True:
-            questions.put(Question(partial(_send, connection), connection.recv()))
+            questions.put(Question(partial(_send, connection), receive_crops(connection)))
 
 
 def _gather(questions: Queue[Question], max_batch: int) -> list[Question]:
@@ -249,22 +292,15 @@ def _gather(questions: Queue[Question], max_batch: int) -> list[Question]:
     return batch
 
 
-def _answer(engine: Engine, batch: Sequence[Question]) -> None:
-    try:
-        generations = answer(engine, [crop.request() for question in batch for crop in question.crops])
-    except Exception as error:
-        if len(batch) > 1:
-            # A head without weights is the fault of who asked for it.
-            for question in batch:
-                _answer(engine, [question])
-            return
-        batch[0].reply((False, _sendable(error)))
-        return
-    first = 0
-    for question in batch:
-        last = first + len(question.crops)
-        question.reply((True, (engine.device, generations[first:last])))
-        first = last
+def _lost(generations: Sequence[Generation | None]) -> ModelLostError | None:
+    """That a server of the user's is gone, which is no failure of some of its crops."""
+    from docai.models.client_http import UnreachableError
+
+    for generation in generations:
+        kind, _, message = ("" if generation is None else generation.error or "").partition(": ")
+        if kind == UnreachableError.__name__:
+            return ModelLostError(message)
+    return None
 
 
 def _send(connection: Connection[Any, Any], value: Answer) -> None:

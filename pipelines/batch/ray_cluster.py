@@ -12,6 +12,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import cycle, islice
 from typing import Any, Final
 
 from docai.errors import ConfigurationError, SettingError, needs
@@ -85,6 +86,8 @@ class Resources:
     cpus_per_document: float
     n_cpus: float
     """Of the whole cluster, now."""
+    places: tuple[str, ...]
+    """Node of each copy of the model, where it takes no GPUs; empty where those decide."""
 
 
 def plan_resources(cluster: RayCluster, nodes: list[dict[str, Any]]) -> Resources:
@@ -96,7 +99,8 @@ def plan_resources(cluster: RayCluster, nodes: list[dict[str, Any]]) -> Resource
     Raises:
         ConfigurationError: no machine has a processor for documents, or GPUs as they are asked for.
     """
-    machines = [node["Resources"] for node in nodes if node["Alive"]]
+    alive = [node for node in nodes if node["Alive"]]
+    machines = [node["Resources"] for node in alive]
     cpus = [machine.get("CPU", 0.0) for machine in machines]
     gpus = [machine.get("GPU", 0.0) for machine in machines]
     if max(cpus, default=0.0) <= 0:
@@ -118,7 +122,10 @@ def plan_resources(cluster: RayCluster, nodes: list[dict[str, Any]]) -> Resource
         n_models = int(sum(count // wanted if wanted >= 1 else int(1 / wanted) * count for count in gpus))
     else:
         n_models = sum(count > 0 for count in cpus)
-    return Resources(n_models, wanted, min(cluster.cpus_per_document, max(cpus)), sum(cpus))
+    # What takes no resources Ray may put all on one machine, however it is asked to spread it.
+    able = [node["NodeID"] for node, count in zip(alive, cpus, strict=True) if count > 0]
+    places = () if wanted else tuple(islice(cycle(able), n_models))
+    return Resources(n_models, wanted, min(cluster.cpus_per_document, max(cpus)), sum(cpus), places)
 
 
 def check_cluster(cluster: RayCluster) -> None:

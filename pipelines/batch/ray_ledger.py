@@ -107,6 +107,11 @@ class Ledger:
         self._events.append(Began(number, self._begun[number]))
         return Ticket(self._begun[number], self._passwords.get(number))
 
+    def may_write(self, number: int, attempt: int) -> bool:
+        """Whether the document is still that attempt's. A process that was taken for lost, and lives where
+        it reaches no model, would write over what another one has read since."""
+        return number not in self._ended and self._begun[number] == attempt
+
     def tell(self, events: Iterable[NodeEvent]) -> bool:
         """Returns whether the run goes on."""
         self._events.extend(events)

@@ -17,11 +17,11 @@ from queue import Queue
 from threading import Thread
 from typing import Any, Final
 
-from docai.errors import GenerationError
+from docai.errors import GenerationError, ModelLostError
+from docai.pipelines.batch.crops import Crop
 from docai.pipelines.batch.model_server import (
     Address,
     Answer,
-    Crop,
     ModelSpec,
     Question,
     answer_questions,
@@ -30,19 +30,18 @@ from docai.pipelines.batch.model_server import (
 )
 
 TRIES: Final = 3
-"""Copies of the model that may be lost while they are at work on a crop."""
+"""Copies of the model that may be lost while they are at work on a crop; those that were gone before they
+were asked do not count."""
 
-AT_WORK_SECONDS: Final = 1.0
-"""After which a copy that is lost was at work, and was not lost before it was asked."""
-
-WAIT_SECONDS: Final = 600.0
-"""For a copy, when all are lost: Ray starts them again, on nodes that are left or that come."""
+WAIT_SECONDS: Final = 60.0
+"""For a copy, when all are lost: Ray starts them again, on nodes that are left or that come. Beyond that the
+document waits (:data:`docai.pipelines.batch.document.MODEL_SECONDS`): its page has a limit of time."""
 
 PAUSE_SECONDS: Final = 1.0
 """Between two questions to copies that are lost."""
 
 CHECK_SECONDS: Final = 60.0
-"""Without an answer, after which a copy is asked whether it is there at all."""
+"""Without an answer, after which a copy is asked whether it is still there."""
 
 PING_SECONDS: Final = 30.0
 
@@ -99,31 +98,46 @@ class ModelProxy:
             question.reply(answer)
 
     def _ask(self, crops: list[Crop]) -> Answer:
-        from ray.exceptions import RayActorError
+        from ray.exceptions import RayError, RayTaskError
 
         n_lost = 0
-        first = None
+        there = time.monotonic()
         while True:
             self._turn = (self._turn + 1) % len(self._models)
-            started = time.monotonic()
+            model = self._models[self._turn]
+            is_there = False
             try:
-                return self._ask_one(self._models[self._turn], crops)
-            except (RayActorError, TimeoutError):
+                # How long a failed call took does not tell: Ray looks for a copy that is gone for seconds.
+                self._reach(model)
+                is_there = True
+                return self._ask_one(model, crops)
+            except RayTaskError:
+                # A fault of the copy's own code; it is there.
+                raise
+            except RayError:
                 now = time.monotonic()
-            first = first or now
-            n_lost += now - started > AT_WORK_SECONDS
+            if is_there:
+                there = now
+                n_lost += 1
             if n_lost == TRIES:
                 return False, GenerationError(
                     f"The process of the model was lost {TRIES} times while it read this."
                 )
-            if now - first > WAIT_SECONDS:
-                return False, GenerationError(
-                    f"The process of the model was lost, and none came for {WAIT_SECONDS:g} s."
+            if now - there > WAIT_SECONDS:
+                return False, ModelLostError(
+                    "All copies of the model were lost, and Ray started none again: see `ray status` for "
+                    "what it waits for, then go on with --resume."
                 )
             time.sleep(PAUSE_SECONDS)
 
+    def _reach(self, model: Any) -> None:
+        """Raises RayError: it is lost, or it waits for a node that never comes."""
+        import ray
+
+        ray.get(model.ping.options(concurrency_group=CHECK).remote(), timeout=PING_SECONDS)
+
     def _ask_one(self, model: Any, crops: list[Crop]) -> Answer:
-        """Raises RayActorError, TimeoutError: it is lost."""
+        """Raises RayError: it is lost, or its answer is."""
         import ray
 
         answer = model.ask.remote(crops)
@@ -132,5 +146,5 @@ class ModelProxy:
             if ready:
                 result: Answer = ray.get(answer)
                 return result
-            # It has much to do, or it waits for a node that never comes.
-            ray.get(model.ping.options(concurrency_group=CHECK).remote(), timeout=PING_SECONDS)
+            # It has much to do, or it hangs.
+            self._reach(model)

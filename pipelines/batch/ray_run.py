@@ -141,15 +141,21 @@ class RayRun(RunBase):
         return ray.remote(Ledger).options(num_cpus=0, scheduling_strategy=here).remote(passwords)
 
     def _start_models(self, ray: Any, resources: Resources) -> list[Any]:
-        """They are loaded by the first crops."""
-        actor = ray.remote(concurrency_groups={CHECK: 1})(Model).options(
-            num_cpus=0,
-            num_gpus=resources.gpus_per_model,
-            max_restarts=-1,
-            max_concurrency=MAX_WAITING,
-            scheduling_strategy="SPREAD",
-        )
-        return [actor.remote(self._setup.model, self._cluster.model_batch) for _ in range(resources.n_models)]
+        """They are loaded by the first crops. One whose node is lost is started again on another."""
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        actor = ray.remote(concurrency_groups={CHECK: 1})(Model)
+        strategies: list[Any] = [NodeAffinitySchedulingStrategy(node, soft=True) for node in resources.places]
+        return [
+            actor.options(
+                num_cpus=0,
+                num_gpus=resources.gpus_per_model,
+                max_restarts=-1,
+                max_concurrency=MAX_WAITING,
+                scheduling_strategy=strategy,
+            ).remote(self._setup.model, self._cluster.model_batch)
+            for strategy in strategies or ["SPREAD"] * resources.n_models
+        ]
 
     def _plan(self, ledger: Any, models: list[Any]) -> NodePlan:
         setup = self._setup

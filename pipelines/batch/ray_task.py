@@ -173,12 +173,17 @@ class Node:
             for name in ("source", "results", "pages"):
                 _empty(self._scratch / name)
         self._tell()
+        if outcome is None:
+            return
         seconds = time.monotonic() - started
         # An error of any library may not be there where it is read; what it says is in the reason.
         ended = Ended(row.number, ticket.attempt, seconds, replace(outcome, error=None))
         ray.get(self._plan.ledger.end.remote(ended))
 
-    def _read(self, row: Row, ticket: Ticket) -> Outcome:
+    def _read(self, row: Row, ticket: Ticket) -> Outcome | None:
+        """None: another process reads the document, which is its own matter now."""
+        import ray
+
         job = self._job(row, ticket)
         try:
             modified = self._fetch(row.path, job) if is_url(row.path) else None
@@ -191,6 +196,8 @@ class Node:
                 reason=outcome.reason.replace(str(job.path), row.path),
                 opened=outcome.opened and replace(outcome.opened, modified=modified),
             )
+        if not ray.get(self._plan.ledger.may_write.remote(row.number, ticket.attempt)):
+            return None
         if outcome.finished is not None:
             for (file, _), suffix in zip(job.results, self._plan.exporters, strict=True):
                 if modified is not None:

@@ -16,7 +16,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
+
+from pydantic import Field
 
 from docai.errors import DamagedSourceError, NotAResultError, OutputError, RunFolderError, SourceChangedError
 from docai.files import durable_file, write_durably
@@ -27,7 +29,7 @@ from docai.options import Options
 from docai.pipelines.batch.memory import peak_memory, reset_peak
 from docai.pipelines.batch.model_server import ModelAddress, RemoteEngine
 from docai.pipelines.batch.owner import end_with_owner
-from docai.pipelines.batch.pages import Assembly, Doubtful, PageStore, failed_page
+from docai.pipelines.batch.pages import N_BINS, N_DOUBTFUL, Assembly, Doubtful, PageStore, failed_page
 from docai.pipelines.batch.sandbox import restrict
 from docai.pipelines.convert import Conversion, PageResult
 from docai.pipelines.ingest import open_source
@@ -53,6 +55,10 @@ class Original(NamedTuple):
 
 Exporter = Callable[[Document, Original], bytes]
 
+Count = Annotated[int, Field(ge=0)]
+
+Short = Annotated[str, Field(max_length=200)]
+
 
 @dataclass(frozen=True)
 class Job:
@@ -72,24 +78,26 @@ class Job:
     pages: str | None = None
     password: str | None = None
     retry_failed: bool = False
-    """Read again the pages that could not be read before."""
+    """Read again the pages that could not be read before, and those with regions that the model failed at."""
     data: bytes | None = field(default=None, repr=False)
     """Of the document, where it is no file: ``path`` is its name then."""
     keep_times: bool = False
     """The result says how long pages and stages took."""
+    name: str | None = None
+    """Of the document in its result; None: ``path``, as it is."""
 
 
 @dataclass(frozen=True)
 class Opened:
     """What is known of a document that is open."""
 
-    sha256: str
-    n_bytes: int
+    sha256: Short
+    n_bytes: Count
     modified: int
     """Nanoseconds since 1970."""
-    numbers: Sequence[int]
+    numbers: tuple[Count, ...]
     """Of the pages to read."""
-    kept: frozenset[int]
+    kept: frozenset[Count]
     """Of these, those that were read before."""
 
 
@@ -97,19 +105,21 @@ class Opened:
 class Finished:
     """What became of a document."""
 
-    n_pages: int
-    failed_pages: tuple[int, ...]
-    n_records: int
-    n_errors: int
-    n_warnings: int
+    n_pages: Count
+    failed_pages: tuple[Count, ...]
+    n_records: Count
+    n_errors: Count
+    n_warnings: Count
+    n_unanswered: Count
+    """Regions about which the model gave no answer, since it failed."""
     problem: str
     """The first issue that is an error, in words; empty where there is none."""
-    problem_code: str
-    confidences: Mapping[str, Sequence[int]]
+    problem_code: Short
+    confidences: Mapping[Short, Annotated[Sequence[Count], Field(min_length=N_BINS, max_length=N_BINS)]]
     """Kind of record → how many have a confidence of 0.0…, 0.1…, …, 0.9…."""
-    doubtful: Sequence[Doubtful]
+    doubtful: Annotated[Sequence[Doubtful], Field(max_length=N_DOUBTFUL)]
     """The records that are least sure."""
-    peak_memory: int
+    peak_memory: Count
     """Bytes, of this process and the processes it started."""
 
 
@@ -162,11 +172,13 @@ def open_document(job: Job) -> Opened:
         engine: Engine = stack.enter_context(RemoteEngine(job.model))
         conversion = stack.enter_context(Conversion(source, engine, job.options, pages=job.pages))
         store = PageStore(job.folder, f"{source.sha256} {job.key} {job.pages or ''}")
-        numbers = conversion.numbers
+        numbers = tuple(conversion.numbers)
         kept = store.numbers(with_failed=not job.retry_failed) & frozenset(numbers)
         modified = 0 if status is None else status.st_mtime_ns
         opened = Opened(source.sha256, source.n_bytes, modified, numbers, kept)
         start = conversion.document([])
+        if job.name is not None:
+            start.source.name = job.name
         _open = _Open(job, conversion, start, store, stack.pop_all(), status, opened, {}, started)
     return opened
 
@@ -220,7 +232,7 @@ def finish_document() -> Finished:
                     content = job.path if job.data is None else job.data
                     original = Original(content, job.password, job.options.limits)
                     write_durably(target, exporter(_document_of(assembly), original))
-    if not assembly.failed_pages:
+    if not (assembly.failed_pages or assembly.n_unanswered):
         _open.store.discard()
     problem = assembly.first_problem
     finished = Finished(
@@ -229,6 +241,7 @@ def finish_document() -> Finished:
         n_records=assembly.n_records,
         n_errors=assembly.severities["error"],
         n_warnings=assembly.severities["warning"],
+        n_unanswered=assembly.n_unanswered,
         problem="" if problem is None else problem.message,
         problem_code="" if problem is None else problem.code,
         confidences=assembly.confidences,

@@ -135,6 +135,7 @@ def _decide(
     native = next((reading for reading in readings if reading.source == "text-layer"), None)
     second, rest = join_second_readers([one for one in readings if one.source != "text-layer"])
     decision = _decide_by(kind, model, native, second, readings, words, prefer_words)
+    rest = (*rest, *(second.left_out if second is not None else ()))
     if decision is None or not rest:
         return decision
     return replace(decision, alternatives=(*decision.alternatives, *rest))

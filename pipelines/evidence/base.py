@@ -81,6 +81,8 @@ class ReaderInput:
     """The region, displayed page points."""
     words: Sequence[PageWord] = ()
     """The PDF's own words in the region; a second reader gets them only where they can be believed."""
+    is_first: bool = True
+    """No region of its kind comes before it on its page: what the page before left open goes on here."""
 
     @cached_property
     def picture(self) -> Picture:
@@ -158,6 +160,8 @@ class Reading:
     """Other second readers that say the same."""
     opponents: tuple[Evidence, ...] = ()
     """Other second readers that say something else."""
+    left_out: tuple[Alternative, ...] = ()
+    """What it read there, too, and its content cannot hold."""
     molecules: tuple[MoleculeAnswer, ...] = ()
     """Of a reader that reads several preparations of a picture of a molecule, its answer to each."""
     repaired: bool = False

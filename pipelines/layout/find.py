@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from docai.errors import SettingError
-from docai.geometry import BBox, TurnedFrame, center, clip, grow, union
+from docai.geometry import BBox, PageTransform, TurnedFrame, center, clip, contains_center, grow, union
 from docai.models.heads import region_kinds
 from docai.parsers.text import text_direction
 from docai.pipelines.ingest import Page, PageWord
@@ -40,6 +40,7 @@ from docai.pipelines.layout.types import (
     quarter_turn,
 )
 from docai.pipelines.layout.watermark import find_watermarks
+from docai.pipelines.pixels import binarize, parts_of
 from docai.pipelines.words import holds_word
 from docai.records import Point
 
@@ -260,12 +261,21 @@ def _font_size(
     """Of most text, page points; None where the words seen do not tell it.
 
     In a small picture a few words tell it where they are large. A drawing of structures is measured by its
-    bonds, unless these are short between large labels.
+    bonds, unless these are short between large labels. To an engine notes are large words: those of staves
+    do not count where the size is unusual.
     """
     from docai.pipelines.layout.facsimile import MIN_WORDS_TO_MEASURE, usual_size
 
     if len(seen) >= MIN_WORDS_TO_MEASURE:
-        return usual_size([_seen_box(one.word, frame) for one in seen])
+        boxes = [_seen_box(one.word, frame) for one in seen]
+        size = usual_size(boxes)
+        if size is None or USUAL_FONT_SIZES[0] <= size <= USUAL_FONT_SIZES[1]:
+            return size
+        beside = _beside_staves(page, seen)
+        if len(beside) == len(seen):
+            return size
+        is_enough = len(beside) >= MIN_WORDS_TO_MEASURE
+        return usual_size([_seen_box(one.word, frame) for one in beside]) if is_enough else None
     if not _is_small_picture(page):
         return None
     sure = [_seen_box(one.word, frame) for one in seen if one.confidence >= MIN_SEEN_CONFIDENCE]
@@ -273,6 +283,20 @@ def _font_size(
     if bond is not None and bond >= size:
         size = bond / MAX_BOND * FONT_SIZE
     return size if size > USUAL_FONT_SIZES[1] else None
+
+
+def _beside_staves(page: Page, seen: Sequence[SeenWord]) -> list[SeenWord]:
+    """The words that stand in no passage of music."""
+    from docai.pipelines.layout.raster import score_boxes
+
+    gray, scale = gray_page(page)
+    scores = score_boxes(gray, parts_of(binarize(gray)))
+    zoom = PageTransform(0, 0, scale)
+    return [
+        one
+        for one in seen
+        if not any(contains_center(score, zoom.to_pixels(one.word.bbox)) for score in scores)
+    ]
 
 
 def _is_small_picture(page: Page) -> bool:

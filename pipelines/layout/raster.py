@@ -123,9 +123,21 @@ def letter_height(parts: Parts) -> float:
     return 12.0 if height is None else min(14.0, height)
 
 
+@dataclass
+class _Passage:
+    """Consecutive staves, pixels."""
+
+    bbox: BBox
+    has_notes: bool
+    """Any of them."""
+
+
 def score_boxes(gray: Gray, parts: Parts) -> list[BBox]:
-    """Boxes of passages of music, pixels: consecutive staves with the ink that belongs to them."""
-    passages: list[BBox] = []
+    """Boxes of passages of music, pixels: consecutive staves with the ink that belongs to them.
+
+    A staff may be empty where others of its passage have notes: voices rest for whole systems.
+    """
+    passages: list[_Passage] = []
     for staff in find_page_staves(gray, MIN_STAFF_LENGTH, parts):
         x0, _, x1, _ = staff.bbox
         reach = grow(staff.bbox, 3 * staff.space, 3.5 * staff.space)
@@ -134,16 +146,21 @@ def score_boxes(gray: Gray, parts: Parts) -> list[BBox]:
         near &= (boxes[:, 3] >= reach[1]) & (boxes[:, 1] <= reach[3])
         near &= (parts.heights < 40 * staff.space) & (parts.widths < 1.3 * (x1 - x0))
         box = union([staff.bbox, *parts.boxes_of(near)])
-        if near.sum() < 4 and parts.areas[near].sum() < 6 * (x1 - x0):
-            continue  # Five lines without any note are the rules of something else.
-        for index, other in enumerate(passages):
+        # Five lines without any note are the rules of something else. Barlines may join all staves and notes
+        # to one part, so it is ink that counts.
+        left, top, right, bottom = (max(0, round(value)) for value in reach)
+        n_inked = np.count_nonzero(parts.labels[top:bottom, left:right])
+        has_notes = bool(near.sum() >= 4 or n_inked >= 6 * (x1 - x0))
+        for passage in passages:
+            other = passage.bbox
             same = overlap_ratio(other[0], other[2], box[0], box[2]) > 0.7
             if same and box[1] - other[3] < 11 * staff.space:
-                passages[index] = union([other, box])
+                passage.bbox = union([other, box])
+                passage.has_notes |= has_notes
                 break
         else:
-            passages.append(box)
-    return join_touching(passages, 1)
+            passages.append(_Passage(box, has_notes))
+    return join_touching([passage.bbox for passage in passages if passage.has_notes], 1)
 
 
 def _graphics_and_rules(

@@ -9,6 +9,7 @@ from docai.base import Content
 from docai.contents import Issue, TextContent
 from docai.geometry import BBox, grow, intersection
 from docai.issues import make_issue
+from docai.limits import raise_limit
 from docai.models.engine import Generation
 from docai.models.heads import Head
 from docai.parsers.base import Parsed
@@ -32,6 +33,11 @@ _UNFINISHED_ISSUES: dict[FinishReason, tuple[str, str]] = {
     "loop": (
         "model-output-loop",
         "The model repeated itself and was stopped: what follows is missing.",
+    ),
+    "deadline": (
+        "model-output-cut",
+        "The time for the page was used up while the model wrote: the end of the region is missing; "
+        f"{raise_limit('max_seconds_per_page')}.",
     ),
     "blank": ("model-blank-crop", "The region shows nothing: no model was asked."),
     "error": ("model-failed", "The model could not answer."),
@@ -67,7 +73,7 @@ def region_reading(head: Head, crops: Sequence[Crop], generations: Sequence[Gene
 
 def _parse(head: Head, generation: Generation, crop: Crop) -> Parsed[Content]:
     parsed = head.parser(generation.text)
-    if generation.finish_reason in ("blank", "error") and not generation.text:
+    if generation.finish_reason in ("blank", "error", "deadline") and not generation.text:
         # Why there is no text is an issue already; that an empty text holds nothing is none.
         return Parsed(parsed.content)
     measured = with_part_confidence(parsed, generation)
@@ -125,5 +131,5 @@ def unfinished_issues(generations: Sequence[Generation]) -> list[Issue]:
 
 def worst_finish(reasons: Sequence[FinishReason]) -> FinishReason:
     """The finish reason of a region of several crops: the one that says most against it."""
-    order: tuple[FinishReason, ...] = ("error", "loop", "length", "stop", "blank", "not-run")
+    order: tuple[FinishReason, ...] = ("error", "loop", "length", "deadline", "stop", "blank", "not-run")
     return min(reasons, key=order.index)

@@ -147,7 +147,9 @@ def answer_confidence(
     chosen = _map(generations[0], "record") if generations else None
     method = _UNCALIBRATED if chosen is None else chosen.describe("record")
     parts = "none" if content is None else _parts_method(generations, content)
-    unfinished = any(generation.finish_reason in ("length", "loop", "error") for generation in generations)
+    unfinished = any(
+        generation.finish_reason in ("length", "loop", "deadline", "error") for generation in generations
+    )
     if unfinished or any(issue.severity == "error" for issue in issues):
         return Confidence(
             value=0.0, method=f"{method}; 0 because the answer is invalid or incomplete", parts=parts

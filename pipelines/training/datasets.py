@@ -22,9 +22,10 @@ from docai.contents import Cell, TableContent
 from docai.errors import DatasetError, DocaiError, SettingError
 from docai.geometry import BBox, intersection_area, share_inside, union
 from docai.models.heads import Head
+from docai.parsers.locations import write_bins
 from docai.parsers.table import parse_table
-from docai.parsers.table_grid import canonical_html, plain_cells, tidy
-from docai.pipelines.crops.crop import LOC_BINS, Bins, CropTransform, fit_square, make_crop
+from docai.parsers.table_grid import located_html, plain_cells, tidy
+from docai.pipelines.crops.crop import Bins, CropTransform, fit_square, make_crop
 from docai.pipelines.evaluation.base import Item, Sample, Skipped, SpottedWord
 from docai.pipelines.evaluation.datasets.dataset import FORMATS, open_dataset
 from docai.pipelines.evaluation.datasets.formats import MalformedError
@@ -35,8 +36,6 @@ from docai.pipelines.training.pairs import Pair
 
 Locate = Callable[[BBox], Bins | None]
 """From a box in units of the file to ``<loc>`` bins ``y0 x0 y1 x1``; None where it is not in the crop."""
-
-_CELL_TAG = re.compile(r"<t[dh]\b")
 
 _LOC = re.compile(r"<loc\d*>")
 
@@ -117,15 +116,7 @@ def table_target(item: Item, locate: Locate) -> str:
         key=lambda cell: (cell.row, cell.col),
     )
     n_rows, n_cols = _full_grid(ordered)
-    # canonical_html writes the cells in this order: the n-th tag belongs to the n-th cell.
-    cells_of_tags = iter(ordered)
-
-    def with_box(match: re.Match[str]) -> str:
-        cell = next(cells_of_tags)
-        bins = locate(cell.bbox) if cell.text and cell.bbox is not None else None
-        return match[0] if bins is None else f'{match[0]} coords="{write_bins(bins)}"'
-
-    return _CELL_TAG.sub(with_box, canonical_html(ordered, n_rows, n_cols))
+    return located_html(ordered, n_rows, n_cols, locate)
 
 
 def _full_grid(cells: Sequence[Cell]) -> tuple[int, int]:
@@ -229,19 +220,6 @@ def outline_box(word: SpottedWord) -> BBox:
 
 def _label(word: SpottedWord) -> str:
     return unicodedata.normalize("NFC", " ".join(_LOC.sub("", word.text).split()))
-
-
-def write_bins(bins: Bins) -> str:
-    """``<locY0><locX0><locY1><locX1>``; a side of length zero is made one bin long."""
-    y0, x0, y1, x1 = bins
-    (y0, y1), (x0, x1) = _distinct(y0, y1), _distinct(x0, x1)
-    return "".join(f"<loc{value:04d}>" for value in (y0, x0, y1, x1))
-
-
-def _distinct(low: int, high: int) -> tuple[int, int]:
-    if low < high:
-        return low, high
-    return (low, low + 1) if low + 1 < LOC_BINS else (low - 1, low)
 
 
 @dataclass(frozen=True, slots=True)

@@ -211,14 +211,14 @@ def test_heads_with_and_without_adapters_are_written_together(
     engine = PaliGemmaEngine.load(tiny_folder, device="cpu", adapters=both, batch_size=5)
     assert not [name for name, _ in engine._model.named_modules() if "lora_" in name], "PEFT's are gone"
     found = engine.generate(mixed())
-    n_together = engine._scheduler.n_steps
+    n_together = engine._dispatcher.scheduler.n_steps
     monkeypatch.setattr(paligemma, "lay_side_by_side", lambda *args: None)
     switched = PaliGemmaEngine.load(tiny_folder, device="cpu", adapters=both, batch_size=5)
     assert [name for name, _ in switched._model.named_modules() if "lora_" in name]
     for one, other in zip(found, switched.generate(mixed()), strict=True):
         assert (one.tokens, one.checkpoint) == (other.tokens, other.checkpoint)
         assert one.logprobs == pytest.approx(other.logprobs, abs=1e-4)
-    assert n_together < switched._scheduler.n_steps
+    assert n_together < switched._dispatcher.scheduler.n_steps
 
 
 def test_an_adapter_that_is_more_than_two_matrices_is_left_to_peft(tiny_folder: Path, tmp_path: Path) -> None:

@@ -70,6 +70,6 @@ def test_a_processor_takes_half_of_what_is_free(
 def test_the_cache_takes_what_was_computed(tiny_folder: Path) -> None:
     engine = PaliGemmaEngine.load(tiny_folder, device="cpu", batch_size=3)
     engine.generate(mixed(5))
-    cache = engine._scheduler._decoder.cache
+    cache = engine._dispatcher.scheduler._decoder.cache
     # One position more takes what rows without an answer write.
     assert cache.n_bytes == 3 * slot_bytes(engine._model.config, cache.length + 1, torch.float32.itemsize)

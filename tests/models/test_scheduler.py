@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -13,6 +14,8 @@ import torch
 from PIL.Image import Image
 from transformers import GenerationConfig
 
+from docai.errors import HeadNotAvailableError
+from docai.models.drafts import MAX_DRAFT
 from docai.models.engine import Generation, Request
 from docai.models.generation import find_end, token_texts
 from docai.models.heads import HEADS, Decoding
@@ -54,7 +57,8 @@ def mixed(count: int = 11) -> list[Request]:
 @pytest.fixture
 def load(tiny_folder: Path) -> Callable[..., PaliGemmaEngine]:
     def load(folder: Path = tiny_folder, **options: int) -> PaliGemmaEngine:
-        return PaliGemmaEngine.load(folder, device="cpu", **options)
+        # Drafts have tests of their own.
+        return PaliGemmaEngine.load(folder, device="cpu", **{"draft_rows": 0, **options})
 
     return load
 
@@ -67,7 +71,7 @@ def test_answers_are_those_of_generate_one_at_a_time(
     requests = mixed()
     found = engine.generate(requests)
     assert [one.text for one in found] == [stock_text(engine, request) for request in requests]
-    scheduler = engine._scheduler
+    scheduler = engine._dispatcher.scheduler
     assert scheduler.n_prefilled == len(requests)
     # The first token of each comes from reading the crop.
     assert scheduler.n_tokens == sum(one.n_tokens for one in found) - len(requests)
@@ -95,7 +99,7 @@ def test_the_host_may_be_behind_and_shapes_may_be_fixed(
     requests = mixed(14)
     expected = engine.generate(requests)
     decoder = SlotDecoder(engine._model, fixed_shapes=fixed_shapes)
-    engine._scheduler = Scheduler(
+    engine._dispatcher.scheduler = Scheduler(
         decoder,
         engine._special_tokens,
         n_slots=6,
@@ -106,7 +110,7 @@ def test_the_host_may_be_behind_and_shapes_may_be_fixed(
     found = engine.generate(requests)
     assert all(same(one, other) for one, other in zip(found, expected, strict=True))
     if fixed_shapes:
-        assert decoder.shapes <= {(rows, 256) for rows in (1, 2, 4, 6)}
+        assert decoder.shapes <= {(rows, 256, 1) for rows in (1, 2, 4, 6)}
     # Cut answers go on where they were, whatever else was written meanwhile.
     longer = [replace(request, max_tokens=24) for request in requests[-3:]]
     again = engine.generate(longer)
@@ -120,20 +124,24 @@ def test_what_a_captured_step_reads_stays_where_it_is(
     engine = load(batch_size=4)
     requests = mixed(9)
     expected = engine.generate(requests)
-    fixed = load(batch_size=4)
-    fixed._scheduler._decoder.fixed_shapes = True
-    places: dict[tuple[int, int], set[tuple[int, ...]]] = {}
+    fixed = load(batch_size=4, draft_rows=4)
+    fixed._dispatcher.scheduler._decoder.fixed_shapes = True
+    places: dict[tuple[int, int, int], set[tuple[int, ...]]] = {}
     step = SlotDecoder._step
 
-    def watched(decoder: SlotDecoder, n_used: int, n_seen: int) -> torch.Tensor:
+    def watched(decoder: SlotDecoder, *shape: int) -> torch.Tensor:
         cached = [one for one in (*decoder.cache._keys, *decoder.cache._values) if one is not None]
         read = (decoder._tokens, decoder._lengths, decoder._adapters, decoder._n_rows, *cached)
-        places.setdefault((n_used, n_seen), set()).add(tuple(tensor.data_ptr() for tensor in read))
-        return step(decoder, n_used, n_seen)
+        read += (decoder._drafts, decoder._n_drafted)
+        places.setdefault((shape[0], shape[1], shape[2]), set()).add(
+            tuple(tensor.data_ptr() for tensor in read)
+        )
+        return step(decoder, *shape)
 
     monkeypatch.setattr(SlotDecoder, "_step", watched)
     assert all(same(one, other) for one, other in zip(fixed.generate(requests), expected, strict=True))
-    assert set(places) == {(rows, 256) for rows in (1, 2, 4)}
+    assert {shape[:2] for shape in places} == {(rows, 256) for rows in (1, 2, 4)}
+    assert {shape[2] for shape in places} == {1, 1 + MAX_DRAFT}
     assert all(len(found) == 1 for found in places.values())
 
 
@@ -150,7 +158,7 @@ def test_crops_with_one_prompt_can_be_read_together(load: Callable[..., PaliGemm
     requests = [Request(tiny_head(), noise(i)) for i in range(7)]
     expected = engine.generate(requests)
     fresh = load(batch_size=6)
-    fresh._scheduler._n_prefill = 3
+    fresh._dispatcher.scheduler._n_prefill = 3
     assert all(same(one, other) for one, other in zip(fresh.generate(requests), expected, strict=True))
 
 
@@ -158,19 +166,21 @@ def test_asking_again_about_a_crop_reads_it_once(load: Callable[..., PaliGemmaEn
     engine = load()
     first = [Request(tiny_head(), noise(i), max_tokens=5) for i in range(3)]
     cut = engine.generate(first)
-    steps = engine._scheduler.n_tokens
+    steps = engine._dispatcher.scheduler.n_tokens
     longer = [replace(request, max_tokens=20) for request in first]
     found = engine.generate(longer)
-    assert engine._scheduler.n_prefilled == 3
-    assert engine._scheduler.n_tokens - steps == 3 * 15, "an answer that was cut goes on where it was"
+    assert engine._dispatcher.scheduler.n_prefilled == 3
+    assert engine._dispatcher.scheduler.n_tokens - steps == 3 * 15, (
+        "an answer that was cut goes on where it was"
+    )
     assert [one.tokens[:5] for one in found] == [one.tokens for one in cut]
     nervous = replace(first[0], head=tiny_head(decoding=Decoding(max_repeats=2, max_period=1)))
     again = engine.generate([nervous, *longer[1:]])
-    assert engine._scheduler.n_prefilled == 3
+    assert engine._dispatcher.scheduler.n_prefilled == 3
     other = load()
     expected = other.generate([nervous, *longer[1:]])
     assert all(same(one, two) for one, two in zip(again, expected, strict=True))
-    assert other._scheduler.n_prefilled == 3
+    assert other._dispatcher.scheduler.n_prefilled == 3
 
 
 def test_a_prompt_that_fills_the_context_is_an_error_of_its_own(
@@ -225,7 +235,7 @@ def test_when_memory_runs_out_half_of_the_slots_are_given_up(
         found = engine.generate(requests)
     assert all(same(one, other) for one, other in zip(found, expected, strict=True))
     assert broken.n_failed == 2
-    assert engine._scheduler.n_slots == 2, "the next call begins with what fits"
+    assert engine._dispatcher.scheduler.n_slots == 2, "the next call begins with what fits"
     engine.generate(requests)
     assert broken.n_failed == 2
 
@@ -240,12 +250,14 @@ def test_what_has_ended_is_kept_when_memory_runs_out(
         monkeypatch,
         "prefill",
         error,
-        lambda decoder, _: engine._scheduler.n_slots == 4 and engine._scheduler.n_prefilled == 9,
+        lambda decoder, _: (
+            engine._dispatcher.scheduler.n_slots == 4 and engine._dispatcher.scheduler.n_prefilled == 9
+        ),
     )
     found = engine.generate(requests)
     assert all(same(one, other) for one, other in zip(found, load().generate(requests), strict=True))
     # Of the nine, those that were still being written and no others are read again.
-    assert len(requests) < engine._scheduler.n_prefilled <= len(requests) + 3
+    assert len(requests) < engine._dispatcher.scheduler.n_prefilled <= len(requests) + 3
 
 
 def test_memory_that_is_too_small_for_one_crop_is_an_error(
@@ -263,7 +275,7 @@ def test_memory_that_is_too_small_for_one_crop_is_an_error(
 @pytest.mark.parametrize("count", [1, 3])
 def test_one_bad_crop_of_many_costs_one(load: Callable[..., PaliGemmaEngine], count: int) -> None:
     engine = load(batch_size=4)
-    engine._scheduler._n_prefill = count
+    engine._dispatcher.scheduler._n_prefill = count
     requests = [Request(tiny_head(), noise(i), max_tokens=3) for i in range(64)]
     pixels = engine._inputs.pixels
 
@@ -276,17 +288,18 @@ def test_one_bad_crop_of_many_costs_one(load: Callable[..., PaliGemmaEngine], co
     found = engine.generate(requests)
     assert [i for i, one in enumerate(found) if one.finish_reason == "error"] == [40]
     assert found[40].error == "RuntimeError: bad pixels"
-    assert engine._scheduler.n_prefilled == 63
+    assert engine._dispatcher.scheduler.n_prefilled == 63
 
 
 def test_a_beam_search_waits_for_no_stream(load: Callable[..., PaliGemmaEngine]) -> None:
     engine = load(batch_size=2)
     wide = Request(tiny_head(max_tokens=4, decoding=Decoding(num_beams=2)), noise(9))
     requests = [*mixed(4), wide, *mixed(12)[4:]]
-    numbers = [engine.submit(request) for request in requests]
-    order = [number for number, _ in engine.answers()]
-    assert sorted(order) == numbers
-    assert order.index(numbers[4]) < 8
+    stream = engine.stream()
+    stream.submit(enumerate(requests))
+    order = [number for number, _ in stream.answers()]
+    assert sorted(order) == list(range(len(requests)))
+    assert order.index(4) < 8
     assert [one.text for one in load().generate(requests)] == [one.text for one in engine.generate(requests)]
 
 
@@ -300,8 +313,8 @@ def test_a_grammar_that_cannot_begin_is_the_failure_of_its_crop(
             raise RuntimeError("no grammar")
 
     engine = load(batch_size=2)
-    scheduler = engine._scheduler
-    jobs = [engine._ticket(request).job for request in mixed(6)]
+    scheduler = engine._dispatcher.scheduler
+    jobs = [engine._ticket(request).work for request in mixed(6)]
     jobs[3] = replace(jobs[3], constraint=Unusable())
     # One that is read anew, and one whose picture a slot still holds.
     jobs.append(replace(jobs[5], constraint=Unusable()))
@@ -323,26 +336,104 @@ def test_a_step_that_fails_is_tried_with_fewer_answers(
     Broken(monkeypatch, "decode", RuntimeError("kernel"), lambda _, n_rows: int(n_rows) > 2)  # type: ignore[call-overload]
     found = engine.generate(requests)
     assert all(same(one, other) for one, other in zip(found, expected, strict=True))
-    assert engine._scheduler.n_slots == 8
+    assert engine._dispatcher.scheduler.n_slots == 8
     Broken(monkeypatch, "decode", RuntimeError("device lost"), lambda *_: True)
     lost = engine.generate([Request(tiny_head(), noise(50 + i), max_tokens=1 + i % 2) for i in range(5)])
     assert [one.error for one in lost] == [None, "RuntimeError: device lost"] * 2 + [None]
 
 
 def test_answers_come_when_they_are_ready(load: Callable[..., PaliGemmaEngine]) -> None:
-    engine = load(batch_size=2)
-    budgets = {20: noise(0), 2: noise(1), 3: noise(2), 1: noise(3)}
-    numbers = {engine.submit(Request(tiny_head(), image, n)): n for n, image in budgets.items()}
-    late: dict[int, int] = {}
+    stream = load(batch_size=2).stream()
+    images = {20: noise(0), 2: noise(1), 3: noise(2), 1: noise(3)}
+    stream.submit((n, Request(tiny_head(), image, n)) for n, image in images.items())
     order = []
-    for number, generation in engine.answers():
-        order.append((numbers | late)[number])
-        assert generation.n_tokens == order[-1]
-        if not late:
-            late[engine.submit(Request(tiny_head(), noise(4), 4))] = 4
+    for n, generation in stream.answers():
+        assert generation.n_tokens == n
+        if not order:
+            stream.submit([(4, Request(tiny_head(), noise(4), 4))])
+        order.append(n)
     assert sorted(order) == [1, 2, 3, 4, 20]
     assert order[-1] == 20, "short answers do not wait for the long one"
-    assert list(engine.answers()) == []
+    assert list(stream.answers()) == []
+
+
+def test_an_answer_ends_at_its_deadline_with_what_it_has(
+    load: Callable[..., PaliGemmaEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each step takes a second here; the others go on."""
+    engine = load(batch_size=2)
+    now = [0.0]
+    decode = SlotDecoder.decode
+
+    def slow(*arguments: int) -> torch.Tensor:
+        now[0] += 1.0
+        return decode(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(SlotDecoder, "decode", slow)
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    requests = [Request(tiny_head(), noise(i), 20) for i in range(3)]
+    late = [
+        replace(request, deadline=limit) for request, limit in zip(requests, (4.0, None, 4.5), strict=True)
+    ]
+    first, second, third = engine.generate(late)
+    assert (first.finish_reason, first.n_tokens) == ("deadline", 5)
+    assert (second.finish_reason, second.n_tokens) == ("length", 20)
+    # It came into a slot with half a second left.
+    assert (third.finish_reason, third.n_tokens) == ("deadline", 2)
+    (never,) = engine.generate([replace(requests[0], image=noise(9), deadline=1.0)])
+    assert (never.finish_reason, never.text) == ("deadline", "")
+    wide = replace(requests[0], head=tiny_head(decoding=Decoding(num_beams=2)))
+    (searched,) = engine.generate([replace(wide, deadline=1.0)])
+    assert (searched.finish_reason, searched.text) == ("deadline", "")
+    # Asked again, it goes on where it was.
+    n_prefilled = engine._dispatcher.scheduler.n_prefilled
+    whole = engine.generate([requests[2]])[0]
+    assert engine._dispatcher.scheduler.n_prefilled == n_prefilled
+    assert same(whole, load().generate([requests[2]])[0])
+
+
+def test_a_beam_search_ends_at_its_deadline(load: Callable[..., PaliGemmaEngine]) -> None:
+    engine = load()
+    wide = Request(tiny_head(decoding=Decoding(num_beams=2)), noise(), 20)
+    engine._model.register_forward_pre_hook(lambda *_: time.sleep(0.2))
+    (found,) = engine.generate([replace(wide, deadline=time.monotonic() + 0.5)])
+    assert found.finish_reason == "deadline"
+    assert found.n_tokens < 20
+
+
+def test_what_cannot_be_asked_spoils_no_stream(load: Callable[..., PaliGemmaEngine]) -> None:
+    stream = load().stream()
+    with pytest.raises(HeadNotAvailableError):
+        stream.submit([(0, Request(tiny_head(), noise(), 2)), (1, Request(tiny_head("score"), noise(), 2))])
+    assert list(stream.answers()) == []
+    stream.submit([(2, Request(tiny_head(), noise(), 2))])
+    assert [key for key, _ in stream.answers()] == [2]
+
+
+def test_who_comes_later_waits_for_one_step_only(
+    load: Callable[..., PaliGemmaEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread that writes a long answer keeps nobody from putting crops, nor from their answers."""
+    engine = load(batch_size=2)
+    long, short = Request(tiny_head(), noise(0), 24), Request(tiny_head(), noise(1), 3)
+    ended: list[str] = []
+    decode = SlotDecoder.decode
+    with ThreadPoolExecutor(2) as threads:
+
+        def slow(*arguments: int) -> torch.Tensor:
+            if not futures:
+                futures.append(threads.submit(engine.generate, [short]))
+                futures[0].add_done_callback(lambda _: ended.append("short"))
+            # Time for the other thread to see its answer.
+            time.sleep(0.01)
+            return decode(*arguments)  # type: ignore[arg-type]
+
+        futures: list[Future[list[Generation]]] = []
+        monkeypatch.setattr(SlotDecoder, "decode", slow)
+        engine.generate([long])
+        ended.append("long")
+        futures[0].result()
+    assert ended == ["short", "long"]
 
 
 def test_threads_are_answered_together(load: Callable[..., PaliGemmaEngine]) -> None:
@@ -360,22 +451,27 @@ def test_what_is_interrupted_is_forgotten(
 ) -> None:
     engine = load(batch_size=2)
     with monkeypatch.context() as patch:
-        Broken(patch, "decode", KeyboardInterrupt(), lambda *_: engine._scheduler.n_steps == 3)  # type: ignore[arg-type]
+        Broken(patch, "decode", KeyboardInterrupt(), lambda *_: engine._dispatcher.scheduler.n_steps == 3)  # type: ignore[arg-type]
         with pytest.raises(KeyboardInterrupt):
             engine.generate(mixed())
-    assert engine._scheduler.is_idle
+    assert engine._dispatcher.scheduler.is_idle
     assert [one.text for one in engine.generate(mixed(3))] == [one.text for one in load().generate(mixed(3))]
 
 
 def test_memory_is_given_back(load: Callable[..., PaliGemmaEngine]) -> None:
     engine = load()
     before = engine.generate(mixed(3))
-    cache = engine._scheduler._decoder.cache
+    cache = engine._dispatcher.scheduler._decoder.cache
     assert cache.n_bytes > 0
-    engine.submit(mixed(1)[0])
+    stream = engine.stream()
+    stream.submit(enumerate(mixed(1)))
     engine.close()
     assert cache.n_bytes == 0
-    assert list(engine.answers()) == []
+    ((_, closed),) = stream.answers()
+    assert closed.error == "GenerationError: The engine was closed before it had answered."
+    stream.submit(enumerate(mixed(2)))
+    stream.close()
+    assert list(stream.answers()) == []
     assert all(same(one, other) for one, other in zip(engine.generate(mixed(3)), before, strict=True))
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pymupdf
 import pytest
@@ -302,6 +304,30 @@ def test_time_is_taken_from_the_limits() -> None:
     assert _codes(pipeline.process(_lines(1), regions=_boxes(1))) == ["page-time-limit"]
     pipeline = Pipeline(engine=_engine(), readback="off", limits=Limits(max_seconds_per_page=None))
     assert not _codes(pipeline.process(_lines(1), regions=_boxes(1)))
+
+
+def test_the_time_limit_ends_an_answer_that_is_being_written() -> None:
+    deadlines: list[float | None] = []
+
+    class Slow(ScriptedEngine):
+        def generate(self, requests: Sequence[Request]) -> list[Generation]:
+            deadlines.extend(request.deadline for request in requests)
+            return [Generation("half of", "deadline", ("half of",), (-0.1,), "m@1")] * len(requests)
+
+    begin = time.monotonic()
+    options: dict[str, Any] = {"engine": Slow({"molecule": ""}), "readback": "off", "retry": "auto"}
+    document = Pipeline(**options, limits=Limits(max_seconds_per_page=50)).process(
+        _lines(1), regions=_boxes(1)
+    )
+    (record,) = document.records
+    assert (record.finish_reason, record.raw) == ("deadline", "half of")
+    assert next(issue.code for issue in record.issues) == "model-output-cut"
+    assert "--seconds-per-page" in record.issues[0].message
+    (deadline,) = deadlines
+    assert deadline is not None
+    assert begin < deadline - 40 < time.monotonic() + 10
+    Pipeline(**options, limits=Limits(max_seconds_per_page=None)).process(_lines(1), regions=_boxes(1))
+    assert deadlines[1:] == [None]
 
 
 def test_the_token_limit_reaches_the_engine() -> None:

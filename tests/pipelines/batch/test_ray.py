@@ -22,11 +22,11 @@ from docai.pipelines.batch.document import Outcome
 from docai.pipelines.batch.model_server import ModelAddress, ModelSpec, RemoteEngine
 from docai.pipelines.batch.ray_cluster import check_address, plan_resources
 from docai.pipelines.batch.ray_ledger import MAX_LOST, Began, Ended, Ledger, Opened, Ticket
-from docai.pipelines.batch.ray_model import Model, ModelProxy
+from docai.pipelines.batch.ray_model import TRIES, Model, ModelProxy
 
 
 def _node(**resources: float) -> dict[str, Any]:
-    return {"Alive": True, "Resources": resources}
+    return {"Alive": True, "NodeID": f"node with {resources}", "Resources": resources}
 
 
 def test_a_document_begins_again_when_its_process_is_lost_and_not_when_it_has_ended() -> None:
@@ -54,6 +54,17 @@ def test_a_document_that_loses_its_process_again_and_again_is_given_up() -> None
     assert (events[-1].outcome.state, events[-1].outcome.code) == ("failed", "WorkerLost")
 
 
+def test_a_process_that_was_taken_for_lost_writes_over_no_result() -> None:
+    ledger = Ledger({})
+    ledger.begin(1)
+    assert ledger.may_write(1, 1)
+    ledger.begin(1)
+    assert not ledger.may_write(1, 1)
+    assert ledger.may_write(1, 2)
+    ledger.end(Ended(1, 2, 0.5, Outcome("done")))
+    assert not ledger.may_write(1, 1)
+
+
 def test_nodes_notice_the_end_of_a_run() -> None:
     ledger = Ledger({})
     assert ledger.tell([Opened(1, 3)])
@@ -72,7 +83,7 @@ def test_nodes_notice_the_end_of_a_run() -> None:
         (RayCluster(models=3), [_node(CPU=1)], (3, 0, 1)),
         (
             RayCluster(cpus_per_document=4),
-            [_node(CPU=8), {"Alive": False, "Resources": {"CPU": 64}}],
+            [_node(CPU=8), {**_node(CPU=64), "Alive": False}],
             (1, 0, 4),
         ),
     ],
@@ -82,6 +93,14 @@ def test_resources_follow_the_machines(
 ) -> None:
     resources = plan_resources(cluster, nodes)
     assert (resources.n_models, resources.gpus_per_model, resources.cpus_per_document) == expected
+
+
+def test_copies_of_the_model_that_take_no_gpus_are_on_different_machines() -> None:
+    nodes = [_node(CPU=8), _node(memory=1e9), _node(CPU=4), {**_node(CPU=2), "Alive": False}]
+    eight, _, four, _ = (node["NodeID"] for node in nodes)
+    assert plan_resources(RayCluster(), nodes).places == (eight, four)
+    assert plan_resources(RayCluster(models=3), nodes).places == (eight, four, eight)
+    assert plan_resources(RayCluster(), [_node(CPU=8, GPU=2)]).places == ()
 
 
 def test_a_cluster_that_cannot_hold_a_run_is_refused() -> None:
@@ -163,15 +182,23 @@ def test_documents_reach_a_copy_of_the_model_by_their_socket(
     )
     monkeypatch.setattr(ray_model, "PAUSE_SECONDS", 0.0)
     copy = Model(ModelSpec(engine=ScriptedEngine({"text": ["a", "b", "c"]})), 64)
-    n_lost = 5
+    # More often than a crop may cost a copy: they are gone before they are asked.
+    n_gone, n_lost = 3 * TRIES, TRIES - 1
+
+    def reach(proxy: ModelProxy, model: Any) -> None:
+        nonlocal n_gone
+        if n_gone:
+            n_gone -= 1
+            raise exceptions.ActorUnavailableError("it is starting again", None)
 
     def ask(proxy: ModelProxy, model: Any, crops: Any) -> Any:
         nonlocal n_lost
         if n_lost:
             n_lost -= 1
-            raise exceptions.RayActorError
+            raise exceptions.ObjectLostError("", None, "") if n_lost % 2 else exceptions.RayActorError
         return model.ask(crops)
 
+    monkeypatch.setattr(ModelProxy, "_reach", reach)
     monkeypatch.setattr(ModelProxy, "_ask_one", ask)
     proxy = ModelProxy([copy], tmp_path)
     address = ModelAddress("scripted", {"text": None}, proxy.address, proxy.key)
@@ -188,15 +215,15 @@ def test_documents_reach_a_copy_of_the_model_by_their_socket(
         thread.join()
     assert copy.ping()
     assert sorted(texts) == ["a", "b", "c"]
+    assert n_gone == n_lost == 0
     with RemoteEngine(address) as engine:
         with pytest.raises(docai.errors.HeadNotAvailableError):
             engine.generate(_requests("table"))
         # A crop that ends each copy that it is put to is given up.
         n_lost = 100
-        monkeypatch.setattr(ray_model, "AT_WORK_SECONDS", -1.0)
-        with pytest.raises(docai.errors.GenerationError, match="lost 3 times"):
+        with pytest.raises(docai.errors.GenerationError, match=f"lost {TRIES} times"):
             engine.generate(_requests())
-        monkeypatch.setattr(ray_model, "AT_WORK_SECONDS", 100.0)
+        n_gone = 100
         monkeypatch.setattr(ray_model, "WAIT_SECONDS", 0.0)
-        with pytest.raises(docai.errors.GenerationError, match="none came"):
+        with pytest.raises(docai.errors.ModelLostError, match="none again"):
             engine.generate(_requests())

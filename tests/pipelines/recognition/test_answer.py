@@ -110,7 +110,10 @@ def test_a_blank_tile_takes_nothing_from_the_others(crops: list[Crop]) -> None:
     assert [issue.code for issue in answer.issues] == ["model-blank-crop", "text-no-boxes"]
 
 
-@pytest.mark.parametrize(("finish", "code"), [("blank", "model-blank-crop"), ("error", "model-failed")])
+@pytest.mark.parametrize(
+    ("finish", "code"),
+    [("blank", "model-blank-crop"), ("error", "model-failed"), ("deadline", "model-output-cut")],
+)
 @pytest.mark.parametrize("head", HEADS)
 def test_what_was_not_read_is_not_parsed(
     crops: list[Crop], head: str, finish: FinishReason, code: str

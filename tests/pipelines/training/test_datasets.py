@@ -13,6 +13,7 @@ from docai.contents import Cell, TableContent, TextContent
 from docai.errors import DatasetError, SettingError
 from docai.geometry import BBox
 from docai.models.heads import HEADS
+from docai.parsers.locations import write_bins
 from docai.parsers.table import parse_table
 from docai.parsers.text import parse_text
 from docai.pipelines.crops.crop import fit_square, make_crop
@@ -25,7 +26,6 @@ from docai.pipelines.training.datasets import (
     read_dataset,
     score_target,
     table_target,
-    write_bins,
 )
 from docai.pipelines.training.pairs import ListedPairs, read_pairs
 from docai.pipelines.training.prepare import read_source

@@ -1,0 +1,151 @@
+"""What is sent back: problems with their status, and results in a format."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import BinaryIO, Final
+from urllib.parse import quote
+
+from fastapi import Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from starlette.concurrency import run_in_threadpool
+
+from docai import errors
+from docai.base import one_line
+from docai.service.asked import JSON, ZIP, JobStatus, Problem, media_type
+from docai.service.display import Exported, export_result
+from docai.service.jobs import Job, JobBook
+
+STATUSES: Final = (
+    (errors.SourceNotFoundError, 404),
+    (errors.UnsupportedTypeError, 415),
+    (errors.NotADocumentError, 415),
+    (errors.TooManyBytesError, 413),
+    (errors.InputError, 422),
+    (errors.SettingError, 422),
+    (errors.UnknownHeadError, 422),
+    (errors.HeadNotAvailableError, 422),
+    (errors.MissingDependencyError, 501),
+    (errors.NothingToExportError, 406),
+    (errors.CorrectionsError, 400),
+    (errors.NotAResultError, 404),
+    (errors.ConfigurationError, 503),
+    (errors.ModelError, 503),
+)
+"""The first class that an error is of says the status; any other is 500."""
+
+_CHUNK: Final = 1 << 18
+
+SAFE: Final = {
+    # What a document holds is shown, and runs nothing.
+    "Content-Security-Policy": "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
+
+VIEWER: Final = {
+    # The page has a policy of its own.
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+def status_of(error: Exception) -> int:
+    """The status of an error that docai raised."""
+    return next((status for kind, status in STATUSES if isinstance(error, kind)), 500)
+
+
+def problem(error: Exception, folder: str = "") -> Problem:
+    """An error in words; an error that docai did not foresee shows its type alone.
+
+    Args:
+        folder: the private one, which is no matter of the caller.
+    """
+    if not isinstance(error, errors.DocaiError):
+        return Problem(code=type(error).__name__, message="This went wrong inside docai; its log says more.")
+    return Problem(code=type(error).__name__, message=without(str(error), folder))
+
+
+def without(message: str, folder: str) -> str:
+    """A message without the names of private folders."""
+    if not folder:
+        return message
+    words = []
+    for word in message.split(" "):
+        if word.startswith(folder):
+            # .../uploads/NAME-NOBODY-KNOWS/report.pdf
+            word = word.removeprefix(folder).lstrip("/\\")
+            word = word.split("/", 2)[-1] if word.startswith("uploads/") else word
+        words.append(word)
+    return " ".join(words)
+
+
+def refusal(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    """An answer that says why there is no other."""
+    content = {"error": {"code": code, "message": message}}
+    return JSONResponse(content, status, {**SAFE, **(headers or {})})
+
+
+def job_status(job: Job, folder: str) -> JobStatus:
+    """How far a job is."""
+    here = f"/v1/jobs/{job.id}"
+    links = {"self": here, "events": f"{here}/events"}
+    if job.shown is not None:
+        links |= {"result": f"{here}/result", "view": f"{here}/view", "corrections": f"{here}/corrections"}
+    return JobStatus(
+        id=job.id,
+        name=job.name,
+        state=job.state,
+        n_pages=job.n_pages,
+        n_read=job.n_read,
+        n_records=job.n_records,
+        created=job.created,
+        started=job.started,
+        ended=job.ended,
+        error=None if job.error is None else problem(job.error, folder),
+        links=links,
+    )
+
+
+async def send_result(book: JobBook, job: Job, suffixes: list[str], *, as_zip: bool) -> Response:
+    """The result of a job in formats.
+
+    Raises:
+        DocaiError: it cannot be written in them.
+    """
+    assert job.shown is not None
+    headers = {**SAFE, "Docai-State": job.state}
+    if job.is_kept:
+        headers["Link"] = f'</v1/jobs/{job.id}/view>; rel="alternate"; type="text/html"'
+    if suffixes == [JSON] and not as_zip:
+        # It may be large, and stands on the disk; it is open before anybody may remove it.
+        file = job.shown.result.open("rb")
+        headers["Content-Length"] = str(os.fstat(file.fileno()).st_size)
+        job.is_fetched = True
+        return StreamingResponse(_chunks(file), headers=headers, media_type=media_type(JSON))
+    made: Exported = await run_in_threadpool(
+        book.display.call, export_result, job.shown, suffixes, as_zip=as_zip
+    )
+    job.is_fetched = True
+    if made.losses:
+        headers["Docai-Losses"] = ",".join(made.losses)
+    headers["Content-Disposition"] = (
+        f"attachment; filename*=UTF-8''{quote(one_line(made.name, 120), safe='')}"
+    )
+    kind = ZIP if as_zip else media_type(suffixes[0])
+    return Response(made.data, headers=headers, media_type=kind)
+
+
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
+    with file:
+        while chunk := file.read(_CHUNK):
+            yield chunk
+
+
+async def gone(request: Request) -> None:
+    """Wait until nobody listens for the answer any more. The request was read."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
