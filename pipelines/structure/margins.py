@@ -88,7 +88,7 @@ def _find_beside(page: PageBlocks) -> None:
             if block in heads or not _may_be_running(block) or _edge(block, page) != role:
                 continue
             if any(overlap_ratio(block.top, block.bottom, head.top, head.bottom) > 0.5 for head in heads):
-                block.role, block.level = role, None  # type: ignore[assignment]
+                block.role, block.level = role, None
 
 
 def _edge(block: Block, page: PageBlocks) -> Role | None:
