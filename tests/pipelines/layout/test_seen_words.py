@@ -206,3 +206,14 @@ def test_paragraphs_with_an_indented_first_line_are_regions_of_their_own() -> No
     centered = [word._replace(bbox=(60.0, *word.bbox[1:])) for word in words[:3]]
     (whole,) = split_paragraphs([replace(region, word_indices=[0, 1, 2])], centered)
     assert whole.word_indices == [0, 1, 2]
+
+
+def test_wide_space_between_lines_parts_a_heading_from_the_text_around_it() -> None:
+    tops = [0, 12, 24, 46, 66, 78, 90]
+    words = [WordBox((10, y, 100 if y == 46 else 200, y + 9), (0, n), 20) for n, y in enumerate(tops)]
+    region = RegionCandidate("text", (10, 0, 200, 99), 0.9, [], word_indices=list(range(7)), label="text")
+    parts = split_paragraphs([region], words)
+    assert [part.word_indices for part in parts] == [[0, 1, 2], [3], [4, 5, 6]]
+    assert all("space" in part.evidence[-1] for part in parts)
+    even = [word._replace(bbox=(10, 22.0 * n, 200, 22.0 * n + 9)) for n, word in enumerate(words)]
+    assert len(split_paragraphs([region], even)) == 1
