@@ -72,6 +72,10 @@ def serve(
     heads: Heads = None,
     model: common.Model = None,
     device: common.Device = None,
+    dtype: common.Dtype = None,
+    batch: common.Batch = None,
+    adapters: common.Adapters = None,
+    quantization: common.Quantization = None,
     text_layer: common.TextLayer = None,
     drawings: common.Drawings = None,
     effort: common.Effort = None,
@@ -139,6 +143,7 @@ def make_service_setup(context: typer.Context, heads: str | None, workers: int |
         settings.options(None if heads is None else listed(heads)),
         settings.model,
         device=settings.device,
+        model_options=settings.model_options,
         workers=workers,
         download=settings.download,
     )

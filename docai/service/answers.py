@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import BinaryIO, Final
 from urllib.parse import quote
 
@@ -58,29 +59,18 @@ def status_of(error: Exception) -> int:
     return next((status for kind, status in STATUSES if isinstance(error, kind)), 500)
 
 
-def problem(error: Exception, folder: str = "") -> Problem:
+def problem(error: Exception, *private: Path) -> Problem:
     """An error in words; an error that docai did not foresee shows its type alone.
 
     Args:
-        folder: the private one, which is no matter of the caller.
+        private: paths that are no matter of the caller: of a file its name is left, of a folder nothing.
     """
     if not isinstance(error, errors.DocaiError):
         return Problem(code=type(error).__name__, message="This went wrong inside docai; its log says more.")
-    return Problem(code=type(error).__name__, message=without(str(error), folder))
-
-
-def without(message: str, folder: str) -> str:
-    """A message without the names of private folders."""
-    if not folder:
-        return message
-    words = []
-    for word in message.split(" "):
-        if word.startswith(folder):
-            # .../uploads/NAME-NOBODY-KNOWS/report.pdf
-            word = word.removeprefix(folder).lstrip("/\\")
-            word = word.split("/", 2)[-1] if word.startswith("uploads/") else word
-        words.append(word)
-    return " ".join(words)
+    message = str(error)
+    for path in private:
+        message = message.replace(f"{path}{os.sep}", "").replace(str(path), path.name)
+    return Problem(code=type(error).__name__, message=message)
 
 
 def refusal(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> JSONResponse:
@@ -89,7 +79,12 @@ def refusal(status: int, code: str, message: str, headers: dict[str, str] | None
     return JSONResponse(content, status, {**SAFE, **(headers or {})})
 
 
-def job_status(job: Job, folder: str) -> JobStatus:
+def job_problem(job: Job) -> Problem | None:
+    """Why it failed; None where it did not."""
+    return None if job.error is None else problem(job.error, job.path, job.folder)
+
+
+def job_status(job: Job) -> JobStatus:
     """How far a job is."""
     here = f"/v1/jobs/{job.id}"
     links = {"self": here, "events": f"{here}/events"}
@@ -105,7 +100,7 @@ def job_status(job: Job, folder: str) -> JobStatus:
         created=job.created,
         started=job.started,
         ended=job.ended,
-        error=None if job.error is None else problem(job.error, folder),
+        error=job_problem(job),
         links=links,
     )
 

@@ -23,7 +23,7 @@ from docai.service import routes, views
 from docai.service.answers import problem, refusal, status_of
 from docai.service.arrival import Service
 from docai.service.figures import Figures
-from docai.service.guard import Guard
+from docai.service.guard import Drain, Guard
 from docai.service.jobs import BusyError, JobBook
 from docai.service.terms import Terms
 
@@ -68,6 +68,7 @@ def create_app(
             yield
 
     limit = setup.options.limits.max_bytes
+    most = None if limit is None else limit + FORM_BYTES
     names = [] if hosts is None else [Middleware(TrustedHostMiddleware, list(hosts), www_redirect=False)]
     app: FastAPI = FastAPIOffline(
         redoc_url=None,
@@ -75,8 +76,7 @@ def create_app(
         version=__version__,
         summary="Documents into typed, checked data on your own machine.",
         lifespan=lifespan,
-        middleware=[*names, Middleware(Guard, token)],
-        max_body_size=None if limit is None else limit + FORM_BYTES,
+        middleware=[Middleware(Drain), *names, Middleware(Guard, token, most)],
         telemetry=_TELEMETRY_OFF,
     )
     app.state.service = Service(book, figures, tuple(roots), secrets.token_urlsafe(24))
@@ -118,12 +118,12 @@ def _add_handlers(app: FastAPI, figures: Figures) -> None:
     async def busy(request: Request, error: BusyError) -> Response:
         stopping = app.state.service.book.is_stopping
         figures.refused("stopping" if stopping else "busy")
-        headers = {"Retry-After": str(error.retry_after), "Connection": "close"}
+        headers = {"Retry-After": str(error.retry_after)}
         return refusal(503 if stopping else 429, "Busy", str(error), headers)
 
     @app.exception_handler(DocaiError)
     async def refused(request: Request, error: DocaiError) -> Response:
-        said = problem(error, str(app.state.service.book.folder))
+        said = problem(error, app.state.service.book.folder)
         figures.refused(said.code)
         return refusal(status_of(error), said.code, said.message)
 
@@ -138,10 +138,7 @@ def _add_handlers(app: FastAPI, figures: Figures) -> None:
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
         figures.refused(str(error.status_code))
-        message = {
-            "Not Found": "There is no such page.",
-            "Content Too Large": f"A request has {app.max_body_size} bytes at most here.",
-        }.get(error.detail, error.detail)
+        message = "There is no such page." if error.detail == "Not Found" else str(error.detail)
         headers = {} if error.headers is None else dict(error.headers)
         if error.status_code in (408, 413):
             # What is still to come of the request is not read.

@@ -93,7 +93,9 @@ class Display:
         return self._worker.pid
 
     def close(self) -> None:
+        # A call that goes on is ended first.
         self._worker.stop()
+        self._worker.close()
 
 
 _opened: dict[Path, OpenedResult] = {}

@@ -65,6 +65,7 @@ class Job:
     id: str
     name: str
     """Of the document, as its caller called it."""
+    path: Path
     folder: Path
     """What was uploaded, if anything."""
     created: float = field(default_factory=time.time)
@@ -149,7 +150,7 @@ class JobBook:
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
         self._cleaner.cancel()
-        self.display.close()
+        await asyncio.to_thread(self.display.close)
         await asyncio.to_thread(self.pool.__exit__, None, None, None)
         self._lock.release()
         await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
@@ -205,7 +206,7 @@ class JobBook:
         Args:
             folder: from :meth:`new_folder`; it is removed with the job.
         """
-        job = Job(folder.name, path.name, folder, is_kept=is_kept)
+        job = Job(folder.name, path.name, path, folder, is_kept=is_kept)
         self.jobs[job.id] = job
         one = PoolInput(path, pages=pages, password=password, options=options, name=job.name)
         job.reading = self.pool.submit(one)

@@ -12,7 +12,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 from docai.exports import format_named
-from docai.service.answers import SAFE, gone, job_status, problem, refusal, send_result, status_of
+from docai.service.answers import SAFE, gone, job_problem, job_status, refusal, send_result, status_of
 from docai.service.arrival import Service, check_formats, take_in
 from docai.service.asked import AskedByPath, AskedByUpload, JobStatus, ProblemAnswer, choose_formats
 from docai.service.jobs import Job
@@ -100,13 +100,13 @@ async def submit(request: Request, response: Response, service: Its) -> JobStatu
     """`to` and `Accept` are checked now, and asked for again with the result."""
     arrived = await take_in(request, service, is_kept=True)
     response.headers["Location"] = f"/v1/jobs/{arrived.job.id}"
-    return job_status(arrived.job, str(service.book.folder))
+    return job_status(arrived.job)
 
 
 @router.get("/v1/jobs/{id}", tags=["jobs"], summary="How far a job is")
-async def status(job: OfJob, service: Its) -> JobStatus:
+async def status(job: OfJob) -> JobStatus:
     """All that is known of it."""
-    return job_status(job, str(service.book.folder))
+    return job_status(job)
 
 
 @router.get(
@@ -115,14 +115,14 @@ async def status(job: OfJob, service: Its) -> JobStatus:
     summary="How far a job is, as server-sent events",
     response_class=EventSourceResponse,
 )
-async def events(job: OfJob, service: Its) -> AsyncIterator[ServerSentEvent]:
+async def events(job: OfJob) -> AsyncIterator[ServerSentEvent]:
     """An event `progress` at once and after each page, `end` as the last one; each has the whole status."""
     while True:
         # What changes from here on is seen by the wait below.
         changed = asyncio.ensure_future(job.changed())
         try:
             has_ended = job.has_ended
-            data = job_status(job, str(service.book.folder)).model_dump(mode="json")
+            data = job_status(job).model_dump(mode="json")
             yield ServerSentEvent(data=data, event="end" if has_ended else "progress")
             if has_ended:
                 return
@@ -136,7 +136,7 @@ async def cancel(job: OfJob, service: Its) -> JobStatus:
     """One that has ended stays as it is."""
     service.book.cancel(job)
     await job.end()
-    return job_status(job, str(service.book.folder))
+    return job_status(job)
 
 
 @router.delete("/v1/jobs/{id}", tags=["jobs"], summary="Give a job up, and remove all of it", status_code=204)
@@ -179,8 +179,8 @@ async def _end_or_gone(request: Request, job: Job) -> None:
 
 
 def _no_result(job: Job, service: Service) -> Response:
-    if job.error is not None:
-        said = problem(job.error, str(service.book.folder))
+    said = job_problem(job)
+    if job.error is not None and said is not None:
         return refusal(status_of(job.error), said.code, said.message)
     if not job.has_ended:
         return refusal(409, "NotReady", "The document is not read yet.", {"Retry-After": "1"})

@@ -22,7 +22,7 @@ from docai.base import counted
 from docai.errors import DocaiError
 from docai.page_ranges import page_ranges
 from docai.pipelines.batch.run import Setup
-from docai.service.answers import without
+from docai.service.answers import job_problem, problem
 from docai.service.jobs import BusyError, Job, JobBook
 from docai.service.search import Found, ReadAnswer, search, show, summarize
 from docai.service.terms import Terms, find_allowed
@@ -129,7 +129,8 @@ async def _read(
         book.cancel(job)
         raise
     if job.shown is None:
-        why = "it was given up" if job.error is None else without(str(job.error), str(book.folder))
+        said = job_problem(job)
+        why = "it was given up." if said is None else said.message
         raise ToolError(f"{found.name} could not be read: {why}")
     return job
 
@@ -150,4 +151,4 @@ async def _call(book: JobBook, function: Any, *arguments: Any) -> Any:
     try:
         return await anyio.to_thread.run_sync(book.display.call, function, *arguments)
     except DocaiError as error:
-        raise ToolError(without(str(error), str(book.folder))) from None
+        raise ToolError(problem(error, book.folder).message) from None

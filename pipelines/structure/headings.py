@@ -30,6 +30,9 @@ MIN_TITLE_HEIGHT: Final = 1.3
 MAX_WORDS: Final = 30
 """Words of a heading that the layout model has found."""
 
+MAX_LINES: Final = 3
+"""Lines of such a heading below the title: more are a list, an address or a note, however large they are."""
+
 _WORDS: Final = re.compile(r"[^\W\d_]{4,}")
 
 Style = tuple[float, bool, bool, bool]
@@ -58,6 +61,8 @@ def find_headings(pages: Sequence[PageBlocks], outline: Outline, body_size: floa
 
 def _can_be_heading(block: Block) -> bool:
     if not any(character.isalpha() for character in block.text) or is_formula_number(block.text):
+        return False
+    if block.n_lines > MAX_LINES and block.role != "title":
         return False
     name = caption_name(block.text)
     return block.n_words <= MAX_WORDS and (name is None or not name.is_set_off)
