@@ -109,6 +109,18 @@ def test_tables_to_csv_writes_the_tables_and_prints_their_columns(example: Runne
     assert written.startswith(b"Sample,Mass,pH\r\nWillow,12.5,4.5\r\n")
 
 
+def test_export_document_prints_what_it_wrote(example: Runner) -> None:
+    lines = example("export_document")
+    assert [line.partition(",")[0] for line in lines] == [
+        "report.md",
+        "report.xlsx",
+        "report.sdf",
+        "report.jsonl",
+    ]
+    assert all(line.endswith(", 0 losses") for line in lines)
+    assert (example.folder / "out" / "exports" / "report.xlsx").is_file()
+
+
 def test_score_to_midi_prints_the_notes_and_writes_two_files(example: Runner) -> None:
     lines = example("score_to_midi")
     assert lines[:2] == ["measure 1: G4 at 0 for 1", "measure 1: B4 at 1 for 1/2"]

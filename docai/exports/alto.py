@@ -6,9 +6,8 @@ The format: https://www.loc.gov/standards/alto/. Boxes are pixels, see :mod:`doc
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
-
-from lxml import etree
+from typing import Final
+from xml.etree import ElementTree
 
 from docai._version import __version__
 from docai.exports.base import Export
@@ -26,11 +25,12 @@ from docai.records import Figure, Molecule, Table, Text
 
 _ALTO: Final = "http://www.loc.gov/standards/alto/ns-v4#"
 
-_SCHEMA: Final = "http://www.loc.gov/standards/alto/v4/alto-4-4.xsd"
-
-_XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
-
-_NAMESPACES: Final[Any] = {None: _ALTO, "xsi": _XSI}
+_ROOT: Final = {
+    "xmlns": _ALTO,
+    "xmlns:xsi": "http://www.w3.org/2001/XMLSchema-instance",
+    "xsi:schemaLocation": f"{_ALTO} http://www.loc.gov/standards/alto/v4/alto-4-4.xsd",
+    "SCHEMAVERSION": "4.4",
+}
 
 Tag = Callable[[str, str], str]
 """Type and label of a tag → its id; made where it is not there yet."""
@@ -43,20 +43,19 @@ def to_alto(export: Export) -> bytes:
         NothingToExportError: no page could be read.
     """
     pages = placed_pages(export)
-    root = etree.Element(_name("alto"), {"SCHEMAVERSION": "4.4"}, nsmap=_NAMESPACES)
-    root.set(f"{{{_XSI}}}schemaLocation", f"{_ALTO} {_SCHEMA}")
+    root = ElementTree.Element("alto", _ROOT)
     _describe(root, export)
-    tags = etree.SubElement(root, _name("Tags"))
-    order = etree.SubElement(root, _name("ReadingOrder"))
-    layout = etree.SubElement(root, _name("Layout"))
+    tags = ElementTree.SubElement(root, "Tags")
+    order = ElementTree.SubElement(root, "ReadingOrder")
+    layout = ElementTree.SubElement(root, "Layout")
     known: dict[tuple[str, str], str] = {}
 
     def tag(kind: str, label: str) -> str:
         if (kind, label) not in known:
             known[kind, label] = f"tag-{len(known) + 1}"
-            etree.SubElement(
+            ElementTree.SubElement(
                 tags,
-                _name("StructureTag" if kind == "role" else "OtherTag"),
+                "StructureTag" if kind == "role" else "OtherTag",
                 {"ID": known[kind, label], "TYPE": kind, "LABEL": printable(label)},
             )
         return known[kind, label]
@@ -66,33 +65,34 @@ def to_alto(export: Export) -> bytes:
     for part in (tags, order):
         if not len(part):
             root.remove(part)
-    data: bytes = etree.tostring(root, encoding="UTF-8", xml_declaration=True, pretty_print=True)
+    ElementTree.indent(root)
+    data: bytes = ElementTree.tostring(root, encoding="UTF-8", xml_declaration=True)
     return data
 
 
-def _describe(root: etree._Element, export: Export) -> None:
+def _describe(root: ElementTree.Element, export: Export) -> None:
     about, stats = export.document.source, export.document.stats
-    description = etree.SubElement(root, _name("Description"))
-    etree.SubElement(description, _name("MeasurementUnit")).text = "pixel"
-    source = etree.SubElement(description, _name("sourceImageInformation"))
-    etree.SubElement(source, _name("fileName")).text = printable(about.name)
-    etree.SubElement(source, _name("documentIdentifier")).text = f"sha256:{about.sha256}"
-    processing = etree.SubElement(description, _name("Processing"), {"ID": "docai"})
-    etree.SubElement(processing, _name("processingCategory")).text = "contentGeneration"
-    software = etree.SubElement(processing, _name("processingSoftware"))
-    etree.SubElement(software, _name("softwareName")).text = "docai"
-    etree.SubElement(software, _name("softwareVersion")).text = printable(stats.docai_version or __version__)
+    description = ElementTree.SubElement(root, "Description")
+    ElementTree.SubElement(description, "MeasurementUnit").text = "pixel"
+    source = ElementTree.SubElement(description, "sourceImageInformation")
+    ElementTree.SubElement(source, "fileName").text = printable(about.name)
+    ElementTree.SubElement(source, "documentIdentifier").text = f"sha256:{about.sha256}"
+    processing = ElementTree.SubElement(description, "Processing", {"ID": "docai"})
+    ElementTree.SubElement(processing, "processingCategory").text = "contentGeneration"
+    software = ElementTree.SubElement(processing, "processingSoftware")
+    ElementTree.SubElement(software, "softwareName").text = "docai"
+    ElementTree.SubElement(software, "softwareVersion").text = printable(stats.docai_version or __version__)
     if stats.model:
-        etree.SubElement(software, _name("applicationDescription")).text = printable(f"model {stats.model}")
+        ElementTree.SubElement(software, "applicationDescription").text = printable(f"model {stats.model}")
 
 
 def _write_page(
-    layout: etree._Element, order: etree._Element, page: PlacedPage, tag: Tag, export: Export
+    layout: ElementTree.Element, order: ElementTree.Element, page: PlacedPage, tag: Tag, export: Export
 ) -> None:
     frame, number = page.frame, page.info.number
-    element = etree.SubElement(
+    element = ElementTree.SubElement(
         layout,
-        _name("Page"),
+        "Page",
         {
             "ID": f"page-{number}",
             "PHYSICAL_IMG_NR": str(number),
@@ -106,13 +106,13 @@ def _write_page(
         if not regions and role:
             continue
         box = _around(regions) or (0, 0, frame.width, frame.height)
-        parent = etree.SubElement(element, _name(space), _place(box))
+        parent = ElementTree.SubElement(element, space, _place(box))
         for region in regions:
             _write_region(parent, region, tag, export)
     if page.regions:
-        group = etree.SubElement(order, _name("OrderedGroup"), {"ID": f"order-{number}"})
+        group = ElementTree.SubElement(order, "OrderedGroup", {"ID": f"order-{number}"})
         for region in page.regions:
-            etree.SubElement(group, _name("ElementRef"), {"ID": f"order-{region.id}", "REF": region.id})
+            ElementTree.SubElement(group, "ElementRef", {"ID": f"order-{region.id}", "REF": region.id})
 
 
 def _margin_role(region: Region) -> str:
@@ -127,7 +127,7 @@ def _around(regions: Sequence[Region]) -> PixelBox | None:
     return int(x0), int(y0), int(x1), int(y1)
 
 
-def _write_region(parent: etree._Element, region: Region, tag: Tag, export: Export) -> None:
+def _write_region(parent: ElementTree.Element, region: Region, tag: Tag, export: Export) -> None:
     record = region.record
     if isinstance(record, Text):
         about = {"ID": region.id, **_place(region.box), "TAGREFS": tag("role", _role(record))}
@@ -142,8 +142,8 @@ def _write_region(parent: etree._Element, region: Region, tag: Tag, export: Expo
         _shaped(parent, "Illustration", about, region)
     elif isinstance(record, Figure) and region.lines:
         block = _shaped(parent, "ComposedBlock", _typed(region, "figure"), region)
-        etree.SubElement(block, _name("Illustration"), {"ID": f"{region.id}-picture", **_place(region.box)})
-        text = etree.SubElement(block, _name("TextBlock"), {"ID": f"{region.id}-text", **_place(region.box)})
+        ElementTree.SubElement(block, "Illustration", {"ID": f"{region.id}-picture", **_place(region.box)})
+        text = ElementTree.SubElement(block, "TextBlock", {"ID": f"{region.id}-text", **_place(region.box)})
         _write_lines(text, region.lines, f"{region.id}-text")
     else:
         _shaped(parent, "Illustration", _typed(region, region.kind), region)
@@ -156,7 +156,7 @@ def _role(text: Text) -> str:
     return f"{text.role}-{text.level}" if text.level else text.role
 
 
-def _write_table(block: etree._Element, region: Region, table: Table, export: Export) -> None:
+def _write_table(block: ElementTree.Element, region: Region, table: Table, export: Export) -> None:
     if any(cell.row_span > 1 or cell.col_span > 1 for cell in table.cells):
         message = f"ALTO does not say which cells of the table on page {table.page} span others."
         export.lose("no-spans", message, table.id)
@@ -165,9 +165,9 @@ def _write_table(block: etree._Element, region: Region, table: Table, export: Ex
         if not cells:
             continue
         about = {"ID": f"{region.id}-row-{row}", **_place(_around_cells(cells)), "TYPE": "row"}
-        parent = etree.SubElement(block, _name("ComposedBlock"), about)
+        parent = ElementTree.SubElement(block, "ComposedBlock", about)
         for placed in cells:
-            cell = etree.SubElement(parent, _name("TextBlock"), {"ID": placed.id, **_place(placed.box)})
+            cell = ElementTree.SubElement(parent, "TextBlock", {"ID": placed.id, **_place(placed.box)})
             _write_lines(cell, placed.lines, placed.id)
 
 
@@ -176,30 +176,32 @@ def _around_cells(cells: Sequence[PlacedCell]) -> PixelBox:
     return int(x0), int(y0), int(x1), int(y1)
 
 
-def _write_lines(block: etree._Element, lines: Sequence[PlacedLine], name: str) -> None:
+def _write_lines(block: ElementTree.Element, lines: Sequence[PlacedLine], name: str) -> None:
     for number, line in enumerate(lines, 1):
         if not line.words:
             continue
         about = {"ID": f"{name}-line-{number}", **_place(line.box)}
         if line.direction == "rtl":
             about["BASEDIRECTION"] = "rtl"
-        element = etree.SubElement(block, _name("TextLine"), about)
+        element = ElementTree.SubElement(block, "TextLine", about)
         for word in line.words:
             entry = {**_place(word.box), "CONTENT": word.text}
             if word.confidence is not None:
                 entry["WC"] = f"{word.confidence:.4f}"
-            etree.SubElement(element, _name("String"), entry)
+            ElementTree.SubElement(element, "String", entry)
             if word.space_after:
-                etree.SubElement(element, _name("SP"))
+                ElementTree.SubElement(element, "SP")
 
 
-def _shaped(parent: etree._Element, tag: str, about: dict[str, str], region: Region) -> etree._Element:
+def _shaped(
+    parent: ElementTree.Element, tag: str, about: dict[str, str], region: Region
+) -> ElementTree.Element:
     """A block; where its page is skewed, with the outline of its region."""
-    element = etree.SubElement(parent, _name(tag), about)
+    element = ElementTree.SubElement(parent, tag, about)
     if region.record.polygon:
-        shape = etree.SubElement(element, _name("Shape"))
+        shape = ElementTree.SubElement(element, "Shape")
         points = " ".join(f"{x},{y}" for x, y in region.corners)
-        etree.SubElement(shape, _name("Polygon"), {"POINTS": points})
+        ElementTree.SubElement(shape, "Polygon", {"POINTS": points})
     return element
 
 
@@ -210,7 +212,3 @@ def _typed(region: Region, kind: str) -> dict[str, str]:
 def _place(box: PixelBox) -> dict[str, str]:
     x0, y0, x1, y1 = box
     return {"HPOS": str(x0), "VPOS": str(y0), "WIDTH": str(x1 - x0), "HEIGHT": str(y1 - y0)}
-
-
-def _name(tag: str) -> str:
-    return f"{{{_ALTO}}}{tag}"

@@ -8,6 +8,7 @@ docling prints them into its Markdown: only the kern of scores stands there, as 
 from __future__ import annotations
 
 import base64
+import io
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -16,7 +17,7 @@ from docai.base import Content
 from docai.contents import Cell
 from docai.exports.base import Export
 from docai.exports.flow import Block, blocks, printable, running_text
-from docai.exports.pictures import FIGURE_SCALE, cut_from_pages
+from docai.exports.pictures import MARGIN, cut_from_pages
 from docai.geometry import BBox
 from docai.records import Document, Figure, Molecule, PageInfo, RecordBase, Score, Table, Text
 
@@ -192,7 +193,7 @@ class _Tree:
             meta["docai__kern"] = record.kern
         item = self._add("pictures", self.body, record, "picture", meta=meta, **_floating())
         if picture := self._pictures.get(record.id):
-            item["image"] = _image(picture)
+            item["image"] = _image(picture, record)
         if isinstance(record, Figure) and record.text.strip():
             inside = running_text(record.text.split("\n"))
             self._add("texts", item, record, "text", **_texts(inside, record.text))
@@ -281,13 +282,16 @@ def _bbox(box: BBox | Sequence[float]) -> Item:
     return {"l": left, "t": top, "r": right, "b": bottom, "coord_origin": "TOPLEFT"}
 
 
-def _image(png: bytes) -> Item:
-    import io
-
+def _image(png: bytes, record: RecordBase) -> Item:
     from PIL import Image
 
     with Image.open(io.BytesIO(png)) as picture:
         width, height = picture.size
     uri = f"data:image/png;base64,{base64.b64encode(png).decode()}"
-    dpi = round(FIGURE_SCALE * 72)
-    return {"mimetype": "image/png", "dpi": dpi, "size": {"width": width, "height": height}, "uri": uri}
+    dpi = round(72 * width / (record.bbox[2] - record.bbox[0] + 2 * MARGIN))
+    return {
+        "mimetype": "image/png",
+        "dpi": max(1, dpi),
+        "size": {"width": width, "height": height},
+        "uri": uri,
+    }

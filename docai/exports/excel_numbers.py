@@ -70,10 +70,9 @@ def _code(cell: Cell, numeral: Numeral, value: int | float) -> str | None:
     before, body, after = cell.text.strip().partition(numeral.body)
     if not body or numeral.exponent is not None:
         return None
-    # The mark that the value was read by; both give it where there are no decimals.
-    mark = next(
-        (mark for mark, name in ((".", "point"), (",", "comma")) if _is_value(numeral, name, value)), "."
-    )
+    # Of the notations that give the value; an integer has no decimals in any.
+    is_comma = _is_value(numeral, "comma", value) and not _is_value(numeral, "point", value)
+    mark = "," if is_comma else "."
     whole, _, decimals = body.partition(mark) if isinstance(value, float) else (body, "", "")
     digits = [char for char in whole if char in _ASCII_DIGITS]
     core = ("#,##0" if len(digits) < len(whole) else "0") if digits else ""

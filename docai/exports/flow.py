@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import PureWindowsPath
 from typing import Final, Literal
 
-from docai.contents import Content
+from docai.base import Content
 from docai.exports.base import Export
 from docai.joined_tables import JoinedTable
 from docai.parsers.base import replace_invalid_chars
@@ -93,7 +93,8 @@ def blocks(export: Export) -> Iterator[Block]:
     by_id = {record.id: record for record in export.document.records}
     paragraphs = {one.records[0]: one for one in export.document.paragraphs()}
     tables = {one.records[0]: one for one in export.document.joined_tables()}
-    rest = {name for one in (*paragraphs.values(), *tables.values()) for name in one.records[1:]}
+    rest = {name for one in paragraphs.values() for name in one.records[1:]}
+    rest |= {name for one in tables.values() for name in one.records[1:]}
     for record in export.document.records:
         if record.id in rest:
             continue

@@ -7,9 +7,8 @@ Areas hold paragraphs, those lines, and those words, as programs expect that rea
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
-
-from lxml import etree
+from typing import Final
+from xml.etree import ElementTree
 
 from docai._version import __version__
 from docai.exports.base import Export
@@ -19,8 +18,6 @@ from docai.geometry import union
 from docai.records import Molecule, Table, Text
 
 _XHTML: Final = "http://www.w3.org/1999/xhtml"
-
-_NAMESPACES: Final[Any] = {None: _XHTML}
 
 _DOCTYPE: Final = (
     '<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Transitional//EN" '
@@ -54,7 +51,7 @@ def to_hocr(export: Export) -> bytes:
     """
     document = export.document
     pages = placed_pages(export)
-    root = etree.Element(_tag("html"), nsmap=_NAMESPACES)
+    root = ElementTree.Element("html", {"xmlns": _XHTML})
     head = _sub(root, "head", {})
     _sub(head, "title", {}).text = printable(document.source.name) or "\n"
     _sub(head, "meta", {"http-equiv": "Content-Type", "content": "text/html; charset=utf-8"})
@@ -67,11 +64,12 @@ def to_hocr(export: Export) -> bytes:
     body = _sub(root, "body", {})
     for page in pages:
         _write_page(body, page, export)
-    data: bytes = etree.tostring(root, encoding="UTF-8", xml_declaration=True, doctype=_DOCTYPE)
-    return data + b"\n"
+    declaration = '<?xml version="1.0" encoding="UTF-8"?>'
+    parts = [declaration, _DOCTYPE, ElementTree.tostring(root, encoding="unicode"), ""]
+    return "\n".join(parts).encode()
 
 
-def _write_page(body: etree._Element, page: PlacedPage, export: Export) -> None:
+def _write_page(body: ElementTree.Element, page: PlacedPage, export: Export) -> None:
     name = printable(export.document.source.name).replace('"', "'")
     dpi = round(page.frame.dpi)
     about = [f'image "{name}"', f"bbox 0 0 {page.frame.width} {page.frame.height}"]
@@ -83,7 +81,7 @@ def _write_page(body: etree._Element, page: PlacedPage, export: Export) -> None:
         _write_region(parent, region, export)
 
 
-def _write_region(parent: etree._Element, region: Region, export: Export) -> None:
+def _write_region(parent: ElementTree.Element, region: Region, export: Export) -> None:
     record = region.record
     if isinstance(record, Text):
         _write_text(parent, region, record)
@@ -103,7 +101,7 @@ def _write_region(parent: etree._Element, region: Region, export: Export) -> Non
             export.lose("no-content", message, record.id)
 
 
-def _write_text(parent: etree._Element, region: Region, text: Text) -> None:
+def _write_text(parent: ElementTree.Element, region: Region, text: Text) -> None:
     place = _place(region)
     name = _CLASSES.get(text.role, "ocr_carea")
     if text.role == "section-heading":
@@ -116,7 +114,7 @@ def _write_text(parent: etree._Element, region: Region, text: Text) -> None:
     _write_lines(outer, region.lines, region.id)
 
 
-def _write_table(parent: etree._Element, region: Region, record: Table) -> None:
+def _write_table(parent: ElementTree.Element, region: Region, record: Table) -> None:
     if not region.cells:
         _element(parent, "div", "ocr_table", _place(region), region.id).text = "\n"
         return
@@ -135,7 +133,7 @@ def _write_table(parent: etree._Element, region: Region, record: Table) -> None:
             _write_lines(_sub(line, "th" if cell.is_header else "td", about), placed.lines, placed.id)
 
 
-def _write_lines(parent: etree._Element, lines: Sequence[PlacedLine], name: str) -> None:
+def _write_lines(parent: ElementTree.Element, lines: Sequence[PlacedLine], name: str) -> None:
     """One paragraph of lines. Without any, white space: HTML reads no end of an empty XML element."""
     if not lines:
         parent.text = "\n"
@@ -173,17 +171,13 @@ def _bbox(box: Sequence[float]) -> str:
 
 
 def _element(
-    parent: etree._Element, tag: str, name: str, properties: Sequence[str], identifier: str = ""
-) -> etree._Element:
+    parent: ElementTree.Element, tag: str, name: str, properties: Sequence[str], identifier: str = ""
+) -> ElementTree.Element:
     about = {"class": name, "title": "; ".join(properties)}
     return _sub(parent, tag, {"id": identifier, **about} if identifier else about)
 
 
-def _sub(parent: etree._Element, tag: str, attributes: Mapping[str, str]) -> etree._Element:
-    element = etree.SubElement(parent, _tag(tag), dict(attributes))
+def _sub(parent: ElementTree.Element, tag: str, attributes: Mapping[str, str]) -> ElementTree.Element:
+    element = ElementTree.SubElement(parent, tag, dict(attributes))
     element.tail = "\n"
     return element
-
-
-def _tag(name: str) -> str:
-    return f"{{{_XHTML}}}{name}"

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
-
-from lxml import etree
+from typing import Final
+from xml.etree import ElementTree
 
 from docai._version import __version__
 from docai.base import counted
@@ -22,9 +21,11 @@ from docai.records import Figure, Molecule, Score, Table, Text
 
 _PAGE: Final = "http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"
 
-_XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
-
-_NAMESPACES: Final[Any] = {None: _PAGE, "xsi": _XSI}
+_ROOT: Final = {
+    "xmlns": _PAGE,
+    "xmlns:xsi": "http://www.w3.org/2001/XMLSchema-instance",
+    "xsi:schemaLocation": f"{_PAGE} {_PAGE}/pagecontent.xsd",
+}
 
 _TYPES: Final = {
     "title": "heading",
@@ -65,8 +66,7 @@ def to_page_xml(export: Export) -> bytes:
 
 
 def _page_file(page: PlacedPage, export: Export) -> bytes:
-    root = etree.Element(_name("PcGts"), nsmap=_NAMESPACES)
-    root.set(f"{{{_XSI}}}schemaLocation", f"{_PAGE} {_PAGE}/pagecontent.xsd")
+    root = ElementTree.Element("PcGts", _ROOT)
     _describe(root, export)
     frame = page.frame
     element = _sub(
@@ -89,11 +89,12 @@ def _page_file(page: PlacedPage, export: Export) -> bytes:
     _write_relations(element, page.regions)
     for region in page.regions:
         _write_region(element, region)
-    data: bytes = etree.tostring(root, encoding="UTF-8", xml_declaration=True, pretty_print=True)
+    ElementTree.indent(root)
+    data: bytes = ElementTree.tostring(root, encoding="UTF-8", xml_declaration=True)
     return data
 
 
-def _describe(root: etree._Element, export: Export) -> None:
+def _describe(root: ElementTree.Element, export: Export) -> None:
     stats = export.document.stats
     metadata = _sub(root, "Metadata", {})
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
@@ -105,7 +106,7 @@ def _describe(root: etree._Element, export: Export) -> None:
         _sub(metadata, "MetadataItem", about)
 
 
-def _write_relations(page: etree._Element, regions: Sequence[Region]) -> None:
+def _write_relations(page: ElementTree.Element, regions: Sequence[Region]) -> None:
     """Captions and footnotes with what they belong to, where that is on the same page."""
     ids = {region.record.id: region.id for region in regions}
     pairs = [
@@ -122,7 +123,7 @@ def _write_relations(page: etree._Element, regions: Sequence[Region]) -> None:
         _sub(relation, "TargetRegionRef", {"regionRef": target})
 
 
-def _write_region(parent: etree._Element, region: Region) -> None:
+def _write_region(parent: ElementTree.Element, region: Region) -> None:
     record = region.record
     about = {"id": region.id}
     if isinstance(record, Text) and record.role == "formula":
@@ -156,7 +157,7 @@ def _write_region(parent: etree._Element, region: Region) -> None:
         _attributes(element, {"json": record.model_dump_json()})
 
 
-def _write_cells(table: etree._Element, region: Region) -> None:
+def _write_cells(table: ElementTree.Element, region: Region) -> None:
     for placed in region.cells:
         cell = placed.cell
         x0, y0, x1, y1 = placed.box
@@ -172,7 +173,7 @@ def _write_cells(table: etree._Element, region: Region) -> None:
 
 
 def _write_text(
-    parent: etree._Element,
+    parent: ElementTree.Element,
     name: str,
     corners: Corners,
     lines: Sequence[PlacedLine],
@@ -189,7 +190,7 @@ def _write_text(
     _text(element, "\n".join(line.text for line in lines), confidence)
 
 
-def _write_line(parent: etree._Element, line: PlacedLine, name: str) -> None:
+def _write_line(parent: ElementTree.Element, line: PlacedLine, name: str) -> None:
     element = _sub(parent, "TextLine", {"id": name})
     if line.direction == "rtl":
         element.set("readingDirection", "right-to-left")
@@ -201,17 +202,17 @@ def _write_line(parent: etree._Element, line: PlacedLine, name: str) -> None:
     _text(element, line.text, None)
 
 
-def _text(parent: etree._Element, text: str, confidence: float | None) -> None:
+def _text(parent: ElementTree.Element, text: str, confidence: float | None) -> None:
     element = _sub(parent, "TextEquiv", {} if confidence is None else {"conf": f"{confidence:.4f}"})
     _sub(element, "Unicode", {}).text = text
 
 
-def _box(parent: etree._Element, box: tuple[int, int, int, int]) -> None:
+def _box(parent: ElementTree.Element, box: tuple[int, int, int, int]) -> None:
     x0, y0, x1, y1 = box
     _coords(parent, [(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
 
 
-def _coords(parent: etree._Element, corners: Corners, confidence: float | None = None) -> None:
+def _coords(parent: ElementTree.Element, corners: Corners, confidence: float | None = None) -> None:
     points = " ".join(f"{x},{y}" for x, y in corners)
     _sub(
         parent,
@@ -220,7 +221,7 @@ def _coords(parent: etree._Element, corners: Corners, confidence: float | None =
     )
 
 
-def _attributes(parent: etree._Element, values: Mapping[str, str | None]) -> None:
+def _attributes(parent: ElementTree.Element, values: Mapping[str, str | None]) -> None:
     known = {name: value for name, value in values.items() if value}
     if not known:
         return
@@ -230,9 +231,5 @@ def _attributes(parent: etree._Element, values: Mapping[str, str | None]) -> Non
         _sub(element, "UserAttribute", about)
 
 
-def _sub(parent: etree._Element, tag: str, attributes: Mapping[str, str]) -> etree._Element:
-    return etree.SubElement(parent, _name(tag), dict(attributes))
-
-
-def _name(tag: str) -> str:
-    return f"{{{_PAGE}}}{tag}"
+def _sub(parent: ElementTree.Element, tag: str, attributes: Mapping[str, str]) -> ElementTree.Element:
+    return ElementTree.SubElement(parent, tag, dict(attributes))

@@ -6,7 +6,7 @@ import io
 import json
 from typing import TYPE_CHECKING, Any
 
-from docai.contents import Content
+from docai.base import Content
 from docai.exports.base import Export
 from docai.records import Molecule, RecordBase, Score, Table, Text
 from docai.table_formats import grid_of_texts
@@ -97,9 +97,10 @@ def _own(record: RecordBase) -> dict[str, Any]:
         text = "\n".join("\t".join(row) for row in grid_of_texts(record))
         return {"text": text, "html": record.to_html(), "n_rows": record.n_rows, "n_cols": record.n_cols}
     if isinstance(record, Molecule):
-        names = ("smiles", "inchikey", "formula", "molblock")
-        return {"text": record.smiles} | {name: getattr(record, name) for name in names}
+        facts = {name: getattr(record, name) for name in ("smiles", "inchikey", "formula", "molblock")}
+        return {"text": record.smiles} | facts
     if isinstance(record, Score):
-        names = ("kern", "musicxml", "n_measures")
-        return {"text": record.kern} | {name: getattr(record, name) for name in names}
+        return {"text": record.kern} | {
+            name: getattr(record, name) for name in ("kern", "musicxml", "n_measures")
+        }
     return {}

@@ -123,10 +123,11 @@ def _jpeg_as_it_is(export: Export, source: Source, page: Page) -> bytes | None:
     """The bytes of a JPEG that is displayed as it is stored, which lose nothing by being packed anew."""
     if source.type != "jpeg":
         return None
-    from PIL import Image
+    from PIL.JpegImagePlugin import JpegImageFile
 
     data = _bytes_of(export)
-    with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
+    # Not `Image.open`, which has a limit of its own: this one was read under docai's.
+    with JpegImageFile(io.BytesIO(data)) as image:
         is_upright = image.getexif().get(_JPEG_ORIENTATION, 1) == 1
         size = round(page.width * page.dpi / 72), round(page.height * page.dpi / 72)
         return data if is_upright and image.mode in ("L", "RGB") and image.size == size else None

@@ -125,7 +125,10 @@ def test_pictures_are_cut_from_the_source(tmp_path: Path) -> None:
     )
     found = _read(document, tmp_path, source=packed.getvalue())
     assert found["images"] == [[104, 54]]
-    uri = _values(document, source=packed.getvalue())["pictures"][0]["image"]["uri"]
+    stored = _values(document, source=packed.getvalue())["pictures"][0]["image"]
+    # The image says nothing of its resolution.
+    assert stored["dpi"] == 72
+    uri = stored["uri"]
     with Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))) as image:
         assert image.getpixel((50, 25)) == (200, 0, 0)
 

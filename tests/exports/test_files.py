@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,8 +55,8 @@ def test_each_format_is_written_under_an_extension_of_any_case(suffix: str, tmp_
     document = _everything()
     written = document.export(tmp_path / f"out{suffix.upper()}", source=_PDF)
     assert written.path.stat().st_size > 20
-    # Workbooks and the like have a date inside.
-    if FORMATS[suffix].is_text:
+    # Workbooks and the like have a date inside, as PAGE has.
+    if FORMATS[suffix].is_text and suffix != ".page.xml":
         assert written.path.read_bytes() == export(document, f"out{suffix}", ExportOptions(source=_PDF))
 
 
@@ -82,11 +82,11 @@ def test_a_file_that_cannot_be_written_leaves_nothing_new_behind(
     assert old.read_text() == "old"
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
-def test_a_read_only_folder_is_a_clear_error(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    with pytest.raises(OutputError, match="choose another place"):
-        _everything().export(tmp_path / "report.csv")
+@pytest.mark.skipif(sys.platform != "linux", reason="the folder is one of Linux")
+def test_a_folder_in_which_nothing_can_be_written_is_a_clear_error() -> None:
+    # Not even by root.
+    with pytest.raises(OutputError, match=r"report\.csv cannot be written .*choose another place"):
+        _everything().export("/proc/report.csv")
 
 
 def test_a_folder_that_is_a_file_is_a_clear_error(tmp_path: Path) -> None:

@@ -311,3 +311,30 @@ def test_the_source_is_not_overwritten(tmp_path: Path) -> None:
     assert path.read_bytes() == data
     written = document.export(tmp_path / "scan-searchable.pdf", source=path)
     assert written.path.is_file()
+
+
+PASSWORDS = {"password-example.pdf": "test", "encrypted_2206.01062_pg3.pdf": "1234"}
+
+
+@pytest.mark.real
+def test_a_word_added_to_real_pdfs_is_found_at_its_place_and_not_seen(real_data: Path) -> None:
+    """Rotated, encrypted, signed, malformed, from right to left, scans: the first page of each."""
+    tried = 0
+    for path in sorted((real_data / "pdfs").rglob("*.pdf")):
+        options = {"password": PASSWORDS.get(path.name)}
+        if path.stat().st_size == 0:
+            continue
+        with open_source(path, **options) as source, source.page(1) as page:
+            before = page.render(scale=0.5).tobytes()
+            box = (page.width * 0.3, page.height * 0.4, page.width * 0.5, page.height * 0.4 + 12)
+            info = PageInfo(number=1, width=page.width, height=page.height, origin="scan")
+            about = SourceInfo(name=path.name, type="pdf", n_bytes=1, sha256=source.sha256, n_pages=1)
+        line = Line(text="Ünsichtbar", bbox=box, words=[Word(text="Ünsichtbar", bbox=box)])
+        text = Text(**made.about(bbox=box), text=line.text, lines=[line])
+        file = bytes(_exported(Document(source=about, pages=[info], records=[text]), path, **options))
+        with open_source(file, **options) as source, source.page(1) as page:
+            (found,) = [word.bbox for word in page.words() if word.text == "Ünsichtbar"]
+            assert found == pytest.approx(box, abs=0.3), path.name
+            assert page.render(scale=0.5).tobytes() == before, path.name
+        tried += 1
+    assert tried > 20
