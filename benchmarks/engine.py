@@ -4,15 +4,15 @@
     python benchmarks/engine.py --shape 3b          random weights of the official shape (a GPU)
     python benchmarks/engine.py --check 3b          are the answers right at that width (see below)
 
-Three ways are measured in turn, ``--repeats`` times, and the median is printed: ``one at a time`` and
-``batched`` are ``generate`` as its users call it, the latter with crops of one head padded on the left and
-``--slots`` of them in a batch; ``docai`` is the slot scheduler with as many slots, without drafts, with what
-an answer repeats of itself as drafts, and with words of a PDF: those are the truths of drawn tables and texts,
-as the text layer of a born-digital page without faults would say them. CPU seconds hold where the
-machine is busy with other things, wall seconds do not. ``prefill`` is the time for the first token of each
-crop, ``decode`` the rest. ``equal`` counts the answers that are those of ``one at a time``, token by token.
-Where there is a GPU the share of the floor is printed: operations and bytes counted, over the rates of a
-large product and of a large copy measured on the spot.
+Ways are measured in turn, ``--repeats`` times, and the median is printed: ``one at a time`` and ``batched``
+are ``generate`` as its users call it, the latter with crops of one head padded on the left and ``--slots`` of
+them in a batch; ``docai`` is the slot scheduler with as many slots; then with what an answer repeats of
+itself as drafts, and with the words of a PDF as well: those are the truths of drawn tables and texts, as the
+text layer of a born-digital page without faults would say them. CPU seconds hold where the machine is busy
+with other things, wall seconds do not. ``prefill`` is the time for the first token of each crop, ``decode``
+the rest. ``equal`` counts the answers that are those of ``one at a time``, token by token. Where there is a
+GPU the share of the floor is printed: operations and bytes counted, over the rates of a large product and of
+a large copy measured on the spot.
 
 ``--check`` compares, at full width and with ``--layers`` layers: the attention that docai chooses with
 transformers' eager one, with soft caps and without; and slots with one crop at a time. On a CPU it reads
@@ -87,7 +87,7 @@ class Subject:
     graphs: bool = False
     """Steps are captured as CUDA graphs."""
     steps: tuple[int, int, int, int] = (0, 0, 0, 0)
-    """Of the last run in slots: steps, tokens that they wrote, tokens of drafts, and those that were right."""
+    """Of the last run in slots: steps, tokens that they wrote, tokens of drafts, and how many were right."""
 
     @property
     def is_cuda(self) -> bool:
@@ -301,7 +301,7 @@ def told_steps(found: dict[str, Figures]) -> Iterator[str]:
         if n_steps:
             alone = n_tokens / max(1, n_tokens - n_right)
             yield (
-                f"{way}: {n_steps} steps, {n_tokens / n_steps:.2f} tokens a step, {alone:.2f} of each answer; "
+                f"{way}: {n_steps} steps, {n_tokens / n_steps:.2f} tokens a step, {alone:.2f} an answer, "
                 f"{n_right} of {n_drafted} tokens of drafts were right"
             )
 

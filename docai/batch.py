@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -38,7 +38,8 @@ class BatchResult:
     path: Path
     """Of the document."""
     state: str
-    """``done``, ``partial`` (pages of it could not be read) or ``failed`` (there is no result)."""
+    """``done``, ``partial`` (pages could not be read, or the model failed at regions) or ``failed`` (no
+    result)."""
     reason: str
     """Why it is not done, in a sentence; empty where it is."""
     code: str
@@ -205,7 +206,9 @@ def make_setup(
         name=name,
         heads=known_heads,
         side=side,
-        exporters={suffix: partial(export_alone, suffix=suffix) for suffix in suffixes},
+        exporters={
+            suffix: None if suffix == JSON else partial(export_alone, suffix=suffix) for suffix in suffixes
+        },
         n_workers=workers,
         cluster=cluster,
     )
@@ -250,7 +253,9 @@ def open_run(
     found = find_batch_inputs(sources, lines=lines) if sources or not resume else BatchInputs()
     if results is not None and not is_url(results):
         results = str(expand_home(results).absolute())
-    opened = RunFolder(folder, describe(setup), shard=shard, resume=resume, results=results)
+    opened = RunFolder(
+        folder, describe(setup), shard=shard, resume=resume, results=results, begun=_begun(setup)
+    )
     try:
         if names := opened.manifest.names():
             found.rename(names)
@@ -281,6 +286,22 @@ def open_run(
         opened.close()
         raise
     return opened, run
+
+
+def _begun(setup: Setup) -> Mapping[str, Any] | None:
+    """What the command line takes to go on with the run, beside what :func:`describe` says; None: an engine
+    was given, which no command line can give."""
+    spec = setup.model
+    if spec.engine is not None:
+        return None
+    is_folder = Path(spec.model).is_dir()
+    return {
+        "model": str(Path(spec.model).absolute() if is_folder else spec.model),
+        "device": spec.device,
+        "batch": "none" if spec.options.batch is None else spec.options.batch,
+        "workers": setup.n_workers,
+        "cluster": None if setup.cluster is None else asdict(setup.cluster),
+    }
 
 
 def _check_is_here(folder: RunFolder) -> None:

@@ -34,6 +34,7 @@
     │   ├── AdapterError
     │   ├── GenerationError
     │   └── ServerError                 a model server is down, or does not answer as one
+    │       └── ModelLostError          a model that answered before cannot be reached any more
     ├── ExportError                     a record cannot be written in a format
     │   └── NothingToExportError        the document has nothing that the format holds
     ├── OutputError                     a result cannot be written to the disk
@@ -216,6 +217,10 @@ class GenerationError(ModelError):
 
 class ServerError(ModelError):
     """A model server cannot be reached, or what it answers cannot be used."""
+
+
+class ModelLostError(ServerError):
+    """A model that answered before, on a server or on a cluster, cannot be reached any more."""
 
 
 SETUP_ERRORS = (ConfigurationError, CheckpointError, AdapterError, ServerError)

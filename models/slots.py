@@ -21,6 +21,7 @@ import torch
 from docai.errors import CheckpointError
 from docai.models.drafts import MAX_DRAFT
 from docai.models.guards import text_config
+from docai.models.last_layer import last_position_alone
 
 if TYPE_CHECKING:
     from transformers import PaliGemmaForConditionalGeneration
@@ -260,7 +261,8 @@ class SlotDecoder:
         # PaliGemma counts positions from 1.
         positions = torch.arange(1, n_positions + 1, device=self.device)[None]
         mask = self._causal_mask(n_positions, len(prompt)) if causal_prompt else None
-        hidden = self._decoder(embeds, positions, mask)[:, -1]
+        with last_position_alone(self._inner.language_model):
+            hidden = self._decoder(embeds, positions, mask)[:, -1]
         if self._hidden is None:
             self._hidden = hidden.new_empty((self.cache.n_slots, hidden.shape[1]))
         elif len(self._hidden) < self.cache.n_slots:

@@ -1,7 +1,9 @@
-"""``docai batch``: where it reads."""
+"""``docai batch``: where it reads, and how it goes on."""
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -58,3 +60,51 @@ def test_a_cluster_that_does_not_answer_ends_the_run(run: Run, own_folder: Path,
     assert "The Ray cluster 127.0.0.1:1 does not answer" in told
     # Nothing is left behind that would have to be gone on with.
     assert not (own_folder / "run").exists()
+
+
+def test_a_run_goes_on_by_its_folder_alone(
+    run: Run, own_folder: Path, make_pdf: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        (own_folder / f"{name}.pdf").write_bytes(make_pdf("Hello world"))
+    options = ("--heads", "text", "--effort", "fast", "--max-pages", 7, "--witnesses", "off")
+    code, _, told = run("batch", "a.pdf", "-o", "run", "--workers", 1, *options)
+    assert code == 0, told
+    before = json.loads((own_folder / "run" / "settings.json").read_bytes())
+    (own_folder / "run" / "results" / "a.pdf.json").unlink()
+    # What would be taken for a new run is not what this one was begun with.
+    monkeypatch.setenv("DOCAI_EFFORT", "best")
+    code, out, told = run("batch", "--resume", "run", "--progress", "json")
+    assert code == 0, told
+    ended = [event for event in map(json.loads, out.splitlines()) if event["event"] == "DocumentEnded"]
+    assert [Path(path) for event in ended for path in event["results"]] == [
+        Path("run", "results", "a.pdf.json")
+    ]
+    assert (own_folder / "run" / "results" / "a.pdf.json").exists()
+    assert json.loads((own_folder / "run" / "settings.json").read_bytes()) == before
+    for option in (("--effort", "best"), ("--max-pages", 8), ("--heads", "table"), ("--witnesses", "auto")):
+        code, _, told = run("batch", "--resume", "run", *option)
+        assert code == 2
+        assert "was made otherwise" in told
+    code, _, told = run("batch", "--resume")
+    assert code == 2
+    assert "docai batch --resume RUN" in told
+    assert run("batch", "b.pdf", "-o", "run", "--resume")[0] == 0
+    assert (own_folder / "run" / "results" / "b.pdf.json").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Pipes of POSIX")
+def test_a_run_whose_progress_nobody_reads_any_more_ends_and_can_go_on(
+    own_folder: Path, make_pdf: Any
+) -> None:
+    (own_folder / "a.pdf").write_bytes(make_pdf("Hello world"))
+    command = [sys.executable, "-m", "docai", "batch", "a.pdf", "-o", "run", "--progress", "json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert json.loads(process.stdout.readline())["event"] == "RunStarted"
+        process.stdout.close()
+        told = process.stderr.read()
+    assert process.returncode == 130
+    (line,) = told.splitlines()
+    assert line.endswith("docai batch --resume run")

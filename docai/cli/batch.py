@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from docai.cli import common
-from docai.cli.batch_progress import show_progress
+from docai.cli.batch_progress import leave_output, show_progress
 from docai.cli.common import EXIT_CODES, FAILED, INTERRUPTED, ISSUES, keep_output_clean, stderr_console
 from docai.errors import SettingError
 from docai.files import expand_home
@@ -49,7 +51,12 @@ def batch(
         int | None,
         typer.Option(metavar="N", min=1, help="Documents read at a time. Default: one for every two cores."),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run: read what is left.")] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Go on with the run, by the options it was begun with: read what is left."
+        ),
+    ] = False,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Read again what failed, too, and pages that failed.")
     ] = False,
@@ -158,6 +165,7 @@ def batch(
     RUN/results; RUN/report.html tells what became of each.
     """
     from docai.batch import make_setup, open_run
+    from docai.cli.batch_resume import Begun, run_named
     from docai.cli.batch_summary import print_status, print_summary
     from docai.pipelines.batch.inputs import LIST
     from docai.pipelines.batch.report import write_report
@@ -167,17 +175,24 @@ def batch(
         if inputs or out:
             raise SettingError("--status looks at a run and reads nothing: leave out the inputs and -o.")
         raise typer.Exit(print_status(Path(status), stderr_console()))
+    is_going_on = resume or retry_failed
+    if is_going_on:
+        inputs, out = run_named(inputs, out)
     if out is None:
+        if is_going_on:
+            raise SettingError("Say which run is to go on: docai batch --resume RUN.")
         raise SettingError("Say with -o where the run goes: a new or an empty folder.")
     if progress not in PROGRESS:
         raise SettingError(f"--progress is {progress!r}; it has to be one of: {', '.join(PROGRESS)}.")
-    is_going_on = resume or retry_failed
     if not inputs and not is_going_on:
         raise SettingError("Nothing was given to read: name files, folders or a list.")
-    settings = load_settings(common.given_settings(context), as_flags=True).values
-    wanted = None if heads is None else common.listed(heads)
+    begun = Begun.of(expand_home(out)) if is_going_on else Begun({})
+    settings = load_settings(begun.under(common.given_settings(context)), as_flags=True).values
+    wanted = begun.heads if heads is None else common.listed(heads)
+    engine, kept = begun.on(engine if _is_given(context, "engine") else None)
     cluster = _cluster(
         engine,
+        kept,
         address=ray_address,
         cpus_per_document=cpus_per_document,
         documents_per_task=documents_per_task,
@@ -186,6 +201,8 @@ def batch(
         model_batch=model_batch,
     )
     formats = [f".{name.removeprefix('.')}" for name in common.listed(to)]
+    if begun.formats is not None and not _is_given(context, "to"):
+        formats = list(begun.formats)
     keep_output_clean()
     setup = make_setup(
         settings.options(wanted),
@@ -193,7 +210,7 @@ def batch(
         device=settings.device,
         model_options=settings.model_options,
         formats=formats,
-        workers=workers,
+        workers=workers or begun.workers,
         cluster=cluster,
         download=settings.download,
     )
@@ -213,10 +230,16 @@ def batch(
     with folder:
         try:
             show_progress(run, progress, console)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, BrokenPipeError) as error:
             run.stop()
+            if isinstance(error, BrokenPipeError):
+                # Who reads the progress has gone, as `head` does; what is still buffered would raise again.
+                leave_output()
             console.print(
-                f"Interrupted; what was finished is kept. Go on with: docai batch -o {out} --resume"
+                "Interrupted; what was finished is kept. Go on with: docai batch --resume "
+                f"{shlex.quote(out)}",
+                markup=False,
+                soft_wrap=True,
             )
             raise typer.Exit(INTERRUPTED) from None
         try:
@@ -227,13 +250,18 @@ def batch(
         raise typer.Exit(_exit_code(folder))
 
 
-def _cluster(engine: str, **given: Any) -> RayCluster | None:
+def _is_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"
+
+
+def _cluster(engine: str, kept: Mapping[str, Any], **given: Any) -> RayCluster | None:
     """Raises :class:`SettingError`."""
     from docai.pipelines.batch.ray_cluster import RayCluster
 
     values = {name: value for name, value in given.items() if value is not None}
     if engine == "ray":
-        return RayCluster(**values)
+        return RayCluster(**{**kept, **values})
     if engine != "local":
         raise SettingError(f"--engine is {engine!r}; it has to be local or ray.")
     if values:

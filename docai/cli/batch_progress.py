@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from docai.base import counted, one_line
-from docai.pipelines.batch.events import DocumentEnded, Event, PageRead, RunEnded, RunStarted
+from docai.pipelines.batch.events import DocumentEnded, Event, ModelAwaited, PageRead, RunEnded, RunStarted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -75,6 +76,9 @@ def show_progress(run: Run | RayRun, how: str, console: Console) -> None:
             if isinstance(event, RunStarted) and how in ("bar", "lines"):
                 for note in event.notes:
                     console.print(note, markup=False, soft_wrap=True)
+            if isinstance(event, ModelAwaited) and how in ("bar", "lines"):
+                what = f"waiting for the model: {event.row.path}: {one_line(event.reason, 300)}"
+                console.print(what, markup=False, soft_wrap=True)
             if isinstance(event, DocumentEnded) and event.row.state != "done" and how in ("bar", "lines"):
                 what = f"{event.row.state}: {event.row.path}: {one_line(event.row.reason, 300)}"
                 console.print(what, markup=False, soft_wrap=True)
@@ -83,6 +87,14 @@ def show_progress(run: Run | RayRun, how: str, console: Console) -> None:
             elif how == "lines" and (time.monotonic() - last > LINE_SECONDS or isinstance(event, RunEnded)):
                 console.print(tally.describe(), markup=False, soft_wrap=True)
                 last = time.monotonic()
+
+
+def leave_output() -> None:
+    """Nobody reads standard output any more: what is still to be written goes nowhere."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def as_json(event: Event) -> dict[str, Any]:

@@ -61,14 +61,17 @@ def to_docling(export: Export) -> bytes:
     pictures = cut_from_pages(export, pictured)
     # Running heads are no part of the flow, but of this format.
     flow = Export(document, export.stem)
-    by_id = {id(block.record): block for block in blocks(flow)}
-    export.losses += [loss for loss in flow.losses if loss.code != "page-furniture"]
+    by_id = {block.record.id: block for block in blocks(flow)}
+    export.losses += [loss for loss in flow.losses if loss.code != "running-heads"]
     tree = _Tree(pictures)
     for record in document.records:
-        if block := by_id.get(id(record)):
+        if isinstance(record, Table):
+            # An item of a table has one page: one that goes on is not joined.
+            tree.add(Block("record", (record,)))
+        elif block := by_id.get(record.id):
             tree.add(block)
         elif isinstance(record, Text) and record.role in _FURNITURE:
-            tree.add(Block("paragraph", record, running_text(record.text.split("\n"))))
+            tree.add(Block("paragraph", (record,), text=running_text(record.text.split("\n"))))
     tree.tie_captions()
     if any(record.confidence.value is not None for record in document.records):
         export.lose("no-confidence", "DoclingDocument has the confidence of molecules alone.")
@@ -123,7 +126,9 @@ class _Tree:
         if block.kind != "list-item":
             self._list = None
         if isinstance(record, Text):
-            self._add_text(record, block)
+            self._add_text(
+                record, block, "\n".join(one.text for one in block.records if isinstance(one, Text))
+            )
         elif isinstance(record, Table):
             self._add_table(record)
         elif isinstance(record, (Molecule, Score, Figure)):
@@ -145,8 +150,8 @@ class _Tree:
             target["children"].append(reference)
             target[key].append(reference)
 
-    def _add_text(self, record: Text, block: Block) -> None:
-        fields: Item = _texts(block.text, record.text)
+    def _add_text(self, record: Text, block: Block, original: str) -> None:
+        fields: Item = _texts(block.text, original)
         parent = self.body
         if record.role == "section-heading":
             fields["level"] = min(record.level or 1, _MAX_LEVEL)
@@ -160,6 +165,8 @@ class _Tree:
             fields |= {"enumerated": bool(block.marker), "marker": block.marker or "-"}
         layer = "furniture" if record.role in _FURNITURE else "body"
         item = self._add("texts", parent, record, _LABELS[record.role], layer=layer, **fields)
+        # A paragraph that goes on in another column or on another page is one item with several places.
+        item["prov"] += [_place(one, len(block.text)) for one in block.records[1:]]
         if record.role in ("caption", "footnote") and record.belongs_to:
             self._ties.append((item, record))
 
@@ -203,15 +210,13 @@ class _Tree:
         **fields: Any,
     ) -> Item:
         reference = f"#/{kind}/{len(self.items[kind])}"
-        length = len(fields.get("text", ""))
-        place = {"page_no": record.page, "bbox": _bbox(record.bbox), "charspan": [0, length]}
         item: Item = {
             "self_ref": reference,
             "parent": {"$ref": parent["self_ref"]},
             "children": [],
             "content_layer": layer,
             "label": label,
-            "prov": [place],
+            "prov": [_place(record, len(fields.get("text", "")))],
             **fields,
         }
         if meta:
@@ -228,6 +233,10 @@ def _group(reference: str, parent: Item | None, name: str, label: str, layer: st
         item["parent"] = {"$ref": parent["self_ref"]}
         parent["children"].append({"$ref": reference})
     return item
+
+
+def _place(record: RecordBase, length: int) -> Item:
+    return {"page_no": record.page, "bbox": _bbox(record.bbox), "charspan": [0, length]}
 
 
 def _class(name: str, record: RecordBase) -> Item:

@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any, Final
 from docai.base import Content
 from docai.contents import Cell
 from docai.exports.base import Export
-from docai.exports.flow import Block, blocks, is_picture, name_of, printable, running_text, words_of
+from docai.exports.flow import (
+    Block,
+    blocks,
+    file_name,
+    is_picture,
+    name_of,
+    printable,
+    running_text,
+    words_of,
+)
 from docai.exports.html_table import numeric_columns
 from docai.exports.pictures import cut_from_pages, molecule_png, score_png
 from docai.parsers.table_grid import fill_grid, head_rows
@@ -41,7 +50,7 @@ def to_docx(export: Export) -> bytes:
     word = docx.Document()
     word.core_properties.author = ""
     word.core_properties.comments = "Written by docai"
-    word.core_properties.title = printable(export.document.source.name)[:255]
+    word.core_properties.title = file_name(export.document)[:255]
     writer = _Writer(export, word)
     for block in blocks(export):
         writer.add(block)

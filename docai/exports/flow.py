@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import PureWindowsPath
 from typing import Final, Literal
 
-from docai.base import counted
 from docai.contents import Content
 from docai.exports.base import Export
 from docai.joined_tables import JoinedTable
@@ -119,7 +119,7 @@ def blocks(export: Export) -> Iterator[Block]:
         depth = block.level + has_title if block.kind == "heading" else 0
         yield replace(block, depth=depth, headings=path)
     if n_furniture:
-        export.lose("running-heads", f"{counted(n_furniture, 'running head or page number')} left out.")
+        export.lose("running-heads", f"Running heads and page numbers are left out: {n_furniture}.")
 
 
 def is_unread(record: RecordBase) -> bool:
@@ -172,6 +172,11 @@ def running_text(lines: Sequence[str]) -> str:
 def printable(text: str) -> str:
     """The text with U+FFFD in place of characters that XML and HTML forbid, such as control characters."""
     return replace_invalid_chars(text)[0]
+
+
+def file_name(document: Document) -> str:
+    """The name of what was read, without its folder."""
+    return printable(PureWindowsPath(document.source.name).name) or "document"
 
 
 def name_of(record: RecordBase) -> str:

@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING, Final
 from docai._version import __version__
 from docai.base import Content
 from docai.exports.base import Export
-from docai.exports.flow import Block, blocks, is_picture, name_of, printable, running_text, words_of
+from docai.exports.flow import (
+    Block,
+    blocks,
+    file_name,
+    is_picture,
+    name_of,
+    printable,
+    running_text,
+    words_of,
+)
 from docai.exports.html_table import html_table
 from docai.exports.pictures import cut_from_pages, molecule_svg, score_svg
 from docai.records import Molecule, Score
@@ -48,7 +57,8 @@ def to_html(export: Export) -> bytes:
     shown = [_shown(export, block, figures) for block in blocks(export)]
     title = next((one.block.text for one in shown if one.block.kind == "title"), "")
     page = _template().render(
-        title=title or printable(export.document.source.name),
+        title=title or file_name(export.document),
+        name=file_name(export.document),
         document=export.document,
         version=__version__,
         groups=_groups(shown),

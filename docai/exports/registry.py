@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import PurePath
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from docai.errors import NothingToExportError, SettingError
 from docai.exports.alto import to_alto
@@ -25,6 +25,9 @@ from docai.exports.sdf import to_sdf
 from docai.exports.searchable_pdf import to_searchable_pdf
 from docai.exports.xlsx import to_xlsx
 from docai.records import Document
+
+if TYPE_CHECKING:
+    from docai.pipelines.batch.worker import Original
 
 _ALL: Final = (
     Format(".json", "JSON of docai", to_json),
@@ -113,14 +116,18 @@ def export(document: Document, path: str | PurePath, options: ExportOptions | No
     return task.result(one.write(task))
 
 
-def export_alone(document: Document, suffix: str) -> bytes:
-    """The document as one file of the format with that extension, without its source; see
-    :attr:`ExportOptions.files_beside`. Empty where the document has nothing that the format holds.
+def export_alone(document: Document, original: Original, *, suffix: str) -> bytes:
+    """The document as one file of the format with that extension: what a batch writes.
+
+    Empty where the document has nothing that the format holds; see :attr:`ExportOptions.files_beside`.
 
     Raises:
         SettingError, ExportError, MissingDependencyError: as :func:`export`.
     """
+    options = ExportOptions(
+        source=original.content, password=original.password, limits=original.limits, files_beside=False
+    )
     try:
-        return export(document, f"document{suffix}", ExportOptions(files_beside=False))
+        return export(document, f"document{suffix}", options)
     except NothingToExportError:
         return b""

@@ -17,7 +17,7 @@ from docai.contents import Cell
 from docai.errors import NothingToExportError
 from docai.exports.base import Export
 from docai.exports.excel_numbers import TypedCell, typed_cells
-from docai.exports.flow import WholeTable, captions, printable, tables_of
+from docai.exports.flow import WholeTable, captions, file_name, printable, tables_of
 from docai.parsers.marks import superscript
 from docai.parsers.table_grid import fill_grid, head_rows
 from docai.records import Table
@@ -85,7 +85,7 @@ def _workbook(export: Export, tables: Sequence[WholeTable], names: Sequence[str]
     packed = io.BytesIO()
     # What is written stays what it is: text is never read as a number, a formula or a link.
     book = Workbook(packed, {"in_memory": True, "nan_inf_to_errors": True})
-    book.set_properties({"title": printable(export.document.source.name), "comments": "Written by docai"})
+    book.set_properties({"title": file_name(export.document), "comments": "Written by docai"})
     formats = _Formats(book)
     for table, name in zip(tables, names, strict=True):
         _fill_sheet(export, book.add_worksheet(name), table, formats)

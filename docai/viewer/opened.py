@@ -116,11 +116,11 @@ class OpenedResult:
 
     def drawn(self, record: str, text: str) -> dict[str, str]:
         """A content of a record that is being edited, drawn, or why it cannot be. Raises KeyError."""
-        content = self.records[record]
-        if not isinstance(content, Content):
+        read = self.records[record]
+        if not isinstance(read, Content):
             raise KeyError(record)
         try:
-            content = corrected_content(content, text)
+            content = corrected_content(read, text)
         except CorrectionsError as error:
             return {"error": str(error), "drawing": "", "brief": ""}
         return {"error": "", "drawing": draw_content(content) or "", "brief": content.brief()}

@@ -50,12 +50,12 @@ def write_view(
     with book as opened:
         try:
             total = 0
-            for name, data in _pictures(document, opened):
-                total += len(data)
+            for name, picture in _pictures(document, opened):
+                total += len(picture)
                 if total > MAX_PICTURES_BYTES:
                     missing = "There are too many pictures for one file: docai view --serve shows all."
                     break
-                pictures[name] = base64.b64encode(data).decode()
+                pictures[name] = base64.b64encode(picture).decode()
         except DocaiError as error:
             missing = str(error)
     data = view_data(document, corrections, serves=False, missing=missing)

@@ -11,19 +11,23 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Event as Flag
 from typing import Final, ParamSpec, TypeVar
 
+from docai.base import counted
 from docai.errors import (
     SETUP_ERRORS,
     ConfigurationError,
     DocaiError,
+    ModelLostError,
     SettingError,
     SourceChangedError,
 )
 from docai.limits import Limits
 from docai.pipelines.batch import worker
-from docai.pipelines.batch.events import DocumentStarted, Event, PageRead
+from docai.pipelines.batch.events import DocumentStarted, Event, ModelAwaited, PageRead
 from docai.pipelines.batch.manifest import Row, State
+from docai.pipelines.batch.pages import MODEL_FAILED
 from docai.pipelines.batch.worker import Finished, Job, Opened
 from docai.pipelines.external.calls import CallWorker
 from docai.pipelines.external.children import WorkerError
@@ -39,6 +43,12 @@ TRIES: Final = 2
 
 CHANGES: Final = 3
 """Times that a document is read again because it was written to."""
+
+MODEL_SECONDS: Final = 1800.0
+"""That a model which is lost, on a server or on a cluster, may take to come back, before the run ends."""
+
+MODEL_PAUSE_SECONDS: Final = 10.0
+"""Between two attempts meanwhile."""
 
 GRACE_SECONDS: Final = 120.0
 """Beyond the limits that a process keeps itself, before it is ended from outside."""
@@ -79,11 +89,12 @@ class DocumentReader:
             "docai.pipelines.ingest.one_thread",
             worker.__name__,
             variables={"TMPDIR": str(temporary), "PYTHONDONTWRITEBYTECODE": "1"},
+            typed=True,
         )
         # Its own steps keep to the limits; PDFs and second readers have processes of their own.
         self._worker.limit(None)
         self._n_documents = 0
-        self._is_stopped = False
+        self._stopped = Flag()
 
     @property
     def pid(self) -> int | None:
@@ -92,7 +103,7 @@ class DocumentReader:
 
     def stop(self) -> None:
         """Give up at once, from another thread."""
-        self._is_stopped = True
+        self._stopped.set()
         self._worker.stop()
 
     def close(self) -> None:
@@ -107,10 +118,11 @@ class DocumentReader:
 
         Raises:
             ConfigurationError, CheckpointError, AdapterError: nothing else could be read either.
+            ServerError: so it is where the model runs elsewhere.
             StoppedError: :meth:`stop` was called.
         """
         try:
-            return self._read(row, job, ends_early)
+            return self._read_when_there_is_a_model(row, job, ends_early)
         except SettingError as error:
             # Such as a selection of pages that this one document does not have.
             return _failed(error)
@@ -121,7 +133,7 @@ class DocumentReader:
         except WorkerError as error:
             return _failed(error, f"{job.path} was given up: {error}.")
         except Exception as error:
-            if self._is_stopped:
+            if self._stopped.is_set():
                 raise StoppedError from error
             # A fault of docai itself costs this document alone.
             return _failed(error, f"{type(error).__name__}: {error}")
@@ -129,6 +141,19 @@ class DocumentReader:
             self._n_documents += 1
             if self._n_documents >= MAX_DOCUMENTS:
                 self._replace()
+
+    def _read_when_there_is_a_model(self, row: Row, job: Job, ends_early: Callable[[], str]) -> Outcome:
+        started = time.monotonic()
+        while True:
+            try:
+                return self._read(row, job, ends_early)
+            except ModelLostError as error:
+                # Nothing that is read without it would be worth keeping, and somebody may start it again.
+                if time.monotonic() - started > MODEL_SECONDS:
+                    raise
+                self._emit(ModelAwaited(row, str(error)))
+            if self._stopped.wait(MODEL_PAUSE_SECONDS):
+                raise StoppedError
 
     def _read(self, row: Row, job: Job, ends_early: Callable[[], str]) -> Outcome:
         for change in range(CHANGES):
@@ -138,7 +163,9 @@ class DocumentReader:
             job = replace(job, retry_failed=False)
             for number in opened.numbers:
                 if number not in opened.kept:
-                    self._read_page(row, job, number, ends_early())
+                    started = time.monotonic()
+                    n_records, problem = self._read_page(job, number, ends_early())
+                    self._emit(PageRead(row, number, time.monotonic() - started, n_records, problem))
             try:
                 finished = self._finish(job)
             except SourceChangedError:
@@ -149,6 +176,8 @@ class DocumentReader:
                 self._replace()
             if finished.failed_pages:
                 return Outcome("partial", finished.problem, finished.problem_code, opened, finished)
+            if finished.n_unanswered:
+                return Outcome("partial", unanswered(finished.n_unanswered), MODEL_FAILED, opened, finished)
             return Outcome("done", "", "", opened, finished)
         raise AssertionError("a document is read or given up")
 
@@ -161,23 +190,25 @@ class DocumentReader:
                     raise
         raise AssertionError("a document is opened or given up")
 
-    def _read_page(self, row: Row, job: Job, number: int, problem: str = "") -> None:
-        """``problem``: why it is not to be read any more."""
-        started = time.monotonic()
-        n_records = 0
-        if problem:
-            self._call(worker.give_up_page, GRACE_SECONDS, number, problem)
-        for attempt in range(0 if problem else TRIES):
+    def _read_page(self, job: Job, number: int, why_not: str = "") -> tuple[int, str]:
+        """How many records it has, and why it was given up.
+
+        Args:
+            why_not: it is not to be read any more.
+        """
+        if why_not:
+            self._call(worker.give_up_page, GRACE_SECONDS, number, why_not)
+            return 0, why_not
+        for attempt in range(TRIES):
             try:
-                n_records = self._call(worker.read_page, _seconds(job.options.limits), number)
-                break
+                return self._call(worker.read_page, _seconds(job.options.limits), number), ""
             except WorkerError as error:
                 # The pages before it are on the disk.
                 self._open(job)
                 if attempt + 1 == TRIES:
-                    problem = str(error)
-                    self._call(worker.give_up_page, GRACE_SECONDS, number, problem)
-        self._emit(PageRead(row, number, time.monotonic() - started, n_records, problem))
+                    self._call(worker.give_up_page, GRACE_SECONDS, number, str(error))
+                    return 0, str(error)
+        raise AssertionError("a page is read or given up")
 
     def _finish(self, job: Job) -> Finished:
         for attempt in range(TRIES):
@@ -186,16 +217,19 @@ class DocumentReader:
             except WorkerError:
                 if attempt + 1 == TRIES:
                     raise
-                self._open(job)
+                opened = self._open(job)
+                # That of a single page is not on the disk.
+                for number in set(opened.numbers) - opened.kept:
+                    self._read_page(job, number)
         raise AssertionError("a document is finished or given up")
 
     def _call(self, function: Callable[P, R], seconds: float | None, *args: P.args, **kwargs: P.kwargs) -> R:
-        if self._is_stopped:
+        if self._stopped.is_set():
             raise StoppedError
         try:
             return self._worker.call(function, seconds, *args, **kwargs)
         except WorkerError as error:
-            if self._is_stopped:
+            if self._stopped.is_set():
                 raise StoppedError from error
             if error.not_started:
                 raise ConfigurationError(
@@ -206,6 +240,12 @@ class DocumentReader:
     def _replace(self) -> None:
         self._worker.close()
         self._n_documents = 0
+
+
+def unanswered(count: int) -> str:
+    """Why a document is partial of which all pages were read."""
+    regions = counted(count, "region")
+    return f"The model did not answer about {regions}: --retry-failed asks again."
 
 
 def _failed(error: Exception, reason: str = "") -> Outcome:

@@ -44,10 +44,20 @@ class PageRead:
 
 
 @dataclass(frozen=True)
+class ModelAwaited:
+    """A document waits for the model, which is lost; it is read again when that is there."""
+
+    row: Row
+    reason: str
+
+
+@dataclass(frozen=True)
 class DocumentEnded:
     """A document has its result, or none; ``row`` says which."""
 
     row: Row
+    results: tuple[str, ...] = ()
+    """Paths of the results, or their URLs in a store; none where it failed."""
 
 
 @dataclass(frozen=True)
@@ -63,4 +73,4 @@ class RunEnded:
     """Why it ended before its time; empty where it did not."""
 
 
-Event = RunStarted | DocumentStarted | PageRead | DocumentEnded | RunEnded
+Event = RunStarted | DocumentStarted | PageRead | ModelAwaited | DocumentEnded | RunEnded

@@ -46,10 +46,11 @@ FORMAT: Final = "docai-run/1"
 
 def is_run_folder(folder: Path) -> bool:
     """Whether a run made this folder; a walk over inputs leaves it out."""
-    return _settings_of(folder) is not None
+    return settings_of(folder) is not None
 
 
-def _settings_of(folder: Path) -> dict[str, Any] | None:
+def settings_of(folder: Path) -> dict[str, Any] | None:
+    """What the file of a run's settings holds; None: there is no run."""
     try:
         settings = json.loads((folder / SETTINGS).read_text("utf-8"))
     except (OSError, ValueError):
@@ -108,6 +109,7 @@ class RunFolder:
         shard: number and count, where several machines share the inputs; each has a manifest of its own.
         resume: go on with what is there.
         results: where results go; None: into the folder, or where those of the run that is there go.
+        begun: what it takes to go on beside the settings, such as where the model is; kept of a new run.
 
     Attributes:
         store: the results.
@@ -126,6 +128,7 @@ class RunFolder:
         shard: tuple[int, int] | None = None,
         resume: bool = False,
         results: str | None = None,
+        begun: Mapping[str, Any] | None = None,
     ) -> None:
         self.path = path
         self.recovered = False
@@ -138,7 +141,7 @@ class RunFolder:
             self._acquire()
             try:
                 self._take()
-                self.settings = self._keep(settings, results)
+                self.settings = self._keep(settings, results, begun)
                 self.fingerprint = fingerprint(self.settings)
                 self.manifest = self._open_manifest(resume)
             except BaseException:
@@ -183,7 +186,7 @@ class RunFolder:
 
     def _check(self, settings: Mapping[str, Any] | None, resume: bool) -> None:
         """Before anything is written."""
-        known = _settings_of(self.path)
+        known = settings_of(self.path)
         if known is None:
             try:
                 others = sorted(_others(self.path)) if self.path.exists() else []
@@ -238,13 +241,16 @@ class RunFolder:
         }
         write_durably(self._owner_file, json.dumps(owner).encode())
 
-    def _keep(self, settings: Mapping[str, Any] | None, results: str | None) -> dict[str, Any]:
-        known = _settings_of(self.path)
+    def _keep(
+        self, settings: Mapping[str, Any] | None, results: str | None, begun: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
+        known = settings_of(self.path)
         if known is None:
             assert settings is not None
             self.store = Results(self.results if results is None else results)
-            content = {"format": FORMAT, "settings": dict(settings)}
+            content: dict[str, Any] = {"format": FORMAT, "settings": dict(settings)}
             content |= {} if results is None else {"results": results}
+            content |= {} if begun is None else {"begun": dict(begun)}
             write_durably(self.path / SETTINGS, (json.dumps(content, indent=2) + "\n").encode())
             return dict(settings)
         place = known.get("results")

@@ -22,7 +22,8 @@ from docai.errors import DamagedRunError, RunFolderError
 from docai.files import as_text
 
 State = Literal["waiting", "running", "done", "partial", "failed"]
-"""``partial``: there is a result, and pages of it could not be read. ``failed``: there is none."""
+"""``partial``: there is a result, and pages of it could not be read, or the model failed at regions of it.
+``failed``: there is none."""
 
 STATES: Final[tuple[State, ...]] = get_args(State)
 

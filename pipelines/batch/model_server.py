@@ -2,8 +2,9 @@
 
 The model is loaded by the first request. A crop that comes while others are read takes a free slot of it: the
 crops of several pages and documents are read together. Workers and server speak over a socket that only this
-user can open (``multiprocessing.connection``, with a key that is new for each run). When the process is lost,
-its owner starts another, and workers ask again, once.
+user can open (``multiprocessing.connection``, with a key that is new for each run); what workers send is not
+unpickled, see :mod:`docai.pipelines.batch.crops`. When the process is lost, its owner starts another, and
+workers ask again, once.
 """
 
 from __future__ import annotations
@@ -13,26 +14,23 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
+from typing import Any, Final, NoReturn, Self
 
 from docai.environment import KEY_VARIABLE, spin_less
-from docai.errors import DocaiError, GenerationError, SettingError
+from docai.errors import DocaiError, GenerationError, ModelLostError, SettingError
 from docai.models.engine import Engine, Generation, Request
-from docai.models.heads import Decoding, get_head
 from docai.models.stream import MAX_BATCH, AnswerStream, Outcome
 from docai.options import ModelOptions
+from docai.pipelines.batch.crops import Crop, receive_crops, send_crops
 from docai.pipelines.batch.owner import end_with_owner
 from docai.pipelines.external.calls import CallWorker
 from docai.pipelines.external.children import WorkerError
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 GATHER_SECONDS: Final = 0.01
 """For requests of other workers that come at the same time as the first one: an engine that takes lists gets
@@ -69,42 +67,6 @@ class ModelAddress:
     """Of the crops that it reads, pixels; None: that of each head."""
 
 
-@dataclass(frozen=True)
-class Crop:
-    """A request as it is sent: heads hold functions, which the server has itself."""
-
-    head: str
-    image: Image
-    max_tokens: int | None
-    stretch: float
-    decoding: Decoding | None = None
-    """As a retry asks for it; None: that of the head."""
-    draft: str = ""
-    seconds: float | None = None
-    """Until its deadline; None: it has none."""
-
-    def request(self) -> Request:
-        head = get_head(self.head)
-        head = head if self.decoding is None else replace(head, decoding=self.decoding)
-        deadline = None if self.seconds is None else time.monotonic() + self.seconds
-        return Request(head, self.image, self.max_tokens, self.stretch, self.draft, deadline)
-
-
-def _as_sent(request: Request) -> Crop:
-    # The server may be of another machine, whose clock has another beginning.
-    seconds = None if request.deadline is None else request.deadline - time.monotonic()
-    head = request.head
-    return Crop(
-        head.name,
-        request.image,
-        request.max_tokens,
-        request.stretch,
-        head.decoding,
-        request.draft,
-        seconds,
-    )
-
-
 class RemoteEngine:
     """The engine of a worker: puts crops to the server. Use it in a ``with`` block, one for each document."""
 
@@ -138,12 +100,13 @@ class RemoteEngine:
 
         Raises:
             GenerationError: the process of the model was lost twice.
+            ModelLostError: the model runs elsewhere, and cannot be reached any more.
         """
-        crops = [_as_sent(request) for request in requests]
+        crops = [Crop.of(request) for request in requests]
         for _ in range(2):
             try:
                 connection = self._connected()
-                connection.send(crops)
+                send_crops(connection, crops)
                 is_answered, value = connection.recv()
             except (EOFError, OSError):
                 self.close()
@@ -272,8 +235,9 @@ class _Asked:
             self.reply(device)
 
     def reply(self, device: str) -> None:
-        if self._error is not None:
-            self._reply((False, _sendable(self._error)))
+        error = self._error or _lost(self._generations)
+        if error is not None:
+            self._reply((False, _sendable(error)))
         else:
             self._reply((True, (device, self._generations)))
 
@@ -310,9 +274,10 @@ def _accept(listener: Listener, questions: Queue[Question]) -> None:
 
 
 def _listen(connection: Connection[Any, Any], questions: Queue[Question]) -> None:
-    with connection, suppress(EOFError, OSError):
+    # A process that sends something else is not answered.
+    with connection, suppress(EOFError, OSError, ValueError):
         while True:
-            questions.put(Question(partial(_send, connection), connection.recv()))
+            questions.put(Question(partial(_send, connection), receive_crops(connection)))
 
 
 def _gather(questions: Queue[Question], max_batch: int) -> list[Question]:
@@ -325,6 +290,17 @@ def _gather(questions: Queue[Question], max_batch: int) -> list[Question]:
         except Empty:
             break
     return batch
+
+
+def _lost(generations: Sequence[Generation | None]) -> ModelLostError | None:
+    """That a server of the user's is gone, which is no failure of some of its crops."""
+    from docai.models.client_http import UnreachableError
+
+    for generation in generations:
+        kind, _, message = ("" if generation is None else generation.error or "").partition(": ")
+        if kind == UnreachableError.__name__:
+            return ModelLostError(message)
+    return None
 
 
 def _send(connection: Connection[Any, Any], value: Answer) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
@@ -27,6 +27,9 @@ from docai.pipelines.evidence.hints import is_read_badly
 from docai.records import Document, PageInfo, Record, SourceInfo, Stats, kind_of
 
 _ABOUT: Final = "about.json"
+
+MODEL_FAILED: Final = "model-failed"
+"""The issue of a region about which the model gave no answer, which it may give another time."""
 
 N_BINS: Final = 10
 """Of the distribution of confidences, 0 to 1."""
@@ -93,14 +96,17 @@ class PageStore:
         )
 
     def numbers(self, *, with_failed: bool = True) -> frozenset[int]:
-        """The pages that are here. Damaged ones, and on request those that could not be read, are dropped."""
+        """The pages that are here. Damaged ones are dropped, and on request those that could not be read, or
+        in which the model failed."""
         kept = set()
         for path in self._folder.glob("*.json"):
             if path.name == _ABOUT:
                 continue
             try:
                 page = self.load(int(path.stem))
-                is_good = with_failed or page.info.origin != "failed"
+                is_good = with_failed or not (
+                    page.info.origin == "failed" or n_unanswered(page.issues, page.records)
+                )
             except (NotAResultError, OSError, ValueError):
                 is_good = False
             if is_good:
@@ -126,6 +132,7 @@ class Assembly:
 
     Attributes:
         n_records, n_pages: of it.
+        n_unanswered: regions about which the model gave no answer.
         failed_pages: numbers of those that could not be read.
         severities: how many issues of each severity there are.
         first_problem: the first issue that is an error.
@@ -140,6 +147,7 @@ class Assembly:
         self._parts = {name: _List(name) for name in ("pages", "records", "issues")}
         self._badly_read: dict[str, Record] = {}
         self.n_pages = 0
+        self.n_unanswered = 0
         self.failed_pages: list[int] = []
         self.severities: Counter[str] = Counter()
         self.first_problem: Issue | None = None
@@ -163,6 +171,7 @@ class Assembly:
     def add(self, page: PageResult) -> None:
         """The next page."""
         self.n_pages += 1
+        self.n_unanswered += n_unanswered(page.issues, page.records)
         if page.info.origin == "failed":
             self.failed_pages.append(page.info.number)
         if self._keep_times:
@@ -250,6 +259,13 @@ class _List:
 
     def close(self) -> None:
         self._file.close()
+
+
+def n_unanswered(issues: Iterable[Issue], records: Iterable[Record]) -> int:
+    """Regions about which the model gave no answer, since it failed."""
+    return sum(issue.code == MODEL_FAILED for issue in issues) + sum(
+        any(issue.code == MODEL_FAILED for issue in record.issues) for record in records
+    )
 
 
 def failed_page(number: int, issue: Issue) -> PageResult:

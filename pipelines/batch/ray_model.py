@@ -17,11 +17,11 @@ from queue import Queue
 from threading import Thread
 from typing import Any, Final
 
-from docai.errors import GenerationError
+from docai.errors import GenerationError, ModelLostError
+from docai.pipelines.batch.crops import Crop
 from docai.pipelines.batch.model_server import (
     Address,
     Answer,
-    Crop,
     ModelSpec,
     Question,
     answer_questions,
@@ -33,8 +33,9 @@ TRIES: Final = 3
 """Copies of the model that may be lost while they are at work on a crop; those that were gone before they
 were asked do not count."""
 
-WAIT_SECONDS: Final = 600.0
-"""For a copy, when all are lost: Ray starts them again, on nodes that are left or that come."""
+WAIT_SECONDS: Final = 60.0
+"""For a copy, when all are lost: Ray starts them again, on nodes that are left or that come. Beyond that the
+document waits (:data:`docai.pipelines.batch.document.MODEL_SECONDS`): its page has a limit of time."""
 
 PAUSE_SECONDS: Final = 1.0
 """Between two questions to copies that are lost."""
@@ -123,8 +124,9 @@ class ModelProxy:
                     f"The process of the model was lost {TRIES} times while it read this."
                 )
             if now - there > WAIT_SECONDS:
-                return False, GenerationError(
-                    f"The process of the model was lost, and none came for {WAIT_SECONDS:g} s."
+                return False, ModelLostError(
+                    "All copies of the model were lost, and Ray started none again: see `ray status` for "
+                    "what it waits for, then go on with --resume."
                 )
             time.sleep(PAUSE_SECONDS)
 

@@ -66,8 +66,8 @@ class NodePlan:
     options: Options
     model: ModelAddress
     """Its name and its heads; each process has an address of its own for it."""
-    exporters: Mapping[str, Exporter]
-    """Extension → what makes the bytes: a function of a module."""
+    exporters: Mapping[str, Exporter | None]
+    """Extension → what makes the bytes: a function of a module. None: docai's own JSON."""
     key: str
     """Of the settings."""
     results: Results

@@ -11,6 +11,7 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -24,11 +25,15 @@ from docai.pipelines.batch.folder import RunFolder
 from docai.pipelines.batch.inputs import source_place
 from docai.pipelines.batch.manifest import Manifest, Row
 from docai.pipelines.batch.pages import N_BINS, Doubtful
+from docai.pipelines.batch.sandbox import restrict
 from docai.pipelines.batch.storage import local_copy
 from docai.pipelines.external.calls import CallWorker
 from docai.pipelines.external.children import WorkerError
 
 N_PICTURES: Final = 24
+
+SURE: Final = (N_BINS - 1) / N_BINS
+"""Confidence from which a record is in the highest bar: in a short run the least sure may be sure enough."""
 
 N_SLOWEST: Final = 10
 
@@ -72,6 +77,7 @@ def write_report(folder: RunFolder, *, limits: Limits | None = None) -> Path:
         reasons=manifest.reasons(),
         failed=failed,
         bars=list(_bars(manifest)),
+        sure=SURE,
         pictures=list(_pictures(manifest, limits or Limits())),
         mebibyte=1 << 20,
     )
@@ -91,7 +97,7 @@ def _bars(manifest: Manifest) -> Iterator[tuple[str, int, Sequence[tuple[str, in
         yield (
             kind,
             sum(counts),
-            [(f"{index / N_BINS:.1f}", count, count / most) for index, count in enumerate(counts)],
+            [(f"{index / N_BINS:.1f}", count, count / max(most, 1)) for index, count in enumerate(counts)],
         )
 
 
@@ -102,10 +108,11 @@ def _pictures(manifest: Manifest, limits: Limits) -> Iterator[Picture]:
         for values in json.loads(row.doubtful):
             rows[row.number] = row
             doubtful.append((values[0], row.number, values))
-    chosen = sorted(doubtful, key=lambda one: one[:2])[:N_PICTURES]
+    unsure = [one for one in doubtful if one[0] < SURE]
+    chosen = sorted(unsure, key=lambda one: one[:2])[:N_PICTURES]
     if not chosen:
         return
-    worker = CallWorker(__name__)
+    worker = CallWorker(__name__, typed=True)
     try:
         for _, number, values in chosen:
             record = Doubtful(*values)
@@ -125,6 +132,7 @@ def draw_record(path: Path, number: int, bbox: BBox, limits: Limits) -> bytes:
     """In the worker: what a page shows at a place, as JPEG. Raises :class:`docai.errors.DocaiError`."""
     from docai.pipelines.ingest import open_source
 
+    _confine()
     x0, y0, x1, y1 = bbox
     box = (x0 - MARGIN, y0 - MARGIN, x1 + MARGIN, y1 + MARGIN)
     scale = min(2.0, PICTURE_PX / max(box[2] - box[0], box[3] - box[1], 1.0))
@@ -133,3 +141,9 @@ def draw_record(path: Path, number: int, bbox: BBox, limits: Limits) -> bytes:
     file = io.BytesIO()
     picture.convert("RGB").save(file, "JPEG", quality=80)
     return file.getvalue()
+
+
+@cache
+def _confine() -> None:
+    """Documents that are not sure are drawn with no more rights than they were read with."""
+    restrict([])

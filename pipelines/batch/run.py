@@ -24,12 +24,13 @@ from typing import Any, Final
 
 from docai.errors import DocaiError, NotAResultError
 from docai.options import Options
-from docai.pipelines.batch.document import DocumentReader, Outcome, StoppedError
+from docai.pipelines.batch.document import DocumentReader, Outcome, StoppedError, unanswered
 from docai.pipelines.batch.events import DocumentEnded, Event, RunEnded, RunStarted
 from docai.pipelines.batch.folder import RunFolder
 from docai.pipelines.batch.inputs import restored, source_place
-from docai.pipelines.batch.manifest import Row
+from docai.pipelines.batch.manifest import Row, State
 from docai.pipelines.batch.model_server import Address, ModelAddress, ModelServer, ModelSpec, new_address
+from docai.pipelines.batch.pages import MODEL_FAILED, n_unanswered
 from docai.pipelines.batch.ray_cluster import RayCluster
 from docai.pipelines.batch.storage import FileFacts, digest_of, facts_of
 from docai.pipelines.batch.worker import JSON, Exporter, Job
@@ -52,8 +53,8 @@ class Setup:
     """Of the model, with its revision."""
     heads: Mapping[str, float | None]
     """For which it has weights, each with its measured accuracy."""
-    exporters: Mapping[str, Exporter]
-    """Extension → what makes the bytes: a function of a module."""
+    exporters: Mapping[str, Exporter | None]
+    """Extension → what makes the bytes: a function of a module. None: docai's own JSON."""
     n_workers: int | None = None
     """Documents that are read at a time; None: see :func:`default_workers`, on a cluster as many as it has
     room for."""
@@ -128,7 +129,9 @@ class RunBase:
             seconds=round(before.seconds + seconds, 3),
             **_outcome_columns(outcome),
         )
-        return DocumentEnded(manifest.row(before.number))
+        places = (self._folder.store.place(before.name, suffix) for suffix in self._setup.exporters)
+        results = () if outcome.finished is None else tuple(map(str, places))
+        return DocumentEnded(manifest.row(before.number), results)
 
     def _put_off(self, before: Row, reason: str) -> None:
         """What was not the document's fault: it waits, and this attempt does not count."""
@@ -326,11 +329,18 @@ def _adopt(folder: RunFolder, row: Row, suffixes: Sequence[str]) -> None:
         return
     severities = Counter(issue.severity for issue in document.iter_issues())
     failed = [page.number for page in document.pages if page.origin == "failed"]
+    n_left = n_unanswered(document.issues, document.records)
+    state: State = "partial" if failed or n_left else "done"
+    reason, code = "", ""
+    if failed:
+        reason, code = f"{len(failed)} of its pages could not be read.", "page-failed"
+    elif n_left:
+        reason, code = unanswered(n_left), MODEL_FAILED
     folder.manifest.update(
         row.number,
-        state="partial" if failed else "done",
-        reason=f"{len(failed)} of its pages could not be read." if failed else "",
-        code="page-failed" if failed else "",
+        state=state,
+        reason=reason,
+        code=code,
         sha256=document.source.sha256,
         settings=folder.fingerprint,
         model=document.stats.model,

@@ -16,17 +16,20 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final, NamedTuple
+
+from pydantic import Field
 
 from docai.errors import DamagedSourceError, NotAResultError, OutputError, RunFolderError, SourceChangedError
 from docai.files import durable_file, write_durably
 from docai.issues import make_issue
+from docai.limits import Limits
 from docai.models.engine import Engine
 from docai.options import Options
 from docai.pipelines.batch.memory import peak_memory, reset_peak
 from docai.pipelines.batch.model_server import ModelAddress, RemoteEngine
 from docai.pipelines.batch.owner import end_with_owner
-from docai.pipelines.batch.pages import Assembly, Doubtful, PageStore, failed_page
+from docai.pipelines.batch.pages import N_BINS, N_DOUBTFUL, Assembly, Doubtful, PageStore, failed_page
 from docai.pipelines.batch.sandbox import restrict
 from docai.pipelines.convert import Conversion, PageResult
 from docai.pipelines.ingest import open_source
@@ -39,8 +42,22 @@ NO_ROOM: Final = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS))
 """No other result could be written either."""
 
 JSON: Final = ".json"
+"""Extension of docai's own format."""
 
-Exporter = Callable[[Document], bytes]
+
+class Original(NamedTuple):
+    """The document that was read, for exports that show its pages."""
+
+    content: Path | bytes
+    password: str | None
+    limits: Limits
+
+
+Exporter = Callable[[Document, Original], bytes]
+
+Count = Annotated[int, Field(ge=0)]
+
+Short = Annotated[str, Field(max_length=200)]
 
 
 @dataclass(frozen=True)
@@ -52,8 +69,8 @@ class Job:
     model: ModelAddress
     folder: Path
     """Of its pages, while it is not finished."""
-    results: tuple[tuple[Path, Exporter], ...]
-    """Where it goes, and what makes the bytes: a function of a module."""
+    results: tuple[tuple[Path, Exporter | None], ...]
+    """Where it goes, and what makes the bytes: a function of a module. None: docai's own JSON."""
     key: str
     """Of the settings."""
     writable: tuple[Path, ...]
@@ -61,7 +78,7 @@ class Job:
     pages: str | None = None
     password: str | None = None
     retry_failed: bool = False
-    """Read again the pages that could not be read before."""
+    """Read again the pages that could not be read before, and those with regions that the model failed at."""
     data: bytes | None = field(default=None, repr=False)
     """Of the document, where it is no file: ``path`` is its name then."""
     keep_times: bool = False
@@ -74,13 +91,13 @@ class Job:
 class Opened:
     """What is known of a document that is open."""
 
-    sha256: str
-    n_bytes: int
+    sha256: Short
+    n_bytes: Count
     modified: int
     """Nanoseconds since 1970."""
-    numbers: Sequence[int]
+    numbers: tuple[Count, ...]
     """Of the pages to read."""
-    kept: frozenset[int]
+    kept: frozenset[Count]
     """Of these, those that were read before."""
 
 
@@ -88,19 +105,21 @@ class Opened:
 class Finished:
     """What became of a document."""
 
-    n_pages: int
-    failed_pages: tuple[int, ...]
-    n_records: int
-    n_errors: int
-    n_warnings: int
+    n_pages: Count
+    failed_pages: tuple[Count, ...]
+    n_records: Count
+    n_errors: Count
+    n_warnings: Count
+    n_unanswered: Count
+    """Regions about which the model gave no answer, since it failed."""
     problem: str
     """The first issue that is an error, in words; empty where there is none."""
-    problem_code: str
-    confidences: Mapping[str, Sequence[int]]
+    problem_code: Short
+    confidences: Mapping[Short, Annotated[Sequence[Count], Field(min_length=N_BINS, max_length=N_BINS)]]
     """Kind of record → how many have a confidence of 0.0…, 0.1…, …, 0.9…."""
-    doubtful: Sequence[Doubtful]
+    doubtful: Annotated[Sequence[Doubtful], Field(max_length=N_DOUBTFUL)]
     """The records that are least sure."""
-    peak_memory: int
+    peak_memory: Count
     """Bytes, of this process and the processes it started."""
 
 
@@ -153,7 +172,7 @@ def open_document(job: Job) -> Opened:
         engine: Engine = stack.enter_context(RemoteEngine(job.model))
         conversion = stack.enter_context(Conversion(source, engine, job.options, pages=job.pages))
         store = PageStore(job.folder, f"{source.sha256} {job.key} {job.pages or ''}")
-        numbers = conversion.numbers
+        numbers = tuple(conversion.numbers)
         kept = store.numbers(with_failed=not job.retry_failed) & frozenset(numbers)
         modified = 0 if status is None else status.st_mtime_ns
         opened = Opened(source.sha256, source.n_bytes, modified, numbers, kept)
@@ -206,12 +225,14 @@ def finish_document() -> Finished:
         assembly.end(_open.conversion.hints, time.perf_counter() - _open.started)
         for target, exporter in job.results:
             with _writing(target):
-                if target.suffix == JSON:
+                if exporter is None:
                     with durable_file(target) as file:
                         assembly.write_json(file)
                 else:
-                    write_durably(target, exporter(_document_of(assembly)))
-    if not assembly.failed_pages:
+                    content = job.path if job.data is None else job.data
+                    original = Original(content, job.password, job.options.limits)
+                    write_durably(target, exporter(_document_of(assembly), original))
+    if not (assembly.failed_pages or assembly.n_unanswered):
         _open.store.discard()
     problem = assembly.first_problem
     finished = Finished(
@@ -220,6 +241,7 @@ def finish_document() -> Finished:
         n_records=assembly.n_records,
         n_errors=assembly.severities["error"],
         n_warnings=assembly.severities["warning"],
+        n_unanswered=assembly.n_unanswered,
         problem="" if problem is None else problem.message,
         problem_code="" if problem is None else problem.code,
         confidences=assembly.confidences,

@@ -23,11 +23,12 @@ from types import MappingProxyType
 from typing import IO, Any, BinaryIO, Final, ParamSpec, TypeVar
 
 from docai.errors import DocaiError
-from docai.pipelines.external.children import ChildWorker
+from docai.pipelines.external.children import ChildWorker, WorkerError
+from docai.pipelines.external.typed_answers import MAX_BYTES, NotAnAnswerError, decode_answer, encode_answer
 
 _START: Final = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from docai.pipelines.external.calls import serve; serve(sys.argv[2:])"
+    "from docai.pipelines.external.calls import serve; serve(sys.argv[3:], sys.argv[2] == 'typed')"
 )
 
 _ORPHAN_SECONDS = 10.0
@@ -53,6 +54,9 @@ class CallWorker(ChildWorker):
         max_requests: after so many calls another child takes its place: libraries that see pictures of ever
             other sizes are seen to keep some memory of each.
         variables: of the child's environment, beside those of this process.
+        typed: for a child that a document may take over, and that has fewer rights than this process: nothing
+            that it sends is unpickled, see :mod:`docai.pipelines.external.typed_answers`. Functions declare
+            what they return.
     """
 
     def __init__(
@@ -60,12 +64,15 @@ class CallWorker(ChildWorker):
         *modules: str,
         max_requests: int | None = None,
         variables: Mapping[str, str] = MappingProxyType({}),
+        typed: bool = False,
     ) -> None:
+        self._is_typed = typed
         super().__init__(
             "-P",
             "-c",
             _START,
             json.dumps(sys.path),
+            "typed" if typed else "pickled",
             *modules,
             max_requests=max_requests,
             variables=variables,
@@ -87,11 +94,17 @@ class CallWorker(ChildWorker):
     def _ask(self, process: subprocess.Popen[bytes], request: Any) -> Any:
         assert process.stdin is not None
         _write(process.stdin, request)
-        return self._read(process)
+        if not self._is_typed:
+            return self._read(process)
+        try:
+            return decode_answer(request[0], self._read(process))
+        except NotAnAnswerError as error:
+            raise WorkerError(str(error)) from None
 
     def _read(self, process: subprocess.Popen[bytes]) -> Any:
+        """Of a typed worker: the bytes."""
         assert process.stdout is not None
-        return _read(process.stdout)
+        return _read_bytes(process.stdout) if self._is_typed else _read(process.stdout)
 
 
 def _write(stream: BinaryIO | IO[bytes], value: Any) -> None:
@@ -120,6 +133,19 @@ def _unpickled(parts: list[bytearray]) -> Any:
     return pickle.loads(parts[0], buffers=parts[1:])
 
 
+def _write_bytes(stream: BinaryIO, data: bytes) -> None:
+    stream.write(struct.pack("<Q", len(data)) + data)
+    stream.flush()
+
+
+def _read_bytes(stream: Any) -> bytearray:
+    """What :func:`_write_bytes` has written. Raises NotAnAnswerError, EOFError."""
+    (size,) = struct.unpack("<Q", _exactly(stream, 8))
+    if size > MAX_BYTES:
+        raise NotAnAnswerError(f"what the process sent is no answer (it has more than {MAX_BYTES:,} bytes)")
+    return _exactly(stream, size)
+
+
 def _exactly(stream: Any, size: int) -> bytearray:
     content = bytearray(size)
     if size and stream.readinto(content) != size:
@@ -127,11 +153,12 @@ def _exactly(stream: Any, size: int) -> bytearray:
     return content
 
 
-def serve(modules: Sequence[str]) -> None:
+def serve(modules: Sequence[str], is_typed: bool = False) -> None:
     """In the child: import the modules, then answer calls until standard input ends."""
     # On Windows Ctrl-C reaches this process too; it ends when its owner does.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     requests = sys.stdin.buffer
+    send = _send_typed if is_typed else _send_pickled
     # What libraries print must not come between the answers.
     with os.fdopen(os.dup(1), "wb") as answers, Path(os.devnull).open("wb") as nowhere:
         os.dup2(nowhere.fileno(), 1)
@@ -139,27 +166,42 @@ def serve(modules: Sequence[str]) -> None:
             # The first call that needs it says what is wrong with it.
             with suppress(ImportError):
                 import_module(module)
-        _write(answers, None)
+        if is_typed:
+            _write_bytes(answers, b"")
+        else:
+            _write(answers, None)
         try:
             while True:
-                answer = _answer(_parts(requests), nowhere)
-                try:
-                    _write(answers, answer)
-                except (pickle.PicklingError, TypeError, AttributeError) as error:
-                    _write(answers, (False, _sendable(error)))
+                send(answers, *_answer(_parts(requests), nowhere))
         except (EOFError, BrokenPipeError):
             return
 
 
-def _answer(request: list[bytearray], nowhere: BinaryIO) -> tuple[bool, Any]:
-    """Make one call: True and its result, or False and its error."""
+def _send_pickled(stream: BinaryIO, function: Callable[..., Any] | None, is_right: bool, value: Any) -> None:
+    try:
+        _write(stream, (is_right, value))
+    except (pickle.PicklingError, TypeError, AttributeError) as error:
+        _write(stream, (False, _sendable(error)))
+
+
+def _send_typed(stream: BinaryIO, function: Callable[..., Any] | None, is_right: bool, value: Any) -> None:
+    try:
+        data = encode_answer(function, is_right, value)
+    except (ValueError, TypeError, NameError) as error:
+        data = encode_answer(function, False, _sendable(error))
+    _write_bytes(stream, data)
+
+
+def _answer(request: list[bytearray], nowhere: BinaryIO) -> tuple[Callable[..., Any] | None, bool, Any]:
+    """Make one call: the function, then True and its result, or False and its error."""
+    function: Callable[..., Any] | None = None
     try:
         function, args, kwargs, seconds = _unpickled(request)
         if seconds is not None:
             faulthandler.dump_traceback_later(seconds + _ORPHAN_SECONDS, exit=True, file=nowhere)
-        return True, function(*args, **kwargs)
+        return function, True, function(*args, **kwargs)
     except Exception as error:
-        return False, _sendable(error)
+        return function, False, _sendable(error)
     finally:
         faulthandler.cancel_dump_traceback_later()
 

@@ -30,6 +30,9 @@ MIN_GAP: Final = 1.5
 """From the middle of a line to that of the next, in those of the text, from which space parts two paragraphs,
 or a heading and its text."""
 
+MIN_FREE: Final = 0.6
+"""Heights of a line that are free there: lines of few letters seem to be lower."""
+
 MAX_OFF: Final = 0.5
 """Heights of a line by which other lines may start off the margin."""
 
@@ -82,10 +85,13 @@ def _breaks(boxes: Sequence[BBox]) -> list[int]:
 
 def _gaps(boxes: Sequence[BBox]) -> list[int]:
     """Numbers of the lines that wide space parts from the one before."""
+    high = float(np.median([box[3] - box[1] for box in boxes]))
+    free = [below[1] - above[3] for above, below in pairwise(boxes)]
     steps = [center(below)[1] - center(above)[1] for above, below in pairwise(boxes)]
     # Most lines follow each other closely; of three, one step may be wide.
     usual = float(np.quantile(steps, 0.3))
-    return [number for number, step in enumerate(steps, start=1) if step >= MIN_GAP * usual]
+    wide = [step >= MIN_GAP * usual and gap >= MIN_FREE * high for step, gap in zip(steps, free, strict=True)]
+    return [number for number, is_wide in enumerate(wide, start=1) if is_wide]
 
 
 def _lines(indices: Sequence[int], words: Sequence[WordBox]) -> list[list[int]]:

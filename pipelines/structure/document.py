@@ -127,7 +127,7 @@ def _find_lists_and_code(page: PageBlocks, *, is_typed: bool) -> None:
             block.role = "list-item"
 
 
-_BULLETS = "•‣⁃◦▪▫■□●○∙"
+_BULLETS = "•‣⁃◦▪▫■□●○∙·"
 
 
 def _has_sibling(block: Block, bullets: Sequence[Block]) -> bool:

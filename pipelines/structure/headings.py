@@ -24,8 +24,14 @@ MIN_LARGER: Final = 1.12
 MIN_TITLE: Final = 1.15
 """Size of a title, in sizes of the largest heading."""
 
+MIN_TITLE_HEIGHT: Final = 1.3
+"""The same of a scan, by the heights of lines."""
+
 MAX_WORDS: Final = 30
 """Words of a heading that the layout model has found."""
+
+MAX_LINES: Final = 3
+"""Lines of such a heading below the title: more are a list, an address or a note, however large they are."""
 
 _WORDS: Final = re.compile(r"[^\W\d_]{4,}")
 
@@ -55,6 +61,8 @@ def find_headings(pages: Sequence[PageBlocks], outline: Outline, body_size: floa
 
 def _can_be_heading(block: Block) -> bool:
     if not any(character.isalpha() for character in block.text) or is_formula_number(block.text):
+        return False
+    if block.n_lines > MAX_LINES and block.role != "title":
         return False
     name = caption_name(block.text)
     return block.n_words <= MAX_WORDS and (name is None or not name.is_set_off)
@@ -136,10 +144,11 @@ def _find_title(pages: Sequence[PageBlocks]) -> None:
         return
     title = max(above, key=lambda block: block.size)
     others = [block.size for block in heads if block is not title and not _is_set_like(block, title)]
-    is_largest = title.size >= MIN_TITLE * max(others, default=0.0)
+    least = MIN_TITLE if title.font is not None else MIN_TITLE_HEIGHT
+    is_largest = title.size >= least * max(others, default=0.0)
     # On its own above all else, and set like no other heading: a title need not be large.
     is_alone = title is above[0] and len(others) >= 3 and len(others) == len(heads) - 1
-    if title.font is not None and others and (is_largest or is_alone):
+    if others and (is_largest or (is_alone and title.font is not None)):
         for block in above:
             if _is_set_like(block, title):
                 block.role = "title"

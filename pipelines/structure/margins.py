@@ -41,7 +41,7 @@ def _find_on(page: PageBlocks) -> None:
     body = usual_size(page.body)
     for block in page.blocks:
         role = _edge(block, page)
-        if role is None or block.n_lines > 1 or not _is_outermost(block, page, role):
+        if role is None or not _may_be_running(block) or not _is_outermost(block, page, role):
             continue
         is_number = is_page_number(block.text) and block.n_words <= 5
         if is_number or (role == "page-header" and _is_numbered_line(block, page, body)):
@@ -85,7 +85,7 @@ def _find_beside(page: PageBlocks) -> None:
     for role in ("page-header", "page-footer"):
         heads = [block for block in page.blocks if block.role == role]
         for block in page.blocks:
-            if block in heads or block.n_lines > 1 or _edge(block, page) != role:
+            if block in heads or not _may_be_running(block) or _edge(block, page) != role:
                 continue
             if any(overlap_ratio(block.top, block.bottom, head.top, head.bottom) > 0.5 for head in heads):
                 block.role, block.level = role, None  # type: ignore[assignment]
@@ -96,6 +96,11 @@ def _edge(block: Block, page: PageBlocks) -> Role | None:
     if block.bottom <= EDGE * page.height:
         return "page-header"
     return "page-footer" if block.top >= (1 - EDGE) * page.height else None
+
+
+def _may_be_running(block: Block) -> bool:
+    """Whether it is one line, and no formula with its number."""
+    return block.n_lines == 1 and block.role != "formula"
 
 
 def _is_outermost(block: Block, page: PageBlocks, role: Role) -> bool:

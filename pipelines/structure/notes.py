@@ -12,6 +12,9 @@ from docai.pipelines.structure.patterns import note_mark
 MAX_SIZE: Final = 0.93
 """Size of a footnote, in sizes of the running text, up to which that tells it."""
 
+MAX_UNMARKED: Final = 0.88
+"""Height of the lines of a footnote on a scan whose mark is not seen, in those of the running text."""
+
 MAX_PITCH: Final = 0.93
 """From line to line of a footnote on a scan, in those of the running text."""
 
@@ -59,7 +62,9 @@ def _is_table_note(block: Block, table: Thing) -> bool:
 def _is_footnote(block: Block, page: PageBlocks, body: Block) -> bool:
     """Whether a block of smaller letters begins with a mark, and no running text stands below it."""
     is_sure = block.font is not None
-    if not _is_smaller(block, body) or not note_mark(block.text, is_sure=is_sure):
+    if not _is_smaller(block, body):
+        return False
+    if not note_mark(block.text, is_sure=is_sure) and (is_sure or not _is_at_foot(block, page, body)):
         return False
     if not is_sure and block.n_lines < 2 and block.top < 0.7 * page.height:
         return False
@@ -74,6 +79,20 @@ def _is_footnote(block: Block, page: PageBlocks, body: Block) -> bool:
         )
         and block.top > 0.3 * page.height
     )
+
+
+def _is_at_foot(block: Block, page: PageBlocks, body: Block) -> bool:
+    """Whether it is much smaller and stands apart from the text above, near the foot of the page: an OCR
+    engine does not see every raised mark."""
+    above = [
+        other.bottom
+        for other in page.blocks
+        if other.bottom <= block.top + 0.5 * block.pitch
+        and in_one_column(other.bbox, block.bbox)
+        and not _is_smaller(other, body)
+    ]
+    is_low = block.top > 0.75 * page.height and block.size <= MAX_UNMARKED * body.size
+    return is_low and bool(above) and block.top - max(above) > body.pitch - body.size
 
 
 def _is_smaller(block: Block, body: Block) -> bool:

@@ -95,7 +95,7 @@ def caption_name(text: str) -> CaptionName | None:
 
 
 _BULLET: Final = re.compile(
-    r"(?:[•‣⁃◦▪▫■□●○∙·–—*-]|[\uf0a7\uf0b7\uf0d8]|\(?(?:[a-zA-Z]|[ivx]{1,5}|\d{1,2})\)|\d{1,2}\.)\s+\S"
+    r"[•‣⁃◦▪▫■□●○∙·\uf0a7\uf0b7\uf0d8]\s*\S|(?:[–—*-]|\(?(?:[a-zA-Z]|[ivx]{1,5}|\d{1,2})\)|\d{1,2}\.)\s+\S"
 )
 
 _NOTE_MARK: Final = re.compile(

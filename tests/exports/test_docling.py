@@ -107,8 +107,8 @@ def test_docling_prints_the_text_and_nothing_of_ours(read: dict[str, Any]) -> No
 
 
 def test_items_of_lists_are_in_one_list_and_numbers_are_markers(tmp_path: Path) -> None:
-    items = [made.text(one, role="list-item") for one in ("1. one", "2. two", "• three")]
-    found = _read(made.document(*items, made.text("end"), made.text("- x", role="list-item")), tmp_path)
+    items = [made.text(one, role="list-item") for one in ("1. One.", "2. Two.", "• Three.")]
+    found = _read(made.document(*items, made.text("End."), made.text("- x", role="list-item")), tmp_path)
     assert found["labels"].count("list") == 2
     assert found["lists"] == [["1.", True], ["2.", True], ["-", False], ["-", False]]
 

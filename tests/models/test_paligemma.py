@@ -276,6 +276,53 @@ def test_weights_that_do_not_fill_the_model_are_refused(tiny_folder: Path, tmp_p
         PaliGemmaEngine.load(tmp_path / "model", device="cpu")
 
 
+def test_names_of_all_versions_are_read_and_unknown_ones_refused(
+    tiny_folder: Path, tmp_path: Path, tiny_engine: PaliGemmaEngine
+) -> None:
+    """Google's files say ``language_model.model.…``, those of some versions ``model.language_model.…``."""
+    from safetensors.torch import load_file, save_file
+
+    folder = shutil.copytree(tiny_folder, tmp_path / "model")
+    path = folder / "model.safetensors"
+    weights = load_file(path)
+    rooms = {"language_model.model.": "model.language_model.", "vision_tower.": "model.vision_tower."}
+    rooms["multi_modal_projector."] = "model.multi_modal_projector."
+    others = {}
+    for name, tensor in weights.items():
+        room = next((one for one in rooms if name.startswith(one)), None)
+        others[name if room is None else rooms[room] + name.removeprefix(room)] = tensor
+    assert not others.keys() & weights.keys()
+    save_file(others, path, metadata={"format": "pt"})
+    request = Request(tiny_head(), noise(), 5)
+    read = PaliGemmaEngine.load(folder, device="cpu").generate([request])[0]
+    expected = tiny_engine.generate([request])[0]
+    assert read.tokens == expected.tokens
+    assert read.logprobs == pytest.approx(expected.logprobs, abs=1e-4)
+    extra = {"language_model.model.layers.0.extra.weight": next(iter(weights.values())).clone()}
+    save_file(weights | extra, path, metadata={"format": "pt"})
+    with pytest.raises(CheckpointError, match=r"1 tensors are .*layers\.0\.extra"):
+        PaliGemmaEngine.load(folder, device="cpu")
+
+
+def test_a_shard_that_ends_too_soon_is_an_error(tiny_folder: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    folder = shutil.copytree(tiny_folder, tmp_path / "model")
+    weights = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    names = sorted(weights)
+    shards = {"model-1.safetensors": names[::2], "model-2.safetensors": names[1::2]}
+    for shard, own in shards.items():
+        save_file({name: weights[name] for name in own}, folder / shard, metadata={"format": "pt"})
+    index = {"metadata": {}, "weight_map": {name: shard for shard, own in shards.items() for name in own}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert PaliGemmaEngine.load(folder, device="cpu").heads() == {"table", "text"}
+    path = folder / "model-2.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(CheckpointError, match=r"cannot be loaded: .*Copy the checkpoint again"):
+        PaliGemmaEngine.load(folder, device="cpu")
+
+
 def test_processor_of_another_resolution_is_refused(tmp_path: Path, tiny_folder: Path) -> None:
     other = build_tiny(tmp_path / "other", image_size=112, heads={})
     shutil.copytree(tiny_folder, tmp_path / "model")

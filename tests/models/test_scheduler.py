@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -498,3 +499,43 @@ def test_nano_answers_mixed_crops_as_generate_does_one_at_a_time() -> None:
     found = engine.generate(requests)
     assert [one.text for one in found] == [stock_text(engine, request) for request in requests]
     assert len({one.n_tokens for one in found}) > 2
+
+
+@pytest.mark.parametrize("causal_prompt", [False, True])
+@pytest.mark.parametrize("text", [{"attn_logit_softcapping": 2.0, "final_logit_softcapping": 3.0}, {}])
+def test_of_the_last_layer_the_last_position_alone_is_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: dict[str, float], causal_prompt: bool
+) -> None:
+    """The same logits, keys and values as where all positions are; and the model is left as it was."""
+    model = PaliGemmaEngine.load(build_tiny(tmp_path, heads=HEADS_OF_TINY, text=text), device="cpu")._model
+    layers = model.model.language_model.layers
+    sizes: list[int] = []
+    layers[-1].mlp.register_forward_pre_hook(lambda _, inputs: sizes.append(inputs[0].shape[1]))
+    pixels = torch.rand((2, 3, 56, 56), generator=torch.Generator().manual_seed(0)) * 2 - 1
+    found = []
+    for is_short in (True, False):
+        decoder = SlotDecoder(model)
+        with monkeypatch.context() as patch, torch.inference_mode():
+            if not is_short:
+                patch.setattr("docai.models.slots.last_position_alone", lambda _: nullcontext())
+            decoder.reserve(2, 40)
+            logits = decoder.prefill([0, 1], pixels, [2, 50, 60, 70], causal_prompt=causal_prompt)
+        cached = [one[:, :, :20] for one in (*decoder.cache._keys, *decoder.cache._values) if one is not None]
+        found.append([logits, *cached])
+    assert sizes == [1, 20]
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
+    assert "forward" not in vars(layers[-1])
+
+
+def test_answers_past_the_window_that_converted_checkpoints_keep(tmp_path: Path) -> None:
+    """4,096 image tokens, as at 896 px, and a window of as many: each token written is past it."""
+    folder = build_tiny(
+        tmp_path, image_size=896, heads={"table": {"max_tokens": 12}}, text={"sliding_window": 4096}
+    )
+    engine = PaliGemmaEngine.load(folder, device="cpu", batch_size=2)
+    requests = [Request(tiny_head(max_tokens=12), noise(i, 896), 12 - 4 * i) for i in range(2)]
+    found = engine.generate(requests)
+    assert engine.checkpoint.n_image_tokens == 4096
+    assert [one.n_tokens for one in found] == [12, 8]
+    assert [one.text for one in found] == [stock_text(engine, request) for request in requests]

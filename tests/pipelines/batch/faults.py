@@ -5,10 +5,14 @@ from __future__ import annotations
 import errno
 import json
 import os
+import pickle
 import signal
 import socket
+import stat
+import struct
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from docai import ScriptedEngine
@@ -16,7 +20,15 @@ from docai.errors import DeviceError, RunFolderError
 from docai.models.engine import Generation, Request
 from docai.models.heads import HEADS
 from docai.pipelines.batch import worker
-from docai.pipelines.batch.worker import Finished, Job, Opened, finish_document, open_document, read_page
+from docai.pipelines.batch.worker import (
+    Finished,
+    Job,
+    Opened,
+    Original,
+    finish_document,
+    open_document,
+    read_page,
+)
 from docai.records import Document
 
 MARK = "DOCAI_TEST_MARK"
@@ -65,6 +77,14 @@ def crash_in_three(number: int) -> int:
     return read_page(number)
 
 
+def crash_at_the_end_once() -> Finished:
+    mark = Path(os.environ[MARK])
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return finish_document()
+
+
 def crash_at_opening(job: Job) -> Opened:
     """Of a document whose name says so."""
     if "crash" in job.path.name:
@@ -93,7 +113,7 @@ class UnusableEngine(ScriptedEngine):
         raise DeviceError("The device is gone.")
 
 
-def export_or_die(document: Document) -> bytes:
+def export_or_die(document: Document, original: Original) -> bytes:
     """A result as text. The documents ``crash…`` end the process that reads them, and ``poison…`` the one
     that started that."""
     name = Path(document.source.name).name
@@ -103,7 +123,7 @@ def export_or_die(document: Document) -> bytes:
     return f"{document.source.n_pages} pages".encode()
 
 
-def export_rights(document: Document) -> bytes:
+def export_rights(document: Document, original: Original) -> bytes:
     """What this process may do, as JSON: write in a folder that is not its own, and speak to a network."""
     rights = {}
     try:
@@ -118,3 +138,26 @@ def export_rights(document: Document) -> bytes:
         # Without rights it is refused before anybody is asked.
         rights["network"] = error.errno != errno.EACCES
     return json.dumps(rights).encode()
+
+
+class _Touch:
+    """Makes a file where it is unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        self._mark = mark
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return self._mark.touch, ()
+
+
+def export_or_take_over(document: Document) -> bytes:
+    """A result as text. The documents ``evil…`` have taken over the process that reads them, and answer in
+    its place with what makes a file beside them, if it is unpickled."""
+    path = Path(document.source.name)
+    if path.name.startswith("evil"):
+        data = pickle.dumps(_Touch(path.with_name("mark")))
+        for number in range(3, 64):
+            with suppress(OSError):
+                if stat.S_ISFIFO(os.fstat(number).st_mode):
+                    os.write(number, struct.pack("<2Q", 1, len(data)) + data)
+    return f"{document.source.n_pages} pages".encode()

@@ -225,5 +225,5 @@ def test_documents_reach_a_copy_of_the_model_by_their_socket(
             engine.generate(_requests())
         n_gone = 100
         monkeypatch.setattr(ray_model, "WAIT_SECONDS", 0.0)
-        with pytest.raises(docai.errors.GenerationError, match="none came"):
+        with pytest.raises(docai.errors.ModelLostError, match="none again"):
             engine.generate(_requests())

@@ -25,7 +25,7 @@ from docai.pipelines.batch.manifest import Row
 from docai.pipelines.batch.ray_cluster import Resources, plan_resources
 from docai.pipelines.batch.worker import Exporter
 from docai.records import Document
-from tests.pipelines.batch.runs import ALONE, rows_of, write_pdf
+from tests.pipelines.batch.runs import ALONE, draw_picture, rows_of, write_pdf
 
 ray: Any = pytest.importorskip("ray", reason="Ray is not installed: pip install 'docai[ray]'")
 pytest.importorskip("ray.data", reason="Ray Data is not installed: pip install 'docai[ray]'")
@@ -70,20 +70,6 @@ def cluster(faults: ModuleType) -> Iterator[Any]:
         monkeypatch.undo()
 
 
-def _picture(path: Path) -> Path:
-    """What the model is asked about."""
-    with pymupdf.open() as document:
-        page = document.new_page(width=300, height=200)
-        shape = page.new_shape()
-        for step in range(12):
-            shape.draw_rect((40 + 18 * step, 60 + 7 * (step % 9), 52 + 18 * step, 150))
-        shape.finish(fill=(0.2, 0.2, 0.2))
-        shape.commit()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        page.get_pixmap(dpi=120).save(path)
-    return path
-
-
 def _run(
     folder: Path,
     sources: Sequence[Path | str],
@@ -115,7 +101,7 @@ def inputs(tmp_path: Path) -> Path:
     write_pdf(folder / "a.pdf", "Hello world")
     write_pdf(folder / "deep" / "b c.pdf", "One", "Two", "Three")
     write_pdf(folder / "locked.pdf", "x", encryption=pymupdf.PDF_ENCRYPT_AES_256, user_pw="secret")
-    _picture(folder / "deep" / "picture.png")
+    draw_picture(folder / "deep" / "picture.png")
     (folder / "broken.pdf").write_bytes(b"%PDF-1.7 no more")
     return folder
 
@@ -204,7 +190,7 @@ def test_a_node_that_does_not_see_the_results_ends_the_run(cluster: Any, tmp_pat
 
 
 def test_a_model_that_cannot_be_used_ends_the_run(cluster: Any, tmp_path: Path, faults: ModuleType) -> None:
-    path = _picture(tmp_path / "in" / "a.png")
+    path = draw_picture(tmp_path / "in" / "a.png")
     engine = faults.UnusableEngine(dict.fromkeys(HEADS, ""), accuracy=1.0)
     with pytest.raises(DeviceError, match="gone"):
         list(_run(tmp_path / "run", [path], on=RayCluster(), engine=engine))
@@ -233,7 +219,7 @@ def test_a_lost_node_costs_the_documents_that_it_reads(
     cluster: Any, tmp_path: Path, faults: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The last test: the cluster has one node less."""
-    paths = [_picture(tmp_path / "in" / f"{number}.png") for number in range(3)]
+    paths = [draw_picture(tmp_path / "in" / f"{number}.png") for number in range(3)]
     gate = tmp_path / "gate"
     (node,) = cluster.worker_nodes
 

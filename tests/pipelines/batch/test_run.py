@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -113,6 +114,24 @@ def test_a_run_with_other_settings_is_refused_and_says_which(tmp_path: Path) -> 
         _run(tmp_path / "run", [path], options=Options(readback="off"), resume=True)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="It looks for pipes as POSIX has them")
+def test_a_document_that_takes_its_process_over_does_not_reach_the_run(
+    tmp_path: Path, faults: ModuleType
+) -> None:
+    for name in ("evil", "good"):
+        write_pdf(tmp_path / "in" / f"{name}.pdf", "Text")
+    engine = ScriptedEngine(dict.fromkeys(HEADS, ""), accuracy=0.0)
+    setup = make_setup(ALONE, engine=engine, workers=1)
+    setup = replace(setup, exporters={".txt": faults.export_or_take_over})
+    opened, run = open_run(tmp_path / "run", [tmp_path / "in"], setup)
+    with opened:
+        list(run)
+    rows = rows_of(tmp_path / "run")
+    assert {name: row.state for name, row in rows.items()} == {"evil.pdf": "failed", "good.pdf": "done"}
+    assert "is no answer" in rows["evil.pdf"].reason
+    assert not (tmp_path / "in" / "mark").exists()
+
+
 def test_a_page_that_crashes_its_process_costs_that_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faults: ModuleType
 ) -> None:
@@ -144,6 +163,19 @@ def test_a_page_that_crashes_once_is_read(
     _run(tmp_path / "run", [path])
     assert mark.exists()
     assert rows_of(tmp_path / "run")["a.pdf"].state == "done"
+
+
+def test_a_process_that_is_lost_at_the_end_costs_no_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faults: ModuleType
+) -> None:
+    path = write_pdf(tmp_path / "in" / "a.pdf", "One")
+    monkeypatch.setattr(worker, "finish_document", faults.crash_at_the_end_once)
+    mark = tmp_path / "run" / "results" / "mark"
+    monkeypatch.setenv(faults.MARK, str(mark))
+    _run(tmp_path / "run", [path])
+    assert mark.exists()
+    row = rows_of(tmp_path / "run")["a.pdf"]
+    assert (row.state, row.records) == ("done", 1)
 
 
 def test_a_page_that_hangs_is_given_up(

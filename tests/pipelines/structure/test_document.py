@@ -113,6 +113,12 @@ def test_what_cannot_be_a_heading_is_none(content: str) -> None:
     assert "section-heading" not in roles(whole)
 
 
+def test_a_list_of_short_lines_that_layout_takes_for_a_heading_is_none() -> None:
+    for n_lines, role in ((3, "section-heading"), (4, "paragraph")):
+        content = "\n".join(f"Line {number} of it" for number in range(n_lines))
+        assert roles(settled(text(content, 60, role="section-heading"), prose(160)))[0] == role
+
+
 def test_the_outline_of_the_file_tells_headings_and_their_levels() -> None:
     outline = [
         OutlineEntry(1, "The Whole", 1),

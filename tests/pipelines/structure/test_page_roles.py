@@ -18,6 +18,7 @@ from docai.pipelines.structure import find_page_roles
 from docai.pipelines.structure.outline import read_outline
 from docai.pipelines.structure.tags import read_tags, role_of
 from docai.records import Document
+from docai.table_formats import grid_of_texts
 
 SIZE = 10.0
 
@@ -199,3 +200,36 @@ def test_a_fault_of_the_rules_costs_no_page(monkeypatch: pytest.MonkeyPatch) -> 
     document = read(tagged_pdf())
     assert [issue.code for issue in document.issues] == ["structure-failed"]
     assert len(document.texts) >= 1
+
+
+def draw_rows(page: pymupdf.Page, top: float, rows: Sequence[Sequence[str]], *, head: bool) -> None:
+    """A ruled table from a height on, its first row in bold where it is the head."""
+    for number, row in enumerate(rows):
+        y = top + 20 * number
+        for col, text in enumerate(row):
+            x = 72 + 150 * col
+            page.draw_rect((x, y, x + 150, y + 20))
+            font = "hebo" if head and number == 0 else "helv"
+            page.insert_text((x + 5, y + 14), text, fontname=font, fontsize=10)
+
+
+@pytest.mark.parametrize("head_again", [True, False])
+def test_a_table_drawn_over_two_pages_is_read_as_one(head_again: bool) -> None:
+    head = ["Town", "People", "Area"]
+    towns = [[f"Town {number}", str(1000 + 37 * number), f"{number}.5"] for number in range(1, 21)]
+    with pymupdf.open() as pdf:
+        for number, rows in enumerate((towns[:12], towns[12:])):
+            page = pdf.new_page()
+            page.insert_text((72, 30), "Towns and what they are", fontsize=9)
+            page.insert_text((300, 820), str(number + 1), fontsize=9)
+            has_head = number == 0 or head_again
+            draw_rows(page, 520 if number == 0 else 60, [head, *rows] if has_head else rows, head=has_head)
+            if number == 0:
+                page.insert_textbox((72, 80, 520, 480), " ".join(BODY * 8), fontsize=11)
+        document = read(pdf.tobytes())
+    assert len(document.tables) == 2
+    (joined,) = document.joined_tables()
+    assert (joined.n_rows, joined.n_repeated) == (21, int(head_again))
+    assert [row[0] for row in grid_of_texts(joined)] == ["Town", *(town[0] for town in towns)]
+    assert {text.role for text in document.texts if text.text in ("1", "2")} == {"page-footer"}
+    assert {text.role for text in document.texts if text.text.startswith("Towns")} == {"page-header"}
