@@ -23,6 +23,7 @@ from docai.errors import DocaiError
 from docai.page_ranges import page_ranges
 from docai.pipelines.batch.run import Setup
 from docai.service.answers import job_problem, problem
+from docai.service.display import picture
 from docai.service.jobs import BusyError, Job, JobBook
 from docai.service.search import Found, ReadAnswer, search, show, summarize
 from docai.service.terms import Terms, find_allowed
@@ -87,10 +88,12 @@ def make_tools(setup: Setup, roots: Sequence[Path], terms: Terms = TERMS) -> MCP
             shot = await _call(book, show, shown, record)
         except KeyError:
             raise ToolError(f"The document has no record {record!r}: take an id of its list.") from None
-        about = shot.model_dump_json(exclude={"picture"}, indent=2)
-        if shot.picture is None:
+        about = shot.model_dump_json(indent=2)
+        try:
+            crop = await _call(book, picture, shown, f"crop-{record}")
+        except KeyError:
             return [about, "There is no picture: the document is not where it was any more."]
-        return [about, Image(data=shot.picture, format="webp")]
+        return [about, Image(data=crop, format="webp")]
 
     @server.tool(annotations=_ONLY_READS)
     async def search_records(
