@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from docai.corrections import Corrections
+from docai.errors import OutputError
 from docai.records import Document
 
 from .conftest import folder_of, has_ended, open_client, wait_for
@@ -121,6 +123,16 @@ def test_a_result_is_looked_at_and_corrected_in_the_viewer(client: TestClient, m
     assert [one.content for one in made.corrections] == ["Hello world"]
     drawn = client.post(f"{job}/view/draw", json={"record": text.id, "content": "Hello"})
     assert drawn.json() == {"error": "", "drawing": "", "brief": "1 word"}
+
+
+def test_a_crash_while_a_result_is_drawn_costs_nothing_else(client: TestClient, make_pdf: MakePdf) -> None:
+    job = submit(client, "a.pdf", make_pdf("One"))
+    wait_for(client, job, has_ended)
+    assert client.get(f"{job}/view").status_code == 200
+    display = client.app.state.service.book.display  # type: ignore[attr-defined]
+    with pytest.raises(OutputError, match="could not be made of the result: the process crashed"):
+        display.call(importlib.import_module("service_faults").die)
+    assert client.get(f"{job}/view/picture/page-1").status_code == 200
 
 
 def test_what_was_read_in_time_is_the_result(faults: None, root: Path, make_pdf: MakePdf) -> None:
