@@ -22,7 +22,7 @@ from typing import Final, Literal, Self
 
 from filelock import FileLock, Timeout
 
-from docai.errors import DocaiError
+from docai.errors import DocaiError, TooMuchTimeError
 from docai.options import Options
 from docai.pipelines.batch.document import Outcome, StoppedError
 from docai.pipelines.batch.events import DocumentStarted, Event, PageRead
@@ -89,6 +89,8 @@ class Job:
     reading: Reading | None = None
     timer: asyncio.TimerHandle | None = None
     """Ends the time that a document may take."""
+    page_seconds: float = 0.0
+    """That one page of it may take."""
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -207,6 +209,7 @@ class JobBook:
             folder: from :meth:`new_folder`; it is removed with the job.
         """
         job = Job(folder.name, path.name, path, folder, is_kept=is_kept)
+        job.page_seconds = options.limits.max_seconds_per_page or self.terms.max_seconds
         self.jobs[job.id] = job
         one = PoolInput(path, pages=pages, password=password, options=options, name=job.name)
         job.reading = self.pool.submit(one)
@@ -284,8 +287,7 @@ class JobBook:
             job.n_read = event.n_kept
             reading = job.reading
             assert reading is not None
-            why = f"the {self.terms.max_seconds:g} seconds of one document were over"
-            job.timer = self._loop.call_later(self.terms.max_seconds, reading.end_early, why)
+            job.timer = self._loop.call_later(self.terms.max_seconds, self._end_early, job, reading)
             if self.is_stopping:
                 reading.end_early(STOPPING)
         else:
@@ -293,13 +295,27 @@ class JobBook:
             job.n_records += event.n_records
         job.tell()
 
+    def _end_early(self, job: Job, reading: Reading) -> None:
+        """The time of a document is over; the page that is being read has that of a page."""
+        reading.end_early(f"the {self.terms.max_seconds:g} seconds of one document were over")
+        job.timer = self._loop.call_later(job.page_seconds, self._give_up, job, reading)
+
+    def _give_up(self, job: Job, reading: Reading) -> None:
+        """Such as one that waits for a model server that is lost."""
+        job.error = TooMuchTimeError(
+            f"{job.name} was given up: its last page did not end {job.page_seconds:g} s after the "
+            f"{self.terms.max_seconds:g} s of one document. Read fewer pages, or raise --seconds.",
+            source=job.name,
+        )
+        reading.cancel()
+
     async def _follow(self, job: Job, reading: Reading, shown: Shown) -> None:
         """Until it has ended."""
         outcome: Outcome | None = None
         try:
             outcome = await asyncio.wrap_future(reading.future)
         except (StoppedError, CancelledError, asyncio.CancelledError):
-            job.state = "cancelled"
+            job.state = "cancelled" if job.error is None else "failed"
         except Exception as error:
             job.state, job.error = "failed", error
             if not isinstance(error, DocaiError):

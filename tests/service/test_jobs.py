@@ -147,6 +147,16 @@ def test_what_was_read_in_time_is_the_result(faults: None, root: Path, make_pdf:
     assert "the 1 seconds of one document were over" in document.issues[0].message
 
 
+def test_a_document_that_never_ends_is_given_up(faults: None, root: Path, make_pdf: MakePdf) -> None:
+    with open_client(root, max_seconds=15) as client:
+        files = {"file": ("hang.pdf", make_pdf("One", "Two"))}
+        answer = client.post("/v1/process", files=files, data={"max_seconds_per_page": "1"})
+        assert answer.status_code == 422
+        assert answer.json()["error"]["code"] == "TooMuchTimeError"
+        assert "hang.pdf was given up" in answer.json()["error"]["message"]
+        assert client.post("/v1/process", files={"file": ("a.pdf", make_pdf("One"))}).status_code == 200
+
+
 def test_results_are_kept_for_a_while_and_not_too_many(faults: None, root: Path, make_pdf: MakePdf) -> None:
     with open_client(root, keep_seconds=600, max_kept=2) as client:
         jobs = []
