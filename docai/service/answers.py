@@ -17,7 +17,8 @@ from docai import errors
 from docai.base import one_line
 from docai.service.asked import JSON, ZIP, JobStatus, Problem, media_type
 from docai.service.display import Exported, export_result
-from docai.service.jobs import Job, JobBook
+from docai.service.job import Job
+from docai.service.jobs import JobBook
 
 STATUSES: Final = (
     (errors.SourceNotFoundError, 404),

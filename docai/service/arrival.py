@@ -24,7 +24,8 @@ from docai.page_ranges import page_ranges
 from docai.service.asked import Asked, AskedByPath, choose_formats
 from docai.service.display import check_formats
 from docai.service.figures import Figures
-from docai.service.jobs import Job, JobBook
+from docai.service.job import Job
+from docai.service.jobs import JobBook
 from docai.service.terms import find_allowed
 
 MAX_JSON: Final = 1 << 20

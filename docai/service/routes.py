@@ -16,7 +16,7 @@ from docai.service.answers import SAFE, gone, job_problem, job_status, refusal, 
 from docai.service.arrival import Service, take_in
 from docai.service.asked import AskedByPath, AskedByUpload, JobStatus, ProblemAnswer, choose_formats
 from docai.service.display import check_formats
-from docai.service.jobs import Job
+from docai.service.job import Job
 
 router = APIRouter()
 

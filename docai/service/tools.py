@@ -24,7 +24,8 @@ from docai.page_ranges import page_ranges
 from docai.pipelines.batch.run import Setup
 from docai.service.answers import job_problem, problem
 from docai.service.display import picture
-from docai.service.jobs import BusyError, Job, JobBook
+from docai.service.job import Job
+from docai.service.jobs import BusyError, JobBook
 from docai.service.search import Found, ReadAnswer, search, show, summarize
 from docai.service.terms import Terms, find_allowed
 
