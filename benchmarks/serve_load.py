@@ -33,6 +33,8 @@ import psutil
 import pymupdf
 import urllib3
 
+from docai.service.jobs import PREFIX
+
 PATIENCE = 300.0
 """Seconds for one answer."""
 
@@ -100,8 +102,10 @@ def measure(asked: argparse.Namespace, folder: Path) -> int:
         finally:
             service.send_signal(signal.SIGTERM)
             code = service.wait(120)
-    print(f"exit code of the service {code}; files left after it: {len(list(folder.iterdir()))}")
-    return 0 if ok and code == 0 and not list(folder.iterdir()) else 1
+    # A second reader or a font cache may have files of its own there; those of documents are in this one.
+    kept = [path.name for path in folder.iterdir()]
+    print(f"exit code of the service {code}; files left after it: {kept}")
+    return 0 if ok and code == 0 and not [name for name in kept if name.startswith(PREFIX)] else 1
 
 
 def load(
@@ -235,7 +239,7 @@ def make_cases() -> list[Case]:
         ),
         Case("locked, opened", locked, 200, "Secret", (("password", "word"),)),
         Case("locked", locked, 422, "PasswordRequiredError"),
-        Case("cut", good[: len(good) // 2], 422, "DamagedSourceError"),
+        Case("cut", good[:100], 422, "DamagedSourceError"),
         Case("empty", b"", 422, "EmptySourceError"),
         Case("no document", b"words and words and words", 415, "NotADocumentError"),
         Case("too large", b"%PDF-1.7" + bytes(1_200_000), 413, "TooManyBytesError"),
@@ -298,11 +302,11 @@ def report(
         p95 = ordered[int(0.95 * (len(ordered) - 1))]
         print(f"seconds to an answer, waiting included: median {median(ordered):.2f}, 95 % {p95:.2f}")
     third = max(1, len(memory) // 3)
-    for name, place in (("service", 1), ("its processes", 2)):
+    for name, place in (("the service", 1), ("its processes", 2)):
         values = [row[place] / 2**20 for row in memory]
         first, last = values[third : 2 * third] or values, values[-third:]
         print(
-            f"MiB of the {name}: median of the second third {median(first):.0f}, of the last third "
+            f"MiB of {name}: median of the second third {median(first):.0f}, of the last third "
             f"{median(last):.0f}, most {max(values):.0f}"
         )
     print(f"files of documents left in its folder: {len(left)} {left[:3] or ''}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -16,7 +17,8 @@ from docai import errors
 from docai.base import one_line
 from docai.service.asked import JSON, ZIP, JobStatus, Problem, media_type
 from docai.service.display import Exported, export_result
-from docai.service.jobs import Job, JobBook
+from docai.service.job import Job
+from docai.service.jobs import JobBook
 
 STATUSES: Final = (
     (errors.SourceNotFoundError, 404),
@@ -116,22 +118,27 @@ async def send_result(book: JobBook, job: Job, suffixes: list[str], *, as_zip: b
     if job.is_kept:
         headers["Link"] = f'</v1/jobs/{job.id}/view>; rel="alternate"; type="text/html"'
     if suffixes == [JSON] and not as_zip:
-        # It may be large, and stands on the disk; it is open before anybody may remove it.
-        file = job.shown.result.open("rb")
-        headers["Content-Length"] = str(os.fstat(file.fileno()).st_size)
-        job.is_fetched = True
-        return StreamingResponse(_chunks(file), headers=headers, media_type=media_type(JSON))
-    made: Exported = await run_in_threadpool(
-        book.display.call, export_result, job.shown, suffixes, as_zip=as_zip
-    )
+        return _send_file(job, job.shown.result, headers, media_type(JSON))
+    target = book.folder / "display" / secrets.token_hex(16)
+    try:
+        made: Exported = await run_in_threadpool(
+            book.display.call, export_result, job.shown, suffixes, target, as_zip=as_zip
+        )
+        if made.losses:
+            headers["Docai-Losses"] = ",".join(made.losses)
+        name = quote(one_line(made.name, 120), safe="")
+        headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{name}"
+        return _send_file(job, target, headers, ZIP if as_zip else media_type(suffixes[0]))
+    finally:
+        await run_in_threadpool(target.unlink, missing_ok=True)
+
+
+def _send_file(job: Job, path: Path, headers: dict[str, str], kind: str) -> Response:
+    """A file that may be large; it is open before anybody removes it."""
+    file = path.open("rb")
+    headers["Content-Length"] = str(os.fstat(file.fileno()).st_size)
     job.is_fetched = True
-    if made.losses:
-        headers["Docai-Losses"] = ",".join(made.losses)
-    headers["Content-Disposition"] = (
-        f"attachment; filename*=UTF-8''{quote(one_line(made.name, 120), safe='')}"
-    )
-    kind = ZIP if as_zip else media_type(suffixes[0])
-    return Response(made.data, headers=headers, media_type=kind)
+    return StreamingResponse(_chunks(file), headers=headers, media_type=kind)
 
 
 def _chunks(file: BinaryIO) -> Iterator[bytes]:

@@ -22,8 +22,10 @@ from docai.models.engine import LazyEngine, check_heads
 from docai.options import Options
 from docai.page_ranges import page_ranges
 from docai.service.asked import Asked, AskedByPath, choose_formats
+from docai.service.display import check_formats
 from docai.service.figures import Figures
-from docai.service.jobs import Job, JobBook
+from docai.service.job import Job
+from docai.service.jobs import JobBook
 from docai.service.terms import find_allowed
 
 MAX_JSON: Final = 1 << 20
@@ -97,12 +99,6 @@ async def take_in(request: Request, service: Service, *, is_kept: bool) -> Arriv
         if job is None:
             book.give_back()
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def check_formats(suffixes: list[str]) -> None:
-    """Raises MissingDependencyError: a library that writes one of the formats is not installed."""
-    for suffix in suffixes:
-        FORMATS[suffix].check()
 
 
 async def _read_request(request: Request, service: Service, folder: Path) -> tuple[Asked, Path]:

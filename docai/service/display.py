@@ -7,7 +7,6 @@ crash the libraries that draw it, and costs one request then.
 
 from __future__ import annotations
 
-import io
 import zipfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -17,11 +16,11 @@ from typing import Final, ParamSpec, TypeVar
 
 from docai.corrections import Correction, Corrections
 from docai.errors import NothingToExportError, OutputError
-from docai.exports import ExportedFile, ExportOptions, export, split_name
+from docai.exports import FORMATS, ExportedFile, ExportOptions, export, split_name
 from docai.limits import Limits
 from docai.pipelines.external.calls import CallWorker
 from docai.pipelines.external.children import WorkerError
-from docai.viewer.opened import OpenedResult
+from docai.viewer.opened import SVG, WEBP, OpenedResult
 
 SECONDS: Final = 120.0
 """For one export or picture."""
@@ -53,10 +52,10 @@ class Shown:
 
 @dataclass(frozen=True)
 class Exported:
-    """An export to be sent."""
+    """An export that was written to a file."""
 
-    data: bytes
     name: str
+    """By which it is sent."""
     losses: Sequence[str]
     """Codes of what the file does not hold, each once."""
 
@@ -71,12 +70,13 @@ class Display:
             "docai.pipelines.ingest.one_thread",
             max_requests=MAX_CALLS,
             variables={"TMPDIR": str(temporary), "PYTHONDONTWRITEBYTECODE": "1"},
+            typed=True,
         )
         # PDFs have processes of their own, with the limit of memory.
         self._worker.limit(None)
 
     def call(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """``function(*args, **kwargs)`` of this module, or of one that is like it.
+        """``function(*args, **kwargs)`` of this module, or of one that is like it; it declares what it gives.
 
         Raises:
             OutputError: the process crashed, or took too long.
@@ -126,9 +126,14 @@ def view_page(shown: Shown, token: str) -> bytes:
     return opened(shown).page(token)
 
 
-def picture(shown: Shown, name: str) -> tuple[str, bytes]:
-    """See :meth:`docai.viewer.opened.OpenedResult.picture`."""
-    return opened(shown).picture(name)
+def picture(shown: Shown, name: str) -> bytes:
+    """See :meth:`docai.viewer.opened.OpenedResult.picture`; :func:`picture_type` says of which type it is."""
+    return opened(shown).picture(name)[1]
+
+
+def picture_type(name: str) -> str:
+    """The media type of a picture, which its name says."""
+    return SVG if name.startswith("drawing-") else WEBP
 
 
 def correct(shown: Shown, correction: Correction) -> Correction:
@@ -146,29 +151,47 @@ def drawn(shown: Shown, record: str, text: str) -> dict[str, str]:
     return opened(shown).drawn(record, text)
 
 
-def export_result(shown: Shown, suffixes: Sequence[str], *, as_zip: bool) -> Exported:
+def check_formats(suffixes: Sequence[str]) -> None:
+    """Raises MissingDependencyError: a library that writes one of the formats is not installed."""
+    for suffix in suffixes:
+        FORMATS[suffix].check()
+
+
+def export_result(shown: Shown, suffixes: Sequence[str], target: Path, *, as_zip: bool) -> Exported:
     """The result in one format, or as a ZIP file of several with the files that belong beside them.
 
     In a ZIP file a format for which the document has nothing is left out, and told in ``losses``.
+
+    Args:
+        target: the file to write; it may be larger than what a process sends to another.
 
     Raises:
         ExportError: it cannot be written, or there is nothing for the one format that was asked for.
         MissingDependencyError: a library that writes the format is not installed.
     """
-    document = opened(shown).document
-    options = ExportOptions(
-        source=shown.source, password=shown.password, limits=shown.limits, files_beside=as_zip
-    )
     stem = split_name(shown.name)[0] or "document"
-    if not as_zip:
-        (suffix,) = suffixes
-        name = f"{stem}{suffix}"
-        file = export(document, name, options)
-        return Exported(bytes(file), name, _codes(file))
+    if as_zip:
+        return _write_zip(shown, suffixes, target, stem)
+    (suffix,) = suffixes
+    file = export_alone(shown, f"{stem}{suffix}")
+    target.write_bytes(file)
+    return Exported(f"{stem}{suffix}", _codes(file))
+
+
+def export_alone(shown: Shown, name: str) -> ExportedFile:
+    """The result as one file, see :func:`docai.exports.export`."""
+    options = ExportOptions(
+        source=shown.source, password=shown.password, limits=shown.limits, files_beside=False
+    )
+    return export(opened(shown).document, name, options)
+
+
+def _write_zip(shown: Shown, suffixes: Sequence[str], target: Path, stem: str) -> Exported:
+    document = opened(shown).document
+    options = ExportOptions(source=shown.source, password=shown.password, limits=shown.limits)
     losses: dict[str, None] = {}
-    data = io.BytesIO()
     n_files = 0
-    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for suffix in suffixes:
             try:
                 file = export(document, f"{stem}{suffix}", options)
@@ -187,7 +210,7 @@ def export_result(shown: Shown, suffixes: Sequence[str], *, as_zip: bool) -> Exp
         raise NothingToExportError(
             f"{shown.name} has nothing that {', '.join(suffixes)} can hold: ask for another format."
         )
-    return Exported(data.getvalue(), f"{stem}.zip", list(losses))
+    return Exported(f"{stem}.zip", list(losses))
 
 
 def _codes(file: ExportedFile) -> list[str]:

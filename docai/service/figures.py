@@ -8,7 +8,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.process_collector import ProcessCollector
 
 from docai.pipelines.batch.document import Outcome
-from docai.service.jobs import Job, JobBook
+from docai.service.job import Job
+from docai.service.jobs import JobBook
 
 SECONDS: Final = (0.5, 1, 2, 5, 10, 20, 60, 120, 300, 600, 1800, 3600)
 """Bounds of the histogram."""

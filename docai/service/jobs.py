@@ -16,25 +16,20 @@ import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal, Self
+from typing import Final, Self
 
 from filelock import FileLock, Timeout
 
-from docai.errors import DocaiError
+from docai.errors import DocaiError, TooMuchTimeError
 from docai.options import Options
 from docai.pipelines.batch.document import Outcome, StoppedError
 from docai.pipelines.batch.events import DocumentStarted, Event, PageRead
 from docai.pipelines.batch.pool import DocumentPool, PoolInput, Reading, as_input_error
 from docai.pipelines.batch.run import Setup
 from docai.service.display import Display, Shown, forget
+from docai.service.job import Job
 from docai.service.terms import Terms
-
-State = Literal["queued", "running", "done", "partial", "failed", "cancelled"]
-"""``partial``: there is a result, and pages of it could not be read, or there was no time for them."""
-
-ENDED: Final = frozenset(("done", "partial", "failed", "cancelled"))
 
 _log = logging.getLogger(__name__)
 
@@ -56,58 +51,6 @@ class BusyError(Exception):
     def __init__(self, message: str, retry_after: int) -> None:
         super().__init__(message)
         self.retry_after = retry_after
-
-
-@dataclass
-class Job:
-    """A document that was handed in."""
-
-    id: str
-    name: str
-    """Of the document, as its caller called it."""
-    path: Path
-    folder: Path
-    """What was uploaded, if anything."""
-    created: float = field(default_factory=time.time)
-    """Seconds since 1970, as the following."""
-    started: float | None = None
-    ended: float | None = None
-    state: State = "queued"
-    n_pages: int | None = None
-    """To read; None: it is not open yet."""
-    n_read: int = 0
-    """Pages that were read, or given up."""
-    n_records: int = 0
-    error: Exception | None = None
-    """Why it failed."""
-    shown: Shown | None = None
-    """Its result, where it has one."""
-    is_kept: bool = True
-    """False: it is removed by whoever waits for it."""
-    is_fetched: bool = False
-    """Somebody has its result."""
-    reading: Reading | None = None
-    timer: asyncio.TimerHandle | None = None
-    """Ends the time that a document may take."""
-    _changed: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def has_ended(self) -> bool:
-        return self.state in ENDED
-
-    def tell(self) -> None:
-        """Wake all who wait for a change."""
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
-
-    async def changed(self) -> None:
-        """Wait for the next change."""
-        await self._changed.wait()
-
-    async def end(self) -> None:
-        """Wait until it has ended."""
-        while not self.has_ended:
-            await self.changed()
 
 
 class JobBook:
@@ -207,6 +150,7 @@ class JobBook:
             folder: from :meth:`new_folder`; it is removed with the job.
         """
         job = Job(folder.name, path.name, path, folder, is_kept=is_kept)
+        job.page_seconds = options.limits.max_seconds_per_page or self.terms.max_seconds
         self.jobs[job.id] = job
         one = PoolInput(path, pages=pages, password=password, options=options, name=job.name)
         job.reading = self.pool.submit(one)
@@ -284,8 +228,7 @@ class JobBook:
             job.n_read = event.n_kept
             reading = job.reading
             assert reading is not None
-            why = f"the {self.terms.max_seconds:g} seconds of one document were over"
-            job.timer = self._loop.call_later(self.terms.max_seconds, reading.end_early, why)
+            job.timer = self._loop.call_later(self.terms.max_seconds, self._end_early, job, reading)
             if self.is_stopping:
                 reading.end_early(STOPPING)
         else:
@@ -293,13 +236,27 @@ class JobBook:
             job.n_records += event.n_records
         job.tell()
 
+    def _end_early(self, job: Job, reading: Reading) -> None:
+        """The time of a document is over; the page that is being read has that of a page."""
+        reading.end_early(f"the {self.terms.max_seconds:g} seconds of one document were over")
+        job.timer = self._loop.call_later(job.page_seconds, self._give_up, job, reading)
+
+    def _give_up(self, job: Job, reading: Reading) -> None:
+        """Such as one that waits for a model server that is lost."""
+        job.error = TooMuchTimeError(
+            f"{job.name} was given up: its last page did not end {job.page_seconds:g} s after the "
+            f"{self.terms.max_seconds:g} s of one document. Read fewer pages, or raise --seconds.",
+            source=job.name,
+        )
+        reading.cancel()
+
     async def _follow(self, job: Job, reading: Reading, shown: Shown) -> None:
         """Until it has ended."""
         outcome: Outcome | None = None
         try:
             outcome = await asyncio.wrap_future(reading.future)
         except (StoppedError, CancelledError, asyncio.CancelledError):
-            job.state = "cancelled"
+            job.state = "cancelled" if job.error is None else "failed"
         except Exception as error:
             job.state, job.error = "failed", error
             if not isinstance(error, DocaiError):

@@ -13,9 +13,10 @@ from starlette.concurrency import run_in_threadpool
 
 from docai.exports import format_named
 from docai.service.answers import SAFE, gone, job_problem, job_status, refusal, send_result, status_of
-from docai.service.arrival import Service, check_formats, take_in
+from docai.service.arrival import Service, take_in
 from docai.service.asked import AskedByPath, AskedByUpload, JobStatus, ProblemAnswer, choose_formats
-from docai.service.jobs import Job
+from docai.service.display import check_formats
+from docai.service.job import Job
 
 router = APIRouter()
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from docai.base import Content, one_line
 from docai.corrections import content_text
 from docai.records import Document, Figure, Molecule, RecordBase, Table, kind_of
-from docai.service.display import Shown, export_result, opened
+from docai.service.display import Shown, export_alone, opened
 
 MAX_TEXT: Final = 20_000
 """Characters of a document, or of a record, that are given at a time."""
@@ -56,20 +56,19 @@ class Found(BaseModel):
 
 
 class Shot(BaseModel):
-    """A record with its picture."""
+    """A record as it was read."""
 
     record: RecordLine
     bbox: tuple[float, float, float, float]
     content: str = Field(description="HTML of a table, SMILES, kern, or text; cut where it is long.")
     facts: dict[str, str]
     issues: list[str]
-    picture: bytes | None = Field(description="WebP; None: the document is not at hand.")
 
 
 def summarize(shown: Shown, document: str, state: str) -> ReadAnswer:
     """What an assistant is told of a document. In the process of :class:`docai.service.display.Display`."""
     whole = opened(shown).document
-    markdown = export_result(shown, [".md"], as_zip=False).data.decode()
+    markdown = export_alone(shown, "document.md").decode()
     lines = [line_of(record) for record in whole.records[:MAX_LINES]]
     is_cut = len(markdown) > MAX_TEXT or len(whole.records) > MAX_LINES
     return ReadAnswer(
@@ -85,20 +84,14 @@ def summarize(shown: Shown, document: str, state: str) -> ReadAnswer:
 
 
 def show(shown: Shown, record: str) -> Shot:
-    """A record with the square that its head reads. Raises KeyError, InputError."""
-    result = opened(shown)
-    found = result.records[record]
-    try:
-        picture: bytes | None = result.picture(f"crop-{record}")[1]
-    except KeyError:
-        picture = None
+    """A record. Raises KeyError."""
+    found = opened(shown).records[record]
     return Shot(
         record=line_of(found),
         bbox=found.bbox,
         content=text_of(found)[:MAX_TEXT],
         facts=_facts(found),
         issues=[issue.message for issue in found.issues],
-        picture=picture,
     )
 
 

@@ -52,10 +52,11 @@ async def view(shown: Result, service: Its, job: OfJob) -> Response:
 async def picture(name: str, shown: Result, service: Its) -> Response:
     """What the page asks for."""
     try:
-        kind, data = await run_in_threadpool(service.book.display.call, display.picture, shown, name)
+        data = await run_in_threadpool(service.book.display.call, display.picture, shown, name)
     except KeyError:
         raise HTTPException(404, "There is no such picture.") from None
-    return Response(data, headers={**SAFE, "Cache-Control": "private, max-age=3600"}, media_type=kind)
+    headers = {**SAFE, "Cache-Control": "private, max-age=3600"}
+    return Response(data, headers=headers, media_type=display.picture_type(name))
 
 
 @router.post("/v1/jobs/{id}/view/corrections", include_in_schema=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from pathlib import Path
 
@@ -11,11 +12,12 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
+from starlette.types import Message, Receive, Scope, Send
 
 from docai.errors import SettingError, SourceNotFoundError
 from docai.service.arrival import file_name
 from docai.service.asked import choose_formats, media_type
-from docai.service.guard import Guard
+from docai.service.guard import Drain, Guard
 from docai.service.terms import Terms, check_roots, check_token, find_allowed, is_loopback
 
 TOKEN = "0123456789abcdef"
@@ -73,6 +75,27 @@ def test_a_request_that_does_not_say_its_size_is_counted() -> None:
     assert client.post("/", content=iter([b"12345", b"678901"])).status_code == 413
     answer = client.post("/", content=b"12345678901")
     assert (answer.status_code, answer.json()["error"]["code"]) == (413, "TooManyBytesError")
+
+
+def test_a_refused_request_is_read_to_its_end_before_it_is_answered() -> None:
+    left: list[Message] = [
+        {"type": "http.request", "body": b"x", "more_body": True},
+        {"type": "http.request", "body": b"y", "more_body": False},
+    ]
+    left_at_start: list[int] = []
+
+    async def receive() -> Message:
+        return left.pop(0)
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            left_at_start.append(len(left))
+
+    async def busy(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("busy", 429)(scope, receive, send)
+
+    asyncio.run(Drain(busy)({"type": "http", "method": "POST", "headers": []}, receive, send))
+    assert left_at_start == [0]
 
 
 def test_elsewhere_it_does_not_listen_without_a_token_that_nobody_guesses() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from docai.corrections import Corrections
+from docai.errors import OutputError
 from docai.records import Document
 
 from .conftest import folder_of, has_ended, open_client, wait_for
@@ -123,6 +125,16 @@ def test_a_result_is_looked_at_and_corrected_in_the_viewer(client: TestClient, m
     assert drawn.json() == {"error": "", "drawing": "", "brief": "1 word"}
 
 
+def test_a_crash_while_a_result_is_drawn_costs_nothing_else(client: TestClient, make_pdf: MakePdf) -> None:
+    job = submit(client, "a.pdf", make_pdf("One"))
+    wait_for(client, job, has_ended)
+    assert client.get(f"{job}/view").status_code == 200
+    display = client.app.state.service.book.display  # type: ignore[attr-defined]
+    with pytest.raises(OutputError, match="could not be made of the result: the process crashed"):
+        display.call(importlib.import_module("service_faults").die)
+    assert client.get(f"{job}/view/picture/page-1").status_code == 200
+
+
 def test_what_was_read_in_time_is_the_result(faults: None, root: Path, make_pdf: MakePdf) -> None:
     with open_client(root, max_seconds=1) as client:
         answer = client.post("/v1/process", files={"file": ("slow.pdf", make_pdf(*["x"] * 30))})
@@ -133,6 +145,16 @@ def test_what_was_read_in_time_is_the_result(faults: None, root: Path, make_pdf:
     assert 1 <= n_read < 30
     assert origins == ["born-digital"] * n_read + ["failed"] * (30 - n_read)
     assert "the 1 seconds of one document were over" in document.issues[0].message
+
+
+def test_a_document_that_never_ends_is_given_up(faults: None, root: Path, make_pdf: MakePdf) -> None:
+    with open_client(root, max_seconds=15) as client:
+        files = {"file": ("hang.pdf", make_pdf("One", "Two"))}
+        answer = client.post("/v1/process", files=files, data={"max_seconds_per_page": "1"})
+        assert answer.status_code == 422
+        assert answer.json()["error"]["code"] == "TooMuchTimeError"
+        assert "hang.pdf was given up" in answer.json()["error"]["message"]
+        assert client.post("/v1/process", files={"file": ("a.pdf", make_pdf("One"))}).status_code == 200
 
 
 def test_results_are_kept_for_a_while_and_not_too_many(faults: None, root: Path, make_pdf: MakePdf) -> None:
