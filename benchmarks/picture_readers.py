@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 from unittest.mock import patch
 
 import psutil
@@ -69,7 +69,7 @@ def read_alone(reader: Reader, sample: Sample) -> Answer:
     with open_source(sample.source) as source, source.page(sample.page or 1) as page:
         zoom = page.dpi / 72
         boxes = _regions(sample, zoom) or [page.bbox]
-        readings = [(ask(reader, ReaderInput(page, box)), box) for box in boxes]
+        readings = [Asked(ask(reader, ReaderInput(page, box)), box, page.number) for box in boxes]
     return _answer(sample, readings, zoom)
 
 
@@ -79,19 +79,28 @@ def _regions(sample: Sample, zoom: float) -> list[BBox]:
     return [PageTransform(0, 0, 1 / zoom).to_pixels(box) for box in boxes]
 
 
-def _answer(sample: Sample, readings: Sequence[tuple[Reading, BBox]], zoom: float) -> Answer:
-    """What one reader says of the regions of one picture."""
+class Asked(NamedTuple):
+    """What a reader makes of one region."""
+
+    reading: Reading
+    box: BBox
+    """Page points."""
+    page: int
+
+
+def _answer(sample: Sample, readings: Sequence[Asked], zoom: float) -> Answer:
+    """What one reader says of the regions of one picture, or of the pictures of one document."""
     items = [
-        _item(reading.content, reading, box, zoom)
-        for reading, box in readings
+        _item(reading.content, reading, box, zoom).model_copy(update={"page": page})
+        for reading, box, page in readings
         if reading.content is not None and not reading.content.is_empty
     ]
-    contents = [reading for reading, _ in readings if reading.content is not None]
+    contents = [reading for reading, _, _ in readings if reading.content is not None]
     return Answer(
         Prediction(id=sample.id, items=items),
         is_complete=bool(contents) and all(reading.complete for reading in contents),
         qualities=tuple(reading.quality for reading in contents),
-        issues=tuple(issue.code for reading, _ in readings for issue in reading.issues),
+        issues=tuple(issue.code for reading, _, _ in readings for issue in reading.issues),
     )
 
 
@@ -130,7 +139,7 @@ def _corners(box: BBox) -> list[tuple[float, float]]:
 class Heard:
     """What one reader was asked while docai read a picture."""
 
-    readings: list[tuple[Reading, BBox]] = field(default_factory=list)
+    readings: list[Asked] = field(default_factory=list)
     seconds: float = 0.0
 
 
@@ -159,7 +168,7 @@ class Docai:
             started = cpu_seconds()
             reading = ask(reader, region)
             if reader.needs <= PIXELS and sample.truth[0].kind in (reader.kinds or ()):
-                heard[reader.name].readings.append((reading, region.bbox))
+                heard[reader.name].readings.append(Asked(reading, region.bbox, region.page.number))
                 heard[reader.name].seconds += cpu_seconds() - started
             return reading
 

@@ -430,7 +430,7 @@ def plan_tasks(
             :mod:`docai.pipelines.drawn_regions`.
     """
     ids: Counter[str] = Counter()
-    tasks = []
+    tasks: list[RegionTask] = []
     wanted = frozenset(options.heads or DrawingReader.kinds) if options.drawings != "ignore" else frozenset()
     for region, drawn in drawn_regions(page, regions, readers, wanted, may_change=may_change):
         name = record_id(source_sha256, page.number, region.kind, region.bbox)
