@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from docai.pipelines.structure.bibliography import POSSIBLE
 from docai.pipelines.structure.blocks import Block, PageBlocks, Thing, in_one_column
 from docai.pipelines.structure.patterns import note_mark
 
@@ -86,7 +87,9 @@ def _is_footnote(block: Block, page: PageBlocks, body: Block) -> bool:
 
 def _is_at_foot(block: Block, page: PageBlocks, body: Block) -> bool:
     """Whether it is much smaller and stands apart from the text above, near the foot of the page: an OCR
-    engine does not see every raised mark."""
+    engine does not see every raised mark. The last entry of a bibliography stands so, too."""
+    if block.role != "paragraph" or block.citation >= POSSIBLE:
+        return False
     above = [
         other.bottom
         for other in page.blocks

@@ -202,6 +202,15 @@ def test_the_end_of_a_footnote_of_the_page_before_is_one() -> None:
     assert roles(whole) == ["paragraph", "footnote", "footnote"]
 
 
+def test_on_a_scan_small_text_at_the_foot_of_the_page_is_a_note_unless_it_is_an_entry() -> None:
+    def small(content: str) -> Text:
+        return text(content, 760, size=None, lines=[(60, 760, 400, 768)])
+
+    assert roles(settled(prose(600, size=None), small("By some.")))[1] == "footnote"
+    entry = "[1] J. Smith and A. Doe, “On things,” Phys. Rev. B 12, 3456 (1999)."
+    assert roles(settled(prose(600, size=None), small(entry)))[1] == "paragraph"
+
+
 def test_notes_below_a_table_belong_to_it() -> None:
     towns = table([["Town", "People"], ["Bern", "1"]], 100, name="t")
     towns.cells[2] = Cell(row=1, col=0, text="Bern", marks=["*"])
