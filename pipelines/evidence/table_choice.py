@@ -21,7 +21,8 @@ from docai.contents import TableContent
 from docai.pipelines.evidence.agreement import share_alike
 from docai.pipelines.evidence.base import Reading, content_of
 from docai.pipelines.evidence.table_quality import wholly_right
-from docai.records import Alternative, Confidence
+from docai.pipelines.evidence.trust import word_trust
+from docai.records import Alternative, Confidence, Evidence
 
 METHOD: Final = (
     "probability that all of the table is right, by its grid, its words, and whether readers agree"
@@ -33,7 +34,7 @@ SURE: Final = 0.8
 FAIR: Final = 0.5
 """Quality of the better of two grids from which no third reader is asked."""
 
-CELL_METHOD: Final = "the reader's own least confidence in a word of it"
+CELL_METHOD: Final = "the least of its words, each by how often such words of the reader are right"
 
 
 def join_tables(readings: Sequence[Reading]) -> tuple[Reading | None, tuple[Alternative, ...]]:
@@ -60,6 +61,7 @@ def join_tables(readings: Sequence[Reading]) -> tuple[Reading | None, tuple[Alte
     )
     joined = replace(
         best,
+        content=_with_fitted_cells(best),
         issues=issues,
         complete=best.complete or bool(alike),
         confidence=Confidence(value=value, method=METHOD, parts=CELL_METHOD),
@@ -94,6 +96,17 @@ def is_doubtful(readings: Sequence[Reading]) -> bool:
 def places_of(table: TableContent) -> set[tuple[int, int, int, int]]:
     """Row, column and spans of each cell."""
     return {(cell.row, cell.col, cell.row_span, cell.col_span) for cell in table.cells}
+
+
+def _with_fitted_cells(best: Reading) -> TableContent:
+    """The table with confidences that come true. The network of SLANet places words that PP-OCR reads."""
+    table = content_of(best)
+    if not isinstance(table, TableContent):
+        raise TypeError(f"A table is to be joined, not {type(table).__name__}.")
+    of_words: Evidence = "tesseract" if best.source == "tesseract" else "ppocr"
+    return table.with_confidences(
+        [None if own is None else word_trust(of_words, own) for own in table.part_confidences()]
+    )
 
 
 def _probability(best: Reading, *, agrees: bool, differs: bool) -> float:

@@ -19,6 +19,7 @@ from docai.pipelines.evidence.table_choice import has_same_grid, is_doubtful, jo
 from docai.pipelines.evidence.table_dashes import with_dashes
 from docai.pipelines.evidence.table_sheet import prepare
 from docai.pipelines.evidence.table_words import fill_with_words
+from docai.pipelines.evidence.trust import word_trust
 from docai.pipelines.external import ppocr, slanet, weights
 from docai.pipelines.external.programs import ReaderError
 from docai.pipelines.external.slanet import SIDE_PX, read_structure
@@ -180,6 +181,18 @@ def test_agreement_and_sure_words_raise_the_confidence() -> None:
     assert confidence(reading("ppocr", grid, 0.9), reading("slanet", grid, 0.8)) > alone
     assert confidence(reading("ppocr", unsure, 0.9)) < alone
     assert confidence(reading("ppocr", grid, 0.9), reading("slanet", table(("a", "b", "c")), 0.8)) < alone
+
+
+def test_cells_say_how_often_such_words_were_right() -> None:
+    content = table(("Year", "Sum"), ("1871", "12"), confidence=0.9)
+    for source, words in (("ppocr", "ppocr"), ("slanet", "ppocr"), ("tesseract", "tesseract")):
+        joined, _ = join_tables([reading(source, content, 0.9)])
+        assert joined is not None
+        assert joined.content is not None
+        fitted = word_trust(words, 0.9)
+        assert fitted < 0.9
+        assert set(joined.content.part_confidences()) == {fitted}
+    assert set(content.part_confidences()) == {0.9}
 
 
 def test_nothing_that_is_read_stays_nothing() -> None:
