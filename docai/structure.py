@@ -56,6 +56,9 @@ _COMPOUNDING: Final = frozenset(
 FULL_LINE: Final = 0.9
 """Share of the width of its block that a line takes which does not end a paragraph."""
 
+_END: Final = 200
+"""Characters at the end of a text that are looked at: longer than any word."""
+
 
 class Paragraph(Data):
     """A paragraph, heading, item or other unit of text, put together of the blocks that it is broken into."""
@@ -203,6 +206,8 @@ def join_lines(lines: Iterable[str], words: frozenset[str] = frozenset()) -> str
     without it, where a part of the word has another hyphen or a capital (``X-ray``), or where what follows is
     no small letter. ``words`` are those of the document, in small letters.
     """
+    done: list[str] = []
+    # Its end alone tells how a text goes on: a paragraph of many pages takes no longer a line.
     text = ""
     for line in lines:
         if not text:
@@ -212,8 +217,12 @@ def join_lines(lines: Iterable[str], words: frozenset[str] = frozenset()) -> str
         elif _is_joined(text, line):
             text += line
         else:
-            text = f"{text.removesuffix(chr(0xAD))} {line}"
-    return text
+            done.append(text.removesuffix("\N{SOFT HYPHEN}") + " ")
+            text = line
+        if len(text) > 2 * _END:
+            done.append(text[:-_END])
+            text = text[-_END:]
+    return "".join(done) + text
 
 
 def _is_joined(text: str, line: str) -> bool:

@@ -174,3 +174,12 @@ def test_text_between_or_a_caption_of_its_own_keeps_tables_apart() -> None:
 def test_a_document_without_text_or_tables_has_empty_views() -> None:
     whole = document(figure(100, 200))
     assert (whole.paragraphs(), whole.outline(), whole.joined_tables()) == ([], [], [])
+
+
+def test_a_text_of_any_length_is_joined_as_a_short_one() -> None:
+    pair = ["Words of a line that goes on with an im-", "portant end, and then"]
+    assert join_lines(pair * 2000) == " ".join(
+        ["Words of a line that goes on with an important end, and then"] * 2000
+    )
+    signs = "\u65e5\u672c\u8a9e" * 30
+    assert join_lines([signs] * 100) == signs * 100
