@@ -248,6 +248,7 @@ def test_the_signature_of_process_is_the_promised_one() -> None:
         "regions": None,
         "model": "nano",
         "device": "auto",
+        "model_options": None,
         "heads": None,
         "text_layer": "prefer",
         "drawings": "prefer",
@@ -267,7 +268,7 @@ def test_process_read_and_pipeline_take_the_same_options_under_the_same_names() 
     def options(call: Callable[..., object]) -> dict[str, object]:
         return {name: parameter.default for name, parameter in inspect.signature(call).parameters.items()}
 
-    shared = {field.name for field in fields(Options)} | {"model", "device", "engine"}
+    shared = {field.name for field in fields(Options)} | {"model", "device", "engine", "model_options"}
     pipeline = {name: default for name, default in options(Pipeline).items() if name in shared}
     assert set(pipeline) == shared
     assert {name: default for name, default in options(docai.process).items() if name in shared} == pipeline

@@ -79,7 +79,7 @@ def test_a_bad_limit_is_a_setting_error(limits: dict[str, Any], message: str) ->
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["{", "", "[]", "{}", b"\xff\xfe", None, '{"schema_version": "9"}'])
+@pytest.mark.parametrize("text", ["{", "", "[]", "{}", b"\xff\xfe", None, '{"schema_version": "1.0"}'])
 def test_what_is_no_document_is_refused_with_a_word_on_what_is(text: Any) -> None:
     with pytest.raises(NotAResultError, match="to_json"):
         docai.Document.from_json(text)

@@ -10,15 +10,17 @@ import io
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from docai.errors import ExportError, InputError
 from docai.exports.base import Export
 from docai.exports.hidden_words import HiddenWord, hidden_words
 from docai.exports.invisible_text import InvisibleFont, add_words
 from docai.geometry import BBox, contains_center
-from docai.pipelines.ingest import Page, Source, quiet_mupdf
 from docai.records import Molecule, Score
+
+if TYPE_CHECKING:
+    from docai.pipelines.ingest import Page, Source
 
 _JPEG_ORIENTATION: Final = 0x0112
 """EXIF tag: how the picture is to be turned."""
@@ -30,6 +32,8 @@ def to_searchable_pdf(export: Export) -> bytes:
     Raises:
         ExportError: the source is not at hand, is another file, or cannot be written.
     """
+    from docai.pipelines.ingest import quiet_mupdf
+
     with export.open_source() as source:
         if source is None:
             why = export.losses.pop().message.removeprefix("Pictures are left out")

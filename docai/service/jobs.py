@@ -25,6 +25,7 @@ from docai.errors import DocaiError, TooMuchTimeError
 from docai.options import Options
 from docai.pipelines.batch.document import Outcome, StoppedError
 from docai.pipelines.batch.events import DocumentStarted, Event, PageRead
+from docai.pipelines.batch.model_server import new_address
 from docai.pipelines.batch.pool import DocumentPool, PoolInput, Reading, as_input_error
 from docai.pipelines.batch.run import Setup
 from docai.service.display import Display, Shown, forget
@@ -297,6 +298,12 @@ class JobBook:
         until = time.time() - self.terms.keep_seconds
         n_over = len(ended) - self.terms.max_kept
         return [job for place, job in enumerate(ended) if place < n_over or (job.ended or 0.0) < until]
+
+
+def check_temporary() -> None:
+    """Whether the private folder of a service can be made. Raises :class:`docai.errors.SettingError`."""
+    # As long as that of `mkdtemp`.
+    new_address(Path(tempfile.gettempdir()) / f"{PREFIX}{'x' * 8}" / "pool")
 
 
 def _remove_left_over() -> None:

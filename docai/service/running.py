@@ -14,6 +14,7 @@ from fastapi import FastAPI
 
 from docai.errors import SettingError
 from docai.service.arrival import Service
+from docai.service.jobs import check_temporary
 
 MAX_CONNECTIONS: Final = 256
 """At a time; more are answered with 503."""
@@ -77,28 +78,27 @@ def run(
         on_start: called before the first request is answered.
 
     Raises:
-        SettingError: the certificate or the key cannot be used.
+        SettingError: the certificate or the key cannot be used, or the folder for temporary files.
     """
     service: Service = app.state.service
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        limit_concurrency=MAX_CONNECTIONS,
-        timeout_graceful_shutdown=max(1, round(service.book.terms.stop_seconds)),
-        ssl_certfile=certificate,
-        ssl_keyfile=key,
-        ws="none",
-        lifespan="on",
-    )
-    try:
-        config.load()
-    except OSError as error:
-        raise SettingError(f"The certificate or its key cannot be used: {error}.") from None
-    server = _Server(config, service)
-    on_start()
-    try:
+    with listening:
+        check_temporary()
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            limit_concurrency=MAX_CONNECTIONS,
+            timeout_graceful_shutdown=max(1, round(service.book.terms.stop_seconds)),
+            ssl_certfile=certificate,
+            ssl_keyfile=key,
+            ws="none",
+            lifespan="on",
+        )
+        try:
+            config.load()
+        except OSError as error:
+            raise SettingError(f"The certificate or its key cannot be used: {error}.") from None
+        server = _Server(config, service)
+        on_start()
         server.run(sockets=[listening])
-    finally:
-        listening.close()

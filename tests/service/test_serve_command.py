@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -27,6 +28,13 @@ pytestmark = [
 Run = Callable[..., tuple[int, str, str]]
 
 ALONE = ("--witnesses", "off", "--readback", "off", "--workers", "1")
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A folder with a short path: a socket is in it."""
+    with TemporaryDirectory(prefix="d-") as folder:
+        yield Path(folder)
 
 
 @contextmanager
@@ -133,3 +141,12 @@ def test_what_cannot_be_served_is_said_before_it_listens(
     code, out, err = run("serve", *options)
     assert (code, out) == (2, "")
     assert said in " ".join(err.split())
+
+
+def test_a_folder_for_temporary_files_with_a_long_path_is_told(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", f"/{'long' * 30}")
+    code, _, err = run("serve", "--port", "0")
+    assert code == 2
+    assert "TMPDIR" in err

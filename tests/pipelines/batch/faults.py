@@ -150,7 +150,7 @@ class _Touch:
         return self._mark.touch, ()
 
 
-def export_or_take_over(document: Document) -> bytes:
+def export_or_take_over(document: Document, original: Original) -> bytes:
     """A result as text. The documents ``evil…`` have taken over the process that reads them, and answer in
     its place with what makes a file beside them, if it is unpickled."""
     path = Path(document.source.name)
