@@ -32,6 +32,9 @@ HOST: Final = "127.0.0.1"
 MAX_BODY: Final = 8 << 20
 """Bytes of a request: a correction of a large table takes some hundred thousand."""
 
+ROWS: Final = 100
+"""Results on a page of the list: each is read for its numbers."""
+
 MAX_OPEN: Final = 4
 """Results that are held in memory, with their sources open."""
 
@@ -176,7 +179,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _get(self, parts: list[str]) -> None:
         match parts:
             case []:
-                self._send(_HTML, self._list())
+                self._send(_HTML, self._list(0))
+            case ["page", number]:
+                self._send(_HTML, self._list(int(number)))
             case ["view", number]:
                 self._send(_HTML, self.view.opened(int(number)).page(self.view.token))
             case ["view", number, "picture", name]:
@@ -209,35 +214,30 @@ class _Handler(BaseHTTPRequestHandler):
             raise ValueError("A request is a JSON object.")
         return value
 
-    def _list(self) -> bytes:
+    def _list(self, page: int) -> bytes:
+        """One page of the list of results, from 0. Raises KeyError."""
         from importlib.resources import files
 
         from jinja2 import Environment
 
+        first, n_results = page * ROWS, len(self.view.results)
+        if not 0 <= first < n_results:
+            raise KeyError(page)
         template = (files("docai.viewer") / "list.html").read_text("utf-8")
-        rows = []
-        for number, path in enumerate(self.view.results):
-            try:
-                document = read_result(path)
-                made = corrections_path(path)
-                n_checked = len(Corrections.read(made).valid()) if made.exists() else 0
-            except DocaiError as error:
-                rows.append({"number": number, "name": path.name, "error": str(error)})
-                continue
-            n_doubtful = sum(is_doubtful(record) for record in document.records)
-            rows.append(
-                {
-                    "number": number,
-                    "name": document.source.name,
-                    "path": str(path),
-                    "pages": len(document.pages),
-                    "records": len(document.records),
-                    "doubtful": n_doubtful,
-                    "checked": n_checked,
-                }
+        text = (
+            Environment(autoescape=True)
+            .from_string(template)
+            .render(
+                rows=[
+                    _row(number, self.view.results[number])
+                    for number in range(n_results)[first : first + ROWS]
+                ],
+                style=(files("docai.viewer") / "viewer.css").read_text("utf-8"),
+                n_results=n_results,
+                page=page,
+                n_pages=-(-n_results // ROWS),
             )
-        style = (files("docai.viewer") / "viewer.css").read_text("utf-8")
-        text = Environment(autoescape=True).from_string(template).render(rows=rows, style=style)
+        )
         return text.encode("utf-8", "replace")
 
     def _send_json(self, value: object) -> None:
@@ -261,3 +261,22 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
         self.end_headers()
         self.wfile.write(data)
+
+
+def _row(number: int, path: Path) -> dict[str, Any]:
+    """A result in the list, or why it cannot be read."""
+    try:
+        document = read_result(path)
+        made = corrections_path(path)
+        n_checked = len(Corrections.read(made).valid()) if made.exists() else 0
+    except DocaiError as error:
+        return {"number": number, "name": path.name, "error": str(error)}
+    return {
+        "number": number,
+        "name": Path(document.source.name).name,
+        "path": str(path),
+        "pages": len(document.pages),
+        "records": len(document.records),
+        "doubtful": sum(is_doubtful(record) for record in document.records),
+        "checked": n_checked,
+    }

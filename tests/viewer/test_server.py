@@ -60,6 +60,18 @@ def test_one_result_is_shown_at_once_and_several_in_a_list(server: ViewServer, f
     many.close()
 
 
+def test_a_long_list_has_pages(server: ViewServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert b"page 1 of" not in _ask(server, "/")[1]
+    monkeypatch.setattr("docai.viewer.server.ROWS", 2)
+    monkeypatch.setattr(server, "results", server.results * 5)
+    page = _ask(server, "/page/2")[1]
+    assert page.count(b'href="/view/') == 1
+    assert b'href="/view/4"' in page
+    assert b'href="/page/1"' in page
+    assert b"page 3 of 3" in page
+    assert _ask(server, "/page/3")[0] == 404
+
+
 def test_pages_crops_and_drawings_are_drawn_when_they_are_asked_for(
     server: ViewServer, document: Document
 ) -> None:
