@@ -20,7 +20,9 @@ demo: $(VENV)/.runtime ## Install, read samples/report.pdf, show what was found
 	@$(BIN)/docai process samples/report.pdf -o $(OUT)/report.json --overlay $(OUT)/overlay --overwrite \
 	  || { code=$$?; [ $$code -eq 3 ] || exit $$code; \
 	       echo "Some answers have errors (docai's exit code 3): each is an issue of its record."; }
+	@$(BIN)/docai view $(OUT)/report.json --source samples/report.pdf 2>/dev/null
 	@echo "The JSON is in $(OUT)/report.json, the pages with the regions drawn on them in $(OUT)/overlay/."
+	@echo "Open $(OUT)/report.view.html in a browser: each record beside its picture, and how sure it is."
 
 test: $(VENV)/.dev ## Install with the development tools, run the tests
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest $(PYTEST)

@@ -58,6 +58,7 @@ def view(
     from docai.corrections import Corrections, corrections_path
     from docai.pipelines.ingest.result_source import find_source, read_result
     from docai.viewer import ViewServer, write_view
+    from docai.viewer.page import is_own_page
 
     console = stderr_console()
     if serve:
@@ -83,6 +84,8 @@ def view(
     found = find_source(document, path, source or ())
     page = write_view(document, found, result=path, corrections=corrections, password=password)
     target = out or path.with_name(path.name.removesuffix(".json") + PAGE_SUFFIX)
+    if target.exists() and not is_own_page(target):
+        raise SettingError(f"{target} is there and is no page of docai view: choose another with -o.")
     make_folder(target.parent)
     try:
         write_atomically(target, page)

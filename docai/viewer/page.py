@@ -22,6 +22,8 @@ MAX_PICTURES_BYTES: Final = 96 << 20
 """Of all pictures in a file; pages come first. A browser takes a second for so many, and what is beyond is
 shown by the picture of its page, or not at all."""
 
+_HEAD_BYTES: Final = 2048
+
 NO_SOURCE: Final = "The file {name} was not found, so there are no pictures: name it with --source."
 
 
@@ -106,6 +108,15 @@ def render_page(title: str, data: Mapping[str, Any], pictures: Mapping[str, str]
         serves=bool(token),
     )
     return text.encode("utf-8", "replace")
+
+
+def is_own_page(path: Path) -> bool:
+    """Whether a file is a page that :func:`render_page` made, told by its beginning."""
+    try:
+        with path.open("rb") as file:
+            return b'<meta name="docai-token"' in file.read(_HEAD_BYTES)
+    except OSError:
+        return False
 
 
 def _in_script(data: Mapping[str, Any]) -> str:

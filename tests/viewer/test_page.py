@@ -156,6 +156,17 @@ def test_the_command_writes_a_file_beside_the_result(run: Run, folder: Path) -> 
     assert _data((folder / "own.view.html").read_bytes())["missing"] == ""
 
 
+def test_a_page_is_written_again_and_over_nothing_else(run: Run, folder: Path) -> None:
+    for _ in range(2):
+        assert run("view", folder / "own.json")[0] == 0
+    for other in ("own.pdf", "own.json", "."):
+        before = (folder / "own.pdf").read_bytes()
+        code, _, err = run("view", folder / "own.json", "-o", folder / other)
+        assert code == 2
+        assert "no page of docai view" in " ".join(err.split())
+        assert (folder / "own.pdf").read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
