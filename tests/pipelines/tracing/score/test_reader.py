@@ -214,7 +214,8 @@ def test_a_staff_without_a_clef_is_doubtful(sheet: Sheet) -> None:
 def test_of_a_doubtful_picture_the_reading_at_the_coarse_scale_counts_where_it_is_surer(
     sheet: Sheet,
 ) -> None:
-    finder, seen = sheet.finder(sheet.picture), []
+    finder = sheet.finder(sheet.picture)
+    seen: list[NDArray[np.uint8]] = []
 
     def blind_at_first(gray: NDArray[np.uint8], space: float) -> list[PictureSymbol]:
         seen.append(gray)
@@ -230,7 +231,8 @@ def test_of_a_doubtful_picture_the_reading_at_the_coarse_scale_counts_where_it_i
 
 
 def test_a_sure_picture_is_read_once(sheet: Sheet) -> None:
-    finder, seen = sheet.finder(sheet.picture), []
+    finder = sheet.finder(sheet.picture)
+    seen: list[NDArray[np.uint8]] = []
 
     def counting(gray: NDArray[np.uint8], space: float) -> list[PictureSymbol]:
         seen.append(gray)
