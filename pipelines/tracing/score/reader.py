@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from copy import deepcopy
+from dataclasses import fields, replace
 from typing import Final
 
 import numpy as np
@@ -42,7 +43,7 @@ from docai.pipelines.tracing.score.slabs import (
     heads_on_beams,
 )
 from docai.pipelines.tracing.score.staff_lines import Gray
-from docai.pipelines.tracing.score.straighten import SPACE_PX, StraightPicture, straighten
+from docai.pipelines.tracing.score.straighten import COARSE_SPACE_PX, SPACE_PX, StraightPicture, straighten
 from docai.pipelines.tracing.score.symbol_finder import PictureSymbol, find_symbols
 from docai.pipelines.tracing.score.uprights import Bar, find_barlines, find_stems, heads_beside
 
@@ -93,6 +94,12 @@ HOOK_SPACES: Final = 0.25
 STEMLESS_SPACES: Final = 0.5
 """How far beyond the end of its stem the middle of a half note is at most, in staff spaces."""
 
+DOUBTFUL: Final = 0.5
+"""Mean confidence of its systems below which a picture is read at the coarse scale, too."""
+
+COARSER: Final = 0.85
+"""Share of the scale of the first reading that the coarse one has at most: else both are the same."""
+
 DOTS: Final = ("augmentationDot", "articStaccatoAbove", "articStaccatoBelow", "repeatDot")
 
 OPEN: Final = ("notehead", "flag", "augmentationDot", "articStaccato", "repeatDot")
@@ -104,6 +111,8 @@ def read_picture(
 ) -> list[SystemReading]:
     """The systems of music that a picture shows, from the top, with boxes in its pixels.
 
+    A doubtful picture is read once more at the coarse scale, and the reading with more confidence counts.
+
     Args:
         gray: (h, w), dark on light or light on dark.
         state: what the picture before hands over, such as the meter; it is changed to what this one does.
@@ -112,6 +121,28 @@ def read_picture(
     picture = straighten(gray)
     if picture is None:
         return []
+    state = state or PieceState()
+    before = deepcopy(state)
+    readings = _read(picture, state, finder)
+    if _mean_confidence(readings) >= DOUBTFUL or COARSER * picture.traced_space < COARSE_SPACE_PX:
+        return readings
+    coarse = straighten(gray, COARSE_SPACE_PX)
+    if coarse is None or len(coarse.staves) < len(picture.staves):
+        return readings
+    others = _read(coarse, before, finder)
+    if _mean_confidence(others) <= _mean_confidence(readings):
+        return readings
+    for one in fields(state):
+        setattr(state, one.name, getattr(before, one.name))
+    return others
+
+
+def _mean_confidence(readings: Sequence[SystemReading]) -> float:
+    return sum(one.confidence for one in readings) / max(1, len(readings))
+
+
+def _read(picture: StraightPicture, state: PieceState, finder: Finder) -> list[SystemReading]:
+    """The systems of a straightened picture; ``state`` is changed to what it hands over."""
     seen = see_picture(picture, finder(picture.gray, float(SPACE_PX)))
     staves = [staff_in_points(staff) for staff in seen.staves]
     systems = systems_of_sheet(seen.sheet, staves, has_letters=False)

@@ -29,6 +29,10 @@ MAX_SPACE_PX: Final = 20.0
 """Larger staves are scaled down to this staff space before they are followed: strokes of more than 41 pixels
 would be taken for paper."""
 
+COARSE_SPACE_PX: Final = 10.0
+"""The same of worn prints: at this scale breaks and ragged edges of their strokes are averaged away, and so
+are the details of clean ones."""
+
 MAX_PIXELS: Final = 40_000_000
 """Of a straightened picture: a staff space of 16 pixels has 6 million on a page full of small music."""
 
@@ -57,6 +61,8 @@ class StraightPicture:
     """(h, w): column in the picture given that each pixel shows."""
     rows: Map
     """(h, w): and its row."""
+    traced_space: float
+    """Pixels of a staff space in the picture as it was scaled to follow its staves."""
 
     @property
     def gray(self) -> Gray:
@@ -72,11 +78,12 @@ class StraightPicture:
         return float(x.min()), float(y.min()), float(x.max()), float(y.max())
 
 
-def straighten(gray: Gray) -> StraightPicture | None:
+def straighten(gray: Gray, max_space: float = MAX_SPACE_PX) -> StraightPicture | None:
     """The music of a picture; None where no staff of five lines is found.
 
     Args:
         gray: (h, w), dark on light or light on dark.
+        max_space: larger staves are scaled down to this staff space, pixels.
     """
     for side in SURVEY_SIDES_PX:
         scale = min(1.0, side / max(gray.shape))
@@ -85,10 +92,12 @@ def straighten(gray: Gray) -> StraightPicture | None:
             break
     else:
         return None
-    wanted = min(1.0, MAX_SPACE_PX * scale / _median_space(staves))
+    wanted = min(1.0, max_space * scale / _median_space(staves))
     if not 0.98 * scale <= wanted <= 1.02 * scale:
-        scale = wanted
-        dark, staves = _survey(gray, scale)
+        again, found = _survey(gray, wanted)
+        # The broken lines of a worn print may be lost at the scale at which there is most to see.
+        if found:
+            dark, staves, scale = again, found, wanted
     staves = _without_overlaps(staves)
     return _remapped(dark, staves, scale) if staves else None
 
@@ -185,6 +194,7 @@ def _remapped(dark: Map, staves: Sequence[TracedStaff], scale: float) -> Straigh
         tuple(made),
         np.asarray((columns + np.float32(0.5)) * grown - np.float32(0.5), np.float32),
         np.asarray((rows + np.float32(0.5)) * grown - np.float32(0.5), np.float32),
+        space,
     )
 
 

@@ -8,8 +8,14 @@ import pytest
 from numpy.typing import NDArray
 
 from docai.pipelines.drawings.score.content import PieceState
-from docai.pipelines.tracing.score.reader import Finder, read_picture, see_picture
-from docai.pipelines.tracing.score.straighten import SPACE_PX, straighten
+from docai.pipelines.tracing.score.reader import DOUBTFUL, Finder, read_picture, see_picture
+from docai.pipelines.tracing.score.straighten import (
+    COARSE_SPACE_PX,
+    MAX_SPACE_PX,
+    SPACE_PX,
+    StraightPicture,
+    straighten,
+)
 from docai.pipelines.tracing.score.symbol_finder import PictureSymbol
 
 SPACE = 14
@@ -53,9 +59,16 @@ class Sheet:
         cv2.fillPoly(self.picture, [np.round(corners).astype(np.int32)], 0)
 
     def finder(self, picture: NDArray[np.uint8]) -> Finder:
-        """Sees the symbols where they are in the straightened picture, without mistakes."""
-        straight = straighten(picture)
-        assert straight is not None
+        """Sees the symbols where they are in the straightened picture of either scale, without mistakes."""
+        seen = [straighten(picture, max_space) for max_space in (MAX_SPACE_PX, COARSE_SPACE_PX)]
+        known = [(straight.gray, self._found(straight)) for straight in seen if straight is not None]
+
+        def find(gray: NDArray[np.uint8], _space: float) -> list[PictureSymbol]:
+            return next(found for shown, found in known if np.array_equal(shown, gray))
+
+        return find
+
+    def _found(self, straight: StraightPicture) -> list[PictureSymbol]:
         columns, rows = straight.columns, straight.rows
 
         def place(x: float, y: float) -> tuple[float, float]:
@@ -68,7 +81,7 @@ class Sheet:
             x, y = place((x0 + x1) / 2, (y0 + y1) / 2)
             half_w, half_h = (x1 - x0) / 2 * SPACE_PX / SPACE, (y1 - y0) / 2 * SPACE_PX / SPACE
             found.append(PictureSymbol(name, (x - half_w, y - half_h, x + half_w, y + half_h), 1.0, 1.0))
-        return lambda _gray, _space: found
+        return found
 
 
 @pytest.fixture
@@ -115,6 +128,7 @@ def test_a_note_over_the_staff_without_ledger_lines_is_of_a_tempo_mark(sheet: Sh
 
 
 def test_a_half_note_without_a_stem_is_a_whole_note(sheet: Sheet) -> None:
+    sheet.barline(740)
     y = round(at(4)) + 1
     cv2.ellipse(sheet.picture, (790, y), (9, 6), -20, 0, 360, 0, 3)
     sheet.symbol("noteheadHalf", 781, y - SPACE / 2, 18, SPACE)
@@ -195,6 +209,38 @@ def test_a_staff_without_a_clef_is_doubtful(sheet: Sheet) -> None:
     (doubtful,) = read_picture(sheet.picture, finder=sheet.finder(sheet.picture))
     assert doubtful.confidence < 0.5 * sure.confidence
     assert any("clef" in issue.message for issue in doubtful.issues)
+
+
+def test_of_a_doubtful_picture_the_reading_at_the_coarse_scale_counts_where_it_is_surer(
+    sheet: Sheet,
+) -> None:
+    finder = sheet.finder(sheet.picture)
+    seen: list[NDArray[np.uint8]] = []
+
+    def blind_at_first(gray: NDArray[np.uint8], space: float) -> list[PictureSymbol]:
+        seen.append(gray)
+        return [] if len(seen) == 1 else finder(gray, space)
+
+    state = PieceState()
+    (system,) = read_picture(sheet.picture, state, blind_at_first)
+    assert notes(system.content.kern) == EXPECTED
+    assert len(seen) == 2
+    sure = PieceState()
+    read_picture(sheet.picture, sure, finder)
+    assert state == sure
+
+
+def test_a_sure_picture_is_read_once(sheet: Sheet) -> None:
+    finder = sheet.finder(sheet.picture)
+    seen: list[NDArray[np.uint8]] = []
+
+    def counting(gray: NDArray[np.uint8], space: float) -> list[PictureSymbol]:
+        seen.append(gray)
+        return finder(gray, space)
+
+    (system,) = read_picture(sheet.picture, PieceState(), counting)
+    assert system.confidence >= DOUBTFUL
+    assert len(seen) == 1
 
 
 def test_ink_that_nothing_explains_lowers_the_confidence(sheet: Sheet) -> None:
