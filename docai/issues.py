@@ -412,6 +412,11 @@ CODES: Mapping[str, IssueCode] = MappingProxyType(
             "evidence",
             "A person accepted another reading than the record has; it is as it was read.",
         ),
+        "correction-refused": IssueCode(
+            "error",
+            "evidence",
+            "What a person put in the place of a reading cannot be one; the record is as it was read.",
+        ),
         "correction-unplaced": IssueCode(
             "warning", "evidence", "A person corrected a record that the document does not have."
         ),

@@ -457,14 +457,14 @@ class Document(Data):
 
         An accepted record has the confidence 1, a corrected one has the person's content, with what was
         read among its alternatives, and a rejected one is left out; the evidence of all is ``person``. A
-        correction of a record that is not here, or an acceptance of what was since read in another way, is
-        an issue.
+        correction of a record that is not here, one that cannot be the content of its record, and an
+        acceptance of what was since read in another way are issues, and the record stays as it was read.
 
         Args:
             corrections: them, or the file they are in, ``report.corrections.json`` of ``report.json``.
 
         Raises:
-            CorrectionsError: they cannot be read, are of another source, or cannot be a record's content.
+            CorrectionsError: they cannot be read, or are of another source.
         """
         if not isinstance(corrections, Corrections):
             corrections = Corrections.read(Path(corrections))
@@ -491,7 +491,19 @@ class Document(Data):
                 issues.append(issue.model_copy(update={"region": record.id}))
                 records.append(record)
             elif correction.verdict != "rejected":
-                records.append(_checked(record, correction))
+                try:
+                    records.append(_checked(record, correction))
+                except CorrectionsError as error:
+                    issue = make_issue("correction-refused", str(error), page=record.page)
+                    issues.append(issue.model_copy(update={"region": record.id}))
+                    records.append(record)
+        kept = {record.id for record in records}
+        records = [
+            record.model_copy(update={"belongs_to": None})
+            if isinstance(record, Text) and record.belongs_to in known - kept
+            else record
+            for record in records
+        ]
         return self.model_copy(update={"records": records, "issues": [*self.issues, *issues]})
 
     def export(
@@ -569,10 +581,7 @@ def _checked(record: RecordBase, correction: Correction) -> RecordBase:
     if correction.content is None:
         accepted = record.with_confidences([1.0] * len(record.parts()))
         return accepted.model_copy(update=changes)
-    try:
-        content = corrected_content(record, correction.content)
-    except CorrectionsError as error:
-        raise CorrectionsError(f"The correction of {record.id} on page {record.page}: {error}") from None
+    content = corrected_content(record, correction.content)
     if read := content_text(record):
         source = record.evidence[0] if record.evidence else "model"
         before = Alternative(source=source, content=read, reason="a person corrected it")

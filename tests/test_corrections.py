@@ -143,6 +143,14 @@ def test_a_rejected_record_is_left_out() -> None:
     assert len(document.records) == len(_document().records) - 1
 
 
+def test_a_caption_of_what_was_rejected_belongs_to_nothing() -> None:
+    document = _document()
+    caption = document.texts[0].model_copy(update={"role": "caption", "belongs_to": "table"})
+    document = document.model_copy(update={"records": [document.records[0], caption]})
+    assert document.with_corrections(_corrections(("table", "accepted", None))).texts[0].belongs_to == "table"
+    assert document.with_corrections(_corrections(("table", "rejected", None))).texts[0].belongs_to is None
+
+
 def test_the_document_itself_is_not_changed() -> None:
     document = _document()
     document.with_corrections(
@@ -165,8 +173,14 @@ def test_a_content_that_cannot_be_is_refused(record: str, content: str, message:
     (found,) = (one for one in _document().records if one.id == record)
     with pytest.raises(CorrectionsError, match=message):
         corrected_content(found, content)
-    with pytest.raises(CorrectionsError, match=f"correction of {record} on page 1"):
-        _document().with_corrections(_corrections((record, "corrected", content)))
+    document = _document().with_corrections(
+        _corrections((record, "corrected", content), ("molecule", "rejected", None))
+    )
+    if record != "molecule":
+        (issue,) = document.issues
+        assert (issue.code, issue.region, issue.page) == ("correction-refused", record, 1)
+        assert not document.molecules
+        assert [one for one in document.records if one.id == record] == [found]
 
 
 def test_corrections_of_another_source_are_refused() -> None:

@@ -10,7 +10,7 @@ import typer
 
 from docai.cli.common import EXIT_CODES, keep_output_clean, make_folder, stderr_console
 from docai.errors import OutputError, SettingError
-from docai.files import write_atomically
+from docai.files import DOCUMENT_SUFFIXES, write_atomically
 
 PAGE_SUFFIX = ".view.html"
 
@@ -78,6 +78,10 @@ def view(
     if len(results) > 1 or results[0].is_dir():
         raise SettingError("One page shows one result: several, or a folder, are shown with --serve.")
     (path,) = results
+    if path.suffix.lower() in DOCUMENT_SUFFIXES and path.is_file():
+        raise SettingError(
+            f"{path} is a document: read it first with docai process {path}, and view its JSON."
+        )
     document = read_result(path)
     made = corrections_path(path)
     corrections = Corrections.read(made) if made.exists() else None

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from docai.base import Content
-from docai.corrections import Corrections, can_correct, content_text
+from docai.corrections import Corrections, can_correct, content_text, corrected_content
+from docai.errors import CorrectionsError
 from docai.issues import CODES
 from docai.models.heads import HEADS
 from docai.pipelines.crops.crop import CROP_SIZE, fit_square
@@ -53,7 +54,21 @@ def view_data(
         "issues": [_issue(issue.model_dump(mode="json")) for issue in document.issues],
         "records": [record_data(record) for record in document.records],
         "corrections": [] if corrections is None else corrections.model_dump(mode="json")["corrections"],
+        "refused": {} if corrections is None else _refused(document, corrections),
     }
+
+
+def _refused(document: Document, corrections: Corrections) -> dict[str, str]:
+    """Why a correction cannot be the content of its record, by record."""
+    refused = {}
+    records = {record.id: record for record in document.records}
+    for name, correction in corrections.valid().items():
+        if name in records and correction.content is not None:
+            try:
+                corrected_content(_content(records[name]), correction.content)
+            except CorrectionsError as error:
+                refused[name] = str(error)
+    return refused
 
 
 def record_data(record: RecordBase) -> dict[str, Any]:

@@ -144,6 +144,7 @@ function save() {
   element("a", { href: url, download: data.corrections_name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 10000);
   unsaved = false;
+  count();
   say("Put the file that was downloaded beside the result.");
 }
 
@@ -261,17 +262,29 @@ function showRecord() {
   const record = current;
   const verdict = validCorrection(record.id);
   panel.replaceChildren(...[
-    element("h2", { tabindex: "-1" }, `${record.role && record.role !== "paragraph" ? record.role : record.kind} on page ${record.page}${record.brief ? `: ${record.brief}` : ""}`),
+    element("h2", { tabindex: "-1" }, `${record.role && record.role !== "paragraph" ? record.role : record.kind} on page ${record.page}${record.brief && !verdict?.content ? `: ${record.brief}` : ""}`),
     element("p", {},
       element("span", { class: `chip ${level(record.confidence.value)}` }, record.confidence.value === null ? "not measured" : `${percent(record.confidence.value)} sure`),
       element("span", {}, record.confidence.method)),
     verdict ? element("p", { class: "verdict" }, `${verdict.verdict}${verdict.who ? ` by ${verdict.who}` : ""}, ${new Date(verdict.when).toLocaleString()}`) : null,
+    refusal(record, verdict) ? element("p", { class: "refused" }, `It does not count: ${refusal(record, verdict)}`) : null,
     actions(record, verdict),
     issues(record.issues),
     ...(editor ? [editor.node] : [picture(record), element("h3", {}, verdict?.content ? "As corrected" : "As read"), rendering(record)]),
     ...sources(record),
   ].filter((node) => node !== null));
   editor?.focus();
+}
+
+// Why a correction that was in the file cannot be; one that was made since was checked, or is not yet.
+function refusal(record, verdict) {
+  const known = verdict && data.corrections.some((one) => one.record === verdict.record && one.when === verdict.when);
+  return known ? data.refused[record.id] : undefined;
+}
+
+function accept(record) {
+  if (validCorrection(record.id)?.verdict === "corrected") say("It was corrected, which counts; U takes that back.");
+  else correct(record, "accepted");
 }
 
 function actions(record, verdict) {
@@ -281,7 +294,7 @@ function actions(record, verdict) {
     ...(editor
       ? [button("Keep the change", "Ctrl+Enter", keepEdit), button("Leave it", "Escape", leaveEdit)]
       : [
-        button("Accept", "A", () => correct(record, "accepted")),
+        button("Accept", "A", () => accept(record)),
         button("Edit", "E", startEdit),
         button("Reject", "R", () => correct(record, "rejected")),
         button("Undo", "U", () => correct(record, "undone"), !verdict),
@@ -436,7 +449,7 @@ function plainEditor(record) {
   const drawn = record.kind === "molecule" || record.kind === "score";
   let timer = 0;
   if (drawn && data.serves) area.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(() => draw(record, area.value, drawing), 400); });
-  else if (drawn) drawing.append(element("p", {}, "It is drawn again as you type where docai serves this page: docai view RESULT --serve."));
+  else if (drawn) drawing.append(element("p", {}, "It is drawn as you type, and checked, where docai serves this page: docai view RESULT --serve. Here it is checked when the corrections are used."));
   const url = pictureUrl(`crop-${record.id}`);
   return {
     node: element("div", {}, url ? element("div", { class: "picture" }, image(url, "Crop")) : null, area, drawing),
@@ -457,7 +470,7 @@ document.addEventListener("keydown", (event) => {
   const acts = {
     n: nextDoubtful, j: () => step(1), k: () => step(-1), s: save, "?": () => get("help").showModal(),
     o: () => { overlay = !overlay; showRecord(); }, e: startEdit,
-    a: () => current?.can_correct && correct(current, "accepted"),
+    a: () => current?.can_correct && accept(current),
     r: () => current?.can_correct && correct(current, "rejected"),
     u: () => current && validCorrection(current.id) && correct(current, "undone"),
   };

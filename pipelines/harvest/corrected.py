@@ -94,6 +94,11 @@ def write_corrected_pairs(
     for file in files:
         try:
             document, result = _checked_document(file)
+            made.left_out += [
+                f"{file}: {issue.message}"
+                for issue in document.issues
+                if issue.code.startswith("correction-")
+            ]
             source = find_source(document, result, sources)
             if source is None:
                 made.left_out.append(f"{result}: {document.source.name} was not found; say where it is.")

@@ -91,6 +91,19 @@ def test_a_table_is_corrected_by_keyboard_and_becomes_a_pair(
     assert document.with_corrections(folder / "own.corrections.json") == document
 
 
+def test_accepting_does_not_throw_a_correction_away(
+    tab: Any, server: ViewServer, folder: Path, document: Document
+) -> None:
+    tab.goto(server.url)
+    _press(tab, "n", "e", "Control+a")
+    tab.keyboard.type("c1ccccc1")
+    _press(tab, "Control+Enter")
+    _is_shown(tab, "#record .verdict", "corrected")
+    _press(tab, "a")
+    _is_shown(tab, "#message", "It was corrected")
+    assert document.with_corrections(folder / "own.corrections.json").molecules[0].smiles == "c1ccccc1"
+
+
 def test_rows_columns_and_spans_are_edited(
     tab: Any, server: ViewServer, folder: Path, document: Document
 ) -> None:

@@ -107,6 +107,16 @@ def test_corrections_that_were_made_are_in_the_page(folder: Path, document: Docu
     assert (shown["record"], shown["verdict"]) == (table.id, "accepted")
 
 
+def test_a_correction_that_cannot_be_is_told(document: Document) -> None:
+    (molecule,) = document.molecules
+    made = Corrections(
+        source_name=document.source.name,
+        source_sha256=document.source.sha256,
+        corrections=[Correction(record=molecule.id, verdict="corrected", original="CCO", content="C1CC(")],
+    )
+    assert "not valid SMILES" in view_data(document, made, serves=False)["refused"][molecule.id]
+
+
 def test_a_record_is_doubtful_where_it_is_not_sure_or_broken(document: Document) -> None:
     doubtful = {
         record["id"]: record["is_doubtful"] for record in view_data(document, None, serves=False)["records"]
@@ -170,7 +180,7 @@ def test_a_page_is_written_again_and_over_nothing_else(run: Run, folder: Path) -
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["own.pdf"], "is no JSON"),
+        (["own.pdf"], "docai process own.pdf"),
         (["missing.json"], "cannot be read"),
         (["."], "--serve"),
         (["own.json", "own.json"], "--serve"),

@@ -96,6 +96,17 @@ def test_corrections_that_cannot_be_applied_cost_that_result_alone(corrected: Pa
     assert "other.corrections.json" in made.left_out[0]
 
 
+def test_a_correction_that_cannot_be_is_named_and_gives_no_pair(corrected: Path, tmp_path: Path) -> None:
+    path = corrected / "own.corrections.json"
+    made = Corrections.read(path)
+    table = made.corrections[0]
+    made.corrections.append(table.model_copy(update={"content": "no table"}))
+    made.write(path)
+    pairs = write_corrected_pairs([path], tmp_path / "pairs")
+    assert not pairs.pairs["table"]
+    assert "cannot be the content" in pairs.left_out[0]
+
+
 def test_a_place_without_corrections_is_refused(folder: Path, tmp_path: Path) -> None:
     for place in (folder, folder / "own.json", tmp_path / "nowhere"):
         with pytest.raises(DatasetError, match="no corrections in"):
