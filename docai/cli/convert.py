@@ -15,6 +15,7 @@ from docai.cli.common import EXIT_CODES, FAILED, keep_output_clean, show_error, 
 from docai.cli.exporting import described, formats_of, show_losses, write_targets
 from docai.cli.inputs import STDIN, Input
 from docai.cli.outputs import Job, check_outputs, plan_jobs
+from docai.corrections import corrections_path
 from docai.errors import SETUP_ERRORS, DocaiError, NotAResultError, SettingError, SourceNotFoundError
 from docai.exports import FORMATS, ExportOptions, export, source_of_result
 from docai.files import expand_home
@@ -63,6 +64,14 @@ def convert(
         typer.Option(metavar="FILE", help="Of jsonl: a tokenizer.json; chunks are sized by its tokens."),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
+    corrected: Annotated[
+        bool,
+        typer.Option(
+            "--corrected/--as-read",
+            help="With what was corrected in docai view, NAME.corrections.json beside a result. "
+            "Default: as it was read.",
+        ),
+    ] = False,
 ) -> None:
     """Write results of docai in other formats: Markdown, HTML, Word, Excel, SDF, MusicXML, ….
 
@@ -81,10 +90,10 @@ def convert(
     if out is not None and STDOUT in out:
         if len(out) > 1 or len(given) > 1:
             raise SettingError("-o - is standard output: it takes one result and no other output.")
-        raise typer.Exit(_to_stdout(given[0], to, options))
+        raise typer.Exit(_to_stdout(given[0], to, options, corrected=corrected))
     jobs = _plan(given, out, to)
     check_outputs(jobs, overwrite=overwrite)
-    raise typer.Exit(_convert(jobs, options, overwrite=overwrite))
+    raise typer.Exit(_convert(jobs, options, overwrite=overwrite, corrected=corrected))
 
 
 def _inputs(argument: str) -> list[Input]:
@@ -147,6 +156,22 @@ def _read(one: Input) -> Document:
         raise NotAResultError(f"{one.path}: {error}") from None
 
 
+def _as_corrected(document: Document, result: Input, *, corrected: bool) -> Document:
+    """With the corrections beside the result, or a note that there are some. Raises CorrectionsError."""
+    path = None if result.data is not None else corrections_path(result.path)
+    if path is None or not path.is_file():
+        return document
+    console = stderr_console()
+    if not corrected:
+        console.print(f"note: {path.name} is not used: --corrected does.", markup=False, soft_wrap=True)
+        return document
+    changed = document.with_corrections(path)
+    for issue in changed.issues:
+        if issue.code.startswith("correction-"):
+            console.print(f"note: {path.name}: {issue.message}", markup=False, soft_wrap=True)
+    return changed
+
+
 def _source_of(document: Document, result: Input) -> Path | None:
     """The document that was read, where it is easy to find; its bytes are compared when it is opened."""
     name = document.source.name
@@ -161,13 +186,13 @@ def _with_source(options: ExportOptions, document: Document, result: Input) -> E
     return replace(options, source=_source_of(document, result))
 
 
-def _convert(jobs: Sequence[Job], options: ExportOptions, *, overwrite: bool) -> int:
+def _convert(jobs: Sequence[Job], options: ExportOptions, *, overwrite: bool, corrected: bool) -> int:
     """The exit code; a result that cannot be converted does not stop the others."""
     console = stderr_console()
     n_failed = 0
     for job in jobs:
         try:
-            document = _read(job.source)
+            document = _as_corrected(_read(job.source), job.source, corrected=corrected)
             written = write_targets(
                 document,
                 job.targets,
@@ -189,7 +214,7 @@ def _convert(jobs: Sequence[Job], options: ExportOptions, *, overwrite: bool) ->
     return FAILED if n_failed else 0
 
 
-def _to_stdout(one: Input, to: str | None, options: ExportOptions) -> int:
+def _to_stdout(one: Input, to: str | None, options: ExportOptions, *, corrected: bool) -> int:
     """Write one format to standard output."""
     suffixes = [] if to is None else formats_of(to)
     if len(suffixes) != 1:
@@ -197,7 +222,7 @@ def _to_stdout(one: Input, to: str | None, options: ExportOptions) -> int:
     chosen = FORMATS[suffixes[0]]
     if not chosen.is_text and sys.stdout.isatty():
         raise SettingError(f"{chosen.suffix} is no text for a terminal: give a file with -o.")
-    document = _read(one)
+    document = _as_corrected(_read(one), one, corrected=corrected)
     given = replace(_with_source(options, document, one), files_beside=False)
     file = export(document, f"result{chosen.suffix}", given)
     sys.stdout.buffer.write(file)

@@ -131,6 +131,14 @@ def test_a_head_is_trained_on_corrections_measured_by_them_and_used(
     assert Document.from_json(Path("next.json").read_bytes()).stats.model.startswith("base-table@")
 
 
+def test_corrections_are_used_by_convert_where_it_is_told_to(run: Run, corrected: Path) -> None:
+    for options, is_right in (((), False), (("--corrected",), True)):
+        code, out, err = run("convert", corrected / "own.json", "-o", "-", "--to", "csv", *options)
+        assert code == 0
+        assert ("7.1" in out, "7.l" in out) == (is_right, not is_right)
+        assert ("--corrected" in err) is not is_right
+
+
 def test_a_head_to_measure_has_to_be_named(run: Run, corrected: Path) -> None:
     code, _, err = run("evaluate", "--corrections", corrected, "-o", "report")
     assert code == 2
