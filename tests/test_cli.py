@@ -202,6 +202,19 @@ def test_each_format_of_to_is_written_beside_the_input_or_into_the_folder(
     assert [path.name for path in Path("out").iterdir()] == ["b.html"]
 
 
+def test_a_format_that_cannot_be_written_costs_itself_alone(
+    run: Run, fake: Callable[..., FakePipeline]
+) -> None:
+    fake()
+    # a.pdf is empty: a searchable PDF of it cannot be made.
+    code, out, err = run("process", "a.pdf", "--to", "pdf,html", "-o", "out/", "--json", "-")
+    assert code == 1
+    assert "A searchable PDF is the source with its words" in " ".join(err.split())
+    assert "result:   out/a.html" in err
+    assert [path.name for path in Path("out").iterdir()] == ["a.html"]
+    assert Document.from_json(out) == full_document()
+
+
 def test_formats_that_do_not_fit_are_refused_before_anything_is_read(
     run: Run, fake: Callable[..., FakePipeline]
 ) -> None:
