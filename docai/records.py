@@ -288,10 +288,15 @@ R = TypeVar("R", bound=RecordBase)
 def _newer_version(text: str | bytes) -> str | None:
     """The schema version of JSON that a newer docai wrote; None: it is no such JSON."""
     version = json.loads(text).get("schema_version") if text.lstrip()[:1] in ("{", b"{") else None
-    if not isinstance(version, str) or re.fullmatch(r"\d+(\.\d+)*", version) is None:
+    return version if isinstance(version, str) and _is_newer(version) else None
+
+
+def _is_newer(version: str) -> bool | None:
+    """Whether a schema version is above that of this docai; None: it is no version."""
+    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})+", version) is None:
         return None
     own, other = ([int(part) for part in one.split(".")] for one in (SCHEMA_VERSION, version))
-    return version if other > own else None
+    return other > own
 
 
 class SourceInfo(Data):
@@ -546,25 +551,44 @@ class Document(Data):
         """Read JSON written by :meth:`to_json`.
 
         Raises:
-            NotAResultError: it is not JSON, or not that of a document.
+            NotAResultError: it is not JSON, not that of a document, or that of a newer docai.
         """
         try:
-            return cls.model_validate_json(text)
+            document = cls.model_validate_json(text)
         except ValidationError as error:
             problem = error.errors()[0]
+        else:
+            document._check_version()
+            return document
         if problem["type"] in ("json_invalid", "json_type"):
             why = problem["msg"].removeprefix("Invalid JSON: ")
             raise NotAResultError(f"This is no JSON ({why}): give the text that to_json() wrote.")
         place = ".".join(map(str, problem["loc"])) or "the whole"
         if newer := _newer_version(text):
-            raise NotAResultError(
-                f"This result has schema version {newer}, and this docai reads up to {SCHEMA_VERSION} "
-                f"({place} is unknown to it): pip install --upgrade docai, or read its source again."
-            )
+            raise _too_new(newer, f" ({place} is unknown to it)")
         raise NotAResultError(
             f"This JSON is no document of docai with schema version {SCHEMA_VERSION} ({place}: "
             f"{problem['msg']}): give what to_json() or docai process wrote, or read its source again."
         )
+
+    def _check_version(self) -> None:
+        """Refuse a version that is none, and a newer one: it may mean something else by the same fields."""
+        is_newer = _is_newer(self.schema_version)
+        if is_newer is None:
+            raise NotAResultError(
+                f"This JSON is no document of docai: its schema_version {self.schema_version[:20]!r} is no "
+                f"version such as {SCHEMA_VERSION}; give what to_json() or docai process wrote, or read its "
+                "source again."
+            )
+        if is_newer:
+            raise _too_new(self.schema_version)
+
+
+def _too_new(version: str, why: str = "") -> NotAResultError:
+    return NotAResultError(
+        f"This result has schema version {version}, and this docai reads up to {SCHEMA_VERSION}{why}: pip "
+        "install --upgrade docai, or read its source again."
+    )
 
 
 _BY_PERSON: Final = "checked by a person"

@@ -202,6 +202,19 @@ def test_each_format_of_to_is_written_beside_the_input_or_into_the_folder(
     assert [path.name for path in Path("out").iterdir()] == ["b.html"]
 
 
+def test_a_format_that_cannot_be_written_costs_itself_alone(
+    run: Run, fake: Callable[..., FakePipeline]
+) -> None:
+    fake()
+    # a.pdf is empty: a searchable PDF of it cannot be made.
+    code, out, err = run("process", "a.pdf", "--to", "pdf,html", "-o", "out/", "--json", "-")
+    assert code == 1
+    assert "A searchable PDF is the source with its words" in " ".join(err.split())
+    assert "result:   out/a.html" in err
+    assert [path.name for path in Path("out").iterdir()] == ["a.html"]
+    assert Document.from_json(out) == full_document()
+
+
 def test_formats_that_do_not_fit_are_refused_before_anything_is_read(
     run: Run, fake: Callable[..., FakePipeline]
 ) -> None:
@@ -243,6 +256,9 @@ def test_exit_1_when_the_disk_fails_while_the_result_is_written(
         ),
         (["process", "a.pdf", "b.pdf", "-o", "out.json"], "give a folder"),
         (["process", "a.pdf", "--json", "out.json"], "-o out.json"),
+        (["process", "a.pdf", "-o", "-"], "--json - writes JSON to standard output"),
+        (["process", "a.pdf", "-o", "-", "--to", "md"], "| docai convert - -o - --to md"),
+        (["process", "a.pdf", "--to", "pdf"], "The searchable PDF would replace a.pdf, the document that is"),
         (["process", "a.pdf", "-o", "o.json", "--pages", "one"], "1-3,7"),
         (["process", "a.pdf", "-o", "o.json", "--pages", "1,,"], "1-3,7"),
         (["process", "a.pdf", "--max-pages", "0"], "(flag --max-pages); use a number above 0, or none"),

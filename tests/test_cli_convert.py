@@ -116,7 +116,8 @@ def test_files_that_are_there_are_left_alone(run: Run) -> None:
         (["report.json", "-o", "a.md", "--to", "md"], 2, "give one of the two"),
         (["report.json", "-o", "a.md", "-o", "b.md", "--to", "md"], 2, "leave out --to"),
         (["report.json", "-o", "a.md", "-o", "b/"], 2, "b/ is a folder"),
-        (["report.json", "-o", "-"], 2, "say with --to in which format"),
+        (["report.json", "-o", "-"], 2, "say with --to in which one format"),
+        (["report.json", "-o", "-", "--to", "md,csv"], 2, "say with --to in which one format"),
         (["report.json", "-o", "-", "-o", "a.md"], 2, "takes one result and no other output"),
         (["report.json", "--to", "json"], 2, "report.json is read and would be written"),
         (["report.json", "-o", "a.md", "--source", "nowhere.pdf"], 2, "--source nowhere.pdf is no file"),
@@ -173,3 +174,43 @@ def test_a_folder_is_all_results_in_it(run: Run) -> None:
     code, _, err = run("convert", "empty", "--to", "md")
     assert code == 2
     assert "The folder empty has no results of docai in it" in err
+
+
+def test_a_format_that_cannot_be_written_does_not_stop_the_others(run: Run) -> None:
+    _result("nosrc.json")
+    code, _, err = run("convert", "nosrc.json", "--to", "md,pdf,html,docling.json")
+    assert code == 1
+    assert "A searchable PDF is the source with its words" in " ".join(err.split())
+    for name in ("nosrc.md", "nosrc.html", "nosrc.docling.json"):
+        assert Path(name).stat().st_size
+        assert f"written: {name}" in err
+    assert not Path("nosrc.pdf").exists()
+
+
+def test_a_table_that_is_no_grid_does_not_stop_the_other_results(run: Run) -> None:
+    values = json.loads(_result("run/a.json").read_text())
+    table = next(one for one in values["records"] if one["kind"] == "table")
+    table["cells"][0] |= {"row": 1_000_000_000, "col_span": 10_000_000}
+    Path("run/a.json").write_text(json.dumps(values, indent=2))
+    _result("run/b.json")
+    code, _, err = run("convert", "run", "--to", "html,csv,md,docx,docling.json", "-o", "out/")
+    assert code == 1
+    assert err.count("is no grid (a cell at row 1000000000, column 0 is outside of its 2 x 1 cells)") == 1
+    assert sorted(path.name for path in Path("out").iterdir() if path.is_file()) == [
+        "b.csv",
+        "b.docling.json",
+        "b.docx",
+        "b.html",
+        "b.md",
+    ]
+    assert "1 result of 2 converted." in err
+
+
+def test_files_of_formats_that_docai_cannot_recognize_are_said_to_be_such(run: Run) -> None:
+    _result()
+    assert run("convert", "report.json", "--to", "md,docling.json")[0] == 0
+    code, _, err = run("convert", "report.json", "--to", "md,docling.json")
+    assert code == 2
+    said = " ".join(err.split())
+    assert "2 files would be overwritten: report.md, report.docling.json. Only JSON is recognized" in said
+    assert "add --overwrite to replace them" in said

@@ -193,7 +193,7 @@ def _convert(jobs: Sequence[Job], options: ExportOptions, *, overwrite: bool, co
     for job in jobs:
         try:
             document = _as_corrected(_read(job.source), job.source, corrected=corrected)
-            written = write_targets(
+            written, errors = write_targets(
                 document,
                 job.targets,
                 _with_source(options, document, job.source),
@@ -207,6 +207,9 @@ def _convert(jobs: Sequence[Job], options: ExportOptions, *, overwrite: bool, co
             n_failed += 1
             show_error(error, console=console)
         else:
+            n_failed += bool(errors)
+            for why in errors:
+                show_error(why, console=console)
             for file in written:
                 console.print(f"written: {described(file)}", markup=False, soft_wrap=True)
     if len(jobs) > 1:
@@ -218,7 +221,7 @@ def _to_stdout(one: Input, to: str | None, options: ExportOptions, *, corrected:
     """Write one format to standard output."""
     suffixes = [] if to is None else formats_of(to)
     if len(suffixes) != 1:
-        raise SettingError("-o - is standard output: say with --to in which format, such as --to md.")
+        raise SettingError("-o - is standard output: say with --to in which one format, such as --to md.")
     chosen = FORMATS[suffixes[0]]
     if not chosen.is_text and sys.stdout.isatty():
         raise SettingError(f"{chosen.suffix} is no text for a terminal: give a file with -o.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from docai.base import counted
 from docai.cli.common import listed
-from docai.errors import NothingToExportError, OutputError, SettingError
+from docai.errors import SETUP_ERRORS, DocaiError, NothingToExportError, OutputError, SettingError
 from docai.exports import (
     ExportOptions,
     Loss,
@@ -48,35 +48,56 @@ def write_targets(
     *,
     overwrite: bool,
     is_named: bool,
-) -> list[Written]:
+) -> tuple[list[Written], list[Exception]]:
     """Write a document in the formats of the targets' extensions, and tell what the files do not hold.
+
+    A format that cannot be written does not stop the others.
 
     Args:
         overwrite: replace files beside a target that are there; the targets themselves are replaced.
         is_named: the user named the files: one for which there is nothing is an error, not a note.
 
+    Returns:
+        What was written, and why the others were not.
+
     Raises:
-        ExportError, OutputError: a file cannot be written, or is the source; those before it are.
+        ConfigurationError: the fault is not the document's.
     """
     written: list[Written] = []
+    errors: list[Exception] = []
     for target in targets:
-        refuse_source(target, options)
         try:
-            file = export(document, target, options)
+            one, losses = _write_target(document, target, options, overwrite=overwrite)
+        except SETUP_ERRORS:
+            raise
         except NothingToExportError as error:
             if is_named:
-                raise
-            show_losses(target, [Loss("nothing", str(error))], console)
-            continue
-        in_the_way = [path for path in paths_of(file, target)[:-1] if path.exists() and path.stat().st_size]
-        if in_the_way and not overwrite:
-            raise OutputError(
-                f"{target} was not written: {in_the_way[0]}, which belongs beside it, is there already. Add "
-                "--overwrite, or choose another place."
-            )
-        written.append(write_files(file, target))
-        show_losses(target, file.losses, console)
-    return written
+                errors.append(error)
+            else:
+                show_losses(target, [Loss("nothing", str(error))], console)
+        except (DocaiError, OSError) as error:
+            # What is wrong with the document itself is told once.
+            if str(error) not in map(str, errors):
+                errors.append(error)
+        else:
+            written.append(one)
+            show_losses(target, losses, console)
+    return written, errors
+
+
+def _write_target(
+    document: Document, target: Path, options: ExportOptions, *, overwrite: bool
+) -> tuple[Written, Sequence[Loss]]:
+    """Raises ExportError; OutputError where the file cannot be written, or is the source."""
+    refuse_source(target, options)
+    file = export(document, target, options)
+    in_the_way = [path for path in paths_of(file, target)[:-1] if path.exists() and path.stat().st_size]
+    if in_the_way and not overwrite:
+        raise OutputError(
+            f"{target} was not written: {in_the_way[0]}, which belongs beside it, is there already. Add "
+            "--overwrite, or choose another place."
+        )
+    return write_files(file, target), file.losses
 
 
 def described(written: Written) -> str:

@@ -20,7 +20,7 @@ from typing import Final
 from docai.base import counted
 from docai.cli.inputs import Input
 from docai.errors import SettingError
-from docai.exports import FORMATS, format_for, source_of_result
+from docai.exports import FORMATS, format_for, source_of_result, split_name
 from docai.files import DOCUMENT_SUFFIXES, expand_home
 
 DEFAULT_SUFFIX: Final = ".json"
@@ -181,6 +181,11 @@ def check_outputs(jobs: Sequence[Job], *, overwrite: bool = False) -> None:
     inputs = {_folded(job.source.path) for job in jobs if job.source.data is None}
     for target in (target for job in jobs for target in job.targets):
         if _folded(target) in inputs:
+            if format_for(target).suffix == ".pdf":
+                raise SettingError(
+                    f"The searchable PDF would replace {target}, the document that is read: choose another "
+                    "folder with -o."
+                )
             raise SettingError(f"{target} is read and would be written: say with -o where the results go.")
     for folder in dict.fromkeys(target.parent for job in jobs for target in job.targets):
         _check_folder(folder, "say with -o where the results go")
@@ -189,10 +194,17 @@ def check_outputs(jobs: Sequence[Job], *, overwrite: bool = False) -> None:
     if blocked := [path for job in jobs for path in _in_the_way(job, overwrite=overwrite)]:
         named = ", ".join(map(str, blocked[:_MAX_NAMED]))
         more = f" and {len(blocked) - _MAX_NAMED} more" if len(blocked) > _MAX_NAMED else ""
+        number = counted(len(blocked), "file")
+        if all(_is_of_other_format(path) for path in blocked):
+            them = "it" if len(blocked) == 1 else "them"
+            raise SettingError(
+                f"{number} would be overwritten: {named}{more}. Only JSON is recognized as docai's own: add "
+                f"--overwrite to replace {them}, or say with -o where the results go."
+            )
         it = "it is not a result" if len(blocked) == 1 else "they are not results"
         raise SettingError(
-            f"{counted(len(blocked), 'file')} would be overwritten, though {it} of docai for the same "
-            f"document: {named}{more}. Say with -o where the results go, or add --overwrite."
+            f"{number} would be overwritten, though {it} of docai for the same document: {named}{more}. Say "
+            "with -o where the results go, or add --overwrite."
         )
 
 
@@ -242,6 +254,11 @@ def _in_the_way(job: Job, *, overwrite: bool) -> Iterator[Path]:
         for path in sorted(job.overlay.parent.iterdir()):
             if pattern.fullmatch(path.name) and not is_own_picture(path):
                 yield path
+
+
+def _is_of_other_format(path: Path) -> bool:
+    """docai writes such files, and cannot tell whether it wrote this one."""
+    return split_name(path.name)[1] in set(FORMATS) - {DEFAULT_SUFFIX}
 
 
 def _is_replaceable(path: Path, source: str | None) -> bool:

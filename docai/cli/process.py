@@ -71,7 +71,7 @@ def finish_jobs(
                 raise document
             source = job.source.path if job.source.data is None else job.source.data
             given = replace(options or ExportOptions(), source=source)
-            written = write_targets(
+            written, errors = write_targets(
                 document, job.targets, given, console, overwrite=overwrite, is_named=job.is_named
             )
             if to_stdout:
@@ -97,6 +97,11 @@ def finish_jobs(
             )
             show_error(bug, console=console)
         else:
+            n_failed += bool(errors)
+            for why in errors:
+                show_error(why, console=console)
+            if errors and not written:
+                continue
             n_flawed += any(issue.severity == "error" for issue in document.iter_issues())
             hints |= dict.fromkeys(missing_readers(document))
             if n_inputs == 1:
@@ -199,6 +204,11 @@ def process(
         raise SettingError(f"--json takes only `-`, standard output; for a file use `-o {json}`.")
     if json is not None and sys.stdout is None:
         raise SettingError("--json writes to standard output, which is closed: give a file with -o.")
+    if out == "-":
+        raise SettingError(
+            "-o - is no folder: --json - writes JSON to standard output; for another format, add "
+            "`| docai convert - -o - --to md` behind it."
+        )
     if pages is not None:
         page_ranges(pages)
     suffixes = None if to is None else formats_of(to)

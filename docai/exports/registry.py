@@ -14,6 +14,7 @@ from docai.exports.chunks import to_jsonl
 from docai.exports.csv_file import to_csv, to_molecule_csv
 from docai.exports.docling import to_docling
 from docai.exports.docx_file import to_docx
+from docai.exports.grids import check_tables
 from docai.exports.hocr import to_hocr
 from docai.exports.html import to_html
 from docai.exports.json_file import to_json
@@ -107,11 +108,14 @@ def export(document: Document, path: str | PurePath, options: ExportOptions | No
 
     Raises:
         SettingError: docai writes no format of that extension.
-        ExportError: the document has nothing that the format holds, or it cannot be written.
+        ExportError: the document has nothing that the format holds, or it cannot be written: a table in it
+            is no grid, which JSON alone holds.
         MissingDependencyError: a library that writes the format is not installed.
     """
     one = format_for(path)
     one.check()
+    if one.suffix != ".json":
+        check_tables(document)
     task = Export(document, split_name(PurePath(path).name)[0], options or ExportOptions())
     return task.result(one.write(task))
 

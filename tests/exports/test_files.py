@@ -120,6 +120,26 @@ def test_a_result_of_a_newer_schema_says_so() -> None:
         Document.from_json(json.dumps(values))
 
 
+@pytest.mark.parametrize("version", ["1.0", "1.6", SCHEMA_VERSION])
+def test_older_results_are_read(version: str) -> None:
+    values = json.loads(_everything().to_json()) | {"schema_version": version}
+    assert Document.from_json(json.dumps(values)).schema_version == version
+
+
+@pytest.mark.parametrize("version", ["1.99", "2.0", f"{SCHEMA_VERSION}.1"])
+def test_a_newer_version_is_refused_though_its_fields_are_known(version: str) -> None:
+    values = json.loads(_everything().to_json()) | {"schema_version": version}
+    with pytest.raises(NotAResultError, match=f"has schema version {version}, and this docai reads up to"):
+        Document.from_json(json.dumps(values))
+
+
+@pytest.mark.parametrize("version", ["abc", "", "1.", "-1.0", "1" * 5000 + ".0"])
+def test_what_is_no_version_is_refused(version: str) -> None:
+    values = json.loads(_everything().to_json()) | {"schema_version": version}
+    with pytest.raises(NotAResultError, match=r"its schema_version .* is no version such as"):
+        Document.from_json(json.dumps(values))
+
+
 def test_one_files_bytes_know_their_losses() -> None:
     file = export(_everything(), "o.md")
     assert repr(file) == f"<ExportedFile: {len(file)} bytes, 3 files beside it>"
