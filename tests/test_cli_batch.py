@@ -99,10 +99,11 @@ def test_what_is_no_run_is_told_and_a_run_among_its_inputs_goes_on(
     (own_folder / "in").mkdir()
     (own_folder / "in" / "a.pdf").write_bytes(make_pdf("Hello world"))
     assert run("batch", "in", "-o", "run", "--heads", "text", "--workers", 1)[0] == 0
-    code, _, told = run("batch", "--resume", "nope")
-    assert code == 2
-    assert "There is no run in nope" in told
-    assert not (own_folder / "nope").exists()
+    for named in (("nope",), ("-o", "nope")):
+        code, _, told = run("batch", "--resume", *named)
+        assert code == 2
+        assert "There is no run in nope" in told
+        assert not (own_folder / "nope").exists()
     code, _, told = run("batch", "in", "--resume")
     assert code == 2
     assert "docai batch in --resume -o RUN" in " ".join(told.split())
