@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -263,8 +264,9 @@ def open_run(
         opened.manifest.add((one.path, one.name, one.options) for one in inputs)
         if not sources and shard is None and not opened.manifest.names():
             raise RunFolderError(
-                f"The run {folder} was ended before its inputs were written down: give them again, with "
-                "--resume."
+                f"The run {folder} does not know its inputs: it was ended before they were written down, or "
+                "its manifest was damaged. Give them again; results that are there are kept: "
+                f"docai batch IN --resume -o {shlex.quote(str(folder))}"
             )
         passwords = {} if password is None else dict.fromkeys(opened.manifest.names(), password)
         passwords |= {one.path: one.password for one in inputs if one.password is not None}

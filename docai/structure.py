@@ -43,6 +43,8 @@ ASIDE: Final[tuple[Role, ...]] = ("page-header", "page-footer", "footnote", "cap
 
 _SENTENCE_END: Final = re.compile(r"[.!?:;。！？：；…][\"'”’»)\]]*$")
 
+_NUMBERED: Final = re.compile(r"\d{1,2}(?:\.\d{1,3}){0,5}\.?\s+\W?(?P<first>[^\W\d_])")
+
 _LINE_HYPHEN: Final = re.compile(r"(?<=[^\W\d_])[-\N{SOFT HYPHEN}\N{HYPHEN}]$")
 
 _WORD: Final = re.compile(r"[^\W\d_]+(?:[-\N{HYPHEN}][^\W\d_]+)*")
@@ -157,7 +159,7 @@ def _goes_on(group: Sequence[TextBlock], block: TextBlock) -> bool:
     """Whether a block goes on with the last one of a paragraph, by how that ends and this begins."""
     last = group[-1]
     if block.role == "title":
-        return last.page == block.page
+        return last.page == block.page and not _begins_with_number(block)
     if last.page > block.page or block.page - last.page > 1:
         return False
     is_rest = block.role == "paragraph" and last.role in ("list-item", "reference")
@@ -175,6 +177,12 @@ def _goes_on(group: Sequence[TextBlock], block: TextBlock) -> bool:
         return False
     is_elsewhere = block.page != last.page or block.bbox[1] < last.bbox[3] - 1
     return is_elsewhere and _fills_its_line(last) and not _is_indented(block)
+
+
+def _begins_with_number(block: TextBlock) -> bool:
+    """Whether it begins as a numbered section does; a year, or a number within a sentence, is none."""
+    found = _NUMBERED.match(block.text)
+    return found is not None and found["first"].isupper()
 
 
 def _fills_its_line(block: TextBlock) -> bool:

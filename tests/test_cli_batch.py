@@ -93,6 +93,42 @@ def test_a_run_goes_on_by_its_folder_alone(
     assert (own_folder / "run" / "results" / "b.pdf.json").exists()
 
 
+def test_what_is_no_run_is_told_and_a_run_among_its_inputs_goes_on(
+    run: Run, own_folder: Path, make_pdf: Any
+) -> None:
+    (own_folder / "in").mkdir()
+    (own_folder / "in" / "a.pdf").write_bytes(make_pdf("Hello world"))
+    assert run("batch", "in", "-o", "run", "--heads", "text", "--workers", 1)[0] == 0
+    for named in (("nope",), ("-o", "nope")):
+        code, _, told = run("batch", "--resume", *named)
+        assert code == 2
+        assert "There is no run in nope" in told
+        assert not (own_folder / "nope").exists()
+    code, _, told = run("batch", "in", "--resume")
+    assert code == 2
+    assert "docai batch in --resume -o RUN" in " ".join(told.split())
+    (own_folder / "in" / "b.pdf").write_bytes(make_pdf("Hello again"))
+    code, _, told = run("batch", "in", "--resume", "run")
+    assert code == 0, told
+    assert (own_folder / "run" / "results" / "b.pdf.json").exists()
+
+
+def test_a_run_whose_manifest_is_damaged_says_how_it_goes_on(
+    run: Run, own_folder: Path, make_pdf: Any
+) -> None:
+    (own_folder / "a.pdf").write_bytes(make_pdf("Hello world"))
+    assert run("batch", "a.pdf", "-o", "run", "--heads", "text", "--workers", 1)[0] == 0
+    manifest = own_folder / "run" / "manifest.sqlite"
+    manifest.write_bytes(manifest.read_bytes()[:300])
+    code, _, told = run("batch", "--resume", "run")
+    assert code == 2
+    assert "docai batch IN --resume -o run" in " ".join(told.split())
+    code, out, told = run("batch", "a.pdf", "--resume", "-o", "run", "--progress", "json")
+    assert code == 0, told
+    # The result is kept, and the document is not read again.
+    assert not [event for event in map(json.loads, out.splitlines()) if event["event"] == "DocumentEnded"]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Pipes of POSIX")
 def test_a_run_whose_progress_nobody_reads_any_more_ends_and_can_go_on(
     own_folder: Path, make_pdf: Any

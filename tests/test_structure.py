@@ -171,6 +171,18 @@ def test_text_between_or_a_caption_of_its_own_keeps_tables_apart() -> None:
     assert len(document(first, going_on, second).joined_tables()) == 1
 
 
+def test_a_title_of_two_blocks_is_one_and_ends_before_a_numbered_section() -> None:
+    whole = document(
+        text("A study of structure", 40, role="title", size=18),
+        text("2024 and later", 62, role="title", size=18),
+        text("1 Introduction", 90, role="title", size=18),
+    )
+    assert [part.text for part in whole.outline()] == [
+        "A study of structure 2024 and later",
+        "1 Introduction",
+    ]
+
+
 def test_a_document_without_text_or_tables_has_empty_views() -> None:
     whole = document(figure(100, 200))
     assert (whole.paragraphs(), whole.outline(), whole.joined_tables()) == ([], [], [])

@@ -179,8 +179,6 @@ def batch(
     if is_going_on:
         inputs, out = run_named(inputs, out)
     if out is None:
-        if is_going_on:
-            raise SettingError("Say which run is to go on: docai batch --resume RUN.")
         raise SettingError("Say with -o where the run goes: a new or an empty folder.")
     if progress not in PROGRESS:
         raise SettingError(f"--progress is {progress!r}; it has to be one of: {', '.join(PROGRESS)}.")

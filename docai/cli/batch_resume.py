@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from docai.errors import RunFolderError, SettingError
 from docai.files import expand_home
-from docai.pipelines.batch.folder import is_run_folder, settings_of
+from docai.pipelines.batch.folder import is_run_folder, manifests_of, settings_of
 
 
 def run_named(inputs: list[str] | None, out: str | None) -> tuple[list[str] | None, str | None]:
-    """Inputs and folder of a run that goes on: ``--resume RUN`` names the folder in the place of an input."""
-    if out is None and inputs is not None and len(inputs) == 1 and is_run_folder(expand_home(inputs[0])):
-        return None, inputs[0]
-    return inputs, out
+    """Inputs and folder of a run that goes on: ``--resume RUN`` names the folder in the place of an input.
+
+    Raises:
+        RunFolderError: none of what is named is a run.
+        SettingError: nothing is named, or several runs are.
+    """
+    if out is not None:
+        if not inputs and not (is_run_folder(expand_home(out)) or manifests_of(expand_home(out))):
+            raise RunFolderError(f"There is no run in {out}: check the path.")
+        return inputs, out
+    # A run is never an input of another, so that the one among the inputs is the one to go on with.
+    runs = [name for name in inputs or [] if is_run_folder(expand_home(name))]
+    if inputs and not runs:
+        raise RunFolderError(
+            f"There is no run in {', '.join(inputs)}: check the path. A run is named with -o beside its "
+            f"inputs: docai batch {shlex.join(inputs)} --resume -o RUN."
+        )
+    if not inputs or len(runs) != 1:
+        raise SettingError(
+            "Say which run is to go on: docai batch --resume RUN, or with inputs docai batch IN --resume "
+            "-o RUN."
+        )
+    return [name for name in inputs if name != runs[0]] or None, runs[0]
 
 
 @dataclass(frozen=True)

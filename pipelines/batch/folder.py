@@ -274,12 +274,14 @@ class RunFolder:
     def _open_manifest(self, resume: bool) -> Manifest:
         path = self.path / MANIFEST.format(shard=self._suffix)
         try:
-            return Manifest(path)
+            manifest = Manifest(path)
         except DamagedRunError:
             if not resume:
                 raise
-            self.recovered = True
-            return Manifest.recover(path)
+            manifest = Manifest.recover(path)
+        # Also where it was made anew before, and the inputs were not given then.
+        self.recovered = resume and not any(manifest.counts().values())
+        return manifest
 
 
 def _others(folder: Path) -> Iterator[Path]:

@@ -141,8 +141,8 @@ class Manifest:
                 self._set_up()
         except sqlite3.DatabaseError as error:
             raise DamagedRunError(
-                f"The manifest {path} is damaged ({error}): run with --resume, which makes it anew from the "
-                "results that are there."
+                f"The manifest {path} is damaged ({error}): give the inputs again, with --resume and -o; "
+                "it is made anew, and results that are there are kept."
             ) from error
 
     def _set_up(self) -> None:

@@ -130,7 +130,13 @@ def _find_title(pages: Sequence[PageBlocks]) -> None:
         for block in page.blocks:
             if block.role == "title" and page is not first:
                 block.role = "section-heading"
-    if first is None or any(block.role == "title" for block in first.blocks):
+    if first is None:
+        return
+    titles = [block for block in first.blocks if block.role == "title"]
+    for block in titles[1:]:
+        if _has_decimal_number(block):
+            block.role = "section-heading"
+    if titles:
         return
     body = [block for block in first.blocks if block.is_body and block.n_lines > 1]
     above = [
@@ -142,6 +148,7 @@ def _find_title(pages: Sequence[PageBlocks]) -> None:
     ]
     if not above or any(section_number(block.text) for block in above[:1]):
         return
+    above = [block for block in above if not _has_decimal_number(block)]
     title = max(above, key=lambda block: block.size)
     others = [block.size for block in heads if block is not title and not _is_set_like(block, title)]
     least = MIN_TITLE if title.font is not None else MIN_TITLE_HEIGHT
@@ -152,6 +159,28 @@ def _find_title(pages: Sequence[PageBlocks]) -> None:
         for block in above:
             if _is_set_like(block, title):
                 block.role = "title"
+    elif title is above[0] and _is_over_numbers(title, first, heads):
+        title.role = "title"
+
+
+def _is_over_numbers(title: Block, first: PageBlocks, heads: Sequence[Block]) -> bool:
+    """Whether it stands above all else, no smaller than any heading, without a number where most have one."""
+    if title.font is None or section_number(title.text) is not None:
+        return False
+    for block in first.blocks:
+        if block is title:
+            break
+        if block.role != "page-header":
+            return False
+    others = [block for block in heads if block is not title]
+    n_numbered = sum(_has_decimal_number(block) for block in others)
+    return n_numbered > len(others) / 2 and title.size >= max(block.size for block in others) - 0.1
+
+
+def _has_decimal_number(block: Block) -> bool:
+    """Whether it begins with the number of a section; letters may be the initials of an author."""
+    number = section_number(block.text)
+    return number is not None and number.style == "decimal"
 
 
 def _is_set_like(block: Block, other: Block) -> bool:

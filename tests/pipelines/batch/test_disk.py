@@ -62,7 +62,7 @@ def test_a_run_that_was_ended_before_it_knew_its_inputs_asks_for_them(tmp_path: 
     engine = ScriptedEngine(dict.fromkeys(HEADS, ""), accuracy=0.0)
     setup = make_setup(Options(witnesses="off", readback="off"), engine=engine, workers=1)
     RunFolder(tmp_path / "run", describe(setup)).close()
-    with pytest.raises(RunFolderError, match="give them again, with --resume"):
+    with pytest.raises(RunFolderError, match=r"Give them again.*docai batch IN --resume -o"):
         open_run(tmp_path / "run", [], setup, resume=True)
     (tmp_path / "a.pdf").touch()
     opened, _ = open_run(tmp_path / "run", [tmp_path / "a.pdf"], setup, resume=True)

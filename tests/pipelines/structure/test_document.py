@@ -290,6 +290,51 @@ def test_the_title_is_the_largest_heading_above_the_text_of_the_first_page() -> 
     assert [(one.role, one.level) for one in whole.texts][::2] == [("title", None), ("section-heading", 1)]
 
 
+@pytest.mark.parametrize("numbers", [("1", "1.1"), ("1", "2")])
+def test_a_numbered_heading_that_is_set_as_the_title_is_none(numbers: tuple[str, str]) -> None:
+    first, second = numbers
+    whole = settled(
+        text("A study of structure", 40, role="section-heading", size=18, bold=True),
+        text(f"{first} Introduction", 70, role="section-heading", size=18, bold=True),
+        prose(100),
+        text(f"{second} Methods", 150, role="section-heading", size=18 if second == "2" else 14, bold=True),
+        prose(180),
+    )
+    assert roles(whole) == ["title", "section-heading", "paragraph", "section-heading", "paragraph"]
+    assert [part.text for part in whole.outline()] == [
+        "A study of structure",
+        f"{first} Introduction",
+        f"{second} Methods",
+    ]
+
+
+def test_a_title_stands_above_numbered_headings_however_large_and_a_section_does_not() -> None:
+    def heads(first: str, second: str, *, above: str | None = None) -> list[str]:
+        return roles(
+            settled(
+                *([] if above is None else [text(above, 20, size=9)]),
+                text(first, 40, role="section-heading", size=12, bold=True),
+                text(second, 70, role="section-heading", size=12, bold=True),
+                prose(100),
+            )
+        )[-3:-1]
+
+    assert heads("A study of structure", "1 Introduction") == ["title", "section-heading"]
+    # Without a number below it, or with something above it, it may be any section.
+    assert heads("Acknowledgments", "References") == ["section-heading"] * 2
+    assert heads("Abstract", "1 Introduction", above="By nobody in particular") == ["section-heading"] * 2
+
+
+def test_lines_of_a_title_that_the_layout_model_found_stay_its_and_a_section_does_not() -> None:
+    whole = settled(
+        text("A study of structure", 40, role="title", size=18),
+        text("and of what it holds", 62, role="title", size=18),
+        text("1 Introduction", 90, role="title", size=18),
+        prose(120),
+    )
+    assert roles(whole) == ["title", "title", "section-heading", "paragraph"]
+
+
 def test_an_outline_that_cannot_be_read_is_an_issue_and_roles_are_settled() -> None:
     def unreadable() -> list[OutlineEntry]:
         raise ValueError("no outline")
