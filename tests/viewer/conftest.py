@@ -71,9 +71,10 @@ def server(folder: Path) -> Iterator[ViewServer]:
     thread.join(10)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Chromium, without a window; skipped where it is not installed."""
+    """Chromium, without a window; skipped where it is not installed. Playwright has an event loop in this
+    thread as long as it is there, beside which no other test could have one."""
     playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
