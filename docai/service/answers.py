@@ -31,6 +31,7 @@ STATUSES: Final = (
     (errors.HeadNotAvailableError, 422),
     (errors.MissingDependencyError, 501),
     (errors.NothingToExportError, 406),
+    (errors.ExportError, 422),
     (errors.CorrectionsError, 400),
     (errors.NotAResultError, 404),
     (errors.ConfigurationError, 503),

@@ -14,7 +14,8 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 
-from docai.errors import SettingError, SourceNotFoundError
+from docai.errors import ExportError, NothingToExportError, SettingError, SourceNotFoundError
+from docai.service.answers import status_of
 from docai.service.arrival import file_name
 from docai.service.asked import choose_formats, media_type
 from docai.service.guard import Drain, Guard
@@ -180,3 +181,9 @@ def test_every_format_has_a_media_type() -> None:
 
     for suffix in FORMATS:
         assert "/" in media_type(suffix)
+
+
+def test_an_error_has_the_status_of_its_first_class() -> None:
+    assert status_of(NothingToExportError("none")) == 406
+    assert status_of(ExportError("the table is no grid")) == 422
+    assert status_of(RuntimeError("a bug")) == 500
