@@ -187,7 +187,7 @@ def batch(
     begun = Begun.of(expand_home(out)) if is_going_on else Begun({})
     settings = load_settings(begun.under(common.given_settings(context)), as_flags=True).values
     wanted = begun.heads if heads is None else common.listed(heads)
-    engine, kept = begun.on(engine if _is_given(context, "engine") else None)
+    engine, kept = begun.on(engine if common.is_given(context, "engine") else None)
     cluster = _cluster(
         engine,
         kept,
@@ -199,7 +199,7 @@ def batch(
         model_batch=model_batch,
     )
     formats = [f".{name.removeprefix('.')}" for name in common.listed(to)]
-    if begun.formats is not None and not _is_given(context, "to"):
+    if begun.formats is not None and not common.is_given(context, "to"):
         formats = list(begun.formats)
     keep_output_clean()
     setup = make_setup(
@@ -246,11 +246,6 @@ def batch(
             console.print(f"The report {folder.report} cannot be written ({error.strerror}).", markup=False)
         print_summary(folder.manifest, folder.report, console)
         raise typer.Exit(_exit_code(folder))
-
-
-def _is_given(context: typer.Context, name: str) -> bool:
-    source = context.get_parameter_source(name)
-    return source is not None and source.name != "DEFAULT"
 
 
 def _cluster(engine: str, kept: Mapping[str, Any], **given: Any) -> RayCluster | None:

@@ -156,6 +156,12 @@ def given_settings(context: typer.Context) -> dict[str, Any]:
     return {name: None if value == [] else value for name, value in given.items()}
 
 
+def is_given(context: typer.Context, name: str) -> bool:
+    """Whether a parameter of a command was given, and is not the default."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"
+
+
 def listed(text: str) -> list[str]:
     """The names of a list with commas."""
     return [name.strip() for name in text.split(",") if name.strip()]

@@ -325,8 +325,7 @@ def _grid(*titles: str) -> Grid:
 def _only(context: typer.Context, what: str, *allowed: str) -> None:
     """Refuse flags that have no meaning here, which would be ignored otherwise."""
     for name in context.params:
-        source = context.get_parameter_source(name)
-        if name not in (what, *allowed) and source is not None and source.name != "DEFAULT":
+        if name not in (what, *allowed) and common.is_given(context, name):
             raise SettingError(f"--{name.replace('_', '-')} has no meaning with --{what}.")
 
 

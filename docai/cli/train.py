@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from docai.cli.common import EXIT_CODES, INTERRUPTED, USAGE, stderr_console
+from docai.cli.common import EXIT_CODES, INTERRUPTED, USAGE, is_given, stderr_console
 from docai.cli.corrections import Corrections, CorrectionSources, corrected_pairs
 from docai.cli.train_nano import (
     NANO,
@@ -242,7 +242,7 @@ def train(
 
     Ctrl-C ends the run after the current step, with everything saved; the same command continues it.
     """
-    given = {name for name in context.params if _is_given(context, name)}
+    given = {name for name in context.params if is_given(context, name)}
     require_unused(given, _HEAD_OPTIONS if what == NANO else NANO_OPTIONS, f"for `docai train {what}`")
     if what == NANO:
         run_nano(
@@ -337,11 +337,6 @@ def train(
     best = run.best
     measured = "" if best is None else f", {best.metric} {best.value:.4f} held out, at step {best.step}"
     console.print(f"{run.step} steps{loss}{measured}; checkpoint in {out}", markup=False, soft_wrap=True)
-
-
-def _is_given(context: typer.Context, name: str) -> bool:
-    source = context.get_parameter_source(name)
-    return source is not None and source.name != "DEFAULT"
 
 
 def _command_line() -> str:
