@@ -174,11 +174,8 @@ class DocumentReader:
                 continue
             if finished.peak_memory > MAX_WORKER_MEMORY:
                 self._replace()
-            if finished.failed_pages:
-                return Outcome("partial", finished.problem, finished.problem_code, opened, finished)
-            if finished.n_unanswered:
-                return Outcome("partial", unanswered(finished.n_unanswered), MODEL_FAILED, opened, finished)
-            return Outcome("done", "", "", opened, finished)
+            failed = (finished.problem, finished.problem_code) if finished.failed_pages else None
+            return Outcome(*state_of(failed, finished.n_unanswered), opened, finished)
         raise AssertionError("a document is read or given up")
 
     def _open(self, job: Job) -> Opened:
@@ -242,10 +239,20 @@ class DocumentReader:
         self._n_documents = 0
 
 
-def unanswered(count: int) -> str:
-    """Why a document is partial of which all pages were read."""
-    regions = counted(count, "region")
-    return f"The model did not answer about {regions}: --retry-failed asks again."
+def state_of(failed: tuple[str, str] | None, n_unanswered: int) -> tuple[State, str, str]:
+    """State, reason and code of a document that was read.
+
+    Args:
+        failed: reason and code where pages of it could not be read.
+        n_unanswered: regions about which the model gave no answer.
+    """
+    if failed is not None:
+        return "partial", *failed
+    if n_unanswered:
+        regions = counted(n_unanswered, "region")
+        reason = f"The model did not answer about {regions}: --retry-failed asks again."
+        return "partial", reason, MODEL_FAILED
+    return "done", "", ""
 
 
 def _failed(error: Exception, reason: str = "") -> Outcome:

@@ -24,13 +24,13 @@ from typing import Any, Final
 
 from docai.errors import DocaiError, NotAResultError
 from docai.options import Options
-from docai.pipelines.batch.document import DocumentReader, Outcome, StoppedError, unanswered
+from docai.pipelines.batch.document import DocumentReader, Outcome, StoppedError, state_of
 from docai.pipelines.batch.events import DocumentEnded, Event, RunEnded, RunStarted
 from docai.pipelines.batch.folder import RunFolder
 from docai.pipelines.batch.inputs import restored, source_place
-from docai.pipelines.batch.manifest import Row, State
+from docai.pipelines.batch.manifest import Row
 from docai.pipelines.batch.model_server import Address, ModelAddress, ModelServer, ModelSpec, new_address
-from docai.pipelines.batch.pages import MODEL_FAILED, n_unanswered
+from docai.pipelines.batch.pages import n_unanswered
 from docai.pipelines.batch.ray_cluster import RayCluster
 from docai.pipelines.batch.storage import FileFacts, digest_of, facts_of
 from docai.pipelines.batch.worker import JSON, Exporter, Job
@@ -329,13 +329,8 @@ def _adopt(folder: RunFolder, row: Row, suffixes: Sequence[str]) -> None:
         return
     severities = Counter(issue.severity for issue in document.iter_issues())
     failed = [page.number for page in document.pages if page.origin == "failed"]
-    n_left = n_unanswered(document.issues, document.records)
-    state: State = "partial" if failed or n_left else "done"
-    reason, code = "", ""
-    if failed:
-        reason, code = f"{len(failed)} of its pages could not be read.", "page-failed"
-    elif n_left:
-        reason, code = unanswered(n_left), MODEL_FAILED
+    problem = (f"{len(failed)} of its pages could not be read.", "page-failed") if failed else None
+    state, reason, code = state_of(problem, n_unanswered(document.issues, document.records))
     folder.manifest.update(
         row.number,
         state=state,
