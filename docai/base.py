@@ -36,6 +36,19 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+class PlacedRecord(Protocol):
+    """What views of a document need of any record, without knowing the classes of records."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def page(self) -> int: ...
+
+    @property
+    def bbox(self) -> BBox: ...
+
+
 class Data(BaseModel):
     """Base of everything that is serialized: unknown fields are refused, so that a typo never passes."""
 

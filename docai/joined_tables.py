@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from pydantic import Field
 
+from docai.base import PlacedRecord
 from docai.contents import Cell, TableContent
 from docai.geometry import BBox, interval_overlap
 from docai.parsers.table_columns import describe_columns
@@ -41,23 +42,10 @@ class JoinedTable(TableExports):
     n_repeated: int = Field(default=0, ge=0, description="Rows left out because they repeat the head.")
 
 
-class TableRecord(Protocol):
-    """What is needed of a record of a table: provenance beside its content."""
-
-    @property
-    def id(self) -> str: ...
-
-    @property
-    def page(self) -> int: ...
-
-    @property
-    def bbox(self) -> BBox: ...
-
-
 class _Part(NamedTuple):
     """A table on a page, with what tells whether it goes on."""
 
-    record: TableRecord
+    record: PlacedRecord
     content: TableContent
     is_first: bool
     """Nothing that belongs to the text stands before it on its page."""
@@ -70,7 +58,7 @@ class _Part(NamedTuple):
 
 
 def join_tables(
-    tables: Sequence[tuple[TableRecord, TableContent]],
+    tables: Sequence[tuple[PlacedRecord, TableContent]],
     captions: Mapping[str, str],
     body: Sequence[tuple[int, str]],
 ) -> list[JoinedTable]:

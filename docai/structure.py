@@ -12,9 +12,8 @@ from typing import Final, Literal, Protocol
 
 from pydantic import Field
 
-from docai.base import Data
+from docai.base import Data, PlacedRecord
 from docai.contents import Line
-from docai.geometry import BBox
 
 Role = Literal[
     "title",
@@ -79,17 +78,8 @@ class Paragraph(Data):
     )
 
 
-class TextBlock(Protocol):
+class TextBlock(PlacedRecord, Protocol):
     """What is needed of a record of text."""
-
-    @property
-    def id(self) -> str: ...
-
-    @property
-    def page(self) -> int: ...
-
-    @property
-    def bbox(self) -> BBox: ...
 
     @property
     def text(self) -> str: ...
