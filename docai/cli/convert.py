@@ -16,7 +16,7 @@ from docai.cli.exporting import described, formats_of, show_losses, write_target
 from docai.cli.inputs import STDIN, Input
 from docai.cli.outputs import Job, check_outputs, plan_jobs
 from docai.corrections import corrections_path
-from docai.errors import SETUP_ERRORS, DocaiError, NotAResultError, SettingError, SourceNotFoundError
+from docai.errors import SETUP_ERRORS, DocaiError, SettingError
 from docai.exports import FORMATS, ExportOptions, export, source_of_result
 from docai.files import expand_home
 from docai.records import Document
@@ -141,19 +141,10 @@ def _plan(inputs: Sequence[Input], out: Sequence[str] | None, to: str | None) ->
 
 
 def _read(one: Input) -> Document:
-    """Raises NotAResultError, SourceNotFoundError."""
-    if one.data is not None:
-        return Document.from_json(one.data)
-    try:
-        data = one.path.read_bytes()
-    except OSError as error:
-        raise SourceNotFoundError(
-            f"{one.path} cannot be read ({error.strerror}): give JSON that docai wrote.", source=str(one.path)
-        ) from None
-    try:
-        return Document.from_json(data)
-    except NotAResultError as error:
-        raise NotAResultError(f"{one.path}: {error}") from None
+    """Raises NotAResultError."""
+    from docai.pipelines.ingest.result_source import read_result
+
+    return read_result(one.path) if one.data is None else Document.from_json(one.data)
 
 
 def _as_corrected(document: Document, result: Input, *, corrected: bool) -> Document:

@@ -15,7 +15,7 @@ from docai.pipelines.overlay import color_of
 from docai.records import Document, Molecule, RecordBase, Score, Table, Text, kind_of
 
 DOUBTFUL: Final = 0.8
-"""Confidence below which a record is shown to the person who looks for what is doubtful."""
+"""Confidence below which a record is shown to who looks for what is doubtful, and a part of it is marked."""
 
 _FACTS: Final = ("inchi", "inchikey", "formula", "weight", "n_measures", "n_spines")
 """Fields of contents that are shown by their names."""
@@ -75,7 +75,7 @@ def record_data(record: RecordBase) -> dict[str, Any]:
     """What the page shows of one record."""
     content = _content(record)
     kind = kind_of(type(record))
-    window = fit_square(record.bbox, size=HEADS[kind].resolution if kind in HEADS else CROP_SIZE)
+    window = fit_square(record.bbox, size=crop_side(kind))
     provenance = record.model_dump(mode="json", include=set(RecordBase.model_fields) - {"issues"})
     shown = {name: getattr(record, name) for name in _FACTS if getattr(record, name, None)}
     red, green, blue = color_of(kind)
@@ -91,6 +91,11 @@ def record_data(record: RecordBase) -> dict[str, Any]:
         "window": [window.x0, window.y0, window.scale, window.size],
         **_parts(record),
     }
+
+
+def crop_side(kind: str) -> int:
+    """Pixels of the square that shows a record of this kind: that of its head."""
+    return HEADS[kind].resolution if kind in HEADS else CROP_SIZE
 
 
 def _content(record: RecordBase) -> Content:

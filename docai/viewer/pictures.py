@@ -14,10 +14,10 @@ from docai.base import Content
 from docai.contents import MoleculeContent, ScoreContent
 from docai.exports.pictures import engraved, molecule_svg
 from docai.limits import Limits
-from docai.models.heads import HEADS
-from docai.pipelines.crops.crop import CROP_SIZE, make_crop
+from docai.pipelines.crops.crop import make_crop
 from docai.pipelines.ingest import Page, Source, open_source
 from docai.records import RecordBase, kind_of
+from docai.viewer.data import DOUBTFUL, crop_side
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -27,9 +27,6 @@ PAGE_PX: Final = 1400
 
 _QUALITY: Final = 70
 """Of WebP; small print is clear."""
-
-SURE: Final = 0.8
-"""Confidence from which a part is not marked."""
 
 
 class PictureBook:
@@ -56,8 +53,7 @@ class PictureBook:
 
     def crop(self, record: RecordBase) -> bytes:
         """The square that the head of a record reads, as WebP. Raises :class:`docai.errors.InputError`."""
-        kind = kind_of(type(record))
-        size = HEADS[kind].resolution if kind in HEADS else CROP_SIZE
+        size = crop_side(kind_of(type(record)))
         with self._page(record.page) as page:
             return as_webp(make_crop(page, record.bbox, size=size).image)
 
@@ -102,7 +98,7 @@ def draw_content(content: Content) -> str | None:
             doubtful = [
                 atom.number
                 for atom in content.atoms
-                if atom.confidence is not None and atom.confidence < SURE
+                if atom.confidence is not None and atom.confidence < DOUBTFUL
             ]
             return molecule_svg(content, doubtful)
         case ScoreContent():

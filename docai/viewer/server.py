@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import ValidationError
 
 from docai.corrections import SUFFIX, Correction, Corrections, corrections_path
-from docai.errors import CorrectionsError, DocaiError, NotAResultError, SettingError
+from docai.errors import DocaiError, NotAResultError, SettingError
 from docai.exports import source_of_result
 from docai.limits import Limits
 from docai.pipelines.ingest.result_source import read_result
@@ -166,7 +166,8 @@ class _Handler(BaseHTTPRequestHandler):
             act(parts)
         except (KeyError, IndexError):
             self._send_error(HTTPStatus.NOT_FOUND, "There is no such page.")
-        except (CorrectionsError, ValidationError, ValueError) as error:
+        except ValueError as error:
+            # Pydantic's, and those of corrections and results, are such errors, too.
             message = "This is no correction." if isinstance(error, ValidationError) else str(error)
             status = HTTPStatus.NOT_FOUND if isinstance(error, NotAResultError) else HTTPStatus.BAD_REQUEST
             self._send_error(status, message)

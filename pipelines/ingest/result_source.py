@@ -19,7 +19,8 @@ def read_result(path: Path) -> Document:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise NotAResultError(f"{path} cannot be read: {error.strerror or error}.") from None
+        why = error.strerror or error
+        raise NotAResultError(f"{path} cannot be read ({why}): give JSON that docai wrote.") from None
     try:
         return Document.from_json(data)
     except NotAResultError as error:
