@@ -91,6 +91,8 @@ def train_nano(
         *(model, processor, device),
         learning_rate=settings.learning_rate,
         weight_decay=settings.weight_decay,
+        muon=settings.muon,
+        average_decay=settings.average_decay,
     )
     if saved:
         progress = load_state(saved, learner)
@@ -232,8 +234,7 @@ class _Session:
         if self.rebuild_steps_left:
             rate *= 1.0 - self.rebuild_steps_left / (settings.rebuild_steps + 1)
             self.rebuild_steps_left -= 1
-        for group in self.learner.optimizer.param_groups:
-            group["lr"] = rate
+        self.learner.set_rate(rate)
         assert settings.batch_samples is not None
         assert settings.micro_tokens is not None
         weights = Weights(
@@ -270,7 +271,7 @@ class _Session:
         )
         if self.settings.keep_optimizer:
             save_checkpoint(
-                *(self.learner.model, self.processor, self.folder / "checkpoint"),
+                *(self.learner.shipped, self.processor, self.folder / "checkpoint"),
                 name="nano",
                 revision=f"step-{self.progress.step}",
                 max_tokens=NANO_MAX_TOKENS,

@@ -49,18 +49,18 @@ def token_accuracy(
     import torch
 
     result: dict[str, float] = {}
-    learner.model.eval()
+    learner.shipped.eval()
     with torch.no_grad(), learner.autocast():
         for head, cut in samples.items():
             right = total = 0
             for group in micro_batches(cut, micro_tokens):
                 batch = collate(group).to(learner.device)
-                _, logits = forward(learner.model, batch)
+                _, logits = forward(learner.shipped, batch)
                 has_label = batch.labels != IGNORE
                 right += int((logits.argmax(-1) == batch.labels)[has_label].sum())
                 total += int(has_label.sum())
             result[f"{head}_accuracy"] = right / max(1, total)
-    learner.model.train()
+    learner.shipped.train()
     return result
 
 
@@ -80,7 +80,7 @@ def exact_answers(
 
     from docai.models.inputs import encode_prompts
 
-    model = learner.model
+    model = learner.shipped
     stock: Any = model
     ends = time.monotonic() + seconds
     result: dict[str, str] = {}

@@ -34,6 +34,11 @@ class NanoSettings:
     learning_rate: float = 6e-4
     warmup_share: float = 0.03
     weight_decay: float = 0.05
+    muon: bool = True
+    """The matrices of the layers are trained by Muon, all else by AdamW; False: all by AdamW."""
+    average_decay: float | None = 0.998
+    """Of the running average of the weights, per step, which is measured and shipped; None: the last weights
+    are."""
     rebuild_steps: int = 100
     """Steps of a rising rate after resuming from a state without optimizer, while its moments are rebuilt."""
     batch_samples: int | None = None

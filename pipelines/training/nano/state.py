@@ -1,8 +1,7 @@
 """The saved state of a training. A missing file is noticed, and a full disk leaves the last state as it was.
 
 ``DIR/state/state.json`` has the progress and names the shards, safetensors files of at most 15 MB. It is
-replaced last and atomically: before that the old state is valid, after it the new one. A state of older
-versions, ``DIR/state.pt``, is read where there is no other.
+replaced last and atomically: before that the old state is valid, after it the new one.
 """
 
 from __future__ import annotations
@@ -12,8 +11,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from pickle import UnpicklingError
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from docai.errors import CheckpointError, SettingError
 
@@ -23,11 +21,13 @@ if TYPE_CHECKING:
     from docai.pipelines.training.nano.step import Learner
 
 INDEX = "state.json"
-OLD_STATE_FILE = "state.pt"
 SHARD_BYTES = 14_500_000
 _LAYOUT_VERSION = 1
 _WEIGHT_PREFIX = "weight/"
-_MOMENT_PREFIXES = ("exp_avg/", "exp_avg_sq/", "step/")
+_AVERAGE_PREFIX = "average/"
+_AVERAGE_STEPS = "average_steps"
+_MOMENTS = {"AdamW": ("exp_avg", "exp_avg_sq", "step"), "Muon": ("momentum_buffer",)}
+"""Optimizer → what it knows of a weight; saved under these names, before that of the weight."""
 
 
 @dataclass
@@ -48,10 +48,9 @@ class SavedState:
     """A state on disk, with all its files, as far as can be seen without reading them."""
 
     path: Path
-    """Path of ``state.json`` or ``state.pt``."""
-    progress: Progress | None
-    """None for a ``state.pt``, where it is known only after loading."""
-    total_minutes: float | None
+    """Path of ``state.json``."""
+    progress: Progress
+    total_minutes: float
     has_optimizer: bool
     rounding: float
     """Largest relative error of the weights by their number format, 0 for fp32."""
@@ -72,8 +71,7 @@ def find_state(folder: Path) -> SavedState | None:
                 f"{folder / 'state'} holds {len(shards)} shards without their {INDEX}: the state is half "
                 "written or half copied. Copy the whole folder again."
             )
-        old_path = folder / OLD_STATE_FILE
-        return SavedState(old_path, None, None, True, 0.0) if old_path.is_file() else None
+        return None
     try:
         index = json.loads(path.read_text(encoding="utf-8"))
         progress = Progress(**index["progress"])
@@ -100,7 +98,7 @@ def require_state(folder: Path) -> SavedState:
     saved = find_state(folder)
     if saved is None:
         raise SettingError(
-            f"There is no state to go on from in {folder}: no state/{INDEX} and no {OLD_STATE_FILE}. "
+            f"There is no state to go on from in {folder}: no state/{INDEX}. "
             "Give the folder of an earlier session to --resume, or start a new training with -o only."
         )
     return saved
@@ -114,10 +112,8 @@ def load_state(saved: SavedState, learner: Learner) -> Progress:
     """
     import torch
 
-    if saved.progress is None:
-        return _load_state_pt(saved.path, learner)
     tensors = {name: tensor for shard in saved.shards for name, tensor in _read(shard)}
-    parameters = dict(_parameters(learner))
+    parameters = dict(_parameters(learner, learner.model))
     weights = {
         name.removeprefix(_WEIGHT_PREFIX): tensor
         for name, tensor in tensors.items()
@@ -133,11 +129,20 @@ def load_state(saved: SavedState, learner: Learner) -> Progress:
     with torch.no_grad():
         for name, parameter in parameters.items():
             parameter.copy_(weights[name])
-            if f"{_MOMENT_PREFIXES[0]}{name}" in tensors:
-                learner.optimizer.state[parameter] = {
-                    moment.removesuffix("/"): tensors[moment + name].to(learner.device)
-                    for moment in _MOMENT_PREFIXES
+            optimizer = learner.optimizer_of(parameter)
+            moments = {moment: f"{moment}/{name}" for moment in _MOMENTS[type(optimizer).__name__]}
+            # Those of a session with another optimizer say nothing to this one.
+            if all(stored in tensors for stored in moments.values()):
+                optimizer.state[parameter] = {
+                    moment: tensors[stored].to(learner.device) for moment, stored in moments.items()
                 }
+        if learner.average is not None:
+            # A session without an average leaves none: it begins with the weights.
+            for name, parameter in learner.average.module.named_parameters():
+                stored = f"{_AVERAGE_PREFIX}model.{name}"
+                parameter.copy_(tensors.get(stored, weights[f"model.{name}"]))
+            if _AVERAGE_STEPS in tensors:
+                learner.average.n_averaged.copy_(tensors[_AVERAGE_STEPS])
     return Progress(**asdict(saved.progress))
 
 
@@ -152,7 +157,8 @@ def save_state(
 ) -> int:
     """Write ``folder/state`` and return its bytes.
 
-    ``half`` writes the weights in bf16, with their largest relative error.
+    ``half`` writes the weights in bf16, with their largest relative error. Without ``keep_optimizer`` the
+    weights are those that are shipped, the running average where there is one.
 
     Raises:
         CheckpointError: the state could not be written; the one before is unchanged.
@@ -162,7 +168,7 @@ def save_state(
     home = folder / "state"
     tensors: dict[str, torch.Tensor] = {}
     rounding = 0.0
-    for name, parameter in _parameters(learner):
+    for name, parameter in _parameters(learner, learner.model if keep_optimizer else learner.shipped):
         weight = parameter.detach().cpu()
         if half:
             rounded = weight.to(torch.bfloat16)
@@ -170,9 +176,13 @@ def save_state(
             rounding = max(rounding, float(error.max()))
             weight = rounded
         tensors[_WEIGHT_PREFIX + name] = weight.contiguous()
-        moments = learner.optimizer.state.get(parameter, {}) if keep_optimizer else {}
-        for moment in _MOMENT_PREFIXES if moments else ():
-            tensors[moment + name] = moments[moment.removesuffix("/")].detach().cpu().contiguous()
+        moments = learner.moments_of(parameter) if keep_optimizer else {}
+        for moment, value in moments.items():
+            tensors[f"{moment}/{name}"] = value.detach().cpu().contiguous()
+    if learner.average is not None and keep_optimizer:
+        for name, parameter in learner.average.module.named_parameters():
+            tensors[f"{_AVERAGE_PREFIX}model.{name}"] = parameter.detach().cpu().contiguous()
+        tensors[_AVERAGE_STEPS] = learner.average.n_averaged.detach().cpu()
     groups = list(_shards(tensors))
     # The names differ from those of the last state: neither overwrites the other.
     stamp = f"step-{progress.step}-{os.urandom(3).hex()}"
@@ -212,9 +222,9 @@ def save_state(
     return sum(written.values())
 
 
-def _parameters(learner: Learner) -> Iterator[tuple[str, torch.nn.Parameter]]:
-    """The parameters in the order of the optimizer; tied weights once."""
-    yield from ((f"model.{name}", tensor) for name, tensor in learner.model.named_parameters())
+def _parameters(learner: Learner, model: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Parameter]]:
+    """The weights of the model and of the head of the auxiliary task; tied ones once."""
+    yield from ((f"model.{name}", tensor) for name, tensor in model.named_parameters())
     yield from ((f"symbols.{name}", tensor) for name, tensor in learner.symbols.named_parameters())
 
 
@@ -246,22 +256,3 @@ def _read(shard: Path) -> Iterable[tuple[str, torch.Tensor]]:
         return load_file(shard).items()
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{shard} is damaged ({error}); copy it again.") from error
-
-
-def _load_state_pt(path: Path, learner: Learner) -> Progress:
-    """A ``state.pt``: model, symbols, optimizer and progress by name."""
-    import torch
-
-    try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        learner.model.load_state_dict(state["model"])
-        learner.symbols.load_state_dict(state["symbols"])
-        for group in state["optimizer"]["param_groups"]:
-            group["fused"], group["foreach"] = True, None
-        learner.optimizer.load_state_dict(state["optimizer"])
-        return Progress(**state["progress"])
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError, UnpicklingError) as error:
-        raise CheckpointError(
-            f"{path} cannot be used ({type(error).__name__}): it is damaged, half written, or of another "
-            "architecture. Copy it again."
-        ) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from docai.pipelines.training.nano.patches import (
 
 if TYPE_CHECKING:
     import torch
+    from torch.optim.swa_utils import AveragedModel
     from transformers import PaliGemmaForConditionalGeneration, PaliGemmaProcessor
 
 LOCATION_SPREAD = 1.5
@@ -35,15 +36,18 @@ _PLAIN_ATTENTION = "docai_lean"
 
 @dataclass
 class Learner:
-    """Model, head of the auxiliary task, and optimizer: all that a step changes."""
+    """Model, head of the auxiliary task, and optimizers: all that a step changes."""
 
     model: PaliGemmaForConditionalGeneration
     symbols: torch.nn.Linear
     """The head of the auxiliary task, which classifies the symbol in each quarter of a patch."""
-    optimizer: torch.optim.Optimizer
+    optimizers: tuple[torch.optim.Optimizer, ...]
+    """Each weight is of one of them."""
     device: torch.device
     first_location: int
     """Token id of ``<loc0000>``; the others follow."""
+    average: AveragedModel | None = None
+    """The running average of the weights, which is measured and shipped; None: the model itself is."""
 
     @classmethod
     def create(
@@ -54,23 +58,72 @@ class Learner:
         *,
         learning_rate: float,
         weight_decay: float,
+        muon: bool = False,
+        average_decay: float | None = None,
     ) -> Learner:
-        """A new head and optimizer for a model, all on a device."""
+        """A new head and optimizers for a model, all on a device.
+
+        Args:
+            muon: the matrices of the layers are trained by Muon (Jordan et al. 2024; its steps scaled to the
+                size of AdamW's, arXiv 2502.16982), all else by AdamW; False: all by AdamW.
+            average_decay: of the running average of the weights, per step; None: there is none.
+        """
         import torch
+        from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
         symbols = torch.nn.Linear(WIDTH, SUBCELLS * SUBCELLS * n_symbols())
         model.to(device)  # type: ignore[arg-type]
         symbols.to(device)
         _set_attention(model, _register_plain_attention() if device.type == "cpu" else "sdpa")
-        optimizer = torch.optim.AdamW(
-            [*model.parameters(), *symbols.parameters()],
-            lr=learning_rate,
-            betas=(0.9, 0.98),
-            weight_decay=weight_decay,
-            fused=True,
-        )
+        hidden = _layer_matrices(model) if muon else []
+        in_layers = {id(matrix) for matrix in hidden}
+        others = [weight for weight in model.parameters() if id(weight) not in in_layers]
+        optimizers: list[torch.optim.Optimizer] = [
+            torch.optim.AdamW(
+                [*others, *symbols.parameters()],
+                lr=learning_rate,
+                betas=(0.9, 0.98),
+                weight_decay=weight_decay,
+                fused=True,
+            )
+        ]
+        if hidden:
+            optimizers.append(
+                torch.optim.Muon(
+                    hidden, lr=learning_rate, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"
+                )
+            )
         first_location = processor.tokenizer.convert_tokens_to_ids("<loc0000>")
-        return cls(model, symbols, optimizer, device, first_location)
+        learner = cls(model, symbols, tuple(optimizers), device, first_location)
+        if average_decay is not None:
+            learner.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(average_decay))
+        return learner
+
+    @property
+    def shipped(self) -> PaliGemmaForConditionalGeneration:
+        """The model that is measured and shipped: the running average, where there is one."""
+        return self.model if self.average is None else self.average.module
+
+    def moments_of(self, parameter: torch.nn.Parameter) -> Mapping[str, torch.Tensor]:
+        """What its optimizer knows of a weight, by name; nothing before the first step."""
+        return next(
+            (optimizer.state[parameter] for optimizer in self.optimizers if parameter in optimizer.state), {}
+        )
+
+    def optimizer_of(self, parameter: torch.nn.Parameter) -> torch.optim.Optimizer:
+        """The optimizer that trains a weight."""
+        return next(
+            optimizer
+            for optimizer in self.optimizers
+            for group in optimizer.param_groups
+            if any(parameter is one for one in group["params"])
+        )
+
+    def set_rate(self, rate: float) -> None:
+        """Set the learning rate of the next step."""
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
 
     def autocast(self) -> torch.autocast:
         """Matrix products in bf16 where the device supports it; all in fp32 elsewhere."""
@@ -80,13 +133,19 @@ class Learner:
 
     @contextmanager
     def stock_attention(self) -> Iterator[None]:
-        """The model with stock attention, which generation needs."""
-        before = self.model.model.language_model.config._attn_implementation
-        _set_attention(self.model, "sdpa")
+        """The shipped model with stock attention, which generation needs."""
+        before = self.shipped.model.language_model.config._attn_implementation
+        _set_attention(self.shipped, "sdpa")
         try:
             yield
         finally:
-            _set_attention(self.model, before)
+            _set_attention(self.shipped, before)
+
+
+def _layer_matrices(model: PaliGemmaForConditionalGeneration) -> list[torch.nn.Parameter]:
+    """The matrices of the layers of the tower and the decoder: all weights that map one state to another."""
+    layers: Any = (*model.model.vision_tower.encoder.layers, *model.model.language_model.layers)
+    return [weight for layer in layers for weight in layer.parameters() if weight.ndim == 2]
 
 
 def _set_attention(model: PaliGemmaForConditionalGeneration, name: str) -> None:
@@ -149,7 +208,8 @@ def training_step(
     import torch
 
     model, device = learner.model, learner.device
-    learner.optimizer.zero_grad(set_to_none=True)
+    for optimizer in learner.optimizers:
+        optimizer.zero_grad(set_to_none=True)
     batches = [collate(group, generator) for group in micro_batches(samples, micro_tokens)]
     n_targets = sum(len(sample.suffix) for sample in samples)
     n_marks = max(1, sum(int((batch.symbols > 0).sum()) for batch in batches))
@@ -181,7 +241,10 @@ def training_step(
             totals["pointer"] += pointer_sum.detach() / n_shown
         loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    learner.optimizer.step()
+    for optimizer in learner.optimizers:
+        optimizer.step()
+    if learner.average is not None:
+        learner.average.update_parameters(model)
     return totals
 
 

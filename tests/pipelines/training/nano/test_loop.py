@@ -264,7 +264,7 @@ def test_weights_alone_are_carried_and_the_optimizer_is_rebuilt(feed: FakeFeed, 
     original = loop.training_step
 
     def watch(learner: Learner, *arguments: Any) -> dict[str, torch.Tensor]:
-        rates.append(learner.optimizer.param_groups[0]["lr"])
+        rates.append(learner.optimizers[0].param_groups[0]["lr"])
         return original(learner, *arguments)
 
     loop.training_step = watch
@@ -277,31 +277,6 @@ def test_weights_alone_are_carried_and_the_optimizer_is_rebuilt(feed: FakeFeed, 
     assert rates == pytest.approx([peak / 4, peak / 2, peak * 3 / 4, peak, peak], rel=1e-3)
     assert "rebuilt over 3 steps" in rows(back)[0]["optimizer"]
     assert any(name.startswith("exp_avg/") for name in saved_tensors(back))
-
-
-def test_a_state_of_the_version_before_goes_on(feed: FakeFeed, tmp_path: Path) -> None:
-    processor = build_processor()
-    model = shallow_model(processor, None)
-    learner = Learner.create(model, processor, torch.device("cpu"), learning_rate=1e-3, weight_decay=0.05)
-    plain = torch.optim.AdamW([*model.parameters(), *learner.symbols.parameters()], lr=1e-3)
-    for parameter in model.parameters():
-        parameter.grad = torch.full_like(parameter, 0.01)
-    plain.step()
-    torch.save(
-        {
-            "model": model.state_dict(),
-            "symbols": learner.symbols.state_dict(),
-            "optimizer": plain.state_dict(),
-            "progress": {"minutes": 3.0, "step": 7, "samples": 56, "interrupted": True},
-        },
-        tmp_path / "state.pt",
-    )
-    progress = train_nano(tmp_path, 10.0, SETTINGS, quiet)
-    assert (progress.step, progress.samples, progress.interrupted) == (8, 58, False)
-    assert feed.starts == [56]
-    assert {
-        float(tensor) for name, tensor in saved_tensors(tmp_path).items() if name.startswith("step/model")
-    } == {2.0}
 
 
 def test_too_few_minutes_and_no_state_are_said_at_once(feed: FakeFeed, tmp_path: Path) -> None:
