@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event as Flag
@@ -28,6 +29,7 @@ from docai.pipelines.batch import worker
 from docai.pipelines.batch.events import DocumentStarted, Event, ModelAwaited, PageRead
 from docai.pipelines.batch.manifest import Row, State
 from docai.pipelines.batch.pages import MODEL_FAILED
+from docai.pipelines.batch.sharing import SharedPages
 from docai.pipelines.batch.worker import Finished, Job, Opened
 from docai.pipelines.external.calls import CallWorker
 from docai.pipelines.external.children import WorkerError
@@ -57,6 +59,9 @@ P = ParamSpec("P")
 
 R = TypeVar("R")
 
+Offer = Callable[[SharedPages], AbstractContextManager[object]]
+"""Within the block other workers may read pages of a document, too."""
+
 
 class StoppedError(Exception):
     """The run is being stopped; the document waits for the next one."""
@@ -81,10 +86,12 @@ class DocumentReader:
     Args:
         emit: is told what happens.
         temporary: a folder for the files that the process makes while it works.
+        offer: lets other workers help with a document; None: nobody helps.
     """
 
-    def __init__(self, emit: Callable[[Event], None], temporary: Path) -> None:
+    def __init__(self, emit: Callable[[Event], None], temporary: Path, offer: Offer | None = None) -> None:
         self._emit = emit
+        self._offer = offer
         self._worker = CallWorker(
             "docai.pipelines.ingest.one_thread",
             worker.__name__,
@@ -138,9 +145,7 @@ class DocumentReader:
             # A fault of docai itself costs this document alone.
             return _failed(error, f"{type(error).__name__}: {error}")
         finally:
-            self._n_documents += 1
-            if self._n_documents >= MAX_DOCUMENTS:
-                self._replace()
+            self._count_document()
 
     def _read_when_there_is_a_model(self, row: Row, job: Job, ends_early: Callable[[], str]) -> Outcome:
         started = time.monotonic()
@@ -155,17 +160,49 @@ class DocumentReader:
             if self._stopped.wait(MODEL_PAUSE_SECONDS):
                 raise StoppedError
 
+    def help(self, pages: SharedPages, job: Job) -> bool:
+        """Read pages of a document that another worker has open, until none is left.
+
+        Args:
+            job: of that document, as this worker would read it.
+
+        Returns:
+            Whether it could help. What stops it is left to the owner, who meets it, too, if it is no fault of
+            this process.
+
+        Raises:
+            StoppedError: :meth:`stop` was called.
+        """
+        job = replace(job, retry_failed=False, joins=True)
+        try:
+            opened = self._open(job)
+            if opened.sha256 != pages.sha256:
+                return False
+            while pages.n_left:
+                with pages.helped() as number:
+                    if number is not None:
+                        self._read_page(pages.row, job, number, pages.ends_early())
+            return True
+        except StoppedError:
+            raise
+        except Exception:
+            if self._stopped.is_set():
+                raise StoppedError from None
+            return False
+        finally:
+            if self._worker.pid is not None:
+                with suppress(WorkerError, StoppedError):
+                    self._call(worker.close_document, GRACE_SECONDS)
+            self._count_document()
+
     def _read(self, row: Row, job: Job, ends_early: Callable[[], str]) -> Outcome:
         for change in range(CHANGES):
             opened = self._open(job)
             if change == 0:
                 self._emit(DocumentStarted(row, len(opened.numbers), len(opened.kept)))
             job = replace(job, retry_failed=False)
-            for number in opened.numbers:
-                if number not in opened.kept:
-                    started = time.monotonic()
-                    n_records, problem = self._read_page(job, number, ends_early())
-                    self._emit(PageRead(row, number, time.monotonic() - started, n_records, problem))
+            left = [number for number in opened.numbers if number not in opened.kept]
+            self._read_pages(SharedPages(row, opened.sha256, left, ends_early), job, bool(opened.kept))
             try:
                 finished = self._finish(job)
             except SourceChangedError:
@@ -178,6 +215,22 @@ class DocumentReader:
             return Outcome(*state_of(failed, finished.n_unanswered), opened, finished)
         raise AssertionError("a document is read or given up")
 
+    def _read_pages(self, pages: SharedPages, job: Job, is_begun: bool) -> None:
+        """Read the pages that are left, with whoever helps.
+
+        Args:
+            is_begun: some were read before. Others join a folder that this worker has begun.
+        """
+        with ExitStack() as stack:
+            stack.callback(pages.close)
+            if not is_begun and (first := pages.take()) is not None:
+                self._read_page(pages.row, job, first, pages.ends_early())
+            if self._offer is not None:
+                stack.enter_context(self._offer(pages))
+            while (number := pages.take()) is not None or pages.wait():
+                if number is not None:
+                    self._read_page(pages.row, job, number, pages.ends_early())
+
     def _open(self, job: Job) -> Opened:
         for attempt in range(TRIES):
             try:
@@ -187,12 +240,18 @@ class DocumentReader:
                     raise
         raise AssertionError("a document is opened or given up")
 
-    def _read_page(self, job: Job, number: int, why_not: str = "") -> tuple[int, str]:
-        """How many records it has, and why it was given up.
+    def _read_page(self, row: Row, job: Job, number: int, why_not: str) -> None:
+        """Read a page, or give it up.
 
         Args:
             why_not: it is not to be read any more.
         """
+        started = time.monotonic()
+        n_records, problem = self._tried_page(job, number, why_not)
+        self._emit(PageRead(row, number, time.monotonic() - started, n_records, problem))
+
+    def _tried_page(self, job: Job, number: int, why_not: str = "") -> tuple[int, str]:
+        """How many records it has, and why it was given up."""
         if why_not:
             self._call(worker.give_up_page, GRACE_SECONDS, number, why_not)
             return 0, why_not
@@ -217,7 +276,7 @@ class DocumentReader:
                 opened = self._open(job)
                 # That of a single page is not on the disk.
                 for number in set(opened.numbers) - opened.kept:
-                    self._read_page(job, number)
+                    self._tried_page(job, number)
         raise AssertionError("a document is finished or given up")
 
     def _call(self, function: Callable[P, R], seconds: float | None, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -233,6 +292,11 @@ class DocumentReader:
                     f"Documents are read in a process that does not start: {error}."
                 ) from error
             raise
+
+    def _count_document(self) -> None:
+        self._n_documents += 1
+        if self._n_documents >= MAX_DOCUMENTS:
+            self._replace()
 
     def _replace(self) -> None:
         self._worker.close()

@@ -58,14 +58,20 @@ class PageStore:
 
     Args:
         key: of the bytes and settings that they are of; pages of another are thrown away.
+        joins: another process has begun the folder, and reads the same document: nothing is thrown away.
+
+    Raises:
+        NotAResultError: with ``joins``, the folder is not begun, or of another document.
     """
 
-    def __init__(self, folder: Path, key: str) -> None:
+    def __init__(self, folder: Path, key: str, *, joins: bool = False) -> None:
         self._folder = folder
         self._about = json.dumps({"key": key}).encode()
         self._is_begun = False
         with suppress(OSError):
             self._is_begun = (folder / _ABOUT).read_bytes() == self._about
+        if joins and not self._is_begun:
+            raise NotAResultError(f"{folder} holds no pages of this document")
         if not self._is_begun:
             shutil.rmtree(folder, ignore_errors=True)
 

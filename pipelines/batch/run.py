@@ -32,6 +32,7 @@ from docai.pipelines.batch.manifest import Row
 from docai.pipelines.batch.model_server import Address, ModelAddress, ModelServer, ModelSpec, new_address
 from docai.pipelines.batch.pages import n_unanswered
 from docai.pipelines.batch.ray_cluster import RayCluster
+from docai.pipelines.batch.sharing import SharedDocuments, SharedPages
 from docai.pipelines.batch.storage import FileFacts, digest_of, facts_of
 from docai.pipelines.batch.worker import JSON, Exporter, Job
 from docai.records import Document
@@ -170,10 +171,12 @@ class Run(RunBase):
             self._temporary = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="docai-batch-")))
             self._server, model = self._setup.start_model(self._temporary)
             stack.callback(self._server.close)
-            n_workers = self._setup.n_workers or default_workers()
+            # Those that find no document help with the pages of others.
+            n_workers = (self._setup.n_workers or default_workers()) if begin.n_waiting else 1
+            shared = SharedDocuments(n_workers)
             threads = [
-                Thread(target=self._work, args=(model,), name=f"docai-batch-{number}", daemon=True)
-                for number in range(min(n_workers, max(1, begin.n_waiting)))
+                Thread(target=self._work, args=(model, shared), name=f"docai-batch-{number}", daemon=True)
+                for number in range(n_workers)
             ]
             stack.callback(self._join, threads)
             for thread in threads:
@@ -204,16 +207,23 @@ class Run(RunBase):
         for thread in threads:
             thread.join()
 
-    def _work(self, model: ModelAddress) -> None:
+    def _work(self, model: ModelAddress, shared: SharedDocuments) -> None:
         """What each thread does."""
         temporary = self._temporary / current_thread().name
         temporary.mkdir()
-        reader = DocumentReader(self._events.put, temporary)
+        reader = DocumentReader(self._events.put, temporary, shared.offer)
         with self._lock:
             self._readers.append(reader)
         try:
-            while (row := self._next()) is not None:
-                self._read(reader, row, model)
+            try:
+                while (row := self._next()) is not None:
+                    self._read(reader, row, model)
+            finally:
+                shared.leave()
+            refused: list[SharedPages] = []
+            while (pages := shared.wait(refused)) is not None:
+                if not reader.help(pages, self._job(pages.row, model)):
+                    refused.append(pages)
         except StoppedError:
             pass
         except BaseException as error:

@@ -85,6 +85,8 @@ class Job:
     """The result says how long pages and stages took."""
     name: str | None = None
     """Of the document in its result; None: ``path``, as it is."""
+    joins: bool = False
+    """Another process has the document open, and puts its result together: this one reads pages for it."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ class Opened:
     numbers: tuple[Count, ...]
     """Of the pages to read."""
     kept: frozenset[Count]
-    """Of these, those that were read before."""
+    """Of these, those that were read before; none where :attr:`Job.joins` is set."""
 
 
 @dataclass(frozen=True)
@@ -159,6 +161,7 @@ def open_document(job: Job) -> Opened:
     Raises:
         InputError: it cannot be read; its subclasses say why.
         ConfigurationError: a setting, such as the selection of pages, does not fit.
+        NotAResultError: it is to be joined, and is not what the other process reads.
     """
     global _open
     _prepare(job)
@@ -171,9 +174,12 @@ def open_document(job: Job) -> Opened:
         source = stack.enter_context(open_source(content, password=job.password, limits=job.options.limits))
         engine: Engine = stack.enter_context(RemoteEngine(job.model))
         conversion = stack.enter_context(Conversion(source, engine, job.options, pages=job.pages))
-        store = PageStore(job.folder, f"{source.sha256} {job.key} {job.pages or ''}")
+        key = f"{source.sha256} {job.key} {job.pages or ''}"
+        store = PageStore(job.folder, key, joins=job.joins)
         numbers = tuple(conversion.numbers)
-        kept = store.numbers(with_failed=not job.retry_failed) & frozenset(numbers)
+        kept: frozenset[int] = frozenset()
+        if not job.joins:
+            kept = store.numbers(with_failed=not job.retry_failed) & frozenset(numbers)
         modified = 0 if status is None else status.st_mtime_ns
         opened = Opened(source.sha256, source.n_bytes, modified, numbers, kept)
         start = conversion.document([])
