@@ -94,7 +94,7 @@ def process_many(
             ``s3://bucket/results``; None: into ``run``, which all machines have to see then.
         model, device, model_options, heads, text_layer, drawings, witnesses, effort, readback, retry, limits:
             see :class:`docai.Pipeline`.
-        engine: in place of ``model``; it is pickled.
+        engine: in place of ``model``; it is pickled, so that its class is in a module, not in the script.
 
     Raises:
         InputError: there are no documents in what was given.

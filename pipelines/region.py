@@ -227,12 +227,15 @@ class RegionTask:
         """What the head is asked: each crop, within the caller's limit on tokens."""
         if self.head is None:
             return []
+        # The grid of a born-digital table is there at once; readers of pixels may still be at work.
+        ready = [reading for future in self.pending if future.done() for reading in future.result()]
+        known = [*self.readings, *ready]
         return [
             Request(
                 self.head,
                 crop.image,
                 self.options.limits.max_tokens_per_region,
-                draft=draft_of(self.readings, crop),
+                draft=draft_of(known, crop),
                 deadline=self.deadline,
             )
             for crop in self.crops

@@ -313,8 +313,16 @@ def _sendable(error: Exception) -> Exception:
     return error if isinstance(error, DocaiError) else RuntimeError(f"{type(error).__name__}: {error}")
 
 
+def receive_spec(spec: ModelSpec) -> None:
+    """In the process of the model: it knows what it is to load."""
+
+
 class ModelServer:
-    """The process of the model, started again when it is lost. :meth:`close` ends it."""
+    """The process of the model, started again when it is lost. :meth:`close` ends it.
+
+    Raises:
+        SettingError: the engine that was given cannot be taken to another process.
+    """
 
     def __init__(self, spec: ModelSpec, address: Address, key: bytes) -> None:
         key_of_server = os.environ.get(KEY_VARIABLE)
@@ -323,6 +331,8 @@ class ModelServer:
         # Weights alone may be larger than any bound that fits a reader.
         self._worker.limit(None)
         self._is_closed = False
+        if spec.engine is not None:
+            self._require_sent(spec)
         self._thread = Thread(target=self._run, args=(spec, address, key), daemon=True)
         self._thread.start()
 
@@ -334,6 +344,22 @@ class ModelServer:
         self._is_closed = True
         self._worker.stop()
         self._thread.join(CLOSE_SECONDS)
+
+    def _require_sent(self, spec: ModelSpec) -> None:
+        """Or workers would wait for a process that never answers."""
+        try:
+            self._worker.call(receive_spec, None, spec)
+        except WorkerError:
+            # What it is will be met again, and is told there.
+            return
+        except Exception as error:
+            self._worker.close()
+            kind = type(spec.engine)
+            raise SettingError(
+                f"The engine {kind.__qualname__} cannot be taken to the process of the model "
+                f"({type(error).__name__}: {error}): put its class into a module that can be imported, not "
+                "into the script that is run, and give it only what can be pickled."
+            ) from error
 
     def _run(self, spec: ModelSpec, address: Address, key: bytes) -> None:
         while not self._is_closed:

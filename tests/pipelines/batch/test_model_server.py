@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from queue import Queue
 from threading import Event, Thread
+from types import ModuleType
 from typing import Any
 
 import pytest
 import torch
 
+from docai import ScriptedEngine
+from docai.errors import SettingError
 from docai.models.paligemma import PaliGemmaEngine
 from docai.models.slots import SlotDecoder
-from docai.pipelines.batch.model_server import Answer, Crop, Question, answer_questions
+from docai.pipelines.batch.model_server import (
+    Answer,
+    Crop,
+    ModelServer,
+    ModelSpec,
+    Question,
+    answer_questions,
+)
 from tests.models.tiny import build_tiny, noise
 
 WAIT_SECONDS = 60.0
@@ -109,3 +120,20 @@ def test_a_head_without_weights_costs_its_own_question_alone(tmp_path: Path) -> 
     assert found["empty"] == (True, ("cpu", []))
     assert found["right"][0]
     assert found["right"][1][1][0].n_tokens == 3
+
+
+def test_an_engine_that_another_process_cannot_have_is_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Local(ScriptedEngine):
+        """Has no name by which it could be found."""
+
+    # As the class of a script has: its module is another one in the other process.
+    script = ModuleType("script_that_is_run")
+    known = type("Known", (ScriptedEngine,), {"__module__": script.__name__})
+    script.Known = known  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, script.__name__, script)
+    for engine in (Local({}), known({})):
+        spec = ModelSpec(engine=engine)
+        with pytest.raises(SettingError, match="put its class into a module that can be imported"):
+            ModelServer(spec, str(tmp_path / "model"), b"key")

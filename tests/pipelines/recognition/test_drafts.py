@@ -101,3 +101,32 @@ def test_the_head_is_asked_with_the_words_of_the_page(pdf: bytes) -> None:
             task.crops = tile_region(page, "lines", BOX, size=896, words=task.words)
             (request,) = task.requests()
             assert ("Hello ; " in request.draft) is is_drafted
+
+
+def test_the_head_of_a_table_is_asked_with_its_grid() -> None:
+    document = pymupdf.open()
+    page = document.new_page(width=400, height=200)
+    for row in range(3):
+        for column in range(2):
+            cell = pymupdf.Rect(60 + 100 * column, 60 + 25 * row, 160 + 100 * column, 85 + 25 * row)
+            page.draw_rect(cell)
+            page.insert_text((cell.x0 + 6, cell.y0 + 16), f"r{row}c{column}", fontsize=10)
+    options = Options(text_layer="verify", witnesses="off")
+    box: BBox = (58, 58, 262, 137)
+    with (
+        open_source(bytes(document.tobytes())) as source,
+        source.page(1) as own,
+        ReaderPool.choose(Options(text_layer="verify")) as pool,
+    ):
+        region = Region("table", box, 1.0, ("given by the caller",), words=tuple(own.words()))
+        task = RegionTask("p1-table-0", own, region, options)
+        task.plan(pool, ["table"])
+        task.submit(pool)
+        task.crops = tile_region(own, "rows", box, size=896, words=task.words)
+        (request,) = task.requests()
+        task.gather_evidence()
+    parsed = HEADS["table"].parser(request.draft)
+    assert isinstance(parsed.content, TableContent)
+    assert [cell.text for cell in parsed.content.cells] == [
+        f"r{row}c{column}" for row in range(3) for column in range(2)
+    ]
