@@ -219,12 +219,12 @@ def data_formats() -> str:
 
 def record_fields() -> str:
     """The fields of the document and of everything in it, as their descriptions have them."""
-    from docai import contents, joined_tables, records, structure
+    from docai import contents, document, joined_tables, records, structure
 
     provenance = records.RecordBase.model_fields
     models: list[tuple[str, Any, Iterable[str]]] = [
         (model.__name__, model, model.model_fields)
-        for model in (records.Document, records.SourceInfo, records.PageInfo, records.Stats)
+        for model in (document.Document, document.SourceInfo, document.PageInfo, document.Stats)
     ]
     models.append(("What all records share", records.RecordBase, provenance))
     for record in (records.Table, records.Molecule, records.Score, records.Text, records.Figure):

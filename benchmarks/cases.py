@@ -19,9 +19,10 @@ from typing import Final
 from common import need_folder, real_data, script_parser
 
 import docai
+from docai.document import Document
 from docai.geometry import share_inside
 from docai.limits import Limits
-from docai.records import Document, Figure, RecordBase, Table, Text
+from docai.records import Figure, RecordBase, Table, Text
 
 HEADS: Final = ("table", "molecule", "score", "text")
 

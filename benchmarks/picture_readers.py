@@ -17,6 +17,7 @@ import psutil
 
 from docai.base import Content
 from docai.contents import MoleculeContent, ScoreContent, TableContent, TextContent
+from docai.document import Document
 from docai.geometry import BBox, PageTransform
 from docai.models.engine import Engine
 from docai.models.heads import HEADS
@@ -30,7 +31,6 @@ from docai.pipelines.evidence import trust
 from docai.pipelines.evidence.base import PIXELS, Reader, ReaderInput, Reading
 from docai.pipelines.evidence.readers import ask, known_readers
 from docai.pipelines.ingest import Source, open_source
-from docai.records import Document
 
 SURE: Final = 0.8
 """Confidence from which an answer is called sure."""

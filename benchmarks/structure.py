@@ -33,9 +33,10 @@ from docbank import in_thousandths, ranks
 
 import docai
 from docai.contents import Word
+from docai.document import Document
 from docai.geometry import BBox, area, center, contains_center
 from docai.pipelines.words import plain
-from docai.records import Document, Record, Text
+from docai.records import Record, Text
 
 CLASS_OF_ROLE: Mapping[str, str] = {
     "title": "title",

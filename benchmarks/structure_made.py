@@ -25,8 +25,9 @@ from common import script_parser
 from structure_articles import Article, Piece, draw_article
 
 import docai
+from docai.document import Document
 from docai.geometry import BBox, contains_center, grow, share_inside
-from docai.records import Document, Text
+from docai.records import Text
 
 SCAN_DPI = 150
 

@@ -16,12 +16,13 @@ from docai._version import __version__
 from docai.api import Pipeline, parse, process, read
 from docai.batch import BatchResult, process_many
 from docai.contents import Issue
+from docai.document import Document
 from docai.errors import DocaiError
 from docai.limits import Limits
 from docai.models.scripted import ScriptedEngine
 from docai.options import ModelOptions
 from docai.pipelines.batch.ray_cluster import RayCluster
-from docai.records import Document, Figure, Molecule, Score, Table, Text
+from docai.records import Figure, Molecule, Score, Table, Text
 
 __all__ = [
     "BatchResult",

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from docai.base import MAX_REPR, one_line
+from docai.document import Document
 from docai.errors import EmptySourceError, SettingError
 from docai.limits import Limits
 from docai.models.heads import get_head
 from docai.options import ModelOptions, Options
 from docai.page_ranges import PageSelection
-from docai.records import Document, RecordBase
+from docai.records import RecordBase
 
 if TYPE_CHECKING:
     from PIL.Image import Image

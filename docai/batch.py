@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from docai._version import __version__
 from docai.api import Pipeline
+from docai.document import Document
 from docai.errors import RunFolderError, SettingError
 from docai.exports import export_alone, format_named
 from docai.files import expand_home
 from docai.options import ModelOptions
-from docai.records import Document
 
 if TYPE_CHECKING:
     from docai.limits import Limits

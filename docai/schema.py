@@ -1,7 +1,7 @@
 """The JSON Schema of :class:`docai.Document`, committed as ``docai/schema.json``.
 
 ``python -m docai.schema`` writes it again after a change of the records. A change of the structure needs a
-new ``SCHEMA_VERSION`` in ``docai/records.py``: readers rely on one version meaning one format. Descriptions
+new ``SCHEMA_VERSION`` in ``docai/document.py``: readers rely on one version meaning one format. Descriptions
 may change at any time.
 """
 
@@ -13,7 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from docai.records import SCHEMA_VERSION, Document
+from docai.document import SCHEMA_VERSION, Document
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 FILE_NAME = "schema.json"
@@ -75,7 +75,7 @@ def write_schema(path: Path) -> None:
         if structure(old) != structure(new) and schema_version(old) == SCHEMA_VERSION:
             raise ValueError(
                 f"The records changed, and SCHEMA_VERSION is still {SCHEMA_VERSION}: raise it in "
-                "docai/records.py (the second number for an addition, the first where old readers break), "
+                "docai/document.py (the second number for an addition, the first where old readers break), "
                 "say so in CHANGELOG.md, and run this again."
             )
     path.write_text(new, "utf-8")

@@ -1,4 +1,4 @@
-"""One source into one :class:`~docai.records.Document`, by the steps that every page goes through.
+"""One source into one :class:`~docai.document.Document`, by the steps that every page goes through.
 
     open source → pages → layout: regions
         → RegionTask (crop → recognize → gather evidence → decide → verify → record) → Document
@@ -22,6 +22,7 @@ from typing import cast
 from docai._version import __version__
 from docai.base import Content, counted
 from docai.contents import Cell, Issue, Stage
+from docai.document import Document, PageInfo, SourceInfo, Stats
 from docai.errors import DocaiError, SettingError
 from docai.geometry import center, contains_center
 from docai.issues import make_issue
@@ -41,17 +42,7 @@ from docai.pipelines.region import RegionTask, plan_tasks, recognize
 from docai.pipelines.retry import retry_regions
 from docai.pipelines.structure import DocumentStructure, find_page_roles
 from docai.pipelines.structure.outline import OutlineEntry, read_outline
-from docai.records import (
-    CellPlace,
-    Document,
-    Molecule,
-    PageInfo,
-    Record,
-    RecordBase,
-    SourceInfo,
-    Stats,
-    Table,
-)
+from docai.records import CellPlace, Molecule, Record, RecordBase, Table
 
 REGIONS_AT_ONCE = 8
 """Regions put to the engine in one call: enough to batch, few enough to report progress and stop in time."""

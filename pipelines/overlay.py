@@ -9,11 +9,12 @@ from typing import BinaryIO, Final
 
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
+from docai.document import Document
 from docai.geometry import BBox, PageTransform
 from docai.limits import Limits
 from docai.models.heads import HEADS, Color
 from docai.pipelines.ingest import open_source
-from docai.records import Document, Record
+from docai.records import Record
 
 FIGURE_COLOR: Final[Color] = (200, 90, 0)
 """Of what no head reads; see also :attr:`docai.models.heads.Head.color`."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from docai.contents import Line
+from docai.document import Document, PageInfo, SourceInfo
 from docai.geometry import BBox, union
 from docai.parsers.table_grid import table_from_rows
-from docai.records import Document, Figure, Font, PageInfo, RecordBase, SourceInfo, Table, Text
+from docai.records import Figure, Font, RecordBase, Table, Text
 from docai.structure import Role
 
 WIDTH, HEIGHT = 600.0, 800.0

@@ -3,19 +3,8 @@
 from __future__ import annotations
 
 from docai.contents import Cell, Issue, Line, Word
-from docai.records import (
-    Alternative,
-    Confidence,
-    Document,
-    Figure,
-    Molecule,
-    PageInfo,
-    Score,
-    SourceInfo,
-    Stats,
-    Table,
-    Text,
-)
+from docai.document import Document, PageInfo, SourceInfo, Stats
+from docai.records import Alternative, Confidence, Figure, Molecule, Score, Table, Text
 
 
 def full_document() -> Document:

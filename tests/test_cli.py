@@ -15,10 +15,10 @@ import docai.exports.files
 from docai.api import Pipeline
 from docai.cli.outputs import plan_names
 from docai.contents import Issue
+from docai.document import Document
 from docai.errors import CheckpointError, DamagedSourceError, DocaiError, UnknownModelError
 from docai.models.scripted import ScriptedEngine
 from docai.options import ModelOptions, Options
-from docai.records import Document
 
 from .conftest import Run
 from .documents import full_document

@@ -10,7 +10,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from docai.records import Document
+from docai.document import Document
 
 from .conftest import Run
 from .exports import made

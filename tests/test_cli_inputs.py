@@ -16,9 +16,9 @@ from PIL import Image
 import docai.cli.outputs
 import docai.cli.reading
 from docai.cli.inputs import find_inputs
+from docai.document import Document
 from docai.limits import FLAGS
 from docai.pipelines.overlay import write_picture
-from docai.records import Document
 from docai.settings import Settings
 
 from .conftest import Run

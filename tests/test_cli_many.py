@@ -15,8 +15,8 @@ from types import ModuleType
 
 import pytest
 
+from docai.document import Document
 from docai.pipelines.batch import worker
-from docai.records import Document
 
 from .conftest import Run
 

@@ -16,11 +16,12 @@ from docai.corrections import (
     corrected_content,
     corrections_path,
 )
+from docai.document import Document, SourceInfo
 from docai.errors import CorrectionsError
 from docai.parsers.molecule import parse_molecule
 from docai.parsers.score import parse_score
 from docai.parsers.table_grid import table_content
-from docai.records import Document, Figure, Molecule, Score, SourceInfo, Table, Text
+from docai.records import Figure, Molecule, Score, Table, Text
 
 KERN = "**kern\n*clefG2\n*M4/4\n=1\n4c\n4d\n4e\n4f\n==\n*-\n"
 

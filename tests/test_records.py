@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 import docai
 from docai.base import MAX_REPR
 from docai.contents import FigureContent, Line, MoleculeContent, ScoreContent, TableContent, TextContent, Word
+from docai.document import Document, SourceInfo
 from docai.errors import NotAResultError
-from docai.records import Confidence, Document, Figure, Molecule, SourceInfo, Table, Text
+from docai.records import Confidence, Figure, Molecule, Table, Text
 
 from .documents import full_document
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 import docai.schema
-from docai.records import SCHEMA_VERSION, Document
+from docai.document import SCHEMA_VERSION, Document
 from docai.schema import build_schema, read_schema, schema_version, structure, write_schema
 
 
 def test_committed_schema_is_that_of_the_records() -> None:
     assert structure(read_schema()) == structure(build_schema()), (
         "The records changed and docai/schema.json did not. If that is wanted, raise SCHEMA_VERSION in "
-        "docai/records.py, run `make schema`, and say so in CHANGELOG.md."
+        "docai/document.py, run `make schema`, and say so in CHANGELOG.md."
     )
     assert json.loads(read_schema()) == json.loads(build_schema()), (
         "Descriptions changed, and docai/schema.json has the old ones: run `make schema`."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from docai.records import Document
+from docai.document import Document
 from docai.structure import join_lines
 
 from .blocks import document, figure, prose, table, text

@@ -16,10 +16,10 @@ from docai.cli.exporting import described, formats_of, show_losses, write_target
 from docai.cli.inputs import STDIN, Input
 from docai.cli.outputs import Job, check_outputs, plan_jobs
 from docai.corrections import corrections_path
+from docai.document import Document
 from docai.errors import SETUP_ERRORS, DocaiError, SettingError
 from docai.exports import FORMATS, ExportOptions, export, source_of_result
 from docai.files import expand_home
-from docai.records import Document
 
 STDOUT: Final = "-"
 

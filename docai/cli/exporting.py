@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from docai.base import counted
 from docai.cli.common import listed
+from docai.document import Document
 from docai.errors import SETUP_ERRORS, DocaiError, NothingToExportError, OutputError, SettingError
 from docai.exports import (
     ExportOptions,
@@ -19,7 +20,6 @@ from docai.exports import (
     refuse_source,
     write_files,
 )
-from docai.records import Document
 
 if TYPE_CHECKING:
     from rich.console import Console

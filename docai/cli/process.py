@@ -32,7 +32,7 @@ from docai.exports import ExportOptions
 from docai.page_ranges import page_ranges
 
 if TYPE_CHECKING:
-    from docai.records import Document
+    from docai.document import Document
     from docai.settings import Settings
 
 

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from docai.api import Pipeline
+    from docai.document import Document
     from docai.limits import Limits
     from docai.pipelines.batch.events import Event
     from docai.pipelines.convert import Progress
-    from docai.records import Document
     from docai.settings import Settings
 
 OVERLAY_SECONDS: Final = 300.0

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from docai.base import Content, counted, one_line
 from docai.contents import Severity
+from docai.document import Document
 from docai.models.heads import region_kinds
-from docai.records import Document
 
 if TYPE_CHECKING:
     from rich.console import Console

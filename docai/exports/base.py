@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from docai.base import bracketed, counted
+from docai.document import Document
 from docai.errors import InputError, needs
-from docai.records import Document
 
 if TYPE_CHECKING:
     from docai.limits import Limits

@@ -15,11 +15,12 @@ from typing import Any, Final
 
 from docai.base import Content
 from docai.contents import Cell
+from docai.document import Document, PageInfo
 from docai.exports.base import Export
 from docai.exports.flow import Block, blocks, printable, running_text
 from docai.exports.pictures import MARGIN, cut_from_pages
 from docai.geometry import BBox
-from docai.records import Document, Figure, Molecule, PageInfo, RecordBase, Score, Table, Text
+from docai.records import Figure, Molecule, RecordBase, Score, Table, Text
 
 SCHEMA_VERSION: Final = "1.8.0"
 """Of DoclingDocument: the first with ``meta``. docling-core reads older versions, and refuses newer ones."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from docai.document import Document
 from docai.errors import OutputError
 from docai.exports.base import ExportedFile, ExportOptions, Loss
 from docai.exports.registry import export
 from docai.files import write_durably
-from docai.records import Document
 
 
 @dataclass(frozen=True)

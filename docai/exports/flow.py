@@ -12,10 +12,11 @@ from pathlib import PureWindowsPath
 from typing import Final, Literal
 
 from docai.base import Content
+from docai.document import Document
 from docai.exports.base import Export
 from docai.joined_tables import JoinedTable
 from docai.parsers.base import replace_invalid_chars
-from docai.records import Document, Figure, Molecule, RecordBase, Score, Table, Text
+from docai.records import Figure, Molecule, RecordBase, Score, Table, Text
 from docai.structure import Paragraph
 
 BlockKind = Literal["title", "heading", "paragraph", "list-item", "caption", "footnote", "code", "record"]

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from docai.contents import Cell, TableContent
+from docai.document import Document
 from docai.errors import ExportError
-from docai.records import Document
 
 MAX_PLACES: Final = 1 << 24
 """Most positions of a table (rows times columns): all rows that Excel holds, 16 columns wide."""

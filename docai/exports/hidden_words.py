@@ -14,10 +14,11 @@ from statistics import median
 from typing import Final, Literal
 
 from docai.contents import Cell, Line
+from docai.document import Document, PageInfo
 from docai.exports.flow import printable
 from docai.exports.ocr_pages import spaces_after
 from docai.geometry import BBox, TurnedFrame, center, union
-from docai.records import Document, Figure, PageInfo, RecordBase, Table, Text
+from docai.records import Figure, RecordBase, Table, Text
 
 Direction = Literal["right", "down", "left", "up"]
 """Where text runs on the displayed page; ``down``: that of a page which lies on its side."""

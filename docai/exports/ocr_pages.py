@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from docai.contents import Cell, Line, Word
+from docai.document import PageInfo
 from docai.errors import NothingToExportError
 from docai.exports.base import Export
 from docai.exports.flow import printable
 from docai.geometry import BBox, clip
-from docai.records import Figure, PageInfo, Point, RecordBase, Table, Text
+from docai.records import Figure, Point, RecordBase, Table, Text
 
 PDF_DPI: Final = 300
 """Dots per inch of the pictures of a PDF's pages that boxes are given on."""

@@ -7,6 +7,7 @@ from pathlib import PurePath
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from docai.document import Document
 from docai.errors import NothingToExportError, SettingError
 from docai.exports.alto import to_alto
 from docai.exports.base import Export, ExportedFile, ExportOptions, Format
@@ -25,7 +26,6 @@ from docai.exports.parquet import to_parquet
 from docai.exports.sdf import to_sdf
 from docai.exports.searchable_pdf import to_searchable_pdf
 from docai.exports.xlsx import to_xlsx
-from docai.records import Document
 
 if TYPE_CHECKING:
     from docai.pipelines.batch.worker import Original

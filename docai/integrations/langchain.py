@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from docai.api import Pipeline
+from docai.document import Document
 from docai.errors import needs
 from docai.exports import ExportOptions
 from docai.integrations.pieces import Source, pieces
-from docai.records import Document
 
 with needs("docai[langchain]", "The loader for LangChain"):
     from langchain_core.document_loaders import BaseLoader

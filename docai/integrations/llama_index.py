@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from docai.api import Pipeline
+from docai.document import Document
 from docai.errors import needs
 from docai.exports import ExportOptions
 from docai.integrations.pieces import NOT_FOR_MODELS, Source, pieces
-from docai.records import Document
 
 with needs("docai[llama-index]", "The reader for LlamaIndex"):
     from llama_index.core.readers.base import BaseReader

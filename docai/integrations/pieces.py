@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Final
 
 from docai.api import Pipeline
+from docai.document import Document
 from docai.errors import SourceNotFoundError
 from docai.exports import Export, ExportOptions, source_of_result
 from docai.exports.chunks import chunks
-from docai.records import Document
 
 Source = str | Path | Document
 """A PDF or image to read, the JSON of one that docai has read, or a document at hand."""

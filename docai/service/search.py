@@ -9,7 +9,8 @@ from pydantic import BaseModel, Field
 
 from docai.base import Content, one_line
 from docai.corrections import content_text
-from docai.records import Document, Figure, Molecule, RecordBase, Table, kind_of
+from docai.document import Document
+from docai.records import Figure, Molecule, RecordBase, Table, kind_of
 from docai.service.display import Shown, export_alone, opened
 
 MAX_TEXT: Final = 20_000

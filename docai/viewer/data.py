@@ -7,12 +7,13 @@ from typing import Any, Final
 
 from docai.base import Content
 from docai.corrections import Corrections, can_correct, content_text, corrected_content
+from docai.document import Document
 from docai.errors import CorrectionsError
 from docai.issues import CODES
 from docai.models.heads import HEADS
 from docai.pipelines.crops.crop import CROP_SIZE, fit_square
 from docai.pipelines.overlay import color_of
-from docai.records import Document, Molecule, RecordBase, Score, Table, Text, kind_of
+from docai.records import Molecule, RecordBase, Score, Table, Text, kind_of
 
 DOUBTFUL: Final = 0.8
 """Confidence below which a record is shown to who looks for what is doubtful, and a part of it is marked."""

@@ -12,9 +12,10 @@ from typing import Any, Final
 
 from docai.base import Content
 from docai.corrections import Corrections, corrections_path
+from docai.document import Document
 from docai.errors import DocaiError
 from docai.limits import Limits
-from docai.records import Document, RecordBase, Text
+from docai.records import RecordBase, Text
 from docai.viewer.data import is_doubtful, view_data
 from docai.viewer.pictures import PictureBook, draw_content
 

@@ -19,12 +19,13 @@ from pydantic import BaseModel
 
 from docai.base import one_line
 from docai.contents import Issue
+from docai.document import Document, PageInfo, SourceInfo, Stats
 from docai.errors import NotAResultError
 from docai.files import write_atomically, write_durably
 from docai.geometry import BBox
 from docai.pipelines.convert import PageResult
 from docai.pipelines.evidence.hints import is_read_badly
-from docai.records import Document, PageInfo, Record, SourceInfo, Stats, kind_of
+from docai.records import Record, kind_of
 
 _ABOUT: Final = "about.json"
 

@@ -19,6 +19,7 @@ from threading import Lock, local
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
+from docai.document import Document
 from docai.errors import DamagedSourceError, NotAResultError, OutputError, RunFolderError, SettingError
 from docai.options import Options
 from docai.pipelines.batch.document import DocumentReader, Outcome, StoppedError
@@ -27,7 +28,6 @@ from docai.pipelines.batch.manifest import Row
 from docai.pipelines.batch.run import Setup, default_workers
 from docai.pipelines.batch.worker import JSON, Job
 from docai.pipelines.external.children import WorkerError
-from docai.records import Document
 
 AHEAD: Final = 4
 """Documents for each worker that are read, or wait for it, before the one that is given next."""

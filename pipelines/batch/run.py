@@ -22,6 +22,7 @@ from queue import Queue
 from threading import Lock, Thread, current_thread
 from typing import Any, Final
 
+from docai.document import Document
 from docai.errors import DocaiError, NotAResultError
 from docai.options import Options
 from docai.pipelines.batch.document import DocumentReader, Outcome, StoppedError, state_of
@@ -35,7 +36,6 @@ from docai.pipelines.batch.ray_cluster import RayCluster
 from docai.pipelines.batch.sharing import SharedDocuments, SharedPages
 from docai.pipelines.batch.storage import FileFacts, digest_of, facts_of
 from docai.pipelines.batch.worker import JSON, Exporter, Job
-from docai.records import Document
 
 AT_A_TIME: Final = 1000
 """Inputs whose files and results are looked for at a time: a store answers many questions at once."""

@@ -20,6 +20,7 @@ from typing import Annotated, Final, NamedTuple
 
 from pydantic import Field
 
+from docai.document import Document
 from docai.errors import DamagedSourceError, NotAResultError, OutputError, RunFolderError, SourceChangedError
 from docai.files import durable_file, write_durably
 from docai.issues import make_issue
@@ -33,7 +34,6 @@ from docai.pipelines.batch.pages import N_BINS, N_DOUBTFUL, Assembly, Doubtful, 
 from docai.pipelines.batch.sandbox import restrict
 from docai.pipelines.convert import Conversion, PageResult
 from docai.pipelines.ingest import open_source
-from docai.records import Document
 
 MAX_PAGES_IN_MEMORY: Final = 32
 """Pages of a document that are kept in memory; those of a longer one are on the disk only."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from docai.contents import Cell, Word
+from docai.document import Document
 from docai.errors import (
     SETUP_ERRORS,
     DamagedSourceError,
@@ -29,7 +30,7 @@ from docai.pipelines.convert import convert
 from docai.pipelines.evaluation.base import Item, Prediction, Sample, Skipped, SpottedWord
 from docai.pipelines.evaluation.datasets import DataSet
 from docai.pipelines.ingest import Source, open_source
-from docai.records import Document, Molecule, Point, Record, Score, Table, Text
+from docai.records import Molecule, Point, Record, Score, Table, Text
 
 if TYPE_CHECKING:
     from docai.pipelines.layout.find import GivenRegions

@@ -10,9 +10,10 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from docai.base import Content
+from docai.document import PageInfo
 from docai.pipelines.crops.crop import Crop
 from docai.pipelines.readback.compare import compare_with_crops, missing_renderer
-from docai.records import Molecule, PageInfo, Record, Score, Table, Text
+from docai.records import Molecule, Record, Score, Table, Text
 
 REASONS: Final[Mapping[str, str]] = MappingProxyType(
     {

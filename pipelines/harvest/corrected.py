@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from docai.corrections import SUFFIX, Corrections
+from docai.document import Document
 from docai.errors import DatasetError, DocaiError
 from docai.limits import Limits
 from docai.models.heads import get_head
@@ -25,7 +26,7 @@ from docai.pipelines.ingest import Source, open_source
 from docai.pipelines.ingest.result_source import find_source, read_result
 from docai.pipelines.synthesis.write import PAIRS_FILE
 from docai.pipelines.training.datasets import NoTargetError
-from docai.records import Document, Record, Text
+from docai.records import Record, Text
 
 DATA_SETS: Final = {
     "table": "pubtabnet:{}",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from docai.document import Document, PageInfo
 from docai.errors import DocaiError, SettingError
 from docai.geometry import BBox
 from docai.limits import Limits
@@ -24,7 +25,7 @@ from docai.pipelines.harvest.store import Store, explain_write_errors
 from docai.pipelines.ingest import Page, Source, open_source
 from docai.pipelines.ingest.drawing_reader import read_drawing
 from docai.pipelines.training.datasets import NoTargetError
-from docai.records import Document, PageInfo, Record
+from docai.records import Record
 
 _TRAINED: Final = frozenset(HEADS)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from docai.document import Document
 from docai.errors import NotAResultError
 from docai.files import sha256_of
-from docai.records import Document
 
 
 def read_result(path: Path) -> Document:

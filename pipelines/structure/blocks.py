@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
+from docai.document import PageInfo
 from docai.geometry import BBox, overlap_ratio
 from docai.pipelines.structure.citations import citation_score
-from docai.records import Font, Molecule, PageInfo, RecordBase, Role, Score, Table, Text
+from docai.records import Font, Molecule, RecordBase, Role, Score, Table, Text
 
 MAX_TEXT: Final = 240
 """Characters of a block's start that are kept: more than a heading takes."""

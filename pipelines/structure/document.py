@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from docai.contents import Issue
+from docai.document import PageInfo
 from docai.geometry import overlap_ratio
 from docai.issues import make_issue
 from docai.pipelines.structure.bibliography import find_references
@@ -16,7 +17,7 @@ from docai.pipelines.structure.margins import find_margins
 from docai.pipelines.structure.notes import find_notes
 from docai.pipelines.structure.outline import Outline, OutlineEntry
 from docai.pipelines.structure.patterns import has_bullet, is_formula, is_formula_number
-from docai.records import PageInfo, RecordBase, Role, Text
+from docai.records import RecordBase, Role, Text
 
 
 class _Settled(NamedTuple):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from docai.contents import Cell, Line, Word, box_of_words
+from docai.document import Document, PageInfo, SourceInfo
 from docai.parsers.table_grid import table_content
-from docai.records import Confidence, Document, PageInfo, RecordBase, SourceInfo, Table, Text
+from docai.records import Confidence, RecordBase, Table, Text
 
 from . import made
 

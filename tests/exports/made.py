@@ -5,21 +5,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from docai.contents import Cell, TableContent
+from docai.document import Document, PageInfo, SourceInfo
 from docai.parsers.molecule import parse_molecule
 from docai.parsers.score import parse_score
 from docai.parsers.table_grid import table_content
-from docai.records import (
-    Confidence,
-    Document,
-    Figure,
-    Molecule,
-    PageInfo,
-    RecordBase,
-    Score,
-    SourceInfo,
-    Table,
-    Text,
-)
+from docai.records import Confidence, Figure, Molecule, RecordBase, Score, Table, Text
 
 AWKWARD: Final = (
     "a|b",

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from docai.document import Document
 from docai.errors import SettingError
 from docai.exports import ExportOptions, export
-from docai.records import Confidence, Document
+from docai.records import Confidence
 
 from . import made
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from docai.document import Document
 from docai.exports import ExportOptions, export
-from docai.records import Document
 
 from . import laid_out, made
 from .ecosystem import answer_of

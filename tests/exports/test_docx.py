@@ -8,8 +8,8 @@ from typing import Any
 import docx
 import pytest
 
+from docai.document import Document
 from docai.exports import export
-from docai.records import Document
 
 from . import made
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 import docai.exports.base
+from docai.document import SCHEMA_VERSION, Document
 from docai.errors import MissingDependencyError, NotAResultError, OutputError, SettingError
 from docai.exports import FORMATS, ExportOptions, Loss, export
-from docai.records import SCHEMA_VERSION, Document
 
 from . import made
 

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from docai.contents import Cell
+from docai.document import Document
 from docai.errors import ExportError
 from docai.exports import FORMATS, export
 from docai.exports.grids import check_tables
-from docai.records import Document, Table
+from docai.records import Table
 
 from . import made
 

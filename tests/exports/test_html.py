@@ -10,9 +10,10 @@ import pytest
 from lxml import etree, html
 from rdkit import Chem
 
+from docai.document import Document
 from docai.exports import export
 from docai.exports.pictures import molecule_svg
-from docai.records import Document, Molecule
+from docai.records import Molecule
 
 from . import made
 

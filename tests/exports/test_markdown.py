@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from lxml import html
 from markdown_it import MarkdownIt
 
+from docai.document import Document
 from docai.exports import ExportOptions, export
 from docai.exports.markdown import code_span, escaped
-from docai.records import Document
 
 from . import made
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from lxml import etree
 
+from docai.document import PageInfo
 from docai.errors import NothingToExportError
 from docai.exports import ExportedFile, ExportOptions, export
-from docai.records import PageInfo
 
 from . import laid_out, made
 from .ecosystem import file_of

@@ -7,8 +7,8 @@ import json
 
 import pyarrow.parquet
 
+from docai.document import Document
 from docai.exports import export
-from docai.records import Document
 
 from . import made
 

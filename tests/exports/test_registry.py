@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from docai.document import Document, SourceInfo
 from docai.errors import SettingError
 from docai.exports import export, format_for
-from docai.records import Document, SourceInfo
 
 DOCUMENT = Document(source=SourceInfo(name="ü.pdf", type="pdf", n_bytes=1, sha256="0", n_pages=1))
 

@@ -11,11 +11,12 @@ import pytest
 from PIL import Image, ImageDraw
 
 from docai.contents import Line, Word, box_of_words
+from docai.document import Document, PageInfo, SourceInfo
 from docai.errors import ExportError, OutputError
 from docai.exports import ExportedFile, ExportOptions, export
 from docai.geometry import BBox
 from docai.pipelines.ingest import open_source
-from docai.records import Document, PageInfo, RecordBase, SourceInfo, Text
+from docai.records import RecordBase, Text
 
 from . import laid_out, made
 

@@ -8,10 +8,10 @@ from typing import Any
 import openpyxl
 import pytest
 
+from docai.document import Document
 from docai.errors import NothingToExportError
 from docai.exports import ExportOptions, export
 from docai.exports.xlsx import MAX_SHEETS
-from docai.records import Document
 
 from . import made
 

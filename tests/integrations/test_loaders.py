@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from docai.document import Document
 from docai.errors import MissingDependencyError, NotAResultError, SettingError, SourceNotFoundError
 from docai.exports import ExportOptions
 from docai.integrations.pieces import Piece, pieces
-from docai.records import Document
 
 from ..exports import made
 from ..exports.ecosystem import answer_of

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from docai import Pipeline, ScriptedEngine
+from docai.document import Document
 from docai.pipelines.synthesis.vector.molecules import rdkit_pdf
 from docai.pipelines.synthesis.vector.scores import DrawnScore, draw_score
-from docai.records import Document, Molecule, Score
+from docai.records import Molecule, Score
 
 CAFFEINE = "Cn1c(=O)c2c(ncn2C)n(C)c1=O"
 BENZENE = "c1ccccc1"

@@ -6,9 +6,10 @@ import pytest
 from PIL import Image
 
 from docai.contents import Issue
+from docai.document import Document, PageInfo, SourceInfo
 from docai.limits import Limits
 from docai.pipelines.overlay import color_of, draw_document, draw_overlay, label
-from docai.records import Confidence, Document, Figure, Molecule, PageInfo, SourceInfo, Table
+from docai.records import Confidence, Figure, Molecule, Table
 
 TABLE = Table(id="t", page=1, bbox=(20, 40, 80, 90), head="table", confidence=Confidence(value=0.876))
 FIGURE = Figure(id="f", page=1, bbox=(100, 40, 180, 90))

@@ -12,8 +12,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from docai.corrections import Corrections
+from docai.document import Document
 from docai.errors import OutputError
-from docai.records import Document
 
 from .conftest import folder_of, has_ended, open_client, wait_for
 

@@ -12,7 +12,7 @@ import pymupdf
 import pytest
 from starlette.testclient import TestClient
 
-from docai.records import Document
+from docai.document import Document
 
 from .conftest import MAX_BYTES, folder_of
 

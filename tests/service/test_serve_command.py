@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from docai.records import Document
+from docai.document import Document
 from docai.service.jobs import PREFIX
 
 pytestmark = [

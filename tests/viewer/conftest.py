@@ -13,9 +13,10 @@ import pytest
 
 import docai
 from docai import ScriptedEngine
+from docai.document import Document
 from docai.models.heads import HEADS
 from docai.parsers.molecule import parse_molecule
-from docai.records import Confidence, Document, Molecule
+from docai.records import Confidence, Molecule
 from docai.viewer import ViewServer
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from docai.corrections import Corrections
+from docai.document import Document
 from docai.pipelines.harvest.corrected import write_corrected_pairs
-from docai.records import Document
 from docai.viewer import ViewServer, write_view
 from tests.viewer.conftest import HOSTILE
 

@@ -13,8 +13,8 @@ from lxml import html
 from PIL import Image
 
 from docai.corrections import Correction, Corrections, content_text
+from docai.document import Document
 from docai.pipelines.ingest.result_source import find_source
-from docai.records import Document
 from docai.viewer import page as pages
 from docai.viewer import write_view
 from docai.viewer.data import view_data

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from docai.corrections import Corrections, content_text
+from docai.document import Document
 from docai.errors import SettingError
-from docai.records import Document
 from docai.viewer import ViewServer
 
 

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from docai.corrections import Correction, Corrections, Verdict, content_text
+from docai.document import Document
 from docai.errors import DatasetError
 from docai.pipelines.harvest.corrected import DATA_SETS, write_corrected_pairs
-from docai.records import Document
 from tests.models.tiny import build_tiny
 
 pytestmark = pytest.mark.slow(seconds=30)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -102,7 +102,9 @@ class Learner:
     @property
     def shipped(self) -> PaliGemmaForConditionalGeneration:
         """The model that is measured and shipped: the running average, where there is one."""
-        return self.model if self.average is None else self.average.module
+        if self.average is None:
+            return self.model
+        return cast("PaliGemmaForConditionalGeneration", self.average.module)
 
     def moments_of(self, parameter: torch.nn.Parameter) -> Mapping[str, torch.Tensor]:
         """What its optimizer knows of a weight, by name; nothing before the first step."""

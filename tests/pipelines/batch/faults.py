@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from docai import ScriptedEngine
+from docai.document import Document
 from docai.errors import DeviceError, RunFolderError
 from docai.models.engine import Generation, Request
 from docai.models.heads import HEADS
@@ -29,7 +30,6 @@ from docai.pipelines.batch.worker import (
     open_document,
     read_page,
 )
-from docai.records import Document
 
 MARK = "DOCAI_TEST_MARK"
 """Environment variable: a file that tells, beyond the end of a process, that something happened. A worker

@@ -16,6 +16,7 @@ import pytest
 import docai
 from docai import RayCluster, ScriptedEngine
 from docai.batch import make_setup, open_run
+from docai.document import Document
 from docai.errors import DeviceError, RunFolderError
 from docai.models.engine import Engine
 from docai.models.heads import HEADS
@@ -24,7 +25,6 @@ from docai.pipelines.batch.events import DocumentEnded, DocumentStarted, Event, 
 from docai.pipelines.batch.manifest import Row
 from docai.pipelines.batch.ray_cluster import Resources, plan_resources
 from docai.pipelines.batch.worker import Exporter
-from docai.records import Document
 from tests.pipelines.batch.runs import ALONE, draw_picture, rows_of, write_pdf
 
 ray: Any = pytest.importorskip("ray", reason="Ray is not installed: pip install 'docai[ray]'")

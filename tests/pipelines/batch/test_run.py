@@ -19,13 +19,13 @@ import pytest
 import docai
 from docai import ScriptedEngine
 from docai.batch import make_setup, open_run
+from docai.document import Document
 from docai.errors import CheckpointError, RunFolderError, ServerError
 from docai.models.heads import HEADS
 from docai.options import Options
 from docai.pipelines.batch import document as documents
 from docai.pipelines.batch import worker
 from docai.pipelines.batch.events import DocumentEnded, DocumentStarted, Event, PageRead, RunEnded, RunStarted
-from docai.records import Document
 from tests.pipelines.batch.runs import ALONE, rows_of, write_pdf
 
 pytestmark = pytest.mark.slow(seconds=90)

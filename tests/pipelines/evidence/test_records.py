@@ -9,6 +9,7 @@ import pytest
 
 from docai import Limits, Pipeline, ScriptedEngine
 from docai.contents import Line, TextContent, Word
+from docai.document import Document
 from docai.errors import SettingError
 from docai.geometry import BBox
 from docai.models.engine import Generation, Request
@@ -18,7 +19,7 @@ from docai.pipelines.evidence.base import ReaderInput, Reading
 from docai.pipelines.evidence.osra import Osra
 from docai.pipelines.evidence.tesseract import Tesseract
 from docai.pipelines.external.programs import ReaderError
-from docai.records import Document, Evidence, Kind, Molecule, RecordBase, Text
+from docai.records import Evidence, Kind, Molecule, RecordBase, Text
 
 MOLECULE: BBox = (20, 20, 130, 100)
 TEXT: BBox = (20, 120, 280, 150)

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from docai.contents import Cell, Issue, Line, TableContent, Word
+from docai.document import PageInfo
 from docai.errors import SettingError, UnknownHeadError
 from docai.geometry import BBox
 from docai.parsers.table import parse_table
@@ -23,7 +24,7 @@ from docai.pipelines.harvest.pairs import as_scanned, content_key
 from docai.pipelines.harvest.store import is_same_picture, small_picture
 from docai.pipelines.synthesis.base import Sample
 from docai.pipelines.training.pairs import FilePair, read_pairs
-from docai.records import Confidence, Evidence, Molecule, PageInfo, Record, Score, Table, Text
+from docai.records import Confidence, Evidence, Molecule, Record, Score, Table, Text
 
 REPORT = Path(__file__).resolve().parents[3] / "samples" / "report.pdf"
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from docai.contents import Cell
+from docai.document import Document
 from docai.pipelines.structure import DocumentStructure
 from docai.pipelines.structure.outline import OutlineEntry
-from docai.records import Document, RecordBase, Text
+from docai.records import RecordBase, Text
 
 from ...blocks import document, figure, prose, table, text
 

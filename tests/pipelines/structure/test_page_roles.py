@@ -8,6 +8,7 @@ import pymupdf
 import pytest
 
 import docai
+from docai.document import Document
 from docai.limits import Limits
 from docai.models.scripted import ScriptedEngine
 from docai.pipelines.ingest import FontFace, PageWord
@@ -17,7 +18,6 @@ from docai.pipelines.layout import PageLayout, Region
 from docai.pipelines.structure import find_page_roles
 from docai.pipelines.structure.outline import read_outline
 from docai.pipelines.structure.tags import read_tags, role_of
-from docai.records import Document
 from docai.table_formats import grid_of_texts
 
 SIZE = 10.0
