@@ -32,6 +32,9 @@ from docai.errors import ServerError, SettingError
 _RETRIED: Final = frozenset((408, 425, 429, 500, 502, 503, 504))
 """Statuses after which the same request may succeed: the server is busy, starting, or had an accident."""
 
+_AWAY: Final = frozenset((502, 503))
+"""Of these, those that say that there is no server for the moment: a gateway reaches none, or it starts."""
+
 _CHUNK_BYTES: Final = 1 << 16
 
 _MAX_QUOTE: Final = 200
@@ -66,7 +69,7 @@ class RefusedError(ServerError):
 
 
 class UnreachableError(ServerError):
-    """The server could not be reached, or the connection was lost, at every attempt."""
+    """The server could not be reached, or the connection was lost, or it was not ready, at every attempt."""
 
 
 def read_key(url: str) -> str | None:
@@ -120,7 +123,7 @@ class JsonClient:
         """What the server answers to ``body``, which is JSON.
 
         Raises:
-            UnreachableError: it cannot be reached, or loses the connection, at every attempt.
+            UnreachableError: it cannot be reached, loses the connection, or is not ready, at every attempt.
             RefusedError: it answers with a status other than 200, at every attempt where that may help.
             ServerError: it takes longer, or answers more, than the limits allow.
         """
@@ -138,7 +141,7 @@ class JsonClient:
             except UnreachableError as error:
                 failure = error
             except _TryLaterError as busy:
-                failure = busy.refusal
+                failure = busy.failure
                 pause = pause if busy.pause is None else busy.pause
             else:
                 self._is_down = False
@@ -189,7 +192,8 @@ class JsonClient:
             return content
         refusal = RefusedError(self._refusal(response.status, response.headers, content), response.status)
         if response.status in _RETRIED:
-            raise _TryLaterError(refusal, _retry_after(response.headers.get("Retry-After")))
+            failure = UnreachableError(str(refusal)) if response.status in _AWAY else refusal
+            raise _TryLaterError(failure, _retry_after(response.headers.get("Retry-After")))
         raise refusal
 
     def _read(self, response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
@@ -232,11 +236,11 @@ class JsonClient:
 
 
 class _TryLaterError(Exception):
-    """A refusal that may be over in ``pause`` seconds; None: the server does not say when."""
+    """A failure that may be over in ``pause`` seconds; None: the server does not say when."""
 
-    def __init__(self, refusal: RefusedError, pause: float | None) -> None:
+    def __init__(self, failure: ServerError, pause: float | None) -> None:
         super().__init__()
-        self.refusal = refusal
+        self.failure = failure
         self.pause = pause
 
 

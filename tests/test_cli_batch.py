@@ -93,6 +93,28 @@ def test_a_run_goes_on_by_its_folder_alone(
     assert (own_folder / "run" / "results" / "b.pdf.json").exists()
 
 
+def test_a_run_without_its_settings_says_how_it_goes_on(run: Run, own_folder: Path, make_pdf: Any) -> None:
+    (own_folder / "a.pdf").write_bytes(make_pdf("Hello world"))
+    arguments = ("a.pdf", "--heads", "text", "--workers", 1)
+    assert run("batch", *arguments, "-o", "run")[0] == 0
+    (own_folder / "run" / "settings.json").unlink()
+    for named in (("--resume", "run"), ("--resume", "-o", "run"), ("--status", "run")):
+        code, _, told = run("batch", *named)
+        assert code == 2
+        assert "docai batch IN --resume -o run" in " ".join(told.split()), named
+    code, _, told = run("batch", *arguments, "--resume", "-o", "run", "--progress", "json")
+    assert code == 0, told
+    assert (own_folder / "run" / "settings.json").exists()
+
+
+def test_a_run_is_no_stream(run: Run, own_folder: Path, make_pdf: Any) -> None:
+    (own_folder / "a.pdf").write_bytes(make_pdf("Hello world"))
+    code, _, told = run("batch", "a.pdf", "-o", "-")
+    assert code == 2
+    assert "A run is a folder" in told
+    assert not (own_folder / "-").exists()
+
+
 def test_what_is_no_run_is_told_and_a_run_among_its_inputs_goes_on(
     run: Run, own_folder: Path, make_pdf: Any
 ) -> None:

@@ -180,6 +180,11 @@ def batch(
         inputs, out = run_named(inputs, out)
     if out is None:
         raise SettingError("Say with -o where the run goes: a new or an empty folder.")
+    if out == "-":
+        raise SettingError(
+            "A run is a folder and cannot go to standard output: name one with -o RUN. `docai process` "
+            "writes one result there, and `--progress json` what happens in a run."
+        )
     if progress not in PROGRESS:
         raise SettingError(f"--progress is {progress!r}; it has to be one of: {', '.join(PROGRESS)}.")
     if not inputs and not is_going_on:

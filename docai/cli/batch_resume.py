@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from docai.errors import RunFolderError, SettingError
 from docai.files import expand_home
-from docai.pipelines.batch.folder import is_run_folder, manifests_of, settings_of
+from docai.pipelines.batch.folder import has_manifest, is_run_folder, no_run, settings_of
 
 
 def run_named(inputs: list[str] | None, out: str | None) -> tuple[list[str] | None, str | None]:
@@ -21,12 +21,14 @@ def run_named(inputs: list[str] | None, out: str | None) -> tuple[list[str] | No
         SettingError: nothing is named, or several runs are.
     """
     if out is not None:
-        if not inputs and not (is_run_folder(expand_home(out)) or manifests_of(expand_home(out))):
-            raise RunFolderError(f"There is no run in {out}: check the path.")
+        if not inputs and not is_run_folder(expand_home(out)):
+            raise no_run(expand_home(out))
         return inputs, out
     # A run is never an input of another, so that the one among the inputs is the one to go on with.
     runs = [name for name in inputs or [] if is_run_folder(expand_home(name))]
     if inputs and not runs:
+        if lost := [name for name in inputs if has_manifest(expand_home(name))]:
+            raise no_run(expand_home(lost[0]))
         raise RunFolderError(
             f"There is no run in {', '.join(inputs)}: check the path. A run is named with -o beside its "
             f"inputs: docai batch {shlex.join(inputs)} --resume -o RUN."

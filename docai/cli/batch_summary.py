@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from docai.base import counted, one_line
 from docai.cli.common import FAILED
-from docai.errors import RunFolderError
-from docai.pipelines.batch.folder import manifests_of, read_owner
+from docai.pipelines.batch.folder import manifests_of, no_run, read_owner
 from docai.pipelines.batch.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ def print_status(folder: Path, console: Console) -> int:
     """
     paths = manifests_of(folder)
     if not paths:
-        raise RunFolderError(f"There is no run in {folder}: check the path.")
+        raise no_run(folder)
     owner = read_owner(folder)
     console.print("at work: " + owner if owner else "nobody is at work on it", markup=False, soft_wrap=True)
     n_failed = 0

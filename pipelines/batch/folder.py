@@ -65,6 +65,21 @@ def manifests_of(folder: Path) -> list[Path]:
     return sorted(folder.glob(MANIFEST.format(shard="*"))) if is_run_folder(folder) else []
 
 
+def has_manifest(folder: Path) -> bool:
+    """Whether a run was here, even where its settings are lost."""
+    return any(folder.glob(MANIFEST.format(shard="*")))
+
+
+def no_run(folder: Path) -> RunFolderError:
+    """Why a run cannot go on by its folder alone."""
+    if not has_manifest(folder):
+        return RunFolderError(f"There is no run in {folder}: check the path.")
+    return RunFolderError(
+        f"The run in {folder} has lost its {SETTINGS}, which says how it was begun: give its inputs and "
+        f"options once more, docai batch IN --resume -o {folder}."
+    )
+
+
 def shards_of(folder: Path) -> list[tuple[int, int]]:
     """Number and count of each part that a run was begun in; none where it was begun as a whole."""
     named = (re.fullmatch(r"manifest-(\d+)-of-(\d+)", path.stem) for path in manifests_of(folder))
@@ -194,13 +209,13 @@ class RunFolder:
                 raise RunFolderError(
                     f"{self.path} cannot be the folder of a run ({error.strerror}): give another with -o."
                 ) from None
-            if others and not (resume and self._has_manifest()):
+            if others and not (resume and has_manifest(self.path)):
                 raise RunFolderError(
                     f"The folder {self.path} holds other files, such as {others[0].name}: give a new or an "
                     "empty one with -o."
                 )
             if settings is None:
-                raise RunFolderError(f"There is no run in {self.path}: check the path.")
+                raise no_run(self.path)
         elif known["format"] != FORMAT:
             raise RunFolderError(
                 f"The run {self.path} was made by another version of docai ({known['format']}, and this one "
@@ -217,9 +232,6 @@ class RunFolder:
                 f"There is a run in {self.path} already: go on with --resume, read again what failed with "
                 "--retry-failed, look at it with --status, or give another folder with -o."
             )
-
-    def _has_manifest(self) -> bool:
-        return any(self.path.glob("manifest*.sqlite"))
 
     def _acquire(self) -> None:
         try:

@@ -185,6 +185,14 @@ def test_what_asks_for_a_long_wait_is_waited_for_at_most_so_long(server: FakeSer
     assert len(server.requests) == 3, "a minute's wait would be beyond the deadline"
 
 
+def test_a_server_that_is_not_ready_is_one_that_is_not_there(server: FakeServer) -> None:
+    # A batch waits for such a server; a refusal would cost the records concerned.
+    for status, kind in ((502, "UnreachableError"), (503, "UnreachableError"), (504, "RefusedError")):
+        server.misbehave = lambda handler, asked, status=status: (status, {}, b"upstream")
+        (generation,) = engine_of(server).generate(requests(1))
+        assert str(generation.error).startswith(f"{kind}: "), status
+
+
 def test_attempts_are_bounded(server: FakeServer) -> None:
     server.misbehave = lambda handler, asked: as_json({"error": {"message": "out of memory"}}, 500)
     (generation,) = engine_of(server).generate(requests(1))
