@@ -26,7 +26,7 @@ from picture_readers import cpu_seconds, silent_engine
 
 from docai import Pipeline
 from docai.options import Effort
-from docai.pipelines.convert import Progress
+from docai.pipelines.page_reading import Progress
 
 DPI: Final = 150
 PRINT: Final = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import docai.pipelines.convert
+import docai.pipelines.page_reading
 from docai.pipelines.batch import worker
 from docai.pipelines.ingest import Page
 from docai.pipelines.layout import PageLayout
@@ -15,7 +15,7 @@ _read_page = worker.read_page
 
 def read_page(number: int) -> int:
     """Takes the place of :func:`docai.pipelines.batch.worker.read_page`."""
-    docai.pipelines.convert.find_regions = _as_one_text
+    docai.pipelines.page_reading.find_regions = _as_one_text
     return _read_page(number)
 
 

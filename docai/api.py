@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from docai.models.engine import Engine
     from docai.options import Drawings, Effort, ReadBackSetting, Retry, TextLayer, Witnesses
-    from docai.pipelines.convert import ProgressCallback
     from docai.pipelines.layout.find import GivenRegions
+    from docai.pipelines.page_reading import ProgressCallback
 
 
 class Pipeline:
@@ -224,8 +224,8 @@ def process(
             pages only words inside the boxes are read.
         model, device, model_options, heads, text_layer, drawings, witnesses, effort, readback, retry, limits,
             engine: see :class:`Pipeline`.
-        progress: called with :class:`docai.pipelines.convert.Progress` as the work goes on. What it raises
-            ends the call.
+        progress: called with :class:`docai.pipelines.page_reading.Progress` as the work goes on. What it
+            raises ends the call.
 
     Returns:
         A :class:`Document`. A failure in one region or page is an issue there and leaves the rest whole.

@@ -27,7 +27,7 @@ from docai.errors import (
 )
 from docai.models.heads import HEADS
 from docai.options import Options
-from docai.pipelines.convert import Progress
+from docai.pipelines.page_reading import Progress
 from docai.records import Molecule, RecordBase, Score, Table, Text
 
 ENGINE = {"table": "<table><tr><td>a</td></tr></table>", "molecule": "OCC", "score": "", "text": "hi"}

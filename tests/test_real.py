@@ -34,7 +34,7 @@ def words_in(document: docai.Document) -> Counter[str]:
 def test_every_pdf_converts_with_all_its_words(
     real_data: Path, pipeline: docai.Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from docai.pipelines import convert
+    from docai.pipelines import page_reading
     from docai.pipelines.ingest import Page, open_source
     from docai.pipelines.layout import PageLayout, find_regions
     from docai.pipelines.layout.straighten import SeeWords
@@ -53,7 +53,7 @@ def test_every_pdf_converts_with_all_its_words(
         laid_out += 1
         return found
 
-    monkeypatch.setattr(convert, "find_regions", checked)
+    monkeypatch.setattr(page_reading, "find_regions", checked)
     files = sorted(real_data.glob("pdfs/*/*.pdf"))
     assert len(files) >= 28
     missing = total = 0

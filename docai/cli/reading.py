@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from docai.document import Document
     from docai.limits import Limits
     from docai.pipelines.batch.events import Event
-    from docai.pipelines.convert import Progress
+    from docai.pipelines.page_reading import Progress
     from docai.settings import Settings
 
 OVERLAY_SECONDS: Final = 300.0

@@ -25,7 +25,7 @@ from docai.errors import DocaiError, TooMuchTimeError
 from docai.options import Options
 from docai.pipelines.batch.document import Outcome, StoppedError
 from docai.pipelines.batch.events import DocumentStarted, Event, PageRead
-from docai.pipelines.batch.model_server import new_address
+from docai.pipelines.batch.model_client import new_address
 from docai.pipelines.batch.pool import DocumentPool, PoolInput, Reading, as_input_error
 from docai.pipelines.batch.run import Setup
 from docai.service.display import Display, Shown, forget

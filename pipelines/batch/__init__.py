@@ -11,8 +11,10 @@
   keeps the pages of a document that is not finished;
 - :mod:`~docai.pipelines.batch.sandbox`: what a worker gives up, :mod:`~docai.pipelines.batch.owner` when it
   ends, :mod:`~docai.pipelines.batch.memory` what it takes;
-- :mod:`~docai.pipelines.batch.model_server`: the model in a process of its own;
-- :mod:`~docai.pipelines.batch.document`: one document through its worker, whatever happens to that;
+- :mod:`~docai.pipelines.batch.model_server`: the model in a process of its own,
+  :mod:`~docai.pipelines.batch.model_client` the engine of a worker, which asks it;
+- :mod:`~docai.pipelines.batch.document`: one document through its worker, whatever happens to that, with
+  :mod:`~docai.pipelines.batch.sharing` for workers that read pages of a document of another;
 - :mod:`~docai.pipelines.batch.run`: all of them, several at a time;
 - :mod:`~docai.pipelines.batch.ray_run`: all of them over a cluster, with
   :mod:`~docai.pipelines.batch.ray_cluster` (which one, and how it is reached),

@@ -23,8 +23,8 @@ from docai.document import Document, PageInfo, SourceInfo, Stats
 from docai.errors import NotAResultError
 from docai.files import write_atomically, write_durably
 from docai.geometry import BBox
-from docai.pipelines.convert import PageResult
 from docai.pipelines.evidence.hints import is_read_badly
+from docai.pipelines.page_reading import PageResult
 from docai.records import Record, kind_of
 
 _ABOUT: Final = "about.json"

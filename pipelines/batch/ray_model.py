@@ -19,15 +19,8 @@ from typing import Any, Final
 
 from docai.errors import GenerationError, ModelLostError
 from docai.pipelines.batch.crops import Crop
-from docai.pipelines.batch.model_server import (
-    Address,
-    Answer,
-    ModelSpec,
-    Question,
-    answer_questions,
-    listen,
-    new_address,
-)
+from docai.pipelines.batch.model_client import Address, new_address
+from docai.pipelines.batch.model_server import Answer, ModelSpec, Question, answer_questions, listen
 
 TRIES: Final = 3
 """Copies of the model that may be lost while they are at work on a crop; those that were gone before they
@@ -60,7 +53,7 @@ class Model:
         Thread(target=answer_questions, args=(spec.load, self._questions, max_batch), daemon=True).start()
 
     def ask(self, crops: list[Crop]) -> Answer:
-        """As :class:`docai.pipelines.batch.model_server.RemoteEngine` has it answered."""
+        """As :class:`docai.pipelines.batch.model_client.RemoteEngine` has it answered."""
         future: Future[Answer] = Future()
         self._questions.put(Question(future.set_result, crops))
         return future.result()

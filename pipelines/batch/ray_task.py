@@ -42,7 +42,7 @@ from docai.pipelines.batch.document import DocumentReader, Outcome, StoppedError
 from docai.pipelines.batch.events import DocumentStarted, Event, PageRead
 from docai.pipelines.batch.inputs import restored
 from docai.pipelines.batch.manifest import Row
-from docai.pipelines.batch.model_server import ModelAddress
+from docai.pipelines.batch.model_client import ModelAddress
 from docai.pipelines.batch.ray_ledger import Ended, Fault, NodeEvent, Opened, PageDone, Ticket
 from docai.pipelines.batch.ray_model import ModelProxy
 from docai.pipelines.batch.storage import Results, facts_of, fetch, is_url, name_of, put

@@ -30,7 +30,8 @@ from docai.pipelines.batch.events import DocumentEnded, Event, RunEnded, RunStar
 from docai.pipelines.batch.folder import RunFolder
 from docai.pipelines.batch.inputs import restored, source_place
 from docai.pipelines.batch.manifest import Row
-from docai.pipelines.batch.model_server import Address, ModelAddress, ModelServer, ModelSpec, new_address
+from docai.pipelines.batch.model_client import Address, ModelAddress, new_address
+from docai.pipelines.batch.model_server import ModelServer, ModelSpec
 from docai.pipelines.batch.pages import n_unanswered
 from docai.pipelines.batch.ray_cluster import RayCluster
 from docai.pipelines.batch.sharing import SharedDocuments, SharedPages

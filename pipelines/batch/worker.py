@@ -28,12 +28,13 @@ from docai.limits import Limits
 from docai.models.engine import Engine
 from docai.options import Options
 from docai.pipelines.batch.memory import peak_memory, reset_peak
-from docai.pipelines.batch.model_server import ModelAddress, RemoteEngine
+from docai.pipelines.batch.model_client import ModelAddress, RemoteEngine
 from docai.pipelines.batch.owner import end_with_owner
 from docai.pipelines.batch.pages import N_BINS, N_DOUBTFUL, Assembly, Doubtful, PageStore, failed_page
 from docai.pipelines.batch.sandbox import restrict
-from docai.pipelines.convert import Conversion, PageResult
+from docai.pipelines.convert import Conversion
 from docai.pipelines.ingest import open_source
+from docai.pipelines.page_reading import PageResult
 
 MAX_PAGES_IN_MEMORY: Final = 32
 """Pages of a document that are kept in memory; those of a longer one are on the disk only."""

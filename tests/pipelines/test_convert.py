@@ -19,10 +19,10 @@ from docai.geometry import BBox
 from docai.models.engine import Generation, Request
 from docai.models.scripted import Script
 from docai.options import TextLayer
-from docai.pipelines import convert
-from docai.pipelines.convert import REGIONS_AT_ONCE, Progress
+from docai.pipelines import page_reading
 from docai.pipelines.ingest import Page, Source
 from docai.pipelines.layout import PageLayout
+from docai.pipelines.page_reading import REGIONS_AT_ONCE, Progress
 from docai.records import Kind
 
 pytestmark = pytest.mark.slow(seconds=10)
@@ -256,7 +256,7 @@ def _fail(*_: object, **__: object) -> PageLayout:
 def test_a_layout_that_fails_leaves_the_words(
     make_pdf: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(convert, "find_regions", _fail)
+    monkeypatch.setattr(page_reading, "find_regions", _fail)
     document = Pipeline(engine=_engine()).process(make_pdf("Hello world"))
     assert [record.text for record in document.texts] == ["Hello world"]
     assert [(issue.code, issue.severity) for issue in document.issues] == [("layout-failed", "error")]
@@ -265,7 +265,7 @@ def test_a_layout_that_fails_leaves_the_words(
 def test_a_layout_that_fails_where_there_are_no_words_fails_the_page(
     make_pdf: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(convert, "find_regions", _fail)
+    monkeypatch.setattr(page_reading, "find_regions", _fail)
     document = Pipeline(engine=_engine(), text_layer="ignore").process(make_pdf("Hello world"))
     assert not document.records
     assert _codes(document) == ["page-failed"]
@@ -291,7 +291,7 @@ def test_a_page_out_of_time_keeps_what_was_read(monkeypatch: pytest.MonkeyPatch)
         asked.append(request)
         return "CCO"
 
-    monkeypatch.setattr(convert, "_out_of_time", lambda started, limits: bool(asked))
+    monkeypatch.setattr(page_reading, "_out_of_time", lambda started, limits: bool(asked))
     n = REGIONS_AT_ONCE + 2
     document = Pipeline(engine=_engine(molecule=read), readback="off").process(_lines(n), regions=_boxes(n))
     assert len(asked) == REGIONS_AT_ONCE

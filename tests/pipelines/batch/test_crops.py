@@ -17,14 +17,8 @@ from PIL import Image
 from docai.models.engine import Request
 from docai.models.heads import Decoding, get_head
 from docai.pipelines.batch.crops import MAX_ABOUT, Crop
-from docai.pipelines.batch.model_server import (
-    Address,
-    ModelAddress,
-    Question,
-    RemoteEngine,
-    listen,
-    new_address,
-)
+from docai.pipelines.batch.model_client import Address, ModelAddress, RemoteEngine, new_address
+from docai.pipelines.batch.model_server import Question, listen
 
 KEY = b"key"
 

@@ -22,7 +22,7 @@ from docai.pipelines.batch import folder as folders
 from docai.pipelines.batch.folder import RunFolder
 from docai.pipelines.batch.listing import list_documents
 from docai.pipelines.batch.manifest import Manifest
-from docai.pipelines.batch.model_server import new_address
+from docai.pipelines.batch.model_client import new_address
 from docai.pipelines.overlay import write_picture
 
 

@@ -19,7 +19,8 @@ from docai.models.engine import Request
 from docai.models.heads import HEADS, get_head
 from docai.pipelines.batch import ray_cluster, ray_model
 from docai.pipelines.batch.document import Outcome
-from docai.pipelines.batch.model_server import ModelAddress, ModelSpec, RemoteEngine
+from docai.pipelines.batch.model_client import ModelAddress, RemoteEngine
+from docai.pipelines.batch.model_server import ModelSpec
 from docai.pipelines.batch.ray_cluster import check_address, plan_resources
 from docai.pipelines.batch.ray_ledger import MAX_LOST, Began, Ended, Ledger, Opened, Ticket
 from docai.pipelines.batch.ray_model import TRIES, Model, ModelProxy

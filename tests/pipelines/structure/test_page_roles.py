@@ -196,7 +196,7 @@ def test_a_fault_of_the_rules_costs_no_page(monkeypatch: pytest.MonkeyPatch) -> 
     def fail(*_: object) -> None:
         raise ValueError("a broken tree")
 
-    monkeypatch.setattr("docai.pipelines.convert.find_page_roles", fail)
+    monkeypatch.setattr("docai.pipelines.page_reading.find_page_roles", fail)
     document = read(tagged_pdf())
     assert [issue.code for issue in document.issues] == ["structure-failed"]
     assert len(document.texts) >= 1
