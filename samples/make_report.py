@@ -1,4 +1,4 @@
-"""Makes ``samples/report.pdf``, the document that `make demo` reads, and ``report.truth.json``.
+"""Makes ``samples/report.pdf``, the document that `make demo` reads, its truth, and ``aspirin.png``.
 
 The report has two born-digital pages (prose, a ruled and a borderless table, molecules as vectors and as a
 bitmap, a piano score as vectors) and one image-only page that looks scanned. The content is invented. All
@@ -173,11 +173,16 @@ def molecule_vector(smiles: str, width: int, height: int) -> Vector:
 
 
 def molecule_bitmap(smiles: str, width: float, height: float, *, dpi: int = 300) -> ImageFlowable:
+    """A molecule as a picture of the given size in points."""
+    return ImageFlowable(io.BytesIO(molecule_png(smiles, width, height, dpi=dpi)), width, height)
+
+
+def molecule_png(smiles: str, width: float, height: float, *, dpi: int) -> bytes:
     """A molecule as a PNG of the given size in points."""
     drawer = rdMolDraw2D.MolDraw2DCairo(round(width * dpi / 72), round(height * dpi / 72))
     drawer.drawOptions().bondLineWidth = 5
     drawer.drawOptions().maxFontSize = -1
-    return ImageFlowable(io.BytesIO(_draw(drawer, smiles)), width, height)
+    return _draw(drawer, smiles)
 
 
 def _draw(drawer: rdMolDraw2D.MolDraw2D, smiles: str) -> bytes:
@@ -378,6 +383,7 @@ def truth() -> dict[str, object]:
 def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.pdf").write_bytes(build_report())
+    (folder / "aspirin.png").write_bytes(molecule_png(ASPIRIN, 190, 130, dpi=200))
     (folder / "report.truth.json").write_text(
         json.dumps(truth(), indent=1, ensure_ascii=False) + "\n", "utf-8"
     )

@@ -11,6 +11,8 @@ from typing import Any
 import pymupdf
 import pytest
 
+import docai
+
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 
 
@@ -46,6 +48,13 @@ def test_pictures_are_made_the_same_again(remade: Path) -> None:
         for left, right in zip(new, old, strict=True):
             assert len(left.get_drawings()) == len(right.get_drawings())
             assert len(left.get_images()) == len(right.get_images())
+
+
+def test_the_picture_of_a_molecule_is_read(remade: Path) -> None:
+    assert (remade / "aspirin.png").read_bytes() == (SAMPLES / "aspirin.png").read_bytes()
+    record = docai.read(SAMPLES / "aspirin.png", head="molecule", witnesses="auto")
+    assert isinstance(record, docai.Molecule)
+    assert record.smiles == "CC(=O)Oc1ccccc1C(=O)O"
 
 
 def test_the_words_are_those_of_the_truth_file(truth: list[list[dict[str, Any]]]) -> None:
