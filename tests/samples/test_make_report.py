@@ -11,7 +11,10 @@ from typing import Any
 import pymupdf
 import pytest
 
-import docai
+from docai.contents import MoleculeContent
+from docai.pipelines.evidence.base import ReaderInput
+from docai.pipelines.evidence.tracing import Tracing
+from docai.pipelines.ingest import open_source
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 
@@ -52,9 +55,10 @@ def test_pictures_are_made_the_same_again(remade: Path) -> None:
 
 def test_the_picture_of_a_molecule_is_read(remade: Path) -> None:
     assert (remade / "aspirin.png").read_bytes() == (SAMPLES / "aspirin.png").read_bytes()
-    record = docai.read(SAMPLES / "aspirin.png", head="molecule", witnesses="auto")
-    assert isinstance(record, docai.Molecule)
-    assert record.smiles == "CC(=O)Oc1ccccc1C(=O)O"
+    with open_source(SAMPLES / "aspirin.png") as source, source.page(1) as page:
+        reading = Tracing().read(ReaderInput(page, page.bbox))
+    assert isinstance(reading.content, MoleculeContent)
+    assert reading.content.smiles == "CC(=O)Oc1ccccc1C(=O)O"
 
 
 def test_the_words_are_those_of_the_truth_file(truth: list[list[dict[str, Any]]]) -> None:
