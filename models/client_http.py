@@ -33,7 +33,10 @@ _RETRIED: Final = frozenset((408, 425, 429, 500, 502, 503, 504))
 """Statuses after which the same request may succeed: the server is busy, starting, or had an accident."""
 
 _AWAY: Final = frozenset((502, 503))
-"""Of these, those that say that there is no server for the moment: a gateway reaches none, or it starts."""
+"""Of these, those that may say that there is no server now: a gateway reaches none, or it starts."""
+
+_LOOK_PATH: Final = "/models"
+"""What a server that is there answers, whatever it made of a crop."""
 
 _CHUNK_BYTES: Final = 1 << 16
 
@@ -141,7 +144,7 @@ class JsonClient:
             except UnreachableError as error:
                 failure = error
             except _TryLaterError as busy:
-                failure = busy.failure
+                failure = busy.refusal
                 pause = pause if busy.pause is None else busy.pause
             else:
                 self._is_down = False
@@ -149,9 +152,20 @@ class JsonClient:
             pause = min(pause, self.limits.max_pause_seconds)
             if attempt == attempts or time.monotonic() + pause >= deadline:
                 self._is_down = isinstance(failure, UnreachableError)
+                if isinstance(failure, RefusedError) and failure.status in _AWAY and not self._is_there():
+                    raise UnreachableError(str(failure)) from None
                 raise failure from None
             time.sleep(pause)
         raise AssertionError("the last attempt returns or raises")
+
+    def _is_there(self) -> bool:
+        """Whether the server answers at all: one that does refuses a crop, and not for being away."""
+        try:
+            self._send("GET", _LOOK_PATH, None, time.monotonic() + self.limits.connect_seconds)
+        except (ServerError, _TryLaterError) as error:
+            refusal = error.refusal if isinstance(error, _TryLaterError) else error
+            return isinstance(refusal, RefusedError) and refusal.status not in _AWAY
+        return True
 
     def _send(self, method: str, path: str, body: bytes | None, deadline: float) -> bytes:
         headers = {"Accept": "application/json", "Content-Type": "application/json"}
@@ -192,8 +206,7 @@ class JsonClient:
             return content
         refusal = RefusedError(self._refusal(response.status, response.headers, content), response.status)
         if response.status in _RETRIED:
-            failure = UnreachableError(str(refusal)) if response.status in _AWAY else refusal
-            raise _TryLaterError(failure, _retry_after(response.headers.get("Retry-After")))
+            raise _TryLaterError(refusal, _retry_after(response.headers.get("Retry-After")))
         raise refusal
 
     def _read(self, response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
@@ -236,11 +249,11 @@ class JsonClient:
 
 
 class _TryLaterError(Exception):
-    """A failure that may be over in ``pause`` seconds; None: the server does not say when."""
+    """A refusal that may be over in ``pause`` seconds; None: the server does not say when."""
 
-    def __init__(self, failure: ServerError, pause: float | None) -> None:
+    def __init__(self, refusal: RefusedError, pause: float | None) -> None:
         super().__init__()
-        self.failure = failure
+        self.refusal = refusal
         self.pause = pause
 
 

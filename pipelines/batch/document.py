@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event as Flag
@@ -60,7 +60,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 Offer = Callable[[SharedPages], AbstractContextManager[object]]
-"""Within the block other workers may read pages of a document, too."""
+"""Lets other workers read pages of a document, too, within the block that it gives."""
 
 
 class StoppedError(Exception):
@@ -101,6 +101,7 @@ class DocumentReader:
         # Its own steps keep to the limits; PDFs and second readers have processes of their own.
         self._worker.limit(None)
         self._n_documents = 0
+        self._n_pages = 0
         self._stopped = Flag()
 
     @property
@@ -148,13 +149,16 @@ class DocumentReader:
             self._count_document()
 
     def _read_when_there_is_a_model(self, row: Row, job: Job, ends_early: Callable[[], str]) -> Outcome:
-        started = time.monotonic()
+        lost: float | None = None
         while True:
+            n_pages = self._n_pages
             try:
                 return self._read(row, job, ends_early)
             except ModelLostError as error:
                 # Nothing that is read without it would be worth keeping, and somebody may start it again.
-                if time.monotonic() - started > MODEL_SECONDS:
+                if lost is None or self._n_pages > n_pages:
+                    lost = time.monotonic()
+                if time.monotonic() - lost > MODEL_SECONDS:
                     raise
                 self._emit(ModelAwaited(row, str(error)))
             if self._stopped.wait(MODEL_PAUSE_SECONDS):
@@ -179,9 +183,9 @@ class DocumentReader:
             if opened.sha256 != pages.sha256:
                 return False
             while pages.n_left:
-                with pages.helped() as number:
+                with pages.taken_by_helper() as number:
                     if number is not None:
-                        self._read_page(pages.row, job, number, pages.ends_early())
+                        self._read_page(pages.row, job, number)
             return True
         except StoppedError:
             raise
@@ -190,10 +194,18 @@ class DocumentReader:
                 raise StoppedError from None
             return False
         finally:
+            self._end_help()
+
+    def _end_help(self) -> None:
+        """Close the document of another in the process; a process that cannot do that is ended."""
+        try:
             if self._worker.pid is not None:
-                with suppress(WorkerError, StoppedError):
-                    self._call(worker.close_document, GRACE_SECONDS)
-            self._count_document()
+                peak = self._call(worker.close_joined, GRACE_SECONDS)
+                if peak > MAX_WORKER_MEMORY:
+                    self._replace()
+        except Exception:
+            self._replace()
+        self._count_document()
 
     def _read(self, row: Row, job: Job, ends_early: Callable[[], str]) -> Outcome:
         for change in range(CHANGES):
@@ -202,7 +214,7 @@ class DocumentReader:
                 self._emit(DocumentStarted(row, len(opened.numbers), len(opened.kept)))
             job = replace(job, retry_failed=False)
             left = [number for number in opened.numbers if number not in opened.kept]
-            self._read_pages(SharedPages(row, opened.sha256, left, ends_early), job, bool(opened.kept))
+            self._read_pages(SharedPages(row, opened.sha256, left), job, bool(opened.kept), ends_early)
             try:
                 finished = self._finish(job)
             except SourceChangedError:
@@ -215,21 +227,23 @@ class DocumentReader:
             return Outcome(*state_of(failed, finished.n_unanswered), opened, finished)
         raise AssertionError("a document is read or given up")
 
-    def _read_pages(self, pages: SharedPages, job: Job, is_begun: bool) -> None:
+    def _read_pages(
+        self, pages: SharedPages, job: Job, is_begun: bool, ends_early: Callable[[], str]
+    ) -> None:
         """Read the pages that are left, with whoever helps.
 
         Args:
-            is_begun: some were read before. Others join a folder that this worker has begun.
+            is_begun: some were read before, so that the folder of the pages is there to be joined.
         """
         with ExitStack() as stack:
             stack.callback(pages.close)
             if not is_begun and (first := pages.take()) is not None:
-                self._read_page(pages.row, job, first, pages.ends_early())
+                self._read_page(pages.row, job, first, ends_early())
             if self._offer is not None:
                 stack.enter_context(self._offer(pages))
             while (number := pages.take()) is not None or pages.wait():
                 if number is not None:
-                    self._read_page(pages.row, job, number, pages.ends_early())
+                    self._read_page(pages.row, job, number, ends_early())
 
     def _open(self, job: Job) -> Opened:
         for attempt in range(TRIES):
@@ -240,14 +254,15 @@ class DocumentReader:
                     raise
         raise AssertionError("a document is opened or given up")
 
-    def _read_page(self, row: Row, job: Job, number: int, why_not: str) -> None:
-        """Read a page, or give it up.
+    def _read_page(self, row: Row, job: Job, number: int, why_not: str = "") -> None:
+        """Read a page, or give it up, and report it.
 
         Args:
             why_not: it is not to be read any more.
         """
         started = time.monotonic()
         n_records, problem = self._tried_page(job, number, why_not)
+        self._n_pages += 1
         self._emit(PageRead(row, number, time.monotonic() - started, n_records, problem))
 
     def _tried_page(self, job: Job, number: int, why_not: str = "") -> tuple[int, str]:

@@ -58,16 +58,18 @@ class PageStore:
     """The pages of one document that were read, in a folder of their own.
 
     Args:
-        key: of the bytes and settings that they are of; pages of another are thrown away.
+        sha256: of the document; pages of other bytes are thrown away.
+        key: of the settings that they were read with; those of others are thrown away.
         joins: another process has begun the folder, and reads the same document: nothing is thrown away.
 
     Raises:
         NotAResultError: with ``joins``, the folder is not begun, or of another document.
     """
 
-    def __init__(self, folder: Path, key: str, *, joins: bool = False) -> None:
+    def __init__(self, folder: Path, sha256: str, key: str, *, joins: bool = False) -> None:
         self._folder = folder
-        self._about = json.dumps({"key": key}).encode()
+        self._sha256 = sha256
+        self._about = json.dumps({"key": f"{sha256} {key}"}).encode()
         self._is_begun = False
         with suppress(OSError):
             self._is_begun = (folder / _ABOUT).read_bytes() == self._about
@@ -97,6 +99,9 @@ class PageStore:
         document = Document.from_json(self._path(number).read_bytes())
         if len(document.pages) != 1:
             raise NotAResultError(f"{self._path(number)} holds no single page")
+        if document.source.sha256 != self._sha256:
+            # Whoever helped had opened the file before it changed.
+            raise NotAResultError(f"{self._path(number)} is of another version of the document")
         stats = document.stats
         return PageResult(
             document.pages[0], document.records, document.issues, stats.seconds_by_stage, stats.device

@@ -41,6 +41,9 @@ from docai.pipelines.batch.worker import JSON, Exporter, Job
 AT_A_TIME: Final = 1000
 """Inputs whose files and results are looked for at a time: a store answers many questions at once."""
 
+MAX_HELPERS: Final = 64
+"""Workers at most where fewer documents wait."""
+
 MAX_ATTEMPTS: Final = 3
 """Runs that may end while a document is read; a document that ends them is not tried again by itself."""
 
@@ -151,6 +154,7 @@ class Run(RunBase):
         self._left = iter(self._waiting)
         self._readers: list[DocumentReader] = []
         self._server: ModelServer | None = None
+        self._shared = SharedDocuments(0)
         self._temporary = Path()
 
     @property
@@ -173,16 +177,15 @@ class Run(RunBase):
             self._server, model = self._setup.start_model(self._temporary)
             stack.callback(self._server.close)
             # Those that find no document help with the pages of others.
-            n_workers = (self._setup.n_workers or default_workers()) if begin.n_waiting else 1
-            shared = SharedDocuments(n_workers)
-            threads = [
-                Thread(target=self._work, args=(model, shared), name=f"docai-batch-{number}", daemon=True)
-                for number in range(n_workers)
-            ]
+            n_workers = min(self._setup.n_workers or default_workers(), max(begin.n_waiting, MAX_HELPERS))
+            n_left = n_workers if begin.n_waiting else 0
+            self._shared = SharedDocuments(n_left)
+            threads: list[Thread] = []
             stack.callback(self._join, threads)
-            for thread in threads:
+            for number in range(n_left):
+                thread = Thread(target=self._work, args=(model,), name=f"docai-batch-{number}", daemon=True)
                 thread.start()
-            n_left = len(threads)
+                threads.append(thread)
             while n_left:
                 event = self._events.get()
                 if event is None:
@@ -202,27 +205,25 @@ class Run(RunBase):
             self._is_stopped = True
             for reader in self._readers:
                 reader.stop()
+        self._shared.end()
 
     def _join(self, threads: list[Thread]) -> None:
         self.stop()
         for thread in threads:
             thread.join()
 
-    def _work(self, model: ModelAddress, shared: SharedDocuments) -> None:
+    def _work(self, model: ModelAddress) -> None:
         """What each thread does."""
-        temporary = self._temporary / current_thread().name
-        temporary.mkdir()
-        reader = DocumentReader(self._events.put, temporary, shared.offer)
-        with self._lock:
-            self._readers.append(reader)
+        reader: DocumentReader | None = None
         try:
             try:
+                reader = self._new_reader()
                 while (row := self._next()) is not None:
                     self._read(reader, row, model)
             finally:
-                shared.leave()
+                self._shared.leave()
             refused: list[SharedPages] = []
-            while (pages := shared.wait(refused)) is not None:
+            while (pages := self._shared.wait(refused)) is not None:
                 if not reader.help(pages, self._job(pages.row, model)):
                     refused.append(pages)
         except StoppedError:
@@ -230,8 +231,19 @@ class Run(RunBase):
         except BaseException as error:
             self._events.put(error)
         finally:
-            reader.close()
+            if reader is not None:
+                reader.close()
             self._events.put(None)
+
+    def _new_reader(self) -> DocumentReader:
+        temporary = self._temporary / current_thread().name
+        temporary.mkdir()
+        reader = DocumentReader(self._events.put, temporary, self._shared.offer)
+        with self._lock:
+            self._readers.append(reader)
+            if self._is_stopped:
+                reader.stop()
+        return reader
 
     def _next(self) -> Row | None:
         with self._lock:

@@ -2,12 +2,13 @@
 
 A document belongs to the worker that opened it, which puts its result together. Workers that find no document
 left to begin take pages of those that others read; what they read is on the disk, where its owner finds it.
+The owner begins the folder of the pages with the first that it reads; only then may others join.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from threading import Condition
 from typing import Final
@@ -15,28 +16,26 @@ from typing import Final
 from docai.pipelines.batch.manifest import Row
 
 MIN_PAGES: Final = 8
-"""That are left of a document where a worker opens it to help: to start costs it as much as a few pages."""
+"""That are left of a document for each worker that reads it, with one more that comes to help: to start costs
+it as much as a few pages."""
 
 
 class SharedPages:
     """The pages of one document that are to be read, given to whoever reads the next.
 
-    Args:
-        ends_early: see :meth:`docai.pipelines.batch.document.DocumentReader.read`.
-
     Attributes:
         row: of the document.
         sha256: of its bytes; who opens others must not help.
+        n_helpers: workers that were sent to help.
     """
 
-    def __init__(
-        self, row: Row, sha256: str, numbers: Iterable[int], ends_early: Callable[[], str] = lambda: ""
-    ) -> None:
+    def __init__(self, row: Row, sha256: str, numbers: Iterable[int]) -> None:
         self.row = row
         self.sha256 = sha256
-        self.ends_early = ends_early
+        self.n_helpers = 0
         self._left = deque(numbers)
-        self._n_helped = 0
+        self._n_in_help = 0
+        self._is_closed = False
         self._changed = Condition()
 
     @property
@@ -50,35 +49,35 @@ class SharedPages:
             return self._left.popleft() if self._left else None
 
     @contextmanager
-    def helped(self) -> Iterator[int | None]:
-        """The next page for a helper, who reads it in the block; one that fails there is put back."""
+    def taken_by_helper(self) -> Iterator[int | None]:
+        """The next page for a helper, who reads it in the block; one that fails there goes back."""
         with self._changed:
             number = self._left.popleft() if self._left else None
-            self._n_helped += number is not None
+            self._n_in_help += number is not None
+        is_read = False
         try:
             yield number
-        except BaseException:
-            if number is not None:
-                with self._changed:
-                    self._left.appendleft(number)
-            raise
+            is_read = True
         finally:
             if number is not None:
                 with self._changed:
-                    self._n_helped -= 1
+                    if not (is_read or self._is_closed):
+                        self._left.appendleft(number)
+                    self._n_in_help -= 1
                     self._changed.notify_all()
 
     def wait(self) -> bool:
-        """For the owner: wait until no helper reads a page. Whether any was put back."""
+        """For the owner: wait until no helper reads a page. Whether any went back."""
         with self._changed:
-            self._changed.wait_for(lambda: self._left or not self._n_helped)
+            self._changed.wait_for(lambda: self._left or not self._n_in_help)
             return bool(self._left)
 
     def close(self) -> None:
         """Give no more pages, and wait until no helper reads one."""
         with self._changed:
+            self._is_closed = True
             self._left.clear()
-            self._changed.wait_for(lambda: not self._n_helped)
+            self._changed.wait_for(lambda: not self._n_in_help)
 
 
 class SharedDocuments:
@@ -91,6 +90,7 @@ class SharedDocuments:
     def __init__(self, n_workers: int) -> None:
         self._n_busy = n_workers
         self._offered: list[SharedPages] = []
+        self._is_ended = False
         self._changed = Condition()
 
     @contextmanager
@@ -111,18 +111,31 @@ class SharedDocuments:
             self._n_busy -= 1
             self._changed.notify_all()
 
-    def wait(self, refused: Iterable[SharedPages] = ()) -> SharedPages | None:
+    def end(self) -> None:
+        """Nobody is to help any more."""
+        with self._changed:
+            self._is_ended = True
+            self._changed.notify_all()
+
+    def wait(self, refused: Collection[SharedPages] = ()) -> SharedPages | None:
         """For a worker that has left: wait for a document to help with. None: there will be none.
 
         Args:
             refused: documents that this worker could not help with.
         """
-        known = list(refused)
-
-        def most() -> SharedPages | None:
-            wanted = [one for one in self._offered if one.n_left >= MIN_PAGES and one not in known]
-            return max(wanted, key=lambda one: one.n_left, default=None)
-
         with self._changed:
-            self._changed.wait_for(lambda: most() is not None or self._n_busy == 0)
-            return most()
+            while True:
+                if self._is_ended:
+                    return None
+                if (pages := self._longest(refused)) is not None:
+                    pages.n_helpers += 1
+                    return pages
+                if self._n_busy == 0:
+                    return None
+                self._changed.wait()
+
+    def _longest(self, refused: Collection[SharedPages]) -> SharedPages | None:
+        """The document of which most is left for each worker, where that is enough."""
+        shares = {one: one.n_left // (1 + one.n_helpers) for one in self._offered if one not in refused}
+        longest = max(shares, key=lambda one: shares[one], default=None)
+        return None if longest is None or shares[longest] < MIN_PAGES else longest

@@ -175,8 +175,7 @@ def open_document(job: Job) -> Opened:
         source = stack.enter_context(open_source(content, password=job.password, limits=job.options.limits))
         engine: Engine = stack.enter_context(RemoteEngine(job.model))
         conversion = stack.enter_context(Conversion(source, engine, job.options, pages=job.pages))
-        key = f"{source.sha256} {job.key} {job.pages or ''}"
-        store = PageStore(job.folder, key, joins=job.joins)
+        store = PageStore(job.folder, source.sha256, f"{job.key} {job.pages or ''}", joins=job.joins)
         numbers = tuple(conversion.numbers)
         kept: frozenset[int] = frozenset()
         if not job.joins:
@@ -259,6 +258,12 @@ def finish_document() -> Finished:
     return finished
 
 
+def close_joined() -> int:
+    """Close the document of another process. Returns the peak of memory, as :attr:`Finished.peak_memory`."""
+    close_document()
+    return peak_memory()
+
+
 def close_document() -> None:
     """Close the document that is open, if any; its pages stay."""
     global _open
@@ -280,7 +285,8 @@ def _prepare(job: Job) -> None:
 
 def _keep(opened: _Open, page: PageResult) -> None:
     numbers = opened.opened.numbers
-    if len(numbers) <= MAX_PAGES_IN_MEMORY:
+    # Who joins does not put the pages together.
+    if len(numbers) <= MAX_PAGES_IN_MEMORY and not opened.job.joins:
         opened.pages[page.info.number] = page
     if len(numbers) > 1:
         with _writing(opened.job.folder):

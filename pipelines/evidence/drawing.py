@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from docai.contents import Issue, MoleculeContent, ScoreContent
+from docai.errors import DocaiError
 from docai.geometry import BBox, area, contains_center, grow, join_touching
 from docai.issues import make_issue
 from docai.parsers.score import parse_score
@@ -16,6 +17,7 @@ from docai.records import Confidence, Evidence
 
 if TYPE_CHECKING:
     from docai.pipelines.drawings.score.content import PieceState
+    from docai.pipelines.drawings.score.types import System
     from docai.pipelines.ingest.drawing import Drawing, PaintedPath, PlacedGlyph
 
 SOUND: Final = 0.9
@@ -29,8 +31,20 @@ from their bonds."""
 CUT_CONFIDENCE: Final = 0.3
 """Confidence at most of a structure that is cut off: what is seen of it is seldom all."""
 
+MAX_PAGES_BACK: Final = 40
+"""Pages of music before a page that are played to know the meter that goes on there, where another process,
+or a run that was stopped, has read them."""
+
 SCORE_METHOD: Final = "share of the drawing explained, and how well the voices fill the measures"
 """How the confidence of a drawn score comes about."""
+
+
+class Handed(NamedTuple):
+    """What a page hands to the next: music goes on in its meter."""
+
+    page: int
+    piece: PieceState | None
+    """None where the page has no music, or not all that it draws is known."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +81,8 @@ class DrawingReader:
     yields_to_words: Final = False
 
     def __init__(self) -> None:
-        self._last_page = 0
-        self._piece: PieceState | None = None
-        """What the last page hands to the next: music goes on in its meter."""
+        self._last: Handed | None = None
+        """Of the page that was read last."""
 
     def available(self) -> str | None:
         """Always there: it is a part of docai."""
@@ -91,28 +104,71 @@ class DrawingReader:
         """
         if page.image_size is not None:
             return []
-        piece = self._piece if page.number == self._last_page + 1 else None
-        self._last_page, self._piece = page.number, None
-        parts, self._piece = page.inside(_read_page, list(boxes), list(others), piece)
+        known = self._last if self._last is not None and self._last.page < page.number else None
+        self._last = None
+        parts, piece = page.inside(_read_page, list(boxes), list(others), known)
+        self._last = Handed(page.number, piece)
         return parts
 
 
 def _read_page(
-    page: Page, boxes: Sequence[BBox], others: Sequence[BBox], piece: PieceState | None
-) -> tuple[list[DrawnPart], PieceState]:
-    """In the process that has the page."""
-    from docai.pipelines.drawings.score.content import PieceState
+    page: Page, boxes: Sequence[BBox], others: Sequence[BBox], known: Handed | None
+) -> tuple[list[DrawnPart], PieceState | None]:
+    """In the process that has the page: its parts, and what its music hands on."""
+    from docai.pipelines.drawings.score.reader import find_systems
     from docai.pipelines.ingest.drawing_reader import read_drawing
 
     drawing = read_drawing(page)
-    piece = piece or PieceState()
-    parts = _systems(drawing, piece) if drawing.is_complete else []
+    music = [find_systems(drawing)] if drawing.is_complete else []
+    parts = []
     for box in join_touching([grow(box, REACH_POINTS) for box in boxes], 0.0):
         near = drawing.within(box) if drawing.is_complete else read_drawing(page, box)
         parts += _structures(_without(near, others), page.bbox)
         if not drawing.is_complete:
-            parts += _systems(near, piece)
-    return sorted(parts, key=lambda part: (part.bbox[1], part.bbox[0])), piece
+            music.append(find_systems(near))
+    piece = _state_before(page, known) if any(music) else None
+    if piece is not None:
+        parts += [part for systems in music for part in _scores(systems, piece)]
+    in_order = sorted(parts, key=lambda part: (part.bbox[1], part.bbox[0]))
+    return in_order, piece if drawing.is_complete else None
+
+
+def _state_before(page: Page, known: Handed | None) -> PieceState:
+    """What the pages before hand to one with music, whoever reads them: they are played from the first of
+    the pages with music that follow each other without a gap."""
+    from docai.pipelines.drawings.score.content import PieceState
+    from docai.pipelines.drawings.score.reading import read_found_systems
+
+    first = page.number
+    state = PieceState()
+    while first > max(1, page.number - MAX_PAGES_BACK):
+        if known is not None and known.page == first - 1:
+            state = known.piece or state
+            break
+        if not _music_of(page, first - 1):
+            break
+        first -= 1
+    for number in range(first, page.number):
+        read_found_systems(_music_of(page, number), state)
+    return state
+
+
+def _music_of(page: Page, number: int) -> Sequence[System]:
+    """The systems of another page of the file, where all that it draws is known."""
+    from docai.pipelines.drawings.score.reader import find_systems
+    from docai.pipelines.ingest.drawing_reader import read_drawing
+
+    try:
+        other = page.sibling(number)
+        if other is None:
+            return ()
+        try:
+            drawing = read_drawing(other)
+            return find_systems(drawing) if drawing.is_complete else ()
+        finally:
+            other.release()
+    except DocaiError:
+        return ()
 
 
 def _without(drawing: Drawing, boxes: Sequence[BBox]) -> Drawing:
@@ -146,11 +202,11 @@ def _structures(drawing: Drawing, page: BBox) -> list[DrawnPart]:
     return parts
 
 
-def _systems(drawing: Drawing, piece: PieceState) -> list[DrawnPart]:
-    from docai.pipelines.drawings.score.reading import read_systems
+def _scores(systems: Sequence[System], piece: PieceState) -> list[DrawnPart]:
+    from docai.pipelines.drawings.score.reading import read_found_systems
 
     parts = []
-    for one in read_systems(drawing, piece):
+    for one in read_found_systems(systems, piece):
         content, lost = _with_musicxml(one.content)
         # Later systems do not show the meter, which goes on.
         own = [issue for issue in one.issues if issue.code != "score-no-meter" or piece.length is None]

@@ -115,6 +115,15 @@ class Page(ABC):
         """
         return None
 
+    def sibling(self, number: int) -> Page | None:
+        """Another page of the file, to be released; None where only the process that has the file open, see
+        :meth:`inside`, can give it, or there is none.
+
+        Raises:
+            DamagedSourceError: it cannot be read.
+        """
+        return None
+
     def inside(self, function: Callable[Concatenate[Page, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """``function(page, *args, **kwargs)`` in the process that has the file open.
 

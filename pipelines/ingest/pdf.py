@@ -115,6 +115,11 @@ class PdfPage(Page):
     def native_scale(self, bbox: BBox) -> float:
         return scale_of_images(self.placed_images(), bbox)
 
+    def sibling(self, number: int) -> PdfPage | None:
+        if not 1 <= number <= self._document.page_count:
+            return None
+        return PdfPage(self._document, number, source=self._source, limits=self._limits)
+
     def release(self) -> None:
         self._pdf = self._display_list = self._words = self._images = self.kept_drawing = None
         # MuPDF keeps up to 256 MB of decoded images and fonts; those of a scanned page serve no other page.

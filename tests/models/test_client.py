@@ -185,11 +185,18 @@ def test_what_asks_for_a_long_wait_is_waited_for_at_most_so_long(server: FakeSer
     assert len(server.requests) == 3, "a minute's wait would be beyond the deadline"
 
 
-def test_a_server_that_is_not_ready_is_one_that_is_not_there(server: FakeServer) -> None:
-    # A batch waits for such a server; a refusal would cost the records concerned.
+def test_a_server_that_is_not_ready_is_one_that_is_not_there(
+    server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A batch waits for such a server. One that answers otherwise refuses the crop, which costs the crop alone.
+    engine = engine_of(server)
+    server.misbehave = lambda handler, asked: (502, {}, b"upstream")
+    (generation,) = engine.generate(requests(1))
+    assert str(generation.error).startswith("RefusedError: ")
+    monkeypatch.setattr(server, "models_reply", lambda handler: (503, {}, b"starting"))
     for status, kind in ((502, "UnreachableError"), (503, "UnreachableError"), (504, "RefusedError")):
         server.misbehave = lambda handler, asked, status=status: (status, {}, b"upstream")
-        (generation,) = engine_of(server).generate(requests(1))
+        (generation,) = engine.generate(requests(1))
         assert str(generation.error).startswith(f"{kind}: "), status
 
 

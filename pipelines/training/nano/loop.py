@@ -105,7 +105,8 @@ def train_nano(
     clock.require_time()
     folder.mkdir(parents=True, exist_ok=True)
     session = _Session(folder, settings, learner, processor, held_out, progress, clock)
-    session.rebuild_steps_left = settings.rebuild_steps if saved and not saved.has_optimizer else 0
+    if saved and (not saved.has_optimizer or learner.has_lost_moments):
+        session.rebuild_steps_left = settings.rebuild_steps
     notes = _describe_start(saved, session.rebuild_steps_left)
     feed_settings = FeedSettings(
         {head: settings.weights.get(head, 0.0) for head in source.heads()},
@@ -124,7 +125,8 @@ def _describe_start(saved: SavedState | None, rebuild_steps: int) -> dict[str, o
     """What the first line of a session's log says about the state that it resumed from."""
     notes: dict[str, object] = {}
     if rebuild_steps:
-        notes["optimizer"] = f"not saved: rebuilt over {rebuild_steps} steps of a rising rate"
+        why = "another one" if saved and saved.has_optimizer else "not saved"
+        notes["optimizer"] = f"{why}: rebuilt over {rebuild_steps} steps of a rising rate"
     if saved and saved.rounding:
         notes["weights"] = f"saved in bf16: up to {saved.rounding:.2%} off"
     return notes

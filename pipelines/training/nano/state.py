@@ -71,9 +71,16 @@ def find_state(folder: Path) -> SavedState | None:
                 f"{folder / 'state'} holds {len(shards)} shards without their {INDEX}: the state is half "
                 "written or half copied. Copy the whole folder again."
             )
+        if (folder / "state.pt").exists():
+            raise CheckpointError(
+                f"{folder / 'state.pt'} is a state of an early version, which is not read any more: go on "
+                "from its checkpoint, --base DIR/checkpoint, with another -o."
+            )
         return None
     try:
         index = json.loads(path.read_text(encoding="utf-8"))
+        if index["layout"] != _LAYOUT_VERSION:
+            raise ValueError(f"layout {index['layout']}")
         progress = Progress(**index["progress"])
         sizes = {path.with_name(name): int(size) for name, size in index["shards"].items()}
         saved = SavedState(
@@ -131,11 +138,14 @@ def load_state(saved: SavedState, learner: Learner) -> Progress:
             parameter.copy_(weights[name])
             optimizer = learner.optimizer_of(parameter)
             moments = {moment: f"{moment}/{name}" for moment in _MOMENTS[type(optimizer).__name__]}
-            # Those of a session with another optimizer say nothing to this one.
             if all(stored in tensors for stored in moments.values()):
                 optimizer.state[parameter] = {
                     moment: tensors[stored].to(learner.device) for moment, stored in moments.items()
                 }
+            else:
+                # Those of another optimizer say nothing to this one.
+                every = {f"{moment}/{name}" for kind in _MOMENTS.values() for moment in kind}
+                learner.has_lost_moments |= not every.isdisjoint(tensors)
         if learner.average is not None:
             # A session without an average leaves none: it begins with the weights.
             for name, parameter in learner.average.module.named_parameters():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -46,6 +46,8 @@ class Learner:
     device: torch.device
     first_location: int
     """Token id of ``<loc0000>``; the others follow."""
+    has_lost_moments: bool = False
+    """The state that was loaded has moments of another optimizer."""
     average: AveragedModel | None = None
     """The running average of the weights, which is measured and shipped; None: the model itself is."""
 
@@ -69,14 +71,14 @@ class Learner:
             average_decay: of the running average of the weights, per step; None: there is none.
         """
         import torch
-        from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+        from torch.optim.swa_utils import AveragedModel
 
         symbols = torch.nn.Linear(WIDTH, SUBCELLS * SUBCELLS * n_symbols())
         model.to(device)  # type: ignore[arg-type]
         symbols.to(device)
         _set_attention(model, _register_plain_attention() if device.type == "cpu" else "sdpa")
-        hidden = _layer_matrices(model) if muon else []
-        in_layers = {id(matrix) for matrix in hidden}
+        matrices = _layer_matrices(model) if muon else []
+        in_layers = {id(matrix) for matrix in matrices}
         others = [weight for weight in model.parameters() if id(weight) not in in_layers]
         optimizers: list[torch.optim.Optimizer] = [
             torch.optim.AdamW(
@@ -87,22 +89,23 @@ class Learner:
                 fused=True,
             )
         ]
-        if hidden:
+        if matrices:
             optimizers.append(
                 torch.optim.Muon(
-                    hidden, lr=learning_rate, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"
+                    matrices, lr=learning_rate, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"
                 )
             )
         first_location = processor.tokenizer.convert_tokens_to_ids("<loc0000>")
         learner = cls(model, symbols, tuple(optimizers), device, first_location)
         if average_decay is not None:
-            learner.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(average_decay))
+            learner.average = AveragedModel(model, multi_avg_fn=_running_average(average_decay))
         return learner
 
     @property
     def shipped(self) -> PaliGemmaForConditionalGeneration:
         """The model that is measured and shipped: the running average, where there is one."""
-        if self.average is None:
+        # Before the first step there is nothing to average.
+        if self.average is None or not self.average.n_averaged:
             return self.model
         return cast("PaliGemmaForConditionalGeneration", self.average.module)
 
@@ -142,6 +145,23 @@ class Learner:
             yield
         finally:
             _set_attention(self.shipped, before)
+
+
+def _running_average(
+    decay: float,
+) -> Callable[[Sequence[torch.Tensor], Sequence[torch.Tensor], torch.Tensor], None]:
+    """How an average takes new weights: it keeps less of the first ones, so that it does not hang on them."""
+    import torch
+
+    def update(
+        averaged: Sequence[torch.Tensor], current: Sequence[torch.Tensor], n_averaged: torch.Tensor
+    ) -> None:
+        n_steps = int(n_averaged)
+        share = 1.0 - min(decay, (1 + n_steps) / (10 + n_steps))
+        with torch.no_grad():
+            torch._foreach_lerp_(list(averaged), list(current), share)
+
+    return update
 
 
 def _layer_matrices(model: PaliGemmaForConditionalGeneration) -> list[torch.nn.Parameter]:

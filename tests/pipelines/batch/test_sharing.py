@@ -35,11 +35,11 @@ def shared(n_pages: int) -> SharedPages:
 def test_each_page_is_given_once() -> None:
     pages = shared(3)
     assert pages.take() == 1
-    with pages.helped() as number:
+    with pages.taken_by_helper() as number:
         assert number == 2
     assert pages.take() == 3
     assert pages.take() is None
-    with pages.helped() as number:
+    with pages.taken_by_helper() as number:
         assert number is None
     assert not pages.wait()
 
@@ -49,7 +49,7 @@ def test_a_page_that_fails_in_the_hands_of_a_helper_goes_back() -> None:
     began, may_fail = threading.Event(), threading.Event()
 
     def fail() -> None:
-        with suppress(KeyError), pages.helped():
+        with suppress(KeyError), pages.taken_by_helper():
             began.set()
             may_fail.wait(30)
             raise KeyError
@@ -69,7 +69,7 @@ def test_the_owner_ends_after_its_helpers() -> None:
     began, may_end, ended = threading.Event(), threading.Event(), threading.Event()
 
     def help_slowly() -> None:
-        with pages.helped():
+        with pages.taken_by_helper():
             began.set()
             may_end.wait(30)
             ended.set()
@@ -84,32 +84,63 @@ def test_the_owner_ends_after_its_helpers() -> None:
     thread.join()
 
 
+def test_a_page_does_not_go_back_to_a_document_that_has_ended() -> None:
+    pages = shared(2)
+    began, may_fail = threading.Event(), threading.Event()
+
+    def fail() -> None:
+        with suppress(KeyError), pages.taken_by_helper():
+            began.set()
+            may_fail.wait(30)
+            raise KeyError
+
+    thread = threading.Thread(target=fail)
+    thread.start()
+    assert began.wait(30)
+    threading.Timer(0.1, may_fail.set).start()
+    pages.close()
+    thread.join()
+    with pages.taken_by_helper() as number:
+        assert number is None
+
+
 def test_a_worker_helps_where_most_is_left_and_ends_when_nobody_begins_anything() -> None:
     documents = SharedDocuments(2)
-    few, some, many = shared(MIN_PAGES - 1), shared(MIN_PAGES), shared(MIN_PAGES + 1)
+    few, some, many = shared(MIN_PAGES - 1), shared(2 * MIN_PAGES), shared(3 * MIN_PAGES)
     documents.leave()
     with documents.offer(few), documents.offer(some), documents.offer(many):
-        assert documents.wait() is many
-        assert documents.wait([many]) is some
-    found: list[SharedPages | None] = []
-    thread = threading.Thread(target=lambda: found.append(documents.wait()))
+        # Each that helps leaves less for one more.
+        assert [documents.wait() for _ in range(4)] == [many, some, many, some]
+        assert documents.wait([some]) is many
+    waiting: list[SharedPages | None] = []
+    thread = threading.Thread(target=lambda: waiting.append(documents.wait()))
     with documents.offer(few):
         thread.start()
         thread.join(0.2)
         assert thread.is_alive(), "another worker still begins documents"
     documents.leave()
     thread.join(30)
+    assert waiting == [None]
+
+
+def test_nobody_waits_when_the_run_is_stopped() -> None:
+    documents = SharedDocuments(2)
+    found: list[SharedPages | None] = []
+    thread = threading.Thread(target=lambda: found.append(documents.wait()))
+    thread.start()
+    documents.end()
+    thread.join(30)
     assert found == [None]
 
 
 def test_only_a_folder_of_the_same_document_is_joined(tmp_path: Path) -> None:
     with pytest.raises(NotAResultError):
-        PageStore(tmp_path / "pages", "key", joins=True)
+        PageStore(tmp_path / "pages", "sha", "key", joins=True)
     (tmp_path / "pages").mkdir()
-    (tmp_path / "pages" / "about.json").write_text('{"key": "key"}')
-    PageStore(tmp_path / "pages", "key", joins=True)
+    (tmp_path / "pages" / "about.json").write_text('{"key": "sha key"}')
+    PageStore(tmp_path / "pages", "sha", "key", joins=True)
     with pytest.raises(NotAResultError):
-        PageStore(tmp_path / "pages", "another", joins=True)
+        PageStore(tmp_path / "pages", "sha", "another", joins=True)
     assert (tmp_path / "pages" / "about.json").exists()
 
 

@@ -88,6 +88,13 @@ def test_moments_of_another_optimizer_are_left(tmp_path: Path) -> None:
     matrix = back.model.model.language_model.layers[0].mlp.up_proj.weight
     assert not back.moments_of(matrix)
     assert back.moments_of(back.model.get_input_embeddings().weight)
+    assert back.has_lost_moments
+
+
+def test_an_early_state_is_told(tmp_path: Path) -> None:
+    (tmp_path / "state.pt").write_bytes(b"PK")
+    with pytest.raises(CheckpointError, match="early version"):
+        find_state(tmp_path)
 
 
 def test_weights_alone_are_those_that_are_shipped(tmp_path: Path) -> None:
@@ -155,3 +162,24 @@ def test_half_a_state_is_told_from_none_and_from_a_whole_one(first: Learner, tmp
     index.unlink()
     with pytest.raises(CheckpointError, match=r"without their state\.json"):
         find_state(tmp_path)
+
+
+def test_the_average_does_not_hang_on_its_first_steps() -> None:
+    torch.manual_seed(1)
+    processor = build_processor()
+    made = Learner.create(
+        *(build_model(processor), processor, torch.device("cpu")),
+        learning_rate=1e-3,
+        weight_decay=0.0,
+        average_decay=0.998,
+    )
+    assert made.average is not None
+    assert made.shipped is made.model, "no step was taken"
+    weight = made.model.get_input_embeddings().weight
+    with torch.no_grad():
+        for step in range(100):
+            weight.fill_(float(step))
+            made.average.update_parameters(made.model)
+    shipped = made.shipped.get_input_embeddings().weight
+    # A constant decay of 0.998 would leave it at 9.
+    assert 80 < shipped.mean().item() < 99
