@@ -35,7 +35,7 @@ _RETRIED: Final = frozenset((408, 425, 429, 500, 502, 503, 504))
 _AWAY: Final = frozenset((502, 503))
 """Of these, those that may say that there is no server now: a gateway reaches none, or it starts."""
 
-_LOOK_PATH: Final = "/models"
+_LOOK_PATH: Final = "/v1/models"
 """What a server that is there answers, whatever it made of a crop."""
 
 _CHUNK_BYTES: Final = 1 << 16

@@ -188,7 +188,7 @@ def test_what_asks_for_a_long_wait_is_waited_for_at_most_so_long(server: FakeSer
 def test_a_server_that_is_not_ready_is_one_that_is_not_there(
     server: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A batch waits for such a server. One that answers otherwise refuses the crop, which costs the crop alone.
+    # A batch waits for such a server. One that answers otherwise refuses the crop, which costs that alone.
     engine = engine_of(server)
     server.misbehave = lambda handler, asked: (502, {}, b"upstream")
     (generation,) = engine.generate(requests(1))
