@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pymupdf
 import pytest
 
 from docai import Pipeline, ScriptedEngine
@@ -83,6 +84,29 @@ def test_the_systems_are_joined_to_one_piece(piece: DrawnScore) -> None:
         event.pitch for score in document.scores for event in score.events
     ]
     assert joined.to_midi().startswith(b"MThd")
+
+
+def test_music_goes_on_in_its_meter_whoever_read_the_pages_before(piece: DrawnScore) -> None:
+    """The first system shows the meter, those after it do not; each is a page of its own here."""
+    with pymupdf.open() as pages, pymupdf.open(stream=piece.data) as drawn:
+        for x0, y0, x1, y1 in (piece.systems[0], piece.systems[1], piece.systems[1]):
+            clip = pymupdf.Rect(x0 - 3, y0 - 3, x1 + 3, y1 + 3)
+            place = pymupdf.Rect(72, 72, 72 + 2 * clip.width, 72 + 2 * clip.height)
+            pages.new_page().show_pdf_page(place, drawn, 0, clip=clip)
+        data = pages.tobytes()
+    engine = ScriptedEngine({"score": "**kern\n4c\n*-\n"})
+    pipeline = Pipeline(engine=engine, witnesses="off", readback="off")
+    together = pipeline.process(data).scores
+    assert [score.page for score in together] == [1, 2, 3]
+    assert not any(issue.code == "score-no-meter" for score in together for issue in score.issues)
+    for number in (2, 3):
+        (alone,) = pipeline.process(data, pages=number).scores
+        assert alone == together[number - 1]
+    # Without the page that shows it, nobody knows the meter.
+    with pymupdf.open(stream=data) as pages:
+        pages.select([1, 2])
+        later = pipeline.process(pages.tobytes()).scores
+    assert any(issue.code == "score-no-meter" for issue in later[0].issues)
 
 
 def test_where_the_drawing_says_nothing_the_model_is_asked() -> None:
