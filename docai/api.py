@@ -342,9 +342,12 @@ def _check_model(model: object, device: object, engine: object) -> None:
     from docai.models.engine import Engine
 
     if engine is not None and (isinstance(engine, type) or not isinstance(engine, Engine)):
+        members = ("name", "device", "heads", "accuracy", "generate")
+        lacking = [member for member in members if not hasattr(engine, member)]
+        why = f" It has no {', '.join(lacking)} (see docai.models.engine.Engine)." if lacking else ""
         raise SettingError(
-            f"engine is {engine!r}; it has to be an object that answers, such as docai.ScriptedEngine(...). "
-            "A model by its name or folder is given as model=."
+            f"engine is {engine!r}; it has to be an object that answers, such as docai.ScriptedEngine(...)."
+            f"{why} A model by its name or folder is given as model=."
         )
     if not isinstance(model, (str, Path)):
         raise SettingError(f"model is {model!r}; give its name, such as 'nano', or the path of its folder.")

@@ -257,7 +257,7 @@ def answer_without_model(request: Request, side: int) -> Generation | None:
 def answer_batch(engine: Engine, requests: Sequence[Request]) -> list[Generation]:
     """As :func:`answer`, of crops for which a model has to be asked."""
     try:
-        return engine.generate(requests)
+        return _checked(engine, requests, engine.generate(requests))
     except (ConfigurationError, ServerError):
         # No failure of a crop. A server says so where it is first asked.
         raise
@@ -274,6 +274,16 @@ def answer_batch(engine: Engine, requests: Sequence[Request]) -> list[Generation
     halves = [requests[:middle], requests[middle:]]
     parts = halves if may_be_too_large else [[request] for request in requests]
     return [generation for part in parts for generation in answer_batch(engine, part)]
+
+
+def _checked(engine: Engine, requests: Sequence[Request], answers: object) -> list[Generation]:
+    """What an engine gave. Raises TypeError where that is no answer to each request: each is asked alone."""
+    name = type(engine).__name__
+    if not isinstance(answers, Sequence) or not all(isinstance(one, Generation) for one in answers):
+        raise TypeError(f"{name}.generate has to return a list of Generation")
+    if len(answers) != len(requests):
+        raise TypeError(f"{name}.generate was asked {len(requests)} times and gave {len(answers)} answers")
+    return list(answers)
 
 
 def failed_generation(request: Request, error: Exception) -> Generation:

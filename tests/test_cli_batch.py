@@ -98,13 +98,41 @@ def test_a_run_without_its_settings_says_how_it_goes_on(run: Run, own_folder: Pa
     arguments = ("a.pdf", "--heads", "text", "--workers", 1)
     assert run("batch", *arguments, "-o", "run")[0] == 0
     (own_folder / "run" / "settings.json").unlink()
-    for named in (("--resume", "run"), ("--resume", "-o", "run"), ("--status", "run")):
+    assert run("batch", "--status", "run")[0] == 0
+    for named in (("--resume", "run"), ("--resume", "-o", "run")):
         code, _, told = run("batch", *named)
         assert code == 2
         assert "docai batch IN --resume -o run" in " ".join(told.split()), named
+    # What is there was read with other options than these.
+    code, _, told = run("batch", "a.pdf", "--heads", "table", "--resume", "-o", "run")
+    assert code == 2
+    assert "made with other options" in " ".join(told.split())
+    assert not (own_folder / "run" / "settings.json").exists()
     code, _, told = run("batch", *arguments, "--resume", "-o", "run", "--progress", "json")
     assert code == 0, told
     assert (own_folder / "run" / "settings.json").exists()
+
+
+def test_an_input_that_failed_is_read_when_another_is_in_its_place(
+    run: Run, own_folder: Path, make_pdf: Any
+) -> None:
+    (own_folder / "a.pdf").write_bytes(b"no document")
+    (own_folder / "b\x1b[2J.pdf").write_bytes(b"no document either")
+    code, _, told = run(
+        "batch", "a.pdf", "b\x1b[2J.pdf", "c.pdf", "-o", "run", "--heads", "text", "--workers", 1
+    )
+    assert code == 1
+    assert "\x1b" not in told
+    assert "b�[2J.pdf" in told
+    code, _, told = run("batch", "--resume", "run")
+    assert code == 1
+    assert "DocumentStarted" not in told
+    (own_folder / "a.pdf").write_bytes(make_pdf("Hello world"))
+    (own_folder / "c.pdf").write_bytes(make_pdf("Hello again"))
+    code, out, told = run("batch", "--resume", "run", "--progress", "json")
+    ended = [json.loads(line) for line in out.splitlines() if '"DocumentEnded"' in line]
+    assert sorted(Path(row["path"]).name for row in ended) == ["a.pdf", "c.pdf"]
+    assert {row["state"] for row in ended} == {"done"}
 
 
 def test_a_run_is_no_stream(run: Run, own_folder: Path, make_pdf: Any) -> None:

@@ -178,6 +178,8 @@ def batch(
     is_going_on = resume or retry_failed
     if is_going_on:
         inputs, out = run_named(inputs, out)
+    if not inputs and not is_going_on:
+        raise SettingError("Nothing was given to read: name files, folders or a list.")
     if out is None:
         raise SettingError("Say with -o where the run goes: a new or an empty folder.")
     if out == "-":
@@ -187,8 +189,6 @@ def batch(
         )
     if progress not in PROGRESS:
         raise SettingError(f"--progress is {progress!r}; it has to be one of: {', '.join(PROGRESS)}.")
-    if not inputs and not is_going_on:
-        raise SettingError("Nothing was given to read: name files, folders or a list.")
     begun = Begun.of(expand_home(out)) if is_going_on else Begun({})
     settings = load_settings(begun.under(common.given_settings(context)), as_flags=True).values
     wanted = begun.heads if heads is None else common.listed(heads)

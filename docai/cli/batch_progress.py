@@ -77,10 +77,14 @@ def show_progress(run: Run | RayRun, how: str, console: Console) -> None:
                 for note in event.notes:
                     console.print(note, markup=False, soft_wrap=True)
             if isinstance(event, ModelAwaited) and how in ("bar", "lines"):
-                what = f"waiting for the model: {event.row.path}: {one_line(event.reason, 300)}"
+                what = (
+                    f"waiting for the model: {one_line(event.row.path, 300)}: {one_line(event.reason, 300)}"
+                )
                 console.print(what, markup=False, soft_wrap=True)
             if isinstance(event, DocumentEnded) and event.row.state != "done" and how in ("bar", "lines"):
-                what = f"{event.row.state}: {event.row.path}: {one_line(event.row.reason, 300)}"
+                what = (
+                    f"{event.row.state}: {one_line(event.row.path, 300)}: {one_line(event.row.reason, 300)}"
+                )
                 console.print(what, markup=False, soft_wrap=True)
             if how == "bar":
                 update(tally)

@@ -66,7 +66,7 @@ def _print_manifest(manifest: Manifest, console: Console) -> int:
         console.print("slowest:", style="bold")
         for row in slowest:
             console.print(
-                f"  {row.seconds:8.1f} s  {counted(row.pages, 'page')}  {row.path}",
+                f"  {row.seconds:8.1f} s  {counted(row.pages, 'page')}  {one_line(row.path, 300)}",
                 markup=False,
                 soft_wrap=True,
             )
@@ -83,7 +83,11 @@ def _print_failed(manifest: Manifest, console: Console) -> None:
         console.print(f"  {count:6,}  {state}: {code}", markup=False, soft_wrap=True)
     # Those without a result come first.
     for row in manifest.rows("failed", "partial", order="state", limit=N_FAILED):
-        console.print(f"  {row.state}: {row.path}: {one_line(row.reason, 300)}", markup=False, soft_wrap=True)
+        console.print(
+            f"  {row.state}: {one_line(row.path, 300)}: {one_line(row.reason, 300)}",
+            markup=False,
+            soft_wrap=True,
+        )
     n_more = sum(count for _, _, count in reasons) - N_FAILED
     if n_more > 0:
         console.print(f"  … and {n_more:,} more in the report.")

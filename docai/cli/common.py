@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -193,15 +194,38 @@ def make_folder(path: Path) -> Path:
     return files.make_folder(path, "Choose another with -o.")
 
 
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
 def stderr_console() -> Console:
     """A console on standard error; standard output is for data.
 
     Made when it is needed, so that it follows a redirected stream.
     """
-    from rich.console import Console
-
     # A log has no width of its own; Rich would take 80 columns.
-    return Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else LOG_WIDTH)
+    return plain_console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else LOG_WIDTH)
+
+
+def plain_console(**options: Any) -> Console:
+    """A console that shows characters of names which would control a terminal as a mark."""
+    from rich.console import Console
+    from rich.text import Text
+
+    class PlainConsole(Console):
+        def print(self, *objects: Any, **how: Any) -> None:
+            shown: list[Any] = []
+            for one in objects:
+                if isinstance(one, Text):
+                    one.plain = without_controls(one.plain)
+                shown.append(without_controls(one) if isinstance(one, str) else one)
+            super().print(*shown, **how)
+
+    return PlainConsole(**options)
+
+
+def without_controls(text: str) -> str:
+    """Each control character but a line break or a tab as �: a name of a file may hold any."""
+    return _CONTROLS.sub("�", text)
 
 
 def keep_output_clean() -> None:

@@ -62,12 +62,12 @@ def settings_of(folder: Path) -> dict[str, Any] | None:
 
 def manifests_of(folder: Path) -> list[Path]:
     """The manifests of a run, one for each shard."""
-    return sorted(folder.glob(MANIFEST.format(shard="*"))) if is_run_folder(folder) else []
+    return sorted(folder.glob(MANIFEST.format(shard="*")))
 
 
 def has_manifest(folder: Path) -> bool:
     """Whether a run was here, even where its settings are lost."""
-    return any(folder.glob(MANIFEST.format(shard="*")))
+    return bool(manifests_of(folder))
 
 
 def no_run(folder: Path) -> RunFolderError:
@@ -156,9 +156,12 @@ class RunFolder:
             self._acquire()
             try:
                 self._take()
+                is_lost = settings_of(path) is None
                 self.settings = self._keep(settings, results, begun)
                 self.fingerprint = fingerprint(self.settings)
                 self.manifest = self._open_manifest(resume)
+                if is_lost:
+                    self._require_same_rows()
             except BaseException:
                 self._lock.release()
                 raise
@@ -282,6 +285,18 @@ class RunFolder:
                 "mixed: give the options that it was made with, or begin another folder with -o."
             )
         return before
+
+    def _require_same_rows(self) -> None:
+        """Of a run that lost its settings: they have to be those that its rows were read with."""
+        if not any(row.settings not in ("", self.fingerprint) for row in self.manifest.rows()):
+            return
+        self.manifest.close()
+        (self.path / SETTINGS).unlink(missing_ok=True)
+        self._owner_file.unlink(missing_ok=True)
+        raise RunFolderError(
+            f"The run {self.path} has lost its {SETTINGS} and was made with other options than were given: "
+            "its results would be mixed. Give those that it was made with, or begin another folder with -o."
+        )
 
     def _open_manifest(self, resume: bool) -> Manifest:
         path = self.path / MANIFEST.format(shard=self._suffix)

@@ -271,6 +271,6 @@ class ModelServer:
         while not self._is_closed:
             try:
                 self._worker.call(serve_model, None, spec, address, key)
-            except (WorkerError, RuntimeError, OSError):
-                # Workers ask again, and say what happened where it does not help.
+            except Exception:
+                # Whatever it is: workers ask again, and say what happened where it does not help.
                 time.sleep(RESTART_SECONDS)

@@ -125,6 +125,7 @@ class RunBase:
         manifest = self._folder.manifest
         manifest.update(
             before.number,
+            **({} if outcome.opened is not None else _facts_columns(before)),
             state=outcome.state,
             reason=outcome.reason,
             code=outcome.code,
@@ -284,8 +285,8 @@ class Run(RunBase):
 
 
 def prepare(folder: RunFolder, suffixes: Sequence[str], *, retry_failed: bool = False) -> list[int]:
-    """Make rows wait that a run is to read: those that were interrupted, whose file has changed, or whose
-    results are gone; with ``retry_failed`` those that failed.
+    """Make rows wait that a run is to read: those that were interrupted, whose file is another one now, or
+    whose results are gone; with ``retry_failed`` those that failed.
 
     Args:
         suffixes: of the results.
@@ -301,19 +302,33 @@ def prepare(folder: RunFolder, suffixes: Sequence[str], *, retry_failed: bool = 
                 state="failed",
                 code="RunEnded",
                 reason=f"{row.attempts} runs ended while it was read: try it alone, or --retry-failed.",
+                **_facts_columns(row),
             )
         else:
             manifest.update(row.number, state="waiting")
     if folder.recovered:
         for row in manifest.rows("waiting"):
             _adopt(folder, row, suffixes)
-    again = manifest.numbers("failed", "partial") if retry_failed else []
+    again = manifest.numbers("failed", "partial") if retry_failed else _replaced(manifest.rows("failed"))
     ended = manifest.rows(*(("done",) if retry_failed else ("done", "partial")))
     while rows := list(islice(ended, AT_A_TIME)):
         again += _outdated(folder, rows, suffixes)
     for number in again:
         manifest.update(number, state="waiting", attempts=0)
     return manifest.numbers("waiting")
+
+
+def _replaced(failed: Iterator[Row]) -> list[int]:
+    """Of the rows that failed, those in whose place another file is now."""
+    replaced = []
+    while rows := list(islice(failed, AT_A_TIME)):
+        places = [source_place(row.path) for row in rows]
+        replaced += [
+            row.number
+            for row, place, facts in zip(rows, places, facts_of(places), strict=True)
+            if _is_other(row, place, facts)
+        ]
+    return replaced
 
 
 def _outdated(folder: RunFolder, rows: Sequence[Row], suffixes: Sequence[str]) -> list[int]:
@@ -328,7 +343,7 @@ def _outdated(folder: RunFolder, rows: Sequence[Row], suffixes: Sequence[str]) -
 
 
 def _is_other(row: Row, place: str | Path, facts: FileFacts | None) -> bool:
-    # One that is gone has a result, which is the best there is.
+    # Of one that is gone there is nothing better than what there is.
     if facts is None or facts == (row.n_bytes, row.modified):
         return False
     try:
@@ -370,6 +385,12 @@ def _adopt(folder: RunFolder, row: Row, suffixes: Sequence[str]) -> None:
         errors=severities["error"],
         warnings=severities["warning"],
     )
+
+
+def _facts_columns(row: Row) -> dict[str, Any]:
+    """What a row says of a file that could not be opened: another one in its place is tried."""
+    (facts,) = facts_of([source_place(row.path)])
+    return {"n_bytes": 0, "modified": 0} if facts is None else facts._asdict()
 
 
 def _outcome_columns(outcome: Outcome) -> dict[str, Any]:

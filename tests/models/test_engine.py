@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -128,3 +129,14 @@ def test_a_model_that_cannot_be_loaded_is_no_failure_of_a_crop() -> None:
 
     with pytest.raises(CheckpointError):
         answer(LazyEngine("tiny", {"table": 0.5}, load), [Request(tiny_head(), noise())])
+
+
+@pytest.mark.parametrize("given", [[], [None, None, None], None, "abc"])
+def test_an_engine_that_gives_no_answer_to_each_request_fails_at_its_crops(given: Any) -> None:
+    class Wrong(ScriptedEngine):
+        def generate(self, requests: Sequence[Request]) -> Any:
+            return given
+
+    answers = answer(Wrong({"table": "t"}), [Request(tiny_head(), noise(number)) for number in range(2)])
+    assert [one.finish_reason for one in answers] == ["error", "error"]
+    assert all("Wrong.generate" in str(one.error) for one in answers)
