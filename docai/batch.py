@@ -118,7 +118,7 @@ def process_many(
     from docai.pipelines.batch.events import DocumentEnded
     from docai.pipelines.batch.inputs import restored
 
-    given = [sources] if isinstance(sources, (str, Path)) else list(sources)
+    given = _paths_of(sources)
     setup = make_setup(
         options,
         model,
@@ -150,6 +150,19 @@ def process_many(
                     if row.state != "failed":
                         document = Document.from_json(opened.store.read(row.name, JSON))
                     yield BatchResult(restored(row.path), row.state, row.reason, row.code, row, document)
+
+
+def _paths_of(sources: object) -> list[str | Path]:
+    """What was given to read. Raises SettingError where that is nothing that names a file."""
+    several = [sources] if isinstance(sources, (str, Path)) or not isinstance(sources, Iterable) else sources
+    given = list(several)
+    for one in given:
+        if not isinstance(one, (str, Path)) or not str(one):
+            raise SettingError(
+                f"{one!r} names no document: give paths, or URLs with cluster=. Bytes and open files are "
+                "read by docai.process."
+            )
+    return given
 
 
 def make_setup(

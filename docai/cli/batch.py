@@ -204,6 +204,8 @@ def batch(
         model_batch=model_batch,
     )
     formats = [f".{name.removeprefix('.')}" for name in common.listed(to)]
+    if not formats:
+        raise SettingError("--to names no format: give one or more, such as json,md.")
     if begun.formats is not None and not common.is_given(context, "to"):
         formats = list(begun.formats)
     keep_output_clean()

@@ -20,7 +20,7 @@ import docai
 from docai import ScriptedEngine
 from docai.batch import make_setup, open_run
 from docai.document import Document
-from docai.errors import CheckpointError, RunFolderError, ServerError
+from docai.errors import CheckpointError, RunFolderError, ServerError, SettingError
 from docai.models.heads import HEADS
 from docai.options import Options
 from docai.pipelines.batch import document as documents
@@ -372,3 +372,9 @@ def _text(data: bytes) -> object:
     content = json.loads(data)
     content["stats"].pop("model")
     return content
+
+
+@pytest.mark.parametrize("given", [None, 3, [None], [b"%PDF"], [""]])
+def test_what_names_no_document_is_refused(given: object) -> None:
+    with pytest.raises(SettingError, match="names no document"):
+        next(docai.process_many(given))  # type: ignore[arg-type]
