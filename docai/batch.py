@@ -88,7 +88,7 @@ def process_many(
             is removed at the end.
         resume: go on with the run that is in that folder: only what is left is read and given.
         retry_failed: as ``resume``; what failed is read again, too.
-        workers: documents that are read at a time; None: one for every two cores.
+        workers: processes that read documents; None: one for every two cores.
         cluster: read them on a cluster of Ray; None: on this machine.
         results: where results go, with ``cluster``: a folder that all its machines share, or a URL such as
             ``s3://bucket/results``; None: into ``run``, which all machines have to see then.

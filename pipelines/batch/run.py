@@ -61,7 +61,7 @@ class Setup:
     exporters: Mapping[str, Exporter | None]
     """Extension → what makes the bytes: a function of a module. None: docai's own JSON."""
     n_workers: int | None = None
-    """Documents that are read at a time; None: see :func:`default_workers`, on a cluster as many as it has
+    """Processes that read documents; None: see :func:`default_workers`, on a cluster as many as it has
     room for."""
     cluster: RayCluster | None = None
     """Where they are read; None: on this machine."""
