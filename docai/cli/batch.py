@@ -49,7 +49,7 @@ def batch(
     ] = "json",
     workers: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="Processes that read documents. Default: one for every two cores."),
+        typer.Option(metavar="N", min=1, help="Processes that read. Default: one for every two cores."),
     ] = None,
     resume: Annotated[
         bool,
