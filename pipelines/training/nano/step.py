@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from torch.optim.swa_utils import AveragedModel
     from transformers import PaliGemmaForConditionalGeneration, PaliGemmaProcessor
 
+    _Tensors = tuple[torch.Tensor, ...] | list[torch.Tensor]
+
 LOCATION_SPREAD = 1.5
 """Standard deviation, in bins, of the target distribution of a location."""
 LOCATION_WEIGHT = 0.4
@@ -147,19 +149,15 @@ class Learner:
             _set_attention(self.shipped, before)
 
 
-def _running_average(
-    decay: float,
-) -> Callable[[Sequence[torch.Tensor], Sequence[torch.Tensor], torch.Tensor], None]:
+def _running_average(decay: float) -> Callable[[_Tensors, _Tensors, torch.Tensor | int], None]:
     """How an average takes new weights: it keeps less of the first ones, so that it does not hang on them."""
     import torch
 
-    def update(
-        averaged: Sequence[torch.Tensor], current: Sequence[torch.Tensor], n_averaged: torch.Tensor
-    ) -> None:
+    def update(averaged: _Tensors, current: _Tensors, n_averaged: torch.Tensor | int) -> None:
         n_steps = int(n_averaged)
         share = 1.0 - min(decay, (1 + n_steps) / (10 + n_steps))
         with torch.no_grad():
-            torch._foreach_lerp_(list(averaged), list(current), share)
+            torch._foreach_lerp_(averaged, current, share)
 
     return update
 
