@@ -107,6 +107,8 @@ class Process:
             except Empty:
                 return self._process.poll() is None
             if event is None:
+                # It has ended, whoever asks again.
+                self._events.put(None)
                 self._process.wait()
                 return False
             n_events = None if n_events is None else n_events - 1
