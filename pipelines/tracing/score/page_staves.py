@@ -308,10 +308,12 @@ def _may_be_staff(drawn: Map, candidate: _Candidate, min_length: float) -> bool:
     """Whether enough of five lines is there, by the leveled :func:`_drawn_samples`: a cheap test of what is
     then followed and judged exactly."""
     reach = max(1, round(candidate.space / 3))
-    n_lines_there = np.zeros(candidate.end - candidate.first)
+    # The last window of a narrow picture may end beyond it.
+    end = min(candidate.end, drawn.shape[1])
+    n_lines_there = np.zeros(end - candidate.first)
     for line in range(LINES):
         row = round(candidate.row + line * candidate.space)
-        band = drawn[max(0, row - reach) : row + reach + 1, candidate.first : candidate.end]
+        band = drawn[max(0, row - reach) : row + reach + 1, candidate.first : end]
         if not band.size:
             return False
         values = band.max(axis=0)

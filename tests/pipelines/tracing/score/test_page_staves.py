@@ -69,3 +69,11 @@ def test_long_beams_hide_no_lines() -> None:
 def test_tiny_pictures_have_none(size: tuple[int, int]) -> None:
     noise = np.random.default_rng(1).integers(0, 256, size).astype(np.uint8)
     assert find_page_staves(noise, 90) == []
+
+
+def test_narrow_pictures_with_lines_are_looked_at_whole() -> None:
+    for width in range(24, 140):
+        page = np.full((120, width), 255, np.uint8)
+        for row in (40, 48, 56, 64, 72):
+            page[row : row + 2] = 0
+        find_page_staves(page, 10)
