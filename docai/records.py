@@ -10,7 +10,7 @@ A record is *content* (what a parser made of the model's text, :mod:`docai.conte
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, ValidatorFunctionWrapHandler
 
@@ -21,9 +21,6 @@ from docai.geometry import BBox
 from docai.score_formats import ScoreExports
 from docai.structure import Role as Role
 from docai.table_formats import TableExports
-
-if TYPE_CHECKING:
-    pass
 
 Point = tuple[float, float]
 

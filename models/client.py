@@ -24,7 +24,7 @@ from docai.errors import GenerationError, ServerError, SettingError, UnknownMode
 from docai.models.checkpoints import head_not_available
 from docai.models.client_address import ServerAddress, Servers, parse_servers
 from docai.models.client_answers import Served, ServerAnswer, read_answer, read_models
-from docai.models.client_http import JsonClient, RefusedError, ServerLimits, read_key
+from docai.models.client_http import MODELS_PATH, JsonClient, RefusedError, ServerLimits, read_key
 from docai.models.engine import Generation, Request, check_crop, failed_generation
 
 if TYPE_CHECKING:
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 DEVICE: Final = "server"
 """In the place of a device: which one the server has, it does not say."""
-
-_MODELS: Final = "/v1/models"
 
 _COMPLETIONS: Final = "/v1/chat/completions"
 
@@ -171,7 +169,7 @@ class _Server:
         url = self.address.url
         content = b""
         try:
-            content = self._client.get(_MODELS)
+            content = self._client.get(MODELS_PATH)
             served = read_models(content)
         except RefusedError as error:
             if error.status in (401, 403):
@@ -184,7 +182,7 @@ class _Server:
             if not content:
                 raise
             raise ServerError(
-                f"The server {url} does not answer as a model server: {error}. {_MODELS} begins with: "
+                f"The server {url} does not answer as a model server: {error}. {MODELS_PATH} begins with: "
                 f"{self._client.quote(content)}"
             ) from None
         wanted = [*self.address.by_head.values(), *filter(None, [self.address.default])]

@@ -35,8 +35,8 @@ _RETRIED: Final = frozenset((408, 425, 429, 500, 502, 503, 504))
 _AWAY: Final = frozenset((502, 503))
 """Of these, those that may say that there is no server now: a gateway reaches none, or it starts."""
 
-_LOOK_PATH: Final = "/v1/models"
-"""What a server that is there answers, whatever it made of a crop."""
+MODELS_PATH: Final = "/v1/models"
+"""Lists the models: what a server that is there answers, whatever it made of a crop."""
 
 _CHUNK_BYTES: Final = 1 << 16
 
@@ -161,7 +161,7 @@ class JsonClient:
     def _is_there(self) -> bool:
         """Whether the server answers at all: one that does refuses a crop, and not for being away."""
         try:
-            self._send("GET", _LOOK_PATH, None, time.monotonic() + self.limits.connect_seconds)
+            self._send("GET", MODELS_PATH, None, time.monotonic() + self.limits.connect_seconds)
         except (ServerError, _TryLaterError) as error:
             refusal = error.refusal if isinstance(error, _TryLaterError) else error
             return isinstance(refusal, RefusedError) and refusal.status not in _AWAY

@@ -157,9 +157,9 @@ def convert(
     What ``progress`` raises ends the conversion and is passed on.
 
     Raises:
-        PageNotFoundError, TooManyPagesError: the selection does not fit the source. ConfigurationError: a
-        head was asked for that cannot be had, ``regions`` names a page that is not there,
-            or the engine is not set up.
+        PageNotFoundError, TooManyPagesError: the selection does not fit the source.
+        ConfigurationError: a head was asked for that cannot be had, ``regions`` names a page that is not
+            there, or the engine is not set up.
     """
     started = time.perf_counter()
     with Conversion(source, engine, options, pages=pages, regions=regions, progress=progress) as conversion:

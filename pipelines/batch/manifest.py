@@ -270,12 +270,6 @@ class Manifest:
         with self._lock:
             return dict(zip(names, self._db.execute(f"SELECT {sums} FROM inputs").fetchone(), strict=True))
 
-    def reset_running(self) -> int:
-        """Rows that a run left in the middle wait again. Returns how many."""
-        with self._lock, _using(self.path):
-            cursor = self._db.execute("UPDATE inputs SET state = 'waiting' WHERE state = 'running'")
-            return cursor.rowcount
-
 
 @contextmanager
 def _using(path: Path) -> Iterator[None]:

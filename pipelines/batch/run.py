@@ -309,30 +309,20 @@ def prepare(folder: RunFolder, suffixes: Sequence[str], *, retry_failed: bool = 
     if folder.recovered:
         for row in manifest.rows("waiting"):
             _adopt(folder, row, suffixes)
-    again = manifest.numbers("failed", "partial") if retry_failed else _replaced(manifest.rows("failed"))
-    ended = manifest.rows(*(("done",) if retry_failed else ("done", "partial")))
-    while rows := list(islice(ended, AT_A_TIME)):
-        again += _outdated(folder, rows, suffixes)
+    again = manifest.numbers("failed", "partial") if retry_failed else []
+    # Of one that failed there is no result to look for.
+    ended = [(manifest.rows("done"), suffixes)]
+    ended += [] if retry_failed else [(manifest.rows("partial"), suffixes), (manifest.rows("failed"), ())]
+    for left, wanted in ended:
+        while rows := list(islice(left, AT_A_TIME)):
+            again += _outdated(folder, rows, wanted)
     for number in again:
         manifest.update(number, state="waiting", attempts=0)
     return manifest.numbers("waiting")
 
 
-def _replaced(failed: Iterator[Row]) -> list[int]:
-    """Of the rows that failed, those in whose place another file is now."""
-    replaced = []
-    while rows := list(islice(failed, AT_A_TIME)):
-        places = [source_place(row.path) for row in rows]
-        replaced += [
-            row.number
-            for row, place, facts in zip(rows, places, facts_of(places), strict=True)
-            if _is_other(row, place, facts)
-        ]
-    return replaced
-
-
 def _outdated(folder: RunFolder, rows: Sequence[Row], suffixes: Sequence[str]) -> list[int]:
-    """Those of which a result is gone, or the document is another one than was read."""
+    """Those of which a result is gone, or the document is another one than was tried."""
     outdated = []
     places = [source_place(row.path) for row in rows]
     is_there = folder.store.have([row.name for row in rows], suffixes)

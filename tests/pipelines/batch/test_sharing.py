@@ -32,6 +32,22 @@ def shared(n_pages: int) -> SharedPages:
     return SharedPages(ROW, "", range(1, n_pages + 1))
 
 
+def failing_helper(pages: SharedPages) -> tuple[threading.Thread, threading.Event]:
+    """A helper that has taken a page, and fails when it may."""
+    began, may_fail = threading.Event(), threading.Event()
+
+    def fail() -> None:
+        with suppress(KeyError), pages.taken_by_helper():
+            began.set()
+            may_fail.wait(30)
+            raise KeyError
+
+    thread = threading.Thread(target=fail)
+    thread.start()
+    assert began.wait(30)
+    return thread, may_fail
+
+
 def test_each_page_is_given_once() -> None:
     pages = shared(3)
     assert pages.take() == 1
@@ -46,17 +62,7 @@ def test_each_page_is_given_once() -> None:
 
 def test_a_page_that_fails_in_the_hands_of_a_helper_goes_back() -> None:
     pages = shared(1)
-    began, may_fail = threading.Event(), threading.Event()
-
-    def fail() -> None:
-        with suppress(KeyError), pages.taken_by_helper():
-            began.set()
-            may_fail.wait(30)
-            raise KeyError
-
-    thread = threading.Thread(target=fail)
-    thread.start()
-    assert began.wait(30)
+    thread, may_fail = failing_helper(pages)
     assert pages.take() is None
     may_fail.set()
     assert pages.wait(), "the owner waits for the helper, and reads the page itself"
@@ -86,17 +92,7 @@ def test_the_owner_ends_after_its_helpers() -> None:
 
 def test_a_page_does_not_go_back_to_a_document_that_has_ended() -> None:
     pages = shared(2)
-    began, may_fail = threading.Event(), threading.Event()
-
-    def fail() -> None:
-        with suppress(KeyError), pages.taken_by_helper():
-            began.set()
-            may_fail.wait(30)
-            raise KeyError
-
-    thread = threading.Thread(target=fail)
-    thread.start()
-    assert began.wait(30)
+    thread, may_fail = failing_helper(pages)
     threading.Timer(0.1, may_fail.set).start()
     pages.close()
     thread.join()
