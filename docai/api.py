@@ -310,8 +310,8 @@ def parse(head: str, text: str) -> RecordBase:
         UnknownHeadError: there is no such head.
         SettingError: ``text`` is no text.
     """
+    from docai.pipelines.found_region import content_fields
     from docai.pipelines.recognition.answer import storable
-    from docai.pipelines.region import content_fields
 
     entry = get_head(head)
     if not isinstance(text, str):

@@ -17,9 +17,10 @@ from docai.pipelines import region as regions
 from docai.pipelines.evidence.base import Decision, Need, ReaderInput, Reading
 from docai.pipelines.evidence.readers import ReaderPool
 from docai.pipelines.evidence.table_decision import TableFinder
+from docai.pipelines.found_region import record_id
 from docai.pipelines.ingest import Page, PageWord, open_source
 from docai.pipelines.layout import Region
-from docai.pipelines.region import RegionTask, plan_tasks, record_id
+from docai.pipelines.region import RegionTask, plan_tasks
 from docai.pipelines.words import lines_from_words
 from docai.records import Confidence, Evidence, Figure, Kind, Molecule, RecordBase, Table, Text
 
