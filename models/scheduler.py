@@ -13,18 +13,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING
 
 import torch
 
+from docai.errors import GenerationError
 from docai.models.drafts import Drafter
 from docai.models.generation import Answer, SpecialTokens, StopReason
 from docai.models.jobs import Job, Outcome, Pending, Row, is_out_of_memory, no_room
 from docai.models.loops import LoopDetector
 from docai.models.slots import Chosen, SlotDecoder
-
-if TYPE_CHECKING:
-    from docai.errors import GenerationError
 
 Select = Callable[[str | None], None]
 """Activates the adapter of that name; None: the base alone."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +22,6 @@ from docai.pipelines.evidence.molecule_answers import quietly_parsed
 from docai.pipelines.evidence.molecule_picture import MoleculePicture, WrittenText
 from docai.pipelines.external import ppocr
 from docai.pipelines.external.programs import ReaderError
-
-if TYPE_CHECKING:
-    pass
 
 MAX_TEXTS: Final = 6
 """Lines beside a structure that are read; more of them are a page."""

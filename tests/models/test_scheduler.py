@@ -15,7 +15,7 @@ import torch
 from PIL.Image import Image
 from transformers import GenerationConfig
 
-from docai.errors import HeadNotAvailableError
+from docai.errors import GenerationError, HeadNotAvailableError
 from docai.models.drafts import MAX_DRAFT
 from docai.models.engine import Generation, Request
 from docai.models.generation import find_end, token_texts
@@ -326,6 +326,52 @@ def test_a_grammar_that_cannot_begin_is_the_failure_of_its_crop(
         outcomes |= dict(scheduler.step())
     failed = [index for index, job in enumerate(jobs) if isinstance(outcomes[job], Exception)]
     assert failed == [3, 6]
+
+
+@pytest.mark.parametrize("after", [0, 2])
+def test_a_grammar_that_allows_nothing_more_is_the_failure_of_its_crop(
+    load: Callable[..., PaliGemmaEngine], monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    class Stuck:
+        n_taken = 0
+
+        def consume_token(self, token: int) -> bool:
+            self.n_taken += 1
+            return True
+
+    class Narrow:
+        name = "narrow"
+
+        def matcher(self) -> Stuck:
+            return Stuck()
+
+    def allowed_tokens(
+        matchers: Sequence[Stuck | None], logits: torch.Tensor
+    ) -> tuple[torch.Tensor, dict[int, str]]:
+        stuck = [i for i, one in enumerate(matchers) if one is not None and one.n_taken >= after]
+        return torch.ones_like(logits, dtype=torch.bool), dict.fromkeys(stuck, "no token is allowed")
+
+    monkeypatch.setattr("docai.models.constrained.allowed_tokens", allowed_tokens)
+    engine = load(batch_size=2)
+    scheduler = engine._dispatcher.scheduler
+    requests = mixed(6)
+    jobs = [engine._ticket(request).work for request in requests]
+    jobs[3] = replace(jobs[3], constraint=Narrow())
+    for job in jobs:
+        scheduler.submit(job)
+    outcomes = {}
+    while not scheduler.is_idle:
+        outcomes |= dict(scheduler.step())
+    failed = {index: outcomes[job] for index, job in enumerate(jobs) if isinstance(outcomes[job], Exception)}
+    assert {index: (type(error), str(error)) for index, error in failed.items()} == {
+        3: (GenerationError, "The grammar 'narrow' failed: no token is allowed.")
+    }
+    expected = load().generate(requests)
+    assert all(
+        len(outcomes[job].tokens) == one.n_tokens
+        for index, (job, one) in enumerate(zip(jobs, expected, strict=True))
+        if index != 3
+    )
 
 
 def test_a_step_that_fails_is_tried_with_fewer_answers(
