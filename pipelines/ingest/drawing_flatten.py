@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -236,12 +236,3 @@ def _without_repeats(
     is_closed = (has_close | returns) & ~is_dot
     points[(ends - 1)[is_closed]] = first[is_closed]
     return FlatPaths(points, is_curve, begins, is_closed, path)
-
-
-def flatten_curve(controls: Any, unit: float = 1.0) -> Floats:
-    """Points on a cubic Bézier curve (4, 2) after its start, the last one its end."""
-    control = np.asarray(controls, np.float64)[None]
-    pieces, _ = _curve_pieces(control, unit)
-    points = np.repeat(control[0, 3:], int(pieces[0]), axis=0)
-    _fill_curves(points, control, pieces, np.array([len(points) - 1]))
-    return points

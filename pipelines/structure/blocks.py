@@ -59,7 +59,6 @@ class Block:
     n_lines: int
     size: float
     pitch: float
-    last_line_width: float
     marks: frozenset[str]
     citation: float
     belongs_to: str | None = None
@@ -85,7 +84,6 @@ class Block:
             n_lines=max(1, len(boxes)),
             size=height if record.font is None else record.font.size,
             pitch=statistics.median(steps) if steps else height,
-            last_line_width=0.0 if not boxes else boxes[-1][2] - boxes[-1][0],
             marks=frozenset(marks_in(text)),
             citation=citation_score(text),
         )

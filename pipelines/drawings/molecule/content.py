@@ -61,7 +61,6 @@ class _Checked:
     """Those of them that have no configuration."""
     odd: list[str] = field(default_factory=list)
     """Atoms whose bonds and hydrogens do not make a usual valence."""
-    has_made_dative: bool = False
 
 
 def describe_graph(graph: DrawnGraph) -> MoleculeReading:
@@ -175,7 +174,6 @@ def _check(built: BuiltMolecule, findings: Findings) -> _Checked | None:
     from rdkit import Chem
 
     mol = built.mol
-    made_dative = False
     findings.odd += [_named("N", built.boxes[index]) for index in _odd_nitrogen(mol)]
     for atom in mol.GetAtoms():
         if atom.GetDegree() > (MAX_LIGANDS if atom.GetSymbol() in METALS else MAX_NEIGHBORS):
@@ -185,7 +183,6 @@ def _check(built: BuiltMolecule, findings: Findings) -> _Checked | None:
     if problems := Chem.DetectChemistryProblems(mol):
         if needs_dative(mol):
             mol = _with_dative(mol)
-            made_dative = True
         else:
             for problem in problems:
                 findings.errors.append(_place_problem(problem.Message(), built))
@@ -214,7 +211,6 @@ def _check(built: BuiltMolecule, findings: Findings) -> _Checked | None:
     )
     n_kept = sum(atom.GetChiralTag() != Chem.ChiralType.CHI_UNSPECIFIED for atom in final.GetAtoms())
     checked.n_dropped = max(0, n_centers - n_kept)
-    checked.has_made_dative = made_dative
     for atom in plain.GetAtoms():
         drawn_atom = built.mol.GetAtomWithIdx(atom.GetIntProp("_drawn"))
         if (

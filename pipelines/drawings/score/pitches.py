@@ -65,15 +65,6 @@ class StaffKey:
         return _ALTERS[self.signs.get(LETTERS[step % 7], "")]
 
 
-@dataclass(frozen=True, slots=True)
-class Tied:
-    """A note of the system before that is tied into this one."""
-
-    staff: int
-    position: int
-    alter: int
-
-
 @dataclass(slots=True)
 class SystemPitches:
     """Pitches of all heads, and the keys as they stand."""
