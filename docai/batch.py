@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from docai._version import __version__
 from docai.api import Pipeline
+from docai.base import counted
 from docai.document import Document
 from docai.errors import RunFolderError, SettingError
 from docai.exports import export_alone, format_named
@@ -274,7 +275,10 @@ def open_run(
         if names := opened.manifest.names():
             found.rename(names)
         inputs = found.found if shard is None else shard_of(found.found, *shard)
-        opened.manifest.add((one.path, one.name, one.options) for one in inputs)
+        n_changed = opened.manifest.add((one.path, one.name, one.options) for one in inputs)
+        if n_changed:
+            which = counted(n_changed, "input")
+            found.notes.append(f"Read again, since other pages are asked for than before: {which}.")
         if not sources and shard is None and not opened.manifest.names():
             raise RunFolderError(
                 f"The run {folder} does not know its inputs: it was ended before they were written down, or "

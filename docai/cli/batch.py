@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import shlex
+import signal
 import sys
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -174,7 +175,7 @@ def batch(
     if status is not None:
         if inputs or out:
             raise SettingError("--status looks at a run and reads nothing: leave out the inputs and -o.")
-        raise typer.Exit(print_status(Path(status), stderr_console()))
+        raise typer.Exit(print_status(expand_home(status), stderr_console()))
     is_going_on = resume or retry_failed
     if is_going_on:
         inputs, out = run_named(inputs, out)
@@ -219,7 +220,10 @@ def batch(
         cluster=cluster,
         download=settings.download,
     )
-    lines = sys.stdin if inputs and LIST in inputs and sys.stdin is not None else ()
+    lines: Iterable[str] = ()
+    if inputs and LIST in inputs and sys.stdin is not None:
+        # Names of files may be no UTF-8.
+        lines = io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8", errors="surrogateescape")
     folder, run = open_run(
         expand_home(out),
         inputs or [],
@@ -233,6 +237,8 @@ def batch(
     )
     console = stderr_console()
     with folder:
+        # A machine that is shut down sends SIGTERM first: what is being read waits, as after Ctrl-C.
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             show_progress(run, progress, console)
         except (KeyboardInterrupt, BrokenPipeError) as error:
@@ -247,6 +253,8 @@ def batch(
                 soft_wrap=True,
             )
             raise typer.Exit(INTERRUPTED) from None
+        finally:
+            signal.signal(signal.SIGTERM, before)
         try:
             write_report(folder)
         except OSError as error:

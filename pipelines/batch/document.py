@@ -55,6 +55,9 @@ MODEL_PAUSE_SECONDS: Final = 10.0
 GRACE_SECONDS: Final = 120.0
 """Beyond the limits that a process keeps itself, before it is ended from outside."""
 
+FINISH_SECONDS: Final = 5.0
+"""For each page of a document and each of its results, beside that, to put it together and write it."""
+
 P = ParamSpec("P")
 
 R = TypeVar("R")
@@ -216,7 +219,7 @@ class DocumentReader:
             left = [number for number in opened.numbers if number not in opened.kept]
             self._read_pages(SharedPages(row, opened.sha256, left), job, bool(opened.kept), ends_early)
             try:
-                finished = self._finish(job)
+                finished = self._finish(job, len(opened.numbers))
             except SourceChangedError:
                 if change + 1 == CHANGES:
                     raise
@@ -281,10 +284,13 @@ class DocumentReader:
                     return 0, str(error)
         raise AssertionError("a page is read or given up")
 
-    def _finish(self, job: Job) -> Finished:
+    def _finish(self, job: Job, n_pages: int) -> Finished:
+        seconds = _seconds(job.options.limits)
+        if seconds is not None:
+            seconds += FINISH_SECONDS * n_pages * (1 + len(job.results))
         for attempt in range(TRIES):
             try:
-                return self._call(worker.finish_document, None)
+                return self._call(worker.finish_document, seconds)
             except WorkerError:
                 if attempt + 1 == TRIES:
                     raise
@@ -295,18 +301,22 @@ class DocumentReader:
         raise AssertionError("a document is finished or given up")
 
     def _call(self, function: Callable[P, R], seconds: float | None, *args: P.args, **kwargs: P.kwargs) -> R:
-        if self._stopped.is_set():
-            raise StoppedError
-        try:
-            return self._worker.call(function, seconds, *args, **kwargs)
-        except WorkerError as error:
+        for attempt in range(TRIES):
             if self._stopped.is_set():
-                raise StoppedError from error
-            if error.not_started:
-                raise ConfigurationError(
-                    f"Documents are read in a process that does not start: {error}."
-                ) from error
-            raise
+                raise StoppedError
+            try:
+                return self._worker.call(function, seconds, *args, **kwargs)
+            except WorkerError as error:
+                if self._stopped.is_set():
+                    raise StoppedError from error
+                if not error.not_started:
+                    raise
+                # Somebody may have killed it, as a system does that is short of memory.
+                if attempt + 1 == TRIES:
+                    raise ConfigurationError(
+                        f"Documents are read in a process that does not start: {error}."
+                    ) from error
+        raise AssertionError("a process starts or does not")
 
     def _count_document(self) -> None:
         self._n_documents += 1

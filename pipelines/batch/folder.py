@@ -6,6 +6,7 @@ RUN/
   owner.json          the process that is at work on it; its lock is owner.lock
   results/…           the tree of the inputs; or elsewhere, where settings.json says so
   pages/…             pages of documents that are not finished
+                      (a shard's files have its number: manifest-1-of-2.sqlite, pages-1-of-2/…)
   report.html         the run for a person
 """
 
@@ -15,6 +16,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import socket
 import time
 from collections.abc import Iterator, Mapping
@@ -34,10 +36,13 @@ from docai.pipelines.batch.storage import Results
 MANIFEST: Final = "manifest{shard}.sqlite"
 SETTINGS: Final = "settings.json"
 RESULTS: Final = "results"
-PAGES: Final = "pages"
+PAGES: Final = "pages{shard}"
 REPORT: Final = "report{shard}.html"
 
-_BEFORE_SETTINGS: Final = ("owner*.lock", "owner*.json", ".owner*.json.part", f".{SETTINGS}.part")
+_BEFORE_SETTINGS: Final = (
+    *("owner*.lock", "owner*.json", ".owner*.json.part"),
+    *("settings.lock", f".{SETTINGS}.part"),
+)
 """Files of a run that are there before its settings."""
 
 FORMAT: Final = "docai-run/1"
@@ -76,7 +81,7 @@ def no_run(folder: Path) -> RunFolderError:
         return RunFolderError(f"There is no run in {folder}: check the path.")
     return RunFolderError(
         f"The run in {folder} has lost its {SETTINGS}, which says how it was begun: give its inputs and "
-        f"options once more, docai batch IN --resume -o {folder}."
+        f"options once more, docai batch IN --resume -o {shlex.quote(str(folder))}."
     )
 
 
@@ -147,6 +152,7 @@ class RunFolder:
     ) -> None:
         self.path = path
         self.recovered = False
+        self._shard = shard
         self._suffix = "" if shard is None else f"-{shard[0]}-of-{shard[1]}"
         self._check(settings, resume)
         try:
@@ -156,12 +162,16 @@ class RunFolder:
             self._acquire()
             try:
                 self._take()
-                is_lost = settings_of(path) is None
-                self.settings = self._keep(settings, results, begun)
+                # Shards may be begun at the same moment.
+                with FileLock(path / "settings.lock"):
+                    is_lost = settings_of(path) is None
+                    self.settings = self._keep(settings, results, begun)
                 self.fingerprint = fingerprint(self.settings)
                 self.manifest = self._open_manifest(resume)
                 if is_lost:
                     self._require_same_rows()
+                    # Nothing says by which settings the results that are there were made.
+                    self.recovered = False
             except BaseException:
                 self._lock.release()
                 raise
@@ -177,7 +187,7 @@ class RunFolder:
 
     @property
     def pages(self) -> Path:
-        return self.path / PAGES
+        return self.path / PAGES.format(shard=self._suffix)
 
     @property
     def report(self) -> Path:
@@ -224,16 +234,23 @@ class RunFolder:
                 f"The run {self.path} was made by another version of docai ({known['format']}, and this one "
                 f"writes {FORMAT}): use that version, or another folder."
             )
-        elif not self._suffix and (shards := shards_of(self.path)):
+        elif (shards := shards_of(self.path)) and (
+            self._shard is None or any(count != self._shard[1] for _, count in shards)
+        ):
             named = ", ".join(f"--shard {number}/{count}" for number, count in shards)
             raise RunFolderError(
                 f"The run {self.path} was begun in parts, which go on one by one: add {named}; or begin "
                 "another with -o."
             )
-        elif not resume:
+        elif self._shard is not None and not shards and has_manifest(self.path):
+            raise RunFolderError(
+                f"The run {self.path} was begun as a whole: leave --shard out, or begin another with -o."
+            )
+        elif not resume and not (shards and self._shard not in shards):
             raise RunFolderError(
                 f"There is a run in {self.path} already: go on with --resume, read again what failed with "
-                "--retry-failed, look at it with --status, or give another folder with -o."
+                f"--retry-failed, look at it with --status {shlex.quote(str(self.path))}, or give another "
+                "folder with -o."
             )
 
     def _acquire(self) -> None:
@@ -314,7 +331,8 @@ class RunFolder:
 def _others(folder: Path) -> Iterator[Path]:
     """What is in a folder beside what a run leaves that was ended before its settings were written."""
     for path in folder.iterdir():
-        is_empty = path.name in (RESULTS, PAGES) and path.is_dir() and not any(path.iterdir())
+        is_folder = path.name == RESULTS or fnmatch(path.name, PAGES.format(shard="*"))
+        is_empty = is_folder and path.is_dir() and not any(path.iterdir())
         if not (is_empty or any(fnmatch(path.name, pattern) for pattern in _BEFORE_SETTINGS)):
             yield path
 

@@ -60,6 +60,8 @@ class BatchInput:
     pages: str | None = None
     """Ranges; None is all."""
     password: str | None = field(default=None, repr=False)
+    place: str = ""
+    """Below what was given, whatever else was given; it decides the shard."""
 
     @property
     def options(self) -> str:
@@ -82,12 +84,9 @@ class BatchInputs:
         Args:
             names: path → name.
         """
-        taken = {_folded(name) for name in names.values()}
+        taken = _Names(names.values())
         for index, one in enumerate(self.found):
-            name = names.get(one.path)
-            if name is None:
-                name = _free(one.name, taken)
-                taken.add(_folded(name))
+            name = names.get(one.path) or taken.take(one.name)
             self.found[index] = replace(one, name=name)
 
 
@@ -117,11 +116,10 @@ def find_batch_inputs(arguments: Sequence[str | Path], *, lines: Iterable[str] =
         )
     folders = {relative.partition("/")[0] for relative, _ in roots.values() if "/" in relative}
     is_one_folder = len(folders) == 1 and all("/" in relative for relative, _ in roots.values())
-    taken: set[str] = set()
+    taken = _Names()
     for path, (relative, options) in roots.items():
-        name = _free(_shortened(relative.partition("/")[2] if is_one_folder else relative), taken)
-        taken.add(_folded(name))
-        inputs.found.append(BatchInput(path, name, options.get("pages"), options.get("password")))
+        name = taken.take(_shortened(relative.partition("/")[2] if is_one_folder else relative))
+        inputs.found.append(BatchInput(path, name, options.get("pages"), options.get("password"), relative))
     if not inputs.found:
         given = ", ".join(map(str, arguments)) or "nothing"
         left_out = f" {' '.join(inputs.notes)}" if inputs.notes else ""
@@ -134,8 +132,9 @@ def find_batch_inputs(arguments: Sequence[str | Path], *, lines: Iterable[str] =
 
 
 def shard_of(inputs: Iterable[BatchInput], number: int, n_shards: int) -> list[BatchInput]:
-    """The inputs of part ``number`` of ``n_shards``, from 1: an input is in the same one in every run."""
-    return [one for one in inputs if _digest(one.name, 8) % n_shards == number - 1]
+    """The inputs of part ``number`` of ``n_shards``, from 1: an input is in the same one in every run, and
+    on every machine."""
+    return [one for one in inputs if _digest(one.place or one.name, 8) % n_shards == number - 1]
 
 
 def stored(path: str | Path) -> str:
@@ -172,22 +171,40 @@ def _inputs_of(
     path = expand_home(argument)
     if path.suffix.lower() == LIST_SUFFIX and path.is_file():
         try:
-            with path.open(encoding="utf-8") as file:
+            # Names of files may be no UTF-8.
+            with path.open(encoding="utf-8", errors="surrogateescape") as file:
                 yield from _listed(file, str(path))
-        except (OSError, UnicodeDecodeError) as error:
+        except OSError as error:
             raise SettingError(f"The list {path} cannot be read ({error}).") from None
     elif path.is_dir() and argument.strip():
-        root = path.resolve().name or "root"
-        listing = list_documents(path)
-        notes += listing.notes
-        for file_ in listing.documents:
-            yield stored(file_), f"{root}/{file_.relative_to(path).as_posix()}", {}
+        yield from _in_folder(path, path.resolve().name or "root", notes)
     elif glob.has_magic(argument) and not os.path.lexists(path):
-        for match in sorted(glob.glob(str(path), recursive=True)):  # noqa: PTH207 - Path has no absolute ones
-            if not Path(match).is_dir():
-                yield stored(match), Path(match).name, {}
+        yield from _matching(path, argument, notes)
     else:
         yield stored(path), path.name or "input", {}
+
+
+def _in_folder(folder: Path, place: str, notes: list[str]) -> Iterator[tuple[str, str, Mapping[str, str]]]:
+    """All documents of a folder, whose own place is ``place``."""
+    listing = list_documents(folder)
+    notes += listing.notes
+    for path in listing.documents:
+        yield stored(path), f"{place}/{path.relative_to(folder).as_posix()}", {}
+
+
+def _matching(pattern: Path, argument: str, notes: list[str]) -> Iterator[tuple[str, str, Mapping[str, str]]]:
+    """What a pattern matches, below the last folder without wildcards; folders with all that is in them."""
+    matches = sorted(glob.glob(str(pattern), recursive=True))  # noqa: PTH207 - Path has no absolute ones
+    if not matches:
+        notes.append(f"Nothing matches {argument}.")
+    base = next(folder for folder in pattern.parents if not glob.has_magic(str(folder)))
+    root = base.resolve().name or "root"
+    for match in map(Path, matches):
+        place = f"{root}/{match.relative_to(base).as_posix()}"
+        if not match.is_dir():
+            yield stored(match), place, {}
+        elif pattern.name != "**":
+            yield from _in_folder(match, place, notes)
 
 
 def _in_store(url: str, notes: list[str]) -> Iterator[tuple[str, str, Mapping[str, str]]]:
@@ -272,12 +289,28 @@ def _shortened(name: str) -> str:
     return "/".join(parts)
 
 
-def _free(name: str, taken: set[str]) -> str:
-    number, free = 1, name
-    while _folded(free) in taken:
-        number += 1
-        free = f"{name}~{number}"
-    return free
+class _Names:
+    """Names that are taken, and others that are free beside them.
+
+    Args:
+        names: that are taken.
+    """
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        self._taken = {_folded(name) for name in names}
+        self._last: dict[str, int] = {}
+        """Number of the last that was taken, of names that were asked for more than once."""
+
+    def take(self, name: str) -> str:
+        """The name, or one made of it that is free; it is taken then."""
+        folded, free = _folded(name), name
+        number = self._last.get(folded, 1)
+        while _folded(free) in self._taken:
+            number += 1
+            free = f"{name}~{number}"
+        self._last[folded] = number
+        self._taken.add(_folded(free))
+        return free
 
 
 def _digest(text: str, n_bytes: int) -> int:

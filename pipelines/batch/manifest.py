@@ -29,6 +29,9 @@ STATES: Final[tuple[State, ...]] = get_args(State)
 
 ENDED: Final[frozenset[State]] = frozenset(("done", "partial", "failed"))
 
+AT_A_TIME: Final = 1000
+"""Rows that are read at a time."""
+
 VERSION: Final = 1
 """Of the columns below; a later docai may have another."""
 
@@ -83,14 +86,14 @@ class Row:
     name: str
     """Of its results, relative to ``results/``, without the extension of a format."""
     options: str = "{}"
-    """What is asked for this input alone, as JSON: ``pages`` and ``password``."""
+    """What is asked for this input alone, as JSON: ``pages``."""
     state: State = "waiting"
     reason: str = ""
     """Why it failed or is partial, in a sentence."""
     code: str = ""
     """The type of the error, or the code of the first issue."""
     attempts: int = 0
-    """How often its reading began."""
+    """How often its reading began; of a long document, by runs that kept no page of it before they ended."""
     sha256: str = ""
     """Of the bytes that were read."""
     settings: str = ""
@@ -186,26 +189,33 @@ class Manifest:
         self.close()
 
     def add(self, rows: Iterable[tuple[str, str, str]]) -> int:
-        """Add inputs: path, name and options. One that is there keeps its row.
+        """Add inputs: path, name and options. One that is there keeps its row; where it has other options
+        now, it waits to be read again.
 
         Returns:
-            How many are new.
+            How many have other options.
         """
         with self._lock, _using(self.path):
-            before = self._db.total_changes
             self._db.execute("BEGIN IMMEDIATE")
             try:
+                rows = list(rows)
+                (before,) = self._db.execute("SELECT COUNT(*) FROM inputs").fetchone()
+                n_changed = self._db.total_changes
                 self._db.executemany(
-                    "INSERT INTO inputs (path, name, options) VALUES (?, ?, ?) ON CONFLICT (path) DO NOTHING",
+                    "INSERT INTO inputs (path, name, options) VALUES (?, ?, ?) ON CONFLICT (path) DO UPDATE "
+                    "SET options = excluded.options, state = 'waiting', reason = '', code = '', "
+                    "attempts = 0, pages = 0 WHERE options <> excluded.options",
                     rows,
                 )
+                n_changed = self._db.total_changes - n_changed
+                (after,) = self._db.execute("SELECT COUNT(*) FROM inputs").fetchone()
             except BaseException:
                 # SQLite has done so itself where the disk is full.
                 with suppress(sqlite3.OperationalError):
                     self._db.execute("ROLLBACK")
                 raise
             self._db.execute("COMMIT")
-            return self._db.total_changes - before
+            return int(n_changed - (after - before))
 
     def update(self, number: int, **values: Any) -> None:
         """Change columns of a row, in one transaction."""
@@ -233,9 +243,25 @@ class Manifest:
         where = f" WHERE state IN ({', '.join('?' * len(states))})" if states else ""
         direction = " DESC" if order.startswith("-") else ""
         query = f"{_SELECT}{where} ORDER BY {column}{direction}, number LIMIT {int(limit)}"
-        with self._lock, closing(self._db.execute(query, states)) as cursor:
-            found = cursor.fetchall()
-        yield from map(_row, found)
+        if column != "number" or limit >= 0:
+            with self._lock, closing(self._db.execute(query, states)) as cursor:
+                found = cursor.fetchall()
+            yield from map(_row, found)
+            return
+        # All of them: some at a time, as they are then.
+        beyond = "<" if direction else ">"
+        query = (
+            f"{_SELECT} WHERE number {beyond} ?{where.replace(' WHERE', ' AND')} "
+            f"ORDER BY number{direction} LIMIT {AT_A_TIME}"
+        )
+        last = 1 << 62 if direction else -1
+        while True:
+            with self._lock, closing(self._db.execute(query, (last, *states))) as cursor:
+                found = cursor.fetchall()
+            yield from map(_row, found)
+            if len(found) < AT_A_TIME:
+                return
+            last = found[-1][0]
 
     def numbers(self, *states: State) -> list[int]:
         """The numbers of the rows in these states, ascending."""

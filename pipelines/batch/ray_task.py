@@ -15,13 +15,10 @@ process from task to task.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import socket
-import tempfile
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -45,6 +42,7 @@ from docai.pipelines.batch.manifest import Row
 from docai.pipelines.batch.model_client import ModelAddress
 from docai.pipelines.batch.ray_ledger import Ended, Fault, NodeEvent, Opened, PageDone, Ticket
 from docai.pipelines.batch.ray_model import ModelProxy
+from docai.pipelines.batch.scratch import Scratch
 from docai.pipelines.batch.storage import Results, facts_of, fetch, is_url, name_of, put
 from docai.pipelines.batch.worker import NO_ROOM, Exporter, Job
 
@@ -141,8 +139,8 @@ class Node:
                 "that all machines share with -o, or where results go with --results, such as "
                 "s3://bucket/results."
             )
-        _sweep()
-        self._scratch = Path(tempfile.mkdtemp(prefix=f"{SCRATCH}{os.getpid()}-"))
+        self._folder = Scratch(SCRATCH)
+        self._scratch = self._folder.path
         for name in ("source", "results", "pages", "temporary"):
             (self._scratch / name).mkdir()
         self._model = ModelProxy(plan.models, self._scratch)
@@ -152,7 +150,7 @@ class Node:
 
     def close(self) -> None:
         self._reader.close()
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        self._folder.close()
 
     def read(self, row: Row) -> None:
         """Read a document, unless it was read before.
@@ -291,12 +289,3 @@ def _empty(folder: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
-
-
-def _sweep() -> None:
-    """Remove the folders of processes that were killed."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{SCRATCH}*-*"):
-        number = folder.name.removeprefix(SCRATCH).partition("-")[0]
-        if number.isdecimal() and not Path("/proc", number).exists() and Path("/proc/self").exists():
-            with suppress(OSError):
-                shutil.rmtree(folder)

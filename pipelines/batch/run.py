@@ -10,42 +10,35 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import tempfile
 import time
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from queue import Queue
 from threading import Lock, Thread, current_thread
 from typing import Any, Final
 
-from docai.document import Document
-from docai.errors import DocaiError, NotAResultError
+from docai.errors import DocaiError
 from docai.options import Options
-from docai.pipelines.batch.document import DocumentReader, Outcome, StoppedError, state_of
-from docai.pipelines.batch.events import DocumentEnded, Event, RunEnded, RunStarted
+from docai.pipelines.batch.document import DocumentReader, Outcome, StoppedError
+from docai.pipelines.batch.events import DocumentEnded, DocumentStarted, Event, PageRead, RunEnded, RunStarted
 from docai.pipelines.batch.folder import RunFolder
-from docai.pipelines.batch.inputs import restored, source_place
+from docai.pipelines.batch.inputs import restored
 from docai.pipelines.batch.manifest import Row
 from docai.pipelines.batch.model_client import Address, ModelAddress, new_address
 from docai.pipelines.batch.model_server import ModelServer, ModelSpec
-from docai.pipelines.batch.pages import n_unanswered
 from docai.pipelines.batch.ray_cluster import RayCluster
+from docai.pipelines.batch.scratch import Scratch
 from docai.pipelines.batch.sharing import SharedDocuments, SharedPages
-from docai.pipelines.batch.storage import FileFacts, digest_of, facts_of
-from docai.pipelines.batch.worker import JSON, Exporter, Job
+from docai.pipelines.batch.waiting import RETRY, facts_columns, prepare, settle_old_result
+from docai.pipelines.batch.worker import Exporter, Job
 
-AT_A_TIME: Final = 1000
-"""Inputs whose files and results are looked for at a time: a store answers many questions at once."""
+SCRATCH: Final = "docai-batch-"
+"""Begins the name of a folder of temporary files."""
 
 MAX_HELPERS: Final = 64
 """Workers at most where fewer documents wait."""
-
-MAX_ATTEMPTS: Final = 3
-"""Runs that may end while a document is read; a document that ends them is not tried again by itself."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +95,7 @@ class RunBase:
         self._notes = notes
         self._is_stopped = False
         self._passwords = passwords or {}
-        self._waiting = prepare(folder, tuple(setup.exporters), retry_failed=retry_failed)
+        self._waiting = prepare(folder, tuple(setup.exporters), setup.name, retry_failed=retry_failed)
         """Numbers of the rows that are to be read."""
         self._started = 0.0
 
@@ -122,20 +115,21 @@ class RunBase:
             before: its row as it was.
             attempts, seconds: of this run.
         """
-        manifest = self._folder.manifest
+        manifest, suffixes = self._folder.manifest, tuple(self._setup.exporters)
+        values: dict[str, Any] = {"state": outcome.state, "reason": outcome.reason, "code": outcome.code}
+        if outcome.finished is None:
+            values |= settle_old_result(self._folder.store, before, suffixes, outcome.reason)
         manifest.update(
             before.number,
-            **({} if outcome.opened is not None else _facts_columns(before)),
-            state=outcome.state,
-            reason=outcome.reason,
-            code=outcome.code,
+            **({} if outcome.opened is not None else facts_columns(before)),
             attempts=before.attempts + attempts,
             settings=self._folder.fingerprint,
             model=self._setup.name,
             seconds=round(before.seconds + seconds, 3),
             **_outcome_columns(outcome),
+            **values,
         )
-        places = (self._folder.store.place(before.name, suffix) for suffix in self._setup.exporters)
+        places = (self._folder.store.place(before.name, suffix) for suffix in suffixes)
         results = () if outcome.finished is None else tuple(map(str, places))
         return DocumentEnded(manifest.row(before.number), results)
 
@@ -157,6 +151,8 @@ class Run(RunBase):
         self._server: ModelServer | None = None
         self._shared = SharedDocuments(0)
         self._temporary = Path()
+        self._begun_before: set[int] = set()
+        """Documents of several pages that runs before have begun, and of which this one has read none."""
 
     @property
     def model_pid(self) -> int | None:
@@ -174,7 +170,9 @@ class Run(RunBase):
         yield begin
         fault: BaseException | None = None
         with ExitStack() as stack:
-            self._temporary = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="docai-batch-")))
+            scratch = Scratch(SCRATCH)
+            stack.callback(scratch.close)
+            self._temporary = scratch.path
             self._server, model = self._setup.start_model(self._temporary)
             stack.callback(self._server.close)
             # Those that find no document help with the pages of others.
@@ -239,12 +237,21 @@ class Run(RunBase):
     def _new_reader(self) -> DocumentReader:
         temporary = self._temporary / current_thread().name
         temporary.mkdir()
-        reader = DocumentReader(self._events.put, temporary, self._shared.offer)
+        reader = DocumentReader(self._take_event, temporary, self._shared.offer)
         with self._lock:
             self._readers.append(reader)
             if self._is_stopped:
                 reader.stop()
         return reader
+
+    def _take_event(self, event: Event) -> None:
+        """What a reader tells. A run that keeps a page is no run that ended on its document."""
+        if isinstance(event, DocumentStarted) and event.row.attempts and event.n_pages > 1:
+            self._begun_before.add(event.row.number)
+        if isinstance(event, PageRead) and event.row.number in self._begun_before:
+            self._begun_before.discard(event.row.number)
+            self._folder.manifest.update(event.row.number, attempts=1)
+        self._events.put(event)
 
     def _next(self) -> Row | None:
         with self._lock:
@@ -254,9 +261,7 @@ class Run(RunBase):
         return None if number is None else self._folder.manifest.row(number)
 
     def _read(self, reader: DocumentReader, row: Row, model: ModelAddress) -> None:
-        self._folder.manifest.update(
-            row.number, state="running", attempts=row.attempts + 1, reason="", code=""
-        )
+        self._folder.manifest.update(row.number, state="running", attempts=row.attempts + 1, reason="")
         started = time.monotonic()
         try:
             outcome = reader.read(row, self._job(row, model))
@@ -280,107 +285,8 @@ class Run(RunBase):
             writable=(self._folder.results, self._folder.pages, self._temporary / current_thread().name),
             pages=options.get("pages"),
             password=self._passwords.get(row.path),
-            retry_failed=self._retry_failed,
+            retry_failed=self._retry_failed or row.code == RETRY,
         )
-
-
-def prepare(folder: RunFolder, suffixes: Sequence[str], *, retry_failed: bool = False) -> list[int]:
-    """Make rows wait that a run is to read: those that were interrupted, whose file is another one now, or
-    whose results are gone; with ``retry_failed`` those that failed.
-
-    Args:
-        suffixes: of the results.
-
-    Returns:
-        The numbers of all rows that wait.
-    """
-    manifest = folder.manifest
-    for row in manifest.rows("running"):
-        if row.attempts >= MAX_ATTEMPTS:
-            manifest.update(
-                row.number,
-                state="failed",
-                code="RunEnded",
-                reason=f"{row.attempts} runs ended while it was read: try it alone, or --retry-failed.",
-                **_facts_columns(row),
-            )
-        else:
-            manifest.update(row.number, state="waiting")
-    if folder.recovered:
-        for row in manifest.rows("waiting"):
-            _adopt(folder, row, suffixes)
-    again = manifest.numbers("failed", "partial") if retry_failed else []
-    # Of one that failed there is no result to look for.
-    ended = [(manifest.rows("done"), suffixes)]
-    ended += [] if retry_failed else [(manifest.rows("partial"), suffixes), (manifest.rows("failed"), ())]
-    for left, wanted in ended:
-        while rows := list(islice(left, AT_A_TIME)):
-            again += _outdated(folder, rows, wanted)
-    for number in again:
-        manifest.update(number, state="waiting", attempts=0)
-    return manifest.numbers("waiting")
-
-
-def _outdated(folder: RunFolder, rows: Sequence[Row], suffixes: Sequence[str]) -> list[int]:
-    """Those of which a result is gone, or the document is another one than was tried."""
-    outdated = []
-    places = [source_place(row.path) for row in rows]
-    is_there = folder.store.have([row.name for row in rows], suffixes)
-    for row, place, facts, has_results in zip(rows, places, facts_of(places), is_there, strict=True):
-        if not has_results or _is_other(row, place, facts):
-            outdated.append(row.number)
-    return outdated
-
-
-def _is_other(row: Row, place: str | Path, facts: FileFacts | None) -> bool:
-    # Of one that is gone there is nothing better than what there is.
-    if facts is None or facts == (row.n_bytes, row.modified):
-        return False
-    try:
-        return digest_of(place) != row.sha256
-    except OSError:
-        return False
-
-
-def _adopt(folder: RunFolder, row: Row, suffixes: Sequence[str]) -> None:
-    """Take the result of an input that a new manifest does not know."""
-    place = source_place(row.path)
-    try:
-        (is_there,) = folder.store.have([row.name], suffixes)
-        if JSON not in suffixes or not is_there:
-            return
-        document = Document.from_json(folder.store.read(row.name, JSON))
-        (facts,) = facts_of([place])
-        if facts is None or document.source.sha256 != digest_of(place):
-            return
-    except (OSError, NotAResultError):
-        return
-    severities = Counter(issue.severity for issue in document.iter_issues())
-    failed = [page.number for page in document.pages if page.origin == "failed"]
-    problem = (f"{len(failed)} of its pages could not be read.", "page-failed") if failed else None
-    state, reason, code = state_of(problem, n_unanswered(document.issues, document.records))
-    folder.manifest.update(
-        row.number,
-        state=state,
-        reason=reason,
-        code=code,
-        sha256=document.source.sha256,
-        settings=folder.fingerprint,
-        model=document.stats.model,
-        n_bytes=facts.n_bytes,
-        modified=facts.modified,
-        pages=len(document.pages),
-        failed_pages=len(failed),
-        records=len(document.records),
-        errors=severities["error"],
-        warnings=severities["warning"],
-    )
-
-
-def _facts_columns(row: Row) -> dict[str, Any]:
-    """What a row says of a file that could not be opened: another one in its place is tried."""
-    (facts,) = facts_of([source_place(row.path)])
-    return {"n_bytes": 0, "modified": 0} if facts is None else facts._asdict()
 
 
 def _outcome_columns(outcome: Outcome) -> dict[str, Any]:

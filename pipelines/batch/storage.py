@@ -13,6 +13,7 @@ import hashlib
 import re
 import secrets
 import shutil
+import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -160,7 +161,8 @@ def _facts_of_path(path: Path) -> FileFacts | None:
         status = path.stat()
     except (OSError, ValueError):
         return None
-    return FileFacts(status.st_size, status.st_mtime_ns)
+    # What is no file may have no end, as a pipe that nobody writes to.
+    return FileFacts(status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
 
 
 def read_bytes(place: str | Path) -> bytes:
@@ -297,6 +299,17 @@ class Results:
         found = [facts_of([self.place(name, suffix) for name in names]) for suffix in suffixes]
         for index in range(len(names)):
             yield all(facts[index] is not None for facts in found)
+
+    def remove(self, name: str, suffixes: Sequence[str]) -> None:
+        """Remove the results of an input, those that are there. Raises OSError."""
+        for suffix in suffixes:
+            place = self.place(name, suffix)
+            if isinstance(place, Path):
+                place.unlink(missing_ok=True)
+                continue
+            system, path = _opened(place)
+            with suppress(FileNotFoundError):
+                _retried(partial(system.delete_file, path))
 
     def mark(self) -> str:
         """Leave a mark that nodes look for; the one that is there is kept. Raises OSError."""

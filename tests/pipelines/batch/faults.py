@@ -56,6 +56,13 @@ def hang_at_page_two(number: int) -> int:
     return read_page(number)
 
 
+def hang_at_the_end_of_a() -> Finished:
+    assert worker._open is not None
+    if worker._open.job.path.name == "a.pdf":
+        time.sleep(600)
+    return finish_document()
+
+
 def no_room() -> Finished:
     raise RunFolderError("no room")
 

@@ -145,3 +145,46 @@ def test_shards_share_the_inputs(tmp_path: Path) -> None:
     assert all(parts)
     fewer = shard_of(found[5:], 2, 3)
     assert set(fewer) <= set(parts[1])
+
+
+def test_an_input_is_in_the_same_part_whatever_else_is_given(tmp_path: Path) -> None:
+    _touch(*(tmp_path / "s" / f"{number}.pdf" for number in range(20)), tmp_path / "more" / "a.pdf")
+    alone, both = (
+        {one.path for one in shard_of(find_batch_inputs(given).found, 1, 2)}
+        for given in ([tmp_path / "s"], [tmp_path / "s", tmp_path / "more"])
+    )
+    assert {path for path in both if "more" not in path} == alone
+
+
+def test_a_pattern_mirrors_the_tree_below_it(tmp_path: Path) -> None:
+    _touch(tmp_path / "p" / "a.pdf", tmp_path / "p" / "x" / "a.pdf", tmp_path / "p" / "x" / "y" / "b.png")
+    assert _names(tmp_path / "p" / "**" / "*.pdf") == ["a.pdf", "x/a.pdf"]
+    # Folders that match are read with all that is in them, as a shell's expansion would have it.
+    assert _names(tmp_path / "p" / "*") == ["a.pdf", "x/a.pdf", "x/y/b.png"]
+    assert _names(tmp_path / "p" / "**") == ["a.pdf", "x/a.pdf", "x/y/b.png"]
+    assert _names(tmp_path / "*" / "a.pdf") == ["p/a.pdf"]
+
+
+def test_a_pattern_that_matches_nothing_is_told(tmp_path: Path) -> None:
+    _touch(tmp_path / "a.pdf")
+    found = find_batch_inputs([tmp_path / "a.pdf", str(tmp_path / "*.tif")])
+    assert [one.name for one in found.found] == ["a.pdf"]
+    assert found.notes == [f"Nothing matches {tmp_path / '*.tif'}."]
+
+
+def test_many_inputs_of_one_name_get_numbers(tmp_path: Path) -> None:
+    lines = tuple(f"{tmp_path}/{number}/page/1.png" for number in range(5000))
+    names = _names("-", lines=lines)
+    assert len(set(names)) == 5000
+    assert names[:2] == ["1.png", "1.png~2"]
+    assert names[-1] == "1.png~5000"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are text there")
+def test_a_list_names_files_that_are_no_text(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/odd\xfe.pdf"))
+    _touch(path)
+    list_ = tmp_path / "list.jsonl"
+    list_.write_bytes(os.fsencode(path) + b"\n")
+    (found,) = find_batch_inputs([list_]).found
+    assert restored(found.path) == path

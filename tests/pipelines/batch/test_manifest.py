@@ -23,9 +23,35 @@ def _rows(manifest: Manifest, count: int) -> None:
 
 def test_rows_are_added_once(tmp_path: Path) -> None:
     with Manifest(tmp_path / "m.sqlite") as manifest:
-        assert manifest.add([("/a", "a", "{}"), ("/b", "b", "{}")]) == 2
-        assert manifest.add([("/b", "other", "{}"), ("/c", "c", "{}")]) == 1
+        assert manifest.add([("/a", "a", "{}"), ("/b", "b", "{}")]) == 0
+        assert manifest.add([("/b", "other", "{}"), ("/c", "c", "{}")]) == 0
         assert manifest.names() == {"/a": "a", "/b": "b", "/c": "c"}
+
+
+def test_a_row_with_other_options_waits_again(tmp_path: Path) -> None:
+    with Manifest(tmp_path / "m.sqlite") as manifest:
+        _rows(manifest, 2)
+        for number in (1, 2):
+            manifest.update(number, state="done", pages=3)
+        assert manifest.add([("/in/0.pdf", "0.pdf", '{"pages": "1"}'), ("/in/1.pdf", "1.pdf", "{}")]) == 1
+        assert [(row.state, row.options) for row in manifest.rows()] == [
+            ("waiting", '{"pages": "1"}'),
+            ("done", "{}"),
+        ]
+
+
+def test_all_rows_are_read_some_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("docai.pipelines.batch.manifest.AT_A_TIME", 3)
+    with Manifest(tmp_path / "m.sqlite") as manifest:
+        _rows(manifest, 8)
+        manifest.update(5, state="done")
+        assert [row.number for row in manifest.rows()] == [1, 2, 3, 4, 5, 6, 7, 8]
+        assert [row.number for row in manifest.rows("waiting", order="-number")] == [8, 7, 6, 4, 3, 2, 1]
+        changed = manifest.rows("waiting")
+        for row in changed:
+            # Rows may change their state meanwhile: each is given once.
+            manifest.update(row.number, state="done")
+        assert manifest.numbers("waiting") == []
 
 
 def test_rows_are_found_by_state_and_order(tmp_path: Path) -> None:
