@@ -30,20 +30,20 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    process = subprocess.Popen([sys.executable, "-c", _HOLD, tmp_path], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    held = Path(process.stdout.readline().strip())
-    try:
-        other = tmp_path / "docai-other-1"
-        other.mkdir()
-        old = time.time() - 1000
-        for path in (held, other):
-            os.utime(path, (old, old))
-        first = Scratch("docai-test-")
-        assert held.exists()
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+    command = [sys.executable, "-c", _HOLD, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        held = Path(process.stdout.readline().strip())
+        try:
+            other = tmp_path / "docai-other-1"
+            other.mkdir()
+            old = time.time() - 1000
+            for path in (held, other):
+                os.utime(path, (old, old))
+            first = Scratch("docai-test-")
+            assert held.exists()
+        finally:
+            process.send_signal(signal.SIGKILL)
     scratch.sweep("docai-test-")
     assert not held.exists()
     assert other.exists()
