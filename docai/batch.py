@@ -338,6 +338,7 @@ def _check_is_here(folder: RunFolder) -> None:
 
 def describe(setup: Setup) -> Mapping[str, Any]:
     """What decides how documents are read, as JSON."""
+    from docai.models.checkpoints import open_adapter
     from docai.pipelines.evidence.readers import ReaderPool
 
     options = setup.options
@@ -348,7 +349,12 @@ def describe(setup: Setup) -> Mapping[str, Any]:
     values["heads"] = None if options.heads is None else sorted(options.heads)
     values["limits"] = options.limits.model_dump()
     run_by = setup.model.options
-    values["adapters"] = {head: str(folder) for head, folder in sorted(run_by.adapters.items())}
+    adapters = {head: Path(folder).absolute() for head, folder in sorted(run_by.adapters.items())}
+    values["adapters"] = {head: str(folder) for head, folder in adapters.items()}
+    if adapters:
+        # One that was trained again reads otherwise, from the same folder.
+        revisions = {head: open_adapter(folder, head).revision for head, folder in adapters.items()}
+        values["adapter_revisions"] = revisions
     values |= {"dtype": run_by.dtype, "quantization": run_by.quantization}
     return {
         "docai": __version__,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import pytest
@@ -142,7 +143,9 @@ def test_what_cannot_be_is_refused_before_anything_is_read(tiny: Path, adapter: 
         describe_model(tiny, options=ModelOptions(adapters={"table": other}))
 
 
-def test_a_batch_runs_the_model_so_and_another_adapter_is_another_run(tiny: Path, adapter: Path) -> None:
+def test_a_batch_runs_the_model_so_and_another_adapter_is_another_run(
+    tiny: Path, adapter: Path, tmp_path: Path
+) -> None:
     options = docai.options.Options()
     model_options = ModelOptions(batch=2, adapters={"molecule": adapter})
     setup = make_setup(options, tiny, device="cpu", model_options=model_options)
@@ -155,6 +158,12 @@ def test_a_batch_runs_the_model_so_and_another_adapter_is_another_run(tiny: Path
     same = make_setup(options, tiny, model_options=ModelOptions(batch=1, adapters={"molecule": adapter}))
     assert describe(same) == told, "how many at a time changes no answer"
     assert describe(make_setup(options, tiny)) != told
+    again = copytree(adapter, tmp_path / "molecule")
+    moved = make_setup(options, tiny, model_options=ModelOptions(adapters={"molecule": again}))
+    before = describe(moved)
+    build_adapter(tiny, again, seed=2)
+    changed = {name for name, value in describe(moved).items() if value != before[name]}
+    assert changed == {"adapter_revisions"}, "it was trained again"
     assert describe(make_setup(options, tiny, model_options=ModelOptions(dtype="bfloat16"))) != told
 
 

@@ -12,9 +12,10 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from heapq import nsmallest
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from docai._version import __version__
 from docai.errors import DocaiError
@@ -102,14 +103,14 @@ def _bars(manifest: Manifest) -> Iterator[tuple[str, int, Sequence[tuple[str, in
 
 
 def _pictures(manifest: Manifest, limits: Limits) -> Iterator[Picture]:
-    doubtful: list[tuple[float, int, Any]] = []
-    rows: dict[int, Row] = {}
-    for row in manifest.rows("done", "partial"):
-        for values in json.loads(row.doubtful):
-            rows[row.number] = row
-            doubtful.append((values[0], row.number, values))
-    unsure = [one for one in doubtful if one[0] < SURE]
-    chosen = sorted(unsure, key=lambda one: one[:2])[:N_PICTURES]
+    unsure = (
+        (values[0], row.number, values)
+        for row in manifest.rows("done", "partial")
+        for values in json.loads(row.doubtful)
+        if values[0] < SURE
+    )
+    chosen = nsmallest(N_PICTURES, unsure, key=lambda one: one[:2])
+    rows = {number: manifest.row(number) for _, number, _ in chosen}
     if not chosen:
         return
     worker = CallWorker(__name__, typed=True)

@@ -225,6 +225,7 @@ class Run(RunBase):
             while (pages := self._shared.wait(refused)) is not None:
                 if not reader.help(pages, self._job(pages.row, model)):
                     refused.append(pages)
+                    self._shared.refuse(pages)
         except StoppedError:
             pass
         except BaseException as error:

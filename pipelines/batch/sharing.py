@@ -134,6 +134,12 @@ class SharedDocuments:
                     return None
                 self._changed.wait()
 
+    def refuse(self, pages: SharedPages) -> None:
+        """A worker that was sent to a document could not help."""
+        with self._changed:
+            pages.n_helpers -= 1
+            self._changed.notify_all()
+
     def _longest(self, refused: Collection[SharedPages]) -> SharedPages | None:
         """The document of which most is left for each worker, where that is enough."""
         shares = {one: one.n_left // (1 + one.n_helpers) for one in self._offered if one not in refused}
