@@ -352,7 +352,7 @@ CODES: Mapping[str, IssueCode] = MappingProxyType(
             "The model and the table finder found different grids; the model's was used.",
         ),
         "table-from-finder": IssueCode(
-            "warning", "evidence", "The model gave another grid or none; that of the table finder was used."
+            "info", "evidence", "The model gave another grid or none; that of the table finder was used."
         ),
         "table-structure-doubtful": IssueCode(
             "warning",

@@ -15,7 +15,7 @@ from docai.models.engine import Generation
 from docai.models.heads import HEADS, Head
 from docai.options import Options
 from docai.pipelines.crops.crop import CROP_SIZE, Crop
-from docai.pipelines.evidence.arbiter import downgrade_errors
+from docai.pipelines.evidence.arbiter import downgrade_errors, is_model_beaten, of_model
 from docai.pipelines.evidence.base import Decision, Reading
 from docai.pipelines.ingest import Page, PageWord
 from docai.pipelines.layout import Region
@@ -96,7 +96,7 @@ class FoundRegion:
         if decision is None:
             return self.bare_record()
         model = self.reading or _NOT_ASKED
-        issues = downgrade_errors([*self.issues, *model.issues], decision)
+        issues = [*downgrade_errors(self.issues, decision), *of_model(model.issues, decision)]
         record_type = Figure if head is None else head.record
         return record_type(
             **self._location_fields([*issues, *decision.issues]),
@@ -113,7 +113,7 @@ class FoundRegion:
             alternatives=[*decision.alternatives, *self.superseded],
             attempts=self.attempts,
             read_back=self.read_back,
-            repaired=model.repaired or decision.repaired,
+            repaired=decision.repaired or (model.repaired and not is_model_beaten(decision)),
         )
 
     def bare_record(self) -> RecordBase:

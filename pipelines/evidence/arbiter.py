@@ -48,9 +48,10 @@ order of trust:
    - A second reader that is not complete is believed with as little confidence, and over a model that is
      worse; otherwise it changes nothing but the alternatives.
 
-Whichever is not believed is kept in ``alternatives``, and that they differ is an issue. **Errors** of the
-model, or that it was not asked, become warnings where the content rests on others alone
-(:func:`downgrade_errors`): they do not spoil a record that somebody else could read.
+Whichever is not believed is kept in ``alternatives``, and that they differ is an issue. Where the content
+rests on others alone, the issues of the model's answer are **infos** that say so (:func:`of_model`), and that
+it was not asked is a warning at most (:func:`downgrade_errors`): they do not spoil a record that somebody
+else could read.
 
 **How sure.** Two readers share nothing: the model is right with probability p (0.5 where nobody has measured
 it), the second reader with w, and two wrong answers are alike in a share c of cases. Bayes' rule
@@ -168,12 +169,30 @@ def _decide_by(
     return decision
 
 
+_OTHER_ANSWER: Final = "In the model's other answer"
+
+
+def is_model_beaten(decision: Decision) -> bool:
+    """Others alone are believed."""
+    return bool(decision.evidence) and "model" not in decision.evidence
+
+
 def downgrade_errors(issues: Sequence[Issue], decision: Decision) -> list[Issue]:
-    """The issues of the model, or why it was not asked: warnings at most where others alone are believed."""
-    if "model" in decision.evidence or not decision.evidence:
+    """Why the model was not asked, and the like: warnings at most where others alone are believed."""
+    if not is_model_beaten(decision):
         return list(issues)
     return [
         issue.model_copy(update={"severity": "warning"}) if issue.severity == "error" else issue
+        for issue in issues
+    ]
+
+
+def of_model(issues: Sequence[Issue], decision: Decision) -> list[Issue]:
+    """The issues of the model's answer: where others alone are believed they are not about the record."""
+    if not is_model_beaten(decision):
+        return list(issues)
+    return [
+        issue.model_copy(update={"severity": "info", "message": f"{_OTHER_ANSWER}: {issue.message}"})
         for issue in issues
     ]
 

