@@ -8,7 +8,7 @@ from docai.contents import Cell
 from docai.document import Document
 from docai.pipelines.structure import DocumentStructure
 from docai.pipelines.structure.outline import OutlineEntry
-from docai.records import RecordBase, Text
+from docai.records import RecordBase, Role, Text
 
 from ...blocks import document, figure, prose, table, text
 
@@ -55,6 +55,54 @@ def test_what_stands_beside_a_page_number_is_a_running_head() -> None:
     number = text("9", 40, left=530, width=10, role="page-header")
     beside = text("Models of Things", 40, left=200, width=150, role="section-heading")
     assert roles(settled(number, beside, prose(90)))[:2] == ["page-header", "page-header"]
+
+
+@pytest.mark.parametrize("role", ["page-header", "page-footer"])
+@pytest.mark.parametrize("top", [30, 120, 400, 780])
+def test_the_only_text_of_a_page_is_no_running_head(role: Role, top: float) -> None:
+    assert roles(settled(text("Totals of 42", top, role=role, size=None))) == ["paragraph"]
+    pages = [text(f"Sheet {page}", top, page=page, role=role, name=str(page)) for page in (1, 2)]
+    assert roles(settled(*pages)) == ["paragraph"] * 2
+    assert roles(settled(text("42", top, role=role))) == ["paragraph"]
+
+
+def test_what_layout_takes_for_a_running_head_is_text_where_it_is_none() -> None:
+    title = text("Application Form", 50, role="page-header", size=None)
+    assert roles(settled(title, prose(90, size=None))) == ["paragraph"] * 2
+    named = text("Invoice 4711", 50, role="page-header", size=None)
+    assert roles(settled(named, prose(90, size=None))) == ["paragraph"] * 2
+    inside = text("Some words", 300, role="page-footer")
+    assert roles(settled(prose(90), inside, prose(400))) == ["paragraph"] * 3
+    once = [text("Of One Page", 60, role="page-header"), prose(90), prose(400, page=2)]
+    assert roles(settled(*once)) == ["paragraph"] * 3
+
+
+def test_a_running_head_that_layout_found_stays_one_where_something_else_tells_it() -> None:
+    again = []
+    for page, words in ((1, "Annals of Towns"), (2, "Annals of T0wns"), (3, "Annals of Towns")):
+        head = text(words, 30 + 9 * page, page=page, role="page-header", size=None, name=f"h{page}")
+        again += [head, prose(90, page=page, size=None)]
+    assert roles(settled(*again)) == ["page-header", "paragraph"] * 3
+    full = [prose(60), prose(400), prose(660)]
+    foot = text("Printed by Smith, London", 770, role="page-footer")
+    assert roles(settled(*full, foot))[-1] == "page-footer"
+    assert roles(settled(prose(60), foot))[-1] == "paragraph"
+    small = text("Preprint of the Annals", 30, role="page-header", size=8)
+    assert roles(settled(small, *full))[0] == "page-header"
+    large = text("Preprint of the Annals", 30, role="page-header", size=12)
+    assert roles(settled(large, *full))[0] != "page-header"
+    number = text("9", 40, left=530, width=10, role="page-header")
+    assert roles(settled(number, *full))[0] == "page-header"
+    upright = text("a stamp of some words", 0, lines=[(10, 200, 25, 500)], role="page-header")
+    assert roles(settled(upright, *full))[0] == "page-header"
+
+
+def test_a_running_head_of_pages_without_text_is_one_beside_their_figures() -> None:
+    pages: list[RecordBase] = []
+    for page in (1, 2):
+        pages += [text("Plates of Towns", 30, page=page, role="page-header", name=str(page))]
+    assert roles(settled(*pages)) == ["paragraph"] * 2
+    assert roles(settled(*pages, figure(100, 700))) == ["page-header"] * 2
 
 
 def test_levels_follow_numbers_and_headings_set_alike() -> None:
