@@ -1,21 +1,24 @@
 """Molecules whose region ends in the midst of their drawing: what is read there lacks what is beyond it.
 
 The picture of a region shows a little more than the region. Ink of a structure that reaches the edge of
-that picture goes on beyond it, unless the page ends there. A straight line along the drawing or across it is
-a rule or a frame.
+that picture goes on beyond it, unless the page ends there, or shows nothing but paper next to it. A straight
+line along the drawing or across it is a rule or a frame.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from docai.contents import Issue, MoleculeContent
 from docai.errors import InputError
-from docai.geometry import share_inside
+from docai.geometry import grow, share_inside
 from docai.issues import make_issue
-from docai.pipelines.evidence.base import PADDING_PIXELS, Decision, ReaderInput
+from docai.pipelines.evidence.base import MARGIN_POINTS, PADDING_PIXELS, Decision, ReaderInput
+from docai.pipelines.evidence.molecule_picture import GROUP_GAP, Ink, ink_of
 
 Side = Literal["left", "top", "right", "bottom"]
 
@@ -24,6 +27,9 @@ EDGE_PIXELS: Final = 2
 
 MIN_CUT_SIZE: Final = 4.0
 """Stroke widths: larger side of connected ink that is no speck."""
+
+BLUR_PIXELS: Final = 1
+"""Next to the picture, which are not looked at: the edge of the ink that it shows."""
 
 MIN_RULE_LENGTH: Final = 0.5
 """Length of a rule or of a side of a frame as a share of the picture's side: a level or plumb line."""
@@ -77,10 +83,44 @@ def cut_sides(region: ReaderInput) -> tuple[Side, ...]:
     sizes = np.maximum(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT])
     counts = sizes >= MIN_CUT_SIZE * drawn.stroke
     counts[0] = False
-    at_edge: dict[Side, np.ndarray[tuple[int, ...], np.dtype[np.int32]]] = {
-        "left": pieces[:, columns < EDGE_PIXELS],
-        "top": pieces[rows < EDGE_PIXELS],
-        "right": pieces[:, columns >= wide - EDGE_PIXELS],
-        "bottom": pieces[rows >= high - EDGE_PIXELS],
+    is_drawn = counts[pieces]
+    at_edge: dict[Side, NDArray[np.bool_]] = {
+        "left": is_drawn[:, columns < EDGE_PIXELS].any(axis=1),
+        "top": is_drawn[rows < EDGE_PIXELS].any(axis=0),
+        "right": is_drawn[:, columns >= wide - EDGE_PIXELS].any(axis=1),
+        "bottom": is_drawn[rows >= high - EDGE_PIXELS].any(axis=0),
     }
-    return tuple(side for side, edge in at_edge.items() if counts[edge].any())
+    reached: dict[Side, tuple[int, int]] = {}
+    for side, edge in at_edge.items():
+        if edge.any():
+            along = (rows if side in ("left", "right") else columns)[edge]
+            reached[side] = int(along.min()), int(along.max()) + 1
+    return _going_on(region, reached, drawn.stroke)
+
+
+def _going_on(
+    region: ReaderInput, reached: Mapping[Side, tuple[int, int]], stroke: float
+) -> tuple[Side, ...]:
+    """The sides next to which the page has ink, as near as a bond and its label are.
+
+    Args:
+        reached: where along each side ink stands at it, pixels.
+    """
+    if not reached:
+        return ()
+    from PIL import ImageOps
+
+    picture = region.picture
+    depth = BLUR_PIXELS + max(1, round(GROUP_GAP * stroke))
+    around = grow(region.bbox, MARGIN_POINTS + depth / picture.scale)
+    seen = region.page.render(around, scale=picture.scale)
+    ink = ink_of(ImageOps.expand(seen, PADDING_PIXELS, "white"))[1]
+    ink = ink[PADDING_PIXELS:-PADDING_PIXELS, PADDING_PIXELS:-PADDING_PIXELS]
+    # As seen with the side on top; rows of a picture that is turned so.
+    turned: dict[Side, Ink] = {"left": ink.T, "top": ink, "right": ink.T[::-1], "bottom": ink[::-1]}
+    found = []
+    for side, (first, last) in reached.items():
+        beyond = turned[side][: depth - BLUR_PIXELS, first : last + 2 * depth]
+        if np.count_nonzero(beyond) > stroke * stroke:
+            found.append(side)
+    return tuple(found)

@@ -86,14 +86,7 @@ def part_picture(image: Image) -> MoleculePicture:
     """Find the structures of a picture."""
     import cv2
 
-    gray = gray_of(image)
-    _, binary = cv2.threshold(gray, 0, 255, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
-    ink = np.asarray(binary, np.uint8)
-    if ink.mean() > 255 * MAX_INK and not ink.all():
-        # White on black; the border that was put around it is white all the same.
-        gray, ink = 255 - gray, 255 - ink
-        cv2.floodFill(ink, None, (0, 0), 0)
-        gray[ink == 0] = 255
+    gray, ink = ink_of(image)
     stroke = stroke_width(ink)
     if not stroke:
         return MoleculePicture(ink, gray, (0, 0), 0.0, 0.0, ())
@@ -138,6 +131,21 @@ def part_picture(image: Image) -> MoleculePicture:
         letter,
         tuple(WrittenText(box, _cut(gray, box)) for box in _lines(texts, letter)),
     )
+
+
+def ink_of(image: Image) -> tuple[NDArray[np.uint8], Ink]:
+    """Gray values and ink of a picture; those of white on black as of black on white."""
+    import cv2
+
+    gray = gray_of(image)
+    _, binary = cv2.threshold(gray, 0, 255, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
+    ink = np.asarray(binary, np.uint8)
+    if ink.mean() > 255 * MAX_INK and not ink.all():
+        # White on black; the border that was put around it is white all the same.
+        gray, ink = 255 - gray, 255 - ink
+        cv2.floodFill(ink, None, (0, 0), 0)
+        gray[ink == 0] = 255
+    return gray, ink
 
 
 def gray_of(image: Image) -> NDArray[np.uint8]:

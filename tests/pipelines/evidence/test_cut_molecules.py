@@ -4,7 +4,7 @@ from collections.abc import Callable
 from io import BytesIO
 
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 from rdkit import Chem
 from rdkit.Chem.Draw import rdMolDraw2D
 
@@ -75,3 +75,23 @@ def test_a_rule_beside_a_drawing_is_none_of_it(page: Image.Image) -> None:
 def test_what_the_page_draws_is_read_whole_wherever_its_region_ends(page: Image.Image) -> None:
     decision, issues = _checked(page, (190, 40, 440, 340), evidence="drawing")
     assert (decision.confidence.value, issues) == (0.9, [])
+
+
+@pytest.mark.parametrize("is_dark", [False, True])
+def test_ink_at_the_edge_with_clear_paper_beyond_is_whole(page: Image.Image, is_dark: bool) -> None:
+    left, top, right, bottom = ImageOps.invert(page).getbbox()
+    shown = ImageOps.invert(page) if is_dark else page
+    tight = (left + 2, top + 2, right - 2, bottom - 2)  # A picture shows two points around it.
+    decision, issues = _checked(shown, tight)
+    assert (decision.confidence.value, issues) == (0.9, [])
+
+
+def test_a_label_just_beyond_the_region_is_missing_from_it(page: Image.Image) -> None:
+    left, top, right, bottom = ImageOps.invert(page).getbbox()
+    near = page.copy()
+    ImageDraw.Draw(near).text(((left + right) / 2, top - 12), "HO", fill="black")
+    ImageDraw.Draw(near).line(
+        ((left + right) / 2 + 6, top, (left + right) / 2 + 6, top + 60), fill="black", width=2
+    )
+    _, (issue,) = _checked(near, (left - 5, top + 2, right + 5, bottom + 5))
+    assert "(top)" in issue.message
