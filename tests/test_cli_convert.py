@@ -214,3 +214,26 @@ def test_files_of_formats_that_docai_cannot_recognize_are_said_to_be_such(run: R
     said = " ".join(err.split())
     assert "2 files would be overwritten: report.md, report.docling.json. Only JSON is recognized" in said
     assert "add --overwrite to replace them" in said
+
+
+def test_a_library_that_is_missing_stops_its_format_alone(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    _result()
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    code, _, err = run("convert", "report.json", "-o", "conv", "--to", "md,html,parquet")
+    assert code == 1
+    assert sorted(path.name for path in Path("conv").glob("report.*")) == ["report.html", "report.md"]
+    assert err.count("error: ") == 1
+    assert "pyarrow" in err.casefold()
+    code, _, err = run("convert", "report.json", "-o", "alone", "--to", "parquet")
+    assert (code, Path("alone").exists()) == (2, False)
+
+
+def test_a_library_that_is_missed_as_a_format_is_written_stops_that_alone(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _result()
+    monkeypatch.setattr("docai.cli.outputs.check_formats", lambda _: None)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    code, _, err = run("convert", "report.json", "--to", "parquet,md")
+    assert (code, Path("report.md").is_file()) == (1, True)
+    assert "docai[exports]" in err

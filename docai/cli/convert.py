@@ -14,7 +14,7 @@ from docai.base import counted
 from docai.cli.common import EXIT_CODES, FAILED, keep_output_clean, show_error, stderr_console
 from docai.cli.exporting import described, formats_of, show_losses, write_targets
 from docai.cli.inputs import STDIN, Input
-from docai.cli.outputs import Job, check_outputs, plan_jobs
+from docai.cli.outputs import Job, check_outputs, plan_jobs, without_missing
 from docai.corrections import corrections_path
 from docai.document import Document
 from docai.errors import SETUP_ERRORS, DocaiError, SettingError
@@ -91,9 +91,12 @@ def convert(
         if len(out) > 1 or len(given) > 1:
             raise SettingError("-o - is standard output: it takes one result and no other output.")
         raise typer.Exit(_to_stdout(given[0], to, options, corrected=corrected))
-    jobs = _plan(given, out, to)
+    jobs, missing = without_missing(_plan(given, out, to))
     check_outputs(jobs, overwrite=overwrite)
-    raise typer.Exit(_convert(jobs, options, overwrite=overwrite, corrected=corrected))
+    for error in missing:
+        show_error(error, console=stderr_console())
+    code = _convert(jobs, options, overwrite=overwrite, corrected=corrected)
+    raise typer.Exit(FAILED if missing else code)
 
 
 def _inputs(argument: str) -> list[Input]:

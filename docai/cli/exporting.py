@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Final
 from docai.base import counted
 from docai.cli.common import listed
 from docai.document import Document
-from docai.errors import SETUP_ERRORS, DocaiError, NothingToExportError, OutputError, SettingError
+from docai.errors import (
+    SETUP_ERRORS,
+    DocaiError,
+    MissingDependencyError,
+    NothingToExportError,
+    OutputError,
+    SettingError,
+)
 from docai.exports import (
     ExportOptions,
     Loss,
@@ -68,6 +75,8 @@ def write_targets(
     for target in targets:
         try:
             one, losses = _write_target(document, target, options, overwrite=overwrite)
+        except MissingDependencyError as error:
+            errors.append(error)
         except SETUP_ERRORS:
             raise
         except NothingToExportError as error:

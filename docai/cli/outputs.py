@@ -13,13 +13,13 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PureWindowsPath
 from typing import Final
 
 from docai.base import counted
 from docai.cli.inputs import Input
-from docai.errors import SettingError
+from docai.errors import MissingDependencyError, SettingError
 from docai.exports import FORMATS, format_for, source_of_result, split_name
 from docai.files import DOCUMENT_SUFFIXES, expand_home
 
@@ -206,6 +206,28 @@ def check_outputs(jobs: Sequence[Job], *, overwrite: bool = False) -> None:
             f"{number} would be overwritten, though {it} of docai for the same document: {named}{more}. Say "
             "with -o where the results go, or add --overwrite."
         )
+
+
+def without_missing(jobs: Sequence[Job]) -> tuple[list[Job], list[MissingDependencyError]]:
+    """The jobs without the files of formats whose library is not installed, and what is missing.
+
+    Raises:
+        SettingError: there is no format of such an extension.
+        MissingDependencyError: no file would be left.
+    """
+    missing: dict[str, MissingDependencyError] = {}
+    for target in {format_for(target).suffix: target for job in jobs for target in job.targets}.values():
+        try:
+            check_formats([target])
+        except MissingDependencyError as error:
+            missing[format_for(target).suffix] = error
+    left = [
+        replace(job, targets=tuple(one for one in job.targets if format_for(one).suffix not in missing))
+        for job in jobs
+    ]
+    if missing and not any(job.targets for job in left):
+        raise next(iter(missing.values()))
+    return left, list(missing.values())
 
 
 def check_formats(targets: Iterable[Path]) -> None:
