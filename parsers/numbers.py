@@ -44,7 +44,7 @@ _BODY_PATTERNS: dict[Convention, re.Pattern[str]] = {
     "point": re.compile(_INTEGER_PART.format(", '") + r"?(?:\.[0-9]+)?"),
     "comma": re.compile(_INTEGER_PART.format(". '") + r"(?:,[0-9]+)?"),
 }
-_DECIMAL_MARKS: dict[Convention, str] = {"point": ".", "comma": ","}
+DECIMAL_MARKS: dict[Convention, str] = {"point": ".", "comma": ","}
 _SUPERSCRIPTS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 
 # Only after a digit, a percent sign or a bracket: the 2 of m² belongs to the unit.
@@ -101,7 +101,7 @@ class Numeral:
 
     def value(self, convention: Convention) -> int | float:
         """The value; an int if it is written without decimals and power of ten."""
-        mark = _DECIMAL_MARKS[convention]
+        mark = DECIMAL_MARKS[convention]
         whole, _, decimals = self.body.partition(mark)
         digits = re.sub(r"[., ']", "", whole) or "0"
         sign = "-" if self.is_negative else ""

@@ -112,6 +112,13 @@ def _fill_sheet(export: Export, sheet: Worksheet, table: WholeTable, formats: _F
     content = table.content
     n_head = head_rows(content)
     typed = typed_cells(content)
+    if typed.n_text:
+        export.lose(
+            "text-in-numbers",
+            f"Page {table.page}: {counted(typed.n_text, 'cell')} of columns of numbers "
+            f"{'stays' if typed.n_text == 1 else 'stay'} text.",
+            table.id,
+        )
     for cell in fill_grid(content.cells, content.n_rows, content.n_cols):
         if cell.row >= MAX_ROWS or cell.col >= MAX_COLS:
             continue
@@ -119,7 +126,7 @@ def _fill_sheet(export: Export, sheet: Worksheet, table: WholeTable, formats: _F
         look: dict[str, Any] = {"valign": "top", "border": 1, "border_color": "#C8C8D0"}
         look |= {"bold": True, "bg_color": "#EEF0F5"} if is_head else {}
         look |= {"text_wrap": True} if "\n" in cell.text else {}
-        number = typed.get((cell.row, cell.col))
+        number = typed.cells.get((cell.row, cell.col))
         look |= {"num_format": number.format} if number is not None else {"num_format": "@"}
         _write(export, sheet, table, cell, number, look, formats)
     if content.n_rows > MAX_ROWS or content.n_cols > MAX_COLS:

@@ -64,6 +64,60 @@ def test_decimal_commas_are_read_as_the_table_writes_them() -> None:
     assert [cell.number_format for cell in sheet[2]] == ["@", "0.0", "#,##0.0"]
 
 
+def _column(*texts: str) -> tuple[list[Any], list[str]]:
+    """What a column of the texts holds beside a column of words, and the messages of what is lost."""
+    document = made.document(made.grid([["name", "value"], *([f"row {text}", text] for text in texts)]))
+    file = export(document, "out.xlsx")
+    sheet = openpyxl.load_workbook(io.BytesIO(file)).worksheets[0]
+    return [cell.value for cell in sheet["B"][1:]], [str(loss) for loss in file.losses]
+
+
+def test_a_cell_in_another_notation_alone_stays_text_in_a_column_of_numbers() -> None:
+    values, losses = _column("1,250.00", "-340.55", "-1.234,56", "7,000.10")
+    assert values == [1250, -340.55, "-1.234,56", 7000.1]
+    assert losses == ["Page 1: 1 cell of columns of numbers stays text."]
+    values, losses = _column("1.250,00", "340,55", "1,234.56", "n/a", "<5", "7.000,10", "3,5")
+    assert values == [1250, 340.55, "1,234.56", "n/a", "<5", 7000.1, 3.5]
+    assert losses == ["Page 1: 2 cells of columns of numbers stay text."]
+
+
+def test_what_may_be_either_notation_beside_both_stays_text() -> None:
+    assert _column("1,250.00", "-1.234,56", "1.234", "12.50", "2,345")[0] == [
+        1250,
+        "-1.234,56",
+        "1.234",
+        12.5,
+        2345,
+    ]
+    assert _column("1.234", "2.345", "3.456", "none of it")[0] == ["1.234", "2.345", "3.456", "none of it"]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ("12", "words", "more words", "13"),
+        ("12", "words"),
+        ("1.50", "2,50", "3.50", "4,50"),
+        ("12 kg", "13 m", "words", "14 kg"),
+    ],
+)
+def test_a_column_that_is_not_of_numbers_for_the_most_part_stays_text(texts: tuple[str, ...]) -> None:
+    assert _column(*texts) == (list(texts), [])
+
+
+def test_parentheses_beside_a_minus_stay_text() -> None:
+    assert _column("12.50", "-3.00", "(4.00)", "5.00")[0] == [12.5, -3, "(4.00)", 5]
+
+
+def test_labels_of_totals_at_the_foot_of_a_column_leave_its_numbers() -> None:
+    rows = [["a", "price", "amount"], ["x", "2.50", "5.00"], ["y", "3.00", "3.00"]]
+    rows += [["", "Net", "8.00"], ["", "VAT", "1.52"], ["", "Total", "9.52"]]
+    file = export(made.document(made.grid(rows)), "out.xlsx")
+    sheet = openpyxl.load_workbook(io.BytesIO(file)).worksheets[0]
+    assert [cell.value for cell in sheet["B"][1:]] == [2.5, 3, "Net", "VAT", "Total"]
+    assert list(file.losses) == []
+
+
 def test_what_is_more_than_a_spreadsheet_keeps_stays_text() -> None:
     table = made.grid([["name", "account"], ["a", "12345678901234567890"], ["b", "12345678901234567891"]])
     assert _book(made.document(table)).worksheets[0]["B2"].value == "12345678901234567890"
