@@ -23,8 +23,11 @@ def html_table(table: TableContent, *, indent: str = "") -> str:
     n_head = head_rows(table)
     numeric = numeric_columns(table)
     rows: list[list[str]] = [[] for _ in range(table.n_rows)]
+    # A cell of the first row may extend below it, and what it names is columns all the same.
+    n_names = min((cell.row for cell in cells if not cell.is_header), default=table.n_rows)
     for cell in cells:
-        rows[cell.row].append(_cell(cell, is_head=cell.row < n_head, is_number=cell.col in numeric))
+        is_head = cell.row < max(n_head, n_names)
+        rows[cell.row].append(_cell(cell, is_head=is_head, is_number=cell.col in numeric))
     lines = [f"<tr>{''.join(row)}</tr>" for row in rows]
     head, body = lines[:n_head], lines[n_head:]
     parts = ["<table>"]

@@ -17,6 +17,7 @@ from typing import Any
 
 from docai.contents import Cell, TableContent
 from docai.geometry import BBox, TurnedFrame, center, grow, union
+from docai.parsers.numbers import read_numeral
 from docai.parsers.table_grid import fill_grid, table_content
 from docai.pipelines.ingest import Page, PageWord, quiet_mupdf
 from docai.pipelines.tables.grid_fit import count_lines, has_merged_rows, phrase_fit
@@ -318,8 +319,32 @@ def _drop_empty_rows_and_columns(cells: Sequence[Cell]) -> TableContent:
                         "col": cols.index(spanned_cols[0]),
                         "row_span": len(spanned_rows),
                         "col_span": len(spanned_cols),
-                        "is_header": spanned_rows[0] == rows[0],
                     }
                 )
             )
+    n_head = _count_head_rows(remaining, len(rows))
+    for cell in remaining:
+        cell.is_header = cell.row < n_head
     return table_content(fill_grid(remaining, len(rows), len(cols)), len(rows), len(cols))
+
+
+def _count_head_rows(cells: Sequence[Cell], n_rows: int) -> int:
+    """One, or the rows that a name beside groups of columns covers, where names of these columns are below.
+
+    A number below a group is no name, unless it is a year.
+    """
+    first = [cell for cell in cells if cell.row == 0]
+    n_head = max((cell.row_span for cell in first), default=1)
+    groups = [cell for cell in first if cell.col_span > 1 and cell.row_span < n_head]
+    below = [cell for cell in cells if 0 < cell.row < n_head]
+    if not groups or not below or n_head >= n_rows:
+        return 1
+    for cell in below:
+        numeral = read_numeral(cell.text)
+        if cell.row + cell.row_span > n_head or (numeral is not None and not numeral.is_year):
+            return 1
+    for group in groups:
+        names = [cell for cell in below if group.col <= cell.col < group.col + group.col_span and cell.text]
+        if len(names) < 2:
+            return 1
+    return n_head

@@ -72,6 +72,13 @@ def test_spans_and_header_cells_are_those_of_the_table() -> None:
     assert rows[2][1].get("align") == "right"
 
 
+def test_a_name_of_the_first_row_that_extends_below_it_is_one_of_columns() -> None:
+    table = made.spanned()
+    cells = [cell.model_copy(update={"is_header": cell.row == 0}) for cell in table.cells]
+    page = _shown(made.document(table.model_copy(update={"cells": cells})))
+    assert [cell.get("scope") for cell in page.iter("th")] == ["col", "colgroup"]
+
+
 def test_lists_are_one_list_with_their_numbers() -> None:
     items = ["• a", "• b", "3. c", "4. d"]
     page = _shown(made.document(*(made.text(item, role="list-item") for item in items)))

@@ -170,6 +170,23 @@ def test_grid_lines_and_spans_come_from_the_edges_of_the_boxes() -> None:
     assert table.html.startswith('<table><thead><tr><td colspan="2">a</td></tr></thead>')
 
 
+@pytest.mark.parametrize(
+    ("below", "n_head"), [(("H1", "H2"), 2), (("2022", "2023"), 2), (("7", "8"), 1), (("H1", ""), 1)]
+)
+def test_names_of_columns_below_a_group_are_of_the_head(below: tuple[str, str], n_head: int) -> None:
+    boxes: list[BBox] = [(0, 0, 50, 40), (50, 0, 150, 20), (50, 20, 100, 40), (100, 20, 150, 40)]
+    boxes += [(x, 40, x + 50, 60) for x in (0, 50, 100)]
+    texts = ("Region", "Half", *below, "North", "1", "2")
+    words = [
+        PageWord(text, (x0 + 5, y0 + 5, x0 + 40, y0 + 15), number, 0)
+        for number, (text, (x0, y0, _, _)) in enumerate(zip(texts, boxes, strict=True))
+        if text
+    ]
+    table = grid_from_boxes(boxes, words)
+    assert {cell.text for cell in table.cells if cell.is_header} == set(texts[: 2 * n_head])
+    assert [cell.row_span for cell in table.cells if cell.text == "Region"] == [2]
+
+
 def test_rows_and_columns_without_words_are_left_out() -> None:
     boxes: list[BBox] = [(x, y, x + 10, y + 10) for y in (0, 10, 20) for x in (0, 10, 20)]
     words = [PageWord("a", (1, 1, 5, 5), 0, 0), PageWord("b", (21, 21, 25, 25), 0, 0)]
