@@ -114,7 +114,7 @@ def _fill_sheet(export: Export, sheet: Worksheet, table: WholeTable, formats: _F
     typed = typed_cells(content)
     if typed.n_text:
         export.lose(
-            "text-in-numbers",
+            "unread-numbers",
             f"Page {table.page}: {counted(typed.n_text, 'cell')} of columns of numbers "
             f"{'stays' if typed.n_text == 1 else 'stay'} text.",
             table.id,
