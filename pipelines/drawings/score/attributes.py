@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
 
 from docai.geometry import BBox, union
 from docai.pipelines.drawings.letters import Letter
@@ -24,6 +24,15 @@ CLEF_LINES: Final[Mapping[str, tuple[int, ...]]] = {"g": (1, 2), "f": (3, 4, 5),
 
 OCTAVE_DIGIT_SPACES: Final = 1.6
 """Distance of the 8 of a clef from the clef at most, in staff spaces."""
+
+NUMBER_GAP_SPACES: Final = 0.4
+"""Gap between the digits of one number at most, and by how much their feet differ at most."""
+
+NUMBER_BESIDE_SPACES: Final = 4.0
+"""How far beside a clef digits are looked at that may be of one number with an 8 over it."""
+
+SMALL_DIGIT_SPACES: Final = 2.0
+"""Height of the 8 of a clef, and of a measure number, at most."""
 
 DIGIT_HEIGHT_SPACES: Final = (1.35, 4.6)
 """Of a number of a time signature: the larger ones stand out of the staff."""
@@ -58,16 +67,29 @@ def nearest_staff(staves: Sequence[Staff], y: float) -> int:
     )
 
 
+class SmallNumber(NamedTuple):
+    """A number of small digits, as over or under a clef or over the begin of a system."""
+
+    text: str
+    bbox: BBox
+    marks: tuple[Mark, ...]
+
+
 def find_clefs(
-    symbols: Sequence[Symbol], staves: Sequence[Staff], letters: Sequence[Letter] = ()
+    symbols: Sequence[Symbol],
+    staves: Sequence[Staff],
+    letters: Sequence[Letter] = (),
+    others: Collection[int] = (),
 ) -> list[tuple[Clef, list[Mark]]]:
     """Clefs by x, each with what it is made of.
 
     Args:
         letters: of text fonts: the 8 of an octave clef may be one.
+        others: digits, by ``id``, that are of no clef, such as those of measure numbers.
     """
     found: list[tuple[Clef, list[Mark]]] = []
     opened: set[int] = set()
+    marked = [(mark, text) for mark, text in _numbers(symbols, letters) if id(mark) not in others]
     for symbol in sorted(symbols, key=lambda symbol: symbol.bbox[0]):
         match = CLEF_NAME.match(symbol.name)
         is_percussion = symbol.name.startswith("unpitchedPercussionClef")
@@ -80,7 +102,7 @@ def find_clefs(
         if match:
             octave = OCTAVES.get(match[2] or "", "v" if symbol.name == "gClef8vbOld" else "")
             if not octave:
-                octave, digits = _octave_of_clef(symbol, staff, symbols, letters)
+                octave, digits = _octave_of_clef(symbol, staff, marked)
                 marks += digits
             kern = f"*clef{match[1].upper()}{octave}{_clef_line(match[1], symbol, staff)}"
         found.append((Clef(kern, index, (symbol.bbox[0] + symbol.bbox[2]) / 2, index in opened), marks))
@@ -94,26 +116,48 @@ def _clef_line(letter: str, symbol: Symbol, staff: Staff) -> int:
 
 
 def _octave_of_clef(
-    clef: Symbol, staff: Staff, symbols: Sequence[Symbol], letters: Sequence[Letter]
-) -> tuple[str, list[Mark]]:
-    """The octave that a separate 8 or 15 over or under a clef says, and its digits."""
+    clef: Symbol, staff: Staff, digits: Iterable[tuple[Mark, str]]
+) -> tuple[str, tuple[Mark, ...]]:
+    """The octave that a separate 8 or 15 over or under a clef says, and its digits.
+
+    It is centered on the clef, or nearly: a number whose middle is beside the clef is of something else.
+    """
     x0, y0, x1, y1 = clef.bbox
-    near = OCTAVE_DIGIT_SPACES * staff.space
-    sides: dict[str, list[tuple[float, str, Mark]]] = {"v": [], "^": []}
-    for mark, text in _numbers(symbols, letters):
-        a, b, c, d = mark.bbox
-        if not x0 - 0.5 * staff.space <= (a + c) / 2 <= x1 + 0.5 * staff.space or d - b > 2 * staff.space:
+    beside = NUMBER_BESIDE_SPACES * staff.space
+    near = [one for one in digits if x0 - beside <= one[0].bbox[0] <= x1 + beside]
+    for number in _joined(near, staff.space):
+        a, top, c, bottom = number.bbox
+        if number.text not in ("8", "15") or not x0 <= (a + c) / 2 <= x1:
             continue
-        if -0.8 * staff.space <= b - y1 <= near:
-            sides["v"].append((a, text, mark))
-        elif -0.8 * staff.space <= y0 - d <= near:
-            sides["^"].append((a, text, mark))
-    for side, marks in sides.items():
-        marks.sort(key=lambda mark: mark[0])
-        text = "".join(mark[1] for mark in marks)
-        if text in ("8", "15"):
-            return side * (1 if text == "8" else 2), [mark[2] for mark in marks]
-    return "", []
+        for side, away in (("v", top - y1), ("^", y0 - bottom)):
+            if -0.8 * staff.space <= away <= OCTAVE_DIGIT_SPACES * staff.space:
+                return side * (1 if number.text == "8" else 2), number.marks
+    return "", ()
+
+
+def small_numbers(symbols: Iterable[Symbol], letters: Iterable[Letter], space: float) -> list[SmallNumber]:
+    """Numbers of small digits, of music or text fonts."""
+    return _joined(_numbers(symbols, letters), space)
+
+
+def _joined(digits: Iterable[tuple[Mark, str]], space: float) -> list[SmallNumber]:
+    """Digits side by side as numbers: the 8 of 18 is none."""
+    done: list[SmallNumber] = []
+    open_: list[SmallNumber] = []
+    near = NUMBER_GAP_SPACES * space
+    small = [one for one in digits if one[0].bbox[3] - one[0].bbox[1] <= SMALL_DIGIT_SPACES * space]
+    for mark, text in sorted(small, key=lambda one: one[0].bbox[0]):
+        x0, _, _, y1 = mark.bbox
+        done += [number for number in open_ if number.bbox[2] < x0 - near]
+        open_ = [number for number in open_ if number.bbox[2] >= x0 - near]
+        for place, other in enumerate(open_):
+            if x0 - other.bbox[2] >= -near and abs(y1 - other.bbox[3]) <= near:
+                box = union([other.bbox, mark.bbox])
+                open_[place] = SmallNumber(other.text + text, box, (*other.marks, mark))
+                break
+        else:
+            open_.append(SmallNumber(text, mark.bbox, (mark,)))
+    return [*done, *open_]
 
 
 def _numbers(symbols: Iterable[Symbol], letters: Iterable[Letter]) -> list[tuple[Mark, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -20,6 +20,7 @@ from docai.pipelines.drawings.score.braces import find_braces, find_brackets
 from docai.pipelines.drawings.score.curves import attach_curves, find_bows
 from docai.pipelines.drawings.score.heads import find_heads
 from docai.pipelines.drawings.score.key_signatures import find_keys
+from docai.pipelines.drawings.score.measure_numbers import digits_beside_clefs
 from docai.pipelines.drawings.score.phrases import join_words, letters_of_symbol
 from docai.pipelines.drawings.score.remains import find_remains
 from docai.pipelines.drawings.score.sheet import Sheet, read_sheet
@@ -123,9 +124,10 @@ class _Reader:
         symbols = self._symbols_by_system(systems)
         bows = find_bows(sheet, self.space)
         letters = self._letters_by_system(systems)
+        others = digits_beside_clefs(systems, symbols, letters)
         for number, system in enumerate(systems):
             own, heads_made = made[number]
-            free = self._add_attributes(system, symbols[number], letters[number])
+            free = self._add_attributes(system, symbols[number], letters[number], others)
             attach_accidentals(sheet, symbols[number], own, heads_made)
             round_dots = [symbol for symbol in symbols[number] if symbol.name in ROUND_DOTS]
             over = attach_dots(sheet, round_dots, system.chords, system.rests, system.staves)
@@ -238,12 +240,20 @@ class _Reader:
                 sheet.use(symbol)
 
     def _add_attributes(
-        self, system: System, symbols: Sequence[Symbol], letters: Sequence[Letter]
+        self,
+        system: System,
+        symbols: Sequence[Symbol],
+        letters: Sequence[Letter],
+        others: Collection[int],
     ) -> list[Letter]:
-        """Add clefs, keys, meters and rests; the letters that are of none come back."""
+        """Add clefs, keys, meters and rests; the letters that are of none come back.
+
+        Args:
+            others: digits, by ``id``, that are of no clef.
+        """
         staves = system.staves
         heads = [head for chord in system.chords for head in chord.heads]
-        clefs = find_clefs(symbols, staves, letters)
+        clefs = find_clefs(symbols, staves, letters, others)
         system.clefs = [clef for clef, _ in clefs]
         keys = find_keys(symbols, staves, system.clefs, system.barlines, heads)
         system.keys = [key for key, _ in keys]

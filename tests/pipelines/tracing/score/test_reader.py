@@ -197,6 +197,16 @@ def test_an_8_below_a_treble_clef_is_an_octave(sheet: Sheet) -> None:
     assert "*clefGv2" in read_picture(sheet.picture, finder=sheet.finder(sheet.picture))[0].content.kern
 
 
+@pytest.mark.parametrize(("middle", "clef"), [(-0.3, "*clefG2"), (1.3, "*clefG^2")])
+def test_an_8_above_a_treble_clef_is_an_octave_where_it_is_centered_on_it(
+    sheet: Sheet, middle: float, clef: str
+) -> None:
+    """Over the begin of the staff it is the number of the measure."""
+    top = at(2) - 5.6 * SPACE
+    sheet.symbol("tuplet8", 70 + (middle - 0.5) * SPACE, top, SPACE, 1.3 * SPACE)
+    assert clef in read_picture(sheet.picture, finder=sheet.finder(sheet.picture))[0].content.kern.split("\n")
+
+
 @pytest.mark.parametrize(("name", "step"), [("unpitchedPercussionClef1", -3), ("timeSig4", -2.5)])
 def test_letters_beside_a_staff_are_neither_clef_nor_meter(sheet: Sheet, name: str, step: float) -> None:
     sheet.symbol(name, 430, at(step) - SPACE, 20, 2 * SPACE)
