@@ -219,6 +219,11 @@ CODES: Mapping[str, IssueCode] = MappingProxyType(
         "score-drawing-tablature": IssueCode(
             "warning", "evidence", "A drawn system has tablature, which is not read."
         ),
+        "score-drawing-words": IssueCode(
+            "info",
+            "evidence",
+            "Words under the notes of a drawn system, such as lyrics, were not taken over.",
+        ),
         "score-passages-apart": IssueCode(
             "warning",
             "evidence",

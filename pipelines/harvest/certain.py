@@ -47,7 +47,7 @@ _SOURCES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
 )
 """What the content of each kind has to rest on, all of it."""
 
-_HARMLESS: Final = frozenset(("text-layer-not-believed", "score-no-meter"))
+_HARMLESS: Final = frozenset(("text-layer-not-believed", "score-no-meter", "score-drawing-words"))
 """Issues that say nothing of a drawing: its words are not used, and later systems have no meter."""
 
 _PLAIN_SIGNS: Final = frozenset("+<=>|~±×÷−¬^`→←↑↓")

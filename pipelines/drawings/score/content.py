@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from docai.contents import Issue, ScoreContent
 from docai.geometry import BBox
@@ -20,6 +21,7 @@ from docai.pipelines.drawings.score.confidence import (
 )
 from docai.pipelines.drawings.score.events import Quarters
 from docai.pipelines.drawings.score.kern import MeasureText, voice_texts, write_kern
+from docai.pipelines.drawings.score.lyrics import find_lyrics
 from docai.pipelines.drawings.score.measures import ReadMeasure, read_measures
 from docai.pipelines.drawings.score.notes import TokenWriter, read_joins
 from docai.pipelines.drawings.score.pitches import (
@@ -33,6 +35,9 @@ from docai.pipelines.drawings.score.pitches import (
 from docai.pipelines.drawings.score.rhythm import cut_measures, fill_measures
 from docai.pipelines.drawings.score.types import System
 from docai.pipelines.drawings.score.voices import SOUND_COST
+
+MAX_WORDS_SHOWN: Final = 12
+"""In the issue that says which words were not taken over."""
 
 
 @dataclass(frozen=True)
@@ -243,5 +248,11 @@ def _issues(system: System, read: Sequence[ReadMeasure], n_loose: int) -> list[I
             make_issue(
                 "score-drawing-tablature", "The system has tablature too, which is not read.", severity="info"
             )
+        )
+    words = find_lyrics(system)
+    if words:
+        shown = " ".join(words[:MAX_WORDS_SHOWN]) + (" …" if len(words) > MAX_WORDS_SHOWN else "")
+        issues.append(
+            make_issue("score-drawing-words", f"Words under the notes were not taken over: {shown[:200]}")
         )
     return issues

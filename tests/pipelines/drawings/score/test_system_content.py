@@ -7,6 +7,7 @@ import random
 import pytest
 
 from docai.parsers.score import parse_score
+from docai.pipelines.drawings.letters import Letter
 from docai.pipelines.drawings.score.content import PieceState, SystemReading, read_system
 from docai.pipelines.drawings.score.types import (
     Barline,
@@ -278,6 +279,41 @@ def test_a_system_without_notes_gives_no_kern() -> None:
     reading = read_system(a_system(), PieceState())
     assert not reading.content.is_valid
     assert reading.confidence == 0
+
+
+def words(line: dict[float, str], y: float) -> list[Letter]:
+    """Words that begin at some x, with letters of 5 points each."""
+    return [
+        Letter(sign, (x + 5 * n, y - 7, x + 5 * n + 5, y), 10, y, 0)
+        for x, text in line.items()
+        for n, sign in enumerate(text)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "y", "told"),
+    [
+        ({95: "Ky", 130: "-", 195: "ri", 245: "-", 295: "e"}, 75, "Ky - ri - e"),
+        ({95: "Herr", 200: "gott"}, 110, "Herr gott"),
+        ({95: "Herr", 200: "gott"}, -20, ""),
+        ({95: "Herr", 200: "gott"}, 170, ""),
+        ({130: "Herr", 240: "gott"}, 75, ""),
+        ({95: "p", 195: "cresc.", 295: "f"}, 75, ""),
+        ({95: "1", 195: "2", 295: "3"}, 75, ""),
+        ({95: "legato"}, 75, ""),
+    ],
+)
+def test_lyrics_are_told_as_not_taken_over(line: dict[float, str], y: float, told: str) -> None:
+    system = a_system()
+    for x, value in ((100, "2"), (200, "1"), (300, "1")):
+        add_note(system, x, value, 4)
+    system.texts = words(line, y)
+    reading = read(system)
+    assert [(issue.code, issue.severity) for issue in reading.issues] == [
+        ("score-drawing-words", "info")
+    ] * bool(told)
+    assert all(issue.message.endswith(f": {told}") for issue in reading.issues)
+    assert reading.confidence > 0.9
 
 
 @pytest.mark.parametrize("seed", range(12))
