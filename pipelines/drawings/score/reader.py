@@ -9,7 +9,12 @@ from typing import Final
 
 from docai.geometry import BBox, contains_center, grow, union
 from docai.pipelines.drawings.letters import Letter, read_letters
-from docai.pipelines.drawings.score.attributes import find_clefs, find_meters, find_rests
+from docai.pipelines.drawings.score.attributes import (
+    DIGIT_HEIGHT_SPACES,
+    find_clefs,
+    find_meters,
+    find_rests,
+)
 from docai.pipelines.drawings.score.barlines import (
     find_barlines,
     group_staves,
@@ -234,7 +239,9 @@ class _Reader:
         gone |= {id(letter) for number in numbers if id(number) not in left for letter in number.letters}
         system.texts = [letter for letter in letters if id(letter) not in gone]
         for symbol in symbols:
-            letter = letters_of_symbol(symbol) if id(symbol) not in sheet.used_symbols else None
+            if id(symbol) in sheet.used_symbols or _is_lone_digit(symbol, system):
+                continue
+            letter = letters_of_symbol(symbol)
             if letter is not None:
                 system.texts.append(letter)
                 sheet.use(symbol)
@@ -266,6 +273,18 @@ class _Reader:
             if id(symbol) in used:
                 self.sheet.use(symbol)
         return [letter for letter in letters if id(letter) not in used]
+
+
+def _is_lone_digit(symbol: Symbol, system: System) -> bool:
+    """Whether a large digit stands within a staff with notes: of a meter that was not read, or no digit."""
+    x, y = (symbol.bbox[0] + symbol.bbox[2]) / 2, (symbol.bbox[1] + symbol.bbox[3]) / 2
+    return symbol.name.startswith("timeSig") and any(
+        not staff.is_tablature
+        and staff.x0 <= x <= staff.x1
+        and staff.lines[0] <= y <= staff.lines[-1]
+        and symbol.bbox[3] - symbol.bbox[1] >= DIGIT_HEIGHT_SPACES[0] * staff.space
+        for staff in system.staves
+    )
 
 
 def _is_cut(system: System, page: BBox) -> bool:

@@ -67,6 +67,12 @@ PLACE_SPACES: Final = 0.5
 CLEF_SPACES: Final = 3.0
 """How far from the middle of the staff the middle of another clef is at most, in staff spaces."""
 
+METER_SPACES: Final = 2.5
+"""Distance of the digits of a meter over each other at most, in staff spaces."""
+
+CHORD_SPACES: Final = 4.0
+"""Distance of a whole note from what may be two more of its chord at most, in staff spaces."""
+
 EDGE_SPACES: Final = 0.75
 """How far the ends of a staff are from its first and last barline at most, in staff spaces."""
 
@@ -168,6 +174,7 @@ def _believed(ink: Ink, symbols: Sequence[PictureSymbol], staves: Sequence[Staff
         if symbol.score >= MIN_SCORES.get(symbol.name, 0.0)
         and (not CLEF.search(symbol.name) or _stands_on_staff(symbol, staves))
     ]
+    sure = _without_false_eights(sure)
     others = [symbol.box for symbol in sure if not symbol.name.startswith(OPEN)]
     heads = [symbol for symbol in sure if symbol.name.startswith("notehead")]
     solid = solid_mask(ink.mask.shape, others)
@@ -183,6 +190,37 @@ def _believed(ink: Ink, symbols: Sequence[PictureSymbol], staves: Sequence[Staff
         _with_octave(symbol, ink.bare, kept, staves) if symbol.name == "gClef" else symbol for symbol in kept
     ]
     return [_centered(symbol, ink.bare) if symbol.name == "noteheadBlack" else symbol for symbol in kept]
+
+
+def _without_false_eights(symbols: Sequence[PictureSymbol]) -> list[PictureSymbol]:
+    """Whole notes a third apart, which look like an 8 together, as two heads.
+
+    The 8 of a meter has another digit over or under it, and no whole note.
+    """
+    digits = [symbol for symbol in symbols if symbol.name.startswith("timeSig")]
+    wholes = [symbol for symbol in symbols if symbol.name == "noteheadWhole"]
+    kept: list[PictureSymbol] = []
+    for symbol in symbols:
+        if (
+            symbol.name != "timeSig8"
+            or any(_is_in_column(symbol, other, METER_SPACES) for other in digits if other is not symbol)
+            or not any(_is_in_column(symbol, other, CHORD_SPACES) for other in wholes)
+        ):
+            kept.append(symbol)
+            continue
+        x0, y0, x1, y1 = symbol.box
+        middle, half = (y0 + y1) / 2, SPACE_PX / 2
+        for y in (middle - half, middle + half):
+            head = replace(symbol, name="noteheadWhole", box=(x0, y - half, x1, y + half), scale=1.0)
+            if not any(_is_in_column(head, other, 0.75) for other in wholes):
+                kept.append(head)
+    return kept
+
+
+def _is_in_column(one: PictureSymbol, other: PictureSymbol, spaces: float) -> bool:
+    """Whether the middles of two symbols are over each other, not farther apart than some staff spaces."""
+    (a, b, c, d), (x0, y0, x1, y1) = one.box, other.box
+    return abs(a + c - x0 - x1) <= SPACE_PX and abs(b + d - y0 - y1) <= 2 * spaces * SPACE_PX
 
 
 def _with_octave(

@@ -207,6 +207,33 @@ def test_an_8_above_a_treble_clef_is_an_octave_where_it_is_centered_on_it(
     assert clef in read_picture(sheet.picture, finder=sheet.finder(sheet.picture))[0].content.kern.split("\n")
 
 
+def whole(sheet: Sheet, step: int, name: str = "noteheadWhole", height: float = 1.0) -> None:
+    """A whole note after the last barline, or what else its ink was taken for."""
+    cv2.ellipse(sheet.picture, (790, round(at(step))), (10, 6), 0, 0, 360, 0, 4)
+    if name:
+        sheet.symbol(name, 780, at(step) + (1 - height) * SPACE / 2 - SPACE / 2, 20, height * SPACE)
+
+
+@pytest.mark.parametrize("also", [False, True])
+def test_whole_notes_a_third_apart_that_look_like_an_8_are_notes(sheet: Sheet, also: bool) -> None:
+    """Whether one of the two was seen as a note, too, or not."""
+    whole(sheet, 5)
+    whole(sheet, 0, "noteheadWhole" if also else "")
+    whole(sheet, 2, "")
+    sheet.symbol("timeSig8", 780, at(3), 20, 2 * SPACE)
+    (system,) = read_picture(sheet.picture, finder=sheet.finder(sheet.picture))
+    assert notes(system.content.kern)[-1] == "1e 1g 1cc"
+
+
+def test_a_digit_on_the_staff_that_is_of_no_meter_is_told(sheet: Sheet) -> None:
+    plain = read_picture(sheet.picture, finder=sheet.finder(sheet.picture))[0]
+    sheet.symbol("timeSig8", 780, at(4), 20, 2 * SPACE)
+    (system,) = read_picture(sheet.picture, finder=sheet.finder(sheet.picture))
+    assert notes(system.content.kern) == notes(plain.content.kern)
+    assert "score-drawing-unexplained" in {issue.code for issue in system.issues}
+    assert system.confidence < plain.confidence
+
+
 @pytest.mark.parametrize(("name", "step"), [("unpitchedPercussionClef1", -3), ("timeSig4", -2.5)])
 def test_letters_beside_a_staff_are_neither_clef_nor_meter(sheet: Sheet, name: str, step: float) -> None:
     sheet.symbol(name, 430, at(step) - SPACE, 20, 2 * SPACE)
