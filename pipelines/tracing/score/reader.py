@@ -42,6 +42,7 @@ from docai.pipelines.tracing.score.slabs import (
     find_bracket_lines,
     heads_on_beams,
 )
+from docai.pipelines.tracing.score.slashes import find_slashes
 from docai.pipelines.tracing.score.staff_lines import Gray
 from docai.pipelines.tracing.score.straighten import COARSE_SPACE_PX, SPACE_PX, StraightPicture, straighten
 from docai.pipelines.tracing.score.symbol_finder import PictureSymbol, find_symbols
@@ -379,7 +380,7 @@ def see_picture(picture: StraightPicture, symbols: Sequence[PictureSymbol]) -> S
         builder.add_slab(slab)
     for outline in bows:
         builder.add_bow(outline)
-    for symbol in symbols:
+    for symbol in (*symbols, *find_slashes(ink.bare, symbols, stems)):
         builder.add_symbol(symbol)
     left &= ~painted(shape, [slab_line(slab) for slab in brackets]) & ~covered(shape, bows)
     return SeenPicture(
