@@ -90,6 +90,7 @@ def find_clefs(
     found: list[tuple[Clef, list[Mark]]] = []
     opened: set[int] = set()
     marked = [(mark, text) for mark, text in _numbers(symbols, letters) if id(mark) not in others]
+    boxes = [symbol.bbox for symbol in symbols if CLEF_NAME.match(symbol.name)]
     for symbol in sorted(symbols, key=lambda symbol: symbol.bbox[0]):
         match = CLEF_NAME.match(symbol.name)
         is_percussion = symbol.name.startswith("unpitchedPercussionClef")
@@ -102,7 +103,7 @@ def find_clefs(
         if match:
             octave = OCTAVES.get(match[2] or "", "v" if symbol.name == "gClef8vbOld" else "")
             if not octave:
-                octave, digits = _octave_of_clef(symbol, staff, marked)
+                octave, digits = _octave_of_clef(symbol, staff, marked, boxes)
                 marks += digits
             kern = f"*clef{match[1].upper()}{octave}{_clef_line(match[1], symbol, staff)}"
         found.append((Clef(kern, index, (symbol.bbox[0] + symbol.bbox[2]) / 2, index in opened), marks))
@@ -116,11 +117,15 @@ def _clef_line(letter: str, symbol: Symbol, staff: Staff) -> int:
 
 
 def _octave_of_clef(
-    clef: Symbol, staff: Staff, digits: Iterable[tuple[Mark, str]]
+    clef: Symbol, staff: Staff, digits: Iterable[tuple[Mark, str]], clefs: Iterable[BBox]
 ) -> tuple[str, tuple[Mark, ...]]:
     """The octave that a separate 8 or 15 over or under a clef says, and its digits.
 
-    It is centered on the clef, or nearly: a number whose middle is beside the clef is of something else.
+    It is centered on the clef, or nearly: a number whose middle is beside the clef is of something else. One
+    between two clefs, as between close staves, is of the nearer one.
+
+    Args:
+        clefs: boxes of all clefs.
     """
     x0, y0, x1, y1 = clef.bbox
     beside = NUMBER_BESIDE_SPACES * staff.space
@@ -129,8 +134,9 @@ def _octave_of_clef(
         a, top, c, bottom = number.bbox
         if number.text not in ("8", "15") or not x0 <= (a + c) / 2 <= x1:
             continue
+        nearest = min(max(top - box[3], box[1] - bottom) for box in clefs if box[0] <= (a + c) / 2 <= box[2])
         for side, away in (("v", top - y1), ("^", y0 - bottom)):
-            if -0.8 * staff.space <= away <= OCTAVE_DIGIT_SPACES * staff.space:
+            if -0.8 * staff.space <= away <= min(nearest, OCTAVE_DIGIT_SPACES * staff.space):
                 return side * (1 if number.text == "8" else 2), number.marks
     return "", ()
 

@@ -179,6 +179,17 @@ def test_a_system_after_the_end_of_a_piece_may_have_another_clef() -> None:
     assert kerns(("", "8", ""), piece) == [["*clefG2"], ["*clefG^2"], ["*clefG2"]]
 
 
+@pytest.mark.parametrize(("below", "kern"), [(True, "*clefGv2"), (False, "*clefG2")])
+def test_an_8_between_close_staves_is_of_the_nearer_clef(below: bool, kern: str) -> None:
+    tops = (100.0, 190.0)
+    staves = [a_system(top).staves[0] for top in tops]
+    letters = digits("8", tops[0], y=64.0) + below * digits("8", tops[1], y=64.0)
+
+    found = find_clefs([a_clef(top) for top in tops], staves, letters)
+
+    assert [clef.kern for clef, _ in found] == ["*clefGv2", kern]
+
+
 def test_the_8_of_a_music_font_is_always_of_the_clef() -> None:
     systems = [a_system(top) for top in TOPS]
     (eight,) = digits("8", TOPS[1])
