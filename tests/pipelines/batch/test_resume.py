@@ -108,7 +108,7 @@ def test_a_long_document_is_given_up_only_where_runs_end_without_a_page(tmp_path
     path = write_pdf(tmp_path / "in" / "a.pdf", *(f"Page {number}" for number in range(1, 7)))
     is_page = lambda event: isinstance(event, PageRead)  # noqa: E731
     _stopped(tmp_path / "run", is_page, sources=[path])
-    for _ in range(4):
+    for _ in range(2):
         _killed_runs(tmp_path / "run", 2)
         _stopped(tmp_path / "run", is_page, resume=True)
         assert rows_of(tmp_path / "run")["a.pdf"].attempts <= 2
