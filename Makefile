@@ -80,6 +80,7 @@ clean: ## Remove what the other targets made, the virtual environment too
 $(VENV)/.runtime: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing docai into $(VENV); the first time this takes a few minutes."
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	@$(BIN)/python .ci/checkout_path.py
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
@@ -87,6 +88,7 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[eval]' \
 	  || echo "GriTS and OMR-NED stay unmeasured: their packages could not be built (pylcs wants a C++ compiler)."
+	@$(BIN)/python .ci/checkout_path.py
 	@$(BIN)/python .ci/package_view.py 2>/dev/null
 	@touch $@ $(VENV)/.runtime
 

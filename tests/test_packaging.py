@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import tomllib
 import zipfile
@@ -109,6 +110,16 @@ def test_installed_from_the_wheel_it_works_beside_a_folder_named_models(site: Pa
 
 def test_installed_editable_it_works_beside_a_folder_named_models(crowded: Path) -> None:
     files = _python(USE, crowded).splitlines()
+    assert files == [str(ROOT / "docai" / "__init__.py"), str(ROOT / "models" / "heads.py")]
+
+
+@pytest.mark.skipif(
+    not Path(sysconfig.get_path("purelib"), "docai-checkout.pth").exists(),
+    reason="docai was not installed by make, which writes docai-checkout.pth",
+)
+def test_installed_editable_it_works_beside_its_own_clone(tmp_path: Path) -> None:
+    (tmp_path / "docai" / "docai").mkdir(parents=True)
+    files = _python(USE, tmp_path).splitlines()
     assert files == [str(ROOT / "docai" / "__init__.py"), str(ROOT / "models" / "heads.py")]
 
 
