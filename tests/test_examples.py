@@ -111,13 +111,17 @@ def test_tables_to_csv_writes_the_tables_and_prints_their_columns(example: Runne
 
 def test_export_document_prints_what_it_wrote(example: Runner) -> None:
     lines = example("export_document")
-    assert [line.partition(",")[0] for line in lines] == [
+    files = [line for line in lines if not line.startswith("  ")]
+    assert [line.partition(",")[0] for line in files] == [
         "report.md",
         "report.xlsx",
         "report.sdf",
         "report.jsonl",
     ]
-    assert all(line.endswith(", 0 losses") for line in lines)
+    losses = [line for line in lines if line.startswith("  ")]
+    assert sum(int(line.rpartition(", ")[2].removesuffix(" losses")) for line in files) == len(losses)
+    # Without second readers nano reads the pictures of the sample, and may find no molecule in one.
+    assert all("molecule" in line for line in losses)
     assert (example.folder / "out" / "exports" / "report.xlsx").is_file()
 
 
