@@ -151,7 +151,12 @@ def _background(images: list[BBox], width: float, height: float) -> list[BBox]:
 def model_boxes(page: pymupdf.Page) -> list[LabeledBox]:
     """Boxes that PyMuPDF's layout model finds, in its order; empty where the page has no text."""
     # The raw form has the grids of tables, too, which the model finds in any case.
-    page.get_layout(return_raw=True)
+    try:
+        page.get_layout(return_raw=True)
+    except (SystemError, UnicodeDecodeError):
+        # PyMuPDF lists no field where the name of one is no text; the model asks for boxes to check.
+        page.widgets = lambda *args, **kwargs: iter(())
+        page.get_layout(return_raw=True)
     groups = page.layout_information or ()
     return [LabeledBox(_group_box(group), group["class_name"]) for group in groups]
 

@@ -12,6 +12,7 @@ from docai import Limits
 from docai.geometry import iou
 from docai.pipelines.ingest import open_source
 from docai.pipelines.layout import PageLayout, find_regions
+from docai.pipelines.layout.digital import model_boxes
 from docai.pipelines.synthesis.pages import scanned, synthetic_page
 
 pytestmark = pytest.mark.slow(seconds=55)
@@ -173,3 +174,15 @@ def test_real_scores_are_scores(real_data) -> None:
         )
         with pymupdf.open(path) as document:
             assert area > 0.4 * abs(document[0].rect), path.name
+
+
+def test_fields_that_cannot_be_listed_are_none_to_the_layout_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a file whose decryption went wrong: the name of a field is no text then."""
+
+    def broken(page: pymupdf.Page) -> None:
+        raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
+
+    with pymupdf.open(stream=make_pdf(two_columns)) as document:
+        expected = model_boxes(document[0])
+        monkeypatch.setattr(pymupdf.Page, "widgets", broken)
+        assert model_boxes(document[0]) == expected != []
