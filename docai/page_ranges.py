@@ -26,6 +26,10 @@ class PageRange(NamedTuple):
     first: int
     last: int | None
 
+    def numbers(self, n_pages: int) -> range:
+        """Those of its pages that a document of so many has."""
+        return range(self.first, 1 + (n_pages if self.last is None else min(self.last, n_pages)))
+
     def __str__(self) -> str:
         """As it is written in a selection."""
         if self.first == self.last:

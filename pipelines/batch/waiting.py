@@ -31,7 +31,6 @@ RETRY: Final = "retry-failed"
 """Code of a row that waits for its failed pages to be read again, also by a run after the one that was asked
 to."""
 
-
 _OF_RESULTS: Final = ("pages", "failed_pages", "records", "errors", "warnings")
 """Columns that count what is in a result."""
 
@@ -142,11 +141,9 @@ def facts_columns(row: Row) -> dict[str, Any]:
 
 def _has_pages(document: Document, selection: str | None) -> bool:
     """Whether a result has the pages that are asked for."""
-    n_pages = document.source.n_pages
-    wanted: set[int] = set()
-    for first, last in page_ranges("1-" if selection is None else selection):
-        wanted.update(range(first, 1 + (n_pages if last is None else min(last, n_pages))))
-    return {page.number for page in document.pages} == wanted
+    wanted = page_ranges("1-" if selection is None else selection)
+    numbers = {number for pages in wanted for number in pages.numbers(document.source.n_pages)}
+    return {page.number for page in document.pages} == numbers
 
 
 def settle_old_result(store: Results, row: Row, suffixes: Sequence[str], reason: str) -> dict[str, Any]:

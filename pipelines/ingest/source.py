@@ -138,7 +138,7 @@ class Source:
             last = self.n_pages if pages.last is None else pages.last
             self._check(pages.first, str(pages))
             self._check(last, str(pages))
-            yield from range(pages.first, last + 1)
+            yield from pages.numbers(self.n_pages)
 
     def _check(self, number: int, part: str) -> None:
         if not 1 <= number <= self.n_pages:
