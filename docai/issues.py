@@ -272,6 +272,11 @@ CODES: Mapping[str, IssueCode] = MappingProxyType(
             "The scanned page lies on its side, upside down, askew or at an angle, and was read "
             "straightened; boxes are those of the page as displayed.",
         ),
+        "uneven-light": IssueCode(
+            "info",
+            "layout",
+            "The scanned page lies in uneven light, as under a lamp or a shadow, and was read in even light.",
+        ),
         # Region: the model did not read it
         "region-limit": IssueCode(
             "error", "model", "The region was skipped: Limits.max_regions_per_page was reached."

@@ -128,14 +128,21 @@ def read_one_page(run: PageRun, number: int) -> PageResult:
 
 
 def _straight_page(run: PageRun, result: PageResult, page: Page) -> Page:
-    """The page as all steps see it: a scan that does not lie straight is seen so."""
+    """The page as all steps see it: a scan that does not lie straight, or not in even light, is seen so."""
     use_text_layer = run.options.text_layer != "ignore"
     straight = straight_page(page, use_text_layer=use_text_layer, see_words=run.readers.glance)
     if isinstance(straight, StraightPage):
-        message = (
-            f"The scanned page does not lie straight; to be read it was {straight.straightening.describe()}."
-        )
-        result.issues.append(make_issue("page-straightened", message, page=page.number))
+        done = straight.straightening.describe()
+        if done:
+            message = f"The scanned page does not lie straight; to be read it was {done}."
+            result.issues.append(make_issue("page-straightened", message, page=page.number))
+        light = straight.straightening.light
+        if light is not None:
+            message = (
+                f"The light on the scanned page is uneven, down to {light.min():.0%} of the brightest; it "
+                "was read in even light."
+            )
+            result.issues.append(make_issue("uneven-light", message, page=page.number))
     return straight
 
 

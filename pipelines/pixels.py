@@ -34,6 +34,16 @@ def flatten(gray: Gray) -> Gray:
     return np.asarray(cv2.divide(gray, paper, scale=255))
 
 
+def even_out(picture: NDArray[np.uint8], light: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """The picture, (height, width) or with channels behind, in even light.
+
+    Args:
+        light: of each pixel, (height, width), as shares of the brightest, above 0.
+    """
+    share = light if picture.ndim == 2 else light[:, :, None]
+    return np.asarray(np.minimum(picture / share, 255.0), np.uint8)
+
+
 def binarize(gray: Gray) -> Gray:
     """Ink as 255 on 0, by Otsu's threshold on the flattened picture, kept within 165…205."""
     flat = flatten(gray)

@@ -1,4 +1,4 @@
-"""A page seen straight: turned upright, without skew, flat where it was photographed at an angle.
+"""A page seen straight: turned upright, without skew, flat where it was photographed at an angle, evenly lit.
 
 All steps after ingest work on such a page as on any other, and what they find is moved back at the end, by
 :meth:`StraightPage.to_displayed`.
@@ -16,6 +16,7 @@ from PIL import Image
 
 from docai.geometry import BBox, TurnedFrame, clip, union
 from docai.pipelines.ingest.page import Page, PageWord
+from docai.pipelines.pixels import even_out
 
 Matrix = NDArray[np.float64]
 
@@ -45,6 +46,9 @@ class Straightening(NamedTuple):
     """It is a sheet that lies in the picture, of which only the sheet is seen."""
     paper: int = 255
     """Gray level of what is beyond the page."""
+    light: NDArray[np.float32] | None = None
+    """Over the straight page, (height, width) of any size: the light on it, as shares of the brightest; None
+    where it is even."""
 
     @property
     def is_turned_only(self) -> bool:
@@ -52,7 +56,7 @@ class Straightening(NamedTuple):
         return not self.skew and not self.is_sheet
 
     def describe(self) -> str:
-        """What was done, in words."""
+        """What was done to its position, in words; empty where it lies as it should."""
         done = []
         if self.is_sheet:
             done.append("cut out as a sheet in the picture and made flat")
@@ -67,6 +71,17 @@ def turned(width: float, height: float, turn: int) -> Straightening:
     """That of a page of ``width`` by ``height`` points which is turned by quarters alone."""
     frame = TurnedFrame(width, height, turn)
     return Straightening(_turn_matrix(frame), frame.size, turn)
+
+
+def upside_down(straightening: Straightening) -> Straightening:
+    """How to see the page the other way up."""
+    over = turned(*straightening.size, 2)
+    light = straightening.light
+    return straightening._replace(
+        matrix=over.matrix @ straightening.matrix,
+        turn=(straightening.turn + 2) % 4,
+        light=None if light is None else np.ascontiguousarray(light[::-1, ::-1]),
+    )
 
 
 class StraightPage(Page):
@@ -148,8 +163,31 @@ class StraightPage(Page):
     def _raster(self, x0: float, y0: float, scale: float, size: tuple[int, int]) -> Image.Image:
         window = (x0, y0, x0 + size[0] / scale, y0 + size[1] / scale)
         if self.straightening.is_turned_only:
-            return self._turned_picture(window, scale, size)
-        return self._warped_picture(window, scale, size)
+            picture = self._turned_picture(window, scale, size)
+        else:
+            picture = self._warped_picture(window, scale, size)
+        light = self._light(x0, y0, scale, size)
+        return picture if light is None else Image.fromarray(even_out(np.asarray(picture), light), "RGB")
+
+    def _light(self, x0: float, y0: float, scale: float, size: tuple[int, int]) -> NDArray[np.float32] | None:
+        """The light on each pixel of a picture of ``size`` (width, height), as shares of the brightest."""
+        import cv2
+
+        light = self.straightening.light
+        if light is None:
+            return None
+        rows, columns = light.shape
+        across, down = columns / self.width, rows / self.height
+        # From pixels of the picture to those of the light; OpenCV counts centers.
+        matrix = np.array(
+            [
+                [across / scale, 0, (x0 + 0.5 / scale) * across - 0.5],
+                [0, down / scale, (y0 + 0.5 / scale) * down - 0.5],
+            ]
+        )
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        lit = cv2.warpAffine(light, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(lit, np.float32)
 
     def _turned_picture(self, window: BBox, scale: float, size: tuple[int, int]) -> Image.Image:
         """A picture of a page that is turned by quarters alone: no pixel is resampled twice."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import cv2
@@ -19,13 +19,15 @@ from numpy.typing import NDArray
 
 from docai.pipelines.external.ocr_letters import is_photograph
 from docai.pipelines.ingest import Page, PageWord
-from docai.pipelines.ingest.straight import Matrix, Straightening, StraightPage, turned
+from docai.pipelines.ingest.straight import Matrix, Straightening, StraightPage, turned, upside_down
 from docai.pipelines.layout import deskew
+from docai.pipelines.layout.light import SIDE as LIGHT_SIDE
+from docai.pipelines.layout.light import find_light
 from docai.pipelines.layout.origin import sources_of
 from docai.pipelines.layout.picture import gray_page
 from docai.pipelines.layout.sheet import find_sheet
 from docai.pipelines.layout.types import SeenWord, quarter_turn
-from docai.pipelines.pixels import Gray, binarize, parts_of
+from docai.pipelines.pixels import Gray, binarize, even_out, parts_of
 from docai.pipelines.tracing.score.page_staves import level_staves
 
 MIN_SKEW: Final = 0.3
@@ -47,6 +49,8 @@ MIN_SURE_LETTERS: Final = 12
 MIN_BETTER: Final = 2.0
 """How many times as many letters must be read surely the other way up."""
 
+Picture = TypeVar("Picture", Gray, NDArray[np.float32])
+
 SeeWords = Callable[[Page], Sequence[SeenWord]]
 """An OCR engine: the words that it reads on a page, boxes tight on the ink, page points. Of each line
 it tries which way it is read best, and says so by the angle of its words."""
@@ -65,7 +69,7 @@ class Pose:
 
 
 def straight_page(page: Page, *, use_text_layer: bool = True, see_words: SeeWords | None = None) -> Page:
-    """A scanned page seen straight; the page itself where it lies straight, or is no scan.
+    """A scanned page seen straight and in even light; the page itself where it is so, or is no scan.
 
     Args:
         use_text_layer: the words of an invisible text layer may tell how it lies.
@@ -75,9 +79,9 @@ def straight_page(page: Page, *, use_text_layer: bool = True, see_words: SeeWord
         TooManyPixelsError, DamagedSourceError: as ``Page.words`` and ``Page.render``.
     """
     pose = page.inside(find_pose, use_text_layer)
-    if pose.straightening is None and pose.skew is not None:
-        _SKEWS[page] = pose.skew
     chosen = page if pose.straightening is None else StraightPage(page, pose.straightening)
+    if pose.skew is not None:
+        _SKEWS[chosen] = pose.skew
     if not pose.is_doubtful or see_words is None:
         return chosen
     seen = see_words(chosen)
@@ -89,7 +93,7 @@ def straight_page(page: Page, *, use_text_layer: bool = True, see_words: SeeWord
         return chosen
     if pose.straightening.turn % 2:
         # Nothing is read either way: what seemed letters on their side may be a drawing.
-        return page
+        return _back(page, pose.straightening)
     if pose.straightening.turn == 2 and seen:
         # A script that the engine does not know, whose letters need not reach up more often than down.
         return _upside_down(page, pose.straightening)
@@ -110,20 +114,23 @@ def find_pose(page: Page, use_text_layer: bool) -> Pose:
     words, origin, is_read_from_pixels = sources_of(page, use_text_layer)
     if origin != "scan" or not is_read_from_pixels:
         return Pose()
-    gray, scale = gray_page(page)
+    displayed, scale = gray_page(page)
     matrix: Matrix = np.diag([scale, scale, 1.0])
+    gray, light = _in_even_light(displayed)
+    # The edge of a shadow is none of a sheet.
     corners = find_sheet(gray)
     if corners is not None:
         flat = _flattening(corners)
-        gray = _warped(gray, flat, _sheet_size(corners))
+        gray, light = _in_even_light(_warped(displayed, flat, _sheet_size(corners)))
         matrix = flat @ matrix
+    as_it_lies = _turned_in_light(page, 0, light)
     if corners is None and is_photograph(gray):
         # The edges of things in a photograph tell nothing of how its few words lie.
         return Pose()
     ink = binarize(gray)
     n_letters = count_letters(ink)
     if n_letters < MIN_LETTERS:
-        return Pose()
+        return Pose(None if corners is not None else as_it_lies)
     turn = turn_of_words(page, words)
     is_known = turn is not None
     if turn is None:
@@ -142,8 +149,7 @@ def find_pose(page: Page, use_text_layer: bool) -> Pose:
             turn += 2
     is_doubtful = not is_known and not (votes.is_upright and turn == 0)
     if corners is None and not skew:
-        straightening = turned(page.width, page.height, turn) if turn else None
-        return Pose(straightening, is_doubtful, None if turn else measured)
+        return Pose(_turned_in_light(page, turn, light), is_doubtful, None if turn else measured)
     paper = round(
         float(np.percentile(gray[:: max(1, gray.shape[0] // 200), :: max(1, gray.shape[1] // 200)], 90))
     )
@@ -157,6 +163,7 @@ def find_pose(page: Page, use_text_layer: bool) -> Pose:
         skew,
         corners is not None,
         paper,
+        None if light is None else _small(_warped(light, rotation, (round(size[0]), round(size[1])))),
     )
     return Pose(straightening, is_doubtful)
 
@@ -184,14 +191,51 @@ def _read_surely(words: Sequence[SeenWord], quarters: int) -> int:
 
 def _upside_down(page: Page, straightening: Straightening | None) -> Page:
     """The page seen the other way up: itself where that undoes all."""
-    if straightening is not None and straightening.turn == 2 and straightening.is_turned_only:
-        return page
     if straightening is None:
         return StraightPage(page, turned(page.width, page.height, 2))
-    width, height = straightening.size
-    over = turned(width, height, 2)
-    turn = (straightening.turn + 2) % 4
-    return StraightPage(page, straightening._replace(matrix=over.matrix @ straightening.matrix, turn=turn))
+    over = upside_down(straightening)
+    if over.light is None and not over.turn and over.is_turned_only:
+        return page
+    return StraightPage(page, over)
+
+
+def _back(page: Page, straightening: Straightening) -> Page:
+    """The page as it lies: in even light alone."""
+    light = straightening.light
+    if light is None or not straightening.is_turned_only:
+        return page
+    light = np.ascontiguousarray(np.rot90(light, straightening.turn))
+    return StraightPage(page, turned(page.width, page.height, 0)._replace(light=light))
+
+
+def _in_even_light(gray: Gray) -> tuple[Gray, NDArray[np.float32] | None]:
+    """The picture in even light, and the light that was on each of its pixels; None where it was even."""
+    found = find_light(gray)
+    if found is None:
+        return gray, None
+    light = cv2.resize(found, (gray.shape[1], gray.shape[0]), interpolation=cv2.INTER_LINEAR)
+    return even_out(gray, np.asarray(light, np.float32)), np.asarray(light, np.float32)
+
+
+def _turned_in_light(page: Page, turn: int, light: NDArray[np.float32] | None) -> Straightening | None:
+    """That of a page turned by quarters, seen in even light; None where nothing is to be done.
+
+    Args:
+        light: of each pixel of a picture of the page as it lies; None where it is even.
+    """
+    if not turn and light is None:
+        return None
+    straightening = turned(page.width, page.height, turn)
+    if light is None:
+        return straightening
+    return straightening._replace(light=_small(np.ascontiguousarray(np.rot90(light, -turn))))
+
+
+def _small(light: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Light changes gently: a small picture of it does."""
+    scale = min(1.0, LIGHT_SIDE / max(light.shape))
+    size = tuple(max(1, round(scale * side)) for side in light.shape[::-1])
+    return np.asarray(cv2.resize(light, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def count_letters(ink: Gray) -> int:
@@ -237,6 +281,8 @@ def _flattening(corners: NDArray[np.float64]) -> Matrix:
     return np.asarray(cv2.getPerspectiveTransform(corners.astype(np.float32), target), np.float64)
 
 
-def _warped(gray: Gray, matrix: Matrix, size: tuple[int, int]) -> Gray:
-    warped = cv2.warpPerspective(gray, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(warped, np.uint8)
+def _warped(picture: Picture, matrix: Matrix, size: tuple[int, int]) -> Picture:
+    return cast(
+        Picture,
+        cv2.warpPerspective(picture, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE),
+    )

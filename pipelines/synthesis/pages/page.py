@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pymupdf
+from numpy.typing import NDArray
 
 from docai.geometry import BBox
 from docai.pipelines.synthesis.pages.figures import Picture, picture
@@ -52,8 +53,12 @@ def synthetic_page(seed: int) -> SyntheticPage:
         return SyntheticPage(seed, bytes(document.tobytes(deflate=True)), width, height, tuple(writer.truth))
 
 
-def scanned(page: SyntheticPage, *, dpi: int = 200) -> SyntheticPage:
-    """The same page as an image-only PDF: a slightly rotated, noisy JPEG, with the true boxes rotated too."""
+def scanned(page: SyntheticPage, *, dpi: int = 200, uneven_light: bool = False) -> SyntheticPage:
+    """The same page as an image-only PDF: a slightly rotated, noisy JPEG, with the true boxes rotated too.
+
+    With ``uneven_light``, as of a photograph: a lamp at one side, the soft shadow of what stands beside, or a
+    fold takes 20 to 60 % of the light of the darkest place.
+    """
     import cv2
 
     rng = random.Random(f"docai scan {page.seed}")
@@ -68,7 +73,8 @@ def scanned(page: SyntheticPage, *, dpi: int = 200) -> SyntheticPage:
     gray = cv2.GaussianBlur(gray, (0, 0), rng.uniform(0.3, 0.8))
     noise = np.random.default_rng(page.seed).normal(0, rng.uniform(1, 6), gray.shape)
     shade = rng.uniform(225, 255) / 255
-    gray = (gray.astype(np.float32) * shade + noise).clip(0, 255).astype(np.uint8)
+    light = _uneven_light(page.seed, gray.shape) if uneven_light else 1.0
+    gray = (gray.astype(np.float32) * shade * light + noise).clip(0, 255).astype(np.uint8)
     _, jpeg = cv2.imencode(".jpg", gray, [cv2.IMWRITE_JPEG_QUALITY, rng.randint(50, 90)])
     scale = dpi / 72
     truth = []
@@ -81,6 +87,24 @@ def scanned(page: SyntheticPage, *, dpi: int = 200) -> SyntheticPage:
         sheet = document.new_page(width=page.width, height=page.height)
         sheet.insert_image(sheet.rect, stream=jpeg.tobytes(), keep_proportion=False)
         return SyntheticPage(page.seed, bytes(document.tobytes()), page.width, page.height, tuple(truth))
+
+
+def _uneven_light(seed: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Light on a page, (height, width), as shares of the brightest."""
+    rng = random.Random(f"docai light {seed}")
+    height, width = shape[:2]
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32) / max(height, width)
+    angle = rng.uniform(0, 2 * np.pi)
+    along = x * np.cos(angle) + y * np.sin(angle)
+    along = (along - along.min()) / (along.max() - along.min())
+    kind = rng.choice(("lamp", "shadow", "fold"))
+    if kind == "lamp":
+        taken = along
+    elif kind == "shadow":
+        taken = 1 / (1 + np.exp(-(along - rng.uniform(0.3, 0.7)) / rng.uniform(0.015, 0.06)))
+    else:
+        taken = np.exp(-(((along - rng.uniform(0.3, 0.7)) / rng.uniform(0.04, 0.1)) ** 2))
+    return np.asarray(1 - rng.uniform(0.2, 0.6) * taken, np.float32)
 
 
 @dataclass

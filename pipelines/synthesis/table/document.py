@@ -8,6 +8,7 @@ took two for one: no single grid is right there.
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
@@ -20,7 +21,7 @@ from docai.geometry import BBox, union
 from docai.pipelines.synthesis.base import UndrawableError
 from docai.pipelines.synthesis.table import content
 from docai.pipelines.synthesis.table.design import Design, pick_design
-from docai.pipelines.synthesis.table.grid import Grid
+from docai.pipelines.synthesis.table.grid import Grid, TableCell
 from docai.pipelines.synthesis.table.layout import CellText, lay_out
 from docai.pipelines.synthesis.table.values import split_of_grid
 from docai.pipelines.synthesis.words import ENGLISH
@@ -37,6 +38,9 @@ _WHITE_RULE_SHARE = 0.06
 """Share of the tables whose rules are white on a shade."""
 _BREAK_SHARE = 0.1
 """Share of the tables with line breaks in cells that would fit in one line, as writers put them in."""
+_SPARSE_SHARE = 0.25
+"""Share of the regions with sparse tables: ledgers with an amount in one of two columns, labels that stand
+once for several rows, columns of remarks."""
 _DIFFICULTIES = (0.36, 1.0)
 
 
@@ -56,18 +60,19 @@ class TableDocument:
 def table_document(seed: int | str) -> TableDocument:
     """The page of a seed, always the same."""
     rng = random.Random(f"docai table {seed}")
+    sparse_rng = random.Random(f"docai sparse table {seed}")
     while True:
         try:
-            return _draw(rng)
+            return _draw(rng, sparse_rng if sparse_rng.random() < _SPARSE_SHARE else None)
         except UndrawableError:
             continue
 
 
-def _draw(rng: random.Random) -> TableDocument:
+def _draw(rng: random.Random, sparse_rng: random.Random | None) -> TableDocument:
     two = rng.random() < _TWO_SHARE
     beside = two and rng.random() < 0.6
     widest = WIDTH - 2 * _MARGIN
-    drawn = [_table(rng, (widest - 30) / 2 if beside else widest) for _ in range(1 + two)]
+    drawn = [_table(rng, (widest - 30) / 2 if beside else widest, sparse_rng) for _ in range(1 + two)]
     sizes = [table.wrap(10_000, 10_000) for table, _, _ in drawn]
     if sum(high for _, high in sizes) > HEIGHT - 2 * _MARGIN - 60:
         raise UndrawableError("The tables are too high for the page.")
@@ -84,6 +89,8 @@ def _draw(rng: random.Random) -> TableDocument:
             y -= high + rng.uniform(12, 30)
     box = union(boxes)
     names = [design.rules for _, design, _ in drawn]
+    if sparse_rng is not None:
+        names.append("sparse")
     if rng.random() < _NOTE_SHARE:
         box = _write_note(rng, canvas, box)
         names.append("note")
@@ -95,21 +102,54 @@ def _draw(rng: random.Random) -> TableDocument:
     return TableDocument(file.getvalue(), region, cells, "+".join([*names, kind]).strip("+"))
 
 
-def _table(rng: random.Random, widest: float) -> tuple[Table, Design, Grid]:
+def _table(rng: random.Random, widest: float, sparse_rng: random.Random | None) -> tuple[Table, Design, Grid]:
     difficulty = rng.uniform(*_DIFFICULTIES)
     plan = content.compose(rng, difficulty)
+    grid = plan.content if sparse_rng is None else _thinned(plan.content, sparse_rng)
     # Turned heads are drawn letter by letter along the page, which is another question.
     design = replace(
-        pick_design(rng, plan.content, difficulty, split_of_grid(plan)),
+        pick_design(rng, grid, difficulty, split_of_grid(plan)),
         rotated_header=False,
         rotated_stub=False,
     )
     if rng.random() < _WHITE_RULE_SHARE:
         design = replace(design, rules="grid", rule_gray=1.0, stripe=1.0, header_fill=0.8, stub_fill=0.9)
-    table = lay_out(plan.content, design, rng, widest)
+    table = lay_out(grid, design, rng, widest)
     if rng.random() < _BREAK_SHARE:
         _break_lines(rng, table)
-    return table, design, plan.content
+    return table, design, grid
+
+
+def _thinned(grid: Grid, rng: random.Random) -> Grid:
+    """The table without some texts of its body, as writers leave them out; columns keep two, rows one."""
+    body = [cell for cell in grid.cells if cell.row >= grid.n_header_rows and cell.text and not cell.role]
+    columns = {
+        col: [cell for cell in body if cell.col == col and cell.col_span == 1] for col in range(grid.n_cols)
+    }
+    dropped: set[TableCell] = set()
+    left, *others = [col for col, cells in columns.items() if len(cells) >= 4] or [0]
+    if rng.random() < 0.3:
+        # A label that stands for several rows.
+        dropped |= {cell for cell in columns[left][1:] if rng.random() < 0.6}
+    ways = rng.choices(("pair", "thin"), k=max(1, len(others) // 2))
+    for way in ways:
+        if way == "pair" and len(others) >= 2:
+            at = rng.randrange(len(others) - 1)
+            pair = columns[others[at]], columns[others[at + 1]]
+            for row in {cell.row for cells in pair for cell in cells}:
+                either = rng.choice(pair)
+                dropped |= {cell for cell in either if cell.row == row}
+        elif others:
+            share = rng.uniform(0.2, 0.8)
+            dropped |= {cell for cell in columns[rng.choice(others)] if rng.random() < share}
+    kept = Counter(cell.col for cell in body if cell not in dropped)
+    for cell in sorted(dropped, key=lambda cell: (cell.row, cell.col)):
+        alone = not any(one.row == cell.row and one not in dropped for one in body)
+        if alone or kept[cell.col] < 2:
+            dropped.discard(cell)
+            kept[cell.col] += 1
+    cells = tuple(replace(cell, text="", n_raised=0) if cell in dropped else cell for cell in grid.cells)
+    return replace(grid, cells=cells)
 
 
 def _break_lines(rng: random.Random, table: Table) -> None:

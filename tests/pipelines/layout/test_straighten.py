@@ -1,4 +1,4 @@
-"""Scans that lie on their side, upside down, askew or in perspective are seen straight."""
+"""Scans that lie on their side, upside down, askew, in perspective or in uneven light are seen straight."""
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -146,3 +146,38 @@ def test_records_of_a_turned_scan_have_boxes_of_the_displayed_page() -> None:
     assert (x0, y1) == pytest.approx((62, 350), abs=6)
     assert x1 - x0 > 100
     assert y1 - y0 > 250
+
+
+def lit_from_the_left(image: Image.Image) -> Image.Image:
+    pixels = np.asarray(image, np.float32)
+    light = np.linspace(1.0, 0.4, pixels.shape[1], dtype=np.float32)[None, :, None]
+    return Image.fromarray(np.asarray(pixels * light, np.uint8))
+
+
+@pytest.mark.parametrize("turn", [0, 1, 2])
+@pytest.mark.parametrize("skew", [0.0, 5.0])
+def test_a_page_in_uneven_light_is_seen_in_even_light(turn: int, skew: float) -> None:
+    lying = scan().rotate(90 * turn, expand=True)
+    lying = lying.rotate(-skew, expand=True, fillcolor="white", resample=Image.Resampling.BICUBIC)
+    with open_source(encoded(lit_from_the_left(lying)), limits=Limits()) as source, source.page(1) as page:
+        straight = straight_page(page)
+        assert isinstance(straight, StraightPage)
+        assert straight.straightening.turn == turn
+        assert straight.straightening.skew == pytest.approx(skew, abs=0.2)
+        for box, scale in ((None, 1.0), ((100.0, 200.0, 300.0, 350.0), 2.0)):
+            seen = np.asarray(straight.render(box, scale=scale).convert("L"))
+            assert np.percentile(seen, 30) > 235
+            assert seen.min() < 90
+
+
+def test_light_alone_moves_nothing() -> None:
+    engine = ScriptedEngine(dict.fromkeys(("table", "molecule", "score", "text"), ""))
+    pipeline = Pipeline(engine=engine, witnesses="off")
+    even = pipeline.process(encoded(scan()))
+    uneven = pipeline.process(encoded(lit_from_the_left(scan())))
+    assert [issue.code for issue in uneven.issues] == ["uneven-light"]
+    assert not even.issues
+    assert [record.kind for record in uneven.records] == [record.kind for record in even.records]
+    for one, other in zip(uneven.records, even.records, strict=True):
+        assert one.polygon is None
+        assert one.bbox == pytest.approx(other.bbox, abs=1)
