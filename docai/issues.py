@@ -374,8 +374,10 @@ CODES: Mapping[str, IssueCode] = MappingProxyType(
             "evidence",
             "The last digit of a number may be a footnote mark; it counts as unread, and its column as text.",
         ),
-        "table-unread": IssueCode(
-            "error", "evidence", "Neither the model nor the table finder found a table."
+        "table-lines-only": IssueCode(
+            "error",
+            "evidence",
+            "Nobody made out a grid that the PDF's own words bear out; each row is a line of these words.",
         ),
         # Region: other readers
         "witness-believed": IssueCode(

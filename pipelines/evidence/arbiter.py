@@ -28,9 +28,10 @@ order of trust:
    model is asked with ``prefer``. Where one was asked, the grid is the finder's if the model's reading is not
    complete, or agrees with the words by less than 0.9 and worse than the finder's, or if the structure is
    above the model's own *calibrated* confidence; for a model without one, if it is 0.7 or more. Else, and
-   where the finder sees no table, it is the model's. The confidence is the structure times the agreement with
-   the words; the same grid of both raises it, another one lowers it, by Bayes' rule. The reason is that of
-   the alternative, and of the issue.
+   where the finder sees no table, it is the model's, if that agrees with the words by half; if not, the
+   lines of the words are the rows, with a confidence of 0. The confidence is the structure times the
+   agreement with the words; the same grid of both raises it, another one lowers it, by Bayes' rule. The
+   reason is that of the alternative, and of the issue.
 3. **The drawing of a molecule or score, where it is read soundly** (valid, with a confidence of 0.9 or more,
    which rests on the strokes and glyphs that it explains), is the content. What others read where they were
    asked, as with ``drawings="verify"``, raises or lowers its confidence by Bayes' rule; where they differ,

@@ -10,14 +10,15 @@ makes of a confidence, is worked out here.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Final
 
 from docai.contents import Cell, Issue, TableContent
-from docai.geometry import BBox, area, share_inside
+from docai.geometry import BBox, area, share_inside, union
 from docai.issues import make_issue
 from docai.parsers.table_columns import touched_cells
 from docai.parsers.table_grid import head_rows, table_content
-from docai.pipelines.evidence.base import Decision, Need, ReaderInput, Reading, alone, content_of, same_grid
+from docai.pipelines.evidence.base import Decision, Need, ReaderInput, Reading, content_of, same_grid
 from docai.pipelines.evidence.structure.judge import (
     DOUBTFUL_CELL,
     DOUBTFUL_METHOD,
@@ -37,6 +38,7 @@ from docai.pipelines.words import (
     holds_word,
     native_words,
     plain,
+    text_rows,
 )
 from docai.records import Alternative, Confidence, Evidence
 
@@ -44,6 +46,12 @@ _AGREEMENT_METHOD: Final = "agreement of the cells with the PDF's own words in t
 
 _UNMEASURED: Final = 0.5
 """Probability that the grid of a model is right whose confidence nobody calibrated."""
+
+MIN_BORNE_OUT: Final = 0.5
+"""Agreement with the words of the PDF below which a table that the model alone sees is not taken: the words
+are what is there, whatever their places."""
+
+_LINES_METHOD: Final = "only the words of its lines are known: nobody made out a grid that they bear out"
 
 Change = tuple[str, str]
 """Text of a cell as the model wrote it, and as the PDF has it."""
@@ -187,9 +195,14 @@ def decide_table(
     if not read.cells or (other is not None and (not holds_up or is_surer)):
         if finder is not None and other is not None:
             return _believe_finder(model, read, finder, other, (share, other_share), native)
-        issue = make_issue("table-unread", "Neither the model nor the table finder made out a table.")
-        nothing = Confidence(value=0.0, method=_AGREEMENT_METHOD)
-        return Decision(read, alone(model).evidence, nothing, (), (*finder_issues, issue))
+        return _lines_of_words(
+            words, finder_issues, "Neither the model nor the table finder made out a table."
+        )
+    if other is None and prefer_words and share < MIN_BORNE_OUT:
+        reason = f"its cells agree with the PDF's own words by {share:.0%}"
+        decision = _lines_of_words(words, finder_issues, f"The model's table was not taken: {reason}.")
+        alternative = Alternative(source="model", content=read.html, reason=reason)
+        return replace(decision, alternatives=(alternative,))
     issues = [*fill_issues, *_cell_issues(changes, len(read.cells), prefer_words)]
     evidence: list[Evidence] = ["model"]
     if share >= MIN_AGREEMENT or (changes and prefer_words):
@@ -222,16 +235,31 @@ def decide_table(
     )
 
 
-def decide_unread_table(words: Sequence[PageWord], finder: Reading | None) -> Decision | None:
-    """What the table finder sees of a table that no model read; None where it sees nothing."""
+def decide_unread_table(words: Sequence[PageWord], finder: Reading | None) -> Decision:
+    """What the table finder sees of a table that no model read, else the lines of its words."""
     table, issues = _grid(finder)
     if table is None:
-        return None
+        return _lines_of_words(words, issues, "No model was asked, and the table finder made out no table.")
     native = native_words(words)
     share = agreement(cell_words(table), native)
     issues += _word_issues(cell_words(table), native, share)
     confidence = _finder_confidence(finder, share)
     return Decision(table, ("text-layer", "table-finder"), confidence, (), tuple(issues))
+
+
+def _lines_of_words(words: Sequence[PageWord], issues: Sequence[Issue], why: str) -> Decision:
+    """A table with a row of one cell for each line of words, so that none is lost."""
+    boxes = [word.bbox for word in words]
+    cells = []
+    for row, line in enumerate(text_rows(boxes)):
+        text, marks = cell_content([words[index] for index in line])
+        bbox = union([boxes[index] for index in line])
+        cells.append(Cell(row=row, col=0, text=text, marks=marks, bbox=bbox))
+    issue = make_issue("table-lines-only", f"{why} Each row is a line of the PDF's own words.")
+    nothing = Confidence(value=0.0, method=_LINES_METHOD)
+    return Decision(
+        table_content(cells, len(cells), 1), ("text-layer",), nothing, (), (*issues, issue), repaired=True
+    )
 
 
 def is_sure(finder: Reading) -> bool:

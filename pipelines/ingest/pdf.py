@@ -22,6 +22,7 @@ from docai.errors import (
 from docai.files import as_text
 from docai.geometry import BBox, PageTransform, clip, touches
 from docai.limits import Limits, raise_limit
+from docai.pipelines.ingest.check_boxes import with_check_boxes
 from docai.pipelines.ingest.drawing import Drawing
 from docai.pipelines.ingest.mending import drop_broken_structure, mend_page_tree
 from docai.pipelines.ingest.page import Page, PageWord, quiet_mupdf
@@ -109,6 +110,8 @@ class PdfPage(Page):
                 # get_text gives coordinates of the page before its rotation.
                 textpage = self.pdf.get_textpage(flags=pymupdf.TEXTFLAGS_WORDS)
                 words = page_words(textpage, self.pdf.rotation_matrix)
+                with suppress(*MUPDF_ERRORS):
+                    words = with_check_boxes(words, self.pdf)
             self._words = _displayed_words(words, self.width, self.height)
         return list(self._words)
 

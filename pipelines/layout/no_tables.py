@@ -6,7 +6,10 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
+import numpy as np
+
 from docai.geometry import share_inside
+from docai.pipelines.ingest.check_boxes import SIGNS
 from docai.pipelines.layout.table_splits import has_grid
 from docai.pipelines.layout.types import PageEvidence, RegionCandidate, WordBox
 from docai.pipelines.words import phrases, text_rows
@@ -23,6 +26,9 @@ _MIN_LINES = 2
 
 _PIECE_GAP = 0.65
 """Gap, in heights of a word, above which words can be of two columns."""
+
+_MIN_RULE = 2.0
+"""Length, in heights of a word, of a rule between columns; the sides of boxes and fields are shorter."""
 
 _PAGE = r"(\d{1,4}|[ivxlc]{1,7})"
 
@@ -41,7 +47,9 @@ def text_instead_of_tables(page: PageEvidence, regions: Sequence[RegionCandidate
 def _as_text(page: PageEvidence, region: RegionCandidate) -> RegionCandidate | None:
     if region.kind != "table" or page.from_pixels:
         return None
-    words = [word for word in page.words if share_inside(word.bbox, region.bbox) > 0.5]
+    words = [
+        word for word in page.words if word.text not in SIGNS and share_inside(word.bbox, region.bbox) > 0.5
+    ]
     whole = RegionCandidate("table", region.bbox, 0, [], ruled_box=region.bbox)
     if not words or has_grid(page, whole):
         return None
@@ -51,7 +59,7 @@ def _as_text(page: PageEvidence, region: RegionCandidate) -> RegionCandidate | N
         what = "labels with their values"
     elif _is_contents(lines):
         what = "titles with their pages"
-    elif not _has_upright_rule(page, region) and sum(len(_phrases(line)) > 1 for line in lines) < 2:
+    elif not _has_upright_rule(page, region, words) and sum(len(_phrases(line)) > 1 for line in lines) < 2:
         what = "lines without columns"
     return (
         None if what is None else RegionCandidate("text", region.bbox, region.score, [*region.evidence, what])
@@ -63,8 +71,11 @@ def _phrases(line: Sequence[WordBox]) -> list[list[WordBox]]:
     return [[line[i] for i in part] for part in phrases(boxes, range(len(line)), _PIECE_GAP)]
 
 
-def _has_upright_rule(page: PageEvidence, region: RegionCandidate) -> bool:
-    return any(s[3] - s[1] > s[2] - s[0] and share_inside(s, region.bbox) > 0.5 for s in page.strokes)
+def _has_upright_rule(page: PageEvidence, region: RegionCandidate, words: Sequence[WordBox]) -> bool:
+    least = _MIN_RULE * float(np.median([word.bbox[3] - word.bbox[1] for word in words]))
+    return any(
+        s[3] - s[1] > max(least, s[2] - s[0]) and share_inside(s, region.bbox) > 0.5 for s in page.strokes
+    )
 
 
 def _is_form(lines: Sequence[Sequence[WordBox]]) -> bool:

@@ -246,17 +246,24 @@ def test_without_a_finder_the_model_stands_with_its_doubts(
     page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(table_decision, "find_table", lambda *_: None)
-    decision = _decide(page, _html(texts=[["foo", "bar"]]))
-    assert _texts(decision) == ["foo", "bar"]
-    assert [(issue.code, issue.severity) for issue in decision.issues] == [("table-words-disagree", "error")]
-    assert decision.evidence == ("model",)
-    assert decision.confidence.value == 0.0
+    decision = _decide(page, _html(texts=[[*ALL, "foo", "bar"]]))
+    assert _texts(decision) == [*ALL, "foo", "bar"]
+    assert [issue.code for issue in decision.issues] == ["table-words-disagree"]
+    assert "table-finder" not in decision.evidence
+    assert 0.5 < (decision.confidence.value or 0) < 1
 
 
-def test_where_neither_sees_a_table_that_is_an_error(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("raw", ["no table here", _html(texts=[["foo", "bar"]])])
+def test_words_that_nobody_puts_into_a_grid_are_kept_by_their_lines(
+    raw: str, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(table_decision, "find_table", lambda *_: None)
-    decision = _decide(page, "no table here")
-    assert [(issue.code, issue.severity) for issue in decision.issues] == [("table-unread", "error")]
+    decision = _decide(page, raw)
+    assert " ".join(_texts(decision)).split() == " ".join(ALL).split()
+    assert [(issue.code, issue.severity) for issue in decision.issues] == [("table-lines-only", "error")]
+    assert decision.evidence == ("text-layer",)
+    assert decision.confidence.value == 0
+    assert [one.source for one in decision.alternatives] == (["model"] if "foo" in raw else [])
 
 
 def test_a_finder_that_fails_leaves_the_models_table(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
