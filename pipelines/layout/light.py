@@ -41,6 +41,9 @@ BRIGHT: Final = 0.97
 MAX_GAP: Final = 9
 """Pixels up to which the outline of a photograph may have gaps, where it is as light as the paper."""
 
+EDGE: Final = 3
+"""Pixels: width of the edge of a sheet, which paper does not go on beyond."""
+
 MIN_SHADE: Final = 0.004
 """Share of the picture that a shade takes; with less in all the light counts as even."""
 
@@ -61,6 +64,30 @@ def find_light(gray: Gray) -> NDArray[np.float32] | None:
         Its share of the brightest, 0.2…1, over the page, (h, w) with the longer side :data:`SIDE`; None where
         it is even, or the picture shows no paper.
     """
+    root = _root_of_paper(gray)
+    if root is None or (root**2 < EVEN).mean() < MIN_SHADE:
+        return None
+    followed = _follow(root, _things(root))
+    if followed.mean() < MIN_PAPER or (followed & (root**2 < EVEN)).mean() < MIN_SHADE:
+        return None
+    return np.clip(_spread(root, followed) ** 2, DARKEST, 1.0).astype(np.float32)
+
+
+def follow_paper(gray: Gray) -> NDArray[np.bool_] | None:
+    """Where paper goes on from its brightest places without a sharp edge, print on it included.
+
+    Args:
+        gray: gray levels (height, width).
+
+    Returns:
+        (h, w) with the longer side :data:`SIDE`; None for a strip too narrow to see anything in it.
+    """
+    root = _root_of_paper(gray)
+    return None if root is None else _follow(root, _sharp(root, EDGE))
+
+
+def _root_of_paper(gray: Gray) -> NDArray[np.float32] | None:
+    """The root of the light on a small picture, as shares of the brightest, where print is filled up."""
     scale = min(1.0, SIDE / max(gray.shape))
     if scale * min(gray.shape) < MIN_SIDE:
         return None
@@ -70,21 +97,15 @@ def find_light(gray: Gray) -> NDArray[np.float32] | None:
     small[[0, -1]] = small[[1, -2]]
     closed = cv2.morphologyEx(small, cv2.MORPH_CLOSE, np.ones((STROKE, STROKE), np.uint8))
     paper = cv2.medianBlur(closed, 5)
-    brightest = float(np.percentile(paper, 99))
-    if (paper < EVEN * brightest).mean() < MIN_SHADE:
-        return None
-    root = np.sqrt(paper / np.float32(max(1.0, brightest)))
-    followed = _follow(root)
-    if followed.mean() < MIN_PAPER or (followed & (root**2 < EVEN)).mean() < MIN_SHADE:
-        return None
-    return np.clip(_spread(root, followed) ** 2, DARKEST, 1.0).astype(np.float32)
+    brightest = max(1.0, float(np.percentile(paper, 99)))
+    return np.sqrt(np.minimum(1.0, paper / np.float32(brightest)))
 
 
-def _follow(root: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Where paper goes on from its brightest places in gentle steps."""
+def _follow(root: NDArray[np.float32], things: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Where paper goes on from its brightest places in gentle steps, around ``things`` (1 there)."""
     height, width = root.shape
     mask = np.zeros((height + 2, width + 2), np.uint8)
-    mask[1:-1, 1:-1] = _things(root)
+    mask[1:-1, 1:-1] = things
     is_thing = mask > 0
     seeds = np.argwhere(root >= BRIGHT)
     for y, x in seeds[:: max(1, len(seeds) // 400)]:
@@ -96,15 +117,20 @@ def _follow(root: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 def _things(root: NDArray[np.float32]) -> NDArray[np.uint8]:
     """1 in what has sharp edges: the hulls of photographs and tinted areas."""
-    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
-    # From the pixel before to the one behind.
-    is_sharp = cv2.morphologyEx(root, cv2.MORPH_GRADIENT, cross) > 2 * MAX_STEP
-    sharp = cv2.dilate(is_sharp.astype(np.uint8), np.ones((MAX_GAP, MAX_GAP), np.uint8))
+    sharp = _sharp(root, MAX_GAP)
     outlines, _ = cv2.findContours(sharp, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     things = np.zeros(root.shape, np.uint8)
     for outline in outlines:
         cv2.fillConvexPoly(things, cv2.convexHull(outline), 1)
     return things
+
+
+def _sharp(root: NDArray[np.float32], width: int) -> NDArray[np.uint8]:
+    """1 where there are sharp edges, drawn so many pixels wide."""
+    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+    # From the pixel before to the one behind.
+    is_sharp = cv2.morphologyEx(root, cv2.MORPH_GRADIENT, cross) > 2 * MAX_STEP
+    return np.asarray(cv2.dilate(is_sharp.astype(np.uint8), np.ones((width, width), np.uint8)))
 
 
 def _spread(root: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.float32]:

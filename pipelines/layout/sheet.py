@@ -1,7 +1,8 @@
 """A sheet of paper in a photograph: where its corners are.
 
 The sheet is a bright area with four straight sides on a darker ground. It is looked for in a small picture:
-Otsu's threshold, the largest bright part, its convex hull, and the quadrilateral that fits the hull.
+Otsu's threshold, the largest bright part, its convex hull, and the quadrilateral that fits the hull. Where no
+level parts the two, in uneven light, it is the paper as far as it goes on without a sharp edge.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from docai.pipelines.layout.light import follow_paper
 from docai.pipelines.pixels import Gray, binarize, parts_of
 
 SIDE: Final = 500
@@ -55,16 +57,19 @@ def find_sheet(gray: Gray) -> NDArray[np.float64] | None:
     small = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     small = np.asarray(cv2.medianBlur(small, 5))
     level, _ = cv2.threshold(small, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
-    bright = small > level
-    if bright.all() or not bright.any():
-        return None
-    if float(small[bright].mean()) - float(small[~bright].mean()) < MIN_CONTRAST:
-        return None
-    corners = _quadrilateral(np.asarray(bright.astype(np.uint8) * 255))
-    if corners is None or not _is_tilted(corners):
-        return None
-    corners = corners / scale
-    return corners if _holds_the_text(gray, corners) else None
+    for bright in (small > level, follow_paper(gray)):
+        if bright is None or bright.all() or not bright.any():
+            continue
+        seen = cv2.resize(small, bright.shape[::-1], interpolation=cv2.INTER_AREA)
+        if float(seen[bright].mean()) - float(seen[~bright].mean()) < MIN_CONTRAST:
+            continue
+        corners = _quadrilateral(np.asarray(bright.astype(np.uint8) * 255))
+        if corners is None or not _is_tilted(corners):
+            continue
+        corners = corners * (gray.shape[1] / bright.shape[1], gray.shape[0] / bright.shape[0])
+        if _holds_the_text(gray, corners):
+            return corners
+    return None
 
 
 def _quadrilateral(bright: Gray) -> NDArray[np.float64] | None:

@@ -60,7 +60,8 @@ def test_quarter_turns_and_skew_are_found(turn: int, skew: float) -> None:
     assert found_skew == pytest.approx(skew, abs=0.2)
 
 
-def test_a_sheet_photographed_at_an_angle_is_made_flat() -> None:
+@pytest.mark.parametrize("darkest", [1.0, 0.3])
+def test_a_sheet_photographed_at_an_angle_is_made_flat(darkest: float) -> None:
     sheet = np.asarray(scan())
     height, width = sheet.shape[:2]
     corners = np.float32([[210, 150], [800, 190], [900, 1040], [120, 960]])
@@ -69,7 +70,15 @@ def test_a_sheet_photographed_at_an_angle_is_made_flat() -> None:
     )
     table = np.full((1200, 1000, 3), (70, 60, 50), np.uint8)
     cv2.warpPerspective(sheet, matrix, (1000, 1200), table, borderMode=cv2.BORDER_TRANSPARENT)
-    assert straightened(Image.fromarray(table))[2]
+    # In the shade the sheet is darker than the table is in the light.
+    light = np.linspace(1.0, darkest, 1200)[:, None, None]
+    photograph = Image.fromarray(np.asarray(table * light, np.uint8))
+    assert straightened(photograph)[2]
+    with open_source(encoded(photograph), limits=Limits()) as source, source.page(1) as page:
+        seen = np.asarray(straight_page(page).render(scale=1.5).convert("L"))
+    inner = seen[seen.shape[0] // 10 : -seen.shape[0] // 10, seen.shape[1] // 10 : -seen.shape[1] // 10]
+    assert np.percentile(inner, 30) > 220
+    assert inner.min() < 90
 
 
 def test_what_is_no_text_lies_as_it_lies() -> None:
