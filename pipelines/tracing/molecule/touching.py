@@ -6,6 +6,7 @@ it finds is given the shape of a plain letter, for the reader of drawings reads 
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -53,6 +54,15 @@ _VOTES: Final = 1.8
 _REST: Final = 0.15
 """What is left of a letter lies in its box, grown by so many heights of a capital."""
 
+_STEMMED: Final = frozenset("NHFPBMR")
+"""Letters with upright stems at their sides."""
+
+_STEM_INK: Final = 0.65
+"""Share of a column of a letter's height that is ink where a stem is, at least."""
+
+_STEM_REACH: Final = 1.2
+"""Strokes beside the box that was seen, up to which a stem is the letter's."""
+
 _MAX_PLACES: Final = 6_000
 """Of one picture; where there are more, it is a hatching."""
 
@@ -92,7 +102,7 @@ def take_letters(
     changed: set[int] = set()
     rests: list[BBox] = []
     alone = {id(one.part) for one in known if one.letter_score >= _KNOWN and one.text not in _STROKES}
-    for seen in see_letters(ink.mask, height, width):
+    for seen in (_with_stems(one, ink.mask, width) for one in see_letters(ink.mask, height, width)):
         x0, y0 = max(int(seen.x0), 0), max(int(seen.y0), 0)
         box = numbers[y0 : int(np.ceil(seen.y1)), x0 : int(np.ceil(seen.x1))]
         inside = np.bincount(box.ravel(), minlength=len(parts) + 1)
@@ -117,6 +127,21 @@ def take_letters(
             if not any(_is_within(piece, rest) for rest in rests)
         ]
     return letters, left
+
+
+def _with_stems(seen: SeenLetter, mask: Mask, width: float) -> SeenLetter:
+    """The letter with its stems: a box too narrow would leave one as a bond."""
+    if seen.text not in _STEMMED:
+        return seen
+    top, bottom = max(round(seen.y0), 0), max(round(seen.y1), 1)
+    is_stem = mask[top:bottom].astype(bool).mean(axis=0) >= _STEM_INK
+    reach = math.ceil(_STEM_REACH * width)
+    left, right = max(round(seen.x0), 0), min(round(seen.x1), mask.shape[1])
+    before = np.flatnonzero(is_stem[max(left - reach, 0) : left])
+    behind = np.flatnonzero(is_stem[right : right + reach])
+    x0 = min(seen.x0, float(max(left - reach, 0) + before[0])) if len(before) else seen.x0
+    x1 = max(seen.x1, float(right + behind[-1] + 1)) if len(behind) else seen.x1
+    return seen._replace(x0=x0, x1=x1)
 
 
 def _is_within(part: Part, box: BBox) -> bool:

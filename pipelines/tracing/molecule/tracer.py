@@ -15,7 +15,7 @@ from docai.pipelines.drawings.molecule.curves import as_circle, as_wave
 from docai.pipelines.ingest.drawing import Drawing, PaintedPath, Subpath
 from docai.pipelines.tracing.molecule.bridges import drop_bridges
 from docai.pipelines.tracing.molecule.broken_letters import join_stems
-from docai.pipelines.tracing.molecule.candidates import Candidate
+from docai.pipelines.tracing.molecule.candidates import Candidate, letter_height
 from docai.pipelines.tracing.molecule.cutting import cut_letters
 from docai.pipelines.tracing.molecule.dashes import dashes_as_bars, stubs_as_bars
 from docai.pipelines.tracing.molecule.hashes import complete_rows, level_rows
@@ -109,6 +109,8 @@ def trace(picture: NDArray[np.uint8], *, sees_touching: bool = False) -> Tracing
         found = sort_parts(parts, bond, ink.width)
     _cut_letters(found, bond, ink.width)
     found.letters += seen
+    # Where all letters touch bonds, none was there to tell their height.
+    found.height = found.height or letter_height(found.letters)
     found.letters, found.bars = join_stems(found.letters, found.bars, found.height)
     found.letters, found.bars = complete_rows(found.letters, found.bars, ink.width)
     found.bars = level_rows(found.bars, ink.width)

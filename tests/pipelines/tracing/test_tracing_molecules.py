@@ -36,9 +36,9 @@ STYLE = {
 }
 
 
-def draw(smiles: str, dpi: int = 200) -> Image:
+def draw(smiles: str, dpi: int = 200, **style: float) -> Image:
     """RDKit's drawing as a picture (H, W), 0 black."""
-    drawn = rdkit_pdf(smiles, 1, 0.2, **STYLE)
+    drawn = rdkit_pdf(smiles, 1, 0.2, **(STYLE | style))
     with open_source(drawn.data) as source, source.page(1) as page:
         return np.asarray(page.render(page.bbox, scale=dpi / 72).convert("L"), np.uint8)
 
@@ -218,6 +218,19 @@ def test_a_letter_whose_corners_bonds_meet_is_seen_and_read(text: str) -> None:
     assert [letter.text for letter in letters] == [text]
     assert len(lines) == 2
     assert smiles_of(read_picture(picture)) == canonical(f"CC{text}CC")
+
+
+@pytest.mark.parametrize(
+    ("smiles", "width", "dpi"),
+    [
+        ("c1ncc2[nH]cnc2n1", 2.0, 150),
+        ("Cn1cnc2c1c(=O)n(C)c(=O)n2C", 1.5, 158),
+        ("c1ncc2[nH]cnc2n1", 1.5, 167),
+    ],
+)
+def test_letters_that_all_touch_bonds_keep_their_stems(smiles: str, width: float, dpi: int) -> None:
+    blurred = cv2.GaussianBlur(draw(smiles, dpi, bondLineWidth=width, baseFontSize=0.75), (0, 0), 0.7)
+    assert smiles_of(read_picture(np.asarray(blurred, np.uint8))) == canonical(smiles)
 
 
 def test_corners_and_crossings_of_bonds_are_no_letters() -> None:
