@@ -98,7 +98,7 @@ def _root_of_paper(gray: Gray) -> NDArray[np.float32] | None:
     closed = cv2.morphologyEx(small, cv2.MORPH_CLOSE, np.ones((STROKE, STROKE), np.uint8))
     paper = cv2.medianBlur(closed, 5)
     brightest = max(1.0, float(np.percentile(paper, 99)))
-    return np.sqrt(np.minimum(1.0, paper / np.float32(brightest)))
+    return np.asarray(np.sqrt(np.minimum(1.0, paper / np.float32(brightest))), np.float32)
 
 
 def _follow(root: NDArray[np.float32], things: NDArray[np.uint8]) -> NDArray[np.bool_]:

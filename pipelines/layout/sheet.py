@@ -68,7 +68,7 @@ def find_sheet(gray: Gray) -> NDArray[np.float64] | None:
             continue
         corners = corners * (gray.shape[1] / bright.shape[1], gray.shape[0] / bright.shape[0])
         if _holds_the_text(gray, corners):
-            return corners
+            return np.asarray(corners, np.float64)
     return None
 
 
