@@ -16,6 +16,7 @@ from typing import Final
 from docai.document import PageInfo
 from docai.geometry import BBox, overlap_ratio
 from docai.pipelines.structure.citations import citation_score
+from docai.pipelines.structure.letter_size import has_small_figure, letter_size
 from docai.records import Font, Molecule, RecordBase, Role, Score, Table, Text
 
 MAX_TEXT: Final = 240
@@ -34,6 +35,9 @@ _MARKED: Final = re.compile(r"(?:[^\W\d_]{2}|[.,;:!?)\]”’\"'»])$")
 
 _RAISED: Final = re.compile(r"[⁰¹²³⁴-⁹ᵃ-ᶻ*†‡§¶‖]+")
 
+_ODD_MARK: Final = re.compile(r"[^\W\d_]{2}[.,;:!?]?[*®©°™^](?=\s|$)")
+"""Behind a word: ``6`` and ``8`` are read as ``®``, ``4`` as ``*``."""
+
 
 @dataclass(eq=False, slots=True)
 class Block:
@@ -41,9 +45,11 @@ class Block:
 
     Attributes:
         text: its start, white space as single spaces.
-        size: of its letters: points of the font where that is known, else the height of its lines.
+        size: of its letters, points: of the font where that is known, else by the ink of its words, or where
+            their boxes are not tight the height of its lines.
         pitch: from one line to the next, points; that of one line is its height.
         marks: footnote marks inside of it, in ordinary characters.
+        n_odd_marks: of them, or in their places, signs that an OCR engine makes of raised figures.
         citation: how like entries of a bibliography it is, 0…1.
     """
 
@@ -58,8 +64,11 @@ class Block:
     n_words: int
     n_lines: int
     size: float
+    is_marked: bool | None
+    """On a scan: it begins with a number that is much smaller than its letters; None: not known."""
     pitch: float
     marks: frozenset[str]
+    n_odd_marks: int
     citation: float
     belongs_to: str | None = None
 
@@ -72,6 +81,7 @@ class Block:
         height = statistics.median(heights) if heights else record.bbox[3] - record.bbox[1]
         tops = sorted(box[1] for box in boxes)
         steps = [b - a for a, b in pairwise(tops) if b - a > 0.4 * height]
+        by_ink = _size_by_ink(record)
         return cls(
             id=record.id,
             bbox=record.bbox,
@@ -82,9 +92,11 @@ class Block:
             ends_with=text[-8:],
             n_words=n_words,
             n_lines=max(1, len(boxes)),
-            size=height if record.font is None else record.font.size,
+            size=by_ink or (height if record.font is None else record.font.size),
+            is_marked=None if by_ink is None else has_small_figure(record.lines, by_ink),
             pitch=statistics.median(steps) if steps else height,
             marks=frozenset(marks_in(text)),
+            n_odd_marks=0 if by_ink is None else len(_ODD_MARK.findall(text)),
             citation=citation_score(text),
         )
 
@@ -105,6 +117,13 @@ class Block:
     def is_body(self) -> bool:
         """It is part of the running text."""
         return self.role in ("paragraph", "list-item", "reference", "code", "formula")
+
+
+def _size_by_ink(record: Text) -> float | None:
+    """The size of letters that were read in a picture; None of others."""
+    # A PDF's own words have boxes that are as high as the line, whatever letters they have.
+    is_read = record.font is None and "text-layer" not in record.evidence
+    return letter_size(record.lines) if is_read else None
 
 
 @dataclass(frozen=True, slots=True)

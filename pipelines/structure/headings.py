@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from statistics import median
+from statistics import fmean, median
 from typing import Final
 
 from docai.pipelines.structure.blocks import Block, PageBlocks, in_one_column
@@ -24,8 +24,12 @@ MIN_LARGER: Final = 1.12
 MIN_TITLE: Final = 1.15
 """Size of a title, in sizes of the largest heading."""
 
-MIN_TITLE_HEIGHT: Final = 1.3
-"""The same of a scan, by the heights of lines."""
+MIN_TITLE_SCANNED: Final = 1.25
+"""The same of a scan, whose letters are measured."""
+
+MAX_SAME: Final = 1.1
+"""Ratio of the sizes of headings of a scan up to which they are set alike: a pixel of 150 dpi is a fourteenth
+of a capital of 10 points."""
 
 MAX_WORDS: Final = 30
 """Words of a heading that the layout model has found."""
@@ -151,7 +155,7 @@ def _find_title(pages: Sequence[PageBlocks]) -> None:
     above = [block for block in above if not _has_decimal_number(block)]
     title = max(above, key=lambda block: block.size)
     others = [block.size for block in heads if block is not title and not _is_set_like(block, title)]
-    least = MIN_TITLE if title.font is not None else MIN_TITLE_HEIGHT
+    least = MIN_TITLE if title.font is not None else MIN_TITLE_SCANNED
     is_largest = title.size >= least * max(others, default=0.0)
     # On its own above all else, and set like no other heading: a title need not be large.
     is_alone = title is above[0] and len(others) >= 3 and len(others) == len(heads) - 1
@@ -184,14 +188,33 @@ def _has_decimal_number(block: Block) -> bool:
 
 
 def _is_set_like(block: Block, other: Block) -> bool:
-    return abs(block.size - other.size) < 0.5 and style_of(block)[1:] == style_of(other)[1:]
+    if block.font is None or other.font is None:
+        is_as_large = max(block.size, other.size) <= MAX_SAME * min(block.size, other.size)
+    else:
+        is_as_large = abs(block.size - other.size) < 0.5
+    return is_as_large and style_of(block)[1:] == style_of(other)[1:]
 
 
-def style_of(block: Block) -> Style:
-    """How it is set, sizes in half points."""
+def style_of(block: Block, size: float | None = None) -> Style:
+    """How it is set, in letters of ``size``, else in its own, in half points."""
     font = block.font
     is_bold, is_italic = (font.is_bold, font.is_italic) if font else (False, False)
-    return (round(2 * block.size) / 2 if font else 0.0, is_bold, is_italic, is_capitals(block.text))
+    size = round(2 * block.size) / 2 if size is None else size
+    return (size, is_bold, is_italic, is_capitals(block.text))
+
+
+def _styles(heads: Sequence[Block]) -> dict[int, Style]:
+    """How each heading is set, by its ``id()``. Those of scans that are about as large count as equal."""
+    styles = {id(block): style_of(block) for block in heads}
+    groups: list[list[Block]] = []
+    for block in sorted((one for one in heads if one.font is None), key=lambda one: -one.size):
+        if not groups or fmean(one.size for one in groups[-1]) > MAX_SAME * block.size:
+            groups.append([])
+        groups[-1].append(block)
+    for group in groups:
+        size = fmean(block.size for block in group)
+        styles |= {id(block): style_of(block, size) for block in group}
+    return styles
 
 
 def set_levels(pages: Sequence[PageBlocks]) -> None:
@@ -205,12 +228,13 @@ def set_levels(pages: Sequence[PageBlocks]) -> None:
     for block in heads:
         if block.level is None and id(block) in depths:
             block.level = max(1, depths[id(block)] + shift)
+    styles = _styles(heads)
     levels: dict[Style, Counter[int]] = {}
     for block in heads:
         if block.level is not None:
-            levels.setdefault(style_of(block), Counter())[block.level] += 1
+            levels.setdefault(styles[id(block)], Counter())[block.level] += 1
     of_style = {style: counts.most_common(1)[0][0] for style, counts in levels.items()}
-    unknown = sorted({style_of(block) for block in heads} - set(of_style), key=_rank)
+    unknown = sorted(set(styles.values()) - set(of_style), key=_rank)
     for style in unknown:
         above = [level for other, level in of_style.items() if _rank(other) < _rank(style)]
         below = [level for other, level in of_style.items() if _rank(other) > _rank(style)]
@@ -218,7 +242,7 @@ def set_levels(pages: Sequence[PageBlocks]) -> None:
         of_style[style] = max(1, min(level, min(below))) if below else level
     for block in heads:
         if block.level is None:
-            block.level = of_style[style_of(block)]
+            block.level = of_style[styles[id(block)]]
 
 
 def _rank(style: Style) -> tuple[float, bool, bool, bool]:

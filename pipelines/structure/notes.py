@@ -49,6 +49,7 @@ def find_notes(page: PageBlocks, body: Block | None) -> None:
     for block in page.blocks:
         if block.role == "footnote" and block.belongs_to is None:
             block.belongs_to = _place_of(block, page)
+    _tie_to_odd_marks(page)
 
 
 def _is_below(block: Block, table: Thing) -> bool:
@@ -68,7 +69,8 @@ def _is_footnote(block: Block, page: PageBlocks, body: Block) -> bool:
     is_sure = block.font is not None
     if not _is_smaller(block, body):
         return False
-    if not note_mark(block.text, is_sure=is_sure) and (is_sure or not _is_at_foot(block, page, body)):
+    has_mark = note_mark(block.text, is_sure=is_sure) != "" and block.is_marked is not False
+    if not has_mark and (is_sure or not _is_at_foot(block, page, body)):
         return False
     if not is_sure and block.n_lines < 2 and block.top < 0.7 * page.height:
         return False
@@ -104,6 +106,8 @@ def _is_at_foot(block: Block, page: PageBlocks, body: Block) -> bool:
 def _is_smaller(block: Block, body: Block) -> bool:
     if block.font is not None and body.font is not None:
         return block.size <= MAX_SIZE * body.size
+    if block.is_marked:
+        return block.size <= MAX_LINE * body.size
     if block.n_lines == 1 and note_mark(block.text, is_sure=False) and block.ends_with.endswith("."):
         # The height of a single line says little; a number before a sentence says more.
         return block.size <= MAX_LINE * body.size
@@ -141,3 +145,17 @@ def _place_of(note: Block, page: PageBlocks) -> str | None:
     if texts:
         return texts[-1].id
     return next((thing.id for thing in page.things if mark in thing.marks), None)
+
+
+def _tie_to_odd_marks(page: PageBlocks) -> None:
+    """Notes of a scan whose numbers are in no text belong to the signs that are read for raised figures, in
+    their order, where there are as many."""
+    notes = [
+        block
+        for block in page.blocks
+        if block.role == "footnote" and block.belongs_to is None and block.is_marked
+    ]
+    places = [block for block in page.blocks if block.role != "footnote" for _ in range(block.n_odd_marks)]
+    if len(notes) == len(places):
+        for note, place in zip(notes, places, strict=True):
+            note.belongs_to = place.id
