@@ -8,7 +8,7 @@ import docai.pipelines.page_reading
 from docai.pipelines.batch import worker
 from docai.pipelines.ingest import Page
 from docai.pipelines.layout import PageLayout
-from docai.pipelines.layout.find import whole_page
+from docai.pipelines.layout.given import whole_page
 
 _read_page = worker.read_page
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from docai.models.engine import Engine
     from docai.options import Drawings, Effort, ReadBackSetting, Retry, TextLayer, Witnesses
-    from docai.pipelines.layout.find import GivenRegions
+    from docai.pipelines.layout.given import GivenRegions
     from docai.pipelines.page_reading import ProgressCallback
 
 
@@ -160,7 +160,7 @@ class Pipeline:
         """Read a PDF or image into a :class:`Document`; arguments and errors are those of :func:`process`."""
         from docai.pipelines.convert import convert
         from docai.pipelines.ingest import open_source
-        from docai.pipelines.layout.find import check_given
+        from docai.pipelines.layout.given import check_given
 
         check_given({} if regions is None else regions)
         _check_call(password, progress)

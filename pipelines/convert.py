@@ -24,7 +24,7 @@ from docai.page_ranges import PageSelection
 from docai.pipelines.evidence.hints import missing_reader_issues
 from docai.pipelines.evidence.readers import ReaderPool
 from docai.pipelines.ingest import Source
-from docai.pipelines.layout.find import GivenRegions, whole_page
+from docai.pipelines.layout.given import GivenRegions, whole_page
 from docai.pipelines.page_reading import (
     PageResult,
     PageRun,

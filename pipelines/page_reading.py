@@ -28,7 +28,7 @@ from docai.pipelines.evidence.readers import ReaderPool
 from docai.pipelines.ingest import Page, Source
 from docai.pipelines.ingest.straight import StraightPage
 from docai.pipelines.layout import PageLayout, Region, find_regions
-from docai.pipelines.layout.find import GivenRegions, given_layout, whole_page
+from docai.pipelines.layout.given import GivenRegions, given_layout, whole_page
 from docai.pipelines.layout.straighten import straight_page
 from docai.pipelines.region import RegionTask, plan_tasks, recognize
 from docai.pipelines.retry import retry_regions

@@ -53,7 +53,8 @@ class RegionTask(FoundRegion):
     @cached_property
     def shown(self) -> ReaderInput:
         """What second readers are shown: its pictures are drawn once for all who look at them."""
-        return ReaderInput(self.page, self.region.bbox, self.words, self.is_first)
+        region = self.region
+        return ReaderInput(self.page, region.bbox, self.words, self.is_first, region.beside)
 
     def plan(self, readers: ReaderPool, available: Collection[str]) -> None:
         """Read what the PDF itself holds, and settle with it whether the head, if ``available``, is asked.

@@ -33,7 +33,7 @@ from docai.pipelines.ingest import Source, open_source
 from docai.records import Molecule, Point, Record, Score, Table, Text
 
 if TYPE_CHECKING:
-    from docai.pipelines.layout.find import GivenRegions
+    from docai.pipelines.layout.given import GivenRegions
 
 NO_SOURCE = "The data set has its truth, but no picture or PDF to read."
 

@@ -8,9 +8,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal, Protocol
 from weakref import WeakKeyDictionary
 
+import numpy as np
+
 from docai.base import Content
 from docai.contents import Issue, TableContent
-from docai.geometry import BBox, PageTransform, clip, grow
+from docai.geometry import BBox, PageTransform, clip, contains_center, grow
 from docai.pipelines.ingest import Page, PageWord
 from docai.pipelines.words import plain
 from docai.records import Alternative, Confidence, Evidence, FinishReason
@@ -31,6 +33,9 @@ PADDING_PIXELS = 20
 MAX_PIXELS = 9_000_000
 """A picture for a second reader is not larger: a letter page at 300 dpi, which is what these programs were
 made for. A page scanned at 500 dpi took Tesseract three times as long, for the same words."""
+
+PAPER = 90
+"""Percentile of the levels of a picture of text that is its paper."""
 
 Need = Literal["picture", "page", "words", "strokes"]
 """What a reader reads: the native ``picture``, the picture of the whole
@@ -60,6 +65,19 @@ class Picture:
         """Pixels to page points."""
         return PageTransform(self.x0, self.y0, self.scale).to_page(box)
 
+    def without(self, boxes: Sequence[BBox]) -> Picture:
+        """The picture with boxes of the page, points, in the color of its paper."""
+        from PIL import ImageDraw
+
+        if not boxes:
+            return self
+        image, transform = self.image.copy(), PageTransform(self.x0, self.y0, self.scale)
+        paper = tuple(round(float(level)) for level in np.percentile(np.asarray(image), PAPER, axis=(0, 1)))
+        draw = ImageDraw.Draw(image)
+        for box in boxes:
+            draw.rectangle(transform.to_pixels(box), fill=paper)
+        return replace(self, image=image)
+
     def part(self, box: BBox) -> Picture:
         """What it shows in a box of the page, points, with the same border."""
         from PIL import ImageOps
@@ -83,15 +101,24 @@ class ReaderInput:
     """The PDF's own words in the region; a second reader gets them only where they can be believed."""
     is_first: bool = True
     """No region of its kind comes before it on its page: what the page before left open goes on here."""
+    beside: Sequence[BBox] = ()
+    """Boxes of words that reach into the region and belong to others, displayed page points."""
+
+    def holds(self, word: BBox) -> bool:
+        """Whether a word of the page is one of the region, to whose margin it may reach."""
+        is_inside = contains_center(grow(self.bbox, MARGIN_POINTS), word)
+        return is_inside and not any(contains_center(box, word) for box in self.beside)
 
     @cached_property
     def picture(self) -> Picture:
-        """The region at native resolution, drawn when it is first asked for.
+        """The region at native resolution without the words of others, drawn when it is first asked for.
 
         Raises:
             TooManyPixelsError, DamagedSourceError: the page cannot be drawn.
         """
-        return _draw(self.page, grow(self.bbox, MARGIN_POINTS))
+        around = grow(self.bbox, MARGIN_POINTS)
+        picture = _draw(self.page, around)
+        return picture.without([box for box in self.beside if contains_center(around, box)])
 
     @cached_property
     def molecule_picture(self) -> MoleculePicture:

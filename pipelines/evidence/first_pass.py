@@ -25,8 +25,8 @@ from weakref import WeakKeyDictionary, WeakSet
 import numpy as np
 
 from docai.contents import TextContent
-from docai.geometry import BBox, contains_center, grow, union
-from docai.pipelines.evidence.base import MARGIN_POINTS, Need, Picture, ReaderInput, Reading
+from docai.geometry import BBox, union
+from docai.pipelines.evidence.base import Need, Picture, ReaderInput, Reading
 from docai.pipelines.evidence.ppocr import MIN_CONFIDENCE, OcrPageWord, PageReader, on_page, rows_of, text_of
 from docai.pipelines.evidence.tesseract import Tesseract, regular_share
 from docai.pipelines.evidence.text_vote import DOUBTFUL_WORD, join_texts
@@ -179,15 +179,10 @@ class FirstPass:
 
         PP-OCR is a supporter where it was asked about some of them.
         """
-        box = grow(region.bbox, MARGIN_POINTS)
         with self._lock:
-            pieces = [
-                piece
-                for piece in self._pieces_of_page(region) or ()
-                if _is_part_of(piece, box, region.page_picture)
-            ]
+            pieces = [piece for piece in self._pieces_of_page(region) or () if _is_part_of(piece, region)]
             self._read_again(pieces, region.page_picture)
-            inside = [one for one in _in_lines(pieces) if contains_center(box, one.word.bbox)]
+            inside = [one for one in _in_lines(pieces) if region.holds(one.word.bbox)]
         words = [word for row in rows_of(inside) for word in row]
         if not words:
             return Reading(self.name)
@@ -273,12 +268,11 @@ def _in_lines(pieces: Sequence[_Piece]) -> list[OcrPageWord]:
     ]
 
 
-def _is_part_of(piece: _Piece, box: BBox, picture: Picture) -> bool:
-    """Whether a piece of a line has words in a box, points of the page; where it has none, whether it lies
-    there."""
+def _is_part_of(piece: _Piece, region: ReaderInput) -> bool:
+    """Whether a piece of a line has words in a region; where it has none, whether it lies there."""
     if not piece.words:
-        return contains_center(box, picture.to_page(piece.box))
-    return any(contains_center(box, one.word.bbox) for one in piece.words)
+        return region.holds(region.page_picture.to_page(piece.box))
+    return any(region.holds(one.word.bbox) for one in piece.words)
 
 
 def _is_readable(pieces: Sequence[_Piece]) -> bool:

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from docai.contents import TextContent
-from docai.geometry import BBox, TurnedFrame, area, center, contains_center, grow, intersection
+from docai.geometry import BBox, TurnedFrame, area, center, grow, intersection
 from docai.pipelines.evidence.base import MARGIN_POINTS, Need, Picture, ReaderInput, Reading
 from docai.pipelines.external import ppocr
 from docai.pipelines.external.ppocr import SECONDS, OcrWord
@@ -72,8 +72,7 @@ class PageReader:
             if page.failure is not None and not page.is_told:
                 page.is_told = True
                 raise page.failure
-        box = grow(region.bbox, MARGIN_POINTS)
-        return [one for one in words if contains_center(box, one.word.bbox)]
+        return [one for one in words if region.holds(one.word.bbox)]
 
     def seen(self, region: ReaderInput) -> list[OcrPageWord]:
         """All words of a page; none where it cannot be read, which whoever reads its regions says."""

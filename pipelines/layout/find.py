@@ -1,20 +1,27 @@
-"""The regions of a page: found, from its PDF or from its pixels, or given by the caller."""
+"""The regions of a page, found from its PDF or from its pixels."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import chain
-from typing import Literal, cast
+from typing import cast
 
 import cv2
 import numpy as np
 
-from docai.errors import SettingError
-from docai.geometry import BBox, PageTransform, TurnedFrame, center, clip, contains_center, grow, union
-from docai.models.heads import region_kinds
+from docai.geometry import (
+    BBox,
+    PageTransform,
+    TurnedFrame,
+    center,
+    clip,
+    contains_center,
+    grow,
+    touches,
+    union,
+)
 from docai.parsers.text import text_direction
 from docai.pipelines.ingest import Page, PageWord
 from docai.pipelines.layout import deskew
@@ -23,6 +30,7 @@ from docai.pipelines.layout.combine import combine
 from docai.pipelines.layout.drawn_notation import read_notation
 from docai.pipelines.layout.hidden_words import compare_words
 from docai.pipelines.layout.linework import read_line_drawing
+from docai.pipelines.layout.note_marks import place_note_marks
 from docai.pipelines.layout.order import lines_of, reading_order
 from docai.pipelines.layout.origin import sources_of
 from docai.pipelines.layout.paragraphs import split_paragraphs
@@ -41,67 +49,7 @@ from docai.pipelines.layout.types import (
 )
 from docai.pipelines.layout.watermark import find_watermarks
 from docai.pipelines.pixels import binarize, parts_of
-from docai.pipelines.words import holds_word
 from docai.records import Point
-
-GivenRegions = Mapping[int, Sequence[tuple[str, BBox]]]
-"""Page number → kinds and boxes (displayed page points), in reading order."""
-
-_REGIONS_SHAPE = 'give them as {1: [("table", (x0, y0, x1, y1))]}, by page'
-
-_EVIDENCE = ("given by the caller",)
-
-
-def check_given(regions: GivenRegions) -> None:
-    """Refuse regions that could not be read on any page.
-
-    Raises:
-        SettingError: another shape than :data:`GivenRegions`, a page below 1, a kind that does not exist, or
-        a
-            box without area.
-    """
-    kinds = region_kinds()
-    if not isinstance(regions, Mapping):
-        raise SettingError(f"regions is {regions!r}; {_REGIONS_SHAPE}.")
-    for page, of_page in regions.items():
-        if not isinstance(page, int) or page < 1:
-            raise SettingError(f"regions names the page {page!r}; pages are whole numbers from 1.")
-        if not isinstance(of_page, Sequence) or isinstance(of_page, str):
-            raise SettingError(f"The regions of page {page} are {of_page!r}; {_REGIONS_SHAPE}.")
-        for region in of_page:
-            try:
-                kind, (x0, y0, x1, y1) = region
-                has_area = x0 < x1 and y0 < y1 and all(map(math.isfinite, (x0, y0, x1, y1)))
-            except (TypeError, ValueError):
-                raise SettingError(f"A region of page {page} is {region!r}; {_REGIONS_SHAPE}.") from None
-            if kind not in kinds:
-                raise SettingError(
-                    f"A region of page {page} is of the kind {kind!r}; the kinds are: {', '.join(kinds)}."
-                )
-            if not has_area:
-                raise SettingError(
-                    f"A region of page {page} has the box {(x0, y0, x1, y1)}, which has no area: give "
-                    "x0 y0 x1 y1 in points from the top left of the page."
-                )
-
-
-def given_layout(page: Page, regions: Sequence[tuple[str, BBox]], *, use_text_layer: bool) -> PageLayout:
-    """The given regions as a layout. A word goes to the first that holds its center; others are left out."""
-    words = page.words() if use_text_layer else []
-    origin: Literal["born-digital", "scan"] = "born-digital" if words else "scan"
-    layout = []
-    for kind, box in regions:
-        inside = tuple(word for word in words if holds_word(box, word))
-        words = [word for word in words if not holds_word(box, word)]
-        layout.append(Region(kind, box, 1.0, _EVIDENCE, words=inside))
-    return PageLayout(tuple(layout), origin)
-
-
-def whole_page(page: Page, kind: str, *, use_text_layer: bool) -> Region:
-    """The page as one region, with all words of its text layer."""
-    words = tuple(page.words()) if use_text_layer else ()
-    return Region(kind, page.bbox, 1.0, _EVIDENCE, words=words)
-
 
 MAX_PICTURE_SIDE = 1600
 """Pixels of the longer side of an image file up to which it may be a small picture of one thing."""
@@ -219,7 +167,7 @@ def _layout_from_pixels(
     if is_notation:
         evidence = replace(evidence, notation=partial(read_notation, page, turned))
     candidates = text_in_photographs(evidence, combine(evidence))
-    candidates = split_paragraphs(candidates, evidence.words)
+    candidates = place_note_marks(split_paragraphs(candidates, evidence.words), evidence.words)
     for region in candidates:
         if region.kind == "text":
             region.bbox = grow(region.bbox, 0, 1)
@@ -238,6 +186,11 @@ def _layout_from_pixels(
         for on_page in (reversed(pages) if is_right_to_left else pages)
         for region in reading_order(on_page, right_to_left=is_right_to_left)
     ]
+    in_texts = {
+        id(region): [_around(frame.corners(word.bbox)) for word in shown[id(region)]]
+        for region in ordered
+        if region.kind == "text" and not words
+    }
     regions = []
     for number, region in enumerate(ordered):
         corners = frame.corners(region.bbox)
@@ -249,6 +202,9 @@ def _layout_from_pixels(
         if region.kind == "text" and seen and not words:
             groups = [frame.corners(word.bbox) for word in shown[id(region)] if not word.text]
             found = replace(found, unread=tuple(_around(corners) for corners in groups))
+        if id(region) in in_texts:
+            others = [boxes for key, boxes in in_texts.items() if key != id(region)]
+            found = replace(found, beside=tuple(box for box in chain(*others) if touches(box, found.bbox)))
         regions.append(found)
     if seen and words:
         regions = [replace(one, words=compare_words(one.bbox, one.words, seen)) for one in regions]

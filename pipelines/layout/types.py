@@ -33,6 +33,8 @@ class Region:
         seen: of a figure on a page that is read from its pixels, the words that an OCR engine sees in it.
         unread: of a text on such a page, boxes of groups of letters in which that engine sees no word,
             points of the displayed page; None where no engine looked.
+        beside: of a text on such a page, boxes of words of other texts that reach into it, in the same
+            points.
         label: of a text, the class that the layout model has for it, such as ``section-header``.
         role, level: of a text, what page and file say of it; see :class:`docai.records.Text`.
     """
@@ -47,6 +49,7 @@ class Region:
     is_watermark: bool = False
     seen: tuple[SeenWord, ...] = ()
     unread: tuple[BBox, ...] | None = None
+    beside: tuple[BBox, ...] = ()
     label: str = ""
     role: Role = "paragraph"
     level: int | None = None
