@@ -156,7 +156,11 @@ def _join_rows_with_columns(rows: list[list[RegionCandidate]]) -> list[list[Regi
     Where most of the height has gutters, the columns are between those: white beside a short line is none. A
     heading alone in its row belongs to what follows, so it is never the last row of a band.
     """
-    gutters = find_gutters([region.bbox for row in rows for region in row])
+    regions = [region for row in rows for region in row]
+    # A tall figure over all columns hides what the text below it shows.
+    gutters = find_gutters([region.bbox for region in regions]) or find_gutters(
+        [region.bbox for region in regions if region.kind == "text"]
+    )
     bands: list[list[list[RegionCandidate]]] = []
     for row in rows:
         band = [region for earlier in bands[-1] for region in earlier] if bands else []

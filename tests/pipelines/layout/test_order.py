@@ -52,6 +52,18 @@ def test_a_caption_is_read_with_what_it_is_about(page: list[RegionCandidate], tu
     assert names(shuffled) == [one.label for one in page]
 
 
+def test_a_short_heading_below_a_tall_figure_over_both_columns_begins_its_column() -> None:
+    page = [
+        region("figure", (169, 36, 431, 267), "figure"),
+        region("section-header", (56, 290, 136, 302)),
+        region("left", (56, 310, 284, 766)),
+        region("left goes on", (311, 289, 539, 311)),
+        region("section-header", (311, 324, 364, 336)),
+        region("right", (311, 344, 539, 739)),
+    ]
+    assert names(page) == ["figure", "section-header", "left", "left goes on", "section-header", "right"]
+
+
 def test_columns_of_text_from_right_to_left_follow_each_other_so() -> None:
     mirrored = [
         replace(one, bbox=(600 - one.bbox[2], one.bbox[1], 600 - one.bbox[0], one.bbox[3]))
