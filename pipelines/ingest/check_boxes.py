@@ -46,14 +46,17 @@ def with_check_boxes(words: Sequence[PageWord], page: Any) -> list[PageWord]:
     """
     placed = list(words)
     for box in _boxes(page):
-        placed = [word for word in placed if not contains_center(box.bbox, word.bbox)]
-        _place(placed, box)
+        place_sign(placed, box.bbox, box.text)
     return placed
 
 
-def _place(words: list[PageWord], box: _Box) -> None:
-    """Put a box into the line of its label: right of it as a rule, else left of it, else on its own."""
-    x0, y0, x1, y1 = box.bbox
+def place_sign(words: list[PageWord], bbox: BBox, sign: str) -> None:
+    """Put a box into the line of its label, in place of what is written in it.
+
+    The label is right of it as a rule, else left of it; else the box is a line of its own.
+    """
+    words[:] = [word for word in words if not contains_center(bbox, word.bbox)]
+    x0, y0, x1, y1 = bbox
     reach = _MAX_LABEL_GAP * max(x1 - x0, y1 - y0)
     level = [
         (word.bbox, index)
@@ -68,9 +71,9 @@ def _place(words: list[PageWord], box: _Box) -> None:
         label, at = words[left[1]], left[1] + 1
     else:
         block = 1 + max((word.block for word in words), default=-1)
-        words.append(PageWord(box.text, box.bbox, block, 0, y1 - y0))
+        words.append(PageWord(sign, bbox, block, 0, y1 - y0))
         return
-    words.insert(at, PageWord(box.text, box.bbox, label.block, label.line, label.size, font=label.font))
+    words.insert(at, PageWord(sign, bbox, label.block, label.line, label.size, font=label.font))
 
 
 def _boxes(page: Any) -> Iterator[_Box]:

@@ -23,6 +23,7 @@ from collections.abc import Callable
 from docai.geometry import (
     BBox,
     area,
+    center,
     contains_center,
     grow,
     intersection_area,
@@ -352,10 +353,27 @@ def _has_cell_for(region: RegionCandidate, molecule: RegionCandidate) -> bool:
 
 
 def _text_regions(page: PageEvidence, regions: list[RegionCandidate]) -> list[RegionCandidate]:
-    """Text blocks of the layout model that lie in no other region."""
-    texts = []
-    for box, label in page.model_boxes:
-        if label in ("table", "picture") or any(share_inside(box, other.bbox) > 0.6 for other in regions):
-            continue
-        texts.append(RegionCandidate("text", box, 0.9, [f"layout model: {label}"], label=label))
+    """Text blocks of the layout model that lie in no other region, with the fields of a form behind them."""
+    texts = [
+        RegionCandidate("text", box, 0.9, [f"layout model: {label}"], label=label)
+        for box, label in page.model_boxes
+        if label not in ("table", "picture") and not any(share_inside(box, one.bbox) > 0.6 for one in regions)
+    ]
+    for field in page.fields:
+        labels = [one for one in texts if _is_label(one.bbox, field, page)]
+        if labels and not any(share_inside(field, other.bbox) > 0.6 for other in regions):
+            label = max(labels, key=lambda one: one.bbox[2])
+            label.bbox = union([label.bbox, field])
+            label.evidence.append("a field of a form")
+            texts = [one for one in texts if one is label or share_inside(one.bbox, field) < 0.9]
     return texts
+
+
+def _is_label(box: BBox, field: BBox, page: PageEvidence) -> bool:
+    """Whether a line of a text stands left of a field, at its height."""
+    return any(
+        contains_center(box, word.bbox)
+        and field[1] < center(word.bbox)[1] < field[3]
+        and word.bbox[2] <= field[0] + 1
+        for word in page.words
+    )

@@ -24,6 +24,7 @@ from docai.geometry import (
 )
 from docai.pipelines.ingest.mending import copy_page
 from docai.pipelines.layout.drop_caps import set_drop_caps
+from docai.pipelines.layout.form_boxes import FormBoxes
 from docai.pipelines.layout.ruling_strokes import all_strokes, grids_apart
 from docai.pipelines.layout.types import LabeledBox, PageEvidence, WordBox, quarter_turn
 
@@ -107,11 +108,19 @@ def upright(page: pymupdf.Page, frame: TurnedFrame) -> Iterator[pymupdf.Page]:
 
 
 def evidence_from_pdf(
-    page: pymupdf.Page, words: list[PageWord], boxes: list[BBox], turn: int = 0
+    page: pymupdf.Page,
+    words: list[PageWord],
+    boxes: list[BBox],
+    turn: int = 0,
+    paths: list[dict[str, Any]] | None = None,
+    form: FormBoxes | None = None,
 ) -> PageEvidence:
     """What a born-digital page contains, in its own coordinates, in which ``boxes`` of ``words`` are given.
 
-    ``turn`` is the number of quarters clockwise from the displayed page to this one.
+    Args:
+        turn: number of quarters clockwise from the displayed page to this one.
+        paths: of :func:`visible_paths`; None: not known yet.
+        form: which of them are boxes of a form, and no graphics.
     """
     width, height = page.rect.width, page.rect.height
     word_boxes = [
@@ -119,8 +128,8 @@ def evidence_from_pdf(
         for word, box in zip(words, boxes, strict=True)
     ]
     word_boxes = set_drop_caps(word_boxes, words)
-    paths = visible_paths(page)
-    graphics, rules = drawings(page, paths)
+    paths = visible_paths(page) if paths is None else paths
+    graphics, rules = drawings(page, paths if form is None else form.others)
     images = [clip(tuple(info["bbox"]), width, height) for info in page.get_image_info()]
     background = _background(images, width, height) if word_boxes else []
     graphics += [box for box in images if box not in background]
@@ -137,6 +146,7 @@ def evidence_from_pdf(
         rules,
         gray,
         strokes=list(all_strokes(paths)),
+        fields=[] if form is None else form.fields,
     )
 
 

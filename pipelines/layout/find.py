@@ -24,10 +24,12 @@ from docai.geometry import (
 )
 from docai.parsers.text import text_direction
 from docai.pipelines.ingest import Page, PageWord
+from docai.pipelines.ingest.check_boxes import CHECKED, UNCHECKED, place_sign
 from docai.pipelines.layout import deskew
 from docai.pipelines.layout.assign import assign_words
 from docai.pipelines.layout.combine import combine
 from docai.pipelines.layout.drawn_notation import read_notation
+from docai.pipelines.layout.form_boxes import find_form_boxes
 from docai.pipelines.layout.hidden_words import compare_words
 from docai.pipelines.layout.linework import read_line_drawing
 from docai.pipelines.layout.note_marks import place_note_marks
@@ -98,7 +100,13 @@ def _find_regions(
 
 def _layout_from_pdf(page: Page, words: list[PageWord], origin: Origin) -> PageLayout:
     # Imported here, since PyMuPDF loads its layout model on import, which takes a second.
-    from docai.pipelines.layout.digital import evidence_from_pdf, page_frame, shrink_to_letters, upright
+    from docai.pipelines.layout.digital import (
+        evidence_from_pdf,
+        page_frame,
+        shrink_to_letters,
+        upright,
+        visible_paths,
+    )
     from docai.pipelines.layout.erase import erased
 
     watermarks = [[words[index] for index in group] for group in find_watermarks(words)]
@@ -106,8 +114,12 @@ def _layout_from_pdf(page: Page, words: list[PageWord], origin: Origin) -> PageL
     words = [word for word in words if id(word) not in behind]
     frame = page_frame(page, words)
     with erased(page.pdf, list(chain(*watermarks))) as clean, upright(clean, frame) as sheet:
+        paths = visible_paths(sheet)
+        form = find_form_boxes(paths, [(frame.from_page(word.bbox), word.text) for word in words])
+        for box, is_ticked in form.squares:
+            place_sign(words, frame.to_page(box), CHECKED if is_ticked else UNCHECKED)
         boxes = [frame.from_page(word.bbox) for word in words]
-        evidence = evidence_from_pdf(sheet, words, boxes, frame.turn)
+        evidence = evidence_from_pdf(sheet, words, boxes, frame.turn, paths, form)
         evidence = replace(evidence, notation=partial(read_notation, page, frame))
         candidates = combine(evidence)
         texts = [region for region in candidates if region.kind == "text"]

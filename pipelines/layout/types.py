@@ -148,6 +148,8 @@ class PageEvidence:
     """Passages of music; only where the whole page has been searched for staves."""
     strokes: list[BBox] = field(default_factory=list)
     """Straight horizontal and vertical strokes, also those that :attr:`graphics` contain; none of a scan."""
+    fields: list[BBox] = field(default_factory=list)
+    """Boxes of a form for a line of text, which are no graphics; none of a scan."""
     notation: Callable[[BBox], list[DrawnNotation]] | None = None
     """What the strokes in a box make; None of a scan, and where nobody asks."""
     from_pixels: bool = False
