@@ -63,7 +63,8 @@ def text_layer_quality(words: Iterable[PageWord]) -> float:
     """Share of the characters that can be text, 0…1; 1.0 where there are no words.
 
     Private-use, unassigned, control and replacement characters count as bad, as do words of UTF-8 that was
-    decoded as Windows-1252, and all of a font that gives other letters than it shows. Below about 0.8 the
+    decoded as Windows-1252, Latin letters other than those of ASCII in words that run from right to left, and
+    all of a font that gives other letters than it shows. Below about 0.8 the
     page is better read from its pixels. The words themselves are neither changed nor dropped.
     """
     n_total = n_bad = 0
@@ -72,12 +73,21 @@ def text_layer_quality(words: Iterable[PageWord]) -> float:
         if word.is_enciphered or _is_mojibake(word.text):
             n_bad += len(word.text)
         else:
-            n_bad += sum(_cannot_be_text(character) for character in word.text)
+            n_bad += sum(_cannot_be_text(character) for character in word.text) + _n_strange(word.text)
     return 1.0 - min(1.0, n_bad / n_total) if n_total else 1.0
 
 
 def _cannot_be_text(character: str) -> bool:
     return character == "\ufffd" or unicodedata.category(character) in ("Co", "Cn", "Cc", "Cs")
+
+
+def _n_strange(text: str) -> int:
+    """Letters such as ``Ǆ`` in an Arabic word: a font gives numbers of ligatures for characters. Those of
+    ASCII are of names, which may follow an article."""
+    if text.isascii() or not any(unicodedata.bidirectional(character) in ("R", "AL") for character in text):
+        return 0
+    letters = [character for character in text if character.isalpha() and not character.isascii()]
+    return sum(unicodedata.name(letter, "").startswith("LATIN") for letter in letters)
 
 
 def _is_mojibake(text: str) -> bool:

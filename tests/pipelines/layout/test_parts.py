@@ -80,4 +80,6 @@ def test_text_layer_quality() -> None:
     assert text_layer_quality(_words("Größe", "naïve", "価格", "Ãgua")) > 0.9
     assert text_layer_quality(_words("\ue001\ue002\ue003", "\ue004")) == 0.0
     assert text_layer_quality(_words("fÃ¼r", "GrÃ¶ÃŸe")) < 0.7
+    assert text_layer_quality(_words("ورحمة", "الـPDF", "שלום")) == 1.0
+    assert text_layer_quality(_words("اǄسǂ", "عǁيكم")) == pytest.approx(6 / 9)
     assert text_layer_quality(_words("fine", "\ufffd\ufffd\ufffd\ufffd")) == pytest.approx(0.5)
