@@ -304,7 +304,9 @@ class Word(Data):
 class Line(Data):
     """One line of text; ``text`` is its words joined by the spaces that belong between them."""
 
-    text: str = Field(description="Its words, in the order in which they are read.")
+    text: str = Field(
+        description="Its words, in the order in which they are read; in code with the spaces before them."
+    )
     bbox: BBox | None = Field(
         default=None, description="The box around those of its words; None without any."
     )

@@ -12,6 +12,7 @@ from docai.issues import make_issue
 from docai.pipelines.structure.bibliography import find_references
 from docai.pipelines.structure.blocks import MAX_WORDS, Block, PageBlocks, usual_size
 from docai.pipelines.structure.captions import find_captions
+from docai.pipelines.structure.code_text import set_spaces
 from docai.pipelines.structure.headings import find_headings, set_levels
 from docai.pipelines.structure.margins import find_margins
 from docai.pipelines.structure.notes import find_notes
@@ -67,10 +68,13 @@ class DocumentStructure:
         return issues
 
     def apply(self, records: Iterable[RecordBase]) -> None:
-        """Set ``role``, ``level`` and ``belongs_to`` of the texts among records of pages that were added."""
+        """Set ``role``, ``level`` and ``belongs_to`` of the texts among records of pages that were added, and
+        the spaces of code."""
         for record in records:
             if isinstance(record, Text) and record.id in self._settled:
                 record.role, record.level, record.belongs_to = self._settled[record.id]
+                if record.role == "code":
+                    set_spaces(record)
 
 
 def settle(pages: Sequence[PageBlocks], outline: Outline) -> None:

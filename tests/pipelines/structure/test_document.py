@@ -419,3 +419,29 @@ def test_settling_again_changes_nothing() -> None:
         (one.role, one.level, one.belongs_to) for one in first.texts
     ]
     assert {type(one) for one in again.texts} == {Text}
+
+
+def test_code_keeps_the_spaces_that_it_is_printed_with() -> None:
+    import pymupdf
+
+    import docai
+
+    words = "The area of a circle grows with the square of its radius"
+    listing = [
+        "def area(radius):",
+        "    if radius < 0:",
+        "        raise ValueError(radius)",
+        "    return  3 * radius",
+    ]
+    with pymupdf.open() as pdf:
+        page = pdf.new_page()
+        for row in range(8):
+            page.insert_text((72, 80 + 13 * row), words, fontsize=11)
+        for row, line in enumerate(listing):
+            page.insert_text((90, 220 + 12 * row), line, fontsize=10, fontname="cour")
+        for row in range(8):
+            page.insert_text((72, 300 + 13 * row), words, fontsize=11)
+        read = docai.Pipeline(engine=docai.ScriptedEngine({"text": ""})).process(pdf.tobytes())
+    (code,) = [one for one in read.texts if one.role == "code"]
+    assert code.text.split("\n") == listing
+    assert [line.text for line in code.lines] == listing
