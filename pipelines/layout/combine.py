@@ -268,6 +268,8 @@ def _classify_graphic(page: PageEvidence, box: BBox, tables: list[BBox]) -> Regi
     for word in inside:
         lines[word.line] += 1
     kind, score, evidence = classify_gray(page.gray(box), len(inside))
+    if kind == "molecule" and page.is_ground(box):
+        kind, score, evidence = "figure", 0.6, (*evidence, "but only filled boxes are drawn behind its words")
     if kind == "molecule" and is_text(page, box):
         kind, score, evidence = "figure", 0.6, (*evidence, "but what stands in it is text")
     table = max(tables, key=lambda other: intersection_area(other, box), default=None)

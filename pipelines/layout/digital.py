@@ -26,6 +26,7 @@ from docai.pipelines.ingest.mending import copy_page
 from docai.pipelines.layout.drop_caps import set_drop_caps
 from docai.pipelines.layout.form_boxes import FormBoxes
 from docai.pipelines.layout.ruling_strokes import all_strokes, grids_apart
+from docai.pipelines.layout.ruling_strokes import all_strokes, grids_apart, grounds_among
 from docai.pipelines.layout.types import LabeledBox, PageEvidence, WordBox, quarter_turn
 
 if TYPE_CHECKING:
@@ -132,6 +133,8 @@ def evidence_from_pdf(
     graphics, rules = drawings(page, paths if form is None else form.others)
     images = [clip(tuple(info["bbox"]), width, height) for info in page.get_image_info()]
     background = _background(images, width, height) if word_boxes else []
+    grounds = grounds_among(graphics, paths, [word.bbox for word in word_boxes])
+    grounds = [ground for ground in grounds if not any(touches(ground, image) for image in images)]
     graphics += [box for box in images if box not in background]
 
     def gray(box: BBox) -> NDArray[np.uint8]:
@@ -147,6 +150,7 @@ def evidence_from_pdf(
         gray,
         strokes=list(all_strokes(paths)),
         fields=[] if form is None else form.fields,
+        grounds=grounds,
     )
 
 

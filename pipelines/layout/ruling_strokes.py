@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from docai.geometry import BBox, join_touching, touches
+import numpy as np
+from numpy.typing import NDArray
+
+from docai.geometry import BBox, center, join_touching, touches
 
 MAX_THICKNESS = 3.0
 """Points up to which a filled box is a rule; a thicker one is a bar or shading."""
@@ -79,6 +82,45 @@ def grids_apart(path: dict[str, Any]) -> list[BBox]:
     parts = join_touching(strokes, JOIN_DISTANCE)
     n_grids = sum(is_grid([stroke for stroke in strokes if touches(part, stroke)]) for part in parts)
     return parts if n_grids > 1 else whole
+
+
+def grounds_among(
+    clusters: Sequence[BBox], paths: Sequence[dict[str, Any]], words: Sequence[BBox]
+) -> list[BBox]:
+    """The clusters of paths in which there are only filled boxes, one of them behind a word, and rules.
+
+    Rows of tables are shaded so. Where nothing else is drawn, slanted lines are those of letters.
+    """
+    if not clusters or not words:
+        return []
+    fills = [_filled_boxes(path) for path in paths]
+    middles = np.array([center(word) for word in words])
+    behind = [box for boxes in fills for box in boxes or () if _holds_any(box, middles)]
+    others = [path["rect"] for path, boxes in zip(paths, fills, strict=True) if boxes is None]
+    shaded, drawn = (np.array([(*box,) for box in boxes]).reshape(-1, 4) for boxes in (behind, others))
+    return [box for box in clusters if _any_touches(shaded, box) and not _any_touches(drawn, box)]
+
+
+def _holds_any(box: BBox, points: NDArray[np.float64]) -> bool:
+    return bool(((points >= box[:2]) & (points <= box[2:])).all(axis=1).any())
+
+
+def _any_touches(boxes: NDArray[np.float64], box: BBox) -> bool:
+    return bool(((boxes[:, :2] <= box[2:]) & (boxes[:, 2:] >= box[:2])).all(axis=1).any())
+
+
+def _filled_boxes(path: dict[str, Any]) -> list[BBox] | None:
+    """The filled boxes of a path that are no rules; None where it draws more than such and rules."""
+    boxes: list[BBox] = []
+    for item in path["items"]:
+        if item[0] == "re" and path.get("fill") is not None:
+            x0, x1 = sorted((item[1][0], item[1][2]))
+            y0, y1 = sorted((item[1][1], item[1][3]))
+            if min(x1 - x0, y1 - y0) > MAX_THICKNESS:
+                boxes.append((x0, y0, x1, y1))
+        elif _strokes_of_item(item, path) is None:
+            return None
+    return boxes
 
 
 def is_grid(strokes: Iterable[BBox]) -> bool:

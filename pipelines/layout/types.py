@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from docai.geometry import BBox, PageTransform, TurnedFrame, contains_center
+from docai.geometry import BBox, PageTransform, TurnedFrame, contains_center, touches
 from docai.pipelines.ingest import PageWord
 from docai.records import Evidence, Kind, Point, Role
 
@@ -150,6 +150,9 @@ class PageEvidence:
     """Straight horizontal and vertical strokes, also those that :attr:`graphics` contain; none of a scan."""
     fields: list[BBox] = field(default_factory=list)
     """Boxes of a form for a line of text, which are no graphics; none of a scan."""
+    grounds: list[BBox] = field(default_factory=list)
+    """Those of :attr:`graphics` that are only filled boxes behind words, with rules at most; none of a
+    scan."""
     notation: Callable[[BBox], list[DrawnNotation]] | None = None
     """What the strokes in a box make; None of a scan, and where nobody asks."""
     from_pixels: bool = False
@@ -159,6 +162,11 @@ class PageEvidence:
         """:attr:`gray` of a box, and between points of the page and its pixels."""
         gray = self.gray(box)
         return gray, PageTransform(box[0] - 1, box[1] - 1, gray.shape[1] / (box[2] - box[0] + 2))
+
+    def is_ground(self, box: BBox) -> bool:
+        """Whether all that is drawn in a box is :attr:`grounds`: what else is seen there are letters."""
+        inside = [graphic for graphic in self.graphics if touches(box, graphic)]
+        return bool(inside) and all(graphic in self.grounds for graphic in inside)
 
     def word_boxes_in(self, box: BBox) -> list[BBox]:
         """Boxes of the words whose centers lie in ``box``."""

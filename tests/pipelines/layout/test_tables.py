@@ -17,6 +17,7 @@ from docai.pipelines.layout import Region, find_regions
 from docai.pipelines.layout.classify import classify_gray, is_ruled_grid
 from docai.pipelines.layout.digital import _background
 from docai.pipelines.layout.order import reading_order
+from docai.pipelines.layout.ruling_strokes import grounds_among
 from docai.pipelines.layout.table_splits import split_tables_drawn_apart
 from docai.pipelines.layout.tables import is_tabular, leave_out_notes
 from docai.pipelines.layout.types import PageEvidence, RegionCandidate, WordBox
@@ -203,3 +204,35 @@ def test_a_chart_with_gridlines_and_numbers_on_its_axes_is_no_table() -> None:
     for i, (x, _) in enumerate(points):
         sheet.insert_text((x - 6, 275), "JFMAMJJASOND"[i], fontsize=9)
     assert "table" not in {region.kind for region in _regions(document)}
+
+
+def test_shaded_rows_of_slanted_letters_are_rows_and_no_molecules() -> None:
+    document = pymupdf.open()
+    sheet = document.new_page(width=420, height=400)
+    for row in range(8):
+        top = 60 + 18 * row
+        if row % 2:
+            sheet.draw_rect((100, top, 300, top + 18), color=None, fill=(0.96, 0.96, 0.96))
+        cells = (
+            (str(row), "Walter", "Ankara", str(990 - 7 * row)) if row else ("No.", "Name", "Town", "Points")
+        )
+        for x, text in zip((106, 150, 200, 250), cells, strict=True):
+            sheet.insert_text((x, top + 12), text, fontsize=9)
+    regions = _regions(document)
+    assert [region.kind for region in regions] == ["table"]
+    assert len(regions[0].words) == 32
+
+
+def test_strokes_on_a_shaded_box_are_more_than_its_ground() -> None:
+    document = pymupdf.open()
+    sheet = document.new_page(width=420, height=400)
+    sheet.insert_text((106, 72), "Walter", fontsize=9)
+    sheet.insert_text((106, 172), "OH", fontsize=9)
+    for top in (60, 160):
+        sheet.draw_rect((100, top, 300, top + 60), color=None, fill=(0.96, 0.96, 0.96))
+        sheet.draw_line((100, top + 60), (300, top + 60))
+    sheet.draw_line((125, 168), (140, 178))
+    words = [(106.0, 64.0, 140.0, 75.0), (106.0, 164.0, 120.0, 175.0)]
+    boxes = [(100.0, 60.0, 300.0, 120.0), (100.0, 160.0, 300.0, 220.0)]
+    assert grounds_among(boxes, sheet.get_drawings(), words) == boxes[:1]
+    assert grounds_among(boxes, sheet.get_drawings(), []) == []
