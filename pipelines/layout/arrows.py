@@ -42,6 +42,21 @@ FREE_END = 0.35
 HEAD_SHARE = 0.3
 """Share of an arrow's length in which its head lies."""
 
+PLUS_GAP = 0.3
+"""Bond lengths around a plus sign in which nothing else is drawn."""
+
+LARGE_PLUS_GAP = 0.08
+"""The same around one that is too large for a charge."""
+
+MIN_LARGE_PLUS = 0.38
+"""Bond lengths; the shorter side of such a plus sign, where no letter tells it."""
+
+MIN_PLUS = 0.3
+"""The same wherever letters are."""
+
+LARGER_THAN_LETTERS = 1.15
+"""Times the height of letters from which a plus sign is larger than they are."""
+
 MIN_DOUBLE_SHAFT = 2.5
 """Times the width of a line from which a shaft is two lines."""
 
@@ -205,8 +220,11 @@ def _are_opposite(a: _Shape, b: _Shape, bond: float) -> bool:
     return near and touches(grow(a.bbox, 0.6 * bond), b.bbox)
 
 
-def is_plus(parts: Parts, index: int, bond: float) -> bool:
-    """Whether a part is an upright cross of two strokes as long as each other, and stands alone."""
+def is_plus(parts: Parts, index: int, bond: float, letter_height: float = 0.0) -> bool:
+    """Whether a part is an upright cross of two strokes as long as each other, and stands alone.
+
+    One that is larger than letters, of ``letter_height``, is no charge, however close to a structure it is.
+    """
     x0, y0, x1, y1 = (int(value) for value in parts.boxes[index])
     width, height = x1 - x0, y1 - y0
     if not 0.2 * bond <= min(width, height) or max(width, height) > min(bond, 1.35 * min(width, height)):
@@ -217,10 +235,14 @@ def is_plus(parts: Parts, index: int, bond: float) -> bool:
         return False
     rest = mask & ~level[:, None] & ~plumb[None, :]
     middle = abs(np.flatnonzero(level).mean() + 0.5 - height / 2) < 0.2 * height
+    if rest.sum() > 0.05 * mask.sum() or not middle:
+        return False
+    least = LARGER_THAN_LETTERS * letter_height or MIN_LARGE_PLUS * bond
+    is_large = min(width, height) >= max(least, MIN_PLUS * bond)
+    gap = LARGE_PLUS_GAP if is_large else PLUS_GAP
     (box,) = parts.boxes_of(np.arange(len(parts.areas)) == index)
-    near = grow(box, 0.3 * bond)
-    alone = sum(touches(near, other) for other in parts.boxes_of(_close_to(parts, box, bond))) <= 1
-    return bool(rest.sum() <= 0.05 * mask.sum() and middle and alone)
+    near = grow(box, gap * bond)
+    return sum(touches(near, other) for other in parts.boxes_of(_close_to(parts, box, bond))) <= 1
 
 
 def _close_to(parts: Parts, box: BBox, reach: float) -> NDArray[np.bool_]:

@@ -101,14 +101,18 @@ def combine(page: PageEvidence) -> list[RegionCandidate]:
     assign_words(page, regions)
     tell_neighbors(regions, scheme)
     texts = [region for region in regions if region.kind == "text"]
-    none = [region for region in texts if not region.word_indices or _is_arrow(page, region, scheme)]
+    none = [region for region in texts if not region.word_indices or _is_sign(page, region, scheme)]
     return [region for region in regions if region not in none]
 
 
-def _is_arrow(page: PageEvidence, region: RegionCandidate, scheme: Scheme) -> bool:
-    """Whether an OCR engine took a reaction arrow for text, as a dash."""
-    arrows = [arrow.bbox for arrow, _ in scheme.arrows]
-    return page.from_pixels and any(share_inside(region.bbox, grow(arrow, 3)) > 0.8 for arrow in arrows)
+def _is_sign(page: PageEvidence, region: RegionCandidate, scheme: Scheme) -> bool:
+    """Whether an OCR engine took reaction arrows and plus signs for text, as dashes and crosses."""
+    signs = [
+        grow(box, 3) for box in (*(arrow.bbox for arrow, _ in scheme.arrows), *(p for p, _ in scheme.pluses))
+    ]
+    boxes = [region.bbox, *(page.words[index].bbox for index in region.word_indices)]
+    whole, *words = ([share_inside(box, sign) > 0.8 for sign in signs] for box in boxes)
+    return page.from_pixels and (any(whole) or all(map(any, words)))
 
 
 def _is_in_line(page: PageEvidence, region: RegionCandidate) -> bool:

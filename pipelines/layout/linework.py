@@ -103,7 +103,8 @@ def read_line_drawing(
     arrows, in_arrow = find_arrows(parts, ~letters, bond)
     thin = np.minimum(parts.widths, parts.heights) <= MAX_BRACKET * bond
     apart = in_arrow | (in_runs >= np.where(thin, MIN_BRACKET_RUN, MIN_RULE_SHARE))
-    pluses = [int(index) for index in np.flatnonzero(~apart) if is_plus(parts, int(index), bond)]
+    high = parts.median_height(letters & ~apart) or 0.0
+    pluses = [int(index) for index in np.flatnonzero(~apart) if is_plus(parts, int(index), bond, high)]
     letters = letters & ~apart
     letters[pluses] = False
     lettering = lettering_of(parts, letters)

@@ -155,6 +155,19 @@ def test_a_scheme_is_split_at_its_arrow_and_plus_signs() -> None:
     assert conditions == ["Et3N, DCM", "0 °C, 2 h"]
 
 
+def test_a_large_plus_near_a_ring_is_no_part_of_it() -> None:
+    sheet = Sheet()
+    left, right = sheet.molecule("chloride", 60, 80, bond=24), sheet.molecule("phenol", 240, 80, bond=24)
+    # As far from the ring as RDKit draws it: closer than a charge may be to its letter.
+    x, y = right[0] - 14, (right[1] + right[3]) / 2
+    sheet.line((x - 8, y), (x + 8, y))
+    sheet.line((x, y - 8), (x, y + 8))
+    regions = sheet.regions()
+    assert are_found(regions, [left, right])
+    assert max(region.bbox[0] for region in molecules(regions)) > x + 8
+    assert all("beside the plus sign" in " / ".join(region.evidence) for region in molecules(regions))
+
+
 def test_the_kinds_of_arrows_are_told_apart() -> None:
     sheet = Sheet()
     for row, x in enumerate((100, 100, 100)):
