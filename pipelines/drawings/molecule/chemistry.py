@@ -242,6 +242,14 @@ class _Builder:
         if mark.radicals:
             atom.SetNumRadicalElectrons(mark.radicals)
         self.built.used_labels.append(label)
+        if mark.charge > 0 and self._is_bare_cation(atom):
+            self.built.problems.append("A positive charge stands at a carbon with a double bond.")
+
+    def _is_bare_cation(self, atom: Atom) -> bool:
+        """Whether an atom is a carbon that is not written and has a double bond: hardly a cation."""
+        is_written = self.built.label_of[atom.GetIdx()] is not None
+        orders = [bond.GetBondTypeAsDouble() for bond in atom.GetBonds()]
+        return not is_written and atom.GetSymbol() == "C" and max(orders, default=0.0) > 1.0
 
     def finish(self) -> BuiltMolecule:
         """Write abbreviations out, and give the molecule its coordinates."""

@@ -34,6 +34,12 @@ _LOOSE_GAP: Final = 0.6
 _SIDE_OF_BOND: Final = 0.45
 """Distance from the axis of a bond up to which its strokes are, in bond lengths."""
 
+_LARGE_SIGN: Final = 0.38
+"""Bond lengths; the shorter side of a plus sign that is no charge, at least, where nothing is written."""
+
+_LARGER_THAN_LETTERS: Final = 1.15
+"""The same in heights of the usual capital, where there is one."""
+
 _MAX_PARTS: Final = 400
 """Connected parts of a drawing above which it is none of molecules."""
 
@@ -55,7 +61,9 @@ def find_structures(
         return []
     pluses = [label for label in wiring.labels if "".join(letter.text for letter in label.letters) == "+"]
     separators += [(middle, middle) for label in pluses for middle in [center(label.bbox)]]
-    operators = _between_structures(pluses, [_box(wiring, part) for part in parts], bonds.length)
+    boxes = [_box(wiring, part) for part in parts]
+    operators = _between_structures(pluses, boxes, bonds.length)
+    operators += _larger_than_charges(pluses, boxes, wiring, bonds.length)
     wiring.labels = [label for label in wiring.labels if label not in operators]
     for label, structure in _formulas(wiring.labels, separators, bonds.length):
         parts.append([len(wiring.nodes)])
@@ -198,6 +206,27 @@ def _between_structures(pluses: Sequence[LabelMark], boxes: Sequence[BBox], leng
         if any(_is_parted(a, b, separators, length) for i, a in enumerate(boxes) for b in boxes[i + 1 :]):
             found.append(label)
     return found
+
+
+def _larger_than_charges(
+    pluses: Sequence[LabelMark], boxes: Sequence[BBox], wiring: Wiring, length: float
+) -> list[LabelMark]:
+    """The plus signs beside structures that are larger than letters: in a part of a scheme, what such a sign
+    adds may not be seen."""
+    letters = [
+        letter.bbox[3] - letter.bbox[1]
+        for node in wiring.nodes
+        if node.label is not None
+        for letter in node.label.letters
+        if letter.text.isupper()
+    ]
+    least = _LARGER_THAN_LETTERS * median(letters) if letters else _LARGE_SIGN * length
+    return [
+        label
+        for label in pluses
+        if min(label.bbox[2] - label.bbox[0], label.bbox[3] - label.bbox[1]) >= least
+        and not any(_is_inside(center(label.bbox), box) for box in boxes)
+    ]
 
 
 def _is_whole(wiring: Wiring, part: Sequence[int]) -> bool:

@@ -19,6 +19,9 @@ from docai.pipelines.ingest.drawing import Drawing, Point
 _SIGN_LENGTH: Final = (0.1, 0.85)
 """Shortest and longest stroke of a sign, ems of the letters."""
 
+_MAX_PLUS: Final = 1.5
+"""Longest stroke of a plus between structures, ems."""
+
 _SIDE_GAP: Final = (-0.2, 0.75)
 """Ems between a letter and the minus sign beside it."""
 
@@ -52,6 +55,9 @@ def take_signs(drawing: Drawing, strokes: Strokes, letters: Sequence[Letter]) ->
     upright = [line for line in short if abs(line.unit()[0]) < 0.08]
     boxes = np.array([letter.bbox for letter in letters], float)
     used: set[int] = set()
+    for pair in _large_pluses(strokes, largest):
+        used |= {id(line) for line in pair}
+        signs.append(_letter("+", pair, 1.2 * pair[0].length, strokes))
     for line in level:
         partner = next((other for other in upright if _makes_plus(line, other)), None)
         if partner is not None:
@@ -110,6 +116,32 @@ def _makes_plus(level: Line, upright: Line) -> bool:
         math.dist(level.middle, upright.middle) < 0.15 * length
         and min(level.length, upright.length) > 0.7 * length
     )
+
+
+def _large_pluses(strokes: Strokes, size: float) -> list[tuple[Line, Line]]:
+    """Pairs of lines that cross in their middles and touch nothing else: signs between structures may be
+    larger than those of charges."""
+    low, high = (factor * size for factor in (_SIGN_LENGTH[1], _MAX_PLUS))
+    lines = [line for line in strokes.lines if low < line.length <= high and not line.is_dashed]
+    upright = [line for line in lines if abs(line.unit()[0]) < 0.08]
+    level = [line for line in lines if abs(line.unit()[1]) < 0.08] if len(upright) <= _MAX_LINES else []
+    return [
+        (line, partner)
+        for line in level[:_MAX_LINES]
+        for partner in [next((other for other in upright if _makes_plus(line, other)), None)]
+        if partner is not None
+        and not any(_meets(end, strokes.lines, line) for end in (*_ends(line), *_ends(partner)))
+    ]
+
+
+def _ends(line: Line) -> tuple[Point, Point]:
+    return line.p, line.q
+
+
+def _meets(end: Point, lines: Sequence[Line], line: Line) -> bool:
+    """Whether other lines end where an arm of a sign does."""
+    near = 0.05 * line.length
+    return sum(math.dist(end, other) < near for one in lines for other in _ends(one)) > 1
 
 
 def _host(line: Line, letters: Sequence[Letter], strokes: Strokes) -> Letter | None:

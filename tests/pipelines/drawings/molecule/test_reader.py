@@ -124,6 +124,20 @@ def test_charges_that_are_drawn_are_read(sheet: Sheet, sign: str) -> None:
     assert sheet.smiles() == ["CC[NH3+]" if is_plus else "CC[O-]"]
 
 
+@pytest.mark.parametrize(("reach", "smiles"), [(5.0, "Oc1ccccc1"), (1.6, "OC1=CC=[C+]C=C1?")])
+def test_a_plus_larger_than_letters_is_no_charge(sheet: Sheet, reach: float, smiles: str) -> None:
+    corners = ring(START, first=0.0)
+    oxygen = polar(corners[3], 180.0)
+    sheet.lines([*sides(corners), (corners[3], between(corners[3], oxygen, 0.7))])
+    for begin, end in list(sides(corners))[::2]:
+        sheet.line(between(begin, START, 0.2), between(end, START, 0.2))
+    sheet.text("OH", (oxygen[0] - 3.0, oxygen[1]), 8.0)
+    x, y = corners[0][0] + reach + 2.0, corners[0][1]
+    sheet.line((x - reach, y), (x + reach, y), width=0.6)
+    sheet.line((x, y - reach), (x, y + reach), width=0.6)
+    assert sheet.smiles() == [smiles]
+
+
 def test_what_is_left_over_makes_it_less_sure(sheet: Sheet) -> None:
     draw_toluene(sheet, START)
     sure = sheet.readings()[0]
