@@ -25,7 +25,6 @@ from docai.geometry import (
 from docai.pipelines.ingest.mending import copy_page
 from docai.pipelines.layout.drop_caps import set_drop_caps
 from docai.pipelines.layout.form_boxes import FormBoxes
-from docai.pipelines.layout.ruling_strokes import all_strokes, grids_apart
 from docai.pipelines.layout.ruling_strokes import all_strokes, grids_apart, grounds_among
 from docai.pipelines.layout.types import LabeledBox, PageEvidence, WordBox, quarter_turn
 
