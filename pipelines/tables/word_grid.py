@@ -180,14 +180,16 @@ def _drop_sign_columns(layout: WordLayout) -> list[float]:
 
 def _count_head_lines(layout: WordLayout, n_before_values: int) -> int:
     """Number of lines of the head. It ends at the last rule before the values; labels alone directly above
-    the values belong to the body."""
+    the values belong to the body, unless they continue a heading."""
     lines = layout.lines
     if n_before_values == 0 or n_before_values > _MAX_HEAD_SHARE * len(lines) + 1:
         return 0 if n_before_values == 0 else 1
     end = n_before_values
     while end > 1 and lines[end - 1].filled() == {0}:
         is_ruled_off = layout.ruled_between(lines[end - 2], lines[end - 1])
-        if not is_ruled_off and continues_below(layout, lines[end - 1], lines[end]):
+        # The other headings may stand between two lines of the first one, at half their distance.
+        above = next((line for line in reversed(lines[: end - 1]) if 0 in line.filled()), None)
+        if above is not None and not is_ruled_off and continues_below(layout, above, lines[end - 1]):
             break
         end -= 1
     ruled = [n for n in range(1, end + 1) if layout.ruled_between(lines[n - 1], lines[n])]

@@ -74,6 +74,9 @@ def grid_from_words(words: Sequence[PageWord], rules: Rulings) -> TableContent |
         return None
     blocks, n_head_rows = _head_blocks(layout)
     n_rows = n_head_rows
+    for line in layout.lines[layout.n_head :]:
+        for piece in line.pieces:
+            _narrow_to_own_column(layout, piece)
     for lines in _group_body_lines(layout):
         blocks += _lines_to_blocks(lines, n_rows)
         n_rows += 1
@@ -266,7 +269,8 @@ def _column_extent(layout: WordLayout, col: int, lines: Sequence[Line] | None = 
 
 
 def _narrow_to_own_column(layout: WordLayout, piece: Piece) -> None:
-    """Limit a heading that is wider than its column to the column with which it is aligned."""
+    """Limit a piece that is wider than its column to the column with which it is aligned, if it only reaches
+    into the gaps beside that."""
     if piece.first == piece.last:
         return
 

@@ -232,3 +232,51 @@ def test_stacks_of_values_are_rows_taken_for_one() -> None:
     words = _words([(12.0 * i, [(0, "town"), (50, f"{i}00"), (100, f"{i}.5")]) for i in range(3)])
     assert has_merged_rows([(0, 0, 40, 40), (40, 0, 90, 40), (90, 0, 150, 40)], words)
     assert not has_merged_rows([(0, 0, 40, 40)], words)
+
+
+def _right(end: float, text: str) -> tuple[float, str]:
+    """A text of :func:`_words` that ends there."""
+    return end - sum(5 * len(part) for part in text.split()) - 2.5 * text.count(" "), text
+
+
+def test_a_label_at_the_right_margin_of_its_column_does_not_span_the_gap_before_it() -> None:
+    rows = [
+        ("Item", "Code", "Qty", "Price", "VAT", "Amount"),
+        ("Chair", "C-1", "1", "129.50", "19%", "129.50"),
+        ("Table", "T-7", "1", "849.00", "19%", "849.00"),
+        ("Book", "B-2", "2", "24.90", "7%", "49.80"),
+        ("", "", "", "", "Subtotal", "1,028.30"),
+        ("", "", "", "", "VAT 19%", "185.91"),
+        ("", "", "", "", "VAT 7%", "3.49"),
+        ("", "", "", "", "Total EUR", "1,217.70"),
+    ]
+    lines = []
+    for number, (name, *texts) in enumerate(rows):
+        values = [
+            _right(end, text) for end, text in zip((90, 130, 190, 250, 310), texts, strict=True) if text
+        ]
+        lines.append((18.0 * number, [(0.0, name), *values] if name else values))
+    assert _texts(grid_from_words(_words(lines), Rulings())) == [list(row) for row in rows]
+
+
+def test_a_title_of_rows_below_a_head_without_a_first_name_is_no_name() -> None:
+    rows = [
+        (12, "Revenue", "3", "1,204.5", "1,150.2"),
+        (12, "Cost of sales", "", "(811.3)", "(790.8)"),
+        (24, "Administrative expenses", "4", "(96.4)", "(101.9)"),
+        (24, "Impairment of goodwill", "11", "(1.4)", "(20.0)"),
+        (0, "Profit", "", "184.8", "128.8"),
+    ]
+    lines: list[tuple[float, list[tuple[float, str]]]] = [
+        (0.0, [_right(180, "Note"), _right(260, "2025"), _right(340, "2024")]),
+        (12.0, [_right(260, "£m"), _right(340, "£m")]),
+        (30.0, [(0, "Continuing operations")]),
+    ]
+    for number, (indent, name, *texts) in enumerate(rows):
+        values = [_right(end, text) for end, text in zip((180, 260, 340), texts, strict=True) if text]
+        lines.append((48.0 + 18 * number, [(indent, name), *values]))
+    assert _texts(grid_from_words(_words(lines), Rulings()))[:3] == [
+        ["", "Note", "2025 £m", "2024 £m"],
+        ["Continuing operations", "", "", ""],
+        ["Revenue", "3", "1,204.5", "1,150.2"],
+    ]
