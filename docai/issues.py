@@ -367,7 +367,7 @@ CODES: Mapping[str, IssueCode] = MappingProxyType(
         "table-structure-doubtful": IssueCode(
             "warning",
             "evidence",
-            "The grid of a table with words of its own in the PDF may be wrong; the message says why.",
+            "The grid of a table, or a word of one in a picture, may be wrong; the message says why.",
         ),
         "table-number-doubtful": IssueCode(
             "warning",

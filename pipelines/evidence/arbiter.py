@@ -87,6 +87,7 @@ from docai.pipelines.evidence.base import Decision, Reading, alone, content_of
 from docai.pipelines.evidence.drawing import is_sound
 from docai.pipelines.evidence.drawing_decision import decide_drawn
 from docai.pipelines.evidence.second_readers import join_second_readers
+from docai.pipelines.evidence.table_choice import doubts_of
 from docai.pipelines.evidence.table_decision import decide_table, decide_unread_table, number_issues
 from docai.pipelines.evidence.text_layer import MIN_AGREEMENT, word_difference
 from docai.pipelines.evidence.trust import agreed, contradicted, probability_against, trust_against, trust_in
@@ -217,7 +218,7 @@ def _decide_unread(
         return Decision(content_of(native), ("text-layer",), native.confidence)
     if second is None or second.content is None or second.is_nothing:
         return None
-    confidence, issues = second.confidence, second.issues
+    confidence, issues = second.confidence, (*second.issues, *doubts_of(second))
     if confidence.value is None:
         quality = "clear" if second.complete else "unclear"
         method = f"share of the {quality} answers of {second.source} that are right"
@@ -321,7 +322,8 @@ def _believe_second(model: Reading, second: Reading, probability: float) -> Deci
         method=f"share of {source}'s {quality} answers that are right, given the model's confidence",
     )
     evidence = (source, *second.supporters)
-    return Decision(content, evidence, confidence, alternatives, (issue, *second.issues), repaired=True)
+    issues = (issue, *second.issues, *doubts_of(second))
+    return Decision(content, evidence, confidence, alternatives, issues, repaired=True)
 
 
 def _undecided(model: Reading, second: Reading) -> Decision:

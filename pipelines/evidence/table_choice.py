@@ -17,7 +17,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from docai.contents import TableContent
+from docai.contents import Issue, TableContent
+from docai.issues import make_issue
 from docai.pipelines.evidence.agreement import share_alike
 from docai.pipelines.evidence.base import Reading, content_of
 from docai.pipelines.evidence.table_quality import wholly_right
@@ -33,6 +34,9 @@ SURE: Final = 0.8
 
 FAIR: Final = 0.5
 """Quality of the better of two grids from which no third reader is asked."""
+
+DOUBTFUL: Final = 0.5
+"""Probability that all of a table is right below which it is said to be doubtful, and why."""
 
 CELL_METHOD: Final = "the least of its words, each by how often such words of the reader are right"
 
@@ -70,6 +74,23 @@ def join_tables(readings: Sequence[Reading]) -> tuple[Reading | None, tuple[Alte
         opponents=tuple(dict.fromkeys(one.source for one in others)),
     )
     return joined, alternatives
+
+
+def doubts_of(joined: Reading) -> tuple[Issue, ...]:
+    """That a table of :func:`join_tables` is likelier wrong somewhere than not, and what says so."""
+    value = joined.confidence.value
+    if not isinstance(joined.content, TableContent) or value is None or value >= DOUBTFUL:
+        return ()
+    reasons = [f"{joined.source} itself rates its grid {joined.quality or 0.0:.2f}"]
+    if joined.opponents and not joined.supporters:
+        reasons.append(f"{' and '.join(joined.opponents)} made out other rows, columns or spans")
+    elif not joined.supporters:
+        reasons.append("no other reader made out the same grid")
+    sure = [(cell.confidence, cell.text) for cell in joined.content.cells if cell.confidence is not None]
+    if sure and min(sure)[0] < DOUBTFUL:
+        reasons.append("the words of {1!r} are right by {0:.2f}".format(*min(sure)))
+    message = f"Not all of the table may be right ({value:.2f}): {'; '.join(reasons)}."
+    return (make_issue("table-structure-doubtful", message),)
 
 
 def has_same_grid(one: Reading, other: Reading) -> bool:

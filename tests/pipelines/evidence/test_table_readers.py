@@ -11,11 +11,12 @@ from PIL import Image, ImageDraw, ImageFont
 
 from docai.contents import Cell, TableContent
 from docai.parsers.table_grid import table_content
+from docai.pipelines.evidence.arbiter import decide
 from docai.pipelines.evidence.base import Picture, ReaderInput, Reading
 from docai.pipelines.evidence.ppocr import OcrPageWord, PageReader
 from docai.pipelines.evidence.scanned_tables import PpOcrTables
 from docai.pipelines.evidence.slanet import SlanetTables
-from docai.pipelines.evidence.table_choice import has_same_grid, is_doubtful, join_tables
+from docai.pipelines.evidence.table_choice import doubts_of, has_same_grid, is_doubtful, join_tables
 from docai.pipelines.evidence.table_dashes import with_dashes
 from docai.pipelines.evidence.table_sheet import prepare
 from docai.pipelines.evidence.table_words import fill_with_words
@@ -181,6 +182,20 @@ def test_agreement_and_sure_words_raise_the_confidence() -> None:
     assert confidence(reading("ppocr", grid, 0.9), reading("slanet", grid, 0.8)) > alone
     assert confidence(reading("ppocr", unsure, 0.9)) < alone
     assert confidence(reading("ppocr", grid, 0.9), reading("slanet", table(("a", "b", "c")), 0.8)) < alone
+
+
+def test_a_table_of_a_picture_that_is_likely_wrong_says_so_and_why() -> None:
+    grid, other = table(("a", "b"), ("1", "2")), table(("a", "b", "c"), ("1", "2", "3"))
+    decision = decide("table", None, [reading("ppocr", grid, 0.4), reading("slanet", other, 0.3)])
+    assert decision is not None
+    assert decision.confidence.value is not None
+    assert decision.confidence.value < 0.5
+    doubt = next(issue for issue in decision.issues if issue.code == "table-structure-doubtful")
+    assert "slanet made out other rows" in doubt.message
+    assert f"{decision.confidence.value:.2f}" in doubt.message
+    sure, _ = join_tables([reading("ppocr", grid, 0.99), reading("slanet", grid, 0.9)])
+    assert sure is not None
+    assert not doubts_of(sure)
 
 
 def test_cells_say_how_often_such_words_were_right() -> None:
