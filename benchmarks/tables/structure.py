@@ -45,7 +45,7 @@ from docai.limits import Limits
 from docai.pipelines.evaluation.base import Sample
 from docai.pipelines.evaluation.datasets import open_dataset
 from docai.pipelines.evidence.structure import judge
-from docai.pipelines.evidence.structure.judge import REASONS, SURE, coefficients, measure
+from docai.pipelines.evidence.structure.judge import OF_PICTURES, REASONS, SURE, coefficients, measure
 from docai.pipelines.evidence.structure.view import observe
 from docai.pipelines.ingest import open_source
 from docai.pipelines.layout import find_regions
@@ -59,6 +59,8 @@ BROKEN_WEIGHT: Final = 0.25
 """Of a broken grid beside a found one: there are several of each table."""
 
 RIDGE: Final = 1.0
+
+FITTED: Final = tuple(name for name in REASONS if name not in OF_PICTURES)
 
 N_FOLDS: Final = 5
 
@@ -114,7 +116,7 @@ def real_rows(folder: Path) -> list[Row]:
 
 def fit(rows: Sequence[Row]) -> tuple[float, dict[str, float]]:
     """Bias and weights of a logistic model; weights are not positive, and small ones cost little."""
-    x = np.array([[row.features[name] for name in REASONS] for row in rows])
+    x = np.array([[row.features[name] for name in FITTED] for row in rows])
     right = np.array([row.is_right for row in rows], float)
     weight = np.array([BROKEN_WEIGHT if row.breaking else 1.0 for row in rows])
     scale = x.std(axis=0) + 1e-6
@@ -125,9 +127,9 @@ def fit(rows: Sequence[Row]) -> tuple[float, dict[str, float]]:
         value = float((weight * (np.logaddexp(0, odds) - right * odds)).sum() + RIDGE * (beta[1:] ** 2).sum())
         return value, np.concatenate([[error.sum()], (x.T @ error) / scale + 2 * RIDGE * beta[1:]])
 
-    bounds = [(None, None), *[(None, 0.0)] * len(REASONS)]
-    beta = minimize(loss, np.zeros(len(REASONS) + 1), jac=True, method="L-BFGS-B", bounds=bounds).x
-    weights = {name: round(float(w), 3) for name, w in zip(REASONS, beta[1:] / scale, strict=True)}
+    bounds = [(None, None), *[(None, 0.0)] * len(FITTED)]
+    beta = minimize(loss, np.zeros(len(FITTED) + 1), jac=True, method="L-BFGS-B", bounds=bounds).x
+    weights = {name: round(float(w), 3) for name, w in zip(FITTED, beta[1:] / scale, strict=True)}
     return round(float(beta[0]), 3), {name: w for name, w in weights.items() if w < -0.01}
 
 

@@ -8,7 +8,7 @@ them:
 
     probability = 1 / (1 + exp(-(bias + sum_i weight_i * x_i)))
 
-No weight is positive. They are fitted by ``python benchmarks/table_structure.py --fit``.
+No weight is positive. They are fitted by ``python benchmarks/tables/structure.py --fit``.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ REASONS: Final[Mapping[str, str]] = {
     "open_titles": "a first or last row that is one cell over all columns, beyond the rules",
     "lone_cells": "rows with text in one column alone",
     "empty_share": "places without text",
+    "loose_empties": "places without text in rows that stand close, or columns that are not aligned",
     "sparse_columns": "columns that are nearly empty",
     "headless_columns": "columns without a head",
     "loose_spans": "spanning cells that are not over the middle of their columns, and have no rule below",
@@ -60,6 +61,10 @@ REASONS: Final[Mapping[str, str]] = {
 
 Counts are taken as ``log(1 + n)``. What rules make harmless is taken times the share of the boundaries that
 have none: places without text, nearly empty columns and the like are as usual in a ruled form as not."""
+
+OF_PICTURES: Final = frozenset(("empty_share",))
+"""Features that are weighed in pictures alone: an empty place may be a word that nobody read there. On a page
+with words of its own it says nothing where its row and its column are plain."""
 
 COEFFICIENTS_FILE: Final = "coefficients.json"
 
@@ -165,6 +170,7 @@ def measure(content: TableContent, view: TableView) -> tuple[dict[str, float], f
     where_unruled = {
         "lone_cells": math.log1p(lines.lone_cells(grid)),
         "empty_share": max(0.0, 1 - covered / n_places),
+        "loose_empties": lines.loose_empties(grid),
         "sparse_columns": math.log1p(lines.sparse_columns(grid)),
         "headless_columns": math.log1p(lines.headless_columns(grid)),
         "other_columns": float(other_columns),

@@ -96,11 +96,23 @@ def open_rows(grid: Grid) -> int:
     A cell that spans both rows is right there; a grid that has none cut a cell in two.
     """
     n = 0
-    for places, rules in zip(grid.ruled_places, grid.rules_between_rows, strict=True):
+    for row, (places, rules) in enumerate(zip(grid.ruled_places, grid.rules_between_rows, strict=True)):
         n_ruled = sum(place is not False for place in places)
-        if rules and 2 * n_ruled >= len(places):
+        if rules and 2 * n_ruled >= len(places) and not _is_sum_rule(grid, row):
             n += places.count(False)
     return n
+
+
+def _is_sum_rule(grid: Grid, row: int) -> bool:
+    """Whether the rule below a row is that of a sum: over the last columns alone, with a label above it and
+    one below it in the first column, which has few rules elsewhere."""
+    places = grid.ruled_places[row]
+    n_open = places.index(True) if True in places else 0
+    if n_open == 0 or places.count(False) > n_open:
+        return False
+    labels = {cell.row for cell in grid.cells if cell.col == 0 and cell.cell.row_span == 1}
+    body = [places[0] is True for places in grid.ruled_places[grid.n_head :]]
+    return {row, row + 1} <= labels and 2 * sum(body) < len(body)
 
 
 def open_columns(grid: Grid) -> int:

@@ -41,6 +41,12 @@ _BREAK_SHARE = 0.1
 _SPARSE_SHARE = 0.25
 """Share of the regions with sparse tables: ledgers with an amount in one of two columns, labels that stand
 once for several rows, columns of remarks."""
+_WIDE_ROWS_SHARE = 0.3
+"""Share of the sparse tables with line breaks in the texts of one column and more white between rows than
+between lines, as statements of accounts have."""
+_ALIGNED_SPANS_SHARE = 0.5
+"""Share of the tables with rules around all cells whose merged cells are aligned as their column is, not
+centered."""
 _DIFFICULTIES = (0.36, 1.0)
 
 
@@ -61,18 +67,20 @@ def table_document(seed: int | str) -> TableDocument:
     """The page of a seed, always the same."""
     rng = random.Random(f"docai table {seed}")
     sparse_rng = random.Random(f"docai sparse table {seed}")
+    span_rng = random.Random(f"docai table spans {seed}")
     while True:
         try:
-            return _draw(rng, sparse_rng if sparse_rng.random() < _SPARSE_SHARE else None)
+            return _draw(rng, sparse_rng if sparse_rng.random() < _SPARSE_SHARE else None, span_rng)
         except UndrawableError:
             continue
 
 
-def _draw(rng: random.Random, sparse_rng: random.Random | None) -> TableDocument:
+def _draw(rng: random.Random, sparse_rng: random.Random | None, span_rng: random.Random) -> TableDocument:
     two = rng.random() < _TWO_SHARE
     beside = two and rng.random() < 0.6
     widest = WIDTH - 2 * _MARGIN
-    drawn = [_table(rng, (widest - 30) / 2 if beside else widest, sparse_rng) for _ in range(1 + two)]
+    room = (widest - 30) / 2 if beside else widest
+    drawn = [_table(rng, room, sparse_rng, span_rng) for _ in range(1 + two)]
     sizes = [table.wrap(10_000, 10_000) for table, _, _ in drawn]
     if sum(high for _, high in sizes) > HEIGHT - 2 * _MARGIN - 60:
         raise UndrawableError("The tables are too high for the page.")
@@ -102,7 +110,9 @@ def _draw(rng: random.Random, sparse_rng: random.Random | None) -> TableDocument
     return TableDocument(file.getvalue(), region, cells, "+".join([*names, kind]).strip("+"))
 
 
-def _table(rng: random.Random, widest: float, sparse_rng: random.Random | None) -> tuple[Table, Design, Grid]:
+def _table(
+    rng: random.Random, widest: float, sparse_rng: random.Random | None, span_rng: random.Random
+) -> tuple[Table, Design, Grid]:
     difficulty = rng.uniform(*_DIFFICULTIES)
     plan = content.compose(rng, difficulty)
     grid = plan.content if sparse_rng is None else _thinned(plan.content, sparse_rng)
@@ -114,9 +124,16 @@ def _table(rng: random.Random, widest: float, sparse_rng: random.Random | None) 
     )
     if rng.random() < _WHITE_RULE_SHARE:
         design = replace(design, rules="grid", rule_gray=1.0, stripe=1.0, header_fill=0.8, stub_fill=0.9)
+    has_wide_rows = sparse_rng is not None and span_rng.random() < _WIDE_ROWS_SHARE
+    if has_wide_rows:
+        design = replace(design, pad_y=span_rng.uniform(0.2, 0.5), leading=span_rng.uniform(1.05, 1.25))
     table = lay_out(grid, design, rng, widest)
     if rng.random() < _BREAK_SHARE:
         _break_lines(rng, table)
+    if has_wide_rows:
+        _write_details(span_rng, table, grid)
+    if design.rules == "grid" and span_rng.random() < _ALIGNED_SPANS_SHARE:
+        _align_spans(table, grid, design)
     return table, design, grid
 
 
@@ -160,6 +177,26 @@ def _break_lines(rng: random.Random, table: Table) -> None:
             words = cell.lines[0].split(" ")
             at = rng.randint(1, len(words))
             cell.lines = [" ".join(part) for part in (words[:at], words[at:]) if part]
+
+
+def _write_details(rng: random.Random, table: Table, grid: Grid) -> None:
+    """Break the texts of one column below the head, some of them into several lines."""
+    columns = [col for col in range(grid.n_cols) if not (grid.numeric and grid.numeric[col])]
+    col = rng.choice(columns or [0])
+    for row in table._cellvalues[grid.n_header_rows :]:
+        cell = row[col]
+        if isinstance(cell, CellText) and len(cell.lines) == 1 and rng.random() < 0.5:
+            words = cell.lines[0].split(" ")
+            size = rng.randint(1, 2)
+            cell.lines = [" ".join(words[at : at + size]) for at in range(0, len(words), size)]
+
+
+def _align_spans(table: Table, grid: Grid, design: Design) -> None:
+    """Align the merged cells below the head as the column in which they begin."""
+    for cell in grid.cells:
+        if cell.col_span > 1 and cell.row >= grid.n_header_rows:
+            start, align = (cell.col, cell.row), design.align[cell.col].replace("DECIMAL", "RIGHT")
+            table.setStyle([("ALIGN", start, start, align)])
 
 
 def _write_note(rng: random.Random, canvas: Canvas, box: BBox) -> BBox:

@@ -189,3 +189,94 @@ def test_cells_are_compared_by_their_places_spans_and_texts() -> None:
     assert same_cells([*one, Cell(row=2, col=0)], [one[0].model_copy(update={"text": "aB"}), *one[1:]])
     assert not same_cells(one, [one[0].model_copy(update={"col_span": 1}), *one[1:]])
     assert not same_cells(one, one[:2])
+
+
+def _page(draw: Callable[[pymupdf.Page], None]) -> tuple[bytes, BBox]:
+    with pymupdf.open() as document:
+        page = document.new_page(width=500, height=400)
+        draw(page)
+        return document.tobytes(), (45, 55, 455, 355)
+
+
+def _write(page: pymupdf.Page, end: float, y: float, text: str) -> None:
+    """A text that ends there."""
+    page.insert_text((end - pymupdf.get_text_length(text, fontsize=10), y), text, fontsize=10)
+
+
+def test_a_merged_cell_with_rules_around_it_is_no_doubt_wherever_its_words_stand() -> None:
+    def draw(page: pymupdf.Page) -> None:
+        for row in range(6):
+            for col in range(5):
+                merged = (row, col) in {(2, 1), (4, 3)}
+                x0, x1 = 50 + 80 * col, 130 + 80 * (col + merged)
+                if (row, col - 1) not in {(2, 1), (4, 3)}:
+                    page.draw_rect((x0, 60 + 20 * row, x1, 80 + 20 * row), width=0.7)
+                    text = f"Name {col}" if row == 0 else "Leeds" if merged else f"{row}{col}0"
+                    page.insert_text((x0 + 4, 74 + 20 * row), text, fontsize=10)
+
+    structure = _judged(*_page(draw))
+    assert structure.features["loose_spans"] == 0
+    assert structure.probability >= SURE
+
+
+STATEMENT = [
+    ("Date", "Details", "Paid out", "Paid in", "Balance"),
+    ("", "Opening balance", "", "", "2,104.11"),
+    ("02 Mar", "Card payment STORES 3297", "45.20", "", "2,058.91"),
+    ("03 Mar", "Direct debit\nGAS\nRef 8500112233", "88.00", "", "1,970.91"),
+    ("05 Mar", "Salary ACME", "", "2,450.00", "4,420.91"),
+    ("09 Mar", "Standing order\nMr J Smith", "950.00", "", "3,470.91"),
+    ("", "Cash withdrawal", "60.00", "", "3,410.91"),
+    ("12 Mar", "Interest", "", "0.37", "3,411.28"),
+    ("", "Closing balance", "", "", "3,411.28"),
+]
+
+
+def _draw_statement(page: pymupdf.Page) -> None:
+    y = 74.0
+    for date, details, *amounts in STATEMENT:
+        page.insert_text((50, y), date, fontsize=10)
+        lines = details.split("\n")
+        for number, line in enumerate(lines):
+            page.insert_text((105, y + 12 * number), line, fontsize=10)
+        for end, text in zip((310, 380, 450), amounts, strict=True):
+            _write(page, end, y, text)
+        y += 18 + 12 * (len(lines) - 1)
+
+
+def test_lines_closer_than_rows_are_of_one_cell_wherever_they_end() -> None:
+    pdf, bbox = _page(_draw_statement)
+    table, view = _viewed(pdf, bbox)
+    assert (table.n_rows, table.n_cols) == (9, 5)
+    structure = judge(table, view)
+    assert structure.features["loose_breaks"] == 0
+    for seed in range(3):
+        merged = dict(broken_grids(table, view.words, random.Random(seed)))["merge_rows"]
+        assert judge(merged, view).probability < min(SURE, structure.probability), f"seed {seed}"
+
+
+def test_the_rule_of_a_sum_and_steps_of_indents_are_no_doubts() -> None:
+    rows = [
+        (12, "Revenue", "1,204.5"),
+        (12, "Cost of sales", "(811.3)"),
+        (0, "Gross profit", "393.2"),
+        (24, "Distribution", "(112.0)"),
+        (24, "Administration", "(96.4)"),
+        (0, "Operating profit", "184.8"),
+    ]
+
+    def draw(page: pymupdf.Page) -> None:
+        for end, text in ((250, "Note"), (350, "2025"), (450, "2024")):
+            _write(page, end, 74, text)
+        for number, (indent, name, value) in enumerate(rows, 1):
+            y = 74 + 18 * number
+            page.insert_text((50 + indent, y), name, fontsize=10)
+            _write(page, 250, y, f"{number}")
+            _write(page, 350, y, value)
+            _write(page, 450, y, value)
+            if name.endswith("profit"):
+                page.draw_line((300, y - 12), (455, y - 12), width=0.5)
+
+    structure = _judged(*_page(draw))
+    assert structure.features["open_rows"] == 0
+    assert structure.features["ragged_columns"] == 0
