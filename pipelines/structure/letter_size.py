@@ -98,7 +98,7 @@ def _height_in_ems(text: str) -> float | None:
 
 
 def _top(character: str) -> float:
-    base, *marks = unicodedata.normalize("NFD", character)
+    base, *marks = list(unicodedata.normalize("NFD", character))
     is_high = base.isupper() or base.isdigit() or base in _ASCENDING
     has_accent = any(unicodedata.combining(mark) == ABOVE for mark in marks)
     if has_accent and base in "ij":
