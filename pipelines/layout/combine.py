@@ -40,6 +40,7 @@ from docai.pipelines.layout.neighbors import tell_neighbors
 from docai.pipelines.layout.no_tables import text_instead_of_tables
 from docai.pipelines.layout.passages import join_systems, split_passages
 from docai.pipelines.layout.schemes import Scheme, is_text, split_drawings, structures_in_tables
+from docai.pipelines.layout.table_rows import MAX_INSIDE, take_rows
 from docai.pipelines.layout.table_splits import (
     split_side_by_side,
     split_tables_drawn_apart,
@@ -96,6 +97,7 @@ def combine(page: PageEvidence) -> list[RegionCandidate]:
     for region in regions:
         if region.kind == "table":
             leave_out_notes(page, region)
+    take_rows(page, regions)
     regions += _text_regions(page, regions)
     _record_conflicts(page, regions)
     assign_words(page, regions)
@@ -363,7 +365,8 @@ def _text_regions(page: PageEvidence, regions: list[RegionCandidate]) -> list[Re
     texts = [
         RegionCandidate("text", box, 0.9, [f"layout model: {label}"], label=label)
         for box, label in page.model_boxes
-        if label not in ("table", "picture") and not any(share_inside(box, one.bbox) > 0.6 for one in regions)
+        if label not in ("table", "picture")
+        and not any(share_inside(box, one.bbox) > MAX_INSIDE for one in regions)
     ]
     for field in page.fields:
         labels = [one for one in texts if _is_label(one.bbox, field, page)]
