@@ -40,10 +40,10 @@ def place_note_marks(regions: Sequence[RegionCandidate], words: Sequence[WordBox
     for mark, word in enumerate(words):
         if not _MARK.fullmatch(word.text) or word.turn:
             continue
-        holder = next((one for one in placed if mark in one.word_indices and one.kind == "text"), None)
-        if holder is None or holder.turn:
+        holder = next((one for one in placed if mark in one.word_indices), None)
+        if holder is None or not _is_prose(holder):
             continue
-        others = [one for one in placed if one is not holder and one.kind == "text" and not one.turn]
+        others = [one for one in placed if one is not holder and _is_prose(one)]
         offs = [
             (off, number) for number, one in enumerate(others) if (off := _off(word, one, words)) is not None
         ]
@@ -59,6 +59,11 @@ def place_note_marks(regions: Sequence[RegionCandidate], words: Sequence[WordBox
             new for one in placed for new in (kept if one is holder else [joined] if one is target else [one])
         ]
     return placed
+
+
+def _is_prose(region: RegionCandidate) -> bool:
+    """Whether it is level text and no formula, whose signs are small, too."""
+    return region.kind == "text" and not region.turn and region.label != "formula"
 
 
 def _off(mark: WordBox, region: RegionCandidate, words: Sequence[WordBox]) -> float | None:
