@@ -60,6 +60,16 @@ def assign_words(page: PageEvidence, regions: list[RegionCandidate], *, move: bo
         regions += _turned_regions(page, indices, turn)
 
 
+def words_beside(box: BBox, own: Sequence[BBox], others: Iterable[BBox]) -> tuple[BBox, ...]:
+    """Boxes of words of other texts that reach into the box of a text, and in which none of its own words
+    stands: letters of a formula in a line, and the line, can each lie in the other."""
+    return tuple(
+        other
+        for other in others
+        if touches(other, box) and not any(contains_center(other, word) for word in own)
+    )
+
+
 def _without_frames(texts: list[RegionCandidate]) -> list[RegionCandidate]:
     """The text regions without those that lie around several others, as the box of a watermark does."""
     return [

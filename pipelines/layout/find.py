@@ -19,14 +19,13 @@ from docai.geometry import (
     clip,
     contains_center,
     grow,
-    touches,
     union,
 )
 from docai.parsers.text import text_direction
 from docai.pipelines.ingest import Page, PageWord
 from docai.pipelines.ingest.check_boxes import CHECKED, UNCHECKED, place_sign
 from docai.pipelines.layout import deskew
-from docai.pipelines.layout.assign import assign_words
+from docai.pipelines.layout.assign import assign_words, words_beside
 from docai.pipelines.layout.combine import combine
 from docai.pipelines.layout.drawn_notation import read_notation
 from docai.pipelines.layout.form_boxes import find_form_boxes
@@ -215,8 +214,8 @@ def _layout_from_pixels(
             groups = [frame.corners(word.bbox) for word in shown[id(region)] if not word.text]
             found = replace(found, unread=tuple(_around(corners) for corners in groups))
         if id(region) in in_texts:
-            others = [boxes for key, boxes in in_texts.items() if key != id(region)]
-            found = replace(found, beside=tuple(box for box in chain(*others) if touches(box, found.bbox)))
+            others = chain(*(boxes for key, boxes in in_texts.items() if key != id(region)))
+            found = replace(found, beside=words_beside(found.bbox, in_texts[id(region)], others))
         regions.append(found)
     if seen and words:
         regions = [replace(one, words=compare_words(one.bbox, one.words, seen)) for one in regions]

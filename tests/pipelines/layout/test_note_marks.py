@@ -10,6 +10,7 @@ from docai.pipelines.evidence import ppocr
 from docai.pipelines.evidence.base import ReaderInput
 from docai.pipelines.evidence.ppocr import OcrPageWord, PpOcr
 from docai.pipelines.ingest import PageWord, open_source
+from docai.pipelines.layout.assign import words_beside
 from docai.pipelines.layout.note_marks import place_note_marks
 from docai.pipelines.layout.types import RegionCandidate, WordBox
 
@@ -50,3 +51,9 @@ def test_a_word_of_another_text_is_not_read_again(monkeypatch: pytest.MonkeyPatc
         assert PpOcr().read(region).text == "power"
         assert region.picture.image.convert("L").getextrema() == (255, 255)
         assert ReaderInput(page, region.bbox).picture.image.convert("L").getextrema() == (0, 255)
+
+
+def test_what_holds_a_word_of_the_text_itself_is_not_beside_it() -> None:
+    box, own = (60.0, 28.0, 140.0, 42.0), (69.0, 29.0, 80.0, 38.0)
+    near, around, far = (90.0, 36.0, 110.0, 46.0), (65.0, 25.0, 88.0, 45.0), (90.0, 60.0, 110.0, 70.0)
+    assert words_beside(box, [own], [near, around, far]) == (near,)
