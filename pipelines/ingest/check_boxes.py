@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-import pymupdf
-
 from docai.geometry import BBox, center, contains_center
 from docai.pipelines.ingest.page import PageWord
 
@@ -77,6 +75,9 @@ def place_sign(words: list[PageWord], bbox: BBox, sign: str) -> None:
 
 
 def _boxes(page: Any) -> Iterator[_Box]:
+    # Not above: processes that only know these signs do without the library.
+    import pymupdf
+
     document = page.parent
     if not document.is_form_pdf:
         return
