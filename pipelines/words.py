@@ -64,8 +64,8 @@ def text_layer_quality(words: Iterable[PageWord]) -> float:
 
     Private-use, unassigned, control and replacement characters count as bad, as do words of UTF-8 that was
     decoded as Windows-1252, Latin letters other than those of ASCII in words that run from right to left, and
-    all of a font that gives other letters than it shows. Below about 0.8 the
-    page is better read from its pixels. The words themselves are neither changed nor dropped.
+    all of a font that gives other letters than it shows. Below about 0.8 the page is better read from its
+    pixels. The words themselves are neither changed nor dropped.
     """
     n_total = n_bad = 0
     for word in words:

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from docai.geometry import BBox, center, contains_center, grow, overlap_ratio, share_inside, touches
+import numpy as np
+
+from docai.geometry import BBox, center, contains_center, grow, overlap_ratio, share_inside
 
 MAX_HEIGHT: Final = 2.6
 """Height of a field, in heights of the words in it or before it."""
@@ -62,15 +64,22 @@ def find_form_boxes(paths: list[dict[str, Any]], words: Sequence[tuple[BBox, str
     fields: list[BBox] = []
     squares: list[tuple[BBox, bool]] = []
     extents = [_box(path) for path in paths]
+    lows, highs = np.array(extents)[:, :2], np.array(extents)[:, 2:]
+    apart: dict[int, list[int]] = {}
+    for number, box in frames.items():
+        around = np.array(grow(box, 1))
+        # Pages of tables have thousands of boxes.
+        touching = ((lows <= around[2:]) & (highs >= around[:2])).all(axis=1)
+        near = [int(other) for other in np.flatnonzero(touching) if other != number]
+        if all(share_inside(extents[other], grow(box, 1)) > 0.99 for other in near):
+            apart[number] = near
+    if not apart:
+        return FormBoxes([], [], paths)
     # Words in boxes are of diagrams, too, and of no label.
     free = [word for word, _ in words if not any(contains_center(box, word) for box in frames.values())]
     used: set[int] = set()
-    for number, box in frames.items():
-        around = grow(box, 1)
-        near = [other for other, extent in enumerate(extents) if other != number and touches(around, extent)]
-        inside = [other for other in near if share_inside(extents[other], around) > 0.99]
-        if len(inside) < len(near):
-            continue
+    for number, inside in apart.items():
+        box = frames[number]
         held = [word for word in words if contains_center(box, word[0])]
         if not inside and _is_field(box, [word[0] for word in held], free):
             fields.append(box)
