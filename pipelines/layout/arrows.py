@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docai.geometry import BBox, center, grow, touches, union
+from docai.pipelines.drawings.molecule.types import LARGE_SIGN, LARGER_THAN_LETTERS
 from docai.pipelines.layout.segments import Rod, points_of, rod_of
 from docai.pipelines.pixels import Parts
 
@@ -48,14 +49,8 @@ PLUS_GAP = 0.3
 LARGE_PLUS_GAP = 0.08
 """The same around one that is too large for a charge."""
 
-MIN_LARGE_PLUS = 0.38
-"""Bond lengths; the shorter side of such a plus sign, where no letter tells it."""
-
 MIN_PLUS = 0.3
-"""The same wherever letters are."""
-
-LARGER_THAN_LETTERS = 1.15
-"""Times the height of letters from which a plus sign is larger than they are."""
+"""Bond lengths; the shorter side of such a plus sign, whatever letters are there."""
 
 MIN_DOUBLE_SHAFT = 2.5
 """Times the width of a line from which a shaft is two lines."""
@@ -237,7 +232,7 @@ def is_plus(parts: Parts, index: int, bond: float, letter_height: float = 0.0) -
     middle = abs(np.flatnonzero(level).mean() + 0.5 - height / 2) < 0.2 * height
     if rest.sum() > 0.05 * mask.sum() or not middle:
         return False
-    least = LARGER_THAN_LETTERS * letter_height or MIN_LARGE_PLUS * bond
+    least = LARGER_THAN_LETTERS * letter_height or LARGE_SIGN * bond
     is_large = min(width, height) >= max(least, MIN_PLUS * bond)
     gap = LARGE_PLUS_GAP if is_large else PLUS_GAP
     (box,) = parts.boxes_of(np.arange(len(parts.areas)) == index)

@@ -17,7 +17,14 @@ from docai.pipelines.drawings.molecule.doubts import find_doubts
 from docai.pipelines.drawings.molecule.graph import Wiring
 from docai.pipelines.drawings.molecule.labels import group_labels, read_label
 from docai.pipelines.drawings.molecule.points import components, grown
-from docai.pipelines.drawings.molecule.types import DrawnGraph, LabelMark, LabelStructure, NodeMark
+from docai.pipelines.drawings.molecule.types import (
+    LARGE_SIGN,
+    LARGER_THAN_LETTERS,
+    DrawnGraph,
+    LabelMark,
+    LabelStructure,
+    NodeMark,
+)
 from docai.pipelines.ingest.drawing import Point
 
 _MIN_WHOLE: Final = 9
@@ -33,12 +40,6 @@ _LOOSE_GAP: Final = 0.6
 
 _SIDE_OF_BOND: Final = 0.45
 """Distance from the axis of a bond up to which its strokes are, in bond lengths."""
-
-_LARGE_SIGN: Final = 0.38
-"""Bond lengths; the shorter side of a plus sign that is no charge, at least, where nothing is written."""
-
-_LARGER_THAN_LETTERS: Final = 1.15
-"""The same in heights of the usual capital, where there is one."""
 
 _MAX_PARTS: Final = 400
 """Connected parts of a drawing above which it is none of molecules."""
@@ -220,7 +221,7 @@ def _larger_than_charges(
         for letter in node.label.letters
         if letter.text.isupper()
     ]
-    least = _LARGER_THAN_LETTERS * median(letters) if letters else _LARGE_SIGN * length
+    least = LARGER_THAN_LETTERS * median(letters) if letters else LARGE_SIGN * length
     return [
         label
         for label in pluses

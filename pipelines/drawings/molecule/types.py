@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from docai.contents import Issue, MoleculeContent
 from docai.geometry import BBox
@@ -12,6 +12,12 @@ from docai.pipelines.ingest.drawing import Point
 
 BondStyle = Literal["plain", "wedge", "hash", "wavy", "bold", "dashed", "dative"]
 """``wedge`` and ``hash`` begin at their narrow end; ``hash`` is also a row of bars of one length."""
+
+LARGE_SIGN: Final = 0.38
+"""Bond lengths; the shorter side of a plus sign that is no charge, at least, where nothing is written."""
+
+LARGER_THAN_LETTERS: Final = 1.15
+"""The same in heights of the usual capital, where there is one."""
 
 
 @dataclass(slots=True, eq=False)
