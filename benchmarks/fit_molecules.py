@@ -202,8 +202,8 @@ def _kept_answers(file: Path | None) -> dict[str, Answers]:
         entry = json.loads(line)
         kept[entry["name"]] = {
             name: tuple(
-                MoleculeAnswer(smiles, preparation, plausibility, own, n_stems=n_stems)
-                for smiles, preparation, plausibility, own, n_stems in rows
+                MoleculeAnswer(smiles, preparation, plausibility, own, n_stems=n_stems, n_signs=n_signs)
+                for smiles, preparation, plausibility, own, n_stems, n_signs in rows
             )
             for name, rows in entry["answers"].items()
         }
@@ -212,7 +212,10 @@ def _kept_answers(file: Path | None) -> dict[str, Answers]:
 
 def _as_rows(answers: Answers) -> dict[str, list[list[object]]]:
     return {
-        name: [[one.smiles, one.preparation, one.plausibility, one.own, one.n_stems] for one in given]
+        name: [
+            [one.smiles, one.preparation, one.plausibility, one.own, one.n_stems, one.n_signs]
+            for one in given
+        ]
         for name, given in answers.items()
     }
 

@@ -39,6 +39,8 @@ class MoleculeAnswer:
     """Its structures, in units and from an origin of the reader's."""
     n_stems: int = 0
     """Letters I that the picture shows, of which programs see strokes alone (:mod:`.molecule_stems`)."""
+    n_signs: int = 0
+    """Plus signs that it shows beside letters."""
 
 
 def answer_of_blocks(blocks: Sequence[str], preparation: str, own: float = 0.0) -> MoleculeAnswer:

@@ -9,13 +9,14 @@ from typing import Final
 
 from docai.parsers.molecule import parse_molecule
 from docai.pipelines.evidence.base import Need, ReaderInput, Reading
-from docai.pipelines.evidence.molecule_answers import mend
+from docai.pipelines.evidence.molecule_answers import MoleculeAnswer, mend
+from docai.pipelines.evidence.molecule_charges import SOUND
 from docai.pipelines.evidence.molecule_salts import read_texts, with_salts
 from docai.pipelines.evidence.molecule_stems import traced
 from docai.records import Confidence, Evidence
 
-SOUND: Final = 0.5
-"""Confidence of the reader of drawings from which it made out all that it saw."""
+AS_IT_IS: Final = "as it is"
+"""Its only preparation of a picture."""
 
 
 class Tracing:
@@ -36,8 +37,9 @@ class Tracing:
 
         picture = region.molecule_picture
         found = read_traced(picture.gray, traced(picture))
+        n_signs = 0 if found.tracing is None else found.tracing.n_plus_signs
         if not found.smiles:
-            return Reading(self.name)
+            return Reading(self.name, molecules=(MoleculeAnswer(None, AS_IT_IS, n_signs=n_signs),))
         smiles = found.smiles
         content = parse_molecule(smiles).content
         if content.smiles:
@@ -46,6 +48,8 @@ class Tracing:
             if meant != content.smiles:
                 smiles, content = meant, parse_molecule(meant).content
         complete = content.is_valid and "*" not in smiles and found.confidence >= SOUND
+        plausibility = 1.0 if complete else 0.0
+        answer = MoleculeAnswer(content.smiles, AS_IT_IS, plausibility, found.confidence, n_signs=n_signs)
         return Reading(
             self.name,
             content,
@@ -53,4 +57,5 @@ class Tracing:
             complete=complete,
             confidence=Confidence(value=found.confidence, method=found.method),
             quality=found.confidence,
+            molecules=(answer,),
         )

@@ -29,6 +29,9 @@ _MAX_OTHER_TEXT: Final = 0.5
 _USUAL_LENGTHS: Final = (0.82, 1.22)
 """Lengths over the usual one that most bonds of a structure have."""
 
+_SHORT: Final = 0.33
+"""Length over the usual one below which a line is a stroke of a letter and no bond."""
+
 _CHAIN_ANGLES: Final = (math.cos(math.radians(145)), math.cos(math.radians(95)))
 """Cosines between which the angle of a chain is."""
 
@@ -52,6 +55,8 @@ def find_doubts(graph: DrawnGraph, letters: Sequence[Letter], width: float) -> l
         found.append("No atom is written, and lengths and angles are not those of a structure.")
     if any(graph.nodes[node].label is None and _is_bent_cumulene(bonds) for node, bonds in out.items()):
         found.append("An atom that is not written has two double bonds at an angle.")
+    if _has_strokes_of_letters(graph):
+        found.append("Some of its bonds are so short that they are strokes of a letter that was not read.")
     if _turns_squarely(graph, out):
         found.append("Its lines turn at right angles.")
     if _has_nested_parts(graph):
@@ -110,6 +115,19 @@ def _is_regular(graph: DrawnGraph, out: dict[int, list[tuple[Point, BondLink]]])
             cosine = _cosine(bonds[0][0], bonds[1][0])
             n_odd += not _CHAIN_ANGLES[0] <= cosine <= _CHAIN_ANGLES[1]
     return n_odd <= 0.25 * n_chain
+
+
+def _has_strokes_of_letters(graph: DrawnGraph) -> bool:
+    """Whether bonds between atoms that are not written are much shorter than the others."""
+    if len(graph.links) < 3:
+        return False
+    usual = median(_length(graph, link) for link in graph.links)
+    return any(
+        _length(graph, link) < _SHORT * usual
+        and graph.nodes[link.begin].label is None
+        and graph.nodes[link.end].label is None
+        for link in graph.links
+    )
 
 
 def _is_bent_cumulene(bonds: Sequence[tuple[Point, BondLink]]) -> bool:

@@ -52,6 +52,8 @@ class Ink:
     """The ink of a picture; ``x_picture = (x + x0) / scale`` for corners of pixels."""
 
     mask: Mask
+    levels: NDArray[np.uint8]
+    """The same before it was ink or not: 0 for paper, 255 for the usual stroke."""
     scale: float
     """Its pixels per pixel of the picture."""
     x0: float
@@ -82,8 +84,11 @@ def find_ink(picture: NDArray[np.uint8]) -> Ink | None:
     scale = float(np.clip(wanted / width, _MIN_SCALE, _MAX_SCALE))
     scale = min(scale, (MAX_PIXELS / (wide * high)) ** 0.5)
     levels = _levels(gray[y : y + high, x : x + wide], np.asarray(part, np.uint8), float(threshold))
-    mask = _scaled(levels, scale, width, _floor(levels))
-    return Ink(mask, scale, x * scale - _MARGIN, y * scale - _MARGIN, stroke_width(mask) or width * scale)
+    large = _scaled(levels, scale)
+    mask = _inked(large, levels, scale, width)
+    x0, y0 = x * scale - _MARGIN, y * scale - _MARGIN
+    shown = np.asarray(np.clip(255 * large, 0, 255), np.uint8)
+    return Ink(mask, shown, scale, x0, y0, stroke_width(mask) or width * scale)
 
 
 def stroke_width(ink: Mask) -> float:
@@ -131,8 +136,8 @@ def _floor(levels: NDArray[np.float32]) -> float:
     return float(np.clip(_FAINT + 4 * noise, _FAINT, 0.5))
 
 
-def _scaled(levels: NDArray[np.float32], scale: float, width: float, floor: float) -> Mask:
-    """Ink at another scale, with the stairs of pixels rounded."""
+def _scaled(levels: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
+    """Levels at another scale, with a margin of paper."""
     margin = int(np.ceil(_MARGIN / scale)) + 1
     framed = cv2.copyMakeBorder(levels, margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=0)
     offset = margin * scale - _MARGIN
@@ -143,7 +148,12 @@ def _scaled(levels: NDArray[np.float32], scale: float, width: float, floor: floa
     # Corners of pixels are kept in place: x' + 0.5 = (x + 0.5) scale - offset.
     shift = 0.5 * scale - 0.5 - offset
     matrix = np.array([[scale, 0, shift], [0, scale, shift]])
-    large = cv2.warpAffine(framed, matrix, (wide, height), flags=cv2.INTER_CUBIC)
+    return np.asarray(cv2.warpAffine(framed, matrix, (wide, height), flags=cv2.INTER_CUBIC), np.float32)
+
+
+def _inked(large: NDArray[np.float32], levels: NDArray[np.float32], scale: float, width: float) -> Mask:
+    """Ink of scaled levels, with the stairs of pixels rounded. ``levels`` are those before, with strokes of
+    ``width``."""
     if scale > 1:
         is_binary = bool(np.isin(levels, (0, 1)).all())
         sigma = max(_SMOOTHING * width, _BINARY_SMOOTHING if is_binary else 0.0)
@@ -151,4 +161,4 @@ def _scaled(levels: NDArray[np.float32], scale: float, width: float, floor: floa
     # A stroke thinner than a pixel is gray: it counts where it is darker than what is around.
     reach = 2 * round(_AROUND * width * scale) + 1
     around = cv2.blur(large, (reach, reach))
-    return np.asarray(large > np.clip(_ABOVE * around, floor, 0.5), np.uint8)
+    return np.asarray(large > np.clip(_ABOVE * around, _floor(levels), 0.5), np.uint8)

@@ -21,6 +21,7 @@ from docai.pipelines.tracing.molecule.dashes import dashes_as_bars, stubs_as_bar
 from docai.pipelines.tracing.molecule.hashes import complete_rows, level_rows
 from docai.pipelines.tracing.molecule.ink import Ink, find_ink
 from docai.pipelines.tracing.molecule.parts import Part, find_parts
+from docai.pipelines.tracing.molecule.plus_signs import PlusSign, find_crosses, signs_of, without_signs
 from docai.pipelines.tracing.molecule.rings import as_capital, missed_rings
 from docai.pipelines.tracing.molecule.segments import Piece, Vector, read_pieces
 from docai.pipelines.tracing.molecule.skeleton import Chain, Skeleton
@@ -73,6 +74,8 @@ class Tracing:
     """``x_picture = x_drawing / scale + x0``."""
     n_stems: int = 0
     """Upright strokes at the ends of bonds that are an I."""
+    n_plus_signs: int = 0
+    """Plus signs beside letters."""
 
 
 @dataclass(slots=True, eq=False)
@@ -100,6 +103,7 @@ def trace(picture: NDArray[np.uint8], *, sees_touching: bool = False) -> Tracing
     if bond <= 0:
         return None
     found = sort_parts(parts, bond, ink.width)
+    parts, found, signs = _take_plus_signs(ink, parts, found, bond)
     seen: list[Candidate] = []
     if sees_touching:
         height = found.height or USUAL_HEIGHT * bond
@@ -126,7 +130,24 @@ def trace(picture: NDArray[np.uint8], *, sees_touching: bool = False) -> Tracing
     stems = [found.bars[index] for index in iodines]
     found.bars = [bar for index, bar in enumerate(found.bars) if index not in iodines]
     traced.pieces = split_straight(traced.pieces, beside, bond)
-    return _as_drawing(ink, found, traced, bond, stems)
+    return _as_drawing(ink, found, traced, bond, stems, signs)
+
+
+def _take_plus_signs(
+    ink: Ink, parts: list[Part], found: Sorted, bond: float
+) -> tuple[list[Part], Sorted, list[PlusSign]]:
+    """Plus signs beside letters, and the parts and what they may be without them."""
+    crosses = find_crosses(ink, found.height or USUAL_HEIGHT * bond)
+    if not crosses:
+        return parts, found, []
+    # A letter that its sign or a bond touches is seen without them.
+    without = sort_parts(find_parts(without_signs(ink, crosses)) or [], bond, ink.width)
+    _cut_letters(without, bond, ink.width)
+    signs = signs_of(crosses, without.letters)
+    if not signs:
+        return parts, found, []
+    parts = find_parts(without_signs(ink, signs)) or []
+    return parts, sort_parts(parts, bond, ink.width), signs
 
 
 def _cut_letters(found: Sorted, bond: float, width: float) -> None:
@@ -204,7 +225,9 @@ def _bond_length(parts: list[Part], width: float) -> float:
 # The drawing.
 
 
-def _as_drawing(ink: Ink, found: Sorted, traced: _Traced, bond: float, stems: list[Vector]) -> Tracing:
+def _as_drawing(
+    ink: Ink, found: Sorted, traced: _Traced, bond: float, stems: list[Vector], signs: list[PlusSign]
+) -> Tracing:
     scale = BOND_POINTS / bond
     paths: list[PaintedPath] = []
     for contours, is_with_next in _ordered(found, ink.width):
@@ -231,10 +254,10 @@ def _as_drawing(ink: Ink, found: Sorted, traced: _Traced, bond: float, stems: li
         for letter in (as_capital(one, cap) for one in read_letters(Drawing(box, tuple(paths[:n_letters]))))
         if letter.score >= _MIN_SCORE
     ]
-    read += [as_letter(stem, scale) for stem in stems]
+    read += [as_letter(stem, scale) for stem in stems] + [sign.as_letter(scale) for sign in signs]
     read += missed_rings(found.letters, paths[:n_letters], read, scale, cap)
     x0, y0 = ink.x0 / ink.scale, ink.y0 / ink.scale
-    return Tracing(drawing, read, scale * ink.scale, x0, y0, len(stems))
+    return Tracing(drawing, read, scale * ink.scale, x0, y0, len(stems), len(signs))
 
 
 def _ordered(found: Sorted, width: float) -> Iterator[tuple[list[NDArray[np.float64]], bool]]:

@@ -104,3 +104,43 @@ def test_the_record_has_the_structure_its_readers_and_the_confidence_of_the_vote
     assert decision is not None
     assert set(decision.evidence) == {"imago", "osra"}
     assert decision.confidence.value == pytest.approx(_sure(*readings))
+
+
+BETAINE, WITHOUT_SIGNS = "C[N+](C)(C)CC(=O)[O-]", "C[N+](C)(C)CC(=O)O"
+
+
+def _traced(smiles: str, own: float = 0.99, n_signs: int = 0) -> Reading:
+    answer = MoleculeAnswer(smiles, "as it is", 1.0, own, n_signs=n_signs)
+    return reading_of_answers("tracing", [answer])
+
+
+def test_signs_that_a_program_overlooks_are_those_that_the_tracing_sees() -> None:
+    overlooked = _reading("imago", *[WITHOUT_SIGNS] * 4)
+    joined, rest = join_molecules([overlooked, _traced(BETAINE)])
+    assert joined is not None
+    assert joined.text == BETAINE
+    assert {joined.source, *joined.supporters} == {"imago", "tracing"}
+    assert not rest
+    assert _sure(overlooked, _traced(BETAINE)) > 0.9
+
+
+@pytest.mark.parametrize("traced", ["CN(C)CC(=O)[O-]", "C[N+](C)(C)CCC(=O)[O-]", "C[N+](C)(C)CC(=O)O"])
+def test_another_structure_with_signs_changes_no_answer(traced: str) -> None:
+    joined, _ = join_molecules([_reading("imago", *[WITHOUT_SIGNS] * 4), _traced(traced)])
+    assert joined is not None
+    assert joined.text in {WITHOUT_SIGNS, traced}
+
+
+def test_what_the_tracing_hardly_made_out_changes_no_answer() -> None:
+    joined, rest = join_molecules([_reading("imago", *[WITHOUT_SIGNS] * 4), _traced(BETAINE, own=0.1)])
+    assert joined is not None
+    assert not joined.supporters
+    assert len(rest) == 1
+    assert is_doubtful([joined])
+
+
+def test_a_structure_without_charges_where_the_picture_shows_a_plus_is_doubtful() -> None:
+    glycine = "NCC(=O)O"
+    imago = _reading("imago", *[glycine] * 4)
+    assert _sure(imago, _traced("CCO", own=0.1)) > 0.4
+    assert _sure(imago, _traced("CCO", own=0.1, n_signs=1)) < 0.15

@@ -110,6 +110,52 @@ def test_upright_bonds_and_letters_of_other_labels_are_no_iodine(smiles: str, an
     assert tracing.n_stems == 0
 
 
+@pytest.mark.parametrize(
+    "smiles",
+    [
+        "CC(=O)OCC[N+](C)(C)C",
+        "[O-][n+]1ccccc1",
+        "O=[N+]([O-])c1ccc(O)cc1",
+        "C[n+]1ccc(-c2ccccc2)cc1",
+        "CC[N+](CC)(CC)CC",
+        "[NH3+]CC(=O)[O-]",
+    ],
+)
+@pytest.mark.parametrize(("width", "angle"), [(250, 0), (300, 30)])
+def test_charges_of_small_pictures_are_read(smiles: str, width: int, angle: float) -> None:
+    found = read_picture(plain_letters(smiles, width, angle))
+    assert smiles_of(found) == canonical(smiles)
+    assert found.tracing is not None
+    assert found.tracing.n_plus_signs == smiles.count("+")
+
+
+@pytest.mark.parametrize("smiles", ["CCOC(=O)c1ccccc1", "[O-]C(=O)c1ccccc1", "C[C@H](N)Cc1ccccc1", "CCCC#N"])
+@pytest.mark.parametrize("angle", [0, 30, 90])
+def test_minus_signs_hashes_and_letters_are_no_plus_signs(smiles: str, angle: float) -> None:
+    for picture in (plain_letters(smiles, 250, angle), draw(smiles, 150)):
+        tracing = trace(picture)
+        assert tracing is not None
+        assert tracing.n_plus_signs == 0
+
+
+@pytest.mark.parametrize("dpi", [150, 200])
+def test_the_t_of_ethyl_is_no_plus_sign(dpi: int) -> None:
+    import pymupdf
+
+    with pymupdf.open() as document:
+        page = document.new_page(width=160, height=120)
+        corners = [(40, 30), (60, 42), (60, 66), (40, 78), (20, 66), (20, 42)]
+        for begin, end in zip(corners, [*corners[1:], corners[0]], strict=True):
+            page.draw_line(begin, end, width=0.6)
+        page.draw_line((60, 42), (80, 30), width=0.6)
+        page.insert_text((82, 30), "OEt", fontname="tiro", fontsize=10)
+        pixels = page.get_pixmap(dpi=dpi, colorspace=pymupdf.csGRAY)
+    tracing = trace(np.frombuffer(pixels.samples, np.uint8).reshape(pixels.height, pixels.width))
+    assert tracing is not None
+    assert "O" in {letter.text for letter in tracing.letters}
+    assert tracing.n_plus_signs == 0
+
+
 def test_an_upright_bond_with_a_flaw_in_it_is_no_iodine() -> None:
     picture = plain_letters("OC(C)(C)C", 400, 0)
     whole = trace(picture)
