@@ -52,6 +52,10 @@ def load_problem(seconds: float = SECONDS) -> str | None:
     return None
 
 
+MIN_CONTRAST: Final = 8
+"""Difference of gray, 0…255, below which a picture is even paper, and not worth the second of looking."""
+
+
 def read_words(
     picture: NDArray[np.uint8], *, letter_height: float | None = None, seconds: float = SECONDS
 ) -> list[OcrWord]:
@@ -63,6 +67,8 @@ def read_words(
     Raises:
         ReaderError: the engine is not installed, failed, crashed, or took longer than ``seconds``.
     """
+    if picture.size and int(np.ptp(picture)) < MIN_CONTRAST and missing() is None:
+        return []
     return _ask(ppocr_engine.read_page, seconds, picture, letter_height)
 
 

@@ -173,6 +173,20 @@ def test_a_white_page_has_no_words() -> None:
         assert PpOcr().read(ReaderInput(page, page.bbox)).content is None
 
 
+@needs_ppocr
+def test_even_paper_is_not_given_to_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object) -> object:
+        raise AssertionError("it was asked")
+
+    monkeypatch.setattr(ppocr, "_ask", refuse)
+    for level in (0, 128, 255):
+        assert ppocr.read_words(np.full((900, 700, 3), level, np.uint8)) == []
+    faint = np.full((90, 70, 3), 255, np.uint8)
+    faint[40:50, 20:50] = 240
+    with pytest.raises(AssertionError, match="it was asked"):
+        ppocr.read_words(faint)
+
+
 @needs_imago
 def test_a_drawn_molecule_is_read() -> None:
     from rdkit import Chem
