@@ -31,7 +31,9 @@ def with_drawn_charges(
         return given
     return {
         name: tuple(
-            replace(one, smiles=traced.smiles) if one.smiles and _lacks(one.smiles, traced.smiles) else one
+            replace(one, smiles=traced.smiles)
+            if one.smiles and lacks_charges(one.smiles, traced.smiles)
+            else one
             for one in of_reader
         )
         for name, of_reader in given.items()
@@ -56,7 +58,7 @@ def _charges(smiles: str) -> Counter[tuple[str, int]]:
 
 
 @lru_cache(maxsize=4096)
-def _lacks(smiles: str, charged: str) -> bool:
+def lacks_charges(smiles: str, charged: str) -> bool:
     """Whether a structure is another one but for some of its charges and the hydrogen that goes with them."""
     mine, other = _charges(smiles), _charges(charged)
     return mine != other and mine <= other and _uncharged(smiles) == _uncharged(charged) != ""

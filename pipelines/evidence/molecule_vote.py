@@ -27,7 +27,7 @@ from docai.pipelines.evidence.molecule_answers import (
     count_oddities,
     makeup,
 )
-from docai.pipelines.evidence.molecule_charges import count_cations, with_drawn_charges
+from docai.pipelines.evidence.molecule_charges import count_cations, lacks_charges, with_drawn_charges
 from docai.pipelines.evidence.molecule_salts import with_salts
 from docai.pipelines.evidence.molecule_stems import count_iodines
 from docai.records import Alternative, Confidence, Evidence
@@ -264,8 +264,14 @@ def join_molecules(readings: Sequence[Reading]) -> tuple[Reading | None, tuple[A
     return joined, tuple(
         Alternative(source=reading.source, content=reading.text, reason=reason)
         for reading in readings
-        if reading.content is not None and reading.source not in best.sources and reading.text.strip()
+        if reading.content is not None and reading.text.strip() and not _is_meant(reading, best)
     )
+
+
+def _is_meant(reading: Reading, best: Candidate) -> bool:
+    """Whether what a reader gives is the structure that is believed, or that without its signs."""
+    is_without = reading.source in best.sources and lacks_charges(reading.text, best.smiles)
+    return reading.text == best.smiles or is_without
 
 
 def answers_of(readings: Sequence[Reading]) -> dict[Evidence, tuple[MoleculeAnswer, ...]]:

@@ -132,11 +132,12 @@ def test_another_structure_with_signs_changes_no_answer(traced: str) -> None:
 
 
 def test_what_the_tracing_hardly_made_out_changes_no_answer() -> None:
-    joined, rest = join_molecules([_reading("imago", *[WITHOUT_SIGNS] * 4), _traced(BETAINE, own=0.1)])
+    readings = [_reading("imago", *[WITHOUT_SIGNS] * 4), _traced(BETAINE, own=0.1)]
+    joined, rest = join_molecules(readings)
     assert joined is not None
     assert not joined.supporters
     assert len(rest) == 1
-    assert is_doubtful([joined])
+    assert is_doubtful(readings)
 
 
 def test_a_structure_without_charges_where_the_picture_shows_a_plus_is_doubtful() -> None:
