@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -10,11 +11,40 @@ from numpy.typing import NDArray
 
 from docai.geometry import BBox, union
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 Gray = NDArray[np.uint8]
 """Gray levels (height, width): 0 is black, 255 white. Ink masks are 255 on 0."""
 
 MIN_LINE_CONTRAST = 20
 """Gray levels by which a line must differ from its surroundings."""
+
+
+MIN_COLOR = 60
+"""Gray levels by which a color is darker in its strongest channel than in the usual gray, at least, to count
+by that."""
+
+MAX_COLORED_STROKE = 9
+"""Pixels; width of strokes that count so. Marked text and colored fills are wider."""
+
+
+def gray_levels(image: Image) -> Gray:
+    """Gray levels of a picture; thin strokes of a light color are as dark in it as their strongest channel.
+
+    Yellow, as programs draw sulfur and its bonds, is nearly white in the usual gray: a molecule would be torn
+    in two where its sulfur is. Fills stay as light as they are, so that what is printed on them is seen.
+    """
+    gray = np.asarray(image.convert("L"))
+    if image.mode in ("1", "L"):
+        return gray
+    strongest = np.asarray(image.convert("RGB")).min(axis=2)
+    is_colored = cv2.subtract(gray, strongest) > MIN_COLOR
+    if not is_colored.any():
+        return gray
+    kernel = np.ones((MAX_COLORED_STROKE, MAX_COLORED_STROKE), np.uint8)
+    depth = cv2.morphologyEx(strongest, cv2.MORPH_BLACKHAT, kernel)
+    return np.asarray(np.where(is_colored & (depth > MIN_COLOR), strongest, gray), np.uint8)
 
 
 def flatten(gray: Gray) -> Gray:

@@ -21,6 +21,7 @@ from docai.pipelines.pixels import (
     Gray,
     Parts,
     binarize,
+    gray_levels,
     horizontal_lines,
     join_line_pieces,
     parts_of,
@@ -247,7 +248,7 @@ def classify_image(image: Image.Image) -> tuple[Kind, float, tuple[str, ...]]:
         layered = image.convert("RGBA")
         paper = Image.new("RGBA", layered.size, "white")
         image = Image.alpha_composite(paper, layered)
-    return classify_gray(np.asarray(image.convert("L")))
+    return classify_gray(gray_levels(image))
 
 
 def classify_gray(gray: Gray, n_words: int | None = None) -> tuple[Kind, float, tuple[str, ...]]:

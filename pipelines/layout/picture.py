@@ -10,7 +10,7 @@ import numpy as np
 
 from docai.geometry import PageTransform
 from docai.pipelines.layout import deskew
-from docai.pipelines.pixels import Gray, Parts, binarize, halftone_share, parts_of
+from docai.pipelines.pixels import Gray, Parts, binarize, gray_levels, halftone_share, parts_of
 from docai.pipelines.tracing.score.page_staves import level_staves
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def gray_page(page: Page, font_size: float | None = None) -> tuple[Gray, float]:
 
 
 def _drawn(page: Page, scale: float) -> Gray:
-    gray = np.asarray(page.render(scale=scale).convert("L"))
+    gray = gray_levels(page.render(scale=scale))
     if not is_light_on_dark(gray):
         return gray
     gray = np.asarray(255 - gray)

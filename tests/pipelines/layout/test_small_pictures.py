@@ -22,10 +22,15 @@ pytestmark = pytest.mark.slow(seconds=20)
 
 
 def molecule(smiles: str, width: int, height: int) -> Image.Image:
+    return colored_molecule(smiles, width, height).convert("L")
+
+
+def colored_molecule(smiles: str, width: int, height: int) -> Image.Image:
+    """In RDKit's colors: sulfur is yellow."""
     canvas = rdMolDraw2D.MolDraw2DCairo(width, height)
     canvas.DrawMolecule(rdMolDraw2D.PrepareMolForDrawing(Chem.MolFromSmiles(smiles)))
     canvas.FinishDrawing()
-    return Image.open(BytesIO(canvas.GetDrawingText())).convert("L")
+    return Image.open(BytesIO(canvas.GetDrawingText())).convert("RGB")
 
 
 def text(line: str, size: int) -> tuple[Image.Image, list[SeenWord]]:
@@ -55,6 +60,17 @@ def regions_of(image: Image.Image, words: Sequence[SeenWord] = ()) -> tuple[Regi
     image.save(buffer, "PNG")
     with open_source(buffer.getvalue(), limits=Limits()) as source, source.page(1) as page:
         return find_regions(page, see_words=lambda _: words).regions
+
+
+@pytest.mark.parametrize(
+    "smiles", ["COc1ccc2[nH]c(S(=O)Cc3ncc(C)c(OC)c3C)nc2c1", "CC(=O)NCCCS(=O)(=O)O", "O=C(CSc1ccccc1)Nc1ccccc1"]
+)
+@pytest.mark.parametrize("size", [(450, 330), (700, 400)])
+def test_a_molecule_with_yellow_sulfur_is_one_region(smiles: str, size: tuple[int, int]) -> None:
+    image = colored_molecule(smiles, *size)
+    (region,) = regions_of(image)
+    assert region.kind == "molecule"
+    assert share_inside(ink_box(ImageOps.grayscale(image)), region.bbox) > 0.98
 
 
 @pytest.mark.parametrize(
