@@ -63,7 +63,7 @@ def regions_of(image: Image.Image, words: Sequence[SeenWord] = ()) -> tuple[Regi
 
 
 @pytest.mark.parametrize(
-    "smiles", ["COc1ccc2[nH]c(S(=O)Cc3ncc(C)c(OC)c3C)nc2c1", "CC(=O)NCCCS(=O)(=O)O", "O=C(CSc1ccccc1)Nc1ccccc1"]
+    "smiles", ["COc1ccc2[nH]c(S(=O)Cc3ncc(C)c(OC)c3C)nc2c1", "CC(=O)NCCCS(=O)(=O)O", "O=C(CSc1ccccc1)NC"]
 )
 @pytest.mark.parametrize("size", [(450, 330), (700, 400)])
 def test_a_molecule_with_yellow_sulfur_is_one_region(smiles: str, size: tuple[int, int]) -> None:
