@@ -169,7 +169,9 @@ def read_structure(traced: TracedInk, scale: float = 1.0) -> Structure:
     thickness = stats[:, cv2.CC_STAT_AREA] / np.maximum(longest, 1.0)
     is_thin = (n_strokes <= 2) & (thickness < 1.9 * width + 1)
     is_line = is_thin & (longest > 0.3 * bond)
-    is_letter = (box_sides < 0.75 * bond) & (box_sides > 0.15 * bond) & ~is_thin & ~is_circle
+    # Large pictures of few atoms have long bonds beside letters of the usual size.
+    smallest = min(0.15 * bond, 6 * width)
+    is_letter = (box_sides < 0.75 * bond) & (box_sides > smallest) & ~is_thin & ~is_circle
     # Letters that touch are as wide as a bond and more, of strokes none of which is.
     is_touching = (boxes[:, 3] < 0.75 * bond) & (boxes[:, 2] < 2.5 * bond) & (longest < 0.55 * bond)
     is_letter |= is_touching & (box_sides >= 0.75 * bond) & (n_strokes >= 4) & ~is_circle

@@ -28,14 +28,14 @@ def content(smiles: str) -> MoleculeContent:
     return MoleculeContent(smiles=smiles, is_valid=True)
 
 
-def drawn(smiles: str, *, rotate: float = 23, every_carbon: bool = False) -> Gray:
+def drawn(smiles: str, *, rotate: float = 23, every_carbon: bool = False, bond: float = 80) -> Gray:
     from rdkit import Chem
     from rdkit.Chem.Draw import rdMolDraw2D
 
     drawer = rdMolDraw2D.MolDraw2DCairo(896, 896)
     options = drawer.drawOptions()
     options.useBWAtomPalette()
-    options.rotate, options.fixedBondLength, options.bondLineWidth = rotate, 80, 3
+    options.rotate, options.fixedBondLength, options.bondLineWidth = rotate, bond, 3
     mol = Chem.MolFromSmiles(smiles)
     if every_carbon:
         for atom in mol.GetAtoms():
@@ -60,6 +60,12 @@ def graph(bonds: list[tuple[int, int]], letters: list[int]) -> BondGraph:
 
 def fits(observed: BondGraph, expected: BondGraph) -> NDArray[np.float64]:
     return np.ones((observed.n, expected.n))
+
+
+@pytest.mark.parametrize("smiles", ["CC(C)O", "CCC(C)N", "CC(N)O"])
+@pytest.mark.parametrize("bond", [80, 160, 320])
+def test_letters_may_be_small_beside_long_bonds(smiles: str, bond: float) -> None:
+    assert aligned(smiles, drawn(smiles, bond=bond)).mismatch == 0
 
 
 @pytest.mark.parametrize("seed", range(5))
