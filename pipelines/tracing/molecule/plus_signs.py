@@ -17,10 +17,13 @@ from numpy.typing import NDArray
 
 from docai.pipelines.drawings.letter import Letter
 from docai.pipelines.tracing.molecule.candidates import Candidate
-from docai.pipelines.tracing.molecule.ink import Ink
+from docai.pipelines.tracing.molecule.ink import MAX_PIXELS, Ink
 
 _CAPITAL_PX: Final = 36.0
 """Height of a capital at the scale at which signs are looked for."""
+
+_MAX_FACTOR: Final = 2.5
+"""Enlargement above which what was taken for capitals is too small to be letters."""
 
 _SIDES: Final = (0.28, 0.34, 0.4, 0.46, 0.52)
 """Sides of a cross in heights of a capital."""
@@ -90,7 +93,9 @@ class PlusSign:
 
 def find_crosses(ink: Ink, height: float) -> list[PlusSign]:
     """Crosses anywhere in a picture, the likeliest first; ``height`` is that of a capital, pixels."""
-    factor = _CAPITAL_PX / height
+    factor = _CAPITAL_PX / height if height > 0 else np.inf
+    if factor > _MAX_FACTOR or ink.levels.size * factor**2 > MAX_PIXELS:
+        return []
     method = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
     levels = cv2.resize(ink.levels, None, fx=factor, fy=factor, interpolation=method)
     found: list[tuple[float, PlusSign]] = []
@@ -99,8 +104,12 @@ def find_crosses(ink: Ink, height: float) -> list[PlusSign]:
         if min(levels.shape) < len(cross):
             continue
         likeness = cv2.matchTemplate(levels, cross, cv2.TM_CCOEFF_NORMED)
-        is_peak = likeness == cv2.dilate(likeness, np.ones((9, 9), np.uint8))
         middle = len(cross) // 2
+        rows, columns = likeness.shape
+        # On even paper the correlation is not defined, and may be anything.
+        is_dark = levels[middle : middle + rows, middle : middle + columns] >= _LEVEL * 255
+        likeness[~is_dark] = 0.0
+        is_peak = likeness == cv2.dilate(likeness, np.ones((9, 9), np.uint8))
         for y, x in np.argwhere(is_peak & (likeness >= _LIKENESS)).tolist():
             if _is_sign(levels, x + middle, y + middle, share * _CAPITAL_PX):
                 at = ((x + middle + 0.5) / factor, (y + middle + 0.5) / factor)
@@ -113,7 +122,7 @@ def find_crosses(ink: Ink, height: float) -> list[PlusSign]:
 
 
 def _is_sign(levels: NDArray[np.uint8], x: int, y: int, side: float) -> bool:
-    """Whether a place is dark, so are the four arms of a cross around it, and its upright one ends."""
+    """Whether the arms of a cross around a place are about as dark as it is, and the upright one ends."""
     height, width = levels.shape
 
     def level(dx: float, dy: float) -> float:
@@ -123,8 +132,7 @@ def _is_sign(levels: NDArray[np.uint8], x: int, y: int, side: float) -> bool:
     center, arm, end = level(0, 0), _ARMS[0], _BEYOND[0]
     arms = min(level(arm, 0), level(-arm, 0), level(0, arm), level(0, -arm))
     beyond = max(level(0, end), level(0, -end))
-    # On even paper the correlation is not defined, and may be anything.
-    return center >= _LEVEL * 255 and arms >= _ARMS[1] * center and beyond <= _BEYOND[1] * center
+    return arms >= _ARMS[1] * center and beyond <= _BEYOND[1] * center
 
 
 def signs_of(crosses: Sequence[PlusSign], letters: Sequence[Candidate]) -> list[PlusSign]:

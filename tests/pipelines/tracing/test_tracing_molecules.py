@@ -14,6 +14,7 @@ from docai.pipelines.synthesis.vector.molecules import rdkit_pdf
 from docai.pipelines.tracing.molecule.hashes import level_rows
 from docai.pipelines.tracing.molecule.ink import find_ink, stroke_width
 from docai.pipelines.tracing.molecule.parts import find_parts
+from docai.pipelines.tracing.molecule.plus_signs import find_crosses
 from docai.pipelines.tracing.molecule.reader import TracedMolecules, read_picture
 from docai.pipelines.tracing.molecule.segments import read_pieces
 from docai.pipelines.tracing.molecule.skeletons import skeleton_of
@@ -136,6 +137,14 @@ def test_minus_signs_hashes_and_letters_are_no_plus_signs(smiles: str, angle: fl
         tracing = trace(picture)
         assert tracing is not None
         assert tracing.n_plus_signs == 0
+
+
+@pytest.mark.parametrize("height", [0.0, 1.0, 12.0])
+def test_signs_are_not_looked_for_where_letters_are_specks(height: float) -> None:
+    ink = find_ink(plain_letters("C[N+](C)(C)C", 300, 0))
+    assert ink is not None
+    assert find_crosses(ink, 30.0)
+    assert not find_crosses(ink, height)
 
 
 @pytest.mark.parametrize("dpi", [150, 200])
