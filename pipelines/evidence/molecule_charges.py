@@ -40,7 +40,6 @@ def with_drawn_charges(
     }
 
 
-@lru_cache(maxsize=4096)
 def count_cations(smiles: str) -> int:
     """Atoms with a positive charge."""
     return sum(n for (_, charge), n in _charges(smiles).items() if charge > 0)
@@ -57,7 +56,6 @@ def _charges(smiles: str) -> Counter[tuple[str, int]]:
     )
 
 
-@lru_cache(maxsize=4096)
 def lacks_charges(smiles: str, charged: str) -> bool:
     """Whether a structure is another one but for some of its charges and the hydrogen that goes with them."""
     mine, other = _charges(smiles), _charges(charged)

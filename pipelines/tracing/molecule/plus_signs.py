@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docai.pipelines.drawings.letter import Letter
+from docai.pipelines.drawings.letter_classes import CAP_HEIGHT_EM
 from docai.pipelines.tracing.molecule.candidates import Candidate
 from docai.pipelines.tracing.molecule.ink import MAX_PIXELS, Ink
 
@@ -60,9 +61,6 @@ _GAP: Final = (0.05, 0.75)
 _ABOVE: Final = (-0.35, 0.45)
 """How far the middle of a sign is below the top of its letter, in heights of a capital."""
 
-_EM: Final = 0.7
-"""Height of a capital in ems."""
-
 _SCORE: Final = 0.9
 
 
@@ -86,9 +84,9 @@ class PlusSign:
 
     def as_letter(self, scale: float) -> Letter:
         """The letter that it is; ``scale`` is points of the drawing per pixel."""
-        half = self.side / 2
+        half, size = self.side / 2, self.height / CAP_HEIGHT_EM
         box = [value * scale for value in (self.x - half, self.y - half, self.x + half, self.y + half)]
-        return Letter("+", (box[0], box[1], box[2], box[3]), self.height / _EM * scale, box[3], 0, _SCORE)
+        return Letter("+", (box[0], box[1], box[2], box[3]), size * scale, box[3], 0, _SCORE)
 
 
 def find_crosses(ink: Ink, height: float) -> list[PlusSign]:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docai.pipelines.drawings.letter import Letter
+from docai.pipelines.drawings.letter_classes import CAP_HEIGHT_EM
 from docai.pipelines.tracing.molecule.candidates import Candidate
 from docai.pipelines.tracing.molecule.segments import Piece
 
@@ -54,9 +55,6 @@ _LETTER_GAP: Final = 0.6
 
 _FREE: Final = 1.5
 """Stroke widths around the end of a bond within which no other line ends or passes."""
-
-_EM: Final = 0.7
-"""Height of a capital in ems."""
 
 _SCORE: Final = 0.8
 
@@ -110,7 +108,7 @@ def as_letter(bar: Vector, scale: float) -> Letter:
         scale: points of the drawing per pixel.
     """
     (x0, y0), (x1, y1) = (bar.min(axis=0) * scale).tolist(), (bar.max(axis=0) * scale).tolist()
-    return Letter("I", (x0, y0, x1, y1), (y1 - y0) / _EM, y1, 0, _SCORE)
+    return Letter("I", (x0, y0, x1, y1), (y1 - y0) / CAP_HEIGHT_EM, y1, 0, _SCORE)
 
 
 def _axis(bar: Vector) -> _Line:
